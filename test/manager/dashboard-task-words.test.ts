@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Entry, Task } from '../../src/dashboard/api-routes.ts';
 import { type Bar, barAt, nextBar, ticksOf, within, zoomed } from '../../src/dashboard/chart/lanes.ts';
 import { historyOf, type TaskFacts } from '../../src/dashboard/words/task.ts';
-import { attempt, measuredOf, T0 } from '../model/report-attempts.ts';
+import { attempt, measuredOf, T0 } from '../model/report/report-attempts.ts';
 
 const at = (second: number): string => new Date(T0 + second * 1_000).toISOString();
 

@@ -1,0 +1,278 @@
+// Protects: pause, resume, cancel, retry and kill do what they say, once, and lose no task.
+import { expect } from 'chai';
+import { kill } from '../../../src/jobs/change/kill.ts';
+import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
+import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
+import { findJob } from '../../../src/jobs/find.ts';
+import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { recordView } from '../../../src/jobs/remember.ts';
+import { listTasks, parseTaskName } from '../../../src/jobs/tasks.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { failedKey, openMark } from '../../../src/model/keys.ts';
+import { type JobView, roundOf, stateOf } from '../../../src/model/view.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { rejection } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+import { openPlace, publishSmall, putJob, STEPS } from '../published-job.ts';
+
+const JOB = 'claims-20261130-0600-abcde';
+const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\ntolerate: 1\n`;
+
+describe('changing a job', () => {
+  const place = forEachTest(openPlace);
+
+  const by = { who: 'me@here', now: 0 };
+  async function sentJob(yaml = STEPS, sent = true): Promise<JobView> {
+    const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], { yaml });
+    await place.platform.store.put(openMark(JOB, 0), '{}');
+    const after = sent ? (await append(place.platform.store, view, by, () => ({ what: 'sent' }))).view : view;
+    await recordView(place.platform, after);
+    return after;
+  }
+  const publish = (view: JobView, task: number, step = 'price') =>
+    publishSmall({ platform: place.platform, view }, step, task, 'x');
+  const failForGood = (task: number, round = 0) =>
+    place.platform.store.put(failedKey(JOB, 'price', task, round), '{"format":1}');
+  const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
+  const reread = () => mustReadView(place.platform.store, JOB);
+  const marks = async () => {
+    const keys: string[] = [];
+    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
+    return keys;
+  };
+  const whats = async () => (await readEntries(place.platform.store, JOB)).map(({ what }) => what);
+  const again = async (options: Partial<RetryOptions> = {}) =>
+    retry(place.platform, await reread(), { tasks: [], canaries: null, overrides: {}, dryRun: false, ...options });
+  async function failedJob(tasks: readonly number[], yaml = STEPS): Promise<void> {
+    const view = await sentJob(yaml);
+    for (const task of [0, 1, 2]) await (tasks.includes(task) ? failForGood(task) : publish(view, task));
+    await look(place.platform, view);
+  }
+
+  it('pauses only once, and sends undecided tasks on resume', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    expect((await pause(place.platform, view, { now: false })).changed).to.equal(true);
+    expect((await pause(place.platform, view, { now: false })).changed).to.equal(false);
+    expect(stateOf(await reread())).to.equal('paused');
+    const resumed = await resume(place.platform, await reread());
+    expect(resumed).to.include({ changed: true, sent: 2 });
+    expect(await visible()).to.equal(2);
+    expect((await place.platform.ledger().then((ledger) => ledger.job(JOB)))?.state).to.equal('running');
+  });
+
+  it('completes a submission whose submitter died', async () => {
+    const view = await sentJob(STEPS, false);
+    expect(stateOf(view)).to.equal('submitted');
+    expect(await resume(place.platform, view)).to.include({ sent: 3 });
+    expect(stateOf(await reread())).to.equal('running');
+  });
+
+  it('closes a job on resume if it was decided while paused', async () => {
+    const view = await sentJob();
+    await pause(place.platform, view, { now: true });
+    for (const task of [0, 1, 2]) await publish(view, task);
+    expect(stateOf((await resume(place.platform, view)).view)).to.equal('succeeded');
+  });
+
+  it('cancels: closes, deletes the open mark, and cancels again without a change', async () => {
+    const view = await sentJob();
+    expect((await cancel(place.platform, view)).changed).to.equal(true);
+    expect(await whats()).to.deep.equal(['sent', 'cancel', 'close']);
+    expect(await marks()).to.deep.equal([]);
+    expect((await cancel(place.platform, view)).changed).to.equal(false);
+    expect(await whats()).to.have.length(3);
+    expect((await (await place.platform.ledger()).job(JOB))?.state).to.equal('cancelled');
+    for (const refused of [pause(place.platform, view, { now: false }), resume(place.platform, view), again()]) {
+      expect(await rejection(refused)).to.include({ kind: 'refused' });
+    }
+  });
+
+  it('refuses an immediate pause of a job that was cancelled while it was paused', async () => {
+    const view = await sentJob();
+    await pause(place.platform, view, { now: false });
+    await cancel(place.platform, view);
+    expect(await rejection(pause(place.platform, view, { now: true }))).to.include({ kind: 'refused' });
+    expect(await whats()).to.deep.equal(['sent', 'pause', 'cancel', 'close']);
+  });
+
+  it('refuses to cancel a job that has ended otherwise', async () => {
+    await failedJob([]);
+    const error = await rejection(cancel(place.platform, await reread()));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('succeeded');
+  });
+
+  it('retries permanently failed tasks in a new round, and closes it when they are published', async () => {
+    await failedJob([1]);
+    expect(stateOf(await reread())).to.equal('failed');
+    const retried = await again({ overrides: { timeout: 60 } });
+    expect(retried).to.include({ round: 1, sent: 1 });
+    expect(retried.choice.tasks).to.deep.equal({ price: '1' });
+    expect(await marks()).to.deep.equal([openMark(JOB, 1)]);
+    expect(retried.view.overrides.timeout).to.equal(60);
+    await publish(retried.view, 1);
+    expect(stateOf((await look(place.platform, retried.view)).view)).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('holds other tasks back while a canary runs, and for good if it fails', async () => {
+    await failedJob([0, 1, 2]);
+    const { view, sent } = await again({ canaries: 1 });
+    expect(sent).to.equal(1);
+    expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 0, 0]);
+    expect((await look(place.platform, view)).did).to.deep.equal([]);
+    await failForGood(0, 1);
+    expect((await look(place.platform, view)).did).to.deep.equal(['close']);
+    expect(await visible()).to.equal(1);
+    expect(stateOf(await reread())).to.equal('failed');
+  });
+
+  it('releases the other tasks once every canary is published', async () => {
+    await failedJob([0, 1, 2]);
+    const { view } = await again({ canaries: 1 });
+    await publish(view, 0);
+    const found = await look(place.platform, view);
+    expect(found.did).to.deep.equal(['retry-rest']);
+    expect([1, 2].map((task) => roundOf(found.view, 0, task))).to.deep.equal([1, 1]);
+    expect(await visible()).to.equal(3);
+  });
+
+  it('releases the other tasks of a round whose canary succeeds after a later round requested different tasks', async () => {
+    await failedJob([0, 1, 2]);
+    await again({
+      tasks: [parseTaskName(await reread(), 'price/0'), parseTaskName(await reread(), 'price/1')],
+      canaries: 1,
+    });
+    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/2')] });
+    expect(view.round).to.equal(2);
+    await publish(view, 0);
+    await publish(view, 2);
+    const found = await look(place.platform, await reread());
+    expect(found.did).to.deep.equal(['retry-rest']);
+    expect([0, 1, 2].map((task) => roundOf(found.view, 0, task))).to.deep.equal([1, 1, 2]);
+  });
+
+  it('never releases the other tasks of a round whose canary failed and was requested again by a later round', async () => {
+    await failedJob([0, 1]);
+    await again({ canaries: 1 });
+    await failForGood(0, 1);
+    await look(place.platform, await reread());
+    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/0')] });
+    await publish(view, 0);
+    expect((await look(place.platform, await reread())).did).to.deep.equal(['close']);
+    expect(roundOf(await reread(), 0, 1)).to.equal(0);
+  });
+
+  it('refuses to retry tasks that an opened gather left out, and tasks that did not fail', async () => {
+    await failedJob([1], GATHERED);
+    const view = await reread();
+    for (const tasks of [[], [parseTaskName(view, 'price/1')], [parseTaskName(view, 'price/000000002')]]) {
+      expect(await rejection(again({ tasks }))).to.include({ kind: 'refused' });
+    }
+    expect(await whats()).to.deep.equal(['sent', 'open']);
+  });
+
+  it('writes nothing if nothing failed, or in a dry run', async () => {
+    await failedJob([]);
+    expect(await again()).to.include({ round: null, sent: 0 });
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('sends nothing for a paused job until it is resumed', async () => {
+    const view = await sentJob();
+    await failForGood(0);
+    await pause(place.platform, view, { now: false });
+    expect(await again()).to.include({ round: 1, sent: 0 });
+    expect(await resume(place.platform, await reread())).to.include({ sent: 3 });
+  });
+
+  it('starts only one round for two retries at the same time', async () => {
+    await failedJob([0, 1]);
+    const rounds = (await Promise.all([again(), again()])).map(({ round }) => round);
+    expect(rounds).to.have.members([1, null]);
+  });
+
+  it('fails a killed task for good, in its own round, and closes the job if it was the last one', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    await failForGood(2);
+    await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'requeue');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
+    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
+    expect(stateOf(after)).to.equal('failed');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+    const [task] = await (await place.platform.ledger()).tasks(JOB, { limit: 1 });
+    expect(task).to.include({ task: 1, state: 'failed', reason: 'killed' });
+  });
+
+  it('completes a kill that died after its entry, without a second entry', async () => {
+    const view = await sentJob();
+    await append(place.platform.store, view, by, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
+    await kill(place.platform, await reread(), [parseTaskName(view, 'price/1')], 'fail');
+    expect(await whats()).to.deep.equal(['sent', 'kill']);
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+  });
+
+  it("doesn't fail a killed task that is published at that moment", async () => {
+    const view = await sentJob();
+    const store = wrapStore(place.platform.store, {
+      put: async (key, body, options) => {
+        if (key.includes('/journal/')) await publish(view, 1);
+        return place.platform.store.put(key, body, options);
+      },
+    });
+    await kill({ ...place.platform, store }, view, [parseTaskName(view, 'price/1')], 'fail');
+    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
+    expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);
+  });
+
+  it('gives up the remaining tasks when a killed task is one failure too many', async () => {
+    const view = await sentJob(`${STEPS}onFailure: stop\n`);
+    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
+    expect([after.stopped === null, stateOf(after)]).to.deep.equal([false, 'failed']);
+  });
+
+  it('updates the ledger of a cancel that died before its close', async () => {
+    const view = await sentJob();
+    const store = wrapStore(place.platform.store, {
+      keys: (prefix, options) =>
+        prefix.endsWith('/out/') ? expect.fail('killed') : place.platform.store.keys(prefix, options),
+    });
+    await rejection(cancel({ ...place.platform, store }, view));
+    expect(await whats()).to.deep.equal(['sent', 'cancel']);
+    expect(await (await place.platform.ledger()).job(JOB)).to.include({ state: 'cancelled' });
+  });
+
+  it('refuses to kill a task that has ended', async () => {
+    const view = await sentJob();
+    await publish(view, 0);
+    const error = await rejection(kill(place.platform, view, [parseTaskName(view, 'price/0')], 'fail'));
+    expect(error).to.include({ kind: 'refused' });
+  });
+
+  it('finds a job by id, prefix, name and last, from the store if the ledger has none', async () => {
+    await putJob(place.platform, [{ name: 'a' }]);
+    await putJob(place.platform, [{ name: 'a' }], { job: 'claims-20261130-0600-bbbbb' });
+    const find = async (text: string | undefined) => (await findJob(place.platform, text)).record.job;
+    expect(await find(JOB)).to.equal(JOB);
+    expect(await find('claims-20261130-0600-a')).to.equal(JOB);
+    expect(await find('name:claims')).to.match(/^claims-/);
+    expect(await find('last')).to.match(/^claims-/);
+    const several = await rejection(find('claims'));
+    expect(several).to.include({ kind: 'usage' });
+    expect(several.message).to.include(JOB);
+    for (const text of ['nothing', 'key:none', 'name:none']) {
+      expect(await rejection(find(text))).to.include({ kind: 'notFound', hint: 'batchctl jobs' });
+    }
+  });
+
+  it('lists waiting tasks from the store: undecided and not running', async () => {
+    const view = await sentJob();
+    await publish(view, 1);
+    const found: number[] = [];
+    const filter = { step: undefined, state: 'waiting', after: parseTaskName(view, 'price/0'), limit: 10 } as const;
+    for await (const { task } of listTasks(place.platform, view, filter)) found.push(task);
+    expect(found).to.deep.equal([2]);
+  });
+});

@@ -1,0 +1,243 @@
+// Protects: skipping lets a job continue without tasks that can't succeed, can be undone, and changes no others.
+import { expect } from 'chai';
+import { isOurs } from '../../../src/errors.ts';
+import { pause } from '../../../src/jobs/change/lifecycle.ts';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { type SkipOptions, skip } from '../../../src/jobs/change/skip.ts';
+import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { type StepStatus, statusOf } from '../../../src/jobs/status.ts';
+import { parseTaskName } from '../../../src/jobs/tasks.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { causeId } from '../../../src/model/failure.ts';
+import { openedKey, openMark } from '../../../src/model/keys.ts';
+import { isSkipped, type JobView, stateOf } from '../../../src/model/view.ts';
+import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { rejection } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+import { openPlace, publishSmall } from '../published-job.ts';
+import { submitJob, work } from '../submitted-job.ts';
+
+/** Even numbers fail for good, for two reasons; a gather counts. */
+const FAILING = `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+steps:
+  - { name: price, attempts: 1, run: 'read n; case $n in 2) echo bad row; exit 65;; 4) exit 1;; esac >&2; echo $n' }
+  - { name: total, gather: true, run: 'wc -l' }
+`;
+
+describe('skipping', () => {
+  const place = forEachTest(openPlace);
+  let view: JobView;
+
+  const reread = () => mustReadView(place.platform.store, view.record.job);
+  const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const without = async (names: readonly string[], options: Partial<SkipOptions> = {}) => {
+    const now = await reread();
+    const tasks = names.map((name) => parseTaskName(now, name));
+    return skip(place.platform, now, { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false, ...options });
+  };
+  const stepsOf = async (now: JobView) => (await statusOf(place.platform, now)).steps;
+  const counts = ({ waiting, done, failed, skipped }: StepStatus) => ({ waiting, done, failed, skipped });
+  const marks = async () => {
+    const keys: string[] = [];
+    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
+    return keys;
+  };
+  async function failedJob(yaml = FAILING): Promise<void> {
+    view = await submitJob(place, yaml, {});
+    await work(place.platform);
+    expect(stateOf(await reread())).to.equal('failed');
+  }
+
+  it('reopens a closed job; once nothing failed is left, the gather opens and the job succeeds', async () => {
+    await failedJob();
+    expect(stateOf((await without(['price/1'])).view)).to.equal('failed');
+    expect((await stepsOf(await reread())).map(counts)[0]).to.deep.equal({
+      waiting: 0,
+      done: 2,
+      failed: 1,
+      skipped: 1,
+    });
+    const { view: now, changed } = await without(['price/3']);
+    expect({ state: stateOf(now), changed }).to.deep.equal({ state: 'running', changed: true });
+    expect((await (await place.platform.ledger()).job(view.record.job))?.state).to.equal('running');
+    expect(await marks()).to.deep.equal([openMark(view.record.job, 2)]);
+    await work(place.platform);
+    const ended = await reread();
+    expect(stateOf(ended)).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+    expect((await stepsOf(ended)).map(counts)).to.deep.equal([
+      { waiting: 0, done: 2, failed: 0, skipped: 2 },
+      { waiting: 0, done: 1, failed: 0, skipped: 0 },
+    ]);
+    expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close', 'skip', 'open', 'close']);
+    const opened = await place.platform.store.read(openedKey(view.record.job, 'total'));
+    expect(JSON.parse(Buffer.from(opened ?? []).toString())).to.include({ count: 2, leftOut: '1,3' });
+  });
+
+  it('skips the tasks of a cause, and no others', async () => {
+    await failedJob();
+    const id = causeId({ step: 'price', reason: 'exit', exitCode: 65, error: 'bad row' });
+    const { choice } = await without([], { causes: [id] });
+    expect(choice).to.deep.include({ tasks: { price: '1' }, failed: { price: '1' }, count: 1 });
+    expect((await without([], { causes: [id.slice(0, 4)] })).choice).to.include({ count: 0, already: 1 });
+    expect(await rejection(without([], { causes: ['nosuch'] }))).to.include({ kind: 'notFound' });
+  });
+
+  it('writes the same skip only once, and nothing in a dry run', async () => {
+    await failedJob();
+    expect((await without(['price/1'], { dryRun: true })).choice.count).to.equal(1);
+    expect(await whats()).to.deep.equal(['sent', 'close']);
+    await without(['price/1']);
+    const again = await without(['price/1']);
+    expect({ changed: again.changed, already: again.choice.already }).to.deep.equal({ changed: false, already: 1 });
+    expect(await whats()).to.deep.equal(['sent', 'close', 'skip', 'close']);
+  });
+
+  it('writes a skip only once even if another process writes the same one at that moment', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    const { store } = place.platform;
+    let raced = false;
+    const racing = wrapStore(store, {
+      put: async (key, body, options) => {
+        if (!raced && key.includes('/journal/')) {
+          raced = true;
+          await without(['price/3']);
+        }
+        return store.put(key, body, options);
+      },
+    });
+    const late = await skip({ ...place.platform, store: racing }, view, {
+      ...{ tasks: [parseTaskName(view, 'price/3')], causes: [], reason: 'agreed', undo: false, dryRun: false },
+    });
+    expect([late.changed, await whats()]).to.deep.equal([false, ['sent', 'skip']]);
+  });
+
+  it('refuses published tasks, and tasks that were never requested', async () => {
+    await failedJob();
+    for (const name of ['price/0', 'total/0']) {
+      expect(await rejection(without([name])), name).to.include({ kind: 'refused' });
+    }
+    expect(await whats()).to.deep.equal(['sent', 'close']);
+  });
+
+  it("continues without a waiting task, and can't be undone once the gather has opened", async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await without(['price/2', 'price/3']);
+    expect((await whats()).slice(1)).to.deep.equal(['skip', 'open']);
+    const opened = await reread();
+    expect((await stepsOf(opened)).map(({ skipped }) => skipped)).to.deep.equal([2, 0]);
+    // Too late: the gather opened without them.
+    const error = await rejection(without(['price/3'], { undo: true }));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('price/3');
+  });
+
+  it('undoes a skip before anything opened without it: a failed task counts again, a waiting one is sent', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    const { job } = view.record;
+    await failForGood(place.platform, job, 'price', 0);
+    await without(['price/0', 'price/1']);
+    const queue = await place.platform.queue('default');
+    await queue.purge({});
+    const undone = await without(['price/0', 'price/1'], { undo: true });
+    expect(undone).to.include({ changed: true, sent: 1 });
+    expect([0, 1].map((n) => isSkipped(undone.view, 0, n))).to.deep.equal([false, false]);
+    expect((await queue.backlog()).visible).to.equal(1);
+    expect((await without(['price/1'], { undo: true })).changed).to.equal(false);
+  });
+
+  it('makes the counters follow the task again at once when undone, although the close had made them exact', async () => {
+    view = await submitJob(place, FAILING.replace(/ {2}- \{ name: total.*\n/, ''), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await (await place.platform.queue('default')).purge({});
+    expect(stateOf((await without(['price/3'])).view)).to.equal('succeeded');
+    expect((await statusOf(place.platform, await reread())).exact).to.equal(true);
+    const undone = await without(['price/3'], { undo: true });
+    expect([undone.sent, stateOf(undone.view)]).to.deep.equal([1, 'running']);
+    expect((await stepsOf(undone.view)).map(counts)).to.deep.equal([{ waiting: 1, done: 3, failed: 0, skipped: 0 }]);
+    const [{ body } = { body: '' }] = await (await place.platform.queue('default')).receive({ max: 1, waitSeconds: 0 });
+    const { job, step, task, round } = JSON.parse(body) as { job: string; step: string; task: number; round: number };
+    await (await place.platform.ledger()).record([
+      {
+        ...{ job, step, task, round, attempt: 'a', number: 1, worker: 'w', slot: 0, outcome: 'done' },
+        ...{ startedAt: 1, endedAt: 2, waitSeconds: null, exitCode: 0, reason: null, error: null },
+        ...{ cpuSeconds: null, peakMemory: null, bytesIn: 1, bytesOut: 1, counters: {} },
+      },
+    ]);
+    expect((await stepsOf(undone.view)).map(counts)).to.deep.equal([{ waiting: 0, done: 4, failed: 0, skipped: 0 }]);
+    await publishSmall({ platform: place.platform, view: undone.view }, 'price', 3, 'x');
+    await look(place.platform, undone.view);
+    expect(stateOf(await reread())).to.equal('succeeded');
+    expect(await marks()).to.deep.equal([]);
+  });
+
+  it('opens no gather of a paused job, and sends nothing when undone', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await pause(place.platform, view, { now: false });
+    expect(stateOf((await without(['price/3'])).view)).to.equal('paused');
+    expect(await place.platform.store.read(openedKey(view.record.job, 'total'))).to.equal(null);
+    // `resume` sends what is requested again.
+    expect(await without(['price/3'], { undo: true })).to.include({ changed: true, sent: 0 });
+  });
+
+  it('continues the remaining tasks once every task that stopped the job is skipped', async () => {
+    await failedJob(FAILING.replace('name: claims', 'name: claims\nonFailure: stop'));
+    const { view: now } = await without(['price/1', 'price/3']);
+    expect(now.stopped).to.equal(null);
+    await work(place.platform);
+    expect(stateOf(await reread())).to.equal('succeeded');
+  });
+
+  it('sends the remaining tasks at once if the stopped job still runs', async () => {
+    view = await submitJob(place, `${claimsJob(0)}onFailure: stop\n`, {});
+    await failForGood(place.platform, view.record.job, 'price', 0);
+    await addEntry(place.platform, view, { what: 'stop', cause: '1 failed for good' });
+    const { view: now, sent } = await without(['price/0']);
+    expect([now.stopped, stateOf(now), sent]).to.deep.equal([null, 'running', 3]);
+  });
+
+  it('finishes a skip that died after its entry when repeated: its gather opens', async () => {
+    view = await submitJob(place, claimsJob(0), {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, 'x');
+    await addEntry(place.platform, view, { what: 'skip', tasks: { price: '3' }, reason: 'agreed' });
+    expect((await without(['price/3'])).changed).to.equal(false);
+    expect(await place.platform.store.head(openedKey(view.record.job, 'total'))).to.not.equal(null);
+  });
+
+  it('makes a retry that names the task fail until the skip is undone', async () => {
+    await failedJob();
+    await without(['price/1']);
+    const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };
+    const error = await rejection(retry(place.platform, await reread(), asked));
+    expect(error).to.include({ kind: 'refused' });
+    expect(isOurs(error) ? error.hint : '').to.include('--undo');
+    await without(['price/1'], { undo: true });
+    expect((await retry(place.platform, await reread(), asked)).choice.tasks).to.deep.equal({ price: '1' });
+  });
+
+  it('leaves no open job without a mark if a close happens at the same moment', async () => {
+    await failedJob();
+    // Another watcher completes the close that it saw, after the skip's mark and before its entry.
+    const closed = await reread();
+    let raced = false;
+    const store = wrapStore(place.platform.store, {
+      put: async (key, body, options) => {
+        if (!raced && key.includes('/journal/')) {
+          raced = true;
+          await look(place.platform, closed);
+        }
+        return place.platform.store.put(key, body, options);
+      },
+    });
+    const tasks = ['price/1', 'price/3'].map((name) => parseTaskName(closed, name));
+    const options = { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false };
+    const { view: now } = await skip({ ...place.platform, store }, closed, options);
+    expect({ raced, state: stateOf(now) }).to.deep.equal({ raced: true, state: 'running' });
+    expect(await marks()).to.have.length(1);
+  });
+});

@@ -1,0 +1,104 @@
+// Protects: damaged, disguised or huge code archives from callers are refused without harm.
+// Protects: a job's files stay executable, and never run with another user's rights.
+
+import { createHash } from 'node:crypto';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
+import { pack } from 'tar-stream';
+import { readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
+import { codeKey } from '../../src/model/keys.ts';
+import { MemoryStore } from '../support/memory-store.ts';
+import { rejection } from '../support/rejection.ts';
+
+type Entry = readonly [name: string, type: 'file' | 'symlink' | 'directory', text: string];
+
+async function tarOf(...entries: readonly Entry[]): Promise<Buffer> {
+  const archive = pack();
+  for (const [name, type, text] of entries)
+    archive.entry({ name, type, ...(type === 'symlink' && { linkname: '/etc' }) }, type === 'file' ? text : '');
+  archive.finalize();
+  const chunks: Buffer[] = [];
+  for await (const chunk of archive) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
+}
+
+const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+describe('code put by a caller', () => {
+  const store = new MemoryStore(() => 0);
+  const put = async (tar: Buffer, sha256 = hashOf(tar)): Promise<string> => {
+    await store.put(codeKey(sha256), gzipSync(tar));
+    return sha256;
+  };
+
+  it('is read with the names of its files', async () => {
+    const sha256 = await put(await tarOf(['b/up.sh', 'file', 'x'.repeat(600_000)], ['a.py', 'file', '']));
+    expect(await readStoredCode(store, sha256)).to.deep.include({ sha256, files: ['a.py', 'b/up.sh'] });
+    expect(await readStoredCode(store, 'f'.repeat(64))).to.equal(null);
+  });
+
+  const refused: readonly (readonly [string, Entry])[] = [
+    ['a file outside', ['../../evil.sh', 'file', 'x']],
+    ['a file at the root', ['/etc/evil', 'file', 'x']],
+    ['a link', ['out', 'symlink', '']],
+    ['a directory', ['sub/', 'directory', '']],
+  ];
+  for (const [what, entry] of refused) {
+    it(`is refused as soon as it is named, with ${what}`, async () => {
+      const error = await rejection(readStoredCode(store, await put(await tarOf(['a.py', 'file', 'x'], entry))));
+      expect(error).to.include({ kind: 'jobFile' });
+      expect(error.message).to.contain(entry[0]);
+    });
+  }
+
+  it("is refused if it is no tar archive, no gzip, or doesn't match its name", async () => {
+    const garbage = await put(Buffer.from('no tar archive at all'.repeat(1_000)));
+    expect(await rejection(readStoredCode(store, garbage))).to.include({ kind: 'jobFile' });
+    const short = await put((await tarOf(['a.py', 'file', 'x'.repeat(5_000)])).subarray(0, 1_000));
+    expect(await rejection(readStoredCode(store, short))).to.include({ kind: 'jobFile' });
+    const other = await put(await tarOf(['a.py', 'file', 'x']), 'a'.repeat(64));
+    expect(await rejection(readStoredCode(store, other))).to.include({ kind: 'corrupt' });
+    await store.put(codeKey('b'.repeat(64)), 'no gzip');
+    expect(await rejection(readStoredCode(store, 'b'.repeat(64)))).to.include({ kind: 'corrupt' });
+  });
+
+  it('delays no other caller while a large archive is unpacked, and is not kept in memory', async () => {
+    const sha256 = await put(await tarOf(['zeros', 'file', '\0'.repeat(200 * 2 ** 20)]));
+    const held = (): number => process.memoryUsage().arrayBuffers;
+    const before = held();
+    let [turns, most, over] = [0, 0, false];
+    const turn = (): void => {
+      turns += 1;
+      most = Math.max(most, held());
+      if (!over) setImmediate(turn);
+    };
+    turn();
+    const code = await readStoredCode(store, sha256).finally(() => {
+      over = true;
+    });
+    expect(code?.files).to.deep.equal(['zeros']);
+    expect(turns).to.be.greaterThan(100);
+    expect(most - before).to.be.below(100 * 2 ** 20);
+  });
+});
+
+describe('unpacked code', () => {
+  it('can be run, but never as another user', async () => {
+    const archive = pack();
+    archive.entry({ name: 'run', mode: 0o6755 }, '#!/bin/sh\n');
+    archive.finalize();
+    const chunks: Buffer[] = [];
+    for await (const chunk of archive) chunks.push(chunk as Buffer);
+    const tar = Buffer.concat(chunks);
+    const directory = mkdtempSync(join(tmpdir(), 'batchctl-code-'));
+    try {
+      await unpackCode(gzipSync(tar), createHash('sha256').update(tar).digest('hex'), directory);
+      expect(statSync(join(directory, 'run')).mode & 0o7777).to.equal(0o755);
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+});

@@ -1,0 +1,225 @@
+// Protects: upload stores every file with a correct checksum, leaves none out silently, and harms no open job.
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { expect } from 'chai';
+import { listData } from '../../../src/jobs/data/data.ts';
+import { upload } from '../../../src/jobs/data/upload.ts';
+import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
+import { dataKey, openMark } from '../../../src/model/keys.ts';
+import type { UploadOptions as StoreUploadOptions } from '../../../src/ports/object-store.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { withoutRights } from '../../support/without-rights.ts';
+import { openPlace, putJob } from '../published-job.ts';
+
+const LARGE = Buffer.alloc(9 * 2 ** 20, 'raw data\n');
+
+describe('uploading', () => {
+  let cwd: string;
+  let store: MemoryStore;
+
+  beforeEach(() => {
+    cwd = mkdtempSync(join(tmpdir(), 'batchctl-upload-'));
+    store = new MemoryStore();
+  });
+  afterEach(() => rmSync(cwd, { recursive: true, force: true }));
+
+  function write(files: Readonly<Record<string, string | Buffer>>): void {
+    for (const [name, bytes] of Object.entries(files)) {
+      mkdirSync(dirname(join(cwd, name)), { recursive: true });
+      writeFileSync(join(cwd, name), bytes);
+    }
+  }
+  const put = (paths: readonly string[], more: object = {}) => upload(store, { paths, cwd, ...more });
+  async function keys(): Promise<readonly string[]> {
+    const found: string[] = [];
+    for await (const { key } of listData(store, '', { checksums: false })) found.push(key);
+    return found;
+  }
+
+  it("puts a file under its name, a directory's files under their relative paths, with their checksums", async () => {
+    write({ 'in/eu/de.csv': 'de', 'in/us.csv': LARGE, 'one.csv': '' });
+    const result = await put(['in', 'one.csv'], { to: 'raw/11' });
+    expect(result).to.deep.equal({
+      prefix: 'raw/11/',
+      files: 3,
+      bytes: 2 + LARGE.length,
+      uploaded: 3,
+      uploadedBytes: 2 + LARGE.length,
+      skipped: 0,
+    });
+    expect(await keys()).to.deep.equal(['raw/11/eu/de.csv', 'raw/11/one.csv', 'raw/11/us.csv']);
+    for await (const { key, checksum } of listData(store, 'raw/', { checksums: true })) {
+      const bytes = await store.read(dataKey(key));
+      expect(checksum).to.equal(bytesChecksum(bytes ?? Buffer.from('absent')));
+    }
+  });
+
+  it('skips files with the same size and checksum, and puts what differs', async () => {
+    write({ 'in/a': 'a', 'in/b': LARGE, 'in/c': 'c' });
+    await put(['in']);
+    const etag = (await store.head(dataKey('b')))?.etag;
+    write({ 'in/c': 'C' });
+    await store.put(dataKey('a'), 'a'); // Put by something else: nothing shows that it is the same.
+    const { uploaded, skipped, uploadedBytes } = await put(['in']);
+    expect({ uploaded, skipped, uploadedBytes }).to.deep.equal({ uploaded: 2, skipped: 1, uploadedBytes: 2 });
+    expect((await store.head(dataKey('b')))?.etag).to.equal(etag);
+  });
+
+  it("takes only what --include matches and --exclude doesn't", async () => {
+    write({ 'in/a.csv': '', 'in/.hidden.csv': '', 'in/sub/b.csv': '', 'in/sub/b.txt': '', 'in/old/c.csv': '' });
+    await put(['in'], { include: ['*.csv'], exclude: ['old/**'] });
+    expect(await keys()).to.deep.equal(['.hidden.csv', 'a.csv', 'sub/b.csv']);
+  });
+
+  it('accepts patterns, and names a path that matches nothing before it puts anything', async () => {
+    write({ 'a-1.csv': '', 'a-2.csv': '', 'b.csv': '' });
+    await put(['a-*.csv']);
+    expect(await keys()).to.deep.equal(['a-1.csv', 'a-2.csv']);
+    for (const [paths, more] of [
+      [['b.csv', 'nothing-*.csv'], {}],
+      [['b.csv'], { exclude: ['*.csv'] }],
+    ] as const) {
+      expect(await rejection(put(paths, more))).to.include({ kind: 'notFound' });
+    }
+    expect(await keys()).to.have.length(2);
+  });
+
+  it('refuses two files with the same key, and a prefix outside of data', async () => {
+    write({ 'jan/x.csv': '1', 'feb/x.csv': '2' });
+    const error = await rejection(put(['jan', 'feb']));
+    expect(error).to.include({ kind: 'usage' });
+    expect(error.message).to.include('would have the same key x.csv');
+    for (const to of ['../jobs', 'a/../../jobs', 'a//b']) {
+      expect(await rejection(put(['jan'], { to })), to).to.include({ kind: 'usage' });
+    }
+    expect(await keys()).to.deep.equal([]);
+  });
+
+  it('follows links to files, and reports what it skips', async () => {
+    write({ 'in/a': 'a', 'elsewhere/b': 'b' });
+    symlinkSync(join(cwd, 'elsewhere/b'), join(cwd, 'in/link'));
+    symlinkSync(join(cwd, 'elsewhere'), join(cwd, 'in/directory'));
+    execFileSync('mkfifo', [join(cwd, 'in/pipe')]);
+    const ignored: unknown[] = [];
+    await put(['in'], { onIgnored: (path: string, why: string) => ignored.push([path, why]) });
+    expect(await keys()).to.deep.equal(['a', 'link']);
+    expect(ignored).to.deep.equal([
+      [join(cwd, 'in/directory'), 'linkToDirectory'],
+      [join(cwd, 'in/pipe'), 'noFile'],
+    ]);
+  });
+
+  it("names a file that it can't read: a broken link, a name that is not valid UTF-8", async () => {
+    write({ 'in/a': 'a' });
+    symlinkSync('/not/mounted', join(cwd, 'in/b'));
+    const lost = await rejection(put(['in']));
+    expect(lost).to.include({ kind: 'notFound' });
+    expect(lost.message).to.contain('in/b is a broken link');
+    expect(await keys(), 'nor any other file').to.deep.equal([]);
+
+    await put(['in'], { exclude: ['b'] });
+    expect(await keys()).to.deep.equal(['a']);
+
+    writeFileSync(Buffer.concat([Buffer.from(`${cwd}/in/caf`), Buffer.from([0xe9])]), 'x');
+    const garbled = await rejection(put(['in'], { exclude: ['b'] }));
+    expect(garbled).to.include({ kind: 'notFound' });
+    expect(garbled.message).to.contain('is not valid UTF-8');
+  });
+
+  it('names a directory that it may not read', async () => {
+    write({ 'in/closed/a': 'a', 'in/b': 'b' });
+    chmodSync(cwd, 0o755);
+    chmodSync(join(cwd, 'in/closed'), 0);
+    const error = await withoutRights(() => rejection(put(['in'])));
+    chmodSync(join(cwd, 'in/closed'), 0o755);
+    expect(error).to.include({ kind: 'notFound' });
+    expect(error.message).to.contain('in/closed is not readable, so its content would be left out');
+  });
+
+  it('fails for a file that is modified meanwhile, and leaves what another upload has put', async () => {
+    write({ large: LARGE });
+    class Slow extends MemoryStore {
+      override async uploadFile(path: string, key: string, options?: StoreUploadOptions) {
+        appendFileSync(path, 'one line more\n');
+        return super.uploadFile(path, key, options);
+      }
+    }
+    store = new Slow();
+    await store.put(dataKey('large'), 'of another');
+    const error = await rejection(put(['large']));
+    expect(error).to.include({ kind: 'changed' });
+    expect(error.message).to.include(join(cwd, 'large'));
+    expect(Buffer.from((await store.read(dataKey('large'))) ?? []).toString()).to.equal('of another');
+  });
+
+  it('never has more files in flight than allowed, and its progress ends at the total', async () => {
+    write(Object.fromEntries(Array.from({ length: 30 }, (_, n) => [`in/${n}`, `${n}`])));
+    let most = 0;
+    let inFlight: (() => void)[] = [];
+    // Each put ends once three are in flight: with fewer at once, the upload would never end.
+    class Threes extends MemoryStore {
+      override async put(...given: Parameters<MemoryStore['put']>) {
+        await new Promise<void>((resolve) => {
+          inFlight.push(resolve);
+          most = Math.max(most, inFlight.length);
+          if (inFlight.length < 3) return;
+          const held = inFlight;
+          setImmediate(() => {
+            inFlight = inFlight.slice(3);
+            for (const release of held.slice(0, 3)) release();
+          });
+        });
+        return super.put(...given);
+      }
+    }
+    store = new Threes();
+    const seen: { done: number; total: number }[] = [];
+    await put(['in'], { parallel: 3, onProgress: (at: { done: number; total: number }) => seen.push(at) });
+    expect(most).to.equal(3);
+    expect(seen.at(-1)).to.deep.equal({ done: 50, total: 50 });
+  });
+
+  it('writes nothing in a dry run', async () => {
+    write({ 'in/a': 'a' });
+    expect(await put(['in'], { dryRun: true })).to.include({ uploaded: 1, skipped: 0 });
+    expect(await keys()).to.deep.equal([]);
+  });
+
+  describe('next to jobs', () => {
+    const place = forEachTest(openPlace);
+
+    const again = (text: string) => {
+      write({ 'a.csv': text, 'b.csv': text });
+      return upload(place.platform.store, { paths: ['a.csv', 'b.csv'], cwd });
+    };
+
+    it('replaces nothing that an open job reads, but skips an identical file', async () => {
+      await again('old');
+      const { job } = (
+        await putJob(place.platform, [
+          { name: 'store:b.csv', source: { kind: 'store', key: dataKey('b.csv'), etag: 'x' } },
+        ])
+      ).record;
+      await place.platform.store.put(openMark(job, 0), '');
+      expect(await again('old')).to.include({ skipped: 2 });
+      const error = await rejection(again('new'));
+      expect(error).to.include({ kind: 'refused' });
+      expect(error.message).to.include('b.csv').and.include(job);
+      const kept = await place.platform.store.read(dataKey('a.csv'));
+      expect(Buffer.from(kept ?? '').toString()).to.equal('old');
+      await place.platform.store.delete([openMark(job, 0)]);
+      expect(await again('new')).to.include({ uploaded: 2 });
+    });
+
+    it('leaves out the store itself if its directory is below the given one', async () => {
+      writeFileSync(join(place.directory, 'a'), 'a');
+      const { store: inner } = place.platform;
+      const result = await upload(inner, { paths: ['.'], cwd: place.directory });
+      expect(result.files).to.equal(1);
+    });
+  });
+});

@@ -1,0 +1,68 @@
+// Protects: results are called as their inputs, below the target, and two never share a name.
+
+import { expect } from 'chai';
+import { pathsOf } from '../../../src/jobs/fetch/input-names.ts';
+import { checkNames } from '../../../src/jobs/fetch/names.ts';
+import type { JobSpec } from '../../../src/model/job.ts';
+import { rejection } from '../../support/rejection.ts';
+
+const spec = (from: readonly string[], output = 'stdout'): JobSpec =>
+  ({ name: 'n', input: { from, split: { by: 'file' } }, steps: [{ name: 'map', run: ['cat'], output }] }) as never;
+
+const named = (names: readonly string[]) =>
+  names.map((name) => ({ name, size: 0, checksum: null, source: { kind: 'pipe' as const } }));
+
+describe('the path of a result', () => {
+  const table: readonly (readonly [from: string, names: string, paths: string])[] = [
+    ['videos/a.mp4', 'videos/a.mp4', 'a.mp4'],
+    ['videos/*.mp4', 'videos/a.mp4 videos/b.mp4', 'a.mp4 b.mp4'],
+    ['in/**/*.csv', 'in/x/a.csv', 'x/a.csv'],
+    ['in', 'in/x/a.csv in/x/b.csv', 'x/a.csv x/b.csv'],
+    ['in/{x,y}/*.csv', 'in/x/a.csv', 'x/a.csv'],
+    ['a/x.csv b/x.csv', 'a/x.csv b/x.csv', 'a/x.csv b/x.csv'],
+    ['/data/in/*.csv', '/data/in/a.csv', 'a.csv'],
+    ['../in/*.csv', '../in/a.csv ../in/b.csv', 'a.csv b.csv'],
+    ['../x/a.csv b.csv', '../x/a.csv b.csv', 'x/a.csv b.csv'],
+    ['../../etc/passwd /etc/shadow', '../../etc/passwd /etc/shadow', 'etc/passwd etc/shadow'],
+    ['./a//b/../c.csv', './a//b/../c.csv', 'c.csv'],
+    ['s3://bucket/in/', 's3://bucket/in/x/a.csv s3://bucket/in/b.csv', 'x/a.csv b.csv'],
+    ['s3://bucket/in/../../x', 's3://bucket/in/../../x', 'x'],
+    ['store:in/*', 'store:in/a.csv', 'a.csv'],
+    ['store:a.csv b.csv', 'store:a.csv b.csv', 'a.csv b.csv'],
+    ['job:last/price', 'job:j-1/price/0 job:j-1/price/1', '0 1'],
+    ['-', '-', 'stdin'],
+  ];
+  for (const [from, names, paths] of table) {
+    it(`of ${names}, given as ${from}, is ${paths}`, () => {
+      const inputs = named(names.split(' '));
+      expect(pathsOf({ spec: spec(from.split(' ')), inputs }).join(' ')).to.equal(paths);
+    });
+  }
+
+  const target = { kind: 'directory' as const, path: '/nowhere', text: 'nowhere/' };
+  const check = (names: readonly string[], name?: string, output?: string) =>
+    checkNames({ spec: spec(names, output), inputs: named(names) }, name, target);
+
+  it('is refused before the work if another result has it, or is in its way', async () => {
+    for (const [names, name] of [
+      [['../x/a.csv', 'x/a.csv']],
+      [['x/a.mp4', 'y/a.mp4'], '{stem}.json'],
+      [['s3://b/p/x', 's3://b/p/x/y']],
+      [['s3://b/p/x/y', 's3://b/p/x']],
+      [['a.csv', 'b.csv'], '{step}'],
+    ] as const) {
+      const error = await rejection(check(names, name));
+      expect(error).to.include({ kind: 'usage' });
+      expect(error.message).to.include('tasks 0 and 1 would have the same file name');
+    }
+    await check(['x/a.mp4', 'y/a.mp4'], '{dir}/{stem}.json');
+    await check(['x/a.mp4', 'y/a.mp4'], '{stem}-{index}.json');
+    await check(['a.csv', 'b.csv'], '{job}');
+  });
+
+  it('is refused before the work if the pattern cannot name the outputs', async () => {
+    for (const name of ['{nmae}', '../{path}', '{name}', '/{task}', '']) {
+      expect(await rejection(check(['a.csv'], name)), name).to.include({ kind: 'usage' });
+    }
+  });
+});

@@ -1,0 +1,29 @@
+// Protects: output written in many small pieces is saved complete and in order.
+
+import { expect } from 'chai';
+import { PieceCollector } from '../../../src/jobs/fetch/join.ts';
+
+describe('collected pieces', () => {
+  it('are written in order and many at once, the last ones on flush', async () => {
+    const writes: string[] = [];
+    const pieces = new PieceCollector(async (bytes) => {
+      writes.push(Buffer.from(bytes).toString());
+    });
+    const given = Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`);
+    for (const line of given) await pieces.add(Buffer.from(line));
+    await pieces.flush();
+    await pieces.flush();
+    expect(writes.join('')).to.equal(given.join(''));
+    expect(writes.length).to.be.within(2, 4);
+  });
+
+  it('are written before a large piece that follows them', async () => {
+    const writes: number[] = [];
+    const pieces = new PieceCollector(async (bytes) => {
+      writes.push(bytes.length);
+    });
+    await pieces.add(Buffer.from('abc'));
+    await pieces.add(Buffer.alloc(2 ** 20));
+    expect(writes).to.deep.equal([3, 2 ** 20]);
+  });
+});

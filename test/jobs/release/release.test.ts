@@ -1,0 +1,193 @@
+// Protects: a release is made once, can be rolled back, and stays consistent when several people release at once.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { failedBoots, readHold } from '../../../src/jobs/grid/boots.ts';
+import { claimRelease, currentRelease, releaseBefore, StackRelease } from '../../../src/jobs/release/stack-release.ts';
+import { bootMark, bundleKey, releaseKey } from '../../../src/model/keys.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { rejection } from '../../support/rejection.ts';
+
+const sum = (letter: string): string => letter.repeat(64);
+
+describe('the release of a stack', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'batchctl-release-'));
+  after(() => rmSync(dir, { recursive: true, force: true }));
+  let store: MemoryStore;
+
+  beforeEach(() => {
+    store = new MemoryStore();
+    writeFileSync(join(dir, 'setup.sh'), 'echo one\n');
+  });
+
+  /** The releases as seen by a program whose bundle has this checksum. */
+  const program = (letter: string, setup = false): StackRelease =>
+    new StackRelease({
+      ...{ store, clock: new FakeClock(), who: 'test@here' },
+      paths: { setups: { default: setup ? join(dir, 'setup.sh') : null }, ca: null },
+      pack: async () => ({ sha256: sum(letter), gzip: Buffer.from(letter), version: `0.${letter}` }),
+    });
+  const numbered = async (): Promise<readonly string[]> => {
+    const found: string[] = [];
+    for await (const key of store.keys('releases/0')) {
+      found.push(JSON.parse(new TextDecoder().decode((await store.read(key)) ?? undefined)).sha256[0]);
+    }
+    return found;
+  };
+
+  it('makes a program current once, and puts its bundle each time', async () => {
+    expect((await program('a').look()).current).to.equal(null);
+    const release = await program('a').make();
+    expect(release).to.include({
+      format: 1,
+      number: 0,
+      sha256: sum('a'),
+      version: '0.a',
+      by: 'test@here',
+      restores: null,
+    });
+    await store.delete([bundleKey(sum('a'))]);
+    expect((await program('a').look()).differences).to.deep.equal(['the bundle aaaaaaaaaaaa is not in the store']);
+    expect(await program('a').make()).to.deep.equal(release);
+    expect(await store.read(bundleKey(sum('a')))).to.deep.equal(Buffer.from('a'));
+    expect(await program('a').look()).to.deep.include({ differences: [], note: null });
+  });
+
+  it('names what another program would change, and makes it the next release', async () => {
+    await program('a').make();
+    const { differences } = await program('b').look();
+    expect(differences).to.deep.equal([
+      '0.a (aaaaaaaaaaaa) → 0.b (bbbbbbbbbbbb), for new instances',
+      'the bundle bbbbbbbbbbbb is not in the store',
+    ]);
+    expect((await program('b').make()).number).to.equal(1);
+    expect(await program('a').inForce()).to.include({ sha256: sum('b') });
+    expect(await program('a').wanted()).to.include({ sha256: sum('a') });
+  });
+
+  it('gives releases made at once different numbers, and never makes the same program twice in a row', async () => {
+    const racers = ['a', 'b', 'a', 'c', 'b', 'a'];
+    await Promise.all(racers.map((letter) => program(letter).make()));
+    const letters = await numbered();
+    expect(new Set(letters)).to.deep.equal(new Set(['a', 'b', 'c']));
+    for (const [at, letter] of letters.entries()) expect(letter).not.to.equal(letters[at + 1]);
+    expect((await currentRelease(store))?.number).to.equal(letters.length - 1);
+  });
+
+  it('rolls back to the previous release, and a second time to the one before that', async () => {
+    for (const letter of ['a', 'b', 'c']) await program(letter).make();
+    expect(await program('c').takeBack()).to.include({ number: 3, sha256: sum('b'), restores: 1, tookBack: sum('c') });
+    expect(await program('c').takeBack()).to.include({ number: 4, sha256: sum('a'), restores: 0 });
+    const { kind, message } = (await rejection(program('c').takeBack())) as Error & { kind: string };
+    expect(kind).to.equal('refused');
+    expect(message).to.include('0.a (aaaaaaaaaaaa) is the first');
+    expect(await numbered()).to.deep.equal(['a', 'b', 'c', 'b', 'a']);
+  });
+
+  it('stays rolled back after infra up, and returns with infra release', async () => {
+    await program('a').make();
+    await program('b').make();
+    await program('b').takeBack();
+    const looked = await program('b').look();
+    expect(looked.differences).to.deep.equal([]);
+    expect(looked.note).to.equal(
+      '0.b (bbbbbbbbbbbb) was rolled back; make it current again with batchctl infra release',
+    );
+    expect(await program('b').wanted()).to.include({ sha256: sum('a') });
+    expect(await program('b').make()).to.include({ number: 2, sha256: sum('a') });
+    expect(await program('b').make({ anew: true })).to.include({ number: 3, sha256: sum('b') });
+  });
+
+  it('refuses to roll back to a bundle that no longer exists', async () => {
+    await program('a').make();
+    await program('b').make();
+    await store.delete([bundleKey(sum('a'))]);
+    expect(await rejection(program('b').takeBack())).to.include({ kind: 'refused' });
+    expect(await numbered()).to.deep.equal(['a', 'b']);
+  });
+
+  it('refuses to roll back if another release became current meanwhile', async () => {
+    const first = await program('a').make();
+    await program('b').make();
+    const going = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: 0, tookBack: sum('b') };
+    expect(await rejection(claimRelease(store, going, first.number))).to.include({ kind: 'refused' });
+    expect((await currentRelease(store))?.sha256).to.equal(sum('b'));
+  });
+
+  it('recognises the release of its own first try if the answer was lost', async () => {
+    const wanted = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: null, tookBack: null };
+    const { release } = await claimRelease(store, wanted);
+    expect(await claimRelease(store, wanted)).to.deep.equal({ release, created: false });
+  });
+
+  it('puts the setup scripts, and reports one that has changed', async () => {
+    await program('a', true).make();
+    const { setups } = await program('a', true).wanted();
+    expect(Buffer.from((await store.read(`releases/setup-${setups.default}`)) ?? []).toString()).to.equal('echo one\n');
+    writeFileSync(join(dir, 'setup.sh'), 'echo two\n');
+    expect((await program('a', true).look()).differences.join()).to.match(/^setup-[0-9a-f]{12} is not in the store$/);
+    await program('a', true).make();
+    expect((await program('a', true).look()).differences).to.deep.equal([]);
+  });
+
+  it('names the field whose file is missing', async () => {
+    rmSync(join(dir, 'setup.sh'));
+    const error = await rejection(program('a', true).make());
+    expect(error).to.include({ kind: 'config' });
+    expect((error as Error).message).to.match(/^groups\.default\.setup: .*there is no such file$/);
+  });
+
+  const threeFail = async (): Promise<void> => {
+    for (const instance of ['i-1', 'i-2', 'i-3']) {
+      await store.put(bootMark('default', instance, 'failed'), '{"format":1,"step":"setup","code":3,"line":"no gpu"}');
+    }
+  };
+
+  it('made by up, lifts the hold on groups after failed boots only if something changed', async () => {
+    await program('a').make();
+    await threeFail();
+    await program('a').make();
+    expect((await readHold(store, 'default'))?.last).to.include({ step: 'setup', code: 3, line: 'no gpu' });
+    await program('b').make();
+    expect(await failedBoots(store, 'default')).to.deep.equal([]);
+  });
+
+  it('requested by a person, lifts the hold on groups after failed boots, even with the same program', async () => {
+    await program('a').make();
+    await threeFail();
+    await program('a').make({ anew: true });
+    expect(await failedBoots(store, 'default')).to.deep.equal([]);
+    await program('b').make();
+    await program('b').takeBack();
+    await threeFail();
+    expect(await program('b').goOn()).to.include({ number: 2, sha256: sum('a') });
+    expect(await failedBoots(store, 'default')).to.deep.equal([]);
+  });
+
+  it('deletes only its own files when removed', async () => {
+    await program('a', true).make();
+    const theirs = [
+      ...['releases/app-1.2.tar.gz', 'releases/0001.json.bak', 'releases/notes.json', 'releases/2024/0001.json'],
+      ...[`releases/${sum('a').slice(1)}.tar.gz`, `releases/${sum('A')}.tar.gz`, 'releases/setup-1.exe', 'releases/'],
+    ];
+    for (const key of theirs) await store.put(key, 'theirs');
+    await program('a').remove();
+    const left: string[] = [];
+    for await (const key of store.keys('releases/')) left.push(key);
+    expect(left.sort()).to.deep.equal([...theirs].sort());
+    expect(await program('a').current()).to.equal(null);
+  });
+
+  it('refuses a release of a later format', async () => {
+    await store.put(releaseKey(0), '{"format":2}');
+    expect(await rejection(currentRelease(store))).to.include({ kind: 'newer' });
+  });
+
+  it("doesn't exist before the first one", async () => {
+    const release = await program('a').make();
+    expect(await releaseBefore(store, release)).to.equal(null);
+    expect(readFileSync(join(dir, 'setup.sh'), 'utf8')).to.equal('echo one\n');
+  });
+});

@@ -1,0 +1,92 @@
+// Protects: verify proves that each exploded file became one task, and finds every lost or altered part.
+import { expect } from 'chai';
+import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { outKey, stepPartShard } from '../../../src/model/keys.ts';
+import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
+import { type JobView, stateOf } from '../../../src/model/view.ts';
+import { failForGood } from '../../support/claims-job.ts';
+import { explodingJob, publishFiles, publishRest } from '../../support/exploding-job.ts';
+import { type Place, publishManifest } from '../published-job.ts';
+
+describe('verifying a job that exploded', () => {
+  let place: Place;
+  let view: JobView;
+  let shard: string;
+
+  beforeEach(async () => {
+    ({ place, view } = await explodingJob());
+    shard = stepPartShard(view.record.job, 'count', 0);
+  });
+  afterEach(() => place.end());
+
+  async function close(): Promise<void> {
+    await publishFiles(place, view);
+    await look(place.platform, view);
+    view = await publishRest(place, view, 5);
+    expect(stateOf(view)).to.equal('succeeded');
+  }
+  const verify = (): Promise<VerifyResult> => verifyJob(place.platform, view, { deep: true });
+  const problems = async (): Promise<readonly string[]> => (await verify()).problems.map(({ code }) => code);
+
+  async function rewrite(change: (lines: string[]) => readonly string[]): Promise<void> {
+    const text = new TextDecoder().decode((await place.platform.store.read(shard)) ?? new Uint8Array());
+    await place.platform.store.put(shard, `${change(text.trimEnd().split('\n')).join('\n')}\n`);
+  }
+
+  it('proves that each file is one part', async () => {
+    await close();
+    const result = await verify();
+    expect(result.verdict).to.equal('proven');
+    expect(result.steps.map(({ name, tasks }) => [name, tasks])).to.deep.equal([
+      ['split', 3],
+      ['count', 5],
+      ['total', 1],
+    ]);
+  });
+
+  const tamperings: readonly (readonly [string, (lines: string[]) => readonly string[], string])[] = [
+    ['a part that names another file', (lines) => lines.map((line) => line.replace('c.txt"', 'a.txt"')), 'partAltered'],
+    ['a changed checksum', (lines) => lines.map((line) => line.replace(/sha256:./, 'sha256:_')), 'partAltered'],
+    ['a duplicate part', (lines) => [lines[0] ?? '', ...lines], 'partTwice'],
+    ['a missing part', (lines) => lines.toSpliced(1, 1), 'partMissing'],
+    ['a missing last part', (lines) => lines.slice(0, -1), 'partMissing'],
+    ['a line that is not a part', (lines) => ['{', ...lines.slice(1)], 'partAltered'],
+    ['an extra part', (lines) => [...lines, JSON.stringify({ n: 5, kind: 'file', key: 'x' })], 'partExtra'],
+  ];
+  for (const [what, change, code] of tamperings) {
+    it(`finds ${what}, and reports nothing else`, async () => {
+      await close();
+      await rewrite(change);
+      const found = await problems();
+      expect(new Set(found)).to.deep.equal(new Set([code]));
+      if (code !== 'partAltered') expect(found).to.have.length(1);
+    });
+  }
+
+  it('finds a shard that is gone, and one that belongs to nothing', async () => {
+    await close();
+    await place.platform.store.delete([shard]);
+    await place.platform.store.put(stepPartShard(view.record.job, 'count', 7), 'x\n');
+    expect(await problems()).to.include.members(['shardMissing', 'partMissing', 'foreign']);
+  });
+
+  it('finds files that replaced those that the parts were made from', async () => {
+    await close();
+    await place.platform.store.delete([outKey(view.record.job, 'split', 1)]);
+    await publishManifest({ platform: place.platform, view }, 'split', 1, { 'other.txt': 'x' });
+    expect(await problems()).to.include('partAltered');
+  });
+
+  it('names an output that came too late, and accepts the proof', async () => {
+    await publishFiles(place, view, [0, 2]);
+    await failForGood(place.platform, view.record.job, 'split', 1);
+    await look(place.platform, view);
+    await publishFiles(place, view, [1]);
+    view = await publishRest(place, view, 4);
+    const { verdict, late, problems: found } = await verify();
+    expect(late).to.deep.equal(['split/1']);
+    expect(found).to.deep.equal([]);
+    expect(verdict).to.equal('proven');
+  });
+});

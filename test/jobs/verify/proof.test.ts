@@ -1,0 +1,214 @@
+// Protects: the proof of a job names everything that decided it, stays the same, and shows later tampering.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { append, mustReadView } from '../../../src/jobs/journal.ts';
+import { checkFile } from '../../../src/jobs/verify/check/check-file.ts';
+import { EvidenceFile } from '../../../src/jobs/verify/evidence-log.ts';
+import { keepProof, proofLine, type StoredProof, standingProof } from '../../../src/jobs/verify/proof.ts';
+import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
+import { asciiJson } from '../../../src/lib/json.ts';
+import type { EntryKind } from '../../../src/model/journal.ts';
+import { journalKey, outKey, proofKey } from '../../../src/model/keys.ts';
+import { META } from '../../../src/model/output.ts';
+import type { Evidence } from '../../../src/model/verify/evidence.ts';
+import type { JobView } from '../../../src/model/view.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { provenJob } from '../proven-job.ts';
+import { attemptOf, openPlace } from '../published-job.ts';
+import { publishAll, submitJob, work } from '../submitted-job.ts';
+
+const PLAIN = `
+name: claims
+input: { from: a.txt, split: { by: lines, every: 1 } }
+steps: [{ name: price, run: [cat] }]
+`;
+
+describe('a proof with its evidence', () => {
+  const place = forEachTest(openPlace);
+
+  const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
+  const bytesOf = async (key: string): Promise<Uint8Array> =>
+    (await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`);
+  const codesOf = async (view: JobView): Promise<readonly string[]> =>
+    (await verify(view)).problems.map(({ code }) => code);
+
+  async function evidenceOf(view: JobView, deep = false): Promise<Evidence> {
+    const { evidence, problems } = await verify(view, deep);
+    return evidence ?? expect.fail(`no evidence: ${JSON.stringify(problems)}`);
+  }
+
+  it('names inputs, control totals, tolerated and skipped tasks, and who decided what', async () => {
+    const view = await provenJob(place);
+    const result = await verify(view);
+    expect([result.verdict, result.problems]).to.deep.equal(['proven', []]);
+    expect(result.skips).to.have.length(1);
+    expect(result.skips[0]).to.include({ step: 'price', tasks: '4', who: 'ann@desk', reason: 'a test claim' });
+    const { inputs, steps, tolerance, decisions, gathers, submitted } = await evidenceOf(view);
+    expect(inputs).to.include({ count: 1, bytes: 12, records: 6 });
+    expect(inputs.listed[0]).to.include({ name: 'a.txt', size: 12, checksum: null, checksumFrom: null });
+    expect(inputs.listed[0]?.source).to.have.nested.property('pin.mtimeNs');
+    expect(
+      steps.map(({ name, ends, outputs, failed, skipped }) => [name, ends, outputs, failed, skipped]),
+    ).to.deep.equal([
+      ['price', 6, 4, '2', '4'],
+      ['convert', 4, 4, '', ''],
+      ['totals', 1, 1, '', ''],
+    ]);
+    expect(steps[0]).to.deep.include({ counters: { amount: '4.4' }, bytesIn: 8, bytesOut: 8 });
+    expect(steps[0]?.made).to.deep.equal([{ round: 0, code: null, outputs: 4 }]);
+    expect(gathers).to.deep.equal([{ step: 'totals', took: 4, leftOut: '2,4' }]);
+    expect(tolerance).to.deep.equal({ value: '1', who: submitted.who, when: submitted.when, entry: null });
+    expect(decisions.count).to.equal(view.next);
+    expect(decisions.listed.map(({ what }) => what).join(' ')).to.equal('sent close skip open close');
+    for (const { n, checksum } of decisions.listed)
+      expect(bytesChecksum(await bytesOf(journalKey(view.record.job, n)))).to.equal(checksum);
+  });
+
+  it('stays valid until something new is decided; delivering or pruning outputs decides nothing', async () => {
+    const seen = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': '1\n2\n' }));
+    const kept = await keepProof(place.platform, await verify(seen));
+    let view = seen;
+    const add = async (entry: EntryKind): Promise<void> => {
+      view = (await append(place.platform.store, view, { who: 'me', now: 0 }, () => entry)).view;
+    };
+    const standing = () => standingProof(place.platform, seen.record.job, view.next - 1);
+    await add({ what: 'delivered', after: seen.next - 1, to: 'x', outputs: 2, bytes: 4 });
+    expect(await standing()).to.deep.equal(kept?.proof);
+    await add({ what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} });
+    await add({ what: 'close', state: 'succeeded', reason: null, round: 1 });
+    expect(await standing()).to.equal(null);
+  });
+
+  it('lists the rounds, the changes in them, and how many outputs each program made', async () => {
+    const yaml = PLAIN.replace('[cat]', '"read n; test $n != 2 || test \\"$BATCHCTL_ROUND\\" = 1"').replace(
+      'run:',
+      'attempts: 1, run:',
+    );
+    const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n' });
+    await work(place.platform);
+    const { store, clock } = place.platform;
+    const now = await mustReadView(store, view.record.job);
+    const retry = {
+      what: 'retry',
+      round: 1,
+      tasks: { price: '1' },
+      canaries: null,
+      overrides: { timeout: 60 },
+    } as const;
+    const by = { who: 'ann@desk', now: clock.now() };
+    await append(store, now, by, () => retry);
+    const key = outKey(view.record.job, 'price', 1);
+    const mended = {
+      ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META] ?? ''),
+      ...{ task: 1, attempt: attemptOf('price', 1), round: 1, code: 'c0de' },
+    };
+    await store.put(key, '', { metadata: { [META]: asciiJson(mended) } });
+    await look(place.platform, await mustReadView(store, view.record.job));
+    const { rounds, steps } = await evidenceOf(await mustReadView(store, view.record.job));
+    expect(rounds).to.have.length(1);
+    expect(rounds[0]).to.deep.include({
+      round: 1,
+      who: 'ann@desk',
+      tasks: { price: '1' },
+      changed: { timeout: 60 },
+    });
+    expect(steps[0]?.made).to.deep.equal([
+      { round: 0, code: null, outputs: 2 },
+      { round: 1, code: 'c0de', outputs: 1 },
+    ]);
+  });
+
+  it("computes the inputs' checksums with --deep if they are unchanged", async () => {
+    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const path = join(place.directory, 'a.txt');
+    const deep = (await evidenceOf(view, true)).inputs.listed[0];
+    expect(deep).to.include({ checksum: bytesChecksum(readFileSync(path)), checksumFrom: 'verify' });
+    writeFileSync(path, 'c\nd\n');
+    expect((await evidenceOf(view, true)).inputs.listed[0]).to.include({ checksum: null, checksumFrom: null });
+  });
+
+  it('is the same each time for the same store, and has another root if one output differs', async () => {
+    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const first = await evidenceOf(view);
+    expect(await evidenceOf(view)).to.deep.equal(first);
+    const { store } = place.platform;
+    const key = outKey(view.record.job, 'price', 1);
+    const { metadata = {} } = (await store.head(key)) ?? {};
+    await store.put(key, await bytesOf(key), {
+      metadata: { [META]: metadata[META]?.replace(/"attempt":"\w+"/, '"attempt":"bbbbbbbbbbbbbbbb"') ?? '' },
+    });
+    const second = await evidenceOf(view);
+    expect(second.steps[0]?.root).not.to.equal(first.steps[0]?.root);
+    expect({ ...second, steps: [] }).to.deep.equal({ ...first, steps: [] });
+  });
+
+  it('finds an earlier proof that was altered or is gone, and a journal entry that was rewritten', async () => {
+    const { platform } = place;
+    const { store } = platform;
+    const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const [first, second] = [proofKey(view.record.job, 0), proofKey(view.record.job, 1)];
+    await keepProof(platform, await verify(view));
+    await keepProof(platform, await verify(view, true));
+    expect(await codesOf(view)).to.deep.equal([]);
+    const bytes = await bytesOf(first);
+    const text = new TextDecoder().decode(bytes);
+    await store.put(first, text.replace('"outputs":2', '"outputs":3'));
+    expect(await codesOf(view)).to.deep.equal(['proofAltered', 'proofAltered']);
+    await store.put(first, 'nonsense');
+    expect(await codesOf(view)).to.deep.equal(['proofAltered']);
+    await store.delete([first]);
+    expect(await codesOf(view)).to.deep.equal(['proofMissing']);
+    await store.put(first, bytes);
+    const entry = journalKey(view.record.job, 0);
+    await store.put(entry, new TextDecoder().decode(await bytesOf(entry)).replace('me@here', 'eve@here'));
+    expect(await codesOf(view)).to.deep.equal(['journalAltered', 'journalAltered']);
+    expect((await verify(view)).problems[0]?.message).to.include(`entry 0 has changed since ${first}`);
+    expect(await bytesOf(second)).to.have.length.above(0);
+  });
+
+  it('accepts a proof of an early version, which has neither its own checksum nor evidence', async () => {
+    const { store } = place.platform;
+    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const key = proofKey(view.record.job, 0);
+    await keepProof(place.platform, await verify(view));
+    const { checksum: _, ...proof } = JSON.parse(new TextDecoder().decode(await bytesOf(key))) as StoredProof;
+    await store.put(key, JSON.stringify(proof));
+    expect(await codesOf(view), 'a proof with evidence has a checksum').to.deep.equal(['proofAltered']);
+    const { evidence: __, ...result } = proof.result;
+    await store.put(key, JSON.stringify({ ...proof, result }));
+    expect(await codesOf(view)).to.deep.equal([]);
+  });
+
+  it('writes the evidence of a failed proof as well, and checking it says so', async () => {
+    const { platform } = place;
+    const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    await platform.store.delete([outKey(view.record.job, 'price', 1)]);
+    const path = join(place.directory, 'failed.ndjson');
+    const evidence = await EvidenceFile.create(path);
+    const result = await verifyJob(platform, view, { evidence });
+    evidence.line(await proofLine(platform, result, null));
+    evidence.finish();
+    const { mismatches, proof, key } = await checkFile(path);
+    expect([proof?.result.verdict, key]).to.deep.equal(['failed', null]);
+    expect(mismatches.map(({ code }) => code)).to.deep.equal(['missing', 'notProven']);
+  });
+
+  it('stays small however many tasks there are', async () => {
+    const yaml =
+      'name: claims\ninput: { split: { by: range, from: 1, to: 12000 } }\nsteps: [{ name: price, run: [cat] }]\n';
+    const { platform } = place;
+    const view = await publishAll(platform, await submitJob(place, yaml, {}));
+    const path = join(place.directory, 'many.ndjson');
+    const evidence = await EvidenceFile.create(path);
+    const result = await verifyJob(platform, view, { evidence });
+    evidence.line(await proofLine(platform, result, await keepProof(platform, result)));
+    evidence.finish();
+    expect((await bytesOf(proofKey(view.record.job, 0))).length).to.be.below(10_000);
+    const { lines, mismatches } = await checkFile(path);
+    // A header; two decisions and their shard; the parts and the ends in two shards each; proof and seal.
+    expect([lines, mismatches]).to.deep.equal([1 + 3 + 2 * (12_000 + 2) + 2, []]);
+  });
+});

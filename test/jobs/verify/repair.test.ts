@@ -1,0 +1,160 @@
+// Protects: verify --repair brings back lost outputs and a lost ledger, and redoes nothing else.
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { repairJob } from '../../../src/jobs/verify/repair.ts';
+import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { OPEN, openedKey, outKey } from '../../../src/model/keys.ts';
+import type { JobView } from '../../../src/model/view.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { openPlace } from '../published-job.ts';
+import { openAgain, submitJob, work } from '../submitted-job.ts';
+
+const YAML = `
+name: claims
+input: { split: { by: range, from: 1, to: 6 } }
+steps:
+  - { name: price, run: "cat; echo records 1 >> $BATCHCTL_COUNTERS" }
+  - { name: convert, run: [cat] }
+  - { name: totals, gather: true, run: [wc, -l] }
+expect: [price.records == 6]
+`;
+const FAILING = `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+tolerate: 1
+steps:
+  - { name: price, attempts: 2, run: "read n && test $n != 2 && echo records $n >> $BATCHCTL_COUNTERS" }
+`;
+
+describe('repairing a job', () => {
+  const place = forEachTest(openPlace);
+
+  const repair = (view: JobView) => repairJob(place.platform, view);
+  const verify = (view: JobView) => verifyJob(place.platform, view);
+  const read = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
+  const remove = ({ record }: JobView, ...tasks: readonly (readonly [string, number])[]) =>
+    place.platform.store.delete(tasks.map(([step, task]) => outKey(record.job, step, task)));
+
+  async function done(yaml = YAML): Promise<JobView> {
+    const view = await submitJob(place, yaml, {});
+    await work(place.platform);
+    return read(view);
+  }
+
+  async function openMarks(): Promise<readonly string[]> {
+    const marks: string[] = [];
+    for await (const { key } of place.platform.store.list(OPEN)) marks.push(key);
+    return marks;
+  }
+
+  it('reopens a closed job for an output that was deleted, and proves it once a worker has made it again', async () => {
+    const view = await done();
+    expect((await verify(view)).verdict).to.equal('proven');
+    await remove(view, ['convert', 3]);
+    const repaired = await repair(view);
+    expect(repaired).to.include({ sent: 1, reopened: true, withheld: null });
+    expect(repaired.missing).to.deep.equal({ convert: '3' });
+    expect(await openMarks()).to.deep.equal([`${OPEN}${view.record.job}.1`]);
+    expect((await verify(view)).verdict).to.equal('unfinished');
+    await work(place.platform);
+    const after = await verify(view);
+    expect([after.verdict, after.round, after.problems]).to.deep.equal(['proven', 1, []]);
+    expect(await openMarks()).to.deep.equal([]);
+  });
+
+  it('runs a chain again from the step where it is gone, and keeps what was made of it', async () => {
+    const view = await done();
+    const kept = await place.platform.store.head(outKey(view.record.job, 'convert', 2));
+    await remove(view, ['price', 2], ['price', 4], ['convert', 4]);
+    const repaired = await repair(view);
+    expect(repaired.missing).to.deep.equal({ price: '2,4' });
+    await work(place.platform);
+    expect((await verify(view)).problems).to.deep.equal([]);
+    expect((await place.platform.store.head(outKey(view.record.job, 'convert', 2)))?.etag).to.equal(kept?.etag);
+  });
+
+  it('writes a lost opened.json again', async () => {
+    const view = await done();
+    await place.platform.store.delete([openedKey(view.record.job, 'totals')]);
+    expect((await verify(view)).problems.map(({ code }) => code)).to.deep.equal(['notOpened']);
+    expect(await repair(view)).to.include({ sent: 0, reopened: false });
+    expect((await verify(view)).verdict).to.equal('proven');
+  });
+
+  it('sends what an open job misses at once', async () => {
+    const view = await submitJob(place, YAML, {});
+    await (await place.platform.queue('default')).purge({});
+    const repaired = await repair(view);
+    expect(repaired).to.include({ sent: 6, reopened: false });
+    expect((await readEntries(place.platform.store, view.record.job)).at(-1)?.what).to.equal('resend');
+    await work(place.platform);
+    expect((await verify(view)).verdict).to.equal('proven');
+  });
+
+  it('happens only once if two repair at the same time', async () => {
+    const view = await done();
+    await remove(view, ['convert', 1]);
+    const both = await Promise.all([repair(view), repair(view)]);
+    expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 1]);
+    const entries = (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+    expect(entries.filter((what) => what === 'retry')).to.have.length(1);
+    await work(place.platform);
+    expect((await verify(view)).verdict).to.equal('proven');
+  });
+
+  it('sends nothing for a job that a person cancelled or paused', async () => {
+    const { platform } = place;
+    const by = { who: 'ann@desk', now: platform.clock.now() };
+    const view = await submitJob(place, YAML, {});
+    await append(platform.store, view, by, () => ({ what: 'pause', now: false, reason: 'person' }));
+    expect(await repair(view)).to.include({ sent: 0, withheld: 'paused' });
+    await append(platform.store, view, by, () => ({ what: 'cancel' }));
+    await look(platform, view);
+    expect(await repair(view)).to.include({ sent: 0, reopened: false, withheld: 'cancelled' });
+  });
+
+  it('reports with dryRun what it would do, and writes nothing', async () => {
+    const view = await done();
+    await remove(view, ['convert', 3]);
+    const before = (await read(view)).next;
+    const planned = await repairJob(place.platform, view, { dryRun: true });
+    expect(planned).to.include({ sent: 0, reopened: true });
+    expect(planned.missing).to.deep.equal({ convert: '3' });
+    expect([(await read(view)).next, await openMarks()]).to.deep.equal([before, []]);
+  });
+
+  it('rebuilds a lost ledger with the same counts, totals and tasks from the store alone', async () => {
+    const view = await done(FAILING);
+    const { job } = view.record;
+    const before = await facts(place.platform, job);
+    expect(before.counts[0]).to.include({ done: 3, failed: 1, retried: 1, exact: true });
+    for (const end of ['', '-wal', '-shm'])
+      rmSync(join(place.directory, '.batchctl', `ledger.db${end}`), { force: true });
+    const again = await openAgain(place.directory);
+    try {
+      expect(await (await again.ledger()).job(job)).to.equal(null);
+      await repairJob(again, view);
+      const after = await facts(again, job);
+      await repairJob(again, view);
+      expect(await facts(again, job)).to.deep.equal(after);
+      expect(after).to.deep.equal(before);
+    } finally {
+      await again.close();
+    }
+  });
+
+  async function facts(platform: Platform, job: string) {
+    const ledger = await platform.ledger();
+    const counts = (await ledger.counts(job)).map(({ step, done, failed, retried, counters, bytesOut, exact }) => {
+      return { step, done, failed, retried, counters, bytesOut, exact };
+    });
+    const tasks = (await ledger.tasks(job, { limit: 100 })).map(({ step, task, state, attempts, exitCode }) => {
+      return { step, task, state, attempts, exitCode };
+    });
+    return { state: (await ledger.job(job))?.state, counts, tasks };
+  }
+});

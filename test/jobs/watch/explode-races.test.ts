@@ -1,0 +1,118 @@
+// Protects: a step that explodes opens once and sends each task once, even if its opener dies.
+import { expect } from 'chai';
+import { refreshView } from '../../../src/jobs/journal.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { stepPartShard } from '../../../src/model/keys.ts';
+import { type JobView, stateOf } from '../../../src/model/view.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { addEntry, failForGood } from '../../support/claims-job.ts';
+import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../../support/exploding-job.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+import type { Place } from '../published-job.ts';
+import { openAgain, work } from '../submitted-job.ts';
+
+describe('explode with several watchers, and after a death', () => {
+  let place: Place;
+  let view: JobView;
+  const setUp = async (yaml = EXPLODING): Promise<void> => {
+    ({ place, view } = await explodingJob(yaml));
+  };
+  afterEach(() => place.end());
+
+  const parts = () => partsOf(place, view);
+  const queued = () => queuedIn(place);
+
+  it('opens once and sends each task once with two watchers at the same time', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    const before = await queued();
+    const second = await openAgain(place.directory);
+    try {
+      const looks = await Promise.all([look(place.platform, view), look(second, view), look(place.platform, view)]);
+      for (const { standing } of looks) expect(standing.steps[1]?.total).to.equal(5);
+    } finally {
+      await second.close();
+    }
+    expect((await queued()) - before).to.equal(5);
+    expect(await parts()).to.have.length(5);
+  });
+
+  it('gets the shards that a dead opener left out from the next look', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
+    expect(await parts()).to.have.length(0);
+    const ledger = await place.platform.ledger();
+    await ledger.recordJob({ ...(await mustBe(ledger.job(view.record.job))), steps: [] });
+    const { did } = await look(place.platform, view);
+    expect(did).to.deep.equal([]);
+    expect(await parts()).to.have.length(5);
+    expect((await ledger.job(view.record.job))?.steps[1]?.total).to.equal(5);
+  });
+
+  it('gets missing shards from a worker, once for all its tasks', async () => {
+    await setUp();
+    await publishFiles(place, view);
+    await look(place.platform, view);
+    const key = stepPartShard(view.record.job, 'count', 0);
+    await place.platform.store.delete([key]);
+    let puts = 0;
+    const store = wrapStore(place.platform.store, {
+      put: (at, body, options) => {
+        if (at === key) puts += 1;
+        return place.platform.store.put(at, body, options);
+      },
+    });
+    await work({ ...place.platform, store });
+    view = await refreshView(place.platform.store, view);
+    expect(stateOf(view)).to.equal('succeeded');
+    expect(puts).to.equal(1);
+  });
+
+  it('takes a skip into account while the files are counted', async () => {
+    await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
+    await publishFiles(place, view, [0, 1]);
+    await failForGood(place.platform, view.record.job, 'split', 2);
+    let skipped = false;
+    const store = wrapStore(place.platform.store, {
+      read: async (key, options) => {
+        if (key.includes('/split/out/') && !skipped) {
+          skipped = true;
+          await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'x' });
+        }
+        return place.platform.store.read(key, options);
+      },
+    });
+    const { did } = await look({ ...place.platform, store }, view);
+    expect(did).to.deep.equal(['open', 'open']);
+    expect(await parts()).to.have.length(3);
+  });
+});
+
+/** A platform whose process dies at its first write of a key that contains `at`. */
+function dyingAt(platform: Platform, at: string): Platform {
+  const { store } = platform;
+  return {
+    ...platform,
+    store: wrapStore(store, {
+      put: (key, body, options) => {
+        if (key.includes(at)) throw new Error('dead');
+        return store.put(key, body, options);
+      },
+    }),
+  };
+}
+
+async function expectDeath(doomed: Promise<unknown>): Promise<void> {
+  const error = await doomed.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  );
+  expect(String(error)).to.equal('Error: dead');
+}
+
+async function mustBe<T>(found: Promise<T | null>): Promise<T> {
+  const value = await found;
+  if (value === null) throw new Error('nothing was found');
+  return value;
+}

@@ -1,0 +1,190 @@
+// Protects: a gather leaves out a task only if nothing in the journal requested it when the gather was opened.
+import { expect } from 'chai';
+import { retry } from '../../../src/jobs/change/retry.ts';
+import { skip } from '../../../src/jobs/change/skip.ts';
+import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readOpened } from '../../../src/jobs/listing.ts';
+import { sendTasks } from '../../../src/jobs/send.ts';
+import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
+import { look } from '../../../src/jobs/watch/look.ts';
+import { openedKey } from '../../../src/model/keys.ts';
+import { type JobView, stateOf } from '../../../src/model/view.ts';
+import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { rejection } from '../../support/rejection.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
+import { openPlace, publishSmall } from '../published-job.ts';
+import { submitJob, work } from '../submitted-job.ts';
+
+const EXPLODING = `
+name: claims
+input: { split: { by: range, from: 1, to: 4 } }
+tolerate: 1
+steps:
+  - { name: price, run: 'echo x > "$BATCHCTL_OUTPUT_DIR/a"', output: files, explode: true }
+  - { name: total, run: [cat] }
+`;
+
+describe('a step that opens while a person changes what it takes', () => {
+  const place = forEachTest(openPlace);
+  let view: JobView;
+
+  const last = { step: 0, name: 'price', task: 3 };
+  const again = { tasks: [last], canaries: null, overrides: {}, dryRun: false };
+  const undo = { tasks: [last], causes: [], reason: '', undo: true, dryRun: false };
+  const whats = async (): Promise<readonly string[]> =>
+    (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const leftOut = async (): Promise<string | null> =>
+    (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
+  const now = (): Promise<JobView> => mustReadView(place.platform.store, view.record.job);
+
+  /** Three of four tasks are published; the last one failed for good. */
+  async function setUp(yaml = claimsJob(1)): Promise<void> {
+    view = await submitJob(place, yaml, {});
+    for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, `${n}\n`);
+    await failForGood(place.platform, view.record.job, 'price', 3);
+  }
+
+  /** A watcher that runs `happens` right before its first write of the step's opening. */
+  function heldOpener(happens: () => Promise<unknown>): Platform {
+    const { store } = place.platform;
+    let happened = false;
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      if (!happened && (key.endsWith('/opened.json') || String(body).includes('"open"'))) {
+        happened = true;
+        await happens();
+      }
+      return store.put(key, body, options);
+    };
+    return { ...place.platform, store: wrapStore(store, { put }) };
+  }
+
+  it('waits for a retry that comes right before it opens', async () => {
+    await setUp();
+    await look(
+      heldOpener(async () => retry(place.platform, await now(), again)),
+      view,
+    );
+    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'retry']]);
+    await publishSmall({ platform: place.platform, view: await now() }, 'price', 3, '3\n');
+    await work(place.platform);
+    expect([await leftOut(), await whats()]).to.deep.equal(['', ['sent', 'retry', 'close']]);
+    expect((await verifyJob(place.platform, await now())).verdict).to.equal('proven');
+  });
+
+  it('waits for a retry in the same way if it takes the files of an explode', async () => {
+    await setUp(EXPLODING);
+    await look(
+      heldOpener(async () => retry(place.platform, await now(), again)),
+      view,
+    );
+    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'retry']]);
+  });
+
+  it('waits for the undo of a skip in the same way', async () => {
+    await setUp(claimsJob(0));
+    const skipped = { ...undo, reason: 'bad', undo: false };
+    // The process that skips also watches, and is held there.
+    await skip(
+      heldOpener(async () => skip(place.platform, await now(), undo)),
+      view,
+      skipped,
+    );
+    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'skip', 'unskip', 'close']]);
+  });
+
+  it('refuses a retry that comes right after the decision, before anything is requested', async () => {
+    await setUp();
+    const { store } = place.platform;
+    let opened = false;
+    const put: ObjectStore['put'] = async (key, body, options) => {
+      if (!opened && String(body).includes('"what":"retry"')) {
+        opened = true;
+        await look(place.platform, view);
+      }
+      return store.put(key, body, options);
+    };
+    const error = await rejection(retry({ ...place.platform, store: wrapStore(store, { put }) }, await now(), again));
+    expect(error).to.include({ kind: 'refused' });
+    expect(error.message).to.include('has continued without price/3');
+    expect([await leftOut(), await whats()]).to.deep.equal(['3', ['sent', 'open']]);
+    await work(place.platform);
+    expect(stateOf(await now())).to.equal('succeeded');
+    expect((await verifyJob(place.platform, await now())).verdict).to.equal('proven');
+  });
+
+  const FINISHERS = {
+    'the next look': async (): Promise<unknown> => look(place.platform, view),
+    'the process that sends its tasks': async (): Promise<unknown> => sendTasks(place.platform, await now(), 1, [0]),
+  };
+  for (const [who, finish] of Object.entries(FINISHERS)) {
+    it(`is finished by ${who} if its opener dies after its entry, and refuses a retry until then`, async () => {
+      await setUp();
+      const { store } = place.platform;
+      const put: ObjectStore['put'] = async (key, body, options) => {
+        if (key.endsWith('/opened.json')) throw new Error('killed');
+        return store.put(key, body, options);
+      };
+      await rejection(look({ ...place.platform, store: wrapStore(store, { put }) }, view));
+      expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'open']]);
+      expect((await rejection(retry(place.platform, await now(), again))).message).to.include(
+        'has continued without price/3',
+      );
+      await finish();
+      const [, entry] = await readEntries(store, view.record.job);
+      const { what: _, who: __, when: ___, step: ____, ...opened } = { ...entry, step: '' } as Record<string, unknown>;
+      expect(await readOpened(store, view.record.job, 'total')).to.deep.equal(opened);
+      // Otherwise its messages are sent again after two leases.
+      if (who === 'the next look') return;
+      await work(place.platform);
+      expect(stateOf(await now())).to.equal('succeeded');
+    });
+  }
+
+  it('needs a journal entry only if it leaves out tasks, and sends its own task at once either way', async () => {
+    for (const without of ['3', '']) {
+      await setUp();
+      if (without === '') await publishSmall({ platform: place.platform, view }, 'price', 3, '3\n');
+      const queue = await place.platform.queue('default');
+      await queue.purge({});
+      await look(place.platform, view);
+      expect([await leftOut(), await whats()]).to.deep.equal([without, without === '' ? ['sent'] : ['sent', 'open']]);
+      expect((await queue.backlog()).visible).to.equal(1);
+    }
+  });
+
+  it('makes verify name a task that a retry had requested when an early version opened the gather without it', async () => {
+    await setUp();
+    const { store } = place.platform;
+    await addEntry(place.platform, view, {
+      ...{ what: 'retry', round: 1, tasks: { price: '3' } },
+      ...{ canaries: null, overrides: {} },
+    });
+    const { job } = view.record;
+    await store.put(openedKey(job, 'total'), JSON.stringify({ format: 1, id: 'a', count: 3, leftOut: '3' }));
+    const asked = { platform: place.platform, view: await now() };
+    await publishSmall(asked, 'price', 3, '3\n');
+    await publishSmall(asked, 'total', 0, 'x\n');
+    await look(place.platform, view);
+    const { problems, verdict } = await verifyJob(place.platform, await now());
+    expect(verdict).to.equal('failed');
+    expect(problems.map(({ message }) => message)).to.deep.equal([
+      'the gather total was opened without price/3, although a retry (round 1) included it',
+    ]);
+  });
+
+  it('makes verify accept a late output of a task that failed again before the gather was opened', async () => {
+    await setUp();
+    const retried = { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: {} } as const;
+    const asked = { platform: place.platform, view: await addEntry(place.platform, view, retried) };
+    await failForGood(place.platform, view.record.job, 'price', 3, 1);
+    await look(place.platform, view);
+    await publishSmall(asked, 'price', 3, '3\n');
+    await publishSmall(asked, 'total', 0, 'x\n');
+    await look(place.platform, view);
+    const { late, problems, verdict } = await verifyJob(place.platform, await now());
+    expect({ late, problems, verdict }).to.deep.equal({ late: ['price/3'], problems: [], verdict: 'proven' });
+  });
+});

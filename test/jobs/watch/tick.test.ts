@@ -1,0 +1,143 @@
+// Protects: batchctl tick fires each schedule once, reports what was missed, and looks after open jobs.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { refreshView } from '../../../src/jobs/journal.ts';
+import { addSchedule, pauseSchedule } from '../../../src/jobs/schedules/schedules.ts';
+import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { freshKeeper, latestKeeper, readMark, tickId } from '../../../src/jobs/watch/round-memory.ts';
+import { type Ticked, tick } from '../../../src/jobs/watch/tick.ts';
+import { scheduleKey } from '../../../src/model/keys.ts';
+import { stateOf } from '../../../src/model/view.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { scheduleSpec } from '../../support/schedules.ts';
+import { openPlace, publishSmall } from '../published-job.ts';
+import { submitJob } from '../submitted-job.ts';
+
+const HOUR = 3_600;
+const MADE = Date.parse('2026-11-27T00:00:00Z');
+const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
+const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
+
+describe('tick', () => {
+  const place = forEachTest(openPlace);
+  let now: number;
+  beforeEach(() => {
+    now = MADE;
+  });
+
+  /** A new process each time: its monotonic clock starts again. */
+  const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
+  const round = (dryRun = false): Promise<Ticked> => tick(here(), { dryRun });
+  const outcomes = ({ fired }: Ticked): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
+
+  it('fires what is due, once, and leaves its mark', async () => {
+    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    expect(outcomes(await round())).to.deep.equal([]);
+    now = MONTH_END + 30_000;
+    expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
+    expect(outcomes(await round())).to.deep.equal([]);
+    const mark = await readMark(place.platform.store, tickId());
+    expect(mark).to.deep.include({ kind: 'tick', at: new Date(now).toISOString() });
+    const keeper = await latestKeeper(place.platform);
+    expect(keeper?.id).to.equal(tickId());
+    const put = keeper?.at ?? 0;
+    expect(freshKeeper(keeper, put + 14 * 60_000)).to.equal(keeper);
+    expect(freshKeeper(keeper, put + 15 * 60_000)).to.equal(null);
+  });
+
+  it('with --dry-run reports what is due, and writes nothing', async () => {
+    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    now = MONTH_END;
+    expect(outcomes(await round(true))).to.deep.equal(['2026-11 due']);
+    expect(await latestKeeper(place.platform)).to.equal(null);
+    expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
+  });
+
+  it('names missed firings, once, and runs none of them', async () => {
+    const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 6 * * *' }, catchUp: 12 * HOUR });
+    await addSchedule(here(), 'daily', { spec, code: null, replace: false });
+    const missed = async (): Promise<readonly string[]> => (await round()).missed.map(({ firing }) => firing.period);
+    now = Date.parse('2026-11-29T17:00:00Z');
+    expect(await missed()).to.deep.equal(['2026-11-27T06:00', '2026-11-28T06:00']);
+    expect(await missed()).to.deep.equal([]);
+    now = Date.parse('2026-11-30T05:00:00Z');
+    expect(await missed(), 'the 29th was fired').to.deep.equal([]);
+    now = Date.parse('2026-12-01T17:00:00Z');
+    expect(await missed()).to.deep.equal(['2026-11-30T06:00']);
+  });
+
+  it('waits silently for an input as long as configured, then reports it once an hour, and fires when it arrives', async () => {
+    const spec = parseJobFile(
+      ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: "in-{period}", split: { by: file }'),
+      { file: 'job.yaml' },
+    );
+    const job = { spec, directory: place.directory, awaitInput: 2 * HOUR };
+    await addSchedule(here(), 'month-end', { spec: scheduleSpec({ job }), code: null, replace: false });
+    now = MONTH_END + HOUR * 1_000;
+    const waiting = await round();
+    expect(outcomes(waiting)).to.deep.equal(['2026-11 waiting']);
+    expect(waiting.troubles).to.deep.equal([]);
+    const told: boolean[] = [];
+    for (const minutes of [120, 121, 179, 181]) {
+      now = MONTH_END + minutes * 60_000;
+      const failed = await round();
+      expect(outcomes(failed)).to.deep.equal(['2026-11 failed']);
+      told.push(...failed.troubles.map(({ news }) => news));
+    }
+    expect(told).to.deep.equal([true, false, false, true]);
+    writeFileSync(join(place.directory, 'in-2026-11'), 'x\n');
+    expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
+    expect((await readMark(place.platform.store, tickId()))?.told).to.deep.equal({});
+  });
+
+  it('fires nothing of a paused schedule', async () => {
+    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    await pauseSchedule(here(), 'month-end');
+    now = MONTH_END;
+    expect(outcomes(await round())).to.deep.equal([]);
+  });
+
+  it("reports a schedule that it can't read, and fires the others", async () => {
+    const { store } = place.platform;
+    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    await store.put(scheduleKey('damaged', 0), 'no JSON');
+    await store.put(scheduleKey('later', 0), '{"format":2}');
+    now = MONTH_END;
+    const done = await round();
+    expect(outcomes(done)).to.deep.equal(['2026-11 fired']);
+    expect(done.troubles.map(({ about }) => about)).to.deep.equal(['schedule damaged', 'schedule later']);
+  });
+
+  it('re-sends what was missing for two leases in earlier rounds, although each round is a process of its own', async () => {
+    const view = await submitJob(place, ONE, {});
+    await (await place.platform.queue('default')).purge({});
+    const resends = async (): Promise<number> => (await refreshView(place.platform.store, view)).resends;
+    const lease = place.platform.leaseSeconds * 1_000;
+    await round();
+    now += lease;
+    await round();
+    expect(await resends()).to.equal(0);
+    now += lease + 1;
+    await round();
+    expect(await resends()).to.equal(1);
+    const queue = await place.platform.queue('default');
+    expect((await queue.backlog()).visible).to.equal(1);
+  });
+
+  it('closes a job that no other process looks at, and delivers it in a later round', async () => {
+    const yaml = `${ONE}deliver: { to: out, name: "{task}.txt" }\n`;
+    const view = await submitJob(place, yaml, {});
+    await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
+    const first = await round();
+    expect(first.moved).to.deep.equal([{ job: view.record.job, move: 'close' }]);
+    expect(stateOf(await refreshView(place.platform.store, view))).to.equal('succeeded');
+    now += 60_000;
+    const second = await round();
+    expect(second.delivered.join()).to.include('delivered');
+    expect(existsSync(join(place.directory, 'out/_SUCCESS'))).to.equal(true);
+    expect(readFileSync(join(place.directory, 'out/000000000.txt'), 'utf8')).to.equal('done\n');
+  });
+});

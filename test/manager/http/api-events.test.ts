@@ -1,0 +1,167 @@
+// Protects: watchers of the API see each change of a job at once, and its end.
+import { expect } from 'chai';
+import { ApiServer } from '../../support/manager/api-server.ts';
+import { until } from '../../support/until.ts';
+
+interface Event {
+  readonly event: string;
+  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+  readonly data: any;
+}
+
+/** Reads server-sent events until it is told to stop. */
+class Events {
+  readonly seen: Event[] = [];
+  comments = 0;
+  ended = false;
+  readonly #leave = new AbortController();
+  #text = '';
+
+  static async open(server: ApiServer, path: string): Promise<Events> {
+    const events = new Events();
+    const answer = await server.fetch('GET', `/api/v1${path}`, { signal: events.#leave.signal, scope: 'read' });
+    expect(answer.status).to.equal(200);
+    expect(answer.headers.get('content-type')).to.match(/^text\/event-stream/);
+    void events.#read(answer).catch(() => {
+      events.ended = true;
+    });
+    return events;
+  }
+
+  leave(): void {
+    this.#leave.abort();
+  }
+
+  last(event: string): Event['data'] {
+    return this.seen.filter((each) => each.event === event).at(-1)?.data;
+  }
+
+  async #read({ body }: Response): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of body ?? []) {
+      this.#text += decoder.decode(bytes, { stream: true });
+      const blocks = this.#text.split('\n\n');
+      this.#text = blocks.pop() ?? '';
+      for (const block of blocks) {
+        const match = /^event: (\w+)\ndata: (.*)$/.exec(block);
+        if (match === null) this.comments += 1;
+        else this.seen.push({ event: match[1] ?? '', data: JSON.parse(match[2] ?? '') });
+      }
+    }
+    this.ended = true;
+  }
+}
+
+describe("the API's events", () => {
+  let server: ApiServer;
+  const job = (name: string) => ({
+    name,
+    input: { split: { by: 'range', from: 1, to: 3 } },
+    steps: [{ name: 'one', run: ['cat'] }],
+  });
+  const submit = async (name: string): Promise<string> =>
+    (await server.call('POST', '/jobs', { spec: job(name) })).json.job;
+  const looks = (verb: string): number => server.calls.filter(({ name }) => name === verb).length;
+
+  beforeEach(async () => {
+    server = await ApiServer.open({ dashboard: null, aliveMs: 30 });
+  });
+  afterEach(() => server.close());
+
+  it("send a job's status at once, after each change, and announce its end", async () => {
+    const id = await submit('watched');
+    const events = await Events.open(server, '/jobs/last/events');
+    await until('the status', () => events.last('status'));
+    expect(events.last('status')).to.include({ job: id, state: 'running' });
+    await until('signs of life', () => events.comments > 2);
+    const { code } = await server.workspace.work();
+    expect(code).to.equal(0);
+    await until('the end', () => events.ended);
+    expect(events.last('status')).to.include({ state: 'succeeded' });
+    expect(events.seen.at(-1)).to.deep.equal({ event: 'end', data: {} });
+    for (const { event, data } of events.seen)
+      if (event === 'status') server.document.validate('components/schemas/Status', data);
+    const texts = events.seen.map(({ data }) => JSON.stringify(data));
+    expect(new Set(texts).size, 'each differs from the one before').to.equal(texts.length);
+    const again = await Events.open(server, `/jobs/${id}/events`);
+    await until('the end', () => again.ended);
+    expect(again.seen.map(({ event }) => event)).to.deep.equal(['status', 'end']);
+  });
+
+  it('reject a job that does not exist before they begin', async () => {
+    const { status, error } = await server.call('GET', '/jobs/nope/events');
+    expect([status, error.kind]).to.deep.equal([404, 'notFound']);
+  });
+
+  it('are read once for all listeners, and not at all without listeners', async () => {
+    await submit('shared');
+    const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(server, '/jobs/last/events')));
+    await until('all are told', () => all.every((events) => events.last('status')));
+    expect(looks('status')).to.equal(1);
+    await until('the next look', () => looks('status') >= 2);
+    for (const events of all) events.leave();
+    await until('no stream is left', () => server.calls.every(({ signal }) => signal.aborted));
+    const before = looks('status');
+    const later = await Events.open(server, '/events');
+    await until('two looks at all', () => looks('workers') >= 2);
+    // The overview reads the open job, once each time.
+    expect(looks('status') - before).to.be.at.most(looks('workers'));
+    later.leave();
+  });
+
+  it('send everything that is going on: open jobs first, then those that ended recently', async () => {
+    const done = await submit('done');
+    expect((await server.workspace.work()).code).to.equal(0);
+    await until('it is closed', async () => (await server.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
+    const open = await submit('open');
+    const events = await Events.open(server, '/events');
+    await until('the overview', () => events.last('overview'));
+    const overview = events.last('overview');
+    server.document.validate('components/schemas/Overview', overview);
+    expect(overview.jobs.map(({ job: id }: { job: string }) => id)).to.deep.equal([open, done]);
+    expect(overview).to.deep.include({ more: false, firings: [], troubles: [] });
+    expect(overview.queues[0]).to.include({ group: 'default', visible: 3 });
+    await server.call('POST', `/jobs/${open}/cancellations`);
+    await until('news', () => events.last('overview').jobs[0].state === 'cancelled');
+    events.leave();
+  });
+
+  it('name what could not be read, and continue', async () => {
+    await server.close();
+    let broken = true;
+    server = await ApiServer.open({
+      dashboard: null,
+      verbs: (real) => ({
+        ...real,
+        call: (call) =>
+          broken && (call.name === 'queue' || call.name === 'status')
+            ? Promise.resolve({
+                ...{ answer: undefined, exitCode: 8 },
+                error: { kind: 'unavailable', message: 'SQS is away', hint: null },
+              })
+            : real.call(call),
+      }),
+    });
+    await submit('troubled');
+    const [events, one] = [await Events.open(server, '/events'), await Events.open(server, '/jobs/last/events')];
+    await until('the overview', () => events.last('overview'));
+    server.document.validate('components/schemas/Overview', events.last('overview'));
+    expect(events.last('overview').troubles[0]).to.deep.equal({
+      kind: 'unavailable',
+      message: 'SQS is away',
+      hint: null,
+    });
+    await until('trouble', () => one.last('trouble'));
+    broken = false;
+    await until('no more', () => events.last('overview').troubles.length === 0);
+    await until('the status', () => one.last('status'));
+  });
+
+  it('end with the message that the manager is leaving', async () => {
+    const events = await Events.open(server, '/events');
+    await until('the overview', () => events.last('overview'));
+    void server.app.close();
+    await until('the end', () => events.ended);
+    expect(events.seen.at(-1)).to.deep.equal({ event: 'leaving', data: {} });
+  });
+});

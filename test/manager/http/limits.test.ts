@@ -1,0 +1,286 @@
+// Protects: no caller can block the manager for others by floods, slow requests or large bodies.
+import { get, type IncomingMessage } from 'node:http';
+import { createConnection, type Socket } from 'node:net';
+import { expect } from 'chai';
+import { BOUNDS } from '../../../src/manager/http/limits.ts';
+import { GuardedServer, saidBy } from '../../support/manager/guarded-server.ts';
+import { until } from '../../support/until.ts';
+
+const BAD = `bct_${'A'.repeat(43)}`;
+
+describe('how much of the manager one caller can use', () => {
+  let server: GuardedServer;
+  const open = async (...options: Parameters<typeof GuardedServer.open>): Promise<void> => {
+    server = await GuardedServer.open(...options);
+  };
+  afterEach(() => server.close());
+
+  it('is five tries with bad tokens, then a wait that doubles; a caller with a valid token is still accepted', async () => {
+    await open();
+    const good = await server.token('read');
+    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
+    for (let n = 0; n < BOUNDS.tries.value; n += 1)
+      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    const reads = countReads(server);
+    const refused = await server.call('/api/v1/jobs', BAD);
+    expect(refused.status).to.equal(429);
+    expect(refused.headers.get('retry-after')).to.equal('1');
+    expect(((await refused.json()) as { error: { kind: string } }).error.kind).to.equal('unavailable');
+    expect(reads()).to.equal(0);
+    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
+    server.clock.pass(1);
+    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('2');
+    for (let n = 0; n < 20; n += 1) {
+      server.clock.pass(60);
+      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    }
+    expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('60');
+    expect((await server.call('/healthz')).status).to.equal(200);
+    server.clock.pass(601);
+    expect((await server.call('/api/v1/jobs', await server.token('submit'))).status).to.equal(200);
+  });
+
+  it('is one listing of tokens a second during guessing; a valid token from the same address, even a new one, is accepted', async () => {
+    await open();
+    const before = await server.token('read', 'before');
+    for (let n = 0; n < BOUNDS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
+    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(429);
+    expect((await server.call('/api/v1/jobs', before)).status).to.equal(200);
+    const [reads, listings] = [countReads(server), countListings(server)];
+    const guesses = Array.from({ length: 100 }, (_, n) => `bct_${String(n).padStart(43, 'B')}`);
+    const answers = await Promise.all([...guesses, ...guesses].map((guess) => server.call('/api/v1/jobs', guess)));
+    expect(new Set(answers.map(({ status }) => status))).to.deep.equal(new Set([429]));
+    expect(reads()).to.equal(0);
+    // Calls that came during a listing share the next one.
+    expect(listings()).to.be.within(1, 3);
+    const after = await server.token('read', 'after');
+    expect((await server.call('/api/v1/jobs', after)).status).to.equal(200);
+    for (const text of [`${after}A`, after.slice(0, -1), '']) {
+      expect((await server.call('/api/v1/jobs', text)).status, text).to.equal(429);
+    }
+  });
+
+  it('is a JSON body of 1 MiB, and headers of 16 KiB', async () => {
+    await open();
+    const token = await server.token('operate');
+    const post = (text: string): Promise<Response> =>
+      server.call('/api/v1/prunings', token, {
+        method: 'POST',
+        body: text,
+        headers: { 'content-type': 'application/json' },
+      });
+    expect((await post(`{"olderThan":"1d"${' '.repeat(2 ** 20 - 100)}}`)).status).to.equal(200);
+    const large = await post(`{"olderThan":"1d"${' '.repeat(2 ** 20)}}`);
+    expect(large.status).to.equal(413);
+    expect(((await large.json()) as { error: { kind: string } }).error.kind).to.equal('usage');
+    const socket = await server.connect();
+    socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(BOUNDS.head.value)}\r\n\r\n`);
+    const said = await saidBy(socket);
+    expect(said).to.match(/^HTTP\/1.1 431 /);
+    expect(JSON.parse(said.slice(said.indexOf('\r\n\r\n')))).to.have.nested.property('error.kind', 'usage');
+    const url = await server.connect();
+    url.write(`GET /healthz?${'x'.repeat(BOUNDS.head.value)} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    expect(await saidBy(url)).to.match(/^HTTP\/1.1 431 /);
+    expect((await server.call(`/api/v1/jobs/${'x'.repeat(BOUNDS.parameter.value + 1)}`, token)).status).to.equal(414);
+    expect((await server.call('/healthz')).status).to.equal(200);
+  });
+
+  it('is ten seconds for headers that come byte by byte', async () => {
+    await open();
+    expect(server.app.server).to.include({ headersTimeout: BOUNDS.headTime.value });
+    // The limit is shortened, so that the test need not wait.
+    server.app.server.headersTimeout = BOUNDS.headTime.value / 10;
+    const began = performance.now();
+    const socket = await server.connect();
+    socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
+    const dribble = setInterval(() => socket.write('x: y\r\n'), 200);
+    try {
+      expect(await saidBy(socket)).to.match(/^HTTP\/1.1 408 /);
+    } finally {
+      clearInterval(dribble);
+    }
+    expect(performance.now() - began).to.be.at.least(BOUNDS.headTime.value / 10 - 5);
+  });
+
+  it('is a time limit for a body that comes byte by byte, with or without a token', async () => {
+    await open({ bodyMs: 300 });
+    const token = await server.token('operate');
+    for (const who of [`authorization: Bearer ${token}\r\n`, '']) {
+      const socket = await server.connect();
+      const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${who}content-type: application/json\r\n`;
+      const began = performance.now();
+      socket.write(`${head}content-length: 1000\r\n\r\n{`);
+      const dribble = setInterval(() => socket.write(' '), 20);
+      const said = await saidBy(socket).finally(() => clearInterval(dribble));
+      expect(performance.now() - began, said).to.be.above(250);
+      expect(said.includes('401'), said).to.equal(who === '');
+    }
+    expect(server.calls).to.deep.equal([]);
+    expect((await server.call('/healthz')).status).to.equal(200);
+  });
+
+  it('is a number of connections per address: more are closed, and the others continue', async () => {
+    await open();
+    // Opening so many may take long while nothing is sent.
+    server.app.server.headersTimeout = 0;
+    const sockets: Socket[] = [];
+    for (let n = 0; n < BOUNDS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
+    const extra = createConnection({ host: '127.0.0.1', port: server.port }).on('error', () => {});
+    expect(await saidBy(extra)).to.equal('');
+    sockets[0]?.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
+    expect(await saidBy(sockets[0] as Socket)).to.match(/^HTTP\/1.1 200 /);
+    await until('there is room again', async () => (await server.call('/healthz').catch(() => null))?.status === 200);
+  });
+
+  it('is a number of connections in total, and half a minute for an idle one', async () => {
+    await open();
+    // Only the pause between two calls ends them.
+    server.app.server.headersTimeout = 0;
+    const { port } = server;
+    const from = (n: number): Promise<Socket> =>
+      new Promise((resolve) => {
+        const socket = createConnection({ host: '127.0.0.1', port, localAddress: `127.0.2.${n}` });
+        socket.on('error', () => {}).once('connect', () => resolve(socket));
+      });
+    const sockets: Socket[] = [];
+    const addresses = BOUNDS.connections.value / BOUNDS.connectionsOfOne.value;
+    for (let n = 1; n <= addresses; n += 1)
+      for (let of = 0; of < BOUNDS.connectionsOfOne.value; of += 1) sockets.push(await from(n));
+    const [first] = sockets as [Socket];
+    expect(await saidBy(await from(addresses + 1))).to.equal('');
+    const idle = BOUNDS.idle.value;
+    expect(server.app.server).to.include({ keepAliveTimeout: idle });
+    // The limit is shortened, so that the test need not wait.
+    server.app.server.keepAliveTimeout = idle / 100;
+    const began = performance.now();
+    first.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
+    expect(await saidBy(first)).to.match(/^HTTP\/1.1 200 /);
+    expect(performance.now() - began).to.be.at.least(idle / 100 - 5);
+    for (const socket of sockets) socket.destroy();
+  });
+
+  it('is 4 MiB for a command line and the parts of an upload; the error for larger ones says how to reduce them', async () => {
+    await open();
+    const token = await server.token('submit');
+    const answerOf = async (path: string, body: object, bytes: number): Promise<[number, string]> => {
+      const text = JSON.stringify(body);
+      const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
+      const answer = await server.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
+      return [answer.status, await answer.text()];
+    };
+    const command = { name: 'status', input: { job: 'last' } };
+    const parts = [{ number: 1, etag: 'x', sha256: '0'.repeat(64) }];
+    const whole = { key: 'data/a.csv', upload: 'u', size: 1, parts };
+    for (const [path, body, { value }] of [
+      ['/api/v1/verbs', command, BOUNDS.command],
+      ['/api/v1/uploads/completions', whole, BOUNDS.completion],
+    ] as const) {
+      expect((await answerOf(path, body, value))[0], path).to.not.equal(413);
+      const [status, text] = await answerOf(path, body, value + 1);
+      expect(status, path).to.equal(413);
+      expect(text).to.include(path.endsWith('/verbs') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
+    }
+    const many = { ...command, input: { job: Array.from({ length: BOUNDS.valuesOfLarge.value }, () => 1) } };
+    const [status, text] = await answerOf('/api/v1/verbs', many, BOUNDS.command.value);
+    expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
+  });
+
+  it('is a number of streams per token; ended ones make room', async () => {
+    await open({
+      run: ({ signal, notice }) =>
+        new Promise((resolve) => {
+          notice('as it goes');
+          signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
+        }),
+    });
+    const [token, other] = [await server.token('read'), await server.token('operate')];
+    const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
+    const streams = await Promise.all(Array.from({ length: BOUNDS.streamsOfOne.value }, () => watch(token)));
+    expect(new Set(streams.map(({ status }) => status))).to.deep.equal(new Set([200]));
+    const refused = await watch(token);
+    expect(refused.status).to.equal(429);
+    expect(refused.headers.get('retry-after')).to.equal('10');
+    const another = await watch(other);
+    expect(another.status).to.equal(200);
+    for (const { body } of [...streams, another]) await body?.cancel();
+    await until('there is room', async () => {
+      const answer = await watch(token);
+      await answer.body?.cancel();
+      return answer.status === 200;
+    });
+  });
+
+  it('is a number of calls in progress per token: the next is told to come again', async () => {
+    let release: (() => void)[] = [];
+    await open({
+      run: () =>
+        new Promise((resolve) => {
+          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
+        }),
+    });
+    const token = await server.token('read', 'one');
+    const held = Array.from({ length: BOUNDS.callsOfOne.value }, () => server.call('/api/v1/jobs', token));
+    await until('all run', () => release.length === BOUNDS.callsOfOne.value);
+    const refused = await server.call('/api/v1/jobs', token);
+    expect(refused.status).to.equal(429);
+    expect(refused.headers.get('retry-after')).to.equal('2');
+    const last = release;
+    release = [];
+    for (const each of last) each();
+    expect((await Promise.all(held)).every(({ status }) => status === 200)).to.equal(true);
+  });
+
+  it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
+    const release: (() => void)[] = [];
+    await open({
+      run: () =>
+        new Promise((resolve) => {
+          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
+        }),
+    });
+    const { port } = server;
+    /** Uses its own address, because one address may not hold that many connections. */
+    const callFrom = (n: number, token: string): Promise<IncomingMessage> =>
+      new Promise((resolve, reject) => {
+        const headers = { authorization: `Bearer ${token}` };
+        get(
+          { host: '127.0.0.1', port, path: '/api/v1/jobs', localAddress: `127.0.1.${n}`, headers, agent: false },
+          resolve,
+        ).on('error', reject);
+      });
+    const held: Promise<IncomingMessage>[] = [];
+    for (let n = 1; n <= BOUNDS.calls.value / BOUNDS.callsOfOne.value; n += 1) {
+      const token = await server.token('read', `t${n}`);
+      for (let call = 0; call < BOUNDS.callsOfOne.value; call += 1) held.push(callFrom(n, token));
+    }
+    await until('all run', () => release.length === BOUNDS.calls.value);
+    const refused = await server.call('/api/v1/jobs', await server.token('read', 'last'));
+    expect(refused.status).to.equal(503);
+    expect(refused.headers.get('retry-after')).to.equal('2');
+    for (const each of release) each();
+    for (const answer of await Promise.all(held)) expect(answer.resume().statusCode).to.equal(200);
+  });
+});
+
+/** Number of listings of the store since. */
+function countListings({ store }: GuardedServer): () => number {
+  let count = 0;
+  const { keys } = store;
+  store.keys = (...given) => {
+    count += 1;
+    return keys.apply(store, given);
+  };
+  return () => count;
+}
+
+/** Number of reads of the store since. */
+function countReads({ store }: GuardedServer): () => number {
+  let count = 0;
+  const { read } = store;
+  store.read = (...given) => {
+    count += 1;
+    return read.apply(store, given);
+  };
+  return () => count;
+}

@@ -1,0 +1,171 @@
+// Protects: the proof of a job detects any input byte that no part, or more than one part, covers.
+
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import type { JobInput, JobRecord } from '../../../src/model/job.ts';
+import { pieceKey } from '../../../src/model/keys.ts';
+import { type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
+import { Findings } from '../../../src/model/verify/findings.ts';
+import { PartsCheck } from '../../../src/model/verify/parts-check.ts';
+
+const JOB = 'claims-20261130-0600-abcde';
+
+function input(name: string, size: number, more: Partial<JobInput> = {}): JobInput {
+  const pin = { inode: '1', size, mtimeNs: '1' };
+  const source = { kind: 'file', path: `/data/${name}`, pin } as const;
+  return { name, size, source, checksum: null, records: null, compression: null, ...more };
+}
+
+function record(split: string, inputs: readonly JobInput[], parts: number): JobRecord {
+  const from = inputs.length > 0 ? 'from: a, ' : '';
+  const yaml = `name: claims\ninput: { ${from}split: ${split} }\nsteps: [{ name: price, run: [cat] }]\n`;
+  const spec = parseJobFile(yaml, { file: 'job.yaml' });
+  const names = { runKey: null, runNumber: null, period: null, code: null, records: null, notBefore: null };
+  const made = { createdAt: '2026-11-30T06:00:00.000Z', createdBy: 'me@here', host: 'here', version: '0.1.0' };
+  return { format: 1, job: JOB, spec, inputs, parts, digest: 'sha256:0', ...names, ...made };
+}
+
+/** Adjacent ranges of one input with these lengths. */
+function ranges(at: number, header: number, lengths: readonly number[], first = 0): RangePart[] {
+  let offset = header;
+  return lengths.map((length, index) => {
+    const part: RangePart = {
+      n: first + index,
+      kind: 'range',
+      input: at,
+      offset,
+      length,
+      ...(header > 0 && { header: { offset: 0, length: header } }),
+    };
+    offset += length;
+    return part;
+  });
+}
+
+function codesOf(job: JobRecord, parts: readonly Part[]): { codes: readonly string[]; bytes: number } {
+  const findings = new Findings();
+  const check = new PartsCheck(job, findings);
+  for (const part of parts) check.add(part);
+  check.finish();
+  return { codes: findings.list().map(({ code }) => code), bytes: check.bytes };
+}
+
+describe('proving that parts hold every byte once', () => {
+  const CSV = '{ by: csv, size: 10, header: true }';
+  const twoInputs = [input('a.csv', 30), input('b.csv', 12)];
+  const parts = [...ranges(0, 4, [10, 10, 6]), ...ranges(1, 3, [9], 3)];
+  const job = record(CSV, twoInputs, 4);
+
+  it('finds nothing wrong with parts that follow each other from the header to the end of each input', () => {
+    expect(codesOf(job, parts)).to.deep.equal({ codes: [], bytes: 42 });
+  });
+
+  it('accepts inputs that are empty or only a header', () => {
+    const inputs = [input('empty.csv', 0), ...twoInputs, input('header.csv', 8)];
+    const moved = parts.map((part) => ({ ...part, input: part.input + 1 }));
+    expect(codesOf(record(CSV, inputs, 4), moved).codes).to.deep.equal([]);
+  });
+
+  it('names an input that no part contains', () => {
+    expect(codesOf(record('{ by: lines, size: 10 }', twoInputs, 1), ranges(0, 0, [30])).codes).to.deep.equal([
+      'inputMissing',
+    ]);
+  });
+
+  it('finds any part that was removed, duplicated, moved or shortened', () => {
+    const harm = fc.record({
+      lengths: fc.array(fc.array(fc.integer({ min: 1, max: 50 }), { minLength: 1, maxLength: 6 }), {
+        minLength: 1,
+        maxLength: 3,
+      }),
+      header: fc.integer({ min: 0, max: 5 }),
+      at: fc.nat(),
+      how: fc.constantFrom('drop', 'double', 'shift', 'shorten', 'renumber', 'rehead'),
+    });
+    fc.assert(
+      fc.property(harm, ({ lengths, header, at, how }) => {
+        const all = lengths.flatMap((each, index) => {
+          const first = lengths.slice(0, index).flat().length;
+          return ranges(index, header, each, first);
+        });
+        const inputs = lengths.map((each, index) => input(`${index}`, header + each.reduce((sum, n) => sum + n, 0)));
+        const whole = record(CSV, inputs, all.length);
+        expect(codesOf(whole, all).codes).to.deep.equal([]);
+        const index = at % all.length;
+        const part = all[index];
+        if (part === undefined) return;
+        const { offset, length, n } = part;
+        const harmed: Record<typeof how, readonly RangePart[]> = {
+          drop: [],
+          double: [part, part],
+          shift: [{ ...part, offset: offset + 1 }],
+          shorten: [{ ...part, length: length - 1 }],
+          renumber: [{ ...part, n: n + 1 }],
+          rehead: [{ ...part, header: { offset: 0, length: header + 1 } }],
+        };
+        const after = [...all.slice(0, index), ...harmed[how], ...all.slice(index + 1)];
+        expect(codesOf(whole, after).codes, how).to.not.deep.equal([]);
+      }),
+    );
+  });
+
+  it("compares the sum of a pipe's pieces with the bytes that came through it", () => {
+    const piped = [input('-', 25, { source: { kind: 'pipe' }, records: 5 })];
+    const piece = (n: number, size: number, records: number): PiecePart => ({
+      ...{ n, kind: 'piece', input: 0, key: pieceKey(JOB, n), size, checksum: 'sha256:0', header: 5, records },
+    });
+    const made = record(CSV, piped, 2);
+    expect(codesOf(made, [piece(0, 15, 2), piece(1, 15, 3)]).codes).to.deep.equal([]);
+    expect(codesOf(made, [piece(0, 15, 2), piece(1, 14, 3)]).codes).to.deep.equal(['byteGap']);
+    expect(codesOf(made, [piece(0, 15, 2), piece(1, 15, 2)]).codes).to.deep.equal(['records']);
+    expect(codesOf(made, [piece(0, 15, 2), { ...piece(1, 15, 3), key: pieceKey(JOB, 0) }]).codes).to.deep.equal([
+      'partAltered',
+    ]);
+  });
+
+  it('requires each whole input exactly once', () => {
+    const files = record('{ by: file }', twoInputs, 2);
+    const whole = (n: number, at: number): Part => ({ n, kind: 'whole', input: at });
+    expect(codesOf(files, [whole(0, 0), whole(1, 1)])).to.deep.equal({ codes: [], bytes: 42 });
+    expect(codesOf(files, [whole(0, 0), whole(1, 0)]).codes).to.deep.equal(['inputTwice', 'inputMissing']);
+  });
+
+  it('counts the items of a list, and recomputes the parameters of a range and a grid', () => {
+    const list = record('{ by: list }', [input('names.txt', 9, { records: 2 })], 2);
+    const item = (n: number): Part => ({ n, kind: 'item', input: 0, item: `name ${n}` });
+    expect(codesOf(list, [item(0), item(1)]).codes).to.deep.equal([]);
+    expect(codesOf({ ...list, parts: 1 }, [item(0)]).codes).to.deep.equal(['records']);
+
+    const grid = record('{ by: grid, axes: { year: [2025, 2026], region: [EU, US] } }', [], 4);
+    const cells = ['2025 EU', '2025 US', '2026 EU', '2026 US'].map((cell, n): Part => {
+      const [year = '', region = ''] = cell.split(' ');
+      return { n, kind: 'params', params: { year, region } };
+    });
+    expect(codesOf(grid, cells).codes).to.deep.equal([]);
+    expect(
+      codesOf(grid, [...cells.slice(0, 3), { n: 3, kind: 'params', params: { year: '2026', region: 'EU' } }]).codes,
+    ).to.deep.equal(['partAltered']);
+    expect(codesOf(grid, cells.slice(0, 3)).codes).to.deep.equal(['partMissing']);
+  });
+
+  it('accepts no part that lacks a field', () => {
+    for (const part of parts) expect(parsePart(JSON.stringify(part))).to.deep.equal(part);
+    for (const line of [
+      '',
+      'null',
+      '[]',
+      '{"n":0}',
+      '{"n":-1,"kind":"whole","input":0}',
+      '{"n":0,"kind":"range","input":0,"offset":0}',
+    ])
+      expect(parsePart(line), line).to.equal(null);
+  });
+
+  it('describes ten findings of each kind and counts the rest', () => {
+    const findings = new Findings();
+    for (let n = 0; n < 25; n += 1) findings.add('missing', `part ${n} is missing`);
+    expect(findings.list()).to.have.length(11);
+    expect(findings.list().at(-1)).to.deep.equal({ code: 'missing', message: 'and 15 more like these' });
+  });
+});
