@@ -39,3 +39,10 @@ export async function failForGood(platform: Platform, job: string, step: string,
 
 /** A message as it is first delivered. */
 export const delivered = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
+
+/** An attempt of the first step as a worker records it once it ended. */
+export const attemptEnded = (job: string, task: number, round = 0, outcome: 'done' | 'failed' = 'failed') => ({
+  ...{ job, step: 'price', task, round, attempt: `a${task}r${round}`, number: 1, worker: 'w', slot: 0, outcome },
+  ...{ startedAt: 1, endedAt: 2, waitSeconds: null, exitCode: 1, reason: 'exit' as const, error: 'x' },
+  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
+});

@@ -9,7 +9,7 @@ import { jobKey, journalKey, openMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
-import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
+import { addEntry, attemptEnded, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
@@ -83,46 +83,18 @@ describe('watchers', () => {
     );
     const { job } = view.record;
     const ledger = await platform.ledger();
-    const event = (task: number, round: number, outcome: 'done' | 'failed') =>
-      ({
-        job,
-        step: 'price',
-        worker: 'w',
-        slot: 0,
-        outcome,
-        startedAt: 1,
-        endedAt: 2,
-        waitSeconds: null,
-        exitCode: 1,
-        reason: 'exit',
-        error: 'x',
-        cpuSeconds: null,
-        peakMemory: null,
-        bytesIn: null,
-        bytesOut: null,
-        counters: {},
-        number: 1,
-        task,
-        round,
-        attempt: `a${task}r${round}`,
-      }) as const;
     for (let n = 0; n < 60; n += 1) {
       if (n < 20) await failForGood(platform, job, 'price', n);
       else await publishSmall({ platform, view }, 'price', n, 'x');
-      await ledger.record([event(n, 0, n < 20 ? 'failed' : 'done')]);
+      await ledger.record([attemptEnded(job, n, 0, n < 20 ? 'failed' : 'done')]);
     }
     const closed = (await look(platform, view)).view;
     await retry(platform, closed, { tasks: [], canaries: null, overrides: {}, dryRun: false });
     let lists = 0;
-    const store = new Proxy(platform.store, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        if (name !== 'list') return value.bind(target);
-        return (prefix: string, ...rest: unknown[]): unknown => {
-          if (prefix.endsWith('/out/')) lists += 1;
-          return value.apply(target, [prefix, ...rest]);
-        };
+    const store = wrapStore(platform.store, {
+      list: (prefix, options) => {
+        if (prefix.endsWith('/out/')) lists += 1;
+        return platform.store.list(prefix, options);
       },
     });
     const watcher = new JobWatcher({ ...platform, store }, 15);
@@ -130,7 +102,7 @@ describe('watchers', () => {
     lists = 0;
     for (let n = 0; n < 19; n += 1) {
       await publishSmall({ platform, view }, 'price', n, 'x');
-      await ledger.record([event(n, 1, 'done')]);
+      await ledger.record([attemptEnded(job, n, 1, 'done')]);
       await watcher.afterOutcome(job, true);
     }
     expect(lists).to.be.at.most(2);

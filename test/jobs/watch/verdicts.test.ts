@@ -11,7 +11,7 @@ import { stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { admit } from '../../../src/worker/admit.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
-import { addEntry, claimsJob, delivered, failForGood } from '../../support/claims-job.ts';
+import { addEntry, attemptEnded, claimsJob, delivered, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
@@ -44,28 +44,9 @@ describe('verdicts', () => {
     const view = await submitJob(place, `${claimsJob(1)}onFailure: stop\n`, {});
     const { job } = view.record;
     const ledger = await platform.ledger();
-    const event = {
-      job,
-      step: 'price',
-      worker: 'w',
-      slot: 0,
-      outcome: 'failed',
-      startedAt: 1,
-      endedAt: 2,
-      waitSeconds: null,
-      exitCode: 1,
-      reason: 'exit',
-      error: 'x',
-      cpuSeconds: null,
-      peakMemory: null,
-      bytesIn: null,
-      bytesOut: null,
-      counters: {},
-      number: 1,
-    } as const;
     for (const task of [0, 1]) {
       await failForGood(platform, job, 'price', task);
-      await ledger.record([{ ...event, task, round: 0, attempt: `a${task}` }]);
+      await ledger.record([attemptEnded(job, task)]);
     }
     let now = await guardFailures(platform, view);
     expect(now.stopped).to.not.equal(null);
@@ -73,7 +54,7 @@ describe('verdicts', () => {
     const { view: retried } = await retry(platform, now, { tasks: [], canaries: null, overrides: {}, dryRun: false });
     // One of them fails again: one is tolerated.
     await failForGood(platform, job, 'price', 0, 1);
-    await ledger.record([{ ...event, task: 0, round: 1, attempt: 'b0' }]);
+    await ledger.record([attemptEnded(job, 0, 1)]);
     const after = await guardFailures(platform, retried);
     expect(after.stopped, 'stopped again').to.equal(null);
   });
