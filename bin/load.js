@@ -50,11 +50,12 @@ function bytesAt(place) {
 function openCompiled() {
   const file = openSync(COMPILED, 'r');
   const length = Number(piece(file, 0, DIGITS));
-  const { format, by, places, packs: all } = JSON.parse(piece(file, DIGITS, length));
+  const { format, by, places, looks, packs: all } = JSON.parse(piece(file, DIGITS, length));
   if (format === 1 && by === madeBy()) {
     const packOf = new Map();
     for (const [name, pack] of Object.entries(all)) {
-      for (const chunk of pack.chunks) packOf.set(chunk, { name, ...pack });
+      const code = looks.includes(process.argv[2]) && pack.looks[1] > 0 ? pack.looks : pack.code;
+      for (const chunk of pack.chunks) packOf.set(chunk, { ...pack, name, code });
     }
     return { file, from: DIGITS + length, places, packOf };
   }

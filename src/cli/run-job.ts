@@ -118,7 +118,6 @@ async function begin(
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
   const standing = existing === null ? null : await mustReadView(platform.store, existing.claim.job);
   const done = standing !== null && isClosed(stateOf(standing));
-  // The worker starts while the input is split: each takes a tenth of a second.
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
   if (existing === null) {
@@ -130,7 +129,8 @@ async function begin(
     await requireNames({ spec: prepared.spec, inputs }, target, name);
     await requireRoomFor(platform, prepared, target);
   }
-  if (!done) workers.start(spec);
+  // The worker starts while the input is split: each takes a tenth of a second.
+  if (!done) await workers.start(spec);
   return submitPrepared(submitter, prepared, mode);
 }
 
@@ -147,7 +147,7 @@ async function workOn(
   { timeout, scale }: RunWork,
 ): Promise<JobView> {
   refusePaused(view, created, takeUp);
-  workers.start(view.record.spec);
+  void workers.start(view.record.spec);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   const live = liveShowing(ctx);
   const context = verbContext(ctx, shownEvents(live.event));
@@ -211,9 +211,10 @@ class Workers {
     if (profile.backend === 'local') refuseTooLarge(spec, localResources(profile, this.#slots));
   }
 
-  start(spec: JobSpec): void {
+  /** Returns once the process is there; it needs as long as Node to be ready. Its errors are thrown by `drain`. */
+  async start(spec: JobSpec): Promise<void> {
     this.#started ??= this.#start(groupsOf(spec));
-    this.#started.catch(() => undefined); // thrown by `drain`
+    await this.#started.catch(() => undefined);
   }
 
   async drain(): Promise<void> {

@@ -190,7 +190,7 @@ export function verbContext<Event>(
 }
 
 function filesOf(ctx: Context): CallerFiles {
-  const { cwd, stdin } = ctx.io;
+  const { cwd } = ctx.io;
   const { attachments } = ctx;
   return {
     ...{ cwd, elsewhere: attachments !== null },
@@ -199,7 +199,9 @@ function filesOf(ctx: Context): CallerFiles {
     mend: async (path) => (await import('./open-job-file.ts')).openMend(ctx, path),
     text: async (option, path) => (await import('./open-job-file.ts')).openText(ctx, option, path),
     async source(jobFile, spec) {
-      const places = { directory: jobFile === null ? cwd : dirname(resolve(cwd, jobFile)), inputDirectory: cwd, stdin };
+      const directory = jobFile === null ? cwd : dirname(resolve(cwd, jobFile));
+      // Opened only here: it loads Node's streams of files and more, which takes 2 ms.
+      const places = { directory, inputDirectory: cwd, stdin: ctx.io.stdin };
       if (attachments === null) return places;
       const { attachedCode } = await import('./open-job-file.ts');
       return { ...places, attachments, code: await attachedCode(ctx, attachments, spec) };

@@ -11,5 +11,6 @@ const AHEAD = 1_000 * Number(process.env.BATCHCTL_TEST_AHEAD_SECONDS ?? 0);
 
 export const systemClock: Clock = {
   now: () => Date.now() + AHEAD,
-  monotonic: () => performance.now(),
+  // Unlike `performance`, which most commands don't need, this loads nothing.
+  monotonic: () => process.uptime() * 1_000,
 };

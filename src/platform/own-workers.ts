@@ -1,5 +1,4 @@
-import { rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { promises, rmSync } from 'node:fs'; // loads fs/promises when it is first used
 import { join } from 'node:path';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
@@ -147,7 +146,7 @@ const COMPLAINT_TAIL = 8_192;
  */
 async function lastComplaint(log: string): Promise<string | null> {
   try {
-    const file = await open(log);
+    const file = await promises.open(log);
     try {
       const { size } = await file.stat();
       const from = Math.max(0, size - COMPLAINT_TAIL);

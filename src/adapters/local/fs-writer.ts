@@ -7,10 +7,11 @@ import {
   ftruncateSync,
   lstatSync,
   openSync,
+  promises, // loads fs/promises when it is first used
   renameSync,
   statSync,
 } from 'node:fs';
-import { chmod, type FileHandle, open, rm } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -41,7 +42,7 @@ async function copyBytes(
   try {
     return (await cloneBytes(from, to, length)) ?? (await copyChunks(from, to, length, options));
   } catch (error) {
-    await rm(to, { force: true });
+    await promises.rm(to, { force: true });
     throw error;
   }
 }
@@ -52,10 +53,10 @@ async function cloneBytes(from: string, to: string, length: number | undefined):
     copyFileSync(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
   } catch {
     // Most file systems can't. If something else was wrong, copying meets it again.
-    await rm(to, { force: true });
+    await promises.rm(to, { force: true });
     return null;
   }
-  await chmod(to, 0o600);
+  await promises.chmod(to, 0o600);
   return withFile(to, 'r+', async (file) => {
     if (length !== undefined) ftruncateSync(file.fd, length);
     return (await file.stat()).size;
@@ -90,7 +91,7 @@ async function copyChunks(
 }
 
 async function withFile<T>(path: string, flags: string, use: (file: FileHandle) => Promise<T>): Promise<T> {
-  const file = await open(path, flags, 0o600);
+  const file = await promises.open(path, flags, 0o600);
   try {
     return await use(file);
   } finally {

@@ -1,5 +1,6 @@
 import { Kysely, sql, type Transaction } from 'kysely';
 import { BatchctlError, isOurs } from '../../errors.ts';
+import { systemClock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
 import { CompiledStatements, type SqlDialect, type SqlLocks } from './dialect.ts';
 import type { Tables } from './tables.ts';
@@ -74,7 +75,7 @@ export class SqlDatabase {
 
 /** Between tries the event loop is free, and the jitter gives every process its turn. */
 async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => Promise<T>): Promise<T> {
-  const start = performance.now();
+  const start = systemClock.monotonic();
   for (let tries = 0; ; tries += 1) {
     let why: keyof typeof RETRY_MS;
     try {
@@ -82,7 +83,7 @@ async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => 
     } catch (error) {
       if (isOurs(error)) throw error;
       const again = dialect.isBusy(error) ? 'busy' : dialect.isLost(error) ? 'lost' : undefined;
-      if (again === undefined || performance.now() - start >= lockWaitMs) throw dialect.translate(error);
+      if (again === undefined || systemClock.monotonic() - start >= lockWaitMs) throw dialect.translate(error);
       why = again;
     }
     const { first, last } = RETRY_MS[why];
