@@ -42,6 +42,8 @@ const COMMANDS = [
 ];
 /** These only look, and are wanted soon. For them, packs have code of their own, without what only others call. */
 const LOOKS = ['status', 'jobs', 'tasks'];
+/** Runs until it is interrupted, which it is once it listens. */
+const MANAGER = ['manager', '--listen', '127.0.0.1:0'];
 /**
  * On AWS, the SDK makes up most of a start. The server here has a bucket without objects and a queue without messages.
  */
@@ -97,6 +99,8 @@ async function runAll(ran = () => undefined) {
     await run(argv);
     ran(argv[0]);
   }
+  await runManager();
+  ran('manager');
   await onAws(async (env) => {
     for (const argv of ON_AWS) await run(argv, env);
     ran('on AWS');
@@ -108,6 +112,22 @@ async function run(argv, env) {
   const io = { ...ioIn(cwd), env: { PATH: process.env.PATH, HOME: cwd, ...env } };
   const code = await load('main.js').main(argv, io);
   if (code !== 0) throw new Error(`expected exit code 0 of batchctl ${argv.join(' ')}, found ${code}`);
+}
+
+async function runManager() {
+  const io = { ...ioIn(cwd), env: { PATH: process.env.PATH, HOME: cwd } };
+  let said = '';
+  let interrupt;
+  io.stderr.on('data', (chunk) => {
+    said += chunk;
+    if (/listening at/.test(said)) interrupt?.('SIGINT');
+  });
+  io.onInterrupt = (callback) => {
+    interrupt = callback;
+    return () => undefined;
+  };
+  await load('main.js').main(MANAGER, io);
+  if (!/listening at/.test(said)) throw new Error(`expected a manager that listens, found: ${said}`);
 }
 
 /** Calls `use` with the environment of a profile for which a local server replaces S3 and SQS. */
