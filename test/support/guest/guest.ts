@@ -27,6 +27,12 @@ const PACKAGES = ['systemd-sysv', 'dbus', 'cloud-init', 'awscli', 'curl', 'iprou
 /** Nothing reads it, or it would take half the time (without py3compile, Python's packages are compiled as they are used). */
 const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/man/*', '/usr/share/locale/*', '/usr/bin/py3compile'];
 
+/** What every boot uses of Python, compiled once for all. */
+const PYTHON = [
+  ...['cloudinit.cmd.main', 'cloudinit.sources.DataSourceEc2', 'awscli.clidriver'],
+  ...['awscli.customizations.s3.subcommands', 'botocore.session', 'botocore.credentials'],
+];
+
 /** As Debian's own images are, and as Amazon Linux 2023 is where it differs for a boot. */
 type GuestKind = 'debian' | 'amazon';
 
@@ -50,7 +56,9 @@ export class GuestImages {
         // What it mounts, this machine's /dev/shm among it, is gone with it: nothing that removes the directory gets there.
         ...['--mount', mmdebstrap],
         ...['--mode=root', '--variant=apt', '--quiet', `--include=${PACKAGES.join(',')}`, ...(await aptOptions())],
-        ...['--dpkgopt=force-unsafe-io', ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`)],
+        '--dpkgopt=force-unsafe-io',
+        // As --dpkgopt they would have every file of the first packages pass through Python, too.
+        `--setup-hook=mkdir -p "$1"/etc/dpkg/dpkg.cfg.d; printf 'path-exclude=%s\\n' ${LEFT_OUT.map((path) => `'${path}'`).join(' ')} >"$1"/etc/dpkg/dpkg.cfg.d/guest`,
         ...[
           '--skip=cleanup/apt',
           '--customize-hook=chroot "$1" apt-get install -y --no-install-recommends --download-only nodejs',
@@ -58,6 +66,7 @@ export class GuestImages {
         '--customize-hook=chroot "$1" systemctl enable systemd-networkd',
         '--customize-hook=rm "$1/usr/sbin/dhcpcd"',
         `--customize-hook=sed -i s,/sys/hypervisor/uuid,/etc/hypervisor-uuid, "$1"/usr/lib/python3/dist-packages/cloudinit/sources/DataSourceEc2.py`,
+        `--customize-hook=chroot "$1" python3 -c 'import ${PYTHON.join(', ')}; awscli.clidriver.create_clidriver()'`,
         ...['trixie', base],
       ],
       { maxBuffer: 1 << 26 },
