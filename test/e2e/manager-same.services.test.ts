@@ -248,7 +248,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
       .replaceAll(/\b[0-9a-f]{64}\b/g, 'SHA')
       .replaceAll(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
       .replaceAll(/\d{4}-\d\d-\d\d \d\d:\d\d\S* \S+/g, 'TIME')
-      .replaceAll(/\b[\d.]+(ms|s|m|h|KB\/s|B\/s|\/s)\b/g, 'N')
+      .replaceAll(/\b(?:[\d.]+(?:ms|s|m|h|KB\/s|B\/s|\/s))+\b/g, 'N')
       .replaceAll(
         /"(\w*(?:econds|emory|isk|pid|rate|eta|size|bytes|oldest|age|at|duration|wait|mean|p50|p95|max|measured))":[-\d.e]+/gi,
         '"$1":0',

@@ -17,6 +17,8 @@ export class ManagedWorkspace extends Workspace {
   #url = '';
   #token = '';
   #manager: Running | null = null;
+  /** The same directory without the manager: what it runs needs no process of its own. */
+  readonly #here = new Workspace(this.dir);
   readonly #workers: number;
   readonly #env: Readonly<Record<string, string>>;
 
@@ -24,6 +26,7 @@ export class ManagedWorkspace extends Workspace {
     super();
     this.#workers = workers;
     this.#env = env;
+    this.atEnd(() => this.#here.close());
   }
 
   static async make({ workers = 0, scope = 'operate', env = {} }: ManagedOptions = {}): Promise<ManagedWorkspace> {
@@ -71,7 +74,7 @@ export class ManagedWorkspace extends Workspace {
 
   /** Runs a command past the manager. */
   direct(...args: readonly string[]): ReturnType<Workspace['run']> {
-    return this.run(args, { BATCHCTL_PROFILE: 'local' });
+    return this.#here.run(args);
   }
 
   protected override environmentOf([first = '']: readonly string[]): Readonly<Record<string, string>> {
