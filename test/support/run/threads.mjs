@@ -1,0 +1,54 @@
+// Loaded by mocha (.mocharc.json). From source each thread of ours, as every worker in a test's process starts one for its
+// leases, first loads tsx and then TypeScript: half a second of CPU, and with a bundle a tenth of that. A bundle is made once a
+// run, in the run's directory, of a thread and of the queue that it is told to open (src/lib/thread.ts).
+import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { syncBuiltinESMExports } from 'node:module';
+import { basename, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import threads from 'node:worker_threads';
+import { buildSync } from 'esbuild';
+
+/** What src/lib/thread.ts has a thread run. */
+const FROM_SOURCE = /register\(\); return import\("(file:[^"]+\.ts)"\)/;
+const SOURCE = /^file:.*\.ts$/;
+
+const { Worker } = threads;
+threads.Worker = class extends Worker {
+  constructor(source, options) {
+    const [, thread] = (options?.eval && FROM_SOURCE.exec(source)) || [];
+    const { queue, ...data } = options?.workerData ?? {};
+    if (thread === undefined || (queue && !SOURCE.test(queue.module))) super(source, options);
+    else {
+      const [bundle, module] = bundled(queue ? [thread, queue.module] : [thread]);
+      const workerData = { ...data, ...(queue && { queue: { ...queue, module: module.href } }) };
+      super(bundle, { ...options, eval: false, execArgv: [], workerData });
+    }
+  }
+};
+syncBuiltinESMExports();
+
+/** The URLs of modules in the bundle of both. */
+function bundled(urls) {
+  const names = urls.map((url) => basename(url, '.ts'));
+  const directory = join(process.env.BATCHCTL_TEST_RUN, `bundle-of-${names.join('-')}`);
+  if (!existsSync(directory)) make(directory, urls.map(fileURLToPath));
+  return names.map((name) => pathToFileURL(join(directory, `${name}.mjs`)));
+}
+
+function make(directory, entryPoints) {
+  const own = `${directory}-${process.pid}`;
+  mkdirSync(own);
+  buildSync({
+    ...{ entryPoints, outdir: own, entryNames: '[name]', outExtension: { '.js': '.mjs' } },
+    // Split, as an error's class must be one. To bundle the packages takes a second, in which leases expire.
+    ...{ bundle: true, splitting: true, packages: 'external', logLevel: 'warning' },
+    ...{ format: 'esm', platform: 'node', target: 'node20' },
+  });
+  symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(own, 'node_modules'));
+  try {
+    renameSync(own, directory);
+  } catch {
+    // Another lane has made it meanwhile.
+    rmSync(own, { recursive: true });
+  }
+}
