@@ -2,7 +2,7 @@ import type { Address } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
-import type { Found, Left, Resource } from './resource.ts';
+import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { ec2Tags, groupTags, tagDifferences, tagsOfEc2 } from './tags.ts';
 
 export const addressTags = (profile: AwsProfile): Readonly<Record<string, string>> => ({
@@ -34,7 +34,7 @@ export class AddressResource implements Resource {
       ...spare.map(({ PublicIp }) => `${PublicIp} is superfluous`),
       ...tagDifferences(tagsOfEc2(address.Tags), this.#tags()),
     ];
-    return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+    return foundWith(differences);
   }
 
   /**

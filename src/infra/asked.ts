@@ -36,17 +36,3 @@ export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]
     throw error;
   }
 }
-
-/** Runs the work once: later calls get the same result, unless that was an error. */
-export function once<T>(work: () => Promise<T>): () => Promise<T> {
-  let known: Promise<T> | null = null;
-  return () => {
-    if (known !== null) return known;
-    const asking = work();
-    known = asking;
-    asking.catch(() => {
-      known = null;
-    });
-    return asking;
-  };
-}

@@ -15,7 +15,7 @@ import {
   tlsOnlySetting,
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
-import type { Found, Left, Removal, Resource } from './resource.ts';
+import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
@@ -54,7 +54,7 @@ export class BucketResource implements Resource {
       }
       const looked = await Promise.all(settings.map((setting) => setting.look()));
       const differences = [...looked.filter((what) => what !== null), ...tags];
-      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+      return foundWith(differences);
     });
   }
 

@@ -1,7 +1,8 @@
 import type { AwsProfile } from '../config/load-config.ts';
+import { once } from '../lib/once.ts';
 import { MANAGER_GROUP, roleName } from '../lib/stack-names.ts';
 import { AddressResource } from './address.ts';
-import { type GridPlace, once } from './asked.ts';
+import type { GridPlace } from './asked.ts';
 import { Images } from './image.ts';
 import { type Boot, LaunchTemplateResource, type TemplateParts } from './launch-template.ts';
 import { MachineTypes } from './machine-types.ts';

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { MadeOnce } from '../lib/once.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import type { Architecture } from './machine-types.ts';
 
@@ -19,7 +20,7 @@ const newestLinux = (architecture: Architecture): string =>
 /** The images of a stack, each looked up once. */
 export class Images {
   readonly #place: GridPlace;
-  readonly #known = new Map<string, Promise<ImageFacts>>();
+  readonly #known = new MadeOnce<ImageFacts>();
 
   constructor(place: GridPlace) {
     this.#place = place;
@@ -32,11 +33,7 @@ export class Images {
    */
   async of(where: string, ami: string | null, architecture: Architecture, disk: number): Promise<ImageFacts> {
     const said = ami ?? `ssm:${newestLinux(architecture)}`;
-    const key = `${said} ${architecture}`;
-    const image = this.#known.get(key) ?? this.#lookUp(where, said, architecture);
-    this.#known.set(key, image);
-    image.catch(() => this.#known.delete(key));
-    const found = await image;
+    const found = await this.#known.get(`${said} ${architecture}`, () => this.#lookUp(where, said, architecture));
     if (volumeSize(disk) >= found.rootSize) return found;
     throw new BatchctlError(
       'config',

@@ -13,8 +13,8 @@ import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { type ImageFacts, type Images, volumeSize } from './image.ts';
 import type { MachineTypes, TypeFacts } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
-import { onceSettled } from './settled.ts';
-import { ec2Tags, groupTags, tagDifferences, tagsOfEc2, whose } from './tags.ts';
+import { onceSeen, onceSettled } from './settled.ts';
+import { ec2Tags, groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 
 /** How many versions are kept: for a group to go back to, and for people to look up. */
@@ -180,7 +180,7 @@ export class LaunchTemplateResource implements Resource {
       const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
       const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
-      if (made === null) return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
+      if (made === null) return onceSeen(() => this.#find());
       this.#made = { id: made.LaunchTemplate?.LaunchTemplateId ?? '', version: 1 };
       return null;
     });
@@ -210,11 +210,7 @@ export class LaunchTemplateResource implements Resource {
   }
 
   #requireOurs({ Tags }: LaunchTemplate): void {
-    const owner = tagsOfEc2(Tags)[STACK_TAG];
-    if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the launch template ${this.name} exists, and ${whose(owner)}`, {
-      hint: 'use another stack name in the profile',
-    });
+    requireOurs(this.#place.profile, `the launch template ${this.name}`, Tags);
   }
 
   async #find(): Promise<LaunchTemplate | null> {
@@ -234,12 +230,6 @@ export class LaunchTemplateResource implements Resource {
   #ec2() {
     return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
-}
-
-const NOT_SEEN = 'NotSeen';
-
-function raise(name: string): never {
-  throw Object.assign(new Error('it was created, but is not visible'), { name });
 }
 
 /** What an instance runs at boot. */

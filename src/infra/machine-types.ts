@@ -1,5 +1,6 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
+import { MadeOnce, once } from '../lib/once.ts';
 import { asked, type GridPlace } from './asked.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
@@ -14,8 +15,9 @@ export interface TypeFacts {
 /** The instance types of a stack, each looked up once. */
 export class MachineTypes {
   readonly #place: GridPlace;
-  readonly #known = new Map<string, Promise<TypeFacts>>();
-  #zones: Promise<ReadonlyMap<string, ReadonlySet<string>>> | null = null;
+  readonly #known = new MadeOnce<TypeFacts>();
+  /** The zones of the region that offer each type of the profile. */
+  readonly zones = once(() => this.#zonesOfAll());
 
   constructor(place: GridPlace) {
     this.#place = place;
@@ -26,21 +28,7 @@ export class MachineTypes {
    * architectures.
    */
   of(where: string, types: readonly string[]): Promise<TypeFacts> {
-    const known = this.#known.get(where);
-    if (known !== undefined) return known;
-    const asking = this.#factsOf(where, types);
-    this.#known.set(where, asking);
-    asking.catch(() => this.#known.delete(where));
-    return asking;
-  }
-
-  /** The zones of the region that offer each type of the profile. */
-  zones(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
-    this.#zones ??= this.#zonesOfAll();
-    this.#zones.catch(() => {
-      this.#zones = null;
-    });
-    return this.#zones;
+    return this.#known.get(where, () => this.#factsOf(where, types));
   }
 
   async #factsOf(where: string, types: readonly string[]): Promise<TypeFacts> {

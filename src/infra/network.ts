@@ -1,6 +1,7 @@
 import type { Subnet } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
-import { asked, type GridPlace, once } from './asked.ts';
+import { once } from '../lib/once.ts';
+import { asked, type GridPlace } from './asked.ts';
 
 export interface SubnetFacts {
   readonly id: string;

@@ -4,7 +4,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { Iam } from './iam.ts';
-import type { Found, Left, Resource } from './resource.ts';
+import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { roleLacks } from './role.ts';
 import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
@@ -37,7 +37,7 @@ export class InstanceProfileResource implements Resource {
         ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
         ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#profile)),
       ];
-      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+      return foundWith(differences);
     });
   }
 

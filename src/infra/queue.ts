@@ -10,7 +10,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
-import type { Found, Left, Removal, Resource } from './resource.ts';
+import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
@@ -73,8 +73,7 @@ export class QueueResource implements Resource {
       const differences = differingAttributes(Attributes, await this.#wanted());
       const owner = Tags[STACK_TAG];
       if (owner === this.#profile.stack) {
-        const all = [...differences, ...tagDifferences(Tags, tagsOf(this.#profile))];
-        return all.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences: all };
+        return foundWith([...differences, ...tagDifferences(Tags, tagsOf(this.#profile))]);
       }
       if (owner !== undefined) {
         // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the

@@ -14,6 +14,10 @@ export type Found =
   /** Can't be known before it is opened. */
   | { readonly state: 'unknown' };
 
+/** A look at a resource that exists and is the stack's own. */
+export const foundWith = (differences: readonly string[]): Found =>
+  differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+
 export interface Lack {
   readonly what: string;
   /** A command line that fixes it. */

@@ -7,7 +7,7 @@ import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { Iam } from './iam.ts';
 import { policyFor } from './policies.ts';
 import { ec2Service, type PolicyDocument } from './policy.ts';
-import type { Found, Lack, Left, Resource } from './resource.ts';
+import { type Found, foundWith, type Lack, type Left, type Resource } from './resource.ts';
 import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
@@ -82,7 +82,7 @@ export class RoleResource implements Resource {
         ...(sameJson(await this.#policyThere(), policy.document) ? [] : ['its policy']),
         ...tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)),
       ];
-      return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+      return foundWith(differences);
     });
   }
 

@@ -23,7 +23,7 @@ import {
   suspendRebalance,
 } from './scaling-request.ts';
 import { onceSettled } from './settled.ts';
-import { groupTags, tagDifferences, tagsOfEc2, whose } from './tags.ts';
+import { groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 
 const STILL_THERE = 'StillThere';
 
@@ -239,11 +239,7 @@ export class ScalingGroupResource implements Resource {
   }
 
   #requireOurs({ Tags }: AutoScalingGroup): void {
-    const owner = tagsOfEc2(Tags)[STACK_TAG];
-    if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the Auto Scaling group ${this.name} exists, and ${whose(owner)}`, {
-      hint: 'use another stack name in the profile',
-    });
+    requireOurs(this.#place.profile, `the Auto Scaling group ${this.name}`, Tags);
   }
 }
 

@@ -1,12 +1,11 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
-import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { asked, type GridPlace, ifKnown } from './asked.ts';
 import { canonicalCidr, type Network } from './network.ts';
-import type { Found, Left, Resource } from './resource.ts';
-import { onceSettled } from './settled.ts';
-import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
+import { type Found, foundWith, type Left, type Resource } from './resource.ts';
+import { onceSeen, onceSettled } from './settled.ts';
+import { ec2Tags, requireOurs, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
 
 /** The port of the manager. */
 const MANAGER_PORT = 443;
@@ -60,7 +59,7 @@ export class SecurityGroupResource implements Resource {
       ...closed.map(({ direction, rule }) => `${direction} rule ${rule.text} was added by someone else`),
       ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#place.profile)),
     ];
-    return differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
+    return foundWith(differences);
   }
 
   async apply(): Promise<void> {
@@ -149,16 +148,13 @@ export class SecurityGroupResource implements Resource {
       const made = await ifKnown(answer, 'InvalidGroup.Duplicate');
       this.#made = made?.GroupId ?? null;
       if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
-      return onceSettled(async () => (await this.#find()) ?? raise(NOT_SEEN), [NOT_SEEN]);
+      return onceSeen(() => this.#find());
     });
   }
 
-  #requireOurs(found: SecurityGroup): void {
-    const owner = tagsOfEc2(found.Tags)[STACK_TAG];
-    if (owner === this.#place.profile.stack) return;
-    throw new BatchctlError('refused', `the security group ${this.name} exists, and ${whose(owner)}`, {
-      hint: 'use your own group in network.securityGroups, or another stack name in the profile',
-    });
+  #requireOurs({ Tags }: SecurityGroup): void {
+    const hint = 'use your own group in network.securityGroups, or another stack name in the profile';
+    requireOurs(this.#place.profile, `the security group ${this.name}`, Tags, hint);
   }
 
   async #find(): Promise<SecurityGroup | null> {
@@ -183,12 +179,6 @@ export class SecurityGroupResource implements Resource {
   #ec2() {
     return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
-}
-
-const NOT_SEEN = 'NotSeen';
-
-function raise(name: string): never {
-  throw Object.assign(new Error('it was created, but is not visible'), { name });
 }
 
 type Direction = 'incoming' | 'outgoing';

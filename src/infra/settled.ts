@@ -39,6 +39,18 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
   }
 }
 
+const NOT_SEEN = 'NotSeen';
+
+/** Looks for what was just created, until AWS shows it. */
+export function onceSeen<T>(find: () => Promise<T | null>): Promise<T> {
+  const seen = async (): Promise<T> => {
+    const found = await find();
+    if (found !== null) return found;
+    throw Object.assign(new Error('it was created, but is not visible'), { name: NOT_SEEN });
+  };
+  return onceSettled(seen, [NOT_SEEN]);
+}
+
 /** Milliseconds between two looks: short at first, for what takes a second, longer later, for what takes minutes. */
 const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 5_000;

@@ -1,4 +1,5 @@
 import type { AwsProfile } from '../config/load-config.ts';
+import { BatchctlError } from '../errors.ts';
 import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
 import type { Part } from './resource.ts';
@@ -20,6 +21,17 @@ export const groupTags = (
 /** Whose it is, for a resource without the stack's tag. */
 export const whose = (owner: string | undefined): string =>
   owner === undefined ? 'was not made by batchctl' : `belongs to the stack ${owner}`;
+
+/** Throws `refused` for an existing resource (`the security group x`) that isn't the stack's own. */
+export function requireOurs(
+  { stack }: Pick<AwsProfile, 'stack'>,
+  what: string,
+  tags: Parameters<typeof tagsOfEc2>[0],
+  hint = 'use another stack name in the profile',
+): void {
+  const owner = tagsOfEc2(tags)[STACK_TAG];
+  if (owner !== stack) throw new BatchctlError('refused', `${what} exists, and ${whose(owner)}`, { hint });
+}
 
 /** Each wanted tag that is missing or differs, for people. */
 export function tagDifferences(

@@ -4,18 +4,6 @@ import type { ObjectStore } from '../ports/object-store.ts';
 /** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */
 export type Allowed = () => Promise<void>;
 
-/** Calls `ask` once for all writes. A success is kept; after an error, the next write asks again. */
-export function askedOnce(ask: () => Promise<void>): Allowed {
-  let asked: Promise<void> | null = null;
-  return () => {
-    asked ??= ask().catch((error: unknown) => {
-      asked = null;
-      throw error;
-    });
-    return asked;
-  };
-}
-
 /**
  * True if the store is an emulator and STS is not: an emulator has no accounts, and AWS would get credentials not meant
  * for it.

@@ -1,3 +1,4 @@
+import { MadeOnce } from '../lib/once.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
@@ -14,15 +15,10 @@ export async function withFaults(platform: Platform, faults: WorkerFaults | null
   if (faults === null) return platform;
   const { slowStore, tallyInto, twiceQueue } = await import('../adapters/faults/worker-faults.ts');
   const tally = tallyInto(faults.tally);
-  const queues = new Map<string, Promise<TaskQueue>>();
-  const twice = (group: string): Promise<TaskQueue> => {
-    const queue =
-      queues.get(group) ??
-      platform.queue(group).then((real) => twiceQueue(real, (messages) => tally('duplicate', messages)));
-    queues.set(group, queue);
-    queue.catch(() => queues.delete(group));
-    return queue;
-  };
+  const queues = new MadeOnce<TaskQueue>();
+  const doubled = (messages: number): void => tally('duplicate', messages);
+  const twice = (group: string): Promise<TaskQueue> =>
+    queues.get(group, async () => twiceQueue(await platform.queue(group), doubled));
   return {
     ...platform,
     store: faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,

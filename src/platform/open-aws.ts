@@ -4,6 +4,7 @@ import type { MachinePrices } from '../adapters/aws/prices.ts';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
+import { once } from '../lib/once.ts';
 import { gridName, queueName } from '../lib/stack-names.ts';
 import { isEc2, person } from '../lib/this-machine.ts';
 import type { Insight } from '../ports/insight.ts';
@@ -12,7 +13,7 @@ import type { MetricsSink } from '../ports/metrics.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
-import { type Allowed, askedOnce, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
+import { type Allowed, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
 import { openAwsLedger } from './aws-ledger.ts';
 import { withKills } from './faults.ts';
 import {
@@ -50,7 +51,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
       import('../adapters/aws/identity.ts'),
     ]);
   const clients = new AwsClients(at);
-  const allowed = askedOnce(async () => {
+  const allowed = once(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);
   });
   const { name, owner, prefix } = bucket;
@@ -84,7 +85,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const ledgers = new Opened<Ledger>(() =>
     openAwsLedger({ profile, clients, store, writer: who, allowed, shares: options.role === 'worker' }),
   );
-  const prices = new PricesOnce(profile, clients);
+  const prices = pricesOnce(profile, clients);
   const machines = new Opened(async () => {
     const { openMachine } = await import('../adapters/aws/machine.ts');
     const machine = await openMachine(clients);
@@ -153,7 +154,7 @@ async function openGroup(
     readonly clients: AwsClients;
     readonly allowed: Allowed;
     readonly platform: Platform;
-    readonly prices: PricesOnce;
+    readonly prices: Pick<MachinePrices, 'forGroup'>;
     readonly onWorker: boolean;
   },
 ): Promise<WorkerGroup> {
@@ -214,22 +215,16 @@ function topicClients(
 }
 
 /** A profile's prices, read when first needed and only once, for all groups. */
-class PricesOnce implements Pick<MachinePrices, 'forGroup'> {
-  readonly #open: () => Promise<MachinePrices>;
-  #opened: Promise<MachinePrices> | null = null;
-
-  constructor(profile: Pick<AwsProfile, 'prices' | 'endpoints'>, clients: AwsClients) {
-    this.#open = async () => {
-      const { MachinePrices } = await import('../adapters/aws/prices.ts');
-      const asksMarket = !isEmulatedWithout(profile, 'ec2');
-      return new MachinePrices({ clients, clock: systemClock, configured: profile.prices, asksMarket });
-    };
-  }
-
-  async forGroup(...asked: Parameters<MachinePrices['forGroup']>): ReturnType<MachinePrices['forGroup']> {
-    this.#opened ??= this.#open();
-    return (await this.#opened).forGroup(...asked);
-  }
+function pricesOnce(
+  profile: Pick<AwsProfile, 'prices' | 'endpoints'>,
+  clients: AwsClients,
+): Pick<MachinePrices, 'forGroup'> {
+  const open = once(async () => {
+    const { MachinePrices } = await import('../adapters/aws/prices.ts');
+    const asksMarket = !isEmulatedWithout(profile, 'ec2');
+    return new MachinePrices({ clients, clock: systemClock, configured: profile.prices, asksMarket });
+  });
+  return { forGroup: async (...asked) => (await open()).forGroup(...asked) };
 }
 
 /** CloudWatch, loaded when metrics are published for the first time. */

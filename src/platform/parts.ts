@@ -6,6 +6,7 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
 import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
+import { MadeOnce } from '../lib/once.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
 import { userName } from '../lib/this-machine.ts';
 import type { Notices, Notifier } from '../ports/notifier.ts';
@@ -35,27 +36,20 @@ export function leaseFromEnvironment(): number | null {
 /** Values opened once per name. If opening fails, the next caller tries again. */
 export class Opened<T extends { close(): Promise<void> }> {
   readonly #open: (name: string) => Promise<T>;
-  readonly #known = new Map<string, Promise<T>>();
+  readonly #made = new MadeOnce<T>();
 
   constructor(open: (name: string) => Promise<T>) {
     this.#open = open;
   }
 
   get(name: string): Promise<T> {
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    const opening = this.#open(name);
-    this.#known.set(name, opening);
-    opening.catch(() => this.#known.delete(name));
-    return opening;
+    return this.#made.get(name, () => this.#open(name));
   }
 
   /** Closes what is open, and waits for what is being opened. */
   async close(): Promise<void> {
-    const known = [...this.#known.values()];
-    this.#known.clear();
     await Promise.all(
-      known.map(async (opening) => {
+      this.#made.take().map(async (opening) => {
         // The error was already reported to the caller.
         const open = await opening.catch(() => null);
         await open?.close();

@@ -1,3 +1,6 @@
+import { BatchctlError } from '../errors.ts';
+import { orderKey, ordersPrefix } from '../model/keys.ts';
+import type { ObjectStore } from './object-store.ts';
 /**
  * A worker group's machines. It never ends work: a worker that leaves drains first, and takes its own place with it.
  *
@@ -174,4 +177,21 @@ export interface GroupChange {
   readonly until?: number | null;
   /** Slots per worker; undefined: the worker decides. */
   readonly slots?: number;
+}
+
+/** Writes an order of a person where the worker reads it; throws `notFound` for a worker that is not `known`. */
+export async function putOrder(
+  store: Pick<ObjectStore, 'list' | 'put'>,
+  { group, worker, order }: { readonly group: string; readonly worker: string; readonly order: WorkerOrder },
+  { known, when }: { readonly known: boolean; readonly when: number },
+): Promise<void> {
+  if (!known) {
+    throw new BatchctlError('notFound', `group ${group} has no worker ${worker}`, {
+      hint: `batchctl workers --group ${group} lists them`,
+    });
+  }
+  const body = JSON.stringify({ format: 1, order, when });
+  let next = 0;
+  for await (const _ of store.list(ordersPrefix(worker))) next += 1;
+  while (!(await store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
 }

@@ -1,8 +1,14 @@
 import { BatchctlError } from '../../errors.ts';
-import { orderKey, ordersPrefix } from '../../model/keys.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup, WorkerOrder } from '../../ports/worker-group.ts';
+import {
+  type GroupStatus,
+  type LaunchTrouble,
+  type MachineSeen,
+  putOrder,
+  type WorkerGroup,
+  type WorkerOrder,
+} from '../../ports/worker-group.ts';
 
 /** A worker counts as up if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
@@ -54,15 +60,8 @@ export class HereGroup implements WorkerGroup {
 
   async order(worker: string, order: WorkerOrder): Promise<void> {
     const { store, clock } = this.#platform;
-    if (!(await this.#up()).some((known) => known.worker === worker)) {
-      throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {
-        hint: `batchctl workers --group ${this.group} lists them`,
-      });
-    }
-    const body = JSON.stringify({ format: 1, order, when: clock.now() });
-    let next = 0;
-    for await (const _ of store.list(ordersPrefix(worker))) next += 1;
-    while (!(await store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
+    const known = (await this.#up()).some((each) => each.worker === worker);
+    await putOrder(store, { group: this.group, worker, order }, { known, when: clock.now() });
   }
 
   async machines(): Promise<readonly MachineSeen[]> {

@@ -216,9 +216,7 @@ function isPlain(command: Command, { fields }: Hot): boolean {
 
 /** How the SDK sends one kind of call to one bucket or queue. */
 interface Template {
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port: number | undefined;
+  readonly at: { readonly protocol: string; readonly hostname: string; readonly port?: number };
   /** The path without the key. */
   readonly path: string;
   readonly query: Headers;
@@ -262,7 +260,8 @@ async function templateOf({ config }: Client, built: Built, { fields }: Hot): Pr
     else if (!PER_REQUEST.test(small) && !ofInput.has(small)) headers[small] = value;
   }
   return {
-    ...{ protocol, hostname, port, path },
+    at: { protocol, hostname, ...(port !== undefined && { port }) },
+    path,
     query: Object.fromEntries(Object.entries({ ...built.query }).filter(([name]) => !ofInput.has(`?${name}`))),
     headers: { host: port === undefined ? hostname : `${hostname}:${port}`, ...headers },
     unsigned: { ...unsigned, 'amz-sdk-request': `attempt=1; max=${await config.maxAttempts()}` },
@@ -304,38 +303,6 @@ export async function urlOf(client: object, sdkCommand: object): Promise<URL> {
   return url;
 }
 
-/** In the form of the SDK's handlers. */
-class SignedRequest {
-  readonly method: string;
-  readonly protocol: string;
-  readonly hostname: string;
-  readonly port?: number;
-  readonly path: string;
-  readonly query = {};
-  readonly headers: Headers;
-  readonly body: Uint8Array | undefined;
-
-  constructor(
-    { protocol, hostname, port }: Template,
-    method: string,
-    path: string,
-    headers: Headers,
-    body?: Uint8Array,
-  ) {
-    this.method = method;
-    this.protocol = protocol;
-    this.hostname = hostname;
-    if (port !== undefined) this.port = port;
-    this.path = path;
-    this.headers = headers;
-    this.body = body;
-  }
-
-  clone(): SignedRequest {
-    return this;
-  }
-}
-
 const EMPTY_HASH = createHash('sha256').update('').digest('hex');
 
 function requestOf(
@@ -344,7 +311,7 @@ function requestOf(
   command: Command,
   credentials: Credentials,
   now: number,
-): SignedRequest {
+): Parameters<RoutedHandler['handle']>[0] {
   const { fields } = hot;
   const input = command.input as Input;
   const headers: Headers = { ...template.headers, ...moreHeaders.get(command) };
@@ -380,7 +347,12 @@ function requestOf(
   if (body !== undefined) headers['content-length'] = String(body.length);
   Object.assign(headers, template.unsigned);
   headers['amz-sdk-invocation-id'] = randomUUID();
-  return new SignedRequest(template, method, asked === '' ? path : `${path}?${asked}`, headers, body);
+  return {
+    ...{ ...template.at, method, path: asked === '' ? path : `${path}?${asked}`, query: {}, headers, body },
+    clone() {
+      return this;
+    },
+  };
 }
 
 const encodedKey = (key: string): string => key.split('/').map(encoded).join('/');

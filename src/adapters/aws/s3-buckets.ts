@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { MadeOnce } from '../../lib/once.ts';
 import { isInnerKey, isSecretKey } from '../../model/keys.ts';
 import type { Bucket, BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
 import type {
@@ -34,7 +35,7 @@ export interface S3BucketsOptions {
 export class S3Buckets {
   readonly #options: S3BucketsOptions;
   readonly #clients = new Map<string, AwsClients>();
-  readonly #known = new Map<string, Promise<Bucket>>();
+  readonly #known = new MadeOnce<Bucket>();
 
   constructor(options: S3BucketsOptions) {
     this.#options = options;
@@ -42,16 +43,11 @@ export class S3Buckets {
 
   /** Throws `notFound`, `credentials` and `unavailable` as `regionOf` does. */
   open(name: string): Promise<Bucket> {
-    const known = this.#known.get(name);
-    if (known !== undefined) return known;
-    const opening = this.#open(name);
-    this.#known.set(name, opening);
-    opening.catch(() => this.#known.delete(name));
-    return opening;
+    return this.#known.get(name, () => this.#open(name));
   }
 
   async close(): Promise<void> {
-    this.#known.clear();
+    this.#known.take();
     const clients = [...this.#clients.values()];
     this.#clients.clear();
     await Promise.all(clients.map((each) => each.close()));

@@ -1,12 +1,19 @@
 import { availableParallelism } from 'node:os';
-import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { parseStored } from '../../lib/json.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
-import { groupKey, orderKey, ordersPrefix } from '../../model/keys.ts';
+import { groupKey } from '../../model/keys.ts';
 import type { Ledger } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { GroupChange, GroupStatus, LaunchTrouble, MachineSeen, WorkerGroup } from '../../ports/worker-group.ts';
+import {
+  type GroupChange,
+  type GroupStatus,
+  type LaunchTrouble,
+  type MachineSeen,
+  putOrder,
+  type WorkerGroup,
+  type WorkerOrder,
+} from '../../ports/worker-group.ts';
 import { ensureSupervisor } from './ensure-supervisor.ts';
 
 export interface ProcessGroupOptions {
@@ -70,16 +77,9 @@ export class ProcessGroup implements WorkerGroup {
     return this.describe();
   }
 
-  async order(worker: string, order: 'drain' | 'stop'): Promise<void> {
-    if (!(await this.#options.isKnown(worker))) {
-      throw new BatchctlError('notFound', `group ${this.group} has no worker ${worker}`, {
-        hint: `batchctl workers --group ${this.group} lists them`,
-      });
-    }
-    const body = JSON.stringify({ format: 1, order, when: this.#clock.now() });
-    let next = 0;
-    for await (const _ of this.#options.store.list(ordersPrefix(worker))) next += 1;
-    while (!(await this.#options.store.put(orderKey(worker, next), body, { ifAbsent: true })).created) next += 1;
+  async order(worker: string, order: WorkerOrder): Promise<void> {
+    const known = await this.#options.isKnown(worker);
+    await putOrder(this.#options.store, { group: this.group, worker, order }, { known, when: this.#clock.now() });
   }
 
   async machines(): Promise<readonly MachineSeen[]> {

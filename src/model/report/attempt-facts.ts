@@ -1,25 +1,7 @@
+import type { AttemptEvent } from '../../ports/ledger.ts';
+
 /** The facts about an attempt that a report needs, from the ledger as far as it has them. */
-export interface AttemptFacts {
-  readonly step: string;
-  readonly task: number;
-  readonly round: number;
-  readonly attempt: string;
-  /** A label, from 1 in each round. */
-  readonly number: number;
-  readonly worker: string;
-  readonly slot: number;
-  readonly outcome: 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted';
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  readonly endedAt: number | null;
-  readonly waitSeconds: number | null;
-  readonly exitCode: number | null;
-  readonly reason: string | null;
-  readonly error: string | null;
-  readonly cpuSeconds: number | null;
-  readonly peakMemory: number | null;
-  readonly bytesIn: number | null;
-}
+export type AttemptFacts = Omit<AttemptEvent, 'job' | 'bytesOut' | 'counters'>;
 
 /** An attempt with an end: for one that vanished, the last instant at which it can have run. */
 export interface EndedAttempt {
