@@ -1,5 +1,5 @@
 import { Readable, Writable } from 'node:stream';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
