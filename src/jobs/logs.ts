@@ -31,7 +31,7 @@ interface LogsFilter {
   readonly failed: boolean;
 }
 
-/** The logs of a job's attempts, by step and task. Attempts that wrote nothing have none. */
+/** The logs of a job's attempts, by step, task and time. Attempts that wrote nothing have none. */
 export async function* listLogs(platform: Platform, view: JobView, filter: LogsFilter): AsyncGenerator<StoredLog> {
   refusePruned(view, 'its logs');
   const { job, spec } = view.record;
@@ -39,16 +39,29 @@ export async function* listLogs(platform: Platform, view: JobView, filter: LogsF
     if (filter.task !== undefined && filter.task.step !== step) continue;
     const failed = filter.failed ? await failedTasks(platform.store, view, step) : null;
     const one = filter.task === undefined ? '' : `${taskNumber(filter.task.task)}.`;
-    for await (const { key, size } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
+    let ofTask: readonly DatedLog[] = [];
+    for await (const { key, size, modified } of platform.store.list(`${logPrefix(job, name)}${one}`)) {
       const match = LOG_NAME.exec(key);
       if (match?.[1] === undefined || match[2] === undefined) continue;
       const task = Number(match[1]);
       if (failed !== null && !failed.has(task)) continue;
       const open = async (): Promise<Readable | null> => (await platform.store.get(key))?.body ?? null;
-      yield { step: name, task, attempt: match[2], bytes: size, open };
+      const log = { step: name, task, attempt: match[2], bytes: size, open, modified };
+      if (ofTask[0]?.task === task) ofTask = [...ofTask, log];
+      else {
+        yield* byTime(ofTask);
+        ofTask = [log];
+      }
     }
+    yield* byTime(ofTask);
   }
 }
+
+type DatedLog = StoredLog & Pick<ObjectEntry, 'modified'>;
+
+/** The store lists a task's attempts by their random ids. */
+const byTime = (logs: readonly DatedLog[]): readonly DatedLog[] =>
+  logs.toSorted((one, other) => one.modified - other.modified);
 
 /** What an attempt has written since the last look. */
 interface LogPiece {

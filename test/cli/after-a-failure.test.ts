@@ -109,6 +109,18 @@ describe('after a job failed', () => {
     expect(ran.stdout).to.match(/^output: results, joined \(-o DIR\/ writes a file for each\)$/m);
   });
 
+  it("logs shows a task's attempts in the order in which they ran", async () => {
+    const run = 'read n; echo "try $BATCHCTL_ATTEMPT_NUMBER" >&2; exit 1';
+    workspace.write('tries.json', {
+      ...{ name: 'tries', input: { split: { by: 'range', from: 1, to: 3 } } },
+      steps: [{ name: 'one', attempts: 3, run }],
+    });
+    expect((await workspace.run(['run', 'tries.json'])).code).to.equal(5);
+    const tries = 'try 1\ntry 2\ntry 3\n';
+    expect((await workspace.run(['logs', 'name:tries', '--failed'])).stdout).to.equal(tries.repeat(3));
+    expect((await workspace.run(['logs', 'name:tries', 'one/1'])).stdout).to.equal(tries);
+  });
+
   it('a misspelled flag gets a suggestion, and a wrong value refers to the help page', async () => {
     expect((await workspace.run(['status', '--jsn'])).stderr).to.include('did you mean --json?');
     expect((await workspace.run(['tasks', '--lmit', '3'])).stderr).to.include('did you mean --limit?');
