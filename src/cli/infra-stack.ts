@@ -1,9 +1,8 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
-import type { OpenStack } from '../infra/open-stack.ts';
 import type { Step } from '../infra/plan.ts';
 import { KINDS, PARTS } from '../infra/resource.ts';
-import type { StackReleases } from '../infra/stack.ts';
+import type { OpenStack, StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { jobKey } from '../model/keys.ts';
 import { choice, type JsonSchema } from './command.ts';
@@ -12,7 +11,7 @@ import type { Column } from './render.ts';
 
 /** Opens the profile's stack for `work`, then closes it. Throws `config` if the profile isn't on AWS. */
 export async function withStack<T>(ctx: Context, work: (stack: OpenStack) => Promise<T>): Promise<T> {
-  const [profile, { openStack }] = await Promise.all([awsProfile(ctx), import('../infra/open-stack.ts')]);
+  const [profile, { openStack }] = await Promise.all([awsProfile(ctx), import('../infra/stack.ts')]);
   const tables = {
     open: async () => (await ctx.platform()).ledger(),
     drop: async () => {

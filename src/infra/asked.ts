@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import { translateAwsError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { partitionOf } from '../lib/stack-names.ts';
+import { jitter, wait } from '../lib/wait.ts';
 
 export interface GridPlace {
   readonly profile: AwsProfile;
@@ -34,5 +36,76 @@ export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]
   } catch (error) {
     if (error instanceof Error && names.includes(error.name)) return null;
     throw error;
+  }
+}
+
+/** How long the next call may not know a new resource, milliseconds. */
+const PATIENCE_MS = 120_000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 5_000;
+
+/** Errors by which AWS says that an earlier change isn't known everywhere yet. */
+const PASSING = new Set([
+  'NoSuchBucket',
+  'OperationAborted',
+  'QueueDoesNotExist',
+  'QueueDeletedRecently',
+  'NoSuchDomain',
+  'NoSuchEntity',
+  'ConcurrentModification',
+  'EntityTemporarilyUnmodifiable',
+]);
+
+/**
+ * Retries while AWS says that an earlier change isn't known everywhere yet, for at most two minutes. `also` adds errors
+ * that pass, by name or by a pattern of the message.
+ */
+export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (string | RegExp)[] = []): Promise<T> {
+  const end = performance.now() + PATIENCE_MS;
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      return await attempt();
+    } catch (error) {
+      // The SDK appends `Exception` to IAM's error codes.
+      const name = error instanceof Error ? error.name.replace(/Exception$/, '') : '';
+      const message = error instanceof Error ? error.message : '';
+      const passes =
+        PASSING.has(name) || also.some((one) => (typeof one === 'string' ? one === name : one.test(message)));
+      if (!passes || performance.now() + pause > end) throw error;
+      await sleep(pause);
+    }
+  }
+}
+
+const NOT_SEEN = 'NotSeen';
+
+/** Looks for what was just created, until AWS shows it. */
+export function onceSeen<T>(find: () => Promise<T | null>): Promise<T> {
+  const seen = async (): Promise<T> => {
+    const found = await find();
+    if (found !== null) return found;
+    throw Object.assign(new Error('it was created, but is not visible'), { name: NOT_SEEN });
+  };
+  return onceSettled(seen, [NOT_SEEN]);
+}
+
+/** Milliseconds between two looks: short at first, for what takes a second, longer later, for what takes minutes. */
+const FIRST_LOOK_MS = 500;
+const LONGEST_LOOK_MS = 5_000;
+
+/**
+ * Looks until the answer is yes, or the time is over: then returns false. Throws the signal's reason when it aborts.
+ */
+export async function lookUntil(
+  look: () => Promise<boolean>,
+  { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
+): Promise<boolean> {
+  const end = performance.now() + timeoutMs;
+  for (let pause = FIRST_LOOK_MS; ; pause = Math.min(1.5 * pause, LONGEST_LOOK_MS)) {
+    if (await look()) return true;
+    const left = end - performance.now();
+    if (left <= 0) return false;
+    await wait(Math.min(jitter(pause), left), signal);
+    signal.throwIfAborted();
   }
 }

@@ -6,6 +6,7 @@ import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
+import { onceSettled } from './asked.ts';
 import {
   type BucketFacts,
   type BucketSetting,
@@ -16,7 +17,6 @@ import {
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
 import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
-import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 /**

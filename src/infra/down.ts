@@ -4,13 +4,12 @@ import { BatchctlError, isKind, isOurs } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { BOUNDS_TAG, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration } from '../lib/units.ts';
-import { asked, ifKnown } from './asked.ts';
+import { asked, ifKnown, lookUntil } from './asked.ts';
 import { type InventoryPlace, type Item, instances, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
-import type { OpenStack } from './open-stack.ts';
 import type { Left, Removal, Resource } from './resource.ts';
 import { boundsText } from './scaling-request.ts';
-import { lookUntil } from './settled.ts';
+import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 
 export interface DownOptions {

@@ -9,11 +9,10 @@ import type {
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
-import { type ImageFacts, type Images, volumeSize } from './image.ts';
+import { asked, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
 import type { MachineTypes, TypeFacts } from './machine-types.ts';
+import { type ImageFacts, type Images, volumeSize } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
-import { onceSeen, onceSettled } from './settled.ts';
 import { ec2Tags, groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 

@@ -1,7 +1,7 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { MadeOnce, once } from '../lib/once.ts';
-import { asked, type GridPlace } from './asked.ts';
+import { asked, type GridPlace, ifKnown } from './asked.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
 
@@ -98,3 +98,99 @@ function architectureOf({ ProcessorInfo }: InstanceTypeInfo): Architecture | nul
   if (supported.includes('arm64')) return 'arm64';
   return supported.includes('x86_64') ? 'x86_64' : null;
 }
+
+export interface ImageFacts {
+  readonly id: string;
+  /** The name of its root device: `/dev/xvda`. */
+  readonly rootDevice: string;
+  /** GiB of the root volume's snapshot: the minimum size of a root volume. */
+  readonly rootSize: number;
+  /** The SSM parameter that names the image, and may change; null if the profile names the image. */
+  readonly parameter: string | null;
+}
+
+/** The SSM parameter of Amazon Linux 2023 (SSM: public parameters of AL2023). */
+const newestLinux = (architecture: Architecture): string =>
+  `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
+
+/** The images of a stack, each looked up once. */
+export class Images {
+  readonly #place: GridPlace;
+  readonly #known = new MadeOnce<ImageFacts>();
+
+  constructor(place: GridPlace) {
+    this.#place = place;
+  }
+
+  /**
+   * A group's image: its `ami`, or the latest Amazon Linux 2023. `where` is the configuration field: `groups.gpu`.
+   * Throws `config` for an image or a parameter that doesn't exist, an image of another architecture, and a `disk`
+   * (bytes) too small for it.
+   */
+  async of(where: string, ami: string | null, architecture: Architecture, disk: number): Promise<ImageFacts> {
+    const said = ami ?? `ssm:${newestLinux(architecture)}`;
+    const found = await this.#known.get(`${said} ${architecture}`, () => this.#lookUp(where, said, architecture));
+    if (volumeSize(disk) >= found.rootSize) return found;
+    throw new BatchctlError(
+      'config',
+      `${where}.disk is ${volumeSize(disk)} GiB, but the image ${found.id} needs ${found.rootSize} GiB`,
+      { hint: `set ${where}.disk to ${found.rootSize}GiB or more` },
+    );
+  }
+
+  async #lookUp(where: string, said: string, architecture: Architecture): Promise<ImageFacts> {
+    const parameter = said.startsWith('ssm:') ? said.slice('ssm:'.length) : null;
+    const id = parameter === null ? said : await this.#parameter(where, parameter);
+    const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
+    const image = await asked(this.#place, doing, async () => {
+      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+      const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
+      const known = await ifKnown(
+        answer,
+        'InvalidAMIID.NotFound',
+        'InvalidAMIID.Unavailable',
+        'InvalidAMIID.Malformed',
+      );
+      return known?.Images?.[0] ?? null;
+    });
+    const { region } = this.#place.profile;
+    if (image === null) {
+      throw new BatchctlError(
+        'config',
+        `${where}.ami: image ${id} does not exist in ${region}, or is not shared with you`,
+        {
+          hint: `set ${where}.ami to an image of ${region}, or omit it for Amazon Linux 2023`,
+        },
+      );
+    }
+    if (image.Architecture !== architecture) {
+      throw new BatchctlError(
+        'config',
+        `${where}.ami: the image ${id} is ${image.Architecture}, but the instance types are ${architecture}`,
+        { hint: `choose an image for ${architecture}, or other instances` },
+      );
+    }
+    const rootDevice = image.RootDeviceName ?? '/dev/xvda';
+    const root = image.BlockDeviceMappings?.find(({ DeviceName }) => DeviceName === rootDevice);
+    return { id, rootDevice, rootSize: root?.Ebs?.VolumeSize ?? 0, parameter };
+  }
+
+  async #parameter(where: string, name: string): Promise<string> {
+    const resource = `parameter/${name.replace(/^\//, '')}`;
+    const doing = { what: `look up the image in ${name}`, action: 'ssm:GetParameter', resource };
+    const found = await asked(this.#place, doing, async () => {
+      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ssm'), this.#place.clients.ssm()]);
+      const answer = client.send(new sdk.GetParameterCommand({ Name: name }));
+      return await ifKnown(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
+    });
+    const value = found?.Parameter?.Value ?? '';
+    if (/^ami-[0-9a-f]+$/.test(value)) return value;
+    const what = found === null ? 'does not exist' : `contains ${JSON.stringify(value)}, which is not an image id`;
+    throw new BatchctlError('config', `${where}.ami: the parameter ${name} ${what}`, {
+      hint: `set ${where}.ami to ami-..., or to ssm: with a parameter that contains an image id`,
+    });
+  }
+}
+
+/** GiB, rounded up: EC2 sizes volumes in whole GiB. */
+export const volumeSize = (bytes: number): number => Math.ceil(bytes / 2 ** 30);

@@ -1,8 +1,8 @@
 import { BatchctlError } from '../errors.ts';
 import { type Finding, failing, findings, requireValid, warningsOf } from './finding.ts';
 import { gridFacts } from './grid.ts';
-import type { OpenStack } from './open-stack.ts';
 import type { Found, Lack, Part, Resource } from './resource.ts';
+import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 import { validateStack } from './validate.ts';
 

@@ -3,10 +3,10 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { onceSettled } from './asked.ts';
 import { Iam } from './iam.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { roleLacks } from './role.ts';
-import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
 /**

@@ -10,8 +10,8 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
+import { onceSettled } from './asked.ts';
 import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
-import { onceSettled } from './settled.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 export interface QueuePlan {

@@ -4,11 +4,11 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { onceSettled } from './asked.ts';
 import { Iam } from './iam.ts';
 import { policyFor } from './policies.ts';
 import { ec2Service, type PolicyDocument } from './policy.ts';
 import { type Found, foundWith, type Lack, type Left, type Resource } from './resource.ts';
-import { onceSettled } from './settled.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
 /** Characters of all inline policies of a role, without white space (IAM: quotas). */

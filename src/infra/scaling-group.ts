@@ -2,7 +2,7 @@ import type * as sdk from '@aws-sdk/client-auto-scaling';
 import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { asked, type GridPlace, ifKnown, onceSettled } from './asked.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import {
@@ -22,7 +22,6 @@ import {
   suspendedByOthers,
   suspendRebalance,
 } from './scaling-request.ts';
-import { onceSettled } from './settled.ts';
 import { groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
 
 const STILL_THERE = 'StillThere';

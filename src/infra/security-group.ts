@@ -1,10 +1,9 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { asked, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
 import { canonicalCidr, type Network } from './network.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
-import { onceSeen, onceSettled } from './settled.ts';
 import { ec2Tags, requireOurs, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
 
 /** The port of the manager. */

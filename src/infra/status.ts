@@ -1,8 +1,8 @@
 import { isKind } from '../errors.ts';
 import { type Item, takeInventory } from './inventory.ts';
 import { domainsOf } from './ledger.ts';
-import type { OpenStack } from './open-stack.ts';
 import type { Lack, Part, Resource } from './resource.ts';
+import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 
 /** The state of one resource of a stack. */

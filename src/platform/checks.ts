@@ -25,14 +25,12 @@ export interface AwsChecks {
  * has only seconds, and typing an MFA code takes longer.
  */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, { codeTyped }, identity, route, bucket, queues, scaling, quotas] = await Promise.all([
+  const [{ AwsClients }, { codeTyped }, identity, checks, bucket, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/credentials.ts'),
     import('../adapters/aws/identity.ts'),
-    import('../adapters/aws/check-route.ts'),
+    import('../adapters/aws/checks.ts'),
     import('../adapters/aws/check-bucket.ts'),
-    import('../adapters/aws/check-queues.ts'),
-    import('../adapters/aws/check-groups.ts'),
     import('../adapters/aws/vcpu-quotas.ts'),
   ]);
   const { region, account, endpoints, stack, groups } = profile;
@@ -41,7 +39,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const services = (['s3', 'sqs', 'sts', 'simpledb'] as const).filter(
     (service) => service !== 'simpledb' || profile.ledger.kind === 'simpledb',
   );
-  const places = services.map((service) => route.placeOf(service, region, clients.endpoint(service)));
+  const places = services.map((service) => checks.placeOf(service, region, clients.endpoint(service)));
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
     ...{ group, name: queueName(stack, group), visibility },
   }));
@@ -49,11 +47,11 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
   return {
     services: [
-      ...route.routeChecks(places, process.env),
+      ...checks.routeChecks(places, process.env),
       ...identity.identityChecks(clients, !hasNoAccounts(profile)),
       ...bucket.bucketChecks(probed, region),
-      ...queues.queueChecks(clients, checked),
-      ...(isEmulatedWithout(profile, 'autoscaling') ? [] : scaling.groupChecks(clients, scaled)),
+      ...checks.queueChecks(clients, checked),
+      ...(isEmulatedWithout(profile, 'autoscaling') ? [] : checks.groupChecks(clients, scaled)),
       ...(isEmulatedWithout(profile, 'servicequotas')
         ? []
         : [

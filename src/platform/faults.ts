@@ -13,7 +13,7 @@ export function faultsOf(env: Readonly<Record<string, string | undefined>>): Wor
 /** The same platform with a slow store and duplicated messages, according to the faults. */
 export async function withFaults(platform: Platform, faults: WorkerFaults | null): Promise<Platform> {
   if (faults === null) return platform;
-  const { slowStore, tallyInto, twiceQueue } = await import('../adapters/faults/worker-faults.ts');
+  const { slowStore, tallyInto, twiceQueue } = await import('../adapters/faults/faults.ts');
   const tally = tallyInto(faults.tally);
   const queues = new MadeOnce<TaskQueue>();
   const doubled = (messages: number): void => tally('duplicate', messages);
@@ -30,7 +30,7 @@ export async function withFaults(platform: Platform, faults: WorkerFaults | null
 export async function withKills(store: ObjectStore): Promise<ObjectStore> {
   if (process.env.BATCHCTL_TEST_KILL === undefined) return store;
   const [{ killStore }, { killPoints }] = await Promise.all([
-    import('../adapters/faults/kill-store.ts'),
+    import('../adapters/faults/faults.ts'),
     import('../lib/kill-point.ts'),
   ]);
   return killStore(store, killPoints(process.env));

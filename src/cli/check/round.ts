@@ -1,10 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
+import { lookUntil } from '../../infra/asked.ts';
 import { CHECK_GROUP } from '../../infra/check.ts';
 import { failureOf, type Gone, takeDown } from '../../infra/down.ts';
 import { takeInventory } from '../../infra/inventory.ts';
-import type { OpenStack } from '../../infra/open-stack.ts';
 import { applySteps, type PlannedStep } from '../../infra/plan.ts';
-import { lookUntil } from '../../infra/settled.ts';
+import type { OpenStack } from '../../infra/stack.ts';
 import { joinWorkers, listWorkers, readWorkerLogs, type SeenWorker, type WorkerRow } from '../../jobs/grid/workers.ts';
 import { specOfValue } from '../../jobs/spec/job-file.ts';
 import { statusOf } from '../../jobs/status.ts';

@@ -1,0 +1,247 @@
+import { connect } from 'node:net';
+import { isKind } from '../../errors.ts';
+import { proxyFor } from '../../lib/proxy.ts';
+import { DRAIN_HOOK, deadQueueName } from '../../lib/stack-names.ts';
+import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
+import { countsOf, ScalingRequests, sizeOf, troublesOf } from './auto-scaling.ts';
+import type { AwsClients } from './clients.ts';
+import {
+  attributeWarnings,
+  deadAttributes,
+  findQueue,
+  type QueueAttributes,
+  queueAttributes,
+  readAttributes,
+} from './sqs-open.ts';
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A service and the host that its requests go to. */
+export interface Place {
+  readonly service: string;
+  readonly url: URL;
+}
+
+const CONNECT_MS = 2_000;
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
+
+/** AWS's own endpoint of a service. The bucket's name in front of the host doesn't change the route. */
+export function placeOf(service: string, region: string, endpoint: string | undefined): Place {
+  const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
+  const host = service === 'simpledb' ? 'sdb' : service;
+  return { service, url: new URL(endpoint ?? `https://${host}.${region}.${domain}`) };
+}
+
+/** Which way requests go, and whether they are encrypted. */
+export function routeChecks(places: readonly Place[], env: Environment): readonly Check[] {
+  return [
+    { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
+    { check: 'tls', run: () => tlsFinding(places) },
+  ];
+}
+
+async function proxyFinding(places: readonly Place[], env: Environment, signal: AbortSignal): Promise<Finding> {
+  const ways = new Map<string, string[]>();
+  const straight: string[] = [];
+  for (const { service, url } of places) {
+    const port = url.port === '' ? undefined : Number(url.port);
+    const proxy = proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, env);
+    if (proxy === null) straight.push(service);
+    else ways.set(proxy, [...(ways.get(proxy) ?? []), service]);
+  }
+  if (ways.size === 0) return pass('no proxy is used');
+  for (const [proxy, services] of ways) {
+    const why = await unanswered(proxy, signal);
+    if (why === null) continue;
+    return fail(
+      `the proxy ${shown(proxy)} of ${services.join(', ')} does not respond: ${why}`,
+      'correct or unset HTTPS_PROXY and HTTP_PROXY, or list hosts that need no proxy in NO_PROXY',
+    );
+  }
+  const told = [...ways].map(([proxy, services]) => `${services.join(', ')} through ${shown(proxy)}`);
+  return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} without a proxy`])].join('; '));
+}
+
+/** The proxy's URL without a password. */
+function shown(proxy: string): string {
+  const url = URL.canParse(proxy) ? new URL(proxy) : null;
+  return url === null ? 'of the environment' : `${url.protocol}//${url.host}`;
+}
+
+/** Why no connection could be made; null if something answers. */
+function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> {
+  if (!URL.canParse(proxy)) return Promise.resolve('it is not a URL');
+  const { protocol, hostname, port } = new URL(proxy);
+  return new Promise((resolve) => {
+    const socket = connect({
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port),
+      signal,
+      timeout: CONNECT_MS,
+    });
+    const end = (why: string | null): void => {
+      socket.destroy();
+      resolve(why);
+    };
+    socket.on('connect', () => end(null));
+    socket.on('timeout', () => end(`no answer within ${CONNECT_MS / 1_000} s`));
+    socket.on('error', (error: NodeJS.ErrnoException) => end(error.code ?? error.message));
+  });
+}
+
+function tlsFinding(places: readonly Place[]): Finding {
+  const plain = places.filter(({ url }) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
+  if (plain.length === 0) return pass('requests are encrypted, or stay on this machine');
+  const names = plain.map(({ service, url }) => `${service} (${url.host})`);
+  return fail(
+    `requests to ${names.join(', ')} use http, so data and secrets can be read on the network`,
+    'use https:// in `endpoints`',
+  );
+}
+
+export interface CheckedQueue {
+  readonly group: string;
+  readonly name: string;
+  /** Seconds: the group's `visibility`. */
+  readonly visibility: number;
+}
+
+/** Drains and lost leases alone can use up a receive limit below this (law 8 counts attempts; SQS counts receives). */
+const FEW_RECEIVES = 20;
+const MEND = 'batchctl infra up fixes it';
+
+/** Whether each group's queue and dead-letter queue exist, with the right attributes. */
+export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
+  return queues.map((queue) => ({ check: 'queue', run: () => checkQueue(clients, queue) }));
+}
+
+async function checkQueue(clients: AwsClients, { group, name, visibility }: CheckedQueue): Promise<Finding> {
+  const [main, dead] = await Promise.all([name, deadQueueName(name)].map((each) => attributesOf(clients, each)));
+  const missing = [main === null ? name : null, dead === null ? deadQueueName(name) : null].filter(
+    (each) => each !== null,
+  );
+  if (main === undefined || main === null || dead === undefined || dead === null) {
+    const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
+    return fail(
+      `group ${group}: ${missing.join(' and ')} ${is} not exist`,
+      `create ${them} with batchctl infra up; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
+    );
+  }
+  const grave = graveFaults(name, main, dead);
+  if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, MEND);
+  const doubtful = [
+    ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
+    ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
+  ].map((line) => line.replace(/ \(batchctl infra up fixes it\)$/, ''));
+  if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
+  return pass(
+    `group ${group}: ${name} and ${deadQueueName(name)} are configured correctly; a lease lasts ${visibility} s`,
+  );
+}
+
+/** Settings that lose messages or dead letters, or make the queue unusable. */
+function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
+  const found: string[] = [];
+  if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, expected a standard one`);
+  const [kept, keptDead] = [Number(main.MessageRetentionPeriod), Number(dead.MessageRetentionPeriod)];
+  if (keptDead < kept) {
+    found.push(
+      `${deadQueueName(name)} keeps dead letters for ${days(keptDead)}, but ${name} keeps messages for ${days(kept)}: dead letters keep their age, so some are deleted unseen`,
+    );
+  }
+  const redrive = main.RedrivePolicy;
+  if (redrive === undefined || redrive === '') return found;
+  const policy: { deadLetterTargetArn?: string; maxReceiveCount?: number | string } = JSON.parse(redrive);
+  if (policy.deadLetterTargetArn !== dead.QueueArn) {
+    found.push(`${name} sends its dead letters to ${policy.deadLetterTargetArn}, which batchctl does not read`);
+  }
+  if (Number(policy.maxReceiveCount) < FEW_RECEIVES) {
+    found.push(
+      `${name} moves a message to the dead letters after ${policy.maxReceiveCount} receives, but drains and lost leases count too (use 1,000)`,
+    );
+  }
+  return found;
+}
+
+const days = (seconds: number): string =>
+  seconds % 86_400 === 0 ? `${seconds / 86_400} d` : `${Math.round(seconds / 360) / 10} h`;
+
+/** Null if the queue doesn't exist. */
+async function attributesOf(clients: AwsClients, name: string): Promise<QueueAttributes | null> {
+  try {
+    return (await readAttributes(await findQueue(clients, name, 'probe', 0))).attributes;
+  } catch (error) {
+    if (isKind(error, 'notFound')) return null;
+    throw error;
+  }
+}
+
+export interface CheckedGroup {
+  readonly group: string;
+  /** The name of the Auto Scaling group. */
+  readonly name: string;
+}
+
+/** Whether each Auto Scaling group exists, may have instances, lets them drain, and can launch them. */
+export function groupChecks(clients: AwsClients, groups: readonly CheckedGroup[]): readonly Check[] {
+  return groups.map((group) => ({ check: 'group', run: () => checkGroup(clients, group) }));
+}
+
+async function checkGroup(clients: AwsClients, { group, name }: CheckedGroup): Promise<Finding> {
+  try {
+    return await findingOf(new ScalingRequests(clients, name, 'probe'), group);
+  } catch (error) {
+    // A user who only submits jobs needs no right to look at groups.
+    if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
+    return warn(`group ${group}: ${error.denied} is denied`, error.hint ?? 'batchctl infra policies');
+  }
+}
+
+/** Null without the right to see them: only administrators have it. */
+async function hooksOf(requests: ScalingRequests): Promise<readonly string[] | null> {
+  try {
+    return await requests.hooks();
+  } catch (error) {
+    if (isKind(error, 'credentials')) return null;
+    throw error;
+  }
+}
+
+async function findingOf(requests: ScalingRequests, group: string): Promise<Finding> {
+  const found = await requests.read();
+  if (found === null) {
+    return warn(
+      `group ${group}: the Auto Scaling group ${requests.name} does not exist, so only workers started by hand serve it`,
+      'batchctl infra up creates it',
+    );
+  }
+  const size = sizeOf(found);
+  const counts = countsOf(found);
+  const flag = group === 'default' ? '' : ` --group ${group}`;
+  if (size.max === 0) {
+    return warn(`group ${group}: its maximum is 0, so it never has an instance`, `batchctl scale --max 20${flag}`);
+  }
+  if ((await hooksOf(requests))?.includes(DRAIN_HOOK) === false) {
+    return warn(
+      `group ${group}: it lacks the hook ${DRAIN_HOOK}, so terminated instances have no time to drain, and their tasks wait for their leases`,
+      'batchctl infra up fixes it',
+    );
+  }
+  const [trouble] = counts.inService < size.desired ? troublesOf(await requests.activities()) : [];
+  if (trouble !== undefined) {
+    return warn(`group ${group}: launches fail (${trouble.code}): ${trouble.message}`, `batchctl scale${flag}`);
+  }
+  const version = (found.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification ?? found.LaunchTemplate)
+    ?.Version;
+  const older = (found.Instances ?? []).filter(
+    ({ LaunchTemplate }) => /^\d+$/.test(version ?? '') && (LaunchTemplate?.Version ?? version) !== version,
+  );
+  if (older.length > 0) {
+    return warn(
+      `group ${group}: ${older.length} of ${counts.inService} instances run another version of the launch template than ${version}`,
+      'batchctl infra release --roll replaces them, a quarter at a time',
+    );
+  }
+  const { desired, min, max, mode } = size;
+  return pass(`group ${group}: ${counts.inService} of ${desired} in service (${min} to ${max}, ${mode})`);
+}
