@@ -69,6 +69,8 @@ describe('a hostile body', () => {
   let token: string;
   let turns: LoopTurns;
   let slowest = 0;
+  /** The limit here. It only grows, as `slowest` does. */
+  const limit = (): number => LONGEST * Math.max(1, slowest / WORK_MS);
   const found: { readonly longest: number; readonly ms: number; readonly status: number; readonly what: string }[] = [];
 
   before(async function () {
@@ -115,7 +117,7 @@ describe('a hostile body', () => {
         status,
         what: `${method} ${path}: ${what}`,
       });
-    } while (tries.length < 3 && tries.every(({ longest }) => longest >= LONGEST));
+    } while (tries.length < 3 && tries.every(({ longest }) => longest >= limit()));
     const [best] = tries.sort((a, b) => a.longest - b.longest);
     if (best !== undefined) found.push(best);
   };
@@ -151,11 +153,10 @@ describe('a hostile body', () => {
         }
       }
       slowest = Math.max(slowest, turns.cost(work));
-      const limit = LONGEST * Math.max(1, slowest / WORK_MS);
       const measured = found.slice(before);
       expect(measured).to.have.length.above(20);
       expect(measured.filter(({ status }) => status >= 500)).to.deep.equal([]);
-      expect(measured.filter(({ longest }) => longest >= limit)).to.deep.equal([]);
+      expect(measured.filter(({ longest }) => longest >= limit())).to.deep.equal([]);
     });
   }
 });
