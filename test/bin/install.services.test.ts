@@ -129,6 +129,12 @@ describe('the tarball of npm pack', () => {
         expect(existsSync(page)).to.equal(true);
       });
 
+      it('is what every package of a clone works with: npm ci warns of none', () => {
+        const installed = npm(ROOT, nodeOf(node), 'ci', '--dry-run', '--offline', '--ignore-scripts');
+        expect(done(installed)).to.match(/\d/);
+        expect(installed.stderr).to.not.include('EBADENGINE');
+      });
+
       if (!hasSqlite) {
         it('names the package that gives it SQLite, and finds it next to itself', () => {
           const { status, stderr } = batchctl('run', 'job.yaml');
