@@ -14,7 +14,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     group: 'Start',
     summary: 'Check the configuration, services and disk; suggest fixes',
     instead: { '--notify': 'notify test' },
-    load: async () => (await import('./commands/doctor.ts')).doctorCommand,
+    load: async () => (await import('./commands/diagnosis.ts')).doctorCommand,
   },
   {
     name: 'config show',
@@ -218,7 +218,7 @@ export const COMMANDS: readonly CommandEntry[] = [
     name: 'why',
     group: 'Jobs',
     summary: 'Explain why a job is slow, stuck or failing, and how to fix it',
-    load: async () => (await import('./commands/why.ts')).whyCommand,
+    load: async () => (await import('./commands/diagnosis.ts')).whyCommand,
   },
   {
     name: 'report',
@@ -433,7 +433,7 @@ const HIDDEN: readonly CommandEntry[] = [
     name: 'worker-supervisor',
     group: 'Grid',
     summary: 'Keep the workers of a local group running',
-    load: async () => (await import('./commands/worker-supervisor.ts')).workerSupervisorCommand,
+    load: async () => (await import('./commands/worker.ts')).workerSupervisorCommand,
   },
   {
     name: '__complete',

@@ -13,6 +13,7 @@ import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/ra
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
 import { clip, oneLine } from './terminal-text.ts';
+import type { Showing } from './verb-command.ts';
 
 /** Raises the groups of a job whose tasks were sent, once. Prints the result, or the command to start a worker. */
 export async function raiseWork(
@@ -23,6 +24,21 @@ export async function raiseWork(
   const events: RaiseEvent[] = [];
   await raise({ platform: ctx.platform, report: (event) => events.push(event) }, view, options);
   for (const event of events) await tellRaise(ctx, event);
+}
+
+/** Shows an answer, then which groups the verb raised: people read the answer first. */
+export function beforeRaised<Result>(
+  ctx: Context,
+  show: (result: Result) => Promise<void>,
+): Showing<Result, RaiseEvent> {
+  const raised: RaiseEvent[] = [];
+  return {
+    event: (event) => void raised.push(event),
+    async answer(result) {
+      await show(result);
+      for (const event of raised) await tellRaise(ctx, event);
+    },
+  };
 }
 
 /** The result of raising groups, for people. */

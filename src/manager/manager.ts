@@ -12,8 +12,7 @@ import { Duties, DutyLoop, type DutyName } from './duties.ts';
 import type { SignInCode } from './http/auth.ts';
 import { buildServer } from './http/server.ts';
 import { info, type Log, warning } from './log.ts';
-import type { CertificateFiles, Identity } from './tls/certificate-files.ts';
-import { openTls, renewTls } from './tls/open-tls.ts';
+import { type CertificateFiles, type Identity, openTls, renewTls } from './tls/open-tls.ts';
 
 interface ListenAt {
   readonly host: string;

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
-import { kill } from '../jobs/change/kill.ts';
+import { kill } from '../jobs/change/lifecycle.ts';
 import { type Cause, causesOf, examplesOf, matching, readFailureObject } from '../jobs/failures.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
-import { hashOf } from '../../src/jobs/tokens/tokens.ts';
+import { hashOf } from '../../src/jobs/tokens.ts';
 import { ownCertificate } from '../../src/manager/tls/open-tls.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { TOKEN_TEXT } from '../../src/model/token.ts';

@@ -19,13 +19,13 @@ import {
 import { cleanText, parseClean, shellLine } from '../../src/dashboard/words/text.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
 import type { adjust, cancel, pause, resume, retry, skip } from '../../src/verbs/changes.ts';
+import type { why } from '../../src/verbs/diagnosis.ts';
 import type { queueRedrive, scale, workersDrain, workersLogs, workersStop } from '../../src/verbs/grid.ts';
 import type { history } from '../../src/verbs/history.ts';
 import type { logs } from '../../src/verbs/logs.ts';
 import type { report } from '../../src/verbs/report.ts';
 import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
 import type { failures, tasks, tasksKill } from '../../src/verbs/tasks.ts';
-import type { why } from '../../src/verbs/why.ts';
 import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 

@@ -1,7 +1,7 @@
 // Protects: a schedule that hangs is noticed, and the manager restarts instead of staying stuck.
 import { expect } from 'chai';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
-import { createToken } from '../../src/jobs/tokens/tokens.ts';
+import { createToken } from '../../src/jobs/tokens.ts';
 import { Troubles } from '../../src/jobs/watch/round-memory.ts';
 import type { FiredAll } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/duties.ts';

@@ -5,13 +5,12 @@ import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
 import { adjust, cancel, pause, resume, retry, skip } from '../../verbs/changes.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
-import type { RaiseEvent } from '../../verbs/raise.ts';
 import { tasksKill } from '../../verbs/tasks.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
 import { answer, renderTable } from '../render.ts';
-import { tellRaise } from '../tell.ts';
+import { beforeRaised } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function retryCommand(ctx: Context): CommandDefinition {
@@ -33,17 +32,7 @@ export function retryCommand(ctx: Context): CommandDefinition {
       ],
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
-    show: () => {
-      // Printed after the answer, which people read first.
-      const raised: RaiseEvent[] = [];
-      return {
-        event: (event) => void raised.push(event),
-        answer: async (retried) => {
-          await showRetried(ctx, retried);
-          for (const event of raised) await tellRaise(ctx, event);
-        },
-      };
-    },
+    show: () => beforeRaised(ctx, (retried) => showRetried(ctx, retried)),
   });
 }
 
@@ -83,20 +72,13 @@ export function skipCommand(ctx: Context): CommandDefinition {
       ],
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },
-    show: () => {
-      // Printed after the answer, which people read first.
-      const raised: RaiseEvent[] = [];
-      return {
-        event: (event) => void raised.push(event),
-        answer: async (skipped) => {
-          const { job, state, changed } = skipped;
-          await answer(ctx, { json: skipped, text: skippedText(skipped, ctx.flags.dryRun) });
-          if (changed && state === 'failed') ctx.notice(`more tasks have failed for good: batchctl failures ${job}`);
-          if (changed && state === 'paused') ctx.notice(`the job is paused: batchctl resume ${job}`);
-          for (const event of raised) await tellRaise(ctx, event);
-        },
-      };
-    },
+    show: () =>
+      beforeRaised(ctx, async (skipped) => {
+        const { job, state, changed } = skipped;
+        await answer(ctx, { json: skipped, text: skippedText(skipped, ctx.flags.dryRun) });
+        if (changed && state === 'failed') ctx.notice(`more tasks have failed for good: batchctl failures ${job}`);
+        if (changed && state === 'paused') ctx.notice(`the job is paused: batchctl resume ${job}`);
+      }),
   });
 }
 
@@ -178,17 +160,7 @@ export function resumeCommand(ctx: Context): CommandDefinition {
       ],
       related: ['pause', 'retry', 'worker', 'status'],
     },
-    show: () => {
-      // Printed after the answer, which people read first.
-      const raised: RaiseEvent[] = [];
-      return {
-        event: (event) => void raised.push(event),
-        answer: async (resumed) => {
-          await answer(ctx, { json: resumed, text: () => resumedText(ctx, resumed) });
-          for (const event of raised) await tellRaise(ctx, event);
-        },
-      };
-    },
+    show: () => beforeRaised(ctx, (resumed) => answer(ctx, { json: resumed, text: () => resumedText(ctx, resumed) })),
   });
 }
 

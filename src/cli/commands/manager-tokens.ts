@@ -1,6 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { FRESH_MS } from '../../jobs/tokens/token-reader.ts';
-import type { NewToken } from '../../jobs/tokens/tokens.ts';
+import { FRESH_MS, type NewToken } from '../../jobs/tokens.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { SCOPES, type Scope } from '../../model/api.ts';
 import { isExpired, type Token } from '../../model/token.ts';
@@ -77,7 +76,7 @@ async function make(
   ctx: Context,
   wanted: NewToken,
 ): Promise<Omit<Token, 'id'> & { readonly token: string | null; readonly id: string | null }> {
-  const { checkTokenName, createToken, requireFree } = await import('../../jobs/tokens/tokens.ts');
+  const { checkTokenName, createToken, requireFree } = await import('../../jobs/tokens.ts');
   const platform = await ctx.platform();
   if (!ctx.flags.dryRun) {
     const { text, token } = await createToken(platform, wanted);
@@ -147,8 +146,8 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
 async function managerTokenList(ctx: Context): Promise<void> {
   await requireOwnStore(ctx);
   const [{ listTokens }, { readTokenUse }] = await Promise.all([
-    import('../../jobs/tokens/tokens.ts'),
-    import('../../jobs/tokens/token-reader.ts'),
+    import('../../jobs/tokens.ts'),
+    import('../../jobs/tokens.ts'),
   ]);
   const { store } = await ctx.platform();
   const found = await listTokens(store, (id, error) => {
@@ -219,7 +218,7 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
 /** Revokes a token after confirmation. Throws `notFound`, `refused`. */
 async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
   await requireOwnStore(ctx);
-  const { findTokens, revokeTokens } = await import('../../jobs/tokens/tokens.ts');
+  const { findTokens, revokeTokens } = await import('../../jobs/tokens.ts');
   const platform = await ctx.platform();
   const found = await findTokens(platform, which);
   const ids = found.map(({ id }) => id);

@@ -7,7 +7,7 @@ import { isServed, lineOf } from '../../model/api.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
-import { doctor } from '../../verbs/doctor.ts';
+import { doctor } from '../../verbs/diagnosis.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
 import { SILENT } from './attach-job.ts';

@@ -24,7 +24,7 @@ import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { dropUnreached, unreachedMarks } from '../round-marks.ts';
-import { readToken } from '../tokens/tokens.ts';
+import { readToken } from '../tokens.ts';
 import {
   ABANDONED_MS,
   addRemoved,

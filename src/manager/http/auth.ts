@@ -1,8 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isKind } from '../../errors.ts';
-import { FRESH_MS, type TokenReader } from '../../jobs/tokens/token-reader.ts';
-import { createToken, listTokens, revokeTokens } from '../../jobs/tokens/tokens.ts';
+import { createToken, FRESH_MS, listTokens, revokeTokens, type TokenReader } from '../../jobs/tokens.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { API, covers, type Scope } from '../../model/api.ts';

@@ -2,7 +2,7 @@
 
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { createToken, hashOf } from '../../../src/jobs/tokens/tokens.ts';
+import { createToken, hashOf } from '../../../src/jobs/tokens.ts';
 import { ownCertificate } from '../../../src/manager/tls/open-tls.ts';
 import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';

@@ -1,7 +1,6 @@
 // Protects: pause, resume, cancel, retry and kill do what they say, once, and lose no task.
 import { expect } from 'chai';
-import { kill } from '../../../src/jobs/change/kill.ts';
-import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
+import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { findJob } from '../../../src/jobs/find.ts';
 import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';

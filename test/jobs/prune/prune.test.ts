@@ -5,7 +5,7 @@ import { chooseStep } from '../../../src/jobs/fetch/names.ts';
 import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
 import { choosePrunable, type Pruned, prune } from '../../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
-import { createToken, listTokens } from '../../../src/jobs/tokens/tokens.ts';
+import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
 import { recordProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';

@@ -1,8 +1,15 @@
 // Protects: operators see when each token was last used, whichever manager it called.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { readTokenUse, TokenUses, USE_MS } from '../../../src/jobs/tokens/token-reader.ts';
-import { createToken, findTokens, listTokens, revokeTokens } from '../../../src/jobs/tokens/tokens.ts';
+import {
+  createToken,
+  findTokens,
+  listTokens,
+  readTokenUse,
+  revokeTokens,
+  TokenUses,
+  USE_MS,
+} from '../../../src/jobs/tokens.ts';
 import { TOKEN_USES, tokenUseKey } from '../../../src/model/keys.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

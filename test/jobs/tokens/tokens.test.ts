@@ -1,8 +1,15 @@
 // Protects: tokens stay secret and unique, and stop working when they expire or are revoked.
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { FRESH_MS, TokenReader } from '../../../src/jobs/tokens/token-reader.ts';
-import { createToken, findTokens, hashOf, listTokens, revokeTokens } from '../../../src/jobs/tokens/tokens.ts';
+import {
+  createToken,
+  FRESH_MS,
+  findTokens,
+  hashOf,
+  listTokens,
+  revokeTokens,
+  TokenReader,
+} from '../../../src/jobs/tokens.ts';
 import { tokenKey } from '../../../src/model/keys.ts';
 import { TOKEN_TEXT } from '../../../src/model/token.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';

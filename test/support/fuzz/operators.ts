@@ -1,7 +1,6 @@
 import { isKind } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
-import { kill } from '../../../src/jobs/change/kill.ts';
-import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
+import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
 import { causesOf } from '../../../src/jobs/failures.ts';

@@ -6,7 +6,7 @@ import { openContext } from '../../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
-import { createToken } from '../../../src/jobs/tokens/tokens.ts';
+import { createToken } from '../../../src/jobs/tokens.ts';
 import { openApiDocument } from '../../../src/manager/http/openapi/document.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';

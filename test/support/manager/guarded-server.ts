@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import type { FastifyInstance } from 'fastify';
-import { createToken } from '../../../src/jobs/tokens/tokens.ts';
+import { createToken } from '../../../src/jobs/tokens.ts';
 import type { AuditLine } from '../../../src/manager/http/audit.ts';
 import { SignInCode } from '../../../src/manager/http/auth.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
-import type { Identity } from '../../../src/manager/tls/certificate-files.ts';
+import type { Identity } from '../../../src/manager/tls/open-tls.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { ValueCall, ValueEnd } from '../../../src/ports/verbs.ts';

@@ -3,9 +3,16 @@ import { API } from '../../../model/api.ts';
 import type { Verb, VerbRunner } from '../../../ports/verbs.ts';
 import { apiFields, propertiesOf } from '../verb-input.ts';
 import { type Endpoint, endpointsOf } from '../verb-routes.ts';
-import { ERROR_RESPONSES, ERROR_SCHEMA, ERRORS, VERB_HEADERS } from './answers.ts';
 import { OBJECT_SCHEMAS, objectPaths } from './object-paths.ts';
-import { SERVICE_SCHEMAS, servicePaths } from './service-paths.ts';
+import {
+  ERROR_RESPONSES,
+  ERROR_SCHEMA,
+  ERRORS,
+  type Json,
+  SERVICE_SCHEMAS,
+  servicePaths,
+  VERB_HEADERS,
+} from './service-paths.ts';
 
 /** The OpenAPI 3.1 document of the whole API, generated from the verbs' declarations. */
 export function openApiDocument(verbs: VerbRunner): Json {
@@ -92,8 +99,6 @@ const METRICS = {
     '5XX': { $ref: '#/components/responses/Failed' },
   },
 };
-
-type Json = Readonly<Record<string, unknown>>;
 
 /** `schedule add` is scheduleAdd. */
 const camel = (name: string): string => name.replace(/ ([a-z])/g, (_, letter: string) => letter.toUpperCase());

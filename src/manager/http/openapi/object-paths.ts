@@ -1,12 +1,5 @@
-import { ERRORS } from './answers.ts';
-import type { PathEntry } from './service-paths.ts';
+import { ERRORS, type Json, json, type PathEntry, ref } from './service-paths.ts';
 
-type Json = Readonly<Record<string, unknown>>;
-
-const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
-const json = (schema: Json): Json => ({
-  200: { description: 'the answer', content: { 'application/json': { schema } } },
-});
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
   ...{ name, in: 'query', required, description, schema },
 });

@@ -1,6 +1,6 @@
 // Protects: a slow watcher gets the newest events, and does not fill the manager's memory.
 import { expect } from 'chai';
-import { EventStream } from '../../../../src/manager/http/events/event-stream.ts';
+import { EventStream } from '../../../../src/manager/http/events.ts';
 import { HeldTime } from '../../../support/held-time.ts';
 
 const LONG = 3_600_000;

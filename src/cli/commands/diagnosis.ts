@@ -1,15 +1,70 @@
 import type { Why } from '../../model/answers/tasks.ts';
+import type { CheckResult } from '../../model/answers/upkeep.ts';
 import type { Severity } from '../../model/why/cause.ts';
-import { type WhyEvent, why } from '../../verbs/why.ts';
+import { doctor, type WhyEvent, why } from '../../verbs/diagnosis.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../format.ts';
 import { wrap } from '../help.ts';
 import { mendLines } from '../mend-lines.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answer } from '../render.ts';
+import { answer, print } from '../render.ts';
 import { type Paint, paintFor, type Tint } from '../terminal-text.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
+
+export function doctorCommand(ctx: Context): CommandDefinition {
+  return verbCommand(ctx, doctor, {
+    help: {
+      about:
+        'Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.',
+      examples: ['batchctl doctor', 'batchctl doctor --strict --json'],
+      exitCodes: [
+        [0, 'no check failed'],
+        [3, 'a check failed'],
+        [11, 'with --strict: a check warned'],
+      ],
+      related: ['why', 'config show', 'workers', 'queue', 'notify test'],
+    },
+    options: { '--notify': 'only send a test event to all receivers, as batchctl notify test does' },
+    show: () => ({ answer: (checks) => show(ctx, checks) }),
+  });
+}
+
+async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<void> {
+  const results = await examined(ctx, checks);
+  const paint = paintFor(ctx, ctx.io.stdout);
+  const width = Math.max(...results.map(({ check }) => check.length));
+  const { isTTY, columns } = ctx.io.stdout;
+  const room = isTTY === true ? (columns ?? 80) : Number.POSITIVE_INFINITY;
+  for (const result of results) {
+    const { check, status, message, mend } = result;
+    const line = `${paint(CHECK_TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
+    const mended = mend === null ? '' : mendText(mend, 8 + width, room);
+    await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${mended}\n`);
+  }
+  const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
+  if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
+}
+
+/** Runs all checks at once and shows the results together. */
+async function examined(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<readonly CheckResult[]> {
+  const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
+  const results: CheckResult[] = [];
+  try {
+    for await (const result of checks) results.push(result);
+  } finally {
+    progress?.done('examined');
+  }
+  return results;
+}
+
+const CHECK_TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
+
+/** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
+function mendText(mend: string, indent: number, room: number): string {
+  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
+  return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
+}
 
 export function whyCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, why, {
