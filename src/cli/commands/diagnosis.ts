@@ -7,6 +7,7 @@ import type { Context } from '../context.ts';
 import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../format.ts';
 import { wrap } from '../help.ts';
 import { mendLines } from '../mend-lines.ts';
+import { withPagePaths } from '../pages.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { answer, print } from '../render.ts';
 import { type Paint, paintFor, type Tint } from '../terminal-text.ts';
@@ -62,7 +63,7 @@ const CHECK_TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good
 
 /** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
 function mendText(mend: string, indent: number, room: number): string {
-  const [first = '', ...more] = mendLines(mend, Math.max(30, room - indent - 6));
+  const [first = '', ...more] = mendLines(withPagePaths(mend), Math.max(30, room - indent - 6));
   return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }
 
