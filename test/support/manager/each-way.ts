@@ -16,7 +16,7 @@ export function eachWay(
   options: ManagedOptions = {},
 ): void {
   direct(title, function () {
-    suite.call(this, async () => new Workspace());
+    suite.call(this, async () => new Workspace(undefined, options.lease));
   });
   if (!runs('services')) return;
   describe(`${title}, through a manager`, function () {

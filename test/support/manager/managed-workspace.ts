@@ -10,6 +10,8 @@ export interface ManagedOptions {
   readonly scope?: 'read' | 'submit' | 'operate';
   /** What the manager's environment has besides, and so that of its workers. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Of its workers, seconds; as for every `Workspace` unless given. */
+  readonly lease?: number;
 }
 
 /** A workspace whose manager runs: every verb goes through it, and only workers use the store themselves. */
@@ -18,19 +20,21 @@ export class ManagedWorkspace extends Workspace {
   #token = '';
   #manager: Running | null = null;
   /** The same directory without the manager: what it runs needs no process of its own. */
-  readonly #here = new Workspace(this.dir);
+  readonly #here: Workspace;
   readonly #workers: number;
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(workers: number, env: Readonly<Record<string, string>>) {
-    super();
+  private constructor({ workers = 0, env = {}, lease }: ManagedOptions) {
+    super(undefined, lease);
+    this.#here = new Workspace(this.dir, lease);
     this.#workers = workers;
     this.#env = env;
     this.atEnd(() => this.#here.close());
   }
 
-  static async make({ workers = 0, scope = 'operate', env = {} }: ManagedOptions = {}): Promise<ManagedWorkspace> {
-    const made = new ManagedWorkspace(workers, env);
+  static async make(options: ManagedOptions = {}): Promise<ManagedWorkspace> {
+    const { scope = 'operate' } = options;
+    const made = new ManagedWorkspace(options);
     try {
       await made.startManager();
       made.#token = await made.token('caller', scope);
