@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
 import { installed } from '../support/run/lacking.ts';
-import { LOCAL_PAGES, tryPage } from './reader-shell.ts';
+import { LOCAL_PAGES, PAGE_MS, tryPage } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -50,7 +50,7 @@ describe('the pages of docs/', () => {
       if (page === 'docs/manager.md') installed('curl');
       if (page === 'docs/json.md') installed('jq');
       return tryPage(page);
-    });
+    }).timeout(PAGE_MS);
   }
 
   it('no page has commands that are marked to run and that no test runs', () => {

@@ -60,6 +60,9 @@ export class ReaderShell {
 
 const isAtRest = (group: string): boolean => group.includes('"running":0,');
 
+/** Milliseconds for all commands of a page, forty and more, on a busy machine. */
+export const PAGE_MS = 900_000;
+
 /** Pages whose commands need nothing but this machine; the others are tried by tests of their own. */
 export const LOCAL_PAGES = [
   'README.md',
