@@ -202,7 +202,7 @@ async function readWorkers(
   return rows.map(workerOf);
 }
 
-/** What older versions of the schema don't know is null. Running tasks, machine and spent time are JSON. */
+/** A field that an older schema lacks is null. Running tasks, machine and spent time are JSON. */
 export type WorkerRow = Readonly<ReturnType<typeof rowOf>>;
 
 function rowOf(worker: LedgerWorker) {
