@@ -1,10 +1,13 @@
-import { ITEM_NAME, type Item, order, parseSelect, SdbError, type Select } from './simpledb-select.ts';
+import { QueryError } from '../grid/query.ts';
 
-type Items = Map<string, Map<string, Set<string>>>;
+/** An item's attributes: each has one value or more. */
+type Item = ReadonlyMap<string, ReadonlySet<string>>;
+type Items = Map<string, Item>;
+type Pairs = readonly (readonly [name: string, value: string])[];
 export type Parameters = ReadonlyMap<string, string>;
 
 export interface Page {
-  readonly items: readonly { readonly name: string; readonly attributes: readonly (readonly [string, string])[] }[];
+  readonly items: readonly { readonly name: string; readonly attributes: Pairs }[];
   readonly token: string;
 }
 
@@ -13,6 +16,10 @@ const LONGEST = 1024;
 const PAIRS = 256;
 const BATCH = 25;
 const DOMAINS = 250;
+const COMPARISONS = 20;
+const LARGEST_PAGE = 2500;
+/** Items and domains of a page unless told otherwise (UsingSelect, ListDomains). */
+const PAGE = 100;
 
 /** The data of a small SimpleDB: domains of items, and the rules for changing and finding them. */
 export class SdbDomains {
@@ -23,8 +30,8 @@ export class SdbDomains {
   emptyPages = 0;
 
   create(name: string): void {
-    if (!/^[A-Za-z0-9_.-]{3,255}$/.test(name)) throw new SdbError('InvalidParameterValue', 400, `DomainName ${name}`);
-    if (this.#domains.size >= DOMAINS) throw new SdbError('NumberDomainsExceeded', 409);
+    if (!/^[A-Za-z0-9_.-]{3,255}$/.test(name)) throw refusal('InvalidParameterValue', 400, `DomainName ${name}`);
+    if (this.#domains.size >= DOMAINS) throw refusal('NumberDomainsExceeded', 409);
     if (!this.#domains.has(name)) this.#domains.set(name, new Map());
   }
 
@@ -32,73 +39,63 @@ export class SdbDomains {
     this.#domains.delete(name);
   }
 
-  list(first: number, max: number): { readonly names: readonly string[]; readonly next: number | null } {
+  list(first: number): { readonly names: readonly string[]; readonly next: number | null } {
     const names = [...this.#domains.keys()].sort(order);
-    return { names: names.slice(first, first + max), next: first + max < names.length ? first + max : null };
+    return { names: names.slice(first, first + PAGE), next: first + PAGE < names.length ? first + PAGE : null };
   }
 
-  /** PutAttributes: adds a value unless it is told to replace (ReplaceableAttribute). */
+  /** PutAttributes, on the condition that an attribute is missing, if that is asked (ConditionalPut). */
   put(parameters: Parameters): void {
     const items = this.#items(parameters);
     const name = needed(parameters, 'ItemName');
-    checkExpected(parameters, items.get(name));
-    this.#putOne(items, name, attributesOf(parameters, ''));
+    const absent = parameters.get('Expected.Name');
+    if (absent !== undefined && parameters.get('Expected.Exists') !== 'false')
+      throw refusal('InvalidParameterValue', 400, 'this server knows no other condition than Exists=false');
+    if (absent !== undefined && items.get(name)?.has(absent))
+      throw refusal('ConditionalCheckFailed', 409, `Attribute (${absent}) value exists`);
+    items.set(name, changed(name, items.get(name), attributesOf(parameters, '')));
   }
 
   /** All or nothing. */
   putBatch(parameters: Parameters): void {
     const items = this.#items(parameters);
-    const batch = batchOf(parameters);
-    const copies: Items = new Map();
-    for (const { name, prefix } of batch) {
-      const copy = new Map([...(items.get(name) ?? [])].map(([key, values]) => [key, new Set(values)]));
-      copies.set(name, copy);
-      this.#putOne(copies, name, attributesOf(parameters, prefix));
-    }
-    for (const [name, copy] of copies) items.set(name, copy);
+    const all = batchOf(parameters).map(
+      ({ name, prefix }) => [name, changed(name, items.get(name), attributesOf(parameters, prefix))] as const,
+    );
+    for (const [name, item] of all) items.set(name, item);
   }
 
-  /** DeleteAttributes: no attribute named is the whole item; fine when there is none. */
-  delete(parameters: Parameters): void {
-    const items = this.#items(parameters);
-    const name = needed(parameters, 'ItemName');
-    checkExpected(parameters, items.get(name));
-    deleteOne(items, name, attributesOf(parameters, ''));
-  }
-
+  /** Whole items; fine when there are none. */
   deleteBatch(parameters: Parameters): void {
-    const items = this.#items(parameters);
-    for (const { name, prefix } of batchOf(parameters)) deleteOne(items, name, attributesOf(parameters, prefix));
+    for (const { name } of batchOf(parameters)) this.#items(parameters).delete(name);
   }
 
   /** Of an item that doesn't exist: nothing, and no error. */
-  get(parameters: Parameters): readonly (readonly [string, string])[] {
-    const item = this.#items(parameters).get(needed(parameters, 'ItemName'));
-    const asked = numbered(parameters, 'AttributeName');
-    return pairs(item ?? new Map()).filter(([name]) => asked.length === 0 || asked.includes(name));
+  get(parameters: Parameters): Pairs {
+    return pairs(this.#items(parameters).get(needed(parameters, 'ItemName')) ?? new Map());
   }
 
   select(expression: string, token: string): Page {
-    const select = parseSelect(expression);
-    const items = this.#domain(select.domain);
-    const found = sorted(items, select);
+    const { output, domain, matches, descending, limit } = parseSelect(expression);
+    const found = [...this.#domain(domain)]
+      .filter(([name, item]) => matches(name, item))
+      .sort(([a], [b]) => (descending ? order(b, a) : order(a, b)));
     const from = token === '' ? 0 : placeOf(token, expression);
     if (this.emptyPages > 0) {
       this.emptyPages -= 1;
       return { items: [], token: tokenOf(from, expression) };
     }
-    // 100 items a page unless told otherwise (UsingSelect); a count goes over all that it can in 5 s.
-    const limit = select.limit ?? (select.output === 'count' ? found.length : 100);
-    const to = Math.min(found.length, from + Math.min(limit, this.pageCut));
+    // A count goes over all that it can in 5 s.
+    const most = limit ?? (output === 'count(*)' ? found.length : PAGE);
+    const to = Math.min(found.length, from + Math.min(most, this.pageCut));
     const next = to < found.length ? tokenOf(to, expression) : '';
-    if (select.output === 'count')
+    if (output === 'count(*)')
       return { items: [{ name: 'Domain', attributes: [['Count', String(to - from)]] }], token: next };
-    const { output } = select;
-    const answered = found.slice(from, to).map(([name, item]) => ({
-      name,
-      attributes: output === 'names' ? [] : pairs(item).filter(([key]) => output === 'all' || output.includes(key)),
-    }));
-    return { items: answered, token: next };
+    const isAsked = (key: string): boolean => output === '*' || output.split(/\s*,\s*/).includes(key);
+    const items = found
+      .slice(from, to)
+      .map(([name, item]) => ({ name, attributes: pairs(item).filter(([key]) => isAsked(key)) }));
+    return { items, token: next };
   }
 
   #items(parameters: Parameters): Items {
@@ -107,114 +104,72 @@ export class SdbDomains {
 
   #domain(name: string): Items {
     const items = this.#domains.get(name);
-    if (items === undefined) throw new SdbError('NoSuchDomain', 400, 'The specified domain does not exist.');
+    if (items === undefined) throw refusal('NoSuchDomain', 400, 'The specified domain does not exist.');
     return items;
-  }
-
-  #putOne(items: Items, name: string, attributes: readonly Attribute[]): void {
-    if (attributes.length === 0) throw new SdbError('MissingParameter', 400, 'No attributes');
-    if (attributes.length > PAIRS) throw new SdbError('NumberSubmittedAttributesExceeded', 409);
-    checkLength('Item name', name);
-    const item = new Map([...(items.get(name) ?? [])].map(([key, values]) => [key, new Set(values)]));
-    const replaced = new Set<string>();
-    for (const { name: key, value, replace } of attributes) {
-      checkLength('Name', key);
-      checkLength('Value', value);
-      const values = replace && !replaced.has(key) ? new Set<string>() : (item.get(key) ?? new Set<string>());
-      replaced.add(key);
-      item.set(key, values.add(value));
-    }
-    if (pairs(item).length > PAIRS) throw new SdbError('NumberItemAttributesExceeded', 409);
-    items.set(name, item);
   }
 }
 
+/** What SimpleDB answers in place of a result (developer guide, API Error Codes). */
+export const refusal = (code: string, status: number, message = code): QueryError =>
+  new QueryError(code, message, status);
+
 interface Attribute {
-  readonly name: string;
+  readonly key: string;
   readonly value: string;
   readonly replace: boolean;
 }
 
+/** The item with these attributes: a value is added unless it is to replace (ReplaceableAttribute). */
+function changed(name: string, item: Item | undefined, attributes: readonly Attribute[]): Item {
+  if (attributes.length === 0) throw refusal('MissingParameter', 400, 'No attributes');
+  if (attributes.length > PAIRS) throw refusal('NumberSubmittedAttributesExceeded', 409);
+  checkLength('Item name', name);
+  const made = new Map([...(item ?? [])].map(([key, values]) => [key, new Set(values)]));
+  const replaced = new Set<string>();
+  for (const { key, value, replace } of attributes) {
+    checkLength('Name', key);
+    checkLength('Value', value);
+    const values = replace && !replaced.has(key) ? new Set<string>() : (made.get(key) ?? new Set<string>());
+    replaced.add(key);
+    made.set(key, values.add(value));
+  }
+  if (pairs(made).length > PAIRS) throw refusal('NumberItemAttributesExceeded', 409);
+  return made;
+}
+
 function attributesOf(parameters: Parameters, prefix: string): readonly Attribute[] {
   const found: Attribute[] = [];
-  for (let n = 1; parameters.has(`${prefix}Attribute.${n}.Name`); n += 1) {
-    const at = `${prefix}Attribute.${n}`;
-    found.push({
-      name: parameters.get(`${at}.Name`) ?? '',
-      value: parameters.get(`${at}.Value`) ?? '',
-      replace: parameters.get(`${at}.Replace`) === 'true',
-    });
+  for (let n = 1; ; n += 1) {
+    const [key, value, replace] = ['Name', 'Value', 'Replace'].map((of) =>
+      parameters.get(`${prefix}Attribute.${n}.${of}`),
+    );
+    if (key === undefined) return found;
+    found.push({ key, value: value ?? '', replace: replace === 'true' });
   }
-  return found;
 }
 
 function batchOf(parameters: Parameters): readonly { readonly name: string; readonly prefix: string }[] {
   const batch: { name: string; prefix: string }[] = [];
   for (let n = 1; parameters.has(`Item.${n}.ItemName`); n += 1)
     batch.push({ name: parameters.get(`Item.${n}.ItemName`) ?? '', prefix: `Item.${n}.` });
-  if (batch.length === 0) throw new SdbError('MissingParameter', 400, 'No items');
-  if (batch.length > BATCH) throw new SdbError('NumberSubmittedItemsExceeded', 409);
-  if (new Set(batch.map(({ name }) => name)).size < batch.length) throw new SdbError('DuplicateItemName', 400);
+  if (batch.length === 0) throw refusal('MissingParameter', 400, 'No items');
+  if (batch.length > BATCH) throw refusal('NumberSubmittedItemsExceeded', 409);
+  if (new Set(batch.map(({ name }) => name)).size < batch.length) throw refusal('DuplicateItemName', 400);
   return batch;
 }
 
-/** One condition on one attribute (ConditionalPut): `Expected.Name` or, from older clients, `Expected.1.Name`. */
-function checkExpected(parameters: Parameters, item: Item | undefined): void {
-  const prefix = parameters.has('Expected.1.Name') ? 'Expected.1' : 'Expected';
-  const name = parameters.get(`${prefix}.Name`);
-  if (name === undefined) return;
-  const value = parameters.get(`${prefix}.Value`);
-  const values = item?.get(name);
-  if (parameters.get(`${prefix}.Exists`) === 'false') {
-    if (value !== undefined) throw new SdbError('ExistsAndExpectedValue', 400);
-    if (values !== undefined) throw new SdbError('ConditionalCheckFailed', 409, `Attribute (${name}) value exists`);
-    return;
-  }
-  if (value === undefined) throw new SdbError('IncompleteExpectedExpression', 400);
-  if (values === undefined) throw new SdbError('AttributeDoesNotExist', 404, `Attribute (${name}) does not exist`);
-  if (values.size > 1) throw new SdbError('MultiValuedAttribute', 409);
-  if (!values.has(value)) throw new SdbError('ConditionalCheckFailed', 409);
-}
-
-function deleteOne(items: Items, name: string, attributes: readonly Attribute[]): void {
-  const item = items.get(name);
-  if (item === undefined) return;
-  for (const { name: key, value } of attributes) {
-    if (value === '') item.delete(key);
-    else item.get(key)?.delete(value);
-    if (item.get(key)?.size === 0) item.delete(key);
-  }
-  if (attributes.length === 0 || item.size === 0) items.delete(name);
-}
-
-function sorted(items: Items, { matches, order: by }: Select): readonly (readonly [string, Item])[] {
-  const found = [...items].filter(([name, item]) => matches(name, item)).sort(([a], [b]) => order(a, b));
-  if (by === null) return found;
-  const key = ([name, item]: readonly [string, Item]): string =>
-    by.by === ITEM_NAME ? name : ([...(item.get(by.by) ?? [])][0] ?? '');
-  const inOrder = found.sort((a, b) => order(key(a), key(b)));
-  return by.descending ? inOrder.reverse() : inOrder;
-}
-
-function pairs(item: Item): readonly (readonly [string, string])[] {
-  return [...item].flatMap(([name, values]) => [...values].map((value) => [name, value] as const));
-}
-
-function numbered(parameters: Parameters, name: string): readonly string[] {
-  const found: string[] = [];
-  for (let n = 1; parameters.has(`${name}.${n}`); n += 1) found.push(parameters.get(`${name}.${n}`) ?? '');
-  return found;
-}
+const pairs = (item: Item): Pairs =>
+  [...item].flatMap(([name, values]) => [...values].map((value) => [name, value] as const));
 
 function needed(parameters: Parameters, name: string): string {
   const value = parameters.get(name);
-  if (value === undefined) throw new SdbError('MissingParameter', 400, `The request must contain ${name}`);
+  if (value === undefined) throw refusal('MissingParameter', 400, `The request must contain ${name}`);
   return value;
 }
 
 function checkLength(what: string, text: string): void {
   if (Buffer.byteLength(text) <= LONGEST) return;
-  throw new SdbError('InvalidParameterValue', 400, `Value for parameter ${what} is invalid: over ${LONGEST} bytes`);
+  throw refusal('InvalidParameterValue', 400, `Value for parameter ${what} is invalid: over ${LONGEST} bytes`);
 }
 
 /** A token is bound to its expression. */
@@ -224,7 +179,84 @@ function tokenOf(place: number, expression: string): string {
 
 function placeOf(token: string, expression: string): number {
   const read = JSON.parse(Buffer.from(token, 'base64').toString() || '{}') as { place?: number; expression?: string };
-  if (read.expression !== expression)
-    throw new SdbError('InvalidNextToken', 400, 'The specified next token is invalid');
+  if (read.expression !== expression) throw refusal('InvalidNextToken', 400, 'The specified next token is invalid');
   return read.place ?? 0;
 }
+
+type Test = (name: string, item: Item) => boolean;
+
+interface Select {
+  /** `*`, `itemName()`, `count(*)` or names of attributes. */
+  readonly output: string;
+  readonly domain: string;
+  readonly matches: Test;
+  readonly descending: boolean;
+  readonly limit: number | null;
+}
+
+const NAME = '(?:`(?:[^`]|``)*`|[A-Za-z_$][\\w$]*|itemName\\(\\))';
+const COMPARISON = `(${NAME})\\s+(?:is\\s+not\\s+(null)|(like|<=|>=|!=|=|<|>)\\s*'((?:[^']|'')*)')`;
+const SELECT = new RegExp(
+  `^select\\s+(\\*|count\\(\\*\\)|${NAME}(?:\\s*,\\s*${NAME})*)\\s+from\\s+(${NAME})` +
+    `(?:\\s+where\\s+(${COMPARISON}(?:\\s+and\\s+${COMPARISON})*))?` +
+    '(?:\\s+order\\s+by\\s+itemName\\(\\)(?:\\s+(asc|desc))?)?(?:\\s+limit\\s+(\\d+))?$',
+  'is',
+);
+
+/** Of the select expressions those with comparisons joined by `and`, in the order of the items' names; others are refused. */
+function parseSelect(expression: string): Select {
+  const match = SELECT.exec(expression.trim());
+  if (match === null) throw refusal('InvalidQueryExpression', 400, `this server can't read the query: ${expression}`);
+  const [, output = '', domain = '', where = ''] = match;
+  const [direction, limit] = match.slice(-2);
+  const comparisons = [...where.matchAll(new RegExp(COMPARISON, 'gis'))];
+  if (comparisons.length > COMPARISONS) throw refusal('InvalidNumberPredicates', 400);
+  // Only what a predicate speaks of sorts (SortingDataSelect).
+  if (/\sorder\s+by\s/i.test(expression) && !comparisons.some(([, name]) => name === 'itemName()'))
+    throw refusal('InvalidSortExpression', 400, 'no predicate on itemName()');
+  if (limit !== undefined && !(Number(limit) >= 1 && Number(limit) <= LARGEST_PAGE))
+    throw refusal('InvalidNumberValueTests', 400, `limit ${limit}`);
+  const tests = comparisons.map(([, name = '', notNull, sign = '', text = '']): Test => {
+    const isTrue = notNull === undefined ? compare(sign.toLowerCase(), text.replaceAll("''", "'")) : () => true;
+    // Any value of several is enough (RangeValueQueriesSelect).
+    return (itemName, item) => (name === 'itemName()' ? [itemName] : [...(item.get(bare(name)) ?? [])]).some(isTrue);
+  });
+  return {
+    ...{ output, domain: bare(domain), matches: (name, item) => tests.every((test) => test(name, item)) },
+    ...{ descending: direction?.toLowerCase() === 'desc', limit: limit === undefined ? null : Number(limit) },
+  };
+}
+
+/** Names stand in `, doubled to escape it (QuotingRulesSelect). */
+const bare = (name: string): string => (name.startsWith('`') ? name.slice(1, -1).replaceAll('``', '`') : name);
+
+/** All comparison is of the bytes of UTF-8 (NumericalData). */
+function compare(sign: string, to: string): (value: string) => boolean {
+  switch (sign) {
+    case 'like': {
+      // A % at the start, the end or both; nowhere else (UsingSelectOperators).
+      const [, open, text = '', close] = /^(%?)(.*?)(%?)$/s.exec(to) ?? [];
+      if (text.includes('%')) throw refusal('InvalidQueryExpression', 400, `has a % within ${to}`);
+      return (value) =>
+        open && close
+          ? value.includes(text)
+          : open
+            ? value.endsWith(text)
+            : close
+              ? value.startsWith(text)
+              : value === text;
+    }
+    case '<':
+      return (value) => order(value, to) < 0;
+    case '<=':
+      return (value) => order(value, to) <= 0;
+    case '>':
+      return (value) => order(value, to) > 0;
+    case '>=':
+      return (value) => order(value, to) >= 0;
+    default:
+      return (value) => (value === to) === (sign === '=');
+  }
+}
+
+const order = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

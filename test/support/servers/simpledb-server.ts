@@ -2,9 +2,9 @@ import { createHmac } from 'node:crypto';
 import { type Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { SimpleDbOptions } from '../../../src/adapters/aws/simpledb-http.ts';
+import { escapeXml, QueryError } from '../grid/query.ts';
 import { listen } from './listen.ts';
-import { type Parameters, SdbDomains } from './simpledb-domains.ts';
-import { SdbError } from './simpledb-select.ts';
+import { type Parameters, refusal, SdbDomains } from './simpledb-domains.ts';
 
 /** The only credentials that the server knows. */
 export const SDB_KEY = 'AKIDEXAMPLE';
@@ -42,10 +42,10 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
     response.setHeader('date', new Date(now).toUTCString());
     response.setHeader('content-type', 'text/xml');
     try {
-      const parameters = await parametersOf(request);
+      const parameters: Parameters = new Map(new URLSearchParams(await text(request)));
       if (state.throttled > 0) {
         state.throttled -= 1;
-        throw new SdbError('ServiceUnavailable', 503, 'Service AmazonSimpleDB is currently unavailable.');
+        throw unavailable();
       }
       checkSignature(request, parameters, now);
       const action = parameters.get('Action') ?? '';
@@ -53,15 +53,15 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
       const result = act(domains, action, parameters, state);
       if (action === 'PutAttributes' && state.lost > 0) {
         state.lost -= 1;
-        throw new SdbError('ServiceUnavailable', 503, 'Service AmazonSimpleDB is currently unavailable.');
+        throw unavailable();
       }
       const metadata = '<ResponseMetadata><RequestId>r</RequestId><BoxUsage>0.0000219907</BoxUsage></ResponseMetadata>';
       const xmlns = 'xmlns="http://sdb.amazonaws.com/doc/2009-04-15/"';
       response.end(`<?xml version="1.0"?>\n<${action}Response ${xmlns}>${result}${metadata}</${action}Response>`);
     } catch (error) {
       const { code, status, message } =
-        error instanceof SdbError ? error : new SdbError('InternalError', 500, String(error));
-      const one = `<Error><Code>${code}</Code><Message>${xml(message)}</Message><BoxUsage>0.00002</BoxUsage></Error>`;
+        error instanceof QueryError ? error : refusal('InternalError', 500, String(error));
+      const one = `<Error><Code>${code}</Code><Message>${escapeXml(message)}</Message><BoxUsage>0.00002</BoxUsage></Error>`;
       response.writeHead(status);
       response.end(`<?xml version="1.0"?>\n<Response><Errors>${one}</Errors><RequestID>r</RequestID></Response>`);
     }
@@ -83,6 +83,9 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
   };
 }
 
+const unavailable = (): QueryError =>
+  refusal('ServiceUnavailable', 503, 'Service AmazonSimpleDB is currently unavailable.');
+
 function act(domains: SdbDomains, action: string, parameters: Parameters, state: { readonly tokens: number }): string {
   const domain = parameters.get('DomainName') ?? '';
   const token = tokenFrom(parameters.get('NextToken') ?? '', state.tokens);
@@ -95,7 +98,7 @@ function act(domains: SdbDomains, action: string, parameters: Parameters, state:
       domains.remove(domain);
       return '';
     case 'ListDomains': {
-      const { names, next } = domains.list(Number(token), Number(parameters.get('MaxNumberOfDomains') ?? 100));
+      const { names, next } = domains.list(Number(token));
       const all = names.map((name) => tag('DomainName', name)).join('');
       return `<ListDomainsResult>${all}${toToken(next === null ? '' : String(next))}</ListDomainsResult>`;
     }
@@ -104,9 +107,6 @@ function act(domains: SdbDomains, action: string, parameters: Parameters, state:
       return '';
     case 'BatchPutAttributes':
       domains.putBatch(parameters);
-      return '';
-    case 'DeleteAttributes':
-      domains.delete(parameters);
       return '';
     case 'BatchDeleteAttributes':
       domains.deleteBatch(parameters);
@@ -121,32 +121,24 @@ function act(domains: SdbDomains, action: string, parameters: Parameters, state:
       return `<SelectResult>${items.join('')}${toToken(page.token)}</SelectResult>`;
     }
     default:
-      throw new SdbError('InvalidAction', 400, `The action ${action} is not valid`);
+      throw refusal('InvalidAction', 400, `The action ${action} is not valid`);
   }
 }
 
 function tokenFrom(text: string, generation: number): string {
   if (text === '') return '';
   const [given, rest] = [text.slice(0, text.indexOf('.')), text.slice(text.indexOf('.') + 1)];
-  if (given !== String(generation))
-    throw new SdbError('InvalidNextToken', 400, 'The specified next token is not valid.');
+  if (given !== String(generation)) throw refusal('InvalidNextToken', 400, 'The specified next token is not valid.');
   return rest;
-}
-
-/** A form in the body, or the query of a GET. */
-async function parametersOf(request: IncomingMessage): Promise<Parameters> {
-  const body = await text(request);
-  const query = request.method === 'POST' ? body : (request.url ?? '').split('?')[1];
-  return new Map(new URLSearchParams(query));
 }
 
 /** Signature Version 2, made here a second time and from the words of the guide (HMACAuth), for the client's to meet. */
 function checkSignature(request: IncomingMessage, parameters: Parameters, now: number): void {
-  if (parameters.get('AWSAccessKeyId') !== SDB_KEY) throw new SdbError('InvalidClientTokenId', 403);
+  if (parameters.get('AWSAccessKeyId') !== SDB_KEY) throw refusal('InvalidClientTokenId', 403);
   if (parameters.get('SignatureVersion') !== '2' || parameters.get('SignatureMethod') !== 'HmacSHA256')
-    throw new SdbError('InvalidParameterValue', 400, 'SignatureVersion');
+    throw refusal('InvalidParameterValue', 400, 'SignatureVersion');
   const said = Date.parse(parameters.get('Timestamp') ?? '');
-  if (!(Math.abs(said - now) <= SKEW)) throw new SdbError('RequestExpired', 400, 'Request has expired.');
+  if (!(Math.abs(said - now) <= SKEW)) throw refusal('RequestExpired', 400, 'Request has expired.');
   const canonical = [...parameters]
     .filter(([name]) => name !== 'Signature')
     .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -154,18 +146,12 @@ function checkSignature(request: IncomingMessage, parameters: Parameters, now: n
     .join('&');
   const toSign = `${request.method}\n${request.headers.host?.toLowerCase()}\n/\n${canonical}`;
   const expected = createHmac('sha256', SDB_SECRET).update(toSign, 'utf8').digest('base64');
-  if (expected !== parameters.get('Signature')) throw new SdbError('SignatureDoesNotMatch', 403);
+  if (expected !== parameters.get('Signature')) throw refusal('SignatureDoesNotMatch', 403);
 }
 
 /** Every byte but the unreserved ones of RFC 3986. */
-function percent(value: string): string {
-  return [...Buffer.from(value)]
-    .map((byte) => {
-      const char = String.fromCharCode(byte);
-      return /[A-Za-z0-9\-_.~]/.test(char) ? char : `%${byte.toString(16).toUpperCase().padStart(2, '0')}`;
-    })
-    .join('');
-}
+const percent = (value: string): string =>
+  encodeURIComponent(value).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
 function attributesXml(attributes: readonly (readonly [string, string])[]): string {
   return attributes
@@ -176,12 +162,9 @@ function attributesXml(attributes: readonly (readonly [string, string])[]): stri
 /** What XML can't hold goes as base64 (InvalidCharacters). */
 function tag(name: string, value: string): string {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
-  if (!/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(value)) return `<${name}>${xml(value)}</${name}>`;
+  if (!/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(value))
+    return `<${name}>${escapeXml(value).replaceAll('\r', '&#13;')}</${name}>`;
   return `<${name} encoding="base64">${Buffer.from(value).toString('base64')}</${name}>`;
-}
-
-function xml(value: string): string {
-  return value.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;').replaceAll('\r', '&#13;');
 }
 
 /** What a client needs for a server of this machine. */
