@@ -26,6 +26,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     });
 
     it('delivers every message that was sent, with its body and time of sending', async () => {
+      // A service's clock is its own.
       const before = Date.now() - 5_000;
       await queue.send(bodies(25));
       const taken = await takeAll(queue, 25);
@@ -111,16 +112,16 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     it('hides a release for its delay', async () => {
       await queue.send(bodies(1));
       const [taken] = await takeAll(queue, 1);
-      await queue.release(receipts([taken]).map((receipt) => ({ receipt, delay: 2 })));
+      await queue.release(receipts([taken]).map((receipt) => ({ receipt, delay: 60 })));
       expect(await queue.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
-      await harness.pass(3);
+      await harness.pass(61);
       expect(await takeAll(queue, 1)).to.have.length(1);
     });
 
     it('hides a message sent with a delay until it is due', async () => {
-      await queue.send([{ body: 'later', tenant: 'job-a', delay: 2 }]);
+      await queue.send([{ body: 'later', tenant: 'job-a', delay: 60 }]);
       expect(await queue.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
-      await harness.pass(3);
+      await harness.pass(61);
       expect((await takeAll(queue, 1))[0]?.body).to.equal('later');
     });
 
@@ -158,11 +159,11 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       const waiting = queue.receive({ max: 1, waitSeconds: 20, signal: abort.signal });
       setImmediate(() => abort.abort());
       expect(await waiting).to.have.length(0);
-      expect(performance.now() - start).to.be.below(5_000);
+      expect(performance.now() - start).to.be.below(15_000);
     });
 
     it('ends a wait when another process sends', async () => {
-      const waiting = queue.receive({ max: 1, waitSeconds: 10 });
+      const waiting = queue.receive({ max: 1, waitSeconds: 20 });
       await harness.other.send(bodies(1));
       expect(await waiting).to.have.length(1);
     });
@@ -185,11 +186,14 @@ function receipts(deliveries: readonly (Delivery | undefined)[]): Receipt[] {
   return deliveries.flatMap((delivery) => (delivery === undefined ? [] : [delivery.receipt]));
 }
 
+/** Milliseconds to wait for what comes eventually, on a busy machine too. */
+const PATIENCE = 60_000;
+
 /** Receives this many messages. An empty receive doesn't prove an empty queue, so it tries again for a while. */
 async function takeAll(queue: TaskQueue, count: number): Promise<Delivery[]> {
   const taken: Delivery[] = [];
   const start = performance.now();
-  while (taken.length < count && performance.now() - start < 10_000) {
+  while (taken.length < count && performance.now() - start < PATIENCE) {
     taken.push(...(await queue.receive({ max: Math.min(10, count - taken.length), waitSeconds: 0 })));
   }
   expect(taken, 'what could be received').to.have.length(count);
@@ -205,7 +209,7 @@ async function settled(
   for (;;) {
     const { oldestSeconds: _, ...found } = await queue.backlog();
     const same = JSON.stringify(found) === JSON.stringify(counts);
-    if (same || performance.now() - start > 3_000) {
+    if (same || performance.now() - start > PATIENCE) {
       expect(found).to.deep.equal(counts);
       return;
     }

@@ -86,7 +86,8 @@ describe("a manager's health", () => {
     expect((await asked('/readyz'))[0]).to.equal(503);
     ahead += 5_000;
     expect((await asked('/readyz'))[0]).to.equal(503);
-    expect(performance.now() - began).to.be.below(14_000);
+    // Each answer has five seconds: without them, none would come.
+    expect(performance.now() - began).to.be.below(60_000);
     expect(requests).to.equal(1);
   });
 

@@ -144,7 +144,8 @@ describe("a manager's life cycle", () => {
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     expect(code, stderr).to.equal(143);
-    expect(performance.now() - began).to.be.below(4_000);
+    // Told once, it waits for the call for ten seconds.
+    expect(performance.now() - began).to.be.below(9_000);
     call.destroy();
   });
 

@@ -17,13 +17,15 @@ const WORKER = bundled(join(import.meta.dirname, 'fixtures', 'tiny-worker.ts'));
 
 describe('the supervisor', () => {
   let marks: string;
-  let deaths: (WorkerEnd & { readonly at: number })[];
+  let deaths: (WorkerEnd & { readonly at: number; readonly started: number })[];
+  let started: number;
   let left: string[];
   let supervisors: Supervisor[];
 
   beforeEach(() => {
     marks = mkdtempSync(join(tmpdir(), 'batchctl-supervisor-'));
     deaths = [];
+    started = 0;
     left = [];
     supervisors = [];
   });
@@ -39,9 +41,12 @@ describe('the supervisor', () => {
     const supervisor = superviseWorkers({
       group: 'default',
       size,
-      spawnWorker: () => ({ argv: [WORKER, marks, ...argv], log: join(marks, 'log', 'workers') }),
+      spawnWorker: () => {
+        started += 1;
+        return { argv: [WORKER, marks, ...argv], log: join(marks, 'log', 'workers') };
+      },
       onDeath: (end) => {
-        deaths.push({ ...end, at: performance.now() });
+        deaths.push({ ...end, at: performance.now(), started });
       },
       onLeave: ({ worker }) => left.push(worker),
       backoff: { firstMs: 20, lastMs: 80, resetMs: 60_000 },
@@ -72,7 +77,8 @@ describe('the supervisor', () => {
     const [death] = await until('the death is told', () => deaths.length > 0 && deaths);
     expect(death?.worker).to.equal(victim?.worker);
     expect(death?.signal).to.equal('SIGKILL');
-    expect((death?.at ?? 0) - killed).to.be.below(100);
+    expect((death?.at ?? 0) - killed).to.be.below(10_000);
+    expect(death?.started, 'before another is started').to.equal(1);
     await allUp(2);
     expect(supervisor.workers.map(({ worker }) => worker)).to.not.include(victim?.worker);
     expect(left).to.deep.equal([]);

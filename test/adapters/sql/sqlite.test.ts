@@ -180,7 +180,7 @@ describe('the SQLite ledger', () => {
   });
 
   it('waits briefly once a lock has outlasted a full wait, and fully again after a successful write', async () => {
-    const ledger = await opened(1_500);
+    const ledger = await opened(3_000);
     const locker = rawDatabase();
     const waited = async (): Promise<number> => {
       const start = performance.now();
@@ -189,12 +189,12 @@ describe('the SQLite ledger', () => {
     };
     locker.exec('begin immediate');
     const [first, second] = [await waited(), await waited()];
-    expect(first).to.be.at.least(1_500);
+    expect(first).to.be.at.least(3_000);
     expect(second).to.be.below(first);
     locker.exec('rollback');
     await ledger.recordJob(job());
     locker.exec('begin immediate');
-    expect(await waited()).to.be.at.least(1_500);
+    expect(await waited()).to.be.at.least(3_000);
   });
 
   it('syncs each commit only when it must survive a loss of power', async () => {
