@@ -11,19 +11,17 @@ interface WorkerRow {
   readonly state: string;
 }
 
-/** A lease longer than any test waits: what returns sooner was released. */
-const LONG = { BATCHCTL_TEST_LEASE_SECONDS: '60' };
-
 describe('the workers of this machine', () => {
-  const here = forEachTest(() => new Workspace());
+  // Leases longer than any test waits: what returns sooner was released.
+  const here = forEachTest(() => Workspace.withLongLeases());
   afterEach(async () => {
-    await here.run(['scale', '0'], LONG);
+    await here.run(['scale', '0']);
     await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'));
     await until('the workers have left', async () => (await up()).length === 0);
   });
 
   const up = async (): Promise<readonly WorkerRow[]> => {
-    const { stdout } = await here.run(['workers', '--json'], LONG);
+    const { stdout } = await here.run(['workers', '--json']);
     return stdout
       .split('\n')
       .filter(Boolean)
@@ -46,7 +44,7 @@ describe('the workers of this machine', () => {
   };
 
   it('keeps as many workers running as scale says, replaces a killed one, and drains to zero', async () => {
-    const scaled = await here.run(['scale', '2', '--slots', '1', '--json'], LONG);
+    const scaled = await here.run(['scale', '2', '--slots', '1', '--json']);
     expect(scaled.code, scaled.stderr).to.equal(0);
     expect(JSON.parse(scaled.stdout)).to.include({ group: 'default', desired: 2, mode: 'manual', until: null });
     const [victim, other] = await upAre(2);
@@ -61,42 +59,39 @@ describe('the workers of this machine', () => {
     expect(await logOf())
       .to.include(`worker ${victim?.worker} starts`)
       .and.include('signal SIGKILL');
-    await here.run(['scale', '0'], LONG);
+    await here.run(['scale', '0']);
     await upAre(0);
   });
 
   it("gives a killed worker's task to the next one at once, long before the lease expires", async () => {
     oneTask(`if mkdir '${here.path('first')}'; then echo $$ > '${here.path('began')}'; sleep 300; fi; echo done`);
     const job = await here.submit();
-    await here.run(['scale', '1', '--slots', '1'], LONG);
+    await here.run(['scale', '1', '--slots', '1']);
     const [victim] = await upAre(1);
     await until('the task runs', () => here.lines('began').length > 0);
     process.kill(victim?.pid ?? 0, 'SIGKILL');
-    const waited = await here.run(['wait', job, '--timeout', '20s'], LONG);
+    const waited = await here.run(['wait', job, '--timeout', '50s']);
     expect(waited.code, waited.stderr).to.equal(0);
   });
 
   it('raises an automatic group when a job is submitted, but never a manual one', async () => {
     oneTask('echo done');
-    const manual = await here.run(['submit', 'job.json'], LONG);
+    const manual = await here.run(['submit', 'job.json']);
     expect(manual.stderr).to.include('work on it: batchctl run grid-');
     expect(await up()).to.deep.equal([]);
-    expect((await here.run(['scale', '--auto', '--max', '1'], LONG)).code).to.equal(0);
-    const auto = await here.run(['submit', 'job.json'], LONG);
+    expect((await here.run(['scale', '--auto', '--max', '1'])).code).to.equal(0);
+    const auto = await here.run(['submit', 'job.json']);
     expect(auto.stderr).to.include('group default: requested 1 worker (0 before)').and.not.include('work on it');
     await upAre(1);
-    expect((await here.run(['scale', '1'], LONG)).code).to.equal(0);
-    expect((await here.run(['submit', 'job.json'], LONG)).stderr, 'a worker is kept up').to.not.include('work on it');
+    expect((await here.run(['scale', '1'])).code).to.equal(0);
+    expect((await here.run(['submit', 'job.json'])).stderr, 'a worker is kept up').to.not.include('work on it');
   });
 
   it('drains one worker on request, and makes the group one smaller', async () => {
-    await here.run(['scale', '2', '--slots', '1']);
-    const rows = await until('2 workers are up', async () => {
-      const { stdout } = await here.run(['workers', '--json']);
-      const lines = stdout.split('\n').filter(Boolean);
-      return lines.length === 2 && lines.map((line) => JSON.parse(line) as WorkerRow);
-    });
-    const id = rows[0]?.worker ?? '';
+    // Workers look for orders as often as they extend leases.
+    await here.run(['scale', '2', '--slots', '1'], { BATCHCTL_TEST_LEASE_SECONDS: '6' });
+    const [first] = await upAre(2);
+    const id = first?.worker ?? '';
     const told = await here.run(['workers', 'drain', id, '--json']);
     expect(JSON.parse(told.stdout)).to.deep.equal({ worker: id, order: 'drain', dryRun: false });
     await until('the group wants one', async () => {

@@ -14,7 +14,7 @@ import { wrapStore } from '../support/wrap-store.ts';
 const FAILS_ODD = 'case $BATCHCTL_TASK in *[13579]) echo "bad row $BATCHCTL_TASK" >&2; exit 7;; esac; echo done';
 
 describe('why: decisions and failures', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
     workspace.write('job.json', whyJobFile(4, 'echo done'));
   });
@@ -114,7 +114,7 @@ describe('why: decisions and failures', () => {
 });
 
 describe('why: unavailable services', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   let job: string;
   beforeEach(async () => {
     workspace.write('job.json', whyJobFile(4, 'echo done'));

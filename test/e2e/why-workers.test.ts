@@ -10,7 +10,7 @@ import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('why: no worker takes the tasks', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
     workspace.write('job.json', whyJobFile(4, 'echo done'));
   });
@@ -101,7 +101,8 @@ describe('why: no worker takes the tasks', () => {
   it('says that the last worker is leaving while tasks wait', async () => {
     workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
     const job = await workspace.submit();
-    const platform = await workspace.platform('w-leaver');
+    // What a worker runs, it tells the ledger as often as it extends its leases.
+    const platform = await workspace.platform('w-leaver', 6);
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     await until('it runs one', async () => {
       const [seen] = await (await platform.ledger()).workers({});
