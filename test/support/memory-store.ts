@@ -22,15 +22,35 @@ interface Held {
   readonly modified: number;
 }
 
+interface Folder {
+  readonly objects: Map<string, Held>;
+  /** Its keys in order; null: they changed since they were last listed. */
+  sorted: string[] | null;
+}
+
 /** An object store that lives as long as the test: for what needs a store and is not about one. */
 export class MemoryStore implements ObjectStore {
   readonly location = 'memory';
-  readonly #objects = new Map<string, Held>();
+  /** By what their keys have before the last slash, so that many objects can be listed often. */
+  readonly #folders = new Map<string, Folder>();
   readonly #now: () => number;
   #writes = 0;
 
   constructor(now: () => number = Date.now) {
     this.#now = now;
+  }
+
+  /** The keys that begin so, in order. */
+  sorted(prefix: string): readonly string[] {
+    const found: string[] = [];
+    let folders = 0;
+    for (const [name, folder] of this.#folders) {
+      if (!name.startsWith(prefix) && !prefix.startsWith(name)) continue;
+      folder.sorted ??= [...folder.objects.keys()].sort(compare);
+      for (const key of folder.sorted) if (key.startsWith(prefix)) found.push(key);
+      folders += 1;
+    }
+    return folders > 1 ? found.sort(compare) : found;
   }
 
   async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
@@ -43,18 +63,21 @@ export class MemoryStore implements ObjectStore {
     ) {
       throw new BatchctlError('usage', `${key}: metadata is ASCII, at most 2,048 bytes; found ${metadata}`);
     }
-    const there = this.#objects.get(key);
+    const folder = this.#folders.get(folderOf(key)) ?? { objects: new Map<string, Held>(), sorted: null };
+    this.#folders.set(folderOf(key), folder);
+    const there = folder.objects.get(key);
     if (options.ifAbsent && there !== undefined) return { created: false, etag: there.etag };
     const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : Uint8Array.from(body);
     this.#writes += 1;
     const etag = createHash('sha256').update(bytes).update(`#${this.#writes}`).digest('hex').slice(0, 32);
-    this.#objects.set(key, { bytes, metadata: { ...options.metadata }, etag, modified: this.#now() });
+    if (there === undefined) folder.sorted = null;
+    folder.objects.set(key, { bytes, metadata: { ...options.metadata }, etag, modified: this.#now() });
     return { created: true, etag };
   }
 
   async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
     options.signal?.throwIfAborted();
-    const held = this.#objects.get(key);
+    const held = this.#held(key);
     if (held === undefined) return null;
     if (options.etag !== undefined && options.etag !== held.etag) {
       throw new BatchctlError(
@@ -74,19 +97,17 @@ export class MemoryStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
-    const held = this.#objects.get(key);
+    const held = this.#held(key);
     return held === undefined ? null : { ...entry(key, held), metadata: held.metadata };
   }
 
   async *list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
-    const keys = [...this.#objects.keys()]
-      .filter((key) => key.startsWith(prefix))
+    const keys = this.sorted(prefix)
       .filter((key) => options.from === undefined || compare(key, options.from) >= 0)
-      .filter((key) => options.to === undefined || compare(key, options.to) < 0)
-      .sort(compare);
+      .filter((key) => options.to === undefined || compare(key, options.to) < 0);
     for (const key of keys) {
       options.signal?.throwIfAborted();
-      const held = this.#objects.get(key);
+      const held = this.#held(key);
       if (held !== undefined) yield entry(key, held);
     }
   }
@@ -96,11 +117,15 @@ export class MemoryStore implements ObjectStore {
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    for (const key of keys) this.#objects.delete(key);
+    for (const key of keys) {
+      const folder = this.#folders.get(folderOf(key));
+      if (folder?.objects.delete(key)) folder.sorted = null;
+      if (folder?.objects.size === 0) this.#folders.delete(folderOf(key));
+    }
   }
 
   async copy(from: string, to: string, options: { readonly ifAbsent?: boolean } = {}): Promise<PutResult> {
-    const held = this.#objects.get(from);
+    const held = this.#held(from);
     if (held === undefined) throw new BatchctlError('notFound', `there is no object ${from} to copy`);
     return await this.put(to, held.bytes, { ...options, metadata: held.metadata });
   }
@@ -120,12 +145,20 @@ export class MemoryStore implements ObjectStore {
     options.onProgress?.(bytes.length);
     return result;
   }
+
+  #held(key: string): Held | undefined {
+    return this.#folders.get(folderOf(key))?.objects.get(key);
+  }
 }
+
+const folderOf = (key: string): string => key.slice(0, key.lastIndexOf('/') + 1);
 
 function entry(key: string, held: Held): ObjectEntry {
   return { key, size: held.bytes.length, etag: held.etag, modified: held.modified };
 }
 
+/** By the bytes of UTF-8, which is by the units of UTF-16 unless a character has two of them. */
 function compare(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  if (/[\ud800-\udfff]/.test(a) || /[\ud800-\udfff]/.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
+  return a < b ? -1 : Number(a > b);
 }

@@ -29,7 +29,7 @@ import { runWorker } from '../../../src/worker/worker.ts';
 import { FleetQueue, FleetQueueClient } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
-import { FleetBucket, FleetStore } from './store.ts';
+import { FleetBucket } from './store.ts';
 import { VirtualTime } from './virtual-time.ts';
 
 export interface FleetOptions {
@@ -129,7 +129,7 @@ export class Fleet {
 
   /** How many tasks are published. */
   get published(): number {
-    return this.#view === null ? 0 : this.bucket.keys(outPrefix(this.#view.record.job, STEP)).length;
+    return this.#view === null ? 0 : this.bucket.objects.sorted(outPrefix(this.#view.record.job, STEP)).length;
   }
 
   async state(): Promise<string> {
@@ -227,7 +227,7 @@ export class Fleet {
   #platform(who: string, process: Process = { dead: false }, instance: FleetInstance | null = null): Platform {
     const isAlive = (): Promise<void> => alive(process);
     const { time, scaling } = this;
-    const store = new FleetStore(this.bucket, isAlive);
+    const store = this.bucket.storeFor(isAlive);
     const ledger = openStoreLedger({ store, writer: who, clock: time, shares: instance !== null });
     const queue = new FleetQueueClient(this.queue, isAlive);
     const scalingClient = {
