@@ -12,7 +12,7 @@ import type { RunVerb } from './verb-command.ts';
  *         options: { '--format <format>': choice('another format', ['prometheus']) },
  *         writes: false,
  *         output: INIT_OUTPUT,
- *         help: { examples: ['batchctl init'], exitCodes: [0, 7], related: ['doctor'] },
+ *         help: { examples: ['batchctl init'], exitCodes: { 0: true, 7: 'it exists' }, related: ['doctor'] },
  *         run: (input) => init({ ctx, ...input }),
  *       });
  *     }
@@ -53,16 +53,11 @@ export interface CommandHelp {
   readonly about?: string;
   /** Command lines that work as they stand. */
   readonly examples: readonly [string, ...string[]];
-  /**
-   * The codes that mean something for this command, with its own text where the general one is too vague. 1 and 2 are
-   * implied.
-   */
-  readonly exitCodes: readonly [ExitCode | ExitText, ...(ExitCode | ExitText)[]];
+  /** The codes that mean something for this command; true where the general text says enough. 1 and 2 are implied. */
+  readonly exitCodes: Readonly<Partial<Record<ExitCode, string | true>>>;
   /** Names of other commands: `queue redrive`. */
   readonly related: readonly [string, ...string[]];
 }
-
-type ExitText = readonly [ExitCode, string];
 
 /** An option with more than a text: it is parsed, restricted, or repeatable. */
 export interface OptionSpec<T> {
@@ -79,7 +74,7 @@ export type OptionSpecs = Readonly<Record<string, string | OptionSpec<unknown>>>
 
 export type RawInput = Readonly<Record<string, unknown>>;
 
-type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
+export type Camel<S extends string> = S extends `${infer A}-${infer B}` ? `${A}${Capitalize<Camel<B>>}` : S;
 
 type Word<S extends string> = S extends `${infer W} ${string}` ? W : S;
 
@@ -224,6 +219,14 @@ export const EXIT_MEANINGS = {
 } as const;
 
 type ExitCode = keyof typeof EXIT_MEANINGS;
+
+/** Each exit code of a command and its meaning. */
+export function exitTexts({ exitCodes }: CommandHelp): readonly (readonly [string, string])[] {
+  return Object.entries(exitCodes).map(([code, text]) => [
+    code,
+    text === true ? EXIT_MEANINGS[Number(code) as ExitCode] : text,
+  ]);
+}
 
 /** What to do about an exit code, for help and documentation. */
 export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {

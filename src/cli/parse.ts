@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { BatchctlError } from '../errors.ts';
 import { closest } from '../lib/closest.ts';
-import { type CommandDefinition, type CommandEntry, EXIT_MEANINGS, type OptionSpec, type RawInput } from './command.ts';
+import { type CommandDefinition, type CommandEntry, exitTexts, type OptionSpec, type RawInput } from './command.ts';
 import { columns, GLOBAL_FLAGS, wrap } from './help.ts';
 import { withPagePaths } from './pages.ts';
 
@@ -30,15 +30,11 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
   const { help } = definition;
   const command = build(entry, definition);
   command.configureHelp({ helpWidth: Math.min(width, 120) });
-  const codes = help.exitCodes.map((code) => {
-    const [number, text] = typeof code === 'number' ? [code, EXIT_MEANINGS[code]] : code;
-    return [String(number), text] as const;
-  });
   const blocks = [
     command.helpInformation().trimEnd(),
     ...(help.about === undefined ? [] : [wrap(withPagePaths(help.about), Math.min(width, 120)).join('\n')]),
     `Examples:\n${help.examples.map((line) => `  ${line}`).join('\n')}`,
-    `Exit codes (besides 1 and 2):\n${columns(codes, width)}`,
+    `Exit codes (besides 1 and 2):\n${columns(exitTexts(help), width)}`,
     ...(entry.also === undefined ? [] : [`Also: ${entry.also.map((name) => `batchctl ${name}`).join(', ')}`]),
     `Related: ${help.related.map((name) => `batchctl ${name}`).join(', ')}`,
     'Global flags: batchctl help --all',

@@ -22,7 +22,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import { changedJob, duration, jobMeant } from './job.ts';
 import { beginningOf, deadlineOf, dollars, refuseCost } from './limits.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
-import { field, fileField, flag, parsedText, text, verb } from './verb.ts';
+import { fileField, flag, option, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
 export const retry = verb<RaiseEvent>()({
@@ -32,18 +32,18 @@ export const retry = verb<RaiseEvent>()({
   http: { method: 'POST', path: '/jobs/{job}/retries' },
   input: v.strictObject({
     job: changedJob,
-    task: v.optional(field('--task <task>', 'only this task: <step>/<n>', v.array(text)), []),
-    cause: v.optional(
-      field(
-        '--cause <cause>',
-        'only the tasks that failed for this cause: an id from `failures`, or its beginning',
-        v.array(text),
-      ),
+    task: option('--task <task>', 'only this task: <step>/<n>', v.array(text), []),
+    cause: option(
+      '--cause <cause>',
+      'only the tasks that failed for this cause: an id from `failures`, or its beginning',
+      v.array(text),
       [],
     ),
-    step: v.optional(field('--step <step>', 'only tasks of this step', text)),
-    canary: v.optional(
-      field('--canary <n>', 'retry this many first, and the rest only if they succeed', parsedText(wholeNumber(1))),
+    step: option('--step <step>', 'only tasks of this step', text),
+    canary: option(
+      '--canary <n>',
+      'retry this many first, and the rest only if they succeed',
+      parsedText(wholeNumber(1)),
     ),
     with: v.optional(
       fileField(
@@ -52,9 +52,9 @@ export const retry = verb<RaiseEvent>()({
         'job',
       ),
     ),
-    timeout: v.optional(field('--timeout <duration>', 'another timeout for each attempt', duration)),
-    set: v.optional(field('--set <name=value>', "change one of the job's parameters", v.array(text)), []),
-    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    timeout: option('--timeout <duration>', 'another timeout for each attempt', duration),
+    set: option('--set <name=value>', "change one of the job's parameters", v.array(text), []),
+    scale: option('--no-scale', "don't change the size of groups", flag, true),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RETRIED,
   async run(context, input): Promise<RetriedAnswer> {
@@ -113,20 +113,20 @@ export const skip = verb<RaiseEvent>()({
   http: { method: 'POST', path: '/jobs/{job}/skips' },
   input: v.strictObject({
     job: changedJob,
-    task: v.optional(field('--task <task>', 'this task: <step>/<n>', v.array(text)), []),
-    cause: v.optional(
-      field(
-        '--cause <cause>',
-        'the tasks that failed for this cause: an id from `failures`, or its beginning',
-        v.array(text),
-      ),
+    task: option('--task <task>', 'this task: <step>/<n>', v.array(text), []),
+    cause: option(
+      '--cause <cause>',
+      'the tasks that failed for this cause: an id from `failures`, or its beginning',
+      v.array(text),
       [],
     ),
-    step: v.optional(
-      field('--step <step>', 'the tasks of this step that failed for good; with --undo, those that are skipped', text),
+    step: option(
+      '--step <step>',
+      'the tasks of this step that failed for good; with --undo, those that are skipped',
+      text,
     ),
-    reason: v.optional(field('--reason <text>', 'the reason, which the proof records with who and when', text)),
-    undo: v.optional(field('--undo', 'undo the skip, unless a gather has opened without the tasks', flag), false),
+    reason: option('--reason <text>', 'the reason, which the proof records with who and when', text),
+    undo: option('--undo', 'undo the skip, unless a gather has opened without the tasks', flag, false),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).SKIPPED,
   async run(context, { job, task, cause, step, undo, ...given }): Promise<SkippedAnswer> {
@@ -181,7 +181,7 @@ export const pause = verb()({
   http: { method: 'POST', path: '/jobs/{job}/pauses' },
   input: v.strictObject({
     job: changedJob,
-    now: v.optional(field('--now', 'return running attempts at once instead of letting them finish', flag), false),
+    now: option('--now', 'return running attempts at once instead of letting them finish', flag, false),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
   async run(context, { job, now }): Promise<JobChangedAnswer> {
@@ -205,7 +205,7 @@ export const resume = verb<RaiseEvent>()({
   input: v.strictObject({
     job: changedJob,
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
-    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    scale: option('--no-scale', "don't change the size of groups", flag, true),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RESUMED,
   async run(context, { job, with: file, scale }): Promise<ResumedAnswer> {
@@ -258,28 +258,22 @@ export const adjust = verb()({
   http: { method: 'PATCH', path: '/jobs/{job}' },
   input: v.strictObject({
     job: changedJob,
-    at: v.optional(
-      field(
-        '--at <time>',
-        'new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now',
-        text,
-      ),
+    at: option(
+      '--at <time>',
+      'new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now',
+      text,
     ),
-    finishBy: v.optional(field('--finish-by <time>', 'deadline: 18:30, "in 6h", "tomorrow 06:00", or none', text)),
-    maxCost: v.optional(field('--max-cost <usd>', 'cost limit, if the profile knows prices; or none', orNone(dollars))),
-    tolerate: v.optional(
-      field(
-        '--tolerate <n>',
-        'how many chains may fail for good: a count, or a share such as 0.1%',
-        parsedText(toleranceOf),
-      ),
+    finishBy: option('--finish-by <time>', 'deadline: 18:30, "in 6h", "tomorrow 06:00", or none', text),
+    maxCost: option('--max-cost <usd>', 'cost limit, if the profile knows prices; or none', orNone(dollars)),
+    tolerate: option(
+      '--tolerate <n>',
+      'how many chains may fail for good: a count, or a share such as 0.1%',
+      parsedText(toleranceOf),
     ),
-    maxRunning: v.optional(
-      field(
-        '--max-running <n>',
-        'approximate number of tasks of the job that run at a time, or none',
-        orNone(wholeNumber(1)),
-      ),
+    maxRunning: option(
+      '--max-running <n>',
+      'approximate number of tasks of the job that run at a time, or none',
+      orNone(wholeNumber(1)),
     ),
   }),
   answer: async () => (await import('../model/answers/changes.ts')).ADJUSTED,

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { findRemovable, listData, removeData } from '../jobs/data/data.ts';
 import { formatCount, formatSize } from '../lib/units.ts';
 import type { ListedData, RemovedData } from '../model/answers/data.ts';
-import { field, flag, listVerb, text } from './verb.ts';
+import { field, flag, listVerb, option, text } from './verb.ts';
 
 /** Lists the raw data in the store by key. */
 export const ls = listVerb({
@@ -11,9 +11,11 @@ export const ls = listVerb({
   changes: false,
   http: { method: 'GET', path: '/data' },
   input: v.strictObject({
-    prefix: v.optional(field('[prefix]', 'only keys with this prefix (default: all)', text), ''),
-    checksums: v.optional(
-      field('--checksums', 'also show the SHA-256 recorded by upload; takes one request per object', flag),
+    prefix: option('[prefix]', 'only keys with this prefix (default: all)', text, ''),
+    checksums: option(
+      '--checksums',
+      'also show the SHA-256 recorded by upload; takes one request per object',
+      flag,
       false,
     ),
   }),

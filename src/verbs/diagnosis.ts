@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { whyJob } from '../jobs/why/why.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import { jobOrLatest } from './job.ts';
-import { field, flag, listVerb, verb } from './verb.ts';
+import { flag, listVerb, option, verb } from './verb.ts';
 
 /** Checks what jobs depend on, on the machine where the verb runs. The exit code is 3 if a check failed. */
 export const doctor = listVerb({
@@ -10,7 +10,7 @@ export const doctor = listVerb({
   scope: 'read',
   changes: false,
   http: { method: 'GET', path: '/checks' },
-  input: v.strictObject({ strict: v.optional(field('--strict', 'exit with 11 if a check warns', flag), false) }),
+  input: v.strictObject({ strict: option('--strict', 'exit with 11 if a check warns', flag, false) }),
   answer: async () => (await import('../model/answers/upkeep.ts')).CHECK_RESULT,
   exit: (checks: readonly CheckResult[], { strict }) => {
     if (checks.some(({ status }) => status === 'fail')) return 3;
@@ -37,7 +37,7 @@ export const why = verb<WhyEvent>()({
   scope: 'read',
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/why' },
-  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/tasks.ts')).WHY,
   exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),
   async run(context, { job }) {

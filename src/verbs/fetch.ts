@@ -11,7 +11,7 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { JOIN, NAME, refuseName } from './run.ts';
-import { field, type Given, oneOf, paced, text, type VerbContext, verb } from './verb.ts';
+import { type Given, oneOf, option, paced, text, type VerbContext, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
@@ -31,22 +31,18 @@ export const fetch = verb<FetchEvent>()({
   // A manager puts files into a bucket itself: S3 copies them, and nothing passes through the caller.
   here: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    step: v.optional(field('--step <step>', 'outputs of this step (default: the last step)', text)),
-    output: v.optional(
-      field(
-        '-o, --output <target>',
-        'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order',
-        text,
-      ),
+    job: jobOrLatest,
+    step: option('--step <step>', 'outputs of this step (default: the last step)', text),
+    output: option(
+      '-o, --output <target>',
+      'DIR/ (or an existing directory) or s3://BUCKET/PREFIX/: one file per task; FILE, - or s3://BUCKET/KEY: joined in task order',
+      text,
     ),
     name: v.optional(NAME),
-    header: v.optional(
-      field(
-        '--header <which>',
-        'once: keep the first line of the first output only; all outputs must begin with it',
-        oneOf(['once']),
-      ),
+    header: option(
+      '--header <which>',
+      'once: keep the first line of the first output only; all outputs must begin with it',
+      oneOf(['once']),
     ),
     join: v.optional(JOIN),
   }),

@@ -21,7 +21,7 @@ import type {
 import type { Platform } from '../ports/platform.ts';
 import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import { duration, groupName } from './job.ts';
-import { field, flag, listVerb, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { field, flag, listVerb, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 /** Facts about a group for people, in addition to its sizes. */
 export interface GroupEvent {
@@ -49,19 +49,17 @@ export const scale = listVerb({
   http: { method: 'POST', path: '/groups' },
   shownAt: '/groups',
   input: v.strictObject({
-    n: v.optional(field('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text)),
-    group: v.optional(field('--group <group>', 'the group (default: default; when showing: all groups)', groupName)),
-    min: v.optional(field('--min <n>', 'minimum size', parsedText(wholeNumber(0)))),
-    max: v.optional(field('--max <n>', 'maximum size', parsedText(wholeNumber(0)))),
-    auto: v.optional(field('--auto', 'let waiting work raise the size', flag), false),
-    manual: v.optional(field('--manual', 'let only people change the size', flag), false),
-    for: v.optional(field('--for <duration>', 'restore the previous size after this time', duration)),
-    slots: v.optional(
-      field(
-        '--slots <n>',
-        'tasks at a time per new worker (local; on AWS use groups.*.slots)',
-        parsedText(wholeNumber(1)),
-      ),
+    n: option('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text),
+    group: option('--group <group>', 'the group (default: default; when showing: all groups)', groupName),
+    min: option('--min <n>', 'minimum size', parsedText(wholeNumber(0))),
+    max: option('--max <n>', 'maximum size', parsedText(wholeNumber(0))),
+    auto: option('--auto', 'let waiting work raise the size', flag, false),
+    manual: option('--manual', 'let only people change the size', flag, false),
+    for: option('--for <duration>', 'restore the previous size after this time', duration),
+    slots: option(
+      '--slots <n>',
+      'tasks at a time per new worker (local; on AWS use groups.*.slots)',
+      parsedText(wholeNumber(1)),
     ),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).LISTED_GROUP,
@@ -159,8 +157,8 @@ export const workers = listVerb({
   changes: false,
   http: { method: 'GET', path: '/workers' },
   input: v.strictObject({
-    group: v.optional(field('--group <group>', 'only workers that serve this group', groupName)),
-    all: v.optional(field('--all', 'also workers that exited within the last day', flag), false),
+    group: option('--group <group>', 'only workers that serve this group', groupName),
+    all: option('--all', 'also workers that exited within the last day', flag, false),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).LISTED_WORKER,
   async *run(context, { group, all }): AsyncIterable<ListedWorker> {
@@ -242,7 +240,7 @@ export const queue = listVerb({
   changes: false,
   http: { method: 'GET', path: '/queues' },
   input: v.strictObject({
-    group: v.optional(field('--group <group>', 'only the queue of this group', groupName)),
+    group: option('--group <group>', 'only the queue of this group', groupName),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).LISTED_QUEUE,
   async *run(context, { group }): AsyncIterable<ListedQueue> {
@@ -261,10 +259,10 @@ export const queueRedrive = listVerb({
   changes: true,
   http: { method: 'POST', path: '/redrives' },
   input: v.strictObject({
-    group: v.optional(field('--group <group>', 'only dead letters of this group (default: all groups)', groupName)),
-    job: v.optional(field('--job <job>', 'only those of this job', text)),
-    task: v.optional(field('--task <task>', 'only those of this task, STEP/N; requires --job', text)),
-    limit: v.optional(field('--limit <n>', 'send back at most this many', parsedText(wholeNumber(1)))),
+    group: option('--group <group>', 'only dead letters of this group (default: all groups)', groupName),
+    job: option('--job <job>', 'only those of this job', text),
+    task: option('--task <task>', 'only those of this task, STEP/N; requires --job', text),
+    limit: option('--limit <n>', 'send back at most this many', parsedText(wholeNumber(1))),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).REDRIVEN,
   async *run(context, { group: only, job, limit = Number.POSITIVE_INFINITY, ...asked }): AsyncIterable<Redriven> {
@@ -299,9 +297,9 @@ export const queuePurge = verb<PurgeEvent>()({
   changes: true,
   http: { method: 'POST', path: '/purges' },
   input: v.strictObject({
-    group: v.optional(field('--group <group>', 'the group of the queue (default: default)', groupName), 'default'),
-    job: v.optional(field('--job <job>', 'only messages of this job', text)),
-    confirm: v.optional(field('--confirm <group>', 'the name of the group, to confirm; --yes is not enough', text)),
+    group: option('--group <group>', 'the group of the queue (default: default)', groupName, 'default'),
+    job: option('--job <job>', 'only messages of this job', text),
+    confirm: option('--confirm <group>', 'the name of the group, to confirm; --yes is not enough', text),
   }),
   answer: async () => (await import('../model/answers/grid.ts')).PURGED,
   async run({ config, dryRun, ...context }, { group, job, confirm }): Promise<PurgedAnswer> {

@@ -14,7 +14,7 @@ export const history = listVerb({
   scope: 'read',
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/history' },
-  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/jobs.ts')).HISTORY_LINE,
   async run(context, { job }) {
     const view = await jobShown(context, job);

@@ -5,7 +5,7 @@ import { parseDuration } from '../lib/units.ts';
 import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { field, parsedText, text } from './verb.ts';
+import { field, option, parsedText, text } from './verb.ts';
 
 /** Help text of the JOB argument. */
 export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
@@ -14,7 +14,8 @@ export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 export const JOB_OR_LATEST_TEXT = 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given';
 
 /** The job that a verb is about, or the latest. */
-export const jobOrLatest = field('[job]', JOB_OR_LATEST_TEXT, text);
+export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
+
 /**
  * The job that a verb changes. The command line takes none as the latest, once a person at a terminal has agreed to its
  * name; a call names it.

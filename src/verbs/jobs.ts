@@ -7,7 +7,7 @@ import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
-import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext } from './verb.ts';
+import { flag, listVerb, oneOf, option, parsedText, text, type VerbContext } from './verb.ts';
 
 const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
@@ -22,13 +22,11 @@ export const jobs = listVerb({
   changes: false,
   http: { method: 'GET', path: '/jobs' },
   input: v.strictObject({
-    state: v.optional(field('--state <state>', 'only jobs in this state', oneOf(STATES))),
-    name: v.optional(field('--name <name>', 'only jobs with this name', text)),
-    label: v.optional(field('--label <name=value>', 'only jobs with this label', v.array(text)), []),
-    since: v.optional(
-      field('--since <duration>', 'only jobs accepted within this time: 7d', parsedText(parseDuration)),
-    ),
-    mine: v.optional(field('--mine', 'only jobs that I submitted from here', flag), false),
+    state: option('--state <state>', 'only jobs in this state', oneOf(STATES)),
+    name: option('--name <name>', 'only jobs with this name', text),
+    label: option('--label <name=value>', 'only jobs with this label', v.array(text), []),
+    since: option('--since <duration>', 'only jobs accepted within this time: 7d', parsedText(parseDuration)),
+    mine: option('--mine', 'only jobs that I submitted from here', flag, false),
   }),
   answer: async () => (await import('../model/answers/jobs.ts')).LISTED_JOB,
   async run(context, { state, name, label, since, mine }) {

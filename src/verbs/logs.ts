@@ -16,7 +16,7 @@ import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
 import type { JobView } from '../model/view.ts';
 import { jobOrLatest, jobShown } from './job.ts';
-import { field, flag, listVerb, type Resumption, text, type VerbContext } from './verb.ts';
+import { flag, listVerb, option, type Resumption, text, type VerbContext } from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
@@ -30,15 +30,13 @@ export const logs = listVerb({
   resumed: () => new LogsShown(),
   framesOnly: ['follow'],
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    task: v.optional(field('[task]', '<step>/<n>, also alone (default: all tasks)', text)),
-    failed: v.optional(field('--failed', 'only tasks that failed for good', flag), false),
-    follow: v.optional(
-      field(
-        '-f, --follow',
-        'keep printing new output until the task is done; without a task, that of all running tasks until the job ends',
-        flag,
-      ),
+    job: jobOrLatest,
+    task: option('[task]', '<step>/<n>, also alone (default: all tasks)', text),
+    failed: option('--failed', 'only tasks that failed for good', flag, false),
+    follow: option(
+      '-f, --follow',
+      'keep printing new output until the task is done; without a task, that of all running tasks until the job ends',
+      flag,
       false,
     ),
   }),

@@ -4,7 +4,7 @@ import { choosePrunable, type Prunable, prune as pruneJobs } from '../jobs/prune
 import { formatMany, parseDuration } from '../lib/units.ts';
 import type { PrunedAnswer } from '../model/answers/data.ts';
 import { duration } from './job.ts';
-import { field, flag, verb } from './verb.ts';
+import { flag, option, verb } from './verb.ts';
 
 const DEFAULT = '30d';
 /** Progress is reported above this number of tasks. */
@@ -22,10 +22,12 @@ export const prune = verb<PruneEvent>()({
   changes: true,
   http: { method: 'POST', path: '/prunings' },
   input: v.strictObject({
-    olderThan: v.optional(
-      field('--older-than <duration>', `only jobs that closed longer ago than this (default: ${DEFAULT})`, duration),
+    olderThan: option(
+      '--older-than <duration>',
+      `only jobs that closed longer ago than this (default: ${DEFAULT})`,
+      duration,
     ),
-    all: v.optional(field('--all', 'every closed job, however recent', flag), false),
+    all: option('--all', 'every closed job, however recent', flag, false),
   }),
   answer: async () => (await import('../model/answers/data.ts')).PRUNED,
   async run(context, { olderThan, all }): Promise<PrunedAnswer> {

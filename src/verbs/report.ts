@@ -6,7 +6,7 @@ import { compareReports } from '../model/report/compare.ts';
 import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import { jobOrLatest, jobShown } from './job.ts';
-import { field, listVerb, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { listVerb, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 /** Number of a large job's attempts read so far, of about `of`. */
 export type ReadingEvent = {
@@ -29,16 +29,12 @@ export const report = verb<ReadingEvent>()({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/report' },
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    compare: v.optional(
-      field('--compare <job>', 'compare with another job; last: the previous finished job of this name', text),
-    ),
-    regress: v.optional(
-      field(
-        '--regress <share>',
-        'with --compare: exit with 11 if a relevant figure is worse by more than this: 20%',
-        parsedText(parseShare),
-      ),
+    job: jobOrLatest,
+    compare: option('--compare <job>', 'compare with another job; last: the previous finished job of this name', text),
+    regress: option(
+      '--regress <share>',
+      'with --compare: exit with 11 if a relevant figure is worse by more than this: 20%',
+      parsedText(parseShare),
     ),
   }),
   answer: async () => (await import('../model/answers/report.ts')).COMPARED_REPORT,
@@ -94,7 +90,7 @@ export const reportAttempts = listVerb({
   scope: 'read',
   changes: false,
   http: null,
-  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/report.ts')).ATTEMPTS,
   async run(context: VerbContext<AttemptsEvent>, { job: said }) {
     const view = await jobShown(context, said);

@@ -18,7 +18,7 @@ import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { duration, JOB_TEXT } from './job.ts';
 import { raiseWork } from './raise.ts';
-import { field, flag, oneOf, text, type VerbContext, verb } from './verb.ts';
+import { field, flag, oneOf, option, text, type VerbContext, verb } from './verb.ts';
 import { deliverJob, followReporting, type WatchEvent } from './watch.ts';
 
 /** The output target of a run, as typed. */
@@ -70,12 +70,10 @@ export const run = verb<WatchEvent>()({
   takeUp: (job, given) => takeUpCommand(job, targetOf(given)),
   input: v.strictObject({
     job: field('<job>', JOB_TEXT, text),
-    timeout: v.optional(
-      field('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
-    ),
-    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    timeout: option('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
+    scale: option('--no-scale', "don't change the size of groups", flag, true),
     created: v.optional(v.pipe(flag, v.description('the caller has just submitted it')), false),
-    output: v.optional(field('-o, --output <where>', 'where the caller will put the outputs', text)),
+    output: option('-o, --output <where>', 'where the caller will put the outputs', text),
     header: v.optional(HEADER),
     join: v.optional(JOIN),
     name: v.optional(NAME),

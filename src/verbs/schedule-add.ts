@@ -26,7 +26,7 @@ import type { Platform } from '../ports/platform.ts';
 import { duration } from './job.ts';
 import { tellHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION } from './submission.ts';
-import { field, fileField, flag, text, type VerbContext, verb } from './verb.ts';
+import { field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
 
 const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION;
 
@@ -37,35 +37,29 @@ const INPUT = v.strictObject({
     'job file, YAML or JSON; the schedule stores it and its files as they are now',
     'job',
   ),
-  cron: v.optional(
-    field('--cron <pattern>', 'five fields: "30 18 L * *" is 18:30 on the last day of each month', text),
-  ),
-  calendar: v.optional(
-    field('--calendar <day>', 'a business day of each month: last-business-day or nth-business-day:3', text),
-  ),
-  time: v.optional(field('--time <time>', 'with --calendar: the time of day (default: 18:00)', text)),
+  cron: option('--cron <pattern>', 'five fields: "30 18 L * *" is 18:30 on the last day of each month', text),
+  calendar: option('--calendar <day>', 'a business day of each month: last-business-day or nth-business-day:3', text),
+  time: option('--time <time>', 'with --calendar: the time of day (default: 18:00)', text),
   holidays: v.optional(
     fileField('--holidays <file>', 'with --calendar: a file of dates that are not business days, one per line', 'text'),
   ),
-  monthBefore: v.optional(
-    field('--month-before', 'with --calendar: {period} is the month before the one in which the schedule fires', flag),
+  monthBefore: option(
+    '--month-before',
+    'with --calendar: {period} is the month before the one in which the schedule fires',
+    flag,
     false,
   ),
-  catchUp: v.optional(
-    field('--catch-up <duration>', 'how late a missed firing may still run (default: 24h)', duration),
-  ),
+  catchUp: option('--catch-up <duration>', 'how late a missed firing may still run (default: 24h)', duration),
   input,
   set,
   label,
-  finishBy: v.optional(
-    field(
-      '--finish-by <time>',
-      'deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00"',
-      text,
-    ),
+  finishBy: option(
+    '--finish-by <time>',
+    'deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00"',
+    text,
   ),
   ...{ maxCost, expectInputs, awaitInput, allowEmpty },
-  replace: v.optional(field('--replace', 'replace the existing schedule of that name', flag), false),
+  replace: option('--replace', 'replace the existing schedule of that name', flag, false),
 });
 
 type Input = v.InferOutput<typeof INPUT>;

@@ -27,7 +27,7 @@ import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts'
 import { stateOf } from '../model/view.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { reportingProgress, type SubmitEvent } from './submission.ts';
-import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
+import { field, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
 
@@ -88,7 +88,7 @@ export const scheduleNext = listVerb({
   scope: 'read',
   changes: false,
   http: { method: 'GET', path: '/firings' },
-  input: v.strictObject({ name: v.optional(field('[name]', 'name of the schedule (default: all)', text)) }),
+  input: v.strictObject({ name: option('[name]', 'name of the schedule (default: all)', text) }),
   answer: async () => (await answers()).COMING_FIRING,
   async run(context, input) {
     const platform = await context.platform();
@@ -164,12 +164,10 @@ export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
   http: { method: 'POST', path: '/schedules/{name}/runs' },
   input: v.strictObject({
     name,
-    period: v.optional(
-      field('--period <period>', 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron', text),
-    ),
-    existing: v.optional(field('--existing', 'if the period ran with other content, use its job anyway', flag), false),
-    again: v.optional(field('--again', 'run the period again', flag), false),
-    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    period: option('--period <period>', 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron', text),
+    existing: option('--existing', 'if the period ran with other content, use its job anyway', flag, false),
+    again: option('--again', 'run the period again', flag, false),
+    scale: option('--no-scale', "don't change the size of groups", flag, true),
   }),
   answer: async () => (await answers()).FIRED_PERIOD,
   async run(context, { period, existing, again, scale, ...input }): Promise<FiredPeriod> {

@@ -10,7 +10,7 @@ export const status = verb()({
   scope: 'read',
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}' },
-  input: v.strictObject({ job: v.optional(jobOrLatest) }),
+  input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   async run(context, { job }) {
     const platform = await context.platform();

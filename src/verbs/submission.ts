@@ -18,47 +18,43 @@ import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import { duration } from './job.ts';
 import { deadlineOf, dollars, refuseCost, timeToCome } from './limits.ts';
-import { field, flag, paced, parsedText, text, type VerbContext } from './verb.ts';
+import { flag, option, paced, parsedText, text, type VerbContext } from './verb.ts';
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
 export const SUBMISSION = {
-  input: v.optional(
-    field(
-      '--input <input>',
-      "read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
-      v.array(text),
-    ),
+  input: option(
+    '--input <input>',
+    "read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
+    v.array(text),
     [],
   ),
-  set: v.optional(field('--set <name=value>', 'set a parameter', v.array(text)), []),
-  runKey: v.optional(
-    field('--run-key <key>', 'a name that ensures this run happens only once; may contain {period}', text),
+  set: option('--set <name=value>', 'set a parameter', v.array(text), []),
+  runKey: option('--run-key <key>', 'a name that ensures this run happens only once; may contain {period}', text),
+  existing: option('--existing', 'if the key exists with other content, use its job anyway', flag, false),
+  again: option('--again', 'start another run under the same key', flag, false),
+  period: option('--period <period>', 'the value of {period}: 2026-11', text),
+  label: option('--label <name=value>', 'label the job', v.array(text), []),
+  finishBy: option(
+    '--finish-by <time>',
+    'deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10',
+    text,
   ),
-  existing: v.optional(field('--existing', 'if the key exists with other content, use its job anyway', flag), false),
-  again: v.optional(field('--again', 'start another run under the same key', flag), false),
-  period: v.optional(field('--period <period>', 'the value of {period}: 2026-11', text)),
-  label: v.optional(field('--label <name=value>', 'label the job', v.array(text)), []),
-  finishBy: v.optional(
-    field(
-      '--finish-by <time>',
-      'deadline: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z; a late job exits 10',
-      text,
-    ),
+  maxCost: option('--max-cost <usd>', 'cost limit, if the profile knows prices; not on local', parsedText(dollars)),
+  expectInputs: option(
+    '--expect-inputs <n>',
+    'fail unless there are exactly this many inputs',
+    parsedText(wholeNumber(0)),
   ),
-  maxCost: v.optional(
-    field('--max-cost <usd>', 'cost limit, if the profile knows prices; not on local', parsedText(dollars)),
-  ),
-  expectInputs: v.optional(
-    field('--expect-inputs <n>', 'fail unless there are exactly this many inputs', parsedText(wholeNumber(0))),
-  ),
-  awaitInput: v.optional(field('--await-input <duration>', 'wait this long for missing inputs', duration)),
-  allowEmpty: v.optional(field('--allow-empty', 'accept input without any parts', flag), false),
+  awaitInput: option('--await-input <duration>', 'wait this long for missing inputs', duration),
+  allowEmpty: option('--allow-empty', 'accept input without any parts', flag, false),
 };
 
 /** Only for verbs that submit: a rehearsal starts at once. */
 export const AT = {
-  at: v.optional(
-    field('--at <time>', 'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z', text),
+  at: option(
+    '--at <time>',
+    'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
+    text,
   ),
 };
 

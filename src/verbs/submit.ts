@@ -6,7 +6,7 @@ import { emptyInputs, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { AT, SUBMISSION, type SubmitEvent, submitSpec } from './submission.ts';
-import { field, fileField, flag, verb } from './verb.ts';
+import { fileField, flag, option, verb } from './verb.ts';
 
 /** Submits a job, and raises its groups once; with `dryRun`, plans it. Throws as a submission does. */
 export const submit = verb<SubmitEvent | RaiseEvent>()({
@@ -20,7 +20,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION,
     ...AT,
-    scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+    scale: option('--no-scale', "don't change the size of groups", flag, true),
     stays: v.optional(
       v.pipe(flag, v.description('the caller looks after the job itself, so no manager and no tick is needed')),
       false,

@@ -18,7 +18,7 @@ import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
-import { field, flag, listVerb, oneOf, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { flag, listVerb, oneOf, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 /** Default limit of listed tasks. */
@@ -31,17 +31,17 @@ export const tasks = listVerb({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/tasks' },
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    task: v.optional(field('--task <task>', 'all attempts of this task: <step>/<n>', text)),
-    step: v.optional(field('--step <step>', 'only tasks of this step', text)),
-    state: v.optional(
-      field('--state <state>', 'only tasks in this state; required to see waiting tasks', oneOf(STATES)),
+    job: jobOrLatest,
+    task: option('--task <task>', 'all attempts of this task: <step>/<n>', text),
+    step: option('--step <step>', 'only tasks of this step', text),
+    state: option('--state <state>', 'only tasks in this state; required to see waiting tasks', oneOf(STATES)),
+    limit: option('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumber(1)), TASKS_LISTED),
+    cause: option(
+      '--cause <cause>',
+      'only tasks that failed for this cause: an id from `failures`, or its beginning',
+      text,
     ),
-    limit: v.optional(field('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumber(1))), TASKS_LISTED),
-    cause: v.optional(
-      field('--cause <cause>', 'only tasks that failed for this cause: an id from `failures`, or its beginning', text),
-    ),
-    after: v.optional(field('--after <task>', 'start after this task: <step>/<n>', text)),
+    after: option('--after <task>', 'start after this task: <step>/<n>', text),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
   async run(context, { job: said, task, step, state, limit, after, cause }) {
@@ -127,10 +127,10 @@ export const tasksKill = verb()({
   http: { method: 'POST', path: '/jobs/{job}/kills' },
   input: v.strictObject({
     job: changedJob,
-    task: v.optional(field('[task]', '<step>/<n>; alone, of the latest job', text)),
-    step: v.optional(field('--step <step>', 'all running tasks of this step, in place of one task', text)),
-    requeue: v.optional(field('--requeue', 'end its attempt and retry the task (the default)', flag), false),
-    fail: v.optional(field('--fail', 'end its attempt and fail the task permanently', flag), false),
+    task: option('[task]', '<step>/<n>; alone, of the latest job', text),
+    step: option('--step <step>', 'all running tasks of this step, in place of one task', text),
+    requeue: option('--requeue', 'end its attempt and retry the task (the default)', flag, false),
+    fail: option('--fail', 'end its attempt and fail the task permanently', flag, false),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).KILLED_TASK,
   async run(context, { job: said, task, step, requeue, fail }): Promise<KilledTasks> {
@@ -194,8 +194,8 @@ export const failures = listVerb({
   changes: false,
   http: { method: 'GET', path: '/jobs/{job}/failures' },
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    cause: v.optional(field('--cause <id>', 'show one cause in detail: its tasks, and the log of one of them', text)),
+    job: jobOrLatest,
+    cause: option('--cause <id>', 'show one cause in detail: its tasks, and the log of one of them', text),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).FAILURE_CAUSE,
   async run(context: VerbContext<FailuresEvent>, { job, cause }) {

@@ -203,6 +203,14 @@ export function field<const S extends Field>(spec: string, text: string, schema:
   return v.pipe(schema, v.description(text), v.metadata({ spec }));
 }
 
+/** A field that may be left out; it is then `fallback`, or undefined. */
+export function option<
+  const S extends Field,
+  const D extends v.Default<ReturnType<typeof field<S>>, undefined> = undefined,
+>(spec: string, text: string, schema: S, fallback?: D) {
+  return v.optional(field(spec, text, schema), fallback as D);
+}
+
 /** A field that names a file of the caller, read through `context.files`. */
 export function fileField(spec: string, text: string, file: FileKind) {
   return v.pipe(v.string(wrongText), v.description(text), v.metadata({ spec, file }));

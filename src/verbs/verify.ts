@@ -18,7 +18,7 @@ import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
-import { field, flag, listVerb, text, type VerbContext, verb } from './verb.ts';
+import { flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
 
@@ -57,15 +57,9 @@ interface FileCheck extends Pick<FileChecked, 'lines' | 'sha256' | 'checksum' | 
 }
 
 const FIELDS = {
-  job: v.optional(jobOrLatest),
-  repair: v.optional(
-    field('--repair', 'first re-send missing tasks, and rebuild the ledger from the store', flag),
-    false,
-  ),
-  deep: v.optional(
-    field('--deep', 'read every byte of outputs and pieces, and check that the inputs are unchanged', flag),
-    false,
-  ),
+  job: jobOrLatest,
+  repair: option('--repair', 'first re-send missing tasks, and rebuild the ledger from the store', flag, false),
+  deep: option('--deep', 'read every byte of outputs and pieces, and check that the inputs are unchanged', flag, false),
 };
 
 const RIGHTS = {
@@ -87,15 +81,15 @@ export const verify = verb<VerifyEvent>()({
   here: ({ check }) => check !== undefined,
   input: v.strictObject({
     ...FIELDS,
-    output: v.optional(
-      field('-o, --output <file>', 'write the complete evidence to one file as JSON Lines, for an auditor', text),
+    output: option(
+      '-o, --output <file>',
+      'write the complete evidence to one file as JSON Lines, for an auditor',
+      text,
     ),
-    check: v.optional(
-      field(
-        '--check <file>',
-        'check such a file on its own, on any machine; with a job, also whether its store holds that proof',
-        text,
-      ),
+    check: option(
+      '--check <file>',
+      'check such a file on its own, on any machine; with a job, also whether its store holds that proof',
+      text,
     ),
   }),
   answer: async () => (await import('../model/answers/verify.ts')).VERIFIED,
@@ -384,7 +378,7 @@ export const ledgerRebuild = verb<RebuildEvent>()({
   changes: true,
   http: { method: 'POST', path: '/rebuilds' },
   input: v.strictObject({
-    since: v.optional(field('--since <duration>', 'only jobs accepted within this time: 7d', duration)),
+    since: option('--since <duration>', 'only jobs accepted within this time: 7d', duration),
   }),
   answer: async () => (await import('../model/answers/upkeep.ts')).REBUILT,
   async run(context, { since }): Promise<RebuiltAnswer> {

@@ -12,7 +12,7 @@ import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
-import { field, flag, type VerbContext, verb } from './verb.ts';
+import { flag, option, type VerbContext, verb } from './verb.ts';
 
 export type WatchEvent =
   | { readonly event: 'status'; readonly status: JobStatus }
@@ -29,11 +29,8 @@ export const watch = verb<WatchEvent>()({
   http: null,
   lasts: () => true,
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    scale: v.optional(
-      field('--no-scale', "don't change the size of groups; by default they are raised as needed", flag),
-      true,
-    ),
+    job: jobOrLatest,
+    scale: option('--no-scale', "don't change the size of groups; by default they are raised as needed", flag, true),
   }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   exit: jobExit,
@@ -92,20 +89,15 @@ export const wait = verb()({
   http: null,
   lasts: () => true,
   input: v.strictObject({
-    job: v.optional(jobOrLatest),
-    timeout: v.optional(field('--timeout <duration>', 'stop waiting after this time', duration)),
-    untilLate: v.optional(
-      field(
-        '--until-late',
-        'return 6 once the projection has exceeded --finish-by for a while, or the deadline has passed',
-        flag,
-      ),
+    job: jobOrLatest,
+    timeout: option('--timeout <duration>', 'stop waiting after this time', duration),
+    untilLate: option(
+      '--until-late',
+      'return 6 once the projection has exceeded --finish-by for a while, or the deadline has passed',
+      flag,
       false,
     ),
-    scale: v.optional(
-      field('--no-scale', "don't change the size of groups; by default they are raised as needed", flag),
-      true,
-    ),
+    scale: option('--no-scale', "don't change the size of groups; by default they are raised as needed", flag, true),
   }),
   answer: async () => (await import('../model/answers/status.ts')).JOB_STATUS,
   exit: (status: JobStatus) => jobExit(status),

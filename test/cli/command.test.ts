@@ -29,7 +29,7 @@ const definition = defineCommand({
   options: OPTIONS,
   writes: false,
   output: null,
-  help: { examples: ['batchctl test'], exitCodes: [0], related: ['init'] },
+  help: { examples: ['batchctl test'], exitCodes: { 0: true }, related: ['init'] },
   run: async (input) => {
     seen.push(input);
   },

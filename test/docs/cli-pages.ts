@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { EXIT_ACTIONS, EXIT_MEANINGS } from '../../src/cli/command.ts';
+import { EXIT_ACTIONS, EXIT_MEANINGS, exitTexts } from '../../src/cli/command.ts';
 import {
   type ArgumentFacts,
   allCommandFacts,
@@ -158,12 +158,10 @@ function optionRow({ long, short, value, optional, choices, repeat, text }: Opti
 }
 
 function exitRows({ help }: CommandFacts): readonly (readonly [string, string])[] {
-  const said = new Map<number, string>([1, 2].map((code) => [code, EXIT_MEANINGS[code as 1 | 2]]));
-  for (const code of help.exitCodes) {
-    if (typeof code === 'number') said.set(code, EXIT_MEANINGS[code]);
-    else said.set(code[0], code[1]);
-  }
-  return [...said].sort(([a], [b]) => a - b).map(([code, text]) => [String(code), cell(text)]);
+  return exitTexts({ ...help, exitCodes: { 1: true, 2: true, ...help.exitCodes } }).map(([code, text]) => [
+    code,
+    cell(text),
+  ]);
 }
 
 function json({ name, output }: CommandFacts, sections: ReadonlyMap<string, string>): readonly string[] {

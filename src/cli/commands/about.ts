@@ -15,7 +15,7 @@ export function helpCommand(ctx: Context, table: CommandTable): CommandDefinitio
     help: {
       about: 'Without a topic it lists the commands that make up a day.',
       examples: ['batchctl help --all', 'batchctl help splits', 'batchctl help schedule add'],
-      exitCodes: [0],
+      exitCodes: { 0: true },
       related: ['version', 'schema'],
     },
     run: async ({ topic, all }) => {
@@ -69,7 +69,7 @@ export function versionCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'What a bug report needs. --version and -V print the version alone.',
       examples: ['batchctl version', 'batchctl version --json'],
-      exitCodes: [[0, 'also if the configuration is invalid']],
+      exitCodes: { 0: 'also if the configuration is invalid' },
       related: ['doctor', 'config show', 'help'],
     },
     run: async () => {
@@ -110,7 +110,7 @@ export function schemaCommand(ctx: Context, table: CommandTable): CommandDefinit
         'batchctl schema config > config.schema.json',
         'batchctl schema status',
       ],
-      exitCodes: [0],
+      exitCodes: { 0: true },
       related: ['init', 'plan', 'config show'],
     },
     run: async ({ what }) => {
@@ -168,7 +168,7 @@ export function configShowCommand(ctx: Context): CommandDefinition {
       about:
         'Flags override environment variables, which override the file, which overrides defaults. Secrets are hidden.',
       examples: ['batchctl config show', 'batchctl config show groups.default --profile prod --json'],
-      exitCodes: [0, [3, 'the configuration is invalid, or the profile does not exist'], [4, 'no such value']],
+      exitCodes: { 0: true, 3: 'the configuration is invalid, or the profile does not exist', 4: 'no such value' },
       related: ['schema', 'doctor', 'init'],
     },
     run: ({ path }) => configShow(ctx, path),

@@ -24,12 +24,12 @@ export function retryCommand(ctx: Context): CommandDefinition {
         'batchctl retry last --canary 2 --timeout 30m --dry-run',
         'batchctl retry last --task price/17 --set region=US',
       ],
-      exitCodes: [
-        [0, 'retried, or nothing had failed'],
-        [3, 'the corrected job file is invalid'],
-        [4, 'no such job, task or cause'],
-        [7, "refused: cancelled, not failed, a gather opened without it, or the corrected file is another job's"],
-      ],
+      exitCodes: {
+        0: 'retried, or nothing had failed',
+        3: 'the corrected job file is invalid',
+        4: 'no such job, task or cause',
+        7: "refused: cancelled, not failed, a gather opened without it, or the corrected file is another job's",
+      },
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
     show: () => beforeRaised(ctx, (retried) => showRetried(ctx, retried)),
@@ -65,11 +65,11 @@ export function skipCommand(ctx: Context): CommandDefinition {
         'batchctl skip last --step price --reason "no data for these days" --dry-run',
         'batchctl skip last --task price/17 --undo',
       ],
-      exitCodes: [
-        [0, 'skipped, now or before'],
-        [4, 'no such job, task or cause'],
-        [7, 'refused: the task is published, not part of the job or of a cancelled job; or it is too late to undo'],
-      ],
+      exitCodes: {
+        0: 'skipped, now or before',
+        4: 'no such job, task or cause',
+        7: 'refused: the task is published, not part of the job or of a cancelled job; or it is too late to undo',
+      },
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },
     show: () =>
@@ -102,11 +102,7 @@ export function killCommand(ctx: Context): CommandDefinition {
         'batchctl kill last price/17 --fail',
         'batchctl kill last --step price --dry-run',
       ],
-      exitCodes: [
-        [0, 'requested'],
-        [4, 'no such job or task'],
-        [7, 'refused: the task is decided, or the job closed'],
-      ],
+      exitCodes: { 0: 'requested', 4: 'no such job or task', 7: 'refused: the task is decided, or the job closed' },
       related: ['tasks', 'cancel', 'retry', 'logs'],
     },
     given: taskOfLatest,
@@ -127,11 +123,7 @@ export function pauseCommand(ctx: Context): CommandDefinition {
       about:
         'No task of the job is taken until it is resumed. Workers react within a third of a lease. A returned attempt does not count as a failure.',
       examples: ['batchctl pause last', 'batchctl pause key:month-end-2026-11 --now'],
-      exitCodes: [
-        [0, 'paused, now or before'],
-        [4, 'no such job'],
-        [7, 'refused: the job is closed'],
-      ],
+      exitCodes: { 0: 'paused, now or before', 4: 'no such job', 7: 'refused: the job is closed' },
       related: ['resume', 'cancel', 'status'],
     },
     show: () => ({
@@ -152,12 +144,12 @@ export function resumeCommand(ctx: Context): CommandDefinition {
       about:
         'Resumes a paused job, or completes an interrupted submission. Sends every undecided task at once; with --with they run as the corrected job file says.',
       examples: ['batchctl resume last', 'batchctl resume last --with job.yaml'],
-      exitCodes: [
-        [0, 'resumed'],
-        [3, 'the corrected job file is invalid'],
-        [4, 'no such job'],
-        [7, "refused: the job is closed, the corrected file is another job's, or the cost limit is reached"],
-      ],
+      exitCodes: {
+        0: 'resumed',
+        3: 'the corrected job file is invalid',
+        4: 'no such job',
+        7: "refused: the job is closed, the corrected file is another job's, or the cost limit is reached",
+      },
       related: ['pause', 'retry', 'worker', 'status'],
     },
     show: () => beforeRaised(ctx, (resumed) => answer(ctx, { json: resumed, text: () => resumedText(ctx, resumed) })),
@@ -175,11 +167,11 @@ export function cancelCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Ends a job permanently: stops running attempts and drops waiting tasks. Keeps its published outputs.',
       examples: ['batchctl cancel last --yes', 'batchctl cancel key:month-end-2026-11 --yes'],
-      exitCodes: [
-        [0, 'cancelled, now or before'],
-        [4, 'no such job'],
-        [7, 'refused: it ended in another way, or was not confirmed'],
-      ],
+      exitCodes: {
+        0: 'cancelled, now or before',
+        4: 'no such job',
+        7: 'refused: it ended in another way, or was not confirmed',
+      },
       related: ['pause', 'status', 'fetch'],
     },
     asks: true,
@@ -204,11 +196,11 @@ export function adjustCommand(ctx: Context): CommandDefinition {
         'batchctl adjust last --finish-by none',
         'batchctl adjust last --at "tomorrow 06:00"',
       ],
-      exitCodes: [
-        [0, 'changed, or unchanged because it was already so'],
-        [4, 'no such job'],
-        [7, 'refused: the job is closed; or --at for a job that may have started'],
-      ],
+      exitCodes: {
+        0: 'changed, or unchanged because it was already so',
+        4: 'no such job',
+        7: 'refused: the job is closed; or --at for a job that may have started',
+      },
       related: ['status', 'skip', 'retry', 'pause', 'scale'],
     },
     show: () => ({ answer: (adjusted) => answer(ctx, { json: adjusted, text: () => adjustedText(ctx, adjusted) }) }),

@@ -14,7 +14,7 @@ export function completionCommand(ctx: Context, table: CommandTable): CommandDef
       about:
         'Prints a script that completes commands, flags and their values, and names from the store: jobs, tasks, causes, run keys, groups, workers and profiles. For bash: eval "$(batchctl completion bash)" in ~/.bashrc. For zsh: a file _batchctl in $fpath. For fish: a file batchctl.fish in ~/.config/fish/completions.',
       examples: ['batchctl completion bash', 'batchctl completion fish > ~/.config/fish/completions/batchctl.fish'],
-      exitCodes: [0],
+      exitCodes: { 0: true },
       related: ['schema', 'config show'],
     },
     run: ({ shell }) => completion(ctx, table, shell),
@@ -43,7 +43,7 @@ export function completeWordsCommand(ctx: Context, table: CommandTable): Command
       about:
         'Called by the scripts that completion prints. Lists candidates for the last word, one per line. Never fails.',
       examples: ['batchctl __complete jobs -- status ""'],
-      exitCodes: [[0, 'also if there are no candidates']],
+      exitCodes: { 0: 'also if there are no candidates' },
       related: ['completion'],
     },
     run: ({ kind, rest }) => completeWords(ctx, table, kind, rest),

@@ -13,7 +13,7 @@ export function lsCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Lists the raw data in the store by key, and prints rows as they arrive.',
       examples: ['batchctl ls', 'batchctl ls claims/2026-11/ --checksums', 'batchctl ls --json claims/'],
-      exitCodes: [[0, 'also if there is none']],
+      exitCodes: { 0: 'also if there is none' },
       related: ['upload', 'rm'],
     },
     show: (_, { prefix, checksums }) => ({
@@ -86,7 +86,7 @@ export function rmCommand(ctx: Context): CommandDefinition {
       about:
         'Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.',
       examples: ['batchctl rm claims/2026-10.csv', 'batchctl rm claims/2026-10/ --yes'],
-      exitCodes: [0, [4, 'no such key'], [7, 'an open job reads it, or it was not confirmed']],
+      exitCodes: { 0: true, 4: 'no such key', 7: 'an open job reads it, or it was not confirmed' },
       related: ['ls', 'upload', 'prune'],
     },
     show: () => ({
@@ -134,12 +134,12 @@ export function uploadCommand(ctx: Context): CommandDefinition {
         'batchctl upload exports/ --to claims/2026-11 --include "*.csv" --exclude "*-draft.csv"',
         'batchctl upload exports/ --to claims/2026-11 --dry-run',
       ],
-      exitCodes: [
-        0,
-        [4, 'a path matches no file'],
-        [7, "an open job reads an object that would be replaced, or a file can't be read"],
-        [9, 'a file changed while it was uploaded'],
-      ],
+      exitCodes: {
+        0: true,
+        4: 'a path matches no file',
+        7: "an open job reads an object that would be replaced, or a file can't be read",
+        9: 'a file changed while it was uploaded',
+      },
       related: ['ls', 'rm', 'submit'],
     },
     run: (input) => uploadVerb({ ctx, ...input }),

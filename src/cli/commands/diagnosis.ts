@@ -19,11 +19,7 @@ export function doctorCommand(ctx: Context): CommandDefinition {
       about:
         'Checks everything that jobs depend on: the configuration, this machine, workers and open jobs. On the local profile, also the root directory and its file system, the ledger and the queue. On AWS, also the credentials and their expiry, the bucket, its lifecycle rules and conditional writes, queues, ledger, clock and proxy. All checks run at once and take seconds; one that hangs is abandoned. Leaves nothing behind.',
       examples: ['batchctl doctor', 'batchctl doctor --strict --json'],
-      exitCodes: [
-        [0, 'no check failed'],
-        [3, 'a check failed'],
-        [11, 'with --strict: a check warned'],
-      ],
+      exitCodes: { 0: 'no check failed', 3: 'a check failed', 11: 'with --strict: a check warned' },
       related: ['why', 'config show', 'workers', 'queue', 'notify test'],
     },
     options: { '--notify': 'only send a test event to all receivers, as batchctl notify test does' },
@@ -73,11 +69,11 @@ export function whyCommand(ctx: Context): CommandDefinition {
       about:
         'Explains why a job is slow, stuck or failing. Checks its journal and outputs, queues, workers and supervisors, the ledger, disks and credentials. Lists the most important cause first, each with the command that fixes it. Changes nothing.',
       examples: ['batchctl why', 'batchctl why last --json'],
-      exitCodes: [
-        [0, 'nothing is wrong: it runs normally, or it succeeded'],
-        [4, 'no such job'],
-        [11, 'it found one or more causes'],
-      ],
+      exitCodes: {
+        0: 'nothing is wrong: it runs normally, or it succeeded',
+        4: 'no such job',
+        11: 'it found one or more causes',
+      },
       related: ['status', 'failures', 'tasks', 'doctor'],
     },
     show: () => showing(ctx),

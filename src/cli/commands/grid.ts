@@ -24,12 +24,12 @@ export function scaleCommand(ctx: Context): CommandDefinition {
       about:
         'Makes a single request for the required size. Surplus workers finish their tasks and exit. Without a size, shows the size of each group, its backlog, and why launches fail. On AWS a worker is an instance of an Auto Scaling group; on the local profile it is a process on this machine, kept running until the size is 0.',
       examples: ['batchctl scale', 'batchctl scale 4', 'batchctl scale 0', 'batchctl scale 8 --max 8 --for 4h --auto'],
-      exitCodes: [
-        0,
-        [2, 'the size is outside --min and --max'],
-        [7, 'the group has no size; infra up has not created it'],
-        [8, 'the workers could not be started'],
-      ],
+      exitCodes: {
+        0: true,
+        2: 'the size is outside --min and --max',
+        7: 'the group has no size; infra up has not created it',
+        8: 'the workers could not be started',
+      },
       related: ['workers', 'queue', 'worker', 'why', 'infra up'],
     },
     show: (_, input) => showing(ctx, input),
@@ -148,7 +148,7 @@ export function workersCommand(ctx: Context): CommandDefinition {
       about:
         'Lists workers by their heartbeats, and the instances of their groups. "gone?" means that a worker missed four heartbeats without saying that it was leaving, or that its instance is gone. An instance without a worker is booting, or its boot failed; workers logs accepts its id too.',
       examples: ['batchctl workers', 'batchctl workers --group gpu', 'batchctl workers --all --json'],
-      exitCodes: [[0, 'also if there are none']],
+      exitCodes: { 0: 'also if there are none' },
       related: ['workers logs', 'workers drain', 'workers stop', 'scale'],
     },
     show: (_, { group }) => ({
@@ -224,7 +224,7 @@ export function workersLogsCommand(ctx: Context): CommandDefinition {
       about:
         "Prints a worker's log and boot log, also after it has exited. For an instance without a worker, prints the boot output. For the output of tasks, use batchctl logs.",
       examples: ['batchctl workers logs w-3k5m7p2q4r'],
-      exitCodes: [0, [4, 'no such worker, or it has no log yet']],
+      exitCodes: { 0: true, 4: 'no such worker, or it has no log yet' },
       related: ['workers', 'logs'],
     },
     show: () => ({
@@ -253,10 +253,7 @@ function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): Com
     help: {
       about: `${about} It reads the order at its next heartbeat.`,
       examples: [`batchctl workers ${order} w-3k5m7p2q4r`],
-      exitCodes: [
-        [0, 'ordered'],
-        [4, 'no such worker is running'],
-      ],
+      exitCodes: { 0: 'ordered', 4: 'no such worker is running' },
       related: ['workers', `workers ${order === 'drain' ? 'stop' : 'drain'}`, 'scale'],
     },
     show: () => ({
@@ -276,7 +273,7 @@ export function queueCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Counts are samples: an empty queue does not mean that a job is done. See batchctl status for that.',
       examples: ['batchctl queue', 'batchctl queue --group gpu --json'],
-      exitCodes: [0],
+      exitCodes: { 0: true },
       related: ['queue redrive', 'queue purge', 'scale', 'status'],
     },
     show: () => ({
@@ -304,10 +301,7 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
       about:
         'Sends dead letters back unchanged. If the task failed for good, it is retried in a new round, as with batchctl retry.',
       examples: ['batchctl queue redrive', 'batchctl queue redrive --job claims-20261130-1830-k3m5p --task price/12'],
-      exitCodes: [
-        [0, 'done; also if there are no dead letters'],
-        [4, 'no such job or task'],
-      ],
+      exitCodes: { 0: 'done; also if there are no dead letters', 4: 'no such job or task' },
       related: ['queue', 'retry', 'failures'],
     },
     show: () => ({
@@ -344,7 +338,7 @@ export function queuePurgeCommand(ctx: Context): CommandDefinition {
         'batchctl queue purge --confirm default',
         'batchctl queue purge --group gpu --job claims-20261130-1830-k3m5p --confirm gpu',
       ],
-      exitCodes: [0, [4, 'no such job'], [7, "--confirm is not the group's name, or the profile is protected"]],
+      exitCodes: { 0: true, 4: 'no such job', 7: "--confirm is not the group's name, or the profile is protected" },
       related: ['queue', 'cancel', 'pause', 'resume'],
     },
     show: () => {

@@ -35,7 +35,7 @@ export function initCommand(ctx: Context): CommandDefinition {
       about:
         'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with its most common extension: whole, one task each, if they are small and at least eight, or not text; otherwise cut by their format. A comment says why.',
       examples: ['batchctl init', 'batchctl init month-end --from claims.csv', 'batchctl init --from videos/'],
-      exitCodes: [0, [4, 'no such file, or no file in the directory']],
+      exitCodes: { 0: true, 4: 'no such file, or no file in the directory' },
       related: ['run', 'config show', 'schema'],
     },
     run: ({ dir, from }) => init(ctx, dir, from),

@@ -18,7 +18,7 @@ export function jobsCommand(ctx: Context): CommandDefinition {
         'batchctl jobs --state failed --since 7d',
         'batchctl jobs --label team=finance --json',
       ],
-      exitCodes: [[0, 'also if there are none']],
+      exitCodes: { 0: 'also if there are none' },
       related: ['status', 'tasks', 'submit'],
     },
     show: () => ({ answer: (rows) => showJobs(ctx, rows) }),
@@ -65,7 +65,7 @@ export function historyCommand(ctx: Context): CommandDefinition {
       about:
         'Shows who decided what about a job, and when: its acceptance and its journal, oldest first. `prune` keeps it.',
       examples: ['batchctl history last', 'batchctl history key:month-end-2026-11 --json'],
-      exitCodes: [0, [4, 'no such job']],
+      exitCodes: { 0: true, 4: 'no such job' },
       related: ['status', 'failures', 'verify', 'report'],
     },
     show: () => ({ answer: (lines) => showHistory(ctx, lines) }),

@@ -34,11 +34,7 @@ export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
         'batchctl manager token create ann --scope operate --expires 90d',
         'batchctl manager token create dashboard --url https://198.51.100.7',
       ],
-      exitCodes: [
-        [0, 'made'],
-        [3, 'the profile uses a manager'],
-        [7, 'refused: a token of that name exists'],
-      ],
+      exitCodes: { 0: 'made', 3: 'the profile uses a manager', 7: 'refused: a token of that name exists' },
       related: ['manager token list', 'manager token revoke', 'manager fingerprint', 'manager'],
     },
     run: (input) => managerTokenCreate({ ctx, ...input }),
@@ -132,10 +128,7 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
       about:
         "Sorted by name, with the time of last use. Managers record the time once an hour, so it may be up to an hour old. The manager's audit log records the token and caller of each call.",
       examples: ['batchctl manager token list', 'batchctl manager token list --json'],
-      exitCodes: [
-        [0, 'also if there are none'],
-        [3, 'the profile uses a manager'],
-      ],
+      exitCodes: { 0: 'also if there are none', 3: 'the profile uses a manager' },
       related: ['manager token create', 'manager token revoke'],
     },
     run: () => managerTokenList(ctx),
@@ -203,12 +196,7 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
     help: {
       about: `Every manager rejects it after at most ${FRESH_MS / 1_000} s, and closes its open connections. If several tokens, such as expired ones, have the name, all are revoked.`,
       examples: ['batchctl manager token revoke ann --yes'],
-      exitCodes: [
-        [0, 'revoked'],
-        [3, 'the profile uses a manager'],
-        [4, 'no such token'],
-        [7, 'refused: not confirmed'],
-      ],
+      exitCodes: { 0: 'revoked', 3: 'the profile uses a manager', 4: 'no such token', 7: 'refused: not confirmed' },
       related: ['manager token list', 'manager token create'],
     },
     run: ({ token }) => managerTokenRevoke(ctx, token),
@@ -245,7 +233,7 @@ export function managerFingerprintCommand(ctx: Context): CommandDefinition {
       about:
         "Prints the fingerprint of the certificate that the store's managers share. The first manager to listen beyond its own machine creates it. Put it into the profiles of clients as fingerprint. It is read from the store, so it is as trustworthy as your access to the store. A manager with --tls-cert uses that certificate instead.",
       examples: ['batchctl manager fingerprint'],
-      exitCodes: [0, [3, 'the profile uses a manager'], [4, 'no manager has created a certificate yet']],
+      exitCodes: { 0: true, 3: 'the profile uses a manager', 4: 'no manager has created a certificate yet' },
       related: ['manager', 'manager token create'],
     },
     run: () => managerFingerprint(ctx),

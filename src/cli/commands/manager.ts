@@ -32,11 +32,11 @@ export function managerCommand(ctx: Context, table: CommandTable): CommandDefini
       about:
         'Runs the job manager: the commands as an API, the dashboard, and a loop that fires schedules, looks after open jobs, sizes groups and delivers outputs. It is stateless: run any number of managers, alongside tick, on any hosts. On the first SIGTERM or Ctrl-C it waits up to a minute for running requests; the second stops it at once. It logs to stderr, one line per event, as JSON Lines with --json.',
       examples: ['batchctl manager --workers 2', 'batchctl manager --listen 127.0.0.1:9000 --json'],
-      exitCodes: [
-        [0, 'stopped on request'],
-        [3, 'no profile is selected, or the certificate is unusable'],
-        [8, "it can't listen at the address, or it hung; start it again"],
-      ],
+      exitCodes: {
+        0: 'stopped on request',
+        3: 'no profile is selected, or the certificate is unusable',
+        8: "it can't listen at the address, or it hung; start it again",
+      },
       related: ['tick', 'schedule add', 'scale', 'worker', 'infra up'],
     },
     run: (input) => manager({ ctx, table, ...input }),

@@ -42,12 +42,12 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
         'batchctl notify test',
         'batchctl notify test --to https://hooks.example.com/batch --secret env:HOOK_SECRET',
       ],
-      exitCodes: [
-        [0, 'every receiver accepted it'],
-        [3, 'the job file is invalid'],
-        [4, 'there is no receiver'],
-        [8, 'a receiver did not accept it'],
-      ],
+      exitCodes: {
+        0: 'every receiver accepted it',
+        3: 'the job file is invalid',
+        4: 'there is no receiver',
+        8: 'a receiver did not accept it',
+      },
       related: ['status', 'doctor', 'tick'],
     },
     run: ({ jobfile, to, secret }) => notifyTest(ctx, jobfile, to, secret),

@@ -22,12 +22,12 @@ export function planCommand(ctx: Context): CommandDefinition {
         'batchctl plan job.yaml --finish-by "tomorrow 06:00"',
         'batchctl plan job.yaml --input claims.csv --json',
       ],
-      exitCodes: [
-        0,
-        [3, 'the job file is invalid'],
-        [4, 'an input matches nothing'],
-        [7, 'more tasks than maxTasks, or the expected cost exceeds the limit'],
-      ],
+      exitCodes: {
+        0: true,
+        3: 'the job file is invalid',
+        4: 'an input matches nothing',
+        7: 'more tasks than maxTasks, or the expected cost exceeds the limit',
+      },
       related: ['submit', 'run', 'rehearse'],
     },
     show: (_, { jobfile, again }) => ({

@@ -14,10 +14,7 @@ export function pruneCommand(ctx: Context): CommandDefinition {
       about:
         'Removes the outputs, parts, failures and logs of closed jobs. Keeps job.json, the journal, proofs and run keys, so status, verify and history still work and a run key is not run twice. Also removes uncommitted submissions, code that no job uses, and leftovers of old workers. Keeps jobs that are open or not yet delivered, and those whose outputs an open job reads. Asks for confirmation; --yes confirms, --dry-run shows what would be removed.',
       examples: ['batchctl prune --dry-run', 'batchctl prune --older-than 90d --yes', 'batchctl prune --all'],
-      exitCodes: [
-        [0, 'removed, or there was nothing to remove'],
-        [7, 'not confirmed'],
-      ],
+      exitCodes: { 0: 'removed, or there was nothing to remove', 7: 'not confirmed' },
       related: ['jobs', 'verify', 'rm', 'ledger rebuild'],
     },
     show: () => {

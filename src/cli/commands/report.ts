@@ -19,11 +19,11 @@ const HELP: CommandHelp = {
     'batchctl report last --compare last --regress 20%',
     'batchctl report key:month-end-2026-11 --format csv -o attempts.csv',
   ],
-  exitCodes: [
-    [0, 'in any state of the job'],
-    [4, 'no such job, or no job to compare with'],
-    [11, 'with --regress: a figure is worse'],
-  ],
+  exitCodes: {
+    0: 'in any state of the job',
+    4: 'no such job, or no job to compare with',
+    11: 'with --regress: a figure is worse',
+  },
   related: ['status', 'failures', 'tasks', 'verify', 'logs'],
 };
 

@@ -66,13 +66,13 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
         'batchctl reproduce last price/17 --run',
         'batchctl reproduce last price/17 -o /tmp/price-17 && /tmp/price-17/run.sh',
       ],
-      exitCodes: [
-        [0, 'set up; with --run: it ended, successfully or not'],
-        [3, "a secret can't be read here"],
-        [4, 'no such job or task, or its input does not exist (yet or any more)'],
-        [7, 'refused: the directory is in use'],
-        [9, 'the input has changed since the job was accepted'],
-      ],
+      exitCodes: {
+        0: 'set up; with --run: it ended, successfully or not',
+        3: "a secret can't be read here",
+        4: 'no such job or task, or its input does not exist (yet or any more)',
+        7: 'refused: the directory is in use',
+        9: 'the input has changed since the job was accepted',
+      },
       related: ['failures', 'logs', 'retry', 'tasks'],
     },
     run: (typed) => {

@@ -33,7 +33,7 @@ export function scheduleLsCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Shows the next firing of each schedule and the result of the last.',
       examples: ['batchctl schedule ls', 'batchctl schedule ls --json'],
-      exitCodes: [[0, 'also if there are none']],
+      exitCodes: { 0: 'also if there are none' },
       related: ['schedule show', 'schedule next', 'schedule add', 'tick'],
     },
     show: () => ({ answer: (rows) => showList(ctx, rows) }),
@@ -61,7 +61,7 @@ export function scheduleShowCommand(ctx: Context): CommandDefinition {
       about:
         'Shows what it fires and when, and the results of its last ten periods. A period that did not fire in time is missed; run it with schedule run.',
       examples: ['batchctl schedule show month-end', 'batchctl schedule show month-end --json'],
-      exitCodes: [0, [4, 'no such schedule']],
+      exitCodes: { 0: true, 4: 'no such schedule' },
       related: ['schedule ls', 'schedule next', 'schedule run', 'status'],
     },
     show: () => {
@@ -101,7 +101,7 @@ export function scheduleNextCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Shows the next ten firings, soonest first. A paused schedule has none.',
       examples: ['batchctl schedule next', 'batchctl schedule next month-end --json'],
-      exitCodes: [0, [4, 'no such schedule']],
+      exitCodes: { 0: true, 4: 'no such schedule' },
       related: ['schedule show', 'schedule ls', 'schedule run'],
     },
     show: (_, { name }) => ({ answer: (rows) => showComing(ctx, rows, name) }),
@@ -130,10 +130,7 @@ export function schedulePauseCommand(ctx: Context): CommandDefinition {
       about:
         'Stops firing the schedule until it is resumed. Periods that fall due meanwhile are not made up for; run them with schedule run. Jobs that have started continue.',
       examples: ['batchctl schedule pause month-end'],
-      exitCodes: [
-        [0, 'paused, now or before'],
-        [4, 'no such schedule'],
-      ],
+      exitCodes: { 0: 'paused, now or before', 4: 'no such schedule' },
       related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
     },
     show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was already paused', 'paused') }),
@@ -146,10 +143,7 @@ export function scheduleResumeCommand(ctx: Context): CommandDefinition {
       about:
         'Resumes firing at the next time. To run periods that fell due during the pause, use schedule run for each.',
       examples: ['batchctl schedule resume month-end'],
-      exitCodes: [
-        [0, 'resumed, or was not paused'],
-        [4, 'no such schedule'],
-      ],
+      exitCodes: { 0: 'resumed, or was not paused', 4: 'no such schedule' },
       related: ['schedule pause', 'schedule next', 'schedule run', 'resume'],
     },
     show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was not paused', 'resumed') }),
@@ -168,11 +162,7 @@ export function scheduleRmCommand(ctx: Context): CommandDefinition {
       about:
         'The schedule stops firing. Its jobs and the run keys of its periods stay, so a new schedule of the same name runs none of them again.',
       examples: ['batchctl schedule rm month-end --yes'],
-      exitCodes: [
-        [0, 'removed'],
-        [4, 'no such schedule'],
-        [7, 'refused: not confirmed'],
-      ],
+      exitCodes: { 0: 'removed', 4: 'no such schedule', 7: 'refused: not confirmed' },
       related: ['schedule pause', 'schedule add', 'schedule ls'],
     },
     show: () => ({
@@ -194,12 +184,12 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
         'batchctl schedule run month-end --period 2026-11',
         'batchctl schedule run nightly --period 2026-11-30T04:15',
       ],
-      exitCodes: [
-        [0, 'submitted, or it already existed'],
-        [2, 'usage error: the schedule has no such period'],
-        [4, 'no such schedule, or an input matches nothing'],
-        [7, 'refused: the period ran with other content'],
-      ],
+      exitCodes: {
+        0: 'submitted, or it already existed',
+        2: 'usage error: the schedule has no such period',
+        4: 'no such schedule, or an input matches nothing',
+        7: 'refused: the period ran with other content',
+      },
       related: ['schedule show', 'schedule next', 'submit', 'status', 'tick'],
     },
     show: () => {
@@ -236,12 +226,12 @@ export function scheduleAddCommand(ctx: Context): CommandDefinition {
         "batchctl schedule add nightly job.yaml --cron '15 4 * * 1-5' --input 'store:increments/' --finish-by 07:00",
         'batchctl schedule add closing close.yaml --calendar nth-business-day:3 --time 06:00 --month-before --replace',
       ],
-      exitCodes: [
-        [0, 'created, changed, or unchanged'],
-        [3, 'the job file is invalid'],
-        [4, 'one of its files, or the holidays file, does not exist'],
-        [7, 'refused: another schedule has that name'],
-      ],
+      exitCodes: {
+        0: 'created, changed, or unchanged',
+        3: 'the job file is invalid',
+        4: 'one of its files, or the holidays file, does not exist',
+        7: 'refused: another schedule has that name',
+      },
       related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
     },
     show: () => {

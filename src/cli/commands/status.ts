@@ -10,10 +10,7 @@ export function statusCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Shows the progress of each step. It costs the same for ten tasks and for ten million.',
       examples: ['batchctl status', 'batchctl status -w', 'batchctl status key:month-end-2026-11 --json'],
-      exitCodes: [
-        [0, 'in any state of the job'],
-        [4, 'no such job'],
-      ],
+      exitCodes: { 0: 'in any state of the job', 4: 'no such job' },
       related: ['watch', 'wait', 'tasks', 'jobs'],
     },
     options: {

@@ -20,15 +20,12 @@ export function submitCommand(ctx: Context): CommandDefinition {
         'batchctl submit job.yaml --run-key month-end-2026-11 --input claims.csv',
         'batchctl submit job.yaml --at "tomorrow 02:00"',
       ],
-      exitCodes: [
-        [0, 'submitted, or it already existed'],
-        [3, 'the job file is invalid'],
-        [4, 'an input matches nothing'],
-        [
-          7,
-          'refused: other content under the key, a cost limit prevents it, or --at (on AWS also --finish-by, --max-cost) without a manager or tick',
-        ],
-      ],
+      exitCodes: {
+        0: 'submitted, or it already existed',
+        3: 'the job file is invalid',
+        4: 'an input matches nothing',
+        7: 'refused: other content under the key, a cost limit prevents it, or --at (on AWS also --finish-by, --max-cost) without a manager or tick',
+      },
       related: ['run', 'plan', 'status', 'watch', 'schedule add', 'tick', 'scale', 'worker'],
     },
     options: { '-w, --watch': 'then watch it until it ends' },

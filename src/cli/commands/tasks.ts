@@ -17,10 +17,7 @@ export function tasksCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Lists tasks by step and number, one per line; with --task, one attempt per line.',
       examples: ['batchctl tasks last --state failed', 'batchctl tasks last --task price/17'],
-      exitCodes: [
-        [0, 'also if there are none'],
-        [4, 'no such job, step or task'],
-      ],
+      exitCodes: { 0: 'also if there are none', 4: 'no such job, step or task' },
       related: ['failures', 'logs', 'reproduce', 'retry', 'kill', 'status'],
     },
     show: (_, options) => ({
@@ -98,10 +95,7 @@ export function failuresCommand(ctx: Context): CommandDefinition {
       about:
         'Shows why tasks failed for good, as of now. Failures are grouped by step, exit code, reason and last line of stderr, ignoring numbers, ids, paths and times. A cause has the same id in every job. Also works while the job is running.',
       examples: ['batchctl failures', 'batchctl failures last --cause qip7w6', 'batchctl failures last --json'],
-      exitCodes: [
-        [0, 'also if nothing failed for good'],
-        [4, 'no such job or cause'],
-      ],
+      exitCodes: { 0: 'also if nothing failed for good', 4: 'no such job or cause' },
       related: ['retry', 'skip', 'reproduce', 'logs', 'tasks', 'why'],
     },
     show: (_, options) => showing(ctx, options.cause !== undefined),
@@ -274,11 +268,7 @@ export function logsCommand(ctx: Context): CommandDefinition {
         'batchctl logs price/17 -f',
         'batchctl logs last -f',
       ],
-      exitCodes: [
-        [0, 'also if nothing was written'],
-        [4, 'no such job or task'],
-        [130, 'Ctrl-C while following'],
-      ],
+      exitCodes: { 0: 'also if nothing was written', 4: 'no such job or task', 130: 'Ctrl-C while following' },
       related: ['failures', 'tasks', 'status', 'retry', 'reproduce'],
     },
     given: taskOfLatest,

@@ -32,12 +32,12 @@ export function verifyCommand(ctx: Context): CommandDefinition {
         'batchctl verify --check evidence.ndjson',
         'batchctl verify last --repair',
       ],
-      exitCodes: [
-        [0, 'proven'],
-        [4, 'no such job, or no file to check'],
-        [6, 'the job is not closed, so there is no proof'],
-        [9, 'the proof failed: something is missing, duplicated or altered; or the checked file is invalid'],
-      ],
+      exitCodes: {
+        0: 'proven',
+        4: 'no such job, or no file to check',
+        6: 'the job is not closed, so there is no proof',
+        9: 'the proof failed: something is missing, duplicated or altered; or the checked file is invalid',
+      },
       related: ['status', 'wait', 'fetch', 'ledger rebuild'],
     },
     options: {
@@ -145,7 +145,7 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
       about:
         "Rebuilds the ledger's records of every job from the store. Only adds records and deletes nothing; may run while workers work, and may be repeated. The store has no record of workers, waiting times and returned attempts, so those stay unknown.",
       examples: ['batchctl ledger rebuild', 'batchctl ledger rebuild --since 7d'],
-      exitCodes: [[0, "done; jobs and failures that can't be read are listed"]],
+      exitCodes: { 0: "done; jobs and failures that can't be read are listed" },
       related: ['verify', 'jobs', 'status', 'report'],
     },
     show: () => {

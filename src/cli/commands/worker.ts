@@ -36,12 +36,12 @@ export function workerCommand(ctx: Context): CommandDefinition {
       about:
         'Runs a worker, from a shell, systemd or EC2 user-data. The first SIGTERM or Ctrl-C drains it; the second returns running tasks to the queue. On EC2 it reacts to interruption notices for its instance, and leaves its Auto Scaling group when it exits.',
       examples: ['batchctl worker --until-empty', 'batchctl worker --group gpu --slots 4'],
-      exitCodes: [
-        [0, 'drained, or done'],
-        [6, 'no worker takes the upstream work, or the credentials expired'],
-        [7, '--max-failures'],
-        [8, 'gave up on a service'],
-      ],
+      exitCodes: {
+        0: 'drained, or done',
+        6: 'no worker takes the upstream work, or the credentials expired',
+        7: '--max-failures',
+        8: 'gave up on a service',
+      },
       related: ['workers', 'scale', 'queue'],
     },
     run: (input) => worker({ ctx, ...input }),
@@ -121,7 +121,7 @@ export function workerSupervisorCommand(ctx: Context): CommandDefinition {
     help: {
       about: 'Started by scale. Keeps as many workers of a group running on this machine as its size says.',
       examples: ['batchctl worker-supervisor --group default'],
-      exitCodes: [[0, 'the size is 0, it was stopped, or another process supervises the group']],
+      exitCodes: { 0: 'the size is 0, it was stopped, or another process supervises the group' },
       related: ['scale', 'workers'],
     },
     run: ({ group }) => workerSupervisor(ctx, group),

@@ -8,6 +8,7 @@ import type { Platform } from '../../../ports/platform.ts';
 import { Refusal } from '../error-answers.ts';
 import { BOUNDS, goneSignal } from '../limits.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
+import { object } from '../openapi/service-paths.ts';
 import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
@@ -31,13 +32,12 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
   const uploads = new Uploads(platform);
   acceptBytes(app);
   const url = `${API}/objects`;
-  const key = { schema: { querystring: query({ key: TEXT }, ['key']) }, config: READ, exposeHeadRoute: false };
+  const key = { schema: { querystring: object({ key: TEXT }) }, config: READ, exposeHeadRoute: false };
   app.get<WithKey>(url, key, (request, reply) => download(store, request.query.key, request, reply));
   app.head<WithKey>(url, key, (request, reply) => look(store, request.query.key, request, reply));
 
-  const page = query({ prefix: TEXT, after: TEXT, limit: { type: 'string', pattern: '^[1-9][0-9]{0,3}$' } }, [
-    'prefix',
-  ]);
+  const limit = { type: 'string', pattern: '^[1-9][0-9]{0,3}$' };
+  const page = object({ prefix: TEXT, after: TEXT, limit }, 'after', 'limit');
   app.get<Listing>(
     `${url}/list`,
     { schema: { querystring: page }, config: READ, exposeHeadRoute: false },
@@ -57,7 +57,7 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
   app.post<Begin>(`${API}/uploads`, { schema: { body: OBJECT_SCHEMAS.UploadAsked }, config: SUBMIT }, ({ body }) =>
     uploads.begin({ ifAbsent: false, ...body }),
   );
-  const gone = query({ key: TEXT, upload: TEXT }, ['key', 'upload']);
+  const gone = object({ key: TEXT, upload: TEXT });
   app.delete<Abort>(`${API}/uploads`, { schema: { querystring: gone }, config: SUBMIT }, async (request) => {
     await uploads.abort(request.query.key, request.query.upload);
     return { upload: request.query.upload };
@@ -81,17 +81,14 @@ function addParts(app: FastifyInstance, uploads: Uploads): void {
 }
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
-const query = (properties: Readonly<Record<string, unknown>>, required: readonly string[]) => ({
-  ...{ type: 'object', additionalProperties: false, required, properties },
-});
-const PUT = query(
+const PUT = object(
   {
     key: TEXT,
     size: { type: 'string', pattern: '^[0-9]{1,15}$' },
     sha256: { type: 'string', pattern: '^[0-9a-f]{64}$' },
     ifAbsent: { enum: ['true', 'false'] },
   },
-  ['key', 'size', 'sha256'],
+  'ifAbsent',
 );
 
 /** Accepts raw bytes as they arrive, on the one route that puts them. */

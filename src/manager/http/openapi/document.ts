@@ -9,6 +9,8 @@ import {
   ERROR_SCHEMA,
   ERRORS,
   type Json,
+  object,
+  operation,
   SERVICE_SCHEMAS,
   servicePaths,
   VERB_HEADERS,
@@ -52,53 +54,26 @@ export function openApiDocument(verbs: VerbRunner): Json {
 const sorted = (record: Readonly<Record<string, unknown>>): Json =>
   Object.fromEntries(Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1)));
 
+/** The answer of a health check, which needs no token. */
+const answersStatus = (description: string, status: string): Json => {
+  const schema = { type: 'object', required: ['status'], properties: { status: { const: status } } };
+  return { 200: { description, content: { 'application/json': { schema } } } };
+};
+
 const HEALTH = {
-  operationId: 'health',
-  summary: 'whether the manager responds; no token required',
-  tags: ['service'],
-  security: [],
-  responses: {
-    200: {
-      description: 'it responds',
-      content: {
-        'application/json': {
-          schema: { type: 'object', required: ['status'], properties: { status: { const: 'ok' } } },
-        },
-      },
-    },
-  },
+  ...{ operationId: 'health', summary: 'whether the manager responds; no token required' },
+  ...{ tags: ['service'], security: [], responses: answersStatus('it responds', 'ok') },
 };
 
 const READY = {
-  operationId: 'ready',
-  summary: 'whether the manager can accept callers; no token required',
-  tags: ['service'],
-  security: [],
-  responses: {
-    200: {
-      description: 'it can',
-      content: {
-        'application/json': {
-          schema: { type: 'object', required: ['status'], properties: { status: { const: 'ready' } } },
-        },
-      },
-    },
-    503: { $ref: '#/components/responses/Failed' },
-  },
+  ...{ operationId: 'ready', summary: 'whether the manager can accept callers; no token required' },
+  ...{ tags: ['service'], security: [] },
+  responses: { ...answersStatus('it can', 'ready'), 503: { $ref: '#/components/responses/Failed' } },
 };
 
-const METRICS = {
-  operationId: 'metrics',
-  summary: 'metrics of the stack and of the manager, for Prometheus',
-  description: 'Requires the scope `read`.',
-  tags: ['service'],
-  'x-scope': 'read',
-  responses: {
-    200: { description: 'metrics', content: { 'text/plain': { schema: { type: 'string' } } } },
-    '4XX': { $ref: '#/components/responses/Refused' },
-    '5XX': { $ref: '#/components/responses/Failed' },
-  },
-};
+const METRICS = operation('service', 'metrics', 'read', 'metrics of the stack and of the manager, for Prometheus', {
+  responses: { 200: { description: 'metrics', content: { 'text/plain': { schema: { type: 'string' } } } } },
+});
 
 /** `schedule add` is scheduleAdd. */
 const camel = (name: string): string => name.replace(/ ([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -204,8 +179,7 @@ function requestBody(fields: readonly Field[]): Json {
 
 function response(verb: Verb): Json {
   const ref = { $ref: `#/components/schemas/${answerName(verb)}` };
-  const items = { type: 'array', items: ref };
-  const list = { type: 'object', required: ['items'], additionalProperties: false, properties: { items } };
+  const list = object({ items: { type: 'array', items: ref } });
   return {
     description: verb.list ? 'the complete list' : 'the answer',
     headers: VERB_HEADERS,

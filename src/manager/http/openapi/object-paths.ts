@@ -1,4 +1,4 @@
-import { ERRORS, type Json, json, type PathEntry, ref } from './service-paths.ts';
+import { type Json, json, object, operation, type PathEntry, ref } from './service-paths.ts';
 
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
   ...{ name, in: 'query', required, description, schema },
@@ -13,7 +13,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/objects',
       'GET',
-      operation('getObject', 'read', "an object's bytes", {
+      operation('objects', 'getObject', 'read', "an object's bytes", {
         about:
           'On S3, the answer is 307 with a URL that is signed for a few minutes; follow it without the token. Otherwise the answer contains the bytes. `Range` and `If-Match` are supported, and metadata is returned as `x-amz-meta-*`, like S3.',
         parameters: [KEY],
@@ -27,7 +27,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/objects',
       'HEAD',
-      operation('headObject', 'read', 'size and metadata of an object', {
+      operation('objects', 'headObject', 'read', 'size and metadata of an object', {
         about: 'Size, entity tag, time and metadata as headers; the time in milliseconds as `x-batchctl-modified`.',
         parameters: [KEY],
         responses: { 200: { description: 'it exists', headers: ETAG } },
@@ -36,7 +36,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/objects',
       'PUT',
-      operation('putObject', 'submit', 'upload an object through the manager', {
+      operation('objects', 'putObject', 'submit', 'upload an object through the manager', {
         about:
           'Only if `POST /uploads` says so. The object appears only when all bytes have arrived with the right checksum.',
         parameters: [
@@ -52,7 +52,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/objects/list',
       'GET',
-      operation('listObjects', 'read', 'keys below a prefix, in order', {
+      operation('objects', 'listObjects', 'read', 'keys below a prefix, in order', {
         parameters: [
           query('prefix', 'data/, jobs/JOB/...', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
           query('after', 'only keys after this one: `next` of the previous page'),
@@ -64,7 +64,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/uploads',
       'POST',
-      operation('beginUpload', 'submit', 'ask how to upload an object', {
+      operation('objects', 'beginUpload', 'submit', 'ask how to upload an object', {
         about: BEGIN,
         ...takes('UploadAsked', 'UploadWay'),
       }),
@@ -72,7 +72,7 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/uploads',
       'DELETE',
-      operation('abortUpload', 'submit', 'abort a multipart upload', {
+      operation('objects', 'abortUpload', 'submit', 'abort a multipart upload', {
         parameters: [
           KEY,
           query('upload', 'id of the upload', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
@@ -83,12 +83,18 @@ export function objectPaths(): readonly PathEntry[] {
     [
       '/uploads/parts',
       'POST',
-      operation('uploadParts', 'submit', 'get URLs for parts of an upload', takes('PartsAsked', 'PartUrls')),
+      operation('objects', 'uploadParts', 'submit', 'get URLs for parts of an upload', takes('PartsAsked', 'PartUrls')),
     ],
     [
       '/uploads/completions',
       'POST',
-      operation('completeUpload', 'submit', 'complete an upload from its parts', takes('CompletionAsked', 'Put')),
+      operation(
+        'objects',
+        'completeUpload',
+        'submit',
+        'complete an upload from its parts',
+        takes('CompletionAsked', 'Put'),
+      ),
     ],
   ];
 }
@@ -96,27 +102,7 @@ export function objectPaths(): readonly PathEntry[] {
 const BEGIN =
   '`present`: the bytes exist already. `put`: send them with one PUT to `url` with `headers`; send the token only if `token` is true. `parts`: send slices of `partSize` bytes, each with a PUT to a URL signed by `/uploads/parts`, then complete the upload. The bucket removes uncompleted uploads after a week. A key that an open job reads is not replaced.';
 
-interface About {
-  readonly about?: string;
-  readonly parameters?: readonly Json[];
-  readonly requestBody?: Json;
-  readonly responses: Json;
-}
-
-function operation(operationId: string, scope: string, summary: string, { about, responses, ...rest }: About): Json {
-  const description = `${about === undefined ? '' : `${about}\n\n`}Requires the scope \`${scope}\`.`;
-  return {
-    operationId,
-    summary,
-    description,
-    tags: ['objects'],
-    'x-scope': scope,
-    ...rest,
-    responses: { ...responses, ...ERRORS },
-  };
-}
-
-function takes(asked: string, answered: string): Pick<About, 'requestBody' | 'responses'> {
+function takes(asked: string, answered: string): { readonly requestBody: Json; readonly responses: Json } {
   return {
     requestBody: { required: true, content: { 'application/json': { schema: ref(asked) } } },
     responses: json(ref(answered)),
@@ -130,15 +116,11 @@ const URL_TEXT = { type: 'string', description: 'relative to this document if it
 const HEADERS = { type: 'object', additionalProperties: { type: 'string' } } as const;
 const PART_NUMBER = { type: 'integer', minimum: 1, maximum: 10_000 } as const;
 
-const object = (required: readonly string[], properties: Json) => ({
-  ...{ type: 'object', additionalProperties: false, required, properties },
-});
-
 export const OBJECT_SCHEMAS = {
-  ObjectPage: object(['items', 'next'], {
+  ObjectPage: object({
     items: {
       type: 'array',
-      items: object(['key', 'size', 'etag', 'modified'], {
+      items: object({
         key: { type: 'string' },
         size: COUNT,
         etag: { type: 'string', description: 'without quotes' },
@@ -147,59 +129,65 @@ export const OBJECT_SCHEMAS = {
     },
     next: { type: ['string', 'null'], description: 'the `after` of the next page; null on the last page' },
   }),
-  Put: object(['created', 'etag'], {
+  Put: object({
     created: { type: 'boolean', description: 'false only with ifAbsent: the key has another object' },
     etag: { type: 'string', description: 'without quotes' },
   }),
-  UploadAsked: object(['key', 'size', 'sha256'], {
-    key: TEXT,
-    size: COUNT,
-    sha256: SHA256,
-    ifAbsent: { type: 'boolean' },
-  }),
+  UploadAsked: object(
+    {
+      key: TEXT,
+      size: COUNT,
+      sha256: SHA256,
+      ifAbsent: { type: 'boolean' },
+    },
+    'ifAbsent',
+  ),
   UploadWay: {
     oneOf: [
-      object(['way', 'etag'], { way: { const: 'present' }, etag: { type: 'string' } }),
-      object(['way', 'url', 'headers', 'token'], {
+      object({ way: { const: 'present' }, etag: { type: 'string' } }),
+      object({
         way: { const: 'put' },
         url: URL_TEXT,
         headers: HEADERS,
         token: { type: 'boolean', description: 'true: the URL is here, and requires the token' },
       }),
-      object(['way', 'upload', 'partSize'], {
+      object({
         way: { const: 'parts' },
         upload: { type: 'string', description: 'id of the upload' },
         partSize: { ...COUNT, description: 'bytes; the last part may be smaller' },
       }),
     ],
   },
-  PartsAsked: object(['key', 'upload', 'parts'], {
+  PartsAsked: object({
     key: TEXT,
     upload: TEXT,
     parts: {
       type: 'array',
       minItems: 1,
       maxItems: 100,
-      items: object(['number', 'size', 'sha256'], { number: PART_NUMBER, size: COUNT, sha256: SHA256 }),
+      items: object({ number: PART_NUMBER, size: COUNT, sha256: SHA256 }),
     },
   }),
-  PartUrls: object(['items'], {
+  PartUrls: object({
     items: {
       type: 'array',
-      items: object(['number', 'url', 'headers'], { number: PART_NUMBER, url: URL_TEXT, headers: HEADERS }),
+      items: object({ number: PART_NUMBER, url: URL_TEXT, headers: HEADERS }),
     },
   }),
-  CompletionAsked: object(['key', 'upload', 'size', 'parts'], {
-    key: TEXT,
-    upload: TEXT,
-    size: COUNT,
-    ifAbsent: { type: 'boolean' },
-    parts: {
-      type: 'array',
-      minItems: 1,
-      maxItems: 10_000,
-      items: object(['number', 'etag', 'sha256'], { number: PART_NUMBER, etag: TEXT, sha256: SHA256 }),
+  CompletionAsked: object(
+    {
+      key: TEXT,
+      upload: TEXT,
+      size: COUNT,
+      ifAbsent: { type: 'boolean' },
+      parts: {
+        type: 'array',
+        minItems: 1,
+        maxItems: 10_000,
+        items: object({ number: PART_NUMBER, etag: TEXT, sha256: SHA256 }),
+      },
     },
-  }),
-  UploadGivenUp: object(['upload'], { upload: { type: 'string' } }),
+    'ifAbsent',
+  ),
+  UploadGivenUp: object({ upload: { type: 'string' } }),
 } as const;

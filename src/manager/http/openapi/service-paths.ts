@@ -13,6 +13,39 @@ export const json = (schema: Json, description = 'the answer'): Json => ({
 });
 const listOf = (name: string): Json => ({ type: 'array', items: ref(name) });
 
+/** An object with exactly these properties, all required but for those named. */
+export const object = <P extends Json>(properties: P, ...optional: readonly (keyof P)[]) => ({
+  type: 'object',
+  required: Object.keys(properties).filter((name) => !optional.includes(name)),
+  additionalProperties: false,
+  properties,
+});
+
+interface Operation {
+  readonly about?: string;
+  readonly parameters?: readonly Json[];
+  readonly requestBody?: Json;
+  readonly responses: Json;
+  readonly 'x-event'?: Json;
+}
+
+export function operation(
+  tag: string,
+  operationId: string,
+  scope: string,
+  summary: string,
+  { about, responses, ...rest }: Operation,
+): Json {
+  const description = `${about === undefined ? '' : `${about}\n\n`}Requires the scope \`${scope}\`.`;
+  return {
+    ...{ operationId, summary, description, tags: [tag], 'x-scope': scope, ...rest },
+    responses: { ...responses, ...ERRORS },
+  };
+}
+
+const shows = (operationId: string, summary: string, what: Operation): Json =>
+  operation('service', operationId, 'read', summary, what);
+
 /** The manager's paths other than verbs. */
 export function servicePaths(): readonly PathEntry[] {
   return [
@@ -32,93 +65,54 @@ export function servicePaths(): readonly PathEntry[] {
         },
       },
     ],
-    [
-      '/openapi.json',
-      'GET',
-      {
-        operationId: 'openapi',
-        summary: 'this document',
-        description: 'Requires the scope `read`.',
-        tags: ['service'],
-        'x-scope': 'read',
-        responses: { ...json({ type: 'object' }), ...ERRORS },
-      },
-    ],
+    ['/openapi.json', 'GET', shows('openapi', 'this document', { responses: json({ type: 'object' }) })],
     [
       '/health',
       'GET',
-      {
-        operationId: 'managerHealth',
-        summary: 'state of the manager: its store and duties',
-        description:
-          'Always 200: `status` tells whether something needs attention. `/readyz` is for load balancers. Requires the scope `read`.',
-        tags: ['service'],
-        'x-scope': 'read',
-        responses: { ...json(ref('ManagerHealth')), ...ERRORS },
-      },
+      shows('managerHealth', 'state of the manager: its store and duties', {
+        about: 'Always 200: `status` tells whether something needs attention. `/readyz` is for load balancers.',
+        responses: json(ref('ManagerHealth')),
+      }),
     ],
-    [
-      '/me',
-      'GET',
-      {
-        operationId: 'me',
-        summary: 'the caller, and the manager that is called',
-        description: 'Requires the scope `read`.',
-        tags: ['service'],
-        'x-scope': 'read',
-        responses: { ...json(ref('Me')), ...ERRORS },
-      },
-    ],
+    ['/me', 'GET', shows('me', 'the caller, and the manager that is called', { responses: json(ref('Me')) })],
     [
       '/periods',
       'GET',
-      {
-        operationId: 'periods',
-        summary: 'the latest runs of all jobs, by job and period',
-        description:
-          'A grid for each length of period that run keys and schedules name: month, quarter, week, day. A run whose key names no period is in the day of its submission. Rehearsals are left out. Looks at the newest 2,000 jobs. Requires the scope `read`.',
-        tags: ['service'],
-        'x-scope': 'read',
-        parameters: [
-          {
-            name: 'tz',
-            in: 'query',
-            description: 'IANA zone of the days; UTC unless given',
-            schema: { type: 'string' },
-          },
-        ],
-        responses: { ...json(ref('Periods')), ...ERRORS },
-      },
+      shows('periods', 'the latest runs of all jobs, by job and period', {
+        about:
+          'A grid for each length of period that run keys and schedules name: month, quarter, week, day. A run whose key names no period is in the day of its submission. Rehearsals are left out. Looks at the newest 2,000 jobs.',
+        parameters: [{ name: 'tz', in: 'query', description: 'IANA zone of the days; UTC unless given', schema: TEXT }],
+        responses: json(ref('Periods')),
+      }),
     ],
     ['/events', 'GET', events('overview', 'overview', 'Overview', 'everything that is going on, as it changes')],
     [
       '/jobs/{job}/events',
       'GET',
-      {
-        ...events('jobEvents', 'status', 'Status', "a job's status, as it changes"),
-        parameters: [{ name: 'job', in: 'path', required: true, schema: { type: 'string' } }],
-      },
+      events('jobEvents', 'status', 'Status', "a job's status, as it changes", {
+        parameters: [{ name: 'job', in: 'path', required: true, schema: TEXT }],
+      }),
     ],
   ];
 }
 
-function events(operationId: string, event: string, schema: string, summary: string): Json {
+function events(
+  operationId: string,
+  event: string,
+  schema: string,
+  summary: string,
+  more: Pick<Operation, 'parameters'> = {},
+): Json {
   const end =
     event === 'status'
       ? ' After the `status` of a job that has ended, `end` with `{}` follows, and the stream closes.'
       : '';
-  return {
-    operationId,
-    summary,
-    description: `Server-sent events: \`${event}\`, at once and after each change, with the document \`${schema}\` on one line as its data; \`trouble\`, with an error, if an update failed; \`leaving\` when the manager shuts down.${end} A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete. Requires the scope \`read\`.`,
-    tags: ['service'],
-    'x-scope': 'read',
+  return shows(operationId, summary, {
+    about: `Server-sent events: \`${event}\`, at once and after each change, with the document \`${schema}\` on one line as its data; \`trouble\`, with an error, if an update failed; \`leaving\` when the manager shuts down.${end} A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete.`,
     'x-event': { [event]: ref(schema) },
-    responses: {
-      200: { description: 'events', content: { 'text/event-stream': { schema: { type: 'string' } } } },
-      ...ERRORS,
-    },
-  };
+    responses: { 200: { description: 'events', content: { 'text/event-stream': { schema: TEXT } } } },
+    ...more,
+  });
 }
 
 const CELL_STATES = [
@@ -126,213 +120,138 @@ const CELL_STATES = [
   ...(['due', 'missed', 'coming'] as const),
 ] as const satisfies readonly GridCell['state'][];
 
-const TIME: Json = { type: ['string', 'null'], format: 'date-time' };
-
-const frame = (name: string, value: Json): Json => ({
-  type: 'object',
-  required: [name],
-  additionalProperties: false,
-  properties: { [name]: value },
-});
-
-const FRAME_END: Json = {
-  type: 'object',
-  required: ['exit', 'error'],
-  additionalProperties: false,
-  properties: {
-    exit: { type: 'integer', minimum: 0, maximum: 255 },
-    error: { oneOf: [{ type: 'null' }, { $ref: '#/components/schemas/Error/properties/error' }] },
-  },
-};
+const TEXT = { type: 'string' } as const;
+const TEXT_OR_NULL = { type: ['string', 'null'] } as const;
+const INSTANT = { type: 'string', format: 'date-time' } as const;
+const TIME = { ...TEXT_OR_NULL, format: 'date-time' } as const;
+const TEXTS = { type: 'array', items: TEXT } as const;
+const ERROR = { $ref: '#/components/schemas/Error/properties/error' } as const;
 
 export const SERVICE_SCHEMAS = {
   ValueFrame: {
     oneOf: [
-      frame('event', { type: 'object', required: ['event'], properties: { event: { type: 'string' } } }),
-      frame('notice', { type: 'string' }),
-      frame('warning', { type: 'string' }),
-      frame('row', {}),
-      frame('answer', {}),
-      frame('alive', { const: true }),
-      FRAME_END,
+      object({ event: { type: 'object', required: ['event'], properties: { event: TEXT } } }),
+      object({ notice: TEXT }),
+      object({ warning: TEXT }),
+      object({ row: {} }),
+      object({ answer: {} }),
+      object({ alive: { const: true } }),
+      object({
+        exit: { type: 'integer', minimum: 0, maximum: 255 },
+        error: { oneOf: [{ type: 'null' }, ERROR] },
+      }),
     ],
   },
-  Me: {
-    type: 'object',
-    required: ['name', 'scope', 'version', 'profile', 'location'],
-    additionalProperties: false,
-    properties: {
-      name: { type: 'string', description: 'name of the token' },
-      scope: { enum: SCOPES, description: 'what the token allows' },
-      version: { type: 'string', description: 'version of the manager' },
-      profile: { type: 'string', description: 'from its configuration' },
-      location: { type: 'string', description: 'location of its store' },
+  Me: object({
+    name: { type: 'string', description: 'name of the token' },
+    scope: { enum: SCOPES, description: 'what the token allows' },
+    version: { type: 'string', description: 'version of the manager' },
+    profile: { type: 'string', description: 'from its configuration' },
+    location: { type: 'string', description: 'location of its store' },
+  }),
+  ManagerHealth: object({
+    status: {
+      enum: ['ok', 'failing'],
+      description: 'failing: the store does not respond, or a duty fails, takes 5 minutes, or has problems',
     },
-  },
-  ManagerHealth: {
-    type: 'object',
-    required: ['status', 'store', 'certificateExpires', 'duties'],
-    additionalProperties: false,
-    properties: {
-      status: {
-        enum: ['ok', 'failing'],
-        description: 'failing: the store does not respond, or a duty fails, takes 5 minutes, or has problems',
-      },
-      store: { type: ['string', 'null'], description: 'why no caller can be accepted; null: the store responds' },
-      certificateExpires: { ...TIME, description: 'of its certificate; null: plain HTTP' },
-      duties: {
-        type: 'array',
-        items: {
-          type: 'object',
-          required: ['duty', 'done', 'running', 'failing', 'troubles'],
-          additionalProperties: false,
-          properties: {
-            duty: { type: 'string' },
-            done: { ...TIME, description: 'when it last succeeded; null: not yet' },
-            running: { ...TIME, description: 'start of the current run; null: not running' },
-            failing: {
-              oneOf: [
-                { type: 'null' },
-                {
-                  type: 'object',
-                  required: ['since', 'message'],
-                  additionalProperties: false,
-                  properties: { since: { type: 'string', format: 'date-time' }, message: { type: 'string' } },
-                },
-              ],
-            },
-            troubles: {
-              type: 'array',
-              items: { type: 'string' },
-              description: 'what its last run could not do, while the rest was done',
-            },
-          },
+    store: { type: ['string', 'null'], description: 'why no caller can be accepted; null: the store responds' },
+    certificateExpires: { ...TIME, description: 'of its certificate; null: plain HTTP' },
+    duties: {
+      type: 'array',
+      items: object({
+        duty: TEXT,
+        done: { ...TIME, description: 'when it last succeeded; null: not yet' },
+        running: { ...TIME, description: 'start of the current run; null: not running' },
+        failing: {
+          oneOf: [{ type: 'null' }, object({ since: INSTANT, message: TEXT })],
         },
-      },
+        troubles: { ...TEXTS, description: 'what its last run could not do, while the rest was done' },
+      }),
     },
-  },
-  Periods: {
-    type: 'object',
-    required: ['bands', 'more', 'troubles'],
-    additionalProperties: false,
-    properties: {
-      bands: {
-        type: 'array',
-        items: {
-          type: 'object',
-          required: ['unit', 'columns', 'rows', 'left'],
-          additionalProperties: false,
-          properties: {
-            unit: { enum: ['month', 'quarter', 'week', 'day'] },
-            columns: {
-              type: 'array',
-              items: { type: 'string' },
-              description: 'the newest first: 2026-11, 2026-Q4, 2026-W48, 2026-11-28',
-            },
-            rows: { type: 'array', items: ref('PeriodsRow') },
-            left: { type: 'integer', minimum: 0, description: 'rows beyond 60, of those least in need of a person' },
-          },
-        },
-      },
-      more: { type: 'boolean', description: 'there are older jobs, which were not looked at' },
-      troubles: {
-        type: 'array',
-        description: 'what could not be read: it is left out',
-        items: { $ref: '#/components/schemas/Error/properties/error' },
-      },
+  }),
+  Periods: object({
+    bands: {
+      type: 'array',
+      items: object({
+        unit: { enum: ['month', 'quarter', 'week', 'day'] },
+        columns: { ...TEXTS, description: 'the newest first: 2026-11, 2026-Q4, 2026-W48, 2026-11-28' },
+        rows: { type: 'array', items: ref('PeriodsRow') },
+        left: { type: 'integer', minimum: 0, description: 'rows beyond 60, of those least in need of a person' },
+      }),
     },
-  },
-  PeriodsRow: {
-    type: 'object',
-    required: ['name', 'schedule', 'cells'],
-    additionalProperties: false,
-    properties: {
-      name: { type: 'string', description: "the job's name" },
-      schedule: {
-        type: ['string', 'null'],
-        description: "the schedule that runs it, if its name is not the job's",
-      },
-      cells: {
-        type: 'array',
-        items: { oneOf: [{ type: 'null' }, ref('PeriodsCell')] },
-        description: 'one for each column; null: nothing ran, and nothing should have',
-      },
+    more: { type: 'boolean', description: 'there are older jobs, which were not looked at' },
+    troubles: {
+      type: 'array',
+      description: 'what could not be read: it is left out',
+      items: ERROR,
     },
-  },
-  PeriodsCell: {
-    type: 'object',
-    required: ['state', 'job', 'period', 'reason', 'at', 'closedAt', 'finishBy', 'late', 'states'],
-    additionalProperties: false,
-    properties: {
-      state: {
-        enum: CELL_STATES,
-        description:
-          'of the run that most needs a person; without a job: due (it should have started), missed (it never will), paused, coming',
-      },
-      job: { type: ['string', 'null'], description: 'null for a run that is missing, or not due yet' },
-      period: { type: ['string', 'null'], description: 'as in the run key; null for a run whose key names none' },
-      reason: { type: ['string', 'null'] },
-      at: { type: 'string', format: 'date-time', description: 'when it was submitted; without a job: when it is due' },
-      closedAt: TIME,
-      finishBy: { ...TIME, description: 'the deadline of a closed run' },
-      late: { type: 'boolean', description: 'it closed after its deadline' },
-      states: {
-        type: 'object',
-        description: 'runs of the cell by state; a run key that ran again counts once, as it went last',
-        propertyNames: { enum: CELL_STATES },
-        additionalProperties: { type: 'integer', minimum: 1 },
-      },
+  }),
+  PeriodsRow: object({
+    name: { type: 'string', description: "the job's name" },
+    schedule: {
+      type: ['string', 'null'],
+      description: "the schedule that runs it, if its name is not the job's",
     },
-  },
-  Overview: {
-    type: 'object',
-    required: ['now', 'keeper', 'jobs', 'more', 'workers', 'groups', 'queues', 'firings', 'troubles'],
-    additionalProperties: false,
-    properties: {
-      now: {
-        type: 'string',
-        format: 'date-time',
-        description: "the manager's clock at the update that found a change",
-      },
-      keeper: {
-        type: ['string', 'null'],
-        description: 'the manager or tick that was active in the last 15 minutes',
-      },
-      jobs: { ...listOf('Status'), description: 'open jobs, and those closed within a day; the newest 200' },
-      more: { type: 'boolean', description: 'there are more of them' },
-      workers: listOf('Workers'),
-      groups: listOf('Scale'),
-      queues: listOf('Queue'),
-      firings: { ...listOf('ScheduleNext'), description: 'the next ten of all schedules' },
-      troubles: {
-        type: 'array',
-        description: 'what could not be read: those fields are unchanged, or empty',
-        items: { $ref: '#/components/schemas/Error/properties/error' },
-      },
+    cells: {
+      type: 'array',
+      items: { oneOf: [{ type: 'null' }, ref('PeriodsCell')] },
+      description: 'one for each column; null: nothing ran, and nothing should have',
     },
-  },
+  }),
+  PeriodsCell: object({
+    state: {
+      enum: CELL_STATES,
+      description:
+        'of the run that most needs a person; without a job: due (it should have started), missed (it never will), paused, coming',
+    },
+    job: { type: ['string', 'null'], description: 'null for a run that is missing, or not due yet' },
+    period: { type: ['string', 'null'], description: 'as in the run key; null for a run whose key names none' },
+    reason: TEXT_OR_NULL,
+    at: { ...INSTANT, description: 'when it was submitted; without a job: when it is due' },
+    closedAt: TIME,
+    finishBy: { ...TIME, description: 'the deadline of a closed run' },
+    late: { type: 'boolean', description: 'it closed after its deadline' },
+    states: {
+      type: 'object',
+      description: 'runs of the cell by state; a run key that ran again counts once, as it went last',
+      propertyNames: { enum: CELL_STATES },
+      additionalProperties: { type: 'integer', minimum: 1 },
+    },
+  }),
+  Overview: object({
+    now: { ...INSTANT, description: "the manager's clock at the update that found a change" },
+    keeper: {
+      type: ['string', 'null'],
+      description: 'the manager or tick that was active in the last 15 minutes',
+    },
+    jobs: { ...listOf('Status'), description: 'open jobs, and those closed within a day; the newest 200' },
+    more: { type: 'boolean', description: 'there are more of them' },
+    workers: listOf('Workers'),
+    groups: listOf('Scale'),
+    queues: listOf('Queue'),
+    firings: { ...listOf('ScheduleNext'), description: 'the next ten of all schedules' },
+    troubles: {
+      type: 'array',
+      description: 'what could not be read: those fields are unchanged, or empty',
+      items: ERROR,
+    },
+  }),
 };
 
 /** The schema of every error answer. */
-export const ERROR_SCHEMA = {
-  type: 'object',
-  required: ['error'],
-  additionalProperties: false,
-  properties: {
-    error: {
-      type: 'object',
-      required: ['kind', 'message', 'hint'],
-      additionalProperties: false,
-      properties: {
-        kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable identifier; more may be added' },
-        message: { type: 'string', description: 'what was expected, and what was found' },
-        hint: { type: ['string', 'null'], description: 'how to fix it' },
-        question: { type: 'string', description: 'what to ask before the same call is made with `yes`' },
-        again: { const: true, description: 'the manager is leaving: make the same call again' },
-      },
+export const ERROR_SCHEMA = object({
+  error: object(
+    {
+      kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable identifier; more may be added' },
+      message: { type: 'string', description: 'what was expected, and what was found' },
+      hint: { type: ['string', 'null'], description: 'how to fix it' },
+      question: { type: 'string', description: 'what to ask before the same call is made with `yes`' },
+      again: { const: true, description: 'the manager is leaving: make the same call again' },
     },
-  },
-};
+    'question',
+    'again',
+  ),
+});
 
 const body = (example: unknown) => ({
   'application/json': { schema: { $ref: '#/components/schemas/Error' }, example },
@@ -372,10 +291,10 @@ export const VERB_HEADERS = {
   },
   [ERROR_HEADER]: {
     description: 'for an answer despite an error (a failed proof): the error, as ASCII JSON',
-    schema: { type: 'string' },
+    schema: TEXT,
   },
   [WARNINGS_HEADER]: {
     description: 'warnings of the verb, as an ASCII JSON list of texts',
-    schema: { type: 'string' },
+    schema: TEXT,
   },
 };
