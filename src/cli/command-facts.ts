@@ -13,7 +13,6 @@ export interface CommandFacts {
   readonly name: string;
   readonly group: CommandGroup;
   readonly summary: string;
-  /** Its other names. */
   readonly also: readonly string[];
   /** Left out of lists. */
   readonly unlisted: boolean;

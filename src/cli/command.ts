@@ -136,7 +136,6 @@ interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
 
 type NoSpecs = Readonly<Record<never, string>>;
 
-/** Builds a command from its parts; see CommandDefinition. */
 export function defineCommand<const A extends ArgumentSpecs = NoSpecs, const O extends OptionSpecs = NoSpecs>(
   spec: CommandSpec<A, O>,
 ): CommandDefinition {
@@ -155,7 +154,6 @@ export function defineCommand<const A extends ArgumentSpecs = NoSpecs, const O e
   };
 }
 
-/** An option whose value is one of a few words. */
 export function choice<const T extends string>(
   text: string,
   choices: readonly T[],
@@ -163,7 +161,6 @@ export function choice<const T extends string>(
   return { text, choices };
 }
 
-/** An option whose value is parsed. */
 export function parsed<T>(
   text: string,
   parse: (text: string) => T,
@@ -171,7 +168,6 @@ export function parsed<T>(
   return { text, parse };
 }
 
-/** An option that may be given several times. */
 export function repeated(text: string): OptionSpec<string> & { readonly repeat: true } {
   return { text, repeat: true };
 }
@@ -195,7 +191,6 @@ export interface CommandEntry {
 
 /** All commands. `commands.ts` passes this to the few commands that need to know the others. */
 export interface CommandTable {
-  /** In the order of the overview. */
   readonly commands: readonly CommandEntry[];
   /** The entry with the longest name that the words begin with, and the remaining words. */
   find(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null;
@@ -220,7 +215,6 @@ export const EXIT_MEANINGS = {
 
 type ExitCode = keyof typeof EXIT_MEANINGS;
 
-/** Each exit code of a command and its meaning. */
 export function exitTexts({ exitCodes }: CommandHelp): readonly (readonly [string, string])[] {
   return Object.entries(exitCodes).map(([code, text]) => [
     code,
@@ -228,7 +222,6 @@ export function exitTexts({ exitCodes }: CommandHelp): readonly (readonly [strin
   ]);
 }
 
-/** What to do about an exit code, for help and documentation. */
 export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {
   0: '',
   1: 'report it as a bug, with the output of `--verbose`',
@@ -245,7 +238,6 @@ export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {
   130: 'run the same command again to continue',
 };
 
-/** `--group`; its value must be a valid group name. */
 export function groupFlag(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
   return parsed(text, parseGroup);
 }

@@ -35,7 +35,6 @@ export interface Context {
    * TZ is unknown.
    */
   zone(): Promise<string>;
-  /** The results of `doctor`'s checks. */
   examine(): Promise<readonly CheckResult[]>;
   /** Announces the write target on stderr, once; not with `--quiet`. */
   announce(): Promise<void>;

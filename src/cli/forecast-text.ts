@@ -18,7 +18,6 @@ export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
   return [`this machine was busy during the rehearsal (load ${average} on ${cores}), so the ranges are wider`];
 }
 
-/** A forecast as text: one line per figure, then a table of its steps. */
 export async function forecastText(ctx: Context, found: Outlook): Promise<string> {
   const facts: readonly (readonly [string, string])[] = [
     ['time', `${expectedTime(found)}; ${expectedTime(found.doubled)}`],

@@ -90,7 +90,6 @@ export const NOTES: JsonSchema = {
   description: 'settings that a person changed from the configuration, and that stay so',
 };
 
-/** A line of `infra plan` and `infra up`. */
 export const STEP_OUTPUT: JsonSchema = {
   type: 'object',
   required: ['part', 'kind', 'name', 'action', 'changes', 'notes', 'lacks'],
@@ -116,7 +115,6 @@ export const STEP_COLUMNS: readonly Column<Step>[] = [
   { title: 'changes', value: ({ changes, notes }) => [...changes, ...notes].join('; ') },
 ];
 
-/** What people must fix, one line each. */
 export function lackLines(
   rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {

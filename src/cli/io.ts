@@ -1,10 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
 
-/** A stream to print to; a terminal knows its width. */
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
-/** A stream to read answers from. */
 export type Input = Readable & { readonly isTTY?: boolean };
 
 /** Everything that the command line uses of its environment. Injected, for tests. */
@@ -44,9 +42,7 @@ export function processIo(): Io {
 
 /** First Ctrl-C: stop cleanly. Second: stop now. A SIGTERM counts as one. */
 interface Interrupts {
-  /** Aborted by the first. */
   readonly signal: AbortSignal;
-  /** Aborted by the second. */
   readonly now: AbortSignal;
   /** True: the command handles the second itself, and only the third ends the process. */
   selfStopping(yes: boolean): void;

@@ -4,7 +4,6 @@ import { clip, displayWidth, type Paint, pad, paintFor, plain } from './terminal
 
 /** A status redrawn in place if stderr is a terminal; otherwise a line now and then; nothing with `--quiet`. */
 interface LiveView {
-  /** Shows the newest status. */
   show(status: LiveStatus): void;
   /** Prints lines above the view, where they stay. */
   above(text: string): void;
@@ -19,7 +18,6 @@ const HIDE_CURSOR = '\x1b[?25l';
 
 const SHOW_CURSOR = '\x1b[?25h';
 
-/** Opens a live view on stderr. */
 export function liveView(ctx: Context): LiveView {
   if (ctx.flags.quiet) return { show: () => {}, above: () => {}, close: () => {} };
   return ctx.io.stderr.isTTY === true && ctx.io.env.TERM !== 'dumb' ? terminalView(ctx) : plainView(ctx);

@@ -47,7 +47,6 @@ interface RehearseWork {
   readonly timeout: number | null;
 }
 
-/** The result of a rehearsal. */
 export interface Rehearsed {
   readonly status: JobStatus;
   readonly seed: number;
@@ -58,12 +57,10 @@ export interface Rehearsed {
   readonly verify: VerifyResult | null;
   /** Null if the sample didn't succeed. */
   readonly forecast: Outlook | null;
-  /** The size of the whole input. */
   readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
   readonly kept: boolean;
 }
 
-/** The parameters of a rehearsal. */
 interface Stage {
   readonly ctx: Context;
   readonly group: string;

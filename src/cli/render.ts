@@ -19,7 +19,6 @@ interface ListAnswer<Row> {
   readonly rows: Iterable<Row> | AsyncIterable<Row>;
   /** A row's document with `--json`; the row itself unless given. */
   readonly json?: (row: Row) => unknown;
-  /** Sees each row. */
   readonly each?: (row: Row) => void;
   /** The table's columns. They may depend on the rows. */
   readonly columns: readonly Column<Row>[] | ((rows: readonly Row[]) => readonly Column<Row>[]);
@@ -66,7 +65,6 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
-  /** Numbers are aligned right. */
   readonly align?: 'left' | 'right';
   /**
    * Minimum width: the column may shrink to this many characters on a narrow terminal (default: 8; numbers never
@@ -77,7 +75,6 @@ export interface Column<Row> {
   readonly whole?: true;
   /** Left out of a terminal that is too narrow for the others, the highest rank first. */
   readonly rank?: number;
-  /** The cell's colour, if colours are enabled. */
   readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
 }
 
@@ -133,7 +130,6 @@ export async function renderTable<Row>(
     .flatMap((line, i) => [line, ...further.flatMap((lines) => (lines[i] ? [`${INDENT}${lines[i]}`] : []))])
     .join('\n');
 
-  /** The lines of a table of these columns. */
   function drawn(shown: readonly number[], width: number): readonly string[] {
     const of = <T>(all: readonly T[]): readonly T[] => shown.flatMap((i) => all.slice(i, i + 1));
     const widths = shrink(of(natural), of(least), width - GAP * (shown.length - 1));

@@ -37,7 +37,6 @@ function labelOf({ kind, message }: BatchctlError): string {
 /** The exit code of an error; 0 if the reader is gone. */
 export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ? 0 : exitCodeOf(asKnown(error)));
 
-/** Any thrown value as an error with a kind. */
 export function asKnown(error: unknown): BatchctlError {
   if (isOurs(error)) return error;
   if (error instanceof Error && error.name === 'AbortError') {

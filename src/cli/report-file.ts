@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto';
 import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { BatchctlError } from '../errors.ts';
 
-/** Where a report goes. */
 export interface ReportSink {
   write(text: string): Promise<void>;
   /** Call once everything is written: makes the file appear. Returns its size in bytes. */

@@ -100,7 +100,6 @@ async function textOf(ctx: Context, format: Format, answer: ComparedReport): Pro
 
 const jsonOf = (report: ComparedReport): string => `${JSON.stringify(report)}\n`;
 
-/** Shows how far the attempts of a large job are read, job by job. */
 function progressOf(ctx: Context, label: string) {
   let job: string | null = null;
   let progress: Progress | null = null;

@@ -14,7 +14,6 @@ const SHOWN = 5;
 
 const WIDEST = 100;
 
-/** A report as a page of text that fits the terminal. */
 export async function reportText(ctx: Context, report: Report): Promise<string> {
   const { stdout } = ctx.io;
   const paint = paintFor(ctx, stdout);
@@ -62,7 +61,6 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
-/** What the ledger lacks for a finished job, and how to fix that. */
 function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
@@ -270,7 +268,6 @@ export function sparkline(values: readonly number[], width: number): string {
     .join('');
 }
 
-/** Two jobs' figures side by side, as text. */
 export async function comparedText(ctx: Context, compared: Comparison): Promise<string> {
   const { job, createdAt, perTask, figures, regressions } = compared;
   const paint = paintFor(ctx, ctx.io.stdout);

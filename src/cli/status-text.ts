@@ -8,7 +8,6 @@ import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, forma
 import type { LiveStatus } from './live-view.ts';
 import { renderTable } from './render.ts';
 
-/** A job's status for people: a line about the job, a table of its steps, and further facts. */
 export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
   const table = await renderTable(ctx, status.steps, [
     { title: 'step', value: (step) => step.name, min: 6 },
@@ -109,7 +108,6 @@ function headline(status: JobStatus): string {
   return `${status.job}: ${status.state}${reason}${round}${key}${pruned}${what}`;
 }
 
-/** The part of a status that the live view draws. */
 export function liveOf(status: JobStatus): LiveStatus {
   return { steps: status.steps, rate: status.rate, etaSeconds: status.eta };
 }

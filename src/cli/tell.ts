@@ -41,7 +41,6 @@ export function beforeRaised<Result>(
   };
 }
 
-/** The result of raising groups, for people. */
 export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> {
   if (event.event === 'raised') return tellRaised(ctx, event.groups, await ctx.zone());
   const named = event.groups.map((group) => `--group ${group} `).join('');
@@ -98,7 +97,6 @@ function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJo
   return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
 }
 
-/** Reports that a cost limit holds a group back. */
 function unpaidText({ group, status, unpaid = 0 }: Sized): string {
   return `group ${group}: the work needs ${formatMany(status.desired + unpaid, 'instance')}, but the remaining budget pays for ${status.desired}`;
 }

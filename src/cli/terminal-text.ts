@@ -125,5 +125,4 @@ export function paintFor(ctx: Pick<Context, 'io' | 'flags'>, output: Output): Pa
   return wanted ? (tint, text) => styleText(STYLES[tint], text, UNCHECKED) : plain;
 }
 
-/** Returns every text unchanged. */
 export const plain: Paint = (_, text) => text;

@@ -27,7 +27,6 @@ export interface VerbView<Result, Event> {
   readonly asks?: true;
   /** Additional fields of the call, derived from `options`. */
   given?(options: RawInput): RawInput;
-  /** Opens the view that shows the run. */
   show(ctx: Context, options: RawInput): Showing<Result, Event>;
 }
 
@@ -105,7 +104,6 @@ async function withJob(
   return { ...given, job: await confirmLatest(ctx, { name, task: given.task }, { runVerb, asks }) };
 }
 
-/** Shows the events of a call one at a time. */
 export function shownEvents<Event>(
   show: (event: Event) => void | Promise<void> | undefined,
 ): CallEvents<Event> & { verdict(): BatchctlError | null } {
@@ -132,7 +130,6 @@ async function* inTurn<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>
   await shown();
 }
 
-/** Runs a verb in this process. */
 export async function runHere<Result, Event>(
   ctx: Context,
   verb: VerbDeclaration<Fields, Result, Event>,
@@ -215,7 +212,6 @@ function flagOf(fields: Fields, name: string): string {
   return /--[a-z][a-z-]*/.exec(spec)?.[0] ?? name;
 }
 
-/** The arguments and options of fields. */
 export function spelled(fields: Fields): {
   readonly operands: Readonly<Record<string, string>>;
   readonly options: OptionSpecs;

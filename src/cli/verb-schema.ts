@@ -7,7 +7,6 @@ export async function answerSchema(verb: AnyVerb): Promise<JsonSchema> {
   return schemaOf(await verb.answer(), 'output');
 }
 
-/** The JSON Schema of a verb's input. */
 export function inputSchema({ input }: AnyVerb): JsonSchema {
   const { properties, ...schema } = schemaOf(input, 'input');
   const described = Object.entries(properties as Readonly<Record<string, JsonSchema>>).map(([name, property]) => {
@@ -19,17 +18,14 @@ export function inputSchema({ input }: AnyVerb): JsonSchema {
   return { ...schema, properties: Object.fromEntries(described) };
 }
 
-/** The JSON Schema of a job's status. */
 export async function statusSchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).JOB_STATUS, 'output');
 }
 
-/** The JSON Schema of the delivery of a job's outputs. */
 export async function deliverySchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).DELIVERY, 'output');
 }
 
-/** The JSON Schema of a forecast, or null. */
 export async function forecastSchema(): Promise<JsonSchema> {
   const made = schemaOf((await import('../model/answers/plan.ts')).FORECAST, 'output');
   return { ...made, type: ['object', 'null'] };

@@ -145,7 +145,6 @@ function madeLines({ steps, code }: Evidence): readonly string[] {
   });
 }
 
-/** How many tasks may fail, and who decided that. */
 function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: number, zone: string): string {
   const { entry, who, when } = tolerance;
   const said = `as ${entry === null ? `the job file says, submitted by ${who}` : `${who} decided`} ${at(when, zone)}`;
@@ -153,7 +152,6 @@ function toleranceLine({ tolerance }: Evidence, failed: number, tolerated: numbe
   return `within the tolerance: ${failed} of at most ${tolerated}, ${said}`;
 }
 
-/** An instant of a journal entry, for people. */
 function at(when: string, zone: string): string {
   const instant = Date.parse(when);
   return Number.isNaN(instant) ? when : formatInstant(instant, zone);

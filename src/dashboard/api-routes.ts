@@ -78,7 +78,6 @@ export interface Calls {
   readonly scheduleRun: Call<{ name: string; period?: string }, FiredPeriod>;
 }
 
-/** The calls that the page makes. */
 export const API_ROUTES = {
   me: 'GET /api/v1/me',
   periods: 'GET /api/v1/periods',
@@ -113,7 +112,6 @@ export type ApiInput<Name extends ApiName> = Calls[Name]['input'];
 
 export type ApiAnswer<Name extends ApiName> = Calls[Name]['answer'];
 
-/** A call as an HTTP request. */
 interface ApiRequest {
   readonly method: string;
   readonly url: string;

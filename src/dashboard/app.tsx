@@ -13,7 +13,6 @@ import { QueuesView } from './views/queues.tsx';
 import { SchedulesView } from './views/schedules.tsx';
 import { WorkerLog, WorkersView } from './views/workers.tsx';
 
-/** The page: the views, or the sign-in without a token. */
 export function App() {
   return (
     <>

@@ -19,7 +19,6 @@ export class CallError extends Error {
   }
 }
 
-/** The answer to a call, with the verb's warnings. */
 interface Answered<T> {
   readonly document: T;
   readonly warnings: readonly string[];

@@ -19,7 +19,6 @@ export function syncClock(date: string | null): void {
   behind = Math.abs(difference) < MATTERS ? 0 : difference;
 }
 
-/** The zone that times are shown in: this browser's. */
 export const zone: string = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function startClock(): void {

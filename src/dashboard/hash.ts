@@ -1,4 +1,3 @@
-/** The parsed hash: the open view and its subject. */
 export interface Route {
   /** `jobs`, `workers`, ... */
   readonly view: string;
@@ -22,7 +21,6 @@ function decoded(text: string): string {
   }
 }
 
-/** The hash of a view; empty query values are left out. */
 export function hashOf(names: readonly (string | number)[], query: Readonly<Record<string, string>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== '');
   const path = `#/${names.map((name) => encodeURIComponent(String(name))).join('/')}`;
@@ -31,5 +29,4 @@ export function hashOf(names: readonly (string | number)[], query: Readonly<Reco
 
 export const jobHash = (job: string, ...names: readonly (string | number)[]): string => hashOf(['jobs', job, ...names]);
 
-/** The hash of a task's page. */
 export const taskHash = (job: string, step: string, task: string | number): string => jobHash(job, 'tasks', step, task);

@@ -28,7 +28,6 @@ interface DutiesOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly passed?: (point: KeepingPoint) => void;
-  /** Asks for a duty to run soon. */
   readonly nudge: (duty: DutyName) => void;
   /** Called for a schedule whose firing hangs. */
   readonly onHung: (error: BatchctlError) => void;
@@ -186,7 +185,6 @@ export class Duties {
     return MINUTE_MS;
   }
 
-  /** Drops the troubles of removed schedules. */
   #forgetOthers(schedules: readonly Schedule[]): void {
     const there = new Set(schedules.map(({ name }) => `${FIRING}${name}`));
     for (const of of this.#troubles.keys()) if (of.startsWith(FIRING) && !there.has(of)) this.#troubles.delete(of);
@@ -211,13 +209,11 @@ const FIRING = 'schedule ';
 /** Interval until the first round is whole, milliseconds. */
 const SOON_MS = 500;
 
-/** A recurring duty. */
 interface Duty {
   /** `the look at open jobs` */
   readonly name: string;
   /** Runs it once; returns after how many milliseconds to run it again. Throws if it could not be done. */
   readonly run: () => Promise<number>;
-  /** Called with the error of `run`. */
   readonly onTrouble: (error: unknown) => void;
   /** Called when it succeeds again, with the number of failed tries. */
   readonly onMended: (tries: number) => void;

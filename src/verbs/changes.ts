@@ -78,7 +78,6 @@ export const retry = verb<RaiseEvent>()({
   },
 });
 
-/** Number of tasks of each step. */
 function countsOf(view: JobView, sets: TaskSets): ReadonlyMap<number, number> {
   const all = Number.MAX_SAFE_INTEGER;
   return new Map([...stepRanges(view.record, sets)].map(([step, ranges]) => [step, countIn(ranges, all)]));

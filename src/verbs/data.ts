@@ -4,7 +4,6 @@ import { formatCount, formatSize } from '../lib/units.ts';
 import type { ListedData, RemovedData } from '../model/answers/data.ts';
 import { field, flag, listVerb, option, text } from './verb.ts';
 
-/** Lists the raw data in the store by key. */
 export const ls = listVerb({
   name: 'ls',
   scope: 'read',

@@ -150,7 +150,6 @@ function listedGroup(seen: GroupStatus & Partial<GroupView>): ListedGroup {
   };
 }
 
-/** Lists workers, and instances without one. */
 export const workers = listVerb({
   name: 'workers',
   scope: 'read',
@@ -233,7 +232,6 @@ function orderVerb(order: 'drain' | 'stop', path: string) {
   });
 }
 
-/** Lists the message counts of each group's queue. */
 export const queue = listVerb({
   name: 'queue',
   scope: 'read',

@@ -7,13 +7,10 @@ import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { field, option, parsedText, text } from './verb.ts';
 
-/** Help text of the JOB argument. */
 export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 
-/** Help text of a JOB argument that may be absent. */
 export const JOB_OR_LATEST_TEXT = 'id, prefix, key:RUN-KEY, name:NAME or last; the latest unless given';
 
-/** The job that a verb is about, or the latest. */
 export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
 
 /**

@@ -70,7 +70,6 @@ export type SubmitEvent =
 
 type Phase = 'upload' | 'cut' | 'send';
 
-/** The parts of a context that a submission needs. */
 export type Submitter = Pick<
   VerbContext<SubmitEvent>,
   'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'

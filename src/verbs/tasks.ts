@@ -21,7 +21,6 @@ import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
 import { flag, listVerb, oneOf, option, parsedText, text, type VerbContext, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
-/** Default limit of listed tasks. */
 export const TASKS_LISTED = 1_000;
 
 /** Lists a job's tasks, or the attempts of one task. Throws `notFound`, `usage`. */
@@ -184,7 +183,6 @@ const MANY = 5_000;
 const EVERY = 1_000;
 /** Up to this many failures are checked for bad input. */
 const LOOKED_UP = 1_000;
-/** Examples looked up concurrently. */
 const AT_ONCE = 16;
 
 /** Groups a job's failures by cause, the most frequent first. Throws `notFound`, `usage`. */
@@ -213,7 +211,6 @@ export const failures = listVerb({
   },
 });
 
-/** Number of tasks in the steps that the causes belong to. */
 function tasksIn(view: JobView, causes: readonly Cause[]): number {
   const steps = new Set(causes.map(({ step }) => step));
   return stepTotals(view).reduce(

@@ -44,10 +44,8 @@ export interface VerbContext<Event = never> {
   readonly passed: (point: string) => void;
 }
 
-/** What a call reports besides its answer. */
 export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'conclude'>;
 
-/** Milliseconds between reports of progress. */
 const REPORT_MS = 80;
 
 /**
@@ -66,7 +64,6 @@ export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) =
 
 /** Access to files on the caller's machine, wherever the verb runs. */
 export interface CallerFiles {
-  /** Base directory of relative paths. */
   readonly cwd: string;
   /** True: the verb runs on another machine, which reads and writes no files of the caller. */
   readonly elsewhere: boolean;
@@ -142,7 +139,6 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
 /** An answer, or all rows of a list. */
 type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : Result;
 
-/** Filters the rows of a list that may be requested again. */
 export interface Resumption {
   /** The list starts again from its beginning. */
   again(): void;
@@ -232,7 +228,6 @@ export interface FieldText {
   readonly file: FileKind | null;
 }
 
-/** A field's spelling and description. */
 export function fieldText(schema: Field): FieldText {
   const inner = 'wrapped' in schema ? (schema.wrapped as Field) : schema;
   const { spec = null, file = null } = v.getMetadata(inner) as { readonly spec?: string; readonly file?: FileKind };
@@ -261,7 +256,6 @@ export function parsedText<T>(parse: (text: string) => T) {
 
 export const flag = v.boolean((issue) => `expected true or false, found ${describeFound(issue.input)}`);
 
-/** One of several words. */
 export const oneOf = <const W extends readonly string[]>(words: W) =>
   v.picklist(words, ({ input }) => `expected one of ${words.join(', ')}, found ${describeFound(input)}`);
 
@@ -269,7 +263,6 @@ function wrongText(issue: v.BaseIssue<unknown>): string {
   return `expected text or a number, found ${describeFound(issue.input)}`;
 }
 
-/** The fields that name files of the caller, by name. */
 export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<string, FileKind> {
   const files = Object.entries(input.entries as Fields).flatMap(([name, schema]): [string, FileKind][] => {
     const { file } = fieldText(schema);

@@ -201,7 +201,6 @@ async function proveView(
   }
 }
 
-/** Reports the progress of longer work. */
 async function during<T>(
   context: Pick<VerbContext<VerifyEvent>, 'signal' | 'report' | 'shown'>,
   work: Work,
@@ -268,7 +267,6 @@ function fixOf({ job, state, missing = [], altered = [], problems, repair }: Ver
 /** Findings that mean that the store was changed. */
 const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
-/** Describes a repair in a line or two. */
 function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
   const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
   const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store; `;
@@ -371,7 +369,6 @@ interface RebuildEvent {
   readonly tasks: number;
 }
 
-/** Rebuilds the ledger's records of jobs from the store. */
 export const ledgerRebuild = verb<RebuildEvent>()({
   name: 'ledger rebuild',
   scope: 'operate',

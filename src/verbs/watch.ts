@@ -50,7 +50,6 @@ export const watch = verb<WatchEvent>()({
 interface FollowHow {
   /** Seconds; null: no limit. */
   readonly timeout: number | null;
-  /** Raise groups as needed. */
   readonly scale: boolean;
   /** False: the status isn't displayed meanwhile. */
   readonly watching?: boolean;

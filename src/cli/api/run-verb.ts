@@ -68,7 +68,6 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
   }
 }
 
-/** The frame that reports a verb's error. */
 function endOf(error: unknown): VerbEnd {
   const { kind, message, hint = null, question } = asKnown(error);
   const cause = kind === 'unexpected' ? { cause: error } : {};
@@ -92,7 +91,6 @@ function contextOf(call: ValueCall, config: Config, platform: Platform): Context
   });
 }
 
-/** For a call without attachments. */
 const NOTHING: Attachments = { jobFile: null, inputs: [] };
 
 function attachmentsOf({ name, dryRun, attachments }: ValueCall): Attachments {
@@ -103,12 +101,10 @@ function attachmentsOf({ name, dryRun, attachments }: ValueCall): Attachments {
   throw new BatchctlError('usage', 'attachments.planned: expected only of a plan');
 }
 
-/** The same ports, acting in the caller's name. */
 function actingAs(platform: Platform, who: string): Platform {
   return Object.create(platform, { who: { value: who, enumerable: true } }) as Platform;
 }
 
-/** A verb and its implementation. */
 interface KnownVerb {
   readonly verb: Verb;
   readonly declared: AnyVerb;

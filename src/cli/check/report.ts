@@ -51,7 +51,6 @@ export interface CheckReport {
   readonly logs: readonly { readonly of: string; readonly lines: readonly string[] }[];
 }
 
-/** Records the steps of a check as they end. */
 export class CheckSteps {
   readonly #steps: CheckStep[] = [];
   readonly #onStep: (step: CheckStep) => void;
@@ -114,7 +113,6 @@ export class CheckSteps {
   }
 }
 
-/** The version and the system that make the report. */
 export const checkedHere = (): Pick<CheckReport, 'batchctl' | 'system'> => ({
   batchctl: VERSION,
   system: `Node ${process.versions.node}, ${process.platform} ${process.arch}`,
@@ -134,7 +132,6 @@ export function masked(report: CheckReport): CheckReport {
 
 const hidden = (id: string): string => `${'*'.repeat(8)}${id.slice(-4)}`;
 
-/** The report for people. */
 export function checkText(report: CheckReport): string {
   const { stack, verdict, batchctl, system, region, account, instance, ledger, startedAt, seconds, cost } = report;
   const width = Math.max(...report.steps.map(({ step }) => step.length));

@@ -213,7 +213,6 @@ async function adjustedText(ctx: Context, { job, state, changes }: AdjustedAnswe
   return `${line}\n\n${await changesText(ctx, changes)}`;
 }
 
-/** Changes as a table: field, from, to. */
 async function changesText(ctx: Context, changes: readonly Change[]): Promise<string> {
   const zone = await ctx.zone();
   return renderTable(ctx, changes, [

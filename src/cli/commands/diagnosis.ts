@@ -111,7 +111,6 @@ const INDENT = '   ';
 
 const MEND = 'fix:  ';
 
-/** Causes for people, each with its facts, evidence and fix. */
 function whyText(ctx: Context, found: Why, zone: string): string {
   const paint = paintFor(ctx, ctx.io.stdout);
   const { causes } = found;

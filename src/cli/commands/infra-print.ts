@@ -216,7 +216,6 @@ export function infraUserDataCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Prints the user-data of a group for the current release. */
 async function infraUserData(
   ctx: Context,
   group: string | undefined = 'default',

@@ -163,7 +163,6 @@ function shown(release: Release | null) {
   return { number, sha256, version, at: new Date(at).toISOString(), by };
 }
 
-/** The result of a release for a group. */
 interface ReleasedGroup {
   readonly group: string;
   readonly state: 'pointed' | 'absent';
@@ -249,7 +248,6 @@ function progressText({ group, old, leaving, ready, awaited, trouble }: RollProg
   return `group ${group}: ${leaving} finishing, ${ready} of ${awaited} new ready, ${formatMany(old, 'old instance')} to go${why}`;
 }
 
-/** The result, one line per group. */
 function textOf(groups: readonly ReleasedGroup[], dryRun: boolean): string {
   return groups
     .map(({ group, state, version, changes, old, replaced }) => {

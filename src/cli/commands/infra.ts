@@ -66,7 +66,6 @@ export function infraUpCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Creates what is missing, after confirmation. Returns what was done. */
 function infraUp(ctx: Context, only: Part | undefined): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { applySteps, planStack } = await import('../../infra/plan.ts');

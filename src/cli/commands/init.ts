@@ -187,7 +187,6 @@ interface JobFacts {
   readonly guess: Guess;
   /** How to split, if not by that format. */
   readonly split?: Guess;
-  /** Comments on the choice. */
   readonly notes?: readonly string[];
 }
 
@@ -231,7 +230,6 @@ function pieceSize(bytes: number): string {
   return eighth >= 1_000_000 ? `${Math.ceil(eighth / 1_000_000)}MB` : `${Math.max(1, Math.ceil(eighth / 1000))}KB`;
 }
 
-/** A valid job name derived from a file name. */
 function jobName(from: string): string {
   const stem = (from.split('/').pop() ?? '').split('.')[0] ?? '';
   const name = stem

@@ -271,7 +271,6 @@ async function requireOwnStore(ctx: Context): Promise<void> {
 
 const time = { type: 'string', format: 'date-time' };
 
-/** The public fields of a token. */
 const TOKEN_FIELDS = {
   id: { type: 'string', description: "the first 12 digits of its SHA-256; the audit log uses it as the token's name" },
   name: { type: 'string' },

@@ -57,7 +57,6 @@ interface ManagerCommandOptions {
  */
 const LOOP_MS = 300_000;
 
-/** Serves until it is stopped. */
 export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
   const config = await ctx.config();
   requireManageable(config, workers);
@@ -139,7 +138,6 @@ async function keepWorkers(platform: Platform, workers: number): Promise<void> {
   await group.resize({ desired: workers, max: Math.max(max, workers) });
 }
 
-/** The address that a server listens on. */
 interface ListenAddress {
   readonly host: string;
   readonly port: number;

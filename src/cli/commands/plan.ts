@@ -36,7 +36,6 @@ export function planCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Plans the job of a spec that was already read, and prints the plan. */
 export async function planHere(
   ctx: Context,
   spec: JobSpec,

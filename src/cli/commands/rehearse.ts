@@ -122,10 +122,8 @@ interface RehearseOptions {
   readonly timeout: number | undefined;
 }
 
-/** Default share of the parts. */
 const SAMPLE = 0.01;
 
-/** Rehearses a job and exits like its sample. */
 export async function rehearse(options: RehearseOptions): Promise<number> {
   const { ctx, jobfile, submission, sample, faults, seed, slots, keep, timeout } = options;
   const spec = await openJobFile(ctx, jobfile);
@@ -182,7 +180,6 @@ function sampleOf(said: string): number {
   return said.endsWith('%') && value === 1 ? Number.MAX_SAFE_INTEGER : value;
 }
 
-/** A rehearsal as text: the sample's result, the faults, and the forecast. */
 async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<string> {
   const { status, verify, forecast, of, kept } = rehearsed;
   const paint = paintFor(ctx, ctx.io.stdout);

@@ -170,7 +170,6 @@ const BAD_INPUT = {
   align: 'right',
 } as const;
 
-/** One line per cause. */
 function causesTable(ctx: Context, causes: readonly FailureCause[]): Promise<string> {
   return renderTable(ctx, causes, [
     { title: 'cause', value: ({ cause }) => cause, whole: true },
@@ -199,7 +198,6 @@ function errorText({ count, skippedCount, error, example }: FailureCause): strin
   return (count + skippedCount === 1 ? example.error : error) ?? '';
 }
 
-/** Details of one cause. */
 function causeText(of: FailureCause, { zone, now }: { readonly zone: string; readonly now: number }): string {
   const { step, exitCode, reason, error, first, last, workers, badInput, example } = of;
   const instant = (at: string | null): string => (at === null ? 'unknown' : formatInstant(Date.parse(at), zone, now));

@@ -30,7 +30,6 @@ export function watchCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** The live view of a job that is being followed. */
 export function liveShowing(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
   const live = liveView(ctx);
   return {

@@ -58,7 +58,6 @@ interface WorkerCommandOptions {
   readonly here: boolean;
 }
 
-/** Runs one worker until it has drained or has no more work. */
 export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
   const config = await ctx.config();
   const { profile } = config;

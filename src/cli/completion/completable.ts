@@ -26,7 +26,6 @@ export interface CompletableFlag {
   readonly value: { readonly kind: ValueKind | null; readonly choices: readonly string[] } | null;
 }
 
-/** A command, as completion scripts know it. */
 export interface Completable {
   readonly name: string;
   readonly summary: string;
@@ -88,7 +87,6 @@ function flagOf({ long, short, text, value, optional, choices }: OptionFacts): C
   return { long, short, text, value: value === null ? null : { kind: kindOf(long, value), choices } };
 }
 
-/** The flags that every command takes. */
 export function globalFlags(): readonly CompletableFlag[] {
   return Object.entries(GLOBAL_FLAGS).map(([flag, text]) => {
     const [, short = null, long = '', name] = /^(?:(-\w), )?(--[\w-]+)(?: <(\w+)>)?$/.exec(flag) ?? [];

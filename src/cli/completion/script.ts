@@ -12,7 +12,6 @@ import {
 
 const SCRIPTS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
 
-/** A shell's completion script for the given commands. */
 export async function completionScript(
   ctx: Context,
   table: CommandTable,

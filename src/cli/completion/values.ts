@@ -8,10 +8,8 @@ import { type Context, openContext } from '../context.ts';
 import { splitGlobalFlags } from '../global-flags.ts';
 import type { DynamicKind } from './completable.ts';
 
-/** A word and its description. */
 export type Candidate = readonly [word: string, text: string];
 
-/** Maximum number of candidates. */
 const MOST = 200;
 
 /** Naming causes requires reading a job's failures. With more than this many it would take too long. */

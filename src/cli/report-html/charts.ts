@@ -211,7 +211,6 @@ const GAPS = 60;
 /** The id of the vertical lines through all rows, drawn once and reused in each. */
 const RULES = 'timeline-rules';
 
-/** How all rows are drawn. */
 interface Look {
   readonly seconds: number;
   readonly slow: ReadonlySet<string>;

@@ -89,7 +89,6 @@ export function table<Row>(
   )}</tbody></table></div>`;
 }
 
-/** Names and values, one pair below the other. */
 export function facts(entries: readonly (readonly [name: string, value: Insert])[]): Html {
   return html`<dl class="facts">${entries.map(
     ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,
@@ -101,7 +100,6 @@ export function andMore(total: number, shown: number, noun: string): Html | null
   return total <= shown ? null : html`<p class="note">${formatMany(total - shown, `more ${noun}`)} not shown.</p>`;
 }
 
-/** Names in the store, task names and hashes. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`;
 }

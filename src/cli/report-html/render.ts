@@ -33,7 +33,6 @@ import { DEFINITIONS } from './svg.ts';
 export interface ReportHtmlOptions {
   /** The IANA zone of all times shown. */
   readonly zone: string;
-  /** Another run to compare with; null for none. */
   readonly compared: Comparison | null;
 }
 
@@ -84,7 +83,6 @@ function header({ job, name, period, runKey, createdBy, createdAt, closedAt }: R
   }</p></header>`;
 }
 
-/** The sections that only a started job has. */
 function ranSections(report: Report, zone: string): Html {
   return html`${durationsSection(report)}
 ${timelineSection(report, zone)}
@@ -121,7 +119,6 @@ function notDrawn({ startedAt }: Report): Html {
 
 type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
-/** The most important facts about the job. */
 interface Verdict {
   readonly tone: Tone;
   readonly statement: string;
@@ -141,7 +138,6 @@ export function verdictOf(report: Report, zone: string): Verdict {
   };
 }
 
-/** The verdict as the page shows it: a sign, the statement, the sentences. */
 function verdictBlock({ tone, statement, sentences }: Verdict): Html {
   return html`<div class="verdict ${tone}"><svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="19"/><path d="${SIGNS[tone]}"/></svg><div><p class="statement">${statement}</p><p>${sentences.map((sentence) => [sentence, ' '])}</p></div></div>`;
 }
@@ -252,7 +248,6 @@ interface Figure {
   readonly bad?: boolean;
 }
 
-/** The figures that answer most questions, in one row. */
 function keyFigures(report: Report): Html {
   return html`<dl class="figures">${figuresOf(report).map(
     ({ name, value, note, bad }) =>

@@ -25,7 +25,6 @@ const SLOWEST = 10;
 
 const WORKERS = 20;
 
-/** Why attempts failed: each cause once, with an example. */
 export function causesSection({ job, causes }: Report, zone: string): Html {
   if (causes.length === 0) {
     return section('causes', 'Why attempts failed', null, html`<p class="note">No attempt failed.</p>`);
@@ -73,7 +72,6 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
   );
 }
 
-/** The tasks that took longest, with a possible explanation. */
 export function slowestSection({ job, slowest }: Report): Html {
   if (slowest.length === 0) {
     return section('slowest', 'Slowest tasks', null, html`<p class="note">No task is done yet.</p>`);
@@ -97,7 +95,6 @@ export function slowestSection({ job, slowest }: Report): Html {
   ]);
 }
 
-/** Who worked when, and for what share of the time. */
 export function workersSection({ workers, totals }: Report, zone: string): Html {
   const shown = workers.slice(0, WORKERS);
   return section(
@@ -147,7 +144,6 @@ function logOf(job: string, key: string): Html {
 
 const ROWS = 40;
 
-/** Both sides of the control totals, and the steps' counters. */
 export function totalsSection({ expectations, steps }: Report): Html {
   const shown = expectations.slice(0, ROWS);
   const counters = steps.flatMap(({ name, counters: own }) =>
@@ -191,7 +187,6 @@ function holds(ok: boolean | null): Insert {
   return ok ? html`<b class="good">✓ yes</b>` : html`<b class="bad">✕ no</b>`;
 }
 
-/** Who decided what, and when. */
 export function decisionsSection({ decisions }: Report, zone: string): Html {
   const shown = decisions.slice(-ROWS);
   return section('decisions', 'Decisions', null, [
@@ -208,7 +203,6 @@ export function decisionsSection({ decisions }: Report, zone: string): Html {
   ]);
 }
 
-/** What ran on which input, and how that is known. */
 export function originSection(report: Report, zone: string): Html {
   const { inputs, proof, late, cost } = report;
   const when = (instant: string | null): Insert => known(instant, (value) => formatWhen(value, zone));
@@ -263,7 +257,6 @@ function pairs(kind: string, values: Readonly<Record<string, string>>): readonly
   return entries.length > ROWS ? [...shown, [`${kind}s`, `${entries.length - ROWS} more not shown`]] : shown;
 }
 
-/** This run next to another: each figure with its change, and whether that is good. */
 export function comparisonSection(
   { job, createdAt, perTask, regress, figures, regressions }: Comparison,
   zone: string,

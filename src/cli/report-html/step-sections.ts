@@ -113,7 +113,6 @@ function tips({ bins }: Distribution, scale: LogScale, top: number, noun: string
 /** Steps beyond this number appear only in the table, without a chart. */
 const CHARTS = 8;
 
-/** The counts and bytes of each step. */
 export function stepsSection({ steps }: Report): Html {
   const count = (title: string, of: (step: StepReport) => number): Column<StepReport> => ({
     title,
@@ -149,7 +148,6 @@ export function stepsSection({ steps }: Report): Html {
   );
 }
 
-/** How long tasks took, by step. */
 export function durationsSection({ steps }: Report): Html {
   return distributions(steps, {
     id: 'durations',
@@ -162,7 +160,6 @@ export function durationsSection({ steps }: Report): Html {
   });
 }
 
-/** How long tasks waited for a slot. */
 export function waitSection({ steps }: Report): Html {
   return distributions(steps, {
     id: 'wait',

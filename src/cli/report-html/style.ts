@@ -172,5 +172,4 @@ figure:has(.timeline){break-inside:auto}
 @media (prefers-reduced-motion:reduce){*{animation:none!important;transition:none!important;scroll-behavior:auto!important}}
 `;
 
-/** The page's whole style. */
 export const STYLE = [THEME, PAGE, VERDICT, TABLES, CHARTS, NARROW, PAPER].join('').replace(/\n+/g, '\n');

@@ -19,7 +19,6 @@ export function x(share: number): string {
 interface ChartOptions {
   /** Unique on the page; letters, digits and dashes. */
   readonly id: string;
-  /** What is shown, in a few words. */
   readonly title: string;
   /** What the chart says, for screen readers. */
   readonly text: string;
@@ -27,7 +26,6 @@ interface ChartOptions {
   readonly height: number;
 }
 
-/** A chart with its title and its description. */
 export function chart({ id, title, text, height }: ChartOptions, body: Insert): Html {
   return html`<svg class="chart" role="img" aria-labelledby="${id}-title ${id}-text" width="100%" height="${height}"><title id="${id}-title">${title}</title><desc id="${id}-text">${text}</desc>${body}</svg>`;
 }
@@ -69,7 +67,6 @@ export function steps(values: readonly number[], height: number): Html {
   return trusted(values.length === 0 ? '' : `${path.join('')}H${WIDE}`);
 }
 
-/** A tooltip. */
 export function tip(text: string): Html {
   return html`<title>${text}</title>`;
 }
@@ -91,7 +88,6 @@ export interface LegendEntry {
   readonly words: string;
 }
 
-/** The signs of a chart and their meanings, in a line that wraps. */
 export function legend(entries: readonly LegendEntry[]): Html {
   return html`<ul class="legend">${entries.map(
     ({ swatch, words }) =>

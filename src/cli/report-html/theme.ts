@@ -46,7 +46,6 @@ const DARK: Readonly<Record<keyof typeof LIGHT, string>> = {
   interrupted: '#8b95a2',
 };
 
-/** Both schemes as custom properties. */
 export const SCHEMES = { light: properties(LIGHT), dark: properties(DARK) };
 
 /** Custom properties for light, and for dark screens; paper is always light. */

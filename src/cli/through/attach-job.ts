@@ -25,7 +25,6 @@ import { verbContext } from '../verb-command.ts';
 export interface OwnJob {
   readonly path: string;
   readonly spec: JobSpec;
-  /** The file's directory. */
   readonly directory: string;
 }
 

@@ -161,7 +161,6 @@ async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<str
   return jobIdBehind(ctx, manager, typeof said === 'string' ? said : undefined);
 }
 
-/** Receives the frames of a verb's run: its events, its rows, its answer. */
 class Values<Event> implements Taker {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
@@ -239,7 +238,6 @@ export async function jobIdBehind(ctx: Context, manager: Manager, text: string |
   return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, SILENT)).job;
 }
 
-/** The job itself, read from the manager's store. */
 async function jobBehind(ctx: Context, manager: Manager, text: string): Promise<JobView> {
   return mustReadView(manager.store, await jobIdBehind(ctx, manager, text));
 }
@@ -254,7 +252,6 @@ function jobEnd(job: string, takeUp: string): BatchctlError {
   throw new TypeError('an interrupted follow is an error');
 }
 
-/** The rest of a timeout after `seconds`. */
 function timeoutLeft({ timeout }: RawInput, seconds: number): RawInput {
   if (typeof timeout !== 'string') return {};
   return { timeout: `${Math.max(1, Math.round(parseDuration(timeout) - seconds))}s` };

@@ -23,7 +23,6 @@ export function givenTexts(
   );
 }
 
-/** The option without its parser. */
 function bare(option: string | OptionSpec<unknown>): string | OptionSpec<string> {
   if (typeof option === 'string') return option;
   return { text: option.text, ...(option.repeat === true && { repeat: true }) };

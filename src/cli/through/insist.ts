@@ -37,7 +37,6 @@ export type Piece = Exclude<ValueFrame, FrameEnd>;
 
 /** Receives the frames of an answer, which may restart. */
 export interface Taker {
-  /** Number of frames received. */
   readonly frames: number;
   /** Rows were printed and can't be taken back. */
   readonly printed: boolean;
@@ -124,7 +123,6 @@ export interface Through {
   readonly given: Readonly<Record<string, unknown>>;
 }
 
-/** The same, with the connection to the manager. */
 export interface Asking extends Through {
   readonly manager: Manager;
 }

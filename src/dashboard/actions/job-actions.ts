@@ -40,7 +40,6 @@ function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: 
   return `${retries} ${formatMany(count, 'task')}: ${tasksText(tasks)}.${first}${without}`;
 }
 
-/** The number of tasks in all sets. */
 const sizeOf = (tasks: Ranges): number =>
   Object.values(tasks).reduce((sum, set) => sum + countIn(parseTaskSet(set), Number.MAX_SAFE_INTEGER), 0);
 

@@ -42,7 +42,6 @@ export function zoomed({ from, to }: Span, factor: number, at: number, seconds: 
   return within({ from: at - share * length, to: at + (1 - share) * length }, seconds);
 }
 
-/** A span moved into the whole. */
 export function within({ from, to }: Span, seconds: number): Span {
   const length = Math.min(seconds, to - from);
   const start = Math.max(0, Math.min(seconds - length, from));

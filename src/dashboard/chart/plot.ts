@@ -8,7 +8,6 @@ interface Panel {
   readonly series: readonly uPlot.Series[];
 }
 
-/** The drawn charts. */
 export interface Plots {
   /** Updates the charts in place and keeps the pointer; false if the data needs other panels. */
   readonly update: (columns: Columns) => boolean;

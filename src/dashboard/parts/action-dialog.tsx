@@ -14,7 +14,6 @@ interface FieldProps {
   readonly disabled: boolean;
 }
 
-/** One field of the dialog. */
 function FieldInput({ field, value, onValue, disabled }: FieldProps) {
   const id = useId();
   const { name, label, kind, hint, required = false, choices = [] } = field;
@@ -187,7 +186,6 @@ function Done({ outcome }: { readonly outcome: Outcome }) {
 /** Milliseconds without a keystroke before the preview is fetched. */
 const QUIET_MS = 250;
 
-/** The result of a dry run with the current values. */
 function Preview({ action, values }: { readonly action: Action; readonly values: Values }) {
   const preview = useSignal<string | null>(null);
   const key = JSON.stringify(values);
@@ -210,7 +208,6 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
   return <p class="preview">{preview.value ?? 'Checking what would happen...'}</p>;
 }
 
-/** The action whose dialog is open; null for none. */
 export const openAction = signal<Action | null>(null);
 
 /** Opens an action's dialog. Without the right to it, the button stays focusable and says why it is disabled. */

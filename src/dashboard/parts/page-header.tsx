@@ -22,7 +22,6 @@ function LiveBadge() {
   return <span class={`live ${state}`}>{lastHeard.value ?? words}</span>;
 }
 
-/** A warning at the top of the page that the data is out of date, since when, and why. */
 export function NotLive({ of = health.value }: { readonly of?: Health }) {
   if (of.state === 'refused') {
     return (
@@ -66,7 +65,6 @@ export function NotLive({ of = health.value }: { readonly of?: Health }) {
 
 const SCHEME_WORDS = { system: 'auto', dark: 'dark', light: 'light' } as const;
 
-/** Navigation, connection state and the page's own settings. */
 export function PageHeader() {
   const seen = overview.value;
   const dead = seen?.queues.reduce((sum, queue) => sum + queue.dead, 0) ?? 0;
@@ -139,7 +137,6 @@ function View({ name, count, of, bad = false }: ViewProps) {
   );
 }
 
-/** The list of keyboard shortcuts. */
 export function HelpDialog() {
   return helpShown.value ? <ShortcutsDialog /> : null;
 }

@@ -10,7 +10,6 @@ export function announce(text: string): void {
   announced.value = announced.peek() === text ? `${text}\u00a0` : text;
 }
 
-/** A command line with a button to copy it. */
 export function Command({ children }: { readonly children: string }) {
   /** The command that was copied: the command shown may have changed since. */
   const copied = useSignal<string | null>(null);
@@ -35,7 +34,6 @@ export function Command({ children }: { readonly children: string }) {
 interface SectionProps {
   readonly title: string;
   readonly lead?: ComponentChildren;
-  /** Beside the title. */
   readonly tools?: ComponentChildren;
   readonly children: ComponentChildren;
 }
@@ -54,7 +52,6 @@ export function Section({ title, lead, tools, children }: SectionProps) {
   );
 }
 
-/** Says that a list is empty, and how to fill it. */
 export function Empty({ children, command }: { readonly children: string; readonly command?: string }) {
   return (
     <div class="empty">
@@ -64,12 +61,10 @@ export function Empty({ children, command }: { readonly children: string; readon
   );
 }
 
-/** Shown until the first answer. */
 export function Loading({ what }: { readonly what: string }) {
   return <p class="loading">Loading {what}...</p>;
 }
 
-/** An error, how to fix it, and a button to try again. */
 export function Problem({ error, again }: { readonly error: CallError; readonly again?: () => void }) {
   return (
     <div class="alarm" role="alert">

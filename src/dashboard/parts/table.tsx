@@ -75,14 +75,12 @@ interface ChoiceProps {
   readonly id: string;
   readonly label: string;
   readonly value: string;
-  /** Each value with its label. */
   readonly choices: readonly (readonly [value: string, words: string])[];
   readonly onValue: (value: string) => void;
   /** Whether the key `/` focuses it. */
   readonly first?: boolean;
 }
 
-/** A filter with a fixed set of values. */
 export function Choice({ id, label, value, choices, onValue, first = false }: ChoiceProps) {
   return (
     <>

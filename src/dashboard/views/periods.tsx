@@ -8,7 +8,6 @@ import { hashOf, jobHash } from '../hash.ts';
 import { Section } from '../parts/section.tsx';
 import { type CellLook, columnWords, lookOf, toneOfCell, UNIT_WORDS } from '../words/periods.ts';
 
-/** Runs by job and period: a grid for each length of period. */
 export function PeriodsSection({ periods, seen }: { readonly periods: Periods; readonly seen: Overview }) {
   const told = useSignal<string | null>(null);
   if (periods.bands.length === 0) return null;
@@ -169,7 +168,6 @@ interface CellProps {
   /** Where it is, for the arrow keys. */
   readonly at: string;
   readonly status: Status | undefined;
-  /** What an empty cell says. */
   readonly none: string;
   readonly isChosen: boolean;
   readonly onChosen: () => void;

@@ -8,7 +8,6 @@ import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { areDeadNews } from '../words/attention.ts';
 
-/** Depth and dead letters of each group's queue. */
 export function QueuesView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="queues" />;

@@ -11,7 +11,6 @@ import { type Tone, toneOfState } from '../words/job.ts';
 
 const EVERY_MS = 10_000;
 
-/** Schedules: their next and last runs. */
 export function SchedulesView() {
   const firings = overview.value?.firings ?? [];
   const { document, error, again } = useQuery('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });

@@ -13,7 +13,6 @@ import { replaceQuery, route } from '../route.ts';
 import { useQuery } from '../use-query.ts';
 import type { Tone } from '../words/job.ts';
 
-/** Sizes of the groups, and the state of each worker. */
 export function WorkersView() {
   const seen = overview.value;
   if (seen === null) return <Loading what="workers" />;
@@ -83,7 +82,6 @@ function Filter({ workers, text, state }: FilterProps) {
   );
 }
 
-/** Each group's size, and what keeps it from reaching it. */
 function Groups({ groups }: { readonly groups: readonly Group[] }) {
   if (groups.length === 0) return null;
   return (
@@ -237,7 +235,6 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
 
 const EVERY_MS = 5_000;
 
-/** A worker's log, and the boot log of its instance. */
 export function WorkerLog({ worker }: { readonly worker: string }) {
   const { document, error, again } = useQuery('workersLogs', { worker }, { everyMs: EVERY_MS });
   const { log = null, boot = null } = document ?? {};

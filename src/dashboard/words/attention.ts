@@ -16,7 +16,6 @@ export interface Notice {
 }
 
 interface RunNotice {
-  /** The job's name. */
   readonly name: string;
   /** The run among those of its job: `2026-11`. */
   readonly label: string;
@@ -245,19 +244,16 @@ function queueNotices(queue: Queue, jobs: readonly Status[]): readonly Notice[] 
 /** A browser tab's title and icon. */
 interface Tab {
   readonly title: string;
-  /** Selects the icon. */
   readonly tone: Tone;
 }
 
 /** What the tab's title and icon are derived from. */
 interface TabFacts {
-  /** The view's name, capitalised. */
   readonly view: string;
   /** On a job's page: its id, and its status once known. */
   readonly job: string | null;
   readonly status: Status | null;
   readonly overview: Overview | null;
-  /** Whether the data is up to date. */
   readonly live: boolean;
 }
 

@@ -38,7 +38,6 @@ export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'
   return state === 'running' && share !== null ? `${word} · ${share} done` : word;
 }
 
-/** Tasks of a step, or of a whole job. */
 export interface Progress {
   /** Null until all steps know their tasks. */
   readonly total: number | null;
@@ -264,7 +263,6 @@ function deliveryNotes({ job, delivery }: Status, zone: string): readonly JobNot
   }
 }
 
-/** A counter of a step, summed over its tasks. */
 export interface Counter {
   readonly step: string;
   readonly name: string;
@@ -272,7 +270,6 @@ export interface Counter {
   readonly value: string;
 }
 
-/** All counters of all steps, in the answer's order. */
 export function countersOf(counters: Readonly<Record<string, Readonly<Record<string, string>>>>): readonly Counter[] {
   return Object.entries(counters).flatMap(([step, of]) =>
     Object.entries(of).map(([name, value]) => ({ step, name, value: groupDigits(value) })),

@@ -18,7 +18,6 @@ export interface TaskStretch {
   readonly text: string | null;
 }
 
-/** What is known about one task. */
 export interface TaskFacts {
   readonly step: string;
   readonly task: number;

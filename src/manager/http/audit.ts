@@ -14,7 +14,6 @@ export interface Audited {
   readonly exitCode?: number;
 }
 
-/** One line of the audit log. */
 export interface AuditLine {
   readonly audit: 1;
   /** When the call arrived, ISO-8601 UTC. */
@@ -58,7 +57,6 @@ export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): 
   });
 }
 
-/** Statuses of refused calls. */
 const REFUSED = [401, 403, 426, 429];
 const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
 /**
@@ -74,7 +72,6 @@ function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
   return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
 }
 
-/** Counts the lines of unauthenticated callers. */
 class Strangers {
   #minute = Number.NEGATIVE_INFINITY;
   #told = 0;
@@ -90,7 +87,6 @@ class Strangers {
     return false;
   }
 
-  /** How many were not logged since the last call. */
   untold(): number {
     const count = this.#untold;
     this.#untold = 0;

@@ -190,7 +190,6 @@ export const callerOf = (request: FastifyRequest): string => whoOf(request);
 /** How long a code can be used, and how long the token lasts that it is exchanged for, seconds. */
 export const [CODE_SECONDS, SESSION_SECONDS] = [300, 12 * 3_600];
 
-/** Tokens that were created for a code. */
 const NAMED = /^sign-in-[a-z2-7]{10}$/;
 
 /**

@@ -49,7 +49,6 @@ export function toldError(error: unknown, requestId: string): ToldError {
 
 const IN_THE_LOG = "the manager's log shows it under the request's id";
 
-/** The same for an error reported by a verb. */
 export const statusOfKind = (kind: string): number => STATUSES[kind as ErrorKind] ?? STATUSES.unexpected;
 
 /** A verb's own text for an unexpected error stays in the log, too. */
@@ -66,7 +65,6 @@ const SAID: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'the URL has an invalid encoding',
 };
 
-/** Errors of the HTTP framework: invalid bodies and URLs. */
 function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | null {
   if (!(error instanceof Error)) return null;
   const { statusCode, code, validation } = error as Partial<FastifyError>;
@@ -105,7 +103,6 @@ export function sendError(
   return reply.code(told.status).headers(told.headers).type('application/json').send(answer);
 }
 
-/** An unknown path, shortened for messages. */
 const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}...` : path);
 
 /** Answers 405 for the other methods of every existing path. Call it after all routes are added. */
@@ -181,7 +178,6 @@ export class Refusal extends BatchctlError {
   }
 }
 
-/** A hint for making a too large body smaller. */
 export function smallerBody({ routeOptions }: FastifyRequest): string {
   return routeOptions.url === VERBS
     ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'

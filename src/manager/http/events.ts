@@ -98,7 +98,6 @@ async function lookAt(verbs: VerbRunner, job: string, signal: AbortSignal): Prom
 const MOST = 200;
 /** What closed longer ago, in milliseconds, is not shown. */
 const SHOWN_FOR = 24 * 3_600_000;
-/** Jobs that are looked at together. */
 const PARALLEL = 4;
 
 interface OverviewOptions {
@@ -243,7 +242,6 @@ export class EventStream {
     this.#flush();
   }
 
-  /** Ends it, once what waits was read. */
   end(): void {
     this.#ending = true;
     this.#flush();
@@ -339,7 +337,6 @@ class SharedLook {
     }
   }
 
-  /** True when it failed. */
   async #once(signal: AbortSignal): Promise<boolean> {
     try {
       const seen = await this.#options.look(signal);

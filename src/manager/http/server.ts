@@ -141,7 +141,6 @@ function addSecurityHeaders(app: FastifyInstance): void {
 interface HttpOptions {
   readonly verbs: VerbRunner;
   readonly platform: Platform;
-  /** Options of authentication and audit. */
   readonly guards: GuardOptions;
   /** Its certificate; null: plain HTTP, for callers on this machine. */
   readonly identity?: Identity | null;
@@ -164,7 +163,6 @@ declare module 'fastify' {
   }
 }
 
-/** The manager's API. */
 export function buildServer({
   verbs,
   platform,

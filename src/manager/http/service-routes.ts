@@ -17,7 +17,6 @@ interface ServiceOptions {
   readonly platform: Platform;
 }
 
-/** Routes about the manager itself. */
 export function addService(app: FastifyInstance, { verbs, platform }: ServiceOptions): void {
   let document: string | null = null;
   app.get(`${API}/openapi.json`, { config: { scope: 'read' } }, (_, reply) => {
@@ -104,10 +103,8 @@ class StoreProbe {
   }
 }
 
-/** What a manager knows about itself. */
 export type OwnHealth = Pick<ManagerHealth, 'duties' | 'certificateExpires'>;
 
-/** The manager's present health. */
 type Health = () => Promise<ManagerHealth>;
 
 export function healthOf(platform: Pick<Platform, 'store' | 'clock'>, own: () => OwnHealth): Health {

@@ -3,7 +3,6 @@ import { describeFound } from '../../lib/problems.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
 import { BOUNDS } from './limits.ts';
 
-/** What a call of a verb's path says. */
 export interface ApiCall {
   readonly input: Readonly<Record<string, unknown>>;
   readonly dryRun: boolean;
@@ -109,7 +108,6 @@ function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: 
   if (name !== undefined) throw new BatchctlError('usage', `the field ${JSON.stringify(name.slice(0, 100))} ${why}`);
 }
 
-/** The job that a body brings in place of a file's name. */
 function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
   if (spec === undefined) {
     if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found without');

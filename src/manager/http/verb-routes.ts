@@ -144,7 +144,6 @@ class JsonAnswer {
     if (list) this.body.write('{"items":[');
   }
 
-  /** True if nothing was added. */
   get isEmpty(): boolean {
     return this.#added === 0;
   }
@@ -159,7 +158,6 @@ class JsonAnswer {
     await this.#drained();
   }
 
-  /** The answer is complete, and so is the body. */
   end(): void {
     if (this.#list) this.body.write(']}');
     else if (this.isEmpty) this.body.write('null');

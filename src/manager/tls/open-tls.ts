@@ -13,7 +13,6 @@ import { info, type Log, warning } from '../log.ts';
 
 interface TlsOptions {
   readonly platform: Pick<Platform, 'store' | 'clock' | 'who'>;
-  /** The address of the manager. */
   readonly host: string;
   /** Null: no files are given. */
   readonly files: CertificateFiles | null;
@@ -40,7 +39,6 @@ interface RenewOptions {
   readonly identity: Identity;
   readonly log: Log;
   readonly signal: AbortSignal;
-  /** Called for each new certificate that is used. */
   readonly onRenewed: (identity: Identity) => void;
   /** Milliseconds between two looks at the files; a minute by default. */
   readonly everyMs?: number;

@@ -16,7 +16,6 @@ import {
   toneOfState,
 } from '../../words/job.ts';
 
-/** A job's name, state and progress at a glance, and its actions. */
 export function JobHead({ status }: { readonly status: Status }) {
   const { job, name, runKey, round, state, reason, createdAt, keeper } = status;
   const progress = progressOf(status);
@@ -88,7 +87,6 @@ function Buttons({ status }: { readonly status: Status }) {
   );
 }
 
-/** Remarks that the counts don't show; most jobs have none. */
 function JobNotes({ status }: { readonly status: Status }) {
   const notes = notesOf(status, zone);
   if (notes.length === 0) return null;

@@ -29,7 +29,6 @@ import { Causes } from './causes.tsx';
 /** The report reads records of all attempts, so it is fetched less often than the status. */
 const REPORT_EVERY_MS = 10_000;
 
-/** The current state of a job. */
 export function JobNow({ status }: { readonly status: Status }) {
   const { job, state, round } = status;
   const open = isOpen(state);
@@ -144,7 +143,6 @@ function ThroughputChart({ throughput }: { readonly throughput: Report['throughp
   );
 }
 
-/** The chart in a sentence, for screen readers. */
 function summaryOf({ bins, seconds }: Report['throughput']): string {
   const rates = bins.map(({ done }) => done / seconds);
   const last = rates.at(-2) ?? rates.at(-1) ?? 0;
@@ -206,7 +204,6 @@ const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): 
   cell: (step) => <Count job={job} step={step} state={title} />,
 });
 
-/** Each step as a bar and as counts that link to the tasks. */
 function Steps({ status: { job, steps }, report }: { readonly status: Status; readonly report: Report | null }) {
   const used = new Map(report?.steps.map((step) => [step.name, step]));
   const columns: readonly Column<StepStatus>[] = [

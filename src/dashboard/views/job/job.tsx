@@ -16,7 +16,6 @@ import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
 import { JobNow } from './job-now.tsx';
 
-/** A job's pages. Follows the job while they are open. */
 export function JobView({ job }: { readonly job: string }) {
   const path = `${API}/jobs/${encodeURIComponent(job)}/events`;
   const { value: status, health } = useFeed<Status>(path, 'status');
@@ -92,7 +91,6 @@ function useEnd(status: Status | null): void {
 
 const EVERY_MS = 10_000;
 
-/** The job's journal: who did what, and when. */
 function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
   const { document, error, again } = useQuery(
     'history',

@@ -26,7 +26,6 @@ interface TaskProps {
   readonly number: string;
 }
 
-/** One task: what it does now, what happened to it, and its logs. */
 export function TaskPage({ status, step, number }: TaskProps) {
   const { job, state, round } = status;
   const task = `${step}/${number}`;
@@ -81,7 +80,6 @@ interface ToolsProps {
   readonly last: TaskStretch | null;
 }
 
-/** What a person can do about the task now, and its address. */
 function Tools({ job, task, status: { state }, last }: ToolsProps) {
   const copied = useSignal(false);
   const [step = '', number = ''] = task.split('/');
@@ -108,7 +106,6 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
   );
 }
 
-/** The task's state in one line: since when, on which worker, at which try. */
 function Now({ last, rows }: { readonly last: TaskStretch; readonly rows: readonly Task[] }) {
   const { tone, word, state, from, to, attempt, text } = last;
   const tries = rows.filter((row) => row.attempt !== 'none').length;
@@ -184,7 +181,6 @@ interface LogsProps {
   readonly open: boolean;
 }
 
-/** What the attempts wrote to stderr, the latest first; that of a running one grows. */
 function Logs({ job, task, when, running, open }: LogsProps) {
   const everyMs = running === null ? EVERY_MS : LIVE_MS;
   const logs = useQuery('logs', { job, task }, { when, ...(open && { everyMs }) });

@@ -269,7 +269,6 @@ function Tick({ name, choice }: { readonly name: string; readonly choice: Choosi
 
 interface BulkProps extends FilterProps {
   readonly choice: Choosing;
-  /** The tasks shown. */
   readonly shown: readonly Task[];
   /** How many match the filter; null if unknown. */
   readonly matching: number | null;

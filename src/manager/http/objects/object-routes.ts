@@ -13,7 +13,6 @@ import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
 const SUBMIT = { scope: 'submit' } as const;
-/** Keys per page. */
 const PAGE = 1_000;
 
 interface WithKey {
@@ -144,7 +143,6 @@ async function download(
   return reply.send(object.body);
 }
 
-/** An object's facts as headers. */
 async function look(store: Store, key: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
   const info = await found(store, key, request);
   return describe(reply, info).header('content-length', info.size).send();

@@ -23,7 +23,6 @@ const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
 
 type Asked = Required<UploadAsked>;
 
-/** The uploading caller. */
 interface By {
   /** The token's id. */
   readonly token: string;
@@ -68,7 +67,6 @@ export class Uploads {
     return { way: 'put', ...signed, token: false };
   }
 
-  /** URLs for parts. */
   async parts({ key, upload, parts }: PartsAsked): Promise<PartUrls> {
     const direct = this.#direct(key);
     const items = await Promise.all(

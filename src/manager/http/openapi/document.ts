@@ -83,7 +83,6 @@ const answerName = ({ name }: Pick<Verb, 'name'>): string => {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`;
 };
 
-/** What the document says of one path of a verb. */
 function verbOperation({ verb, method, path }: Endpoint): Json {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name ?? '');
   const fields = fieldsOf(verb).filter(({ name }) => !inPath.includes(name));

@@ -238,7 +238,6 @@ export const SERVICE_SCHEMAS = {
   }),
 };
 
-/** The schema of every error answer. */
 export const ERROR_SCHEMA = object({
   error: object(
     {
@@ -283,7 +282,6 @@ export const ERRORS = {
   '5XX': { $ref: '#/components/responses/Failed' },
 };
 
-/** Headers of a verb's answer. */
 export const VERB_HEADERS = {
   [EXIT_HEADER]: {
     description: 'the exit code of the command',
