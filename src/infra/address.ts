@@ -37,10 +37,7 @@ export class AddressResource implements Resource {
     return foundWith(differences);
   }
 
-  /**
-   * If the answer to an allocation is lost, a second one is made (EC2: AllocateAddress has no token); spare addresses
-   * are released.
-   */
+  /** After a lost answer a second one is made (EC2: AllocateAddress has no token); spare addresses are released. */
   async apply(): Promise<void> {
     const [address, ...spare] = await this.#find();
     const Tags = ec2Tags(this.#tags());

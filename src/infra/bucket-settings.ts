@@ -21,10 +21,7 @@ export interface BucketSetting {
   apply(): Promise<void>;
   /** A command line with the effect of `apply`. */
   readonly mend: string;
-  /**
-   * The permission that `look` needs, and what it finds out: the message if looking is denied on a bucket that isn't
-   * the stack's own.
-   */
+  /** The permission that `look` needs, and the message if it is denied on a bucket that isn't the stack's own. */
   readonly asks: { readonly action: string; readonly whether: string };
 }
 
@@ -136,10 +133,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
   };
 }
 
-/**
- * What a bucket of another owner lacks. Using it may not include the right to see its settings; that doesn't stop the
- * caller.
- */
+/** What a bucket of another owner lacks. Not being allowed to see that doesn't stop the caller. */
 export async function lackOf({ look, mend, asks }: BucketSetting): Promise<readonly Lack[]> {
   try {
     const what = await look();

@@ -28,10 +28,7 @@ export const KINDS = [
   ...['bucket', 'queue', 'domain', 'tables', 'role', 'profile', 'release', 'securityGroup', 'launchTemplate'],
   ...['group', 'address'],
 ] as const;
-/**
- * `profile` is an instance profile, `group` an Auto Scaling group, `address` an Elastic IP, `release` the workers'
- * bundle.
- */
+/** `profile`: instance profile, `group`: Auto Scaling group, `address`: Elastic IP, `release`: the workers' bundle. */
 export type Kind = (typeof KINDS)[number];
 
 /** What a removal left, and why. */
@@ -56,10 +53,7 @@ export interface Resource {
   readonly name: string;
   /** The worker group that it belongs to, and is removed with; undefined if it belongs to the whole stack. */
   readonly group?: string;
-  /**
-   * Inspects it, and changes nothing. Throws `refused` for a resource of another owner that isn't configured as
-   * existing.
-   */
+  /** Changes nothing. Throws `refused` for a resource of another owner that isn't configured as existing. */
   look(): Promise<Found>;
   /** Creates or updates it. May be interrupted after any call, and repeated. */
   apply(): Promise<void>;

@@ -26,10 +26,7 @@ export function securityGroupPlan(who: 'worker' | 'manager', { stack, manager }:
   };
 }
 
-/**
- * Who may reach the workers (no one) or the manager (the profile's `manager.allow`, at its port). Both reach
- * everything. Rules that others add are removed.
- */
+/** Workers: no one; the manager: `manager.allow` at its port. Rules that others add are removed. */
 export class SecurityGroupResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'securityGroup';

@@ -14,10 +14,7 @@ interface Way {
   readonly leads: 'internet' | 'nat' | 'other' | null;
 }
 
-/**
- * Whether instances reach the services that they use: by a public address and an internet gateway, by NAT or similar,
- * or by an endpoint of each service that admits them. Endpoint policies aren't checked.
- */
+/** By a public address and internet gateway, NAT or similar, or admitting endpoints (policies aren't checked). */
 export async function validateWays(place: GridPlace, network: NetworkFacts): Promise<readonly Finding[]> {
   const { publicIp } = place.profile.network;
   const ways = await waysOf(place, network);
@@ -152,10 +149,7 @@ class Doors {
     return new Doors(place.profile, vpc, all, closed);
   }
 
-  /**
-   * What the group for new endpoints lacks. Without a group of their own they get the VPC's default group, which admits
-   * no worker.
-   */
+  /** Endpoints without a group of their own get the VPC's default group, which admits no worker. */
   groupLacks(): Trouble | null {
     if (this.group !== null) {
       if (this.#admit([this.group])) return null;
@@ -189,10 +183,7 @@ class Doors {
     return this.#all.find(({ GroupName }) => GroupName === name)?.GroupId;
   }
 
-  /**
-   * Whether these groups of an endpoint admit every kind of instance, from each subnet. If that can't be told, they are
-   * assumed to.
-   */
+  /** Whether these groups admit every kind of instance, from each subnet. In doubt they are assumed to. */
   #admit(ids: readonly string[]): boolean {
     const rules = this.#all
       .filter(({ GroupId }) => GroupId !== undefined && ids.includes(GroupId))
@@ -221,10 +212,7 @@ class Doors {
     return roles.map((who) => [this.#named(roleName(stack, who)) ?? '']);
   }
 
-  /**
-   * From the profile's own group, or from the subnets: `infra down` can't remove a group that another group's rule
-   * names.
-   */
+  /** From the profile's own group, or from the subnets: a group that another's rule names can't be removed. */
   #opens(group: string): string {
     const { region, network } = this.#profile;
     const [own] = network.securityGroups;
@@ -252,10 +240,7 @@ function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, ma
   ];
 }
 
-/**
- * Which instances ask EC2 for spot prices: workers, if their jobs or the stack's month have a budget. Any job may have
- * one.
- */
+/** Workers ask EC2 for spot prices if their jobs or the stack's month have a budget. Any job may have one. */
 type Market = 'always' | 'limitedJobs' | 'never';
 
 function marketOf({ groups, prices, budget }: AwsProfile): Market {

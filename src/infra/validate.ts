@@ -17,10 +17,7 @@ const ADDRESSES = 5;
 /** In a region without SimpleDB the host doesn't exist, which shows quickly. */
 const SIMPLEDB_ATTEMPTS = 3;
 
-/**
- * What would not work, or might not, in the parts that are to be made. Changes nothing. Throws `unavailable`, and
- * `credentials` if they have expired.
- */
+/** In the parts to be made. Changes nothing. Throws `unavailable`, and `credentials` that expired. */
 export async function validateStack(
   place: GridPlace,
   facts: GridFacts,
@@ -224,10 +221,7 @@ const OPERATIONS = [
   ...['DescribeKey', 'CreateGrant'],
 ];
 
-/**
- * Whether instances with volumes encrypted by the profile's key can start. Auto Scaling starts them with a role of its
- * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
- */
+/** Auto Scaling's own role needs the key's policy or a grant; else each instance ends with Client.InternalError. */
 async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
   const { kmsKey } = place.profile;
   if (kmsKey === null) return [];

@@ -10,10 +10,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 
 /** A job's files as an archive. */
 export interface CodeArchive {
-  /**
-   * SHA-256 of the uncompressed archive. Names are sorted, modes kept, times and owners dropped, so that all hosts
-   * compute the same.
-   */
+  /** SHA-256 of the uncompressed archive: sorted names, modes, no times or owners, so the same on all hosts. */
   readonly sha256: string;
   /** Compressed on first use: often only the checksum is needed. */
   readonly gzip: Uint8Array;

@@ -46,10 +46,7 @@ export async function reportUnread(platform: Platform, job: string, detail: stri
   return 'unsaid';
 }
 
-/**
- * The state according to the journal, after appending a pause if the job runs; null if the journal doesn't show that it
- * runs.
- */
+/** The journal's state after pausing a running job; null if it doesn't show that it runs. */
 async function pauseUnread({ store, who, clock }: Platform, job: string, detail: string): Promise<Unread | null> {
   const id = randomId(16);
   for (;;) {

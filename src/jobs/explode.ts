@@ -141,10 +141,7 @@ export async function openExploded(
   return after;
 }
 
-/**
- * Writes missing shards of opened steps while tasks are undecided, in case the process that opened the step died. Each
- * look does this first, so that whatever it re-sends or closes has its parts.
- */
+/** In case the opener died. Each look does this first, so that whatever it re-sends or closes has its parts. */
 export async function completeShards(platform: Platform, view: JobView, facts: readonly StepFacts[]): Promise<void> {
   if (view.closed !== null || view.cancelled) return;
   for (const [index, fact] of facts.entries()) {

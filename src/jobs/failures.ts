@@ -20,10 +20,7 @@ const ASKED_OF = 200;
 
 const PAGES_IN_FLIGHT = 16;
 
-/**
- * The tasks of a step that failed for good in the round that last included them, and are not published, according to a
- * listing of the store (law 1). Costs a listing of the failures; 125 KB for a million tasks.
- */
+/** As the store lists them (law 1), in the round that last included them. 125 KB for a million tasks. */
 export async function failedTasks(store: ObjectStore, view: JobView, step: number): Promise<TaskBits> {
   const { job, spec } = view.record;
   const name = spec.steps[step]?.name ?? '';
@@ -114,9 +111,7 @@ async function* failedInLedger(platform: Platform, view: JobView, step: number):
   }
 }
 
-/**
- * A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`.
- */
+/** Of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`. */
 export async function readFailed(
   platform: Platform,
   view: JobView,
@@ -206,10 +201,7 @@ export async function causesOf(
     }));
 }
 
-/**
- * The causes with the given id or unique prefix; a list, as two causes may share an id. Throws `notFound` with the
- * existing causes, and `usage` for an ambiguous prefix.
- */
+/** By id or unique prefix; two may share an id. Throws `notFound` with the existing ones, `usage` if ambiguous. */
 export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
   const wanted = id.toLowerCase();
   const found = wanted === '' ? [] : causes.filter((cause) => cause.id.startsWith(wanted));
@@ -270,10 +262,7 @@ const TAIL_BYTES = 4_096;
 
 const TAIL_LINES = 10;
 
-/**
- * Returns a function that looks up the input and the log of a cause's example, with three small reads and one of each
- * shard of parts.
- */
+/** Looks up the input and log of a cause's example: three small reads, and one of each shard of parts. */
 export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
   const inputs = view.record.spec.steps.map((_, step) => givenInputs(platform.store, view, step));
   return async (cause) => {
@@ -308,10 +297,7 @@ async function tailOf(store: ObjectStore, key: string): Promise<readonly string[
   return (offset > 0 && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
-/**
- * The tasks of causes, by step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`:
- * `notFound` with the existing causes, and `usage`.
- */
+/** By step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`. */
 export async function tasksOfCauses(
   platform: Platform,
   view: JobView,
@@ -351,10 +337,7 @@ export interface FailureFound {
   readonly problem: string | null;
 }
 
-/**
- * Reads as much of a failure as possible: its existence decides, its content only explains. Null if it provably is
- * gone. Throws `newer` for a format of a later version.
- */
+/** Its existence decides, its content explains. Null if it provably is gone. Throws `newer`. */
 export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
   const bytes = await store.read(key);
   if (bytes === null) return null;

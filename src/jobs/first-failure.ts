@@ -13,10 +13,7 @@ export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'rea
   readonly step: string;
 }
 
-/**
- * Reports why a job's first task failed for good, as soon as it does: one failure shows the cause even if all of a
- * thousand tasks will fail. One small read, once. If it fails, `failures` still has the reason.
- */
+/** Reports why a job's first task failed for good, as soon as it does. One small read, once; failing is harmless. */
 export class FirstFailure {
   readonly #platform: Platform;
   readonly #view: JobView;

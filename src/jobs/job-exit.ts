@@ -32,10 +32,7 @@ export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void
   if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
 }
 
-/**
- * Follows an accepted job. Credentials that expire end only the following, with `notFinished`. `goOn` is the command
- * that continues.
- */
+/** Credentials that expire end only the following, with `notFinished`. `goOn` is the command that continues. */
 export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

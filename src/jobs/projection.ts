@@ -32,10 +32,7 @@ export class ProjectionWatch {
     this.#platform = platform;
   }
 
-  /**
-   * Null for a job without a deadline, one that isn't running, and while too little is known. `workers`: the running
-   * ones.
-   */
+  /** Null for a job without a deadline, one that isn't running, and while too little is known. */
   async of(
     view: JobView,
     counts: readonly StepCounts[],
@@ -91,10 +88,7 @@ export class ProjectionWatch {
     };
   }
 
-  /**
-   * Other messages in the group's queue take turns with the job, and presumably take as long; zero if the queue can't
-   * be read.
-   */
+  /** Messages that take turns with the job, and presumably take as long; zero if the queue can't be read. */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);
     if (first?.due === undefined) return [];

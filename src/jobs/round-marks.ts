@@ -60,10 +60,7 @@ export async function unreachedMarks(store: ObjectStore, view: JobView, now: num
   return found;
 }
 
-/**
- * Deletes a closed job's marks of rounds that it will never reach, and returns them. If a round started at that very
- * moment, its mark is restored.
- */
+/** Marks of rounds that a closed job will never reach; returns them. Of a round that just started, it is restored. */
 export async function dropUnreached(platform: Platform, view: JobView): Promise<readonly ObjectEntry[]> {
   const { store, clock } = platform;
   // This machine's clock tells whether the store's is worth a request.

@@ -12,10 +12,7 @@ import { readOpened } from './listing.ts';
 
 const BATCH = 1_000;
 
-/**
- * Sends tasks of one step to the step's group, in batches, so that memory stays flat. `first`: none of them can have a
- * message yet.
- */
+/** In batches, so that memory stays flat. `first`: none of them can have a message yet. */
 export async function sendTasks(
   platform: Platform,
   view: JobView,

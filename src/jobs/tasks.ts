@@ -17,10 +17,7 @@ interface TasksFilter {
 
 const PAGE = 1_000;
 
-/**
- * A job's tasks in step and task order, up to `limit`. The ledger knows the tasks that began. Waiting and skipped tasks
- * are computed from the store only if the filter names them, because that needs a listing.
- */
+/** In order, up to `limit`. The store is listed only for waiting and skipped tasks, which the ledger doesn't know. */
 export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
   let left = filter.limit;
   const pages = filter.state === 'waiting' || filter.state === 'skipped' ? [] : ledgerTasks(platform, view, filter);
@@ -109,10 +106,7 @@ export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
   return Object.fromEntries([...numbers].map(([name, of]) => [name, formatTaskSet(of.sort((a, b) => a - b))]));
 }
 
-/**
- * Parses `<step>/<n>`, with or without padding. Throws `usage` for another form, `notFound` if the job has no such step
- * or task.
- */
+/** With or without padding. Throws `usage` for another form, `notFound` if the job has no such step or task. */
 export function parseTaskName(view: JobView, text: string): TaskName {
   const match = /^([a-z][a-z0-9-]*)\/(\d{1,9})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
@@ -129,10 +123,7 @@ export function parseTaskName(view: JobView, text: string): TaskName {
   });
 }
 
-/**
- * The index of the step that a choice of tasks is limited to; undefined for no limit. Throws `notFound`, and `usage` for a
- * limit beside named tasks.
- */
+/** Undefined: no limit. Throws `notFound`, and `usage` for a limit beside named tasks. */
 export function onlyStep(
   view: JobView,
   { task, step }: { readonly task: readonly string[]; readonly step?: string | undefined },

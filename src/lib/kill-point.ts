@@ -1,7 +1,4 @@
-/**
- * For the crash tests: with `BATCHCTL_TEST_KILL=publish:3` this process is killed (SIGKILL, as from outside) when it
- * passes the point `publish` for the third time. Does nothing without that variable.
- */
+/** With `BATCHCTL_TEST_KILL=publish:3` this process gets SIGKILL when it passes `publish` for the third time. */
 export function killPoints(env: Readonly<Record<string, string | undefined>>): (point: string) => void {
   const match = /^([a-z-]+):(\d+)$/.exec(env.BATCHCTL_TEST_KILL ?? '');
   if (match === null) return () => undefined;

@@ -12,8 +12,7 @@ const LIMIT = 64 * 1024;
 export async function readSecretFile(path: string): Promise<string> {
   let file: FileHandle | null = null;
   try {
-    // Without O_NONBLOCK, opening a FIFO would wait for its writer and block the whole process, its SIGTERM handler
-    // included.
+    // Without O_NONBLOCK, opening a FIFO would wait for its writer and block the process, SIGTERM's handler included.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
     if (!(await file.stat()).isFile()) throw unusable(`${path} is not a regular file`);
     const into = Buffer.alloc(LIMIT + 1);

@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, loadavg, userInfo } from 'node:os';
 
-/**
- * Whether this machine is an EC2 instance (EC2: identify_ec2_instances): Nitro shows it by the vendor, Xen by the uuid.
- * A configured metadata service also says so.
- */
+/** Nitro shows it by the vendor, Xen by the uuid (EC2: identify_ec2_instances); or a metadata service is configured. */
 export function isEc2(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if ((env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '') !== '') return true;
   return (

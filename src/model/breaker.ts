@@ -1,6 +1,4 @@
-/**
- * A step's failing tasks, as far as they concern the program that runs now: since its round began, or a person resumed.
- */
+/** As far as they concern the program that runs now: since its round began, or a person resumed. */
 export interface FailingStep {
   /** Different tasks with a failed attempt. */
   readonly tasks: number;
@@ -20,17 +18,11 @@ export interface FailingStep {
 
 /** Different tasks that must have failed: more than a month's bad inputs, and few enough to be reached soon. */
 export const MANY_TASKS = 20;
-/**
- * How many of them must have failed on workers other than the one with the most: otherwise that worker's machine may be
- * the cause.
- */
+/** So many failed on workers other than the one with the most: otherwise its machine may be the cause. */
 const ELSEWHERE = 5;
 /** Successes that reach this share of the failures show that the program works: the inputs are bad. */
 const SUCCEEDS = 1 / 20;
-/**
- * Seconds that the attempts that began with the failures get to show a result, in addition to twice the time that
- * failing takes.
- */
+/** Seconds in which attempts that began with the failures may show a result, besides twice the time of failing. */
 const PATIENCE = { least: 2, most: 120 };
 /** After this many resumes in a round a person has seen it and decided: the job isn't paused again. */
 const PAUSES = 2;
@@ -63,9 +55,7 @@ export interface Tripped {
   readonly done: number;
 }
 
-/**
- * Whether the guard still applies to a step's round, and how many of its tasks were done when a person last resumed.
- */
+/** Whether it still applies to a step's round, and how many tasks were done at the last resume. */
 export function guardOf(
   tripped: readonly Tripped[],
   step: string,
@@ -93,10 +83,7 @@ export class Streaks {
     return true;
   }
 
-  /**
-   * Records how long a look took. In a round of a million tasks it is a long listing: looks may take a tenth of a
-   * worker's time.
-   */
+  /** Of a million tasks a look is a long listing: looks may take a tenth of a worker's time. */
   looked(began: number, now: number): void {
     this.#quietUntil = now + 9 * (now - began);
   }

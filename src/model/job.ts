@@ -26,10 +26,7 @@ export interface JobSpec {
   readonly tolerate: Tolerance;
   /** `finish`: other chains go on; `stop`: no more tasks are sent after the first failure for good. */
   readonly onFailure: 'finish' | 'stop';
-  /**
-   * The share (0..1) of failed among ended tasks that pauses the job, once 20 have ended; null: none. `never`: also
-   * disables the pause for a program that seems faulty.
-   */
+  /** Share (0..1) of failed tasks, of 20 ended or more, that pauses the job. `never`: nor for a faulty program. */
   readonly halt: number | 'never' | null;
   /** Control totals, as written: `price.records == input.records`. */
   readonly expect: readonly string[];
@@ -82,9 +79,7 @@ export interface StepSpec {
   readonly output: 'stdout' | 'file' | 'files';
   /** `once`: a gather's joined stdin keeps only the first header line. */
   readonly header: 'once' | null;
-  /**
-   * How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless given, so that digests stay the same.
-   */
+  /** How a gather's stdin is joined. Absent unless given (see `joinOf`), so that digests stay the same. */
   readonly join?: Join | null;
   readonly explode: boolean;
   readonly group: string;
@@ -213,20 +208,14 @@ interface GivenByFlags {
   readonly labels: readonly string[];
 }
 
-/**
- * The step at which the chains of a step begin: the first step, a gather, or a step after one that explodes. Steps of
- * one section share their task numbers.
- */
+/** The first step, a gather, or one after an explode. Steps of one section share their task numbers. */
 export function sectionStart(steps: readonly StepSpec[], index: number): number {
   let start = index;
   while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
 }
 
-/**
- * How the outputs of the step at `index` are joined: as `join` says; without it as lines if only one header is kept or
- * the parts are text (lines, csv, jsonl), else as bytes.
- */
+/** As `join` says; else as lines if only one header is kept or the parts are text, else as bytes. */
 export function joinOf(
   { input, steps }: Pick<JobSpec, 'input' | 'steps'>,
   index: number,
@@ -242,10 +231,7 @@ export function takesFiles(steps: readonly StepSpec[], index: number): boolean {
   return steps[index - 1]?.explode === true;
 }
 
-/**
- * True for a step that waits for all chains before it, and begins with an opened.json: a gather, or one that takes
- * files.
- */
+/** It waits for all chains before it, and begins with an opened.json: a gather, or one that takes files. */
 export function hasBarrier(steps: readonly StepSpec[], index: number): boolean {
   return steps[index]?.gather === true || takesFiles(steps, index);
 }

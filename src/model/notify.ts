@@ -28,10 +28,7 @@ export function notificationsOf(
 
 /** An event for which notifications are sent. */
 export interface NewsEvent {
-  /**
-   * The same for every watcher that finds the event, and different for every event: receivers recognize duplicates by
-   * it.
-   */
+  /** The same for every watcher, and different for every event: receivers recognize duplicates by it. */
   readonly id: string;
   readonly kind: EventKind;
   /** When it happened, ISO-8601 UTC. */
@@ -83,19 +80,13 @@ export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   return late === null ? told : [...told, late];
 }
 
-/**
- * True once the deadline has passed while the job is open, or it closed after that. A cancelled job has an event of its
- * own.
- */
+/** The deadline has passed, or had when it closed. A cancelled job has an event of its own. */
 function missedDeadline({ finishBy, closed, cancelled }: JobView, now: number): boolean {
   if (finishBy === null || cancelled) return false;
   return (closed === null ? now : Date.parse(closed.when)) > Date.parse(finishBy);
 }
 
-/**
- * The event that a job misses its deadline: one per deadline, whether it was projected (when the job will end, ISO-8601
- * UTC) or has happened. Null for a job without one.
- */
+/** One per deadline, projected (the end, ISO-8601 UTC) or missed. Null without a deadline. */
 export function lateEvent(view: JobView, projected: string | null): NewsEvent | null {
   const { finishBy } = view;
   if (finishBy === null) return null;
@@ -164,10 +155,7 @@ const PATIENCE_MS = 24 * 3_600_000;
 /** Waits are extended by up to this share, so that a receiver that comes back doesn't get everything at once. */
 const SPREAD = 0.25;
 
-/**
- * What to do for a notice now. `spread`, 0 to 1, is the same in every process: it spreads the tries of different
- * notices.
- */
+/** `spread`, 0 to 1, is the same in every process: it spreads the tries of different notices. */
 export function noticeMove({ tries, sent }: NoticeSeen, spread: number, now: number): NoticeMove {
   const [first] = tries;
   const last = tries.at(-1);

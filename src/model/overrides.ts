@@ -49,10 +49,7 @@ const STEP_FIELDS = [
   'secrets',
 ] as const satisfies readonly (keyof StepSpec)[];
 
-/**
- * What is changed for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of
- * several rounds may have run with different values; the first difference is shown.
- */
+/** Parameters, steps from `first` on, code. Where tasks ran with several values, the first difference is shown. */
 export function changesOf(
   record: JobRecord,
   before: readonly Overrides[],
@@ -101,10 +98,7 @@ interface MendFound {
   readonly refused: readonly Change[];
 }
 
-/**
- * Fields of a job that determine its parts, its verdict and its name. `tolerate` and `maxRunning` can be changed by
- * `adjust`.
- */
+/** These determine the parts, the verdict and the name. `tolerate` and `maxRunning` can be changed by `adjust`. */
 const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 
 /** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */

@@ -67,10 +67,7 @@ export function calendarText(day: BusinessDay): string {
   return day === 'last' ? 'last-business-day' : `nth-business-day:${day}`;
 }
 
-/**
- * The day of the month that is the requested business day: not a Saturday, a Sunday or one of the holidays
- * (`2026-12-25`). Null in a month with too few.
- */
+/** Not a Saturday, a Sunday or one of the holidays (`2026-12-25`). Null in a month with too few. */
 function businessDayOf({ year, month }: Month, day: BusinessDay, holidays: ReadonlySet<string>): number | null {
   const days = businessDays(year, month, holidays);
   return (day === 'last' ? days.at(-1) : days[day - 1]) ?? null;
@@ -85,10 +82,7 @@ function businessDays(year: number, month: number, holidays: ReadonlySet<string>
   });
 }
 
-/**
- * The dates of a holidays file, sorted, without duplicates: one per line (`2026-12-25`), followed by an optional name;
- * `#` begins a comment. Throws `usage` with the line that isn't a date.
- */
+/** Sorted, unique: a date a line, maybe followed by a name; `#` begins a comment. Throws `usage` with the line. */
 export function parseHolidays(text: string, file: string): readonly string[] {
   const dates = new Set<string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -162,10 +156,7 @@ export function checkCron(pattern: string): string {
   return trimmed;
 }
 
-/**
- * The library's message about a pattern, with the pattern's own numbers (the library counts days and months from 0),
- * and how to fix it.
- */
+/** With the pattern's own numbers (the library counts days and months from 0), and how to fix it. */
 function cronWords(message: string): string {
   const said = message
     .replace(/^CronPattern: /, '')

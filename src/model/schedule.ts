@@ -58,9 +58,7 @@ export type ScheduleChange =
 /** A schedule as described by its journal. */
 export interface Schedule extends ScheduleSpec {
   readonly name: string;
-  /**
-   * When it was made, or its pattern was changed (milliseconds since the epoch): earlier firings don't belong to it.
-   */
+  /** Milliseconds since the epoch; of a changed pattern, its change. Earlier firings don't belong to it. */
   readonly since: number;
   /** Who wrote its current version, and when. */
   readonly who: string;

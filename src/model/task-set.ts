@@ -112,9 +112,7 @@ export function taskSetHas(text: string | undefined, n: number): boolean {
 /** Ranges of tasks by step index. */
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
-/**
- * Sets of tasks by step index, from sets by step name as in a journal entry. Throws a RangeError for an invalid set.
- */
+/** By step index, from a journal entry's sets by step name. Throws a RangeError for an invalid set. */
 export function stepRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
   const out = new Map<number, Ranges>();
   for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));

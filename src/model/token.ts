@@ -1,9 +1,6 @@
 import { SCOPES, type Scope } from './api.ts';
 
-/**
- * The stored form of a token for calls to the manager. The SHA-256 of its text is only in the key. The text has 256
- * random bits, so that the hash can't be reversed by guessing, however fast.
- */
+/** The key has the SHA-256 of its text, whose 256 random bits can't be guessed, however fast. */
 export interface StoredToken {
   readonly format: 1;
   readonly name: string;

@@ -254,10 +254,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
   }
 }
 
-/**
- * Undecided tasks of an undone skip get a round of their own, so that counters that were exact before include their
- * ends.
- */
+/** A round of their own, so that counters that were exact before include their ends. */
 function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'unskip' }): JobView['asked'] {
   const { round, asked } = entry;
   if (round === undefined || asked === undefined) return view.asked;
@@ -293,10 +290,7 @@ export function roundOf(view: JobView, step: number, task: number): number {
   return 0;
 }
 
-/**
- * The changes that apply to a task, from the round that last asked for it and those before (`model/overrides.ts`
- * applies them).
- */
+/** From the round that last asked for it and those before (`model/overrides.ts` applies them). */
 export function overridesOf(view: JobView, step: number, task: number): Overrides {
   const round = roundOf(view, step, task);
   return round === 0 ? {} : (view.asked.find((asked) => asked.round === round)?.overrides ?? {});

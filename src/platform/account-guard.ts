@@ -4,10 +4,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 /** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */
 export type Allowed = () => Promise<void>;
 
-/**
- * True if the store is an emulator and STS is not: an emulator has no accounts, and AWS would get credentials not meant
- * for it.
- */
+/** The store is an emulator and STS is not: AWS would get credentials not meant for it. */
 export function hasNoAccounts(profile: Pick<AwsProfile, 'endpoints'>): boolean {
   return isEmulatedWithout(profile, 'sts');
 }

@@ -20,10 +20,7 @@ export interface AwsChecks {
   close(): Promise<void>;
 }
 
-/**
- * Makes one request before the checks run, to locate the bucket. On a terminal it gets the credentials first: a check
- * has only seconds, and typing an MFA code takes longer.
- */
+/** Locates the bucket first. On a terminal it gets credentials before: typing an MFA code outlasts a check. */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const [{ AwsClients }, { codeTyped }, identity, checks, bucket, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
@@ -88,10 +85,7 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
   }
 }
 
-/**
- * Whether the disk of a local root responds at all. All other checks of the disk block the process, so they run only
- * after this one.
- */
+/** Whether a local root's disk responds at all: the other checks of it block the process. */
 export function diskAnswers({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
     const there = await stat(root).catch((error: unknown) => {

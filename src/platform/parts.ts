@@ -18,10 +18,7 @@ export interface PlatformOptions {
   readonly who?: string;
   /** Seconds; by default the profile's own. Tests shorten it. */
   readonly leaseSeconds?: number;
-  /**
-   * How long to wait for an unreachable queue (on the local profile also the ledger), milliseconds; by default the
-   * profile's.
-   */
+  /** Milliseconds to wait for an unreachable queue (locally also the ledger); by default the profile's. */
   readonly patienceMs?: number;
   /** Receives problems that don't prevent work, such as a queue's attributes. */
   readonly onWarning?: (line: string) => void;
@@ -58,9 +55,7 @@ export class Opened<T extends { close(): Promise<void> }> {
   }
 }
 
-/**
- * Milliseconds. Reading a secret and sending a notification, with all retries, must end before the next try may start.
- */
+/** Reading a secret and sending a notification, with all retries, must end before the next try may start. */
 const NOTICE_LIMIT_MS = 30_000;
 
 interface NoticesOptions {
@@ -93,10 +88,7 @@ export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): No
   return { notifier, profile };
 }
 
-/**
- * Creates a worker's directory. Its name contains the process id, so that a later worker can remove the directories of
- * dead processes. Logs of dead workers are removed after a week.
- */
+/** Named by the process id: a later worker removes those of dead ones, and their logs after a week. */
 export function makeScratch(directory: string, worker: string): string {
   makePrivateDirectory(directory);
   removeLeftBehind(directory, Date.now() - LOG_KEPT_MS, false);
@@ -105,10 +97,7 @@ export function makeScratch(directory: string, worker: string): string {
   return scratch;
 }
 
-/**
- * Removes scratch directories of dead workers, and their logs unchanged since `before` (milliseconds since the epoch).
- * Returns their number and bytes. `dryRun` only counts.
- */
+/** Of dead workers, and logs unchanged since `before` (milliseconds). `dryRun` only counts. */
 export function removeLeftBehind(
   directory: string,
   before: number,
@@ -137,11 +126,7 @@ function bytesIn(path: string): number {
   return names.reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
 }
 
-/**
- * The scratch directory of this user's workers when their store is remote. It is below the system's temporary directory
- * (set TMPDIR to use a larger disk). Throws `refused` if someone else owns the name, as they could read and change the
- * work.
- */
+/** Below TMPDIR, for a remote store. Throws `refused` if someone else owns the name: they could change the work. */
 export function temporaryRoot(): string {
   const uid = process.getuid?.();
   const root = join(tmpdir(), `batchctl-${uid ?? userName()}`);

@@ -10,9 +10,7 @@ export function awsSecrets(clients: AwsClients): SecretSource {
   };
 }
 
-/**
- * `Platform.allowedSecrets`: the secrets that the profile lets jobs use, and those it gives to commands of its groups.
- */
+/** The secrets that the profile lets jobs use, and those it gives to commands of its groups. */
 export function allowedSecrets(
   { allowSecrets, groups }: Pick<AwsProfile | LocalProfile, 'allowSecrets' | 'groups'>,
   commandUser: boolean,

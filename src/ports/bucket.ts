@@ -18,10 +18,7 @@ export interface Bucket {
   /** `s3://NAME` */
   readonly location: string;
 
-  /**
-   * An object's facts, or those of one version; null if it provably doesn't exist. Throws `refused` for an archived
-   * object that must be restored first.
-   */
+  /** Of one version, if given; null if it provably doesn't exist. Throws `refused` for an archived object. */
   head(key: string, version?: string | null): Promise<BucketObject | null>;
 
   /** Like the store's. `version` reads that version, whatever came after it. */
@@ -51,10 +48,7 @@ export interface Bucket {
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
 
-  /**
-   * Copies within the bucket, replacing an existing object. Throws `notFound` if there is no such object, `changed` in
-   * a race.
-   */
+  /** Replaces an existing object. Throws `notFound` if there is none to copy, `changed` in a race. */
   copy(from: string, to: string): Promise<PutResult>;
 }
 

@@ -1,7 +1,4 @@
-/**
- * The machine that a worker runs on, if a group started it and may terminate it. This port only informs and obeys; the
- * worker decides whether and when to leave (law 6).
- */
+/** If a group started it and may terminate it. Only informs and obeys; the worker decides (law 6). */
 export interface Machine {
   /** The instance's id, used as the host name. */
   readonly instance: string;
@@ -15,10 +12,7 @@ export interface Machine {
   /** Whether it belongs to a group; otherwise the group operations below have no effect. */
   readonly inGroup: boolean;
 
-  /**
-   * The current notice for this machine; null: none. Cheap: called every few seconds. Never throws because the service
-   * doesn't respond.
-   */
+  /** Null: none. Cheap: called every few seconds. Never throws because the service doesn't respond. */
   notice(): Promise<Notice | null>;
 
   /**
@@ -28,10 +22,7 @@ export interface Machine {
    */
   protect(on: boolean): Promise<boolean>;
 
-  /**
-   * Called while the worker finishes its tasks: the group's wait starts again (Auto Scaling:
-   * RecordLifecycleActionHeartbeat).
-   */
+  /** While the worker finishes, the group's wait starts again (Auto Scaling: RecordLifecycleActionHeartbeat). */
   holdOn(): Promise<void>;
 
   /** The worker has left, so the termination may continue (Auto Scaling: CompleteLifecycleAction). */

@@ -85,10 +85,7 @@ export interface ListOptions {
 
 export interface UploadOptions extends PutOptions {
   readonly consume?: boolean;
-  /**
-   * Called once all bytes have been read, before the object appears: if it throws, no object appears. Not with
-   * `consume`.
-   */
+  /** After all bytes were read, before the object appears: may throw to prevent it. Not with `consume`. */
   readonly check?: () => Promise<void>;
   readonly signal?: AbortSignal;
   /** Called when bytes have been stored, with the total so far; at least once, at the end. */
@@ -119,10 +116,7 @@ export interface ObjectStream {
  * store compares them with the signed checksum, and the object appears only when complete.
  */
 export interface DirectUploads {
-  /**
-   * Null: an object of this size is put in one request; otherwise the size of its parts, the last of which may be
-   * smaller.
-   */
+  /** Null: put in one request; otherwise the size of its parts, the last of which may be smaller. */
   partSize(size: number): number | null;
 
   /** For an object put in one request. */

@@ -57,15 +57,11 @@ export interface Platform {
   leavesAtRisk?(group: string): boolean;
   /** Cost limits for its machines; absent if they cost nothing. */
   readonly budget?: Budget;
-  /**
-   * Workers may run on other machines, which can't read this one's files: a job's local inputs are put into the store.
-   */
+  /** Workers may run on other machines: a job's local inputs are put into the store. */
   readonly remote?: true;
   /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: there is no reader. */
   warn?(line: string): void;
-  /**
-   * Throws `config` if the profile forbids writing from here. Each write checks this itself; an early check saves work.
-   */
+  /** Throws `config` if the profile forbids writing from here. Each write checks itself; checking early saves work. */
   mayWrite?(): Promise<void>;
   /** Throws `credentials` if this process's credentials expire within so many seconds, without successors. */
   requireAccess?(seconds: number): Promise<void>;

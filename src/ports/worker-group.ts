@@ -10,10 +10,7 @@ import type { ObjectStore } from './object-store.ts';
 export interface WorkerGroup {
   readonly group: string;
 
-  /**
-   * `counted: false`: `running` is the number in service by the group's service, if it has one: workers' heartbeats
-   * aren't read.
-   */
+  /** `counted: false`: `running` is what its service says, if it has one: heartbeats aren't read. */
   describe(asked?: { readonly counted?: boolean }): Promise<GroupStatus>;
 
   /** Sets size, bounds or mode; one request, whatever the difference. Undefined fields don't change. */
@@ -45,10 +42,7 @@ export interface WorkerGroup {
   /** Why the group's last launches failed, newest first, each reason once. Empty if it launches nothing. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 
-  /**
-   * Instances that ended themselves, or that a person ended one by one, newest first: those of its last activities.
-   * Absent or empty if it launches nothing, and for workers, which may not read that. One request.
-   */
+  /** Or by a person, newest first. Absent or empty for workers, who may not read that. One request. */
   selfEnded?(): Promise<readonly MachineEnded[]>;
 
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */

@@ -22,10 +22,7 @@ export interface WorkerContext {
   readonly streaks: Streaks;
   /** Denied inputs and outputs, by job. */
   readonly denials: Denials;
-  /**
-   * For reads of jobs: a store that is unavailable or throttling delays the work that needs them. Leases are kept in
-   * that time.
-   */
+  /** A store that is unavailable or throttling delays work that reads jobs. Leases are kept meanwhile. */
   readonly patience: Pick<Patience, 'during'>;
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;

@@ -36,10 +36,7 @@ interface DispatcherOptions {
   readonly settle: (item: Settling) => void;
   /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
-  /**
-   * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
-   * absent: not left.
-   */
+  /** Seconds left to other machines, as this one may be interrupted first; null or absent: not left. */
   readonly leaves?: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
@@ -47,9 +44,7 @@ interface DispatcherOptions {
 
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
-/**
- * Seconds until a message of a job that this worker may not read is received again: longer than an idle worker stays.
- */
+/** Seconds until a message that this worker may not read returns: longer than an idle worker stays. */
 const UNREAD_DELAY = 900;
 
 /** Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. */
@@ -317,10 +312,7 @@ interface Limited {
   readonly name: string;
 }
 
-/**
- * A few deliveries held back by `maxRunning`: without them a limited job would idle between receives. They are admitted
- * like any delivery, by the journal as of then.
- */
+/** By `maxRunning`: without them a limited job would idle between receives. Admitted by the journal as of then. */
 class LimitedDeliveries {
   readonly #most: number;
   readonly #held: Limited[] = [];

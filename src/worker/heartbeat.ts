@@ -38,10 +38,7 @@ interface HeartbeatOptions {
   readonly onBeat: () => Promise<void>;
 }
 
-/**
- * A worker's heartbeat, every third of a lease: journals, orders, its record in the ledger, and, when idle, a round
- * over the open jobs.
- */
+/** Every third of a lease: journals, orders, its record in the ledger, and, when idle, a look at open jobs. */
 export class Heartbeat {
   readonly #o: HeartbeatOptions;
   readonly #startedAt: number;
@@ -83,9 +80,7 @@ export class Heartbeat {
     }
   }
 
-  /**
-   * Expiring credentials: running tasks are returned while they are still valid. Later their leases would just expire.
-   */
+  /** Running tasks are returned while expiring credentials are valid; later their leases would just expire. */
   async requireAccess(): Promise<void> {
     const { ctx, giveUp, mayPass, dispatcher } = this.#o;
     const { leaseSeconds, requireAccess } = ctx.platform;

@@ -36,10 +36,7 @@ interface IntakeOptions {
   readonly watch: LoopWatch;
   /** On a group's machine: receives only when it allows that. */
   readonly rest: Rest | null;
-  /**
-   * Called when idle for as long as `idleExit` says: may this worker leave? Called again after the same time; soon if
-   * `unsure`.
-   */
+  /** Idle for as long as `idleExit` says: may this worker leave? Asked again after that; soon if `unsure`. */
   readonly mayLeave: () => Promise<boolean | 'unsure'>;
   /** Whether a refusal may pass, as it does for a new role. */
   readonly mayPass: (error: unknown) => boolean;

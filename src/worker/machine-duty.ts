@@ -80,10 +80,7 @@ export class Duty {
     }
   }
 
-  /**
-   * Idle for long: terminates the instance through its group, unless the group may not shrink. `unsure`: the service
-   * doesn't respond, so ask again soon. Never rejects.
-   */
+  /** Idle for long: ends the instance through its group, if that may shrink. `unsure`: ask again. Never rejects. */
   async mayLeave(): Promise<boolean | 'unsure'> {
     const { machine, log } = this.#o;
     if (!machine.inGroup) return true;
@@ -103,9 +100,7 @@ export class Duty {
     if (STRENGTH.indexOf(how) > STRENGTH.indexOf(this.#parting)) this.#parting = how;
   }
 
-  /**
-   * The worker has left and reported that. Rejects if the instance would be left behind: its worker must start again.
-   */
+  /** After leaving. Rejects if the instance would be left behind: its worker must start again. */
   async finish(): Promise<void> {
     clearTimeout(this.#release);
     const { machine, log } = this.#o;
@@ -249,10 +244,7 @@ export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: 
   }
 }
 
-/**
- * Its work, if any, has no worker. The size reported by Auto Scaling may be outdated; the caller that removed the
- * worker knows better.
- */
+/** Its work, if any, has no worker. Auto Scaling's size may be outdated; whoever removed the worker knows. */
 const isLeftAlone = (each: GroupRaise, groups: readonly string[], tookPlace: boolean): boolean =>
   each.outcome === 'enough' &&
   each.status.running === 0 &&
@@ -313,10 +305,7 @@ export class Risk {
     this.#until = this.#o.monotonic() + this.#o.times.riskMs;
   }
 
-  /**
-   * Seconds for which the task is returned to other machines; null: it is taken. Never rejects: unknown facts hold
-   * nothing up.
-   */
+  /** Null: it is taken. Never rejects: unknown facts hold nothing up. */
   async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
     if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;
     const { longSeconds, riskMs } = this.#o.times;

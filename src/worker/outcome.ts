@@ -111,10 +111,7 @@ function described(end: CommandEnd): string | null {
   }
 }
 
-/**
- * An error of staging or publishing as a failure of the task; null for a service's error, for which the task is
- * returned.
- */
+/** Of staging or publishing; null for a service's error, for which the task is returned. */
 export function failureOfError(error: unknown): Failure | null {
   if (error instanceof HeaderRefused || error instanceof CutRefused)
     return { reason: 'input', exitCode: null, error: messageOf(error) };

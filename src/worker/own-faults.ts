@@ -8,10 +8,7 @@ import type { WorkerFaults } from '../ports/worker-faults.ts';
 export interface OwnFaults {
   /** Why this attempt fails without running, at random; null: it runs. */
   fails(message: TaskMessage, number: number): Failure | null;
-  /**
-   * An attempt starts. Null, or a promise that never resolves, as this process is killed by then. Waiting for it after
-   * the command has ended ensures that nothing is published.
-   */
+  /** Null, or a promise that never resolves, as this process is killed: awaiting it prevents publishing. */
   begun(): Promise<never> | null;
 }
 

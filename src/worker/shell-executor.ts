@@ -37,10 +37,7 @@ export interface ShellExecutorOptions {
 const LOOK_MS = 250;
 const LEAST_LOOK_MS = 20;
 
-/**
- * An executor with a long-lived shell per slot. Starts nothing before the first command. On Linux, CPU and memory are
- * known for commands of at least a quarter of a second.
- */
+/** Starts nothing before the first command. CPU and memory are known on Linux, from a quarter of a second on. */
 export function createShellExecutor(options: ShellExecutorOptions): Executor {
   return new ShellExecutor(options);
 }
@@ -203,10 +200,7 @@ function noShell(cause: unknown): BatchctlError {
 
 type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
 
-/**
- * A command's end, from its shell's report and the reason why it was ended, if it was. Removes the shell's note from
- * its stderr.
- */
+/** From its shell's report, and why it was ended, if it was. Removes the shell's note from its stderr. */
 function judge(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
   const { status, complaint } = report;
   // The shell was killed together with its command.

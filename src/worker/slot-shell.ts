@@ -19,10 +19,7 @@ type Shell = ChildProcessByStdio<Writable, null, Readable>;
  * has to report; commands don't inherit a trap, unlike an ignored signal.
  */
 const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
-/**
- * When memory is short, the kernel first kills processes with a higher score (proc(5): oom_score_adj); children inherit
- * it.
- */
+/** Short of memory, the kernel kills higher scores first (proc(5): oom_score_adj); children inherit it. */
 const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';
 
 /**

@@ -79,10 +79,7 @@ function signalMarked(mark: ProcessMark, signal: 'SIGTERM' | 'SIGKILL', found: S
 /** A holder that writes without pause still counts as one. */
 const MOST_READS = 16;
 
-/**
- * A FIFO whose reading end is held by this process, and whose writing ends by a command and all its children. When no
- * one holds a writing end, no one can write to the command's files. Checking costs one system call.
- */
+/** Its writing ends are held by a command and its children: without one, none can write. One system call. */
 export class StrayFifo {
   readonly path: string;
   readonly #fd: number;
@@ -173,10 +170,7 @@ function allProcesses(): readonly number[] {
   }
 }
 
-/**
- * Finds recently started processes: Linux assigns ids in order, and /proc/loadavg ends with the newest. So finding what
- * a short command left costs a few system calls, not a scan of every process.
- */
+/** Linux assigns ids in order, and /proc/loadavg ends with the newest: no scan of every process. */
 export class PidClock {
   readonly #fd: number | null;
   readonly #buffer = Buffer.alloc(64);

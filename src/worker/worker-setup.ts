@@ -27,10 +27,7 @@ export interface WorkerSetup {
   readonly options: WorkerOptions;
 }
 
-/**
- * The number of failed attempts in a row after which a group's worker checks whether its machine is to blame, by
- * default.
- */
+/** Failed attempts in a row after which a worker checks whether its machine is to blame. */
 const MAX_FAILURES = 20;
 
 /** Throws `unavailable`, `credentials`: without them no work is possible. */
@@ -98,10 +95,7 @@ class NewRole {
   }
 }
 
-/**
- * What a worker runs on; null if it isn't an instance of a group. On EC2 each service is called first, so that a role
- * that isn't known everywhere yet delays the worker instead of ending it.
- */
+/** Null off an instance of a group. Calls each service first, so that a new role delays the worker only. */
 async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {
   let said = '';
   const say = (error: unknown): void => {

@@ -7,9 +7,7 @@ import type { AwsClients } from './clients.ts';
 import { ifSet, SET_CLOCK, statusOf } from './errors.ts';
 import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
-/**
- * Clock error of this machine, seconds. Most services refuse requests from the second value on, S3 from 15 minutes on.
- */
+/** Seconds that this machine's clock is off. Most services refuse from the second value on, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };
 
 /** The result of a request to the bucket itself. */

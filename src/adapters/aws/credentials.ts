@@ -18,10 +18,7 @@ export interface CredentialsOptions {
   readonly handler: RoutedHandler;
 }
 
-/**
- * Timeout (milliseconds) and retries for the instance metadata service: on a busy instance it may take seconds to
- * answer.
- */
+/** Timeout (milliseconds) and retries for the metadata service: on a busy instance it may take seconds. */
 const ON_EC2 = { timeout: 5_000, maxRetries: 3 };
 /** Off EC2 nothing answers at that address, and a person waits for the error. */
 const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
@@ -99,10 +96,7 @@ let typing: Promise<string> | null = null;
 /** Milliseconds after which a needed code's prompt is on screen. */
 const ASKED_BY_NOW = 1_000;
 
-/**
- * Waits until a code that must be typed is there, so that callers with a short timeout don't count the typing. Doesn't
- * say whether there are credentials.
- */
+/** Waits until a code that must be typed is there, so that short timeouts don't count the typing. */
 export async function codeTyped(credentials: Credentials): Promise<void> {
   if (process.stdin.isTTY !== true) return;
   const found = credentials().catch(() => undefined);
@@ -112,10 +106,7 @@ export async function codeTyped(credentials: Credentials): Promise<void> {
   await typing?.catch(() => undefined);
 }
 
-/**
- * By role: the session from a typed code, or why there is none. A code works once, and people shouldn't type one per
- * client.
- */
+/** By role: the session from a typed code, or why there is none. A code works once. */
 const sessions = new Map<string, Promise<Identity>>();
 
 async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {

@@ -25,10 +25,7 @@ export async function identityOf(clients: AwsClients, use: ClientUse = 'control'
   }
 }
 
-/**
- * Call it before the first write. Throws `config` when the credentials belong to another account than the profile's.
- * Makes no request if the profile names no account.
- */
+/** Before the first write. Throws `config` when the credentials belong to another account than the profile's. */
 export async function requireAccount(clients: AwsClients): Promise<void> {
   const { account: expected, profile } = clients;
   if (expected === null) return;
@@ -42,10 +39,7 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
   });
 }
 
-/**
- * Throws `credentials` when the signing credentials expire within `seconds` and a new search finds none that last
- * longer.
- */
+/** Throws `credentials` when they expire within `seconds` and a new search finds none that last longer. */
 export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
   const { profile } = clients;
   const expiration = await clients.credentials().then(

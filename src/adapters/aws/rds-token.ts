@@ -17,16 +17,10 @@ export interface RdsTokenOptions {
   readonly now?: () => number;
 }
 
-/**
- * A token is valid for 15 minutes, checked only at connect. Signing it needs no request. It is kept for a while, so
- * that a worker that keeps reconnecting signs once.
- */
+/** Valid for 15 minutes, checked only at connect; kept so that a worker that keeps reconnecting signs once. */
 const KEPT_MS = 5 * 60_000;
 
-/**
- * Creates passwords from IAM credentials (`rds-db:connect`). Throws `credentials` when there are none, or they have
- * expired.
- */
+/** Creates passwords from IAM credentials (`rds-db:connect`). Throws `credentials` for missing or expired ones. */
 export function rdsTokens(options: RdsTokenOptions): (user: RdsUser) => Promise<string> {
   const { region, credentials, profile, now = () => performance.now() } = options;
   const kept = new Map<string, { readonly token: string; readonly until: number }>();

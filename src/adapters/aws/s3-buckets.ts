@@ -158,10 +158,7 @@ class S3NamedBucket implements Bucket {
 
 const REGION_HEADER = 'x-amz-bucket-region';
 
-/**
- * The region of a bucket, whoever owns it. S3 names it in its answer to HeadBucket, even if that is a redirect or a
- * refusal (S3API/API_HeadBucket). Throws `notFound` for a bucket that doesn't exist.
- */
+/** Whoever owns it: any answer to HeadBucket names it (S3API/API_HeadBucket). Throws `notFound`. */
 export async function regionOf(clients: AwsClients, name: string): Promise<string> {
   const [{ HeadBucketCommand }, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('control')]);
   try {

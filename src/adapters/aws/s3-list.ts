@@ -196,10 +196,7 @@ function entriesOf(answer: ListObjectsV2CommandOutput, prefix: string): ObjectEn
 
 const ENCODED = /[%+]/;
 
-/**
- * S3 encodes a space as `+`. An endpoint that encodes nothing may send a text that can't be decoded: then that is the
- * key.
- */
+/** S3 encodes a space as `+`. What can't be decoded is from an endpoint that encodes nothing. */
 function decoded(key: string): string {
   if (!ENCODED.test(key)) return key;
   try {
@@ -209,10 +206,7 @@ function decoded(key: string): string {
   }
 }
 
-/**
- * A StartAfter value for a listing that begins with `from` itself, because S3's StartAfter excludes the key that it is
- * given: just before it in UTF-8 order, with almost no key in between (the caller must skip any).
- */
+/** StartAfter excludes the key that it is given, so this is just before `from`; the caller skips keys in between. */
 export function justBefore(from: string): string {
   const last = from.codePointAt(from.length - (endsInPair(from) ? 2 : 1)) ?? 0;
   const begin = from.slice(0, from.length - (endsInPair(from) ? 2 : 1));

@@ -211,10 +211,7 @@ export class HeadObjects {
     this.#bucket = bucket;
   }
 
-  /**
-   * Null: it provably doesn't exist. 403 is an error: without the right to list, S3 also answers 403 for a missing
-   * object.
-   */
+  /** Without the right to list, S3 also answers 403 for a missing object: that is an error, not null. */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
     return found === null ? null : headInfo(key, found);

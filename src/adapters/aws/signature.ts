@@ -54,10 +54,7 @@ export interface Presigning {
   readonly credentials: Credentials;
 }
 
-/**
- * Signature Version 4 in the query: S3API/sigv4-query-string-auth. The URL expires with the credentials, if they expire
- * sooner.
- */
+/** Signature Version 4 in the query (S3API/sigv4-query-string-auth). Expires with the credentials, if sooner. */
 export function presignedUrl({
   method,
   url,

@@ -45,10 +45,7 @@ export class SimpleDbClient {
     }
   }
 
-  /**
-   * Replaces the item's attributes of these names. With `ifAbsent`, only if the item has no attribute of that name;
-   * otherwise throws with the code ConditionalCheckFailed.
-   */
+  /** With `ifAbsent`, only if the item has no attribute of that name; else throws ConditionalCheckFailed. */
   async put(domain: string, item: SimpleDbItem, ifAbsent?: string): Promise<void> {
     await this.#http.call('PutAttributes', {
       DomainName: domain,

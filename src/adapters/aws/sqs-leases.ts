@@ -19,10 +19,7 @@ export async function extendLeases(
   return receipts.map((_, index) => (extended.has(index) ? 'extended' : 'lost'));
 }
 
-/**
- * Releases deliveries, each after its delay or what is left of its 12 hours. A lost one already belongs to another
- * worker.
- */
+/** Each after its delay or what is left of its 12 hours. A lost one already belongs to another worker. */
 export async function releaseLeases(
   place: SqsPlace,
   releases: readonly { readonly receipt: Receipt; readonly delay: number }[],
@@ -59,9 +56,7 @@ export async function changeVisibility<T extends { readonly handle: string; read
   return refused;
 }
 
-/**
- * A delivery can be held for 12 hours from its receive, however often it is extended (SQS: ChangeMessageVisibility).
- */
+/** A delivery can be held for 12 hours from its receive (SQS: ChangeMessageVisibility). */
 const LONGEST_HOLD = 43_200;
 
 /** Seconds on a clock that all threads of this machine share and that can't be set. */

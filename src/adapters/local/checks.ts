@@ -23,10 +23,7 @@ const SKEW_MS = 2_000;
 /** A killed process's file in `tmp/` counts as a leftover after this long, milliseconds. */
 const LEFT_MS = 3_600_000;
 
-/**
- * Whether a store can live in a local root, by trying it in `tmp/`, which nothing else reads. If the root doesn't exist
- * yet, only its location is checked. `now`: milliseconds since the epoch.
- */
+/** Tries it in `tmp/`, which nothing else reads; of a missing root, only the location. `now`: milliseconds. */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
     { check: 'root', run: () => rootCheck(root) },

@@ -35,10 +35,7 @@ export interface Tail {
   readonly etag: string;
 }
 
-/**
- * The tail that makes a file of `size` bytes an object.
- * @throws BatchctlError `usage` for metadata that S3 would not keep as it is.
- */
+/** Makes a file of `size` bytes an object. Throws `usage` for metadata that S3 would not keep as it is. */
 export function makeTail(size: number, metadata: Metadata, modified: number): Tail {
   checkMetadata(metadata);
   const etag = nextEtag();
@@ -81,10 +78,7 @@ export interface OpenObject {
 const probe = Buffer.allocUnsafe(PROBE);
 let fillings = 0;
 
-/**
- * Opens an object's file and reads its facts; null if it provably isn't there.
- * @throws BatchctlError `corrupt`, naming key and file, for a file that isn't whole; what the file system throws.
- */
+/** Null if it provably isn't there. Throws `corrupt`, naming key and file, for a file that isn't whole. */
 export function openObject(path: string, key: string): OpenObject | null {
   let fd: number;
   try {

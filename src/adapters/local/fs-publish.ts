@@ -70,10 +70,7 @@ export function removeFile(path: string): void {
   }
 }
 
-/**
- * Writes all of `bytes` at the file's position. On a nearly full disk a write may be partial, and only the next one
- * fails.
- */
+/** On a nearly full disk a write may be partial, and only the next one fails. */
 export function writeFully(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
 }

@@ -23,11 +23,7 @@ export function networkFileSystem(type: number): string | null {
   return NETWORK.get(type >>> 0) ?? null;
 }
 
-/**
- * Makes the directory `root` a store, or checks that it is one.
- * @throws BatchctlError `config` on a network file system or one without hard links, `newer` for a format that this
- *   version doesn't know, `corrupt` for a `format` file that isn't one.
- */
+/** Throws `config` on a network file system or one without hard links, `newer`, or `corrupt` for its `format`. */
 export function openRoot(root: string, sync: boolean): void {
   makeDirectory(root, sync);
   const network = networkFileSystem(statfsSync(root).type);

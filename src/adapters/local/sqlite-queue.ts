@@ -17,10 +17,7 @@ import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
 import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
 
-/**
- * Waits that a call can end early, so that a receive sees messages that this process sends without waiting for the next
- * poll.
- */
+/** Waits that a call can end early: a receive sees messages that this process sends without the next poll. */
 class Wakeup {
   readonly #waiting = new Set<() => void>();
   #count = 0;
@@ -101,10 +98,7 @@ const PAGE = 1000;
 /** Runs one transaction, and retries it while another process holds the lock. */
 type Run = <T>(work: () => T) => Promise<T>;
 
-/**
- * Deletes waiting messages, delayed ones included, whose body satisfies `match`; returns how many. Leased messages
- * stay, and so do those sent after this began.
- */
+/** Deletes waiting and delayed messages whose body satisfies `match`; returns how many. Leased and later ones stay. */
 async function purgeWaiting(
   messages: SqliteMessages,
   match: (body: string) => boolean,

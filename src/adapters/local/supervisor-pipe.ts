@@ -2,10 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
-/**
- * The variable in which a worker gets its id from the supervisor. It differs from the variable that marks a worker's
- * commands, which are found and killed by it.
- */
+/** Not the variable that marks a worker's commands, which are found and killed by it. */
 export const WORKER_ID = 'BATCHCTL_SUPERVISED_ID';
 /** The variable that names the descriptor of the pipe from the supervisor. */
 export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';

@@ -36,9 +36,7 @@ export function openManagerClient(options: ConnectionOptions): Manager {
   };
 }
 
-/**
- * Milliseconds without a frame after which the connection counts as dead: a manager sends a sign of life every 15 s.
- */
+/** Milliseconds without a frame until a connection counts as dead; a manager sends a sign of life every 15 s. */
 const SILENCE = 60_000;
 
 /** Runs a verb, frame by frame. Throws as `Manager.call`; `AwayError` if the stream ends without its last frame. */

@@ -185,9 +185,7 @@ interface Watched {
 const PARALLEL = 4;
 const SIGNED = 20;
 
-/**
- * Uploads raw data or code in the way that the manager chooses: to the store by signed URLs, or through the manager.
- */
+/** Uploads raw data or code as the manager chooses: to the store by signed URLs, or through the manager. */
 async function upload(
   connection: ManagerConnection,
   key: string,
@@ -303,10 +301,7 @@ async function putParts(
   }
 }
 
-/**
- * These calls may be repeated: an upload begun twice is removed after a week, and the manager recognizes a second
- * completion.
- */
+/** May be repeated: an upload begun twice is removed after a week, and a second completion is recognized. */
 function post(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const text = JSON.stringify(body);
@@ -358,10 +353,7 @@ const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
-/**
- * Sends a request to the store by a signed URL that the manager gave; retries while the store is busy. Throws
- * `AwayError`.
- */
+/** To the store, by a URL that the manager signed; retries while it is busy. Throws `AwayError`. */
 async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
   for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
     left -= 1;

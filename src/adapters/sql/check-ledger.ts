@@ -10,10 +10,7 @@ import type { Tables } from './tables.ts';
 /** Thrown to roll a transaction back. */
 class Undo extends Error {}
 
-/**
- * Whether a ledger on a server answers, has its tables, and lets its user write. Creates no table, and leaves no row.
- * Throws at once as a ledger that can't be opened.
- */
+/** That it answers, has its tables, and lets its user write. Leaves nothing. Throws as opening does. */
 export async function checkLedger(
   options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions,
 ): Promise<Finding> {
@@ -56,18 +53,12 @@ async function probe(db: Kysely<Tables>): Promise<void> {
   }
 }
 
-/**
- * The table of versions goes last: without it, the next process that opens the ledger would create the other tables
- * again.
- */
+/** The table of versions goes last: without it, the next process would create the other tables again. */
 const TABLES: readonly (keyof Tables)[] = [
   ...(['job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers', 'jobs', 'ledger_schema'] as const),
 ];
 
-/**
- * Drops a ledger's tables on a server, with all their content. May be interrupted and repeated. Throws as a ledger
- * does.
- */
+/** With all content; may be interrupted and repeated. Throws as a ledger does. */
 export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions): Promise<void> {
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });

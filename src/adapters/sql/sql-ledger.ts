@@ -34,10 +34,7 @@ export type SqlLedgerOptions = Place & {
   /** The writer of these counts: the worker's id, or the person's. 1 to 128 characters. */
   readonly writer: string;
   readonly clock?: Clock;
-  /**
-   * How long to wait for another writer, or for a server that went away, before `unavailable`, milliseconds. 10,000 by
-   * default.
-   */
+  /** How long to wait for another writer or a lost server, milliseconds, before `unavailable`. 10,000 by default. */
   readonly lockWaitMs?: number;
 };
 

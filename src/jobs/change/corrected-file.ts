@@ -42,9 +42,7 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
   return { ...overrides, code: code?.sha256 ?? null };
 }
 
-/**
- * Stores the corrected program under its hash, before the entry that refers to it, so that no worker finds it missing.
- */
+/** Under its hash, before the entry that refers to it, so that no worker finds it missing. */
 export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }
@@ -99,10 +97,7 @@ export async function changesFor(
 const newestFirst = (rounds: ReadonlyMap<number, Overrides>): readonly Overrides[] =>
   [...rounds].sort(([a], [b]) => b - a).map(([, each]) => each);
 
-/**
- * The files added, removed or changed between the archive that tasks last ran with and the one they will run with, by
- * hash.
- */
+/** Files added, removed or changed between the archive that tasks last ran with and the next one, by hash. */
 async function fileChanges(
   store: ObjectStore,
   from: string | null,

@@ -47,10 +47,7 @@ export interface Submission {
 export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
   budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
 
-/**
- * Throws `refused` if a submission's limit can't be enforced because a price is missing, if its expected cost exceeds
- * the limit, or if the stack's monthly limit is used up.
- */
+/** Throws `refused` for a missing price, an expected cost over the limit, or a used up monthly limit. */
 export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
   if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;
@@ -81,10 +78,7 @@ export async function refuseUnaffordable(platform: Platform, { spec, maxCost, ex
   refuseOver(month, least, THE_MONTHS, 'raise budget.month in the configuration, or wait for the next month');
 }
 
-/**
- * Throws `refused` if a job could start nothing, because its own limit or the stack's monthly limit can't pay for one
- * machine and a task.
- */
+/** Throws `refused` if the job's or the stack's limit can't pay for one machine and a task. */
 export async function refuseResume(platform: Platform, view: JobView): Promise<void> {
   if (!isLimited(platform, [view])) return;
   const { job, spec } = view.record;

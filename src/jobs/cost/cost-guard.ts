@@ -18,10 +18,7 @@ import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } fr
 /** Interval between cost checks by a watcher, milliseconds. */
 const EVERY_MS = 60_000;
 
-/**
- * Pauses jobs at their limit, and all jobs at the stack's limit, at most once a minute. One per process; it stores
- * nothing.
- */
+/** At most once a minute. One per process; it stores nothing. */
 export class CostGuard {
   readonly #platform: Platform;
   readonly #onTrouble: (job: string, error: Error) => void;
@@ -131,10 +128,7 @@ function isDue(view: JobView, now: number): boolean {
   return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
 }
 
-/**
- * Whether tasks are still to begin: a pause doesn't stop tasks that only need to end. Uses counters, which may lag. For
- * the round of a retry they show nothing until its tasks begin, so a listing decides.
- */
+/** A pause doesn't stop tasks that only need to end. Of a retry's round counters show nothing: a listing decides. */
 async function hasMore({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
   const known = counts.get(view.record.job) ?? [];
   if (countsSayMore(view, known)) return true;

@@ -61,10 +61,7 @@ export interface Least {
   readonly month: number;
 }
 
-/**
- * The cost of the cheapest machine that could continue the job: of the groups that have ready tasks, or of all its
- * groups if the counters know none. Null if a price isn't known.
- */
+/** The cheapest machine of the groups with ready tasks, or, if none is known, of all. Null without a price. */
 export function leastToGoOn(view: JobView, { counts, nextIn }: Pick<Standings, 'counts' | 'nextIn'>): Least | null {
   const mine = counts.get(view.record.job) ?? [];
   const { steps } = view.record.spec;

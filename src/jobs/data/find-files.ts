@@ -24,9 +24,7 @@ interface FindOptions {
   /** Globs matched against a file's path below its directory, or against its name if the glob has no slash. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /**
-   * A directory to skip wherever it appears: the store's own, so that `upload .` doesn't upload the store into itself.
-   */
+  /** Skipped wherever it appears: the store's own, so that `upload .` doesn't upload the store into itself. */
   readonly except?: string;
   /** Called with what is skipped: links to directories, and anything that is neither a file nor a directory. */
   readonly onIgnored?: OnIgnored;
@@ -146,10 +144,7 @@ function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): B
   });
 }
 
-/**
- * The files that a pattern matches, as absolute paths, sorted. Skips nothing silently: throws `notFound` for a
- * directory on the way that can't be read, for a broken link, and for a name that isn't UTF-8.
- */
+/** Absolute and sorted. Throws `notFound` for an unreadable directory, a broken link, a name that isn't UTF-8. */
 export async function matchFiles(
   pattern: string,
   { directory, dot }: { readonly directory: string; readonly dot: boolean },
@@ -200,10 +195,7 @@ type OnError = (path: string, error: unknown, done: Done) => void;
 const onGone: OnError = (path, error, done) =>
   fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
 
-/**
- * A line feed in a name, as the matcher sees it: to that, no wildcard matches a line feed. A lone surrogate, so that no
- * file has it in its name.
- */
+/** A line feed in a name, for the matcher, whose wildcards match none: a lone surrogate, which no name contains. */
 const LINE_FEED = '\uDC0A';
 const hidden = (text: string): string => text.replaceAll('\n', LINE_FEED);
 const plain = (text: string): string => text.replaceAll(LINE_FEED, '\n');

@@ -142,10 +142,7 @@ interface UploadFileOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
-/**
- * Puts one file with its checksum; skips it if the key already holds the same bytes. Throws `changed` if the file is
- * modified meanwhile; the key then keeps its former content.
- */
+/** Skipped if the key holds the same bytes. Throws `changed` for a modified file; the key keeps its content. */
 async function uploadFile(
   store: ObjectStore,
   file: FoundFile,

@@ -92,10 +92,7 @@ export interface DeliverOptions {
   readonly passed?: PlacePassed;
 }
 
-/**
- * True if this process may put a job's outputs: a bucket can be reached from anywhere, a directory only on the machine
- * that submitted the job.
- */
+/** A bucket can be reached from anywhere, a directory only on the machine that submitted the job. */
 export function deliversHere(view: JobView): boolean {
   const host = view.record.deliverTo?.host ?? null;
   return host === null || host === hostname();
@@ -236,10 +233,7 @@ export class Deliveries {
   #current: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
-  /**
-   * When `signal` is aborted, a delivery in progress is left to other processes. `passed` is for crash tests. `seen` is
-   * the result of `seen()` in an earlier process.
-   */
+  /** An aborted delivery is left to others. `passed`: for crash tests. `seen`: of `seen()` in an earlier process. */
   constructor(
     platform: Platform,
     signal: AbortSignal,
@@ -254,9 +248,7 @@ export class Deliveries {
     this.#passed = passed;
   }
 
-  /**
-   * A round of a watcher with other work: rare if it is busy, but regular enough that no job waits for an idle grid.
-   */
+  /** A round of a watcher: rare if it is busy, but regular, so that no job waits for an idle grid. */
   async look(busy: boolean): Promise<void> {
     const now = this.#platform.clock.monotonic();
     if (busy && now - this.#lookedAt < SELDOM_MS) return;
@@ -264,10 +256,7 @@ export class Deliveries {
     await this.round();
   }
 
-  /**
-   * Looks for due deliveries, and takes over unclaimed ones. Returns how many are in progress or soon will be, without
-   * those that failed and wait.
-   */
+  /** Starts due or unclaimed deliveries. Returns how many are in progress or soon will be, without those that wait. */
   async round(): Promise<number> {
     let left = 0;
     const seen = new Map<string, Seen>();

@@ -224,10 +224,7 @@ interface IntoDirectory {
   readonly signal: AbortSignal | undefined;
 }
 
-/**
- * Fetches each output into its own file. A file appears under its name once it is complete and its checksum is
- * verified; a correct existing file is kept. Throws `proof`, naming the task, for an altered output.
- */
+/** A file appears once it is complete and verified; a correct one is kept. Throws `proof`, naming the task. */
 export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Names();
@@ -294,10 +291,7 @@ async function fetchFile(
   }
 }
 
-/**
- * Short synchronous calls, as in the store: for a million files, a round trip through the thread pool for each would
- * cost more.
- */
+/** Short synchronous calls, as in the store: a trip through the thread pool for each file would cost more. */
 function placeSmall(draft: string, path: string, bytes: Uint8Array): void {
   writeFileSync(draft, bytes, { flag: 'wx' });
   try {
@@ -343,10 +337,7 @@ async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-/**
- * Throws `refused` for a path that a link in the directory leads outside of it, because the user did not name that
- * place. A link at the file's own path is replaced.
- */
+/** Throws `refused` for a path that a link leads out of the directory. A link at the file's own path is replaced. */
 function refuseLinksOut(directory: string, path: string): void {
   for (let parent = dirname(path); parent !== directory; parent = dirname(parent)) {
     let real: string;

@@ -39,10 +39,7 @@ export interface Joining {
 
 type Sink = (bytes: Uint8Array) => Promise<void>;
 
-/**
- * Writes the outputs one after another, in task order. Throws `proof`, naming the task, for an altered output, and
- * `HeaderRefused` for one that doesn't begin with the header that is kept once.
- */
+/** In task order. Throws `proof`, naming the task, for an altered output, and `HeaderRefused`. */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
   const pieces = new PieceCollector(write);
   for await (const chunk of joinedChunks(joining)) await pieces.add(chunk);
@@ -90,10 +87,7 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
   return { output, bytes: small ? await verifiedBytes(source, task, file) : null };
 }
 
-/**
- * Joins the outputs into a file, which appears under its name once it is complete and every checksum was verified. A
- * file that already has exactly these bytes is kept. A device or pipe is written directly.
- */
+/** It appears complete and verified; a file with exactly these bytes is kept. A device or pipe is written directly. */
 export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
   const special = isSpecial(path);
   const directory = dirname(path);
@@ -118,10 +112,7 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
   }
 }
 
-/**
- * Whether the file is the joined outputs: each section has its output's published checksum, and only the expected line
- * ends are in between.
- */
+/** Each section has its output's published checksum, and only the expected line ends are in between. */
 async function isJoined({ source, tasks, join, tally, signal }: Joining, path: string): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null) return false;
@@ -170,10 +161,7 @@ async function sizeOf(path: string): Promise<number | null> {
 /** The metadata key that records which outputs an object was joined from, and how. */
 const JOINED = 'batchctl-joined';
 
-/**
- * Joins the outputs into one object, which appears whole. The same command resumes an interrupted upload. An object
- * already joined from exactly these outputs is kept.
- */
+/** Appears whole. The same command resumes an interrupted upload; an object of exactly these outputs is kept. */
 export async function joinIntoObject(joining: Joining, bucket: Bucket, key: string): Promise<void> {
   const recipe = await recipeOf(joining);
   const { tally, signal } = joining;
@@ -187,9 +175,7 @@ export async function joinIntoObject(joining: Joining, bucket: Bucket, key: stri
   else await joinByFile(joining, (path) => bucket.uploadFile(path, key, options));
 }
 
-/**
- * If header lines are dropped, the size is not known in advance, so the outputs are joined in a file in `TMPDIR` first.
- */
+/** Without header lines the size isn't known in advance: joins in a file in `TMPDIR` first. */
 async function joinByFile(joining: Joining, upload: (path: string) => Promise<unknown>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
   try {
@@ -231,10 +217,7 @@ async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recip
   return { text: hash.digest('hex'), outputs, bytes };
 }
 
-/**
- * An output's files, and the size of the line end that a join adds after each. Reads only their ends, because S3 must
- * know the size in advance.
- */
+/** With the line end that a join adds after each. Reads only their ends, as S3 must know the size in advance. */
 async function withLineEnds(source: OutputSource, task: number, reads: boolean) {
   const { files } = await verifiedOutput(source, task);
   const ends: number[] = [];
@@ -267,10 +250,7 @@ const LONGEST_HEADER = 2 ** 20;
 /** Characters of a line shown in a message. */
 const SHOWN = 60;
 
-/**
- * The line end that a join of lines adds after an output that ends with these bytes: the same as its own lines have;
- * none if it already ends with one, or isn't text.
- */
+/** The output's own kind of line end; none if it already ends with one, or isn't text. */
 function lineEndAfter(tail: Uint8Array): Uint8Array {
   const last = tail.at(-1);
   if (last === undefined || last === LF || !isText(tail)) return NOTHING;
@@ -318,10 +298,7 @@ export class HeaderRefused extends BatchctlError {
   }
 }
 
-/**
- * Keeps the header of the first output that isn't empty, and drops it from the others. A header is the first line; in
- * CSV also the following lines that a quoted field spans.
- */
+/** Keeps the first non-empty output's header: the first line, in CSV with those that a quoted field spans. */
 export class HeaderOnce {
   readonly #source: OutputSource;
   readonly #quote: HeaderQuote;

@@ -67,10 +67,7 @@ export function manifestBytes({ files, ...head }: PlaceManifest): Uint8Array {
   return Buffer.from(`${JSON.stringify(head).slice(0, -1)},"files":[\n${lines}\n]}\n`);
 }
 
-/**
- * The folder of a place for the claims of deliveries in progress or interrupted: `<generation>/claim`, and next to it
- * what that delivery publishes last. Engines that read a whole prefix skip names that begin with an underscore.
- */
+/** Claims of deliveries, `<generation>/claim`, and what each publishes last. Engines skip names that begin with `_`. */
 export const CLAIMS = '_delivery';
 export const CLAIM = 'claim';
 
@@ -141,10 +138,7 @@ export function generationOf(name: string): number | null {
 /** Another delivery has shut this one out: it can't write any more. */
 export class ShutOut extends Error {}
 
-/**
- * The place belongs to another delivery, which began later or delivers a later state. `by`: that job; null: it belongs
- * to no job any more.
- */
+/** `by`: the job whose later delivery or state has the place; null: it belongs to no job any more. */
 export class Superseded extends BatchctlError {
   readonly by: PlaceManifest | null;
 

@@ -55,10 +55,7 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
 }
 
-/**
- * What is at a path that is to be written. Throws `usage` if it, or the directory in which it would be created, can't be
- * written. Only looks: the last word is the file system's, when something is written.
- */
+/** What is at the path. Throws `usage` if it, or the directory to create it in, can't be written. Only looks. */
 function requireWritable(path: string, text: string): Stats | null {
   let at = path;
   try {
@@ -91,10 +88,7 @@ function existingParent(path: string): string {
   return at;
 }
 
-/**
- * Throws `full` if about so many bytes don't fit on the target's file system. A file, and a directory with files, are
- * not judged: they may be replaced or kept.
- */
+/** Throws `full` if so many bytes don't fit. A file or filled directory isn't judged: it may be replaced or kept. */
 export function requireRoom(target: FetchTarget, bytes: number): void {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
   const { path, text } = target;
@@ -183,10 +177,7 @@ export function draftIn(directory: string): string {
   return join(directory, `.batchctl-${randomId(16)}.part`);
 }
 
-/**
- * Removes drafts that killed fetches left in a directory, if they are at least an hour old by the file system's clock.
- * This machine's clock may differ from it (a network drive) and make an active draft look old.
- */
+/** At least an hour old by the file system's clock, as this machine's may differ from it (a network drive). */
 export async function removeStaleDrafts(directory: string): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => DRAFT.test(name));
   if (drafts.length === 0) return;

@@ -11,10 +11,7 @@ export interface GroupLower {
   readonly group: string;
   readonly from: number;
   readonly to: number;
-  /**
-   * The remaining number of on-demand instances, as in the profile, after those that replaced spot ended. Null: there
-   * were none.
-   */
+  /** On-demand instances that remain, as in the profile, after those for spot ended. Null: there were none. */
   readonly onDemand: number | null;
 }
 
@@ -24,10 +21,7 @@ export interface Lowered {
   readonly short: ReadonlyMap<string, Seen>;
 }
 
-/**
- * How long a group may lack instances without work, milliseconds: about as long as an idle worker stays, and until a
- * queue's counts (SQS: approximate, up to a minute late) are correct.
- */
+/** Milliseconds without instances and work: about an idle worker's stay, and until SQS's counts are correct. */
 const SHORT_MS = 10 * 60_000;
 
 /**

@@ -92,10 +92,7 @@ export class MetricsPutter {
     this.#seen = seen;
   }
 
-  /**
-   * Throws if the store or the ledger is unreachable, or metrics can't be published; those of this moment are then
-   * missing.
-   */
+  /** Throws if the store or ledger is unreachable, or publishing fails; the metrics of this moment are then missing. */
   async round(): Promise<void> {
     const { metrics: sink, clock } = this.#platform;
     const now = clock.now();

@@ -57,18 +57,13 @@ export interface LateJob {
 export interface RaiseOptions {
   /** Tasks were sent just now, so the queues' counts may not include them. */
   readonly fresh: boolean;
-  /**
-   * True: these are all running jobs. Otherwise the others are read, as a queue's count doesn't say whose tasks it has.
-   */
+  /** True: these are all running jobs. Else the others are read: a queue's count doesn't say whose tasks it has. */
   readonly all?: boolean;
   /** Of the sent tasks, those that are retried, by step index. */
   readonly again?: ReadonlyMap<number, number>;
 }
 
-/**
- * Raises each group of the jobs to what its work needs, with at most one request each; never lowers one (law 9). A
- * group that can't be read or raised is a result: it doesn't fail a submission.
- */
+/** At most one request each; never lowers one (law 9). An unreadable group is a result: it fails no submission. */
 export async function raiseGroups(
   platform: Platform,
   views: readonly JobView[],
@@ -207,10 +202,7 @@ export class Raiser {
     this.#platform = platform;
   }
 
-  /**
-   * Returns what it did; nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in
-   * `RaiseOptions`.
-   */
+  /** Nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in `RaiseOptions`. */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
@@ -243,9 +235,7 @@ interface RaiseWaitingOptions {
   readonly onTrouble: (job: string, error: Error) => void;
 }
 
-/**
- * Raises groups that have too few instances for the waiting work (law 9), such as that of a next step. Once a minute.
- */
+/** For waiting work (law 9), such as that of a next step. Once a minute. */
 export class WaitingRaiser {
   readonly #platform: Platform;
   readonly #options: RaiseWaitingOptions;
@@ -301,16 +291,10 @@ interface StandInAsked {
   readonly paid: () => Promise<number>;
 }
 
-/**
- * The assumed cost of an on-demand instance in spot instances: spot saves up to 90 %, and typically two thirds (EC2:
- * spot).
- */
+/** What an on-demand instance costs in spot instances: spot typically saves two thirds (EC2: spot). */
 export const AS_SPOT = 3;
 
-/**
- * How many of a group's instances should be on demand from now on; null: no more than now. Reads the group's latest
- * activities only if instances are missing for a job with a deadline.
- */
+/** Null: no more than now. Reads the latest activities only if a job with a deadline lacks instances. */
 export async function onDemandNeeded(
   group: WorkerGroup,
   { onDemand, machines, min, max }: GroupStatus,

@@ -37,10 +37,7 @@ function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWo
   return lost ? { ...worker, state: 'lost' } : worker;
 }
 
-/**
- * The worker with that id or unique prefix; for an instance's id, the instance's last worker. Throws `notFound`, and
- * `usage` if the prefix is ambiguous.
- */
+/** By id or unique prefix; of an instance's id, its last worker. Throws `notFound`, and `usage` if ambiguous. */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
   const there = workers.filter(({ host }) => host === text && /^i-[0-9a-f]+$/.test(text));
@@ -60,9 +57,7 @@ export async function findWorker(platform: Platform, text: string): Promise<Ledg
   return found;
 }
 
-/**
- * Orders a worker to finish its tasks and leave, or to return its tasks and leave. Throws `notFound` if it isn't up.
- */
+/** Finish its tasks and leave, or return its tasks and leave. Throws `notFound` if it isn't up. */
 export async function orderWorker(platform: Platform, text: string, order: 'drain' | 'stop'): Promise<LedgerWorker> {
   const worker = await findWorker(platform, text);
   const [group = worker.group] = worker.group.split(',');
@@ -115,10 +110,7 @@ export async function joinWorkers(
   return { rows: [...rows, ...without], unread };
 }
 
-/**
- * Marks a worker as lost if no group holds its instance any more, before four heartbeats are missing. One must be
- * missing, because the worker may run on an instance outside of groups.
- */
+/** Lost if no group holds its instance and a heartbeat is missing: it may run on an instance outside of groups. */
 function asGone(worker: SeenWorker): SeenWorker {
   return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
 }
@@ -142,10 +134,7 @@ async function machinesOf(platform: Platform, group: string) {
   }
 }
 
-/**
- * A worker's logs as of its last heartbeat, even if the ledger no longer knows it. An instance id stands for its last
- * worker; an instance's boot log is stored under its own id. Throws `notFound`.
- */
+/** As of its last heartbeat. An instance id stands for its last worker, and has its own boot log. Throws `notFound`. */
 export async function readWorkerLogs(platform: Platform, text: string): Promise<WorkerLogs> {
   const { worker, host } = await placesOf(platform, text);
   const read = async (key: string): Promise<string | null> => {

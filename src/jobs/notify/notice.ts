@@ -19,9 +19,7 @@ export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
   readonly runKey: string | null;
   readonly schedule: string | null;
   readonly period: string | null;
-  /**
-   * As in `batchctl status --json` at the time of sending; null if there is no job, it can't be read, or is too large.
-   */
+  /** As in `batchctl status --json` when sending; null if there is no job, it can't be read, or is too large. */
   readonly status: unknown;
 }
 

@@ -16,10 +16,7 @@ export interface Told extends Receiver {
 
 type Here = Pick<Platform, 'notices' | 'remote'>;
 
-/**
- * The receivers of a job's own list and the profile's, each once; none for a rehearsal. Those that this process may not
- * notify for a job are left to others.
- */
+/** The job's own and the profile's, each once, if this process may notify them; none for a rehearsal. */
 export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   const { notices } = here;
   if (notices === undefined || (record.rehearsal ?? null) !== null) return [];
@@ -27,10 +24,7 @@ export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
-/**
- * The receivers in a schedule's job and the profile for a firing that did not happen, without those bound to one
- * machine.
- */
+/** For a firing that did not happen: of the schedule's job and the profile, without those bound to one machine. */
 export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
   const { notices } = here;
   if (notices === undefined) return [];
@@ -45,10 +39,7 @@ export function shownReceiver(to: string): string {
   return pathname === '/' ? origin : `${origin}/...`;
 }
 
-/**
- * Refuses receivers in a job file that would use the machine of remote workers or managers, because anyone who may
- * submit can write such a job. Throws `jobFile`.
- */
+/** Receivers that use the machine of remote workers or managers: anyone may submit such a job. Throws `jobFile`. */
 export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
   for (const { to, secret } of remote ? notify : []) {
     if (isProgram(to)) {

@@ -30,15 +30,9 @@ interface TellerOptions {
   readonly signal?: AbortSignal;
   /** Called with receivers that could not be notified. */
   readonly onTrouble: (error: BatchctlError) => void;
-  /**
-   * True: once a minute, checks for events that only counters show: a projection past the deadline, and a job that
-   * doesn't start.
-   */
+  /** True: once a minute checks for what only counters show: a projected delay, a job that doesn't start. */
   readonly watchful: boolean;
-  /**
-   * True: a manager or tick, which removes marks once all receivers were notified. Otherwise only if all processes know
-   * the same receivers.
-   */
+  /** True: a manager or tick, which removes marks. Otherwise only if all processes know the same receivers. */
   readonly keeper?: boolean;
   readonly passed?: ((point: TellPoint) => void) | undefined;
   /** The result of `late()` in an earlier process. */
@@ -54,10 +48,7 @@ const AGAIN_MS = 60_000;
 /** Jobs read, and notified of, at a time: a thousand may end in one minute, and receivers may hang. */
 const AT_ONCE = 8;
 
-/**
- * Notifies people of events, next to the other work of its process. All of its state can be read again: the store
- * records what was sent.
- */
+/** Next to its process's other work. The store records what was sent, so all of its state can be read again. */
 export class Teller {
   readonly #platform: Platform;
   readonly #options: TellerOptions & { readonly signal: AbortSignal };

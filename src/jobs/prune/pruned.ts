@@ -28,10 +28,7 @@ export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark)
   return `sha256:${crypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
-/**
- * The mark of a pruned job; null for one that isn't pruned, or whose prune ended right after its journal entry. Throws
- * `corrupt` for an altered mark.
- */
+/** Null if it isn't pruned, or a prune ended right after its entry. Throws `corrupt` for an altered mark. */
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
   const bytes = await store.read(key);
@@ -47,10 +44,7 @@ export function prunedText({ who, when }: NonNullable<JobView['pruned']>): strin
   return `pruned on ${when.slice(0, 10)} by ${who}`;
 }
 
-/**
- * Throws `notFound` for a pruned job; `what` is the request: `its outputs`. For commands that read outputs, which would
- * otherwise report something missing.
- */
+/** Throws `notFound`; `what` is the request: `its outputs`. Otherwise readers would report something missing. */
 export function refusePruned(view: JobView, what: string): void {
   if (view.pruned !== null) throw prunedError(view.record.job, view.pruned, `${what} are gone`);
 }

@@ -125,9 +125,7 @@ export class StackRelease {
     return this.#lifted(release, anew || created || missing.length > 0);
   }
 
-  /**
-   * The release that a rollback of the current one leads to. Throws `refused` if there is none, or its bundle is gone.
-   */
+  /** Throws `refused` if there is none, or its bundle is gone. */
   async before(): Promise<{ readonly current: Release; readonly before: Release }> {
     const current = await this.current();
     const before = current === null ? null : await releaseBefore(this.#o.store, current);
@@ -355,10 +353,7 @@ export interface Bundle {
   readonly version: string;
 }
 
-/**
- * Without source maps, compiled code (it belongs to another machine) and node_modules, which only the local profile
- * needs.
- */
+/** No source maps, no compiled code (of another machine), no node_modules (only the local profile needs it). */
 const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 
 /** Additional files of the manager's page. */

@@ -259,10 +259,7 @@ class StoreQueue {
   }
 }
 
-/**
- * Stores a job's pieces under its new id, so no piece can exist already. Moves the file of a large piece into the store
- * if possible.
- */
+/** No piece can exist under a new id. Moves the file of a large piece into the store if possible. */
 export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, job: string): StorePiece {
   return async ({ n, size, checksum, body }) => {
     const key = pieceKey(job, n);

@@ -102,9 +102,7 @@ function soon(start: number, size: number, near: number, end: number): { offset:
   return ranges;
 }
 
-/**
- * The chunk at `base` and those that are read along with it: one stream from S3 reaches only a part of a network's rate.
- */
+/** The chunk at `base` and those read along with it: one stream from S3 reaches only part of a network's rate. */
 function chunksFrom(base: number, chunkSize: number, end: number): { offset: number; length: number }[] {
   const chunks = Array.from({ length: AT_ONCE }, (_, n) => base + n * chunkSize);
   return chunks
@@ -389,10 +387,7 @@ async function headerLength(input: RangeInput, split: RecordSplit, options: Rang
   return 0;
 }
 
-/**
- * An input in chunks that share one buffer: a chunk is invalid once the next one is requested. `whole`: all of them will
- * be.
- */
+/** They share one buffer: a chunk is invalid once the next is requested. `whole`: all of them will be. */
 async function* chunksOf(
   { source, random, size }: RangeInput,
   chunkSize: number,

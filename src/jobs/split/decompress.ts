@@ -26,8 +26,7 @@ async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
   let read = 0;
   /** The end of the last byte that isn't zero. */
   let data = 0;
-  // zlib treats a zero after a member as the end and drops the rest. So zeros wait here until more is read: if zlib
-  // then stops before `data`, they were not padding.
+  // zlib drops what follows a zero after a member: zeros wait here, and are data if zlib stops before `data`.
   async function* withZerosLast(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       const waiting = read - data;
@@ -78,17 +77,12 @@ const BLOCK = 128 * 1024;
 /** Bytes read first of a frame: the magic number and one more. */
 const FRAME_START = 5;
 
-/**
- * Decodes frames with the C library's streaming decoder, at most one block per call, so that the output always fits.
- */
+/** By the C library's streaming decoder, at most one block per call, so that the output always fits. */
 class FrameReader {
   readonly #name: string;
   readonly #zstd: ZstdLibrary;
   readonly #context: number;
-  /**
-   * Address in the library's memory of ZSTD_outBuffer and ZSTD_inBuffer (pointer, size and position each), then of
-   * their data.
-   */
+  /** Address in the library of ZSTD_outBuffer and ZSTD_inBuffer (pointer, size, position each), then their data. */
   readonly #buffers: number;
   /** Bytes read so far. */
   #position = 0;

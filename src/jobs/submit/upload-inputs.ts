@@ -26,11 +26,7 @@ interface UploadInputsOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/**
- * Puts the local inputs that workers on other machines will read, and returns all inputs with their pins. Keeps what is
- * already there; submitting again resumes an interrupted upload. Throws `changed` for a file that is modified
- * meanwhile.
- */
+/** Those that other machines' workers read; returns all, pinned. Resumable. Throws `changed`. */
 export async function uploadInputs(
   store: Pick<ObjectStore, 'head' | 'uploadFile' | 'delete'>,
   inputs: readonly FoundInput[],

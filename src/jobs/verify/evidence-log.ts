@@ -21,10 +21,7 @@ import { EvidenceSum } from './evidence-sum.ts';
 /** Characters written at once. */
 const CHUNK = 256 * 1024;
 
-/**
- * An evidence file in progress (docs/proof.md). It is written next to its final name until it is complete, so that half
- * a file is never read.
- */
+/** In progress (docs/proof.md): written next to its final name, so that half a file is never read. */
 export class EvidenceFile {
   readonly #path: string;
   readonly #draft: string;
@@ -122,10 +119,7 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
   });
 }
 
-/**
- * Receives what a verification sees, in the order of an evidence file: adds it up, and writes it if a file was
- * requested.
- */
+/** What a verification sees, in the order of an evidence file: added up, and written if requested. */
 export class EvidenceLog {
   readonly #record: Omit<JobRecord, 'inputs'>;
   readonly #file: EvidenceFile | null;

@@ -20,10 +20,7 @@ import type {
 import { roundsOf, toleranceOf } from '../../model/verify/verify-result.ts';
 import type { StepTotals } from '../totals.ts';
 
-/**
- * A digest of numbered lines in two levels, in constant memory: SHA-256 over each shard of 10,000 numbers, and a root
- * over the shards' digests. If two roots differ, the shards show where.
- */
+/** SHA-256 over each shard of 10,000 numbered lines, and a root over the shards, which show where roots differ. */
 export class RootDigest {
   readonly #of: string;
   readonly #tell: (shard: ShardLine) => void;
@@ -119,10 +116,7 @@ class StepEnds {
 const INPUTS_LISTED = 100;
 const DECISIONS_LISTED = 200;
 
-/**
- * Computes a proof's evidence from its lines, in constant memory. `verify` feeds it from the store and `verify --check`
- * from a file, so both use the same code.
- */
+/** In constant memory. `verify` feeds it from the store, `verify --check` from a file. */
 export class EvidenceSum {
   readonly #tell: (shard: ShardLine) => void;
   readonly #inputs: RootDigest;

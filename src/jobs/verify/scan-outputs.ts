@@ -110,9 +110,7 @@ interface Failure {
 
 /** Failures read ahead. */
 
-/**
- * Walks a step's `failed/` alongside its outputs, and reports the end of each task without an output to the evidence.
- */
+/** Walks `failed/` alongside the outputs, and reports the end of each task without one to the evidence. */
 class Unpublished {
   /** Failed for good in the round that last requested them, and not published. */
   readonly failed: TaskBits;

@@ -69,10 +69,7 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
   return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
 
-/**
- * A pruned job's objects are gone, so its last proof holds. Throws `notFound` if there is none, `corrupt` if what is
- * left was altered.
- */
+/** Its objects are gone, so its last proof holds. Throws `notFound` if there is none, `corrupt` if it was altered. */
 async function keptResult(
   platform: Platform,
   view: JobView,
@@ -136,10 +133,7 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
   pipe: {},
 };
 
-/**
- * Recomputes the digest from job.json. Throws `corrupt` if it differs from the accepted one, because nothing derived
- * from job.json can be trusted then.
- */
+/** Throws `corrupt` if job.json's digest isn't the accepted one: nothing derived from it can be trusted. */
 async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>

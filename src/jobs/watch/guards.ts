@@ -190,9 +190,7 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
 /** The number of running attempts inspected: more than may survive of those that are read. */
 const RUNNING = 100;
 
-/**
- * Attempts of the round that keep running where others fail. Times are from the workers' clocks, which roughly agree.
- */
+/** Attempts that keep running where others fail. Times are from the workers' clocks, which roughly agree. */
 async function survivorsOf(
   { ledger, clock }: Platform,
   { record: { job, spec } }: JobView,

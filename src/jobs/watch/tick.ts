@@ -101,9 +101,7 @@ export interface LookedOn {
   readonly raised: readonly GroupRaise[];
 }
 
-/**
- * How far back missed firings are reported, and how many per schedule: no one reads a list of every hour of a summer.
- */
+/** How far back missed firings are reported, and how many per schedule: no one reads a summer of hours. */
 const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
 
 /**
@@ -252,10 +250,7 @@ export class Keeping {
     return this.#deliveries.idle();
   }
 
-  /**
-   * Sends notifications that dead processes left, and due retries; also waits for those that `lookOn` started.
-   * `troubles` receives unreachable receivers from now on.
-   */
+  /** Left by dead processes, or due again; waits for those of `lookOn`. `troubles` gets unreachable receivers. */
   async tell(troubles: Troubles): Promise<void> {
     this.#telling = troubles;
     await this.#teller.round();
@@ -267,10 +262,7 @@ export class Keeping {
     return this.#teller.idle();
   }
 
-  /**
-   * Publishes metrics if the profile says so, at most once a minute. Metrics that can't be published are reported and
-   * dropped.
-   */
+  /** At most once a minute, if the profile says so. Metrics that can't be published are reported and dropped. */
   async measure(troubles: Troubles): Promise<void> {
     await this.#metrics.round().catch((error: unknown) => {
       if (!isOurs(error)) throw error;

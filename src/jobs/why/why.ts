@@ -213,10 +213,7 @@ const READ = 5_000;
 
 const TOLD = 20;
 
-/**
- * Dead letters of undecided tasks, which no worker will run. Permanently failed tasks have dead letters too, which is
- * normal.
- */
+/** Of undecided tasks, which no worker will run. Permanently failed tasks have dead letters too. */
 async function deadLettersOf(
   platform: Platform,
   view: JobView,

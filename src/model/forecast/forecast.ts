@@ -295,9 +295,7 @@ class SlotHeap {
     this.#size = slots;
   }
 
-  /**
-   * Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns when they are free again.
-   */
+  /** Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns the end. */
   take(needs: number, ready: number, seconds: number): number {
     let start = ready;
     for (let i = 0; i < needs; i += 1) start = Math.max(start, this.#pop());

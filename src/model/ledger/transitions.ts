@@ -235,9 +235,7 @@ export function sumsOf(sums: SumsByRound, round: number): RoundSums {
   return found;
 }
 
-/**
- * Adds (or with -1 subtracts) the effect of all attempts of one task: outcomes to their rounds, totals to the winner's.
- */
+/** With -1 subtracts. Of all attempts of one task: outcomes go to their rounds, totals to the winner's. */
 export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
   for (const { outcome, round } of attempts) {
     if (outcome === 'failedAttempt') sumsOf(sums, round).retried += by;

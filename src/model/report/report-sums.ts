@@ -148,9 +148,7 @@ export class ReportSums {
     else this.#timeline.add(attempt, facts.slot);
   }
 
-  /**
-   * A task counts as failed by its last failure for good, in the round that last asked for it, unless done or skipped.
-   */
+  /** By its last failure for good, in the round that last asked for it, unless done or skipped. */
   #addFailures(attempts: readonly EndedAttempt[]): void {
     const failures = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     const [first] = failures;
@@ -218,10 +216,7 @@ class CauseSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known = new Map<string, Sum>();
 
-  /**
-   * Adds a failed attempt that ended at `at`; `forGood` if it is why its task failed, `badInput` if that was on several
-   * workers.
-   */
+  /** `forGood`: it is why its task failed; `badInput`: that was on several workers. */
   add(facts: AttemptFacts, at: number, { forGood, badInput }: { forGood: boolean; badInput: boolean }): void {
     const sum = this.#sumOf(facts, at);
     sum.attempts += 1;

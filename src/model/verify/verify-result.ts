@@ -6,9 +6,7 @@ import type { ChainsChecked } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { Finding, Findings } from './findings.ts';
 
-/**
- * The answer of `verify`: stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete.
- */
+/** Stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete. */
 export interface VerifyResult {
   readonly format: 1;
   readonly job: string;

@@ -44,9 +44,7 @@ const GRID_STOPS = [
   'groupManualAtZero',
 ] as const;
 
-/**
- * Drops a cause that another one explains: for example, tasks that wait for a fitting worker are also "all delayed".
- */
+/** For example, tasks that wait for a fitting worker are also "all delayed". */
 function explained(causes: readonly Cause[]): readonly Cause[] {
   const has = new Set(causes.map(({ code }) => code));
   const grid = GRID_STOPS.some((code) => has.has(code));
@@ -214,9 +212,7 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
   ];
 }
 
-/**
- * Notifications about the job that could not be delivered: the job itself is fine, but people may have missed the news.
- */
+/** The job itself is fine, but people may have missed the news. */
 function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
     ...{ code: 'notTold', severity: 'note' },
@@ -228,9 +224,7 @@ function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   }));
 }
 
-/**
- * An `explode` made more files than the job may have tasks: the watcher that was to open the next step closed the job.
- */
+/** More files than the job may have tasks: the watcher that was to open the next step closed the job. */
 function tooManyFiles({ view }: Snapshot): Cause | null {
   const { closed } = view;
   if (closed?.reason !== TOO_MANY) return null;

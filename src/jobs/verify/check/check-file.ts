@@ -35,10 +35,7 @@ export interface CheckOptions {
 /** Progress is reported after this many lines. */
 const TURN = 1_000;
 
-/**
- * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
- * the lines before it. Throws `notFound` and `usage` for a file that can't be read.
- */
+/** Recomputes what its proof states, without store or profile. Throws `notFound`, `usage` if it can't be read. */
 export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileChecked> {
   const check = new FileCheck();
   let bytes = 0;
@@ -58,9 +55,7 @@ class FileCheck {
   #last: FileLine | null = null;
   #proof: ProofLine | null = null;
 
-  /**
-   * The last line may be the seal, which covers all lines before it, so each line is held until the next one arrives.
-   */
+  /** The last line may be the seal, which covers all before it: each is held until the next one arrives. */
   take(line: FileLine): void {
     if (this.#last !== null) this.#takeSealed(this.#last);
     this.#last = line;
@@ -136,9 +131,7 @@ class FileCheck {
     return stored;
   }
 
-  /**
-   * A file from outside may contain anything: an exception while checking it is a finding about the file, not a bug.
-   */
+  /** A file from outside may contain anything: an exception while checking it is a finding, not a bug. */
   #guarded(code: string, look: () => void): void {
     try {
       look();
@@ -180,8 +173,7 @@ function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, f
 
 /** Compares what a proof states with the result of the lines before it. */
 function compareResult(stated: VerifyResult, found: VerifyResult, findings: Findings): void {
-  // Problems and warnings are prose, which a later version may phrase differently; the verdict shows whether there were
-  // any.
+  // Problems and warnings are prose that a later version may phrase differently.
   const told = { problems: [], warnings: [], verdict: stated.verdict };
   for (const { path, ...values } of differences({ ...stated, ...told }, { ...found, ...told }))
     findings.add(
@@ -195,9 +187,7 @@ function compareResult(stated: VerifyResult, found: VerifyResult, findings: Find
     );
 }
 
-/**
- * Checks what a proof says about itself: its checksums, its place in the chain, and the journal entry it was made at.
- */
+/** Its checksums, its place in the chain, and the journal entry it was made at. */
 function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: JobView, findings: Findings): void {
   const number = key === null ? null : proofNumber(key);
   if (key !== null && (number === null || key !== proofKey(view.record.job, number)))
@@ -238,9 +228,7 @@ const LONGEST = 256 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/**
- * The lines of a file of any length; memory holds one line. Throws `notFound` and `usage` if the file can't be read.
- */
+/** Memory holds one line. Throws `notFound` and `usage` if the file can't be read. */
 async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<FileLine> {
   let rest: Buffer[] = [];
   let length = 0;
