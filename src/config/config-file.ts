@@ -3,7 +3,6 @@ import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isOurs } from '../errors.ts';
 import { isPlain, type Plain } from './merge.ts';
 
-/** A configuration file that was found. */
 export interface FoundFile {
   readonly path: string;
   readonly text: string;

@@ -182,7 +182,6 @@ const badVariable = (name: string, found: string, allowed: string): BatchctlErro
     hint: `correct or unset ${name}`,
   });
 
-/** One profile of a chain of `extends`. */
 interface ProfileLink {
   readonly name: string;
   readonly settings: Plain;
@@ -283,7 +282,6 @@ function keysIn(value: unknown): number {
   return inner + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 
-/** One value of the configuration, and its origin. */
 export interface ExplainedValue {
   /** `profile`, `groups.default.max` */
   readonly path: string;

@@ -271,7 +271,6 @@ export type ManagerFile = z.infer<typeof profileSchemas.manager>;
 
 const BACKENDS: readonly Backend[] = ['local', 'aws', 'manager'];
 
-/** The JSON Schema of the configuration file, with each field's description and default. */
 export function configJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
   schema.title = 'batchctl configuration';

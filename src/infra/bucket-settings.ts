@@ -14,7 +14,6 @@ export interface BucketFacts {
   readonly kmsKey: string | null;
 }
 
-/** One setting of a bucket. */
 export interface BucketSetting {
   /** What the setting lacks, for people; null if it is as it should be. */
   look(): Promise<string | null>;
@@ -36,7 +35,6 @@ export const PUBLIC_ACCESS = {
   RestrictPublicBuckets: true,
 } as const satisfies sdk.PublicAccessBlockConfiguration;
 
-/** The bucket's default encryption. */
 export function encryptionOf(kmsKey: string | null) {
   const byDefault: sdk.ServerSideEncryptionByDefault =
     kmsKey === null ? { SSEAlgorithm: 'AES256' } : { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: kmsKey };

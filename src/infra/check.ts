@@ -5,7 +5,6 @@ import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';
 
 /** Names of the stacks of `infra check --for-real`; nothing else has such a name. */
 const CHECK_STACK = /^batchctl-check-[a-z2-7]{8}$/;
-/** The only group of such a stack. */
 export const CHECK_GROUP = 'default';
 /** Bytes: enough for Amazon Linux, Node and the worker. */
 const DISK = 16e9;

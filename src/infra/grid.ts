@@ -64,7 +64,6 @@ export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonl
   ];
 }
 
-/** The boot of a worker's instance. */
 export const workerBoot = (profile: AwsProfile, group: string, release: BootRelease): Boot => ({
   ...{ text: userDataFor({ profile, group, release }), release: shortOf(release) },
 });

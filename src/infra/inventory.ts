@@ -47,7 +47,6 @@ export async function takeInventory(place: InventoryPlace, only: Part | null = n
 /** How long to wait for SimpleDB if the profile doesn't use it, milliseconds. */
 const PATIENCE_MS = 5_000;
 
-/** The queues, the domains, and the content of the bucket. */
 async function dataInventory(place: InventoryPlace): Promise<readonly Item[]> {
   const looks = [bucket(place), queues(place), domains(place)];
   await Promise.allSettled(looks);

@@ -231,7 +231,6 @@ export class LaunchTemplateResource implements Resource {
   }
 }
 
-/** What an instance runs at boot. */
 export interface Boot {
   /** The user-data, plain. */
   readonly text: string;
@@ -239,7 +238,6 @@ export interface Boot {
   readonly release: string;
 }
 
-/** The settings of a template's instances. */
 interface Launch {
   /** The Auto Scaling group's name, which consoles show for its instances. */
   readonly name: string;

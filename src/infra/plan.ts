@@ -12,7 +12,6 @@ export interface Step {
   readonly kind: Resource['kind'];
   readonly name: string;
   readonly action: 'create' | 'change' | 'open' | 'keep';
-  /** What it changes. */
   readonly changes: readonly string[];
   /** Deviations from the configuration that a person chose, which are kept. */
   readonly notes: readonly string[];

@@ -130,11 +130,9 @@ function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-/** The SSM parameters that references name. */
 export const parametersOf = (references: readonly string[], arns: Arns): readonly string[] =>
   named(references, 'ssm:').map((name) => arns.parameter(name));
 
-/** The secrets in Secrets Manager that references name. */
 export const secretsOf = (references: readonly string[], arns: Arns): readonly string[] =>
   named(references, 'secretsmanager:').map((name) => arns.secret(name));
 
@@ -144,7 +142,6 @@ const named = (references: readonly string[], kind: string): readonly string[] =
   ),
 ];
 
-/** The metrics that keepers send. */
 export function measuring({ metrics }: AwsProfile): readonly Statement[] {
   return [
     allow('Metrics', ['cloudwatch:PutMetricData'], metrics ? ['*'] : [], equals('cloudwatch:namespace', 'batchctl')),

@@ -16,7 +16,6 @@ import { tagDifferences, tagsOf, whose } from './tags.ts';
 
 export interface QueuePlan {
   readonly name: string;
-  /** The group of the queue. */
   readonly group: string;
   /** The name of its dead-letter queue; null if it is one itself. */
   readonly dead: string | null;

@@ -31,12 +31,10 @@ export const KINDS = [
 /** `profile`: instance profile, `group`: Auto Scaling group, `address`: Elastic IP, `release`: the workers' bundle. */
 export type Kind = (typeof KINDS)[number];
 
-/** What a removal left, and why. */
 export interface Left {
   readonly why: string;
 }
 
-/** Options of a removal. */
 export interface Removal {
   /** True: also removes what holds data. */
   readonly deleteData: boolean;
@@ -46,7 +44,6 @@ export interface Removal {
   readonly note: (text: string) => void;
 }
 
-/** A resource of a stack in its account. */
 export interface Resource {
   readonly part: Part;
   readonly kind: Kind;

@@ -6,7 +6,6 @@ import { canonicalCidr, type Network } from './network.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { ec2Tags, requireOurs, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
 
-/** The port of the manager. */
 const MANAGER_PORT = 443;
 
 interface SecurityGroupPlan {

@@ -21,7 +21,6 @@ export interface StackParts {
 export interface StackReleases extends ReleaseSource {
   /** The release that `up` would make current. */
   wanted(): Promise<BootRelease>;
-  /** The current release. */
   inForce(): Promise<BootRelease>;
   /** Keys that instances of the current release would not find, setups apart; null before the first release. */
   missing(): Promise<readonly string[] | null>;

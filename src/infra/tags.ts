@@ -9,7 +9,6 @@ export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Rea
   return { ...tags, [STACK_TAG]: stack };
 }
 
-/** The tags of resources of one group, or of the manager. */
 export const groupTags = (
   profile: Pick<AwsProfile, 'tags' | 'stack'>,
   group: string,

@@ -54,12 +54,10 @@ export async function countFiles({ leftOut, size, ...source }: Explosion): Promi
 
 /** A step after an `explode`, once it is open. */
 export interface OpenedStep extends Omit<Explosion, 'leftOut'> {
-  /** The step that takes the files. */
   readonly taker: string;
   readonly opened: OpenedGather;
 }
 
-/** The number of shards for this many parts. */
 export function shardCount(parts: number): number {
   return parts === 0 ? 0 : shardOf(parts - 1) + 1;
 }

@@ -140,7 +140,6 @@ export interface Cause {
   readonly step: string;
   readonly exitCode: number | null;
   readonly reason: string;
-  /** The normalized error line. */
   readonly error: string | null;
   /** Tasks that count: without skipped ones. */
   readonly tasks: TaskRanges;
@@ -349,7 +348,6 @@ export async function readFailureObject(store: ObjectStore, key: string): Promis
   }
 }
 
-/** Reason of an unreadable failure. */
 export const UNREADABLE = 'unreadable';
 
 const NOTHING = {

@@ -8,7 +8,6 @@ import type { JobStatus } from './status.ts';
 /** Rows searched for a failure in the job's last round. */
 const ROWS = 50;
 
-/** A task that failed permanently, and why. */
 export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'> {
   readonly step: string;
 }

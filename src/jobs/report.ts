@@ -232,7 +232,6 @@ function stepReports(
   });
 }
 
-/** The sums over all steps. */
 function totalsReport(steps: readonly StepReport[], measured: Measured): TotalsReport {
   const { attempts, usefulSeconds, lostSeconds, slotSeconds, mostSlots, busySeconds, startedAt, endedAt } = measured;
   const sum = (of: (step: StepReport) => number): number => steps.reduce((total, step) => total + of(step), 0);
@@ -291,7 +290,6 @@ interface CostedSteps {
   readonly steps: readonly StepReport[];
 }
 
-/** This many are named. */
 const NAMED = 100;
 
 /** This many of the left-out tasks are read: those that a person skipped or tolerated. */

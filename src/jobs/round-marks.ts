@@ -6,7 +6,6 @@ import type { Platform } from '../ports/platform.ts';
 import { append, refreshView } from './journal.ts';
 import { ABANDONED_MS, storeTime } from './prune/discard.ts';
 
-/** An open mark of one job. */
 export interface RoundMark {
   readonly key: string;
   readonly round: number;

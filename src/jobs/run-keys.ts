@@ -18,7 +18,6 @@ type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNum
 
 const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
-/** The claim at one number of a run key; null for none. */
 async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);

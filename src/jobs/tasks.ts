@@ -88,14 +88,12 @@ function unbegun(step: string, task: number, round: number, state: 'waiting' | '
   return { step, task, state, round, attempts: 0, ...nothing };
 }
 
-/** A task of a job: the index of its step, and its number. */
 export interface TaskName {
   readonly step: number;
   readonly name: string;
   readonly task: number;
 }
 
-/** Sets of tasks by step. */
 export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
   const numbers = new Map<string, number[]>();
   for (const { name, task } of tasks) {

@@ -9,7 +9,6 @@ export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: strin
   return z.strictObject(shape, { error: (issue) => (issue.code === 'unrecognized_keys' ? known : allowed) });
 }
 
-/** Text that matches a pattern. */
 export const text = (allowed: string, pattern = /\S/) =>
   z.string({ error: allowed }).regex(pattern, { error: allowed });
 

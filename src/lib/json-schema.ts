@@ -1,4 +1,3 @@
-/** A JSON Schema, or a part of one. */
 export type JsonSchema = Record<string, unknown>;
 
 /** The schemas at a path: `*` is any name of a map, `[]` an item of a list. Several if there are alternatives. */

@@ -1,7 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { sharedMonotonic, startThread } from './thread.ts';
 
-/** Parameters of the thread; plain data. */
 export interface LoopThreadData {
   /** For each part of the loop, the monotonic milliseconds of its next sign of life; 0: none is due. */
   readonly due: SharedArrayBuffer;

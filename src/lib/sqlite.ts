@@ -19,7 +19,6 @@ export interface Sqlite {
   /** Runs statements without parameters. */
   exec(statements: string): void;
   prepare<P extends readonly unknown[] = readonly unknown[], Row = unknown>(statement: string): SqliteStatement<P, Row>;
-  /** The value of a pragma. */
   pragma(name: string): unknown;
   /** All of the work or nothing of it. `immediate` takes the write lock before the first read. */
   transaction<T>(begin: 'deferred' | 'immediate', work: () => T): T;

@@ -1,7 +1,6 @@
 /** The names of a stack's resources in an AWS account. No other module composes one. */
 
 export const queueName = (stack: string, group: string): string => `${stack}-${group}`;
-/** The name of a queue's dead-letter queue. */
 export const deadQueueName = (queue: string): string => `${queue}-dead`;
 export const domainName = (stack: string, number: number): string => `${stack}-${number}`;
 /** The name of a group's Auto Scaling group and its launch template. */
@@ -43,7 +42,6 @@ const PARTITIONS = [
   ['eusc-', 'aws-eusc'],
 ] as const;
 
-/** A region's partition, as in ARNs. */
 export function partitionOf(region: string): string {
   return PARTITIONS.find(([beginning]) => region.startsWith(beginning))?.[1] ?? 'aws';
 }

@@ -77,7 +77,6 @@ export interface UploadAsked {
   readonly ifAbsent?: boolean;
 }
 
-/** How to upload it. */
 export type UploadWay =
   | { readonly way: 'present'; readonly etag: string }
   | {
@@ -115,7 +114,6 @@ export interface CompletionAsked {
 
 /** The holder of a token, and the manager that is called. */
 export interface Me {
-  /** The token's name. */
   readonly name: string;
   readonly scope: Scope;
   readonly version: string;

@@ -22,7 +22,6 @@ export function stepSizes({ steps, parts, exploded }: Sizing): readonly (number 
   });
 }
 
-/** A view's knowledge of its steps' sizes. */
 export function sizingOf({ record, exploded }: Pick<JobView, 'record' | 'exploded'>): Sizing {
   return { steps: record.spec.steps, parts: record.parts, exploded };
 }

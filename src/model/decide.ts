@@ -214,7 +214,6 @@ export function isHeldBack(view: JobView, step: number, task: number): boolean {
   return holder !== undefined && roundOf(view, step, task) < holder.round;
 }
 
-/** Step index and number of each canary. */
 export function* canaryTasks(canaries: StepRanges): Generator<readonly [step: number, task: number]> {
   for (const [step, ranges] of canaries) {
     for (const [from, to] of ranges) for (let task = from; task <= to; task += 1) yield [step, task];

@@ -1,7 +1,6 @@
 import type { JournalEntry } from './journal.ts';
 import type { JobView } from './view.ts';
 
-/** The journal's facts about the delivery of the last close's outputs. */
 export interface DeliveryFacts {
   /** The number of the close's entry. */
   readonly after: number;
@@ -20,7 +19,6 @@ export interface Delivered {
 }
 
 export interface DeliveryFailure {
-  /** Tries recorded in the journal. */
   readonly tries: number;
   readonly when: string;
   readonly who: string;
@@ -49,7 +47,6 @@ const LONGEST_WAIT_MS = 3_600_000;
 /** The minimum interval between entries for the same failure, milliseconds. */
 const NOTED_MS = 30_000;
 
-/** Null for a job without a delivery. */
 export function deliveryOf(view: JobView): DeliveryStatus | null {
   const { deliverTo = null } = view.record;
   if (deliverTo === null) return null;

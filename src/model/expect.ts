@@ -120,7 +120,6 @@ function factor(token: Token): Factor {
     : { kind: 'counter', step: token.text.slice(0, dot), counter: token.text.slice(dot + 1) };
 }
 
-/** Every counter that an expectation names. */
 export function countersOf(expectation: Expectation): readonly (Factor & { readonly kind: 'counter' })[] {
   return [...expectation.left, ...expectation.right].flatMap((term) =>
     term.factors.filter((factor) => factor.kind === 'counter'),

@@ -1,4 +1,3 @@
-/** A failed attempt's failure. */
 export interface Failure {
   /** A stable word: exit, signal, timeout, stall, memory, missing, input, output, counters, changed, killed ... */
   readonly reason: string;
@@ -16,7 +15,6 @@ export interface FailureRecord extends Failure {
   /** ISO-8601 UTC. */
   readonly startedAt: string;
   readonly endedAt: string;
-  /** The folded cause, as text. */
   readonly cause: string;
   /** How many entries of the job's journal its worker had read when it began; absent in records of older versions. */
   readonly entries?: number;

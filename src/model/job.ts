@@ -145,7 +145,6 @@ export interface JobInput {
   readonly parts?: 0;
 }
 
-/** The names of inputs without parts. */
 export function emptyInputs(inputs: readonly Pick<JobInput, 'name' | 'parts'>[]): readonly string[] {
   return inputs.filter(({ parts }) => parts === 0).map(({ name }) => name);
 }

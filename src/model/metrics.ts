@@ -1,6 +1,5 @@
 import type { Metric } from '../ports/metrics.ts';
 
-/** A figure with its labels. */
 interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
@@ -23,7 +22,6 @@ function labelsText(labels: Readonly<Record<string, string>>): string {
 
 const escapeLabel = (value: string): string => value.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n');
 
-/** The state of a group at one moment. */
 export interface GroupMetrics {
   readonly group: string;
   readonly visible: number;
@@ -51,7 +49,6 @@ export interface MetricsSnapshot {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly groups: readonly GroupMetrics[];
-  /** Open jobs. */
   readonly jobs: { readonly submitted: number; readonly running: number; readonly paused: number };
   /** Open jobs past their deadline. */
   readonly late: number;
@@ -59,7 +56,6 @@ export interface MetricsSnapshot {
   readonly unknown: readonly string[];
 }
 
-/** What a worker has done so far. */
 export interface WorkerTally {
   readonly worker: string;
   readonly groups: readonly string[];

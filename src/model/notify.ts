@@ -26,7 +26,6 @@ export function notificationsOf(
   return list.map(({ on, to, secret }) => ({ on, to, ...(secret !== undefined && { secret }) }));
 }
 
-/** An event for which notifications are sent. */
 export interface NewsEvent {
   /** The same for every watcher, and different for every event: receivers recognize duplicates by it. */
   readonly id: string;
@@ -39,7 +38,6 @@ export interface NewsEvent {
 
 /** A notifiable fact in the journal: an end, or a pause by a guard. */
 export interface NewsFact {
-  /** The number of its entry. */
   readonly entry: number;
   readonly kind: Extract<EventKind, 'succeeded' | 'failed' | 'paused' | 'budget'>;
   readonly state: 'succeeded' | 'failed' | 'cancelled' | 'paused';

@@ -1,4 +1,3 @@
-/** The owner of an output. */
 export interface OutputOf {
   readonly job: string;
   readonly step: string;
@@ -37,7 +36,6 @@ export interface OutputMeta extends OutputOf {
   readonly manifest?: boolean;
 }
 
-/** The body of a published manifest. */
 export interface OutputManifest {
   readonly format: 1 | typeof OUTPUT_FORMAT;
   readonly meta: OutputMeta;

@@ -8,14 +8,12 @@ export function foldOverrides(before: Overrides, next: Overrides): Overrides {
   return { ...before, ...next, ...(Object.keys(params).length === 0 ? {} : { params }) };
 }
 
-/** A step with those changes. */
 export function changedStep(step: StepSpec, { steps, timeout }: Overrides): StepSpec {
   const change = steps?.[step.name];
   if (change === undefined && (timeout ?? null) === null) return step;
   return { ...step, ...change, ...(timeout === undefined || timeout === null ? {} : { timeout }) };
 }
 
-/** The job's parameters with those changes. */
 export function changedParams(record: JobRecord, { defaults, params }: Overrides): Readonly<Record<string, string>> {
   return { ...record.spec.params, ...defaults, ...params };
 }
@@ -68,7 +66,6 @@ export function changesOf(
   return [...seen.values()];
 }
 
-/** True for values with the same JSON. */
 export function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

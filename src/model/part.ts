@@ -4,7 +4,6 @@ import type { SplitSpec } from './job.ts';
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
 
 interface PartBase {
-  /** The task's number. */
   readonly n: number;
 }
 

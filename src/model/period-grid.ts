@@ -10,7 +10,6 @@ const COLUMNS: Readonly<Record<PeriodUnit, number>> = { month: 12, quarter: 8, w
 const UNITS = ['quarter', 'month', 'week', 'day'] as const satisfies readonly PeriodUnit[];
 /** Periods from which a unit can be told: two may fall into different months by chance. */
 const ENOUGH = 3;
-/** Rows shown for each unit. */
 const MOST_ROWS = 60;
 /** Runs of a cell whose deadlines count, newest first. */
 const MOST_IN_CELL = 4;
@@ -73,7 +72,6 @@ export interface GridCell {
 }
 
 export interface GridRow {
-  /** The job's name. */
   readonly name: string;
   /** The schedule that runs it, if its name differs from the job's. */
   readonly schedule: string | null;
@@ -127,7 +125,6 @@ export function periodOf(runKey: string): (Period & { readonly text: string; rea
 
 const mondayOf = (day: number): number => day - ((new Date(day).getUTCDay() + 6) % 7) * DAY;
 
-/** The column of a unit that contains a day. */
 function columnOf(unit: PeriodUnit, day: number): string {
   const date = new Date(day).toISOString().slice(0, 10);
   if (unit === 'day') return date;

@@ -2,7 +2,6 @@
 
 /** The facts that decide when the open jobs are looked at next. */
 export interface LookedAt {
-  /** Number of open jobs. */
   readonly open: number;
   /** The store is a service. */
   readonly remote: boolean;

@@ -1,4 +1,3 @@
-/** The parts of `s3://BUCKET/KEY`. */
 export interface S3Uri {
   readonly bucket: string;
   /** Without a leading slash; '' for the whole bucket. */

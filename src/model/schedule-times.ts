@@ -2,7 +2,6 @@ import { Cron } from 'croner';
 import { BatchctlError } from '../errors.ts';
 import { instantsOf, isWallTime, type WallTime, wallTime } from './wall-time.ts';
 
-/** A month of a calendar. */
 interface Month {
   readonly year: number;
   /** 1 to 12. */
@@ -20,7 +19,6 @@ function monthPeriod({ year, month }: Month): string {
   return `${pad(year, 4)}-${pad(month)}`;
 }
 
-/** The month of a period; null for any other text. */
 function parseMonthPeriod(text: string): Month | null {
   const match = /^(\d{4})-(\d{2})$/.exec(text);
   const [year, month] = [Number(match?.[1]), Number(match?.[2])];
@@ -32,7 +30,6 @@ function timePeriod(nominal: number): string {
   return new Date(nominal).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
 }
 
-/** The wall time of a period; null for any other text. */
 function parseTimePeriod(text: string): WallTime | null {
   const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})$/.exec(text);
   if (match === null) return null;
@@ -197,7 +194,6 @@ export function firingsBefore(when: When, until: number, count: number): readonl
   return found;
 }
 
-/** The firing of a period; null if the schedule has no such firing. */
 export function firingOf(when: When, period: string): Firing | null {
   // `Date.UTC` maps years below 100 to the 1900s: that would be another firing.
   const named = (firing: Firing | null): Firing | null => (firing?.period === period && firing.at > 0 ? firing : null);

@@ -41,7 +41,6 @@ export interface ScheduledJob {
   readonly awaitInput: number;
 }
 
-/** An entry of a schedule's journal. */
 export type ScheduleEntry = {
   readonly format: 1;
   readonly id: string;
@@ -55,7 +54,6 @@ export type ScheduleChange =
   | { readonly what: 'resume' }
   | { readonly what: 'rm' };
 
-/** A schedule as described by its journal. */
 export interface Schedule extends ScheduleSpec {
   readonly name: string;
   /** Milliseconds since the epoch; of a changed pattern, its change. Earlier firings don't belong to it. */

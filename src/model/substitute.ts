@@ -51,7 +51,6 @@ export function substituteRun(
     : run.map((argument) => substitute(argument, params, { field, unknown: 'keep' }));
 }
 
-/** The names of all placeholders of a text. */
 export function placeholdersOf(text: string): readonly string[] {
   return [...text.matchAll(PLACEHOLDER)].filter((match) => match[1] === '').map((match) => match[2] ?? '');
 }

@@ -3,7 +3,6 @@ import { type JobRecord, stepIndex } from './job.ts';
 /** Sets of task numbers as ascending ranges that neither touch nor overlap; both ends are included. */
 export type Ranges = readonly (readonly [number, number])[];
 
-/** True when the number is in one of the ranges. */
 export function inRanges(ranges: Ranges | undefined, n: number): boolean {
   if (ranges === undefined) return false;
   let [low, high] = [0, ranges.length - 1];
@@ -17,7 +16,6 @@ export function inRanges(ranges: Ranges | undefined, n: number): boolean {
   return false;
 }
 
-/** The numbers in either set. */
 export function unionOf(a: Ranges, b: Ranges): Ranges {
   const out: [number, number][] = [];
   for (const [from, to] of [...a, ...b].sort((x, y) => x[0] - y[0])) {
@@ -28,7 +26,6 @@ export function unionOf(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-/** The numbers in `a` but not in `b`. */
 export function without(a: Ranges, b: Ranges): Ranges {
   const out: [number, number][] = [];
   let at = 0;
@@ -46,7 +43,6 @@ export function without(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-/** How many numbers below `size` the ranges contain. */
 export function countIn(ranges: Ranges | undefined, size: number): number {
   let count = 0;
   for (const [from, to] of ranges ?? []) count += Math.max(0, Math.min(to, size - 1) - from + 1);
@@ -88,7 +84,6 @@ export function formatTaskSet(numbers: Iterable<number>): string {
   return pieces.join(',');
 }
 
-/** Every number of a set's text, ascending. */
 export function* tasksIn(text: string): Generator<number> {
   for (const [from, to] of parseTaskSet(text)) for (let n = from; n <= to; n += 1) yield n;
 }
@@ -103,13 +98,11 @@ export function* tasksWithout(leftOut: string, size: number): Generator<number> 
   for (; task < size; task += 1) yield task;
 }
 
-/** True if the number is in the set's text. */
 export function taskSetHas(text: string | undefined, n: number): boolean {
   if (text === undefined) return false;
   return parseTaskSet(text).some(([from, to]) => n >= from && n <= to);
 }
 
-/** Ranges of tasks by step index. */
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
 /** By step index, from a journal entry's sets by step name. Throws a RangeError for an invalid set. */
@@ -151,7 +144,6 @@ export class TaskRanges {
     this.#count += 1;
   }
 
-  /** Every number in it, ascending. */
   *[Symbol.iterator](): Generator<number> {
     for (let at = 0; at < this.#bounds.length; at += 2) {
       for (let n = this.#bounds[at] ?? 0; n <= (this.#bounds[at + 1] ?? -1); n += 1) yield n;
@@ -196,7 +188,6 @@ export class TaskBits {
     return n >= 0 && n < this.size && ((this.#bytes[n >> 3] ?? 0) & (1 << (n & 7))) !== 0;
   }
 
-  /** Every number in it, ascending. */
   *[Symbol.iterator](): Generator<number> {
     for (let at = 0; at < this.#bytes.length; at += 1) {
       const byte = this.#bytes[at] ?? 0;

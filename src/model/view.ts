@@ -97,7 +97,6 @@ export interface JobView {
 export interface AskedRound {
   readonly round: number;
   readonly tasks: StepRanges;
-  /** Null without canaries. */
   readonly canaries: StepRanges | null;
   /** False while canaries hold the rest back. */
   readonly released: boolean;
@@ -308,7 +307,6 @@ function sectionHas(steps: readonly StepSpec[], tasks: StepRanges, step: number,
   return false;
 }
 
-/** True if a person skipped the task. */
 export function isSkipped(view: JobView, step: number, task: number): boolean {
   return view.skipped.some((set) => inRanges(set.get(step), task));
 }

@@ -20,7 +20,6 @@ export interface Ledger {
   /** One group commit of attempts' events. */
   record(events: readonly AttemptEvent[]): Promise<void>;
 
-  /** A worker's heartbeat. */
   heartbeat(worker: LedgerWorker): Promise<void>;
 
   job(id: string): Promise<LedgerJob | null>;
@@ -169,7 +168,6 @@ export interface JobFilter {
   readonly labels?: Readonly<Record<string, string>>;
   readonly since?: number;
   readonly createdBy?: string;
-  /** Only jobs with this id prefix. */
   readonly prefix?: string;
   readonly limit?: number;
 }
@@ -177,13 +175,11 @@ export interface JobFilter {
 export interface TaskFilter {
   readonly step?: string;
   readonly states?: readonly Exclude<TaskState, 'waiting' | 'skipped'>[];
-  /** The page begins after this step and task. */
   readonly after?: { readonly step: string; readonly task: number };
   readonly limit: number;
 }
 
 export interface AttemptPage {
-  /** The page begins after this attempt. */
   readonly after?: { readonly step: string; readonly task: number; readonly attempt: string };
   readonly limit: number;
 }

@@ -1,4 +1,3 @@
-/** One metric at this moment. */
 export interface Metric {
   /** As named in CloudWatch: `BacklogVisible`. */
   readonly name: string;
@@ -8,7 +7,6 @@ export interface Metric {
   readonly group: string | null;
 }
 
-/** Receives metrics repeatedly. */
 export interface MetricsSink {
   /** Throws `credentials` or `unavailable`; then only the metrics of this moment are lost. */
   put(metrics: readonly Metric[], at: Date): Promise<void>;

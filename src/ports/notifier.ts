@@ -1,6 +1,5 @@
 import type { EventKind, Notification } from '../model/notify.ts';
 
-/** A receiver of notifications. */
 export interface Receiver {
   /** `sns:ARN` or a topic's name, `https://...`, `http://` of this machine, or `exec:/PATH`. */
   readonly to: string;

@@ -10,7 +10,6 @@
  * - An empty receive does not mean an empty queue (law 7).
  */
 export interface TaskQueue {
-  /** The worker group of this queue. */
   readonly group: string;
 
   /** Sends any number of messages, in the service's batches. Throws if any could not be sent. */

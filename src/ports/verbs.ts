@@ -12,7 +12,6 @@ export interface Verb {
   readonly about: string | null;
   /** An example command line: `batchctl retry last`. */
   readonly example: string;
-  /** The scope that a caller needs. */
   readonly scope: Scope;
   /** Fields that need a higher scope, because they make it another action: `verify` with `repair`. */
   readonly scopeWith: Readonly<Record<string, Scope>>;
@@ -35,7 +34,6 @@ export interface Verb {
   readonly writes: boolean;
 }
 
-/** The scope that this call of a verb needs. */
 export function scopeOf(
   { scope, scopeWith }: Pick<Verb, 'scope' | 'scopeWith'>,
   input: Readonly<Record<string, unknown>>,
@@ -77,7 +75,6 @@ export interface AttachedPlan {
 export interface AttachedInput {
   /** As in the job file or `--input`: a path, a pattern, a directory. */
   readonly asked: string;
-  /** The name of one matching file. */
   readonly name: string;
   readonly key: string;
   /** `sha256:...` */
@@ -88,7 +85,6 @@ export interface AttachedInput {
 
 /** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 41). */
 export interface VerbRunner {
-  /** The name of their profile. */
   readonly profile: string;
   readonly verbs: readonly Verb[];
   /** Never throws a verb's own error, which is part of the result. Throws `usage` for an unknown verb. */

@@ -10,7 +10,6 @@ export interface Faults {
   readonly slowMs: number;
 }
 
-/** The faults of one worker process. */
 export interface WorkerFaults extends Faults {
   readonly seed: number;
   /** The number, from 1, of the attempt in which it kills itself; null: never. */

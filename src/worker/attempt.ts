@@ -27,7 +27,6 @@ import { freshDirectory, type SlotDirectory } from './slot-directory.ts';
 import { type CodeCache, type StagedInput, stageIn } from './stage-in.ts';
 import { keepLog, lastLine, StderrTail } from './stderr.ts';
 
-/** The result of an attempt: its outcome, and the facts for the ledger. */
 export interface AttemptResult {
   readonly outcome: Outcome;
   /** Milliseconds since the epoch. */
@@ -54,7 +53,6 @@ interface Run {
   readonly task: Admitted;
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
-  /** The secrets' values. */
   readonly secrets: Secrets;
   readonly startedAt: number;
   /** Monotonic. */

@@ -10,7 +10,6 @@ export interface CommandUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
-  /** The path of setpriv(1). */
   readonly setpriv: string;
 }
 

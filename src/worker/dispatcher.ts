@@ -19,7 +19,6 @@ interface Ready {
   readonly needs: Resources;
 }
 
-/** A running attempt. */
 export interface RunningAttempt extends Ready {
   readonly attempt: string;
   readonly slots: readonly number[];
@@ -132,7 +131,6 @@ export class Dispatcher {
     }
   }
 
-  /** Ends the attempts selected by `which`, for that reason. */
   end(reason: EndReason, which: (attempt: RunningAttempt) => boolean = () => true): void {
     for (const attempt of this.#running.values()) if (which(attempt)) attempt.end.abort(reason);
   }
@@ -308,7 +306,6 @@ function settlingOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt
 interface Limited {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
-  /** Name of its task. */
   readonly name: string;
 }
 

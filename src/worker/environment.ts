@@ -35,7 +35,6 @@ export interface EnvironmentFacts {
   readonly leaseSeconds: number;
   /** Milliseconds since the epoch. */
   readonly deadline: number;
-  /** The secrets' values. */
   readonly secrets: Secrets;
   /** Variables that the profile sets for every command of the group. */
   readonly groupEnv: Readonly<Record<string, string>>;

@@ -93,7 +93,6 @@ export class Heartbeat {
     }
   }
 
-  /** The worker's record in the ledger. */
   sign(state: LedgerWorker['state'] | null): LedgerWorker {
     const { ctx, dispatcher, drain, options, tally } = this.#o;
     const { done, failed } = tally;

@@ -161,13 +161,11 @@ export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | '
   return wayOut === null ? messageOf(error) : `${messageOf(error)}; ${wayOut}`;
 }
 
-/** The text and place of a denial. */
 interface Denial {
   /** Names the object. */
   readonly message: string;
   /** `s3:GetObject on arn:aws:s3:::b/k`, or the permission for a KMS key that it needs. */
   readonly denied: string;
-  /** The worker's group. */
   readonly group: string;
   readonly store: { readonly location: string };
 }

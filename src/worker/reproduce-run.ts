@@ -14,7 +14,6 @@ import { maskSecrets, type SecretReader, type Secrets } from './secrets.ts';
 import { createShellExecutor } from './shell-executor.ts';
 import { lastLine } from './stderr.ts';
 
-/** How a reproduced task ended. */
 export interface ReproducedRun {
   readonly end: CommandEnd;
   /** Null: it succeeded. */

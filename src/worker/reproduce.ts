@@ -21,7 +21,6 @@ import type { Secrets } from './secrets.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 
-/** A task set up on this machine. */
 export interface Reproduced {
   readonly task: Runnable;
   readonly directory: string;

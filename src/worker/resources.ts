@@ -16,7 +16,6 @@ export function needsHere(needs: Needs, total: Resources): Resources {
   return { slots: needs.slots === 'all' ? total.slots : needs.slots, memory: needs.memory, disk: needs.disk };
 }
 
-/** Whether the needs fit into what there is. */
 export function fits(needs: Resources, free: Resources): boolean {
   return needs.slots <= free.slots && needs.memory <= free.memory && needs.disk <= free.disk;
 }

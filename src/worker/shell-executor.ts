@@ -221,7 +221,6 @@ function judge(command: Command, program: string, endedBy: EndedBy | null, repor
   return { how: 'exit', code: status, signal: null };
 }
 
-/** The end of a command that never started. */
 function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
   return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
 }

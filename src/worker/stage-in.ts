@@ -45,7 +45,6 @@ export interface StagedInput {
   readonly inputName: string | null;
 }
 
-/** What staging needs from a worker. */
 type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
 
 /** Reads and writes in one go below this size; streams above it. */

@@ -15,7 +15,6 @@ const POLL_MS = 5;
 const SHORT_SECONDS = 0.005;
 
 interface EndedCommand {
-  /** How its processes are recognized. */
   readonly mark: ProcessMark;
   readonly shell: SlotShell;
   readonly fifo: StrayFifo;

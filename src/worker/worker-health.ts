@@ -15,7 +15,6 @@ export class Tally {
   #refusedInARow = 0;
   #refusedSince = 0;
   done = 0;
-  /** Tasks that failed for good. */
   failed = 0;
 
   /** A service that refuses for less than `patienceMs` is waited for: a short outage hits many slots at once. */
@@ -69,7 +68,6 @@ export class Tally {
 type Counted = Pick<StepCounts, 'done' | 'failed' | 'retried'>;
 const NOTHING_COUNTED: Counted = { done: 0, failed: 0, retried: 0 };
 
-/** Number of streaks kept. */
 const MOST_STREAKS = 64;
 
 /** A step whose tasks fail here, one after the other. */

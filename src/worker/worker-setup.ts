@@ -13,7 +13,6 @@ import type { Platform } from '../ports/platform.ts';
 import type { WorkerOptions } from './context.ts';
 import { messageOf } from './outcome.ts';
 
-/** The environment that a worker runs on. */
 export interface WorkerSetup {
   readonly role: NewRole;
   /** Null if the machine has no metadata service. */

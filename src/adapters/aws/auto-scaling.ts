@@ -65,7 +65,6 @@ export class ScalingRequests {
     }
   }
 
-  /** Names of its lifecycle hooks. */
   async hooks(): Promise<readonly string[]> {
     const { DescribeLifecycleHooksCommand } = await import('@aws-sdk/client-auto-scaling');
     const command = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: this.name });
@@ -224,7 +223,6 @@ const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
   ['network', /subnet|security ?group|InvalidGroup|\bVPC\b|free addresses|network interface|Elastic IP/i],
 ];
 
-/** The meaning of a failed launch's message. */
 function meaningOf(message: string): LaunchTrouble['code'] {
   return MEANINGS.find(([, words]) => words.test(message))?.[0] ?? 'other';
 }

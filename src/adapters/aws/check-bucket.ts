@@ -39,7 +39,6 @@ export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[]
   ];
 }
 
-/** The settings of an existing bucket. */
 export function bucketSettings(bucket: S3Bucket): readonly Check[] {
   return [
     { check: 'publicAccess', run: () => publicAccess(bucket) },
@@ -131,7 +130,6 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
   return pass(`${name} exists, in ${found ?? expected}${whose}`);
 }
 
-/** Whether keys below the prefix may be listed. */
 async function isListed(bucket: S3Bucket): Promise<boolean> {
   const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
   return await bucket.client.send(command).then(

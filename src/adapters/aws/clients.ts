@@ -64,7 +64,6 @@ export class AwsClients {
   readonly account: string | null;
   /** The SDK's credential chain, for requests that are signed by hand. */
   readonly credentials: Credentials;
-  /** Rate limits for S3. */
   readonly rates: RateLimits;
   readonly #endpoints: AwsClientsOptions['endpoints'];
   readonly #env: Readonly<Record<string, string | undefined>>;

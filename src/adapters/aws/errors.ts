@@ -6,7 +6,6 @@ export interface Doing {
   readonly what: string;
   /** The IAM action needed: `s3:PutObject`. */
   readonly action: string;
-  /** The ARN of the resource. */
   readonly resource: string;
   /** The profile in ~/.aws/config that signed; null: the SDK's default chain. */
   readonly profile: string | null;
@@ -107,7 +106,6 @@ const NETWORK = [
   'ENETDOWN',
   'ERR_STREAM_PREMATURE_CLOSE',
 ];
-/** How to set a wrong clock. */
 export const SET_CLOCK = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
 const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
 

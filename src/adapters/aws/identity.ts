@@ -7,7 +7,6 @@ import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
 import { endedError, signInText, translateAwsError } from './errors.ts';
 
-/** The identity that signs the requests. */
 export interface Identity {
   readonly account: string;
   readonly arn: string;

@@ -172,7 +172,6 @@ function asOurs(error: unknown, key: string): unknown {
   return error;
 }
 
-/** A URL for a key, signed with the bucket's credentials. */
 export async function signedUrl(
   bucket: S3Bucket,
   key: string,

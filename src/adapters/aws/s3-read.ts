@@ -187,7 +187,6 @@ function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {
   return isAbort(error) ? error : null;
 }
 
-/** The error for a pinned object that has changed. */
 export function changed(key: string, expected: string, found: string): BatchctlError {
   return new BatchctlError('changed', `Expected version ${expected} of the object ${key}, found ${found}`, {
     hint: 'It was overwritten after it was pinned: submit again to use the current version.',

@@ -1,13 +1,11 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** The credentials that sign a request. */
 export interface Credentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string | undefined;
 }
 
-/** The input of a signature. */
 interface Signing {
   readonly method: string;
   /** Encoded. */

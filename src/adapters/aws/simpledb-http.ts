@@ -26,7 +26,6 @@ const ATTEMPTS = 8;
 /** Milliseconds until the answer and its body are there: a select takes at most 5 s (SDBLimits). */
 const ANSWER = 15_000;
 
-/** An error from SimpleDB, named by its code. */
 class SimpleDbError extends Error {
   readonly $metadata: { readonly httpStatusCode: number; attempts: number };
   /** How far this machine's clock is behind, milliseconds. */
@@ -40,7 +39,6 @@ class SimpleDbError extends Error {
   }
 }
 
-/** SimpleDB's error code; null for any other error. */
 export function simpleDbCode(error: unknown): string | null {
   const cause = error instanceof BatchctlError ? error.cause : error;
   return cause instanceof SimpleDbError ? cause.name : null;

@@ -16,7 +16,6 @@ const PATIENCE_MS = 60_000;
 /** Plain data, so that a thread can open the same queue. */
 export interface SqsOptions {
   readonly clients: AwsClientsOptions;
-  /** The worker group. */
   readonly group: string;
   /** The queue's name, `<stack>-<group>`; its dead-letter queue is `<name>-dead`. */
   readonly name: string;

@@ -114,7 +114,6 @@ interface Target {
 
 /** Writes complete files in `tmp/`, then gives them their names in `store/`. */
 export class FsWriter {
-  /** The directory of the objects. */
   readonly directory: string;
   readonly #temporaries: string;
   readonly #sync: boolean;

@@ -257,7 +257,6 @@ export class SqliteQueue implements TaskQueue {
     return await this.#write(() => this.#messages.releaseHeldBy(holder));
   }
 
-  /** How many messages each holder has now. */
   async holders(): Promise<readonly { readonly holder: string; readonly leased: number }[]> {
     return await this.#run(() => this.#messages.holders(this.#clock.now()));
   }

@@ -143,7 +143,6 @@ function isClean(code: number): boolean {
   return code === 0;
 }
 
-/** How to start a worker process. */
 export interface WorkerCommand {
   /** The arguments of `node`: the program and its own arguments. */
   readonly argv: readonly string[];
@@ -154,7 +153,6 @@ export interface WorkerCommand {
   readonly log?: string;
 }
 
-/** How a worker process ended. */
 export interface WorkerEnd {
   readonly worker: string;
   /** The exit code; null if a signal ended it, or it could not be started. */

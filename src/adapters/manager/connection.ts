@@ -68,7 +68,6 @@ export class ManagerConnection {
     }
   }
 
-  /** The JSON document in the answer. */
   async json(call: Call): Promise<unknown> {
     const answer = await this.ask({ ...call, headers: { accept: 'application/json', ...call.headers } });
     const chunks: Buffer[] = [];

@@ -14,7 +14,6 @@ const STEP_COUNTS: UpsertPlan = {
 };
 const COUNTER_SUMS: UpsertPlan = { table: 'counter_sums', keys: ['job', 'step', 'writer', 'name'] };
 
-/** A step of a job. */
 export interface StepKey {
   readonly job: string;
   readonly step: string;

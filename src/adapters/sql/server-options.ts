@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { isIP } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
-/** The address of a database server, and the user. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -52,7 +51,6 @@ function wantsTls(url: URL, kind: keyof typeof PORTS, otherwise: boolean): boole
   return tls;
 }
 
-/** True for an IP address. */
 export function isAddress(host: string): boolean {
   return isIP(host) !== 0;
 }
@@ -75,7 +73,6 @@ function wrong(kind: string, found: string, hint = `write ledger.url as ${kind}:
   });
 }
 
-/** A ledger on a database server. */
 export interface ServerOptions {
   /** `postgres://USER@HOST[:PORT]/DATABASE`, or `mysql:`; see `parseServerUrl`. */
   readonly url: string;

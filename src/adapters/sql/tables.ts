@@ -55,7 +55,6 @@ export interface CounterSumRow {
 /** A row to write: its cells by column. */
 export type Row = Readonly<Record<string, string | number | null>>;
 
-/** The writer of exact totals. */
 export const EXACT_WRITER = '';
 
 /** States of a task in the ledger, in the order of progress. */

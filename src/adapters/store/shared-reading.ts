@@ -34,7 +34,6 @@ interface Crowd {
 }
 
 interface Reading<Value> {
-  /** Prefix of the shared objects. */
   readonly prefix: string;
   /** Null if more than `most` objects would have to be read. */
   readonly read: (most: number) => Promise<Read<Value> | null>;

@@ -21,7 +21,6 @@ export interface Snapshot {
   readonly exact: ReadonlyMap<string, { readonly round: number; readonly counts: StepCounts }>;
   /** The counts at the time of pruning; null unless the job was pruned. */
   readonly pruned: readonly StepCounts[] | null;
-  /** Every known step. */
   readonly steps: readonly string[];
   step(name: string): StepView;
 }

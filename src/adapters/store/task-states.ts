@@ -78,7 +78,6 @@ export class TaskStates {
     this.#end = Math.max(this.#end, task + 1);
   }
 
-  /** The tasks of each state. */
   sets(): TaskSets {
     const encoders = new Map<number, TaskRunsEncoder>();
     for (let from = 0, to = 0; from < this.#end; from = to) {

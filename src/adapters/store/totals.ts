@@ -24,7 +24,6 @@ export interface AttemptsObject {
 }
 
 export interface StepTotals {
-  /** By round. */
   readonly rounds: Readonly<Record<string, RoundTotals>>;
   /** Tasks whose attempts by other workers the writer recorded, as text (`eachTaskRun`). */
   readonly others?: string;

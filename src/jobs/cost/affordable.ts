@@ -43,7 +43,6 @@ export interface Submission {
   readonly expected: number | null;
 }
 
-/** Whether a submission would have any cost limit. */
 export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
   budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
 

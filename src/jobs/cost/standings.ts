@@ -109,7 +109,6 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
     });
 }
 
-/** How many of the jobs have tasks in one of the groups. */
 const sharersOf = (views: readonly JobView[], groups: readonly string[]): number =>
   Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
 

@@ -109,7 +109,6 @@ async function refuseWhatIsRead(
   }
 }
 
-/** Adds up the bytes of all files. */
 class ByteProgress {
   readonly total: number;
   readonly #safe = new Map<FoundFile, number>();

@@ -19,7 +19,6 @@ import { listPublished } from '../listing.ts';
 import type { Seen } from '../watch/round-memory.ts';
 import { deliveryLine } from './delivery-line.ts';
 
-/** The content of a mark of a due delivery. */
 interface DueMark {
   readonly format: 1;
   readonly who: string;
@@ -227,7 +226,6 @@ export class Deliveries {
   readonly #log: { info(line: string): void; warn(line: string): void };
   readonly #passed: PlacePassed | undefined;
   readonly #queue = new Map<string, JobView>();
-  /** Marks as first seen. */
   #seen: ReadonlyMap<string, Seen>;
   #running: Promise<void> | null = null;
   #current: string | null = null;

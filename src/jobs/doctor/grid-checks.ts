@@ -226,7 +226,6 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
   return { views, uncommitted, unreadable };
 }
 
-/** Whether this version can read the open jobs. */
 export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   const newer = [...unreadable.values()].find((job) => job.newer);
   if (newer !== undefined) return fail(newer.why, `install the version of batchctl that wrote it; this is ${VERSION}`);
@@ -352,7 +351,6 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
   return pass(closed === 0 ? 'none' : `${closed}, all of closed jobs`);
 }
 
-/** This many are named. */
 const NAMED = 3;
 
 /** Notifications that were not delivered and are not retried any more; `prune` removes them. */

@@ -151,7 +151,6 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   }
 }
 
-/** The finding for an unexpected error. */
 function ofError(error: unknown): Finding {
   const message = error instanceof Error ? error.message : String(error);
   return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');

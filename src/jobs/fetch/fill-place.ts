@@ -199,7 +199,6 @@ function refuse(filling: Filling, standing: readonly PlaceManifest[]): void {
   }
 }
 
-/** The error for a delivery that was shut out. */
 async function whoCame(filling: Filling, generation: number): Promise<BatchctlError> {
   const { place, of, mayReplace } = filling;
   const by = (await standings(place)).all.findLast((other) => generationIn(other) > generation) ?? null;

@@ -133,7 +133,6 @@ export async function checkDistinct(pattern: string, nameOf: FileNamer, tasks: I
   for (const task of tasks) taken.claim(await nameOf(task, '_'), task);
 }
 
-/** The names of the files of several tasks. */
 export class Names {
   readonly #tasks = new Map<string, number>();
   readonly #directories = new Map<string, number>();

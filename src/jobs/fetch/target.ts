@@ -6,7 +6,6 @@ import { randomId } from '../../lib/id.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
-/** The destination of fetched outputs. */
 export type FetchTarget =
   /** One file per task. */
   | { readonly kind: 'directory'; readonly path: string; readonly text: string }
@@ -172,7 +171,6 @@ const DRAFT = /^\.batchctl-[a-z2-7]{16}\.part$/;
 /** A draft is written continuously: if it was not modified for this long, its writer is dead. */
 export const STALE_MS = 3_600_000;
 
-/** The path of a new draft in a directory. */
 export function draftIn(directory: string): string {
   return join(directory, `.batchctl-${randomId(16)}.part`);
 }

@@ -14,7 +14,6 @@ import { type Output, openFile, readOutput } from '../output.ts';
 /** Files up to this size are read at once, and may be read ahead. */
 export const SMALL = 2 ** 20;
 
-/** The step whose outputs are read. */
 export interface OutputSource {
   readonly store: ObjectStore;
   readonly job: string;
@@ -149,14 +148,12 @@ function altered({ job, step }: OutputSource, task: number, expected: string, fo
 
 export interface FetchProgress {
   readonly outputs: number;
-  /** Number of outputs to fetch. */
   readonly of: number;
   readonly bytes: number;
   /** Outputs whose correct files already existed. */
   readonly kept: number;
 }
 
-/** Counts what is fetched, and reports progress. */
 export class Tally {
   #now: FetchProgress;
   readonly #onProgress: ((progress: FetchProgress) => void) | undefined;

@@ -60,7 +60,6 @@ export async function lowerIdle(
   return { lowered, short };
 }
 
-/** What was lowered, in words. */
 export const loweredText = ({ group, from, to, onDemand }: GroupLower): string =>
   `group ${group}: requested ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}), as no more work is waiting`;
 

@@ -9,7 +9,6 @@ import { type Boots, type Hold, readBoots } from './boots.ts';
 import { loadsIn, loadsOf } from './demand.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 
-/** A group as displayed by `scale`. */
 export interface GroupView extends GroupStatus {
   /** Approximate contents of its queue; null if it can't be read. */
   readonly backlog: Backlog | null;

@@ -37,7 +37,6 @@ export function firingNotice(platform: Platform, event: NewsEvent, schedule: str
   return noticeOf(platform, event, { ...NO_JOB, schedule, period });
 }
 
-/** The notification that `notify test` sends. */
 function testNotice(platform: Platform, id: string): Notice {
   const text = `test event from batchctl notify test, by ${platform.who}: nothing has happened`;
   return noticeOf(platform, { id, kind: 'test', at: new Date(platform.clock.now()).toISOString(), text }, NO_JOB);

@@ -7,7 +7,6 @@ import type { EventKind, Notification } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
 
-/** A receiver, and its events. */
 export interface Told extends Receiver {
   /** Its id in the store: the same in every process that notifies it. */
   readonly id: string;

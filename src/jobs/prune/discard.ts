@@ -69,7 +69,6 @@ export async function storeTime({ store, who }: Pick<Platform, 'store' | 'who'>)
   return info?.modified ?? 0;
 }
 
-/** Objects, and the bytes in them. */
 export interface Removed {
   readonly objects: number;
   readonly bytes: number;

@@ -72,7 +72,6 @@ export function refuseRead(key: string, job: string, act: string): BatchctlError
   });
 }
 
-/** So many are named. */
 const NAMED = 5;
 
 /** Of one group or of any: what they need must stay. No bucket: none; an unreadable store is an error. */

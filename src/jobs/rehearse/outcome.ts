@@ -13,7 +13,6 @@ import { pruneJob } from '../prune/prune.ts';
 import type { TaskName } from '../tasks.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 
-/** How often each fault happened. */
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
 /** Counts the faults that a rehearsal's workers recorded in their file; none if there is no file. */

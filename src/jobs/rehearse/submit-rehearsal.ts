@@ -14,7 +14,6 @@ import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.
 
 const NEWLINE = 0x0a;
 
-/** The requested properties of a rehearsal. */
 type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
 
 interface Sampled extends SampledParts {

@@ -322,7 +322,6 @@ function readBootFiles({ setups, ca }: BootPaths): BootFiles {
   return { setups: Object.fromEntries(taken), ca: take('ca', 'ledger.ca', ca), objects };
 }
 
-/** The files that the store lacks. */
 async function missingFiles(store: ObjectStore, { objects }: BootFiles): Promise<readonly string[]> {
   const keys = [...objects.keys()];
   const heads = await Promise.all(keys.map((key) => store.head(key)));

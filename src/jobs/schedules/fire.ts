@@ -106,7 +106,6 @@ interface FireDueOptions {
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal;
   readonly passed?: (point: SubmitPoint) => void;
-  /** Called as a submission progresses. */
   readonly onProgress?: () => void;
   /** Periods that an earlier call found to have run, by schedule; they need no further check. This call updates it. */
   readonly ran?: Map<string, ReadonlySet<string>>;

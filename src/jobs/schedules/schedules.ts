@@ -111,7 +111,6 @@ export interface ChangedSchedule {
 }
 
 export interface AddedSchedule extends ChangedSchedule {
-  /** The replaced schedule; null for none. */
   readonly before: Schedule | null;
 }
 

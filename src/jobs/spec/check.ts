@@ -4,7 +4,6 @@ import { isRehearsalGroup } from '../../model/rehearsal.ts';
 import { GIVEN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
 import { LONGEST_TEXT } from './schema.ts';
 
-/** A map with unknown content. */
 export type Loose = Readonly<Record<string, unknown>>;
 
 export const looseMap = (value: unknown): Loose | null =>

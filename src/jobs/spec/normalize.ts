@@ -11,7 +11,6 @@ export const JOB_DEFAULTS = {
   deliver: { name: '{step}-{task}', marker: '_SUCCESS' },
 } as const;
 
-/** A step's default values. */
 const STEP_DEFAULTS = {
   gather: false,
   input: 'stdin',
@@ -85,7 +84,6 @@ function normalizeStep(step: StepFile): StepSpec {
   };
 }
 
-/** A valid split, with its defaults. */
 function normalizeSplit(split: SplitFile): SplitSpec {
   switch (split.by) {
     case 'lines':

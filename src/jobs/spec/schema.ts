@@ -265,7 +265,6 @@ export const JOB_FIELD_DOCS: Readonly<Record<string, string>> = {
     'for https: the secret that signs the body: ssm:, secretsmanager:; on the local profile also env:, file:',
 };
 
-/** The JSON Schema of a job file, with each field's meaning. */
 export function jobJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(jobFileSchema, { io: 'input' });
   schema.title = 'batchctl job file';

@@ -85,7 +85,6 @@ class PieceWriter {
     return { body, size, checksum };
   }
 
-  /** Discards the unfinished piece. */
   discard(): void {
     if (this.#file !== null) {
       closeSync(this.#file.fd);
@@ -137,7 +136,6 @@ export type StorePiece = (piece: Piece) => Promise<StoredPiece>;
 export interface PieceOptions {
   readonly index: number;
   readonly name: string;
-  /** The number of the first piece. */
   readonly first: number;
   readonly storePiece: StorePiece;
   /** The directory for large pieces. */

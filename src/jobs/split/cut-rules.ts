@@ -3,7 +3,6 @@ import type { SplitBy, SplitSpec } from '../../model/job.ts';
 import { CsvFinder, csvDialect, QuoteFault } from '../../model/split/csv-finder.ts';
 import { FixedFinder, LineFinder, type RecordFinder } from '../../model/split/record-finder.ts';
 
-/** The splits that cut by records. */
 export type RecordSplit = Extract<SplitSpec, { readonly by: 'lines' | 'csv' | 'jsonl' | 'records' }>;
 
 /** No program wants a longer header with each task: a larger one means a missing line end or an open quote. */
@@ -51,7 +50,6 @@ export function quoteError(name: string, fault: QuoteFault, line: number): Batch
   });
 }
 
-/** The result of one chunk. */
 interface WalkStep {
   readonly chunk: Buffer;
   /** Length of the header (0 without one), or null while it isn't known. */
@@ -169,7 +167,6 @@ class Cutter {
     this.safe = start;
   }
 
-  /** A record (or a blank line) ends at `end`. */
   record(end: number, blank: boolean): void {
     if (end - this.#start > this.#size || (this.#count === this.#every && !blank)) this.#cut(this.#last);
     if (!blank) this.#count += 1;

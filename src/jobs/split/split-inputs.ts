@@ -14,7 +14,6 @@ export interface SplitOptions {
   /** In order; parts refer to them by `index`. Empty for `range` and `grid`. */
   readonly inputs: readonly SplitSource[];
   readonly split: SplitSpec;
-  /** The maximum number of parts. */
   readonly maxTasks: number;
   /** Stores a piece of a compressed or piped input. */
   readonly storePiece: StorePiece;

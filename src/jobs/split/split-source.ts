@@ -5,7 +5,6 @@ import { decompressed } from './decompress.ts';
 
 type Compression = 'gzip' | 'zstd' | null;
 
-/** The source of an input's bytes while it is cut. */
 export interface SplitSource {
   /** The input's number in the job. */
   readonly index: number;
@@ -42,7 +41,6 @@ export function detectCompression(head: Uint8Array): Compression {
   return null;
 }
 
-/** The error for an input that has changed. */
 export function changedInput(name: string, what: string, cause?: unknown): BatchctlError {
   return new BatchctlError('changed', `${name} has changed since it was opened for this job: ${what}`, {
     hint: 'submit the job again when nothing writes to the file any more',

@@ -98,7 +98,6 @@ function whereItLies(path: string): string {
   }
 }
 
-/** An input that was found and opened for cutting. */
 export interface FoundInput {
   readonly source: SplitSource;
   readonly input: Omit<JobInput, 'records'>;

@@ -6,7 +6,6 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { readOutput } from '../output.ts';
 import { refusePruned } from '../prune/pruned.ts';
 
-/** One file of an output, used as an input. */
 export interface OutputInput {
   readonly key: string;
   /** `job:ID/STEP/N`; with several files, `job:ID/STEP/N/NAME`. */

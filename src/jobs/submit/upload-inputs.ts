@@ -124,7 +124,6 @@ export async function mustStillBeThere(store: ObjectStore, record: JobRecord, co
   }
 }
 
-/** The jobs whose outputs a job reads. */
 function sourcesOf({ inputs }: JobRecord): ReadonlySet<string> {
   const jobs = new Set<string>();
   for (const { source } of inputs) {

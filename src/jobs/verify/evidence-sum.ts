@@ -141,7 +141,6 @@ export class EvidenceSum {
     this.#parts = new RootDigest('parts', tell);
   }
 
-  /** The journal entries received so far. */
   get entries(): readonly JournalEntry[] {
     return this.#entries;
   }

@@ -16,7 +16,6 @@ export interface RebuiltAll {
   readonly attempts: number;
   /** Jobs whose counts are known to match the store. */
   readonly exact: number;
-  /** Jobs that can't be read, and why. */
   readonly unreadable: readonly { readonly job: string; readonly why: string }[];
   /** Failures that can't be read in full, written nevertheless. A few per job as text, the rest counted. */
   readonly damaged: readonly { readonly job: string; readonly why: string }[];

@@ -245,7 +245,6 @@ class PieceWalk {
     this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
   }
 
-  /** Looks up a part's piece. */
   async take(part: PiecePart): Promise<void> {
     const { store, findings, altered, deep, signal } = this.#ctx;
     await this.#skipTo(part.key);

@@ -141,7 +141,6 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
 const succeededSince = ({ tripped }: JobView, step: string, round: number, done: number): number =>
   Math.max(0, done - guardOf(tripped, step, round).done);
 
-/** A step, and the round under inspection. */
 interface StepRound {
   readonly index: number;
   readonly round: number;

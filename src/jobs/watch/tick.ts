@@ -39,7 +39,6 @@ export interface Ticked extends LookedOn {
   /** Each reported once. */
   readonly missed: readonly Missed[];
   readonly lowered: readonly GroupLower[];
-  /** The results of deliveries, in words. */
   readonly delivered: readonly string[];
   readonly troubles: readonly Trouble[];
 }
@@ -78,7 +77,6 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
 export type KeepingPoint = SubmitPoint | TellPoint | 'fired' | 'looked' | 'kept';
 
 interface KeepingOptions {
-  /** The id of its mark. */
   readonly id: string;
   readonly kind: KeeperMark['kind'];
   readonly signal: AbortSignal;
@@ -96,7 +94,6 @@ export interface FiredAll {
 }
 
 export interface LookedOn {
-  /** Moves made for open jobs. */
   readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
   readonly raised: readonly GroupRaise[];
 }

@@ -76,7 +76,6 @@ export async function whyJob(
 /** Number of undecided tasks named per step. */
 const NAMED = 50;
 
-/** Number of failed canaries named. */
 const CANARIES_NAMED = 5;
 
 /**

@@ -12,7 +12,6 @@ export const CHANGES = told(
 
 export const EMPTY_INPUTS = told(v.array(text), 'names of inputs without any parts: empty, or with a header only');
 
-/** What `submit` answers. */
 export const SUBMITTED = v.object({ job: text, runKey: textOrNull, created: v.boolean(), emptyInputs: EMPTY_INPUTS });
 
 export type SubmittedAnswer = Value<typeof SUBMITTED>;
@@ -20,13 +19,11 @@ export type SubmittedAnswer = Value<typeof SUBMITTED>;
 /** What `pause` and `cancel` answer. */
 export const JOB_CHANGED = v.object({ job: text, state: jobState, changed: v.boolean() });
 
-/** What `resume` answers. */
 export const RESUMED = v.object({ ...JOB_CHANGED.entries, changes: CHANGES, sent: told(count, 'messages') });
 
 export type JobChangedAnswer = Value<typeof JOB_CHANGED>;
 export type ResumedAnswer = Value<typeof RESUMED>;
 
-/** What `adjust` answers. */
 export const ADJUSTED = v.object({ ...JOB_CHANGED.entries, changes: CHANGES });
 
 export type AdjustedAnswer = Value<typeof ADJUSTED>;
@@ -46,7 +43,6 @@ export const RETRIED = v.object({
 
 export type RetriedAnswer = Value<typeof RETRIED>;
 
-/** What `skip` answers. */
 export const SKIPPED = v.object({
   job: text,
   state: jobState,

@@ -21,7 +21,6 @@ export const REMOVED_DATA = v.object({
 export type ListedData = Value<typeof LISTED_DATA>;
 export type RemovedData = Value<typeof REMOVED_DATA>;
 
-/** What `fetch` answers. */
 export const FETCHED = v.object({
   job: text,
   step: text,
@@ -47,7 +46,6 @@ const LEFTOVERS = v.object({
   tokens: told(REMOVED, 'expired tokens'),
 });
 
-/** What `prune` answers. */
 export const PRUNED = v.object({
   jobs: v.array(
     v.object({

@@ -75,7 +75,6 @@ export const LISTED_WORKER = v.object({
 
 export type ListedWorker = Value<typeof LISTED_WORKER>;
 
-/** What `workers logs` answers. */
 export const WORKER_LOGS = v.object({
   worker: told(text, "an instance's id, where no worker of it is known"),
   boot: told(textOrNull, 'output of its start or crash'),
@@ -107,7 +106,6 @@ export type ListedQueue = Value<typeof LISTED_QUEUE>;
 
 const TASKS = v.array(text);
 
-/** What `queue redrive` did in one group. */
 export const REDRIVEN = v.object({
   group: text,
   sent: told(count, 'dead letters sent back to the queue'),
@@ -124,7 +122,6 @@ export const REDRIVEN = v.object({
 
 export type Redriven = Value<typeof REDRIVEN>;
 
-/** What `queue purge` answers. */
 export const PURGED = v.object({
   group: text,
   job: textOrNull,

@@ -65,7 +65,6 @@ export const CHANGED_SCHEDULE = v.object({
 
 export type ChangedSchedule = Value<typeof CHANGED_SCHEDULE>;
 
-/** What `schedule rm` answers. */
 export const REMOVED_SCHEDULE = v.object({ schedule: text, removed: told(v.boolean(), 'false with --dry-run') });
 
 export type RemovedSchedule = Value<typeof REMOVED_SCHEDULE>;
@@ -79,7 +78,6 @@ export const FIRED_PERIOD = v.object({
 
 export type FiredPeriod = Value<typeof FIRED_PERIOD>;
 
-/** What `schedule add` answers. */
 export const ADDED_SCHEDULE = v.object({
   schedule: text,
   changed: told(v.boolean(), 'false: an identical schedule exists'),

@@ -35,7 +35,6 @@ export const LISTED_TASK = v.object({
 
 export type ListedTask = Value<typeof LISTED_TASK>;
 
-/** What `kill` answers. */
 export const KILLED_TASK = v.object({
   job: text,
   state: jobState,
@@ -90,7 +89,6 @@ export const ATTEMPT_LOG = v.object({
 
 export type AttemptLog = Value<typeof ATTEMPT_LOG>;
 
-/** What `why` answers. */
 export const WHY = v.object({
   job: told(textOrNull, "null if the store or the ledger can't be read"),
   state: v.nullable(jobState),

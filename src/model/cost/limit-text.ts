@@ -20,7 +20,6 @@ export function stuckText(whose: string, { limit, soFar }: Standing, least: numb
   return `${whose} of ${dollarsText(limit)} pays for no more instances: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
 }
 
-/** How to continue a job that a limit stopped. */
 export function budgetMend(job: string, whose: typeof ITS_LIMIT | typeof THE_MONTHS): string {
   const resume = `batchctl resume ${job}`;
   return whose === ITS_LIMIT

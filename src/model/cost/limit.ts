@@ -26,7 +26,6 @@ export const leftOf = ({ limit, soFar, draining }: Standing): number => Math.max
 /** Seconds that a machine must work to be worth its start: with less, most of its cost is booting and idling. */
 const WORTH = 600;
 
-/** A group's next machine. */
 export interface NextMachine {
   /** US dollars per hour. */
   readonly price: number;

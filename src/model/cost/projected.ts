@@ -3,7 +3,6 @@ import type { StepSpec } from '../job.ts';
 import { heldBy } from '../load.ts';
 import { startingCost } from './limit.ts';
 
-/** The remaining work of a step. */
 export interface StepLeft {
   readonly group: string;
   /** Tasks that wait, or will come; null while their number is unknown. */
@@ -11,7 +10,6 @@ export interface StepLeft {
   readonly running: number;
   /** Mean seconds per task; null while unknown. */
   readonly seconds: number | null;
-  /** Slots that a task holds. */
   readonly slots: number | 'all';
 }
 

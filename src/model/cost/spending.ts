@@ -12,7 +12,6 @@ export interface Spending {
   readonly unknown: readonly string[];
 }
 
-/** A job whose cost is computed. */
 interface CostingJob {
   readonly job: string;
   readonly groups: ReadonlySet<string>;
@@ -93,7 +92,6 @@ interface While {
 /** An instance billed by the hour, from its workers' records. */
 export interface PaidMachine {
   readonly host: string;
-  /** The groups that its worker serves. */
   readonly groups: readonly string[];
   readonly machine: WorkerMachine;
   /** From its launch (estimated, if its worker doesn't say) to its workers' last heartbeat, or to now. */

@@ -29,7 +29,6 @@ export function plainSection(count: number): SectionSize {
   return { count, sizes: new Float64Array(Math.min(count, SCHEDULED)), bins: [{ count, size: 0 }] };
 }
 
-/** One draw for a step of many tasks. */
 export interface StepDraw {
   /** For the chains that are scheduled one by one. */
   readonly seconds: Float64Array;

@@ -78,7 +78,6 @@ function isEmpty(counters: Readonly<Record<string, string>>): boolean {
 
 export interface Standing {
   readonly state: KnownTaskState;
-  /** The highest round of its attempts. */
   readonly round: number;
   readonly attempts: number;
   /** The attempt that decides the state: the winner, the one that failed for good, or the latest of the round. */
@@ -121,7 +120,6 @@ function startedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
   return a.startedAt === b.startedAt ? a.attempt < b.attempt : a.startedAt < b.startedAt;
 }
 
-/** A change of a step's counts. */
 export interface Delta {
   /** True once anything was added, even a sum of zero: the step changed. */
   counted: boolean;

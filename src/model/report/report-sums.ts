@@ -12,9 +12,7 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly slots: (step: string) => number | 'all';
   /** The steps whose tasks wait, in order; absent: the waiting is not measured. */
   readonly waits?: readonly WaitingStep[];
-  /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
-  /** True for a task that a person skipped. */
   readonly skipped: (step: string, task: number) => boolean;
   /** Composes the key of an attempt's log. */
   readonly logOf: (facts: AttemptFacts) => string;
@@ -29,7 +27,6 @@ export interface Measured {
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
   readonly slotSeconds: number;
-  /** The maximum number of slots at once. */
   readonly mostSlots: number;
   /** Seconds times held slots. */
   readonly busySeconds: number;
@@ -211,7 +208,6 @@ interface Sum {
   example: AttemptFacts;
 }
 
-/** Failed attempts by cause. */
 class CauseSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known = new Map<string, Sum>();
@@ -268,7 +264,6 @@ class CauseSums {
   }
 }
 
-/** How many tasks are named. */
 const NAMED = 20;
 
 interface SlowAttempt {

@@ -1,7 +1,6 @@
 import type { Distribution } from '../answers/report.ts';
 import type { AttemptFacts, EndedAttempt } from './attempt-facts.ts';
 
-/** Sums over the attempts of one step. */
 export class StepSums {
   readonly duration = new DurationSketch();
   readonly wait = new DurationSketch();

@@ -360,7 +360,6 @@ export class TimeGrid {
   #first = Number.POSITIVE_INFINITY;
   #last = Number.NEGATIVE_INFINITY;
 
-  /** A new series, at zero. */
   series(): Series {
     const made = new Float64Array(BINS);
     this.#series.push(made);

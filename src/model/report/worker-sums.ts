@@ -32,7 +32,6 @@ interface Sum {
   highestSlot: number;
 }
 
-/** What each worker did. */
 export class WorkerSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known: ReadonlyMap<string, KnownWorker>;
@@ -41,7 +40,6 @@ export class WorkerSums {
     this.#known = known;
   }
 
-  /** Adds an attempt and the number of slots that it held. */
   add({ facts, outcome, end }: EndedAttempt, slots: number): void {
     let sum = this.#sums.get(facts.worker);
     if (sum === undefined) {
@@ -103,7 +101,6 @@ export function slotTime(presences: readonly Presence[]): number {
   return presences.reduce((sum, { from, to, slots }) => sum + (to - from) * slots, 0);
 }
 
-/** The maximum number of slots at once. */
 export function mostSlots(presences: readonly Presence[]): number {
   const changes = presences.flatMap(({ from, to, slots }) => [
     { at: from, by: slots },

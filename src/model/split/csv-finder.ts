@@ -8,7 +8,6 @@ const RETURN = 13;
 /** A fault in the quoting. The caller, who knows the input's name and lines, turns it into an error for people. */
 export class QuoteFault extends Error {
   readonly fault: 'bare' | 'closed' | 'open';
-  /** The position of the quote. */
   readonly position: number;
   /** Counted newlines before it. */
   readonly lines: number;
@@ -216,7 +215,6 @@ export class CsvFinder implements RecordFinder {
   }
 }
 
-/** The defaults of a `csv` split. */
 export const CSV_DEFAULTS = { header: false, delimiter: ',', quote: '"' } as const;
 
 /** The bytes that matter for cutting CSV; the quote is null if quoting is off. */
@@ -225,7 +223,6 @@ interface CsvDialect {
   readonly quote: number | null;
 }
 
-/** One with quoting. */
 export interface QuotedDialect extends CsvDialect {
   readonly quote: number;
 }

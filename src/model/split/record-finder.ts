@@ -75,7 +75,6 @@ export class LineFinder implements RecordFinder {
   }
 }
 
-/** Records of a fixed length. */
 export class FixedFinder implements RecordFinder {
   readonly blank = false;
   readonly #length: number;

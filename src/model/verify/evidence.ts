@@ -90,9 +90,7 @@ export interface RoundEvidence {
   readonly entry: number;
   readonly who: string;
   readonly when: string;
-  /** The tasks asked for again. */
   readonly tasks: TaskSets;
-  /** The changes from then on. */
   readonly changed: Overrides;
 }
 
@@ -154,7 +152,6 @@ export interface OpenedLine {
 
 export type EndLine = { readonly line: 'end'; readonly step: string; readonly n: number } & TaskEnd;
 
-/** The end of a task. */
 export type TaskEnd =
   | ({ readonly end: 'published' } & PublishedEnd)
   | {
@@ -165,7 +162,6 @@ export type TaskEnd =
       readonly exitCode: number | null;
       readonly error: string | null;
     }
-  /** A person skipped it. */
   | { readonly end: 'skipped' }
   /** Undecided when `onFailure: stop` took effect. */
   | { readonly end: 'givenUp' }
@@ -210,7 +206,6 @@ interface SealLine {
   readonly sha256: string;
 }
 
-/** The evidence line for an input. */
 export function inputLine(
   n: number,
   { name, size, source, records, compression, checksum }: JobInput,
@@ -220,7 +215,6 @@ export function inputLine(
   return { line: 'input', n, name, size, checksum: checksum ?? found, checksumFrom, source, records, compression };
 }
 
-/** The evidence line for an output. */
 export function publishedEnd(step: string, n: number, meta: OutputMeta, late: boolean): EndLine {
   const { attempt, number, round, code, checksum, bytesOut, bytesIn, counters } = meta;
   const end = { attempt, number, round, code, checksum, bytesOut, bytesIn, counters };
@@ -229,7 +223,6 @@ export function publishedEnd(step: string, n: number, meta: OutputMeta, late: bo
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** Parses a line of an evidence file; null if it isn't one. */
 export function parseLine(text: string): EvidenceLine | null {
   let value: unknown;
   try {

@@ -18,7 +18,6 @@ export class Findings {
     if (count <= TOLD) this.#told.push({ code, message });
   }
 
-  /** The number of findings of a code. */
   count(code: string): number {
     return this.#counts.get(code) ?? 0;
   }

@@ -37,7 +37,6 @@ export class PartsCheck {
     return this.#inputs;
   }
 
-  /** Takes the next part. */
   add(part: Part): void {
     if (part.n < this.#next) this.#findings.add('partTwice', `part ${part.n} is duplicated or out of order`);
     else if (part.n > this.#next) this.#missing(this.#next, part.n);
@@ -149,7 +148,6 @@ function fits(part: Part, split: SplitSpec | null): boolean {
 /** The largest accepted header that no part carries: splitting refuses longer ones. */
 const HEADER_LIMIT = 1024 * 1024;
 
-/** Shared by the checks of all inputs. */
 interface InputCheckOptions {
   readonly job: string;
   readonly split: SplitSpec | null;
@@ -167,7 +165,6 @@ class InputCheck {
   /** Where the next range begins; for pieces, how many of the input's own bytes they contain. */
   #position = 0;
   #records = 0;
-  /** The kind of its first part. */
   #kind: Part['kind'] | null = null;
   #bytes = 0;
 
@@ -181,7 +178,6 @@ class InputCheck {
     return this.#input.name;
   }
 
-  /** True while it has no part. */
   get empty(): boolean {
     return this.#parts === 0;
   }

@@ -36,7 +36,6 @@ export interface VerifyResult {
   /** Tasks that failed for good; `step/n`. */
   readonly failed: readonly string[];
   readonly skipped: readonly string[];
-  /** Who skipped which tasks, and why. */
   readonly skips: readonly SkipProof[];
   readonly missing: readonly string[];
   /** Outputs published after a gather was opened without them: kept, never used. */

@@ -85,7 +85,6 @@ export function many(count: number, noun: string): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/** `is` or `are`, depending on the count. */
 export const are = (count: number): string => (count === 1 ? 'is' : 'are');
 
 /** `340ms`, `12s`, `4m`, `3h20m`, `2d5h`. */

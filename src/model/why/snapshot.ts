@@ -10,10 +10,8 @@ export interface Snapshot {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly leaseSeconds: number;
-  /** The version of this batchctl. */
   readonly version: string;
   readonly view: JobView;
-  /** Who cancelled it and when, or null. */
   readonly cancelledBy: { readonly who: string; readonly when: string } | null;
   /** From a listing of the store; null if it could not be listed. */
   readonly steps: readonly StepSeen[] | null;
@@ -94,7 +92,6 @@ interface UntoldSeen {
 
 export interface HoldSeen {
   readonly failed: number;
-  /** The instance of the last one. */
   readonly instance: string;
   /** Milliseconds since the epoch. */
   readonly at: number;
@@ -200,7 +197,6 @@ export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
   return (seen.steps ?? []).filter((step) => undecidedFor(step, group) > 0);
 }
 
-/** How many of a step's undecided tasks are for a group. */
 export function undecidedFor({ group: own, undecided, handedOver }: StepSeen, group: string): number {
   const others = handedOver?.tasks ?? 0;
   return (own === group ? undecided - others : 0) + (handedOver?.group === group ? others : 0);

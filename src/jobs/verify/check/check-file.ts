@@ -12,7 +12,6 @@ import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
 import { concludeState, concludeTotals } from '../verify-job.ts';
 import { type Claimed, EvidenceCheck } from './evidence-check.ts';
 
-/** The result of checking an evidence file. */
 export interface FileChecked {
   /** Lines in the file, including the seal. */
   readonly lines: number;
@@ -171,7 +170,6 @@ function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, f
   });
 }
 
-/** Compares what a proof states with the result of the lines before it. */
 function compareResult(stated: VerifyResult, found: VerifyResult, findings: Findings): void {
   // Problems and warnings are prose that a later version may phrase differently.
   const told = { problems: [], warnings: [], verdict: stated.verdict };

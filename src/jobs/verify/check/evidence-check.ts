@@ -48,7 +48,6 @@ export class EvidenceCheck {
     this.#sum = new EvidenceSum((shard) => this.#shards.made(shard));
   }
 
-  /** Processes a line: its content, its text, and its number in the file. */
   take(line: BodyLine, text: string, number: number): void {
     if (line.line === 'shard') {
       this.#shards.told(line, number);
@@ -213,7 +212,6 @@ export class EvidenceCheck {
 /** The kinds of lines before the proof, in file order. */
 const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file'] as const;
 
-/** A line before the proof. */
 type BodyLine = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
 
 /** What the lines of a file prove on their own. */
@@ -297,12 +295,10 @@ class ShardCheck {
     this.#findings = findings;
   }
 
-  /** A shard as listed in the file, and its line number. */
   told(line: ShardLine, number: number): void {
     this.#told.push({ line, number });
   }
 
-  /** A shard computed from the lines before. */
   made(made: ShardLine): void {
     const next = this.#told.shift();
     if (next === undefined) {
