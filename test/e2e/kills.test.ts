@@ -5,7 +5,7 @@ import { answerOf, expectWhole, type Finished, killThenFinish, killThenSubmit } 
 import { inBackground } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
-const local = async (): Promise<Workspace> => new Workspace();
+const local = async (): Promise<Workspace> => Workspace.withLongLeases();
 /**
  * After an output counts and before it is recorded; after its chain continued and before its message is gone; at the
  * end.

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
 import { movedClock } from './moved-clock.ts';
-import type { Ended, Workspace } from './workspace.ts';
+import { type Ended, LEASE, type Workspace } from './workspace.ts';
 
 /** A workspace of its own for each run: on this machine, or on AWS. */
 export type MakeWorkspace = () => Promise<Workspace>;
@@ -22,7 +22,9 @@ export async function killThenFinish(make: MakeWorkspace, job: unknown, kill: st
     workspace.write('job.json', job);
     const id = await workspace.submit();
     const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
-    const finished = await workspace.work({}, '--slots', '1');
+    // Long leases have expired when the next one starts; short ones it waits for.
+    const later = workspace.lease > LEASE ? { BATCHCTL_TEST_AHEAD_SECONDS: String(2 * workspace.lease) } : {};
+    const finished = await workspace.work(later, '--slots', '1');
     return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
   } finally {
     await workspace.remove();
