@@ -1,38 +1,60 @@
 import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/answers/report.ts';
-import { type Attempt, simulate } from './simulated-run.ts';
+import { normal, seededRandom } from '../../src/model/forecast/section.ts';
+import { logKey } from '../../src/model/keys.ts';
+import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
+import { ReportSums } from '../../src/model/report/report-sums.ts';
+import { DurationSketch } from '../../src/model/report/step-sums.ts';
 
-/** Reports as real runs leave them, of any size, and always the same. */
+// Reports as the program makes them of runs of any size, and always the same.
 
-export const START = '2026-11-30T18:30:00.000Z';
+const START = Date.parse('2026-11-30T18:30:00.000Z');
 
 export function at(seconds: number): string {
-  return new Date(Date.parse(START) + seconds * 1000).toISOString();
+  return new Date(START + seconds * 1_000).toISOString();
 }
 
-/** Ten small tasks on one machine, all well, proven. */
-export function tenTasks(): Report {
-  return runOf({ name: 'thumbnails', tasks: 10, workers: 1, slots: 4, median: 2.4, troubles: false });
+interface Run {
+  readonly name: string;
+  readonly tasks: number;
+  readonly workers: number;
+  readonly slots: number;
+  /** Of a task's seconds. */
+  readonly median: number;
+  /** Whether tasks fail and are tried again, one takes very long, one is skipped, and a worker is interrupted. */
+  readonly troubles: boolean;
 }
+
+const TEN: Run = { name: 'thumbnails', tasks: 10, workers: 1, slots: 4, median: 2.4, troubles: false };
+const PART_BYTES = 19_870_000;
+const OUTPUT_BYTES = 412_300;
+const RECORDS = 50_000;
+const SKIPPED = 1_777;
+
+/** Ten small tasks on one machine, all well, proven. */
+export const tenTasks = (): Report => reportOf(TEN, attemptsOf(TEN));
 
 /** 2,000 tasks of which 21 failed for good for three reasons; retries, a straggler, an interrupted worker, a skip. */
 export function twoThousand(): Report {
-  return runOf({ name: 'claims', tasks: 2000, workers: 3, slots: 4, median: 9, troubles: true });
+  const run = { name: 'claims', tasks: 2_000, workers: 3, slots: 4, median: 9, troubles: true };
+  return reportOf(run, attemptsOf(run));
 }
+
+const OPEN = { endedAt: null, closedAt: null, exact: false, proof: null } as const;
 
 /** In the middle of it: an attempt under way in each slot. */
 export function underWay(): Report {
   const done = tenTasks();
-  const { timeline } = done;
+  const rows = done.timeline.rows.map((row) => ({
+    ...row,
+    bars: row.bars.map((bar, i) => (i + 1 < row.bars.length ? bar : { ...bar, outcome: 'running' as const })),
+  }));
   return {
-    ...done,
-    ...{ state: 'running', endedAt: null, closedAt: null, exact: false, proof: null },
-    totals: { ...done.totals, done: 6 },
-    timeline: {
-      ...timeline,
-      rows: timeline.rows.map((row) => ({
-        ...row,
-        bars: row.bars.map((bar, i) => (i + 1 < row.bars.length ? bar : { ...bar, outcome: 'running' as const })),
-      })),
+    ...{
+      ...done,
+      ...OPEN,
+      state: 'running',
+      totals: { ...done.totals, done: 6 },
+      timeline: { ...done.timeline, rows },
     },
     expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null })),
   };
@@ -40,223 +62,230 @@ export function underWay(): Report {
 
 /** Accepted, and nothing of it has begun: most is not known. */
 export function notBegun(): Report {
-  const done = tenTasks();
+  const report = reportOf(TEN, []);
   return {
-    ...done,
-    ...{ state: 'submitted', startedAt: null, endedAt: null, closedAt: null, exact: false, proof: null },
-    ...{ causes: [], slowest: [], workers: [], decisions: [] },
-    inputs: { ...done.inputs, records: null },
-    steps: done.steps.map((step) => ({
-      ...step,
-      ...{
-        done: 0,
-        duration: null,
-        wait: null,
-        bytesIn: 0,
-        bytesOut: 0,
-        cpuSeconds: null,
-        peakMemory: null,
-        counters: {},
-      },
-    })),
-    totals: {
-      ...done.totals,
-      ...{ done: 0, attempts: 0, bytesIn: 0, bytesOut: 0, cpuSeconds: null, usefulSeconds: 0, lostSeconds: 0 },
-      ...{ slots: 0, slotSeconds: 0, utilisation: null, rate: null },
-    },
-    throughput: { from: null, seconds: 0, bins: [] },
-    timeline: { from: null, seconds: 0, rows: [], hidden: 0, sampled: 1, waiting: [] },
-    expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null, right: null })),
+    ...{ ...report, ...OPEN, state: 'submitted', inputs: { ...report.inputs, records: null } },
+    expectations: report.expectations.map((one) => ({ ...one, ok: null, left: null, right: null })),
   };
 }
 
-interface Shape {
-  readonly name: string;
-  readonly tasks: number;
-  readonly workers: number;
-  readonly slots: number;
-  readonly median: number;
-  readonly troubles: boolean;
+/** Slots that take tasks in turn, each as soon as it is free; those of one task come together. */
+function attemptsOf({ tasks, workers, slots, median, troubles }: Run): readonly AttemptFacts[] {
+  const random = seededRandom(42);
+  const free = Array.from({ length: workers * slots }, (_, i) => 0.4 + i * 0.02);
+  const attempts: AttemptFacts[] = [];
+  const queue = Array.from({ length: tasks }, (_, task) => ({ task, tries: 0 }));
+  let interrupted = false;
+  for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
+    const { task, tries } = next;
+    if (troubles && task === SKIPPED) continue;
+    const place = free.indexOf(Math.min(...free));
+    const start = free[place] ?? 0;
+    const straggler = troubles && task === Math.floor(tasks * 0.96);
+    const bad = troubles && task % 93 === 17 && task < 93 * 21;
+    const flaky = troubles && task % 61 === 5 && tries === 0;
+    const seconds = median * Math.exp(normal(random) * 0.45) * (straggler ? 22 : bad || flaky ? 0.6 : 1);
+    const worker = Math.floor(place / slots);
+    const attempt = (outcome: AttemptFacts['outcome'], end: number): void =>
+      void attempts.push(attemptOf({ task, number: tries + 1, worker, slot: place % slots, outcome, start, end }));
+    // One worker's machine is taken away in the middle, and comes back a while later.
+    if (troubles && !interrupted && worker === 1 && start > (tasks * median) / (workers * slots) / 2) {
+      interrupted = true;
+      for (let own = slots; own < 2 * slots; own += 1) free[own] = start + median * 12;
+      attempt('interrupted', start + seconds * 0.4);
+      queue.unshift({ task, tries });
+      continue;
+    }
+    const outcome = bad && tries === 2 ? 'failed' : bad || flaky ? 'failedAttempt' : 'done';
+    attempt(outcome, start + seconds);
+    free[place] = start + seconds + 0.02;
+    if (outcome === 'failedAttempt') queue.splice(60, 0, { task, tries: tries + 1 });
+  }
+  if (!troubles) {
+    const start = Math.max(...free);
+    attempts.push({
+      ...attemptOf({ task: 0, number: 1, worker: 0, slot: 0, outcome: 'done', start, end: start + 5.4 }),
+      ...{ step: 'total', bytesIn: tasks * OUTPUT_BYTES },
+    });
+  }
+  return attempts.sort((a, b) => (a.step === b.step ? a.task - b.task : a.step < b.step ? -1 : 1));
 }
 
-function runOf(shape: Shape): Report {
-  const { name, tasks, troubles, workers, slots } = shape;
-  const { attempts, rows, end } = simulate(shape);
-  const won = attempts.filter(({ outcome }) => outcome === 'done');
-  const count = (outcome: Attempt['outcome']): number => attempts.filter((one) => one.outcome === outcome).length;
-  const durations = won.map((one) => one.end - one.start);
-  const useful = durations.reduce((sum, one) => sum + one, 0);
-  const all = attempts.reduce((sum, one) => sum + one.end - one.start, 0);
-  const failed = count('failed');
-  const price: StepReport = {
-    ...{ name: 'price', group: 'default', gather: false, tasks, done: won.length, failed },
-    ...{ skipped: troubles ? 1 : 0, retried: count('failedAttempt'), interrupted: count('interrupted') },
-    ...{
-      duration: distributionOf(durations),
-      wait: distributionOf(attempts.slice(0, tasks).map(({ start }) => start + 0.05)),
-    },
-    ...{ bytesIn: tasks * 19_870_000, bytesOut: tasks * 412_300, cpuSeconds: useful * 0.93, peakMemory: 268_435_456 },
-    ...{ measured: won.length, measuredSeconds: useful, needs: { slots: 1, memory: 536_870_912 } },
-    counters: { records: String(tasks * 50_000), amount: `${tasks * 81_345}.45` },
-    cost: null,
-  };
-  const total: StepReport = {
-    ...{
-      name: 'total',
-      group: 'default',
-      gather: true,
-      needs: { slots: 1, memory: 0 },
-      tasks: 1,
-      done: 1,
-      failed: 0,
-      skipped: 0,
-      retried: 0,
-      interrupted: 0,
-    },
-    ...{ duration: distributionOf([6.4]), wait: distributionOf([0.2]), bytesIn: tasks * 412_300, bytesOut: 1_204 },
-    ...{ cpuSeconds: 5.9, peakMemory: null, measured: 1, measuredSeconds: 6, counters: {}, cost: null },
-  };
-  const width = end / Math.min(240, Math.max(20, tasks / 10));
-  const slotSeconds = end * workers * slots;
-  const skip = {
-    when: at(end * 0.9),
-    who: 'ana@ops-1',
-    what: 'skip',
-    text: 'skipped price/1777: the insurer withdrew the file',
-  };
+const FAILURES = [
+  { reason: 'exit', exitCode: 2, error: "ValueError: could not convert string to float: 'n/a' in line 48211" },
+  { reason: 'timeout', exitCode: null, error: 'took longer than 60s' },
+  { reason: 'exit', exitCode: 137, error: 'Killed' },
+] as const;
+const NO_FAILURE = { reason: null, exitCode: null, error: null } as const;
+
+interface Attempt {
+  readonly task: number;
+  readonly number: number;
+  readonly worker: number;
+  readonly slot: number;
+  readonly outcome: AttemptFacts['outcome'];
+  /** Seconds after the job was submitted. */
+  readonly start: number;
+  readonly end: number;
+}
+
+function attemptOf({ task, number, worker, slot, outcome, start, end }: Attempt): AttemptFacts {
+  const failure = outcome.startsWith('failed') ? FAILURES[Math.floor(task / 10) % FAILURES.length] : undefined;
   return {
-    ...{ format: 1, job: `${name}-20261130-1830-k7m2q`, name, runKey: troubles ? 'month-end-2026-11' : null },
-    ...{ period: troubles ? '2026-11' : null, state: troubles ? 'failed' : 'succeeded', round: troubles ? 1 : 0 },
-    reason: troubles ? 'failures' : null,
+    ...{
+      step: 'price',
+      task,
+      round: 0,
+      attempt: `${number}m2x7c4vqa`,
+      number,
+      worker: `ops-1-w${worker}`,
+      slot,
+      outcome,
+    },
+    ...{ startedAt: START + start * 1_000, endedAt: START + end * 1_000, waitSeconds: number === 1 ? start : null },
+    ...{ cpuSeconds: (end - start) * 0.93, peakMemory: 201_000_000, bytesIn: PART_BYTES },
+    ...(failure ?? NO_FAILURE),
+  };
+}
+
+function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: readonly AttemptFacts[]): Report {
+  const job = `${name}-20261130-1830-k7m2q`;
+  const end = Math.max(START, ...attempts.map(({ endedAt }) => endedAt ?? 0));
+  const seconds = (end - START) / 1_000;
+  const known = { slots, startedAt: START + 400, seenAt: end, alive: false };
+  const sums = new ReportSums({
+    ...{ now: end, closedAt: end + 7_000, slots: () => 1, askedRound: () => 0, skipped: () => false },
+    workers: new Map(Array.from({ length: workers }, (_, i) => [`ops-1-w${i}`, { host: `ops-${i + 1}`, ...known }])),
+    logOf: ({ step, task, attempt }) => logKey(job, step, task, attempt),
+  });
+  for (const attempt of attempts) sums.add(attempt);
+  const { steps, startedAt, endedAt, mostSlots, busySeconds, ...measured } = sums.measured();
+  const failed = attempts.filter(({ outcome }) => outcome === 'failed').length;
+  const step = (of: string, all: number, begun: Partial<StepReport>): StepReport => {
+    const found = steps.get(of);
+    return {
+      ...{ name: of, group: 'default', gather: false, tasks: all, done: found?.done ?? 0, failed: 0, skipped: 0 },
+      ...{ retried: found?.retried ?? 0, interrupted: found?.interrupted ?? 0, needs: { slots: 1, memory: 0 } },
+      ...{ duration: found?.duration.distribution() ?? null, wait: found?.wait.distribution() ?? null },
+      ...{ bytesIn: 0, bytesOut: 0, cpuSeconds: found?.cpuSeconds ?? null, peakMemory: found?.peakMemory ?? null },
+      ...{ measured: found?.measured ?? 0, measuredSeconds: found?.measuredSeconds ?? 0, counters: {}, cost: null },
+      ...(found !== undefined && begun),
+    };
+  };
+  const price = step('price', tasks, {
+    ...{ failed, skipped: troubles ? 1 : 0, bytesIn: tasks * PART_BYTES, bytesOut: tasks * OUTPUT_BYTES },
+    ...{ counters: { records: String(tasks * RECORDS), amount: `${tasks * 81_345}.45` } },
+    needs: { slots: 1, memory: 536_870_912 },
+  });
+  const total = { ...step('total', 1, { bytesIn: tasks * OUTPUT_BYTES, bytesOut: 1_204 }), gather: true };
+  const sum = (of: (one: StepReport) => number): number => of(price) + of(total);
+  const slotSeconds = measured.slotSeconds;
+  return {
+    ...{ format: 1, job, name, runKey: troubles ? 'month-end-2026-11' : null, period: troubles ? '2026-11' : null },
+    ...{ state: troubles ? 'failed' : 'succeeded', reason: troubles ? 'failures' : null, round: troubles ? 1 : 0 },
     ...{ labels: { team: 'claims' }, params: { currency: 'EUR' }, createdBy: 'ana@ops-1', host: 'ops-1' },
-    ...{ version: '0.3.0', digest: 'a3'.repeat(32), code: `code/${'5f'.repeat(32)}.tar.gz` },
-    ...{ createdAt: START, startedAt: at(0.4), endedAt: at(end), closedAt: at(end + 7), seconds: end + 7, exact: true },
-    proof: troubles ? null : { key: `jobs/${name}/proofs/0000.json`, when: at(end + 9), deep: false },
-    inputs: { count: 3, bytes: tasks * 19_870_000, records: tasks * 50_000 },
+    ...{ version: '0.3.0', digest: 'a3'.repeat(32), code: `code/${'5f'.repeat(32)}.tar.gz`, createdAt: at(0) },
+    ...{ startedAt: startedAt === null ? null : at(0.4), endedAt: endedAt === null ? null : at(seconds) },
+    ...{ closedAt: at(seconds + 7), seconds: seconds + 7, exact: true },
+    proof: troubles ? null : { key: `jobs/${name}/proofs/0000.json`, when: at(seconds + 9), deep: false },
+    inputs: { count: 3, bytes: tasks * PART_BYTES, records: tasks * RECORDS },
     ...{ parts: tasks, steps: [price, total], late: [], cost: null },
     totals: {
-      ...{ tasks: tasks + 1, done: won.length + 1, failed, skipped: price.skipped, attempts: attempts.length + 1 },
-      ...{ retried: price.retried, interrupted: price.interrupted, bytesIn: price.bytesIn, bytesOut: price.bytesOut },
       ...{
-        cpuSeconds: price.cpuSeconds,
-        usefulSeconds: useful,
-        lostSeconds: all - useful,
-        slots: workers * slots,
-        slotSeconds,
+        tasks: tasks + 1,
+        done: sum(({ done }) => done),
+        failed,
+        skipped: price.skipped,
+        attempts: measured.attempts,
       },
-      ...{ utilisation: all / slotSeconds, rate: won.length / end },
+      ...{ retried: price.retried, interrupted: price.interrupted, bytesIn: sum(({ bytesIn }) => bytesIn) },
+      ...{ bytesOut: sum(({ bytesOut }) => bytesOut), cpuSeconds: price.cpuSeconds, slots: mostSlots, slotSeconds },
+      ...{ usefulSeconds: measured.usefulSeconds, lostSeconds: measured.lostSeconds },
+      utilisation: slotSeconds === 0 ? null : busySeconds / slotSeconds,
+      rate: seconds === 0 ? null : price.done / seconds,
     },
-    throughput: {
-      ...{ from: at(0), seconds: width },
-      bins: Array.from({ length: Math.ceil(end / width) }, (_, i) =>
-        binOf(attempts, { from: i * width, seconds: width, slots: workers * slots }),
-      ),
-    },
-    timeline: { from: at(0), seconds: end, rows, hidden: 0, sampled: 1, waiting: [] },
-    workers: Array.from({ length: workers }, (_, i) => workerOf(attempts, i, slots, end)),
-    causes: troubles ? [0, 1, 2].map(causeOf) : [],
-    slowest: [...won]
-      .sort((a, b) => b.end - b.start - (a.end - a.start))
-      .slice(0, 10)
-      .map((one) => ({
-        ...{ task: one.task, seconds: one.end - one.start, times: (one.end - one.start) / shape.median, attempts: 1 },
-        ...{ worker: `ops-1-w${one.worker}`, bytesIn: 19_870_000, peakMemory: 201_000_000 },
-        log: `jobs/${name}-20261130-1830-k7m2q/steps/price/log/${one.task.slice(6).padStart(9, '0')}.7kqz3mdn2v`,
-      })),
+    ...{ throughput: measured.throughput, timeline: measured.timeline, workers: measured.workers },
+    ...{ causes: measured.causes, slowest: measured.slowest },
     expectations: [
       {
-        ...{ equation: 'price.records == input.records', ok: !troubles },
-        ...{ left: price.counters.records ?? null, right: String(tasks * 50_000 + (troubles ? 1_050_000 : 0)) },
+        ...{ equation: 'price.records == input.records', ok: !troubles, left: price.counters.records ?? null },
+        right: String(tasks * RECORDS + (troubles ? 1_050_000 : 0)),
       },
     ],
     decisions: troubles
       ? [
-          {
-            when: at(end * 0.55),
-            who: 'ben@ops-2',
-            what: 'retry',
-            text: 'cause c7f31: 40 tasks, with a longer timeout',
-          },
-          skip,
+          decision(seconds * 0.55, 'ben@ops-2', 'retry', 'cause c7f31: 40 tasks, with a longer timeout'),
+          decision(seconds * 0.9, 'ana@ops-1', 'skip', `skipped price/${SKIPPED}: the insurer withdrew the file`),
         ]
       : [],
   };
 }
 
-function binOf(
-  attempts: readonly Attempt[],
-  { from, seconds, slots }: { readonly from: number; readonly seconds: number; readonly slots: number },
-): Report['throughput']['bins'][number] {
-  const to = from + seconds;
-  const ended = (outcome: Attempt['outcome']): number =>
-    attempts.filter((one) => one.outcome === outcome && one.end > from && one.end <= to).length;
-  const busy = attempts.reduce(
-    (sum, { start, end }) => sum + Math.max(0, Math.min(end, to) - Math.max(start, from)),
-    0,
-  );
+const decision = (seconds: number, who: string, what: string, text: string): Report['decisions'][number] => ({
+  ...{ when: at(seconds), who, what, text },
+});
+
+/** A million tasks over nine hours on 480 slots, binned. */
+export function million(): Report {
+  const small = twoThousand();
+  const random = seededRandom(7);
+  const sketch = new DurationSketch();
+  for (let n = 0; n < 20_000; n += 1) sketch.add(Math.exp(normal(random) * 0.5) * 14_000);
+  const some = sketch.distribution();
+  const spread: Distribution | null = some && {
+    ...{ ...some, count: 1_000_000, sum: some.sum * 50 },
+    bins: some.bins.map((bin) => ({ ...bin, count: bin.count * 50 })),
+  };
+  const ramp = (i: number): number => Math.min(1, (i + 1) / 12, (241 - i) / 20) * (i > 120 && i < 128 ? 0.2 : 1);
+  const bins = Array.from({ length: 240 }, (_, i) => ({
+    done: Math.round(4400 * ramp(i) * (0.94 + random() * 0.12)),
+    retried: random() < 0.4 ? Math.round(random() * 9) : 0,
+    failed: random() < 0.1 ? 1 + Math.round(random() * 3) : 0,
+    interrupted: i === 121 ? 96 : 0,
+    ...{ running: 478 * ramp(i), slots: 480 * Math.min(1, ramp(i) * 1.1) },
+  }));
+  const rows = Array.from({ length: 64 }, (_, i) => ({
+    ...{ label: `workers ${i * 2 + 1} to ${i * 2 + 2}`, worker: null, slots: 8, busy: 0.93 - i * 0.003, bars: [] },
+    shares: Array.from({ length: 240 }, (_, bin) => Math.max(0, Math.min(1, ramp(bin) * (0.8 + random() * 0.3)))),
+  }));
+  const [price, total] = small.steps;
+  if (price === undefined || total === undefined) throw new Error('the small one has two steps');
+  const done = 999_979;
   return {
-    ...{ done: ended('done'), retried: ended('failedAttempt'), failed: ended('failed') },
-    ...{ interrupted: ended('interrupted'), running: busy / seconds, slots },
+    ...{ ...small, parts: 1_000_000, seconds: 33_000, endedAt: at(32_990), closedAt: at(33_000) },
+    steps: [{ ...price, tasks: 1_000_000, done, duration: spread, wait: spread }, total],
+    totals: {
+      ...{ ...small.totals, tasks: 1_000_001, done, attempts: 1_000_950 },
+      ...{ rate: 30.4, slots: 480, utilisation: 0.91 },
+    },
+    throughput: { from: at(2), seconds: 137.5, bins },
+    timeline: { from: at(2), seconds: 33_000, rows, hidden: 12, sampled: 8, waiting: [] },
+    workers: Array.from({ length: 120 }, (_, i) => ({
+      ...{ worker: `ip-10-0-${i}-17-4f${i}`, host: `ip-10-0-${i}-17`, slots: 4, from: at(i), to: at(32_900 - i) },
+      ...{ done: 8300 - i, failedAttempts: i % 9, interrupted: i % 40 === 0 ? 4 : 0, busySeconds: 120_000 },
+    })),
+    slowest: Array.from({ length: 20 }, (_, i) => ({
+      ...{ task: `price/${i * 997}`, seconds: 141 - i, times: 10.1 - i / 14, attempts: 1 + (i % 2) },
+      ...{ worker: `ip-10-0-${i}-17-4f${i}`, bytesIn: 32e6, peakMemory: i % 2 === 0 ? 512e6 : null },
+      log: i % 3 === 0 ? '' : `jobs/claims-20261130-1830-k7m2q/steps/price/log/${i}.a${i}`,
+    })),
   };
 }
 
-function workerOf(attempts: readonly Attempt[], worker: number, slots: number, end: number): Report['workers'][number] {
-  const own = attempts.filter((one) => one.worker === worker);
-  const count = (outcome: Attempt['outcome']): number => own.filter((one) => one.outcome === outcome).length;
+/** A million tasks with every list and every text as long as it may be (model/report/report-sums.ts: 50 causes, 20 slow tasks). */
+export function crowded(): Report {
+  const report = million();
+  const cause = (i: number): CauseReport[] =>
+    report.causes.slice(i % 3, (i % 3) + 1).map((one) => ({
+      ...{ ...one, cause: `c${1000 + i}`, error: `${one.error} `.padEnd(512, 'x') },
+    }));
   return {
-    ...{ worker: `ops-1-w${worker}`, host: worker === 2 ? null : 'ops-1', slots, from: at(0.4), to: at(end) },
-    ...{ done: count('done'), failedAttempts: count('failedAttempt') + count('failed') },
-    interrupted: count('interrupted'),
-    busySeconds: own.reduce((sum, one) => sum + one.end - one.start, 0),
-  };
-}
-
-const ERRORS = [
-  ['exit', 2, "ValueError: could not convert string to float: '<text>' in line <n>", 'in line 48211'],
-  ['timeout', null, 'took longer than 60s', ''],
-  ['exit', 137, 'Killed', 'memory'],
-] as const;
-
-export function causeOf(i: number): CauseReport {
-  const [reason, exitCode, error, detail] = ERRORS[i % 3] ?? ERRORS[0];
-  return {
-    ...{ cause: ['c7f31', 'c09ab', 'ce512'][i] ?? `c${1000 + i}`, step: 'price', reason, exitCode, error },
-    ...{
-      attempts: [36, 18, 9][i] ?? 3,
-      forGood: [12, 6, 3][i] ?? 1,
-      badInput: [2, 0][i] ?? 0,
-      firstAt: at(100 + i),
-      lastAt: at(1200 + i),
-    },
-    example: {
-      ...{ task: `price/${17 + i * 300}`, error: detail === '' ? null : `${error} ${detail}` },
-      log: `jobs/claims-20261130-1830-k7m2q/steps/price/log/${String(17 + i * 300).padStart(9, '0')}.9m2x7c4vqa`,
-    },
-  };
-}
-
-/** Quantiles and bins that grow by the fourth part of a decade. */
-export function distributionOf(values: readonly number[]): Distribution {
-  const sorted = [...values].sort((a, b) => a - b);
-  const quantile = (share: number): number =>
-    sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0;
-  const [min, max] = [sorted[0] ?? 0, sorted.at(-1) ?? 0];
-  const factor = 10 ** 0.1;
-  const binOfValue = (value: number): number => Math.floor(Math.log(Math.max(value, 0.001)) / Math.log(factor));
-  const first = binOfValue(min);
-  const counts = new Array<number>(binOfValue(max) - first + 1).fill(0);
-  for (const value of sorted) counts[binOfValue(value) - first] = (counts[binOfValue(value) - first] ?? 0) + 1;
-  const sum = sorted.reduce((whole, value) => whole + value, 0);
-  return {
-    ...{
-      count: sorted.length,
-      min,
-      mean: sum / sorted.length,
-      p50: quantile(0.5),
-      p95: quantile(0.95),
-      p99: quantile(0.99),
-    },
-    ...{ max, sum },
-    bins: counts.map((count, i) => ({ from: factor ** (first + i), to: factor ** (first + i + 1), count })),
+    ...report,
+    causes: Array.from({ length: 50 }, (_, i) => cause(i)).flat(),
+    decisions: Array.from({ length: 100 }, (_, i) =>
+      decision(i * 60, 'ana@ops-1', 'retry', 'a reason that goes on and on '.repeat(30)),
+    ),
+    late: Array.from({ length: 100 }, (_, i) => `price/${i}`),
+    labels: Object.fromEntries(Array.from({ length: 80 }, (_, i) => [`label-${i}`, 'v'.repeat(2000)])),
   };
 }

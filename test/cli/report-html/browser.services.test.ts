@@ -8,8 +8,7 @@ import type { Report } from '../../../src/model/answers/report.ts';
 import { compareReports } from '../../../src/model/report/compare.ts';
 import { openBrowser, openPage, screenshotPath } from '../../support/browser.ts';
 import { forSuite } from '../../support/fixture.ts';
-import { crowded, million } from '../../support/large-reports.ts';
-import { notBegun, tenTasks, twoThousand, underWay } from '../../support/sample-reports.ts';
+import { crowded, million, notBegun, tenTasks, twoThousand, underWay } from '../../support/sample-reports.ts';
 
 const ADDRESS = 'http://report.invalid/';
 /** As text, not compiled code: it runs in the page. */
