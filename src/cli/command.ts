@@ -4,20 +4,20 @@ import type { RunVerb } from './verb-command.ts';
 
 /**
  * A command as the command line sees it. The command of a verb is made from its declaration (`verb-command.ts`). Any
- * other is one file (`commands/init.ts`) with three exports:
+ * other is of this form:
  *
+ *     const OPTIONS = { '--format <format>': choice('another format', ['prometheus']) };
  *     export function initCommand(ctx: Context): CommandDefinition {
  *       return defineCommand({
  *         arguments: { '[directory]': 'where to; the current one unless given' },
- *         options: { '--format <format>': choice('another format', ['prometheus']) },
+ *         options: OPTIONS,
  *         writes: false,
  *         output: INIT_OUTPUT,
  *         help: { examples: ['batchctl init'], exitCodes: { 0: true, 7: 'it exists' }, related: ['doctor'] },
- *         run: (input) => init({ ctx, ...input }),
+ *         run: (input) => init(ctx, input),
  *       });
  *     }
- *     export interface InitOptions { readonly ctx: Context; readonly job: string | undefined; ... }
- *     export async function init(options: InitOptions): Promise<void> { ... }
+ *     async function init(ctx: Context, { format }: CommandInput<typeof OPTIONS>): Promise<void> { ... }
  *
  * The definition only parses: creating it must open nothing and import nothing heavy. `run` may return an exit code (0
  * by default), or throw a BatchctlError. The types of `input` follow from the keys of `arguments` and `options`: `<x>` is
@@ -46,6 +46,11 @@ export async function outputOf({ output }: Pick<CommandDefinition, 'output'>): P
 
 /** A draft 2020-12 JSON Schema. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** The schema of an object that has all these properties, except perhaps the optional ones. */
+export function objectOf(properties: JsonSchema, optional: readonly string[] = []): JsonSchema {
+  return { type: 'object', required: Object.keys(properties).filter((name) => !optional.includes(name)), properties };
+}
 
 /** What every command's `--help` ends with. A test checks all commands. */
 export interface CommandHelp {
@@ -109,7 +114,7 @@ type OptionValue<S extends string, V> = S extends `${string}<${string}`
     : boolean;
 
 /** What `run` receives: arguments and options by name, and the words after `--` if the command accepts them. */
-export type CommandInput<A extends ArgumentSpecs, O extends OptionSpecs> = {
+export type CommandInput<O extends OptionSpecs, A extends ArgumentSpecs = NoSpecs> = {
   readonly [K in keyof A & string as ArgumentName<K>]: ArgumentValue<K>;
 } & { readonly [K in keyof O & string as OptionName<K>]: OptionValue<K, O[K]> } & {
   /** The words after `--`, with `passThrough`; otherwise null. */
@@ -119,10 +124,7 @@ export type CommandInput<A extends ArgumentSpecs, O extends OptionSpecs> = {
 interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   readonly arguments?: A;
   readonly options?: O;
-  /**
-   * If true, the command prints where it will write before it runs (`-> prod: aws ...`), and must honour
-   * `ctx.flags.dryRun`.
-   */
+  /** The command prints where it will write before it runs, and must honour `ctx.flags.dryRun`. */
   readonly writes: boolean;
   /** Keeps the words after `--` apart, as `rest`; otherwise they are arguments. */
   readonly passThrough?: boolean;
@@ -131,7 +133,7 @@ interface CommandSpec<A extends ArgumentSpecs, O extends OptionSpecs> {
   /** The schema of what `--json` prints (of one line, for a list); null for a command without an answer. */
   readonly output: CommandDefinition['output'];
   readonly help: CommandHelp;
-  readonly run: (input: CommandInput<A, O>) => Promise<number | undefined> | Promise<void>;
+  readonly run: (input: CommandInput<O, A>) => Promise<number | undefined> | Promise<void>;
 }
 
 type NoSpecs = Readonly<Record<never, string>>;
@@ -148,7 +150,7 @@ export function defineCommand<const A extends ArgumentSpecs = NoSpecs, const O e
     output: spec.output,
     help: spec.help,
     run: async (input) => {
-      const code = await spec.run(input as CommandInput<A, O>);
+      const code = await spec.run(input as CommandInput<O, A>);
       return typeof code === 'number' ? code : undefined;
     },
   };

@@ -5,10 +5,7 @@ import type { Fields, VerbDeclaration } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
 import type { RunVerb } from './verb-command.ts';
 
-/**
- * Asks before something is destroyed. With `--yes` or `--dry-run` it doesn't ask. Throws `refused` (exit 7) if the
- * answer is no, or without a terminal: cron must never hang on a prompt.
- */
+/** Asks before something is destroyed, unless `--yes` or `--dry-run`. Throws `refused` for no, and off a terminal. */
 export async function confirm(ctx: Context, question: string): Promise<void> {
   if (ctx.flags.yes || ctx.flags.dryRun) return;
   const { stdin, stderr } = ctx.io;

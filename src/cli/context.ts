@@ -30,10 +30,7 @@ export interface Context {
   config(): Promise<Config>;
   /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
-  /**
-   * The time zone for reading and printing times: `--tz`, the profile's, or this machine's; UTC, with one warning, if
-   * TZ is unknown.
-   */
+  /** The zone of times: `--tz`, the profile's, or this machine's; UTC, with one warning, if TZ is unknown. */
   zone(): Promise<string>;
   examine(): Promise<readonly CheckResult[]>;
   /** Announces the write target on stderr, once; not with `--quiet`. */

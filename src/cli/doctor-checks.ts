@@ -50,10 +50,7 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
   }
 }
 
-/**
- * Checks the services, then the bucket's settings, if it exists, and then what jobs depend on, as far as its
- * prerequisites passed. Writes nothing with another account's credentials.
- */
+/** Services, the bucket's settings, and what jobs depend on. Writes nothing with another account's credentials. */
 async function checkAws(config: Config, profile: AwsProfile): Promise<readonly CheckResult[]> {
   const [{ awsChecks }, { openPlatform }, { gridChecks }] = await Promise.all([
     import('../platform/checks.ts'),

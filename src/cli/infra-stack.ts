@@ -5,7 +5,7 @@ import { KINDS, PARTS } from '../infra/resource.ts';
 import type { OpenStack, StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { jobKey } from '../model/keys.ts';
-import { choice, type JsonSchema } from './command.ts';
+import { choice, type JsonSchema, objectOf } from './command.ts';
 import type { Context } from './context.ts';
 import type { Column } from './render.ts';
 
@@ -77,11 +77,7 @@ export const ONLY = { '--only <part>': choice('only this part; asks AWS for noth
 export const LACKS: JsonSchema = {
   type: 'array',
   description: "what a resource of someone else lacks; batchctl doesn't change it",
-  items: {
-    type: 'object',
-    required: ['what', 'mend'],
-    properties: { what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } },
-  },
+  items: objectOf({ what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } }),
 };
 
 export const NOTES: JsonSchema = {
@@ -90,22 +86,18 @@ export const NOTES: JsonSchema = {
   description: 'settings that a person changed from the configuration, and that stay so',
 };
 
-export const STEP_OUTPUT: JsonSchema = {
-  type: 'object',
-  required: ['part', 'kind', 'name', 'action', 'changes', 'notes', 'lacks'],
-  properties: {
-    part: { enum: PARTS },
-    kind: { enum: KINDS },
-    name: { type: 'string' },
-    action: {
-      enum: ['create', 'change', 'open', 'keep'],
-      description: 'open: whatever is missing is created when the ledger is opened',
-    },
-    changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
-    notes: NOTES,
-    lacks: LACKS,
+export const STEP_OUTPUT: JsonSchema = objectOf({
+  part: { enum: PARTS },
+  kind: { enum: KINDS },
+  name: { type: 'string' },
+  action: {
+    enum: ['create', 'change', 'open', 'keep'],
+    description: 'open: whatever is missing is created when the ledger is opened',
   },
-};
+  changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
+  notes: NOTES,
+  lacks: LACKS,
+});
 
 export const STEP_COLUMNS: readonly Column<Step>[] = [
   { title: 'part', value: ({ part }) => part },

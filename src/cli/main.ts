@@ -3,10 +3,7 @@ import { COMMANDS } from './commands.ts';
 import { overview } from './help.ts';
 import { type Io, processIo } from './io.ts';
 
-/**
- * Runs one command and returns the process's exit code; nothing else exits. `--version` and `--help` load almost
- * nothing: everything else is imported dynamically.
- */
+/** Runs one command and returns the exit code; nothing else exits. `--version` and `--help` load almost nothing. */
 export async function main(argv: readonly string[], io: Io = processIo()): Promise<number> {
   if (argv.length === 1 && (argv[0] === '--version' || argv[0] === '-V')) {
     io.stdout.write(`${VERSION}\n`);

@@ -9,20 +9,14 @@ import { codeKey } from '../model/keys.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { Context } from './context.ts';
 
-/**
- * Reads a job file, relative to the working directory, or as sent by a remote caller. Throws `jobFile` with every
- * mistake, `notFound`.
- */
+/** Reads a job file of the working directory, or one that a remote caller sent. Throws `jobFile`, `notFound`. */
 export async function openJobFile(ctx: Context, path: string): Promise<JobSpec> {
   if (ctx.attachments !== null) return attachedSpec(ctx.attachments, path);
   const { loadJobFile } = await import('../jobs/spec/job-file.ts');
   return loadJobFile(resolve(ctx.io.cwd, path));
 }
 
-/**
- * The spec of the job file that a remote caller sent. Throws `usage` if it sent none, and otherwise as `openJobFile`
- * does.
- */
+/** The spec that a remote caller sent. Throws `usage` if it sent none, and otherwise as `openJobFile` does. */
 export async function attachedSpec({ jobFile }: Attachments, path: string): Promise<JobSpec> {
   if (jobFile === null || jobFile.path !== path) {
     throw new BatchctlError(
@@ -39,10 +33,7 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
 
 const read = new WeakMap<Context, Promise<CodeArchive | null>>();
 
-/**
- * The files of a job that a remote caller uploaded earlier; null for a job without files. Throws `usage`, `notFound`,
- * `corrupt`.
- */
+/** The files that a remote caller uploaded earlier; null for none. Throws `usage`, `notFound`, `corrupt`. */
 export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
   const known = read.get(ctx) ?? readCode(ctx, attachments, spec);
   read.set(ctx, known);
@@ -70,10 +61,7 @@ async function readCode(ctx: Context, { jobFile, planned }: Attachments, spec: J
   });
 }
 
-/**
- * The text of a small file that an option names. Throws `notFound` if it can't be read, and `usage` if a remote caller
- * didn't send it.
- */
+/** The text of a file that an option names. Throws `notFound`, and `usage` if a remote caller didn't send it. */
 export async function openText(ctx: Context, option: string, path: string): Promise<string> {
   if (ctx.attachments !== null) return attachedText(ctx.attachments, option, path);
   try {

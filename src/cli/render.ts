@@ -2,10 +2,7 @@ import type { Context } from './context.ts';
 import { ClosedPipe } from './report-error.ts';
 import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
 
-/**
- * Prints a single answer: a document with `--json`, otherwise text. A text that is expensive to make is given as a
- * function.
- */
+/** Prints one answer: JSON with `--json`, otherwise text; a text that is expensive to make is a function. */
 export async function answer(
   ctx: Context,
   { json, text }: { readonly json: unknown; readonly text: string | (() => string | Promise<string>) },
@@ -66,10 +63,7 @@ export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
   readonly align?: 'left' | 'right';
-  /**
-   * Minimum width: the column may shrink to this many characters on a narrow terminal (default: 8; numbers never
-   * shrink).
-   */
+  /** It may shrink to this many characters on a narrow terminal (default: 8; numbers never shrink). */
   readonly min?: number;
   /** An id or a name, which people copy: it is never cut. */
   readonly whole?: true;

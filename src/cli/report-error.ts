@@ -10,10 +10,7 @@ const REPORT =
 /** Thrown when stdout's reader is gone: the command ends silently. */
 export class ClosedPipe extends Error {}
 
-/**
- * Reports an error on stderr and returns the exit code. With `--json` the last line of stderr is
- * `{"error":{"kind","message","hint"}}`.
- */
+/** Reports an error on stderr, with `--json` as its last line, and returns the exit code. */
 export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
   if (error instanceof ClosedPipe) return 0;
   const known = asKnown(error);

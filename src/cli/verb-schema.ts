@@ -22,10 +22,6 @@ export async function statusSchema(): Promise<JsonSchema> {
   return schemaOf((await import('../model/answers/status.ts')).JOB_STATUS, 'output');
 }
 
-export async function deliverySchema(): Promise<JsonSchema> {
-  return schemaOf((await import('../model/answers/status.ts')).DELIVERY, 'output');
-}
-
 export async function forecastSchema(): Promise<JsonSchema> {
   const made = schemaOf((await import('../model/answers/plan.ts')).FORECAST, 'output');
   return { ...made, type: ['object', 'null'] };

@@ -131,10 +131,7 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
   return { method, url: query.size === 0 ? path : `${path}?${query}`, body: null };
 }
 
-/**
- * Makes all nested fields required. They are optional only because they depend on the request, and this page requests
- * them.
- */
+/** Makes nested fields required: they depend on the request, and this page requests them. */
 type Whole<T> = T extends readonly (infer Item)[]
   ? readonly Whole<Item>[]
   : T extends object

@@ -224,10 +224,7 @@ interface Duty {
 /** Minimum rest between runs, however often it is asked for, milliseconds. */
 const REST_MS = 200;
 
-/**
- * Runs one duty until it is told to stop: one run at a time, whatever it throws, and less often while it fails. If a
- * run hangs, the watch ends the process.
- */
+/** One run at a time, whatever it throws, and less often while it fails. The watch ends a process that hangs. */
 export class DutyLoop {
   readonly #duty: Duty;
   readonly #watch: { readonly of: LoopWatch; readonly part: number };
@@ -315,9 +312,7 @@ export interface FiringsOptions {
 
 /** Concurrent submissions: each may read its whole input. */
 const AT_ONCE = 4;
-/**
- * A firing without a sign of life for this long hangs, milliseconds: between two signs it may read a whole large input.
- */
+/** Milliseconds without a sign of life after which a firing hangs: between two it may read a whole large input. */
 const HUNG_MS = 3 * 3_600_000;
 
 /** Fires each schedule separately, so that one whose input takes an hour to split doesn't delay the others. */

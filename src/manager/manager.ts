@@ -38,10 +38,7 @@ interface ManagerOptions {
   readonly passed?: (point: KeepingPoint) => void;
 }
 
-/**
- * When told to leave, how long it waits for running work (systemd then has TimeoutStopSec=110), and for callers,
- * milliseconds.
- */
+/** Milliseconds to wait for running work, and for callers, when leaving (systemd then has TimeoutStopSec=110). */
 const [LEAVE_MS, CLOSE_MS] = [60_000, 10_000];
 
 /**
@@ -146,10 +143,7 @@ interface RoundsOptions {
   readonly onHung: (error: BatchctlError) => void;
 }
 
-/**
- * A keeper's recurring duties, each at its own interval and independent of the others. All state is in the store: if it
- * is killed at any point, another one continues.
- */
+/** A keeper's duties, each at its own interval. All state is in the store: another one continues after a kill. */
 export class Rounds {
   readonly #stop = new AbortController();
   readonly #watch: LoopWatch;

@@ -43,10 +43,7 @@ export interface Asker {
 /** The job's state after a command changed it, for its answer. */
 export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
 
-/**
- * The requested job; prints its id if the argument doesn't contain it. Throws `notFound`, `usage`, and `corrupt` for a
- * journal with a gap.
- */
+/** The job; tells its id unless `text` contains it. Throws `notFound`, `usage`, `corrupt` (a gap in its journal). */
 export async function jobMeant(asker: Asker, text: string | undefined): Promise<JobView> {
   return named(asker, text, await findJob(await asker.platform(), text));
 }
@@ -58,10 +55,7 @@ export async function jobShown(asker: Asker, text: string | undefined): Promise<
   return view;
 }
 
-/**
- * Warns of a journal with a gap, because decisions after it are not displayed, and of a pruned job whose remaining
- * objects were altered.
- */
+/** Warns of a gap in the journal, which hides later decisions, and of a pruned job's altered remains. */
 export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
   if (view.pruned !== null) await warnOfRemains(asker, view);
   if (view.hole === null) return;

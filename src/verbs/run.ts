@@ -135,10 +135,7 @@ export async function requireNames(
   await checkNames(job, name, target);
 }
 
-/**
- * Throws `full` if the outputs of the job's latest success, scaled down to inputs that are smaller now, would not fit at
- * the target. Without a ledger there is no estimate.
- */
+/** Throws `full` if the latest success's outputs, scaled to these inputs, would not fit. Needs a ledger. */
 export async function requireRoomFor(
   platform: Platform,
   { spec, inputs }: Pick<Prepared, 'spec' | 'inputs'>,
@@ -166,9 +163,7 @@ export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView
   else notice(isClosed(state) ? `job ${job} already existed (${state})` : `continuing job ${job} (${state})`);
 }
 
-/**
- * Throws `refused` for a paused job. A new job is exempt: its workers may have paused it already, which is a result.
- */
+/** Throws `refused` for a paused job, but not a new one, which its workers may have paused: that is a result. */
 export function refusePaused(view: JobView, created: boolean, takeUp: string): void {
   if (created || stateOf(view) !== 'paused') return;
   const { job } = view.record;
@@ -177,10 +172,7 @@ export function refusePaused(view: JobView, created: boolean, takeUp: string): v
   });
 }
 
-/**
- * Verifies a successful job, lets the caller fetch its outputs, and delivers them. Returns the view afterwards. Throws
- * `proof`.
- */
+/** Verifies a successful job, fetches and delivers its outputs. Returns the view afterwards. Throws `proof`. */
 export async function concludeRun(
   context: Pick<VerbContext, 'platform' | 'notice' | 'signal' | 'passed'>,
   view: JobView,

@@ -111,9 +111,7 @@ async function wouldChange(
   return changes;
 }
 
-/**
- * Reports a period that never fires because of when the schedule was created or changed. Nothing else would report it.
- */
+/** Reports a period that never fires because the schedule was created or changed too late for it. */
 async function tellUnfired(
   context: Pick<VerbContext, 'platform' | 'clock' | 'warn'>,
   { before, schedule }: Added,
@@ -209,10 +207,7 @@ function refuseUnreachable(
 
 const DEFAULT_TIME = '18:00';
 
-/**
- * The cadence that the fields describe. Reads the holidays file. Throws `usage`, and `notFound` if that file doesn't
- * exist.
- */
+/** Reads the holidays file. Throws `usage`, and `notFound` if that file doesn't exist. */
 async function cadenceOf(
   { files }: Pick<VerbContext, 'files'>,
   { cron, calendar, time, holidays, monthBefore }: Input,

@@ -61,9 +61,7 @@ export const AT = {
 const submission = v.strictObject({ ...SUBMISSION, ...AT });
 export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
 
-/**
- * Reported while a submission is prepared and sent: bytes, or tasks in the phase `send`. The last report has no phase.
- */
+/** Progress in bytes, or tasks in the phase `send`. The last report has no phase. */
 export type SubmitEvent =
   | { readonly event: 'submitting'; readonly phase: Phase; readonly done: number; readonly total: number | null }
   | { readonly event: 'sent' };
@@ -75,10 +73,7 @@ export type Submitter = Pick<
   'platform' | 'config' | 'zone' | 'clock' | 'signal' | 'notice' | 'warn' | 'passed' | 'files' | 'report' | 'shown'
 >;
 
-/**
- * The submission that the fields and a job's spec describe. Throws `usage` for fields that conflict with each other or
- * with the profile.
- */
+/** Throws `usage` for fields that conflict with each other or with the profile. */
 export async function requestOf(
   context: Pick<Submitter, 'config' | 'zone' | 'clock' | 'files'>,
   spec: JobSpec,
@@ -118,9 +113,7 @@ function refuseImpossiblePeriod(period: string | undefined): void {
   });
 }
 
-/**
- * Refuses what the profile doesn't support: an unknown group, or a cost limit without prices. Throws `usage`, `config`.
- */
+/** Throws `usage` for an unknown group, `config` for a cost limit without prices. */
 export async function checkSubmission(
   context: Pick<VerbContext, 'config'>,
   spec: JobSpec,
@@ -132,9 +125,7 @@ export async function checkSubmission(
   refuseUnknownGroups((await context.config()).profile, spec);
 }
 
-/**
- * The local profile accepts every group. Elsewhere a group needs a queue, which exists only for the profile's groups.
- */
+/** The local profile accepts every group; elsewhere only the profile's groups have queues. */
 function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
   if (profile.backend !== 'aws') return;
   for (const { name, group } of spec.steps) {
@@ -183,10 +174,7 @@ export const largeFile =
   (path: string, size: number): void =>
     notice(`computing the checksum of ${path} (${formatSize(size)})`);
 
-/**
- * The steps' programs that a worker on this machine would not find. Empty where other machines work: on AWS, and for a
- * caller from elsewhere.
- */
+/** Programs of the steps that a worker here would not find. Empty where other machines work. */
 async function programsMissing(
   { platform: open, config, files }: Pick<Submitter, 'platform' | 'config' | 'files'>,
   { spec, code, request }: Pick<Prepared, 'spec' | 'code' | 'request'>,
@@ -290,10 +278,7 @@ async function tellDeadlineStays(
   context.notice(`job ${job} keeps its deadline (${kept}); change it with batchctl adjust ${job} --finish-by TIME`);
 }
 
-/**
- * Prepares and submits. `stays`: the submitter watches the job until it ends. Throws `refused` if the job needs a
- * watcher and none is active.
- */
+/** `stays`: the submitter watches the job. Throws `refused` if the job needs a watcher and none is active. */
 export async function submitSpec(
   context: Submitter,
   spec: JobSpec,

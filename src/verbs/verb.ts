@@ -48,10 +48,7 @@ export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'c
 
 const REPORT_MS = 80;
 
-/**
- * Limits how often progress is reported, so that it doesn't flood a terminal or connection; reports in between are
- * dropped.
- */
+/** Drops reports of progress that would flood a terminal or connection. */
 export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
   let due = 0;
   return (value) => {
@@ -71,9 +68,7 @@ export interface CallerFiles {
   readonly stdout: ((bytes: Uint8Array) => Promise<void>) | null;
   /** The job that a file describes. Throws `notFound`, and `jobFile` with all mistakes. */
   job(path: string): Promise<JobSpec>;
-  /**
-   * The location of a job's files and inputs. `jobFile`: the file that describes the job; null: the command line does.
-   */
+  /** Where a job's files and inputs are. `jobFile`: the file that describes the job; null: the command line does. */
   source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
   /** The job file with that name, and the files it packs. Throws `jobFile`, `notFound`. */
   mend(path: string): Promise<Mend>;
@@ -91,10 +86,7 @@ type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 export type Fields = Readonly<Record<string, Field>>;
 export type InputSchema<F extends Fields> = v.StrictObjectSchema<F, undefined>;
 
-/**
- * The declaration of a verb, used by the command line, the HTTP API, the documentation and callers of a manager (ADR
- * 41).
- */
+/** A verb, for the command line, the HTTP API, the documentation and callers of a manager (ADR 41). */
 export interface VerbDeclaration<F extends Fields, Result, Event> {
   readonly name: string;
   /** The scope that a token needs. */
@@ -124,9 +116,7 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   resumed?(): Resumption;
   /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
   readonly framesOnly?: readonly string[];
-  /**
-   * Whether repeating a changing call has no further effect, so that it may be sent again after its answer was lost.
-   */
+  /** Repeating a changing call has no further effect, so it may be sent again after its answer was lost. */
   repeatable?(given: Given): boolean;
   /** The error that follows an answer, if it implies one; the answer itself stays valid. */
   verdict?(answer: Result): BatchctlError | null;
@@ -159,20 +149,14 @@ export function verb<Event = never>() {
   ): VerbDeclaration<F, Result, Event> => ({ list: false, ...declaration });
 }
 
-/**
- * Declares a verb that returns rows as they become available. The type of its events is given by its context,
- * `VerbContext<Event>`.
- */
+/** Declares a verb that returns rows as they come; its context gives the type of its events. */
 export function listVerb<const F extends Fields, Row, Event = never>(
   declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
 ): VerbDeclaration<F, AsyncIterable<Row>, Event> {
   return { list: true, ...declaration };
 }
 
-/**
- * Returns the result of a call to be consumed, and a function for its exit code afterwards. Rows of a list are kept
- * only if the exit code depends on them.
- */
+/** The result of a call, and a function for its exit code afterwards. Keeps rows only if the code depends on them. */
 export function weighed<Result>(
   { exit }: Pick<VerbDeclaration<Fields, Result, never>, 'exit'>,
   result: Result,
@@ -271,10 +255,7 @@ export function fileFields({ input }: Pick<AnyVerb, 'input'>): ReadonlyMap<strin
   return new Map(files);
 }
 
-/**
- * Validates the fields of a call. `nameOf` spells a field for the caller. Throws `usage` for the first field that is
- * unknown, missing or invalid.
- */
+/** `nameOf` spells a field for the caller. Throws `usage` for the first unknown, missing or invalid one. */
 export function parseInput<F extends Fields>(
   { input }: Pick<VerbDeclaration<F, unknown, never>, 'input'>,
   given: Readonly<Record<string, unknown>>,

@@ -19,9 +19,7 @@ export type WatchEvent =
   | { readonly event: 'firstFailure'; readonly failure: FailureSeen }
   | RaiseEvent;
 
-/**
- * Reports a job's status until the job ends or is paused, then delivers its outputs. Throws `notFound`, `interrupted`.
- */
+/** Reports a job's status until it ends or is paused, then delivers. Throws `notFound`, `interrupted`. */
 export const watch = verb<WatchEvent>()({
   name: 'watch',
   scope: 'read',
@@ -143,9 +141,7 @@ export const wait = verb()({
 
 type Seen = Pick<JobStatus, 'finishBy' | 'projected' | 'closedAt'>;
 
-/**
- * Detects that a job will miss its deadline: once the projection has exceeded it for a while, or the time has passed.
- */
+/** Whether a job will miss its deadline: the projection has exceeded it for a while, or the time has passed. */
 export class Lateness {
   readonly #patienceMs: number;
   #since: number | null = null;

@@ -23,7 +23,7 @@ const OPTIONS = {
   '--all': 'everything',
 } as const;
 
-const seen: CommandInput<typeof ARGUMENTS, typeof OPTIONS>[] = [];
+const seen: CommandInput<typeof OPTIONS, typeof ARGUMENTS>[] = [];
 const definition = defineCommand({
   arguments: ARGUMENTS,
   options: OPTIONS,

@@ -4,7 +4,7 @@ import { CHECK_GROUP, type CheckCost, checkCost, faultCommands } from '../../inf
 import { takeInventory } from '../../infra/inventory.ts';
 import { type PlannedStep, planStack } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
-import type { InfraCheckOptions } from '../commands/infra-check.ts';
+import type { InfraCheckInput } from '../commands/infra-check.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
@@ -32,7 +32,7 @@ const INTERRUPTED = 130;
 export class Check {
   readonly #ctx: Context;
   readonly #stack: OpenStack;
-  readonly #options: InfraCheckOptions;
+  readonly #options: InfraCheckInput;
   readonly #steps: CheckSteps;
   readonly #startedAt: number;
   readonly #begun: number;
@@ -45,7 +45,7 @@ export class Check {
   #logs: CheckReport['logs'] = [];
   #left: readonly string[] | null = null;
 
-  constructor(ctx: Context, stack: OpenStack, options: InfraCheckOptions) {
+  constructor(ctx: Context, stack: OpenStack, options: InfraCheckInput) {
     this.#ctx = ctx;
     this.#stack = stack;
     this.#options = options;

@@ -1,6 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
 import { STORE_FORMAT, VERSION } from '../../lib/version.ts';
-import { type CommandDefinition, type CommandTable, defineCommand, type JsonSchema, outputOf } from '../command.ts';
+import {
+  type CommandDefinition,
+  type CommandTable,
+  defineCommand,
+  type JsonSchema,
+  objectOf,
+  outputOf,
+} from '../command.ts';
 import type { Context } from '../context.ts';
 import { everything, overview } from '../help.ts';
 import { commandHelp } from '../parse.ts';
@@ -54,18 +61,14 @@ const textOrNull = (description: string) => ({ type: ['string', 'null'], descrip
 export function versionCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     writes: false,
-    output: {
-      type: 'object',
-      required: ['version', 'node', 'platform', 'profile', 'backend', 'storeFormat'],
-      properties: {
-        version: { type: 'string' },
-        node: { type: 'string', description: 'the version of Node that runs it' },
-        platform: { type: 'string', description: 'operating system and processor: linux-x64' },
-        profile: textOrNull('the selected profile; null if the configuration is invalid'),
-        backend: { enum: ['local', 'aws', 'manager', null], description: "the profile's" },
-        storeFormat: { type: 'integer', description: 'the newest format of a store that this version reads' },
-      },
-    },
+    output: objectOf({
+      version: { type: 'string' },
+      node: { type: 'string', description: 'the version of Node that runs it' },
+      platform: { type: 'string', description: 'operating system and processor: linux-x64' },
+      profile: textOrNull('the selected profile; null if the configuration is invalid'),
+      backend: { enum: ['local', 'aws', 'manager', null], description: "the profile's" },
+      storeFormat: { type: 'integer', description: 'the newest format of a store that this version reads' },
+    }),
     help: {
       about: 'What a bug report needs. --version and -V print the version alone.',
       examples: ['batchctl version', 'batchctl version --json'],
@@ -127,9 +130,7 @@ const FILES: Readonly<Record<string, () => Promise<JsonSchema>>> = {
   config: async () => (await import('../../config/schema.ts')).configJsonSchema(),
 };
 
-/**
- * The JSON Schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has no answer.
- */
+/** The schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has none. */
 async function answerOf(ctx: Context, table: CommandTable, command: readonly string[]): Promise<JsonSchema> {
   const name = command.join(' ');
   const found = table.find(command);
@@ -155,15 +156,11 @@ export function configShowCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[path]': 'show only this value and those below it: groups.default' },
     writes: false,
-    output: {
-      type: 'object',
-      required: ['path', 'value', 'origin'],
-      properties: {
-        path: { type: 'string', description: 'groups.default.max' },
-        value: { description: 'as written, or "(hidden)" for a secret' },
-        origin: { type: 'string', description: 'a flag, an environment variable, a file and profile, or "default"' },
-      },
-    },
+    output: objectOf({
+      path: { type: 'string', description: 'groups.default.max' },
+      value: { description: 'as written, or "(hidden)" for a secret' },
+      origin: { type: 'string', description: 'a flag, an environment variable, a file and profile, or "default"' },
+    }),
     help: {
       about:
         'Flags override environment variables, which override the file, which overrides defaults. Secrets are hidden.',

@@ -1,7 +1,7 @@
 import { formatSize, wholeNumber } from '../../lib/units.ts';
 import type { ListedData, RemovedData } from '../../model/answers/data.ts';
 import { ls, rm, sumText } from '../../verbs/data.ts';
-import { type CommandDefinition, defineCommand, parsed, repeated } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatInstant, formatMany } from '../format.ts';
 import { startProgress } from '../progress.ts';
@@ -103,29 +103,27 @@ export function rmCommand(ctx: Context): CommandDefinition {
   });
 }
 
+const UPLOAD = {
+  '--to <prefix>': 'put them below this prefix: claims/2026-11/',
+  '--include <glob>': repeated('only matching files: *.csv by name, 2026/** by path in the directory'),
+  '--exclude <glob>': repeated('exclude matching files'),
+  '--parallel <n>': parsed('concurrent uploads (default: 8)', wholeNumber(1)),
+};
+
 export function uploadCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<path...>': 'files, directories or patterns' },
-    options: {
-      '--to <prefix>': 'put them below this prefix: claims/2026-11/',
-      '--include <glob>': repeated('only matching files: *.csv by name, 2026/** by path in the directory'),
-      '--exclude <glob>': repeated('exclude matching files'),
-      '--parallel <n>': parsed('concurrent uploads (default: 8)', wholeNumber(1)),
-    },
+    options: UPLOAD,
     writes: true,
-    output: {
-      type: 'object',
-      required: ['prefix', 'files', 'bytes', 'uploaded', 'uploadedBytes', 'skipped', 'dryRun'],
-      properties: {
-        prefix: { type: 'string', description: 'prefix of all keys; may be empty' },
-        files: { type: 'integer' },
-        bytes: { type: 'integer' },
-        uploaded: { type: 'integer', description: 'files; with --dry-run, files that would be uploaded' },
-        uploadedBytes: { type: 'integer' },
-        skipped: { type: 'integer', description: 'existing files with the same size and checksum' },
-        dryRun: { type: 'boolean' },
-      },
-    },
+    output: objectOf({
+      prefix: { type: 'string', description: 'prefix of all keys; may be empty' },
+      files: { type: 'integer' },
+      bytes: { type: 'integer' },
+      uploaded: { type: 'integer', description: 'files; with --dry-run, files that would be uploaded' },
+      uploadedBytes: { type: 'integer' },
+      skipped: { type: 'integer', description: 'existing files with the same size and checksum' },
+      dryRun: { type: 'boolean' },
+    }),
     help: {
       about:
         "A file's key is its name; for files in a directory it is their path in that directory. Both are put below --to. Jobs read them as store:KEY, or store:PREFIX/ for everything below a prefix. The same command resumes an interrupted upload: existing files with the same size and checksum are skipped.",
@@ -142,17 +140,8 @@ export function uploadCommand(ctx: Context): CommandDefinition {
       },
       related: ['ls', 'rm', 'submit'],
     },
-    run: (input) => uploadVerb({ ctx, ...input }),
+    run: (input) => uploadVerb(ctx, input.path, input),
   });
-}
-
-interface UploadVerbOptions {
-  readonly ctx: Context;
-  readonly path: readonly string[];
-  readonly to: string | undefined;
-  readonly include: readonly string[] | undefined;
-  readonly exclude: readonly string[] | undefined;
-  readonly parallel: number | undefined;
 }
 
 const WHY = {
@@ -161,7 +150,7 @@ const WHY = {
 } as const;
 
 /** Uploads files to the store. Throws like `jobs/upload`. */
-async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): Promise<void> {
+async function uploadVerb(ctx: Context, paths: readonly string[], options: CommandInput<typeof UPLOAD>): Promise<void> {
   const { upload } = await import('../../jobs/data/upload.ts');
   const { store } = await ctx.platform();
   const { dryRun } = ctx.flags;
@@ -169,7 +158,7 @@ async function uploadVerb({ ctx, path, ...options }: UploadVerbOptions): Promise
   try {
     const result = await upload(store, {
       ...options,
-      paths: path,
+      paths,
       cwd: ctx.io.cwd,
       dryRun,
       signal: ctx.signal,

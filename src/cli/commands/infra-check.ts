@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { checkProfile, isCheckStack, newCheckStack } from '../../infra/check.ts';
 import { CHECK_STEPS } from '../check/report.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf } from '../command.ts';
 import { type Context, openContext } from '../context.ts';
 import { awsProfile, withStack } from '../infra-stack.ts';
 
@@ -9,21 +9,23 @@ const text = { type: 'string' } as const;
 const maybeText = { type: ['string', 'null'] } as const;
 const amount = { type: ['number', 'null'] } as const;
 
+const OPTIONS = {
+  '--for-real': 'create the stack and run the job; otherwise only plan',
+  '--instance <type>': 'type of its single spot instance (t4g.small)',
+  '-o, --output <file>': 'write the report as JSON, with a text version beside it (STACK.json and STACK.txt)',
+  '--remove <stack>': 'only remove what an interrupted check left behind',
+};
+
+export type InfraCheckInput = CommandInput<typeof OPTIONS>;
+
 export function infraCheckCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: {
-      '--for-real': 'create the stack and run the job; otherwise only plan',
-      '--instance <type>': 'type of its single spot instance (t4g.small)',
-      '-o, --output <file>': 'write the report as JSON, with a text version beside it (STACK.json and STACK.txt)',
-      '--remove <stack>': 'only remove what an interrupted check left behind',
-    },
+    options: OPTIONS,
     // It announces its own target, as it doesn't write to the profile's stack.
     writes: false,
     stopsItself: true,
-    output: {
-      type: 'object',
-      required: ['format', 'verdict', 'stack', 'steps', 'left', 'remove'],
-      properties: {
+    output: objectOf(
+      {
         format: { const: 1 },
         verdict: {
           enum: ['ok', 'failed', 'interrupted', 'planned', 'running'],
@@ -62,7 +64,8 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
           items: { type: 'object', properties: { of: text, lines: { type: 'array', items: text } } },
         },
       },
-    },
+      ['region', 'account', 'instance', 'ledger', 'batchctl', 'system', 'startedAt', 'seconds', 'cost', 'logs'],
+    ),
     help: {
       about:
         "Checks that batchctl works in this account. It creates a small temporary stack with one small spot instance and runs a job of 20 tasks. It prints an AWS FIS command with which you interrupt the instance, and waits for that. It then removes everything, also after a failure or Ctrl-C. Without --for-real it only plans. The check takes about ten minutes and costs a few cents; it prints the maximum cost before it asks for confirmation. It uses the profile's account, region, network, key and boundary, and does not touch the profile's stack. The report contains no secrets and only the last four digits of account ids; read it before you send it back.",
@@ -81,21 +84,13 @@ export function infraCheckCommand(ctx: Context): CommandDefinition {
       },
       related: ['doctor', 'infra plan', 'infra up', 'infra down'],
     },
-    run: (input) => infraCheck({ ctx, ...input }),
+    run: (input) => infraCheck(ctx, input),
   });
 }
 
-export interface InfraCheckOptions {
-  readonly ctx: Context;
-  readonly forReal: boolean;
-  readonly instance: string | undefined;
-  readonly output: string | undefined;
-  readonly remove: string | undefined;
-}
-
 /** Runs a complete small test in the account. Returns 11 if a step failed. Throws like `infra plan` before that. */
-export async function infraCheck(options: InfraCheckOptions): Promise<number> {
-  const { ctx, instance = 't4g.small', remove } = options;
+async function infraCheck(ctx: Context, options: InfraCheckInput): Promise<number> {
+  const { instance = 't4g.small', remove } = options;
   if (remove !== undefined && !isCheckStack(remove)) {
     throw new BatchctlError('usage', `--remove ${remove}: expected the stack of a check, batchctl-check-...`, {
       hint: "use batchctl infra down to remove a profile's stack",

@@ -4,7 +4,7 @@ import { PARTS, type Part } from '../../infra/resource.ts';
 import type { StackReleases } from '../../infra/stack.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
 import { wholeNumber } from '../../lib/units.ts';
-import { type CommandDefinition, choice, defineCommand, groupFlag, parsed } from '../command.ts';
+import { type CommandDefinition, choice, defineCommand, groupFlag, objectOf, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { awsProfile, ONLY, openReleases, withStack } from '../infra-stack.ts';
 import { answer } from '../render.ts';
@@ -92,10 +92,7 @@ function infraTemplate(
   });
 }
 
-/**
- * The release that the template's instances boot with, as in `infra up`, and whether the bucket has it. Null without
- * instances.
- */
+/** The release that instances boot with, and whether the bucket has it. Null without instances. */
 async function releaseOf(releases: StackReleases, part: Part | null) {
   if (part === 'data' || part === 'iam') return null;
   const boots = await (part === 'manager' ? releases.inForce() : releases.wanted());
@@ -119,17 +116,16 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
         Version: { const: '2012-10-17' },
         Statement: {
           type: 'array',
-          items: {
-            type: 'object',
-            required: ['Sid', 'Effect', 'Action', 'Resource'],
-            properties: {
+          items: objectOf(
+            {
               Sid: { type: 'string' },
               Effect: { const: 'Allow' },
               Action: { type: 'array', items: { type: 'string' } },
               Resource: { type: 'array', items: { type: 'string' } },
               Condition: { type: 'object' },
             },
-          },
+            ['Condition'],
+          ),
         },
       },
     },
@@ -149,10 +145,7 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/**
- * Prints a policy in IAM's format. Throws `usage` if --only is used with a role other than admin, or if the document
- * number is out of range.
- */
+/** Throws `usage` for --only with a role other than admin, and for a document number out of range. */
 async function infraPolicies(
   ctx: Context,
   role: (typeof POLICY_ROLES)[number],
@@ -193,15 +186,11 @@ export function infraUserDataCommand(ctx: Context): CommandDefinition {
       '--address <allocation>': `for --group ${MANAGER_GROUP}: allocation id of the Elastic IP that it takes`,
     },
     writes: false,
-    output: {
-      type: 'object',
-      required: ['group', 'release', 'userData'],
-      properties: {
-        group: { type: 'string' },
-        release: { type: 'string', description: 'SHA-256 of the bundle that it fetches' },
-        userData: { type: 'string' },
-      },
-    },
+    output: objectOf({
+      group: { type: 'string' },
+      release: { type: 'string', description: 'SHA-256 of the bundle that it fetches' },
+      userData: { type: 'string' },
+    }),
     help: {
       about:
         "Prints the script that instances of a group run at their first boot. It installs Node, fetches and verifies the current release, runs the group's setup and starts the worker. It contains no secrets and may be run twice. Use it for review, or for instances started by other means; these need the role of infra policies --for worker.",

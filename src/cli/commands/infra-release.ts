@@ -6,7 +6,14 @@ import type { BootChoice, Release, StackRelease } from '../../jobs/release/stack
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
 import { formatDuration, parseDuration } from '../../lib/units.ts';
 import { LONGEST_MS } from '../../lib/wait.ts';
-import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
+import {
+  type CommandDefinition,
+  type CommandInput,
+  defineCommand,
+  type JsonSchema,
+  objectOf,
+  parsed,
+} from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
@@ -25,43 +32,37 @@ const RELEASE: JsonSchema = {
   },
 };
 
+const OPTIONS = {
+  '--new-only': 'only for instances that start from now on (the default)',
+  '--roll': 'replace running instances, a quarter of each group at a time',
+  '--rollback': 'roll the current release back to the one before',
+  '--timeout <duration>': parsed(
+    'with --roll: stop waiting after this time; run the same command to continue',
+    parseDuration,
+  ),
+};
+
 export function infraReleaseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: {
-      '--new-only': 'only for instances that start from now on (the default)',
-      '--roll': 'replace running instances, a quarter of each group at a time',
-      '--rollback': 'roll the current release back to the one before',
-      '--timeout <duration>': parsed(
-        'with --roll: stop waiting after this time; run the same command to continue',
-        parseDuration,
-      ),
-    },
+    options: OPTIONS,
     writes: true,
-    output: {
-      type: 'object',
-      required: ['release', 'before', 'rolled', 'dryRun', 'groups'],
-      properties: {
-        release: { ...RELEASE, description: 'the current release; null in a dry run that would create the first' },
-        before: { ...RELEASE, description: 'the previous release; null: none' },
-        rolled: { type: 'boolean' },
-        dryRun: { type: 'boolean', description: 'true: nothing was changed' },
-        groups: {
-          type: 'array',
-          items: {
-            type: 'object',
-            required: ['group', 'state', 'version', 'changes', 'old', 'replaced'],
-            properties: {
-              group: { type: 'string', description: "manager: the manager's instance" },
-              state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not created it yet' },
-              version: { type: ['string', 'null'], description: 'version of its launch template, for new instances' },
-              changes: { type: 'array', items: { type: 'string' }, description: 'what changed for new instances' },
-              old: { type: 'integer', description: 'running instances of an older version' },
-              replaced: { type: 'integer', description: 'replaced instances' },
-            },
-          },
-        },
+    output: objectOf({
+      release: { ...RELEASE, description: 'the current release; null in a dry run that would create the first' },
+      before: { ...RELEASE, description: 'the previous release; null: none' },
+      rolled: { type: 'boolean' },
+      dryRun: { type: 'boolean', description: 'true: nothing was changed' },
+      groups: {
+        type: 'array',
+        items: objectOf({
+          group: { type: 'string', description: "manager: the manager's instance" },
+          state: { enum: ['pointed', 'absent'], description: 'absent: infra up has not created it yet' },
+          version: { type: ['string', 'null'], description: 'version of its launch template, for new instances' },
+          changes: { type: 'array', items: { type: 'string' }, description: 'what changed for new instances' },
+          old: { type: 'integer', description: 'running instances of an older version' },
+          replaced: { type: 'integer', description: 'replaced instances' },
+        }),
       },
-    },
+    }),
     help: {
       about:
         "Puts this program into the store as the workers' bundle, makes it the current release, and configures each group to start new instances with it. --roll also replaces running instances, a quarter of the group at a time. Each instance finishes its tasks first, so no attempt is lost; the next quarter waits until new workers are up. The roll stops if a new instance cannot be set up. If interrupted, run the same command to continue. It needs the permissions of infra policies --for admin, and --roll also those of an operator. infra up also makes a release if the program differs, but replaces no instances.",
@@ -79,20 +80,13 @@ export function infraReleaseCommand(ctx: Context): CommandDefinition {
       },
       related: ['infra up', 'infra status', 'workers', 'infra user-data'],
     },
-    run: (input) => infraRelease({ ctx, ...input }),
+    run: (input) => infraRelease(ctx, input),
   });
 }
 
-export interface InfraReleaseOptions {
-  readonly ctx: Context;
-  readonly newOnly: boolean;
-  readonly roll: boolean;
-  readonly rollback: boolean;
-  readonly timeout: number | undefined;
-}
-
 /** Makes a release or rolls one back, then configures the groups to use it. Throws `refused`, `notFinished`. */
-export async function infraRelease({ ctx, newOnly, roll, rollback, timeout }: InfraReleaseOptions): Promise<void> {
+async function infraRelease(ctx: Context, input: CommandInput<typeof OPTIONS>): Promise<void> {
+  const { newOnly, roll, rollback, timeout } = input;
   if (newOnly && roll) throw new BatchctlError('usage', 'expected --new-only or --roll, found both');
   if (timeout !== undefined && !roll) throw new BatchctlError('usage', '--timeout requires --roll');
   const { dryRun } = ctx.flags;

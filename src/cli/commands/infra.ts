@@ -4,7 +4,7 @@ import { KINDS, PARTS, type Part } from '../../infra/resource.ts';
 import type { Standing } from '../../infra/status.ts';
 import { confirmName } from '../../lib/confirm-name.ts';
 import { parseDuration } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
@@ -111,27 +111,23 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: ONLY,
     writes: false,
-    output: {
-      type: 'object',
-      required: ['part', 'kind', 'name', 'state', 'differences', 'notes', 'lacks'],
-      properties: {
-        part: { enum: PARTS },
-        kind: { enum: KINDS },
-        name: { type: 'string' },
-        state: {
-          enum: ['present', 'absent', 'differs', 'lacks', 'foreign', 'leftOver', 'unknown'],
-          description:
-            "present: as configured; lacks: not the stack's, and incomplete; foreign: someone else owns the name; leftOver: the stack's, but no longer configured; unknown: can't be determined before it is opened",
-        },
-        differences: {
-          type: 'array',
-          items: { type: 'string' },
-          description: 'the differences from the configuration',
-        },
-        notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
-        lacks: LACKS,
+    output: objectOf({
+      part: { enum: PARTS },
+      kind: { enum: KINDS },
+      name: { type: 'string' },
+      state: {
+        enum: ['present', 'absent', 'differs', 'lacks', 'foreign', 'leftOver', 'unknown'],
+        description:
+          "present: as configured; lacks: not the stack's, and incomplete; foreign: someone else owns the name; leftOver: the stack's, but no longer configured; unknown: can't be determined before it is opened",
       },
-    },
+      differences: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'the differences from the configuration',
+      },
+      notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
+      lacks: LACKS,
+    }),
     help: {
       about:
         'Lists the resources of a stack in its account, one per line, and how they have drifted: changed by hand, missing, or left over from an earlier configuration. Changes nothing.',
@@ -174,29 +170,27 @@ function infraStatus(ctx: Context, only: Part | undefined): Promise<number> {
   });
 }
 
+const DOWN = {
+  '--group <group>': 'remove only this group and its queue; it need not be in the configuration',
+  '--timeout <duration>': parsed('how long workers may drain before they are terminated (15m)', parseDuration),
+  '--delete-data': "also delete the stack's objects in all versions, its bucket and its ledger",
+  '--confirm <stack>': 'the name of the stack, to confirm; --yes is not enough',
+};
+
 export function infraDownCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: {
-      '--group <group>': 'remove only this group and its queue; it need not be in the configuration',
-      '--timeout <duration>': parsed('how long workers may drain before they are terminated (15m)', parseDuration),
-      '--delete-data': "also delete the stack's objects in all versions, its bucket and its ledger",
-      '--confirm <stack>': 'the name of the stack, to confirm; --yes is not enough',
-    },
+    options: DOWN,
     writes: true,
-    output: {
-      type: 'object',
-      required: ['kind', 'name', 'outcome', 'why'],
-      properties: {
-        kind: { enum: [...KINDS, 'instance', 'volume', 'networkInterface', 'objects'] },
-        name: { type: 'string' },
-        outcome: {
-          enum: ['removed', 'kept', 'left'],
-          description:
-            "kept: data, or something that is not the stack's; left: should have been removed. With --dry-run, removed means it would be",
-        },
-        why: { type: ['string', 'null'] },
+    output: objectOf({
+      kind: { enum: [...KINDS, 'instance', 'volume', 'networkInterface', 'objects'] },
+      name: { type: 'string' },
+      outcome: {
+        enum: ['removed', 'kept', 'left'],
+        description:
+          "kept: data, or something that is not the stack's; left: should have been removed. With --dry-run, removed means it would be",
       },
-    },
+      why: { type: ['string', 'null'] },
+    }),
     help: {
       about:
         "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. Whatever is denied or fails is left, with what it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
@@ -216,16 +210,8 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
       },
       related: ['infra status', 'infra up', 'cancel', 'prune'],
     },
-    run: (input) => infraDown({ ctx, ...input }),
+    run: (input) => infraDown(ctx, input),
   });
-}
-
-interface InfraDownOptions {
-  readonly ctx: Context;
-  readonly group: string | undefined;
-  readonly timeout: number | undefined;
-  readonly deleteData: boolean;
-  readonly confirm: string | undefined;
 }
 
 /** Seconds. */
@@ -239,15 +225,15 @@ const GONE_COLUMNS: readonly Column<Gone>[] = [
 ];
 
 /** Takes the stack down. Returns 11 if something is left that should have been removed. Throws `refused`. */
-async function infraDown(options: InfraDownOptions): Promise<number> {
-  const { ctx, group = null, timeout = TIMEOUT, deleteData } = options;
+async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promise<number> {
+  const { group = null, timeout = TIMEOUT, deleteData } = input;
   const profile = await awsProfile(ctx);
   if (profile.protect) {
     throw new BatchctlError('refused', `profile ${profile.name} is protected, so its stack can't be removed`, {
       hint: 'set "protect": false in its configuration first',
     });
   }
-  if (!ctx.flags.dryRun) confirmName(options.confirm, profile.stack, 'infra down');
+  if (!ctx.flags.dryRun) confirmName(input.confirm, profile.stack, 'infra down');
   const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
   return withStack(ctx, async (stack) => {
     const [{ failureOf, takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([

@@ -3,7 +3,7 @@ import { link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { answer } from '../render.ts';
@@ -18,19 +18,15 @@ export function initCommand(ctx: Context): CommandDefinition {
       '--from <file>': 'a file of yours, or a directory, for the example job to read, split according to its format',
     },
     writes: false,
-    output: {
-      type: 'object',
-      required: ['directory', 'written', 'kept'],
-      properties: {
-        directory: { type: 'string' },
-        written: {
-          type: 'array',
-          items: { type: 'string' },
-          description: 'with --dry-run: files that would be written',
-        },
-        kept: { type: 'array', items: { type: 'string' }, description: 'existing files, left unchanged' },
+    output: objectOf({
+      directory: { type: 'string' },
+      written: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'with --dry-run: files that would be written',
       },
-    },
+      kept: { type: 'array', items: { type: 'string' }, description: 'existing files, left unchanged' },
+    }),
     help: {
       about:
         'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with its most common extension: whole, one task each, if they are small and at least eight, or not text; otherwise cut by their format. A comment says why.',

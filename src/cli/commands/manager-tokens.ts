@@ -1,32 +1,38 @@
 import { BatchctlError } from '../../errors.ts';
 import { FRESH_MS, type NewToken } from '../../jobs/tokens.ts';
 import { parseDuration } from '../../lib/units.ts';
-import { SCOPES, type Scope } from '../../model/api.ts';
+import { SCOPES } from '../../model/api.ts';
 import { isExpired, type Token } from '../../model/token.ts';
-import { type CommandDefinition, choice, defineCommand, type JsonSchema, parsed } from '../command.ts';
+import {
+  type CommandDefinition,
+  type CommandInput,
+  choice,
+  defineCommand,
+  type JsonSchema,
+  objectOf,
+  parsed,
+} from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { answer, answerList } from '../render.ts';
 
+const CREATE = {
+  '--scope <scope>': choice('what it allows; each scope includes those before it (default: read)', SCOPES),
+  '--expires <duration>': parsed('lifetime, such as 90d (default: never expires)', parseDuration),
+  '--url <url>': parsed("the manager's URL, for the instructions to the holder", managerUrl),
+};
+
 export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<name>': 'its user or purpose; jobs record the caller as token:NAME' },
-    options: {
-      '--scope <scope>': choice('what it allows; each scope includes those before it (default: read)', SCOPES),
-      '--expires <duration>': parsed('lifetime, such as 90d (default: never expires)', parseDuration),
-      '--url <url>': parsed("the manager's URL, for the instructions to the holder", managerUrl),
-    },
+    options: CREATE,
     writes: true,
-    output: {
-      type: 'object',
-      required: ['token', 'id', 'name', 'scope', 'expires', 'at', 'who'],
-      properties: {
-        token: { type: ['string', 'null'], description: 'the token itself, shown only once; null with --dry-run' },
-        ...TOKEN_FIELDS,
-        id: { ...TOKEN_FIELDS.id, type: ['string', 'null'] },
-      },
-    },
+    output: objectOf({
+      token: { type: ['string', 'null'], description: 'the token itself, shown only once; null with --dry-run' },
+      ...TOKEN_FIELDS,
+      id: { ...TOKEN_FIELDS.id, type: ['string', 'null'] },
+    }),
     help: {
       about:
         "Creates an access token for the manager. read shows, submit also submits jobs, operate does everything the command line can. The token is printed once; the store keeps only its SHA-256. The command writes to the store directly and needs access to it, whether or not a manager is running. Anyone with submit or operate can do whatever a job's command may do.",
@@ -37,22 +43,13 @@ export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'made', 3: 'the profile uses a manager', 7: 'refused: a token of that name exists' },
       related: ['manager token list', 'manager token revoke', 'manager fingerprint', 'manager'],
     },
-    run: (input) => managerTokenCreate({ ctx, ...input }),
+    run: (input) => managerTokenCreate(ctx, input.name, input),
   });
 }
 
-interface ManagerTokenCreateOptions {
-  readonly ctx: Context;
-  readonly name: string;
-  readonly scope: Scope | undefined;
-  /** Seconds. */
-  readonly expires: number | undefined;
-  readonly url: string | undefined;
-}
-
 /** Creates a token. Throws `refused` if the name is in use, and `config` if the profile uses a manager. */
-async function managerTokenCreate(options: ManagerTokenCreateOptions): Promise<void> {
-  const { ctx, name, scope = 'read', expires, url } = options;
+async function managerTokenCreate(ctx: Context, name: string, input: CommandInput<typeof CREATE>): Promise<void> {
+  const { scope = 'read', expires, url } = input;
   await requireOwnStore(ctx);
   const made = await make(ctx, { name, scope, expiresIn: expires ?? null });
   const until =
@@ -111,19 +108,15 @@ function managerUrl(text: string): string {
 export function managerTokenListCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     writes: false,
-    output: {
-      type: 'object',
-      required: ['id', 'name', 'scope', 'expires', 'expired', 'at', 'who', 'used'],
-      properties: {
-        ...TOKEN_FIELDS,
-        expired: { type: 'boolean' },
-        used: {
-          type: ['string', 'null'],
-          format: 'date-time',
-          description: 'when it was last used, to the hour; null: never',
-        },
+    output: objectOf({
+      ...TOKEN_FIELDS,
+      expired: { type: 'boolean' },
+      used: {
+        type: ['string', 'null'],
+        format: 'date-time',
+        description: 'when it was last used, to the hour; null: never',
       },
-    },
+    }),
     help: {
       about:
         "Sorted by name, with the time of last use. Managers record the time once an hour, so it may be up to an hour old. The manager's audit log records the token and caller of each call.",
@@ -185,14 +178,10 @@ export function managerTokenRevokeCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<token>': 'its name, or its id as shown by manager token list and the audit log' },
     writes: true,
-    output: {
-      type: 'object',
-      required: ['ids', 'revoked'],
-      properties: {
-        ids: { type: 'array', items: { type: 'string' } },
-        revoked: { type: 'boolean', description: 'false with --dry-run' },
-      },
-    },
+    output: objectOf({
+      ids: { type: 'array', items: { type: 'string' } },
+      revoked: { type: 'boolean', description: 'false with --dry-run' },
+    }),
     help: {
       about: `Every manager rejects it after at most ${FRESH_MS / 1_000} s, and closes its open connections. If several tokens, such as expired ones, have the name, all are revoked.`,
       examples: ['batchctl manager token revoke ann --yes'],
@@ -224,11 +213,7 @@ async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
 export function managerFingerprintCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     writes: false,
-    output: {
-      type: 'object',
-      required: ['fingerprint'],
-      properties: { fingerprint: { type: 'string', description: 'sha256: and 64 hex digits' } },
-    },
+    output: objectOf({ fingerprint: { type: 'string', description: 'sha256: and 64 hex digits' } }),
     help: {
       about:
         "Prints the fingerprint of the certificate that the store's managers share. The first manager to listen beyond its own machine creates it. Put it into the profiles of clients as fingerprint. It is read from the store, so it is as trustworthy as your access to the store. A manager with --tls-cert uses that certificate instead.",
@@ -253,10 +238,7 @@ async function managerFingerprint(ctx: Context): Promise<void> {
   await answer(ctx, { json: { fingerprint }, text: fingerprint });
 }
 
-/**
- * Throws `config` if the profile uses a manager. Tokens are kept in the manager's own store, which such a profile can't
- * reach.
- */
+/** Throws `config` if the profile uses a manager, whose store, with the tokens, it can't reach. */
 async function requireOwnStore(ctx: Context): Promise<void> {
   const { profile } = await ctx.config();
   if (profile.backend !== 'manager') return;

@@ -8,24 +8,28 @@ import type { SignInCode } from '../../manager/http/auth.ts';
 import type { Log } from '../../manager/log.ts';
 import { isLoopback } from '../../manager/tls/open-tls.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type CommandDefinition, type CommandTable, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, type CommandInput, type CommandTable, defineCommand, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { print } from '../render.ts';
 
+const OPTIONS = {
+  '--listen <address>': parsed(
+    'address to listen on, HOST:PORT (default: BATCHCTL_LISTEN, or else 127.0.0.1:8787; 0.0.0.0:443 on EC2)',
+    parseListen,
+  ),
+  '--workers <n>': parsed(
+    'local profile: keep this many workers of the default group running, like scale; they keep running when the manager stops',
+    wholeNumber(0),
+  ),
+  '--tls-cert <file>': 'TLS certificate with its intermediate certificates (PEM); reloaded when it changes',
+  '--tls-key <file>': 'key of the TLS certificate (PEM)',
+};
+
+type ManagerInput = CommandInput<typeof OPTIONS>;
+
 export function managerCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
-    options: {
-      '--listen <address>': parsed(
-        'address to listen on, HOST:PORT (default: BATCHCTL_LISTEN, or else 127.0.0.1:8787; 0.0.0.0:443 on EC2)',
-        parseListen,
-      ),
-      '--workers <n>': parsed(
-        'local profile: keep this many workers of the default group running, like scale; they keep running when the manager stops',
-        wholeNumber(0),
-      ),
-      '--tls-cert <file>': 'TLS certificate with its intermediate certificates (PEM); reloaded when it changes',
-      '--tls-key <file>': 'key of the TLS certificate (PEM)',
-    },
+    options: OPTIONS,
     writes: true,
     output: null,
     help: {
@@ -39,28 +43,18 @@ export function managerCommand(ctx: Context, table: CommandTable): CommandDefini
       },
       related: ['tick', 'schedule add', 'scale', 'worker', 'infra up'],
     },
-    run: (input) => manager({ ctx, table, ...input }),
+    run: (input) => manager(ctx, table, input),
   });
 }
 
-interface ManagerCommandOptions {
-  readonly ctx: Context;
-  readonly table: CommandTable;
-  readonly listen: ListenAddress | undefined;
-  readonly workers: number | undefined;
-  readonly tlsCert: string | undefined;
-  readonly tlsKey: string | undefined;
-}
-
-/**
- * Milliseconds without a sign of life after which a duty counts as hung: six times as long as it waits for services.
- */
+/** Milliseconds without a sign of life after which a duty hangs: six times as long as it waits for services. */
 const LOOP_MS = 300_000;
 
-export async function manager({ ctx, table, listen, workers, ...tls }: ManagerCommandOptions): Promise<void> {
+async function manager(ctx: Context, table: CommandTable, input: ManagerInput): Promise<void> {
+  const { listen, workers } = input;
   const config = await ctx.config();
   requireManageable(config, workers);
-  const certificate = certificateFiles(ctx, tls);
+  const certificate = certificateFiles(ctx, input);
   const platform = await ctx.platform();
   const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
     import('../../manager/manager.ts'),
@@ -104,7 +98,7 @@ function signInText(address: string, signIn: SignInCode): string {
 /** Throws `usage` for a certificate without a key, and a key without a certificate. */
 function certificateFiles(
   { io }: Context,
-  { tlsCert, tlsKey }: Pick<ManagerCommandOptions, 'tlsCert' | 'tlsKey'>,
+  { tlsCert, tlsKey }: Pick<ManagerInput, 'tlsCert' | 'tlsKey'>,
 ): { readonly cert: string; readonly key: string } | null {
   if (tlsCert === undefined && tlsKey === undefined) return null;
   if (tlsCert !== undefined && tlsKey !== undefined)
@@ -152,10 +146,7 @@ function parseListen(text: string): ListenAddress {
   return { host: host === '' ? '0.0.0.0' : host.replace(/^\[|\]$/g, ''), port: Number(port) };
 }
 
-/**
- * A manager's log on stderr, one line per event: as text with a timestamp, or as JSON with --json. --quiet omits
- * routine events.
- */
+/** The log on stderr, one line per event, JSON with --json. --quiet omits routine events. */
 function managerLog({ io, flags, clock }: Pick<Context, 'io' | 'flags' | 'clock'>): Log {
   return ({ event, level, text, fields }) => {
     if (flags.quiet && level === 'info') return;

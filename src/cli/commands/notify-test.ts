@@ -5,7 +5,7 @@ import { refuseForeign } from '../../jobs/notify/receivers.ts';
 import { notificationSchema } from '../../lib/fields.ts';
 import { EVENTS } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
-import { type CommandDefinition, defineCommand, parsed } from '../command.ts';
+import { type CommandDefinition, defineCommand, objectOf, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { answerList } from '../render.ts';
@@ -22,19 +22,15 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
       ),
     },
     writes: false,
-    output: {
-      type: 'object',
-      required: ['to', 'id', 'on', 'sent', 'kind', 'message', 'hint'],
-      properties: {
-        to: { type: 'string', description: 'for a URL only the host, as the rest may be secret' },
-        id: { type: 'string', description: 'id of the test event' },
-        on: { type: 'array', items: { enum: EVENTS }, description: 'the events that it subscribes to' },
-        sent: { type: 'boolean' },
-        kind: { type: ['string', 'null'], description: 'kind of the error' },
-        message: { type: ['string', 'null'] },
-        hint: { type: ['string', 'null'] },
-      },
-    },
+    output: objectOf({
+      to: { type: 'string', description: 'for a URL only the host, as the rest may be secret' },
+      id: { type: 'string', description: 'id of the test event' },
+      on: { type: 'array', items: { enum: EVENTS }, description: 'the events that it subscribes to' },
+      sent: { type: 'boolean' },
+      kind: { type: ['string', 'null'], description: 'kind of the error' },
+      message: { type: ['string', 'null'] },
+      hint: { type: ['string', 'null'] },
+    }),
     help: {
       about:
         "Sends a test event, `test`, once to each receiver in the profile's `notify`, and prints the results. See docs/notify.md.",
@@ -54,9 +50,7 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/**
- * Sends a test event to each receiver. Returns 8 if one didn't accept it. Throws `notFound` if there is no receiver.
- */
+/** Returns 8 if a receiver didn't accept the event. Throws `notFound` if there is none. */
 async function notifyTest(
   ctx: Context,
   jobfile: string | undefined,

@@ -11,8 +11,15 @@ import {
 } from '../../model/rehearsal.ts';
 import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
-import { SUBMISSION, type SubmissionInput } from '../../verbs/submission.ts';
-import { type CommandDefinition, defineCommand, type JsonSchema, parsed } from '../command.ts';
+import { SUBMISSION } from '../../verbs/submission.ts';
+import {
+  type CommandDefinition,
+  type CommandInput,
+  defineCommand,
+  type JsonSchema,
+  objectOf,
+  parsed,
+} from '../command.ts';
 import type { Context } from '../context.ts';
 import { forecastText } from '../forecast-text.ts';
 import { formatCount, formatMany } from '../format.ts';
@@ -28,61 +35,63 @@ const count = { type: 'integer', minimum: 0 };
 const text = { type: 'string' };
 const textOrNull = { type: ['string', 'null'] };
 
-const rehearseOutput = async (): Promise<JsonSchema> => ({
-  type: 'object',
-  required: ['job', 'state', 'parts', 'of', 'faults', 'verdict', 'forecast'],
-  properties: {
-    job: { ...text, description: 'id of the rehearsal' },
-    state: STATE_SCHEMA,
-    reason: textOrNull,
-    parts: { ...count, description: 'in the sample' },
-    of: {
-      type: 'object',
-      description: 'the whole input',
-      properties: { parts: count, bytes: count, records: { type: ['integer', 'null'] } },
-    },
-    steps: { type: 'array', items: { type: 'object' }, description: 'as in status' },
-    faults: {
-      type: 'object',
-      description: 'how often each fault happened',
-      properties: {
-        asked: { type: 'array', items: text },
-        seed: count,
-        kill: { ...count, description: 'workers killed' },
-        duplicate: { ...count, description: 'messages sent twice' },
-        fail: { ...count, description: 'attempts failed on purpose' },
-        slowDisk: { ...count, description: 'reads and writes slowed' },
+const rehearseOutput = async (): Promise<JsonSchema> =>
+  objectOf(
+    {
+      job: { ...text, description: 'id of the rehearsal' },
+      state: STATE_SCHEMA,
+      reason: textOrNull,
+      parts: { ...count, description: 'in the sample' },
+      of: {
+        type: 'object',
+        description: 'the whole input',
+        properties: { parts: count, bytes: count, records: { type: ['integer', 'null'] } },
       },
+      steps: { type: 'array', items: { type: 'object' }, description: 'as in status' },
+      faults: {
+        type: 'object',
+        description: 'how often each fault happened',
+        properties: {
+          asked: { type: 'array', items: text },
+          seed: count,
+          kill: { ...count, description: 'workers killed' },
+          duplicate: { ...count, description: 'messages sent twice' },
+          fail: { ...count, description: 'attempts failed on purpose' },
+          slowDisk: { ...count, description: 'reads and writes slowed' },
+        },
+      },
+      mended: {
+        type: 'array',
+        items: text,
+        description: 'tasks that failed for good only because of faults, and were retried',
+      },
+      verdict: { enum: ['proven', 'failed', null], description: 'for the sample; null if it did not succeed' },
+      kept: { type: 'boolean', description: 'its outputs and parts were kept' },
+      forecast: { ...(await forecastSchema()), description: 'for the full run; null if the sample did not succeed' },
     },
-    mended: {
-      type: 'array',
-      items: text,
-      description: 'tasks that failed for good only because of faults, and were retried',
-    },
-    verdict: { enum: ['proven', 'failed', null], description: 'for the sample; null if it did not succeed' },
-    kept: { type: 'boolean', description: 'its outputs and parts were kept' },
-    forecast: { ...(await forecastSchema()), description: 'for the full run; null if the sample did not succeed' },
-  },
-});
+    ['reason', 'steps', 'mended', 'kept'],
+  );
+
+const REHEARSE = {
+  ...(spelled(SUBMISSION).options as object),
+  '--sample <share>': parsed(
+    'sample size: a share such as 1% (the default, but at least 20 parts), or a count',
+    sampleOf,
+  ),
+  '--faults [list]': parsed(
+    `inject faults into the workers: a list of ${ALL_FAULTS}; without a list, all of them`,
+    faultsOf,
+  ),
+  '--seed <n>': parsed('repeat the same faults', wholeNumber(0)),
+  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+  '--keep': 'keep its outputs and parts',
+  '--timeout <duration>': parsed('give up after this time', parseDuration),
+};
 
 export function rehearseCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '<jobfile>': 'job file, YAML or JSON' },
-    options: {
-      ...(spelled(SUBMISSION).options as object),
-      '--sample <share>': parsed(
-        'sample size: a share such as 1% (the default, but at least 20 parts), or a count',
-        sampleOf,
-      ),
-      '--faults [list]': parsed(
-        `inject faults into the workers: a list of ${ALL_FAULTS}; without a list, all of them`,
-        faultsOf,
-      ),
-      '--seed <n>': parsed('repeat the same faults', wholeNumber(0)),
-      '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
-      '--keep': 'keep its outputs and parts',
-      '--timeout <duration>': parsed('give up after this time', parseDuration),
-    },
+    options: REHEARSE,
     writes: true,
     stopsItself: true,
     output: rehearseOutput,
@@ -106,26 +115,15 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
       },
       related: ['plan', 'run', 'verify', 'prune'],
     },
-    run: (input) => rehearse({ ctx, ...input, submission: submissionTyped(input) }),
+    run: (input) => rehearse(ctx, input.jobfile, input),
   });
-}
-
-interface RehearseOptions {
-  readonly ctx: Context;
-  readonly submission: SubmissionInput;
-  readonly jobfile: string;
-  readonly sample: number | undefined;
-  readonly faults: Faults | true | undefined;
-  readonly seed: number | undefined;
-  readonly slots: number | undefined;
-  readonly keep: boolean;
-  readonly timeout: number | undefined;
 }
 
 const SAMPLE = 0.01;
 
-export async function rehearse(options: RehearseOptions): Promise<number> {
-  const { ctx, jobfile, submission, sample, faults, seed, slots, keep, timeout } = options;
+async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeof REHEARSE>): Promise<number> {
+  const { sample, faults, seed, slots, keep, timeout } = input;
+  const submission = submissionTyped(input);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
     const { planHere } = await import('./plan.ts');

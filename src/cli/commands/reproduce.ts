@@ -7,7 +7,7 @@ import { formatDuration, formatSize } from '../../lib/units.ts';
 import { JOB_OR_LATEST_TEXT, jobShown, taskOfLatest } from '../../verbs/job.ts';
 import type { Reproduced } from '../../worker/reproduce.ts';
 import type { Recorded, ReproducedRun } from '../../worker/reproduce-run.ts';
-import { type CommandDefinition, defineCommand } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { answer } from '../render.ts';
 import { oneLine } from '../terminal-text.ts';
@@ -15,49 +15,43 @@ import { oneLine } from '../terminal-text.ts';
 const textOrNull = { type: ['string', 'null'] };
 const codeOrNull = { type: ['integer', 'null'] };
 
+const OPTIONS = {
+  '-o, --output <dir>': 'target directory (default: ./<job>-<step>-<n>); must be empty or not exist',
+  '--run': "run it at once, with the step's timeout",
+};
+
 export function reproduceCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[job]': JOB_OR_LATEST_TEXT, '[task]': '<step>/<n>, failed or not; alone, of the latest job' },
-    options: {
-      '-o, --output <dir>': 'target directory (default: ./<job>-<step>-<n>); must be empty or not exist',
-      '--run': "run it at once, with the step's timeout",
-    },
+    options: OPTIONS,
     writes: false,
-    output: {
-      type: 'object',
-      required: ['job', 'task', 'round', 'directory', 'code', 'bytes', 'recorded', 'run'],
-      properties: {
-        job: { type: 'string' },
-        task: { type: 'string', description: '<step>/<n>' },
-        round: { type: 'integer', description: 'who last requested it' },
-        directory: { type: 'string' },
-        code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
-        bytes: { type: 'integer', description: 'of its input' },
-        recorded: {
-          type: 'object',
-          required: ['state', 'exitCode', 'reason', 'error'],
-          properties: {
-            state: { enum: ['done', 'failed', 'failedAttempt', 'none'] },
-            exitCode: codeOrNull,
-            reason: textOrNull,
-            error: textOrNull,
-          },
-        },
-        run: {
-          type: ['object', 'null'],
-          description: 'how it ended here; null without --run',
-          required: ['exitCode', 'reason', 'error', 'seconds', 'asRecorded', 'tail'],
-          properties: {
-            exitCode: codeOrNull,
-            reason: { ...textOrNull, description: 'null: it succeeded' },
-            error: textOrNull,
-            seconds: { type: 'number' },
-            asRecorded: { type: ['boolean', 'null'], description: 'null if nothing is recorded' },
-            tail: { type: 'array', items: { type: 'string' }, description: 'the last lines of stderr, up to ten' },
-          },
+    output: objectOf({
+      job: { type: 'string' },
+      task: { type: 'string', description: '<step>/<n>' },
+      round: { type: 'integer', description: 'who last requested it' },
+      directory: { type: 'string' },
+      code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
+      bytes: { type: 'integer', description: 'of its input' },
+      recorded: objectOf({
+        state: { enum: ['done', 'failed', 'failedAttempt', 'none'] },
+        exitCode: codeOrNull,
+        reason: textOrNull,
+        error: textOrNull,
+      }),
+      run: {
+        type: ['object', 'null'],
+        description: 'how it ended here; null without --run',
+        required: ['exitCode', 'reason', 'error', 'seconds', 'asRecorded', 'tail'],
+        properties: {
+          exitCode: codeOrNull,
+          reason: { ...textOrNull, description: 'null: it succeeded' },
+          error: textOrNull,
+          seconds: { type: 'number' },
+          asRecorded: { type: ['boolean', 'null'], description: 'null if nothing is recorded' },
+          tail: { type: 'array', items: { type: 'string' }, description: 'the last lines of stderr, up to ten' },
         },
       },
-    },
+    }),
     help: {
       about:
         "Sets up one task on this machine: a directory with its exact input, the job's files (the corrected ones, if a retry brought some), its environment, and run.sh, which runs it as a worker does. Secrets are not written; run.sh reads them from the step's sources.",
@@ -76,26 +70,20 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
       related: ['failures', 'logs', 'retry', 'tasks'],
     },
     run: (typed) => {
-      const input = { ...typed, ...taskOfLatest(typed) };
-      const { task } = input;
-      if (task !== undefined) return reproduce({ ctx, ...input, task });
+      const { job, task } = { ...typed, ...taskOfLatest(typed) };
+      if (task !== undefined) return reproduce(ctx, job, task, typed);
       throw new BatchctlError('usage', 'expected a task, STEP/N', { hint: 'batchctl tasks --state failed' });
     },
   });
 }
 
-export interface ReproduceOptions {
-  readonly ctx: Context;
-  readonly job: string | undefined;
-  readonly task: string;
-  readonly output: string | undefined;
-  readonly run: boolean;
-}
-
-/**
- * Sets up a task on this machine, and runs it if requested. Throws `notFound`, `refused`, `changed`, `config`, `usage`.
- */
-export async function reproduce({ ctx, job, task, output, run }: ReproduceOptions): Promise<void> {
+/** Throws `notFound`, `refused`, `changed`, `config`, `usage`. */
+async function reproduce(
+  ctx: Context,
+  job: string | undefined,
+  task: string,
+  { output, run }: CommandInput<typeof OPTIONS>,
+): Promise<void> {
   const platform = await ctx.platform();
   const view = await jobShown(ctx, job);
   refusePruned(view, 'its input, code and failures');

@@ -9,26 +9,28 @@ import { NAME } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/faults.ts';
 import { heedSupervisor, openPlatform } from '../../platform/open-platform.ts';
 import { superviseLocalGroup } from '../../platform/own-workers.ts';
-import { type CommandDefinition, defineCommand, groupFlag, parsed, repeated } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, groupFlag, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { localResources, requireHere } from '../this-machine.ts';
 
+const WORKER = {
+  '--group <group>': repeated('a group to serve (default: default); several groups are served in turn'),
+  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+  '--until-empty': 'exit when no open job has work for these groups',
+  '--idle-exit <duration>': parsed(
+    'exit after this time without work (default: 2m in an Auto Scaling group, otherwise never)',
+    parseDuration,
+  ),
+  '--max-failures <n>': parsed(
+    'exit after this many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
+    wholeNumber(1),
+  ),
+  '--here': 'on an AWS profile, allow running outside EC2',
+};
+
 export function workerCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: {
-      '--group <group>': repeated('a group to serve (default: default); several groups are served in turn'),
-      '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
-      '--until-empty': 'exit when no open job has work for these groups',
-      '--idle-exit <duration>': parsed(
-        'exit after this time without work (default: 2m in an Auto Scaling group, otherwise never)',
-        parseDuration,
-      ),
-      '--max-failures <n>': parsed(
-        'exit after this many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
-        wholeNumber(1),
-      ),
-      '--here': 'on an AWS profile, allow running outside EC2',
-    },
+    options: WORKER,
     writes: true,
     stopsItself: true,
     output: null,
@@ -44,21 +46,11 @@ export function workerCommand(ctx: Context): CommandDefinition {
       },
       related: ['workers', 'scale', 'queue'],
     },
-    run: (input) => worker({ ctx, ...input }),
+    run: (input) => worker(ctx, input),
   });
 }
 
-interface WorkerCommandOptions {
-  readonly ctx: Context;
-  readonly group: readonly string[] | undefined;
-  readonly slots: number | undefined;
-  readonly untilEmpty: boolean;
-  readonly idleExit: number | undefined;
-  readonly maxFailures: number | undefined;
-  readonly here: boolean;
-}
-
-export async function worker({ ctx, ...options }: WorkerCommandOptions): Promise<void> {
+async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promise<void> {
   const config = await ctx.config();
   const { profile } = config;
   if (profile.backend === 'manager')

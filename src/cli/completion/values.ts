@@ -140,9 +140,7 @@ async function jobTyped(ctx: Context, table: CommandTable, words: readonly strin
   return at < 0 ? undefined : operands[found.entry.name.split(' ').length + at];
 }
 
-/**
- * A context with the `--config` and `--profile` of the command line being typed, and its words without global flags.
- */
+/** A context with the `--config` and `--profile` of the typed line, and its words without global flags. */
 export function asTyped(
   ctx: Context,
   words: readonly string[],

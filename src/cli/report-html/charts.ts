@@ -203,9 +203,7 @@ function wordsOf(bin: Bin): string {
 
 type Bar = TimelineRow['bars'][number];
 
-/**
- * Rows with more bars than this are drawn without gaps between bars; on a phone, the gaps would fill most of the row.
- */
+/** Rows with more bars are drawn without gaps, which would fill most of the row on a phone. */
 const GAPS = 60;
 
 /** The id of the vertical lines through all rows, drawn once and reused in each. */
@@ -312,9 +310,7 @@ function outlines(bars: readonly Bar[], { seconds, height }: Look): Html {
 /** A straggler took at least this many times its step's median, and this share of the whole time. */
 const STRAGGLER = { times: 4, share: 0.02 };
 
-/**
- * With more bars, none has a tooltip; with more troubled ones, none has a mark. This keeps the page small and readable.
- */
+/** With more bars there are no tooltips, with more troubled ones no marks: the page stays small and readable. */
 const TIPS = 400;
 
 const MARKS = 200;
@@ -325,10 +321,7 @@ const PLOT = 0.78;
 /** With more rows than this, two bins are drawn as one. */
 const FINE_ROWS = 16;
 
-/**
- * Who ran what, when: one row per slot (or worker), idle time empty. Failures and stragglers have marks as well as
- * colours.
- */
+/** Who ran what, when: one row per slot (or worker). Failures and stragglers have marks as well as colours. */
 export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], zone: string): Html | null {
   const { from, seconds, rows, hidden } = timeline;
   if (from === null || rows.length === 0 || seconds <= 0) return null;

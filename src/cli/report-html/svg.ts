@@ -128,9 +128,7 @@ export interface LogScale {
 /** The lower end of a logarithmic axis, in seconds: shorter than clocks can measure. */
 const SHORTEST = 0.001;
 
-/**
- * A logarithmic axis from the shortest to the longest of these durations (seconds), spanning at least a factor of 4.
- */
+/** A logarithmic axis over these durations (seconds), spanning at least a factor of 4. */
 export function logScale(durations: readonly number[]): LogScale {
   const shortest = Math.max(Math.min(...durations), SHORTEST);
   const longest = Math.max(...durations, shortest);

@@ -45,10 +45,7 @@ export async function attachCode(
   return { code, attachments: { jobFile, inputs: [] } };
 }
 
-/**
- * Uploads a submission's job file and local inputs. Nothing is uploaded until everything was found. Throws as `prepare`
- * does.
- */
+/** Uploads job file and local inputs, once everything was found. Throws as `prepare` does. */
 export async function attachSubmission(
   ctx: Context,
   manager: Manager,
@@ -100,10 +97,7 @@ interface Found {
   readonly digest: string;
 }
 
-/**
- * What the flags request, checked as far as possible. Directories and programs of this machine mean nothing to the
- * manager.
- */
+/** What the flags request. Directories and programs of this machine mean nothing to the manager. */
 async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
   const context = verbContext(ctx, SILENT);
   const asked = await requestOf(context, job.spec, job.path, input);

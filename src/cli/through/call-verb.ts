@@ -153,10 +153,7 @@ async function attachJobFile(ctx: Context, manager: Manager, path: string): Prom
   return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };
 }
 
-/**
- * The id of the job that `said` names (`last`, a prefix ...), from the manager. After a reconnection, `last` could be
- * another job.
- */
+/** The id from the manager of the job that `said` names: after a reconnection, `last` could be another one. */
 async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<string> {
   return jobIdBehind(ctx, manager, typeof said === 'string' ? said : undefined);
 }

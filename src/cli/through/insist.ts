@@ -45,9 +45,7 @@ export interface Taker {
   again(what: 'all' | 'rows'): void;
 }
 
-/**
- * Retries until there is an answer, as far as the verb's nature allows. `ask` receives the seconds that have passed.
- */
+/** Retries until there is an answer, as far as the verb's nature allows. `ask` gets the seconds that have passed. */
 export async function insist(
   sending: Insisting,
   name: string,

@@ -15,10 +15,7 @@ const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
   reproduce: async () => runHereOnJob,
 };
 
-/**
- * Runs a command through a manager, with the same output and exit code. Throws `config` for a command that needs the
- * account or the machine itself.
- */
+/** Runs a command through a manager, with the same output. Throws `config` for one that needs the machine itself. */
 export async function throughManager(through: Through): Promise<number> {
   const { ctx, profile, entry, definition } = through;
   const composed = Object.hasOwn(COMPOSED, entry.name) ? COMPOSED[entry.name] : undefined;

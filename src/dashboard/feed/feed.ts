@@ -200,10 +200,7 @@ const inView = computed(() => visible.value && (route.value.view !== 'jobs' || r
 
 const feed = signal<Feed<Overview> | null>(null);
 
-/**
- * Jobs, workers, groups, queues and next firings; null until the first event. Kept when the connection is lost: see
- * `health`.
- */
+/** Null until the first event. Kept when the connection is lost: see `health`. */
 export const overview = computed(() => feed.value?.value.value ?? null);
 
 export const health = computed<Health>(() => feed.value?.health.value ?? { state: 'connecting' });

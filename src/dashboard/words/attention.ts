@@ -219,10 +219,7 @@ function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
   ];
 }
 
-/**
- * Whether a queue's dead letters need a person, as `doctor` judges them: those of a closed job are its failures, which
- * it has told.
- */
+/** Dead letters need a person, as for `doctor`; but those of a closed job are its failures, already told. */
 export const areDeadNews = ({ group, dead }: Queue, jobs: readonly Status[]): boolean =>
   dead > 0 &&
   jobs.some(

@@ -26,9 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
   person: 'by a person',
 };
 
-/**
- * A stable code in words. An unknown code, or a person's own text, is returned unchanged: codes are only ever added.
- */
+/** A code in words. An unknown one, or a person's own text, is returned unchanged: codes are only ever added. */
 export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
 
 /** `Running · 62 % done`, `Paused · too many tasks failed`. */

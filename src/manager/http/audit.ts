@@ -40,10 +40,7 @@ export interface AuditLine {
 const STRANGERS = 60;
 const MINUTE_MS = 60_000;
 
-/**
- * Logs each call that may change something, and each refused one. Call it first, so that calls refused by other hooks
- * are logged too.
- */
+/** Logs each call that may change something, and each refused one. Call it first: other hooks refuse calls too. */
 export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): void {
   app.decorateRequest('audited', null as unknown as Audited);
   const strangers = new Strangers();
@@ -59,10 +56,7 @@ export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): 
 
 const REFUSED = [401, 403, 426, 429];
 const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
-/**
- * These need only `read`, as they choose nothing; yet following a job moves it on, and delivers its outputs, in the
- * token's name.
- */
+/** These need only `read`, yet following a job moves it on, and delivers its outputs, in the token's name. */
 const LOOKING_ON = ['watch', 'wait'];
 
 function isTold(request: FastifyRequest, reply: FastifyReply): boolean {

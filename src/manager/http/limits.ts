@@ -3,9 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Clock } from '../../lib/clock.ts';
 import { Refusal } from './error-answers.ts';
 
-/**
- * Every limit that a caller can meet, each with its reason: docs/security.md has the table, and a test compares them.
- */
+/** A limit that a caller can meet: docs/security.md has the table, and a test compares them. */
 interface Bound {
   readonly what: string;
   readonly value: number;
@@ -262,10 +260,7 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
 
 type Answer = Pick<FastifyReply, 'raw'>;
 
-/**
- * Calls `act` when an answer's connection has ended; at once if the caller has already left, because no event follows
- * then.
- */
+/** Calls `act` when the connection has ended; at once if the caller has left, as no event follows then. */
 export function whenGone({ raw }: Answer, act: () => void): void {
   if (raw.destroyed) act();
   else raw.once('close', act);

@@ -126,9 +126,7 @@ const HEADERS = {
   'cross-origin-resource-policy': 'same-origin',
 } as const;
 
-/**
- * Tells browsers in every answer what they may do with it. There is no CORS header: pages of other origins can't call.
- */
+/** What browsers may do with an answer. There is no CORS header: pages of other origins can't call. */
 function addSecurityHeaders(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ ...HEADERS, 'x-request-id': request.id });

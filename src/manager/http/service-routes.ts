@@ -56,9 +56,7 @@ export function addVersions(app: FastifyInstance, own = VERSION): void {
 /** Milliseconds for which an answer is cached, and within which the store must answer. */
 const [FRESH, IN_TIME] = [5_000, 5_000];
 
-/**
- * Checks whether the store answers, for callers that only want to know that: at most one small request in five seconds.
- */
+/** Whether the store answers: at most one small request in five seconds. */
 class StoreProbe {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   #asked = Number.NEGATIVE_INFINITY;

@@ -8,9 +8,7 @@ const DAY_MS = 86_400_000;
 /** So that a clock that is a day behind accepts it too. */
 const BEFORE_MS = DAY_MS;
 
-/**
- * A self-signed certificate for a server with these names and addresses, with its key, both PEM. `now` in milliseconds.
- */
+/** A self-signed certificate for these names and addresses, with its key, both PEM. `now` in milliseconds. */
 export async function makeCertificate(
   names: readonly string[],
   now: number,

@@ -31,10 +31,7 @@ interface By {
 
 type Place = Pick<Platform, 'store' | 'scratch' | 'who'>;
 
-/**
- * Uploads of raw data and code by callers, who send the bytes to the store if it signs URLs, and otherwise to the
- * manager.
- */
+/** Uploads by callers, who send the bytes to the store if it signs URLs, and otherwise to the manager. */
 export class Uploads {
   readonly #platform: Place;
   readonly #room = new StagingSpace();
@@ -117,10 +114,7 @@ export class Uploads {
     }
   }
 
-  /**
-   * The entity tag of an object that makes the upload unnecessary: the same bytes, or with `ifAbsent` any. Otherwise
-   * null.
-   */
+  /** The etag of an object that makes the upload unnecessary: the same bytes, or with `ifAbsent` any; else null. */
   async #present({ key, size, sha256, ifAbsent }: Asked): Promise<string | null> {
     const there = await this.#platform.store.head(key);
     if (there === null) return null;
@@ -204,10 +198,7 @@ export class StagingSpace {
   readonly #of = new Map<string, number>();
   #all = 0;
 
-  /**
-   * Reserves bytes until the returned function is called. Throws a `Refusal`: 503 if all is taken, 429 if one token has
-   * its share.
-   */
+  /** Reserves bytes until the returned function is called. Throws 503 if none are left, 429 for one token. */
   take(token: string, bytes: number): () => void {
     const own = this.#of.get(token) ?? 0;
     if (own + bytes > BOUNDS.stagedOfOne.value) throw noRoom(429, `${mib(BOUNDS.stagedOfOne.value)} of a token`);
