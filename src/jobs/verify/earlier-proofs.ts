@@ -43,7 +43,10 @@ export class EarlierProofs {
     for (const proof of this.#proofs) proof.add(index, task, meta, late);
   }
 
-  /** The differences from the oldest proof that contradicts `now`. Call it after all outputs were added. */
+  /**
+   * Adds to the findings how `now` differs from the oldest proof that contradicts it. Call it after all outputs were
+   * added.
+   */
   async compare(store: ObjectStore, now: FoundNow, findings: Findings): Promise<void> {
     for (const proof of this.#proofs) {
       const changes = [...proof.changes(now)];
@@ -223,7 +226,10 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
 
 const firstOf = (count: number): Ranges => (count === 0 ? [] : [[0, count - 1]]);
 
-/** Job.json, and what every verification records: only a deep one reads inputs without a checksum. */
+/**
+ * The content of job.json, and what every verification records of the inputs. Only a deep one reads inputs without a
+ * checksum.
+ */
 function acceptedOf({ record, spec, code, submitted, inputs }: Evidence, deep: boolean) {
   const { root, listed, ...counts } = inputs;
   return {

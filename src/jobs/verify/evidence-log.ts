@@ -21,7 +21,7 @@ import { EvidenceSum } from './evidence-sum.ts';
 /** Characters written at once. */
 const CHUNK = 256 * 1024;
 
-/** In progress (docs/proof.md): written next to its final name, so that half a file is never read. */
+/** An evidence file in progress (docs/proof.md), written next to its final name, so that half a file is never read. */
 export class EvidenceFile {
   readonly #path: string;
   readonly #draft: string;
@@ -119,7 +119,9 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
   });
 }
 
-/** What a verification sees, in the order of an evidence file: added up, and written if requested. */
+/**
+ * Receives what a verification sees, in an evidence file's order; adds it up, and writes it if a file was requested.
+ */
 export class EvidenceLog {
   readonly #record: Omit<JobRecord, 'inputs'>;
   readonly #file: EvidenceFile | null;

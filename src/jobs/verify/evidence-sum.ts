@@ -20,7 +20,10 @@ import type {
 import { roundsOf, toleranceOf } from '../../model/verify/verify-result.ts';
 import type { StepTotals } from '../totals.ts';
 
-/** SHA-256 over each shard of 10,000 numbered lines, and a root over the shards, which show where roots differ. */
+/**
+ * A digest of numbered lines in two levels, in constant memory: SHA-256 over each shard of 10,000 numbers, and a root
+ * over the shards' digests. If two roots differ, the shards show where.
+ */
 export class RootDigest {
   readonly #of: string;
   readonly #tell: (shard: ShardLine) => void;
@@ -116,7 +119,7 @@ class StepEnds {
 const INPUTS_LISTED = 100;
 const DECISIONS_LISTED = 200;
 
-/** In constant memory. `verify` feeds it from the store, `verify --check` from a file. */
+/** Computes a proof's evidence in constant memory. `verify` feeds it from the store, `verify --check` from a file. */
 export class EvidenceSum {
   readonly #tell: (shard: ShardLine) => void;
   readonly #inputs: RootDigest;

@@ -100,7 +100,10 @@ export async function readProofs(store: ObjectStore, job: string): Promise<reado
   return found;
 }
 
-/** None gone or changed, each names its predecessor, the journal says the same. Returns the intact ones. */
+/**
+ * Checks that the stored proofs are intact: none is gone or changed, each names its predecessor, and the journal still
+ * says what it said then. Returns the intact ones.
+ */
 export function checkProofs(
   found: readonly FoundProof[],
   decisions: readonly Decision[],
@@ -134,7 +137,7 @@ function isAsWritten(proof: StoredProof): boolean {
   return proof.checksum === undefined ? !proof.result?.evidence : proof.checksum === proofChecksum(proof);
 }
 
-/** It names its entry and the first entries by their bytes, and all entries up to it by their root. */
+/** A proof names its entry and the first entries by their bytes, and all entries up to it by their root. */
 function checkJournal({ key, proof }: KeptProof, decisions: readonly Decision[], findings: Findings): void {
   const known = proof.result?.evidence?.decisions;
   const said = [{ n: proof.entry, checksum: proof.entryChecksum }, ...(known?.listed ?? [])];
@@ -153,7 +156,10 @@ function rootOf(decisions: readonly Decision[], count: number): string {
   return root.finish();
 }
 
-/** Unless the last says the same; concurrent ones are kept, in a chain. Returns the key; null: nothing proven. */
+/**
+ * Stores a proof, unless the last one says the same. Uses create-if-absent, so two concurrent proofs are both kept, in
+ * a chain. Returns the key; null for a result that proves nothing.
+ */
 export async function recordProof(platform: Platform, result: VerifyResult): Promise<string | null> {
   return (await keepProof(platform, result))?.key ?? null;
 }
@@ -203,7 +209,10 @@ async function makeProof(
   return { ...proof, checksum: proofChecksum(proof) };
 }
 
-/** If nothing was decided since it was made, but a delivery or prune. Throws `corrupt` if it was altered. */
+/**
+ * The last stored proof of a job, if nothing but a delivery or a prune was decided about the job since. Throws
+ * `corrupt` if it was altered.
+ */
 export async function standingProof(platform: Platform, job: string, entry: number): Promise<StoredProof | null> {
   const last = await lastProof(platform, job);
   if (last === null) return null;

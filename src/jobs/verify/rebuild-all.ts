@@ -71,7 +71,8 @@ async function rebuildJob(
   if (dryRun) return { attempts: 0, exact: false };
   if (view.pruned !== null) {
     const mark = await readPrunedMark(platform.store, job);
-    // Without the mark a prune died right after its entry: nothing is removed, and the next prune counts.
+    // Without the mark, a prune died right after its entry: nothing is removed yet, and the next prune records the
+    // counts.
     if (mark === null) await (await platform.ledger()).recordJob(ledgerJob(view));
     else await forgetPruned(platform, view, mark);
     return { attempts: 0, exact: mark !== null };

@@ -105,7 +105,7 @@ async function reopen(platform: Platform, { view, standing }: Look): Promise<Job
   return after;
 }
 
-/** A gather that lacks earlier outputs can't run yet: watchers send it later. */
+/** Sends the first section's missing tasks. A gather that lacks earlier outputs can't run yet: watchers send it. */
 async function sendFirst(platform: Platform, view: JobView, standing: Standing): Promise<number> {
   const { steps } = view.record.spec;
   const first = standing.steps.findIndex(({ undecided }) => undecided.count > 0);
@@ -234,7 +234,7 @@ async function* failures(
 /** The attempt id that a worker records if nothing ran; used here if the attempt can't be read. */
 const NO_ATTEMPT = 'none';
 
-/** A failure of this task and round is known: one with an unknown attempt would be a duplicate. */
+/** True if the ledger knows a failure of this task and round: one with an unknown attempt would be a duplicate. */
 async function isKnown(ledger: Ledger, { job, step, task, round }: Omit<AttemptEvent, 'outcome'>): Promise<boolean> {
   const known = await ledger.attempts(job, step, task);
   return known.some((each) => each.outcome === 'failed' && each.round === round && each.attempt !== NO_ATTEMPT);

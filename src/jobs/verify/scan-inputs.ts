@@ -25,7 +25,10 @@ import { filePin } from '../split/file-source.ts';
 import { pinBroken, versionReader } from '../split/store-source.ts';
 import { hashObject, type Verifying } from './verify-context.ts';
 
-/** A deep verification also reads them, and reports changes. They may be missing: the outputs exist. */
+/**
+ * Reports the inputs to the evidence. A deep verification also reads them, and reports changes since the job was
+ * accepted. Inputs may be missing: the outputs exist.
+ */
 export async function scanInputs(ctx: Verifying): Promise<void> {
   for (const [n, input] of ctx.view.record.inputs.entries()) {
     ctx.signal?.throwIfAborted();
@@ -94,7 +97,10 @@ async function checksumOf({ store, bucket, signal }: Verifying, { source, size }
   return fileChecksum(source.path, signal === undefined ? { length: size } : { length: size, signal });
 }
 
-/** Of opened steps behind an `explode`, alongside the outputs they were made from; memory holds one shard. */
+/**
+ * Reads the part shards of every opened step behind an `explode`, alongside the outputs they were made from. Memory
+ * holds one shard.
+ */
 export async function scanStepParts(ctx: Verifying): Promise<void> {
   for (const [index, opened] of ctx.opened.entries()) {
     if (opened !== null && takesFiles(ctx.view.record.spec.steps, index)) await scanStep(ctx, index, opened);

@@ -69,7 +69,10 @@ export async function verifyJob(platform: Platform, view: JobView, options: Veri
   return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
 
-/** Its objects are gone, so its last proof holds. Throws `notFound` if there is none, `corrupt` if it was altered. */
+/**
+ * A pruned job's objects are gone, so its last proof holds. Throws `notFound` if there is none, `corrupt` if what is
+ * left was altered.
+ */
 async function keptResult(
   platform: Platform,
   view: JobView,
@@ -133,7 +136,9 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
   pipe: {},
 };
 
-/** Throws `corrupt` if job.json's digest isn't the accepted one: nothing derived from it can be trusted. */
+/**
+ * Throws `corrupt` if job.json's digest isn't the accepted one, because nothing derived from it can be trusted then.
+ */
 async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>

@@ -40,7 +40,10 @@ const AWAY_MS = 5 * 60_000;
 /** Interval between looks during that time. */
 const AGAIN_MS = 1_000;
 
-/** Until it is closed or paused, as a watcher (law 9). Throws `unavailable` after five minutes without a service. */
+/**
+ * Follows a job until it is closed or paused, as one of its watchers (law 9). Throws `unavailable` if a service is
+ * unreachable for five minutes.
+ */
 export async function follow(
   platform: Platform,
   view: JobView,

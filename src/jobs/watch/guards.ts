@@ -189,7 +189,7 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
 /** The number of running attempts inspected: more than may survive of those that are read. */
 const RUNNING = 100;
 
-/** Attempts that keep running where others fail. Times are from the workers' clocks, which roughly agree. */
+/** The round's attempts that keep running where others fail. Times are from workers' clocks, which roughly agree. */
 async function survivorsOf(
   { ledger, clock }: Platform,
   { record: { job, spec } }: JobView,

@@ -54,7 +54,10 @@ const FINISH_MS = 30_000;
 /** Interval between listings of a job whose counters don't suggest one, milliseconds. */
 const LIST_MS = 60_000;
 
-/** From this many tasks on a listing takes ten requests, and a thousand workers would each make one a minute. */
+/**
+ * A job is large from this many tasks on: a listing takes at least ten requests, and a thousand workers would each list
+ * it every minute.
+ */
 const LARGE = 10_000;
 
 /**
@@ -168,7 +171,10 @@ export class JobWatcher {
     }
   }
 
-  /** For a problem of its own (a newer format, damage, denial, a bug). Throws if a service fails. */
+  /**
+   * Skips a job with a problem of its own (a newer format, a damaged or denied object, a bug). Throws if a service
+   * fails.
+   */
   #passOver(job: string, error: unknown): void {
     if (isKind(error, 'unavailable', 'full', 'credentials') && !isDenied(error)) throw error;
     this.#onTrouble(job, error);
@@ -205,7 +211,9 @@ export class JobWatcher {
     return looks;
   }
 
-  /** A close is completed within seconds: of many workers none does it too, unless that one died. */
+  /**
+   * A process that closes a job completes that within seconds, so other workers leave it alone unless that one died.
+   */
   #mayFinish(job: string): boolean {
     const memory = this.#jobs.get(job);
     if (memory === undefined || !this.#shares) return true;
@@ -270,7 +278,8 @@ export class JobWatcher {
     const moved = listed === null || listed.counts !== text;
     const ended = withSkipped(memory.view, counts);
     const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
-    // Old failures make a retry look decided: fruitless listings take at most a tenth of the time.
+    // After a retry, old failures keep suggesting that everything is decided: fruitless listings take at most a tenth
+    // of the time.
     const isDue = moved && decided && now >= memory.quietUntil;
     if (!isDue && (!stale || (await this.#isListedElsewhere(memory, now)))) return false;
     memory.listed = { counts: text, at: now };
@@ -325,7 +334,7 @@ function countsSignature(view: JobView, counts: readonly StepCounts[]): string {
   return [view.next, ...counts.map((count) => `${count.step}:${count.done}/${count.failed}`)].join(' ');
 }
 
-/** Their tasks run or wait to run, or they are in one of the states. Skips jobs that can't be read. */
+/** The jobs whose tasks run or wait to run, or that are in one of the given states. Skips jobs that can't be read. */
 export async function runningViews(
   platform: Platform,
   states: readonly JobState[] = ['running'],

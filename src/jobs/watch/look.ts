@@ -39,7 +39,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const standing = standingOf(view, facts);
     const move = standing.next;
     if (move.move === 'wait') {
-      // If another process closed it, that one updates the ledger; otherwise every worker of a grid would.
+      // If another process closed the job, that one updates the ledger; otherwise every worker of a large grid would.
       if (wasClosed) await finishClose(platform, view, facts);
       await recordBehind(platform, view);
       return { view, standing, did };
@@ -167,7 +167,10 @@ async function endingOf(
     : { ...base, state: 'failed', reason: 'expect' };
 }
 
-/** Updates the ledger and removes the open marks. Does nothing for an open job, or without marks. */
+/**
+ * Completes an interrupted close: updates the ledger and removes the open marks. Does nothing for an open job, or
+ * without marks.
+ */
 export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
   const marks = await marksOfClose(platform, view);
   if (marks.length === 0) return;

@@ -24,7 +24,10 @@ interface ResendOptions {
   readonly onTrouble: (job: string, error: unknown) => void;
 }
 
-/** Missing for two leases (doubled with each resend) while the queue holds less than is missing (law 9). */
+/**
+ * Re-sends tasks that were missing for two leases (doubled with each resend) while the queue holds less than is missing
+ * (law 9).
+ */
 export async function resendMissing(
   platform: Platform,
   watched: readonly Watched[],
@@ -57,7 +60,10 @@ async function resend(platform: Platform, job: Watched, standing: readonly Watch
   await sendUndecided(platform, view, found.standing);
 }
 
-/** Less than the jobs that share a step's queues miss together: `all` lists those that may be re-sent. */
+/**
+ * True if the queues of a step hold fewer messages than the jobs that share them miss together, by their last exact
+ * looks. `all`: those of the jobs that may be re-sent.
+ */
 async function queueHoldsLess(
   platform: Pick<Platform, 'queue'>,
   { view, standing }: Look,

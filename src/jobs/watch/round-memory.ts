@@ -10,7 +10,10 @@ import type { TalliesSeen } from '../grid/metrics.ts';
 /** A manager or tick whose mark is younger looks after jobs that have not started, milliseconds. */
 const KEEPER_MS = 15 * 60_000;
 
-/** Written by a manager or `tick` after each round, so that another process can continue. Losing it costs time. */
+/**
+ * Written by a manager or `tick` after each round: that it ran, and what it saw, so that another process can continue.
+ * Overwritten each time; losing it only costs time.
+ */
 export interface KeeperMark {
   readonly format: 1;
   readonly id: string;
@@ -112,7 +115,7 @@ export class KeeperWatch {
     this.#platform = platform;
   }
 
-  /** Active lately; null for none, or if the marks can't be listed: a status doesn't need them. */
+  /** The id of one active lately; null for none, or if the marks can't be listed, which must not fail a status. */
   async id(): Promise<string | null> {
     const { clock } = this.#platform;
     if (clock.monotonic() - this.#at >= EVERY_MS) {
@@ -166,7 +169,7 @@ export class Troubles {
   readonly #now: number;
   readonly #onTrouble: ((trouble: Trouble) => void) | undefined;
 
-  /** `told`: the former round's problems, with the times of their reports. `onTrouble` gets each one added. */
+  /** `told`: the former round's problems, with the times of their reports. `onTrouble` is called for each one added. */
   constructor(told: KeeperMark['told'], now: number, onTrouble?: (trouble: Trouble) => void) {
     this.#told = told;
     this.#now = now;

@@ -98,7 +98,7 @@ export interface LookedOn {
   readonly raised: readonly GroupRaise[];
 }
 
-/** How far back missed firings are reported, and how many per schedule: no one reads a summer of hours. */
+/** How far back missed firings are reported, and how many per schedule: no one reads a list of a summer's hours. */
 const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
 
 /**
@@ -247,7 +247,10 @@ export class Keeping {
     return this.#deliveries.idle();
   }
 
-  /** Left by dead processes, or due again; waits for those of `lookOn`. `troubles` gets unreachable receivers. */
+  /**
+   * Sends notifications that dead processes left, and due retries; also waits for those that `lookOn` started.
+   * `troubles` receives unreachable receivers from now on.
+   */
   async tell(troubles: Troubles): Promise<void> {
     this.#telling = troubles;
     await this.#teller.round();
@@ -259,7 +262,10 @@ export class Keeping {
     return this.#teller.idle();
   }
 
-  /** At most once a minute, if the profile says so. Metrics that can't be published are reported and dropped. */
+  /**
+   * Publishes metrics at most once a minute, if the profile says so. Those that can't be published are reported and
+   * dropped.
+   */
   async measure(troubles: Troubles): Promise<void> {
     await this.#metrics.round().catch((error: unknown) => {
       if (!isOurs(error)) throw error;

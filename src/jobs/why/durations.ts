@@ -37,7 +37,10 @@ export async function durationsOf(
 /** Outputs per step used for the spread of durations, read each minute by every watcher. */
 const SPREAD_SAMPLE = 100;
 
-/** Of each step's done tasks, from a few of the first outputs. Leaves out steps with fewer than two. */
+/**
+ * Standard deviations of the durations of each step's done tasks, from a few of the first outputs, which usually exist.
+ * Leaves out steps with fewer than two of them.
+ */
 export async function deviationsOf(
   store: ObjectStore,
   job: string,

@@ -212,7 +212,7 @@ const READ = 5_000;
 
 const TOLD = 20;
 
-/** Of undecided tasks, which no worker will run. Permanently failed tasks have dead letters too. */
+/** Dead letters of undecided tasks, which no worker will run. Permanently failed tasks normally have dead letters. */
 async function deadLettersOf(
   platform: Platform,
   view: JobView,

@@ -34,7 +34,10 @@ export interface CheckOptions {
 /** Progress is reported after this many lines. */
 const TURN = 1_000;
 
-/** Recomputes what its proof states, without store or profile. Throws `notFound`, `usage` if it can't be read. */
+/**
+ * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
+ * the lines before it. Throws `notFound` or `usage` for a file that can't be read.
+ */
 export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileChecked> {
   const check = new FileCheck();
   let bytes = 0;
@@ -54,7 +57,7 @@ class FileCheck {
   #last: FileLine | null = null;
   #proof: ProofLine | null = null;
 
-  /** The last line may be the seal, which covers all before it: each is held until the next one arrives. */
+  /** The last line may be the seal, which covers all lines before it, so each line is held until the next arrives. */
   take(line: FileLine): void {
     if (this.#last !== null) this.#takeSealed(this.#last);
     this.#last = line;
@@ -171,7 +174,8 @@ function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, f
 }
 
 function compareResult(stated: VerifyResult, found: VerifyResult, findings: Findings): void {
-  // Problems and warnings are prose that a later version may phrase differently.
+  // Problems and warnings are prose, which a later version may phrase differently. The verdict shows whether there were
+  // any.
   const told = { problems: [], warnings: [], verdict: stated.verdict };
   for (const { path, ...values } of differences({ ...stated, ...told }, { ...found, ...told }))
     findings.add(
@@ -185,7 +189,7 @@ function compareResult(stated: VerifyResult, found: VerifyResult, findings: Find
     );
 }
 
-/** Its checksums, its place in the chain, and the journal entry it was made at. */
+/** Checks a proof's checksums, its place in the chain, and the journal entry it was made at. */
 function checkProofLine({ key, checksum }: ProofLine, proof: StoredProof, view: JobView, findings: Findings): void {
   const number = key === null ? null : proofNumber(key);
   if (key !== null && (number === null || key !== proofKey(view.record.job, number)))
@@ -226,7 +230,7 @@ const LONGEST = 256 * 1024 * 1024;
 
 const NEWLINE = 0x0a;
 
-/** Memory holds one line. Throws `notFound` and `usage` if the file can't be read. */
+/** The lines of a file; memory holds one. Throws `notFound` and `usage` if the file can't be read. */
 async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<FileLine> {
   let rest: Buffer[] = [];
   let length = 0;
