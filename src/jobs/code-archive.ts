@@ -10,7 +10,10 @@ import type { ObjectStore } from '../ports/object-store.ts';
 
 /** A job's files as an archive. */
 export interface CodeArchive {
-  /** SHA-256 of the uncompressed archive: sorted names, modes, no times or owners, so the same on all hosts. */
+  /**
+   * SHA-256 of the uncompressed archive, whose names are sorted and which keeps modes but no times or owners, so that
+   * all hosts compute the same.
+   */
   readonly sha256: string;
   /** Compressed on first use: often only the checksum is needed. */
   readonly gzip: Uint8Array;

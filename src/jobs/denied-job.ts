@@ -46,7 +46,7 @@ export async function reportUnread(platform: Platform, job: string, detail: stri
   return 'unsaid';
 }
 
-/** The journal's state after pausing a running job; null if it doesn't show that it runs. */
+/** Pauses the job if it runs. Returns its state in the journal; null if the journal doesn't show that it runs. */
 async function pauseUnread({ store, who, clock }: Platform, job: string, detail: string): Promise<Unread | null> {
   const id = randomId(16);
   for (;;) {

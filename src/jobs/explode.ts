@@ -139,7 +139,10 @@ export async function openExploded(
   return after;
 }
 
-/** In case the opener died. Each look does this first, so that whatever it re-sends or closes has its parts. */
+/**
+ * Writes missing shards of opened steps, in case the process that opened the step died. Each look does this first, so
+ * that what it re-sends or closes has its parts.
+ */
 export async function completeShards(platform: Platform, view: JobView, facts: readonly StepFacts[]): Promise<void> {
   if (view.closed !== null || view.cancelled) return;
   for (const [index, fact] of facts.entries()) {

@@ -20,7 +20,10 @@ const ASKED_OF = 200;
 
 const PAGES_IN_FLIGHT = 16;
 
-/** As the store lists them (law 1), in the round that last included them. 125 KB for a million tasks. */
+/**
+ * The tasks of a step that failed for good in the round that last included them, and aren't published. Lists the
+ * store's failures (law 1); the result takes 125 KB for a million tasks.
+ */
 export async function failedTasks(store: ObjectStore, view: JobView, step: number): Promise<TaskBits> {
   const { job, spec } = view.record;
   const name = spec.steps[step]?.name ?? '';
@@ -111,7 +114,9 @@ async function* failedInLedger(platform: Platform, view: JobView, step: number):
   }
 }
 
-/** Of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`. */
+/**
+ * A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`.
+ */
 export async function readFailed(
   platform: Platform,
   view: JobView,
@@ -200,7 +205,10 @@ export async function causesOf(
     }));
 }
 
-/** By id or unique prefix; two may share an id. Throws `notFound` with the existing ones, `usage` if ambiguous. */
+/**
+ * The causes with the given id or unique prefix: two causes may share an id. Throws `notFound` with the existing
+ * causes, or `usage` for an ambiguous prefix.
+ */
 export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
   const wanted = id.toLowerCase();
   const found = wanted === '' ? [] : causes.filter((cause) => cause.id.startsWith(wanted));
@@ -261,7 +269,10 @@ const TAIL_BYTES = 4_096;
 
 const TAIL_LINES = 10;
 
-/** Looks up the input and log of a cause's example: three small reads, and one of each shard of parts. */
+/**
+ * Returns a function that looks up the input and the log of a cause's example, with three small reads and one of each
+ * shard of parts.
+ */
 export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
   const inputs = view.record.spec.steps.map((_, step) => givenInputs(platform.store, view, step));
   return async (cause) => {
@@ -296,7 +307,7 @@ async function tailOf(store: ObjectStore, key: string): Promise<readonly string[
   return (offset > 0 && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
-/** By step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`. */
+/** The tasks of causes, by step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`. */
 export async function tasksOfCauses(
   platform: Platform,
   view: JobView,
@@ -336,7 +347,10 @@ export interface FailureFound {
   readonly problem: string | null;
 }
 
-/** Its existence decides, its content explains. Null if it provably is gone. Throws `newer`. */
+/**
+ * Reads as much of a failure as possible: its existence decides, its content only explains. Null if it provably is
+ * gone. Throws `newer` for a later version's format.
+ */
 export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
   const bytes = await store.read(key);
   if (bytes === null) return null;

@@ -59,7 +59,7 @@ async function byPrefix(platform: Platform, prefix: string): Promise<JobView> {
   });
 }
 
-/** From the store: a prefix unique in a lagging ledger may be ambiguous, and `cancel` would act on it. */
+/** Reads the store: a prefix that is unique in a lagging ledger may be ambiguous, and `cancel` would act on it. */
 async function jobsBeginning(platform: Platform, prefix: string): Promise<readonly string[]> {
   const found: string[] = [];
   for await (const job of storedJobs(platform, prefix)) {
@@ -69,7 +69,10 @@ async function jobsBeginning(platform: Platform, prefix: string): Promise<readon
   return found;
 }
 
-/** The ledger's newest, or the store's if it has none (ids are exact to the minute). Rehearsals don't count. */
+/**
+ * The job accepted last (ids are exact to the minute): the ledger's newest, or the store's if the ledger has none.
+ * Rehearsals don't count; they must be named.
+ */
 async function latest(platform: Platform, name: string | null): Promise<JobView | null> {
   const ledger = await platform.ledger();
   for (const { job, steps } of await ledger.jobs({ limit: LATEST, ...(name === null ? {} : { name }) })) {

@@ -12,7 +12,10 @@ export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'rea
   readonly step: string;
 }
 
-/** Reports why a job's first task failed for good, as soon as it does. One small read, once; failing is harmless. */
+/**
+ * Reports once why a job's first task failed for good: one failure shows the cause even if all tasks will fail. Costs
+ * one small read; if that fails, `failures` still has the reason.
+ */
 export class FirstFailure {
   readonly #platform: Platform;
   readonly #view: JobView;

@@ -6,7 +6,10 @@ import { TaskBits } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/** interruptions/: EC2 interrupted the attempt's instance. Its existence counts; its content explains. */
+/**
+ * interruptions/: an attempt that ended because EC2 interrupted its instance. Its existence counts; its content
+ * explains.
+ */
 export interface InterruptionMark {
   readonly format: 1;
   readonly number: number;

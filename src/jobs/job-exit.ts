@@ -32,7 +32,10 @@ export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void
   if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
 }
 
-/** Credentials that expire end only the following, with `notFinished`. `goOn` is the command that continues. */
+/**
+ * Follows an accepted job. Expired credentials only end the following, with `notFinished`; `goOn` is the command that
+ * continues it.
+ */
 export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -10,13 +10,19 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import { readOpened } from './listing.ts';
 import { decidingClaim, keyedOf } from './run-keys.ts';
 
-/** Committed (design.md 6); null if there provably is none. Throws `newer` or `corrupt` for an unreadable job.json. */
+/**
+ * Reads a committed job (design.md 6: with a run key, only if the key refers to it); null if there provably is none.
+ * Throws `newer` or `corrupt` for an unreadable job.json.
+ */
 export async function readJob(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const record = await readRecord(store, job);
   return record !== null && (await isCommitted(store, record)) ? record : null;
 }
 
-/** Committed or not; null if there provably is none, or it was discarded. Throws like `readJob`. */
+/**
+ * A job.json, committed or not; null if there provably is none, or if it records that the submission was discarded.
+ * Throws like `readJob`.
+ */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const key = jobKey(job);
   const bytes = await store.read(key);
@@ -30,14 +36,16 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   });
 }
 
-/** In place of a job.json of a submission discarded before it existed: its submitter can't create one any more. */
+/**
+ * Replaces the job.json of a submission that was discarded before it existed: its submitter can't create one any more.
+ */
 export interface DiscardedRecord {
   readonly format: 1;
   /** The job. */
   readonly discarded: string;
 }
 
-/** What readers rely on. A digest that `verify` recomputes covers all of them. */
+/** The fields that readers rely on. A digest that `verify` recomputes covers all of them; it also checks each input. */
 const RECORD: Shape = {
   ...{ job: 'text', runKey: 'text|null', runNumber: 'number|null', parts: 'number', digest: 'text', code: 'text|null' },
   ...{ createdAt: 'text', createdBy: 'text', host: 'text', version: 'text', rehearsal: 'map?' },
@@ -73,7 +81,10 @@ async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
   }
 }
 
-/** What has opened after an `explode`: one small read per step that isn't open yet, none for other jobs. */
+/**
+ * Adds to a view what has opened after an `explode`: one small read per step that isn't open yet, none for other jobs.
+ * Steps open in order, so nothing is read after an unopened one.
+ */
 async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView> {
   const { job, spec } = view.record;
   let exploded: Map<number, number> | null = null;
@@ -93,7 +104,10 @@ export async function readView(store: ObjectStore, job: string): Promise<JobView
   return view === null ? null : mustBeWhole(view);
 }
 
-/** By single reads, without a check for gaps: for metrics, which decide nothing. A listing costs twelve reads. */
+/**
+ * A job's view by single reads, without checking for gaps: for the per-minute metrics of all open jobs, which decide
+ * nothing. A listing costs twelve times as much as a read.
+ */
 export async function peekView(store: ObjectStore, job: string): Promise<JobView | null> {
   const record = await readJob(store, job);
   return record === null ? null : readOn(store, emptyView(record));

@@ -282,7 +282,10 @@ export function shownWith({ length, end }: Shown, more: Uint8Array): Shown {
   return { length: length + more.length, end: shownOf(Buffer.concat([end, more])).end };
 }
 
-/** A long log is truncated at its start, under a line that says so; the bytes shown last then mark the position. */
+/**
+ * The part of a log that was not shown yet. A log grows at its end; a long one is also truncated at its beginning,
+ * under a line that says so. Then the bytes shown last mark the position; if they are gone, everything is new.
+ */
 export function newIn(shown: Shown, log: Uint8Array): Uint8Array {
   if (shown.length === 0) return log;
   const { length, end } = shown;

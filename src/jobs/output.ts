@@ -33,7 +33,10 @@ export interface Output {
   readonly files: readonly OutputFile[];
 }
 
-/** Null if it provably isn't published. Throws `corrupt` for an object without an attempt, or of another task. */
+/**
+ * The output of a task; null if it provably isn't published. Throws `corrupt` for an object that no attempt published,
+ * and for another task's, naming both.
+ */
 export async function readOutput(store: ObjectStore, job: string, step: string, task: number): Promise<Output | null> {
   const of = { job, step, task };
   const key = outKey(job, step, task);

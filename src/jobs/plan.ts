@@ -39,7 +39,10 @@ export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise
   return { ...parts, sizes: cutting.sizes, pieces: cutting.pieces };
 }
 
-/** At most: input; output, log, ledger; received and acked. Short tasks share some (bench/aws-map.bench.mjs). */
+/**
+ * Requests per task at most: GET of its input; PUT of its output, its log and the ledger's record of it; received and
+ * acked. Short tasks share the last three (bench/aws-map.bench.mjs).
+ */
 export const TASK_REQUESTS = { gets: 1, puts: 3, queue: 2 } as const;
 /** Further requests per job: code, open mark, job.json, run key, journal, proof, and looks at them. */
 const JOB_REQUESTS = { gets: 10, puts: 10 } as const;

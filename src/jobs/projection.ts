@@ -32,7 +32,7 @@ export class ProjectionWatch {
     this.#platform = platform;
   }
 
-  /** Null for a job without a deadline, one that isn't running, and while too little is known. */
+  /** Null without a deadline, if the job isn't running, and while too little is known. `workers`: the running ones. */
   async of(
     view: JobView,
     counts: readonly StepCounts[],
@@ -88,7 +88,10 @@ export class ProjectionWatch {
     };
   }
 
-  /** Messages that take turns with the job, and presumably take as long; zero if the queue can't be read. */
+  /**
+   * Other messages in the group's queue take turns with the job, and presumably take as long; none if the queue can't
+   * be read.
+   */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);
     if (first?.due === undefined) return [];

@@ -5,7 +5,10 @@ import type { Platform } from '../ports/platform.ts';
 import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 
-/** According to its journal, which decides (law 1). An unavailable ledger is a warning; the next look updates it. */
+/**
+ * Writes a job's state according to its journal to the ledger. The journal decides (law 1): if the ledger is
+ * unavailable, this only warns, and the next look updates it.
+ */
 export async function recordView(platform: Platform, view: JobView): Promise<void> {
   const { job } = view.record;
   await whereAvailable(
@@ -32,7 +35,10 @@ export async function whereAvailable(
   }
 }
 
-/** If the writer of the last journal entry died before. Reads the journal again first, as it may have moved on. */
+/**
+ * Updates an open job's state in the ledger if it differs, as the writer of the last journal entry may have died
+ * before. Reads the journal again first, as it may have moved on.
+ */
 export async function recordBehind(platform: Platform, view: JobView): Promise<void> {
   if ((await differs(platform, view)) === null) return;
   const now = await differs(platform, await refreshView(platform.store, view));

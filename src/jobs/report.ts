@@ -347,7 +347,10 @@ function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['d
 /** Number of the name's newest jobs that are searched for an earlier one. */
 const LATEST = 1_000;
 
-/** `last`: the latest finished one of the name, accepted earlier. Throws `notFound`, `usage` for the same job. */
+/**
+ * The job to compare with: `last` is the latest finished job of the same name that was accepted earlier, anything else
+ * is a JOB. Throws `notFound`, and `usage` if it is the same job.
+ */
 export async function comparedJob(platform: Platform, view: JobView, text: string): Promise<JobView> {
   if (text === 'last') return lastBefore(platform, view);
   const found = await findJob(platform, text);

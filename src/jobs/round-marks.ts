@@ -59,7 +59,10 @@ export async function unreachedMarks(store: ObjectStore, view: JobView, now: num
   return found;
 }
 
-/** Marks of rounds that a closed job will never reach; returns them. Of a round that just started, it is restored. */
+/**
+ * Deletes a closed job's marks of rounds that it will never reach, and returns them. Restores the mark of a round that
+ * started at that very moment.
+ */
 export async function dropUnreached(platform: Platform, view: JobView): Promise<readonly ObjectEntry[]> {
   const { store, clock } = platform;
   // This machine's clock tells whether the store's is worth a request.

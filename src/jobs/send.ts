@@ -12,7 +12,10 @@ import { readOpened } from './listing.ts';
 
 const BATCH = 1_000;
 
-/** In batches, so that memory stays flat. `first`: none of them can have a message yet. */
+/**
+ * Sends tasks of one step to its group, in batches, so that memory stays flat. `first`: none of them can have a message
+ * yet.
+ */
 export async function sendTasks(
   platform: Platform,
   view: JobView,

@@ -142,7 +142,8 @@ function stepStatus(
   const { done = 0, failed: counted = 0, running = 0, retried = 0, interrupted = 0 } = counts ?? {};
   const named = countIn(view.skipped[0]?.get(index), size);
   const skipped = Math.max(0, Math.min(named, total - done));
-  // One that was skipped first may have failed since, so ends may outnumber tasks.
+  // A task that failed and was skipped counts once. A task that was skipped first may have failed since, so ends may
+  // outnumber tasks.
   const failedThen = countIn(view.skippedFailed.get(index), size);
   const unskipped = Math.max(0, counted - failedThen);
   const failed = Math.max(0, unskipped - (named - failedThen), Math.min(unskipped, total - done - running - skipped));

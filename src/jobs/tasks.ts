@@ -17,7 +17,10 @@ interface TasksFilter {
 
 const PAGE = 1_000;
 
-/** In order, up to `limit`. The store is listed only for waiting and skipped tasks, which the ledger doesn't know. */
+/**
+ * A job's tasks in step and task order, up to `limit`. The ledger knows the tasks that began. Waiting and skipped tasks
+ * are computed from the store only if the filter names them, because that needs a listing.
+ */
 export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
   let left = filter.limit;
   const pages = filter.state === 'waiting' || filter.state === 'skipped' ? [] : ledgerTasks(platform, view, filter);
@@ -104,7 +107,9 @@ export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
   return Object.fromEntries([...numbers].map(([name, of]) => [name, formatTaskSet(of.sort((a, b) => a - b))]));
 }
 
-/** With or without padding. Throws `usage` for another form, `notFound` if the job has no such step or task. */
+/**
+ * Parses `<step>/<n>`, padded or not. Throws `usage` for another form, `notFound` if the job has no such step or task.
+ */
 export function parseTaskName(view: JobView, text: string): TaskName {
   const match = /^([a-z][a-z0-9-]*)\/(\d{1,9})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {
@@ -121,7 +126,10 @@ export function parseTaskName(view: JobView, text: string): TaskName {
   });
 }
 
-/** Undefined: no limit. Throws `notFound`, and `usage` for a limit beside named tasks. */
+/**
+ * The index of the step that a choice of tasks is limited to; undefined: no limit. Throws `notFound`, and `usage` for a
+ * limit beside named tasks.
+ */
 export function onlyStep(
   view: JobView,
   { task, step }: { readonly task: readonly string[]; readonly step?: string | undefined },

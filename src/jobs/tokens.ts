@@ -8,7 +8,10 @@ import { isExpired, isToken, type StoredToken, TOKEN_TEXT, type Token, tokenId }
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 
-/** Plain SHA-256 is enough: the text has 256 random bits, and the look-up takes the same time for any wrong one. */
+/**
+ * A token's hash. Plain SHA-256 is enough: slow hashes protect texts that people choose, but this one has 256 random
+ * bits. Looking up the hash takes the same time for any wrong text.
+ */
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** The token with a hash; null if there is none. Throws `newer`, `corrupt` for one that this version can't read. */
@@ -140,7 +143,7 @@ export async function revokeTokens({ store }: Pick<Platform, 'store'>, tokens: r
   await store.delete(tokens.flatMap(({ key, id }) => [key, tokenUseKey(id)]));
 }
 
-/** Milliseconds after which a revoked token is refused at the latest: the store's answer is reused so long. */
+/** A revoked token is refused after at most this time, milliseconds: the store's answer is reused for so long. */
 export const FRESH_MS = 5_000;
 /** Number of remembered tokens. Beyond it the least recently used one is forgotten, which costs a read. */
 const REMEMBERED = 1_000;
@@ -172,7 +175,10 @@ export class TokenReader {
     this.#platform = platform;
   }
 
-  /** Null for one that is unknown, revoked or expired. Throws `newer`, `corrupt`, and the store's errors. */
+  /**
+   * The token for a text; null for one that is unknown, revoked or expired by this machine's clock. Throws the store's
+   * errors, because an unreachable store proves nothing, and `newer` or `corrupt` for a token that can't be read.
+   */
   async find(text: string): Promise<Token | null> {
     if (!TOKEN_TEXT.test(text)) return null;
     const sha256 = hashOf(text);
@@ -188,7 +194,10 @@ export class TokenReader {
     return TOKEN_TEXT.test(text) && this.#known.get(hashOf(text))?.token != null;
   }
 
-  /** Even a new one. For texts that are mostly guesses: all callers share one listing per second. */
+  /**
+   * True if the store has a token with this text, even a new one. For texts that are mostly guesses: all callers share
+   * one listing per second, while each look-up would cost a read. Throws the store's errors.
+   */
   async isListed(text: string): Promise<boolean> {
     if (!TOKEN_TEXT.test(text)) return false;
     const key = tokenKey(hashOf(text));
@@ -255,7 +264,10 @@ interface Use {
   readonly written: number | null;
 }
 
-/** So that a person who revokes one knows whether it is in use. One small object per token and hour. */
+/**
+ * Remembers when tokens were used, so that a person who revokes one knows whether it is in use. Writes one small object
+ * per token and hour.
+ */
 export class TokenUses {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   readonly #uses = new Map<string, Use>();

@@ -42,7 +42,7 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
   return { ...overrides, code: code?.sha256 ?? null };
 }
 
-/** Under its hash, before the entry that refers to it, so that no worker finds it missing. */
+/** Stores the program under its hash before the entry refers to it, so that no worker finds it missing. */
 export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }

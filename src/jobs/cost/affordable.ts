@@ -46,7 +46,10 @@ export interface Submission {
 export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
   budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
 
-/** Throws `refused` for a missing price, an expected cost over the limit, or a used up monthly limit. */
+/**
+ * Throws `refused` if a submission's limit can't be enforced because a price is missing, if its expected cost exceeds
+ * the limit, or if the stack's monthly limit is used up.
+ */
 export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
   if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;

@@ -18,7 +18,7 @@ import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } fr
 /** Interval between cost checks by a watcher, milliseconds. */
 const EVERY_MS = 60_000;
 
-/** At most once a minute. One per process; it stores nothing. */
+/** Pauses jobs at their limit or the stack's, at most once a minute. One per process; it stores nothing. */
 export class CostGuard {
   readonly #platform: Platform;
   readonly #onTrouble: (job: string, error: Error) => void;
@@ -127,7 +127,10 @@ function isDue(view: JobView, now: number): boolean {
   return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
 }
 
-/** A pause doesn't stop tasks that only need to end. Of a retry's round counters show nothing: a listing decides. */
+/**
+ * True while tasks are still to begin: a pause doesn't stop tasks that only need to end. Reads counters, which may lag.
+ * They show nothing of a retry's round until its tasks begin, so then a listing decides.
+ */
 async function hasMore({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
   const known = counts.get(view.record.job) ?? [];
   if (countsSayMore(view, known)) return true;

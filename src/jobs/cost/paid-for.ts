@@ -61,7 +61,10 @@ export interface Least {
   readonly month: number;
 }
 
-/** The cheapest machine of the groups with ready tasks, or, if none is known, of all. Null without a price. */
+/**
+ * The cost of the cheapest machine that could continue the job: of the groups that have ready tasks or, if the counters
+ * know none, of all its groups. Null if a price isn't known.
+ */
 export function leastToGoOn(view: JobView, { counts, nextIn }: Pick<Standings, 'counts' | 'nextIn'>): Least | null {
   const mine = counts.get(view.record.job) ?? [];
   const { steps } = view.record.spec;

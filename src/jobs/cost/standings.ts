@@ -46,7 +46,10 @@ export function isLimited({ budget }: Platform, views: readonly JobView[]): bool
   return budget !== undefined && (budget.month !== null || views.some((view) => limitOf(view, budget) !== null));
 }
 
-/** Null if nothing has a price. The views must be all running jobs, so that idle time is shared correctly. */
+/**
+ * Compares the costs of jobs and of the stack's month with their limits; null if nothing has a price. Pass the views of
+ * all running jobs, so that time which machines spend on none of them is shared correctly.
+ */
 export async function standingsOf(platform: Platform, views: readonly JobView[]): Promise<Standings | null> {
   const { budget, clock } = platform;
   if (budget === undefined) return null;
@@ -151,7 +154,10 @@ export interface CostGround {
   readonly nextIn: (group: string) => NextMachine | null;
 }
 
-/** Prices, and the machines up since a given time: one read per worker. Null if nothing has a price. */
+/**
+ * The prices of some groups' machines, and the machines that were up since a given time: one read per worker, whatever
+ * the number of tasks. Null if nothing has a price.
+ */
 export async function costGround(
   platform: Platform,
   groups: readonly string[],
@@ -168,7 +174,10 @@ export async function costGround(
   return { now, machines, prices, nextIn, priceAt: (machine) => priceOf(hours, machine) };
 }
 
-/** Without machines that cost nothing, and the next ones' boot times. `others`: as for `prices` of a group. */
+/**
+ * The prices of the groups' machines, without those that cost nothing, and the boot times of their next ones. `others`:
+ * as for `prices` of a group.
+ */
 export async function pricesOf(
   platform: Platform,
   groups: readonly string[],

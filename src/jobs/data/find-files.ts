@@ -23,7 +23,7 @@ interface FindOptions {
   /** Globs matched against a file's path below its directory, or against its name if the glob has no slash. */
   readonly include: readonly string[];
   readonly exclude: readonly string[];
-  /** Skipped wherever it appears: the store's own, so that `upload .` doesn't upload the store into itself. */
+  /** A directory to skip everywhere: the store's own, so that `upload .` doesn't upload the store into itself. */
   readonly except?: string;
   /** Called with what is skipped: links to directories, and anything that is neither a file nor a directory. */
   readonly onIgnored?: OnIgnored;
@@ -143,7 +143,10 @@ function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): B
   });
 }
 
-/** Absolute and sorted. Throws `notFound` for an unreadable directory, a broken link, a name that isn't UTF-8. */
+/**
+ * The absolute paths of the files that a pattern matches, sorted. Skips nothing silently: throws `notFound` for a
+ * directory that can't be read, a broken link, and a name that isn't UTF-8.
+ */
 export async function matchFiles(
   pattern: string,
   { directory, dot }: { readonly directory: string; readonly dot: boolean },
@@ -194,7 +197,7 @@ type OnError = (path: string, error: unknown, done: Done) => void;
 const onGone: OnError = (path, error, done) =>
   fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
 
-/** A line feed in a name, for the matcher, whose wildcards match none: a lone surrogate, which no name contains. */
+/** Stands for a line feed in a name, as the matcher's wildcards match none. No file name has a lone surrogate. */
 const LINE_FEED = '\uDC0A';
 const hidden = (text: string): string => text.replaceAll('\n', LINE_FEED);
 const plain = (text: string): string => text.replaceAll(LINE_FEED, '\n');

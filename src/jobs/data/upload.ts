@@ -141,7 +141,10 @@ interface UploadFileOptions {
   readonly onProgress?: (bytes: number) => void;
 }
 
-/** Skipped if the key holds the same bytes. Throws `changed` for a modified file; the key keeps its content. */
+/**
+ * Puts one file with its checksum; skips it if the key already holds the same bytes. Throws `changed` if the file is
+ * modified meanwhile; the key then keeps its former content.
+ */
 async function uploadFile(
   store: ObjectStore,
   file: FoundFile,

@@ -231,7 +231,10 @@ export class Deliveries {
   #current: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
 
-  /** An aborted delivery is left to others. `passed`: for crash tests. `seen`: of `seen()` in an earlier process. */
+  /**
+   * When `signal` is aborted, a delivery in progress is left to other processes. `passed` is for crash tests. `seen` is
+   * the result of `seen()` in an earlier process.
+   */
   constructor(
     platform: Platform,
     signal: AbortSignal,
@@ -246,7 +249,7 @@ export class Deliveries {
     this.#passed = passed;
   }
 
-  /** A round of a watcher: rare if it is busy, but regular, so that no job waits for an idle grid. */
+  /** A watcher's round. Rounds are rare while it is busy, but regular, so that no job waits for an idle grid. */
   async look(busy: boolean): Promise<void> {
     const now = this.#platform.clock.monotonic();
     if (busy && now - this.#lookedAt < SELDOM_MS) return;
@@ -254,7 +257,10 @@ export class Deliveries {
     await this.round();
   }
 
-  /** Starts due or unclaimed deliveries. Returns how many are in progress or soon will be, without those that wait. */
+  /**
+   * Starts due deliveries and takes over unclaimed ones. Returns how many are in progress or soon will be, without
+   * those that failed and wait.
+   */
   async round(): Promise<number> {
     let left = 0;
     const seen = new Map<string, Seen>();

@@ -50,7 +50,7 @@ function localServices(platform: Platform): readonly Check[] {
   ];
 }
 
-/** The primitive of all coordination (law 2): of two puts of a name, exactly one creates the object. */
+/** Checks the primitive of all coordination (law 2): of two puts of a name, exactly one creates the object. */
 async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
   // A unique key, so that neither another process nor the leftover of a killed one interferes.
   const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
@@ -323,7 +323,7 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
   );
 }
 
-/** Of open jobs, and unreadable ones. Those of a closed job are its failures, reported already. */
+/** Dead letters of open jobs, and unreadable ones. Those of a closed job are its failures, reported already. */
 async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promise<Finding> {
   let closed = 0;
   const open = new Map<string, number>();

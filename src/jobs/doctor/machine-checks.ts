@@ -123,7 +123,10 @@ function availableMemory(): number {
   return kilobytes === undefined ? freemem() : Number(kilobytes) * 1_024;
 }
 
-/** Milliseconds. A service's check makes several requests, each with a handshake that may take seconds. */
+/**
+ * Milliseconds for a check. A service's check makes several requests, each with a handshake, which may take seconds on
+ * a busy machine or a slow link.
+ */
 const LIMIT_MS = 15_000;
 
 /** Runs checks in parallel and returns their results in order. A check that hangs or throws can't stop the others. */

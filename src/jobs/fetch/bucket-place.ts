@@ -21,7 +21,7 @@ import { checkFound, type OutputSource, refuseInput, verifiedBytes, verifiedChun
 
 /** Files up to this size are put in one request, larger ones as a resumable multipart upload. */
 const AT_ONCE = 8 * 2 ** 20;
-/** How long a check of our own claim stays valid, milliseconds; shutting another out waits twice as long. */
+/** How long a check of our own claim stays valid, milliseconds. To shut out another delivery takes twice as long. */
 const SURE_MS = 500;
 /** Attempts for one file that another process keeps overwriting. */
 const TRIES = 5;
@@ -42,7 +42,7 @@ export class BucketPlace implements Place {
   readonly #prefix: string;
   readonly #source: OutputSource;
   #generation = 0;
-  /** When it last saw its own claim: monotonic, and wall time, because only that continues in a machine's sleep. */
+  /** When this delivery last saw its own claim. Wall time too, as the monotonic clock stops while a machine sleeps. */
   #sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
 
   /** `prefix`: empty, or ending in a slash. */
@@ -166,7 +166,10 @@ export class BucketPlace implements Place {
     return (await this.#bucket.uploadStream(key, file.size, open, { metadata, signal, ifAbsent: true })).created;
   }
 
-  /** Throws `ShutOut` once shut out, after removing what it has put since, unless a later delivery names it. */
+  /**
+   * Throws `ShutOut` once this delivery is shut out. First removes what it has put since, unless a later delivery names
+   * it.
+   */
   async #checkPut(name: string, created: boolean): Promise<void> {
     if (await this.#isIn()) return;
     const [claims, manifest] = [await this.claims(), await this.read(MANIFEST)];

@@ -224,7 +224,10 @@ interface IntoDirectory {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A file appears once it is complete and verified; a correct one is kept. Throws `proof`, naming the task. */
+/**
+ * Fetches each output into its own file, which appears once it is complete and its checksum is verified. Keeps a
+ * correct existing file. Throws `proof`, naming the task, for an altered output.
+ */
 export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Names();
@@ -337,7 +340,10 @@ async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Pro
   }
 }
 
-/** Throws `refused` for a path that a link leads out of the directory. A link at the file's own path is replaced. */
+/**
+ * Throws `refused` if a link leads the path out of the directory, to a place that the user did not name. A link at the
+ * file's own path is replaced.
+ */
 function refuseLinksOut(directory: string, path: string): void {
   for (let parent = dirname(path); parent !== directory; parent = dirname(parent)) {
     let real: string;

@@ -255,7 +255,10 @@ async function settle(filling: Filling, planned: readonly Planned[], unmark: () 
   });
 }
 
-/** So that a reader of the whole place finds only this job's outputs. Keeps what others have written since. */
+/**
+ * Removes leftovers of earlier deliveries, so that a reader of the whole place finds only this job's outputs. Keeps
+ * what others have written since.
+ */
 async function removeLeft(
   { place, signal = new AbortController().signal }: Filling,
   earlier: readonly PlaceManifest[],

@@ -39,7 +39,10 @@ export interface Joining {
 
 type Sink = (bytes: Uint8Array) => Promise<void>;
 
-/** In task order. Throws `proof`, naming the task, for an altered output, and `HeaderRefused`. */
+/**
+ * Writes the outputs one after another, in task order. Throws `proof`, naming the task, for an altered output, and
+ * `HeaderRefused` for one that doesn't begin with the header that is kept once.
+ */
 export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
   const pieces = new PieceCollector(write);
   for await (const chunk of joinedChunks(joining)) await pieces.add(chunk);
@@ -87,7 +90,10 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
   return { output, bytes: small ? await verifiedBytes(source, task, file) : null };
 }
 
-/** It appears complete and verified; a file with exactly these bytes is kept. A device or pipe is written directly. */
+/**
+ * Joins the outputs into a file, which appears once it is complete and every checksum is verified. A file that already
+ * has exactly these bytes is kept. A device or pipe is written directly.
+ */
 export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
   const special = isSpecial(path);
   const directory = dirname(path);
@@ -112,7 +118,7 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
   }
 }
 
-/** Each section has its output's published checksum, and only the expected line ends are in between. */
+/** True if each section has its output's published checksum, with only the expected line ends in between. */
 async function isJoined({ source, tasks, join, tally, signal }: Joining, path: string): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null) return false;
@@ -161,7 +167,10 @@ async function sizeOf(path: string): Promise<number | null> {
 /** The metadata key that records which outputs an object was joined from, and how. */
 const JOINED = 'batchctl-joined';
 
-/** Appears whole. The same command resumes an interrupted upload; an object of exactly these outputs is kept. */
+/**
+ * Joins the outputs into one object, which appears whole. Repeating the command resumes an interrupted upload. An
+ * object already joined from exactly these outputs is kept.
+ */
 export async function joinIntoObject(joining: Joining, bucket: Bucket, key: string): Promise<void> {
   const recipe = await recipeOf(joining);
   const { tally, signal } = joining;
@@ -175,7 +184,7 @@ export async function joinIntoObject(joining: Joining, bucket: Bucket, key: stri
   else await joinByFile(joining, (path) => bucket.uploadFile(path, key, options));
 }
 
-/** Without header lines the size isn't known in advance: joins in a file in `TMPDIR` first. */
+/** Dropped header lines make the size unknown in advance, so the outputs are first joined in a file in `TMPDIR`. */
 async function joinByFile(joining: Joining, upload: (path: string) => Promise<unknown>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
   try {
@@ -217,7 +226,10 @@ async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recip
   return { text: hash.digest('hex'), outputs, bytes };
 }
 
-/** With the line end that a join adds after each. Reads only their ends, as S3 must know the size in advance. */
+/**
+ * An output's files, and the size of the line end that a join adds after each. Reads only their ends, because S3 must
+ * know the size in advance.
+ */
 async function withLineEnds(source: OutputSource, task: number, reads: boolean) {
   const { files } = await verifiedOutput(source, task);
   const ends: number[] = [];
@@ -250,7 +262,7 @@ const LONGEST_HEADER = 2 ** 20;
 /** Characters of a line shown in a message. */
 const SHOWN = 60;
 
-/** The output's own kind of line end; none if it already ends with one, or isn't text. */
+/** The line end that a join adds after an output: the kind its lines have. None if it ends with one, or isn't text. */
 function lineEndAfter(tail: Uint8Array): Uint8Array {
   const last = tail.at(-1);
   if (last === undefined || last === LF || !isText(tail)) return NOTHING;
@@ -298,7 +310,10 @@ export class HeaderRefused extends BatchctlError {
   }
 }
 
-/** Keeps the first non-empty output's header: the first line, in CSV with those that a quoted field spans. */
+/**
+ * Keeps the header of the first output that isn't empty, and drops it from the others. A header is the first line; in
+ * CSV also the following lines that a quoted field spans.
+ */
 export class HeaderOnce {
   readonly #source: OutputSource;
   readonly #quote: HeaderQuote;

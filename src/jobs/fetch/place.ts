@@ -66,7 +66,10 @@ export function manifestBytes({ files, ...head }: PlaceManifest): Uint8Array {
   return Buffer.from(`${JSON.stringify(head).slice(0, -1)},"files":[\n${lines}\n]}\n`);
 }
 
-/** Claims of deliveries, `<generation>/claim`, and what each publishes last. Engines skip names that begin with `_`. */
+/**
+ * The folder for the claims of deliveries in progress or interrupted: `<generation>/claim`, and next to it what that
+ * delivery publishes last. Engines that read a whole prefix skip names that begin with an underscore.
+ */
 export const CLAIMS = '_delivery';
 export const CLAIM = 'claim';
 
@@ -136,7 +139,10 @@ export function generationOf(name: string): number | null {
 /** Another delivery has shut this one out: it can't write any more. */
 export class ShutOut extends Error {}
 
-/** `by`: the job whose later delivery or state has the place; null: it belongs to no job any more. */
+/**
+ * The place belongs to another delivery, which began later or delivers a later state. `by`: that delivery's job; null:
+ * the place belongs to no job any more.
+ */
 export class Superseded extends BatchctlError {
   readonly by: PlaceManifest | null;
 

@@ -54,7 +54,10 @@ export function parseTarget(text: string, place: TargetPlace): FetchTarget {
   return { kind: 'file', path: stats === null ? path : realpathSync(path), text };
 }
 
-/** What is at the path. Throws `usage` if it, or the directory to create it in, can't be written. Only looks. */
+/**
+ * What is at a path that is to be written. Throws `usage` if the path, or the directory to create it in, can't be
+ * written. It only looks: the file system may still refuse the write.
+ */
 function requireWritable(path: string, text: string): Stats | null {
   let at = path;
   try {
@@ -87,7 +90,10 @@ function existingParent(path: string): string {
   return at;
 }
 
-/** Throws `full` if so many bytes don't fit. A file or filled directory isn't judged: it may be replaced or kept. */
+/**
+ * Throws `full` if about so many bytes don't fit on the target's file system. A file, and a directory with files, are
+ * not judged: they may be replaced or kept.
+ */
 export function requireRoom(target: FetchTarget, bytes: number): void {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
   const { path, text } = target;
@@ -175,7 +181,10 @@ export function draftIn(directory: string): string {
   return join(directory, `.batchctl-${randomId(16)}.part`);
 }
 
-/** At least an hour old by the file system's clock, as this machine's may differ from it (a network drive). */
+/**
+ * Removes drafts that killed fetches left, if they are at least an hour old by the file system's clock: a network
+ * drive's may differ from this machine's, by which an active draft could look old.
+ */
 export async function removeStaleDrafts(directory: string): Promise<void> {
   const drafts = (await readdir(directory)).filter((name) => DRAFT.test(name));
   if (drafts.length === 0) return;

@@ -80,7 +80,10 @@ async function isOwnFile({ files, copies }: OwnInputs, path: string): Promise<bo
   return alike.some(({ checksum }) => checksum === found);
 }
 
-/** Checked against what was published. Throws `proof`, naming the task; `corrupt` if it is another task's. */
+/**
+ * A task's output, after a check of its files' sizes and checksums against what was published. Throws `proof`, naming
+ * the task; `corrupt`, naming both, if it is another task's.
+ */
 export async function verifiedOutput(source: OutputSource, task: number): Promise<Output> {
   const output = await readOutput(source.store, source.job, source.step, task);
   if (output === null) {

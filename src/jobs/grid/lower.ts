@@ -11,7 +11,9 @@ export interface GroupLower {
   readonly group: string;
   readonly from: number;
   readonly to: number;
-  /** On-demand instances that remain, as in the profile, after those for spot ended. Null: there were none. */
+  /**
+   * On-demand instances that remain, as the profile asks, after those that replaced spot ended. Null: there were none.
+   */
   readonly onDemand: number | null;
 }
 
@@ -21,7 +23,10 @@ export interface Lowered {
   readonly short: ReadonlyMap<string, Seen>;
 }
 
-/** Milliseconds without instances and work: about an idle worker's stay, and until SQS's counts are correct. */
+/**
+ * Milliseconds that a group may lack instances and have no work: about as long as an idle worker stays, and until a
+ * queue's counts (SQS: approximate, up to a minute late) are correct.
+ */
 const SHORT_MS = 10 * 60_000;
 
 /**

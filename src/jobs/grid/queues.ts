@@ -5,7 +5,7 @@ import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import { readJob } from '../journal.ts';
 
-/** The profile's; without any, those with a size, those that open jobs name, and `default`. */
+/** The profile's groups; without any, those with a size, those that open jobs name, and `default`. */
 export async function knownGroups({ store, groups: own }: Platform): Promise<readonly string[]> {
   if (own !== undefined) return own;
   const groups = new Set(['default']);
@@ -47,7 +47,10 @@ export async function anyWaits(platform: Platform, groups: Iterable<string>): Pr
   return false;
 }
 
-/** Leased messages stay. Null if the service gives no number. Open jobs' undecided tasks will be re-sent. */
+/**
+ * Deletes a group's waiting messages (of one job, if given); leased ones stay. Returns their number; null if the
+ * service doesn't say. Nothing is lost: undecided tasks of open jobs are then missing and will be re-sent.
+ */
 export async function purgeQueue(platform: Platform, group: string, job: string | null): Promise<number | null> {
   const queue = await platform.queue(group);
   return await queue.purge(job === null ? {} : { match: (body) => jobOf(body) === job });

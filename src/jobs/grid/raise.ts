@@ -63,7 +63,10 @@ export interface RaiseOptions {
   readonly again?: ReadonlyMap<number, number>;
 }
 
-/** At most one request each; never lowers one (law 9). An unreadable group is a result: it fails no submission. */
+/**
+ * Raises each group of the jobs to what its work needs, with at most one request each; never lowers one (law 9). A
+ * group that can't be read or raised is part of the result: it doesn't fail a submission.
+ */
 export async function raiseGroups(
   platform: Platform,
   views: readonly JobView[],
@@ -201,7 +204,10 @@ export class Raiser {
     this.#platform = platform;
   }
 
-  /** Nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in `RaiseOptions`. */
+  /**
+   * Returns what it did; nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in
+   * `RaiseOptions`.
+   */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
@@ -234,7 +240,7 @@ interface RaiseWaitingOptions {
   readonly onTrouble: (job: string, error: Error) => void;
 }
 
-/** For waiting work (law 9), such as that of a next step. Once a minute. */
+/** Raises groups that have too few instances for waiting work (law 9), such as a next step's. Once a minute. */
 export class WaitingRaiser {
   readonly #platform: Platform;
   readonly #options: RaiseWaitingOptions;
@@ -290,10 +296,16 @@ interface StandInAsked {
   readonly paid: () => Promise<number>;
 }
 
-/** What an on-demand instance costs in spot instances: spot typically saves two thirds (EC2: spot). */
+/**
+ * The assumed price of an on-demand instance in spot instances: spot saves up to 90 %, and typically two thirds (EC2:
+ * spot).
+ */
 export const AS_SPOT = 3;
 
-/** Null: no more than now. Reads the latest activities only if a job with a deadline lacks instances. */
+/**
+ * How many of a group's instances should be on demand from now on; null: no more than now. Reads the group's latest
+ * activities only if instances are missing for a job with a deadline.
+ */
 export async function onDemandNeeded(
   group: WorkerGroup,
   { onDemand, machines, min, max }: GroupStatus,

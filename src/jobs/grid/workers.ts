@@ -37,7 +37,10 @@ function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWo
   return lost ? { ...worker, state: 'lost' } : worker;
 }
 
-/** By id or unique prefix; of an instance's id, its last worker. Throws `notFound`, and `usage` if ambiguous. */
+/**
+ * The worker with that id or unique prefix; for an instance's id, its last worker. Throws `notFound`, or `usage` for an
+ * ambiguous prefix.
+ */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
   const there = workers.filter(({ host }) => host === text && /^i-[0-9a-f]+$/.test(text));
@@ -57,7 +60,7 @@ export async function findWorker(platform: Platform, text: string): Promise<Ledg
   return found;
 }
 
-/** Finish its tasks and leave, or return its tasks and leave. Throws `notFound` if it isn't up. */
+/** Orders a worker to finish its tasks or to return them, and then leave. Throws `notFound` if it isn't up. */
 export async function orderWorker(platform: Platform, text: string, order: 'drain' | 'stop'): Promise<LedgerWorker> {
   const worker = await findWorker(platform, text);
   const [group = worker.group] = worker.group.split(',');
@@ -110,7 +113,10 @@ export async function joinWorkers(
   return { rows: [...rows, ...without], unread };
 }
 
-/** Lost if no group holds its instance and a heartbeat is missing: it may run on an instance outside of groups. */
+/**
+ * Marks a worker as lost before four heartbeats are missing if no group holds its instance any more. One must be
+ * missing, because the worker may run on an instance outside of groups.
+ */
 function asGone(worker: SeenWorker): SeenWorker {
   return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
 }
@@ -133,7 +139,10 @@ async function machinesOf(platform: Platform, group: string) {
   }
 }
 
-/** As of its last heartbeat. An instance id stands for its last worker, and has its own boot log. Throws `notFound`. */
+/**
+ * A worker's logs as of its last heartbeat, even if the ledger no longer knows it. An instance id stands for its last
+ * worker; an instance's boot log is stored under its own id. Throws `notFound`.
+ */
 export async function readWorkerLogs(platform: Platform, text: string): Promise<WorkerLogs> {
   const { worker, host } = await placesOf(platform, text);
   const read = async (key: string): Promise<string | null> => {
