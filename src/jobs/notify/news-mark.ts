@@ -7,7 +7,7 @@ import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { toldOf, toldOfFiring } from './receivers.ts';
 
-/** About a firing, with all that its notification needs: the schedule may be gone by then. */
+/** A mark about a firing. It has all that the notification needs, because the schedule may be gone by then. */
 interface FiringNews {
   readonly format: 1;
   readonly event: NewsEvent;

@@ -15,7 +15,10 @@ export interface Told extends Receiver {
 
 type Here = Pick<Platform, 'notices' | 'remote'>;
 
-/** The job's own and the profile's, each once, if this process may notify them; none for a rehearsal. */
+/**
+ * The receivers of a job's own list and the profile's, each once; none for a rehearsal. Those that this process may not
+ * notify for a job are left to others.
+ */
 export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   const { notices } = here;
   if (notices === undefined || (record.rehearsal ?? null) !== null) return [];
@@ -23,7 +26,10 @@ export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
-/** For a firing that did not happen: of the schedule's job and the profile, without those bound to one machine. */
+/**
+ * The receivers in a schedule's job and the profile for a firing that did not happen, without those bound to one
+ * machine.
+ */
 export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
   const { notices } = here;
   if (notices === undefined) return [];
@@ -38,7 +44,10 @@ export function shownReceiver(to: string): string {
   return pathname === '/' ? origin : `${origin}/...`;
 }
 
-/** Receivers that use the machine of remote workers or managers: anyone may submit such a job. Throws `jobFile`. */
+/**
+ * Throws `jobFile` for receivers that would use the machine of remote workers or managers: anyone who may submit can
+ * write such a job.
+ */
 export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
   for (const { to, secret } of remote ? notify : []) {
     if (isProgram(to)) {

@@ -12,7 +12,7 @@ import { shownReceiver, type Told, toldOf } from './receivers.ts';
 /** Each point is passed right after what it names: crash tests stop the notifying process there. */
 export type TellPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
 
-/** One try to notify a receiver, made by the process that claims its number. A failure is written into it. */
+/** One try to notify one receiver of one event, by the process that claims its number. A failure is written into it. */
 interface TryRecord {
   readonly format: 1;
   readonly id: string;
@@ -135,7 +135,10 @@ interface Untold {
   readonly next: string | null;
 }
 
-/** Receivers that could not be notified. One listing, if there are any; a recent try may still be in progress. */
+/**
+ * The receivers that could not be notified of a job's events. One listing, if there are receivers; a recent try may
+ * still be in progress.
+ */
 export async function untoldOf(platform: Platform, view: JobView): Promise<readonly Untold[]> {
   const receivers = toldOf(platform, view.record);
   if (receivers.length === 0) return [];

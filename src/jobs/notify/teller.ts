@@ -30,9 +30,14 @@ interface TellerOptions {
   readonly signal?: AbortSignal;
   /** Called with receivers that could not be notified. */
   readonly onTrouble: (error: BatchctlError) => void;
-  /** True: once a minute checks for what only counters show: a projected delay, a job that doesn't start. */
+  /**
+   * True: checks once a minute for what only counters show: a projection past the deadline, a job that doesn't start.
+   */
   readonly watchful: boolean;
-  /** True: a manager or tick, which removes marks. Otherwise only if all processes know the same receivers. */
+  /**
+   * True: a manager or tick, which removes marks once all receivers were notified. Others remove them only if all
+   * processes know the same receivers.
+   */
   readonly keeper?: boolean;
   readonly passed?: ((point: TellPoint) => void) | undefined;
   /** The result of `late()` in an earlier process. */
@@ -48,7 +53,10 @@ const AGAIN_MS = 60_000;
 /** Jobs read, and notified of, at a time: a thousand may end in one minute, and receivers may hang. */
 const AT_ONCE = 8;
 
-/** Next to its process's other work. The store records what was sent, so all of its state can be read again. */
+/**
+ * Notifies people of events, next to the other work of its process. The store records what was sent, so all of its
+ * state can be read again.
+ */
 export class Teller {
   readonly #platform: Platform;
   readonly #options: TellerOptions & { readonly signal: AbortSignal };

@@ -7,7 +7,10 @@ import { claimRun, keyedOf } from '../run-keys.ts';
 /** An uncommitted submission is left alone for a day, as its submitter may still be splitting. */
 export const ABANDONED_MS = 24 * 3_600_000;
 
-/** job.json first, so that nothing half-deleted counts; open marks last. A job.json that records the discard stays. */
+/**
+ * Deletes the objects of a job that will never be committed: job.json first, so that nothing half-deleted counts; the
+ * open marks last, so that the next look completes an interrupted deletion. A job.json that records the discard stays.
+ */
 export async function discardJob(store: ObjectStore, job: string): Promise<void> {
   const key = jobKey(job);
   const stays = await saysDiscarded(store, job);

@@ -49,7 +49,10 @@ function keysRead(record: JobRecord | null, location: string): readonly string[]
   });
 }
 
-/** A mark may outlive its job's close. A retry's precedes its entry, and counts unless that never came. */
+/**
+ * A mark may outlive the close that should have deleted it. A retry's mark precedes its entry, and counts as open
+ * unless that entry never came because the retry died.
+ */
 async function isOpenBy(
   store: ObjectStore,
   record: JobRecord,
@@ -74,7 +77,10 @@ export function refuseRead(key: string, job: string, act: string): BatchctlError
 
 const NAMED = 5;
 
-/** Of one group or of any: what they need must stay. No bucket: none; an unreadable store is an error. */
+/**
+ * Throws `refused`, naming the open jobs of one group or of any: what they need must stay. Where there is no bucket
+ * there are none; a store that can't be read is an error.
+ */
 export async function requireNoneOpen(platform: Platform, group: string | null, act: string): Promise<void> {
   const jobs = await openJobs(platform, group);
   const [first] = jobs;

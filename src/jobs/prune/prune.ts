@@ -39,7 +39,10 @@ export interface Pruned {
   readonly total: Removed;
 }
 
-/** One by one, then leftovers. May run concurrently and be interrupted. `olderThan` in milliseconds. */
+/**
+ * Removes the chosen jobs one by one, then leftovers. Several may run at once, and any may be interrupted; the next one
+ * continues. `olderThan` in milliseconds.
+ */
 export async function prune(
   platform: Platform,
   choice: PruneChoice,
@@ -110,7 +113,10 @@ type Seen =
   | { readonly kind: 'unreadable'; readonly job: string; readonly detail: string }
   | { readonly kind: 'job'; readonly view: JobView; readonly code: readonly string[]; readonly proof: boolean };
 
-/** Closed longer than `olderThan` milliseconds ago. Holds a few jobs' journals at a time; one line per job. */
+/**
+ * Finds jobs that closed more than `olderThan` milliseconds ago and may be removed. Holds the records and journals of a
+ * few jobs at a time; the result has one line per job.
+ */
 export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
   const { store, clock } = platform;
   const now = clock.now();

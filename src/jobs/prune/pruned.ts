@@ -28,7 +28,10 @@ export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark)
   return `sha256:${crypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
-/** Null if it isn't pruned, or a prune ended right after its entry. Throws `corrupt` for an altered mark. */
+/**
+ * The mark of a pruned job; null for one that isn't pruned, or whose prune ended right after its journal entry. Throws
+ * `corrupt` for an altered mark.
+ */
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
   const bytes = await store.read(key);
@@ -44,7 +47,10 @@ export function prunedText({ who, when }: NonNullable<JobView['pruned']>): strin
   return `pruned on ${when.slice(0, 10)} by ${who}`;
 }
 
-/** Throws `notFound`; `what` is the request: `its outputs`. Otherwise readers would report something missing. */
+/**
+ * Throws `notFound` for a pruned job; `what` is the request, such as `its outputs`. For commands that read outputs,
+ * which would otherwise report something missing.
+ */
 export function refusePruned(view: JobView, what: string): void {
   if (view.pruned !== null) throw prunedError(view.record.job, view.pruned, `${what} are gone`);
 }

@@ -69,7 +69,7 @@ export async function rollGroup(options: RollOptions): Promise<number> {
   return replaced;
 }
 
-/** Those already leaving come first, so that an interrupted roll continues; then those with the least to finish. */
+/** Instances already leaving come first, so that an interrupted roll continues; then those with the least to finish. */
 function chosen({ old, workerOf }: Seen, size: number): readonly MachineSeen[] {
   const rank = ({ instance }: MachineSeen): number => {
     const worker = workerOf.get(instance);

@@ -125,7 +125,7 @@ export class StackRelease {
     return this.#lifted(release, anew || created || missing.length > 0);
   }
 
-  /** Throws `refused` if there is none, or its bundle is gone. */
+  /** The release that a rollback leads to. Throws `refused` if there is none, or its bundle is gone. */
   async before(): Promise<{ readonly current: Release; readonly before: Release }> {
     const current = await this.current();
     const before = current === null ? null : await releaseBefore(this.#o.store, current);
@@ -352,7 +352,10 @@ export interface Bundle {
   readonly version: string;
 }
 
-/** No source maps, no compiled code (of another machine), no node_modules (only the local profile needs it). */
+/**
+ * Leaves out source maps, compiled code (it belongs to another machine) and node_modules (only the local profile needs
+ * it).
+ */
 const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 
 /** Additional files of the manager's page. */

@@ -116,7 +116,10 @@ const MOST_A_ROUND = 100;
 /** An awaited input must be unchanged for this long. */
 const STILL_MS = 1_000;
 
-/** Oldest first per schedule. A failed firing is a result: later rounds retry it until its catch-up ends. */
+/**
+ * Fires what is due and has not run, oldest first for each schedule. A failed firing is a result: later rounds retry it
+ * until its catch-up ends, and others continue.
+ */
 export async function fireDue(
   platform: Platform,
   schedules: readonly Schedule[],
@@ -199,7 +202,7 @@ async function standsStill(
   return again.digest === digest;
 }
 
-/** Whose catch-up ended after `from` and up to `until`. At most `most` per schedule. */
+/** Firings missed for good: their catch-up ended after `from` and up to `until`. At most `most` per schedule. */
 export async function missedFirings(
   { store }: Pick<Platform, 'store'>,
   schedules: readonly Schedule[],

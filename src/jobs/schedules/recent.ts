@@ -19,7 +19,7 @@ export interface Period extends Firing {
 /** The state and job of a run key, if the caller knows them: they need not be read. */
 type KnownRun = (runKey: string) => Pick<Period, 'state' | 'job'> | undefined;
 
-/** Newest first: those since it was created, and earlier ones that a person ran. */
+/** The last `count` periods, newest first: those since the schedule was created, and earlier ones that a person ran. */
 export async function recentPeriods(
   platform: Pick<Platform, 'store' | 'clock'>,
   schedule: Schedule,

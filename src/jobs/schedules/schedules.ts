@@ -14,7 +14,9 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { CodeArchive } from '../code-archive.ts';
 
-/** Null if it doesn't exist or was removed. Throws `newer`, or `corrupt` for an unreadable journal. */
+/**
+ * Returns null if the schedule doesn't exist or was removed. Throws `newer`, or `corrupt` for an unreadable journal.
+ */
 export async function readSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule | null> {
   return foldSchedule(name, await readEntries(store, name));
 }
@@ -26,7 +28,10 @@ export async function mustReadSchedule(store: Pick<ObjectStore, 'read'>, name: s
   throw new BatchctlError('notFound', `there is no schedule ${name}`, { hint: 'batchctl schedule ls' });
 }
 
-/** Appends what `decide` returns (null: nothing); decides again if the number is taken (law 2). */
+/**
+ * Appends the entry that `decide` returns for the current schedule; for null, nothing. If another entry takes the
+ * number, reads and decides again (law 2). Returns the resulting schedule.
+ */
 async function changeSchedule(
   platform: Pick<Platform, 'store' | 'clock' | 'who'>,
   name: string,
@@ -114,7 +119,10 @@ export interface AddedSchedule extends ChangedSchedule {
   readonly before: Schedule | null;
 }
 
-/** Its program first. Safe to repeat. Throws `refused` if another has the name, unless it is to be replaced. */
+/**
+ * Creates a schedule, writing its program first, so that no firing can miss it. Repeating the call changes nothing.
+ * Throws `refused` if another schedule has the name, unless it is to be replaced.
+ */
 export async function addSchedule(
   platform: Platform,
   name: string,

@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { JobSpec, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
 import { JOB_DEFAULTS } from './normalize.ts';
 
-/** YAML that `parseJobFile` reads as the same spec. Sizes in bytes, durations in seconds. */
+/** Writes a spec as YAML that `parseJobFile` reads as the same spec. Sizes are in bytes, durations in seconds. */
 export function formatJobFile(spec: JobSpec): string {
   return stringify(jobFileOf(spec), { lineWidth: 110 });
 }

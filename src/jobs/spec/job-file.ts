@@ -15,7 +15,10 @@ export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 
 
 const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` prints their JSON Schema';
 
-/** With every default. Throws one `jobFile` with each mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`. */
+/**
+ * Parses a job file (YAML 1.2 or JSON) into its spec, with every default filled in. Throws one `jobFile` error that
+ * names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
+ */
 export function parseJobFile(text: string, where: { readonly file: string }): JobSpec {
   const { value, problems, locate } = readYaml(text, keptAsWritten);
   if (value === undefined && problems.length > 0) throw problemsError('jobFile', where.file, problems, locate, HINT);
@@ -78,7 +81,7 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   return parseJobFile(text, { file: path });
 }
 
-/** Null: nothing. Stops at the first excess, because an alias may expand to very much. */
+/** What exceeds a job's limits, or null. Stops at the first excess, because an alias may expand to very much. */
 function excessOf(job: unknown): Problem | null {
   for (const field of ['steps', 'notify'] as const) {
     const { length } = itemsOf(looseMap(job)?.[field]);

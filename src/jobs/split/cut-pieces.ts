@@ -257,7 +257,10 @@ class StoreQueue {
   }
 }
 
-/** No piece can exist under a new id. Moves the file of a large piece into the store if possible. */
+/**
+ * Stores a job's pieces. Its id is new, so no piece can exist already. Moves a large piece's file into the store if
+ * possible.
+ */
 export function storePieces(store: Pick<ObjectStore, 'put' | 'uploadFile'>, job: string): StorePiece {
   return async ({ n, size, checksum, body }) => {
     const key = pieceKey(job, n);

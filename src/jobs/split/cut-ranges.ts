@@ -387,7 +387,10 @@ async function headerLength(input: RangeInput, split: RecordSplit, options: Rang
   return 0;
 }
 
-/** They share one buffer: a chunk is invalid once the next is requested. `whole`: all of them will be. */
+/**
+ * An input in chunks, which share one buffer: a chunk is invalid once the next is requested. `whole`: all will be
+ * requested.
+ */
 async function* chunksOf(
   { source, random, size }: RangeInput,
   chunkSize: number,

@@ -26,7 +26,8 @@ async function* gunzip(name: string, stored: AsyncIterable<Buffer>): AsyncGenera
   let read = 0;
   /** The end of the last byte that isn't zero. */
   let data = 0;
-  // zlib drops what follows a zero after a member: zeros wait here, and are data if zlib stops before `data`.
+  // zlib treats a zero after a member as the end and drops the rest. So zeros wait here until more is read: if zlib
+  // then stops before `data`, they were not padding.
   async function* withZerosLast(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       const waiting = read - data;
@@ -77,7 +78,7 @@ const BLOCK = 128 * 1024;
 /** Bytes read first of a frame: the magic number and one more. */
 const FRAME_START = 5;
 
-/** By the C library's streaming decoder, at most one block per call, so that the output always fits. */
+/** Decodes frames with the C library's streaming decoder, at most one block per call, so that output always fits. */
 class FrameReader {
   readonly #name: string;
   readonly #zstd: ZstdLibrary;

@@ -25,7 +25,10 @@ export interface FileSource extends SplitSource {
   readonly pin: FilePin;
 }
 
-/** The caller must `close` it. Throws `notFound` if it is missing or unreadable, `usage` if it isn't a regular file. */
+/**
+ * Opens a local file for cutting; the caller must `close` it. Throws `notFound` if it doesn't exist or can't be read,
+ * `usage` if it isn't a regular file (a directory, a device).
+ */
 export function openFileSource(index: number, path: string, name = path): FileSource {
   const fd = open(path, name);
   const stat = fstatSync(fd, { bigint: true });

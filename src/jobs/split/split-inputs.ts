@@ -47,7 +47,10 @@ const CHUNK = 1024 * 1024;
 /** As S3's guide to performance advises: 8 to 16 MiB a request. */
 const REMOTE_CHUNK = 8 * 1024 * 1024;
 
-/** Smaller objects take a second or two, and faults are then found before submission. */
+/**
+ * Smaller objects are read in a second or two, and then faults are found before the job is submitted. In quoted CSV, a
+ * few records tell where they end.
+ */
 const WINDOWS: Windows = { from: 64 * 1024 * 1024, first: 16 * 1024, largest: 1024 * 1024 };
 
 /** Bytes cut before timers and signals get a turn. */

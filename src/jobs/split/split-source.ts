@@ -97,7 +97,10 @@ const PACKED = [
 /** Bytes of the beginning that are enough to detect these. */
 const BEGINNING = 262;
 
-/** Refuses inputs without line ends that the split knows, naming a converter. Null: it accepts any bytes. */
+/**
+ * For splits that cut text at line ends: refuses inputs without line ends that they know, and names the command that
+ * converts them. Null for splits that accept any bytes.
+ */
 export function textHead(split: SplitSpec): LookAtHead | null {
   const { by } = split;
   if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list') return null;

@@ -173,7 +173,10 @@ async function readObjectRanges(
   }
 }
 
-/** Without its header, writing nothing. Throws `CutRefused` for a cut within a record, `changed` for another input. */
+/**
+ * Reads a part again whose cuts were assumed, without its header, and writes nothing. Throws `CutRefused` if a cut is
+ * within a record, `changed` if the input isn't the one that the job was accepted with.
+ */
 export async function recheckCuts(
   part: RangePart,
   input: JobInput,
@@ -248,7 +251,8 @@ async function withTarget(
   fill: (write: (bytes: Uint8Array) => void) => Promise<void>,
   check: CutCheck | null = null,
 ): Promise<number> {
-  // Keeps the file's pages from task to task: three times as fast. ext4 syncs one truncated first (auto_da_alloc).
+  // Overwrite and truncate at the end: a slot's file keeps its pages from task to task, which is three times as fast.
+  // Also, ext4 writes a file that was truncated first to disk when it is closed (auto_da_alloc).
   const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT, 0o600);
   let written = 0;
   try {

@@ -21,7 +21,7 @@ interface StoreSource extends SplitSource {
 /** How many prefetched ranges are kept at most, and bytes of them. */
 const KEPT = { blocks: 32, bytes: 48 * 1024 * 1024 };
 
-/** Pinned by its ETag; `known`: the result of an earlier look-up. Throws `notFound` if it doesn't exist. */
+/** Opens an object of the store, pinned by its ETag. `known`: the result of an earlier look-up. Throws `notFound`. */
 export async function openStoreSource(
   index: number,
   store: Pick<ObjectStore, 'head' | 'read' | 'get'>,
@@ -137,7 +137,10 @@ export function versionReader(bucket: Bucket, version: string | null): Pick<Obje
   };
 }
 
-/** Pinned by its version if the bucket keeps versions, otherwise by its ETag. Throws `notFound`. */
+/**
+ * Opens an object as an input, pinned by its version if the bucket keeps versions, so that later writes can't affect
+ * the job; otherwise by its ETag. Throws `notFound` if it doesn't exist.
+ */
 export async function openBucketSource(
   index: number,
   bucket: Bucket,

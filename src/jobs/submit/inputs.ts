@@ -30,7 +30,10 @@ interface BucketTarget {
   readonly name: string;
 }
 
-/** One, or all below a prefix; not the empty objects that consoles create. Throws `usage`, `notFound`. */
+/**
+ * The objects that `s3://BUCKET/KEY` stands for: one, or all below a prefix that ends in `/` or `*`. Skips the empty
+ * objects that consoles create for directories. Throws `usage` for an invalid name, `notFound` for an empty prefix.
+ */
 async function bucketTargets(name: string, open: OpenBucket): Promise<readonly BucketTarget[]> {
   const uri = parseS3Uri(name);
   if (uri === null) {
@@ -114,7 +117,10 @@ export interface InputPlace {
   readonly stdin: Readable | null;
   /** How the inputs will be cut. Inputs taken whole are not opened, however many there are. */
   readonly split: SplitSpec;
-  /** If workers can't read this machine's files: their checksums, under which they are put. Null: read in place. */
+  /**
+   * Provides the checksums under which files are put, if workers can't read this machine's. Null: files are read in
+   * place.
+   */
   readonly checksums: FileChecksums | null;
   /** For a remote caller: the files that it put, so that no path is read here. Null: paths are this machine's. */
   readonly attached: readonly AttachedInput[] | null;
@@ -321,7 +327,7 @@ function matchesNothing(name: string, hint: string): BatchctlError {
   return new BatchctlError('notFound', `the input ${name} matches nothing`, { hint });
 }
 
-/** For a path, pattern or directory of a remote caller's machine. Throws `usage` if there are none. */
+/** What a remote caller put for a path, pattern or directory of its machine. Throws `usage` if there is nothing. */
 function attachedFor(name: string, attached: readonly AttachedInput[]): readonly AttachedInput[] {
   const found = attached.filter(({ asked }) => asked === name);
   if (found.length > 0) return found;
@@ -330,7 +336,10 @@ function attachedFor(name: string, attached: readonly AttachedInput[]): readonly
   });
 }
 
-/** Throws `usage` if its key isn't one of data, `changed` if its bytes differ from what the caller stated. */
+/**
+ * Opens an attached input in the store. Throws `usage` if its key isn't one of data, `changed` if its bytes differ from
+ * what the caller stated.
+ */
 async function openAttached(
   index: number,
   store: ObjectStore,

@@ -26,7 +26,11 @@ interface UploadInputsOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** Those that other machines' workers read; returns all, pinned. Resumable. Throws `changed`. */
+/**
+ * Puts the local inputs that workers on other machines will read, and returns all inputs with their pins. Keeps what is
+ * already there, so submitting again resumes an interrupted upload. Throws `changed` for a file that is modified
+ * meanwhile.
+ */
 export async function uploadInputs(
   store: Pick<ObjectStore, 'head' | 'uploadFile' | 'delete'>,
   inputs: readonly FoundInput[],
