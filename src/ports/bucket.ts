@@ -18,7 +18,10 @@ export interface Bucket {
   /** `s3://NAME` */
   readonly location: string;
 
-  /** Of one version, if given; null if it provably doesn't exist. Throws `refused` for an archived object. */
+  /**
+   * The facts of an object, or of one version; null if it provably doesn't exist. Throws `refused` for an archived
+   * object that must be restored first.
+   */
   head(key: string, version?: string | null): Promise<BucketObject | null>;
 
   /** Like the store's. `version` reads that version, whatever came after it. */
@@ -48,7 +51,9 @@ export interface Bucket {
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
 
-  /** Replaces an existing object. Throws `notFound` if there is none to copy, `changed` in a race. */
+  /**
+   * Copies within the bucket, replacing an existing object. Throws `notFound` without a source, `changed` in a race.
+   */
   copy(from: string, to: string): Promise<PutResult>;
 }
 

@@ -53,7 +53,10 @@ export interface Ledger {
    */
   attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]>;
 
-  /** Seen since `since` (milliseconds), newest first. `shared`: one of many asks; may be some seconds old. */
+  /**
+   * Workers seen since `since` (milliseconds since the epoch), newest first. `shared`: for one of many workers that all
+   * ask; the answer may be some seconds old.
+   */
   workers(filter: {
     readonly group?: string;
     readonly since?: number;
@@ -86,7 +89,10 @@ export interface LedgerJob {
   readonly pruned?: boolean;
 }
 
-/** `failedAttempt` will be retried; `failed` is for good in its round; `interrupted` was returned, no failure. */
+/**
+ * The result of an attempt. `running` marks its start. `failedAttempt` will be retried; `failed` is for good in its
+ * round; `interrupted` was returned and is not a failure; `done` was published.
+ */
 export type AttemptOutcome = 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted';
 
 export interface AttemptEvent {

@@ -1,4 +1,7 @@
-/** If a group started it and may terminate it. Only informs and obeys; the worker decides (law 6). */
+/**
+ * The machine that a worker runs on, if a group started it and may terminate it. This port only informs and obeys; the
+ * worker decides whether and when to leave (law 6).
+ */
 export interface Machine {
   /** The instance's id, used as the host name. */
   readonly instance: string;
@@ -12,7 +15,10 @@ export interface Machine {
   /** Whether it belongs to a group; otherwise the group operations below have no effect. */
   readonly inGroup: boolean;
 
-  /** Null: none. Cheap: called every few seconds. Never throws because the service doesn't respond. */
+  /**
+   * The notice for this machine, or null. Cheap: called every few seconds. A service that doesn't respond throws
+   * nothing.
+   */
   notice(): Promise<Notice | null>;
 
   /**
@@ -22,7 +28,7 @@ export interface Machine {
    */
   protect(on: boolean): Promise<boolean>;
 
-  /** While the worker finishes, the group's wait starts again (Auto Scaling: RecordLifecycleActionHeartbeat). */
+  /** Restarts the group's wait while the worker finishes its tasks (Auto Scaling: RecordLifecycleActionHeartbeat). */
   holdOn(): Promise<void>;
 
   /** The worker has left, so the termination may continue (Auto Scaling: CompleteLifecycleAction). */

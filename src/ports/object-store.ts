@@ -85,7 +85,7 @@ export interface ListOptions {
 
 export interface UploadOptions extends PutOptions {
   readonly consume?: boolean;
-  /** After all bytes were read, before the object appears: may throw to prevent it. Not with `consume`. */
+  /** Called once all bytes were read, before the object appears: if it throws, none appears. Not with `consume`. */
   readonly check?: () => Promise<void>;
   readonly signal?: AbortSignal;
   /** Called when bytes have been stored, with the total so far; at least once, at the end. */
@@ -116,7 +116,7 @@ export interface ObjectStream {
  * store compares them with the signed checksum, and the object appears only when complete.
  */
 export interface DirectUploads {
-  /** Null: put in one request; otherwise the size of its parts, the last of which may be smaller. */
+  /** The size of an object's parts, the last of which may be smaller; null: it is put in one request. */
   partSize(size: number): number | null;
 
   /** For an object put in one request. */

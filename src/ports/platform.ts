@@ -57,7 +57,7 @@ export interface Platform {
   leavesAtRisk?(group: string): boolean;
   /** Cost limits for its machines; absent if they cost nothing. */
   readonly budget?: Budget;
-  /** Workers may run on other machines: a job's local inputs are put into the store. */
+  /** Workers may run on other machines, which can't read this one's files: local inputs are put into the store. */
   readonly remote?: true;
   /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: there is no reader. */
   warn?(line: string): void;

@@ -15,7 +15,10 @@ export interface TaskQueue {
   /** Sends any number of messages, in the service's batches. Throws if any could not be sent. */
   send(messages: readonly OutgoingMessage[]): Promise<void>;
 
-  /** Waits up to `waitSeconds` for the first, or until the signal; what was taken by then is returned. */
+  /**
+   * Takes up to `max` messages, waiting up to `waitSeconds` for the first. An aborted signal ends the wait early;
+   * messages taken by then are still returned.
+   */
   receive(options: ReceiveOptions): Promise<readonly Delivery[]>;
 
   /** Extends leases to `leaseSeconds` from now; returns one verdict per receipt, in order. */

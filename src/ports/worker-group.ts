@@ -10,7 +10,7 @@ import type { ObjectStore } from './object-store.ts';
 export interface WorkerGroup {
   readonly group: string;
 
-  /** `counted: false`: `running` is what its service says, if it has one: heartbeats aren't read. */
+  /** `counted: false`: takes `running` from the group's service, if it has one, without reading workers' heartbeats. */
   describe(asked?: { readonly counted?: boolean }): Promise<GroupStatus>;
 
   /** Sets size, bounds or mode; one request, whatever the difference. Undefined fields don't change. */
@@ -42,7 +42,10 @@ export interface WorkerGroup {
   /** Why the group's last launches failed, newest first, each reason once. Empty if it launches nothing. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
 
-  /** Or by a person, newest first. Absent or empty for workers, who may not read that. One request. */
+  /**
+   * Instances that ended themselves or that a person ended one by one, newest first, by the group's last activities.
+   * Absent or empty if it launches nothing, and for workers, which may not read that. One request.
+   */
   selfEnded?(): Promise<readonly MachineEnded[]>;
 
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */
