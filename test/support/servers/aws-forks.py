@@ -3,16 +3,46 @@
 Asked {"args", "cwd", "env"}, with the client's streams, a fork runs the command there and sends its exit code.
 """
 
+import functools
+import gc
 import os
 import sys
 
 import awscli.clidriver
 import awscli.customizations.s3.subcommands  # noqa: F401
 import awscli.s3transfer.manager  # noqa: F401
+import botocore.hooks
+import botocore.loaders
 import forks
 
+
+def remembered(method):
+    """Each command makes a session, which reads the services' models and lists their directories again."""
+    known = {}
+
+    def remember(self, *args, **named):
+        key = (*args, *named.values())
+        if key not in known:
+            known[key] = method(self, *args, **named)
+        return known[key]
+
+    return remember
+
+
+for of, name in ((botocore.loaders.JSONFileLoader, "load_file"), (botocore.loaders.Loader, "list_available_services")):
+    setattr(of, name, remembered(getattr(of, name)))
+botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
+
 # This loads what commands have in common. To run one here would start threads, which a fork lacks.
-awscli.clidriver.create_clidriver()
+loader = awscli.clidriver.create_clidriver().session.get_component("data_loader")
+for kind in ("service-2", "paginators-1", "waiters-2", "endpoint-rule-set-1"):
+    for service in {"autoscaling", "s3"}.intersection(loader.list_available_services(kind)):
+        loader.load_service_model(service, kind)
+for name in ("endpoints", "partitions"):
+    loader.load_data(name)
+# A command ends before it has left much behind.
+gc.disable()
+gc.freeze()
 
 
 def run(connection, asked):

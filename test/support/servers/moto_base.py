@@ -5,13 +5,18 @@ import io
 import string
 import sys
 import threading
+import traceback
 
+from botocore.exceptions import ClientError
+from flask import Response
 from moto import backends, server
 from moto.core import responses
 from moto.moto_api._internal.moto_random import MotoRandom
 from moto.moto_server import werkzeug_app
 from moto.s3.responses import S3Response
+from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.serving import WSGIRequestHandler
+from werkzeug.wrappers import Request
 
 # moto checks a condition and puts the object in two steps, so that of racing threads two could win: one at a time here.
 turn = threading.RLock()
@@ -28,7 +33,7 @@ def one_at_a_time(method):
 for name in ("_key_response_put", "_key_response_post"):
     setattr(S3Response, name, one_at_a_time(getattr(S3Response, name)))
 
-# --- What follows saves CPU: a request takes 1.3 ms of it, and took 2.2.
+# --- What follows saves CPU: a request takes 0.9 ms of it, and took 2.2.
 
 # At each request moto lists its own source files, looks at every method of a class, and matches each service's patterns.
 modules = frozenset(backends.list_of_moto_modules())
@@ -60,6 +65,32 @@ def random_string(self, length=20, include_digits=True, lower_case=False):
 MotoRandom.get_random_string = random_string
 
 
+def ask(motos, environ):
+    """The answer to a request, as a WSGI application: the function that moto has for it is called as Flask calls it, but
+    without Flask's contexts, its proxy at each look at the request, and its session."""
+    app = motos.get_application(environ)
+    if app.service == "moto_api":
+        # The only one that asks Flask for its request.
+        return app
+    request = Request(environ)
+    try:
+        endpoint, _ = app.url_map.bind_to_environ(environ).match()
+        try:
+            result = app.view_functions[endpoint].callback(request, request.url, dict(request.headers))
+        except ClientError as error:
+            result = 400, {}, error.response["Error"]["Message"]
+    except HTTPException as error:
+        return error.get_response(environ)
+    except Exception:
+        traceback.print_exc()
+        return InternalServerError().get_response(environ)
+    status, headers, content = result if len(result) == 3 else (200, {}, result)
+    response = Response(response=content, status=status, headers=headers)
+    if request.method == "HEAD" and "content-length" in headers:
+        response.headers["Content-Length"] = headers["content-length"]
+    return response
+
+
 def answer(self):
     """Answers one request of a connection and leaves it open for the next, as AWS does. werkzeug closes it, and so makes a
     connection and a thread for each."""
@@ -72,7 +103,7 @@ def answer(self):
         return
     environ["wsgi.input"] = io.BytesIO(body)
     started = []
-    parts = self.server.app(environ, lambda status, headers, error=None: started.append((status, headers)))
+    parts = ask(self.server.app, environ)(environ, lambda status, headers, error=None: started.append((status, headers)))
     content = b"".join(parts)
     parts.close()
     status, headers = started[-1]
