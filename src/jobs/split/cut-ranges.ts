@@ -159,7 +159,8 @@ class ChunkReader {
   constructor(finder: CsvFinder, options: CsvCutOptions) {
     this.#finder = finder;
     this.#options = options;
-    this.#buffer = Buffer.allocUnsafe(options.chunkSize);
+    // Many inputs are far smaller than a chunk.
+    this.#buffer = Buffer.allocUnsafe(Math.min(options.chunkSize, options.end));
   }
 
   /** Returns the end of the part that begins at `start`. */
@@ -285,7 +286,7 @@ async function* cutCsvByWindows(
 
 /** The line number, from 1, of a position. */
 async function lineOf(options: CsvCutOptions, position: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(options.chunkSize);
+  const buffer = Buffer.allocUnsafe(Math.min(options.chunkSize, position));
   let line = 1;
   for (let base = 0; base < position; base += buffer.length) {
     const chunk = buffer.subarray(0, Math.min(buffer.length, position - base));
@@ -396,7 +397,7 @@ async function* chunksOf(
   chunkSize: number,
   whole: boolean,
 ): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafe(Math.max(3, chunkSize));
+  const buffer = Buffer.allocUnsafe(Math.max(3, Math.min(chunkSize, size)));
   for (let base = 0; base < size; base += buffer.length) {
     if (whole) random.ahead?.(chunksFrom(base, buffer.length, size));
     yield await readFully(source.name, random, base, buffer.subarray(0, Math.min(buffer.length, size - base)));
