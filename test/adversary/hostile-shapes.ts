@@ -21,8 +21,18 @@ const map = (of: (n: number, filler: string) => string, each = 1): Shape => {
 };
 const nested = (open: string, close: string, depth: number): string => open.repeat(depth) + close.repeat(depth);
 
-/** Shapes for any field: within the bounds of values and depth, and far beyond them. */
-export const ANYWHERE: Readonly<Record<string, Shape>> = {
+/** Makes each size once: many fields get the same value. */
+const kept = (shape: Shape): Shape => {
+  const made = new Map<string, string>();
+  return (bytes, values) => {
+    const size = `${bytes} ${values}`;
+    const text = made.get(size) ?? shape(bytes, values);
+    made.set(size, text);
+    return text;
+  };
+};
+
+const SHAPES: Readonly<Record<string, Shape>> = {
   'a long text': (bytes) => `"${'x'.repeat(bytes - 2)}"`,
   'a long text of escapes': (bytes) => `"${'\\u0041'.repeat(Math.floor(bytes / 6) - 1)}"`,
   'a long text of quotes': (bytes) => `"${'\\"'.repeat(Math.floor(bytes / 2) - 1)}"`,
@@ -39,7 +49,7 @@ export const ANYWHERE: Readonly<Record<string, Shape>> = {
   'many keys': map((n, filler) => `"k${n}${filler}":1`),
   'more keys than allowed': (bytes) => `{${many(bytes, bytes, (n) => `"k${n}":1`)}}`,
   'many keys, one of them suspect': (bytes, values) =>
-    `{"constructor":1,"${ANYWHERE['many keys']?.(bytes - 20, values - 1).slice(2)}`,
+    `{"constructor":1,"${SHAPES['many keys']?.(bytes - 20, values - 1).slice(2)}`,
   'many maps': list((n) => `{"k${n}":1}`, 2),
   'many texts': list((n, filler) => `"t${n}${filler}"`),
   'many aliases': list((n, filler) => `"*a${n}${filler}"`),
@@ -49,6 +59,11 @@ export const ANYWHERE: Readonly<Record<string, Shape>> = {
   'many numbers': list(() => '1'),
   'more numbers than allowed': (bytes) => `[${many(bytes, bytes, () => '1')}]`,
 };
+
+/** Shapes for any field: within the bounds of values and depth, and far beyond them. */
+export const ANYWHERE: Readonly<Record<string, Shape>> = Object.fromEntries(
+  Object.entries(SHAPES).map(([what, shape]) => [what, kept(shape)]),
+);
 
 export const spec = (fields: string, steps = '{"name":"s","run":"x"}'): string =>
   `{"name":"a","steps":[${steps}]${fields}}`;

@@ -50,21 +50,28 @@ function isPoisoned(body: unknown): boolean {
 
 /** Throws a `Refusal`. Invalid JSON may pass: the parser refuses it. */
 function requireShape(body: Uint8Array, most: number, request: FastifyRequest): void {
-  let [values, depth, inText] = [0, 0, false];
+  const deepest = BOUNDS.depth.value;
+  let [values, depth] = [0, 0];
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
-    if (byte === 0x22) inText = !inText;
-    else if (inText) {
-      // A backslash escapes the next character.
-      if (byte === 0x5c) at += 1;
-    } else if (byte === 0x2c) values += 1;
+    // Most bytes are in texts, which end here in a loop of their own: it takes a third of the time.
+    if (byte === 0x22) at = endOfText(body, at + 1);
+    else if (byte === 0x2c) values += 1;
     else if (byte === 0x5b || byte === 0x7b) {
       values += 1;
       depth += 1;
-      if (depth > BOUNDS.depth.value) throw tooLarge(`at most ${BOUNDS.depth.value} nested lists and maps`, request);
+      if (depth > deepest) throw tooLarge(`at most ${deepest} nested lists and maps`, request);
     } else if (byte === 0x5d || byte === 0x7d) depth -= 1;
     if (values > most) throw tooLarge(`at most ${most} values`, request);
   }
+}
+
+/** Where the text that begins here has its closing quote. */
+function endOfText(body: Uint8Array, from: number): number {
+  let at = from;
+  // A backslash escapes the next character.
+  for (; at < body.length && body[at] !== 0x22; at += 1) if (body[at] === 0x5c) at += 1;
+  return at;
 }
 
 const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
