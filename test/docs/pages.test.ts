@@ -3,7 +3,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
-import { installed } from '../support/run/lacking.ts';
 import { LOCAL_PAGES, PAGE_MS, tryPage } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 
@@ -46,11 +45,8 @@ function anchorsOf(path: string): ReadonlySet<string> {
 
 describe('the pages of docs/', () => {
   for (const page of LOCAL_PAGES.filter((name) => name !== 'README.md')) {
-    it(`${page} shows what happens: its files written and its commands typed in a fresh directory`, () => {
-      if (page === 'docs/manager.md') installed('curl');
-      if (page === 'docs/json.md') installed('jq');
-      return tryPage(page);
-    }).timeout(PAGE_MS);
+    it(`${page} shows what happens: its files written and its commands typed in a fresh directory`, () =>
+      tryPage(page)).timeout(PAGE_MS);
   }
 
   it('no page has commands that are marked to run and that no test runs', () => {

@@ -13,6 +13,8 @@ import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
 const ROOT = join(import.meta.dirname, '../..');
 /** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
 const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
+/** They do for jq and curl where those are not installed. */
+const STAND_INS = join(import.meta.dirname, 'stand-ins.mjs');
 
 /** A directory as a reader makes one, with `batchctl` on the path. */
 export class ReaderShell {
@@ -24,11 +26,13 @@ export class ReaderShell {
   readonly env: Readonly<Record<string, string>>;
 
   constructor(env: Readonly<Record<string, string>> = {}) {
-    this.env = { PATH: `${this.#bin}:${process.env.PATH}`, HOME: this.#dir, TZ: 'UTC', ...env };
-    for (const directory of [this.work, this.#bin]) mkdirSync(directory);
-    writeFileSync(join(this.#bin, 'batchctl'), `#!/bin/sh\nexec "${process.execPath}" "${BIN}" "$@"\n`, {
-      mode: 0o755,
-    });
+    const last = join(this.#dir, 'stand-ins');
+    this.env = { PATH: `${this.#bin}:${process.env.PATH}:${last}`, HOME: this.#dir, TZ: 'UTC', ...env };
+    for (const directory of [this.work, this.#bin, last]) mkdirSync(directory);
+    const program = (path: string, command: string): void =>
+      writeFileSync(path, `#!/bin/sh\nexec "${process.execPath}" ${command} "$@"\n`, { mode: 0o755 });
+    program(join(this.#bin, 'batchctl'), `"${BIN}"`);
+    for (const name of ['jq', 'curl']) program(join(last, name), `"${STAND_INS}" ${name}`);
   }
 
   /** Runs a line as a shell does; stdout and stderr together, as on a terminal. */

@@ -17,7 +17,6 @@ const PACKAGES = {
   faketime: ['/usr/lib/*/faketime/libfaketime.so.1'],
   fish: ['fish'],
   iproute2: ['/usr/sbin/ip', 'ip'],
-  jq: ['jq'],
   'mariadb-server': ['/usr/sbin/mariadbd', 'mariadbd'],
   mmdebstrap: ['mmdebstrap'],
   openssl: ['openssl'],
