@@ -2,6 +2,10 @@ import { Agenda } from '../../../bench/simulator/heap.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
 import { seededRandom } from '../../../src/model/forecast/section.ts';
 
+/** What takes real time: files, and messages to the thread that finds modules. */
+const REAL = new Set(['FSReqCallback', 'FSReqPromise', 'MessagePort']);
+const isWorking = (): boolean => process.getActiveResourcesInfo().some((what) => REAL.has(what));
+
 interface Timer {
   call: (() => void) | null;
   /** Milliseconds after which it fires again; null: it fires once. */
@@ -19,8 +23,8 @@ const EPOCH = Date.UTC(2026, 10, 30, 6);
 
 /**
  * Time of a simulation: this process's timers fire as fast as they can, in order, and `Date.now`, `performance.now` and
- * `Math.random` are the same in each run. Hours of a thousand workers pass in seconds. Nothing that is simulated may wait
- * for anything real, but for synchronous files.
+ * `Math.random` are the same in each run. Hours of a thousand workers pass in seconds. Files that are read or written and
+ * modules that are loaded take no time: what is simulated may wait for nothing else that is real.
  */
 export class VirtualTime implements Clock {
   readonly #agenda = new Agenda<Timer>();
@@ -75,7 +79,8 @@ export class VirtualTime implements Clock {
     while (!isOver() && this.#agenda.next <= end) {
       this.#now = this.#agenda.next;
       while (this.#agenda.next <= this.#now) this.#fire();
-      await new Promise(setImmediate);
+      do await new Promise(setImmediate);
+      while (isWorking());
     }
     if (!isOver()) this.#now = end;
   }
