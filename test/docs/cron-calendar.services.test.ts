@@ -3,8 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CronScripts, instantOf } from '../support/cron-scripts.ts';
-import { type CronEntry, crontabsIn, isDue, wallTime } from '../support/crontab.ts';
+import { type CronEntry, CronScripts, crontabsIn, instantOf, isDue } from '../support/cron-scripts.ts';
 import { forEachTest } from '../support/fixture.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/cron.md'), 'utf8');
@@ -31,7 +30,7 @@ describe('the monthly lines of docs/cron.md', () => {
     at: Date,
     zones: { readonly host: string; readonly books: string },
   ) {
-    for (const line of lines.filter((one) => isDue(one, wallTime(at, zones.host)))) {
+    for (const line of lines.filter((one) => isDue(one, at, zones.host))) {
       const { code, mail } = await scripts.fire(line, { at, env: { TZ: zones.books } });
       if (!line.line.startsWith('30 18 28-31 * *  ['))
         expect({ code, mail }, `${line.line} ${at.toISOString()}`).to.deep.equal({ code: 0, mail: '' });

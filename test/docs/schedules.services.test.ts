@@ -3,8 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { CronScripts } from '../support/cron-scripts.ts';
-import { crontabsIn } from '../support/crontab.ts';
+import { CronScripts, crontabsIn } from '../support/cron-scripts.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { ReaderShell, tryOut } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';

@@ -1,5 +1,7 @@
 // Protects: a job on AWS publishes every output exactly once after kill -9 of a worker or a submission.
+
 import { expect } from 'chai';
+import { seededRandom } from '../../src/model/forecast/section.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
@@ -11,7 +13,7 @@ import {
   killThenSubmit,
   type Submitted,
 } from '../support/killed-runs.ts';
-import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
+import { inBackground, printedSeed } from '../support/sampling.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
@@ -22,7 +24,7 @@ import type { Ended, Workspace } from '../support/workspace.ts';
  * seed chooses which pass of a point, whether before or after it, and whether to submit again or leave it to watchers.
  */
 describe('kill -9 on AWS', () => {
-  const random = randomFrom(printedSeed('which passing of each point'));
+  const random = seededRandom(printedSeed('which passing of each point'));
   const nth = (most: number): number => 1 + Math.floor(random() * most);
   const chains = ['stage', 'publish', 'record', 'chain', 'ack'].map((point) => `${point}:${nth(9)}`);
   const either = <T>(one: T, other: T): T => (random() < 0.5 ? one : other);

@@ -1,12 +1,14 @@
 // Protects: a job on AWS publishes every output once even if S3 and SQS throttle, lose answers or are unreachable.
+
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
+import { seededRandom } from '../../src/model/forecast/section.ts';
 import { AWS_LEASE } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { FaultyAws } from '../support/faulty-aws.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
-import { printedSeed, randomFrom } from '../support/sampling.ts';
+import { printedSeed } from '../support/sampling.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -145,7 +147,7 @@ const WAITING = {
   steps: [{ name: 'only', run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat' }],
 };
 
-const random = randomFrom(printedSeed('which requests fail'));
+const random = seededRandom(printedSeed('which requests fail'));
 
 const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
   'keeps every byte correct when connections are reset in mid-body, of gets and of puts': async ({

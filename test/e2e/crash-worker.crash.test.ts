@@ -1,16 +1,18 @@
 // Protects: a job publishes every output exactly once after kill -9 of a worker at any point.
+
 import { expect } from 'chai';
+import { seededRandom } from '../../src/model/forecast/section.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import { type Finished, killThenFinish } from '../support/killed-runs.ts';
-import { inBackground, printedSeed, randomFrom } from '../support/sampling.ts';
+import { inBackground, printedSeed } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** A lease that a busy machine can keep. What is in no queue is sent again after two of them. */
 const local = async (): Promise<Workspace> => new Workspace(undefined, 6);
 
 describe('kill -9 of a worker', () => {
-  const random = randomFrom(printedSeed('which passing of each point'));
+  const random = seededRandom(printedSeed('which passing of each point'));
   const nth = (most: number): number => 1 + Math.floor(random() * most);
   const chains = ['stage', 'publish', 'record', 'chain', 'ack'].map((point) => `${point}:${nth(9)}`);
   const ends = ['opengather', 'journal', 'close', 'unmark'].flatMap((point) => [`before-${point}:1`, `${point}:1`]);

@@ -4,9 +4,9 @@ import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
 import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
 import { FAILING, LARGE } from '../support/crash-jobs.ts';
+import { type Recorder, startRecorder } from '../support/grid/front.ts';
 import { allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
 import { misread } from '../support/iam-reference.ts';
-import { CallRecorder } from '../support/servers/call-recorder.ts';
 import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
@@ -22,7 +22,7 @@ describe('infra policies', () => {
   let moto: Moto;
   let fauxqs: Fauxqs;
   let simpledb: SimpleDbServer;
-  let recorders: CallRecorder[];
+  let recorders: Recorder[];
   let workspace: AwsWorkspace;
   /** The requests of each role. */
   const calls: Record<Role, Call[]> = { operator: [], worker: [] };
@@ -34,7 +34,7 @@ describe('infra policies', () => {
     moto = await startMoto();
     fauxqs = await startFauxqs();
     simpledb = await startSimpleDb();
-    recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => CallRecorder.start(url)));
+    recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => startRecorder(url)));
     const [s3, sqs, sdb] = recorders;
     if (s3 === undefined || sqs === undefined || sdb === undefined) throw new Error('a recorder is missing');
     const ledger = { kind: 'simpledb', domains: 2 };

@@ -1,25 +1,18 @@
 // Protects: two managers and cron together run each scheduled period exactly once, even when one dies.
+
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
 import { addSchedule, listSchedules } from '../../src/jobs/schedules/schedules.ts';
 import { tick } from '../../src/jobs/watch/tick.ts';
 import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
+import { seededRandom } from '../../src/model/forecast/section.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { openAgain } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forSuite } from '../support/fixture.ts';
-import {
-  claimedRuns,
-  dice,
-  fail,
-  jobCount,
-  runKeysOf,
-  scheduleSpec,
-  YEAR,
-  YEARS_SCHEDULES,
-} from '../support/schedules.ts';
+import { claimedRuns, fail, jobCount, runKeysOf, scheduleSpec, YEAR, YEARS_SCHEDULES } from '../support/schedules.ts';
 
 describe('a year of managers', () => {
   const place = forSuite(openPlace);
@@ -32,7 +25,7 @@ describe('a year of managers', () => {
   });
 
   it('two managers and a tick with different clocks run each period exactly once, whichever dies', async () => {
-    const roll = dice(11);
+    const roll = seededRandom(11);
     const clock = new FakeClock(YEAR.from);
     const ahead = (ms: number) => ({ now: () => clock.now() + ms, monotonic: () => clock.monotonic() });
     const [one, two, cron] = [place.platform, ...others].map((platform, host) => ({

@@ -2,9 +2,59 @@ import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { CronEntry, Crontab } from './crontab.ts';
+import { Cron } from 'croner';
 import { movedMachine } from './moved-clock.ts';
 import { LEASE } from './workspace.ts';
+
+/** A crontab's lines, as cron reads them. */
+export interface Crontab {
+  /** `NAME=value` lines: the environment of the commands. */
+  readonly env: Readonly<Record<string, string>>;
+  readonly entries: readonly CronEntry[];
+}
+
+export interface CronEntry {
+  /** As it stands in the crontab. */
+  readonly line: string;
+  /** Minute, hour, day of month, month, day of week; null for `@reboot`. */
+  readonly fields: readonly string[] | null;
+  /** What `sh -c` gets: `\%` is a `%`. */
+  readonly command: string;
+}
+
+/** The crontabs of a page: its blocks fenced as `crontab`, in order. */
+export function crontabsIn(page: string): readonly Crontab[] {
+  return [...page.matchAll(/^```crontab\n([\s\S]*?)^```$/gm)].map((match) => parseCrontab(match[1] ?? ''));
+}
+
+function parseCrontab(text: string): Crontab {
+  const env: Record<string, string> = {};
+  const entries: CronEntry[] = [];
+  for (const line of text.split('\n')) {
+    if (line.trim() === '' || line.startsWith('#')) continue;
+    const setting = /^(\w+)\s*=\s*(.*)$/.exec(line);
+    if (setting?.[1] !== undefined) env[setting[1]] = setting[2] ?? '';
+    else entries.push(entryOf(line));
+  }
+  return { env, entries };
+}
+
+function entryOf(line: string): CronEntry {
+  const match = /^(?:@reboot|(\S+)\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+))\s+(.*)$/.exec(line);
+  const command = match?.[6];
+  if (match === null || command === undefined) throw new Error(`no crontab line: ${line}`);
+  if (/(^|[^\\])%/.test(command)) throw new Error(`cron ends this command at its first %: ${line}`);
+  const fields = match.slice(1, 6);
+  return { line, fields: line.startsWith('@') ? null : fields, command: command.replaceAll('\\%', '%') };
+}
+
+/**
+ * Whether cron starts the line in the minute at which the clocks of a zone show the instant. If both days are restricted,
+ * either is enough: as crontab(5) has it, and croner unless it is told otherwise.
+ */
+export function isDue({ fields }: CronEntry, at: Date, timezone: string): boolean {
+  return fields !== null && new Cron(fields.join(' '), { timezone }).match(at);
+}
 
 const ROOT = join(import.meta.dirname, '../..');
 /** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
@@ -17,18 +67,18 @@ const LEASES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) };
 const NO_MAIL = '100000%';
 
 /** What a firing said, which cron would mail, and how it ended. */
-export interface Fired {
+interface Fired {
   readonly code: number | null;
   readonly mail: string;
 }
 
-export interface Firing {
+interface Firing {
   readonly ended: Promise<Fired>;
   /** Kills all of it at once, as a power cut would. */
   kill(): void;
 }
 
-export interface FireOptions {
+interface FireOptions {
   /** What the clock shows when it begins; it goes on from there. */
   readonly at: Date;
   readonly env?: Readonly<Record<string, string>>;

@@ -1,5 +1,5 @@
+import type { Known } from './grid/front.ts';
 import type { Call } from './iam.ts';
-import type { Known } from './servers/call-recorder.ts';
 
 /** Whose request it is, and what the recorder can't see. */
 export interface Asking {

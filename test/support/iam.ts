@@ -1,6 +1,6 @@
 import type { PolicyDocument, Statement } from '../../src/infra/policy.ts';
+import type { CloudCall } from './grid/front.ts';
 import { type Asking, queryCalls, resourceTags } from './iam-query.ts';
-import type { Recorded } from './servers/call-recorder.ts';
 
 /** A call as IAM judges it. */
 export interface Call {
@@ -88,40 +88,53 @@ export const actionsOf = ({ Statement: statements }: PolicyDocument): readonly s
   ...new Set(statements.flatMap(({ Action }) => Action)),
 ];
 
-/**
- * What a request needs to be allowed: to S3 (path style), SQS, SSM and KMS (JSON), SimpleDB, EC2, Auto Scaling and IAM
- * (forms), STS.
- */
-export function callsOf(recorded: Recorded, asking: Asking): readonly Call[] {
+/** What a request needs to be allowed. */
+export function callsOf(asked: CloudCall, asking: Asking): readonly Call[] {
+  const { service, action, body, known } = asked;
   const { account } = asking;
-  const target = recorded.headers['x-amz-target'];
-  if (typeof target === 'string') {
-    if (target.startsWith('TrentService.')) return keyCalls(target, recorded.body, account);
-    if (target.startsWith('ServiceQuotas')) return quotaCalls(recorded.body, account);
-    return target.startsWith('AmazonSSM.')
-      ? parameterCalls(recorded.body, account)
-      : sqsCalls(target, recorded, asking);
+  switch (service) {
+    case 's3':
+      return [...s3Calls(asked), ...keyCallsOfS3(asked, asking)];
+    case 'sqs':
+      return sqsCalls(asked, asking);
+    case 'ec2':
+    case 'autoscaling':
+    case 'iam':
+      return queryCalls(service, new URLSearchParams(body), asking, known);
+    case 'sts':
+      // Needs no permission at all (STS: GetCallerIdentity).
+      return action === 'GetCallerIdentity' ? [] : [{ action: `sts:${action}`, resource: '*', context: {} }];
+    default:
+      return [{ action: `${service}:${action}`, resource: resourceOf(service, body, account), context: {} }];
   }
-  const form = new URLSearchParams(recorded.body);
-  const action = recorded.method === 'POST' && recorded.url.pathname === '/' ? form.get('Action') : null;
-  // Needs no permission at all (STS: GetCallerIdentity).
-  if (action === 'GetCallerIdentity') return [];
-  const service = /Credential=[^/]+\/\d+\/[^/]+\/([^/]+)\//.exec(recorded.headers.authorization ?? '')?.[1];
-  if (service === 'ec2' || service === 'autoscaling' || service === 'iam')
-    return queryCalls(service, form, asking, recorded.known);
-  if (action !== null) {
+}
+
+/** What a request to a service is about that judges by nothing else. */
+function resourceOf(service: string, body: string, account: string): string {
+  if (service === 'sdb') {
+    const form = new URLSearchParams(body);
     const domain = form.get('DomainName') ?? /from `([^`]+)`/.exec(form.get('SelectExpression') ?? '')?.[1];
-    const resource = domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
-    return [{ action: `sdb:${action}`, resource, context: {} }];
+    return domain === undefined ? '*' : `arn:aws:sdb:us-east-1:${account}:domain/${domain}`;
   }
-  return [...s3Calls(recorded), ...keyCallsOfS3(recorded, asking)];
+  const { KeyId = '', Name = '', ServiceCode, QuotaCode }: Readonly<Record<string, string>> = JSON.parse(body);
+  switch (service) {
+    case 'kms':
+      return KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
+    case 'servicequotas':
+      return `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
+    case 'ssm':
+      // AWS's own parameters are of no account.
+      return `arn:aws:ssm:us-east-1:${Name.startsWith('/aws/service/') ? '' : account}:parameter/${Name.replace(/^\//, '')}`;
+    default:
+      throw new Error(`the evaluator knows nothing of ${service}`);
+  }
 }
 
 /**
  * What S3 asks KMS for on the caller's behalf where objects are encrypted by a key of KMS (S3UG/UsingKMSEncryption,
  * S3UG/mpuoverview: a multipart upload needs both). Nothing for what isn't there, and for a HEAD without checksums.
  */
-function keyCallsOfS3({ method, url, headers, status }: Recorded, { keyOf }: Asking): readonly Call[] {
+function keyCallsOfS3({ method, url, headers, status }: CloudCall, { keyOf }: Asking): readonly Call[] {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   if (keyOf === undefined || key.join('') === '' || status >= 400) return [];
   const source = headers['x-amz-copy-source'];
@@ -143,35 +156,13 @@ function keyCallsOfS3({ method, url, headers, status }: Recorded, { keyOf }: Ask
   return isRead || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED') ? of('kms:Decrypt', own) : [];
 }
 
-/** KMS calls itself so. */
-function keyCalls(target: string, body: string, account: string): readonly Call[] {
-  const { KeyId = '' }: { KeyId?: string } = JSON.parse(body);
-  const resource = KeyId.startsWith('arn:') ? KeyId : `arn:aws:kms:us-east-1:${account}:key/${KeyId}`;
-  return [{ action: `kms:${target.replace(/^TrentService\./, '')}`, resource, context: {} }];
-}
-
-function quotaCalls(body: string, account: string): readonly Call[] {
-  const { ServiceCode, QuotaCode }: Readonly<Record<string, string>> = JSON.parse(body);
-  const resource = `arn:aws:servicequotas:us-east-1:${account}:${ServiceCode}/${QuotaCode}`;
-  return [{ action: 'servicequotas:GetServiceQuota', resource, context: {} }];
-}
-
-/** AWS's own parameters are of no account. */
-function parameterCalls(body: string, account: string): readonly Call[] {
-  const { Name = '' }: { Name?: string } = JSON.parse(body);
-  const of = Name.startsWith('/aws/service/') ? '' : account;
-  const resource = `arn:aws:ssm:us-east-1:${of}:parameter/${Name.replace(/^\//, '')}`;
-  return [{ action: 'ssm:GetParameter', resource, context: {} }];
-}
-
 /** SQS judges a batch as its single message, and a queue made with tags as tagged too (SQS: API permissions reference). */
-function sqsCalls(target: string, { body, known }: Recorded, { account, stack }: Asking): readonly Call[] {
-  const action = target.replace(/^AmazonSQS\./, '').replace(/Batch$/, '');
+function sqsCalls({ action, body, known }: CloudCall, { account, stack }: Asking): readonly Call[] {
   const { QueueUrl = '', QueueName, tags }: { QueueUrl?: string; QueueName?: string; tags?: object } = JSON.parse(body);
   const name = QueueName ?? QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
   const resource = name === '' ? '*' : `arn:aws:sqs:us-east-1:${account}:${name}`;
   const context = resourceTags(name, stack, known);
-  const actions = tags === undefined ? [action] : [action, 'TagQueue'];
+  const actions = [action.replace(/Batch$/, ''), ...(tags === undefined ? [] : ['TagQueue'])];
   return actions.map((each) => ({ action: `sqs:${each}`, resource, context }));
 }
 
@@ -187,7 +178,7 @@ const OF_BUCKET: Readonly<Record<string, string>> = {
   tagging: 'BucketTagging',
 };
 
-function s3Calls({ method, url, body, headers }: Recorded): readonly Call[] {
+function s3Calls({ method, url, body, headers }: CloudCall): readonly Call[] {
   const [, bucket = '', ...rest] = decodeURIComponent(url.pathname).split('/');
   const key = rest.join('/');
   const query = url.searchParams;

@@ -1,19 +1,8 @@
-import { createHash } from 'node:crypto';
-
 /** A seed that is printed, so that a run can be repeated: `BATCHCTL_TEST_SEED=N`. */
 export function printedSeed(what: string): number {
   const seed = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
   console.log(`      ${what}: BATCHCTL_TEST_SEED=${seed}`);
   return seed;
-}
-
-/** Numbers from 0 to below 1 that follow from a seed. */
-export function randomFrom(seed: number): () => number {
-  let drawn = 0;
-  return () => {
-    drawn += 1;
-    return createHash('sha256').update(`${seed}/${drawn}`).digest().readUInt32BE(0) / 2 ** 32;
-  };
 }
 
 /**

@@ -42,15 +42,6 @@ export const YEARS_SCHEDULES: Readonly<Record<string, Cadence>> = {
   nightly: { kind: 'cron', pattern: '30 1 * 3,10 *' },
 };
 
-/** The same numbers each time. */
-export function dice(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state * 1_664_525 + 1_013_904_223) % 2 ** 32;
-    return state / 2 ** 32;
-  };
-}
-
 /** The run keys of a schedule's firings after one instant up to another. */
 export const runKeysOf = (schedule: Schedule, from: number, until: number): readonly string[] =>
   firingsBetween(schedule, from, until).map(({ period }) => `${schedule.name}@${period}`);

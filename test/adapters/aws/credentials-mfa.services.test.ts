@@ -11,8 +11,8 @@ import { credentialsFacts, requireLasting } from '../../../src/adapters/aws/iden
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { awsChecks } from '../../../src/platform/checks.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { type Recorder, startRecorder } from '../../support/grid/front.ts';
 import { rejection } from '../../support/rejection.ts';
-import { CallRecorder } from '../../support/servers/call-recorder.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
@@ -23,12 +23,12 @@ const PROGRAM = join(import.meta.dirname, '../../../bin/batchctl.js');
 
 describe('a profile with an MFA device', () => {
   let workspace: AwsWorkspace;
-  let sts: CallRecorder;
+  let sts: Recorder;
   let env: Readonly<Record<string, string>>;
 
   before(async () => {
     const [s3, sqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
-    sts = await CallRecorder.start(s3.url);
+    sts = await startRecorder(s3.url);
     workspace = await AwsWorkspace.make({
       s3: s3.url,
       sqs: sqs.url,

@@ -10,6 +10,7 @@ import { ensureSupervisor, isSupervised, lockGroup } from '../../../src/adapters
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { isKind } from '../../../src/errors.ts';
+import { isAlive } from '../../../src/lib/left-behind.ts';
 import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 
@@ -51,7 +52,7 @@ describe('the detached supervisor of a group', () => {
   const living = (what: string) =>
     marked(what)
       .map((name) => Number(readFileSync(join(marks, name), 'utf8')))
-      .filter((pid) => pid > 0 && lives(pid));
+      .filter((pid) => pid > 0 && isAlive(pid));
   const up = () => living('up');
   const upAre = (count: number) => until(`${count} workers are up`, () => up().length === count);
 
@@ -118,11 +119,3 @@ describe('the detached supervisor of a group', () => {
     expect(isSupervised(root, 'default')).to.equal(false);
   });
 });
-
-function lives(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

@@ -1,14 +1,15 @@
 // Protects: a schedule runs each period exactly once, whatever the hosts' clocks, for a whole year.
+
 import { expect } from 'chai';
 import { fire, fireDue } from '../../../src/jobs/schedules/fire.ts';
 import { addSchedule, listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedules.ts';
+import { seededRandom } from '../../../src/model/forecast/section.ts';
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forSuite } from '../../support/fixture.ts';
 import {
   claimedRuns,
-  dice,
   fail,
   jobCount,
   runKeysOf,
@@ -24,7 +25,7 @@ describe('a year of schedules', () => {
   const other = forSuite(() => openAgain(place.directory));
 
   it('runs each period exactly once with two hosts and a person who fire late, early and at once', async () => {
-    const roll = dice(7);
+    const roll = seededRandom(7);
     const clock = new FakeClock(YEAR.from);
     // The second host's clock is ahead.
     const ahead = { now: () => clock.now() + 90_000, monotonic: () => clock.monotonic() };

@@ -4,7 +4,7 @@ import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
 import type { Cut, CutKind, Match } from './faults.ts';
 import { Faults } from './faults.ts';
-import { type CloudCall, Front } from './front.ts';
+import { type CloudCall, startFront } from './front.ts';
 import { Grid } from './grid.ts';
 import { AccountFacts } from './known.ts';
 import type { Pace } from './scaling/engine.ts';
@@ -78,7 +78,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   });
   const looksUp = { moto: moto.url, sqs: sqs?.url ?? moto.url, scaling: () => scaling };
   const facts = options.facts === true ? new AccountFacts(looksUp) : null;
-  const front = await Front.start({
+  const front = await startFront({
     faults,
     ...(facts !== null && { knownOf: (call) => facts.of(call) }),
     backendOf: ({ service }) => {

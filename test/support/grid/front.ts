@@ -1,11 +1,16 @@
 import { once } from 'node:events';
 import { createServer, Agent as HttpAgent, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { Known, Recorded } from '../servers/call-recorder.ts';
+import { type Listening, listen } from '../servers/listen.ts';
 import { errorFor, type Faults } from './faults.ts';
 import { Form } from './query.ts';
 
-/** A request that came, by what it asks of whom. */
-export interface CloudCall extends Recorded {
+/** A request that came, by what it asks of whom, and how it was answered. */
+export interface CloudCall {
+  readonly method: string;
+  readonly url: URL;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: string;
+  readonly status: number;
   /** As the signature's scope names it: `autoscaling`, `ec2`, `s3`. */
   readonly service: string;
   /** `CreateAutoScalingGroup`, `SendMessage`; of S3 the method. */
@@ -13,6 +18,19 @@ export interface CloudCall extends Recorded {
   readonly region: string;
   /** Whose credentials signed it. */
   readonly accessKeyId: string;
+  /** What the account knew of what it names, before the answer; absent where nobody looked. */
+  readonly known?: Known;
+}
+
+export interface Known {
+  /** Of each thing that the request names, by its id or name. */
+  readonly tags?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+  /** Of the role: its permissions boundary. */
+  readonly boundary?: string | null;
+  /** The Auto Scaling group that is named, or that holds the instance. */
+  readonly group?: string;
+  /** The tags that what the group launches is made with, by its kind: `volume`. */
+  readonly launches?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
 
 export type Asked = Omit<CloudCall, 'status' | 'known'>;
@@ -23,12 +41,10 @@ export interface Reply {
   readonly body: Buffer;
 }
 
-/** Who answers a request: a server that it is passed to, or a function. */
-export type Backend = string | ((call: Asked) => Promise<Reply>);
-
-export interface FrontOptions {
-  backendOf(call: Asked): Backend;
-  readonly faults: Faults;
+interface FrontOptions {
+  /** Who answers a request: a server that it is passed to, or a function. */
+  backendOf(call: Asked): string | ((call: Asked) => Promise<Reply>);
+  readonly faults?: Faults;
   /** What is known of what a request names, before it is answered. */
   knownOf?(call: Asked): Promise<Known | undefined>;
   /** An answer in place of the backend's; null: it is asked. */
@@ -39,38 +55,39 @@ export interface FrontOptions {
   onAnswer(call: CloudCall): void;
 }
 
-/** One endpoint for every service: it tells them apart by the signature's scope. */
-export class Front {
-  readonly url: string;
-  readonly #close: () => Promise<void>;
-
-  private constructor(url: string, close: () => Promise<void>) {
-    this.url = url;
-    this.#close = close;
-  }
-
-  static async start(options: FrontOptions): Promise<Front> {
-    const agent = new HttpAgent({ keepAlive: true, maxSockets: 64 });
-    const server = createServer({ keepAliveTimeout: 60_000 });
-    server.listen(0, '127.0.0.1', 1_024);
-    await once(server, 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('the cloud has no port');
-    const url = `http://127.0.0.1:${address.port}`;
-    server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
-      pass(incoming, answer, { ...options, agent, url }).catch(() => answer.destroy());
-    });
-    return new Front(url, async () => {
+/** One endpoint for every service: it tells them apart by the signature's scope. Bodies are held whole. */
+export async function startFront(options: FrontOptions): Promise<Listening> {
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: 64 });
+  const server = createServer({ keepAliveTimeout: 60_000 });
+  const listening = await listen(server);
+  const way = { ...options, agent, url: listening.url };
+  server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
+    pass(incoming, answer, way).catch(() => answer.destroy());
+  });
+  return {
+    ...listening,
+    close: () => {
       agent.destroy();
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    });
-  }
+      return listening.close();
+    },
+  };
+}
 
-  close(): Promise<void> {
-    return this.#close();
-  }
+/** Stands between clients and a server, changes nothing, and keeps what was asked. */
+export interface Recorder extends Listening {
+  /** What was asked since the last time. */
+  take(): readonly CloudCall[];
+  /** Whether anything was asked, since what was taken, that matches. */
+  saw(matches: (call: CloudCall) => boolean): boolean;
+}
+
+export async function startRecorder(target: string): Promise<Recorder> {
+  const calls: CloudCall[] = [];
+  return {
+    ...(await startFront({ backendOf: () => target, onAnswer: (call) => calls.push(call) })),
+    take: () => calls.splice(0),
+    saw: (matches) => calls.some(matches),
+  };
 }
 
 interface Way extends FrontOptions {
@@ -83,16 +100,16 @@ async function pass(incoming: IncomingMessage, answer: ServerResponse, way: Way)
   for await (const chunk of incoming) chunks.push(chunk);
   const body = Buffer.concat(chunks);
   const call = understand(incoming, body, way.url);
-  const fault = way.faults.meet(call);
+  const fault = way.faults?.meet(call) ?? { kind: 'none' };
   if (fault.kind === 'hang') {
-    way.faults.hold(call, answer);
+    way.faults?.hold(call, answer);
     return;
   }
   const known = await way.knownOf?.(call);
   const give = (reply: Reply): void => {
     way.onAnswer({ ...call, status: reply.status, ...(known !== undefined && { known }) });
     if (fault.kind === 'lost') {
-      way.faults.hold(call, answer);
+      way.faults?.hold(call, answer);
       return;
     }
     answer.writeHead(reply.status, reply.headers);

@@ -7,8 +7,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { GetRoleCommand, IAMClient } from '@aws-sdk/client-iam';
 import { ListQueueTagsCommand, SQSClient } from '@aws-sdk/client-sqs';
-import type { Known } from '../servers/call-recorder.ts';
-import type { Asked } from './front.ts';
+import type { Asked, Known } from './front.ts';
 import type { Scaling } from './scaling/scaling.ts';
 
 type Tags = Readonly<Record<string, string>>;

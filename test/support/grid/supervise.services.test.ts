@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
+import { isAlive } from '../../../src/lib/left-behind.ts';
 import { forEachTest, forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
 import { openAccount } from './emulated-account.ts';
@@ -110,7 +111,7 @@ describe('the supervisor of emulated instances', () => {
     const pid = Number(await wrote(id, 'pid'));
     await account.resize(`run-${number}`, 0);
     await wrote(id, 'told');
-    await until('its child is gone', () => !isThere(pid));
+    await until('its child is gone', () => !isAlive(pid));
   });
 
   it('kills a lost instance at once', async () => {
@@ -119,17 +120,8 @@ describe('the supervisor of emulated instances', () => {
     );
     const pid = Number(await wrote(id, 'pid'));
     account.cloud.grid.kill(id);
-    await until('it is gone', () => !isThere(pid));
+    await until('it is gone', () => !isAlive(pid));
     expect(readDisk(supervisor, id, 'told')).to.equal('');
     await until('another runs', () => supervisor.starts === 2);
   });
 });
-
-function isThere(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}

@@ -1,3 +1,4 @@
+import { isAlive } from '../../../src/lib/left-behind.ts';
 import { until } from '../until.ts';
 import type { Running } from './program.ts';
 
@@ -39,15 +40,6 @@ export const TABLES = ['jobs', 'job_labels', 'attempts', 'tasks', 'step_counts',
 /** Asks a server to end now, closing its connections, and waits until it did. */
 export async function endServer(running: Running, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
   process.kill(running.pid, signal);
-  await until('the server ends', () => !isRunning(running.pid)).catch(() => undefined);
+  await until('the server ends', () => !isAlive(running.pid)).catch(() => undefined);
   await running.stop();
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -1,6 +1,7 @@
-import { errorFor, Faults } from '../grid/faults.ts';
-import { type Asked, type CloudCall, Front, type Reply } from '../grid/front.ts';
+import { errorFor } from '../grid/faults.ts';
+import { type Asked, type CloudCall, type Reply, startFront } from '../grid/front.ts';
 import { Form } from '../grid/query.ts';
+import type { Listening } from './listen.ts';
 
 /** What AWS enforces and no emulator here does. Wire formats are AWS's; the page is named beside each. */
 export interface Rule {
@@ -17,10 +18,10 @@ export class HostileAws {
   readonly calls: CloudCall[] = [];
   /** Requests that a rule refused or whose answer it changed, by what they asked for: `s3:GET`, `iam:GetRole`. */
   readonly met: string[] = [];
-  readonly #front: Front;
+  readonly #front: Listening;
   readonly #rules: Rule[];
 
-  private constructor(front: Front, rules: Rule[]) {
+  private constructor(front: Listening, rules: Rule[]) {
     this.url = front.url;
     this.#front = front;
     this.#rules = rules;
@@ -30,8 +31,7 @@ export class HostileAws {
   static async start(serverOf: (service: string) => string): Promise<HostileAws> {
     const rules: Rule[] = [];
     const meet = (call: Asked): void => void hostile.met.push(`${call.service}:${call.action}`);
-    const front = await Front.start({
-      faults: new Faults(() => false),
+    const front = await startFront({
       backendOf: ({ service }) => serverOf(service),
       refuse: (call) => {
         for (const { refuse } of rules) {

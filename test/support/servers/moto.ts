@@ -2,6 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../../../src/lib/left-behind.ts';
 import { installed } from '../run/lacking.ts';
 import { until } from '../until.ts';
 import { sharedForks } from './forks.ts';
@@ -65,12 +66,4 @@ async function firstLine(connection: Socket): Promise<string> {
   // It keeps no process that has nothing else to do.
   connection.unref();
   return text.trim();
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }
