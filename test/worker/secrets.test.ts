@@ -7,7 +7,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { SecretSource } from '../../src/ports/secret-source.ts';
 import { maskSecrets, SecretReader, SecretRefused, type Secrets } from '../../src/worker/secrets.ts';
-import { VirtualTime } from '../support/fleet/virtual-time.ts';
+import { VirtualTime } from '../support/held-time.ts';
 import { rejection } from '../support/rejection.ts';
 
 /** A service that counts requests, and answers as a test says. */

@@ -26,11 +26,11 @@ import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
 import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.ts';
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { runWorker } from '../../../src/worker/worker.ts';
+import { VirtualTime } from '../held-time.ts';
 import { FleetQueue, FleetQueueClient } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
 import { FleetBucket } from './store.ts';
-import { VirtualTime } from './virtual-time.ts';
 
 export interface FleetOptions {
   readonly machines: number;
