@@ -1,4 +1,5 @@
 import type { Context } from './context.ts';
+import { formatCount } from './format.ts';
 import { ClosedPipe } from './report-error.ts';
 import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
 
@@ -70,6 +71,19 @@ export interface Column<Row> {
   /** Left out of a terminal that is too narrow for the others, the highest rank first. */
   readonly rank?: number;
   readonly tint?: (row: Row) => Parameters<Paint>[0] | null;
+}
+
+/** A column of counts: `-` if unknown, with `bad` in red if more than 0. */
+export function countColumn<Row>(title: string, of: (row: Row) => number | null, bad = false): Column<Row> {
+  return {
+    title,
+    value: (row) => {
+      const count = of(row);
+      return count === null ? '-' : formatCount(count);
+    },
+    align: 'right',
+    ...(bad && { tint: (row: Row) => ((of(row) ?? 0) > 0 ? 'bad' : null) }),
+  };
 }
 
 const GAP = 2;

@@ -6,7 +6,7 @@ import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany, formatRate, withInstants } from './format.ts';
 import { wrap } from './help.ts';
-import { type Column, renderTable } from './render.ts';
+import { type Column, countColumn, renderTable } from './render.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
 
 /** Maximum number of rows of a list in text; --json and HTML have more. */
@@ -80,18 +80,12 @@ async function stepTable(ctx: Context, { steps }: Report): Promise<string> {
     },
     align: 'right',
   });
-  const count = (title: string, of: (step: StepReport) => number, bad = false): Column<StepReport> => ({
-    title,
-    value: (step) => formatCount(of(step)),
-    align: 'right',
-    ...(bad && { tint: (step: StepReport) => (of(step) > 0 ? 'bad' : null) }),
-  });
   return renderTable(ctx, steps, [
     { title: 'step', value: ({ name }) => name, min: 6 },
-    count('done', (step) => step.done),
-    count('failed', (step) => step.failed, true),
-    count('retr', (step) => step.retried),
-    count('intr', (step) => step.interrupted),
+    countColumn('done', (step) => step.done),
+    countColumn('failed', (step) => step.failed, true),
+    countColumn('retr', (step) => step.retried),
+    countColumn('intr', (step) => step.interrupted),
     seconds('p50', ({ duration }) => duration?.p50),
     seconds('p95', ({ duration }) => duration?.p95),
     seconds('p99', ({ duration }) => duration?.p99),
@@ -155,14 +149,9 @@ async function causes(ctx: Context, { causes: all }: Report): Promise<string> {
   const table = await renderTable(ctx, all.slice(0, SHOWN), [
     { title: 'cause', value: ({ cause }) => cause, min: 6 },
     { title: 'step', value: ({ step }) => step, min: 6 },
-    { title: 'attempts', value: ({ attempts }) => formatCount(attempts), align: 'right' },
-    {
-      title: 'for good',
-      value: ({ forGood }) => formatCount(forGood),
-      align: 'right',
-      tint: ({ forGood }) => (forGood > 0 ? 'bad' : null),
-    },
-    { title: 'bad input', value: ({ badInput }) => formatCount(badInput), align: 'right' },
+    countColumn('attempts', ({ attempts }) => attempts),
+    countColumn('for good', ({ forGood }) => forGood, true),
+    countColumn('bad input', ({ badInput }) => badInput),
     { title: 'how', value: ({ reason, exitCode }) => (exitCode === null ? reason : `${reason} ${exitCode}`), min: 6 },
     { title: 'error', value: ({ error }) => error, min: 12 },
     { title: 'example', value: ({ example }) => example.task, min: 8 },
@@ -180,7 +169,7 @@ async function slowest(ctx: Context, { job, slowest: all }: Report): Promise<str
     { title: 'slowest', value: ({ task }) => task, min: 8 },
     { title: 'took', value: ({ seconds }) => formatDuration(seconds), align: 'right' },
     { title: 'x p50', value: ({ times }) => times.toFixed(1), align: 'right' },
-    { title: 'tries', value: ({ attempts }) => formatCount(attempts), align: 'right' },
+    countColumn('tries', ({ attempts }) => attempts),
     // The key of a log is useful only if complete.
     ...(narrow ? [] : [{ title: 'worker', value: ({ worker }: SlowTask) => worker }]),
     { title: 'log', value: ({ log }) => log.replace(under, ''), min: 10 },

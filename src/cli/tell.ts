@@ -12,6 +12,7 @@ import { groupFlag } from '../model/why/cause.ts';
 import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
+import { answer } from './render.ts';
 import { clip, oneLine } from './terminal-text.ts';
 import type { Showing } from './verb-command.ts';
 
@@ -24,6 +25,14 @@ export async function raiseWork(
   const events: RaiseEvent[] = [];
   await raise({ platform: ctx.platform, report: (event) => events.push(event) }, view, options);
   for (const event of events) await tellRaise(ctx, event);
+}
+
+/** Shows an answer as text, or with `--json` as it is. */
+export function asText<Result>(
+  ctx: Context,
+  text: (result: Result) => string | Promise<string>,
+): Showing<Result, never> {
+  return { answer: (result) => answer(ctx, { json: result, text: () => text(result) }) };
 }
 
 /** Shows an answer, then which groups the verb raised: people read the answer first. */

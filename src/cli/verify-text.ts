@@ -4,10 +4,10 @@ import type { Overrides } from '../model/journal.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Evidence, RoundEvidence, StepEvidence } from '../model/verify/evidence.ts';
 import type { Finding } from '../model/verify/findings.ts';
-import type { StepProof, VerifyResult } from '../model/verify/verify-result.ts';
+import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatInstant, formatMany } from './format.ts';
-import { type Column, renderTable } from './render.ts';
+import { countColumn, renderTable } from './render.ts';
 import { paintFor } from './terminal-text.ts';
 
 /** `not proven` rather than `failed`, which a reader could take for the job's own state. */
@@ -16,13 +16,6 @@ const VERDICTS: Readonly<Record<VerifyResult['verdict'], string>> = {
   failed: 'not proven',
   unfinished: 'unfinished',
 };
-
-const number = (title: string, of: (step: StepProof) => number, bad = false): Column<StepProof> => ({
-  title,
-  value: (step) => formatCount(of(step)),
-  align: 'right',
-  ...(bad && { tint: (step: StepProof) => (of(step) > 0 ? 'bad' : null) }),
-});
 
 /** A proof for people: the verdict, what was checked, exceptions, and where the proof is kept. */
 export async function verifyText(
@@ -65,11 +58,11 @@ async function resultLines(ctx: Context, result: VerifyResult, zone: string): Pr
   const tint = result.verdict === 'proven' ? 'good' : result.verdict === 'failed' ? 'bad' : 'doubtful';
   const table = await renderTable(ctx, result.steps, [
     { title: 'step', value: (step) => step.name, min: 6 },
-    number('tasks', (step) => step.tasks),
-    number('published', (step) => step.published),
-    number('failed', (step) => step.failed, true),
-    number('skipped', (step) => step.skipped),
-    number('missing', (step) => step.missing, true),
+    countColumn('tasks', (step) => step.tasks),
+    countColumn('published', (step) => step.published),
+    countColumn('failed', (step) => step.failed, true),
+    countColumn('skipped', (step) => step.skipped),
+    countColumn('missing', (step) => step.missing, true),
   ]);
   const lines = [`${result.job}: ${paint(tint, VERDICTS[result.verdict])} (${result.state})`];
   if (result.rehearsal !== undefined) lines.push(rehearsalText(result.rehearsal.parts, result.rehearsal.of));

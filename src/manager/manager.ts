@@ -194,8 +194,6 @@ export class Rounds {
 /** How long an interrupted verb has to finish what can't be left half done, milliseconds. */
 const LAST_MS = 10_000;
 
-type Work = (signal: AbortSignal) => Promise<ValueEnd>;
-
 /** Runs verbs through another runner, and knows which run: when told to leave, it accepts no more and ends those. */
 export class RunningVerbs implements VerbRunner {
   readonly profile: string;
@@ -218,8 +216,11 @@ export class RunningVerbs implements VerbRunner {
     setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
   }
 
-  call(call: ValueCall): Promise<ValueEnd> {
-    return this.#track(call, (signal) => this.#runner.call({ ...call, signal }), leftEnd());
+  async call(call: ValueCall): Promise<ValueEnd> {
+    if (this.#lookers.signal.aborted) return leftEnd();
+    const running = this.#run(call);
+    this.#running.add(running);
+    return running.finally(() => this.#running.delete(running));
   }
 
   /**
@@ -233,18 +234,7 @@ export class RunningVerbs implements VerbRunner {
     await this.#idle(LAST_MS);
   }
 
-  async #track(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
-    if (this.#lookers.signal.aborted) return left;
-    const running = this.#run(call, work, left);
-    this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
-  }
-
-  async #run(call: ValueCall, work: Work, left: ValueEnd): Promise<ValueEnd> {
+  async #run(call: ValueCall): Promise<ValueEnd> {
     const verb = this.#byName.get(call.name);
     const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
     const leaving = (looks ? this.#lookers : this.#changers).signal;
@@ -256,9 +246,9 @@ export class RunningVerbs implements VerbRunner {
       signal.addEventListener('abort', end, { once: true });
     }
     try {
-      const ended = await work(stop.signal);
+      const ended = await this.#runner.call({ ...call, signal: stop.signal });
       // A retry continues what it was doing when it was interrupted.
-      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? left : ended;
+      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? leftEnd() : ended;
     } finally {
       for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);
       if (!looks) this.#onChanged();

@@ -22,14 +22,12 @@ import { type JobView, stateOf } from '../model/view.ts';
 import { changedJob, duration, jobMeant } from './job.ts';
 import { beginningOf, deadlineOf, dollars, refuseCost } from './limits.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
-import { fileField, flag, option, parsedText, text, verb } from './verb.ts';
+import { changing, fileField, flag, option, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
 export const retry = verb<RaiseEvent>()({
   name: 'retry',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/retries' },
+  ...changing('POST', '/jobs/{job}/retries'),
   input: v.strictObject({
     job: changedJob,
     task: option('--task <task>', 'only this task: <step>/<n>', v.array(text), []),
@@ -107,9 +105,7 @@ function overridesOf(
 /** Skips tasks, or undoes a skip. Throws `notFound`, `refused`, `usage`. */
 export const skip = verb<RaiseEvent>()({
   name: 'skip',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/skips' },
+  ...changing('POST', '/jobs/{job}/skips'),
   input: v.strictObject({
     job: changedJob,
     task: option('--task <task>', 'this task: <step>/<n>', v.array(text), []),
@@ -175,9 +171,7 @@ function reasonOf(reason: string | undefined, undo: boolean): string | null {
 /** Stops workers from taking a job's tasks. Throws `notFound`, `refused`. */
 export const pause = verb()({
   name: 'pause',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/pauses' },
+  ...changing('POST', '/jobs/{job}/pauses'),
   input: v.strictObject({
     job: changedJob,
     now: option('--now', 'return running attempts at once instead of letting them finish', flag, false),
@@ -198,9 +192,7 @@ export const pause = verb()({
 /** Resumes a paused job, or completes an interrupted submission. Throws `notFound`, `refused`, `jobFile`. */
 export const resume = verb<RaiseEvent>()({
   name: 'resume',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/resumptions' },
+  ...changing('POST', '/jobs/{job}/resumptions'),
   input: v.strictObject({
     job: changedJob,
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
@@ -226,9 +218,7 @@ export const resume = verb<RaiseEvent>()({
 /** Ends a job permanently, after confirmation. Throws `notFound`, `refused`. */
 export const cancel = verb()({
   name: 'cancel',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/cancellations' },
+  ...changing('POST', '/jobs/{job}/cancellations'),
   input: v.strictObject({ job: changedJob }),
   answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
   async run(context, { job }): Promise<JobChangedAnswer> {
@@ -252,9 +242,7 @@ const orNone = (parse: (text: string) => number) => parsedText((text) => (text =
 /** Changes the limits of an open job. Throws `notFound`, `refused`, `usage`. */
 export const adjust = verb()({
   name: 'adjust',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'PATCH', path: '/jobs/{job}' },
+  ...changing('PATCH', '/jobs/{job}'),
   input: v.strictObject({
     job: changedJob,
     at: option(

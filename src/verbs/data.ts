@@ -2,13 +2,11 @@ import * as v from 'valibot';
 import { findRemovable, listData, removeData } from '../jobs/data/data.ts';
 import { formatCount, formatSize } from '../lib/units.ts';
 import type { ListedData, RemovedData } from '../model/answers/data.ts';
-import { field, flag, listVerb, option, text } from './verb.ts';
+import { changing, field, flag, listVerb, option, reading, text } from './verb.ts';
 
 export const ls = listVerb({
   name: 'ls',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/data' },
+  ...reading('/data'),
   input: v.strictObject({
     prefix: option('[prefix]', 'only keys with this prefix (default: all)', text, ''),
     checksums: option(
@@ -32,9 +30,7 @@ async function* listed(rows: ReturnType<typeof listData>): AsyncIterable<ListedD
 /** Removes raw data after confirmation. Throws `notFound` and `refused` before anything is removed. */
 export const rm = listVerb({
   name: 'rm',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/removals' },
+  ...changing('POST', '/removals'),
   input: v.strictObject({
     key: field(
       '<key...>',

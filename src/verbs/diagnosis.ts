@@ -2,14 +2,12 @@ import * as v from 'valibot';
 import { whyJob } from '../jobs/why/why.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import { jobOrLatest } from './job.ts';
-import { flag, listVerb, option, verb } from './verb.ts';
+import { flag, listVerb, option, reading, verb } from './verb.ts';
 
 /** Checks what jobs depend on, on the machine where the verb runs. The exit code is 3 if a check failed. */
 export const doctor = listVerb({
   name: 'doctor',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/checks' },
+  ...reading('/checks'),
   input: v.strictObject({ strict: option('--strict', 'exit with 11 if a check warns', flag, false) }),
   answer: async () => (await import('../model/answers/upkeep.ts')).CHECK_RESULT,
   exit: (checks: readonly CheckResult[], { strict }) => {
@@ -34,9 +32,7 @@ const FOUND = 11;
 /** Explains what is wrong with a job. Throws `notFound`, `usage`. */
 export const why = verb<WhyEvent>()({
   name: 'why',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/why' },
+  ...reading('/jobs/{job}/why'),
   input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/tasks.ts')).WHY,
   exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),

@@ -21,7 +21,7 @@ import type {
 import type { Platform } from '../ports/platform.ts';
 import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import { duration, groupName } from './job.ts';
-import { field, flag, listVerb, option, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { changing, field, flag, listVerb, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
 
 /** Facts about a group for people, in addition to its sizes. */
 export interface GroupEvent {
@@ -152,9 +152,7 @@ function listedGroup(seen: GroupStatus & Partial<GroupView>): ListedGroup {
 
 export const workers = listVerb({
   name: 'workers',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/workers' },
+  ...reading('/workers'),
   input: v.strictObject({
     group: option('--group <group>', 'only workers that serve this group', groupName),
     all: option('--all', 'also workers that exited within the last day', flag, false),
@@ -191,9 +189,7 @@ function listedWorker(row: WorkerRow): ListedWorker {
 /** A worker's logs. Throws `notFound`. */
 export const workersLogs = verb()({
   name: 'workers logs',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/workers/{worker}/logs' },
+  ...reading('/workers/{worker}/logs'),
   input: v.strictObject({
     worker: field(
       '<worker>',
@@ -213,9 +209,7 @@ export const workersStop = orderVerb('stop', '/workers/{worker}/stops');
 function orderVerb(order: 'drain' | 'stop', path: string) {
   return verb()({
     name: `workers ${order}`,
-    scope: 'operate',
-    changes: true,
-    http: { method: 'POST', path },
+    ...changing('POST', path),
     input: v.strictObject({
       worker: field(
         '<worker>',
@@ -234,9 +228,7 @@ function orderVerb(order: 'drain' | 'stop', path: string) {
 
 export const queue = listVerb({
   name: 'queue',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/queues' },
+  ...reading('/queues'),
   input: v.strictObject({
     group: option('--group <group>', 'only the queue of this group', groupName),
   }),
@@ -253,9 +245,7 @@ export const queue = listVerb({
 /** Sends dead letters back, group by group. Throws `notFound`, `usage`. */
 export const queueRedrive = listVerb({
   name: 'queue redrive',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/redrives' },
+  ...changing('POST', '/redrives'),
   input: v.strictObject({
     group: option('--group <group>', 'only dead letters of this group (default: all groups)', groupName),
     job: option('--job <job>', 'only those of this job', text),
@@ -291,9 +281,7 @@ interface PurgeEvent {
 /** Deletes the messages waiting in a group's queue. Throws `refused`, `notFound`. */
 export const queuePurge = verb<PurgeEvent>()({
   name: 'queue purge',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/purges' },
+  ...changing('POST', '/purges'),
   input: v.strictObject({
     group: option('--group <group>', 'the group of the queue (default: default)', groupName, 'default'),
     job: option('--job <job>', 'only messages of this job', text),

@@ -6,14 +6,12 @@ import type { JournalEntry, JournalHole } from '../model/journal.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { jobOrLatest, jobShown } from './job.ts';
-import { listVerb } from './verb.ts';
+import { listVerb, reading } from './verb.ts';
 
 /** Lists the decisions about a job, oldest first. Throws `notFound`, `usage`. */
 export const history = listVerb({
   name: 'history',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/history' },
+  ...reading('/jobs/{job}/history'),
   input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/jobs.ts')).HISTORY_LINE,
   async run(context, { job }) {

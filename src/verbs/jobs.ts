@@ -7,7 +7,7 @@ import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
-import { flag, listVerb, oneOf, option, parsedText, text, type VerbContext } from './verb.ts';
+import { flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext } from './verb.ts';
 
 const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
@@ -18,9 +18,7 @@ const AT_ONCE = 32;
 /** Lists jobs, newest first. Throws `usage`. */
 export const jobs = listVerb({
   name: 'jobs',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs' },
+  ...reading('/jobs'),
   input: v.strictObject({
     state: option('--state <state>', 'only jobs in this state', oneOf(STATES)),
     name: option('--name <name>', 'only jobs with this name', text),

@@ -16,14 +16,12 @@ import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
 import type { JobView } from '../model/view.ts';
 import { jobOrLatest, jobShown } from './job.ts';
-import { flag, listVerb, option, type Resumption, text, type VerbContext } from './verb.ts';
+import { flag, listVerb, option, type Resumption, reading, text, type VerbContext } from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
   name: 'logs',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/logs' },
+  ...reading('/jobs/{job}/logs'),
   lasts: ({ follow }) => follow === true,
   interrupted: (given) =>
     stoppedFollowing(String(given.job ?? 'last'), given.task === undefined ? undefined : String(given.task)),

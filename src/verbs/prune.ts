@@ -4,7 +4,7 @@ import { choosePrunable, type Prunable, prune as pruneJobs } from '../jobs/prune
 import { formatMany, parseDuration } from '../lib/units.ts';
 import type { PrunedAnswer } from '../model/answers/data.ts';
 import { duration } from './job.ts';
-import { flag, option, verb } from './verb.ts';
+import { changing, flag, option, verb } from './verb.ts';
 
 const DEFAULT = '30d';
 /** Progress is reported above this number of tasks. */
@@ -18,9 +18,7 @@ export interface PruneEvent {
 /** Removes leftovers, and the objects of closed jobs, after confirmation. Throws `usage`, `refused`. */
 export const prune = verb<PruneEvent>()({
   name: 'prune',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/prunings' },
+  ...changing('POST', '/prunings'),
   input: v.strictObject({
     olderThan: option(
       '--older-than <duration>',

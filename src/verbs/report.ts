@@ -6,7 +6,7 @@ import { compareReports } from '../model/report/compare.ts';
 import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import { jobOrLatest, jobShown } from './job.ts';
-import { listVerb, option, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { listVerb, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
 
 /** Number of a large job's attempts read so far, of about `of`. */
 export type ReadingEvent = {
@@ -25,9 +25,7 @@ const LARGE = 50_000;
  */
 export const report = verb<ReadingEvent>()({
   name: 'report',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/report' },
+  ...reading('/jobs/{job}/report'),
   input: v.strictObject({
     job: jobOrLatest,
     compare: option('--compare <job>', 'compare with another job; last: the previous finished job of this name', text),

@@ -26,7 +26,7 @@ import type { Platform } from '../ports/platform.ts';
 import { duration } from './job.ts';
 import { tellHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION } from './submission.ts';
-import { field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
 
 const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION;
 
@@ -76,9 +76,7 @@ const YEAR_MS = 365 * 86_400_000;
 /** Creates or replaces a schedule. Throws like a submission, and `refused` if the name is taken. */
 export const scheduleAdd = verb<UnkeptEvent>()({
   name: 'schedule add',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/schedules' },
+  ...changing('POST', '/schedules'),
   input: INPUT,
   answer: async () => (await import('../model/answers/schedules.ts')).ADDED_SCHEDULE,
   repeatable: () => true,

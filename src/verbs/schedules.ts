@@ -27,7 +27,7 @@ import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts'
 import { stateOf } from '../model/view.ts';
 import { type RaiseEvent, raiseWork } from './raise.ts';
 import { reportingProgress, type SubmitEvent } from './submission.ts';
-import { field, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, field, flag, listVerb, option, reading, text, type VerbContext, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
 
@@ -38,9 +38,7 @@ const AT_ONCE = 32;
 /** Lists the schedules by name. A schedule that can't be read is a warning. */
 export const scheduleLs = listVerb({
   name: 'schedule ls',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/schedules' },
+  ...reading('/schedules'),
   input: v.strictObject({}),
   answer: async () => (await answers()).SCHEDULE,
   async run(context) {
@@ -62,9 +60,7 @@ export interface PausedEvent {
 /** Shows one schedule and the results of its last periods. Throws `notFound`. */
 export const scheduleShow = verb<PausedEvent>()({
   name: 'schedule show',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/schedules/{name}' },
+  ...reading('/schedules/{name}'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).SHOWN_SCHEDULE,
   async run(context, input): Promise<ShownSchedule> {
@@ -82,9 +78,7 @@ const COMING = 10;
 /** Lists the coming firings of one schedule, or of all, soonest first. Throws `notFound`. */
 export const scheduleNext = listVerb({
   name: 'schedule next',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/firings' },
+  ...reading('/firings'),
   input: v.strictObject({ name: option('[name]', 'name of the schedule (default: all)', text) }),
   answer: async () => (await answers()).COMING_FIRING,
   async run(context, input) {
@@ -115,9 +109,7 @@ export const scheduleNext = listVerb({
 /** Pauses a schedule: firings that fall due meanwhile are not made up. Throws `notFound`. */
 export const schedulePause = verb()({
   name: 'schedule pause',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/schedules/{name}/pauses' },
+  ...changing('POST', '/schedules/{name}/pauses'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).CHANGED_SCHEDULE,
   run: (context, input) => switched(context, input.name, 'paused'),
@@ -126,9 +118,7 @@ export const schedulePause = verb()({
 /** Resumes a paused schedule. Throws `notFound`. */
 export const scheduleResume = verb()({
   name: 'schedule resume',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/schedules/{name}/resumptions' },
+  ...changing('POST', '/schedules/{name}/resumptions'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).CHANGED_SCHEDULE,
   run: (context, input) => switched(context, input.name, 'active'),
@@ -137,9 +127,7 @@ export const scheduleResume = verb()({
 /** Removes a schedule after confirmation; its jobs stay. Throws `notFound`, `refused`. */
 export const scheduleRm = verb()({
   name: 'schedule rm',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'DELETE', path: '/schedules/{name}' },
+  ...changing('DELETE', '/schedules/{name}'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).REMOVED_SCHEDULE,
   async run(context, input): Promise<RemovedSchedule> {
@@ -156,9 +144,7 @@ export const scheduleRm = verb()({
 /** Submits the job of one period by hand. Throws `notFound`, `usage`, and like a submission. */
 export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
   name: 'schedule run',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/schedules/{name}/runs' },
+  ...changing('POST', '/schedules/{name}/runs'),
   input: v.strictObject({
     name,
     period: option('--period <period>', 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron', text),

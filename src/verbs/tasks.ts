@@ -18,7 +18,7 @@ import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
-import { flag, listVerb, oneOf, option, parsedText, text, type VerbContext, verb } from './verb.ts';
+import { changing, flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
 export const TASKS_LISTED = 1_000;
@@ -26,9 +26,7 @@ export const TASKS_LISTED = 1_000;
 /** Lists a job's tasks, or the attempts of one task. Throws `notFound`, `usage`. */
 export const tasks = listVerb({
   name: 'tasks',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/tasks' },
+  ...reading('/jobs/{job}/tasks'),
   input: v.strictObject({
     job: jobOrLatest,
     task: option('--task <task>', 'all attempts of this task: <step>/<n>', text),
@@ -121,9 +119,7 @@ function causeOf({
 /** Ends the running attempt of a task, or of all running tasks of a step. Throws `notFound`, `refused`, `usage`. */
 export const tasksKill = verb()({
   name: 'kill',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/jobs/{job}/kills' },
+  ...changing('POST', '/jobs/{job}/kills'),
   input: v.strictObject({
     job: changedJob,
     task: option('[task]', '<step>/<n>; alone, of the latest job', text),
@@ -188,9 +184,7 @@ const AT_ONCE = 16;
 /** Groups a job's failures by cause, the most frequent first. Throws `notFound`, `usage`. */
 export const failures = listVerb({
   name: 'failures',
-  scope: 'read',
-  changes: false,
-  http: { method: 'GET', path: '/jobs/{job}/failures' },
+  ...reading('/jobs/{job}/failures'),
   input: v.strictObject({
     job: jobOrLatest,
     cause: option('--cause <id>', 'show one cause in detail: its tasks, and the log of one of them', text),

@@ -4,7 +4,7 @@ import { type Ticked, tick as tickOnce } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { TickAnswer } from '../model/answers/upkeep.ts';
 import { newsOf, type RaiseEvent } from './raise.ts';
-import { verb } from './verb.ts';
+import { changing, verb } from './verb.ts';
 
 export type TickEvent =
   | Extract<RaiseEvent, { readonly event: 'raised' }>
@@ -14,9 +14,7 @@ export type TickEvent =
 /** Runs one round of a manager's duties. Failures are part of the answer. Throws `interrupted`. */
 export const tick = verb<TickEvent>()({
   name: 'tick',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/rounds' },
+  ...changing('POST', '/rounds'),
   input: v.strictObject({}),
   answer: async () => (await import('../model/answers/upkeep.ts')).TICKED,
   exit: ({ troubles }: TickAnswer) => {

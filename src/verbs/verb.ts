@@ -142,6 +142,15 @@ export type Given = Readonly<Record<string, unknown>>;
 // biome-ignore lint/suspicious/noExplicitAny: the registry holds verbs of all types.
 export type AnyVerb = VerbDeclaration<any, any, any>;
 
+type Http = NonNullable<AnyVerb['http']>;
+
+/** What verbs that change something share. */
+export const changing = (method: Http['method'], path: string) =>
+  ({ scope: 'operate', changes: true, http: { method, path } }) as const;
+
+/** What verbs that only read share. */
+export const reading = (path: string) => ({ scope: 'read', changes: false, http: { method: 'GET', path } }) as const;
+
 /** Declares a verb. `Event` is the type of its progress events. */
 export function verb<Event = never>() {
   return <const F extends Fields, Result>(

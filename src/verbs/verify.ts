@@ -18,7 +18,7 @@ import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
-import { flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
 
@@ -371,9 +371,7 @@ interface RebuildEvent {
 
 export const ledgerRebuild = verb<RebuildEvent>()({
   name: 'ledger rebuild',
-  scope: 'operate',
-  changes: true,
-  http: { method: 'POST', path: '/rebuilds' },
+  ...changing('POST', '/rebuilds'),
   input: v.strictObject({
     since: option('--since <duration>', 'only jobs accepted within this time: 7d', duration),
   }),

@@ -10,7 +10,7 @@ import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
 import { answer, renderTable } from '../render.ts';
-import { beforeRaised } from '../tell.ts';
+import { asText, beforeRaised } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function retryCommand(ctx: Context): CommandDefinition {
@@ -106,14 +106,12 @@ export function killCommand(ctx: Context): CommandDefinition {
       related: ['tasks', 'cancel', 'retry', 'logs'],
     },
     given: taskOfLatest,
-    show: () => ({
-      answer: (killed) => {
-        const { task, tasks, count, mode } = killed;
+    show: () =>
+      asText(ctx, ({ task, tasks, count, mode }) => {
         const became = mode === 'fail' ? 'failed for good' : 'returned to the queue';
         const named = task ?? (count === 0 ? 'no running task' : `${formatMany(count, 'task')} (${setsText(tasks)})`);
-        return answer(ctx, { json: killed, text: `${named} ${ctx.flags.dryRun ? 'would be ' : ''}${became}` });
-      },
-    }),
+        return `${named} ${ctx.flags.dryRun ? 'would be ' : ''}${became}`;
+      }),
   });
 }
 
@@ -175,13 +173,11 @@ export function cancelCommand(ctx: Context): CommandDefinition {
       related: ['pause', 'status', 'fetch'],
     },
     asks: true,
-    show: () => ({
-      answer: (cancelled) => {
-        const { job, changed } = cancelled;
+    show: () =>
+      asText(ctx, ({ job, changed }) => {
         const did = ctx.flags.dryRun ? `would cancel ${job}` : `${job} is cancelled`;
-        return answer(ctx, { json: cancelled, text: changed ? did : `${job} was already cancelled` });
-      },
-    }),
+        return changed ? did : `${job} was already cancelled`;
+      }),
   });
 }
 
@@ -203,7 +199,7 @@ export function adjustCommand(ctx: Context): CommandDefinition {
       },
       related: ['status', 'skip', 'retry', 'pause', 'scale'],
     },
-    show: () => ({ answer: (adjusted) => answer(ctx, { json: adjusted, text: () => adjustedText(ctx, adjusted) }) }),
+    show: () => asText(ctx, (adjusted) => adjustedText(ctx, adjusted)),
   });
 }
 

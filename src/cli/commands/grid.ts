@@ -14,8 +14,9 @@ import {
 } from '../../verbs/grid.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatDistance, formatInstant } from '../format.ts';
-import { answer, answerList, type Column, print } from '../render.ts';
+import { formatCount, formatDistance, formatInstant, formatMany } from '../format.ts';
+import { answer, answerList, type Column, countColumn, print } from '../render.ts';
+import { asText } from '../tell.ts';
 import { type Showing, verbCommand } from '../verb-command.ts';
 
 export function scaleCommand(ctx: Context): CommandDefinition {
@@ -80,32 +81,24 @@ function groupColumns(
   { zone, now }: { readonly zone: string; readonly now: number },
 ): readonly Column<ListedGroup>[] {
   const machines = rows.some(hasMachines);
-  const count = (title: string, of: (row: ListedGroup) => number | null): Column<ListedGroup> => ({
-    title,
-    value: (row) => {
-      const found = of(row);
-      return found === null ? '-' : formatCount(found);
-    },
-    align: 'right',
-  });
   return [
     { title: 'group', value: (row) => row.group, whole: true },
-    count('desired', (row) => row.desired),
-    count('min', (row) => row.min),
-    count('max', (row) => row.max),
+    countColumn('desired', (row) => row.desired),
+    countColumn('min', (row) => row.min),
+    countColumn('max', (row) => row.max),
     { title: 'mode', value: (row) => (told.get(row.group)?.byHand ? 'by hand' : row.mode) },
     ...(machines
       ? [
-          count('in service', (row) => row.inService),
-          { ...count('pending', (row) => row.pending), rank: 3 },
-          { ...count('ending', (row) => row.terminating), rank: 4 },
-          { ...count('protected', (row) => row.protected), rank: 5 },
+          countColumn('in service', (row: ListedGroup) => row.inService),
+          { ...countColumn('pending', (row: ListedGroup) => row.pending), rank: 3 },
+          { ...countColumn('ending', (row: ListedGroup) => row.terminating), rank: 4 },
+          { ...countColumn('protected', (row: ListedGroup) => row.protected), rank: 5 },
         ]
       : []),
-    { ...count('running', (row) => row.running), tint: (row) => (row.running < row.desired ? 'doubtful' : null) },
-    count('visible', (row) => row.visible),
-    count('leased', (row) => row.leased),
-    { ...count('delayed', (row) => row.delayed), rank: 1 },
+    { ...countColumn('running', (row) => row.running), tint: (row) => (row.running < row.desired ? 'doubtful' : null) },
+    countColumn('visible', (row) => row.visible),
+    countColumn('leased', (row) => row.leased),
+    { ...countColumn('delayed', (row) => row.delayed), rank: 1 },
     { title: 'done in', value: (row) => (row.drain === null ? '-' : formatDuration(row.drain)), align: 'right' },
     {
       title: 'until',
@@ -227,12 +220,7 @@ export function workersLogsCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: true, 4: 'no such worker, or it has no log yet' },
       related: ['workers', 'logs'],
     },
-    show: () => ({
-      answer: (logs) => {
-        const { boot, log } = logs;
-        return answer(ctx, { json: logs, text: boot === null ? (log ?? '') : `${log ?? ''}--- boot.log ---\n${boot}` });
-      },
-    }),
+    show: () => asText(ctx, ({ boot, log }) => (boot === null ? (log ?? '') : `${log ?? ''}--- boot.log ---\n${boot}`)),
   });
 }
 
@@ -256,13 +244,12 @@ function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): Com
       exitCodes: { 0: 'ordered', 4: 'no such worker is running' },
       related: ['workers', `workers ${order === 'drain' ? 'stop' : 'drain'}`, 'scale'],
     },
-    show: () => ({
-      answer: (ordered) =>
-        answer(ctx, {
-          json: ordered,
-          text: `${ordered.dryRun ? 'would tell' : 'told'} ${ordered.worker} to ${order}; it reads the order at its next heartbeat`,
-        }),
-    }),
+    show: () =>
+      asText(
+        ctx,
+        ({ dryRun, worker }) =>
+          `${dryRun ? 'would tell' : 'told'} ${worker} to ${order}; it reads the order at its next heartbeat`,
+      ),
   });
 }
 
@@ -282,11 +269,7 @@ export function queueCommand(ctx: Context): CommandDefinition {
           rows,
           columns: [
             { title: 'group', value: ({ group }) => group, whole: true },
-            ...COUNTS.map((count) => ({
-              title: count,
-              value: (row: ListedQueue) => formatCount(row[count]),
-              align: 'right' as const,
-            })),
+            ...COUNTS.map((count) => countColumn<ListedQueue>(count, (row) => row[count])),
             { title: 'oldest', value: ({ oldest }) => (oldest === null ? '-' : formatDuration(oldest)) },
           ],
           empty: 'no queues',
@@ -314,19 +297,15 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
 
 async function showRedriven(ctx: Context, redriven: Redriven): Promise<void> {
   const { group, sent, retried, left, dryRun } = redriven;
-  const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${counted(sent, 'dead letter')} back`];
+  const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${formatMany(sent, 'dead letter')} back`];
   for (const { job, round, tasks } of retried) {
     const asked = round === null ? 'would retry' : `round ${round} retries`;
-    lines.push(`${job}: ${asked} ${counted(tasks.length, 'task')} that failed for good`);
+    lines.push(`${job}: ${asked} ${formatMany(tasks.length, 'task')} that failed for good`);
   }
   await print(ctx, `${ctx.flags.json ? JSON.stringify(redriven) : lines.join('\n')}\n`);
   for (const { job, tasks, why } of left) {
-    ctx.warn(`${counted(tasks.length, 'dead letter')} of ${job} left: ${why}`);
+    ctx.warn(`${formatMany(tasks.length, 'dead letter')} of ${job} left: ${why}`);
   }
-}
-
-function counted(count: number, what: string): string {
-  return `${formatCount(count)} ${what}${count === 1 ? '' : 's'}`;
 }
 
 export function queuePurgeCommand(ctx: Context): CommandDefinition {

@@ -25,7 +25,7 @@ import { forecastText } from '../forecast-text.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
-import { answer, renderTable } from '../render.ts';
+import { answer, countColumn, renderTable } from '../render.ts';
 import { submissionTyped } from '../submit-progress.ts';
 import { paintFor } from '../terminal-text.ts';
 import { spelled } from '../verb-command.ts';
@@ -187,19 +187,10 @@ async function rehearseText(ctx: Context, rehearsed: Rehearsed): Promise<string>
   const table = await renderTable(ctx, status.steps, [
     { title: 'step', value: ({ name }) => name, min: 6 },
     { title: 'tasks', value: ({ total }) => (total === null ? '?' : formatCount(total)), align: 'right' },
-    { title: 'done', value: ({ done }) => formatCount(done), align: 'right' },
-    {
-      title: 'failed',
-      value: ({ failed }) => formatCount(failed),
-      align: 'right',
-      tint: ({ failed }) => (failed > 0 ? 'bad' : null),
-    },
-    {
-      title: 'attempts',
-      value: (step) => formatCount(step.done + step.failed + step.retried + step.interrupted),
-      align: 'right',
-    },
-    { title: 'failed attempts', value: ({ retried }) => formatCount(retried), align: 'right' },
+    countColumn('done', ({ done }) => done),
+    countColumn('failed', ({ failed }) => failed, true),
+    countColumn('attempts', (step) => step.done + step.failed + step.retried + step.interrupted),
+    countColumn('failed attempts', ({ retried }) => retried),
   ]);
   const lines = [
     `${job}: ${paint(tint, `${status.state}${reason}`)}, ${rehearsalText(status.rehearsal?.parts ?? 0, of.parts)}`,

@@ -25,7 +25,7 @@ import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
 import { answer, answerList, renderTable } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
-import { tellRaise } from '../tell.ts';
+import { asText, tellRaise } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function scheduleLsCommand(ctx: Context): CommandDefinition {
@@ -133,7 +133,7 @@ export function schedulePauseCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'paused, now or before', 4: 'no such schedule' },
       related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
     },
-    show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was already paused', 'paused') }),
+    show: () => asText(ctx, (changed) => switchedText(ctx, changed, 'was already paused', 'paused')),
   });
 }
 
@@ -146,14 +146,12 @@ export function scheduleResumeCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'resumed, or was not paused', 4: 'no such schedule' },
       related: ['schedule pause', 'schedule next', 'schedule run', 'resume'],
     },
-    show: () => ({ answer: (changed) => showSwitched(ctx, changed, 'was not paused', 'resumed') }),
+    show: () => asText(ctx, (changed) => switchedText(ctx, changed, 'was not paused', 'resumed')),
   });
 }
 
-function showSwitched(ctx: Context, switched: ChangedSchedule, unchanged: string, verb: string): Promise<void> {
-  const { schedule, changed } = switched;
-  const did = !changed ? unchanged : ctx.flags.dryRun ? `would be ${verb}` : `is ${verb}`;
-  return answer(ctx, { json: switched, text: `${schedule} ${did}` });
+function switchedText(ctx: Context, { schedule, changed }: ChangedSchedule, unchanged: string, verb: string): string {
+  return `${schedule} ${!changed ? unchanged : ctx.flags.dryRun ? `would be ${verb}` : `is ${verb}`}`;
 }
 
 export function scheduleRmCommand(ctx: Context): CommandDefinition {
@@ -165,13 +163,7 @@ export function scheduleRmCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'removed', 4: 'no such schedule', 7: 'refused: not confirmed' },
       related: ['schedule pause', 'schedule add', 'schedule ls'],
     },
-    show: () => ({
-      answer: (removed) =>
-        answer(ctx, {
-          json: removed,
-          text: `${removed.schedule} ${removed.removed ? 'is removed' : 'would be removed'}`,
-        }),
-    }),
+    show: () => asText(ctx, ({ schedule, removed }) => `${schedule} ${removed ? 'is removed' : 'would be removed'}`),
   });
 }
 

@@ -34,6 +34,26 @@ export function StateMark({ state }: { readonly state: State }) {
   return <Mark tone={toneOfState(state)}>{state}</Mark>;
 }
 
+interface NotedProps {
+  readonly children: ComponentChildren;
+  /** In small print below; none if null or false. */
+  readonly note: ComponentChildren;
+}
+
+export function Noted({ children, note }: NotedProps) {
+  return (
+    <>
+      {children}
+      {note !== null && note !== false && <small>{note}</small>}
+    </>
+  );
+}
+
+/** A count that is bad unless it is 0. */
+export function BadCount({ children, bad = children > 0 }: { readonly children: number; readonly bad?: boolean }) {
+  return <span class={bad ? 'bad strong' : ''}>{formatCount(children)}</span>;
+}
+
 export interface Figure {
   readonly name: string;
   readonly value: ComponentChildren;

@@ -5,7 +5,7 @@ import type { Overview, Periods, State, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
-import { Ago, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
+import { Ago, BadCount, Noted, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
@@ -209,15 +209,12 @@ function ProgressCell(status: Status) {
   const progress = progressOf(status);
   const share = shareDecided(progress);
   const total = progress.total === null ? 'an unknown total' : formatCount(progress.total);
+  const decided = share === null ? [] : [percentText(share)];
+  const running = progress.running > 0 ? [`${formatCount(progress.running)} running`] : [];
   return (
-    <>
+    <Noted note={[`${formatCount(progress.done)} of ${total}`, ...decided, ...running].join(' · ')}>
       <ProgressBar name={status.job} progress={progress} />
-      <small>
-        {formatCount(progress.done)} of {total}
-        {share !== null && ` · ${percentText(share)}`}
-        {progress.running > 0 && ` · ${formatCount(progress.running)} running`}
-      </small>
-    </>
+    </Noted>
   );
 }
 
@@ -230,32 +227,34 @@ function Pace({ rate, eta, notBefore }: Status) {
     );
   }
   return (
-    <>
+    <Noted note={eta !== null && formatLeft(eta)}>
       {rate === null ? <span class="unknown">–</span> : formatRate(rate)}
-      {eta !== null && <small>{formatLeft(eta)}</small>}
-    </>
+    </Noted>
   );
 }
 
 function Deadline(status: Status) {
   const margin = marginOf(status, zone, now.value);
   if (margin === null) {
+    const ends = status.projected !== null && status.closedAt === null;
     return (
-      <>
+      <Noted
+        note={
+          ends && (
+            <>
+              ends <Ago at={status.projected} />
+            </>
+          )
+        }
+      >
         <span class="unknown">none</span>
-        {status.projected !== null && status.closedAt === null && (
-          <small>
-            ends <Ago at={status.projected} />
-          </small>
-        )}
-      </>
+      </Noted>
     );
   }
   return (
-    <>
+    <Noted note={margin.detail}>
       <span class={`margin ${margin.tone}`}>{margin.margin}</span>
-      <small>{margin.detail}</small>
-    </>
+    </Noted>
   );
 }
 
@@ -263,20 +262,18 @@ function Cost(status: Status) {
   const cost = costText(status);
   if (cost === null) return <span class="unknown">–</span>;
   return (
-    <>
+    <Noted note={cost.note}>
       <span class={cost.tone ?? ''}>{cost.main}</span>
-      <small>{cost.note}</small>
-    </>
+    </Noted>
   );
 }
 
 function Failed(status: Status) {
   const { failed, skipped } = progressOf(status);
   return (
-    <>
-      <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>
-      {skipped > 0 && <small>{formatCount(skipped)} skipped</small>}
-    </>
+    <Noted note={skipped > 0 && `${formatCount(skipped)} skipped`}>
+      <BadCount>{failed}</BadCount>
+    </Noted>
   );
 }
 

@@ -4,6 +4,7 @@ import { redrive } from '../actions/grid-actions.ts';
 import type { Queue } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
+import { BadCount, Noted } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { areDeadNews } from '../words/attention.ts';
@@ -29,12 +30,7 @@ export function QueuesView() {
 
 const count = (title: string, note: string, of: (queue: Queue) => number): Column<Queue> => ({
   ...{ title, kind: 'number' },
-  cell: (queue) => (
-    <>
-      {formatCount(of(queue))}
-      <small>{note}</small>
-    </>
-  ),
+  cell: (queue) => <Noted note={note}>{formatCount(of(queue))}</Noted>,
 });
 
 const isNews = (queue: Queue): boolean => overview.value !== null && areDeadNews(queue, overview.value.jobs);
@@ -46,20 +42,14 @@ const COLUMNS: readonly Column<Queue>[] = [
   count('delayed', 'not due yet', ({ delayed }) => delayed),
   {
     ...{ title: 'oldest', kind: 'number' },
-    cell: ({ oldest }) => (
-      <>
-        {oldest === null ? '–' : formatDuration(oldest)}
-        <small>time in the queue</small>
-      </>
-    ),
+    cell: ({ oldest }) => <Noted note="time in the queue">{oldest === null ? '–' : formatDuration(oldest)}</Noted>,
   },
   {
     ...{ title: 'dead letters', kind: 'number' },
     cell: (queue) => (
-      <>
-        <span class={isNews(queue) ? 'bad strong' : ''}>{formatCount(queue.dead)}</span>
-        <small>failed for good, or unreadable</small>
-      </>
+      <Noted note="failed for good, or unreadable">
+        <BadCount bad={isNews(queue)}>{queue.dead}</BadCount>
+      </Noted>
     ),
   },
   {

@@ -3,7 +3,7 @@ import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
-import { Mark, When } from '../parts/marks.tsx';
+import { Mark, Noted, When } from '../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { useQuery } from '../use-query.ts';
@@ -50,51 +50,27 @@ const toneOf = (state: string): Tone =>
 function Last({ last }: Schedule) {
   if (last === null) return <span class="unknown">never</span>;
   return (
-    <>
+    <Noted note={<When at={last.at} />}>
       <Mark tone={toneOf(last.state)}>{last.state}</Mark>{' '}
       {last.job === null ? last.period : <a href={jobHash(last.job)}>{last.period}</a>}
-      <small>
-        <When at={last.at} />
-      </small>
-    </>
+    </Noted>
   );
 }
 
 const COLUMNS: readonly Column<Schedule>[] = [
-  {
-    title: 'schedule',
-    cell: ({ schedule, name }) => (
-      <>
-        {schedule}
-        <small>job {name}</small>
-      </>
-    ),
-  },
+  { title: 'schedule', cell: ({ schedule, name }) => <Noted note={`job ${name}`}>{schedule}</Noted> },
   {
     title: 'state',
     cell: ({ state }) => <Mark tone={state === 'active' ? 'good' : 'doubtful'}>{state}</Mark>,
   },
-  {
-    title: 'when',
-    cell: ({ when, zone }) => (
-      <>
-        {when}
-        <small>{zone}</small>
-      </>
-    ),
-  },
+  { title: 'when', cell: ({ when, zone }) => <Noted note={zone}>{when}</Noted> },
   {
     title: 'next',
     cell: ({ next, state }) =>
       next === null ? (
         <span class="unknown">{state === 'paused' ? 'none while paused' : 'none'}</span>
       ) : (
-        <>
-          {next.period}
-          <small>
-            <When at={next.at} />
-          </small>
-        </>
+        <Noted note={<When at={next.at} />}>{next.period}</Noted>
       ),
   },
   { title: 'last', cell: Last },

@@ -6,7 +6,7 @@ import type { Group, Worker } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { hashOf, taskHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
-import { Ago, Mark, When } from '../parts/marks.tsx';
+import { Ago, BadCount, Mark, When } from '../parts/marks.tsx';
 import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
@@ -213,10 +213,7 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
   { title: 'busy with', kind: 'text', cell: Busy },
   { title: 'slots', kind: 'number', cell: ({ slots }) => slots ?? '–' },
   { title: 'done', kind: 'number', cell: ({ done }) => formatCount(done) },
-  {
-    ...{ title: 'failed', kind: 'number' },
-    cell: ({ failed }) => <span class={failed > 0 ? 'bad strong' : ''}>{formatCount(failed)}</span>,
-  },
+  { title: 'failed', kind: 'number', cell: ({ failed }) => <BadCount>{failed}</BadCount> },
   { title: 'last seen', kind: 'number', cell: ({ seen }) => <Ago at={seen} /> },
   { title: 'started', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
   {

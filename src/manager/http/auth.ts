@@ -170,7 +170,7 @@ function requireCovered(request: FastifyRequest, needed: Scope): void {
 }
 
 /** The caller's name in jobs. */
-function whoOf({ caller }: FastifyRequest): string {
+export function callerOf({ caller }: FastifyRequest): string {
   if (caller === null) throw new Error('a verb has no caller');
   return `token:${caller.name}`;
 }
@@ -183,9 +183,6 @@ declare module 'fastify' {
     streams?: true;
   }
 }
-
-/** The caller's name in jobs. */
-export const callerOf = (request: FastifyRequest): string => whoOf(request);
 
 /** How long a code can be used, and how long the token lasts that it is exchanged for, seconds. */
 export const [CODE_SECONDS, SESSION_SECONDS] = [300, 12 * 3_600];

@@ -7,7 +7,7 @@ import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
 import { instant, now, zone } from '../../clock.ts';
 import { hashOf, jobHash } from '../../hash.ts';
-import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
+import { type Figure, Figures, Mark, Noted, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
 import { Command, Later, Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
@@ -210,10 +210,9 @@ function Steps({ status: { job, steps }, report }: { readonly status: Status; re
     {
       title: 'step',
       cell: ({ name, group }) => (
-        <>
+        <Noted note={`group ${group}`}>
           <a href={hashOf(['jobs', job, 'tasks'], { step: name })}>{name}</a>
-          <small>group {group}</small>
-        </>
+        </Noted>
       ),
     },
     {
@@ -248,7 +247,7 @@ function Used({ step }: { readonly step: Report['steps'][number] | undefined }) 
   const { memory } = step.needs;
   const share = memory === 0 || step.peakMemory === null ? null : step.peakMemory / memory;
   return (
-    <>
+    <Noted note={words.note}>
       {words.main}
       {share !== null && (
         <span
@@ -259,8 +258,7 @@ function Used({ step }: { readonly step: Report['steps'][number] | undefined }) 
           <span style={{ width: `${Math.min(100, share * 100)}%` }} />
         </span>
       )}
-      <small>{words.note}</small>
-    </>
+    </Noted>
   );
 }
 

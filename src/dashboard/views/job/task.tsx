@@ -6,7 +6,7 @@ import type { Entry, Log, Status, Task } from '../../api-routes.ts';
 import { now } from '../../clock.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
-import { Mark, When } from '../../parts/marks.tsx';
+import { Mark, Noted, When } from '../../parts/marks.tsx';
 import { announce, Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { useQuery } from '../../use-query.ts';
@@ -132,12 +132,7 @@ function Lasted({ stretch: { state, from, to } }: { readonly stretch: TaskStretc
   const end = to === null ? now.value : Date.parse(to);
   const lasting = to === null && (state === 'waiting' || state === 'running');
   if (to === null && !lasting) return <span class="unknown">unknown</span>;
-  return (
-    <>
-      {formatDuration(Math.max(0, end - Date.parse(from)) / 1_000)}
-      {lasting && <small>so far</small>}
-    </>
-  );
+  return <Noted note={lasting && 'so far'}>{formatDuration(Math.max(0, end - Date.parse(from)) / 1_000)}</Noted>;
 }
 
 const COLUMNS: readonly Column<TaskStretch>[] = [
@@ -150,13 +145,10 @@ const COLUMNS: readonly Column<TaskStretch>[] = [
       attempt === null ? (
         '–'
       ) : (
-        <>
+        <Noted note={<code>{attempt.attempt}</code>}>
           {attempt.number}
           {attempt.round > 0 && `, round ${attempt.round}`}
-          <small>
-            <code>{attempt.attempt}</code>
-          </small>
-        </>
+        </Noted>
       ),
   },
   { title: 'worker', cell: ({ attempt }) => (attempt === null ? '–' : <code>{attempt.worker}</code>) },

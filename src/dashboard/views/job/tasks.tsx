@@ -7,7 +7,7 @@ import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
-import { Ago } from '../../parts/marks.tsx';
+import { Ago, Noted } from '../../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Choice, type Column, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
@@ -214,12 +214,7 @@ function Took({ task: { startedAt, endedAt } }: { readonly task: Task }) {
 function Ending({ task }: { readonly task: Task }) {
   const how = endText(task);
   if (how === null && task.error === null) return <span class="unknown">–</span>;
-  return (
-    <>
-      {task.error !== null && <span class="error">{task.error}</span>}
-      {how !== null && <small>{how}</small>}
-    </>
-  );
+  return <Noted note={how}>{task.error !== null && <span class="error">{task.error}</span>}</Noted>;
 }
 
 const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
