@@ -14,9 +14,15 @@ export function packsOf({ '--help': help, status, run, worker, 'on AWS': onAws }
     for (const name of free) taken.add(name);
     return free;
   };
+  // In the order of loading: `run` starts its worker's process before it loads its command.
+  const beforeRun = [...run].slice(
+    0,
+    [...run].findIndex((name) => name.startsWith('run-')),
+  );
   return {
     base: pack(status, onAws),
     local: pack(status, status),
+    hold: pack(beforeRun, run),
     work: pack(run, worker),
     run: pack(run, run),
     worker: pack(worker, worker),

@@ -4,6 +4,7 @@ import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
+import type { HeldWorker } from '../platform/own-workers.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { GlobalFlags } from './global-flags.ts';
@@ -30,6 +31,11 @@ export interface Context {
   config(): Promise<Config>;
   /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
+  /**
+   * The process of this machine's worker, which waits until it may start; ended after the command unless it did. Null
+   * where no worker of the profile runs here.
+   */
+  heldWorker(): Promise<HeldWorker | null>;
   /** The zone of times: `--tz`, the profile's, or this machine's; UTC, with one warning, if TZ is unknown. */
   zone(): Promise<string>;
   examine(): Promise<readonly CheckResult[]>;
@@ -86,6 +92,13 @@ export function openContext({
     );
     return opened;
   });
+  let held: Promise<HeldWorker | null> | null = null;
+  const heldWorker = once(() => {
+    held = Promise.all([config(), import('../platform/own-workers.ts')]).then(([loaded, { holdOwnWorker }]) =>
+      holdOwnWorker(loaded, { cwd: io.cwd, env: io.env }),
+    );
+    return held;
+  });
   const line = (text: string): void => {
     io.stderr.write(`${visibleInOurs(text)}\n`);
   };
@@ -100,6 +113,7 @@ export function openContext({
     attachments: given.attachments ?? null,
     config,
     platform,
+    heldWorker,
     zone: once(async () => {
       const said = flags.tz ?? (await config()).profile.tz;
       if (said !== null) return said;
@@ -125,6 +139,7 @@ export function openContext({
     },
     passed: killPoints(io.env),
     close: async () => {
+      (await (held as Promise<HeldWorker | null> | null)?.catch(() => null))?.drop();
       if (opened === null) return;
       // A platform that failed to open needs no closing; its error was already thrown.
       const open = await (opened as Promise<Platform>).catch(() => null);

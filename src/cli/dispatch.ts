@@ -61,11 +61,12 @@ async function runCommand(
   rest: readonly string[] | null,
   { flags, io, closed }: World,
 ): Promise<number> {
-  const make = await entry.load();
   const stops = interrupts(io);
   const ctx = openContext({ flags, io, closed, signal: stops.signal, stopNow: stops.now });
   try {
-    const definition = make(ctx);
+    // The error is the command's to report.
+    if (entry.name === 'run' && surelyWorks(flags, words)) await ctx.heldWorker().catch(() => null);
+    const definition = (await entry.load())(ctx);
     if (flags.help) {
       return print(io, commandHelp(entry, definition, io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80));
     }
@@ -80,6 +81,12 @@ async function runCommand(
     stops.end();
     await ctx.close();
   }
+}
+
+/** Whether `run` will submit a job and work on it, as far as can be told: its worker then loads while it does. */
+function surelyWorks(flags: GlobalFlags, words: readonly string[]): boolean {
+  const answersOrWaits = words.some((word) => /^--(run-key|await-input)\b/.test(word));
+  return !flags.help && !flags.dryRun && !answersOrWaits;
 }
 
 /** Gives a usage error without a hint a reference to the help page. */

@@ -17,5 +17,8 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
     return 0;
   }
   const { dispatch } = await import('./dispatch.ts');
-  return dispatch(argv, io);
+  if (argv[0] !== 'worker' || argv[1] !== '--held') return dispatch(argv, io);
+  const { heldWorker } = await import('./commands/worker.ts');
+  const told = await heldWorker();
+  return told === null ? 0 : dispatch(told, io);
 }

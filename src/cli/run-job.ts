@@ -232,9 +232,10 @@ class Workers {
       ctx.notice(`workers of ${groups.join(', ')} process it; with --here, this machine does too`);
       return null;
     }
-    const [config, platform, { startOwnWorkers }] = await Promise.all([
+    const [config, platform, held, { startOwnWorkers }] = await Promise.all([
       ctx.config(),
       ctx.platform(),
+      ctx.heldWorker(),
       import('../platform/own-workers.ts'),
     ]);
     return startOwnWorkers(config, platform, {
@@ -242,6 +243,7 @@ class Workers {
       slots: this.#slots,
       cwd: ctx.io.cwd,
       env: () => ctx.io.env,
+      held,
       onTrouble: (what) => ctx.warn(what),
     });
   }

@@ -45,6 +45,22 @@ export async function heedSupervisor(
   return (await import('../adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, on);
 }
 
+/**
+ * In a worker started early: loads what the local profile needs, opens nothing, and waits until the supervisor lets it
+ * start. Returns its command line; null if the supervisor has gone.
+ */
+export async function heldUntilGo(env: Record<string, string | undefined>): Promise<readonly string[] | null> {
+  const [{ awaitGo, WORKER_ID }] = await Promise.all([
+    import('../adapters/local/supervisor-pipe.ts'),
+    import('../adapters/local/fs-store.ts'),
+    import('../adapters/local/sqlite-queue.ts'),
+    import('../adapters/sql/sql-ledger.ts'),
+  ]);
+  const go = awaitGo(env);
+  if (go !== null) env[WORKER_ID] = go.worker;
+  return go?.argv ?? null;
+}
+
 /** For a group that the configuration doesn't define. */
 const NO_SETTINGS = { env: {}, secrets: {} };
 /** Leases of the local profile, seconds: short, as heartbeats are free here. */

@@ -1,5 +1,6 @@
 import { promises, rmSync } from 'node:fs'; // loads fs/promises when it is first used
 import { join } from 'node:path';
+import type { HeldWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -19,6 +20,8 @@ export interface OwnWorkersOptions {
   readonly cwd: string;
   /** For the worker with this number, from 0. */
   readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
+  /** The first worker's process, if it was started before. */
+  readonly held?: HeldWorker | null;
   /** Called when a worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
 }
@@ -27,6 +30,21 @@ function workerArgv(config: Config, groups: readonly string[], slots: number | n
   const served = groups.flatMap((group) => ['--group', group]);
   const here = config.profile.backend === 'local' ? [] : ['--here'];
   return programArgv(config, 'worker', ...served, ...here, ...(slots === null ? [] : ['--slots', String(slots)]));
+}
+
+export type { HeldWorker } from '../adapters/local/supervisor.ts';
+
+/**
+ * Starts the process of a worker before it is known what it will serve, so that both load the program at the same time.
+ * Null for a profile whose own workers work elsewhere.
+ */
+export async function holdOwnWorker(
+  config: Config,
+  place: Pick<OwnWorkersOptions, 'cwd'> & { readonly env: Readonly<Record<string, string | undefined>> },
+): Promise<HeldWorker | null> {
+  if (config.profile.backend !== 'local') return null;
+  const { HeldWorker } = await import('../adapters/local/supervisor.ts');
+  return new HeldWorker(programArgv(config, 'worker', '--held'), place);
 }
 
 /** Returns the deliveries of a dead worker at once, if the queue knows their holders, and updates the ledger. */
@@ -75,7 +93,10 @@ export async function startOwnWorkers(
   const supervisor = superviseWorkers({
     group: options.groups.join(','),
     size: 1,
-    spawnWorker: () => ({ argv, cwd: options.cwd, env: options.env(starts++), log }),
+    spawnWorker: () => {
+      const held = starts === 0 ? (options.held ?? undefined) : undefined;
+      return { argv, cwd: options.cwd, env: options.env(starts++), log, held };
+    },
     onDeath: async ({ worker, code, signal }) => {
       await releaseDead(config, platform, options.groups, worker);
       if (code === 0) return;

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
@@ -21,12 +22,8 @@ export function listenToSupervisor(
   env: Readonly<Record<string, string | undefined>>,
   on: { readonly drain: () => void; readonly stop: () => void },
 ): (() => void) | null {
-  const text = env[SUPERVISOR_FD];
-  if (text === undefined || text === '') return null;
-  const fd = Number(text);
-  if (!Number.isSafeInteger(fd) || fd < 3) {
-    throw new BatchctlError('usage', `${SUPERVISOR_FD} names a descriptor of at least 3, not ${text}`);
-  }
+  const fd = descriptorIn(env);
+  if (fd === null) return null;
   const pipe = new Socket({ fd, readable: true, writable: false });
   let drained = false;
   const drain = () => {
@@ -47,6 +44,61 @@ export function listenToSupervisor(
     drained = true;
     pipe.destroy();
   };
+}
+
+function descriptorIn(env: Readonly<Record<string, string | undefined>>): number | null {
+  const text = env[SUPERVISOR_FD];
+  if (text === undefined || text === '') return null;
+  const fd = Number(text);
+  if (Number.isSafeInteger(fd) && fd >= 3) return fd;
+  throw new BatchctlError('usage', `${SUPERVISOR_FD} names a descriptor of at least 3, not ${text}`);
+}
+
+/** What a held worker is told when it may start. */
+export interface Go {
+  /** The command line, without the program. */
+  readonly argv: readonly string[];
+  readonly worker: string;
+  /** An existing file for its stdout and stderr. */
+  readonly log: string | null;
+}
+
+/** A message's length in bytes, in decimal digits, comes before it. */
+const DIGITS = 8;
+
+/** In a supervisor: lets a held worker start. */
+export function sayGo(child: ChildProcess, go: Go): void {
+  const text = Buffer.from(JSON.stringify(go));
+  pipeTo(child)?.write(Buffer.concat([Buffer.from(String(text.length).padStart(DIGITS)), text]));
+}
+
+/**
+ * In a held worker: blocks until the supervisor lets it start, and directs stdout and stderr, which were /dev/null, to
+ * the log. Null if the supervisor has gone.
+ */
+export function awaitGo(env: Readonly<Record<string, string | undefined>>): Go | null {
+  const fd = descriptorIn(env);
+  const head = fd === null ? null : readExactly(fd, DIGITS);
+  const text = fd === null || head === null ? null : readExactly(fd, Number(head));
+  if (text === null) return null;
+  const go: Go = JSON.parse(text);
+  for (const output of go.log === null ? [] : [1, 2]) {
+    closeSync(output);
+    // A file gets the lowest free descriptor.
+    const opened = openSync(go.log ?? '', 'a');
+    if (opened !== output) throw new BatchctlError('unexpected', `expected descriptor ${output}, found ${opened}`);
+  }
+  return go;
+}
+
+function readExactly(fd: number, length: number): string | null {
+  const bytes = Buffer.alloc(length);
+  for (let at = 0; at < length; ) {
+    const read = readSync(fd, bytes, at, length - at, null);
+    if (read === 0) return null;
+    at += read;
+  }
+  return bytes.toString();
 }
 
 /** In a supervisor: tells the worker to finish its tasks and leave. Safe to repeat, and for a dead worker. */

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { newWorkerId } from '../../lib/id.ts';
 import { openPrivateLog } from '../../lib/private-files.ts';
-import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayStop, WORKER_ID } from './supervisor-pipe.ts';
+import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayGo, sayStop, WORKER_ID } from './supervisor-pipe.ts';
 
 export interface SuperviseOptions {
   readonly group: string;
@@ -146,11 +146,13 @@ function isClean(code: number): boolean {
 export interface WorkerCommand {
   /** The arguments of `node`: the program and its own arguments. */
   readonly argv: readonly string[];
-  readonly cwd?: string;
+  readonly cwd?: string | undefined;
   /** The whole environment, to which the worker's id and its pipe are added; this process's own by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** A file for its stdout and stderr, appended to; without it they are dropped. */
   readonly log?: string;
+  /** Used in place of a new process, if it is still there: its directory and environment are its own. */
+  readonly held?: HeldWorker | undefined;
 }
 
 export interface WorkerEnd {
@@ -250,19 +252,64 @@ class WorkerPlace {
 }
 
 function launch(worker: string, command: WorkerCommand): ChildProcess {
-  const output = command.log === undefined ? 'ignore' : openPrivateLog(command.log);
+  const { argv, cwd, env, log } = command;
+  const output = log === undefined ? 'ignore' : openPrivateLog(log);
   try {
-    const child = spawn(process.execPath, [...command.argv], {
-      cwd: command.cwd,
-      env: { ...(command.env ?? process.env), [WORKER_ID]: worker, [SUPERVISOR_FD]: String(PIPE_FD) },
-      stdio: ['ignore', output, output, 'pipe'],
-      // A session of its own: Ctrl-C reaches only the supervisor, which then decides.
-      detached: true,
-    });
-    // Writing to a worker that just died isn't an error: its end is reported separately.
-    child.stdio[PIPE_FD]?.on('error', () => undefined);
-    return child;
+    const held = command.held?.go(worker, argv.slice(1), log ?? null) ?? null;
+    return held ?? spawnWorker(argv, { cwd, env: { ...(env ?? process.env), [WORKER_ID]: worker } }, output);
   } finally {
     if (output !== 'ignore') closeSync(output);
+  }
+}
+
+function spawnWorker(
+  argv: readonly string[],
+  { cwd, env }: Pick<WorkerCommand, 'cwd' | 'env'>,
+  output: number | 'ignore',
+): ChildProcess {
+  const child = spawn(process.execPath, [...argv], {
+    cwd,
+    env: { ...env, [SUPERVISOR_FD]: String(PIPE_FD) },
+    stdio: ['ignore', output, output, 'pipe'],
+    // A session of its own: Ctrl-C reaches only the supervisor, which then decides.
+    detached: true,
+  });
+  // Writing to a worker that just died isn't an error: its end is reported separately.
+  child.stdio[PIPE_FD]?.on('error', () => undefined);
+  return child;
+}
+
+/**
+ * A worker's process started early: it loads the program, opens and creates nothing, and waits until it may start. It
+ * leaves when this process ends.
+ */
+export class HeldWorker {
+  readonly #child: ChildProcess;
+  #waits = true;
+
+  constructor(argv: readonly string[], place: Pick<WorkerCommand, 'cwd' | 'env'>) {
+    this.#child = spawnWorker(argv, place, 'ignore');
+    this.#child.once('error', () => {
+      this.#waits = false;
+    });
+    this.#child.once('exit', () => {
+      this.#waits = false;
+    });
+  }
+
+  /** Lets it start as this worker. Null if it no longer waits. */
+  go(worker: string, argv: readonly string[], log: string | null): ChildProcess | null {
+    if (!this.#waits || this.#child.pid === undefined) return null;
+    this.#waits = false;
+    sayGo(this.#child, { argv, worker, log });
+    return this.#child;
+  }
+
+  /** Ends it, unless it was let go. It has nothing to give back. */
+  drop(): void {
+    if (!this.#waits) return;
+    this.#waits = false;
+    this.#child.stdio[PIPE_FD]?.destroy();
+    this.#child.kill('SIGKILL');
   }
 }

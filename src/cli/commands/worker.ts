@@ -7,7 +7,7 @@ import { parseDuration, wholeNumber } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { NAME } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/faults.ts';
-import { heedSupervisor, openPlatform } from '../../platform/open-platform.ts';
+import { heedSupervisor, heldUntilGo, openPlatform } from '../../platform/open-platform.ts';
 import { superviseLocalGroup } from '../../platform/own-workers.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, groupFlag, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
@@ -48,6 +48,19 @@ export function workerCommand(ctx: Context): CommandDefinition {
     },
     run: (input) => worker(ctx, input),
   });
+}
+
+/**
+ * A worker that `run` starts before it knows the job: loads everything that it will need, then waits. Returns the
+ * command line to run; null if `run` has gone.
+ */
+export async function heldWorker(): Promise<readonly string[] | null> {
+  await Promise.all([
+    import('../../worker/command-user.ts'),
+    import('../../worker/worker.ts'),
+    import('../../worker/shell-executor.ts'),
+  ]);
+  return heldUntilGo(process.env);
 }
 
 async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promise<void> {

@@ -1,9 +1,12 @@
-// Protects: batchctl run says why one of its own workers ended, and where its log is.
-import { existsSync, readFileSync } from 'node:fs';
+// Protects: batchctl run says why one of its own workers ended, and where its log is; a worker that it started before it
+// knew the job leaves nothing behind.
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { complaintIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
 import { until } from '../../support/until.ts';
+import { Workspace } from '../../support/workspace.ts';
 import { openPlace } from '../published-job.ts';
 
 describe('the workers of a run', () => {
@@ -42,4 +45,71 @@ describe('the workers of a run', () => {
     expect(complaintIn('error: no such group\nhint: make it\n')).to.equal('no such group');
     expect(complaintIn('worker w-a starts\n')).to.equal(null);
   });
+
+  describe('started before the job is known', () => {
+    let workspace: Workspace;
+    beforeEach(() => {
+      workspace = Workspace.withLongLeases();
+    });
+    afterEach(() => workspace.remove());
+    const held = () => heldIn(workspace.dir);
+
+    it('end without a file when the job is refused', async () => {
+      workspace.write('job.yaml', 'name: claims\n');
+      const { code, stderr } = await workspace.start(['run', 'job.yaml']).ended;
+      expect(code, stderr).to.equal(3);
+      await until('the worker to be gone', () => held().length === 0);
+      expect(readdirSync(workspace.dir)).to.deep.equal(['job.yaml']);
+    });
+
+    it('end without a file when run is killed', async () => {
+      // To open a FIFO waits for who writes to it.
+      execFileSync('mkfifo', [workspace.path('job.yaml')]);
+      const run = workspace.start(['run', 'job.yaml']);
+      await until('the worker to be there', () => held().length === 1);
+      run.child.kill('SIGKILL');
+      await run.ended;
+      await until('the worker to be gone', () => held().length === 0);
+      expect(readdirSync(workspace.dir)).to.deep.equal(['job.yaml']);
+    });
+
+    it('are replaced if they were killed meanwhile', async () => {
+      execFileSync('mkfifo', [workspace.path('job.yaml')]);
+      const run = workspace.start(['run', 'job.yaml', '--json']);
+      const pid = await until('the worker to be there', () => held()[0]);
+      process.kill(pid, 'SIGKILL');
+      const job = 'name: one\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: work, run: "true" }]\n';
+      execFileSync('/bin/sh', ['-c', 'printf %s "$1" >"$0"', workspace.path('job.yaml'), job]);
+      const { code, stderr } = await run.ended;
+      expect(code, stderr).to.equal(0);
+    });
+
+    it('say in their log what they would have said otherwise', async () => {
+      const job =
+        'name: one\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: work, run: "sleep 60" }]\n';
+      workspace.write('job.yaml', job);
+      const run = workspace.start(['run', 'job.yaml']);
+      const log = workspace.path('.batchctl', 'work', `run-${run.pid}.log`);
+      await until(
+        'the worker to start',
+        () => existsSync(log) && /worker w-\w+ starts: /.test(readFileSync(log, 'utf8')),
+      );
+      expect(readFileSync(log, 'utf8')).to.match(/^-> local: /);
+    });
+  });
 });
+
+/** The process ids of held workers in a directory. */
+const heldIn = (directory: string): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && orNull(() => readlinkSync(`/proc/${pid}/cwd`)) === directory)
+    .filter((pid) => orNull(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').includes('--held')));
+
+function orNull<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch {
+    return null; // The process is gone.
+  }
+}
