@@ -1,7 +1,7 @@
 // Protects: a worker that is paused, stopped or frozen on AWS returns its tasks and charges no attempt.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
-import { AWS_LEASE, AwsWorkspace } from '../support/aws-workspace.ts';
+import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -20,12 +20,19 @@ const waiting = (tasks: number): unknown => ({
     },
   ],
 });
-/** Many short tasks. */
+/** Many tasks: the last would begin long after a pause takes effect. */
 const SHORT = {
   name: 'short',
   input: { split: { by: 'range', from: 1, to: 200 } },
-  steps: [{ name: 'only', run: 'echo $(date +%s%3N) >> "$HOME/ran"; sleep 0.2' }],
+  steps: [{ name: 'only', run: 'echo $(date +%s%3N) >> "$HOME/ran"; sleep 1' }],
 };
+
+/** A lease that a busy machine keeps, within which a pause takes effect there too. */
+const LEASE = 15;
+const KEPT = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) };
+/** One that no test waits for: what comes back sooner was given back. */
+const LONG_LEASE = 60;
+const LONG = { BATCHCTL_TEST_LEASE_SECONDS: String(LONG_LEASE) };
 
 const startedAt = (line: string | undefined): number => Number(line?.split(' ')[0] ?? Number.NaN);
 
@@ -45,29 +52,24 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
   'a pause takes effect within a lease: running tasks complete, and no more are taken': async (workspace) => {
     workspace.write('job.json', SHORT);
     const job = await workspace.submit();
-    const working = workspace.start(['worker', '--slots', '2', '--idle-exit', `${AWS_LEASE}s`]);
+    const working = workspace.start(['worker', '--slots', '2', '--idle-exit', '5s'], KEPT);
     await runs(workspace, 4);
     await workspace.well('pause', job, '--yes');
     const paused = Date.now();
-    // It leaves after one lease without work.
     const { code, stderr } = await working.ended;
     expect(code, stderr).to.equal(0);
     const ran = workspace.lines('ran');
     expect(ran.length).to.be.below(200);
-    expect(startedAt(ran.at(-1)) - paused).to.be.below(AWS_LEASE * 1_000);
+    expect(startedAt(ran.at(-1)) - paused).to.be.below(LEASE * 1_000);
     expect(await countsOf(workspace, job)).to.include({ done: ran.length, failed: 0, retried: 0, interrupted: 0 });
   },
   'a pause --now returns running tasks within a lease, as interruptions; resume continues': async (workspace) => {
     workspace.write('job.json', waiting(2));
     const job = await workspace.submit();
-    workspace.start(['worker', '--slots', '2']);
+    workspace.start(['worker', '--slots', '2'], KEPT);
     await runs(workspace, 2);
     await workspace.well('pause', job, '--now', '--yes');
-    await until(
-      'both are interrupted',
-      async () => (await countsOf(workspace, job))?.interrupted === 2,
-      AWS_LEASE * 1_000,
-    );
+    await until('both are interrupted', async () => (await countsOf(workspace, job))?.interrupted === 2, LEASE * 1_000);
     workspace.write('go', '');
     await workspace.well('resume', job);
     await workspace.well('wait', job);
@@ -105,10 +107,13 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
   ) => {
     workspace.write('job.json', waiting(6));
     const job = await workspace.submit();
-    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
+    const first = workspace.start(['worker', '--slots', '1'], { ...named(workspace, 'w-first'), ...LONG });
     await runs(workspace, 1);
     first.child.kill('SIGTERM');
-    const second = workspace.start(['worker', '--slots', '5', '--until-empty'], named(workspace, 'w-second'));
+    const second = workspace.start(['worker', '--slots', '5', '--until-empty'], {
+      ...named(workspace, 'w-second'),
+      ...LONG,
+    });
     await runs(workspace, 6);
     workspace.write('go', '');
     const ends = await Promise.all([first.ended, second.ended]);
@@ -122,9 +127,9 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
   ) => {
     workspace.write('job.json', waiting(1));
     const job = await workspace.submit();
-    const first = workspace.start(['worker', '--slots', '1'], named(workspace, 'w-first'));
+    const first = workspace.start(['worker', '--slots', '1'], { ...named(workspace, 'w-first'), ...LONG });
     await runs(workspace, 1);
-    workspace.start(['worker', '--slots', '1'], named(workspace, 'w-second'));
+    workspace.start(['worker', '--slots', '1'], { ...named(workspace, 'w-second'), ...LONG });
     await until('the second is up', async () => {
       const workers = await (await (await workspace.platform()).ledger()).workers({});
       return workers.some(({ worker }) => worker === idOf(workspace, 'w-second'));
@@ -136,8 +141,8 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     await runs(workspace, 2);
     const [, taken] = workspace.lines('ran');
     expect(taken?.endsWith(idOf(workspace, 'w-second'))).to.equal(true);
-    // The lease was just extended, so it would still last if the task had not been returned.
-    expect(startedAt(taken) - began).to.be.below((AWS_LEASE * 1_000 * 2) / 3);
+    // Each extension is due after a third of the lease, so it would still last if the task had not been returned.
+    expect(startedAt(taken) - began).to.be.below((LONG_LEASE * 1_000) / 2);
     expect((await first.ended).code).to.equal(0);
     workspace.write('go', '');
     await workspace.well('wait', job);
