@@ -99,8 +99,8 @@ eachWay('--finish-by', (make) => {
     ) as [number, number, number];
     expect(earliest).to.be.at.most(projected);
     expect(latest).to.be.above(projected);
-    expect(latest - earliest).to.be.below(60_000);
-    expect(projected - Date.now()).to.be.closeTo(seen.eta * 1_000, 10_000);
+    expect(latest - earliest).to.be.below(600_000);
+    expect(projected - Date.now()).to.be.closeTo(seen.eta * 1_000, 30_000);
     workspace.write('go', '');
     expect((await worker.ended).code).to.equal(0);
     expect(await status()).to.include({ projected: null, projectedEarliest: null, projectedLatest: null });

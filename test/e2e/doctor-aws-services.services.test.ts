@@ -88,7 +88,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ method }) => method === 'HEAD');
     const { seconds, lines, code } = await doctor.examine();
     expect(code).to.equal(3);
-    expect(seconds).to.be.below(40);
+    expect(seconds).to.be.below(100);
     expect(lines.find(({ check }) => check === 'bucket')).to.include({ status: 'fail' });
     expect(lines.find(({ check }) => check === 'queue')).to.include({ status: 'pass' });
   });
@@ -97,7 +97,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => url.includes('list-type=2'));
     const { seconds, code, of } = await doctor.examine();
     expect(code).to.equal(3);
-    expect(seconds).to.be.below(60);
+    expect(seconds).to.be.below(100);
     expect(of('openJobs')).to.include({ status: 'fail', message: 'no answer within 15 s' });
     expect(of('createIfAbsent').status).to.equal('pass');
   });

@@ -141,8 +141,8 @@ describe('why on AWS', () => {
     const began = performance.now();
     const [queue] = await why(job);
     expect(queue).to.include({ code: 'queueUnreachable', severity: 'stops' });
-    // Commands that work wait for SQS; commands that diagnose do not.
-    expect(performance.now() - began).to.be.below(25_000);
+    // Commands that work wait a minute for SQS; commands that diagnose do not.
+    expect(performance.now() - began).to.be.below(55_000);
   });
 
   /** A platform in this process, whose clock a test may set ahead. */

@@ -209,7 +209,7 @@ describe('batchctl plan for a job that ran before', () => {
   const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
     here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(100)}`);
-    here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 0.2; cat' }], expect: [] });
+    here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 0.6; cat' }], expect: [] });
   });
 
   const plan = async (): Promise<{ readonly forecast: Answer['forecast']; readonly requests: unknown }> =>

@@ -68,12 +68,12 @@ describe('the SQS queue', () => {
     const clients = new AwsClients(options.clients);
     const place = await findQueue(clients, options.name, 'control');
     const poll = () => clients.sqs('poll');
-    const polls = new SqsPolls({ poll, place, leaseSeconds: 30, pollSeconds: 20, lateMs: 200 });
+    const polls = new SqsPolls({ poll, place, leaseSeconds: 30, pollSeconds: 20, lateMs: 3_000 });
     await queue.send(messages(1));
     bench.proxy.fail(1, { kind: 'hang' }, isAction('ReceiveMessage'));
     const start = performance.now();
     expect(await polls.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
-    expect(performance.now() - start).to.be.below(5_000);
+    expect(performance.now() - start).to.be.below(15_000);
     expect(await polls.receive({ max: 1, waitSeconds: 1 })).to.have.length(1);
     await clients.close();
   });

@@ -39,8 +39,8 @@ describe('the audit log', () => {
     });
     expect(line?.request).to.equal(answer.headers.get('x-request-id'));
     expect(line?.token).to.match(/^[0-9a-f]{12}$/);
-    expect(line?.ms).to.be.within(0, 5_000);
-    expect(Math.abs(Date.now() - Date.parse(line?.at ?? ''))).to.be.below(10_000);
+    expect(line?.ms).to.be.within(0, 60_000);
+    expect(Math.abs(Date.now() - Date.parse(line?.at ?? ''))).to.be.below(60_000);
   });
 
   it('records the verb that a command line ran, and its exit code', async () => {
