@@ -11,7 +11,7 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('decisions that race workers', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
   let platform: Platform;
 
   beforeEach(async () => {

@@ -9,7 +9,7 @@ import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('retries under faults', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
   let platform: Platform;
   let job: string;
 

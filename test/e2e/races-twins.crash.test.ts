@@ -21,7 +21,7 @@ async function sendAgain(platform: Platform, job: string, tasks: readonly [strin
 const FIRST: readonly [string, number][] = [0, 1, 2, 3].map((task) => ['twice', task]);
 
 describe('twin attempts', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
   let platform: Platform;
 
   beforeEach(async () => {

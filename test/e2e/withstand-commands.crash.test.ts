@@ -9,7 +9,7 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('misbehaving commands', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
 
   const submit = (command: string, step: object = {}): Promise<string> => {
     workspace.write('job.json', {
@@ -50,7 +50,7 @@ describe('misbehaving commands', () => {
   });
 
   it('kills and fails a command that ignores SIGTERM at its timeout', async () => {
-    const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '1s' });
+    const job = await submit('trap "" TERM; echo $$ > pid; while :; do sleep 0.05; done', { timeout: '5s' });
     const worker = startInside(workspace, await workspace.platform('w-grace'), {
       slots: 1,
       untilEmpty: true,

@@ -10,7 +10,7 @@ const errorOf = ({ stderr }: Ended): { kind: string; message: string } =>
   JSON.parse(stderr.trim().split('\n').at(-1) ?? '{}').error;
 
 describe('inputs and limits', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
 
   it('fails tasks at once, with the reason, when their input changes while the job runs', async () => {
     workspace.write('numbers.txt', '1\n2\n3\n');

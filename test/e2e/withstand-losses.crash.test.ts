@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe("losses of batchctl's own data", () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
 
   beforeEach(() => {
     workspace.write('job.json', CHAINS);

@@ -8,7 +8,7 @@ import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('invalid messages', () => {
-  const workspace = forEachTest(() => new Workspace());
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
   let platform: Platform;
 
   beforeEach(async () => {

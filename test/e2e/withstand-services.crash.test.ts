@@ -17,7 +17,7 @@ describe('unavailable services', () => {
   let job: string;
 
   beforeEach(async () => {
-    workspace = new Workspace();
+    workspace = new Workspace(undefined, 6);
     platform = await workspace.platform('w-tried');
     const steps = CHAINS.steps.map((step) => ({ ...step, run: step.run.replaceAll('$HOME', workspace.dir) }));
     workspace.write('job.json', { ...CHAINS, steps });

@@ -122,95 +122,88 @@ direct("following a job's logs", () => {
   });
 });
 
-/** None ends here: a second attempt would repeat what the first had written. */
-const LEASES = { lease: 10 };
+eachWay('logs --follow', (make) => {
+  const space = forEachTest(make);
 
-eachWay(
-  'logs --follow',
-  (make) => {
-    const space = forEachTest(make);
-
-    it('shows what a command writes while it runs, and ends with it', async () => {
-      const wait = `while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`;
-      space.write('job.json', {
-        name: 'slow',
-        input: { split: { by: 'range', from: 1, to: 1 } },
-        steps: [{ name: 'w', run: `echo began >&2; ${wait}; echo ended >&2`, attempts: 1 }],
-      });
-      const job = await space.submit();
-      const working = space.start(['worker', '--until-empty']);
-      const following = space.start(['logs', job, 'w/0', '--follow']);
-      let shown = '';
-      following.child.stdout?.on('data', (chunk: Buffer) => {
-        shown += chunk.toString();
-      });
-      await until('the running attempt’s line', () => shown === 'began\n');
-      space.write('go', '');
-      const { code, stdout, stderr } = await following.ended;
-      expect([code, stdout]).to.deep.equal([0, 'began\nended\n']);
-      expect(stderr).to.contain('w/0 is done');
-      expect((await working.ended).code).to.equal(0);
+  it('shows what a command writes while it runs, and ends with it', async () => {
+    const wait = `while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`;
+    space.write('job.json', {
+      name: 'slow',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [{ name: 'w', run: `echo began >&2; ${wait}; echo ended >&2`, attempts: 1 }],
     });
-
-    it('of a job shows what its tasks write, each line after its task, joins later ones, and ends with the job', async () => {
-      const wait = `while [ ! -e ${space.path('go')}$BATCHCTL_TASK ]; do sleep 0.02; done`;
-      space.write('job.json', {
-        name: 'slow',
-        input: { split: { by: 'range', from: 1, to: 3 } },
-        steps: [{ name: 'w', run: `printf 'began\\nhalf' >&2; ${wait}; printf ' a line' >&2`, attempts: 1 }],
-      });
-      const job = await space.submit();
-      const working = space.start(['worker', '--until-empty', '--slots', '2']);
-      const following = space.start(['logs', job, '-f']);
-      let shown = '';
-      following.child.stdout?.on('data', (chunk: Buffer) => {
-        shown += chunk.toString();
-      });
-      const lines = (): readonly string[] => shown.split('\n').filter(Boolean).sort();
-      await until('the running tasks’ lines', () => lines().join() === 'w/0 | began,w/1 | began');
-      space.write('go0', '');
-      await until('the task that began later', () => lines().includes('w/2 | began'));
-      space.write('go1', '');
-      space.write('go2', '');
-      const { code, stdout, stderr } = await following.ended;
-      expect(code, stderr).to.equal(0);
-      const tasks = [0, 1, 2];
-      expect(stdout.split('\n').filter(Boolean).sort()).to.deep.equal(
-        tasks.flatMap((n) => [`w/${n} | began`, `w/${n} | half a line`]).sort(),
-      );
-      expect(stderr).to.contain(`job ${job} succeeded`);
-      expect((await working.ended).code).to.equal(0);
-      const again = await space.run(['logs', '-f']);
-      expect([again.code, again.stdout], again.stderr).to.deep.equal([0, '']);
-      const failed = await space.run(['logs', job, '-f', '--failed']);
-      expect(failed.code).to.equal(2);
+    const job = await space.submit();
+    const working = space.start(['worker', '--until-empty']);
+    const following = space.start(['logs', job, 'w/0', '--follow']);
+    let shown = '';
+    following.child.stdout?.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
     });
+    await until('the running attempt’s line', () => shown === 'began\n');
+    space.write('go', '');
+    const { code, stdout, stderr } = await following.ended;
+    expect([code, stdout]).to.deep.equal([0, 'began\nended\n']);
+    expect(stderr).to.contain('w/0 is done');
+    expect((await working.ended).code).to.equal(0);
+  });
 
-    it('of a job stops quietly at Ctrl-C, and the job continues', async () => {
-      space.write('job.json', {
-        name: 'slow',
-        input: { split: { by: 'range', from: 1, to: 1 } },
-        steps: [
-          { name: 'w', run: `echo began >&2; while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`, attempts: 1 },
-        ],
-      });
-      const job = await space.submit();
-      const working = space.start(['worker', '--until-empty']);
-      const following = space.start(['logs', job, '-f']);
-      await until(
-        'the running task’s line',
-        () =>
-          new Promise<boolean>((shown) => {
-            following.child.stdout?.once('data', () => shown(true));
-          }),
-      );
-      following.child.kill('SIGINT');
-      const { code, stdout, stderr } = await following.ended;
-      expect([code, stdout]).to.deep.equal([130, 'w/0 | began\n']);
-      expect(stderr).to.include(`stopped following ${job}; the job continues`).and.not.include('bug');
-      space.write('go', '');
-      expect((await working.ended).code).to.equal(0);
+  it('of a job shows what its tasks write, each line after its task, joins later ones, and ends with the job', async () => {
+    const wait = `while [ ! -e ${space.path('go')}$BATCHCTL_TASK ]; do sleep 0.02; done`;
+    space.write('job.json', {
+      name: 'slow',
+      input: { split: { by: 'range', from: 1, to: 3 } },
+      steps: [{ name: 'w', run: `printf 'began\\nhalf' >&2; ${wait}; printf ' a line' >&2`, attempts: 1 }],
     });
-  },
-  LEASES,
-);
+    const job = await space.submit();
+    const working = space.start(['worker', '--until-empty', '--slots', '2']);
+    const following = space.start(['logs', job, '-f']);
+    let shown = '';
+    following.child.stdout?.on('data', (chunk: Buffer) => {
+      shown += chunk.toString();
+    });
+    const lines = (): readonly string[] => shown.split('\n').filter(Boolean).sort();
+    await until('the running tasks’ lines', () => lines().join() === 'w/0 | began,w/1 | began');
+    space.write('go0', '');
+    await until('the task that began later', () => lines().includes('w/2 | began'));
+    space.write('go1', '');
+    space.write('go2', '');
+    const { code, stdout, stderr } = await following.ended;
+    expect(code, stderr).to.equal(0);
+    const tasks = [0, 1, 2];
+    expect(stdout.split('\n').filter(Boolean).sort()).to.deep.equal(
+      tasks.flatMap((n) => [`w/${n} | began`, `w/${n} | half a line`]).sort(),
+    );
+    expect(stderr).to.contain(`job ${job} succeeded`);
+    expect((await working.ended).code).to.equal(0);
+    const again = await space.run(['logs', '-f']);
+    expect([again.code, again.stdout], again.stderr).to.deep.equal([0, '']);
+    const failed = await space.run(['logs', job, '-f', '--failed']);
+    expect(failed.code).to.equal(2);
+  });
+
+  it('of a job stops quietly at Ctrl-C, and the job continues', async () => {
+    space.write('job.json', {
+      name: 'slow',
+      input: { split: { by: 'range', from: 1, to: 1 } },
+      steps: [
+        { name: 'w', run: `echo began >&2; while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`, attempts: 1 },
+      ],
+    });
+    const job = await space.submit();
+    const working = space.start(['worker', '--until-empty']);
+    const following = space.start(['logs', job, '-f']);
+    await until(
+      'the running task’s line',
+      () =>
+        new Promise<boolean>((shown) => {
+          following.child.stdout?.once('data', () => shown(true));
+        }),
+    );
+    following.child.kill('SIGINT');
+    const { code, stdout, stderr } = await following.ended;
+    expect([code, stdout]).to.deep.equal([130, 'w/0 | began\n']);
+    expect(stderr).to.include(`stopped following ${job}; the job continues`).and.not.include('bug');
+    space.write('go', '');
+    expect((await working.ended).code).to.equal(0);
+  });
+});
