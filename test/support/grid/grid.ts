@@ -1,8 +1,8 @@
 import { decodeUserData } from '../../../src/infra/user-data.ts';
 import { Imds } from './imds.ts';
 import type { EndKind, LaunchFailure, Watchers } from './scaling/engine.ts';
+import type { Member } from './scaling/groups.ts';
 import type { Scaling } from './scaling/scaling.ts';
-import type { Member } from './scaling/state.ts';
 
 /** An instance of a group, as it is at that moment. */
 export interface GridInstance {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Listening, listen } from '../servers/listen.ts';
-import type { Member } from './scaling/state.ts';
+import type { Member } from './scaling/groups.ts';
 
 interface Reply {
   readonly status: number;

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { Tag } from '@aws-sdk/client-ec2';
+import { type Activity, active, type Group, type Member, type MixedPolicy, type TemplateRef } from './groups.ts';
 import { type Launcher, tagsFor } from './launcher.ts';
-import { type Activity, active, type Group, type Member, type MixedPolicy, type TemplateRef } from './state.ts';
 
 export interface Pace {
   /** Milliseconds that a second of the service's own timers lasts: a hook's heartbeat timeout. */
@@ -27,7 +27,7 @@ export interface Watchers {
 }
 
 /** Which launches fail: all, or those of a group or of a kind. */
-export interface Refusal {
+interface Refusal {
   readonly code: LaunchFailure | string;
   readonly message: string | undefined;
   readonly group: string | undefined;
@@ -93,18 +93,12 @@ export class Engine {
     this.#watchers.onEnded(member, how);
     void this.#launcher.end(member.group.region, member.id).catch(() => undefined);
     this.timers.after(this.pace.notice, () => {
+      const { group } = member;
       member.healthy = false;
-      this.replace(
-        member,
-        'an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.',
-      );
+      group.cause = `At ${new Date().toISOString()} an instance was taken out of service in response to an EC2 health check indicating it has been terminated or stopped.`;
+      this.end(member);
+      this.kick(group);
     });
-  }
-
-  replace(member: Member, why: string): void {
-    member.group.cause = `At ${new Date().toISOString()} ${why}`;
-    this.end(member);
-    this.kick(member.group);
   }
 
   /** Waits for the hook: to its timeout, each heartbeat anew, or until it is let go (Lifecycle hooks: how they work). */
@@ -345,7 +339,7 @@ function groupBy(planned: readonly Planned[]): ReadonlyMap<string, readonly Plan
 /** Why a launch fails, by what mends it. */
 export type LaunchFailure = 'capacity' | 'quota' | 'price' | 'key' | 'image' | 'permission' | 'network';
 
-export interface Launch {
+interface Launch {
   readonly type: string;
   readonly zone: string;
   readonly subnet: string;
@@ -354,7 +348,7 @@ export interface Launch {
 }
 
 /** What a scaling activity says of it, as AWS words it (Auto Scaling User Guide: Troubleshoot; EC2 API: Error codes). */
-export function failureMessage(code: LaunchFailure, { type, zone, subnet, image, lifeCycle }: Launch): string {
+function failureMessage(code: LaunchFailure, { type, zone, subnet, image, lifeCycle }: Launch): string {
   const spot = lifeCycle === 'spot';
   const kind = spot ? 'Could not launch Spot Instances.' : 'Could not launch On-Demand Instances.';
   switch (code) {
@@ -382,7 +376,7 @@ export function failureMessage(code: LaunchFailure, { type, zone, subnet, image,
 
 const CODES = ['capacity', 'quota', 'price', 'key', 'image', 'permission', 'network'] as const;
 
-export const isLaunchFailure = (code: string): code is LaunchFailure => CODES.some((each) => each === code);
+const isLaunchFailure = (code: string): code is LaunchFailure => CODES.some((each) => each === code);
 
 /** A launch that came to nothing because of its key was cancelled; the others failed (DescribeScalingActivities). */
-export const failureStatus = (code: string): string => (code === 'key' ? 'Cancelled' : 'Failed');
+const failureStatus = (code: string): string => (code === 'key' ? 'Cancelled' : 'Failed');

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-ec2';
 import { GetInstanceProfileCommand, IAMClient } from '@aws-sdk/client-iam';
 import { invalid } from '../query.ts';
-import type { TemplateRef } from './state.ts';
+import type { TemplateRef } from './groups.ts';
 
 /** What the group itself launches with: the account's administrator. */
 const SERVICE = { accessKeyId: 'AKIAIOSFODNN7SERVICE', secretAccessKey: 'service' };

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { escapeXml, Form, invalid, QueryError, type Shape, toXml } from '../query.ts';
+import { ACTIONS } from './actions.ts';
 import { Engine, type Pace, type Watchers } from './engine.ts';
-import { groupActions, hookActions, tagActions } from './group-actions.ts';
+import type { Group } from './groups.ts';
 import { Launcher } from './launcher.ts';
-import { memberActions } from './member-actions.ts';
-import type { Group } from './state.ts';
 
 /** What an action works on. */
 export interface Estate {
@@ -21,9 +20,7 @@ export interface Estate {
 
 export type Actions = Readonly<Record<string, (estate: Estate, form: Form, region: string) => Shape | Promise<Shape>>>;
 
-const ACTIONS: Actions = { ...groupActions, ...memberActions, ...hookActions, ...tagActions };
-
-export interface ScalingOptions {
+interface ScalingOptions {
   /** Of the EC2 and IAM behind it. */
   readonly url: string;
   readonly account: string;
@@ -32,7 +29,7 @@ export interface ScalingOptions {
   isNewProfile(name: string): boolean;
 }
 
-export interface QueryAnswer {
+interface QueryAnswer {
   readonly status: number;
   readonly body: string;
 }

@@ -1,20 +1,34 @@
 import { randomUUID } from 'node:crypto';
-import { type Form, invalid, QueryError } from '../query.ts';
-import { groupShape, readMixed, readTags, readTemplate, tagShape } from './read-group.ts';
+import { type Form, invalid, QueryError, type Shape } from '../query.ts';
+import {
+  type Activity,
+  active,
+  type Group,
+  type GroupTag,
+  groupShape,
+  type Member,
+  memberShape,
+  readMixed,
+  readTags,
+  readTemplate,
+  type TemplateRef,
+  tagShape,
+} from './groups.ts';
 import type { Actions, Estate } from './scaling.ts';
-import { active, type Group, type GroupTag, type Hook, type Member, type TemplateRef } from './state.ts';
 
 const METRICS = [
   ...['GroupMinSize', 'GroupMaxSize', 'GroupDesiredCapacity', 'GroupInServiceInstances', 'GroupPendingInstances'],
   ...['GroupStandbyInstances', 'GroupTerminatingInstances', 'GroupTotalInstances'],
 ];
+/** Settings that are shown as they were given. */
+const KEPT = ['HealthCheckType', 'HealthCheckGracePeriod', 'CapacityRebalance', 'DefaultInstanceWarmup'];
 const PROCESSES = [
   ...['Launch', 'Terminate', 'AddToLoadBalancer', 'AlarmNotification', 'AZRebalance', 'HealthCheck', 'InstanceRefresh'],
   ...['ReplaceUnhealthy', 'ScheduledActions'],
 ];
 
 /** Actions on groups (Auto Scaling API Reference, by the name of each). */
-export const groupActions: Actions = {
+const groupActions: Actions = {
   async CreateAutoScalingGroup(estate, form, region) {
     const name = form.need('AutoScalingGroupName');
     const known = estate.groups.get(name);
@@ -30,11 +44,8 @@ export const groupActions: Actions = {
       ...{ name, region, min, max, desired: form.number('DesiredCapacity') ?? min, created: new Date() },
       arn: `arn:aws:autoscaling:${region}:${estate.account}:autoScalingGroup:${randomUUID()}:autoScalingGroupName/${name}`,
       ...{ members: new Map(), hooks: new Map(), tags: new Map(), suspended: new Set(), metrics: new Set() },
-      ...{ activities: [], template: null, mixed: null, subnets: [], protectNew: false, capacityRebalance: false },
-      // 300 s unless given; the grace period is 0 by the API (CreateAutoScalingGroup).
-      ...{ cooldown: 300, graceSeconds: 0, healthCheck: 'EC2', warmup: undefined, maxLifetime: undefined },
-      serviceRole: `arn:aws:iam::${estate.account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`,
-      ...{ policies: ['Default'], status: undefined, cause: '', patience: estate.engine.pace.retry },
+      ...{ activities: [], template: null, mixed: null, subnets: [], protectNew: false, kept: {} },
+      ...{ status: undefined, cause: '', patience: estate.engine.pace.retry },
     };
     if (form.text('VPCZoneIdentifier') === undefined && form.list('AvailabilityZones').length === 0) {
       throw invalid('At least one Availability Zone or VPC Subnet is required.');
@@ -147,7 +158,7 @@ function needLasting(estate: Estate, form: Form): Group {
   throw new QueryError('ScalingActivityInProgress', `The group ${group.name} is pending delete.`);
 }
 
-export function resize(estate: Estate, group: Group, desired: number): void {
+function resize(estate: Estate, group: Group, desired: number): void {
   const before = group.desired;
   group.desired = desired;
   group.cause = changed(group, before);
@@ -156,7 +167,7 @@ export function resize(estate: Estate, group: Group, desired: number): void {
   estate.engine.kick(group);
 }
 
-export function page<T>(
+function page<T>(
   all: readonly T[],
   form: Form,
   most: number,
@@ -183,19 +194,11 @@ async function settings(estate: Estate, group: Group, form: Form): Promise<void>
   } else if (alone !== undefined) {
     Object.assign(group, { template: await full(readTemplate(alone)), mixed: null });
   }
-  const policies = form.list('TerminationPolicies');
   Object.assign(group, {
     subnets: subnets ?? group.subnets,
-    cooldown: form.number('DefaultCooldown') ?? group.cooldown,
-    graceSeconds: form.number('HealthCheckGracePeriod') ?? group.graceSeconds,
-    healthCheck: form.text('HealthCheckType') ?? group.healthCheck,
     // Those that are there stay as they are (UpdateAutoScalingGroup: NewInstancesProtectedFromScaleIn).
     protectNew: form.flag('NewInstancesProtectedFromScaleIn') ?? group.protectNew,
-    capacityRebalance: form.flag('CapacityRebalance') ?? group.capacityRebalance,
-    warmup: form.number('DefaultInstanceWarmup') ?? group.warmup,
-    maxLifetime: form.number('MaxInstanceLifetime') ?? group.maxLifetime,
-    serviceRole: form.text('ServiceLinkedRoleARN') ?? group.serviceRole,
-    policies: policies.length > 0 ? policies : group.policies,
+    kept: { ...group.kept, ...Object.fromEntries(KEPT.map((name) => [name, form.text(name) ?? group.kept[name]])) },
   });
 }
 
@@ -229,29 +232,21 @@ function changed({ min, max, desired, members }: Group, before: number): string 
 
 function meets(group: Group, filter: Form): boolean {
   const [name, values] = [filter.need('Name'), filter.list('Values')];
-  const tags = [...group.tags.values()];
-  if (name === 'tag-key') return tags.some(({ key }) => values.includes(key));
-  if (name === 'tag-value') return tags.some(({ value }) => values.includes(value));
   if (name.startsWith('tag:')) return values.includes(group.tags.get(name.slice(4))?.value ?? '');
-  throw invalid(`Filter type ${name} is not correct. Allowed Filter types are: tag-key, tag-value, tag:<key>`);
+  throw invalid(`this server knows no filter ${name}`);
 }
 
 /** Lifecycle hooks (Auto Scaling API Reference, by the name of each action). */
-export const hookActions: Actions = {
+const hookActions: Actions = {
   PutLifecycleHook(estate, form) {
     putHook(estate.need(form), form);
   },
 
   DescribeLifecycleHooks(estate, form) {
-    const names = form.list('LifecycleHookNames');
     const group = estate.need(form);
-    const hooks = [...group.hooks.values()].filter(({ name }) => names.length === 0 || names.includes(name));
-    const LifecycleHooks = hooks.map(({ name, transition, timeout, result, metadata, target, role }) => ({
+    const LifecycleHooks = [...group.hooks.values()].map(({ name, transition, timeout, result }) => ({
       ...{ LifecycleHookName: name, AutoScalingGroupName: group.name, LifecycleTransition: transition },
-      ...{ HeartbeatTimeout: timeout, DefaultResult: result, NotificationMetadata: metadata },
-      ...{ NotificationTargetARN: target, RoleARN: role },
-      // 48 hours, or 100 times the timeout (LifecycleHook: GlobalTimeout).
-      GlobalTimeout: Math.min(172_800, 100 * timeout),
+      ...{ HeartbeatTimeout: timeout, DefaultResult: result },
     }));
     return { LifecycleHooks };
   },
@@ -275,7 +270,7 @@ export const hookActions: Actions = {
   },
 };
 
-export function putHook(group: Group, form: Form): void {
+function putHook(group: Group, form: Form): void {
   const name = form.need('LifecycleHookName');
   const known = group.hooks.get(name);
   const transition = form.text('LifecycleTransition') ?? known?.transition;
@@ -286,11 +281,7 @@ export function putHook(group: Group, form: Form): void {
   if (result !== 'CONTINUE' && result !== 'ABANDON') throw invalid(`Invalid default result ${result}`);
   // 50 hooks a group (Auto Scaling: quotas).
   if (known === undefined && group.hooks.size >= 50) throw invalid('The group has 50 lifecycle hooks.');
-  const hook: Hook = {
-    ...{ name, transition, timeout, result, metadata: form.text('NotificationMetadata') ?? known?.metadata },
-    ...{ target: form.text('NotificationTargetARN') ?? known?.target, role: form.text('RoleARN') ?? known?.role },
-  };
-  group.hooks.set(name, hook);
+  group.hooks.set(name, { name, transition, timeout, result });
 }
 
 /** By the instance: a token isn't needed with it (CompleteLifecycleAction: InstanceId). */
@@ -305,7 +296,7 @@ function waiting(estate: Estate, form: Form): Member & { readonly hold: NonNulla
 }
 
 /** Tags of groups (Auto Scaling API Reference, by the name of each action). */
-export const tagActions: Actions = {
+const tagActions: Actions = {
   CreateOrUpdateTags(estate, form) {
     const read = readTags(form);
     form.each('Tags').forEach((one, place) => {
@@ -332,17 +323,92 @@ function needTagged(estate: Estate, one: Form): Group {
 }
 
 function tagMeets(group: Group, tag: GroupTag, filter: Form): boolean {
-  const values = filter.list('Values');
-  switch (filter.need('Name')) {
-    case 'auto-scaling-group':
-      return values.includes(group.name);
-    case 'key':
-      return values.includes(tag.key);
-    case 'value':
-      return values.includes(tag.value);
-    case 'propagate-at-launch':
-      return values.includes(String(tag.propagate));
-    default:
-      throw invalid(`Filter type ${filter.text('Name')} is not correct.`);
-  }
+  const [name, values] = [filter.need('Name'), filter.list('Values')];
+  if (name === 'auto-scaling-group') return values.includes(group.name);
+  if (name === 'key') return values.includes(tag.key);
+  throw invalid(`this server knows no filter ${name}`);
 }
+
+/** Actions on instances of groups (Auto Scaling API Reference, by the name of each). */
+const memberActions: Actions = {
+  SetInstanceProtection(estate, form) {
+    const group = estate.need(form);
+    const ids = form.list('InstanceIds');
+    // 50 a call (SetInstanceProtection).
+    if (ids.length > 50) throw invalid('The number of instance ids exceeds the limit of 50.');
+    const members = ids.map((id) => {
+      const member = group.members.get(id);
+      if (member === undefined) throw invalid(`The instance ${id} is not part of Auto Scaling group ${group.name}.`);
+      if (member.state !== 'InService' && !member.state.endsWith('Standby')) {
+        throw invalid(`The instance ${id} is not in InService or EnteringStandby or Standby.`);
+      }
+      return member;
+    });
+    const on = form.need('ProtectedFromScaleIn') === 'true';
+    for (const member of members) member.protected = on;
+    // What could not be taken before, can be now.
+    if (!on) estate.engine.kick(group);
+  },
+
+  TerminateInstanceInAutoScalingGroup(estate, form) {
+    const member = needMember(estate, form.need('InstanceId'));
+    const { group } = member;
+    const decrement = form.need('ShouldDecrementDesiredCapacity') === 'true';
+    if (member.state.startsWith('Terminat')) return { Activity: activityShape(member.activity) };
+    if (decrement && group.desired - 1 < group.min) {
+      throw invalid(
+        `Currently, desiredSize equals minSize (${group.min}). Terminating instance without replacement will violate group's min size constraint. Either set shouldDecrementDesiredCapacity flag to false or lower group's min size.`,
+      );
+    }
+    const at = new Date().toISOString();
+    group.cause = decrement
+      ? `At ${at} instance ${member.id} was taken out of service in response to a user request, shrinking the capacity from ${group.desired} to ${group.desired - 1}.`
+      : `At ${at} instance ${member.id} was taken out of service in response to a user request.`;
+    if (decrement) group.desired -= 1;
+    const activity = estate.engine.end(member);
+    estate.engine.kick(group);
+    return { Activity: activityShape(activity) };
+  },
+
+  DescribeAutoScalingInstances(estate, form) {
+    const ids = form.list('InstanceIds');
+    const all = [...estate.groups.values()].flatMap(({ members }) => [...members.values()]);
+    const found = all.filter(({ id }) => ids.length === 0 || ids.includes(id));
+    const { items, NextToken } = page(found, form, 50);
+    const shapes = items.map((member) => ({
+      ...memberShape(member),
+      AutoScalingGroupName: member.group.name,
+      // In capitals here, and not in DescribeAutoScalingGroups (AutoScalingInstanceDetails: HealthStatus).
+      HealthStatus: member.healthy ? 'HEALTHY' : 'UNHEALTHY',
+    }));
+    return { AutoScalingInstances: shapes, NextToken };
+  },
+
+  DescribeScalingActivities(estate, form) {
+    const named = form.text('AutoScalingGroupName');
+    const groups = named === undefined ? [...estate.groups.values()] : [estate.need(form)];
+    // 100 a page; those of the last six weeks (DescribeScalingActivities).
+    const { items, NextToken } = page(
+      groups.flatMap(({ activities }) => activities),
+      form,
+      100,
+    );
+    return { Activities: items.map(activityShape), NextToken };
+  },
+};
+
+function needMember(estate: Estate, id: string): Member {
+  for (const { members } of estate.groups.values()) {
+    const member = members.get(id);
+    if (member !== undefined) return member;
+  }
+  throw invalid(`Instance Id not found - No managed instance found for instance ID: ${id}`);
+}
+
+const activityShape = ({ id, group, description, cause, start, end, code, message }: Activity): Shape => ({
+  ...{ ActivityId: id, AutoScalingGroupName: group.name, AutoScalingGroupARN: group.arn },
+  ...{ Description: description, Cause: cause, StartTime: start, EndTime: end, StatusCode: code },
+  ...{ StatusMessage: message, Progress: end === undefined ? 50 : 100, Details: '{}' },
+});
+
+export const ACTIONS: Actions = { ...groupActions, ...memberActions, ...hookActions, ...tagActions };
