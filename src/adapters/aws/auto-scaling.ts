@@ -50,7 +50,7 @@ export class ScalingRequests {
     return [];
   }
 
-  /** The latest activities page by page, newest first. Stop early: an account's requests are rate limited. */
+  /** The latest activities page by page, newest first. Stop early, because an account's requests are rate limited. */
   async *history(): AsyncGenerator<readonly Activity[]> {
     const { DescribeScalingActivitiesCommand } = await import('@aws-sdk/client-auto-scaling');
     for (let NextToken: string | undefined; ; ) {
@@ -199,9 +199,12 @@ const untilText = ({ until, after, min }: GroupSize): string => (until === null 
 const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
   Tags.find(({ Key }) => Key === key)?.Value ?? null;
 
-/** A failed launch, by EC2's codes and messages (Auto Scaling: troubleshoot launch failures). The first match wins. */
+/**
+ * The meaning of a failed launch, by the text of EC2's error codes and messages as Auto Scaling passes them on (Auto
+ * Scaling: troubleshoot launch failures; EC2: error codes). The first match counts.
+ */
 const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
-  // A volume encrypted by a customer's key for which Auto Scaling's role has no grant.
+  // The state reason of an instance whose volumes a customer's key encrypts, without a grant for Auto Scaling's role.
   ['key', /kms|Client\.InternalError|Client error on launch|key pair|InvalidKeyPair/i],
   [
     'permission',
@@ -249,7 +252,10 @@ const LATELY_MS = 30 * 60_000;
 /** Why an instance that nothing in batchctl ended went away (Auto Scaling: describe-scaling-activities, Cause). */
 const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|rebalance/i;
 
-/** Recent trouble with spot: launches that failed since the last success, and instances taken back. */
+/**
+ * Recent trouble with spot instances: launches that failed since the last success, and instances taken back. `now`:
+ * milliseconds.
+ */
 export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
   const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
   const launches = lately.filter(isLaunch);
@@ -259,7 +265,7 @@ export function spotTroublesOf(activities: readonly Activity[], now: number): Sp
     .filter(({ StatusCode }) => StatusCode === 'Failed')
     .map(({ StatusMessage = '' }) => StatusMessage)
     .filter((message) => ['capacity', 'price', 'quota'].includes(meaningOf(message)));
-  // A message that names neither kind is about the one mostly bought. A spot quota has a message of its own.
+  // A message that names neither kind is about the kind that the group mostly buys. Spot quotas have their own message.
   const onDemand = (message: string): boolean =>
     /On-Demand/i.test(message) || (meaningOf(message) === 'quota' && !/spot/i.test(message));
   return {

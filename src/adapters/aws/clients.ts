@@ -57,7 +57,10 @@ const LIMITS: Readonly<Record<ClientUse, Limits>> = {
   probe: { connect: 3_000, answer: 6_500, idle: 6_500, sockets: 64, attempts: 2 },
 };
 
-/** The only place that creates SDK clients: one per service and use, loaded when first asked for. */
+/**
+ * The only place that creates SDK clients: one per service and use. The SDK is loaded, and credentials are looked up,
+ * only when a client is first asked for; each service is loaded separately.
+ */
 export class AwsClients {
   readonly region: string;
   readonly profile: string | null;
@@ -89,7 +92,9 @@ export class AwsClients {
     };
   }
 
-  /** Asks the chain again from scratch, so that the expiry is the credentials' own. Throws as the chain does. */
+  /**
+   * Asks the chain again from scratch, so that the credentials come with their own expiry. Throws as the chain does.
+   */
   foundCredentials(): ReturnType<Credentials> {
     return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
   }

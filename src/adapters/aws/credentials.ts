@@ -18,7 +18,7 @@ export interface CredentialsOptions {
   readonly handler: RoutedHandler;
 }
 
-/** Timeout (milliseconds) and retries for the metadata service: on a busy instance it may take seconds. */
+/** Timeout (milliseconds) and retries for the instance metadata service, which may take seconds on a busy instance. */
 const ON_EC2 = { timeout: 5_000, maxRetries: 3 };
 /** Off EC2 nothing answers at that address, and a person waits for the error. */
 const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
@@ -96,7 +96,10 @@ let typing: Promise<string> | null = null;
 /** Milliseconds after which a needed code's prompt is on screen. */
 const ASKED_BY_NOW = 1_000;
 
-/** Waits until a code that must be typed is there, so that short timeouts don't count the typing. */
+/**
+ * Waits until a code that must be typed is there, so that callers with a short timeout don't count the typing. Doesn't
+ * say whether there are credentials.
+ */
 export async function codeTyped(credentials: Credentials): Promise<void> {
   if (process.stdin.isTTY !== true) return;
   const found = credentials().catch(() => undefined);
@@ -106,7 +109,10 @@ export async function codeTyped(credentials: Credentials): Promise<void> {
   await typing?.catch(() => undefined);
 }
 
-/** By role: the session from a typed code, or why there is none. A code works once. */
+/**
+ * By role: the session from a typed code, or why there is none. A code works once, and no one should type one per
+ * client.
+ */
 const sessions = new Map<string, Promise<Identity>>();
 
 async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {

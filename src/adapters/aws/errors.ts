@@ -81,7 +81,7 @@ const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => strin
 const BAD_TIME = /signature (not yet current|expired)/i;
 /** EC2 and SimpleDB use this code for a wrong clock and for expired credentials. */
 const EXPIRED = 'RequestExpired';
-/** Milliseconds. Most services refuse a signing time that is further from theirs (General Reference: signing). */
+/** Milliseconds. Most services refuse a request signed further from their own time (General Reference: signing). */
 const SKEW_REFUSED = 300_000;
 /** IAM's message may name another permission than the request's own: of a KMS key, or of the bucket. */
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
@@ -266,7 +266,10 @@ function ours(
   return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
-/** Another account's bucket must allow it too. Without the right to list, S3 answers 403 for a missing object. */
+/**
+ * Another account's bucket must allow the action too. Without the right to list, S3 answers 403 even for an object that
+ * doesn't exist.
+ */
 function allowHint({ action, resource, foreign }: Doing): string {
   if (!foreign) return `allow ${action} on ${resource} in the policy (batchctl infra policies)`;
   const bucket = resource.replace(/\/.*/s, '');
@@ -308,7 +311,7 @@ function attemptsOf(error: Error): string {
   return Number(metadata.attempts) > 1 ? `, after ${metadata.attempts} attempts` : '';
 }
 
-/** Milliseconds that this machine's clock is ahead of the answer's date; null if it has none. */
+/** How far this machine's clock is ahead of the answer's date, milliseconds; null if the answer has none. */
 function aheadOf(error: Error): number | null {
   const response = '$response' in error ? error.$response : null;
   if (typeof response !== 'object' || response === null || !('headers' in response)) return null;

@@ -13,7 +13,10 @@ import {
 /** A worker counts as up if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
 
-/** Workers are started one by one with `worker --here`: counted and given orders, never started or ended by this. */
+/**
+ * A group whose workers are started one by one with `worker --here`. They are counted and can be given orders, but
+ * nothing here starts or ends one.
+ */
 export class HereGroup implements WorkerGroup {
   readonly group: string;
   readonly #platform: Pick<Platform, 'store' | 'clock' | 'ledger' | 'leaseSeconds'>;

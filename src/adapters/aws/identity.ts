@@ -24,7 +24,10 @@ export async function identityOf(clients: AwsClients, use: ClientUse = 'control'
   }
 }
 
-/** Before the first write. Throws `config` when the credentials belong to another account than the profile's. */
+/**
+ * Call it before the first write. Throws `config` when the credentials belong to another account than the profile's.
+ * Makes no request if the profile names no account.
+ */
 export async function requireAccount(clients: AwsClients): Promise<void> {
   const { account: expected, profile } = clients;
   if (expected === null) return;
@@ -38,7 +41,7 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
   });
 }
 
-/** Throws `credentials` when they expire within `seconds` and a new search finds none that last longer. */
+/** Throws `credentials` if they expire within `seconds` and a new search finds none that last longer. */
 export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
   const { profile } = clients;
   const expiration = await clients.credentials().then(

@@ -16,7 +16,10 @@ import { Imds, imdsEndpoint } from './imds.ts';
 
 const GROUP_AGAIN_MS = 2_000;
 
-/** The instance that this process runs on; null without metadata service. Throws `unavailable`, `credentials`. */
+/**
+ * The instance that this process runs on; null if its metadata service is disabled. Throws `unavailable` when the
+ * service doesn't answer, `credentials` when the group can't be looked up.
+ */
 export async function openMachine(
   clients: AwsClients,
   env: Readonly<Record<string, string | undefined>> = process.env,
@@ -170,7 +173,7 @@ export class AwsMachine implements Machine {
         if (!isValidation(error)) throw this.#translated(error, 'release this instance', 'CompleteLifecycleAction');
       }
       const state = await this.#state();
-      // The hook holds an instance a moment after termination begins; nothing holds another one.
+      // The hook holds an instance a moment after termination begins. It never holds one that isn't terminating.
       const mayCome = state === 'Terminating' || state === 'Terminating:Wait' || (state !== null && this.#leaving);
       if (!mayCome || performance.now() >= end) return;
       await wait(jitter(LOOK_MS));

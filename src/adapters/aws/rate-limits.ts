@@ -7,7 +7,10 @@ const KEPT = 0.7;
 const STEEPNESS = 0.4;
 /** Requests a second: the lowest rate. */
 const LEAST = 1;
-/** Milliseconds over which requests are counted. Refusals in a window in which the rate was lowered count once. */
+/**
+ * Milliseconds over which requests are counted. A rate is lowered at most once per window: refusals in the same window
+ * belong to the earlier rate.
+ */
 const WINDOW = 500;
 /** Milliseconds without a refusal after which a limit ends. */
 const QUIET = 30_000;
@@ -166,7 +169,9 @@ class Lane {
     this.#next = Math.min(now, Math.max(this.#next, now - LATE)) + 1_000 / this.#rate(now);
   }
 
-  /** Begins a new window if the last one is over. */
+  /**
+   * Begins a new window if the last one is over. All its requests were sent within its half second, however long ago.
+   */
   #count(now: number): void {
     if (now - this.#since < WINDOW) return;
     this.#measured = (this.#sent * 1_000) / WINDOW;

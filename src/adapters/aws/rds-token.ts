@@ -17,10 +17,13 @@ export interface RdsTokenOptions {
   readonly now?: () => number;
 }
 
-/** Valid for 15 minutes, checked only at connect; kept so that a worker that keeps reconnecting signs once. */
+/**
+ * A token is valid for 15 minutes, checked only at connect. Signing it needs no request. It is kept for a while, so
+ * that a worker that keeps reconnecting signs once.
+ */
 const KEPT_MS = 5 * 60_000;
 
-/** Creates passwords from IAM credentials (`rds-db:connect`). Throws `credentials` for missing or expired ones. */
+/** Creates passwords from IAM credentials (`rds-db:connect`). Throws `credentials` if they are missing or expired. */
 export function rdsTokens(options: RdsTokenOptions): (user: RdsUser) => Promise<string> {
   const { region, credentials, profile, now = () => performance.now() } = options;
   const kept = new Map<string, { readonly token: string; readonly until: number }>();

@@ -64,7 +64,10 @@ export function target({ name, owner, requesterPays }: S3Bucket): {
   };
 }
 
-/** Empty if the bucket's default applies. Without a bucket key each object costs KMS a request (bucket-key). */
+/**
+ * Encryption of new objects; empty if the bucket's default applies. Without a bucket key each object costs a request to
+ * KMS, with its price and rate limit (userguide/bucket-key).
+ */
 export function encryption({ kmsKey }: S3Bucket): {
   readonly ServerSideEncryption?: 'aws:kms';
   readonly SSEKMSKeyId?: string;

@@ -25,7 +25,10 @@ export interface CopySource {
 
 export interface CopyOptions {
   readonly ifAbsent: boolean;
-  /** Larger objects are copied in slices of `slice`. S3 copies at most 5 GiB at once (S3API/API_CopyObject). */
+  /**
+   * Bytes; larger objects are copied in slices of `slice`. S3 copies at most 5 GiB in one request
+   * (S3API/API_CopyObject).
+   */
   readonly largest?: number;
   readonly slice?: number;
   /** Replaces the source's metadata; its tags aren't copied then either. */

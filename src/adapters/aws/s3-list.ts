@@ -196,7 +196,9 @@ function entriesOf(answer: ListObjectsV2CommandOutput, prefix: string): ObjectEn
 
 const ENCODED = /[%+]/;
 
-/** S3 encodes a space as `+`. What can't be decoded is from an endpoint that encodes nothing. */
+/**
+ * S3 encodes a space as `+`. An endpoint that encodes nothing may send a text that can't be decoded: that is the key.
+ */
 function decoded(key: string): string {
   if (!ENCODED.test(key)) return key;
   try {
@@ -206,7 +208,10 @@ function decoded(key: string): string {
   }
 }
 
-/** StartAfter excludes the key that it is given, so this is just before `from`; the caller skips keys in between. */
+/**
+ * A StartAfter value for a listing that begins with `from` itself, because S3's StartAfter excludes the key that it is
+ * given. It is just before `from` in UTF-8 order, with almost no key in between (the caller must skip any).
+ */
 export function justBefore(from: string): string {
   const last = from.codePointAt(from.length - (endsInPair(from) ? 2 : 1)) ?? 0;
   const begin = from.slice(0, from.length - (endsInPair(from) ? 2 : 1));

@@ -14,7 +14,10 @@ import type { UploadTools } from './s3-upload.ts';
 const AT_ONCE = 8;
 /** Tries of a streamed chunk, which the client doesn't retry. */
 const STREAM_TRIES = 8;
-/** Buckets whose server requires every part listed, as Ceph's gateway does (ADR 11): no mark, so nothing to resume. */
+/**
+ * Buckets whose server answered a completion with InvalidPart: it may require every part listed, as Ceph's gateway does
+ * (ADR 11). Later uploads of this process put no mark there, and so can't be resumed.
+ */
 const wantsEveryPart = new WeakSet<S3Bucket>();
 
 interface Sent {
@@ -183,7 +186,10 @@ export class MultipartUpload {
     }
   }
 
-  /** After a lost answer, or a twin's completion, the object exists; otherwise send it again. */
+  /**
+   * The upload is gone. If the answer to a completion was lost, or a twin completed the same upload, the object exists.
+   * Otherwise (a lifecycle rule) there is nothing, or another object. If in doubt, send it again.
+   */
   async #wasCompleted(): Promise<PutResult | 'again'> {
     const { metadata = {}, ifAbsent = false } = this.#options;
     const there = await this.#tools.head(this.#key);
@@ -195,7 +201,9 @@ export class MultipartUpload {
     return isOurs ? { created: true, etag: there.etag } : 'again';
   }
 
-  /** The MD5 of the chunks' MD5s, and their number. Null when a chunk is missing. */
+  /**
+   * The entity tag of an object with these chunks: the MD5 of their MD5s, and their number. Null if a chunk is missing.
+   */
   #expectedEtag(): string | null {
     const etags = Array.from(this.#sent, (sent) => sent?.etag ?? '');
     if (etags.length === 0 || etags.some((etag) => !/^[0-9a-f]{32}$/.test(etag))) return null;

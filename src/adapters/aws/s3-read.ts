@@ -210,7 +210,10 @@ export class HeadObjects {
     this.#bucket = bucket;
   }
 
-  /** Without the right to list, S3 also answers 403 for a missing object: that is an error, not null. */
+  /**
+   * Returns null if the object provably doesn't exist. 403 is an error: without the right to list, S3 also answers 403
+   * for a missing object.
+   */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
     return found === null ? null : headInfo(key, found);

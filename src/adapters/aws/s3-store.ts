@@ -102,7 +102,8 @@ export class S3Store implements ObjectStore {
       try {
         return await this.#readWhole(key, options);
       } catch (error) {
-        // The object was replaced before a broken read resumed. Without a pin the new one is read.
+        // The connection broke, and the object was replaced before the read resumed. Without a pin the new object is
+        // read.
         if (options.etag !== undefined || reads === READS || !isKind(error, 'changed')) throw error;
       }
     }
@@ -153,7 +154,7 @@ export class S3Store implements ObjectStore {
     return copyObject({ bucket: this.#bucket, info }, this.#bucket, to, { ifAbsent, ...this.#copies });
   }
 
-  /** Expires with the credentials that signed it, if sooner. A put is encrypted by the bucket's default. */
+  /** The URL expires with its credentials, if they expire sooner. The bucket's default encrypts a put through it. */
   async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';

@@ -31,7 +31,10 @@ export interface UploadTools {
 /** New uploads per file: a lifecycle rule may abort one, or another write to the key may win. */
 const UPLOADS = 4;
 
-/** A small file in one request, a larger one in chunks; chunks of an unfinished try are kept if they match. */
+/**
+ * Uploads a file: a small one in one request, a larger one in chunks. Chunks of an earlier, unfinished try are kept if
+ * their size and checksum match. An interrupted upload can be resumed.
+ */
 export async function uploadFile(
   bucket: S3Bucket,
   path: string,
@@ -129,7 +132,10 @@ const LARGEST_PUT = 64 * 1024 * 1024;
 /** Answers of 409 in a row. Each only says that someone else was writing at that moment. */
 const CONFLICTS = 12;
 
-/** After a lost answer `created: false` may mean its own first try: the caller reads back. A 409 puts again. */
+/**
+ * One put with its checksum. The client retries after a lost answer, so `created: false` may refer to its own first
+ * try: the caller reads back, as the port says. After a 409 it puts again.
+ */
 export async function putObject(
   bucket: S3Bucket,
   key: string,

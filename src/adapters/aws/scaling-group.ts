@@ -71,7 +71,10 @@ export class ScalingGroup implements WorkerGroup {
     return (await this.#look(counted)).status;
   }
 
-  /** Throws `usage` for a size out of bounds, crossing bounds, or slots; `refused` if the group doesn't exist yet. */
+  /**
+   * Throws `usage` for a size outside the bounds, bounds that cross, or slots, which a running instance can't change;
+   * `refused` if the Auto Scaling group doesn't exist yet.
+   */
   async resize(change: GroupChange): Promise<GroupStatus> {
     if (change.slots !== undefined) {
       throw new BatchctlError(
@@ -188,7 +191,10 @@ export class ScalingGroup implements WorkerGroup {
     return { size, found, status };
   }
 
-  /** In one request, with the size. The tag is set first, so that `infra` reports no drift. Returns the new group. */
+  /**
+   * Replaces spot by on-demand instances, with the size, in one request. The tag is set first: `infra` then doesn't
+   * report drift, and later callers know since when. Returns the group as it is afterwards.
+   */
   async #standIn(
     looked: Looked,
     size: GroupSize,

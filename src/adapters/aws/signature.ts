@@ -52,7 +52,10 @@ export interface Presigning {
   readonly credentials: Credentials;
 }
 
-/** Signature Version 4 in the query (S3API/sigv4-query-string-auth). Expires with the credentials, if sooner. */
+/**
+ * Signs a URL by Signature Version 4 (S3API/sigv4-query-string-auth). It expires with the credentials, if they expire
+ * sooner.
+ */
 export function presignedUrl({
   method,
   url,

@@ -45,7 +45,10 @@ export class SimpleDbClient {
     }
   }
 
-  /** With `ifAbsent`, only if the item has no attribute of that name; else throws ConditionalCheckFailed. */
+  /**
+   * Replaces the item's attributes of these names. With `ifAbsent`, only if the item has no attribute of that name;
+   * otherwise throws with the code ConditionalCheckFailed.
+   */
   async put(domain: string, item: SimpleDbItem, ifAbsent?: string): Promise<void> {
     await this.#http.call('PutAttributes', {
       DomainName: domain,

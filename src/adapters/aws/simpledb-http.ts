@@ -158,7 +158,10 @@ interface SimpleDbCredentials {
 /** SimpleDB's only API version. */
 const SIGNATURE_VERSION = '2009-04-15';
 
-/** Signature Version 2, HmacSHA256 (SimpleDB: HMACAuth). Each retry is signed again: the time is part of it. */
+/**
+ * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth) and returns
+ * all that is to be sent. Each retry is signed again, because the time is part of it.
+ */
 export function signSimpleDb(
   parameters: Readonly<Record<string, string>>,
   at: { readonly host: string; readonly credentials: SimpleDbCredentials; readonly now: number },

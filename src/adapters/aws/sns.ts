@@ -4,7 +4,10 @@ import type { Notice } from '../../ports/notifier.ts';
 import type { AwsClients } from './clients.ts';
 import { isAbort, translateAwsError } from './errors.ts';
 
-/** The body as the message; event, id and job as attributes to filter by. Throws as `translateAwsError`. */
+/**
+ * Publishes a notice to a topic: the body as the message; event, its id and the job as attributes, which subscriptions
+ * can filter by. Throws as `translateAwsError`.
+ */
 export async function publishNotice(
   clients: AwsClients,
   topic: string,

@@ -19,7 +19,9 @@ export async function extendLeases(
   return receipts.map((_, index) => (extended.has(index) ? 'extended' : 'lost'));
 }
 
-/** Each after its delay or what is left of its 12 hours. A lost one already belongs to another worker. */
+/**
+ * Releases deliveries, each after its delay or the rest of its 12 hours. A lost one already belongs to another worker.
+ */
 export async function releaseLeases(
   place: SqsPlace,
   releases: readonly { readonly receipt: Receipt; readonly delay: number }[],
@@ -56,7 +58,7 @@ export async function changeVisibility<T extends { readonly handle: string; read
   return refused;
 }
 
-/** A delivery can be held for 12 hours from its receive (SQS: ChangeMessageVisibility). */
+/** Seconds for which a delivery can be held from its receive, however often extended (SQS: ChangeMessageVisibility). */
 const LONGEST_HOLD = 43_200;
 
 /** Seconds on a clock that all threads of this machine share and that can't be set. */

@@ -83,7 +83,10 @@ const MAX_RECEIVES = 1_000;
 /** Attributes by name, all as text. */
 export type QueueAttributes = Readonly<Partial<Record<QueueAttributeName, string>>>;
 
-/** The message size limit is left to the service (256 KiB or 1 MiB): no task's message reaches 1 KiB. */
+/**
+ * The attributes of a group's queue. The message size limit is left to the service: it is 256 KiB or 1 MiB, by the
+ * queue's age and partition, a higher one is refused, and no task's message reaches 1 KiB.
+ */
 export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAttributes {
   return {
     VisibilityTimeout: String(Math.ceil(leaseSeconds)),
@@ -94,7 +97,10 @@ export function queueAttributes(leaseSeconds: number, deadArn: string): QueueAtt
   };
 }
 
-/** Letters keep the age of their message: with a shorter retention some would never be seen. */
+/**
+ * The attributes of its dead-letter queue. Letters keep the age of their message, so with a shorter retention some
+ * would never be seen.
+ */
 export function deadAttributes(): QueueAttributes {
   return { MessageRetentionPeriod: String(RETENTION), DelaySeconds: '0' };
 }

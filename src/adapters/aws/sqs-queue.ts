@@ -35,7 +35,9 @@ export interface SqsQueueOptions extends SqsOptions {
   readonly onWarning?: (line: string) => void;
 }
 
-/** Throws `notFound` if it or its dead-letter queue doesn't exist, `credentials`, `unavailable`. */
+/**
+ * Opens a group's queue. Throws `notFound` if it or its dead-letter queue doesn't exist, `credentials`, `unavailable`.
+ */
 export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue> {
   const { name, patienceMs } = options;
   const clients = new AwsClients(options.clients);
@@ -141,7 +143,10 @@ class SqsQueue implements TaskQueue {
     return await this.#dead.redrive(options.match ?? (() => true), options.limit ?? Number.POSITIVE_INFINITY);
   }
 
-  /** All, with leased ones and maybe those of the next minute (null: SQS counts none), or those that match. */
+  /**
+   * Deletes all messages, or those that match. Returns null for all, as SQS doesn't say how many: leased messages go
+   * too, and those sent within the next minute may.
+   */
   async purge({ match }: { readonly match?: (body: string) => boolean }): Promise<number | null> {
     if (match !== undefined) return await purgeMatching(this.#queue, match);
     await purgeAll(this.#queue);
@@ -155,7 +160,7 @@ class SqsQueue implements TaskQueue {
   }
 }
 
-/** SQS's limit until August 2025; a queue accepts it unless its own is smaller (SQS: SendMessage). */
+/** SQS's limit until August 2025. Every queue accepts it unless its own limit is smaller (SQS: SendMessage). */
 const MESSAGE_BYTES = 262_144;
 
 function bytesOf({ MaximumMessageSize }: QueueAttributes): number {
@@ -185,7 +190,10 @@ class SqsDead {
     this.#o = options;
   }
 
-  /** Sends the letter, then deletes the delivery: a crash leaves both. A lost lease buries nothing. */
+  /**
+   * Sends the letter first and deletes the delivery after: a crash between the two leaves both, never neither. A
+   * delivery whose lease is lost belongs to another worker and isn't buried.
+   */
   async bury(burials: readonly { readonly delivery: Delivery; readonly reason: string }[]): Promise<void> {
     const { queue, toDead, leaseSeconds, deadBytes } = this.#o;
     for (let at = 0; at < burials.length; at += TEN) {
@@ -221,7 +229,10 @@ class SqsDead {
     }
   }
 
-  /** Sends back, then deletes. Letters buried meanwhile stay, so that none is sent in circles. */
+  /**
+   * Sends letters back and deletes them after: a crash between the two leaves both. Letters buried while this runs
+   * stay, so that a message that fails again at once isn't sent in circles.
+   */
   async redrive(match: (body: string) => boolean, limit: number): Promise<number> {
     const { dead, toQueue } = this.#o;
     let sent = 0;

@@ -60,7 +60,10 @@ function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generato
   if (batch.length > 0) yield batch;
 }
 
-/** Until each item is done or refused. An item that the answer doesn't name is retried. */
+/**
+ * Sends one batch until each item is done or refused. An item that the answer doesn't name may not be done: it is
+ * retried.
+ */
 async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const { call, doing } = options;
   const patience = new Patience(options.patienceMs);
@@ -159,7 +162,9 @@ interface Refusal {
   readonly message: string;
 }
 
-/** A receipt that no longer holds a message (SQS: the errors of a change of visibility and a delete). */
+/**
+ * The codes for a receipt that no longer holds a message (SQS: the errors of a change of visibility and of a delete).
+ */
 const LOST = /^(MessageNotInflight|ReceiptHandleIsInvalid)$/;
 const LOST_TEXTS =
   /not available for visibility timeout change|receipt handle (has expired|is invalid)|beyond the limit/i;
@@ -178,7 +183,9 @@ export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 
-/** As `isTransient`, for an entry of a batch. The SDK retries none of these, nor OverLimit and KmsThrottled. */
+/**
+ * As `isTransient`, for one entry of a batch. The SDK retries none of these, nor a call's OverLimit and KmsThrottled.
+ */
 function isPassingRefusal(refusal: Refusal): boolean {
   return isTransient(asError(refusal));
 }

@@ -13,7 +13,7 @@ import {
 
 /** SQS: SendMessage. */
 const MAX_DELAY_SECONDS = 900;
-/** What SQS doesn't accept in a body or an attribute (SendMessage); half a surrogate pair isn't a character. */
+/** Characters that SQS refuses in a body or an attribute (SendMessage). Half a surrogate pair isn't a character. */
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 /** SQS: SendMessage.MessageGroupId. A tenant that doesn't fit is left out. */
 const GROUP = /^[\x21-\x7e]{1,128}$/;
@@ -97,7 +97,10 @@ export class SqsSender {
   }
 }
 
-/** As an attribute that SQS accepts, in a message of at most `most` bytes; null if there is no room. */
+/**
+ * The text as an attribute that SQS accepts beside this body, in a message of at most `most` bytes; null if there is no
+ * room.
+ */
 export function fitReason(reason: string, body: string, most: number): string | null {
   const room = Math.min(REASON_MOST, most - Buffer.byteLength(body) - REASON_BYTES);
   const legal = reason.replace(ILLEGAL, '\uFFFD');

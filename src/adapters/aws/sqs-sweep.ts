@@ -12,7 +12,7 @@ const HIDE_SECONDS = 60;
 const WAIT_SECONDS = 1;
 /** Receives in flight at once. */
 const LANES = 8;
-/** Empty rounds after which a queue counts as read; one is enough once all counted messages were seen. */
+/** Empty rounds in a row after which a queue counts as read. One is enough once all counted messages were seen. */
 const EMPTY_ROUNDS = 3;
 /** SQS allows about 120,000 messages in flight (SQS: ChangeMessageVisibility); workers need some of them. */
 const MOST_HELD = 100_000;
@@ -132,7 +132,10 @@ function tooMany({ arn }: SqsPlace): BatchctlError {
 /** A purge takes up to 60 s, and another one can't begin in that time (SQS: PurgeQueue). */
 const PURGE_MS = 65_000;
 
-/** Includes delayed and leased messages, and may those sent in the next minute. Waits for an earlier purge to end. */
+/**
+ * Deletes everything, including delayed and leased messages. SQS takes up to a minute for it, and may delete messages
+ * sent in that minute. Waits for another purge to end, which may have begun before the last messages were sent.
+ */
 export async function purgeAll(place: SqsPlace): Promise<void> {
   const patience = new Patience(Math.max(PURGE_MS, place.patienceMs));
   for (;;) {
@@ -147,7 +150,10 @@ export async function purgeAll(place: SqsPlace): Promise<void> {
   }
 }
 
-/** Visible messages whose body satisfies `match`; returns how many. Delayed and leased ones stay. */
+/**
+ * Deletes the visible messages whose body satisfies `match`; returns how many. Delayed and leased messages can't be
+ * received, and stay.
+ */
 export async function purgeMatching(place: SqsPlace, match: (body: string) => boolean): Promise<number> {
   let purged = 0;
   const sweep = new Sweep(place, (await countMessages(place)).counts.visible);
