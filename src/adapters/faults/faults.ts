@@ -55,7 +55,10 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
   };
 }
 
-/** One line per fault, before it happens, so that a fault that kills the worker counts. Never throws. */
+/**
+ * Appends one line per fault to a file, before the fault happens, so that a fault that kills the worker is counted too.
+ * Never throws.
+ */
 export function tallyInto(file: string): (fault: FaultKind, count?: number) => void {
   return (fault, count = 1) => {
     try {

@@ -23,7 +23,10 @@ const SKEW_MS = 2_000;
 /** A killed process's file in `tmp/` counts as a leftover after this long, milliseconds. */
 const LEFT_MS = 3_600_000;
 
-/** Tries it in `tmp/`, which nothing else reads; of a missing root, only the location. `now`: milliseconds. */
+/**
+ * Checks whether a store can live in a local root by trying it in `tmp/`, which nothing else reads. If the root doesn't
+ * exist yet, only its location is checked. `now`: milliseconds since the epoch.
+ */
 export function fileChecks(root: string, now = systemClock.now()): readonly Check[] {
   const place: readonly Check[] = [
     { check: 'root', run: () => rootCheck(root) },

@@ -23,7 +23,10 @@ export function supervisorLog(root: string, group: string): string {
   return join(root, 'run', `${group}.log`);
 }
 
-/** Unless one is alive; outlives this process. Returns whether it did. Write the size first. Throws `unavailable`. */
+/**
+ * Starts a supervisor of the group that outlives this process, unless one is alive; returns whether it did. Call it
+ * after writing the wanted size. Throws `unavailable` when the new supervisor doesn't come up.
+ */
 export async function ensureSupervisor(options: EnsureSupervisorOptions): Promise<boolean> {
   const { root, group, timeoutMs = 10_000 } = options;
   if (isSupervised(root, group)) return false;

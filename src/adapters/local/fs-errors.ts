@@ -1,6 +1,9 @@
 import { BatchctlError, hasCode } from '../../errors.ts';
 
-/** As one of batchctl's kinds; any other unchanged. `doing` completes "The local store could not ...". */
+/**
+ * Translates a file system error into one of batchctl's kinds; any other error is returned unchanged. `doing` completes
+ * "The local store could not ...".
+ */
 export function translateFsError(error: unknown, doing: string): Error {
   if (!(error instanceof Error)) return new Error(String(error));
   if (error instanceof BatchctlError || !('syscall' in error)) return error;

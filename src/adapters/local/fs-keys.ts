@@ -16,7 +16,9 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 const FILE = '@';
 /** Suffix of a group directory: names in it continue with the bytes that it stands for. */
 const GROUP = '+';
-/** S3's limit in bytes of UTF-8 (userguide/object-keys), so that jobs can move to S3 without renaming. */
+/**
+ * S3's limit on a key, bytes of UTF-8 (userguide/object-keys). Kept here so that jobs can move to S3 without renaming.
+ */
 const LONGEST_KEY = 1_024;
 /** Bytes of one name: escaping may triple them, and file systems allow 255. */
 const LONGEST_NAME = 80;
@@ -41,7 +43,10 @@ function fromBytes(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
-/** Relative to `store/`. Throws `usage` for a key that is empty, longer than 1,024 bytes, or no valid Unicode. */
+/**
+ * The path of a key's file, relative to `store/`. Throws `usage` for a key that is empty, longer than 1,024 bytes, or
+ * no valid Unicode.
+ */
 export function pathOfKey(key: string): string {
   const bytes = toBytes(key);
   checkKey(key, bytes);
@@ -132,7 +137,10 @@ export interface ListedFile {
   readonly path: string;
 }
 
-/** In the byte order of keys. Holds one directory per level in memory, and reads only those that overlap the range. */
+/**
+ * The objects below the directory `root` in the byte order of their keys. Holds the names of one directory per level in
+ * memory, and reads only directories that overlap the range.
+ */
 export function* walkObjects(root: string, range: KeyRange): Generator<ListedFile> {
   const bounds = boundsOf(range);
   const start = startOfPrefix(range.prefix);
@@ -149,7 +157,9 @@ export function* walkObjects(root: string, range: KeyRange): Generator<ListedFil
 interface Item {
   readonly kind: NameKind;
   readonly name: string;
-  /** A file's key, or the common first bytes of all keys in a directory, which give its place among siblings. */
+  /**
+   * A file's key, or the common first bytes of all keys in a directory or group, which give its place among siblings.
+   */
   readonly bytes: string;
 }
 

@@ -35,7 +35,9 @@ export interface Tail {
   readonly etag: string;
 }
 
-/** Makes a file of `size` bytes an object. Throws `usage` for metadata that S3 would not keep as it is. */
+/**
+ * The tail that makes a file of `size` bytes an object. Throws `usage` for metadata that S3 would not keep as it is.
+ */
 export function makeTail(size: number, metadata: Metadata, modified: number): Tail {
   checkMetadata(metadata);
   const etag = nextEtag();
@@ -77,7 +79,10 @@ export interface OpenObject {
 const probe = Buffer.allocUnsafe(PROBE);
 let fillings = 0;
 
-/** Null if it provably isn't there. Throws `corrupt`, naming key and file, for a file that isn't whole. */
+/**
+ * Opens an object's file and reads its facts; null if it provably isn't there. Throws `corrupt`, naming key and file,
+ * for a file that isn't whole, and what the file system throws.
+ */
 export function openObject(path: string, key: string): OpenObject | null {
   let fd: number;
   try {

@@ -70,7 +70,7 @@ export function removeFile(path: string): void {
   }
 }
 
-/** On a nearly full disk a write may be partial, and only the next one fails. */
+/** Writes all of `bytes`. On a nearly full disk a write may be partial, and only the next one fails. */
 export function writeFully(fd: number, bytes: Uint8Array): void {
   for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done, bytes.length - done);
 }

@@ -23,7 +23,10 @@ export function networkFileSystem(type: number): string | null {
   return NETWORK.get(type >>> 0) ?? null;
 }
 
-/** Throws `config` on a network file system or one without hard links, `newer`, or `corrupt` for its `format`. */
+/**
+ * Makes the directory `root` a store, or checks that it is one. Throws `config` on a network file system or one without
+ * hard links, `newer` for a format that this version doesn't know, `corrupt` for a `format` file that isn't one.
+ */
 export function openRoot(root: string, sync: boolean): void {
   makeDirectory(root, sync);
   const network = networkFileSystem(statfsSync(root).type);

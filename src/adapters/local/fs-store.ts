@@ -26,7 +26,10 @@ import { FsWriter } from './fs-writer.ts';
 export interface FsStoreOptions {
   /** The directory, created if needed; the store keeps `format`, `store/` and `tmp/` in it. */
   readonly root: string;
-  /** `process`: survives the death of every process; `power`: also a power loss (synced, about 1 ms more). */
+  /**
+   * What a published object survives. `process`: the death of every process; `power`: also a power loss (synced, about
+   * 1 ms more).
+   */
   readonly durability: 'process' | 'power';
   readonly clock?: Clock;
 }
@@ -61,12 +64,18 @@ const readAsync = promisify(readAt);
 /** Undefined for a file that provably isn't there (ENOENT); throws for anything else. */
 const ONLY_IF_THERE = { throwIfNoEntry: false } as const;
 
-/** The object store on a local disk. Calls are short and synchronous; large files go through the thread pool. */
+/**
+ * The object store on a local disk. Its file system calls are short and synchronous: an object costs some ten
+ * microseconds. Large files go through the thread pool.
+ */
 export class FsStore implements ObjectStore {
   readonly location: string;
   readonly #writer: FsWriter;
   readonly #directory: string;
-  /** Whether the last lookup found nothing: the next looks before opening, as an exception costs seven times that. */
+  /**
+   * Whether the last lookup found nothing. The next one then looks before it opens: an exception costs seven times as
+   * much as that, and a worker's lookups before each task find nothing.
+   */
   #missed = false;
 
   constructor(location: string, writer: FsWriter) {

@@ -161,14 +161,18 @@ export class FsWriter {
     return (options.ifAbsent === true ? existing(target) : null) ?? this.#copyIn(path, target, options);
   }
 
-  /** Turns the file itself into the object; null if it is on another disk, read-only, or has other hard links. */
+  /**
+   * Turns the file itself into the object. Null if it must be copied: it is on another disk, read-only, or has other
+   * hard links.
+   */
   #move(path: string, target: Target, options: UploadOptions): PutResult | null {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     // A file with other hard links, or a symbolic link, would change for its other users too.
     if (stats?.isFile() !== true || stats.nlink !== 1) return null;
     const temporary = this.#temporary();
     try {
-      // First: if this process is killed while it is also at `path`, a program that truncates `path` cuts the object.
+      // Moves the file away first: if this process is killed while the object is at `path` too, a program that
+      // truncates `path` cuts the object.
       renameSync(path, temporary);
     } catch (error) {
       if (hasCode(error, 'EXDEV')) return null;
@@ -283,7 +287,9 @@ function checkSource(path: string): void {
   throw new BatchctlError('usage', `Expected a file to upload at ${path}, found something else`);
 }
 
-/** A file that a command made with its own umask, closed to other users. Null if this user may not do that. */
+/**
+ * Opens a file that a command made with its own umask, and closes it to other users. Null if this user may not do that.
+ */
 function openForAppend(path: string): number | null {
   let fd: number | null = null;
   try {

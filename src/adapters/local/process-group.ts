@@ -28,7 +28,10 @@ export interface ProcessGroupOptions {
   readonly clock?: Clock;
 }
 
-/** Worker processes on this machine. Its size is an object of the store; of two concurrent changes the later counts. */
+/**
+ * A group of worker processes on this machine. Its size is an object of the store, and a supervisor process provides
+ * it. Of two concurrent changes the later one counts.
+ */
 export class ProcessGroup implements WorkerGroup {
   readonly group: string;
   readonly #options: ProcessGroupOptions;
@@ -110,7 +113,10 @@ export interface OpenProcessGroupOptions {
 /** A worker counts as up if its last heartbeat is younger than this, milliseconds. */
 const ALIVE_MS = 60_000;
 
-/** Heartbeats show which workers are up; a size that asks for workers starts the supervisor, unless one is alive. */
+/**
+ * The profile's local group. The workers' heartbeats in the ledger show which are up. A size that asks for workers
+ * starts the supervisor that keeps them up, unless one is alive.
+ */
 export function openProcessGroup({ group, root, store, ledger, supervisor }: OpenProcessGroupOptions): ProcessGroup {
   const up = async () => {
     const seen = await (await ledger()).workers({ since: Date.now() - ALIVE_MS });

@@ -69,7 +69,8 @@ export class SqliteMessages {
     return this.#write(() => {
       const deliveries: Delivery[] = [];
       const lanes = this.#sql.lanes.all(this.#group);
-      // Begins at a random lane, so that processes that take one message each don't all take the first tenant's.
+      // Each process begins at a random lane, so that many that take one message each don't all take the first
+      // tenant's.
       const served = this.#served ?? lanes[Math.floor(Math.random() * lanes.length)] ?? 0;
       this.#served = takeTurns(lanes, served, max, (lane, want) => {
         const before = deliveries.length;
@@ -87,7 +88,9 @@ export class SqliteMessages {
     });
   }
 
-  /** When the first message becomes receivable, milliseconds since the epoch (maybe past); null if none will. */
+  /**
+   * When the first message can be received, milliseconds since the epoch (a past time means now); null if none will.
+   */
   nextDue(): number | null {
     return this.#sql.nextDue.get({ group: this.#group }) ?? null;
   }

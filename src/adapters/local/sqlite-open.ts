@@ -13,12 +13,15 @@ export interface Schema {
   readonly create: string;
 }
 
-/** How long SQLite itself waits for a lock, milliseconds: that blocks the event loop, heartbeats included. */
+/** How long SQLite itself may wait for a lock, milliseconds. That wait blocks the event loop, heartbeats included. */
 const BLOCKING_MS = 15;
 /** Shortest and longest wait between retries, milliseconds, with jitter. */
 const RETRY_MS = { first: 1, last: 25 } as const;
 
-/** Many processes share and may create it at once. Throws `newer`; `unavailable` when it stays locked for `waitMs`. */
+/**
+ * Opens a database that many processes share, creating it if needed, even if several do so at once. Throws `newer` for
+ * a file of a later version, `unavailable` when it stays locked for `waitMs`.
+ */
 export async function openShared(
   file: string,
   schema: Schema,

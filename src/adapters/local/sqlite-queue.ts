@@ -17,7 +17,9 @@ import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
 import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
 
-/** Waits that a call can end early: a receive sees messages that this process sends without the next poll. */
+/**
+ * Waits that a call can end early, so that a receive sees what this process sends without waiting for the next poll.
+ */
 class Wakeup {
   readonly #waiting = new Set<() => void>();
   #count = 0;
@@ -98,7 +100,10 @@ const PAGE = 1000;
 /** Runs one transaction, and retries it while another process holds the lock. */
 type Run = <T>(work: () => T) => Promise<T>;
 
-/** Deletes waiting and delayed messages whose body satisfies `match`; returns how many. Leased and later ones stay. */
+/**
+ * Deletes waiting messages, delayed ones included, whose body satisfies `match`; returns how many. Leased messages
+ * stay, and so do those sent after this began.
+ */
 async function purgeWaiting(
   messages: SqliteMessages,
   match: (body: string) => boolean,

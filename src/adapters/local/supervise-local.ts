@@ -33,7 +33,8 @@ export async function superviseGroup(options: SuperviseGroupOptions): Promise<'d
     if (lock === null) return met ? 'done' : 'held';
     await meetUntilZero(options, lock);
     met = true;
-    // The size is written first and the lock checked then, so a size written while this one left is seen here.
+    // A caller that wants workers writes the size first and checks the lock then. So a size written while this process
+    // was about to leave is seen here, after the lock is released.
     if (options.signal.aborted || (await wanted(options)) === 0) return 'done';
   }
 }
@@ -113,7 +114,10 @@ const BOOT_LOG_BYTES = 64 * 1024;
 /** A temporary size of 0 is waited out in steps of this many milliseconds: a timer's limit is 24 days. */
 const STEP_MS = 3_600_000;
 
-/** With real workers. A temporary size of 0 is waited out, unless another supervisor takes over. */
+/**
+ * Supervises a local group with real workers. Waits until a temporary size of 0 ends, unless another supervisor takes
+ * over.
+ */
 export async function superviseLocal(options: SuperviseLocalOptions): Promise<'done' | 'held'> {
   const { root, group, env, signal, say } = options;
   const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));

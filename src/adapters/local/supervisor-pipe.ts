@@ -3,7 +3,10 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
 
-/** Not the variable that marks a worker's commands, which are found and killed by it. */
+/**
+ * The variable in which a worker gets its id from the supervisor. It differs from the variable that marks a worker's
+ * commands, which are found and killed by it.
+ */
 export const WORKER_ID = 'BATCHCTL_SUPERVISED_ID';
 /** The variable that names the descriptor of the pipe from the supervisor. */
 export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';

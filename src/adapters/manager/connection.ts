@@ -24,7 +24,10 @@ export interface Call {
   readonly body?: () => Readable | Uint8Array | string;
   /** Statuses besides 2xx that aren't errors. */
   readonly also?: readonly number[];
-  /** May be sent twice. A call that may not gets a new connection: on a kept one, a close looks like a lost answer. */
+  /**
+   * The call may be sent again after the manager may have received it. A call that may not gets a new connection: on a
+   * kept one, a close by the other side looks the same as a lost answer.
+   */
   readonly again: boolean;
   readonly signal?: AbortSignal | undefined;
 }

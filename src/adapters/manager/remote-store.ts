@@ -185,7 +185,7 @@ interface Watched {
 const PARALLEL = 4;
 const SIGNED = 20;
 
-/** Uploads raw data or code as the manager chooses: to the store by signed URLs, or through the manager. */
+/** Uploads raw data or code as the manager decides: to the store by signed URLs, or through the manager. */
 async function upload(
   connection: ManagerConnection,
   key: string,
@@ -301,7 +301,10 @@ async function putParts(
   }
 }
 
-/** May be repeated: an upload begun twice is removed after a week, and a second completion is recognized. */
+/**
+ * Makes calls that may be repeated: an upload begun twice is removed after a week, and the manager recognizes a second
+ * completion.
+ */
 function post(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const text = JSON.stringify(body);
@@ -353,7 +356,9 @@ const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
-/** To the store, by a URL that the manager signed; retries while it is busy. Throws `AwayError`. */
+/**
+ * Sends a request to the store by a URL that the manager signed; retries while the store is busy. Throws `AwayError`.
+ */
 async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
   for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
     left -= 1;

@@ -103,7 +103,10 @@ function judge(host: string, { status, text }: { readonly status: number; readon
   throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
 }
 
-/** The proxy for the target, which resolves names itself. False: none, and no socket is kept. */
+/**
+ * The proxy that the environment names for the target; it resolves names itself. False: no proxy, and no socket is
+ * kept.
+ */
 function agentFor(target: URL): Agent | false {
   const port = target.port === '' ? undefined : Number(target.port);
   const proxy = proxyFor({ protocol: target.protocol, hostname: target.hostname, port }, process.env);
@@ -193,12 +196,15 @@ function dotted(tail: string): string {
   return [high >> 8, high & 255, low >> 8, low & 255].join('.');
 }
 
-/** `t=1764500000,v1=<hex>`: HMAC-SHA256 over the time (Unix seconds, against replays), a dot, and the body. */
+/**
+ * `t=1764500000,v1=<hex>`: HMAC-SHA256 with the secret over the time (Unix seconds), a dot, and the body. The time
+ * prevents replaying an old body much later.
+ */
 export function signatureOf(body: string, secret: string, seconds: number): string {
   return `t=${seconds},v1=${createHmac('sha256', secret).update(`${seconds}.${body}`).digest('hex')}`;
 }
 
-/** From this process's environment or the profile's service. Errors never contain the value. */
+/** Resolves a secret from this process's environment or the profile's service. Errors never contain the value. */
 export async function readReference(
   reference: string,
   source: SecretSource,

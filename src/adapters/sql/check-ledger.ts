@@ -10,7 +10,10 @@ import type { Tables } from './tables.ts';
 /** Thrown to roll a transaction back. */
 class Undo extends Error {}
 
-/** That it answers, has its tables, and lets its user write. Leaves nothing. Throws as opening does. */
+/**
+ * Checks that a ledger on a server answers, has its tables, and lets its user write. Creates no table, and leaves no
+ * row. Throws at once if the ledger can't be opened.
+ */
 export async function checkLedger(
   options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions,
 ): Promise<Finding> {
@@ -53,12 +56,15 @@ async function probe(db: Kysely<Tables>): Promise<void> {
   }
 }
 
-/** The table of versions goes last: without it, the next process would create the other tables again. */
+/** The table of versions goes last: without it, the next process to open the ledger would create the others again. */
 const TABLES: readonly (keyof Tables)[] = [
   ...(['job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers', 'jobs', 'ledger_schema'] as const),
 ];
 
-/** With all content; may be interrupted and repeated. Throws as a ledger does. */
+/**
+ * Drops a ledger's tables on a server, with all their content. May be interrupted and repeated. Throws as a ledger
+ * does.
+ */
 export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions): Promise<void> {
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });

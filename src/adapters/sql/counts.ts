@@ -76,7 +76,7 @@ async function ownSums(context: RecordContext, group: StepKey, changes: DecimalS
   );
 }
 
-/** By step, in no order: the sums over writers. Costs steps x writers, independent of the number of tasks. */
+/** A job's counts by step, in no order: the sums over writers. Costs steps x writers, however many tasks there are. */
 export async function readCounts(db: Kysely<Tables>, job: string): Promise<Map<string, StepCounts>> {
   const rows = await db.selectFrom('step_counts').selectAll().where('job', '=', job).execute();
   const sums = await db.selectFrom('counter_sums').selectAll().where('job', '=', job).execute();

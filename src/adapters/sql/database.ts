@@ -15,7 +15,7 @@ const RETRY_MS = {
 /** Milliseconds. After a write that waited `lockWaitMs` in vain, each write waits only this long until one succeeds. */
 const BRIEF_WAIT_MS = 500;
 
-/** The connected database: retries while it is busy or lost, and translates errors. */
+/** The connected database: runs reads and transactions, retries while it is busy or lost, and translates errors. */
 export class SqlDatabase {
   readonly statements: CompiledStatements;
   readonly locks: SqlLocks | undefined;
@@ -51,7 +51,9 @@ export class SqlDatabase {
     return retrying(this.#dialect, this.#lockWaitMs, () => work(this.#db));
   }
 
-  /** All of the work or none of it. It may run again from its beginning, so it has no other effects. */
+  /**
+   * Commits all of the work or none of it. The work may run again from its beginning, so it must have no other effects.
+   */
   async write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
     const waitMs = this.#staysBusy ? Math.min(this.#lockWaitMs, BRIEF_WAIT_MS) : this.#lockWaitMs;
     try {
@@ -129,7 +131,7 @@ async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Pr
   });
 }
 
-/** The tables' version (0: none), and the one that they would get. Throws `newer`. Changes nothing. */
+/** The version of the tables (0: there are none), and the one that they would get. Throws `newer`. Changes nothing. */
 export async function schemaStanding(
   db: Kysely<Tables>,
   dialect: SqlDialect,

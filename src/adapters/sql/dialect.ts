@@ -33,13 +33,19 @@ export interface SqlDialect {
   /** The clause after an insert's values that replaces, or adds to, the row with the same key. */
   onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown>;
 
-  /** At a cost that grows with the number of tasks and not with the step; see `CompiledStatements`. */
+  /**
+   * Finds the rows of given tasks, at a cost that grows with their number and not with the step; see
+   * `CompiledStatements`.
+   */
   lookUp(plan: LookUpPlan): RawBuilder<unknown>;
 
   /** Table options that improve performance, if the database has any. */
   clustered<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C>;
 
-  /** Under a lock against other processes, in one transaction if the database can create tables in one. */
+  /**
+   * Runs the migrations under a lock against other processes, in one transaction if the database can create tables in
+   * one.
+   */
   migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void>;
 
   /** Runs a statement that creates something. If a killed migration can leave halves, an existing object is fine. */
@@ -61,7 +67,10 @@ export interface SqlDialect {
   translate(error: unknown): BatchctlError;
 }
 
-/** Released with their transaction. Jobs are locked by name before tasks; tasks by `for update` in their order. */
+/**
+ * Locks that are released with their transaction. Jobs are locked by name before tasks; tasks by `for update` in their
+ * order.
+ */
 export interface SqlLocks {
   /** `shared`: to record events of a job, by any number of writers at once; `alone`: to close or forget it. */
   job(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void>;
@@ -83,7 +92,10 @@ export interface LookUpPlan {
   readonly locks: boolean;
 }
 
-/** SQL compiled once per chunk size: compiling costs Kysely more than running costs the database. */
+/**
+ * Multi-row upserts and lookups whose SQL is compiled once per chunk size: compiling costs Kysely more than running
+ * costs the database.
+ */
 export class CompiledStatements {
   readonly #db: Kysely<Tables>;
   readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>;
@@ -145,7 +157,9 @@ export class CompiledStatements {
   }
 }
 
-/** In SQLite and PostgreSQL: replaces or adds to the row with the same key. */
+/**
+ * The clause after an insert's values, in SQLite and PostgreSQL, that replaces or adds to the row with the same key.
+ */
 export function onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown> {
   const sets = columns
     .filter((column) => !plan.keys.includes(column))

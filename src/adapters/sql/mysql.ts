@@ -94,7 +94,9 @@ async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shar
   await isThere(row);
 }
 
-/** Each DDL statement commits by itself, so the lock must last longer than a transaction: one of the session. */
+/**
+ * Each DDL statement of MySQL commits by itself, so the lock must outlast a transaction: it is a lock of the session.
+ */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.connection().execute(async (one) => {
     const name = sql`concat('batchctl.', md5(database()))`;
@@ -124,7 +126,10 @@ const SESSION: Readonly<Record<string, string>> = {
   innodb_lock_wait_timeout: '5',
 };
 
-/** Only what isn't set already: RDS Proxy pins a session that sets a variable (RDS: rds-proxy-pinning). */
+/**
+ * Sets only what the server, or a proxy in front of it, doesn't set already: RDS Proxy pins a session that sets a
+ * variable, and then can't share its connection (RDS: rds-proxy-pinning).
+ */
 async function beginSession(connection: Connection): Promise<void> {
   const names = Object.keys(SESSION);
   const [rows] = await connection.query<RowDataPacket[]>('show session variables where variable_name in (?)', [names]);

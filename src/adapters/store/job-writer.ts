@@ -17,7 +17,10 @@ import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
 /** From this many characters on, recent attempts are moved to an object of their own: each flush puts all of them. */
 const RECENT_CHARACTERS = 64 * 1024;
 
-/** Bits and sums, and for each task with a recent or running attempt also its attempts. */
+/**
+ * This writer's knowledge of a step: bits and sums, and for each task with a recent or running attempt also its
+ * attempts.
+ */
 interface StepState {
   readonly sums: SumsByRound;
   readonly states: Map<number, TaskStates>;
@@ -51,7 +54,10 @@ export class JobWriter {
     this.#worker = of.worker;
   }
 
-  /** `snapshot` is called only if others may know the events already. What a failed put loses, the next flush puts. */
+  /**
+   * Records events of this job. `snapshot` is called only if others may know the events already. If the put fails, the
+   * events are kept, and the next flush puts them.
+   */
   async record(events: readonly AttemptEvent[], now: number, snapshot: () => Promise<Snapshot>): Promise<void> {
     for (const [step, tasks] of byStep(await this.#news(events, snapshot))) {
       const state = this.#step(step);
@@ -123,7 +129,9 @@ export class JobWriter {
     }
   }
 
-  /** Putting the totals' object is the commit: it names the moved objects; until then the older one has them. */
+  /**
+   * Putting the totals' object is the commit. It names the objects that were moved; until then the older one has them.
+   */
   async #flush(): Promise<void> {
     let recent = linesText(this.#recent.values());
     if (recent.length > RECENT_CHARACTERS) {
