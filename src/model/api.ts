@@ -68,7 +68,7 @@ export function lineOf(version: string): string | null {
   return Number(match[1]) === 0 ? `0.${Number(match[2])}` : String(Number(match[1]));
 }
 
-/** Raw data or code, by `/uploads`. A test compares these types with the API's document at compile time. */
+/** The request to put raw data or code, by `/uploads`. A test compares these types with the API's document. */
 export interface UploadAsked {
   readonly key: string;
   readonly size: number;

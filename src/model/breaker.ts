@@ -1,4 +1,4 @@
-/** As far as they concern the program that runs now: since its round began, or a person resumed. */
+/** A step's failing tasks that concern the program that runs now: since its round began, or a person resumed. */
 export interface FailingStep {
   /** Different tasks with a failed attempt. */
   readonly tasks: number;
@@ -18,11 +18,11 @@ export interface FailingStep {
 
 /** Different tasks that must have failed: more than a month's bad inputs, and few enough to be reached soon. */
 export const MANY_TASKS = 20;
-/** So many failed on workers other than the one with the most: otherwise its machine may be the cause. */
+/** So many must have failed on workers other than the one with the most: otherwise its machine may be the cause. */
 const ELSEWHERE = 5;
 /** Successes that reach this share of the failures show that the program works: the inputs are bad. */
 const SUCCEEDS = 1 / 20;
-/** Seconds in which attempts that began with the failures may show a result, besides twice the time of failing. */
+/** Seconds that attempts begun with the failures get to show a result, beside twice the time that failing takes. */
 const PATIENCE = { least: 2, most: 120 };
 /** After this many resumes in a round a person has seen it and decided: the job isn't paused again. */
 const PAUSES = 2;
@@ -55,7 +55,7 @@ export interface Tripped {
   readonly done: number;
 }
 
-/** Whether it still applies to a step's round, and how many tasks were done at the last resume. */
+/** Whether the guard still applies to a step's round, and how many of its tasks were done at the last resume. */
 export function guardOf(
   tripped: readonly Tripped[],
   step: string,
@@ -83,7 +83,7 @@ export class Streaks {
     return true;
   }
 
-  /** Of a million tasks a look is a long listing: looks may take a tenth of a worker's time. */
+  /** Records how long a look took. It may be a long listing: looks get at most a tenth of a worker's time. */
   looked(began: number, now: number): void {
     this.#quietUntil = now + 9 * (now - began);
   }

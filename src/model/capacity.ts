@@ -18,12 +18,15 @@ export const USUAL_BOOT = 90;
 /** The number of latest boots that count. */
 export const BOOTS_KEPT = 20;
 
-/** Bounds of the boot time, seconds: a clock may be wrong, or an instance stopped in between. */
+/** Bounds of the boot time for planning, seconds: a clock may be wrong, or an instance stopped in between. */
 const LEAST = 15;
 
 const MOST = 900;
 
-/** Seconds: the upper quartile of the latest, so that a single slow one changes nothing. 90 before any is known. */
+/**
+ * Seconds that a boot takes: the upper quartile of the latest measurements, so that three in four are as fast and a
+ * single slow one changes nothing. Within bounds; 90 before any is known.
+ */
 export function bootSecondsOf(measured: readonly number[]): number {
   const latest = measured.slice(-BOOTS_KEPT).sort((a, b) => a - b);
   const quartile = latest[Math.ceil(0.75 * latest.length) - 1];
@@ -58,7 +61,7 @@ export interface Need {
   readonly assumed: boolean;
 }
 
-/** Half an hour: short for a month-end run, long beside the minute that an instance is billed for at least. */
+/** Half an hour: short enough for a month-end run, long beside the minute that an instance is billed for at least. */
 export const PACE: Pace = { target: 1_800, boot: USUAL_BOOT };
 
 /**
@@ -113,7 +116,7 @@ function neededBy(work: number, time: number, { slots, current, boot }: Ground):
 const lateWith = (claims: readonly Claim[], instances: number, ground: Ground): Late | null =>
   latestOf(claims, (claim) => endsIn(claim, instances, ground));
 
-/** Seconds until so many instances have done the work; null without one, or if a duration isn't known. */
+/** Seconds until so many instances have done a group's work; null without an instance, or with an unknown duration. */
 export function secondsToDrain(loads: readonly Load[], up: number, slots: number): number | null {
   const waiting = loads.filter(({ tasks }) => tasks > 0);
   if (up <= 0 || waiting.some(({ seconds }) => seconds === null)) return null;
@@ -187,5 +190,8 @@ export function standInFor(
 const after = (loads: readonly Load[], seconds: number): readonly Load[] =>
   loads.map((load) => (load.due === undefined ? load : { ...load, due: { ...load.due, in: load.due.in - seconds } }));
 
-/** Seconds: waiting as long as another boot costs at most doubles the cost of knowing the future (docs/adr/0024). */
+/**
+ * Seconds without work after which a group's worker leaves, approximately, and its machine with it: waiting for as long
+ * as another boot costs at most doubles the cost of knowing the future (docs/adr/0024).
+ */
 export const IDLE_EXIT = 120;

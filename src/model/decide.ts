@@ -9,7 +9,7 @@ export interface StepFacts {
   readonly published: TaskBits;
   /** Failed for good in the round that last asked for the task, and not published. */
   readonly failed: TaskBits;
-  /** Of an opened gather, or an opened step behind an `explode`; otherwise null. */
+  /** The input of an opened gather, or of an opened step behind an `explode`; null for other and unopened steps. */
   readonly opened: OpenedGather | null;
   /** While canaries hold back a retry's rest: those with an output of their round. Absent: every output counts. */
   readonly canaries?: TaskBits | null;
@@ -100,7 +100,8 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
   if (canary !== null) return canary;
   const { steps } = view.record.spec;
   const givenUp = view.stopped !== null;
-  // Also behind a section that fails only since its tolerance was lowered: a close leaves none undecided.
+  // Also waits for tasks behind a section that fails now because its tolerance was lowered after its gather was opened:
+  // a close leaves none undecided.
   if (!givenUp && standings.some((step) => step.undecided.count > 0)) return { move: 'wait' };
   for (let start = 0; start < steps.length; ) {
     const end = sectionEnd(view, start);

@@ -27,7 +27,10 @@ export interface DeliveryFailure {
   readonly hint: string | null;
 }
 
-/** `waiting`: the job goes on · `none`: it did not succeed · `due`: it did · `failing`: will be retried · `givenUp` */
+/**
+ * `waiting`: the job goes on · `none`: it did not succeed, and nothing is delivered · `due`: it succeeded · `failing`:
+ * watchers will retry after a while · `givenUp`: they no longer do · `delivered`
+ */
 export type DeliveryState = 'waiting' | 'none' | 'due' | 'failing' | 'givenUp' | 'delivered';
 
 /** A job's delivery, for people. */

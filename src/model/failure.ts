@@ -44,7 +44,10 @@ const NETWORK = new RegExp(
   'i',
 );
 
-/** No other explanation, and the last line tells of no network or service that was away. */
+/**
+ * True if a failure may be due to its task's input: it has no other explanation, and the program's last line mentions
+ * no network or service that was away.
+ */
 export const mayBeInput = ({ reason, error }: Pick<Failure, 'reason' | 'error'>): boolean =>
   !OTHER_REASONS.has(reason) && (error === null || !NETWORK.test(error));
 
@@ -165,7 +168,10 @@ export function causeText(cause: CauseOf): string {
 
 const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
 
-/** Six base32 characters, the same in each job. Among a thousand causes, two share an id once in 2,000 jobs. */
+/**
+ * Six base32 characters for a cause, the same in each job, so that it is recognized next month. Among a thousand
+ * causes, two share an id once in two thousand jobs.
+ */
 export function causeId(cause: CauseOf): string {
   const hash = hash32(causeText(cause));
   return Array.from({ length: 6 }, (_, i) => BASE32[(hash >>> (27 - 5 * i)) & 31] ?? '').join('');
@@ -184,7 +190,10 @@ function hash32(text: string): number {
   return (hash ^ (hash >>> 15)) >>> 0;
 }
 
-/** Exponential from one second to five minutes, with full jitter, so that failures don't retry together. */
+/**
+ * Seconds before the next try: exponential from one second to five minutes, with full jitter (any time up to the bound,
+ * so that concurrent failures don't retry together).
+ */
 export function retryDelay(failedAttempts: number, random: number): number {
   const bound = Math.min(300, 2 ** Math.min(failedAttempts - 1, 9));
   return Math.round(random * bound * 10) / 10;

@@ -21,7 +21,10 @@ export function sizeAt(size: GroupSize, now: number): GroupSize {
   return { ...size, desired: clamp(size.after ?? size.min, size), until: null, after: null };
 }
 
-/** Omitted fields stay. Changed bounds move the size into them; a requested size must be within. Throws `usage`. */
+/**
+ * The size after a change; fields that the change omits stay. Changed bounds move the size into them, as Auto Scaling
+ * does; a requested size must be within them. Throws `usage`.
+ */
 export function changeSize(group: string, size: GroupSize, change: GroupChange): GroupSize {
   const { desired: wanted, min = size.min, max = size.max, mode = size.mode, until = size.until } = change;
   for (const [name, value] of Object.entries({ desired: wanted, min, max, slots: change.slots })) {

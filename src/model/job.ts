@@ -26,7 +26,10 @@ export interface JobSpec {
   readonly tolerate: Tolerance;
   /** `finish`: other chains go on; `stop`: no more tasks are sent after the first failure for good. */
   readonly onFailure: 'finish' | 'stop';
-  /** Share (0..1) of failed tasks, of 20 ended or more, that pauses the job. `never`: nor for a faulty program. */
+  /**
+   * The share (0..1) of failed among ended tasks that pauses the job, once 20 have ended; null: none. `never` also
+   * disables the pause for a program that seems faulty.
+   */
   readonly halt: number | 'never' | null;
   /** Control totals, as written: `price.records == input.records`. */
   readonly expect: readonly string[];
@@ -79,7 +82,7 @@ export interface StepSpec {
   readonly output: 'stdout' | 'file' | 'files';
   /** `once`: a gather's joined stdin keeps only the first header line. */
   readonly header: 'once' | null;
-  /** How a gather's stdin is joined. Absent unless given (see `joinOf`), so that digests stay the same. */
+  /** How a gather's stdin is joined; null or absent: see `joinOf`. Absent unless given, to keep digests the same. */
   readonly join?: Join | null;
   readonly explode: boolean;
   readonly group: string;
@@ -207,14 +210,20 @@ interface GivenByFlags {
   readonly labels: readonly string[];
 }
 
-/** The first step, a gather, or one after an explode. Steps of one section share their task numbers. */
+/**
+ * The step at which the chains of a step begin: the first step, a gather, or a step after one that explodes. Steps of
+ * one section share their task numbers.
+ */
 export function sectionStart(steps: readonly StepSpec[], index: number): number {
   let start = index;
   while (start > 0 && !steps[start]?.gather && !steps[start - 1]?.explode) start -= 1;
   return start;
 }
 
-/** As `join` says; else as lines if only one header is kept or the parts are text, else as bytes. */
+/**
+ * How the outputs of the step at `index` are joined: as `join` says; without it as lines if only one header is kept or
+ * the parts are text (lines, csv, jsonl), else as bytes.
+ */
 export function joinOf(
   { input, steps }: Pick<JobSpec, 'input' | 'steps'>,
   index: number,
@@ -230,7 +239,7 @@ export function takesFiles(steps: readonly StepSpec[], index: number): boolean {
   return steps[index - 1]?.explode === true;
 }
 
-/** It waits for all chains before it, and begins with an opened.json: a gather, or one that takes files. */
+/** True for a step that waits for all earlier chains and has an opened.json: a gather, or one that takes files. */
 export function hasBarrier(steps: readonly StepSpec[], index: number): boolean {
   return steps[index]?.gather === true || takesFiles(steps, index);
 }

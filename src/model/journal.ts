@@ -1,7 +1,7 @@
 import type { Tripped } from './breaker.ts';
 import type { StepSpec } from './job.ts';
 
-/** One object per entry, create-if-absent (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
+/** An entry in a job's record of decisions: one object each (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
 export type JournalEntry = EntryBase & EntryKind;
 
 export interface EntryBase {
@@ -17,7 +17,10 @@ export interface EntryBase {
 /** Step name to a set of tasks in ascending ranges. */
 export type TaskSets = Readonly<Record<string, string>>;
 
-/** For its tasks; later rounds build on it. With `steps`: a whole changed file, which replaces earlier changes. */
+/**
+ * What a retry changes for its tasks; later rounds build on it (`model/overrides.ts`). With `steps` it holds a whole
+ * changed job file, and replaces the changes of earlier rounds.
+ */
 export interface Overrides {
   /** Seconds, for every step; null: the steps' own values. */
   readonly timeout?: number | null;

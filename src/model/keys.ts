@@ -82,7 +82,7 @@ export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
 export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
 export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
-/** Marks of keepers (managers and `tick`); notification tries and results; schedules, with their code. */
+/** Marks of keepers (managers and `tick`); notification tries and their results; schedules, with their code. */
 export const KEEPERS = 'keepers/';
 export const NOTICES = 'notices/';
 export const LOST = `${NOTICES}lost/`;

@@ -33,10 +33,13 @@ export interface Due {
   readonly guessed?: number;
 }
 
-/** Assumed of an unknown task: starts few instances for short tasks, some for long. The next look knows more. */
+/**
+ * Assumed seconds of an unknown task: short enough to start few instances for short tasks, long enough to start some. A
+ * minute later the first ones have ended, and the next look requests what is really needed.
+ */
 export const UNKNOWN_SECONDS = 60;
 
-/** 30 days, far beyond the longest timeout: a longer one was measured by a clock that jumped. */
+/** The longest plausible task, seconds: 30 days, far beyond the longest timeout. More shows that a clock jumped. */
 const MOST_SECONDS = 30 * 86_400;
 
 export const secondsEach = ({ seconds }: Load): number =>
@@ -82,7 +85,10 @@ export interface Known {
   readonly now: number;
 }
 
-/** Done by the previous step and not ended, by counters. None for a gather: only its queue shows whether it is open. */
+/**
+ * The ready tasks of each step, by counters: those that the previous step has done and it has not ended. None for a
+ * gather, because only its queue shows whether it is open. A fallback group may get any of them.
+ */
 export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
   const { counts, means, again } = known;
   const { steps } = view.record.spec;

@@ -71,7 +71,10 @@ interface Pace {
   readonly failed: number;
 }
 
-/** Tasks per minute, from two looks. A worker that came in between counts from zero; one that left is gone. */
+/**
+ * Tasks per minute of a group, from its workers' tallies at two looks. A worker that came in between counts from zero;
+ * the work of one that has left in between is no longer known.
+ */
 export function paceOf(
   group: string,
   before: { readonly at: number; readonly workers: readonly WorkerTally[] },

@@ -27,7 +27,7 @@ export function notificationsOf(
 }
 
 export interface NewsEvent {
-  /** The same for every watcher, and different for every event: receivers recognize duplicates by it. */
+  /** The same from every watcher that finds the event, different for each event: receivers detect duplicates by it. */
   readonly id: string;
   readonly kind: EventKind;
   /** When it happened, ISO-8601 UTC. */
@@ -78,13 +78,16 @@ export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   return late === null ? told : [...told, late];
 }
 
-/** The deadline has passed, or had when it closed. A cancelled job has an event of its own. */
+/** True once the deadline has passed while the job is open, or if it closed later. Cancelling has its own event. */
 function missedDeadline({ finishBy, closed, cancelled }: JobView, now: number): boolean {
   if (finishBy === null || cancelled) return false;
   return (closed === null ? now : Date.parse(closed.when)) > Date.parse(finishBy);
 }
 
-/** One per deadline, projected (the end, ISO-8601 UTC) or missed. Null without a deadline. */
+/**
+ * The event that a job misses its deadline: one per deadline, whether it was projected (when the job will end, ISO-8601
+ * UTC) or has happened. Null for a job without one.
+ */
 export function lateEvent(view: JobView, projected: string | null): NewsEvent | null {
   const { finishBy } = view;
   if (finishBy === null) return null;
@@ -153,7 +156,7 @@ const PATIENCE_MS = 24 * 3_600_000;
 /** Waits are extended by up to this share, so that a receiver that comes back doesn't get everything at once. */
 const SPREAD = 0.25;
 
-/** `spread`, 0 to 1, is the same in every process: it spreads the tries of different notices. */
+/** What to do for a notice now. `spread`, 0 to 1 and the same in every process, spreads the tries of notices. */
 export function noticeMove({ tries, sent }: NoticeSeen, spread: number, now: number): NoticeMove {
   const [first] = tries;
   const last = tries.at(-1);

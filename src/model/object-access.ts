@@ -1,7 +1,10 @@
 import { BatchctlError } from '../errors.ts';
 import { CODE, codeOf, DATA, INPUTS, JOBS, OPEN } from './keys.ts';
 
-/** No caller may read anything else (tokens, the manager's certificate, keepers' marks). */
+/**
+ * Prefixes that callers with the right to read may read. No caller may read anything else (tokens, the manager's
+ * certificate, keepers' marks).
+ */
 export const READABLE = [DATA, JOBS, CODE, OPEN, 'runs/'] as const;
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */

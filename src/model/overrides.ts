@@ -47,7 +47,10 @@ const STEP_FIELDS = [
   'secrets',
 ] as const satisfies readonly (keyof StepSpec)[];
 
-/** Parameters, steps from `first` on, code. Where tasks ran with several values, the first difference is shown. */
+/**
+ * What changes for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of several
+ * rounds may have run with different values; the first difference is shown.
+ */
 export function changesOf(
   record: JobRecord,
   before: readonly Overrides[],
@@ -95,7 +98,7 @@ interface MendFound {
   readonly refused: readonly Change[];
 }
 
-/** These determine the parts, the verdict and the name. `tolerate` and `maxRunning` can be changed by `adjust`. */
+/** Fields of a job that determine its parts, verdict and name. `adjust` can change `tolerate` and `maxRunning`. */
 const FIXED = ['name', 'onFailure', 'halt', 'expect', 'maxRunning', 'maxTasks', 'deliver', 'notify'] as const;
 
 /** Fields of a step that determine how its tasks chain, what their outputs are, and which queue they are on. */

@@ -52,7 +52,10 @@ export function sampleSize(sample: number, parts: number): number {
   return Math.min(parts, wanted);
 }
 
-/** Evenly spread, with the first, the last and, from three on, the largest. The same for the same input. */
+/**
+ * The numbers of `count` of `parts` parts, in order: spread evenly over all of them, including the first, the last and,
+ * from three on, the largest. The same for the same input.
+ */
 export function chooseParts(parts: number, count: number, largest: number): readonly number[] {
   const size = Math.min(parts, count);
   if (size === 1) return [largest];
@@ -124,7 +127,10 @@ export function failsByLot(
   return fail > 0 && round === 0 && hashed(`${seed}/${step}/${task}/${number}`) < fail;
 }
 
-/** With which at least one first attempt of a small sample fails, so that a user who asks for faults sees one. */
+/**
+ * The first seed from `seed` on with which at least one first attempt of a small sample's tasks fails, so that a user
+ * who asks for faults sees one.
+ */
 export function seedThatFails(fail: number, seed: number, step: string, tasks: number): number {
   const some = Math.min(tasks, 1_000);
   const fails = (tried: number): boolean => {
@@ -148,7 +154,7 @@ function hashed(text: string): number {
   return ((hash ^ (hash >>> 16)) >>> 0) / 2 ** 32;
 }
 
-/** And the interval between the attempts of a worker in which that happens, for `tasks` in all. */
+/** How often a worker is killed among `tasks` in all, and every how many attempts of a worker that happens. */
 export function killPlan(tasks: number): { readonly kills: number; readonly every: number } {
   const kills = tasks >= 40 ? 2 : tasks >= 1 ? 1 : 0;
   return { kills, every: Math.max(1, Math.floor(tasks / (kills + 1))) };

@@ -64,7 +64,10 @@ export function calendarText(day: BusinessDay): string {
   return day === 'last' ? 'last-business-day' : `nth-business-day:${day}`;
 }
 
-/** Not a Saturday, a Sunday or one of the holidays (`2026-12-25`). Null in a month with too few. */
+/**
+ * The day of the month that is the requested business day: not a Saturday, a Sunday or one of the holidays
+ * (`2026-12-25`). Null in a month with too few.
+ */
 function businessDayOf({ year, month }: Month, day: BusinessDay, holidays: ReadonlySet<string>): number | null {
   const days = businessDays(year, month, holidays);
   return (day === 'last' ? days.at(-1) : days[day - 1]) ?? null;
@@ -79,7 +82,10 @@ function businessDays(year: number, month: number, holidays: ReadonlySet<string>
   });
 }
 
-/** Sorted, unique: a date a line, maybe followed by a name; `#` begins a comment. Throws `usage` with the line. */
+/**
+ * The dates of a holidays file, sorted, without duplicates: one per line (`2026-12-25`), followed by an optional name;
+ * `#` begins a comment. Throws `usage` with the line that isn't a date.
+ */
 export function parseHolidays(text: string, file: string): readonly string[] {
   const dates = new Set<string>();
   for (const [index, line] of text.split(/\r?\n/).entries()) {
@@ -153,7 +159,7 @@ export function checkCron(pattern: string): string {
   return trimmed;
 }
 
-/** With the pattern's own numbers (the library counts days and months from 0), and how to fix it. */
+/** The library's message, with the pattern's own numbers (it counts days and months from 0), and how to fix it. */
 function cronWords(message: string): string {
   const said = message
     .replace(/^CronPattern: /, '')

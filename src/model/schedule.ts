@@ -56,7 +56,7 @@ export type ScheduleChange =
 
 export interface Schedule extends ScheduleSpec {
   readonly name: string;
-  /** Milliseconds since the epoch; of a changed pattern, its change. Earlier firings don't belong to it. */
+  /** When it was made, or its pattern changed (milliseconds since the epoch): earlier firings don't belong to it. */
   readonly since: number;
   /** Who wrote its current version, and when. */
   readonly who: string;

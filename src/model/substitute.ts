@@ -40,7 +40,10 @@ export function substitute(
   });
 }
 
-/** A shell's text is unchanged (values could be code): it reads `$BATCHCTL_PARAM_NAME`. */
+/**
+ * A step's command with its parameters. A shell's text stays as it is (values could be code): it reads
+ * `$BATCHCTL_PARAM_NAME`.
+ */
 export function substituteRun(
   run: readonly string[] | string,
   params: Readonly<Record<string, string>>,
@@ -61,7 +64,10 @@ export function baseNameOf(input: string): string {
   return input.slice(input.lastIndexOf('/') + 1).replace(/^store:/, '');
 }
 
-/** Without its last extension, and one of a packer after it: `claims` for `claims.csv` and `claims.csv.gz`. */
+/**
+ * A file's name without its last extension, and without one of a packer after it: `claims` for `claims.csv` and
+ * `claims.csv.gz`. A dot at the beginning starts no extension.
+ */
 export function stemOf(name: string): string {
   return name.replace(/(?<=.)\.(gz|zst|bz2|xz|lz4|br|Z)$/, '').replace(/(?<=[^.].*)\.[^.]*$/, '');
 }

@@ -105,7 +105,7 @@ export function taskSetHas(text: string | undefined, n: number): boolean {
 
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
-/** By step index, from a journal entry's sets by step name. Throws a RangeError for an invalid set. */
+/** Sets of tasks by step index, from a journal entry's sets by step name. Throws a RangeError for an invalid set. */
 export function stepRanges(record: JobRecord, sets: Readonly<Record<string, string>>): StepRanges {
   const out = new Map<number, Ranges>();
   for (const [step, text] of Object.entries(sets)) out.set(stepIndex(record.spec, step), parseTaskSet(text));

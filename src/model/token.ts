@@ -1,6 +1,9 @@
 import { SCOPES, type Scope } from './api.ts';
 
-/** The key has the SHA-256 of its text, whose 256 random bits can't be guessed, however fast. */
+/**
+ * The stored form of a token for calls to the manager. Only the key has the SHA-256 of its text, whose 256 random bits
+ * can't be guessed from the hash, however fast.
+ */
 export interface StoredToken {
   readonly format: 1;
   readonly name: string;

@@ -253,7 +253,7 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
   }
 }
 
-/** A round of their own, so that counters that were exact before include their ends. */
+/** Undecided tasks of an undone skip get their own round, so that counters that were exact include their ends. */
 function unskippedRound(view: JobView, entry: JournalEntry & { readonly what: 'unskip' }): JobView['asked'] {
   const { round, asked } = entry;
   if (round === undefined || asked === undefined) return view.asked;
@@ -289,7 +289,7 @@ export function roundOf(view: JobView, step: number, task: number): number {
   return 0;
 }
 
-/** From the round that last asked for it and those before (`model/overrides.ts` applies them). */
+/** The changes that apply to a task, by its last round and those before. (`model/overrides.ts` applies them.) */
 export function overridesOf(view: JobView, step: number, task: number): Overrides {
   const round = roundOf(view, step, task);
   return round === 0 ? {} : (view.asked.find((asked) => asked.round === round)?.overrides ?? {});

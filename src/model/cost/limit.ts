@@ -15,7 +15,7 @@ export function isReached({ limit, soFar, draining }: Standing): boolean {
   return soFar + draining >= limit;
 }
 
-/** Nothing is up, and the rest can't start a machine: nothing happens until a person raises the limit. */
+/** True if nothing is up, and what is left can't start a machine: nothing happens until a person raises the limit. */
 export function isStuck(standing: Standing, least: number): boolean {
   return standing.draining === 0 && leftOf(standing) < least;
 }

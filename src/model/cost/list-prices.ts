@@ -1,4 +1,7 @@
-/** AWS in us-east-1, US dollars, November 2026 (`docs/aws.md` names the pages); elsewhere up to twice as much. */
+/**
+ * List prices of AWS in us-east-1, US dollars, as of November 2026, for estimates without another price. Copied from
+ * AWS's price pages, which `docs/aws.md` names; other regions cost up to about twice as much.
+ */
 export const LIST_PRICES = {
   /** An on-demand instance per hour (aws.amazon.com/ec2/pricing/on-demand). */
   instanceHour: { 't4g.small': 0.0168, 'c7g.medium': 0.0363, 'c7g.large': 0.0725, 'm7g.large': 0.0816 },
@@ -9,7 +12,10 @@ export const LIST_PRICES = {
   /** A NAT gateway: per hour, and per GB (aws.amazon.com/vpc/pricing). */
   natHour: 0.045,
   natGigabyte: 0.045,
-  /** S3 Standard: GB-month; 1,000 PUT, COPY, POST, LIST; 1,000 GET requests (aws.amazon.com/s3/pricing). */
+  /**
+   * S3 Standard: per GB and month; per 1,000 PUT, COPY, POST, LIST requests; per 1,000 GET requests
+   * (aws.amazon.com/s3/pricing).
+   */
   storageMonth: 0.023,
   thousandPuts: 0.005,
   thousandGets: 0.0004,

@@ -39,7 +39,10 @@ export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) 
   return usd;
 }
 
-/** US dollars, by its forecast: work, boots and idling, without unreached steps. Null if a price isn't known. */
+/**
+ * The expected cost of a job, from its forecast, US dollars: its work, and booting and idling of one machine of each
+ * group. Steps that no run has reached aren't included. Null if a price isn't known.
+ */
 export function expectedCost(
   steps: readonly Pick<StepSpec, 'name' | 'group' | 'needs'>[],
   forecast: Pick<Forecast, 'steps'>,

@@ -77,7 +77,7 @@ function partOf({ job }: CostingJob, machines: readonly PaidMachine[]): number |
   return all > 0 ? machines.reduce((sum, machine) => sum + (machine.spent.get(job) ?? 0), 0) / all : null;
 }
 
-/** If neither a machine of the groups nor one next to it did anything, the number of sharing jobs counts. */
+/** True if no machine of the groups or next to them has done anything. Then the number of sharing jobs counts. */
 export function needsSharers(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
   const here = machines.filter((machine) => machine.groups.some((group) => groups.has(group)));
   return here.length > 0 && here.every(({ spent }) => [...spent.values()].every((seconds) => seconds === 0));
@@ -162,7 +162,7 @@ export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: 
   return mean(here) ?? mean(market) ?? configured;
 }
 
-/** Per hour: the mean over its types; null if one's price isn't known. */
+/** The approximate price per hour of the group's next machine: the mean of its types; null if one price is unknown. */
 export function priceToCome({ types, lifeCycle, hours }: GroupPrices): number | null {
   const each = types.map((type) => priceOf(hours, { type, zone: '', lifeCycle }));
   const known = each.filter((usd) => usd !== null);

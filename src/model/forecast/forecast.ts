@@ -292,7 +292,7 @@ class SlotHeap {
     this.#size = slots;
   }
 
-  /** Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns the end. */
+  /** Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns the end of that time. */
   take(needs: number, ready: number, seconds: number): number {
     let start = ready;
     for (let i = 0; i < needs; i += 1) start = Math.max(start, this.#pop());

@@ -1,6 +1,6 @@
 import type { PartSizes } from './part-sizes.ts';
 
-/** Chains scheduled one by one; before them, the others count as work that keeps all slots busy. */
+/** How many chains are scheduled one by one. If there are more, the first ones count as work that fills all slots. */
 const SCHEDULED = 1_500;
 
 /** The number and sizes of a section's tasks: for parts, their sizes; for files and the like, only the number. */

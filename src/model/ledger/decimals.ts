@@ -7,7 +7,10 @@ export type DecimalSums = Map<string, Big>;
 /** The maximum number of digits before the point, so that `1e999999999` can't fill the memory; workers allow 40. */
 const MAX_EXPONENT = 1000;
 
-/** Exact (`12.50`, `-3`, `1e30`), before anything is written. Throws `refused`, also for more than 1,000 digits. */
+/**
+ * Checks that all counters are exact decimals (`12.50`, `-3`, `1e30`), before anything is written. Throws `refused` for
+ * other texts, and for more than 1,000 digits.
+ */
 export function checkCounters(counters: Readonly<Record<string, string>>): void {
   for (const name in counters) checkDecimal(counters[name] ?? '');
 }

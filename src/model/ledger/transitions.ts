@@ -233,7 +233,7 @@ export function sumsOf(sums: SumsByRound, round: number): RoundSums {
   return found;
 }
 
-/** With -1 subtracts. Of all attempts of one task: outcomes go to their rounds, totals to the winner's. */
+/** Adds (or with -1 subtracts) all attempts of one task: outcomes to their rounds, totals to the winner's round. */
 export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
   for (const { outcome, round } of attempts) {
     if (outcome === 'failedAttempt') sumsOf(sums, round).retried += by;

@@ -145,7 +145,7 @@ export class ReportSums {
     else this.#timeline.add(attempt, facts.slot);
   }
 
-  /** By its last failure for good, in the round that last asked for it, unless done or skipped. */
+  /** A task counts as failed by its last failure for good, in its last round, unless it is done or skipped. */
   #addFailures(attempts: readonly EndedAttempt[]): void {
     const failures = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
     const [first] = failures;
@@ -212,7 +212,7 @@ class CauseSums {
   readonly #sums = new Map<string, Sum>();
   readonly #known = new Map<string, Sum>();
 
-  /** `forGood`: it is why its task failed; `badInput`: that was on several workers. */
+  /** Adds an attempt that failed at `at`. `forGood`: that failed its task; `badInput`: it did so on several workers. */
   add(facts: AttemptFacts, at: number, { forGood, badInput }: { forGood: boolean; badInput: boolean }): void {
     const sum = this.#sumOf(facts, at);
     sum.attempts += 1;

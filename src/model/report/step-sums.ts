@@ -69,7 +69,7 @@ function firstOfRounds(attempts: readonly EndedAttempt[]): Iterable<AttemptFacts
 /** Quantiles are exact up to this number of values. */
 const EXACT = 10_000;
 
-/** Below this a bin holds one millisecond; above it bins grow by `GROWTH`, which has the same width there. */
+/** Below this many milliseconds each has its bin; above it bins grow by `GROWTH`, which has the same width there. */
 const LINEAR = 50;
 
 const GROWTH = 1.02;

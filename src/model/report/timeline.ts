@@ -64,7 +64,7 @@ export class TimelineSums {
     return view === null ? 0 : Math.max(0, ...this.#sum(rows).map((busy) => busy / view.width));
   }
 
-  /** `slotsOf` returns a worker's number of slots, `waiting` the milliseconds that tasks waited in each bin. */
+  /** The rows to show. `slotsOf` returns a worker's slots, `waiting` the milliseconds that tasks waited in each bin. */
   timeline(slotsOf: (worker: string) => number, waiting: readonly number[] = []): Timeline {
     const view = this.#grid.view();
     if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0, sampled: 1, waiting: [] };

@@ -61,7 +61,10 @@ export class WorkerSums {
     return Math.max(this.#known.get(worker)?.slots ?? 0, seen);
   }
 
-  /** From its start to its last heartbeat, while anything ran; without a record, by its attempts. */
+  /**
+   * When each worker existed, within the time in which anything ran: from its start to its last heartbeat. One without
+   * a record existed from its first attempt to the end of its last.
+   */
   presences(slotsOf: (worker: string) => number, span: Pick<Presence, 'from' | 'to'>): readonly Presence[] {
     return [...this.#sums].map(([worker, sum]) => {
       const known = this.#known.get(worker);

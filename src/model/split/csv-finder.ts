@@ -44,7 +44,7 @@ export class CsvFinder implements RecordFinder {
   #position = 0;
   /** The byte before `#position`. */
   #previous = NEWLINE;
-  /** The first quote of this chunk at or after `#quoteFrom`, and the first newline: needed repeatedly. */
+  /** The first quote of this chunk at or after `#quoteFrom`, and its first newline likewise: both are often needed. */
   #quoteFrom = Number.POSITIVE_INFINITY;
   #quoteAt = -1;
   #newlineFrom = Number.POSITIVE_INFINITY;
@@ -227,7 +227,10 @@ export interface QuotedDialect extends CsvDialect {
   readonly quote: number;
 }
 
-/** An empty `quote` turns quoting off. Throws `jobFile` for characters that can't be told apart. */
+/**
+ * The dialect of a `csv` split; an empty `quote` turns quoting off. Throws `jobFile` unless delimiter and quote are
+ * different single ASCII characters and not line ends.
+ */
 export function csvDialect(delimiter: string, quote: string): CsvDialect {
   const dialect = {
     delimiter: asciiByte('delimiter', delimiter),

@@ -14,7 +14,7 @@ export interface RecordFinder {
   restart(position: number): void;
   /** Loads the next chunk: it follows the previous one, or contains the position of a restart. */
   load(chunk: Buffer, base: number): void;
-  /** Where the next record ends, at or before `limit`; -1 once the chunk or the limit is reached. */
+  /** The position after the next record that ends at or before `limit`; -1 once the chunk or the limit is reached. */
   next(limit?: number): number;
   /** The input ends here. Throws if the last record is unfinished. */
   finish(): void;

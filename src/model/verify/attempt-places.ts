@@ -27,7 +27,7 @@ export class AttemptPlaces {
     this.#table = new Uint32Array(Math.ceil(Math.min(next, FIRST_TASKS) / FULLEST) * WORDS);
   }
 
-  /** Returns the task (`step/n`) whose output that attempt made before; null: none. */
+  /** Records the attempt of a task's output. Returns the task (`step/n`) whose output it made before, or null. */
   note(attempt: string, step: number, task: number): string | null {
     if (this.#held + 1 > (this.#table.length / WORDS) * FULLEST) this.#grow();
     const [high, low] = hashOf(attempt);

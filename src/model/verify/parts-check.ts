@@ -276,7 +276,7 @@ export class FilePartsCheck {
     this.#findings = findings;
   }
 
-  /** Returns which of them is finished: the line, the part, or both. */
+  /** Compares a line of a shard with the next expected part. Returns which is finished: the line, the part, or both. */
   compare(line: string, where: string, expected: FilePart): 'line' | 'part' | 'both' {
     const found = parseFilePart(line);
     if (found === null) {

@@ -6,7 +6,7 @@ import type { ChainsChecked } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { Finding, Findings } from './findings.ts';
 
-/** Stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete. */
+/** The answer of `verify`: stable, the body of a proof. Lists of tasks name the first thousand; counts are complete. */
 export interface VerifyResult {
   readonly format: 1;
   readonly job: string;

@@ -44,7 +44,7 @@ const GRID_STOPS = [
   'groupManualAtZero',
 ] as const;
 
-/** For example, tasks that wait for a fitting worker are also "all delayed". */
+/** Drops a cause that another one explains: tasks that wait for a fitting worker, say, are also "all delayed". */
 function explained(causes: readonly Cause[]): readonly Cause[] {
   const has = new Set(causes.map(({ code }) => code));
   const grid = GRID_STOPS.some((code) => has.has(code));
@@ -212,7 +212,7 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
   ];
 }
 
-/** The job itself is fine, but people may have missed the news. */
+/** Notifications that could not be delivered: the job itself is fine, but people may have missed the news. */
 function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
     ...{ code: 'notTold', severity: 'note' },
@@ -224,7 +224,7 @@ function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
   }));
 }
 
-/** More files than the job may have tasks: the watcher that was to open the next step closed the job. */
+/** An `explode` made more files than the job may have tasks: the watcher to open the next step closed the job. */
 function tooManyFiles({ view }: Snapshot): Cause | null {
   const { closed } = view;
   if (closed?.reason !== TOO_MANY) return null;
