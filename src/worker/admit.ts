@@ -42,7 +42,7 @@ export interface Refused {
   readonly admitted: Omit<Admitted, 'kind' | 'number'> | null;
 }
 
-/** Later deliveries leave a mark until they have an outcome; so many remaining marks mean a deadly task. */
+/** Deliveries after this number leave a mark until they have an outcome. `DEADLY` such marks mean a deadly task. */
 export const OFTEN = 20;
 const DEADLY = 5;
 const KILLS_WORKERS: Failure = {
@@ -163,7 +163,10 @@ async function decidedAlready(store: ObjectStore, message: TaskMessage): Promise
   return null;
 }
 
-/** Only then is the store asked: delivered before, or maybe a second message of its task. */
+/**
+ * Whether attempts of this round can have left objects; only then is the store asked. The message was delivered before,
+ * or the journal says that it may be a second message of its task.
+ */
 function mayBeSecond(view: JobView, delivery: Delivery): boolean {
   return delivery.receiveCount > 1 || view.next > 1;
 }

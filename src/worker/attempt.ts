@@ -62,7 +62,7 @@ interface Run {
 const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
 
-/** Stages in, executes, judges, publishes or writes the failure. Every end is an outcome; never throws. */
+/** Stages in, executes, judges, and publishes or writes the failure. Every end is an outcome; never throws. */
 export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
   const { clock } = ctx.platform;
   let [startedAt, started] = [clock.now(), clock.monotonic()];

@@ -28,7 +28,10 @@ const FIRST_GID = 2 ** 31;
 /** Linux's process ids are below 2^22 (proc(5): pid_max). */
 const SLOTS_A_PROCESS = 256;
 
-/** Null if unset. Throws `config` if commands can't run as that user: they would get more rights. */
+/**
+ * The user in `BATCHCTL_COMMAND_USER`; null if unset. Throws `config` if commands can't run as that user: the worker
+ * must not start, as it would run them with more rights than requested.
+ */
 export function commandUserOf(env: Readonly<Record<string, string | undefined>>): CommandUser | null {
   const name = env[VARIABLE] ?? '';
   if (name === '') return null;
@@ -63,7 +66,10 @@ export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): strin
   return [setpriv, ...ids, ...none].map((word) => shellQuote(String(word))).join(' ');
 }
 
-/** Its parent too; no one else may list them. Throws `config` if a directory higher up is closed to the user. */
+/**
+ * Lets the user pass through a worker's own directory and its parent, which no one else may list. Throws `config` if a
+ * directory higher up is closed to the user.
+ */
 export function openWay(user: CommandUser, directory: string): void {
   for (const path of [directory, dirname(directory)]) chmodSync(path, (statSync(path).mode & 0o7777) | 0o011);
   const owner = ownerOf(user, 0);

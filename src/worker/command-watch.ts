@@ -100,7 +100,10 @@ export class CommandWatch {
 /** For a directory with more entries, only this many are checked. */
 const MOST_ENTRIES = 10_000;
 
-/** Changes with every byte written: the sum of sizes and change times. Missing files count as zero. */
+/**
+ * A number that changes whenever a byte is written to one of the files or directory trees: the sum of sizes and change
+ * times. Missing files count as zero.
+ */
 function growthOf(paths: readonly string[]): number {
   let sum = 0;
   let left = MOST_ENTRIES;
@@ -123,7 +126,10 @@ function growthOf(paths: readonly string[]): number {
 const TICKS = 100;
 const MOST_PROCESSES = 64;
 
-/** Sampled from /proc while it runs. Null without /proc or a sample: unknown is never 0. */
+/**
+ * Resource usage of a command, sampled from /proc while it runs, so that a short command costs nothing. Null without
+ * /proc or a sample: unknown is never 0.
+ */
 class ProcessUsage {
   readonly #shell: number;
   #ticksBefore: number | null = null;

@@ -22,7 +22,7 @@ export interface WorkerContext {
   readonly streaks: Streaks;
   /** Denied inputs and outputs, by job. */
   readonly denials: Denials;
-  /** A store that is unavailable or throttling delays work that reads jobs. Leases are kept meanwhile. */
+  /** For reads of jobs: a store that fails or throttles delays the work that needs them. Leases are kept meanwhile. */
   readonly patience: Pick<Patience, 'during'>;
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;

@@ -35,7 +35,10 @@ interface DispatcherOptions {
   readonly settle: (item: Settling) => void;
   /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
-  /** Seconds left to other machines, as this one may be interrupted first; null or absent: not left. */
+  /**
+   * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
+   * absent: not left.
+   */
   readonly leaves?: (task: Admitted) => Promise<number | null>;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
@@ -43,7 +46,7 @@ interface DispatcherOptions {
 
 const UNFIT_DELAY = 30;
 const LIMIT_DELAY = 2;
-/** Seconds until a message that this worker may not read returns: longer than an idle worker stays. */
+/** Seconds until a message of a job that this worker may not read returns: longer than an idle worker stays. */
 const UNREAD_DELAY = 900;
 
 /** Assigns deliveries to slots: a slow task never holds up the others, and tasks that don't fit are returned. */
@@ -309,7 +312,10 @@ interface Limited {
   readonly name: string;
 }
 
-/** By `maxRunning`: without them a limited job would idle between receives. Admitted by the journal as of then. */
+/**
+ * A few deliveries held back by `maxRunning`: without them a limited job would idle between receives. They are admitted
+ * like any delivery, by the journal as of then.
+ */
 class LimitedDeliveries {
   readonly #most: number;
   readonly #held: Limited[] = [];

@@ -38,7 +38,7 @@ interface HeartbeatOptions {
   readonly onBeat: () => Promise<void>;
 }
 
-/** Every third of a lease: journals, orders, its record in the ledger, and, when idle, a look at open jobs. */
+/** A worker's heartbeat, every third of a lease: journals, orders, its ledger record and, when idle, the open jobs. */
 export class Heartbeat {
   readonly #o: HeartbeatOptions;
   readonly #startedAt: number;
@@ -80,7 +80,7 @@ export class Heartbeat {
     }
   }
 
-  /** Running tasks are returned while expiring credentials are valid; later their leases would just expire. */
+  /** Returns running tasks while expiring credentials are still valid. Later their leases would just expire. */
   async requireAccess(): Promise<void> {
     const { ctx, giveUp, mayPass, dispatcher } = this.#o;
     const { leaseSeconds, requireAccess } = ctx.platform;

@@ -14,7 +14,7 @@ interface HeldLeasesOptions {
   readonly onError?: (message: string) => void;
 }
 
-/** Part of a lease, at most a second, after which the thread starts: long before its first extension. */
+/** The thread starts once a lease has lasted this part of it, at most a second: long before its first extension. */
 const START = 1 / 20;
 const START_MS = 1_000;
 /** How long a thread may take to close its queue. */
@@ -42,7 +42,10 @@ export class HeldLeases {
     this.#options = options;
   }
 
-  /** Until they are dropped. `since`: just before their request, or when a late answer came; default now. */
+  /**
+   * Keeps these leases until they are dropped. `since` is the earliest start by `performance.now()`: just before the
+   * request that received them, or when its answer came if it waited; default now.
+   */
   hold(receipts: readonly Receipt[], since: number = performance.now()): void {
     if (this.#closed || receipts.length === 0) return;
     const age = performance.now() - since;
@@ -59,7 +62,10 @@ export class HeldLeases {
     if (held.length > 0) this.#say({ kind: 'drop', receipts: held });
   }
 
-  /** Resolves when no extension in flight holds any of them: then they may be settled. Never rejects. */
+  /**
+   * Drops leases and resolves when no extension in flight holds any of them: then they may be settled. Immediate,
+   * except while an extension is in flight. Never rejects.
+   */
   settling(receipts: readonly Receipt[]): Promise<void> {
     this.drop(receipts);
     // The order of these two matters; see the thread's onBusy.

@@ -36,7 +36,7 @@ interface IntakeOptions {
   readonly watch: LoopWatch;
   /** On a group's machine: receives only when it allows that. */
   readonly rest: Rest | null;
-  /** Idle for as long as `idleExit` says: may this worker leave? Asked again after that; soon if `unsure`. */
+  /** Called after `idleExit` without work: may this worker leave? Called again after that time; soon if `unsure`. */
   readonly mayLeave: () => Promise<boolean | 'unsure'>;
   /** Whether a refusal may pass, as it does for a new role. */
   readonly mayPass: (error: unknown) => boolean;

@@ -1,7 +1,10 @@
 import { wait } from '../lib/wait.ts';
 
 const LINGER_MS = 25;
-/** The next round waits so many times its duration: on a large grid most requests come from these checks. */
+/**
+ * The next round waits this many times as long as the last one took: on a large grid with short tasks, most requests
+ * come from these checks.
+ */
 const REST = 4;
 /** Upper limit, milliseconds: a leaving worker waits for its last round. */
 const LONGEST_MS = 2_000;

@@ -80,7 +80,10 @@ export class Duty {
     }
   }
 
-  /** Idle for long: ends the instance through its group, if that may shrink. `unsure`: ask again. Never rejects. */
+  /**
+   * Called when idle for long: terminates the instance through its group, unless the group may not shrink. `unsure`:
+   * the service doesn't respond, so ask again soon. Never rejects.
+   */
   async mayLeave(): Promise<boolean | 'unsure'> {
     const { machine, log } = this.#o;
     if (!machine.inGroup) return true;
@@ -100,7 +103,7 @@ export class Duty {
     if (STRENGTH.indexOf(how) > STRENGTH.indexOf(this.#parting)) this.#parting = how;
   }
 
-  /** After leaving. Rejects if the instance would be left behind: its worker must start again. */
+  /** Called when the worker has left. Rejects if the instance would be left behind: its worker must start again. */
   async finish(): Promise<void> {
     clearTimeout(this.#release);
     const { machine, log } = this.#o;
@@ -244,7 +247,10 @@ export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: 
   }
 }
 
-/** Its work, if any, has no worker. Auto Scaling's size may be outdated; whoever removed the worker knows. */
+/**
+ * True if the group's work, if any, has no worker. The size reported by Auto Scaling may be outdated; the caller that
+ * removed the worker knows better.
+ */
 const isLeftAlone = (each: GroupRaise, groups: readonly string[], tookPlace: boolean): boolean =>
   each.outcome === 'enough' &&
   each.status.running === 0 &&
@@ -305,7 +311,7 @@ export class Risk {
     this.#until = this.#o.monotonic() + this.#o.times.riskMs;
   }
 
-  /** Null: it is taken. Never rejects: unknown facts hold nothing up. */
+  /** Seconds for which the task is left to other machines; null: it is taken. Never rejects: in doubt it is taken. */
   async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
     if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;
     const { longSeconds, riskMs } = this.#o.times;

@@ -111,7 +111,7 @@ function described(end: CommandEnd): string | null {
   }
 }
 
-/** Of staging or publishing; null for a service's error, for which the task is returned. */
+/** A staging or publishing error as the task's failure; null for a service's error, which returns the task. */
 export function failureOfError(error: unknown): Failure | null {
   if (error instanceof HeaderRefused || error instanceof CutRefused)
     return { reason: 'input', exitCode: null, error: messageOf(error) };

@@ -8,7 +8,10 @@ import type { WorkerFaults } from '../ports/worker-faults.ts';
 export interface OwnFaults {
   /** Why this attempt fails without running, at random; null: it runs. */
   fails(message: TaskMessage, number: number): Failure | null;
-  /** Null, or a promise that never resolves, as this process is killed: awaiting it prevents publishing. */
+  /**
+   * An attempt starts. Returns null, or a promise that never resolves, as this process is killed by then. Waiting for
+   * it after the command has ended ensures that nothing is published.
+   */
   begun(): Promise<never> | null;
 }
 

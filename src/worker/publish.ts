@@ -89,7 +89,7 @@ function headOf({ message: { job, step, task } }: Admitted): OutputOf & { readon
   return { format: OUTPUT_FORMAT, job, step, task };
 }
 
-/** Sorted. Throws `jobFailed` for a link or a device, and for a name that isn't valid UTF-8. */
+/** The files below a directory, sorted. Throws `jobFailed` for a link or a device, and for a name that isn't UTF-8. */
 function outputNames(directory: string): readonly string[] {
   const names: string[] = [];
   const walk = (at: string): void => {
@@ -194,7 +194,7 @@ async function checksumOf(path: string, size: number): Promise<string> {
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
-/** Seconds for which publishing is retried. S3 takes half an hour or more to split a partition. */
+/** How long publishing is retried, seconds: minimum and maximum. S3 takes half an hour or more to split a partition. */
 const LEAST_PATIENCE = 30 * 60;
 const MOST_PATIENCE = 45 * 60;
 
@@ -229,7 +229,7 @@ export class Patience {
     this.#o = options;
   }
 
-  /** Rejects with the act's own error: at once unless `unavailable`, else when the time is up or the signal aborts. */
+  /** Rejects with the act's own error: at once unless it is `unavailable`, else when time is up or on abort. */
   async during<T>(act: (signal?: AbortSignal) => Promise<T>): Promise<T> {
     const { signal, limitMs, monotonic, onTrouble } = this.#o;
     for (let pause = FIRST_WAIT_MS, tries = 0; ; pause = Math.min(pause * 2, LONGEST_WAIT_MS), tries += 1) {

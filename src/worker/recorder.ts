@@ -19,7 +19,10 @@ export interface RecorderOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** Many per commit. Without a ledger they wait in memory: only statistics can be lost, never work (law 1). */
+/**
+ * Writes the results of attempts to the ledger, many per commit. An unavailable ledger holds up no task, as only
+ * statistics can be lost, never work (law 1): events are kept in memory and written when it is back.
+ */
 export class Recorder {
   readonly #o: RecorderOptions;
   readonly #batches: Batcher<AttemptEvent>;

@@ -126,7 +126,10 @@ async function readRecord(store: ObjectStore, key: string): Promise<FailureRecor
   return bytes === null ? null : parseStored<FailureRecord>(key, bytes);
 }
 
-/** Null: ended successfully, or nothing is recorded. With a shell between, a signal shows as an exit code. */
+/**
+ * Whether a task ended here (null: successfully) as recorded: with the same cause, or also successfully; null if
+ * nothing is recorded. With a shell in between, a signal shows only as its exit code.
+ */
 export function isAsRecorded(step: string, recorded: Recorded, failure: Failure | null): boolean | null {
   if (recorded.state === 'none') return null;
   if (recorded.state === 'done' || failure === null) return (recorded.state === 'done') === (failure === null);

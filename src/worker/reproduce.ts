@@ -147,7 +147,7 @@ function commandIn(
   };
 }
 
-/** Set by run.sh: the marks by which its caller finds it, and the deadline, which is in the future. */
+/** Variables that run.sh sets itself: the marks, by which its caller finds it, and the deadline, in the future. */
 const SET_THERE = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT', 'BATCHCTL_DEADLINE'];
 
 function isOwn(name: string): boolean {
@@ -206,7 +206,10 @@ function envText({ title, env, places, secrets }: ReproducedCommand): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** Like a worker: environment, directory `work`, stdin, stdout, counters. Prints the exit code, exits with it. */
+/**
+ * A script that runs the command like a worker: with its own environment, working directory `work`, and stdin, stdout
+ * and counters beside the script. It prints the exit code to stdout, and exits with it.
+ */
 function runScript(command: ReproducedCommand): string {
   const { title, output, stdin, timeout, secrets } = command;
   const redirections = `<${stdin ? '"$here/input"' : '/dev/null'}${output === 'stdout' ? ' >"$here/output"' : ''}`;

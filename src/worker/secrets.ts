@@ -19,7 +19,7 @@ export function maskSecrets(text: string, secrets: Secrets): string {
   return sorted.reduce((masked, value) => masked.replaceAll(value, '****'), text);
 }
 
-/** All of it; one line of a key file; one field of a JSON document, as in Secrets Manager. */
+/** The forms of a value in a log: all of it, a line of a key file, a field of a JSON document (Secrets Manager). */
 function tellingParts(value: string): readonly string[] {
   return [value, value.trim(), ...value.split(/\r?\n/), ...(value.trimStart().startsWith('{') ? fieldsOf(value) : [])];
 }
@@ -49,7 +49,7 @@ export interface SecretReaderOptions {
   readonly allowed?: readonly string[] | null;
   /** The worker, as named in a refusal. */
   readonly who?: string;
-  /** Milliseconds for which a refusal may pass: a new instance's role isn't known everywhere at once. */
+  /** How long a service's refusal may pass, milliseconds: a new instance's role isn't known everywhere at once. */
   readonly patienceMs?: number;
   readonly againMs?: number;
   /** How long a service that is unavailable or throttling is retried, milliseconds; 0 or absent: not at all. */

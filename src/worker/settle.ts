@@ -253,7 +253,10 @@ function baseEvent(
   };
 }
 
-/** Or from when it was due, of first attempts: later ones are delayed on purpose. Null if none ran here. */
+/**
+ * Seconds from sending (or from when the job was due) to the start of a first attempt: later ones were delayed on
+ * purpose. Null if none ran here.
+ */
 function waited({ number, delivery, result, task }: Settling): number | null {
   if (number !== 1 || result === null) return null;
   const notBefore = task?.view.notBefore ?? null;
@@ -283,7 +286,10 @@ async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<str
   return (await belongsToFallback(store, step, message)) ? step.fallback : null;
 }
 
-/** Sends, then acks here: a crash in between leaves two messages, never none (docs/adr/0018-fallback.md). */
+/**
+ * Sends a task to the group that takes it over, then acks it here: a crash in between leaves two messages, never none
+ * (docs/adr/0018-fallback.md).
+ */
 async function handOver(
   ctx: WorkerContext,
   { queue, delivery }: Pick<Settling, 'queue' | 'delivery'>,

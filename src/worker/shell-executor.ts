@@ -37,7 +37,10 @@ export interface ShellExecutorOptions {
 const LOOK_MS = 250;
 const LEAST_LOOK_MS = 20;
 
-/** Starts nothing before the first command. CPU and memory are known on Linux, from a quarter of a second on. */
+/**
+ * An executor with a long-lived shell per slot. Starts nothing before the first command. On Linux, CPU and memory are
+ * known for commands of at least a quarter of a second.
+ */
 export function createShellExecutor(options: ShellExecutorOptions): Executor {
   return new ShellExecutor(options);
 }
@@ -200,7 +203,10 @@ function noShell(cause: unknown): BatchctlError {
 
 type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
 
-/** From its shell's report, and why it was ended, if it was. Removes the shell's note from its stderr. */
+/**
+ * A command's end, from its shell's report and the reason why it was ended, if it was. Removes the shell's note from
+ * its stderr.
+ */
 function judge(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
   const { status, complaint } = report;
   // The shell was killed together with its command.

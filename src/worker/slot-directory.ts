@@ -23,7 +23,10 @@ export interface SlotDirectory {
 /** Files that an attempt leaves and the next one overwrites. */
 const KEPT: readonly string[] = ['run', 'in', 'err'];
 
-/** Empties it, if it exists. With another owner nothing is kept: a command may have hard-linked its files. */
+/**
+ * Creates or empties a slot's directory: removes what the last attempt left, keeps an empty one. With another owner
+ * nothing is kept, as a command may have hard-linked its files.
+ */
 export function freshDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
   const base = join(scratch, String(slot));
   const directory: SlotDirectory = {

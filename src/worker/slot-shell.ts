@@ -19,7 +19,7 @@ type Shell = ChildProcessByStdio<Writable, null, Readable>;
  * has to report; commands don't inherit a trap, unlike an ignored signal.
  */
 const PROLOGUE = 'exec >&2; unset PWD OLDPWD SHLVL; trap : HUP INT QUIT TERM USR1 USR2 ALRM\n';
-/** Short of memory, the kernel kills higher scores first (proc(5): oom_score_adj); children inherit it. */
+/** When memory is short, the kernel kills higher scores first (proc(5): oom_score_adj); children inherit the score. */
 const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';
 
 /**

@@ -78,7 +78,10 @@ function signalMarked(mark: ProcessMark, signal: 'SIGTERM' | 'SIGKILL', found: S
 /** A holder that writes without pause still counts as one. */
 const MOST_READS = 16;
 
-/** Its writing ends are held by a command and its children: without one, none can write. One system call. */
+/**
+ * A FIFO whose reading end this process holds, and whose writing ends a command and all its children hold. When nothing
+ * holds a writing end, nothing can write to the command's files. Checking costs one system call.
+ */
 export class StrayFifo {
   readonly path: string;
   readonly #fd: number;
@@ -169,7 +172,10 @@ function allProcesses(): readonly number[] {
   }
 }
 
-/** Linux assigns ids in order, and /proc/loadavg ends with the newest: no scan of every process. */
+/**
+ * Finds recently started processes: Linux assigns ids in order, and /proc/loadavg ends with the newest. So finding what
+ * a short command left costs a few system calls, not a scan of every process.
+ */
 export class PidClock {
   readonly #fd: number | null;
   readonly #buffer = Buffer.alloc(64);

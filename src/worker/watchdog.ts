@@ -3,7 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 /** Milliseconds: a machine that can't start processes isn't kept busy with trying. */
 const RESTART_MS = 50;
 
-/** In a session of its own: kills the groups and marked processes when this one ends. Replaced if it dies. */
+/**
+ * A small process in a session of its own that outlives this one by a moment. When this process ends, in any way, it
+ * kills the registered process groups and every process with the marker in its environment. If it dies, it is replaced.
+ */
 export class Watchdog {
   readonly #marker: string;
   readonly #userGroups: readonly number[];
@@ -11,7 +14,10 @@ export class Watchdog {
   #process: ChildProcess | null = null;
   #closed = false;
 
-  /** `NAME=value`, in every process that must not outlive this one; nor may those of the user groups. */
+  /**
+   * The marker is `NAME=value`, in the environment of every process that must not outlive this one. Processes of the
+   * user groups in `userGroups` must not either.
+   */
   constructor(marker: string, userGroups: readonly number[] = []) {
     this.#marker = marker;
     this.#userGroups = userGroups;

@@ -26,7 +26,7 @@ export interface WorkerSetup {
   readonly options: WorkerOptions;
 }
 
-/** Failed attempts in a row after which a worker checks whether its machine is to blame. */
+/** How many failed attempts in a row make a group's worker check whether its machine is to blame, by default. */
 const MAX_FAILURES = 20;
 
 /** Throws `unavailable`, `credentials`: without them no work is possible. */
@@ -94,7 +94,10 @@ class NewRole {
   }
 }
 
-/** Null off an instance of a group. Calls each service first, so that a new role delays the worker only. */
+/**
+ * What a worker runs on; null if it isn't an instance of a group. On EC2 each service is called first, so that a role
+ * that isn't known everywhere yet delays the worker instead of ending it.
+ */
 async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {
   let said = '';
   const say = (error: unknown): void => {
