@@ -6,7 +6,10 @@ import { keyPath, type Merged, pathKey } from './merge.ts';
 import type { ProfileFile } from './normalize.ts';
 import { outerSchema, profileSchemas } from './schema.ts';
 
-/** Throws `config` with every mistake where it is written, which may be in a profile that `name` extends. */
+/**
+ * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is
+ * written, which may be in a profile that `name` extends.
+ */
 export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFile> {
   const { backend } = merged.value;
   const problems: Problem[] = [];

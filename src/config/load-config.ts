@@ -96,7 +96,7 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
 /** The output of `batchctl config show`: each value with its origin, secrets hidden. */
 export const explain = (config: Config): readonly ExplainedValue[] => config.values;
 
-/** A root in a file is relative to it; the default root to the project's file, or else to `dir`. */
+/** A root in a file is relative to it; the default root to the project's file, or else to the working directory. */
 function rootDirectory(found: FoundFile | null, root: unknown, dir: string, cwd: string): string {
   if (found === null) return cwd;
   return root === undefined && (found.how === 'home' || found.how === 'etc') ? cwd : dir;

@@ -169,7 +169,10 @@ function required<T>(value: T | undefined): T {
   return value;
 }
 
-/** Common local profiles, without loading the schema, which takes longer than `status` may. Null when in doubt. */
+/**
+ * Accepts common local profiles without the schema, whose loading takes longer than `status` on a local job may.
+ * Returns null when in doubt: then the schema decides.
+ */
 export function asPlainLocal(value: Plain): LocalFile | null {
   const { backend, root, durability, slots, protect, ...others } = value;
   if (Object.keys(others).length > 0 || backend !== 'local') return null;

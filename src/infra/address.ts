@@ -37,7 +37,9 @@ export class AddressResource implements Resource {
     return foundWith(differences);
   }
 
-  /** After a lost answer a second one is made (EC2: AllocateAddress has no token); spare addresses are released. */
+  /**
+   * After a lost answer a second one is allocated (EC2: AllocateAddress has no token). Spare addresses are released.
+   */
   async apply(): Promise<void> {
     const [address, ...spare] = await this.#find();
     const Tags = ec2Tags(this.#tags());

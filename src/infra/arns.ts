@@ -46,14 +46,17 @@ export class Arns {
     return this.#of('sdb', `domain/${name}`);
   }
 
-  /** Empty unless IAM tokens are used. RDS's ARN names the instance by an id that no URL contains. */
+  /** The database's user, if it uses IAM tokens. RDS's ARN names the instance by an id that no URL contains. */
   get databaseUsers(): readonly string[] {
     const { ledger } = this.#profile;
     if (ledger.kind !== 'postgres' || !ledger.iam) return [];
     return [this.#of('rds-db', `dbuser:*/${decodeURIComponent(new URL(ledger.url).username)}`)];
   }
 
-  /** An ARN, or a name with or without its leading slash. A version or label isn't part of the ARN. */
+  /**
+   * The SSM parameter of a reference: an ARN, or a name with or without its leading slash. A version or label isn't
+   * part of the ARN.
+   */
   parameter(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('ssm', `parameter/${name.replace(/^\//, '').replace(/:.*$/, '')}`);
   }

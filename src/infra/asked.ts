@@ -10,7 +10,7 @@ export interface GridPlace {
   readonly clients: AwsClients;
 }
 
-/** Translates errors of EC2, Auto Scaling and IAM. `resource` is the end of an ARN: `security-group/*`. */
+/** Sends a request to EC2, Auto Scaling or IAM; translates errors. `resource` ends an ARN: `security-group/*`. */
 export async function asked<T>(
   { profile, clients }: GridPlace,
   { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
@@ -53,7 +53,10 @@ const PASSING = new Set([
   'EntityTemporarilyUnmodifiable',
 ]);
 
-/** Retries for at most two minutes while an earlier change isn't known everywhere. `also` adds errors that pass. */
+/**
+ * Retries while AWS says that an earlier change isn't known everywhere yet, for at most two minutes. `also` adds errors
+ * that pass, by name or by a pattern of the message.
+ */
 export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (string | RegExp)[] = []): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
@@ -87,7 +90,7 @@ export function onceSeen<T>(find: () => Promise<T | null>): Promise<T> {
 const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 5_000;
 
-/** Looks until the answer is yes; false once the time is over. Throws the signal's reason when it aborts. */
+/** Looks until the answer is yes, or returns false once the time is over. Throws the signal's reason when it aborts. */
 export async function lookUntil(
   look: () => Promise<boolean>,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },

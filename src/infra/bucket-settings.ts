@@ -20,7 +20,7 @@ export interface BucketSetting {
   apply(): Promise<void>;
   /** A command line with the effect of `apply`. */
   readonly mend: string;
-  /** The permission that `look` needs, and the message if it is denied on a bucket that isn't the stack's own. */
+  /** The permission that `look` needs; and what it finds out, for the message if another owner's bucket denies it. */
   readonly asks: { readonly action: string; readonly whether: string };
 }
 
@@ -131,7 +131,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
   };
 }
 
-/** What a bucket of another owner lacks. Not being allowed to see that doesn't stop the caller. */
+/** What a bucket of another owner lacks. The caller goes on if it may not see the bucket's settings. */
 export async function lackOf({ look, mend, asks }: BucketSetting): Promise<readonly Lack[]> {
   try {
     const what = await look();

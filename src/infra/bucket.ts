@@ -19,7 +19,10 @@ import {
 import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
 import { tagDifferences, tagsOf, whose } from './tags.ts';
 
-/** Public access blocked, encrypted, TLS only, unfinished uploads removed. An `existing` bucket is never changed. */
+/**
+ * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. A bucket configured
+ * as `existing` is never changed.
+ */
 export class BucketResource implements Resource {
   readonly part = 'data';
   readonly kind = 'bucket';
@@ -209,7 +212,10 @@ const AT_ONCE = 4;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML can't carry.
 const NOT_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
 
-/** Each version, delete marker and unfinished upload below the prefix. `progress` gets the number deleted so far. */
+/**
+ * Deletes everything below the prefix: each version, delete marker and unfinished upload. Calls `progress` with the
+ * number deleted so far.
+ */
 async function emptyPrefix(facts: BucketFacts, progress: (deleted: number) => void): Promise<void> {
   // Always from the beginning: deleted objects are no longer listed (S3 lists are strongly consistent).
   for (let last = ''; ; ) {

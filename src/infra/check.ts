@@ -11,7 +11,10 @@ const DISK = 16e9;
 /** Concurrent tasks on its instance. */
 const SLOTS = 2;
 
-/** New each time: deleted names stay taken for a while (SQS: DeleteQueue; S3: DeleteBucket). */
+/**
+ * A new name each time: a deleted queue's name stays taken for a minute, a bucket's for longer (SQS: DeleteQueue; S3:
+ * DeleteBucket).
+ */
 export const newCheckStack = (): string => `batchctl-check-${randomId(8)}`;
 
 export const isCheckStack = (name: string): boolean => CHECK_STACK.test(name);
@@ -75,7 +78,7 @@ export function checkCost(instance: string, hour: number | null): CheckCost {
 
 /** AWS CLI commands with which a person has AWS FIS interrupt the check's instance. */
 interface FaultCommands {
-  /** A role for FIS and an experiment, which finds the instance by its stack's tag: it need not exist yet. */
+  /** A role for FIS, and an experiment that finds the instance by its stack's tag: it need not exist yet. */
   readonly prepare: readonly string[];
   readonly interrupt: string;
   readonly remove: readonly string[];

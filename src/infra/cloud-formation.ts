@@ -380,7 +380,8 @@ export function requireTemplateSize(bytes: number): void {
 
 /** The command that deploys a template of this size, and notes about it. */
 export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
-  // Deployed as another part's stack, it would remove the resources that it doesn't name.
+  // Each part has its own CloudFormation stack: deployed as another part's, it would remove the resources that it
+  // doesn't name.
   const name = only === null ? stack : `${stack}-${only}`;
   const named = only === null || only === 'iam' ? ' --capabilities CAPABILITY_NAMED_IAM' : '';
   const command = `deploy it: aws cloudformation deploy --region ${region} --stack-name ${name} --template-file FILE${named}`;

@@ -334,7 +334,10 @@ interface DrainOptions {
   readonly groups: readonly string[];
   readonly timeoutMs: number;
   readonly progress: (left: number) => void;
-  /** A group that can't be set to zero or released is left. May throw to end everything. */
+  /**
+   * Called with the reason if a group can't be set to zero or its instances can't be released: it is left as it is. May
+   * throw to end everything.
+   */
   readonly onFailure: (group: string, error: unknown) => void;
   readonly signal: AbortSignal;
 }

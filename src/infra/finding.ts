@@ -12,7 +12,10 @@ export interface Finding {
 export const failing = (message: string, mend: string | null): Finding => ({ status: 'fail', message, mend });
 export const warning = (message: string, mend: string | null): Finding => ({ status: 'warn', message, mend });
 
-/** A mistake in the profile is a failure; a denied look a warning; a silent service ends the validation. */
+/**
+ * Runs a check. A mistake in the profile is a failure; a denied look is a warning that it was not checked; a service
+ * that doesn't answer ends the validation.
+ */
 export async function findings(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await look();

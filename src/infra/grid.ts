@@ -13,7 +13,7 @@ import { SecurityGroupResource } from './security-group.ts';
 import { type BootRelease, managerUserData, userDataFor } from './user-data.ts';
 
 export interface GridParts extends GridPlace {
-  /** For `up` the release that it will have made current, for `status` the current one. */
+  /** New instances' program: for `up` the release that it will have made current, for `status` the current one. */
   readonly release: () => Promise<BootRelease>;
 }
 

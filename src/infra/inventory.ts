@@ -33,7 +33,10 @@ const INVENTORIES = {
   grid: gridInventory,
 };
 
-/** Whether configured or not. With `only`, asks that part's services alone: the caller may have no other rights. */
+/**
+ * Asks each service what it has of the stack, whether the configuration names it or not. With `only`, asks the services
+ * of that part alone: the caller may have no right to ask the others.
+ */
 export async function takeInventory(place: InventoryPlace, only: Part | null = null): Promise<readonly Item[]> {
   // The manager's resources are found among the others, and recognized by name.
   const wanted = only === 'manager' ? 'grid' : only;

@@ -311,7 +311,7 @@ function instanceTags({ name, group, boot }: Launch, profile: AwsProfile): Reado
   return { Name: name, ...groupTags(profile, group), [RELEASE_TAG]: boot.release };
 }
 
-/** With tags shown in metadata, other characters in a key stop an instance (EC2: work-with-tags-in-IMDS). */
+/** If metadata shows tags, an instance with other characters in a key fails to start (EC2: work-with-tags-in-IMDS). */
 const fitsMetadata = (key: string): boolean => /^[A-Za-z0-9+\-=.,_:@]+$/.test(key) && !/^(\.|\.\.|_index)$/.test(key);
 
 /** The differences, for people. Values that EC2 adds to a part don't count; a field that wasn't requested does. */

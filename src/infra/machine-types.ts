@@ -23,7 +23,7 @@ export class MachineTypes {
     this.#place = place;
   }
 
-  /** `where` is their field: `groups.gpu.instances`. Throws `config` for unknown types and mixed architectures. */
+  /** `where` is their field: `groups.gpu.instances`. Throws `config` for unknown types, and for mixed architectures. */
   of(where: string, types: readonly string[]): Promise<TypeFacts> {
     return this.#known.get(where, () => this.#factsOf(where, types));
   }

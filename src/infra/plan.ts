@@ -75,7 +75,10 @@ function stepOf({ part, kind, name }: Resource, found: Found): Step {
   }
 }
 
-/** In order, reporting each; the signal is checked between steps. If interrupted, the next `up` continues. */
+/**
+ * Applies the steps in their order, and reports each one done. If interrupted, the next `up` continues; the signal is
+ * checked between steps.
+ */
 export async function applySteps(
   steps: readonly PlannedStep[],
   done: (step: Step) => void,

@@ -192,7 +192,8 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     // `month-end-2` have names that begin like those of `month-end`: the right to tag them would be the right to take
     // them over.
     allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, ofNoOther(profile)),
-    // A group's creator must be allowed to start instances (EC2 Auto Scaling: launch templates).
+    // Auto Scaling checks that the creator of a group with a template may start instances (EC2 Auto Scaling: launch
+    // templates).
     allow(
       'StartInstances',
       ['ec2:RunInstances'],

@@ -9,7 +9,7 @@ import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { roleLacks } from './role.ts';
 import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
-/** Gives instances their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
+/** The instance profile that gives instances their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
 export class InstanceProfileResource implements Resource {
   readonly part = 'iam';
   readonly kind = 'profile';
@@ -129,7 +129,10 @@ export class GivenProfileResource implements Resource {
   }
 }
 
-/** By its tag; untagged (CloudFormation gives none), the stack whose role of the same name it holds. */
+/**
+ * The stack of an instance profile, by its tag. CloudFormation gives it none: without any tag it belongs to the stack
+ * whose role of the same name it holds.
+ */
 export async function ownerOf(iam: Iam, found: InstanceProfile): Promise<string | undefined> {
   const [held] = found.Roles ?? [];
   if (!isBare(found) || held?.RoleName === undefined || held.RoleName !== found.InstanceProfileName) {

@@ -37,7 +37,7 @@ export function queuesOf({ stack, groups, kmsKey }: AwsProfile): readonly QueueP
   });
 }
 
-/** Created with its tags, so that it is recognized as the stack's at once. */
+/** A queue or dead-letter queue of the stack, created with its tags, so that it is at once known as the stack's. */
 export class QueueResource implements Resource {
   readonly part = 'data';
   readonly kind = 'queue';
@@ -72,7 +72,8 @@ export class QueueResource implements Resource {
         return foundWith([...differences, ...tagDifferences(Tags, tagsOf(this.#profile))]);
       }
       if (owner !== undefined) {
-        // Stacks `a-b` with group `c` and `a` with `b-c` share the name: each would bury the other's tasks.
+        // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the
+        // other's tasks.
         throw new BatchctlError('refused', `the queue ${this.name} exists, and ${whose(owner)}`, {
           hint: 'use another stack name in the profile, or another group name',
         });

@@ -43,7 +43,7 @@ export class ReleaseGrid {
     return { group, state: changes.length > 0 ? 'toPoint' : 'points', changes };
   }
 
-  /** A new version of the group's template, if it differs, which the group then uses. Safe to repeat. */
+  /** Makes a new version of the group's template, if it differs, and has the group use it. Safe to repeat. */
   async point(group: string): Promise<void> {
     for (const resource of this.#of(group)) await resource.apply();
   }
@@ -79,7 +79,10 @@ export class ReleaseGrid {
   }
 }
 
-/** Throws `config` for another account than the profile's, `credentials`, `unavailable`. */
+/**
+ * Opens the grid, after checking the account. Throws `config` for another account than the profile's, `credentials`,
+ * `unavailable`.
+ */
 export async function openReleaseGrid(profile: AwsProfile, release: () => Promise<BootRelease>): Promise<ReleaseGrid> {
   const { region, endpoints, aws } = profile;
   const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });

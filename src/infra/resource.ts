@@ -28,7 +28,10 @@ export const KINDS = [
   ...['bucket', 'queue', 'domain', 'tables', 'role', 'profile', 'release', 'securityGroup', 'launchTemplate'],
   ...['group', 'address'],
 ] as const;
-/** `profile`: instance profile, `group`: Auto Scaling group, `address`: Elastic IP, `release`: the workers' bundle. */
+/**
+ * `profile` is an instance profile, `group` an Auto Scaling group, `address` an Elastic IP, `release` the workers'
+ * bundle.
+ */
 export type Kind = (typeof KINDS)[number];
 
 export interface Left {
@@ -50,7 +53,7 @@ export interface Resource {
   readonly name: string;
   /** The worker group that it belongs to, and is removed with; undefined if it belongs to the whole stack. */
   readonly group?: string;
-  /** Changes nothing. Throws `refused` for a resource of another owner that isn't configured as existing. */
+  /** Looks without changing anything. Throws `refused` if another owner has it and it isn't configured as existing. */
   look(): Promise<Found>;
   /** Creates or updates it. May be interrupted after any call, and repeated. */
   apply(): Promise<void>;

@@ -204,7 +204,10 @@ interface Allowed {
   readonly Condition?: unknown;
 }
 
-/** Needed actions that no readable policy allows; resources aren't checked. Empty if reading is denied. */
+/**
+ * Needed actions that no policy of a given role allows, as far as its policies can be read; resources aren't checked.
+ * Empty if reading is denied: then its owner is trusted.
+ */
 export async function roleLacks(
   iam: Iam,
   role: string,

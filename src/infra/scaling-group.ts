@@ -318,7 +318,10 @@ interface BaseInForce {
   readonly note: string | null;
 }
 
-/** As configured; but on-demand instances that replace spot, as the tag says, stay until nothing waits. */
+/**
+ * How many instances are on demand before spot is used: as configured; but while more replace spot, as the group's tag
+ * says, those stay. They are reverted once nothing waits.
+ */
 function baseInForce({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): BaseInForce {
   const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;
   const [, standIn = '0'] = /^(\d+) \d+$/.exec(tagsOfEc2(Tags)[STAND_IN_TAG] ?? '') ?? [];

@@ -49,12 +49,16 @@ export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoSc
     HealthCheckGracePeriod: GRACE,
     // A warm-up would count new instances late; nothing here scales by metrics.
     DefaultInstanceWarmup: 0,
-    // It would end instances before any notice (ec2-auto-scaling-capacity-rebalancing).
+    // It would end instances before any notice (ec2-auto-scaling-capacity-rebalancing). Workers handle notices
+    // themselves.
     CapacityRebalance: false,
   };
 }
 
-/** With hook and tags from the start, so that every instance has them. `propagated`: tags that instances get too. */
+/**
+ * The group when it is created: with its hook and tags from the start, so that every instance has them. `propagated`:
+ * the tags that its instances get too.
+ */
 export function groupRequest(
   plan: GroupPlan,
   { min, max }: Bounds,

@@ -25,7 +25,10 @@ export function securityGroupPlan(who: 'worker' | 'manager', { stack, manager }:
   };
 }
 
-/** Workers: no one; the manager: `manager.allow` at its port. Rules that others add are removed. */
+/**
+ * Nothing may reach the workers; what the profile's `manager.allow` names may reach the manager, at its port. Both
+ * reach everything. Rules that others add are removed.
+ */
 export class SecurityGroupResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'securityGroup';

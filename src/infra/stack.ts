@@ -26,7 +26,10 @@ export interface StackReleases extends ReleaseSource {
   missing(): Promise<readonly string[] | null>;
 }
 
-/** In the order of creation. `boots` decides which release templates name. */
+/**
+ * All resources of a profile's stack, in the order of creation, or one part of them. `boots` decides which release
+ * templates name.
+ */
 export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted' | 'inForce'): readonly Resource[] {
   const { profile, clients, releases } = parts;
   const grid = { profile, clients, release: () => releases[boots]() };
@@ -107,7 +110,10 @@ export interface OpenStack extends StackParts {
   close(): Promise<void>;
 }
 
-/** Requests only the account. Throws `config` for another than the profile's, `credentials`, `unavailable`. */
+/**
+ * Finds out the stack's account; makes no other request yet. Throws `config` for another account than the profile's,
+ * `credentials`, `unavailable`.
+ */
 export async function openStack(
   profile: AwsProfile,
   given: Pick<StackParts, 'tables' | 'releases'>,

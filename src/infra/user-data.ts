@@ -31,7 +31,10 @@ export interface UserDataParts {
   readonly release: BootRelease;
 }
 
-/** Contains no secret: anyone who may describe the instance can read it. Throws `config` if it is too long for EC2. */
+/**
+ * The script by which an instance becomes a worker of a group at its first boot. It contains no secret: anyone who may
+ * describe the instance can read it. Throws `config` if it would be too long for EC2.
+ */
 export function userDataFor({ profile, group, release }: UserDataParts): string {
   const settings = profile.groups[group];
   if (settings === undefined) {
@@ -195,7 +198,10 @@ function groupOf(name: string, of: AwsGroup, reader: Reader): unknown {
 
 const isOwn = (group: string, reader: Reader): boolean => reader !== 'manager' && reader.worker === group;
 
-/** Also references in any group's secrets, as on the machine that submits (`Platform.allowedSecrets`). */
+/**
+ * Jobs may also name references in any group's secrets, as on the machine that submits them
+ * (`Platform.allowedSecrets`).
+ */
 function allowedFor(reader: Reader, { allowSecrets, groups }: AwsProfile): readonly string[] {
   const others = Object.entries(groups).flatMap(([group, { secrets }]) =>
     isOwn(group, reader) ? [] : Object.values(secrets).filter((reference) => /^(env|file):/.test(reference)),
@@ -223,7 +229,7 @@ function ofManager({ metrics, manager }: AwsProfile): object {
   };
 }
 
-/** The authority's certificate is next to the file; a password comes through the unit's environment. */
+/** The authority's certificate is next to the file. A password is never in it: the unit's environment has it. */
 function ledgerOf({ ledger }: AwsProfile, ca: string | null): unknown {
   if (ledger.kind === 'store' || ledger.kind === 'simpledb') return ledger;
   const { passwordEnv, ca: _path, ...rest } = ledger;

@@ -14,7 +14,10 @@ interface Way {
   readonly leads: 'internet' | 'nat' | 'other' | null;
 }
 
-/** By a public address and internet gateway, NAT or similar, or admitting endpoints (policies aren't checked). */
+/**
+ * Checks that instances reach the services that they use: by a public address and an internet gateway, by NAT or
+ * similar, or by an endpoint of each service that admits them. Endpoint policies aren't checked.
+ */
 export async function validateWays(place: GridPlace, network: NetworkFacts): Promise<readonly Finding[]> {
   const { publicIp } = place.profile.network;
   const ways = await waysOf(place, network);
@@ -149,7 +152,7 @@ class Doors {
     return new Doors(place.profile, vpc, all, closed);
   }
 
-  /** Endpoints without a group of their own get the VPC's default group, which admits no worker. */
+  /** What the group for new endpoints lacks. By default they get the VPC's default group, which admits no worker. */
   groupLacks(): Trouble | null {
     if (this.group !== null) {
       if (this.#admit([this.group])) return null;
@@ -183,7 +186,7 @@ class Doors {
     return this.#all.find(({ GroupName }) => GroupName === name)?.GroupId;
   }
 
-  /** Whether these groups admit every kind of instance, from each subnet. In doubt they are assumed to. */
+  /** Whether these groups of an endpoint admit every kind of instance, from each subnet. Assumes so when in doubt. */
   #admit(ids: readonly string[]): boolean {
     const rules = this.#all
       .filter(({ GroupId }) => GroupId !== undefined && ids.includes(GroupId))
@@ -212,7 +215,7 @@ class Doors {
     return roles.map((who) => [this.#named(roleName(stack, who)) ?? '']);
   }
 
-  /** From the profile's own group, or from the subnets: a group that another's rule names can't be removed. */
+  /** Admits the profile's own group, or the subnets: `infra down` can't remove a group that another's rule names. */
   #opens(group: string): string {
     const { region, network } = this.#profile;
     const [own] = network.securityGroups;
@@ -240,7 +243,7 @@ function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, ma
   ];
 }
 
-/** Workers ask EC2 for spot prices if their jobs or the stack's month have a budget. Any job may have one. */
+/** Which workers ask EC2 for spot prices: those whose jobs or stack's month have a budget. Any job may have one. */
 type Market = 'always' | 'limitedJobs' | 'never';
 
 function marketOf({ groups, prices, budget }: AwsProfile): Market {

@@ -17,7 +17,10 @@ const ADDRESSES = 5;
 /** In a region without SimpleDB the host doesn't exist, which shows quickly. */
 const SIMPLEDB_ATTEMPTS = 3;
 
-/** In the parts to be made. Changes nothing. Throws `unavailable`, and `credentials` that expired. */
+/**
+ * What would not work, or might not, in the parts that are to be made. Changes nothing. Throws `unavailable`, and
+ * `credentials` if they have expired.
+ */
 export async function validateStack(
   place: GridPlace,
   facts: GridFacts,
@@ -221,7 +224,10 @@ const OPERATIONS = [
   ...['DescribeKey', 'CreateGrant'],
 ];
 
-/** Auto Scaling's own role needs the key's policy or a grant; else each instance ends with Client.InternalError. */
+/**
+ * Checks that instances whose volumes the profile's key encrypts can start. Auto Scaling starts them with a role of its
+ * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
+ */
 async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
   const { kmsKey } = place.profile;
   if (kmsKey === null) return [];

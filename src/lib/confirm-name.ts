@@ -1,6 +1,9 @@
 import { BatchctlError } from '../errors.ts';
 
-/** The stronger safeguard: the name must be typed (`--confirm default`), `--yes` isn't enough. Throws `refused`. */
+/**
+ * The stronger safeguard before something is destroyed: the name must be typed (`--confirm default`), and `--yes` is
+ * not enough. Throws `refused`.
+ */
 export function confirmName(given: string | undefined, name: string, what: string): void {
   if (given === name) return;
   const found = given === undefined ? 'nothing' : `"${given}"`;

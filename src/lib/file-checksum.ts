@@ -3,7 +3,7 @@ import { createReadStream, readSync } from 'node:fs';
 
 const CHUNK = 2 ** 20;
 
-/** `sha256:<hex>` of `length` bytes (all by default) from `offset`. Throws the signal's reason when it aborts. */
+/** `sha256:<hex>` of `length` bytes of a file (all by default) from `offset`. Throws the signal's reason on abort. */
 export async function fileChecksum(
   path: string,
   options: { readonly offset?: number; readonly length?: number; readonly signal?: AbortSignal } = {},

@@ -6,7 +6,7 @@ export const fingerprintOf = (der: Uint8Array): string => `sha256:${createHash('
 /** The fingerprint of the first certificate in a PEM text. Throws Node's error if there is none. */
 export const pemFingerprint = (pem: string | Uint8Array): string => fingerprintOf(new X509Certificate(pem).raw);
 
-/** In any common spelling: in either case, with colons as in OpenSSL or without. */
+/** True if a certificate has this fingerprint, written in either case, with colons as in OpenSSL or without. */
 export function hasFingerprint(der: Uint8Array, written: string): boolean {
   return (
     fingerprintOf(der) ===

@@ -2,7 +2,7 @@ type Crypto = typeof import('node:crypto');
 
 let loaded: Crypto | null = null;
 
-/** Loaded at its first use: that takes a fifth of Node's own start, and commands that only read don't need it. */
+/** Loads `node:crypto` at first use: that takes a fifth of Node's start, and commands that only read don't need it. */
 export function crypto(): Crypto {
   loaded ??= process.getBuiltinModule('node:crypto');
   return loaded;

@@ -1,6 +1,9 @@
 import { formatDuration } from './units.ts';
 
-/** `2026-11-30 18:30 UTC (in 6h)`; without `now` (milliseconds since the epoch), without the distance. */
+/**
+ * An instant with zone and distance: `2026-11-30 18:30 UTC (in 6h)`; without `now`, without the distance. Instants are
+ * milliseconds since the epoch.
+ */
 export function formatInstant(instant: number, zone: string, now?: number): string {
   const parts = new Intl.DateTimeFormat('en-GB', {
     timeZone: zone,

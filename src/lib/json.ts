@@ -37,7 +37,7 @@ export function parseStored<T extends { readonly format: number }>(
   return value as unknown as T;
 }
 
-/** Throws `corrupt`, naming the field. Fields that the shape doesn't name are allowed. */
+/** Throws `corrupt`, with the field, for a document that doesn't have the shape. Other fields are allowed. */
 export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
   for (const { name, kind, mayBeNull, mayLack, inner } of fieldsOf(shape)) {
     const found = (value as Readonly<Record<string, unknown>>)[name];

@@ -1,4 +1,7 @@
-/** With `BATCHCTL_TEST_KILL=publish:3` this process gets SIGKILL when it passes `publish` for the third time. */
+/**
+ * For the crash tests: with `BATCHCTL_TEST_KILL=publish:3` this process is killed (SIGKILL, as from outside) when it
+ * passes the point `publish` for the third time. Does nothing without that variable.
+ */
 export function killPoints(env: Readonly<Record<string, string | undefined>>): (point: string) => void {
   const match = /^([a-z-]+):(\d+)$/.exec(env.BATCHCTL_TEST_KILL ?? '');
   if (match === null) return () => undefined;

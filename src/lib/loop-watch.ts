@@ -2,7 +2,7 @@ import type { Worker } from 'node:worker_threads';
 import { sharedMonotonic, startThread } from './thread.ts';
 
 export interface LoopThreadData {
-  /** For each part of the loop, the monotonic milliseconds of its next sign of life; 0: none is due. */
+  /** For each part of the loop, the monotonic milliseconds by which its next sign of life is due; 0: none is due. */
   readonly due: SharedArrayBuffer;
   /** What hangs (`the worker`) and its parts' names, for the message about why the process ended. */
   readonly whole: string;

@@ -38,7 +38,10 @@ export async function eachParallel<T>(
   if (first !== null) throw first.error;
 }
 
-/** At most `limit` ahead of the consumer, in order. The event loop gets turns even if `work` never waits. */
+/**
+ * Calls `work` for each item, at most `limit` ahead of the consumer, and yields the results in order. The event loop
+ * gets turns even if `work` never waits.
+ */
 export async function* ahead<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   limit: number,

@@ -4,7 +4,10 @@ import { dirname } from 'node:path';
 /** SQLite gives the files next to a database the database's mode when it creates them. */
 const BESIDE = ['', '-wal', '-shm'];
 
-/** A database's file and directory, whatever the umask, before SQLite opens it. Closes an open earlier one. Throws. */
+/**
+ * Makes the file of a SQLite database, and its directory, private to this user, whatever the umask, before SQLite opens
+ * it. Closes a file of an earlier version that others may read. Throws if the directory can't be created.
+ */
 export function makePrivate(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {

@@ -28,7 +28,10 @@ export interface Sqlite {
   close(): void;
 }
 
-/** Creates it unless `readOnly`. Waits `busyMs` for a lock, blocking the loop. Node's SQLite, else better-sqlite3. */
+/**
+ * Opens a database file, and creates it unless `readOnly`. SQLite waits `busyMs` milliseconds for a lock, which blocks
+ * the event loop. Uses the SQLite of Node (22.13 and later); without it, better-sqlite3.
+ */
 export function openSqlite(file: string, options: { readonly busyMs: number; readonly readOnly?: boolean }): Sqlite {
   driver ??= nodeDriver() ?? betterDriver();
   // An absolute path is never taken for a URI.

@@ -5,7 +5,7 @@ export const deadQueueName = (queue: string): string => `${queue}-dead`;
 export const domainName = (stack: string, number: number): string => `${stack}-${number}`;
 /** The name of a group's Auto Scaling group and its launch template. */
 export const gridName = (stack: string, group: string): string => `${stack}-${group}`;
-/** The manager's Auto Scaling group and launch template: no worker group may have that name. */
+/** The manager's group, for its Auto Scaling group and its launch template: no worker group may have that name. */
 export const MANAGER_GROUP = 'manager';
 /** The role of a stack's workers or of its manager; also its instance profile and its security group. */
 export const roleName = (stack: string, who: 'worker' | 'manager'): string => `${stack}-${who}`;
@@ -21,10 +21,10 @@ export const DRAIN_HOOK_SECONDS = 600;
 export const STACK_TAG = 'batchctl:stack';
 /** On everything that belongs to one group. */
 export const GROUP_TAG = 'batchctl:group';
-/** On a group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size afterwards>`. */
+/** On an Auto Scaling group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size afterwards>`. */
 export const MODE_TAG = 'batchctl:mode';
 export const UNTIL_TAG = 'batchctl:until';
-/** While on-demand instances replace spot: `<how many> <ms since the epoch>`, or `none`. */
+/** On an Auto Scaling group, while on-demand instances replace spot: `<how many> <ms since the epoch>`, or `none`. */
 export const STAND_IN_TAG = 'batchctl:stand-in';
 /** The bounds that `up` last set, `<min> <max>`: other bounds were set by a person. */
 export const BOUNDS_TAG = 'batchctl:bounds';

@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, loadavg, userInfo } from 'node:os';
 
-/** Nitro shows it by the vendor, Xen by the uuid (EC2: identify_ec2_instances); or a metadata service is configured. */
+/**
+ * Whether this machine is an EC2 instance (EC2: identify_ec2_instances): Nitro shows it by the vendor, Xen by the uuid.
+ * A configured metadata service also says so.
+ */
 export function isEc2(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
   if ((env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '') !== '') return true;
   return (

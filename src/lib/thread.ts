@@ -12,7 +12,8 @@ export function startThread(name: string, workerData: unknown, beside: string): 
     const loader = JSON.stringify(fileURLToPath(new URL('../bin/load.js', import.meta.url)));
     return new Worker(`require(${loader}).load('${name}.js')`, { eval: true, workerData });
   }
-  // The loader's CommonJS entry fails in threads, so the other one is used.
+  // The loader's CommonJS entry fails in threads, so its other one is used, wherever this file itself was required
+  // from.
   const loader = createRequire(import.meta.url)
     .resolve('tsx/esm/api')
     .replace(/\.cjs$/, '.mjs');

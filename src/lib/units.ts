@@ -40,7 +40,7 @@ const DURATION_HINT = 'use a number with ms, s, m, h or d, largest first: 1500ms
 /** Seconds in a hundred years: a date can't represent every more distant instant. */
 const LONGEST = 36_500 * 86_400;
 
-/** `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m`, or plain seconds, at most 36500d; throws `usage` for anything else. */
+/** Seconds for `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or plain seconds, at most 36500d; else throws `usage`. */
 export function parseDuration(value: string | number): number {
   const text = String(value).trim();
   if (/^\d+(\.\d+)?$/.test(text)) return notTooLong(Number(text), text);

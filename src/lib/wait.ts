@@ -1,7 +1,10 @@
 /** The longest wait of a Node.js timer, 24.8 days: a longer one would end at once. */
 export const LONGEST_MS = 2 ** 31 - 1;
 
-/** Or when the signal aborts; at most `LONGEST_MS`. Never rejects, nor keeps the process alive past the signal. */
+/**
+ * Resolves after `ms` (at most `LONGEST_MS`), or as soon as the signal aborts. Never rejects, and doesn't keep the
+ * process alive past the signal.
+ */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   if (signal?.aborted) return Promise.resolve();
   return new Promise((resolve) => {

@@ -4,7 +4,9 @@ import type { ObjectStore } from '../ports/object-store.ts';
 /** Resolves when writing is allowed; throws the reason otherwise. Checked once, and again only after a failed check. */
 export type Allowed = () => Promise<void>;
 
-/** The store is an emulator and STS is not: AWS would get credentials not meant for it. */
+/**
+ * True if the store is an emulator and STS is not. An emulator has no accounts, and AWS shouldn't see its credentials.
+ */
 export function hasNoAccounts(profile: Pick<AwsProfile, 'endpoints'>): boolean {
   return isEmulatedWithout(profile, 'sts');
 }

@@ -109,7 +109,10 @@ async function passwordOf(
 /** Number of jobs read at a time. */
 const AT_ONCE = 16;
 
-/** If they hold a job that `isKnown` denies, another stack uses them. Returns why they stay; null: gone. */
+/**
+ * Drops the tables of the profile's ledger on a server. If they hold a job that `isKnown` denies, another stack uses
+ * the database and they stay. Returns why they stay; null once they are gone.
+ */
 export async function dropTables(
   profile: AwsProfile,
   platform: Platform,

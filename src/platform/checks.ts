@@ -20,7 +20,10 @@ export interface AwsChecks {
   close(): Promise<void>;
 }
 
-/** Locates the bucket first. On a terminal it gets credentials before: typing an MFA code outlasts a check. */
+/**
+ * Makes one request before the checks run, to locate the bucket. On a terminal it gets the credentials first: a check
+ * has only seconds, and typing an MFA code takes longer.
+ */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const [{ AwsClients }, { codeTyped }, identity, checks, bucket, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
@@ -85,7 +88,7 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
   }
 }
 
-/** Whether a local root's disk responds at all: the other checks of it block the process. */
+/** Checks that a local root's disk responds at all. Its other checks block the process, so they run after this one. */
 export function diskAnswers({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
     const there = await stat(root).catch((error: unknown) => {

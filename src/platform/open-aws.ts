@@ -34,7 +34,10 @@ const NO_SETTINGS = { env: {}, secrets: {} };
 /** Seconds: the default of a group's `visibility`; heartbeats are at most a third of it apart. */
 const LEASE = 120;
 
-/** Makes no request before it is used, and no write until the credentials are the account's. */
+/**
+ * The four ports on S3, SQS and the profile's ledger. Makes no request before it is used, and writes nothing until the
+ * credentials have proven to belong to the profile's account.
+ */
 export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
   const { region, account, stack, endpoints, bucket, kmsKey, requesterPays } = profile;
   const who = options.who ?? person();
@@ -173,7 +176,10 @@ async function openGroup(
   });
 }
 
-/** For heartbeats and watchers' timeouts: the shortest makes a pause effective soon. A delivery's is its queue's. */
+/**
+ * Heartbeats and watchers' timeouts are based on this lease. All processes of a profile use the same one; the shortest
+ * makes a pause effective soon. A delivery's own lease is its queue's.
+ */
 function shortestLease({ groups }: AwsProfile): number {
   return Math.min(LEASE, ...Object.values(groups).map(({ visibility }) => visibility));
 }

@@ -22,7 +22,10 @@ import {
 } from './parts.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
-/** Only this folder names adapters. No request before a port is used. Throws `config` for an unsupported backend. */
+/**
+ * Opens a profile's four ports. Only this folder names adapters. Makes no request before a port is used. Throws
+ * `config` for an unsupported backend.
+ */
 export async function openPlatform(config: Config, options: PlatformOptions): Promise<Platform> {
   const { profile } = config;
   switch (profile.backend) {
@@ -37,7 +40,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
   }
 }
 
-/** Of the supervisor that started it, if any. Returns the function that stops listening. */
+/** Makes a worker follow the orders of a supervisor that started it. Returns the function that stops listening. */
 export async function heedSupervisor(
   env: Readonly<Record<string, string | undefined>>,
   on: { readonly drain: () => void; readonly stop: () => void },

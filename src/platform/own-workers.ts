@@ -129,7 +129,10 @@ export interface GroupSupervision {
   readonly say: (line: string) => void;
 }
 
-/** In the supervisor process, until the size stays 0. Returns `held` at once if another process does so. */
+/**
+ * In the group's supervisor process: keeps as many workers running as the group's size says, until the size stays 0.
+ * Returns `held` at once if another process already does so.
+ */
 export async function superviseLocalGroup(
   config: Config,
   platform: Platform,
@@ -158,7 +161,7 @@ export async function superviseLocalGroup(
 /** Number of bytes at the end of a log to search. */
 const COMPLAINT_TAIL = 8_192;
 
-/** The last warning in a worker's log, or else its last error. Null if there is neither. */
+/** The last warning in a worker's log, or else its last error: why it gave up, without its summary. Null: neither. */
 async function lastComplaint(log: string): Promise<string | null> {
   try {
     const file = await promises.open(log);

@@ -55,7 +55,7 @@ export class Opened<T extends { close(): Promise<void> }> {
   }
 }
 
-/** Reading a secret and sending a notification, with all retries, must end before the next try may start. */
+/** Milliseconds. Reading a secret and sending, with all retries, must end before the next try may start. */
 const NOTICE_LIMIT_MS = 30_000;
 
 interface NoticesOptions {
@@ -87,7 +87,10 @@ export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): No
   return { notifier, profile };
 }
 
-/** Named by the process id: a later worker removes those of dead ones, and their logs after a week. */
+/**
+ * Creates a worker's directory. Its name contains the process id, so that a later worker can remove the directories of
+ * dead processes. Logs of dead workers are removed after a week.
+ */
 export function makeScratch(directory: string, worker: string): string {
   makePrivateDirectory(directory);
   removeLeftBehind(directory, Date.now() - LOG_KEPT_MS, false);
@@ -96,7 +99,10 @@ export function makeScratch(directory: string, worker: string): string {
   return scratch;
 }
 
-/** Of dead workers, and logs unchanged since `before` (milliseconds). `dryRun` only counts. */
+/**
+ * Removes scratch directories of dead workers, and their logs unchanged since `before` (milliseconds since the epoch).
+ * Returns their number and bytes. `dryRun` only counts.
+ */
 export function removeLeftBehind(
   directory: string,
   before: number,
@@ -125,7 +131,11 @@ function bytesIn(path: string): number {
   return names.reduce((sum, name) => sum + bytesIn(join(path, name)), 0);
 }
 
-/** Below TMPDIR, for a remote store. Throws `refused` if someone else owns the name: they could change the work. */
+/**
+ * The scratch directory of this user's workers when their store is remote. It is below the system's temporary directory
+ * (set TMPDIR to use a larger disk). Throws `refused` if someone else owns the name, as they could read and change the
+ * work.
+ */
 export function temporaryRoot(): string {
   const uid = process.getuid?.();
   const root = join(tmpdir(), `batchctl-${uid ?? userName()}`);
