@@ -114,9 +114,7 @@ async function* failedInLedger(platform: Platform, view: JobView, step: number):
   }
 }
 
-/**
- * A `failed/` object of the task's own round, as far as it can be read; null if it provably is gone. Throws `newer`.
- */
+/** A `failed/` object of the task's own round, as far as it can be read; null if it's provably gone. Throws `newer`. */
 export async function readFailed(
   platform: Platform,
   view: JobView,

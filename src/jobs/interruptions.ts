@@ -6,10 +6,7 @@ import { TaskBits } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 
-/**
- * interruptions/: an attempt that ended because EC2 interrupted its instance. Its existence counts; its content
- * explains.
- */
+/** interruptions/: an attempt that EC2 ended by an interruption. Its existence counts; its content explains. */
 export interface InterruptionMark {
   readonly format: 1;
   readonly number: number;

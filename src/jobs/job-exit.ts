@@ -32,10 +32,7 @@ export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void
   if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
 }
 
-/**
- * Follows an accepted job. Expired credentials only end the following, with `notFinished`; `goOn` is the command that
- * continues it.
- */
+/** Follows an accepted job. Expired credentials end only that, with `notFinished`. `goOn`: the command to continue. */
 export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

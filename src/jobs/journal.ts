@@ -36,9 +36,7 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
   });
 }
 
-/**
- * Replaces the job.json of a submission that was discarded before it existed: its submitter can't create one any more.
- */
+/** Stands for the job.json of a submission discarded before it existed: its submitter can't create one any more. */
 export interface DiscardedRecord {
   readonly format: 1;
   /** The job. */

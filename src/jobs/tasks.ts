@@ -107,9 +107,7 @@ export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
   return Object.fromEntries([...numbers].map(([name, of]) => [name, formatTaskSet(of.sort((a, b) => a - b))]));
 }
 
-/**
- * Parses `<step>/<n>`, padded or not. Throws `usage` for another form, `notFound` if the job has no such step or task.
- */
+/** Parses `<step>/<n>`, padded or not. Throws `usage` for another form, `notFound` without such a step or task. */
 export function parseTaskName(view: JobView, text: string): TaskName {
   const match = /^([a-z][a-z0-9-]*)\/(\d{1,9})$/.exec(text);
   if (match?.[1] === undefined || match[2] === undefined) {

@@ -264,10 +264,7 @@ interface Use {
   readonly written: number | null;
 }
 
-/**
- * Remembers when tokens were used, so that a person who revokes one knows whether it is in use. Writes one small object
- * per token and hour.
- */
+/** Remembers when tokens were used, to tell whether a revoked one is in use. One small object per token and hour. */
 export class TokenUses {
   readonly #platform: Pick<Platform, 'store' | 'clock'>;
   readonly #uses = new Map<string, Use>();

@@ -51,9 +51,7 @@ export interface Bucket {
    */
   copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
 
-  /**
-   * Copies within the bucket, replacing an existing object. Throws `notFound` without a source, `changed` in a race.
-   */
+  /** Copies within the bucket, replacing an object. Throws `notFound` without a source, `changed` in a race. */
   copy(from: string, to: string): Promise<PutResult>;
 }
 

@@ -15,10 +15,7 @@ export interface Machine {
   /** Whether it belongs to a group; otherwise the group operations below have no effect. */
   readonly inGroup: boolean;
 
-  /**
-   * The notice for this machine, or null. Cheap: called every few seconds. A service that doesn't respond throws
-   * nothing.
-   */
+  /** The notice for this machine, or null. Cheap: called every few seconds. Doesn't throw if the service is silent. */
   notice(): Promise<Notice | null>;
 
   /**

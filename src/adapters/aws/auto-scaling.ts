@@ -252,10 +252,7 @@ const LATELY_MS = 30 * 60_000;
 /** Why an instance that nothing in batchctl ended went away (Auto Scaling: describe-scaling-activities, Cause). */
 const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|rebalance/i;
 
-/**
- * Recent trouble with spot instances: launches that failed since the last success, and instances taken back. `now`:
- * milliseconds.
- */
+/** Recent trouble with spot: launches that failed since the last success, instances taken back. `now`: milliseconds. */
 export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
   const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
   const launches = lately.filter(isLaunch);

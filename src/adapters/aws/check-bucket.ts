@@ -7,10 +7,7 @@ import type { AwsClients } from './clients.ts';
 import { ifSet, SET_CLOCK, statusOf } from './errors.ts';
 import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
 
-/**
- * How far this machine's clock may be off, seconds. Most services refuse requests from the second value on, S3 from 15
- * minutes on.
- */
+/** This machine's clock error, seconds. Most services refuse requests from the second value, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };
 
 /** The result of a request to the bucket itself. */

@@ -92,9 +92,7 @@ export class AwsClients {
     };
   }
 
-  /**
-   * Asks the chain again from scratch, so that the credentials come with their own expiry. Throws as the chain does.
-   */
+  /** Asks the chain again from scratch, so that credentials come with their own expiry. Throws as the chain does. */
   foundCredentials(): ReturnType<Credentials> {
     return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
   }

@@ -109,10 +109,7 @@ export async function codeTyped(credentials: Credentials): Promise<void> {
   await typing?.catch(() => undefined);
 }
 
-/**
- * By role: the session from a typed code, or why there is none. A code works once, and no one should type one per
- * client.
- */
+/** By role: the session from a typed code, or why there is none. A code works once, so all clients share it. */
 const sessions = new Map<string, Promise<Identity>>();
 
 async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {

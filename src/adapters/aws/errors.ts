@@ -266,10 +266,7 @@ function ours(
   return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
 }
 
-/**
- * Another account's bucket must allow the action too. Without the right to list, S3 answers 403 even for an object that
- * doesn't exist.
- */
+/** Another account's bucket must allow it too. Without the right to list, S3 answers 403 even for a missing object. */
 function allowHint({ action, resource, foreign }: Doing): string {
   if (!foreign) return `allow ${action} on ${resource} in the policy (batchctl infra policies)`;
   const bucket = resource.replace(/\/.*/s, '');

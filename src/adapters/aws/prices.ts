@@ -26,10 +26,7 @@ interface Answer {
   readonly trouble: string | null;
 }
 
-/**
- * Prices of machines per hour: spot prices from the market, all others from the profile. One instance serves all groups
- * of a profile.
- */
+/** Prices of machines per hour: spot from the market, all others from the profile. One instance serves all groups. */
 export class MachinePrices {
   readonly #options: MachinePricesOptions;
   /** By the set of types asked for. */
@@ -39,9 +36,7 @@ export class MachinePrices {
     this.#options = options;
   }
 
-  /**
-   * Prices of the group's types, and of types that it had before. Never throws: a price that can't be read is unknown.
-   */
+  /** Prices of the group's types and former types. Never throws: a price that can't be read is unknown. */
   async forGroup(
     types: readonly string[],
     { spot, also = [] }: { readonly spot: boolean; readonly also?: readonly string[] },

@@ -169,9 +169,7 @@ class Lane {
     this.#next = Math.min(now, Math.max(this.#next, now - LATE)) + 1_000 / this.#rate(now);
   }
 
-  /**
-   * Begins a new window if the last one is over. All its requests were sent within its half second, however long ago.
-   */
+  /** Begins a new window if the last one is over. Its requests were sent within its half second, however long ago. */
   #count(now: number): void {
     if (now - this.#since < WINDOW) return;
     this.#measured = (this.#sent * 1_000) / WINDOW;

@@ -196,9 +196,7 @@ function entriesOf(answer: ListObjectsV2CommandOutput, prefix: string): ObjectEn
 
 const ENCODED = /[%+]/;
 
-/**
- * S3 encodes a space as `+`. An endpoint that encodes nothing may send a text that can't be decoded: that is the key.
- */
+/** S3 encodes a space as `+`. If a text can't be decoded, the endpoint encodes nothing: then that is the key. */
 function decoded(key: string): string {
   if (!ENCODED.test(key)) return key;
   try {

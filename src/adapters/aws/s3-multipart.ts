@@ -201,9 +201,7 @@ export class MultipartUpload {
     return isOurs ? { created: true, etag: there.etag } : 'again';
   }
 
-  /**
-   * The entity tag of an object with these chunks: the MD5 of their MD5s, and their number. Null if a chunk is missing.
-   */
+  /** The ETag of an object with these chunks: the MD5 of their MD5s, and their number. Null if a chunk is missing. */
   #expectedEtag(): string | null {
     const etags = Array.from(this.#sent, (sent) => sent?.etag ?? '');
     if (etags.length === 0 || etags.some((etag) => !/^[0-9a-f]{32}$/.test(etag))) return null;

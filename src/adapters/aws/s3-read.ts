@@ -210,10 +210,7 @@ export class HeadObjects {
     this.#bucket = bucket;
   }
 
-  /**
-   * Returns null if the object provably doesn't exist. 403 is an error: without the right to list, S3 also answers 403
-   * for a missing object.
-   */
+  /** Null if provably missing. 403 is an error: without the right to list, S3 also answers 403 for a missing object. */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
     return found === null ? null : headInfo(key, found);

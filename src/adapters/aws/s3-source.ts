@@ -30,9 +30,7 @@ export interface ChunkSource {
 
 const PIECE = 1024 * 1024;
 
-/**
- * A file being uploaded. It is opened once, so that every chunk comes from the same file even if its path is replaced.
- */
+/** A file being uploaded, opened once so that every chunk comes from the same file even if its path is replaced. */
 export class UploadSource implements ChunkSource {
   readonly size: number;
   readonly #path: string;

@@ -52,10 +52,7 @@ export interface Presigning {
   readonly credentials: Credentials;
 }
 
-/**
- * Signs a URL by Signature Version 4 (S3API/sigv4-query-string-auth). It expires with the credentials, if they expire
- * sooner.
- */
+/** Signs a URL by Signature Version 4 (S3API/sigv4-query-string-auth). It expires no later than the credentials. */
 export function presignedUrl({
   method,
   url,

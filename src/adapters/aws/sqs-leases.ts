@@ -19,9 +19,7 @@ export async function extendLeases(
   return receipts.map((_, index) => (extended.has(index) ? 'extended' : 'lost'));
 }
 
-/**
- * Releases deliveries, each after its delay or the rest of its 12 hours. A lost one already belongs to another worker.
- */
+/** Releases deliveries, each after its delay or the rest of its 12 hours. A lost one is already another worker's. */
 export async function releaseLeases(
   place: SqsPlace,
   releases: readonly { readonly receipt: Receipt; readonly delay: number }[],

@@ -35,9 +35,7 @@ export interface SqsQueueOptions extends SqsOptions {
   readonly onWarning?: (line: string) => void;
 }
 
-/**
- * Opens a group's queue. Throws `notFound` if it or its dead-letter queue doesn't exist, `credentials`, `unavailable`.
- */
+/** Opens a group's queue. Throws `notFound` without it or its dead-letter queue, `credentials`, `unavailable`. */
 export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue> {
   const { name, patienceMs } = options;
   const clients = new AwsClients(options.clients);

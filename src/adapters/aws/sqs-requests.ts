@@ -60,10 +60,7 @@ function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generato
   if (batch.length > 0) yield batch;
 }
 
-/**
- * Sends one batch until each item is done or refused. An item that the answer doesn't name may not be done: it is
- * retried.
- */
+/** Sends a batch until each item is done or refused. An item that the answer doesn't name is retried. */
 async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const { call, doing } = options;
   const patience = new Patience(options.patienceMs);
@@ -162,9 +159,7 @@ interface Refusal {
   readonly message: string;
 }
 
-/**
- * The codes for a receipt that no longer holds a message (SQS: the errors of a change of visibility and of a delete).
- */
+/** The codes for a receipt that no longer holds a message (SQS: errors of a change of visibility and of a delete). */
 const LOST = /^(MessageNotInflight|ReceiptHandleIsInvalid)$/;
 const LOST_TEXTS =
   /not available for visibility timeout change|receipt handle (has expired|is invalid)|beyond the limit/i;
@@ -183,9 +178,7 @@ export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 
-/**
- * As `isTransient`, for one entry of a batch. The SDK retries none of these, nor a call's OverLimit and KmsThrottled.
- */
+/** As `isTransient`, for an entry of a batch. The SDK retries none of these, nor OverLimit and KmsThrottled. */
 function isPassingRefusal(refusal: Refusal): boolean {
   return isTransient(asError(refusal));
 }

@@ -97,10 +97,7 @@ export class SqsSender {
   }
 }
 
-/**
- * The text as an attribute that SQS accepts beside this body, in a message of at most `most` bytes; null if there is no
- * room.
- */
+/** The text as an attribute that SQS accepts, in a message with this body of at most `most` bytes; null: no room. */
 export function fitReason(reason: string, body: string, most: number): string | null {
   const room = Math.min(REASON_MOST, most - Buffer.byteLength(body) - REASON_BYTES);
   const legal = reason.replace(ILLEGAL, '\uFFFD');

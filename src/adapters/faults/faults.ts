@@ -55,10 +55,7 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
   };
 }
 
-/**
- * Appends one line per fault to a file, before the fault happens, so that a fault that kills the worker is counted too.
- * Never throws.
- */
+/** Appends a line per fault before the fault happens, so that one that kills the worker counts too. Never throws. */
 export function tallyInto(file: string): (fault: FaultKind, count?: number) => void {
   return (fault, count = 1) => {
     try {

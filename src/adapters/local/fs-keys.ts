@@ -16,9 +16,7 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 const FILE = '@';
 /** Suffix of a group directory: names in it continue with the bytes that it stands for. */
 const GROUP = '+';
-/**
- * S3's limit on a key, bytes of UTF-8 (userguide/object-keys). Kept here so that jobs can move to S3 without renaming.
- */
+/** S3's limit on a key, bytes of UTF-8 (userguide/object-keys): jobs can then move to S3 without renaming. */
 const LONGEST_KEY = 1_024;
 /** Bytes of one name: escaping may triple them, and file systems allow 255. */
 const LONGEST_NAME = 80;
@@ -43,10 +41,7 @@ function fromBytes(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
-/**
- * The path of a key's file, relative to `store/`. Throws `usage` for a key that is empty, longer than 1,024 bytes, or
- * no valid Unicode.
- */
+/** A key's path relative to `store/`. Throws `usage` for a key that is empty, over 1,024 bytes, or invalid Unicode. */
 export function pathOfKey(key: string): string {
   const bytes = toBytes(key);
   checkKey(key, bytes);
@@ -157,9 +152,7 @@ export function* walkObjects(root: string, range: KeyRange): Generator<ListedFil
 interface Item {
   readonly kind: NameKind;
   readonly name: string;
-  /**
-   * A file's key, or the common first bytes of all keys in a directory or group, which give its place among siblings.
-   */
+  /** A file's key, or the common first bytes of all keys in a directory or group, for its place among siblings. */
   readonly bytes: string;
 }
 

@@ -35,9 +35,7 @@ export interface Tail {
   readonly etag: string;
 }
 
-/**
- * The tail that makes a file of `size` bytes an object. Throws `usage` for metadata that S3 would not keep as it is.
- */
+/** The tail that makes a file of `size` bytes an object. Throws `usage` for metadata that S3 would not keep as is. */
 export function makeTail(size: number, metadata: Metadata, modified: number): Tail {
   checkMetadata(metadata);
   const etag = nextEtag();

@@ -161,10 +161,7 @@ export class FsWriter {
     return (options.ifAbsent === true ? existing(target) : null) ?? this.#copyIn(path, target, options);
   }
 
-  /**
-   * Turns the file itself into the object. Null if it must be copied: it is on another disk, read-only, or has other
-   * hard links.
-   */
+  /** Turns the file itself into the object. Null if it is on another disk, read-only, or has other hard links. */
   #move(path: string, target: Target, options: UploadOptions): PutResult | null {
     const stats = lstatSync(path, { throwIfNoEntry: false });
     // A file with other hard links, or a symbolic link, would change for its other users too.
@@ -287,9 +284,7 @@ function checkSource(path: string): void {
   throw new BatchctlError('usage', `Expected a file to upload at ${path}, found something else`);
 }
 
-/**
- * Opens a file that a command made with its own umask, and closes it to other users. Null if this user may not do that.
- */
+/** Opens a file that a command made with its own umask, and closes it to others. Null if this user may not do that. */
 function openForAppend(path: string): number | null {
   let fd: number | null = null;
   try {

@@ -88,9 +88,7 @@ export class SqliteMessages {
     });
   }
 
-  /**
-   * When the first message can be received, milliseconds since the epoch (a past time means now); null if none will.
-   */
+  /** When the first message can be received, milliseconds since the epoch (past: now); null if none will. */
   nextDue(): number | null {
     return this.#sql.nextDue.get({ group: this.#group }) ?? null;
   }

@@ -17,9 +17,7 @@ import { SqliteMessages } from './sqlite-messages.ts';
 import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
 import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
 
-/**
- * Waits that a call can end early, so that a receive sees what this process sends without waiting for the next poll.
- */
+/** Waits that a call can end early, so that a receive sees what this process sends before the next poll. */
 class Wakeup {
   readonly #waiting = new Set<() => void>();
   #count = 0;

@@ -114,10 +114,7 @@ const BOOT_LOG_BYTES = 64 * 1024;
 /** A temporary size of 0 is waited out in steps of this many milliseconds: a timer's limit is 24 days. */
 const STEP_MS = 3_600_000;
 
-/**
- * Supervises a local group with real workers. Waits until a temporary size of 0 ends, unless another supervisor takes
- * over.
- */
+/** Supervises a local group with real workers. Waits out a temporary size of 0 unless another one takes over. */
 export async function superviseLocal(options: SuperviseLocalOptions): Promise<'done' | 'held'> {
   const { root, group, env, signal, say } = options;
   const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));

@@ -301,10 +301,7 @@ async function putParts(
   }
 }
 
-/**
- * Makes calls that may be repeated: an upload begun twice is removed after a week, and the manager recognizes a second
- * completion.
- */
+/** Makes calls that may be repeated: a second upload is removed after a week, a second completion recognized. */
 function post(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const text = JSON.stringify(body);
@@ -356,9 +353,7 @@ const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
-/**
- * Sends a request to the store by a URL that the manager signed; retries while the store is busy. Throws `AwayError`.
- */
+/** Sends a request to the store by a URL that the manager signed; retries while it is busy. Throws `AwayError`. */
 async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
   for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
     left -= 1;

@@ -103,10 +103,7 @@ function judge(host: string, { status, text }: { readonly status: number; readon
   throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
 }
 
-/**
- * The proxy that the environment names for the target; it resolves names itself. False: no proxy, and no socket is
- * kept.
- */
+/** The proxy that the environment names for the target; it resolves names itself. False: no proxy, no kept socket. */
 function agentFor(target: URL): Agent | false {
   const port = target.port === '' ? undefined : Number(target.port);
   const proxy = proxyFor({ protocol: target.protocol, hostname: target.hostname, port }, process.env);

@@ -61,10 +61,7 @@ const TABLES: readonly (keyof Tables)[] = [
   ...(['job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers', 'jobs', 'ledger_schema'] as const),
 ];
 
-/**
- * Drops a ledger's tables on a server, with all their content. May be interrupted and repeated. Throws as a ledger
- * does.
- */
+/** Drops a ledger's tables on a server, with all content. May be interrupted and repeated. Throws as a ledger does. */
 export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions): Promise<void> {
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });

@@ -51,9 +51,7 @@ export class SqlDatabase {
     return retrying(this.#dialect, this.#lockWaitMs, () => work(this.#db));
   }
 
-  /**
-   * Commits all of the work or none of it. The work may run again from its beginning, so it must have no other effects.
-   */
+  /** Commits all of the work or none. The work may run again from its beginning, so it must have no other effects. */
   async write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
     const waitMs = this.#staysBusy ? Math.min(this.#lockWaitMs, BRIEF_WAIT_MS) : this.#lockWaitMs;
     try {

@@ -33,19 +33,13 @@ export interface SqlDialect {
   /** The clause after an insert's values that replaces, or adds to, the row with the same key. */
   onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown>;
 
-  /**
-   * Finds the rows of given tasks, at a cost that grows with their number and not with the step; see
-   * `CompiledStatements`.
-   */
+  /** Finds given tasks' rows, at a cost that grows with their number, not with the step; see `CompiledStatements`. */
   lookUp(plan: LookUpPlan): RawBuilder<unknown>;
 
   /** Table options that improve performance, if the database has any. */
   clustered<T extends string, C extends string>(table: CreateTableBuilder<T, C>): CreateTableBuilder<T, C>;
 
-  /**
-   * Runs the migrations under a lock against other processes, in one transaction if the database can create tables in
-   * one.
-   */
+  /** Runs the migrations under a lock against other processes, in one transaction if the database can do that. */
   migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void>;
 
   /** Runs a statement that creates something. If a killed migration can leave halves, an existing object is fine. */
@@ -67,10 +61,7 @@ export interface SqlDialect {
   translate(error: unknown): BatchctlError;
 }
 
-/**
- * Locks that are released with their transaction. Jobs are locked by name before tasks; tasks by `for update` in their
- * order.
- */
+/** Locks that end with their transaction. Jobs are locked by name before tasks, and tasks by `for update` in order. */
 export interface SqlLocks {
   /** `shared`: to record events of a job, by any number of writers at once; `alone`: to close or forget it. */
   job(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void>;
@@ -92,10 +83,7 @@ export interface LookUpPlan {
   readonly locks: boolean;
 }
 
-/**
- * Multi-row upserts and lookups whose SQL is compiled once per chunk size: compiling costs Kysely more than running
- * costs the database.
- */
+/** Upserts and lookups whose SQL is compiled once per chunk size: compiling costs Kysely more than running it. */
 export class CompiledStatements {
   readonly #db: Kysely<Tables>;
   readonly #dialect: Pick<SqlDialect, 'onConflict' | 'chunks' | 'lookUp'>;
@@ -157,9 +145,7 @@ export class CompiledStatements {
   }
 }
 
-/**
- * The clause after an insert's values, in SQLite and PostgreSQL, that replaces or adds to the row with the same key.
- */
+/** The clause after an insert's values, in SQLite and PostgreSQL, that replaces or adds to a row with the same key. */
 export function onConflict(plan: UpsertPlan, columns: readonly string[]): RawBuilder<unknown> {
   const sets = columns
     .filter((column) => !plan.keys.includes(column))

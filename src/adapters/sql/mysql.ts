@@ -94,9 +94,7 @@ async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shar
   await isThere(row);
 }
 
-/**
- * Each DDL statement of MySQL commits by itself, so the lock must outlast a transaction: it is a lock of the session.
- */
+/** Each DDL statement of MySQL commits by itself, so the lock must outlast a transaction: the session holds it. */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.connection().execute(async (one) => {
     const name = sql`concat('batchctl.', md5(database()))`;

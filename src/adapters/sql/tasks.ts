@@ -108,9 +108,7 @@ export async function readAttemptsOfJob(
   return page;
 }
 
-/**
- * Marks the job first, so that no late event brings a task back. Then deletes in chunks; if killed, it can be repeated.
- */
+/** Marks the job first, so that no late event brings a task back. Deletes in chunks; if killed, it can be repeated. */
 export async function forgetTasks(database: SqlDatabase, job: string): Promise<void> {
   await database.write(async (transaction) => {
     await database.locks?.job(transaction, job, 'alone');

@@ -17,10 +17,7 @@ import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
 /** From this many characters on, recent attempts are moved to an object of their own: each flush puts all of them. */
 const RECENT_CHARACTERS = 64 * 1024;
 
-/**
- * This writer's knowledge of a step: bits and sums, and for each task with a recent or running attempt also its
- * attempts.
- */
+/** What this writer knows of a step: bits, sums, and the attempts of each task with a recent or running attempt. */
 interface StepState {
   readonly sums: SumsByRound;
   readonly states: Map<number, TaskStates>;
@@ -129,9 +126,7 @@ export class JobWriter {
     }
   }
 
-  /**
-   * Putting the totals' object is the commit. It names the objects that were moved; until then the older one has them.
-   */
+  /** Putting the totals' object is the commit. It names the moved objects; until then the older one has them. */
   async #flush(): Promise<void> {
     let recent = linesText(this.#recent.values());
     if (recent.length > RECENT_CHARACTERS) {

@@ -42,9 +42,7 @@ export async function readJob(store: LedgerObjects, id: string): Promise<LedgerJ
   return known === null ? null : await read(store, known);
 }
 
-/**
- * Newest first. States, times and prefixes come from the keys. Only matching jobs are read, at most `limit` of them.
- */
+/** Newest first. States, times and prefixes come from the keys. Only matching jobs are read, at most `limit`. */
 export async function readJobs(store: LedgerObjects, filter: JobFilter): Promise<readonly LedgerJob[]> {
   const { limit = Number.POSITIVE_INFINITY } = filter;
   const found: LedgerJob[] = [];

@@ -41,10 +41,7 @@ export interface StoreLedgerOptions {
   /** The writer: the worker's id, or the person's. Its own attempts are those that name it as their worker. */
   readonly writer: string;
   readonly clock?: Clock;
-  /**
-   * True for a worker: with many writers, one counts for all, and `counts` and shared `workers` may be some seconds
-   * old.
-   */
+  /** True for a worker: of many writers, one counts for all; `counts` and shared `workers` may be some seconds old. */
   readonly shares?: boolean;
 }
 

@@ -166,10 +166,7 @@ export class BucketPlace implements Place {
     return (await this.#bucket.uploadStream(key, file.size, open, { metadata, signal, ifAbsent: true })).created;
   }
 
-  /**
-   * Throws `ShutOut` once this delivery is shut out. First removes what it has put since, unless a later delivery names
-   * it.
-   */
+  /** Throws `ShutOut` once this delivery is shut out, but first removes its puts that no later delivery names. */
   async #checkPut(name: string, created: boolean): Promise<void> {
     if (await this.#isIn()) return;
     const [claims, manifest] = [await this.claims(), await this.read(MANIFEST)];

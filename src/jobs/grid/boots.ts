@@ -51,10 +51,7 @@ export function heldText({ group, failed, last }: Hold): string {
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
 }
 
-/**
- * Why a group is held at zero; null if it isn't. One listing; the store's times order boots, so instances' clocks don't
- * matter.
- */
+/** Why a group is held at zero, or null. One listing, ordered by the store's time: instances' clocks don't matter. */
 export async function readHold(store: ObjectStore, group: string): Promise<Hold | null> {
   const failed = await failedInARow(store, group);
   const last = failed.at(-1);

@@ -11,9 +11,7 @@ export interface GroupLower {
   readonly group: string;
   readonly from: number;
   readonly to: number;
-  /**
-   * On-demand instances that remain, as the profile asks, after those that replaced spot ended. Null: there were none.
-   */
+  /** On-demand instances that remain, as configured, after those that replaced spot ended. Null: there were none. */
   readonly onDemand: number | null;
 }
 

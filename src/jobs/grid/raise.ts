@@ -204,10 +204,7 @@ export class Raiser {
     this.#platform = platform;
   }
 
-  /**
-   * Returns what it did; nothing if it is too early. Late jobs and cost limits are reported once. `all`: as in
-   * `RaiseOptions`.
-   */
+  /** Returns what it did; nothing if too early. Reports late jobs and cost limits once. `all`: as in `RaiseOptions`. */
   async round(views: readonly JobView[], all = false): Promise<readonly GroupRaise[]> {
     const now = this.#platform.clock.monotonic();
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
@@ -296,10 +293,7 @@ interface StandInAsked {
   readonly paid: () => Promise<number>;
 }
 
-/**
- * The assumed price of an on-demand instance in spot instances: spot saves up to 90 %, and typically two thirds (EC2:
- * spot).
- */
+/** The assumed price of an on-demand instance in spot ones: spot saves up to 90 %, typically two thirds (EC2: spot). */
 export const AS_SPOT = 3;
 
 /**

@@ -37,10 +37,7 @@ function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWo
   return lost ? { ...worker, state: 'lost' } : worker;
 }
 
-/**
- * The worker with that id or unique prefix; for an instance's id, its last worker. Throws `notFound`, or `usage` for an
- * ambiguous prefix.
- */
+/** Finds by id or unique prefix; an instance's id means its last worker. Throws `notFound`, or `usage` if ambiguous. */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
   const there = workers.filter(({ host }) => host === text && /^i-[0-9a-f]+$/.test(text));

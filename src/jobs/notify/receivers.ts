@@ -26,10 +26,7 @@ export function toldOf(here: Here, record: JobRecord): readonly Told[] {
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
-/**
- * The receivers in a schedule's job and the profile for a firing that did not happen, without those bound to one
- * machine.
- */
+/** For a firing that did not happen: the receivers in its job and the profile, without those bound to one machine. */
 export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
   const { notices } = here;
   if (notices === undefined) return [];

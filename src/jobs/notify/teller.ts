@@ -30,9 +30,7 @@ interface TellerOptions {
   readonly signal?: AbortSignal;
   /** Called with receivers that could not be notified. */
   readonly onTrouble: (error: BatchctlError) => void;
-  /**
-   * True: checks once a minute for what only counters show: a projection past the deadline, a job that doesn't start.
-   */
+  /** True: checks once a minute for what only counters show: a projection past the deadline, a job that can't start. */
   readonly watchful: boolean;
   /**
    * True: a manager or tick, which removes marks once all receivers were notified. Others remove them only if all

@@ -352,10 +352,7 @@ export interface Bundle {
   readonly version: string;
 }
 
-/**
- * Leaves out source maps, compiled code (it belongs to another machine) and node_modules (only the local profile needs
- * it).
- */
+/** Leaves out source maps, compiled code (of another machine) and node_modules (only the local profile needs it). */
 const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 
 /** Additional files of the manager's page. */

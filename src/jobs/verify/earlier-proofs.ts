@@ -43,10 +43,7 @@ export class EarlierProofs {
     for (const proof of this.#proofs) proof.add(index, task, meta, late);
   }
 
-  /**
-   * Adds to the findings how `now` differs from the oldest proof that contradicts it. Call it after all outputs were
-   * added.
-   */
+  /** Adds how `now` differs from the oldest proof that contradicts it. Call it after all outputs were added. */
   async compare(store: ObjectStore, now: FoundNow, findings: Findings): Promise<void> {
     for (const proof of this.#proofs) {
       const changes = [...proof.changes(now)];
@@ -226,10 +223,7 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
 
 const firstOf = (count: number): Ranges => (count === 0 ? [] : [[0, count - 1]]);
 
-/**
- * The content of job.json, and what every verification records of the inputs. Only a deep one reads inputs without a
- * checksum.
- */
+/** What job.json holds, and what every verification records: only a deep one reads inputs without a checksum. */
 function acceptedOf({ record, spec, code, submitted, inputs }: Evidence, deep: boolean) {
   const { root, listed, ...counts } = inputs;
   return {

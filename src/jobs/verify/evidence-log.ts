@@ -119,9 +119,7 @@ function cannotWrite(path: string, cause: unknown): BatchctlError {
   });
 }
 
-/**
- * Receives what a verification sees, in an evidence file's order; adds it up, and writes it if a file was requested.
- */
+/** Receives what a verification sees, in an evidence file's order; adds it up, and writes it if a file is wanted. */
 export class EvidenceLog {
   readonly #record: Omit<JobRecord, 'inputs'>;
   readonly #file: EvidenceFile | null;

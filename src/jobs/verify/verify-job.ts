@@ -136,9 +136,7 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
   pipe: {},
 };
 
-/**
- * Throws `corrupt` if job.json's digest isn't the accepted one, because nothing derived from it can be trusted then.
- */
+/** Throws `corrupt` if job.json's digest isn't the accepted one: then nothing derived from it can be trusted. */
 async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>

@@ -171,10 +171,7 @@ export class JobWatcher {
     }
   }
 
-  /**
-   * Skips a job with a problem of its own (a newer format, a damaged or denied object, a bug). Throws if a service
-   * fails.
-   */
+  /** Skips a job with a problem of its own (newer format, damaged or denied object, bug). Throws if a service fails. */
   #passOver(job: string, error: unknown): void {
     if (isKind(error, 'unavailable', 'full', 'credentials') && !isDenied(error)) throw error;
     this.#onTrouble(job, error);
@@ -211,9 +208,7 @@ export class JobWatcher {
     return looks;
   }
 
-  /**
-   * A process that closes a job completes that within seconds, so other workers leave it alone unless that one died.
-   */
+  /** A process that closes a job completes that within seconds, so other workers leave it alone unless that died. */
   #mayFinish(job: string): boolean {
     const memory = this.#jobs.get(job);
     if (memory === undefined || !this.#shares) return true;

@@ -167,10 +167,7 @@ async function endingOf(
     : { ...base, state: 'failed', reason: 'expect' };
 }
 
-/**
- * Completes an interrupted close: updates the ledger and removes the open marks. Does nothing for an open job, or
- * without marks.
- */
+/** Completes an interrupted close: updates the ledger and removes the marks. Does nothing without marks, or if open. */
 export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
   const marks = await marksOfClose(platform, view);
   if (marks.length === 0) return;

@@ -24,10 +24,7 @@ interface ResendOptions {
   readonly onTrouble: (job: string, error: unknown) => void;
 }
 
-/**
- * Re-sends tasks that were missing for two leases (doubled with each resend) while the queue holds less than is missing
- * (law 9).
- */
+/** Re-sends tasks missing for two leases (doubled by each resend) while the queue holds fewer than that (law 9). */
 export async function resendMissing(
   platform: Platform,
   watched: readonly Watched[],

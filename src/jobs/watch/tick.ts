@@ -262,10 +262,7 @@ export class Keeping {
     return this.#teller.idle();
   }
 
-  /**
-   * Publishes metrics at most once a minute, if the profile says so. Those that can't be published are reported and
-   * dropped.
-   */
+  /** Publishes metrics, if the profile asks, at most once a minute. Those that fail are reported and dropped. */
   async measure(troubles: Troubles): Promise<void> {
     await this.#metrics.round().catch((error: unknown) => {
       if (!isOurs(error)) throw error;

@@ -8,9 +8,7 @@ import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
 import { stepTotals } from '../../listing.ts';
 import { type StepTotals, TotalsSum } from '../../totals.ts';
 
-/**
- * Checks the ends of one step's tasks as a file lists them, and computes what a listing of the store would have shown.
- */
+/** Checks the ends of a step's tasks as a file lists them, and computes what listing the store would have shown. */
 export class EndsCheck {
   readonly #view: JobView;
   readonly #index: number;
