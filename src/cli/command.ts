@@ -193,6 +193,7 @@ export interface CommandEntry {
 
 /** All commands. `commands.ts` passes this to the few commands that need to know the others. */
 export interface CommandTable {
+  /** In the order of the overview. */
   readonly commands: readonly CommandEntry[];
   /** The entry with the longest name that the words begin with, and the remaining words. */
   find(words: readonly string[]): { entry: CommandEntry; words: readonly string[] } | null;

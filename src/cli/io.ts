@@ -42,7 +42,9 @@ export function processIo(): Io {
 
 /** First Ctrl-C: stop cleanly. Second: stop now. A SIGTERM counts as one. */
 interface Interrupts {
+  /** Aborted by the first interrupt. */
   readonly signal: AbortSignal;
+  /** Aborted by the second interrupt. */
   readonly now: AbortSignal;
   /** True: the command handles the second itself, and only the third ends the process. */
   selfStopping(yes: boolean): void;

@@ -57,6 +57,7 @@ export interface Rehearsed {
   readonly verify: VerifyResult | null;
   /** Null if the sample didn't succeed. */
   readonly forecast: Outlook | null;
+  /** The size of the whole input. */
   readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
   readonly kept: boolean;
 }

@@ -63,6 +63,7 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
 export interface Column<Row> {
   readonly title: string;
   readonly value: (row: Row) => string;
+  /** Numbers are aligned right. */
   readonly align?: 'left' | 'right';
   /** It may shrink to this many characters on a narrow terminal (default: 8; numbers never shrink). */
   readonly min?: number;

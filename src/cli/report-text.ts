@@ -61,6 +61,7 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
+/** What the ledger lacks for a finished job, and how to fix that. */
 function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';

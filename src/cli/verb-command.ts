@@ -104,6 +104,7 @@ async function withJob(
   return { ...given, job: await confirmLatest(ctx, { name, task: given.task }, { runVerb, asks }) };
 }
 
+/** Shows the events of a call one at a time. */
 export function shownEvents<Event>(
   show: (event: Event) => void | Promise<void> | undefined,
 ): CallEvents<Event> & { verdict(): BatchctlError | null } {

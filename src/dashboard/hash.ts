@@ -21,6 +21,7 @@ function decoded(text: string): string {
   }
 }
 
+/** The hash of a view; empty query values are left out. */
 export function hashOf(names: readonly (string | number)[], query: Readonly<Record<string, string>> = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== '');
   const path = `#/${names.map((name) => encodeURIComponent(String(name))).join('/')}`;

@@ -105,6 +105,7 @@ interface Found<T> {
 /** Counts the changes made on this page: after each, earlier answers may be out of date. */
 export const changes = signal(0);
 
+/** Calls the manager for as long as a view is mounted; with input null, makes no call. */
 export function useQuery<Name extends ApiName>(
   name: Name,
   input: ApiInput<Name> | null,

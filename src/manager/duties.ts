@@ -185,6 +185,7 @@ export class Duties {
     return MINUTE_MS;
   }
 
+  /** Drops the troubles of removed schedules. */
   #forgetOthers(schedules: readonly Schedule[]): void {
     const there = new Set(schedules.map(({ name }) => `${FIRING}${name}`));
     for (const of of this.#troubles.keys()) if (of.startsWith(FIRING) && !there.has(of)) this.#troubles.delete(of);

@@ -33,6 +33,7 @@ const answers = () => import('../model/answers/schedules.ts');
 
 const name = field('<name>', 'name of the schedule', text);
 
+/** Schedules read concurrently. */
 const AT_ONCE = 32;
 
 /** Lists the schedules by name. A schedule that can't be read is a warning. */
@@ -48,6 +49,7 @@ export const scheduleLs = listVerb({
   },
 });
 
+/** Number of past periods shown. */
 const RECENT = 10;
 
 /** Reports who paused the schedule that is shown. `when`: ISO 8601. */
@@ -73,6 +75,7 @@ export const scheduleShow = verb<PausedEvent>()({
   },
 });
 
+/** Number of firings shown. */
 const COMING = 10;
 
 /** Lists the coming firings of one schedule, or of all, soonest first. Throws `notFound`. */

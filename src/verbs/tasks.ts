@@ -179,6 +179,7 @@ const MANY = 5_000;
 const EVERY = 1_000;
 /** Up to this many failures are checked for bad input. */
 const LOOKED_UP = 1_000;
+/** Examples looked up concurrently. */
 const AT_ONCE = 16;
 
 /** Groups a job's failures by cause, the most frequent first. Throws `notFound`, `usage`. */

@@ -61,6 +61,7 @@ export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) =
 
 /** Access to files on the caller's machine, wherever the verb runs. */
 export interface CallerFiles {
+  /** Base directory of relative paths. */
   readonly cwd: string;
   /** True: the verb runs on another machine, which reads and writes no files of the caller. */
   readonly elsewhere: boolean;

@@ -48,6 +48,7 @@ export const watch = verb<WatchEvent>()({
 interface FollowHow {
   /** Seconds; null: no limit. */
   readonly timeout: number | null;
+  /** True: raises groups as needed. */
   readonly scale: boolean;
   /** False: the status isn't displayed meanwhile. */
   readonly watching?: boolean;

@@ -119,6 +119,7 @@ export function rehearseCommand(ctx: Context): CommandDefinition {
   });
 }
 
+/** Default share of the parts. */
 const SAMPLE = 0.01;
 
 async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeof REHEARSE>): Promise<number> {

@@ -10,6 +10,7 @@ import type { DynamicKind } from './completable.ts';
 
 export type Candidate = readonly [word: string, text: string];
 
+/** Maximum number of candidates. */
 const MOST = 200;
 
 /** Naming causes requires reading a job's failures. With more than this many it would take too long. */

@@ -100,6 +100,7 @@ export function andMore(total: number, shown: number, noun: string): Html | null
   return total <= shown ? null : html`<p class="note">${formatMany(total - shown, `more ${noun}`)} not shown.</p>`;
 }
 
+/** Names in the store, task names and hashes. */
 export function code(text: string): Html {
   return html`<code>${text}</code>`;
 }

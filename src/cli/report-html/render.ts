@@ -33,6 +33,7 @@ import { DEFINITIONS } from './svg.ts';
 export interface ReportHtmlOptions {
   /** The IANA zone of all times shown. */
   readonly zone: string;
+  /** Another run to compare with; null for none. */
   readonly compared: Comparison | null;
 }
 

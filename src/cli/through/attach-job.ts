@@ -25,6 +25,7 @@ import { verbContext } from '../verb-command.ts';
 export interface OwnJob {
   readonly path: string;
   readonly spec: JobSpec;
+  /** The job file's directory. */
   readonly directory: string;
 }
 

@@ -3,7 +3,9 @@ import type { Report } from '../api-routes.ts';
 /** Columns in the plotting library's format; `at`: seconds since the epoch. */
 export interface Columns {
   readonly at: readonly number[];
+  /** Tasks done per `unit`. */
   readonly rate: readonly number[];
+  /** Unsuccessful attempts in each bin. */
   readonly trouble: readonly number[];
   readonly running: readonly number[];
   readonly slots: readonly number[];

@@ -182,6 +182,7 @@ interface Followed<T> {
   readonly health: Health;
 }
 
+/** Follows a path for as long as a view is mounted. */
 export function useFeed<T>(path: string, event: string): Followed<T> {
   const feed = useSignal<Feed<T> | null>(null);
   useEffect(() => {
@@ -209,6 +210,7 @@ export const trouble = computed(() => feed.value?.trouble.value ?? null);
 
 export const retryNow = (): void => feed.peek()?.retry();
 
+/** Follows the overview while signed in. */
 export function startOverview(): void {
   effect(() => {
     if (token.value === null) {

@@ -208,6 +208,7 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
   return <p class="preview">{preview.value ?? 'Checking what would happen...'}</p>;
 }
 
+/** The action whose dialog is open; null for none. */
 export const openAction = signal<Action | null>(null);
 
 /** Opens an action's dialog. Without the right to it, the button stays focusable and says why it is disabled. */

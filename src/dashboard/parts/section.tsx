@@ -34,6 +34,7 @@ export function Command({ children }: { readonly children: string }) {
 interface SectionProps {
   readonly title: string;
   readonly lead?: ComponentChildren;
+  /** Shown beside the title. */
   readonly tools?: ComponentChildren;
   readonly children: ComponentChildren;
 }

@@ -141,6 +141,7 @@ const NOTICES = 6;
 /** Runs of one job that a line links to. */
 const WAYS = 12;
 
+/** What needs a person's attention, most severe first, by job name. */
 function Attention({ seen, periods }: { readonly seen: Overview; readonly periods: Periods | null }) {
   const groups = groupedNotices(attentionOf(seen, zone, now.value, periods));
   if (groups.length === 0) {
@@ -289,6 +290,7 @@ function StateCell({ state, reason, rehearsal }: Status) {
 
 const COST: Column<Status> = { title: 'cost', cell: Cost, kind: 'number' };
 
+/** The cost column, unless no cost is known. */
 const costOf = (jobs: readonly Status[]): readonly Column<Status>[] =>
   jobs.some((job) => costText(job) !== null) ? [COST] : [];
 

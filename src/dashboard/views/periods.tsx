@@ -168,6 +168,7 @@ interface CellProps {
   /** Where it is, for the arrow keys. */
   readonly at: string;
   readonly status: Status | undefined;
+  /** What an empty cell says. */
   readonly none: string;
   readonly isChosen: boolean;
   readonly onChosen: () => void;

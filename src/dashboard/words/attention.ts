@@ -16,6 +16,7 @@ export interface Notice {
 }
 
 interface RunNotice {
+  /** The job's name. */
   readonly name: string;
   /** The run among those of its job: `2026-11`. */
   readonly label: string;
@@ -246,6 +247,7 @@ interface Tab {
 
 /** What the tab's title and icon are derived from. */
 interface TabFacts {
+  /** The view's name, capitalised. */
   readonly view: string;
   /** On a job's page: its id, and its status once known. */
   readonly job: string | null;

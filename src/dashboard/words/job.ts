@@ -268,6 +268,7 @@ export interface Counter {
   readonly value: string;
 }
 
+/** All counters of all steps, in the answer's order. */
 export function countersOf(counters: Readonly<Record<string, Readonly<Record<string, string>>>>): readonly Counter[] {
   return Object.entries(counters).flatMap(([step, of]) =>
     Object.entries(of).map(([name, value]) => ({ step, name, value: groupDigits(value) })),

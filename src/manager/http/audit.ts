@@ -66,6 +66,7 @@ function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
   return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
 }
 
+/** Counts the lines of unauthenticated callers. */
 class Strangers {
   #minute = Number.NEGATIVE_INFINITY;
   #told = 0;
@@ -81,6 +82,7 @@ class Strangers {
     return false;
   }
 
+  /** How many were not logged since the last call. */
   untold(): number {
     const count = this.#untold;
     this.#untold = 0;

@@ -187,6 +187,7 @@ declare module 'fastify' {
 /** How long a code can be used, and how long the token lasts that it is exchanged for, seconds. */
 export const [CODE_SECONDS, SESSION_SECONDS] = [300, 12 * 3_600];
 
+/** Tokens that were created for a code. */
 const NAMED = /^sign-in-[a-z2-7]{10}$/;
 
 /**

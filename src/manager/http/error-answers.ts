@@ -65,6 +65,7 @@ const SAID: Readonly<Record<string, string>> = {
   FST_ERR_BAD_URL: 'the URL has an invalid encoding',
 };
 
+/** Errors of the HTTP framework: invalid bodies and URLs. */
 function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | null {
   if (!(error instanceof Error)) return null;
   const { statusCode, code, validation } = error as Partial<FastifyError>;

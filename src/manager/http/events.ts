@@ -98,6 +98,7 @@ async function lookAt(verbs: VerbRunner, job: string, signal: AbortSignal): Prom
 const MOST = 200;
 /** What closed longer ago, in milliseconds, is not shown. */
 const SHOWN_FOR = 24 * 3_600_000;
+/** Jobs that are looked at together. */
 const PARALLEL = 4;
 
 interface OverviewOptions {
@@ -242,6 +243,7 @@ export class EventStream {
     this.#flush();
   }
 
+  /** Ends the stream once what waits was read. */
   end(): void {
     this.#ending = true;
     this.#flush();
@@ -337,6 +339,7 @@ class SharedLook {
     }
   }
 
+  /** Returns true if the look failed. */
   async #once(signal: AbortSignal): Promise<boolean> {
     try {
       const seen = await this.#options.look(signal);

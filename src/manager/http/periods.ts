@@ -15,6 +15,7 @@ import { Refusal, toldError } from './error-answers.ts';
 const [MOST, SHOWN_FOR] = [2_000, 400 * 86_400_000];
 /** Past firings of a schedule that are looked at. */
 const FIRINGS = 60;
+/** Schedules and jobs read together. */
 const PARALLEL = 8;
 /** Milliseconds for which what was read is used again, and the same where each read is paid for. */
 const FRESH = { near: 4_000, far: 45_000 };
@@ -60,6 +61,7 @@ class PeriodsLook {
   readonly #platform: Platform;
   readonly #reader: ScheduleReader;
   #facts: { readonly at: number; readonly read: Promise<Facts> } | null = null;
+  /** Deadlines of closed jobs. */
   readonly #deadlines = new Map<string, string | null>();
   /** Closed runs of schedules, by run key, that the ledger's newest jobs lack. */
   readonly #closed = new Map<string, Pick<Period, 'state' | 'job'>>();

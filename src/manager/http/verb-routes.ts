@@ -158,6 +158,7 @@ class JsonAnswer {
     await this.#drained();
   }
 
+  /** Ends the body: the answer is complete. */
   end(): void {
     if (this.#list) this.body.write(']}');
     else if (this.isEmpty) this.body.write('null');

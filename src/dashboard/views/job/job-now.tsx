@@ -143,6 +143,7 @@ function ThroughputChart({ throughput }: { readonly throughput: Report['throughp
   );
 }
 
+/** The chart in a sentence, for screen readers. */
 function summaryOf({ bins, seconds }: Report['throughput']): string {
   const rates = bins.map(({ done }) => done / seconds);
   const last = rates.at(-2) ?? rates.at(-1) ?? 0;

@@ -173,6 +173,7 @@ interface LogsProps {
   readonly open: boolean;
 }
 
+/** What the attempts wrote to stderr, the latest first; that of a running one grows. */
 function Logs({ job, task, when, running, open }: LogsProps) {
   const everyMs = running === null ? EVERY_MS : LIVE_MS;
   const logs = useQuery('logs', { job, task }, { when, ...(open && { everyMs }) });

@@ -13,6 +13,7 @@ import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
 const SUBMIT = { scope: 'submit' } as const;
+/** Keys per page. */
 const PAGE = 1_000;
 
 interface WithKey {
