@@ -66,6 +66,7 @@ export class Arns {
     return name.startsWith('arn:') ? name : this.#of('secretsmanager', `secret:${name}-??????`);
   }
 
+  /** An SNS topic, by its ARN or its name. */
   topic(name: string): string {
     return name.startsWith('arn:') ? name : this.#of('sns', name);
   }
@@ -80,6 +81,7 @@ export class Arns {
     return this.#of('autoscaling', `autoScalingGroup:*:autoScalingGroupName/${name}`);
   }
 
+  /** A resource of EC2: `volume/*`. */
   ec2(resource: string): string {
     return this.#of('ec2', resource);
   }

@@ -24,6 +24,7 @@ const GRACE = 300;
 /** Processes that a person may have suspended: reported, and kept. */
 const OURS_SUSPENDED = 'AZRebalance';
 
+/** The fields common to creating and updating. */
 export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoScalingGroupCommandInput {
   const { name, template, instances, spot, onDemandBase, subnets, drains } = plan;
   return {

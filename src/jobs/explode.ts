@@ -54,6 +54,7 @@ export async function countFiles({ leftOut, size, ...source }: Explosion): Promi
 
 /** A step after an `explode`, once it is open. */
 export interface OpenedStep extends Omit<Explosion, 'leftOut'> {
+  /** The step that takes the files. */
   readonly taker: string;
   readonly opened: OpenedGather;
 }

@@ -143,6 +143,7 @@ export interface Cause {
   readonly step: string;
   readonly exitCode: number | null;
   readonly reason: string;
+  /** The normalized error line. */
   readonly error: string | null;
   /** Tasks that count: without skipped ones. */
   readonly tasks: TaskRanges;

@@ -25,6 +25,7 @@ export interface StoredLog {
 }
 
 interface LogsFilter {
+  /** Only the logs of one task. */
   readonly task: TaskName | undefined;
   /** Only tasks that failed for good. */
   readonly failed: boolean;
@@ -115,6 +116,7 @@ export interface JobLogPiece extends LogPiece {
 const READ_AT_ONCE = 8;
 /** Up to so many tasks, every log of a job is looked at each time; above, those of tasks that run. */
 const MOST_LISTED = 10_000;
+/** Tasks that are followed at a time. */
 const MOST_FOLLOWED = 1_000;
 
 /**

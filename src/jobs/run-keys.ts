@@ -18,6 +18,7 @@ type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNum
 
 const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
+/** The claim at one number of a run key, or null if there is none. */
 async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
   const key = runKeyClaim(runKey, number);
   const bytes = await store.read(key);

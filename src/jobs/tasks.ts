@@ -91,6 +91,7 @@ function unbegun(step: string, task: number, round: number, state: 'waiting' | '
   return { step, task, state, round, attempts: 0, ...nothing };
 }
 
+/** A task of a job: the index of its step, and its number. */
 export interface TaskName {
   readonly step: number;
   readonly name: string;

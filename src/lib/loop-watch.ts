@@ -1,6 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { sharedMonotonic, startThread } from './thread.ts';
 
+/** Parameters of the thread; plain data. */
 export interface LoopThreadData {
   /** For each part of the loop, the monotonic milliseconds by which its next sign of life is due; 0: none is due. */
   readonly due: SharedArrayBuffer;

@@ -114,6 +114,7 @@ export interface CompletionAsked {
 
 /** The holder of a token, and the manager that is called. */
 export interface Me {
+  /** The token's name. */
   readonly name: string;
   readonly scope: Scope;
   readonly version: string;

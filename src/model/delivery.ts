@@ -50,6 +50,7 @@ const LONGEST_WAIT_MS = 3_600_000;
 /** The minimum interval between entries for the same failure, milliseconds. */
 const NOTED_MS = 30_000;
 
+/** Null for a job without a delivery. */
 export function deliveryOf(view: JobView): DeliveryStatus | null {
   const { deliverTo = null } = view.record;
   if (deliverTo === null) return null;

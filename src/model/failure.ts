@@ -15,6 +15,7 @@ export interface FailureRecord extends Failure {
   /** ISO-8601 UTC. */
   readonly startedAt: string;
   readonly endedAt: string;
+  /** The folded cause, as text. */
   readonly cause: string;
   /** How many entries of the job's journal its worker had read when it began; absent in records of older versions. */
   readonly entries?: number;

@@ -164,6 +164,7 @@ export const DENIED = 'denied';
 
 export type EntryWhat = EntryKind['what'];
 
+/** A journal with a missing entry followed by later ones. */
 export interface JournalHole {
   /** The number of the first missing entry, and of the last present one. */
   readonly missing: number;

@@ -7,6 +7,7 @@ const pad = (n: number, width: number): string => String(n).padStart(width, '0')
 export const DATA = 'data/';
 export const OPEN = 'open/';
 export const JOBS = 'jobs/';
+/** Marks of deliveries that are due. */
 export const DUE = 'due/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
@@ -85,6 +86,7 @@ export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}b
 /** Marks of keepers (managers and `tick`); notification tries and their results; schedules, with their code. */
 export const KEEPERS = 'keepers/';
 export const NOTICES = 'notices/';
+/** Notices that are given up. */
 export const LOST = `${NOTICES}lost/`;
 export const lostKey = (event: string, target: string): string => `${LOST}${event}.${target}`;
 export const noticesPrefix = (event: string): string => `${NOTICES}${event}/`;
@@ -173,6 +175,7 @@ export function taskOfOut(key: string): number | null {
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
+/** The task and round of a `failed/` key; null for a foreign object. */
 export function taskOfFailed(key: string): { task: number; round: number } | null {
   const match = /\/failed\/(\d{9})\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
@@ -188,6 +191,7 @@ export function taskOfTry(key: string): { task: number; round: number } | null {
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
+/** The parts of an `interruptions/` key; null for a foreign object. */
 export function taskOfInterruption(key: string): { task: number; round: number } | null {
   const match = /\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
@@ -195,11 +199,13 @@ export function taskOfInterruption(key: string): { task: number; round: number }
     : { task: Number(match[1]), round: Number(match[2]) };
 }
 
+/** The number of a journal entry; null for a foreign object. */
 export function entryOf(key: string): number | null {
   const match = /^jobs\/[^/]+\/journal\/(\d{6,})\.json$/.exec(key);
   return match?.[1] === undefined ? null : Number(match[1]);
 }
 
+/** Job and round of an open mark; null for a foreign object. */
 export function openOf(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
@@ -224,6 +230,7 @@ export function noticeOf(key: string): { event: string; target: string; number: 
   return { event: match[1], target: match[2], number: match[3] === 'sent' ? null : Number(match[3]) };
 }
 
+/** The hash in a `code/` key; null for a foreign object. */
 export function codeOf(key: string): string | null {
   return /^code\/([0-9a-f]{64})\.tar\.gz$/.exec(key)?.[1] ?? null;
 }
@@ -239,6 +246,7 @@ export function bootOf(key: string): { who: string; what: BootMark } | null {
   return match?.[1] === undefined ? null : { who: match[1], what: match[2] as BootMark };
 }
 
+/** The number of a release; null for a foreign object. */
 export function releaseOf(key: string): number | null {
   const match = /^releases\/(\d{4,})\.json$/.exec(key);
   return match?.[1] === undefined ? null : Number(match[1]);
@@ -264,6 +272,7 @@ export function tokenOf(key: string): string | null {
   return /^tokens\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? null;
 }
 
+/** The run key of a claim; null for a foreign object. */
 export function runOf(key: string): string | null {
   return /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 }

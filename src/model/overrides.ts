@@ -69,6 +69,7 @@ export function changesOf(
   return [...seen.values()];
 }
 
+/** True for values with the same JSON. */
 export function same(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }

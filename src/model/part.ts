@@ -4,6 +4,7 @@ import type { SplitSpec } from './job.ts';
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
 
 interface PartBase {
+  /** The task's number. */
   readonly n: number;
 }
 

@@ -10,6 +10,7 @@ const COLUMNS: Readonly<Record<PeriodUnit, number>> = { month: 12, quarter: 8, w
 const UNITS = ['quarter', 'month', 'week', 'day'] as const satisfies readonly PeriodUnit[];
 /** Periods from which a unit can be told: two may fall into different months by chance. */
 const ENOUGH = 3;
+/** Rows shown for each unit. */
 const MOST_ROWS = 60;
 /** Runs of a cell whose deadlines count, newest first. */
 const MOST_IN_CELL = 4;
@@ -72,6 +73,7 @@ export interface GridCell {
 }
 
 export interface GridRow {
+  /** The job's name. */
   readonly name: string;
   /** The schedule that runs it, if its name differs from the job's. */
   readonly schedule: string | null;

@@ -19,6 +19,7 @@ function monthPeriod({ year, month }: Month): string {
   return `${pad(year, 4)}-${pad(month)}`;
 }
 
+/** The month of a period; null for any other text. */
 function parseMonthPeriod(text: string): Month | null {
   const match = /^(\d{4})-(\d{2})$/.exec(text);
   const [year, month] = [Number(match?.[1]), Number(match?.[2])];
@@ -30,6 +31,7 @@ function timePeriod(nominal: number): string {
   return new Date(nominal).toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length);
 }
 
+/** The wall time of a period; null for any other text. */
 function parseTimePeriod(text: string): WallTime | null {
   const match = /^(\d{4})-(\d{2})-(\d{2})T(\d{2}):(\d{2})$/.exec(text);
   if (match === null) return null;
@@ -200,6 +202,7 @@ export function firingsBefore(when: When, until: number, count: number): readonl
   return found;
 }
 
+/** The firing of a period; null if the schedule has no such firing. */
 export function firingOf(when: When, period: string): Firing | null {
   // `Date.UTC` maps years below 100 to the 1900s: that would be another firing.
   const named = (firing: Firing | null): Firing | null => (firing?.period === period && firing.at > 0 ? firing : null);

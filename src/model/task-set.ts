@@ -43,6 +43,7 @@ export function without(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
+/** How many numbers below `size` the ranges contain. */
 export function countIn(ranges: Ranges | undefined, size: number): number {
   let count = 0;
   for (const [from, to] of ranges ?? []) count += Math.max(0, Math.min(to, size - 1) - from + 1);
@@ -84,6 +85,7 @@ export function formatTaskSet(numbers: Iterable<number>): string {
   return pieces.join(',');
 }
 
+/** Every number of a set's text, ascending. */
 export function* tasksIn(text: string): Generator<number> {
   for (const [from, to] of parseTaskSet(text)) for (let n = from; n <= to; n += 1) yield n;
 }
@@ -103,6 +105,7 @@ export function taskSetHas(text: string | undefined, n: number): boolean {
   return parseTaskSet(text).some(([from, to]) => n >= from && n <= to);
 }
 
+/** Ranges of tasks by step index. */
 export type StepRanges = ReadonlyMap<number, Ranges>;
 
 /** Sets of tasks by step index, from a journal entry's sets by step name. Throws a RangeError for an invalid set. */
@@ -144,6 +147,7 @@ export class TaskRanges {
     this.#count += 1;
   }
 
+  /** Yields every number in it, ascending. */
   *[Symbol.iterator](): Generator<number> {
     for (let at = 0; at < this.#bounds.length; at += 2) {
       for (let n = this.#bounds[at] ?? 0; n <= (this.#bounds[at + 1] ?? -1); n += 1) yield n;

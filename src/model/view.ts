@@ -97,6 +97,7 @@ export interface JobView {
 export interface AskedRound {
   readonly round: number;
   readonly tasks: StepRanges;
+  /** Null without canaries. */
   readonly canaries: StepRanges | null;
   /** False while canaries hold the rest back. */
   readonly released: boolean;

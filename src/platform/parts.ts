@@ -61,6 +61,7 @@ const NOTICE_LIMIT_MS = 30_000;
 interface NoticesOptions {
   readonly profile: Notices['profile'];
   readonly secrets: SecretSource;
+  /** Clients for the region in an ARN. */
   readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;
 }
 

@@ -174,6 +174,7 @@ export interface JobFilter {
   readonly labels?: Readonly<Record<string, string>>;
   readonly since?: number;
   readonly createdBy?: string;
+  /** Only jobs with this id prefix. */
   readonly prefix?: string;
   readonly limit?: number;
 }
@@ -181,11 +182,13 @@ export interface JobFilter {
 export interface TaskFilter {
   readonly step?: string;
   readonly states?: readonly Exclude<TaskState, 'waiting' | 'skipped'>[];
+  /** The page begins after this step and task. */
   readonly after?: { readonly step: string; readonly task: number };
   readonly limit: number;
 }
 
 export interface AttemptPage {
+  /** The page begins after this attempt. */
   readonly after?: { readonly step: string; readonly task: number; readonly attempt: string };
   readonly limit: number;
 }

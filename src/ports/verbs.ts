@@ -75,6 +75,7 @@ export interface AttachedPlan {
 export interface AttachedInput {
   /** As in the job file or `--input`: a path, a pattern, a directory. */
   readonly asked: string;
+  /** The name of one matching file. */
   readonly name: string;
   readonly key: string;
   /** `sha256:...` */
@@ -85,6 +86,7 @@ export interface AttachedInput {
 
 /** Runs the command line's verbs for callers of the manager: one implementation for both (ADR 41). */
 export interface VerbRunner {
+  /** The name of their profile. */
   readonly profile: string;
   readonly verbs: readonly Verb[];
   /** Never throws a verb's own error, which is part of the result. Throws `usage` for an unknown verb. */

@@ -10,6 +10,7 @@ export interface CommandUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
+  /** The path of setpriv(1). */
   readonly setpriv: string;
 }
 

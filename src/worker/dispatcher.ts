@@ -309,6 +309,7 @@ function settlingOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt
 interface Limited {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
+  /** Name of its task. */
   readonly name: string;
 }
 

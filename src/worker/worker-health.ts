@@ -15,6 +15,7 @@ export class Tally {
   #refusedInARow = 0;
   #refusedSince = 0;
   done = 0;
+  /** Tasks that failed for good. */
   failed = 0;
 
   /** A service that refuses for less than `patienceMs` is waited for: a short outage hits many slots at once. */

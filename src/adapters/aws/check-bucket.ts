@@ -130,6 +130,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
   return pass(`${name} exists, in ${found ?? expected}${whose}`);
 }
 
+/** Whether keys below the prefix may be listed. */
 async function isListed(bucket: S3Bucket): Promise<boolean> {
   const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
   return await bucket.client.send(command).then(

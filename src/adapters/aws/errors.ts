@@ -6,6 +6,7 @@ export interface Doing {
   readonly what: string;
   /** The IAM action needed: `s3:PutObject`. */
   readonly action: string;
+  /** The ARN of the resource. */
   readonly resource: string;
   /** The profile in ~/.aws/config that signed; null: the SDK's default chain. */
   readonly profile: string | null;

@@ -39,6 +39,7 @@ class SimpleDbError extends Error {
   }
 }
 
+/** SimpleDB's error code; null for any other error. */
 export function simpleDbCode(error: unknown): string | null {
   const cause = error instanceof BatchctlError ? error.cause : error;
   return cause instanceof SimpleDbError ? cause.name : null;

@@ -189,6 +189,7 @@ export function sqsError(error: unknown, doing: SqsDoing): Error {
   return translateAwsError(error, { ...rest, resource: place.arn, profile: place.profile });
 }
 
+/** The error for an entry that SQS refused or didn't answer. */
 export function refusedError(refusal: Refusal | null, doing: SqsDoing): Error {
   const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
   return sqsError(asError(refusal ?? unanswered), doing);

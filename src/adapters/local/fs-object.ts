@@ -68,6 +68,7 @@ export interface OpenObject {
   readonly size: number;
   readonly etag: string;
   readonly modified: number;
+  /** The line with the metadata. */
   readonly line: string;
   /** Which filling of the probe holds its bytes; 0 if none does. */
   readonly filling: number;

@@ -149,6 +149,7 @@ export async function farewell(end: () => Promise<void>, cut: () => void): Promi
   cut();
 }
 
+/** A connection in use. */
 export interface Held {
   readonly connection: ServerConnection;
   /** On the monotonic clock: when it is too old. */

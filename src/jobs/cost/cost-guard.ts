@@ -114,6 +114,7 @@ function leastNow(view: JobView, standings: Standings): Least | null {
   return runs ? null : leastToGoOn(view, standings);
 }
 
+/** The error for a cost limit that can't be enforced because prices are missing. */
 export function noPrices(types: readonly string[]): BatchctlError {
   return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown, so no cost limit can be enforced`, {
     hint: pricesMend(types),

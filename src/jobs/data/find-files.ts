@@ -9,6 +9,7 @@ import { isGarbled, leadsNowhere, notText, unreadable } from './path-errors.ts';
 
 export interface FoundFile {
   readonly path: string;
+  /** The whole key. */
   readonly key: string;
   readonly size: number;
 }

@@ -226,6 +226,7 @@ export class Deliveries {
   readonly #log: { info(line: string): void; warn(line: string): void };
   readonly #passed: PlacePassed | undefined;
   readonly #queue = new Map<string, JobView>();
+  /** The due marks, as first seen. */
   #seen: ReadonlyMap<string, Seen>;
   #running: Promise<void> | null = null;
   #current: string | null = null;

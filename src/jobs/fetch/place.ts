@@ -12,6 +12,7 @@ export const MARKER = '_SUCCESS';
 export interface PlaceManifest {
   readonly format: 1;
   readonly job: string;
+  /** The job's name. */
   readonly name: string;
   readonly step: string;
   readonly round: number;
@@ -100,6 +101,7 @@ export interface Place {
   isEmpty(): Promise<boolean>;
   /** The bytes of a small file; null if it doesn't exist. */
   read(name: string): Promise<Uint8Array | null>;
+  /** True if a file exists with that size and checksum. */
   holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>, signal: AbortSignal): Promise<boolean>;
 
   /** The claims, oldest first, including those that were shut out. */

@@ -151,6 +151,7 @@ function altered({ job, step }: OutputSource, task: number, expected: string, fo
 
 export interface FetchProgress {
   readonly outputs: number;
+  /** Number of outputs to fetch. */
   readonly of: number;
   readonly bytes: number;
   /** Outputs whose correct files already existed. */

@@ -41,6 +41,7 @@ export interface FailedBoot {
 /** A group that is held, until a person uses `scale` or a new release is published. */
 export interface Hold {
   readonly group: string;
+  /** Number of boots that failed in a row. */
   readonly failed: number;
   readonly last: FailedBoot;
 }

@@ -114,6 +114,7 @@ async function loadsHere(
 interface Raising {
   readonly ready: () => Promise<readonly StepLoad[]>;
   readonly paid: PaidFor;
+  /** The jobs that have steps in the group. */
   readonly views: readonly JobView[];
 }
 

@@ -12,7 +12,9 @@ import type { TaskName } from '../tasks.ts';
 
 export interface RedriveOptions {
   readonly group: string;
+  /** Only dead letters of this job. */
   readonly job: string | null;
+  /** Only dead letters of this task. */
   readonly task: TaskName | null;
   /** At most this many are sent back. */
   readonly limit: number;

@@ -118,6 +118,7 @@ function asGone(worker: SeenWorker): SeenWorker {
   return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
 }
 
+/** The state of a machine without a worker. */
 export function machineState({ state, launchedAt }: MachineSeen, now: number): MachineState {
   if (state.startsWith('Terminat')) return 'ending';
   if (state.startsWith('Pending')) return 'booting';

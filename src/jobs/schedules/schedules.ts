@@ -116,6 +116,7 @@ export interface ChangedSchedule {
 }
 
 export interface AddedSchedule extends ChangedSchedule {
+  /** The replaced schedule; null for none. */
   readonly before: Schedule | null;
 }
 

@@ -136,6 +136,7 @@ export type StorePiece = (piece: Piece) => Promise<StoredPiece>;
 export interface PieceOptions {
   readonly index: number;
   readonly name: string;
+  /** The number of the first piece. */
   readonly first: number;
   readonly storePiece: StorePiece;
   /** The directory for large pieces. */

@@ -167,6 +167,7 @@ class Cutter {
     this.safe = start;
   }
 
+  /** Called when a record (or a blank line) ends at `end`. */
   record(end: number, blank: boolean): void {
     if (end - this.#start > this.#size || (this.#count === this.#every && !blank)) this.#cut(this.#last);
     if (!blank) this.#count += 1;

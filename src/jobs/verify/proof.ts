@@ -69,6 +69,7 @@ export function proofChecksum({ checksum: _, ...rest }: Omit<StoredProof, 'check
   return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
+/** The number in a proof's key; null for other objects. */
 export function proofNumber(key: string): number | null {
   const number = /\/proofs\/(\d{4})\.json$/.exec(key)?.[1];
   return number === undefined ? null : Number(number);

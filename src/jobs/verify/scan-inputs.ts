@@ -251,6 +251,7 @@ class PieceWalk {
     this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
   }
 
+  /** Looks up the piece of a part. */
   async take(part: PiecePart): Promise<void> {
     const { store, findings, altered, deep, signal } = this.#ctx;
     await this.#skipTo(part.key);

@@ -39,6 +39,7 @@ export interface Ticked extends LookedOn {
   /** Each reported once. */
   readonly missed: readonly Missed[];
   readonly lowered: readonly GroupLower[];
+  /** The results of deliveries, in words. */
   readonly delivered: readonly string[];
   readonly troubles: readonly Trouble[];
 }
@@ -77,6 +78,7 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
 export type KeepingPoint = SubmitPoint | TellPoint | 'fired' | 'looked' | 'kept';
 
 interface KeepingOptions {
+  /** The id of the mark that it leaves. */
   readonly id: string;
   readonly kind: KeeperMark['kind'];
   readonly signal: AbortSignal;

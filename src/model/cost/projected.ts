@@ -10,6 +10,7 @@ export interface StepLeft {
   readonly running: number;
   /** Mean seconds per task; null while unknown. */
   readonly seconds: number | null;
+  /** Slots that a task holds. */
   readonly slots: number | 'all';
 }
 

@@ -92,6 +92,7 @@ interface While {
 /** An instance billed by the hour, from its workers' records. */
 export interface PaidMachine {
   readonly host: string;
+  /** The groups that its worker serves. */
   readonly groups: readonly string[];
   readonly machine: WorkerMachine;
   /** From its launch (estimated, if its worker doesn't say) to its workers' last heartbeat, or to now. */

@@ -26,6 +26,7 @@ export interface Outlook extends Omit<Forecast, 'times'> {
   readonly disk: Estimate;
   /** USD; null if unknown, as on this machine. */
   readonly cost: number | null;
+  /** The number of jobs that it was learned from. */
   readonly runs: number;
   /** The machine's load at that time, if it exceeded its processors: the error bars are wider then. */
   readonly load: MachineLoad | null;
@@ -62,9 +63,11 @@ export function outlook({ slots, pieces, load, ...input }: OutlookInput): Outloo
 
 interface ForecastInput {
   readonly spec: Pick<JobSpec, 'steps' | 'maxRunning'>;
+  /** The parts of the whole input. */
   readonly parts: PartSizes;
   /** The observed jobs, newest first; at least one. */
   readonly runs: readonly SampleRun[];
+  /** The numbers of slots to compute a time for. */
   readonly slots: readonly number[];
   readonly seed: number;
   /** How much slower tasks may have been because the machine was busy (1: not at all): it widens the error. */

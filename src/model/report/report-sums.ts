@@ -12,6 +12,7 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly slots: (step: string) => number | 'all';
   /** The steps whose tasks wait, in order; absent: the waiting is not measured. */
   readonly waits?: readonly WaitingStep[];
+  /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
   readonly skipped: (step: string, task: number) => boolean;
   /** Composes the key of an attempt's log. */
@@ -27,6 +28,7 @@ export interface Measured {
   readonly usefulSeconds: number;
   readonly lostSeconds: number;
   readonly slotSeconds: number;
+  /** The maximum number of slots at once. */
   readonly mostSlots: number;
   /** Seconds times held slots. */
   readonly busySeconds: number;

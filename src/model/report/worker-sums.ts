@@ -104,6 +104,7 @@ export function slotTime(presences: readonly Presence[]): number {
   return presences.reduce((sum, { from, to, slots }) => sum + (to - from) * slots, 0);
 }
 
+/** The maximum number of slots at once. */
 export function mostSlots(presences: readonly Presence[]): number {
   const changes = presences.flatMap(({ from, to, slots }) => [
     { at: from, by: slots },

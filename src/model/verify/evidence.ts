@@ -90,7 +90,9 @@ export interface RoundEvidence {
   readonly entry: number;
   readonly who: string;
   readonly when: string;
+  /** The tasks asked for again. */
   readonly tasks: TaskSets;
+  /** The changes from then on. */
   readonly changed: Overrides;
 }
 
@@ -223,6 +225,7 @@ export function publishedEnd(step: string, n: number, meta: OutputMeta, late: bo
 
 type Fields = Readonly<Record<string, unknown>>;
 
+/** Parses a line of an evidence file; null if it isn't one. */
 export function parseLine(text: string): EvidenceLine | null {
   let value: unknown;
   try {

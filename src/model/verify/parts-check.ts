@@ -165,6 +165,7 @@ class InputCheck {
   /** Where the next range begins; for pieces, how many of the input's own bytes they contain. */
   #position = 0;
   #records = 0;
+  /** The kind of its first part. */
   #kind: Part['kind'] | null = null;
   #bytes = 0;
 

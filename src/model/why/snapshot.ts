@@ -10,6 +10,7 @@ export interface Snapshot {
   /** Milliseconds since the epoch. */
   readonly now: number;
   readonly leaseSeconds: number;
+  /** The version of this batchctl. */
   readonly version: string;
   readonly view: JobView;
   readonly cancelledBy: { readonly who: string; readonly when: string } | null;
@@ -92,6 +93,7 @@ interface UntoldSeen {
 
 export interface HoldSeen {
   readonly failed: number;
+  /** The instance of the last failed boot. */
   readonly instance: string;
   /** Milliseconds since the epoch. */
   readonly at: number;

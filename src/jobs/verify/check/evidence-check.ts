@@ -295,10 +295,12 @@ class ShardCheck {
     this.#findings = findings;
   }
 
+  /** Takes a shard as listed in the file, and its line number. */
   told(line: ShardLine, number: number): void {
     this.#told.push({ line, number });
   }
 
+  /** Takes a shard computed from the lines before. */
   made(made: ShardLine): void {
     const next = this.#told.shift();
     if (next === undefined) {
