@@ -215,7 +215,10 @@ class Doors {
     return roles.map((who) => [this.#named(roleName(stack, who)) ?? '']);
   }
 
-  /** Admits the profile's own group, or the subnets: `infra down` can't remove a group that another's rule names. */
+  /**
+   * The command that admits the profile's own group, or the subnets: `infra down` can't remove a group that another
+   * group's rule names.
+   */
   #opens(group: string): string {
     const { region, network } = this.#profile;
     const [own] = network.securityGroups;

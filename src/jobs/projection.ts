@@ -88,7 +88,10 @@ export class ProjectionWatch {
     };
   }
 
-  /** Messages of other jobs in the queue, which presumably take as long each. None if the queue can't be read. */
+  /**
+   * Other messages in the group's queue. They take turns with the job, and presumably take as long; none if the queue
+   * can't be read.
+   */
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);
     if (first?.due === undefined) return [];

@@ -96,7 +96,7 @@ function firstAfterGap(asUtc: number, zone: string): number {
   return high;
 }
 
-/** False for nothing, and a month, day or time that doesn't exist (`2026-13`). Other texts are the caller's names. */
+/** False for no text, or a month, day or time that doesn't exist (`2026-13`). Other texts are the caller's names. */
 export function isPossiblePeriod(text: string): boolean {
   if (text.trim() === '') return false;
   const match = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?)?)?$/.exec(text);

@@ -150,7 +150,7 @@ export async function purgeAll(place: SqsPlace): Promise<void> {
   }
 }
 
-/** Deletes visible messages whose body satisfies `match`; returns how many. Delayed and leased ones stay. */
+/** Deletes visible messages whose body satisfies `match`; returns how many. Others can't be received, and stay. */
 export async function purgeMatching(place: SqsPlace, match: (body: string) => boolean): Promise<number> {
   let purged = 0;
   const sweep = new Sweep(place, (await countMessages(place)).counts.visible);
