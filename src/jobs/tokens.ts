@@ -143,7 +143,7 @@ export async function revokeTokens({ store }: Pick<Platform, 'store'>, tokens: r
   await store.delete(tokens.flatMap(({ key, id }) => [key, tokenUseKey(id)]));
 }
 
-/** A revoked token is refused after at most this time, milliseconds: the store's answer is reused for so long. */
+/** A revoked token is refused after at most this time, milliseconds: for that long the store's answer is reused. */
 export const FRESH_MS = 5_000;
 /** Number of remembered tokens. Beyond it the least recently used one is forgotten, which costs a read. */
 const REMEMBERED = 1_000;

@@ -116,7 +116,7 @@ function neededBy(work: number, time: number, { slots, current, boot }: Ground):
 const lateWith = (claims: readonly Claim[], instances: number, ground: Ground): Late | null =>
   latestOf(claims, (claim) => endsIn(claim, instances, ground));
 
-/** Seconds until so many instances have done a group's work; null without an instance, or with an unknown duration. */
+/** Seconds until that many instances have done a group's work; null without an instance, or an unknown duration. */
 export function secondsToDrain(loads: readonly Load[], up: number, slots: number): number | null {
   const waiting = loads.filter(({ tasks }) => tasks > 0);
   if (up <= 0 || waiting.some(({ seconds }) => seconds === null)) return null;

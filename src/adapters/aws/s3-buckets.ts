@@ -159,8 +159,8 @@ class S3NamedBucket implements Bucket {
 const REGION_HEADER = 'x-amz-bucket-region';
 
 /**
- * The region of a bucket, whoever owns it. S3 names it in its answer to HeadBucket, even if that is a redirect or a
- * refusal (S3API/API_HeadBucket). Throws `notFound` for a bucket that doesn't exist.
+ * The region of any account's bucket. S3 names it in its answer to HeadBucket, even if that is a redirect or a refusal
+ * (S3API/API_HeadBucket). Throws `notFound` for a bucket that doesn't exist.
  */
 export async function regionOf(clients: AwsClients, name: string): Promise<string> {
   const [{ HeadBucketCommand }, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('control')]);

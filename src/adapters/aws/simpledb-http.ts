@@ -161,7 +161,7 @@ const SIGNATURE_VERSION = '2009-04-15';
 
 /**
  * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth) and returns
- * all that is to be sent. Each retry is signed again, because the time is part of it.
+ * everything to send. Each retry is signed again, because the time is part of it.
  */
 export function signSimpleDb(
   parameters: Readonly<Record<string, string>>,

@@ -91,7 +91,7 @@ function existingParent(path: string): string {
 }
 
 /**
- * Throws `full` if about so many bytes don't fit on the target's file system. A file, and a directory with files, are
+ * Throws `full` if about that many bytes don't fit on the target's file system. A file, and a directory with files, are
  * not judged: they may be replaced or kept.
  */
 export function requireRoom(target: FetchTarget, bytes: number): void {
