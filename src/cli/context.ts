@@ -190,8 +190,18 @@ interface MachineZone {
   readonly understood: boolean;
 }
 
+/** By the TZ of this process and the one asked for: a manager asks for each call, and Intl takes half a millisecond. */
+const machineZones = new Map<string, MachineZone>();
+
 /** Reads the zone for the TZ value `tz`. POSIX allows a leading colon, which isn't part of the name. */
 export function machineZone(tz: string | undefined): MachineZone {
+  const asked = JSON.stringify([process.env.TZ, tz]);
+  const known = machineZones.get(asked) ?? readMachineZone(tz);
+  machineZones.set(asked, known);
+  return known;
+}
+
+function readMachineZone(tz: string | undefined): MachineZone {
   const named: string | undefined = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (named !== undefined && isZone(named)) return { zone: named, understood: true };
   const written = (tz ?? '').replace(/^:/, '');
