@@ -89,7 +89,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
       s3.fail(Number.POSITIVE_INFINITY, { kind: 'answer', status: 503, code: 'SlowDown' });
       workspace.write('go', '');
       const given = (key: string): boolean => s3.count(puts(key)) > ATTEMPTS;
-      await until('both were given up, and begun again', () => given('/out/000000000') && given('/tries/'), 240_000);
+      await until('both were given up, and begun again', () => given('/out/000000000') && given('/tries/'), 600_000);
       s3.heal();
       // The worker may also have given up on the service, so start another.
       await working.catch(async (error: unknown) => {
@@ -104,7 +104,9 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     },
 };
 
-describe('S3 request rates', () => {
+describe('S3 request rates', function () {
+  // Retries wait for minutes, and on a busy machine for longer.
+  this.timeout(900_000);
   const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
     const trouble = await FaultyAws.make({ s3: (await sharedMoto()).url, sqs: (await sharedFauxqs()).url });
     try {

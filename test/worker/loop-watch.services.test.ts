@@ -20,7 +20,8 @@ interface End {
 
 const run = (how: string): Promise<End> =>
   new Promise((resolve) => {
-    execFile(process.execPath, [bundled(FIXTURE), how], (error, stdout, stderr) =>
+    // One that nothing ends is ended by SIGTERM.
+    execFile(process.execPath, [bundled(FIXTURE), how], { timeout: 120_000 }, (error, stdout, stderr) =>
       resolve({ signal: error?.signal ?? null, stdout, stderr }),
     );
   });
@@ -43,6 +44,10 @@ describe('the watch over the event loop', () => {
   });
 });
 
+/** Seconds for which a worker that works is never silent, not even while it starts on a busy machine. */
+const LOOP = 12;
+const LOOPS = { BATCHCTL_TEST_LOOP_SECONDS: String(LOOP) };
+
 describe('a worker whose queue hangs', () => {
   let sqs: Endpoint;
   let proxy: FaultProxy;
@@ -62,7 +67,7 @@ describe('a worker whose queue hangs', () => {
     proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ headers }) =>
       String(headers['x-amz-target']).endsWith('ReceiveMessage'),
     );
-    const hung = workspace.start(['worker', '--here'], { BATCHCTL_TEST_LOOP_SECONDS: '3' });
+    const hung = workspace.start(['worker', '--here'], LOOPS);
     const { signal, stderr } = await hung.ended;
     expect(signal, stderr).to.equal('SIGKILL');
     expect(stderr).to.match(/the worker hangs and is terminated: the poll of default showed no activity for at least/);
@@ -73,7 +78,7 @@ describe('a worker whose queue hangs', () => {
       steps: [{ name: 'only', run: 'echo done' }],
     });
     const job = await workspace.submit();
-    workspace.start(['worker', '--here'], { BATCHCTL_TEST_LOOP_SECONDS: '15' });
+    workspace.start(['worker', '--here']);
     await workspace.well('wait', job);
   });
 
@@ -81,12 +86,10 @@ describe('a worker whose queue hangs', () => {
     workspace.write('job.json', {
       name: 'long',
       input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', run: 'sleep 8' }],
+      steps: [{ name: 'only', run: `sleep ${LOOP + 3}` }],
     });
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--here', '--slots', '1', '--idle-exit', '4s'], {
-      BATCHCTL_TEST_LOOP_SECONDS: '5',
-    });
+    const worker = workspace.start(['worker', '--here', '--slots', '1', '--idle-exit', '4s'], LOOPS);
     const { code, stderr } = await worker.ended;
     expect(code, stderr).to.equal(0);
     await until('it is done', async () => (await workspace.run(['wait', job])).code === 0);
