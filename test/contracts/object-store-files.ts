@@ -71,7 +71,7 @@ export function fileLaws(at: StoreBench): void {
       expect(Buffer.compare((await at.store.read('big')) ?? Buffer.of(), bytes)).to.equal(0);
       expect(progress.at(-1)).to.equal(bytes.length);
       expect(progress).to.deep.equal([...progress].sort((a, b) => a - b));
-    }).timeout(60_000);
+    });
 
     it('may move the file away', async () => {
       const path = at.fileOf('abc');

@@ -56,5 +56,5 @@ describe('what a manager and its client exchange', () => {
       (error: { readonly stdout: string }) => error,
     );
     expect(stdout).to.equal('');
-  }).timeout(120_000);
+  });
 });

@@ -23,7 +23,7 @@ describe('the page below a path of a reverse proxy', () => {
     const page = await openPage(browser);
     await page.goto(`${proxy.url}/`);
     await signIn(page, await server.token('read'));
-    await page.getByText('live', { exact: true }).waitFor({ timeout: 45_000 });
+    await page.getByText('live', { exact: true }).waitFor();
     expect(proxy.strays).to.deep.equal([]);
   });
 });

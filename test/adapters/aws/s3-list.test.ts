@@ -200,7 +200,7 @@ describe('listing an S3 bucket', () => {
       }),
       { numRuns: 150 },
     );
-  }).timeout(60_000);
+  });
 
   it('finds a text just before any key, and compares keys by their bytes', () => {
     const text = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 6 });

@@ -100,7 +100,7 @@ describe('uploading a large file to S3', () => {
     expect(await own.store.head('big')).to.deep.include({ size: bytes.length, metadata });
     expect(Buffer.compare((await own.store.read('big')) ?? Buffer.of(), bytes)).to.equal(0);
     await own.clients.close();
-  }).timeout(60_000);
+  });
 
   it('resumes an upload that a signal ended', async () => {
     const bytes = fileOf(4 * 5 * MIB + 17);
@@ -246,5 +246,5 @@ describe('uploading a large file to S3', () => {
     expect(bytes).to.equal(256 * MIB);
     expect(grown, 'reading').to.be.below(150 * MIB);
     expect(readFileSync(path).length).to.equal(bytes);
-  }).timeout(90_000);
+  });
 });

@@ -97,7 +97,7 @@ describe('the SimpleDB client', () => {
     const error = await rejection(client.get('acme-0', 'a'));
     expect(isKind(error, 'unavailable')).to.equal(true);
     expect(error.message).to.include('AWS limits the request rate').and.include('after 8 attempts');
-  }).timeout(60_000);
+  });
 
   it('survives resets and lost answers', async () => {
     const proxy = await FaultProxy.start(server.url);

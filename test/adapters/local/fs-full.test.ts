@@ -55,6 +55,6 @@ describe('the file store on a full disk', () => {
       const kinds = limit.brim ? ['full', 'full', 'full'] : ['full'];
       const expected = { put, kinds, failedIsAbsent: true, sourceKept: true, whole: put, left: [] };
       expect(answer).to.deep.equal(expected);
-    }).timeout(30_000);
+    });
   }
 });

@@ -144,7 +144,7 @@ describe('keys on disk', () => {
       }),
       { numRuns: 150 },
     );
-  }).timeout(60_000);
+  });
 });
 
 /** True if one is at or before the other in byte order. */

@@ -58,7 +58,7 @@ describe('the file store shared by processes', () => {
       }
     }
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
-  }).timeout(60_000);
+  });
 
   it('publishes while other processes remove empty directories', async () => {
     const churners = ['one', 'two', 'three'].map((name) => start(children, CHURNER, root, name, '1000'));
@@ -67,7 +67,7 @@ describe('the file store shared by processes', () => {
     for (const churner of churners) churner.stdin.end('go\n');
     expect(await Promise.all(answers)).to.deep.equal(['1000\n', '1000\n', '1000\n']);
     expect(readdirSync(join(root, 'store'))).to.deep.equal([]);
-  }).timeout(60_000);
+  });
 
   it('contains only complete objects, and every acknowledged one, after writers were killed', async () => {
     const seed = Date.now() % 1_000_000;
@@ -90,7 +90,7 @@ describe('the file store shared by processes', () => {
     }
     expect(acknowledged.size).to.be.greaterThan(18);
     for (const key of acknowledged) expect(found.has(key), `${key} (seed ${seed})`).to.equal(true);
-  }).timeout(120_000);
+  });
 });
 
 /** Kills a writer after it printed this many keys. Those are acknowledged. */

@@ -25,7 +25,7 @@ describe('a notification over http and https', () => {
   const send = (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<void> =>
     post({
       ...{ url: `http://127.0.0.1:${hook.port}/in?token=t`, notice: NOTICE, secret: null, loopback: true },
-      ...{ signal: undefined, timeoutMs: 2_000, ...fields },
+      ...{ signal: undefined, timeoutMs: 60_000, ...fields },
     });
   const refused = async (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<BatchctlError> =>
     (await rejection(send(fields))) as BatchctlError;

@@ -20,7 +20,7 @@ describe('a program that runs for a notification', () => {
     chmodSync(path('page me.sh'), mode);
     return path('page me.sh');
   };
-  const run = (text: string, timeoutMs = 10_000): Promise<void> =>
+  const run = (text: string, timeoutMs = 60_000): Promise<void> =>
     runProgram({ path: program(text), notice: NOTICE, signal: undefined, timeoutMs });
   const read = (name: string): string => readFileSync(path(name), 'utf8');
 

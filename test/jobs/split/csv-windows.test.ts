@@ -183,8 +183,7 @@ describe('cutting CSV by windows', () => {
     expect(parts.every((part) => object.refusal(part, split, 1_000) === null)).to.equal(true);
   });
 
-  it('plans a terabyte by reading less than a thousandth of it', async function () {
-    this.timeout(120_000);
+  it('plans a terabyte by reading less than a thousandth of it', async () => {
     const record = Buffer.from(`${'7'.repeat(9)},"quoted, with a line\nend and ""quotes""",${'x'.repeat(60)},"z"\n`);
     const block = Buffer.concat(Array.from({ length: 2_000 }, () => record));
     const size = Math.floor(1e12 / record.length) * record.length;
