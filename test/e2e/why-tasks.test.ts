@@ -21,7 +21,7 @@ describe('why: tasks that do not end', () => {
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
     const platform = await workspace.platform();
     const cause = await causeOf(platform, job, 'straggler');
-    expect(cause.title).to.match(/^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is \d+ms$/);
+    expect(cause.title).to.match(/^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/);
     expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
     expect((await worker.ended).code).to.equal(0);
@@ -42,11 +42,11 @@ describe('why: tasks that do not end', () => {
     workspace.write('job.json', whyJobFile(12, 'echo'));
     const before = await workspace.submit();
     await workspace.work();
-    workspace.write('job.json', whyJobFile(30, 'sleep 0.3'));
+    workspace.write('job.json', whyJobFile(30, 'sleep 2'));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '4']);
     const cause = await causeOf(await workspace.platform(), job, 'slowStep');
-    expect(cause.title).to.match(/^a task of price takes \d+ms; in the previous run it took \d+ms$/);
+    expect(cause.title).to.match(/^a task of price takes [\d.]+s; in the previous run it took [\d.]+m?s$/);
     expect(cause.mend).to.include(`--compare ${before}`);
     worker.child.kill('SIGTERM');
     await worker.ended;
