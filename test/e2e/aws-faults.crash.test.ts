@@ -8,13 +8,12 @@ import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { FaultyAws } from '../support/faulty-aws.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
-import { printedSeed } from '../support/sampling.ts';
+import { declareTrials, printedSeed } from '../support/sampling.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
 import { isAction, sqsAnswer, sqsFault } from '../support/sqs.ts';
-import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 

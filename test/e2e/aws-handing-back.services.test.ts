@@ -3,10 +3,10 @@ import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { declareTrials } from '../support/sampling.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
-import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 
 /** Each run of a task writes the time and the worker to the file `ran`; it ends once the file `go` exists. */

@@ -5,10 +5,10 @@ import type { AwsWorkspace } from '../support/aws-workspace.ts';
 import { FaultyAws } from '../support/faulty-aws.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { declareTrials } from '../support/sampling.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
-import { declareTrials } from '../support/trials.ts';
 import { until } from '../support/until.ts';
 
 const TASKS = 12;

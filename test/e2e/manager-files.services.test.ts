@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
-import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
+import { PrefixProxy } from '../support/servers/proxies.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 

@@ -8,7 +8,7 @@ import { randomId } from '../../src/lib/id.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startMoto } from '../support/servers/moto.ts';
-import { startTlsFront } from '../support/servers/tls-front.ts';
+import { startTlsFront } from '../support/servers/proxies.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** A statement that a person wrote into the bucket's policy. */

@@ -7,8 +7,8 @@ import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { othersIn } from '../support/grid/leftovers.ts';
 import { actionsOf, allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
+import { startTlsFront } from '../support/servers/proxies.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { startTlsFront } from '../support/servers/tls-front.ts';
 import { StackWorkspace } from './stack-workspace.ts';
 import { changeStack, openToAll, policyOfAll, STRANGER } from './strangers.ts';
 

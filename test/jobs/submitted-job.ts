@@ -9,8 +9,7 @@ import { randomId } from '../../src/lib/id.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { createShellExecutor } from '../../src/worker/shell-executor.ts';
-import { runWorker } from '../../src/worker/worker.ts';
+import { workHere } from '../support/inside-worker.ts';
 import { type Place, publishSmall } from './published-job.ts';
 
 /** Writes inputs and a job file, and submits the job as the command line does. */
@@ -48,15 +47,7 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
  * processes by its id, which another test's worker may have used.
  */
 export async function work(platform: Platform): Promise<void> {
-  const worker = `w-${randomId(10)}`;
-  const never = new AbortController().signal;
-  await runWorker(platform, {
-    ...{ worker, groups: ['default'], host: 'here', version: '0.1.0' },
-    total: { slots: 2, memory: 2 ** 30, disk: 2 ** 30 },
-    ...{ untilEmpty: true, idleExit: null, maxFailures: null, drain: never, stop: never },
-    makeExecutor: createShellExecutor,
-    say: () => undefined,
-  });
+  await workHere(platform, 2, { worker: `w-${randomId(10)}`, untilEmpty: true });
 }
 
 /** The platform of a second process in the same directory; the caller closes it. */

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import type { Browser } from 'playwright-core';
 import { openBrowser, openPage } from '../support/browser.ts';
 import { DashboardServer, signIn } from '../support/manager/dashboard-server.ts';
-import { PrefixProxy } from '../support/manager/prefix-proxy.ts';
+import { PrefixProxy } from '../support/servers/proxies.ts';
 
 describe('the page below a path of a reverse proxy', () => {
   let browser: Browser | null = null;

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { createQueues } from '../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { KEYS, signWithAnyKeys } from './aws-keys.ts';
-import { type Ended, Workspace } from './workspace.ts';
+import { Workspace } from './workspace.ts';
 
 export interface AwsPlaces {
   /** An S3 that is right about create-if-absent, and STS: moto. */
@@ -71,12 +71,5 @@ export class AwsWorkspace extends Workspace {
 
   protected override environmentOf(): Readonly<Record<string, string>> {
     return { ...this.#env, BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE), TMPDIR: this.path('tmp') };
-  }
-
-  /** Runs to its end, and fails with what it said unless it ends well. */
-  async well(...args: readonly string[]): Promise<Ended> {
-    const ended = await this.run(args);
-    if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
-    return ended;
   }
 }

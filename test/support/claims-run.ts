@@ -32,24 +32,18 @@ export function layClaims(workspace: Workspace): void {
 
 /** Verifies, fetches and reports a job that has ended, by the command line. */
 export async function claimsResult(workspace: Workspace, job: string): Promise<ClaimsResult> {
-  const proof = JSON.parse(await said(workspace, 'verify', job, '--deep', '--json'));
+  const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
   expect(proof.verdict).to.equal('proven');
   expect(proof.missing).to.deep.equal([]);
   expect(proof.altered).to.deep.equal([]);
-  const report = JSON.parse(await said(workspace, 'report', job, '--format', 'json'));
+  const report = JSON.parse((await workspace.well('report', job, '--format', 'json')).stdout);
   expect(report).to.include({ job, state: 'succeeded', exact: true });
-  const status = JSON.parse(await said(workspace, 'status', job, '--json'));
+  const status = JSON.parse((await workspace.well('status', job, '--json')).stdout);
   const outputs: Record<string, string> = {};
   for (const step of ['price', 'convert', 'totals']) {
-    await said(workspace, 'fetch', job, '--step', step, '-o', `${step}.out`);
+    await workspace.well('fetch', job, '--step', step, '-o', `${step}.out`);
     outputs[step] = readFileSync(workspace.path(`${step}.out`), 'utf8');
   }
   const { expectations, steps } = proof;
   return { outputs, expectations, steps, counters: status.counters };
-}
-
-async function said(workspace: Workspace, ...args: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await workspace.run(args);
-  expect(code, stderr).to.equal(0);
-  return stdout;
 }

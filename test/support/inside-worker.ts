@@ -4,7 +4,7 @@ import { runWorker } from '../../src/worker/worker.ts';
 import type { Workspace } from './workspace.ts';
 
 /** A worker in this process. */
-export interface InsideWorker {
+interface InsideWorker {
   /** Rejects as the worker does. */
   readonly done: Promise<void>;
   /** Lets it finish what it runs and leave. */
@@ -13,42 +13,32 @@ export interface InsideWorker {
   stop(): Promise<void>;
 }
 
+type Options = Parameters<typeof runWorker>[1];
+
+/** Runs a worker of the group `default` in this process, as its platform names it, until it leaves; rejects as it does. */
+export function workHere(platform: Platform, slots: number, more: Partial<Options> = {}): Promise<void> {
+  const never = new AbortController().signal;
+  return runWorker(platform, {
+    ...{ worker: platform.who, groups: ['default'], host: 'here', version: '0.1.0', makeExecutor: createShellExecutor },
+    total: { slots, memory: 2 ** 32, disk: 2 ** 32 },
+    ...{ untilEmpty: false, idleExit: null, maxFailures: null, drain: never, stop: never, say: () => undefined },
+    ...more,
+  });
+}
+
 /** Starts a worker in this process, on a platform that a test may have put faults into. */
 export function startInside(
   workspace: Workspace,
   platform: Platform,
-  options: { readonly slots: number; readonly untilEmpty: boolean; readonly graceMs?: number },
+  { slots, ...options }: { readonly slots: number; readonly untilEmpty: boolean; readonly graceMs?: number },
 ): InsideWorker {
   const [drain, stop] = [new AbortController(), new AbortController()];
-  const done = runWorker(platform, {
-    worker: platform.who,
-    groups: ['default'],
-    host: 'here',
-    version: '0.0.0',
-    total: { slots: options.slots, memory: 2 ** 32, disk: 2 ** 32 },
-    untilEmpty: options.untilEmpty,
-    idleExit: null,
-    maxFailures: null,
-    drain: drain.signal,
-    stop: stop.signal,
-    makeExecutor: createShellExecutor,
-    say: () => undefined,
-    ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
-  });
+  const done = workHere(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
   done.catch(() => undefined); // told to whoever awaits it
-  workspace.atEnd(() => {
-    stop.abort();
+  const end = (by: AbortController) => () => {
+    by.abort();
     return done;
-  });
-  return {
-    done,
-    drain: () => {
-      drain.abort();
-      return done;
-    },
-    stop: () => {
-      stop.abort();
-      return done;
-    },
   };
+  workspace.atEnd(end(stop));
+  return { done, drain: end(drain), stop: end(stop) };
 }

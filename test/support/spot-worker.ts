@@ -5,8 +5,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { killPoints } from '../../src/lib/kill-point.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Machine } from '../../src/ports/machine.ts';
-import { createShellExecutor } from '../../src/worker/shell-executor.ts';
-import { runWorker } from '../../src/worker/worker.ts';
+import { workHere } from './inside-worker.ts';
 
 let started = 0;
 
@@ -29,19 +28,9 @@ export async function runSpotWorker(directory: string, group: string, say: (line
     letGo: async () => undefined,
     leave: async () => true,
   };
-  const never = new AbortController().signal;
   try {
-    await runWorker(
-      { ...platform, machine: async () => machine },
-      {
-        ...{ worker, groups: [group], host: hostname(), version: '0.1.0' },
-        total: { slots: 1, memory: 2 ** 30, disk: 2 ** 30 },
-        ...{ untilEmpty: true, idleExit: null, maxFailures: null, drain: never, stop: never },
-        makeExecutor: createShellExecutor,
-        say,
-        passed: killPoints(process.env),
-      },
-    );
+    const options = { groups: [group], host: hostname(), untilEmpty: true, say, passed: killPoints(process.env) };
+    await workHere({ ...platform, machine: async () => machine }, 1, options);
   } finally {
     await platform.close();
   }

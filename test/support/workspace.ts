@@ -8,6 +8,7 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { hasCode } from '../../src/errors.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
+import type { Scope } from '../../src/model/api.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { runCli } from '../cli/fake-io.ts';
@@ -86,9 +87,9 @@ export class Workspace {
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   }
 
-  /** Starts `batchctl ...args` here, on the local profile; `stdin`: what comes through a pipe. */
-  start(args: readonly string[], env: Environment = {}, stdin: string | null = null): Running {
-    const child = spawn(process.execPath, [BIN, ...args], {
+  /** Starts `batchctl ...args` here, on the local profile; `stdin`: what comes through a pipe, `bin`: another build. */
+  start(args: readonly string[], env: Environment = {}, stdin: string | null = null, bin = BIN): Running {
+    const child = spawn(process.execPath, [bin, ...args], {
       cwd: this.dir,
       env: { PATH: process.env.PATH, ...checked(), ...this.#environment(args), ...env },
       stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
@@ -142,10 +143,22 @@ export class Workspace {
     return ended === null ? this.start(args, env).ended : { ...ended, signal: null };
   }
 
+  /** Runs to its end, and fails with what it said unless it ends well. */
+  async well(...args: readonly string[]): Promise<Ended> {
+    const ended = await this.run(args);
+    if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
+    return ended;
+  }
+
+  /** A new token of a manager here. */
+  async token(name: string, scope: Scope): Promise<string> {
+    const { stdout } = await this.well('manager', 'token', 'create', name, '--scope', scope, '--json');
+    return (JSON.parse(stdout) as { readonly token: string }).token;
+  }
+
   /** Submits `job.json` of this directory; answers the job's id. */
   async submit(...flags: readonly string[]): Promise<string> {
-    const { code, stdout, stderr } = await this.run(['submit', 'job.json', '--json', ...flags]);
-    if (code !== 0) throw new Error(`submit exited with ${code}: ${stderr}`);
+    const { stdout } = await this.well('submit', 'job.json', '--json', ...flags);
     return (JSON.parse(stdout) as { job: string }).job;
   }
 

@@ -16,10 +16,10 @@ import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
-import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { listen, serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
+import { startConnectProxy } from '../../support/servers/proxies.ts';
 import type { Endpoint } from '../../support/servers/shared.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
 

@@ -4,7 +4,7 @@ import { createQueues, openSqsQueue, type SqsOptions } from '../../../src/adapte
 import { type QueueHarness, taskQueueContract } from '../../contracts/task-queue.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
-import { type MotoSqs, startMotoSqs } from '../../support/servers/moto-sqs.ts';
+import { type MotoSqs, startMotoSqs } from '../../support/servers/moto.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 
 async function harness(server: Fauxqs | MotoSqs): Promise<QueueHarness> {

@@ -9,8 +9,8 @@ import type { AskedValue } from '../../../src/ports/verbs.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
 import { rejection } from '../../support/rejection.ts';
-import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { listen } from '../../support/servers/listen.ts';
+import { startConnectProxy } from '../../support/servers/proxies.ts';
 import { until } from '../../support/until.ts';
 
 const ASKED: AskedValue = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };

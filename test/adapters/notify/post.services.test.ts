@@ -13,8 +13,8 @@ import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { type Certificates, makeCertificates } from '../../support/servers/certificates.ts';
-import { startConnectProxy } from '../../support/servers/connect-proxy.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
+import { startConnectProxy } from '../../support/servers/proxies.ts';
 
 /** Installed with every system's TLS. */
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };

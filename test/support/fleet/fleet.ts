@@ -25,8 +25,8 @@ import type { Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
 import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.ts';
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
-import { runWorker } from '../../../src/worker/worker.ts';
 import { VirtualTime } from '../held-time.ts';
+import { workHere } from '../inside-worker.ts';
 import { FleetQueue, FleetQueueClient } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
@@ -193,15 +193,9 @@ export class Fleet {
 
   /** Answers why the worker failed; null where it did not. */
   async #work(instance: FleetInstance, who: string, process: Process): Promise<string | null> {
-    const { slots } = this.options;
-    const never = new AbortController().signal;
     try {
-      await runWorker(this.#platform(who, process, instance), {
-        ...{ worker: who, groups: ['default'], host: instance.id, version: '0.1.0' },
-        total: { slots, memory: 2 ** 33, disk: 2 ** 34 },
-        ...{ untilEmpty: false, idleExit: null, maxFailures: null, drain: never, stop: never },
-        makeExecutor: () => this.#executor(process),
-        say: () => undefined,
+      await workHere(this.#platform(who, process, instance), this.options.slots, {
+        ...{ host: instance.id, makeExecutor: () => this.#executor(process) },
       });
       return null;
     } catch (error) {

@@ -13,10 +13,10 @@ import { type Truth, truthOf } from './oracle.ts';
 import { MENDED } from './programs.ts';
 import { readRaw } from './raw-job.ts';
 import { Sequence } from './sequence.ts';
-import { LEASE, type Services, World } from './world.ts';
+import { type Services, World } from './world.ts';
 
 /** A sequence that broke a law. */
-export interface Found {
+interface Found {
   readonly seed: number;
   readonly broken: readonly string[];
   /** What happened before, one line each. */
@@ -53,7 +53,7 @@ async function run(world: World): Promise<readonly string[]> {
   world.tell(`${steps.join(', ')}; ${JSON.stringify({ tolerate, onFailure, split: input?.split })}`);
   await sequence.submit();
   await sequence.happen(chance.whole(...ACTIONS));
-  const bare = bareOf(world);
+  const bare = world.bare();
   const broken = await atRest(world, sequence, bare);
   if (broken.length > 0) return broken;
   return mendJob(world, sequence, bare, () => atRest(world, sequence, bare));
@@ -64,24 +64,6 @@ async function atRest(world: World, sequence: Sequence, bare: Platform): Promise
   const rested = await sequence.rest();
   world.tell('rests');
   return [...(rested ? [] : ['it never comes to rest']), ...(await brokenLaws(world, bare, sequence.job))];
-}
-
-/** A way to everything that waits for nobody's turn. */
-function bareOf(world: World): Platform {
-  const { services } = world;
-  return {
-    ...{ store: world.store, clock: services.clock, who: 'auditor', leaseSeconds: LEASE },
-    ledger: async () => world.ledger,
-    queue: async () => services.queue,
-    group: () => Promise.reject(new Error('nobody asks for a group here')),
-    queueModule: () => {
-      throw new Error('nobody asks for a thread here');
-    },
-    scratch: async () => services.directory,
-    bucket: () => Promise.reject(new Error('nobody asks for a bucket here')),
-    localFile: () => null,
-    close: async () => undefined,
-  };
 }
 
 /** So many times a person mends what failed before it must have succeeded. */

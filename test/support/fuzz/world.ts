@@ -106,34 +106,38 @@ export class World {
   arrive(kind: string): { readonly actor: Actor; readonly platform: Platform } {
     this.#names += 1;
     const actor = this.scheduler.actor(`${kind}-${this.#names}`);
-    return { actor, platform: this.#platform(actor) };
+    return { actor, platform: this.#gated(actor) };
   }
 
   tell(line: string): void {
     this.story.push(`${this.scheduler.acts}: ${line}`);
   }
 
-  #platform(actor: Actor): Platform {
+  /** A way to everything that waits for nobody's turn. */
+  bare(): Platform {
+    const { queue } = this.services;
+    return this.#platform('auditor', { store: this.store, ledger: async () => this.ledger, queue: async () => queue });
+  }
+
+  #gated(actor: Actor): Platform {
     const queue = gatedQueue(this.services.queue, actor, this.chance);
     const ledger = gatedLedger(() => this.ledger, actor);
+    const store = gatedStore(this.store, actor, this.chance);
+    return this.#platform(actor.name, { store, ledger: async () => ledger, queue: async () => queue });
+  }
+
+  #platform(who: string, ways: Pick<Platform, 'store' | 'ledger' | 'queue'>): Platform {
+    const nobody = (): never => {
+      throw new Error('nobody asks for that here');
+    };
     return {
-      store: gatedStore(this.store, actor, this.chance),
-      bucket: () => Promise.reject(new Error('nobody asks for a bucket here')),
-      clock: this.services.clock,
-      who: actor.name,
-      leaseSeconds: LEASE,
-      ledger: async () => ledger,
-      queue: async () => queue,
-      group: () => Promise.reject(new Error('nobody asks for a group here')),
-      queueModule: () => {
-        throw new Error('nobody asks for a thread here');
-      },
+      ...{ ...ways, who, clock: this.services.clock, leaseSeconds: LEASE, localFile: () => null },
+      ...{ bucket: async () => nobody(), group: async () => nobody(), queueModule: nobody },
       scratch: async (worker) => {
         const scratch = join(this.services.directory, worker);
         mkdirSync(scratch, { recursive: true });
         return scratch;
       },
-      localFile: () => null,
       close: async () => undefined,
     };
   }

@@ -1,5 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { appendFileSync, cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +7,6 @@ import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { type AnyDocument, actionsOf, allows, allowsWithin, callsOf, without } from '../iam.ts';
 import type { Asking } from '../iam-query.ts';
-import { checked } from '../run/environment.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import type { CloudCall } from './front.ts';
@@ -101,13 +98,6 @@ export class GridWorld extends Workspace {
     return this.start(args, env).ended;
   }
 
-  /** Runs to its end, and fails with what it said unless it ends well. */
-  async well(...args: readonly string[]): Promise<Ended> {
-    const ended = await this.run(args);
-    if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
-    return ended;
-  }
-
   /** Ends an instance in EC2, past its group. */
   async terminate(instance: string): Promise<void> {
     await this.#ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance] }));
@@ -143,19 +133,7 @@ export class GridWorld extends Workspace {
       }
       appendFileSync(join(next, 'bin', 'batchctl.js'), '// The next release.\n');
     }
-    const child = spawn(process.execPath, [join(next, 'bin', 'batchctl.js'), ...args], {
-      ...{ cwd: this.dir, stdio: ['ignore', 'pipe', 'pipe'] },
-      env: { PATH: process.env.PATH, HOME: this.dir, ...checked(), ...this.environmentOf(args) },
-    });
-    let [stdout, stderr] = ['', ''];
-    child.stdout.on('data', (chunk: Buffer) => {
-      stdout += chunk.toString();
-    });
-    child.stderr.on('data', (chunk: Buffer) => {
-      stderr += chunk.toString();
-    });
-    const [code, signal] = await once(child, 'close');
-    return { code, signal, stdout, stderr };
+    return this.start(args, {}, null, join(next, 'bin', 'batchctl.js')).ended;
   }
 
   /**

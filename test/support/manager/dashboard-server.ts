@@ -60,15 +60,12 @@ export class DashboardServer {
   }
 
   /** Creates a token on the command line. */
-  async token(scope: Scope, name = `${scope}-token`): Promise<string> {
-    const made = await this.workspace.run(['manager', 'token', 'create', name, '--scope', scope, '--json']);
-    if (made.code !== 0) throw new Error(made.stderr);
-    return (JSON.parse(made.stdout) as { token: string }).token;
+  token(scope: Scope, name = `${scope}-token`): Promise<string> {
+    return this.workspace.token(name, scope);
   }
 
   async revoke(name: string): Promise<void> {
-    const { code, stderr } = await this.workspace.run(['manager', 'token', 'revoke', name, '--yes']);
-    if (code !== 0) throw new Error(stderr);
+    await this.workspace.well('manager', 'token', 'revoke', name, '--yes');
   }
 
   /** Opens the page and signs in if a token is given. */

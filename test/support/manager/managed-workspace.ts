@@ -68,14 +68,6 @@ export class ManagedWorkspace extends Workspace {
     this.write('batchctl.config.json', configOf(this.#url));
   }
 
-  /** A new token of that name. */
-  async token(name: string, scope: 'read' | 'submit' | 'operate'): Promise<string> {
-    const words = ['manager', 'token', 'create', name, '--scope', scope, '--json'];
-    const { code, stdout, stderr } = await this.run(words);
-    if (code !== 0) throw new Error(`token create exited with ${code}: ${stderr}`);
-    return (JSON.parse(stdout) as { readonly token: string }).token;
-  }
-
   /** Runs a command past the manager. */
   direct(...args: readonly string[]): ReturnType<Workspace['run']> {
     return this.#here.run(args);
