@@ -6,12 +6,12 @@ import { Workspace } from './workspace.ts';
 type Fields = Readonly<Record<string, unknown>>;
 
 /** A profile on AWS with these fields, as the program reads it. */
-export async function awsProfile(fields: Fields = {}): Promise<AwsProfile> {
+export async function awsProfile(fields: Fields = {}, env: Readonly<Record<string, string>> = {}): Promise<AwsProfile> {
   const here = new Workspace();
   try {
     const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', ...fields };
     here.write('batchctl.config.json', { profile: 'prod', profiles: { prod: aws } });
-    const { profile } = await loadConfig({ env: {}, cwd: here.dir, home: '', etc: '' });
+    const { profile } = await loadConfig({ env, cwd: here.dir, home: '', etc: '' });
     if (profile.backend !== 'aws') throw new Error('expected a profile on AWS');
     return profile;
   } finally {

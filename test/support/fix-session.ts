@@ -27,31 +27,17 @@ echo $n
 `;
 
 /** What differs from run to run, wherever the job runs. */
-const VOLATILE = new Set([
-  ...[
-    'pid',
-    'host',
-    'memory',
-    'disk',
-    'seconds',
-    'cpuSeconds',
-    'peakMemory',
-    'waitSeconds',
-    'measuredSeconds',
-    'measured',
-    'rate',
-    'eta',
-    'projected',
-    'cost',
-  ],
-  ...['duration', 'wait', 'first', 'last', 'workers', 'worker', 'example', 'evidence', 'objects', 'bytes'],
-  ...['previous', 'attempt', 'id', 'busy', 'seen', 'since', 'proof', 'slots', 'keeper', 'startedAt', 'endedAt'],
-  ...['usefulSeconds', 'lostSeconds', 'slotSeconds', 'utilisation', 'throughput', 'timeline', 'slowest', 'sha256'],
-  // What to type may name this machine, or AWS.
-  ...['checksum', 'mend'],
-  // A job that stands for long on a busy machine has its messages sent again, which is an entry.
-  ...['entry', 'number', 'lines'],
-]);
+const VOLATILE = new Set(
+  [
+    'pid host memory disk seconds cpuSeconds peakMemory waitSeconds measuredSeconds measured rate eta projected cost',
+    'duration wait first last workers worker example evidence objects bytes previous attempt id busy seen since proof',
+    'slots keeper startedAt endedAt usefulSeconds lostSeconds slotSeconds utilisation throughput timeline slowest sha256',
+    // What to type may name this machine, or AWS.
+    'checksum mend',
+    // A job that stands for long on a busy machine has its messages sent again, which is an entry.
+    'entry number lines',
+  ].flatMap((names) => names.split(' ')),
+);
 /** Entries of the journal that whoever looks on first writes: the worker, the manager or a command. */
 const WATCHERS = ['close', 'open', 'retry-rest'];
 

@@ -9,7 +9,6 @@ import { GROUP_TAG, gridName, MODE_TAG, STACK_TAG } from '../../src/lib/stack-na
 import { CREDENTIALS } from './aws-keys.ts';
 import { AwsWorkspace } from './aws-workspace.ts';
 import type { Cloud } from './grid/cloud.ts';
-import { until } from './until.ts';
 
 export interface MadeGroup {
   readonly group?: string;
@@ -80,10 +79,7 @@ export async function scalingWorkspace(
 
 /** Waits until a workspace's group has just so many instances, all in service. */
 export const inService = (cloud: Cloud, { stack }: Pick<AwsWorkspace, 'stack'>, count: number, group = 'default') =>
-  until(`${count} are in service`, () => {
-    const seen = cloud.grid.instances(gridName(stack, group));
-    return seen.length === count && seen.every(({ state }) => state === 'InService') && seen;
-  });
+  cloud.grid.serves(gridName(stack, group), count);
 
 /** What changed a group since the last time, by action. */
 export const takeGroupChanges = (cloud: Cloud): readonly string[] =>

@@ -61,49 +61,34 @@ function decides(key: string): boolean {
   return /\/(journal|out)\/|opened\.json$|^runs\//.test(key);
 }
 
-/** One actor's way to the ledger, whichever it is by then: each request waits for its turn. */
-export function gatedLedger(now: () => Ledger, actor: Actor): Ledger {
-  return {
-    open: async () => undefined,
-    recordJob: (job) => actor.act(`ledger job ${job.state}`, () => now().recordJob(job)),
-    record: (events) =>
-      actor.act(`ledger ${events.map(({ step, task, outcome }) => `${step}/${task} ${outcome}`).join()}`, () =>
-        now().record(events),
-      ),
-    heartbeat: (worker) => actor.act('ledger heartbeat', () => now().heartbeat(worker)),
-    job: (id) => actor.act('ledger read', () => now().job(id)),
-    jobs: (filter) => actor.act('ledger read', () => now().jobs(filter)),
-    counts: (job) => actor.act('ledger counts', () => now().counts(job)),
-    recordExact: (job, round, steps) => actor.act(`ledger exact ${round}`, () => now().recordExact(job, round, steps)),
-    tasks: (job, filter) => actor.act('ledger read', () => now().tasks(job, filter)),
-    attempts: (job, step, task) => actor.act('ledger read', () => now().attempts(job, step, task)),
-    attemptsOfJob: (job, page) => actor.act('ledger read', () => now().attemptsOfJob(job, page)),
-    workers: (filter) => actor.act('ledger read', () => now().workers(filter)),
-    forget: (job) => actor.act('ledger forget', () => now().forget(job)),
-    close: async () => undefined,
-  };
-}
+/** What an actor asks of something, each request once its turn has come; `over` is in place of its own. */
+const gated = <T extends object>(what: string, now: () => T, actor: Actor, over: Partial<T>): T =>
+  new Proxy({} as T, {
+    get: (_, name) => {
+      if (name in over) return Reflect.get(over, name);
+      const found: unknown = Reflect.get(now(), name);
+      // A thenable it isn't, which a promise would wait for.
+      if (typeof found !== 'function' || name === 'then') return found;
+      return (...values: readonly unknown[]) =>
+        actor.act(`${what}${String(name)}`, () =>
+          Reflect.apply(Reflect.get(now(), name) as typeof found, now(), values),
+        );
+    },
+  });
+
+/** One actor's way to the ledger, whichever it is by then. */
+export const gatedLedger = (now: () => Ledger, actor: Actor): Ledger =>
+  gated('ledger ', now, actor, { open: async () => undefined, close: async () => undefined });
 
 /** How often a sent message is there twice: a queue delivers at least once. */
 const TWICE = 0.08;
 
-/** One actor's way to the queue: each request waits for its turn. */
-export function gatedQueue(queue: TaskQueue, actor: Actor, chance: Chance): TaskQueue {
-  return {
-    group: queue.group,
-    leaseSeconds: queue.leaseSeconds,
+/** One actor's way to the queue. */
+export const gatedQueue = (queue: TaskQueue, actor: Actor, chance: Chance): TaskQueue =>
+  gated('', () => queue, actor, {
     send: (messages) =>
       actor.act(`send ${messages.length}`, () => queue.send([...messages, ...messages.filter(() => chance.is(TWICE))])),
     receive: (options) => actor.act('receive', () => queue.receive({ ...options, waitSeconds: 0 })),
-    extend: (receipts) => actor.act('extend', () => queue.extend(receipts)),
-    ack: (receipts) => actor.act('ack', () => queue.ack(receipts)),
-    release: (releases) => actor.act('release', () => queue.release(releases)),
-    bury: (burials) => actor.act('bury', () => queue.bury(burials)),
-    backlog: () => actor.act('backlog', () => queue.backlog()),
-    held: () => actor.act('held', () => queue.held()),
     dead: (options) => queue.dead(options),
-    redrive: (options) => actor.act('redrive', () => queue.redrive(options)),
-    purge: (options) => actor.act('purge', () => queue.purge(options)),
     close: async () => undefined,
-  };
-}
+  });

@@ -18,7 +18,7 @@ import {
   IAMClient,
 } from '@aws-sdk/client-iam';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { type AwsProfile, loadConfig } from '../../../src/config/load-config.ts';
+import type { AwsProfile } from '../../../src/config/load-config.ts';
 import type { Finding } from '../../../src/infra/finding.ts';
 import { type GridParts, gridFacts, gridResources, managerResources } from '../../../src/infra/grid.ts';
 import { InstanceProfileResource } from '../../../src/infra/profile.ts';
@@ -28,8 +28,7 @@ import { resourcesOf } from '../../../src/infra/stack.ts';
 import { validateStack } from '../../../src/infra/validate.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { CREDENTIALS, signWithAnyKeys } from '../aws-keys.ts';
-import { until } from '../until.ts';
-import { Workspace } from '../workspace.ts';
+import { awsProfile } from '../aws-profile.ts';
 import { type Cloud, type CloudOptions, startCloud } from './cloud.ts';
 import type { GridInstance } from './grid.ts';
 
@@ -86,13 +85,8 @@ export async function openAccount(options: CloudOptions = {}): Promise<Account> 
       },
     }),
   );
-  const serves = (group: string, count: number): Promise<readonly GridInstance[]> =>
-    until(`${group} has ${count} in service`, () => {
-      const there = cloud.grid.instances(group);
-      return there.length === count && there.every(({ state }) => state === 'InService') && there;
-    });
   return {
-    ...{ cloud, scaling, ec2, iam, subnets, serves },
+    ...{ cloud, scaling, ec2, iam, subnets, serves: cloud.grid.serves.bind(cloud.grid) },
     makeGroup: async (name, size, fields = {}) => {
       await scaling.send(
         new CreateAutoScalingGroupCommand({
@@ -109,7 +103,7 @@ export async function openAccount(options: CloudOptions = {}): Promise<Account> 
           ...fields,
         }),
       );
-      return serves(name, size);
+      return cloud.grid.serves(name, size);
     },
     resize: async (AutoScalingGroupName, DesiredCapacity) => {
       await scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity }));
@@ -139,12 +133,8 @@ export async function openResources(
   release: Partial<typeof RELEASE> = {},
 ): Promise<StackResources> {
   signWithAnyKeys();
-  const here = new Workspace();
-  const lab = { backend: 'aws', region: 'us-east-1', account: cloud.account, stack: `s${randomId(5)}`, bucket: 'lab' };
-  here.write('batchctl.config.json', { profile: 'lab', profiles: { lab: { ...lab, ...settings } } });
-  const { profile } = await loadConfig({ cwd: here.path('.'), env: { AWS_ENDPOINT_URL: cloud.url } });
-  await here.remove();
-  if (profile.backend !== 'aws') throw new Error('the profile is not of AWS');
+  const lab = { region: 'us-east-1', account: cloud.account, stack: `s${randomId(5)}`, bucket: 'lab' };
+  const profile = await awsProfile({ ...lab, ...settings }, { AWS_ENDPOINT_URL: cloud.url });
   const { region, endpoints } = profile;
   const clients = new AwsClients({ region, endpoints, profile: null, account: cloud.account });
   const parts = { profile, clients, release: async () => ({ ...RELEASE, ...release }) };

@@ -1,8 +1,8 @@
 import { appendFileSync, cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { EC2Client, TerminateInstancesCommand } from '@aws-sdk/client-ec2';
-import { paginateListObjectsV2, S3Client } from '@aws-sdk/client-s3';
+import { TerminateInstancesCommand } from '@aws-sdk/client-ec2';
+import { paginateListObjectsV2 } from '@aws-sdk/client-s3';
 import type { PolicyDocument } from '../../../src/infra/policy.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { type AnyDocument, actionsOf, allows, allowsWithin, callsOf, without } from '../iam.ts';
@@ -10,10 +10,10 @@ import type { Asking } from '../iam-query.ts';
 import { type Ended, Workspace } from '../workspace.ts';
 import { type Cloud, startCloud } from './cloud.ts';
 import type { CloudCall } from './front.ts';
+import { type Others, othersIn } from './leftovers.ts';
 import { Supervisor, type SupervisorOptions } from './supervise.ts';
 
 const SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
-const AUDITOR = { accessKeyId: 'AKIDAUDITOR', secretAccessKey: SECRET };
 /** Whose credentials which verbs are given. */
 const ADMIN = 'AKIDADMIN';
 export const OPERATOR = 'AKIDOPERATOR';
@@ -29,8 +29,7 @@ export class GridWorld extends Workspace {
   readonly stack = `grid-${randomId(6)}`;
   /** The Auto Scaling group of the worker group `default`. */
   readonly group = `${this.stack}-default`;
-  readonly #ec2: EC2Client;
-  readonly #s3: S3Client;
+  readonly #auditor: Others;
   readonly #outputs = new Map<string, string[]>();
   /** Access keys of instances that are, or were, the manager's. */
   readonly #managers = new Set<string>();
@@ -40,12 +39,10 @@ export class GridWorld extends Workspace {
     super();
     this.cloud = cloud;
     this.supervisor = supervisor;
-    const client = { region: 'us-east-1', endpoint: cloud.url, credentials: AUDITOR };
     cloud.grid.onLaunch(({ group, accessKeyId }) => {
       if (group === `${this.stack}-manager`) this.#managers.add(accessKeyId);
     });
-    this.#ec2 = new EC2Client(client);
-    this.#s3 = new S3Client({ ...client, forcePathStyle: true });
+    this.#auditor = othersIn(cloud, 'us-east-1', 'AKIDAUDITOR');
   }
 
   /** Idle workers leave after so many seconds. `env` is of all that its instances run. */
@@ -100,13 +97,16 @@ export class GridWorld extends Workspace {
 
   /** Ends an instance in EC2, past its group. */
   async terminate(instance: string): Promise<void> {
-    await this.#ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance] }));
+    await this.#auditor.ec2.send(new TerminateInstancesCommand({ InstanceIds: [instance] }));
   }
 
   /** What the stack's store holds below a prefix. */
   async keys(prefix: string): Promise<readonly string[]> {
     const keys: string[] = [];
-    for await (const page of paginateListObjectsV2({ client: this.#s3 }, { Bucket: this.stack, Prefix: prefix })) {
+    for await (const page of paginateListObjectsV2(
+      { client: this.#auditor.s3 },
+      { Bucket: this.stack, Prefix: prefix },
+    )) {
       for (const { Key } of page.Contents ?? []) if (Key !== undefined) keys.push(Key);
     }
     return keys;
@@ -178,8 +178,7 @@ export class GridWorld extends Workspace {
 
   override async remove(): Promise<void> {
     await super.remove();
-    this.#ec2.destroy();
-    this.#s3.destroy();
+    this.#auditor.close();
     await this.supervisor.close();
     await this.cloud.close();
   }

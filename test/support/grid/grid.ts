@@ -1,4 +1,5 @@
 import { decodeUserData } from '../../../src/infra/user-data.ts';
+import { until } from '../until.ts';
 import { Imds } from './imds.ts';
 import type { EndKind, LaunchFailure, Watchers } from './scaling/engine.ts';
 import type { Member } from './scaling/groups.ts';
@@ -52,6 +53,14 @@ export class Grid implements Watchers {
   instances(group?: string): readonly GridInstance[] {
     const groups = [...this.#scaling().groups.values()].filter(({ name }) => group === undefined || name === group);
     return groups.flatMap(({ members }) => [...members.values()].map(seen));
+  }
+
+  /** Waits until a group holds so many in service, and none besides. */
+  serves(group: string, count: number): Promise<readonly GridInstance[]> {
+    return until(`${group} has ${count} in service`, () => {
+      const there = this.instances(group);
+      return there.length === count && there.every(({ state }) => state === 'InService') && there;
+    });
   }
 
   /** An instance that is or was. */

@@ -1,11 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootIn } from '../boot/boot-in.ts';
 import { readUnit, type Unit, unitIn } from '../boot/unit.ts';
 import { checked } from '../run/environment.ts';
+import { killProcessesOf } from '../run/processes.mjs';
 
 export interface HostOptions {
   readonly id: string;
@@ -71,10 +72,7 @@ export class Host implements Instance {
       main.kill('SIGTERM');
       await Promise.race([over, sleep(grace)]);
     }
-    for (let left = this.#processes(); left.length > 0; left = this.#processes()) {
-      for (const pid of left) kill(pid);
-      await sleep(5);
-    }
+    await killProcessesOf(`${MARK}=${this.#options.id}\0`);
     await this.#running;
   }
 
@@ -171,14 +169,6 @@ export class Host implements Instance {
   #say(chunk: Buffer | string): void {
     this.#console = (this.#console + chunk.toString()).slice(-200_000);
   }
-
-  #processes(): readonly number[] {
-    const mark = `${MARK}=${this.#options.id}\0`;
-    return readdirSync('/proc')
-      .filter((name) => /^\d+$/.test(name))
-      .map(Number)
-      .filter((pid) => isMarked(pid, mark));
-  }
 }
 
 const COMPILED = join(import.meta.dirname, '../../../dist/compiled.bin');
@@ -199,20 +189,4 @@ const isSpent = ({ limit }: Unit, begun: readonly number[]): boolean =>
 function commandUser(env: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
   if (env.BATCHCTL_COMMAND_USER === undefined) return {};
   return { BATCHCTL_COMMAND_USER: process.getuid?.() === 0 ? 'nobody' : '' };
-}
-
-function isMarked(pid: number, mark: string): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(mark);
-  } catch {
-    return false;
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has ended meanwhile.
-  }
 }

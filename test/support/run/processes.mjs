@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Kills the processes that belong to a directory, and those that they start meanwhile, and waits until they are gone. */
-export async function killProcessesOf(directory, patienceMs) {
+/** Kills the processes that name a directory, or another text, and those that they start meanwhile, and waits until they are gone. */
+export async function killProcessesOf(directory, patienceMs = Number.POSITIVE_INFINITY) {
   const began = performance.now();
   for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) {
     if (performance.now() - began > patienceMs) return;
@@ -18,7 +18,7 @@ function processesOf(directory) {
 }
 
 /**
- * Whether the directory stands in the process's environment, arguments or working directory. Kernel threads and other users'
+ * Whether the text stands in the process's environment, arguments or working directory. Kernel threads and other users'
  * processes say nothing.
  */
 function names(pid, directory) {

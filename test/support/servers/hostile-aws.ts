@@ -1,7 +1,6 @@
 import { errorFor } from '../grid/faults.ts';
 import { type Asked, type CloudCall, type Reply, startFront } from '../grid/front.ts';
 import { Form } from '../grid/query.ts';
-import type { Listening } from './listen.ts';
 
 /** What AWS enforces and no emulator here does. Wire formats are AWS's; the page is named beside each. */
 export interface Rule {
@@ -13,61 +12,59 @@ export interface Rule {
 
 /** Stands before emulators as a stricter AWS: each request passes all the rules in force. */
 export class HostileAws {
-  readonly url: string;
   /** Every request that was answered, oldest first. */
   readonly calls: CloudCall[] = [];
   /** Requests that a rule refused or whose answer it changed, by what they asked for: `s3:GET`, `iam:GetRole`. */
   readonly met: string[] = [];
-  readonly #front: Listening;
-  readonly #rules: Rule[];
-
-  private constructor(front: Listening, rules: Rule[]) {
-    this.url = front.url;
-    this.#front = front;
-    this.#rules = rules;
-  }
+  url = '';
+  #rules: readonly Rule[] = [];
+  #close: () => Promise<void> = async () => undefined;
 
   /** `serverOf`: the URL of the emulator that answers for a service (`s3`, `sqs`, `ec2`). */
   static async start(serverOf: (service: string) => string): Promise<HostileAws> {
-    const rules: Rule[] = [];
-    const meet = (call: Asked): void => void hostile.met.push(`${call.service}:${call.action}`);
-    const front = await startFront({
+    const hostile = new HostileAws();
+    const { url, close } = await startFront({
       backendOf: ({ service }) => serverOf(service),
-      refuse: (call) => {
-        for (const { refuse } of rules) {
-          const reply = refuse?.(call) ?? null;
-          if (reply === null) continue;
-          meet(call);
-          // The answer to a HEAD has no body: of an error it is the status alone (S3API/API_HeadObject).
-          return call.method === 'HEAD' ? { ...reply, body: Buffer.alloc(0) } : reply;
-        }
-        return null;
-      },
-      amend: (call, reply) => {
-        let told = reply;
-        for (const { amend } of rules) {
-          const changed = amend?.(call, told) ?? null;
-          if (changed !== null) meet(call);
-          told = changed ?? told;
-        }
-        if (told.body.length === reply.body.length) return told;
-        return { ...told, headers: { ...told.headers, 'content-length': String(told.body.length) } };
-      },
+      refuse: (call) => hostile.#refuse(call),
+      amend: (call, reply) => hostile.#amend(call, reply),
       onAnswer: (call) => hostile.calls.push(call),
     });
-    const hostile = new HostileAws(front, rules);
+    hostile.url = url;
+    hostile.#close = close;
     return hostile;
   }
 
   /** These rules, and no others, are in force from now on. */
   enforce(...rules: readonly Rule[]): void {
-    this.#rules.splice(0, Number.POSITIVE_INFINITY, ...rules);
+    this.#rules = rules;
     this.met.length = 0;
     this.calls.length = 0;
   }
 
   close(): Promise<void> {
-    return this.#front.close();
+    return this.#close();
+  }
+
+  #refuse(call: Asked): Reply | null {
+    for (const { refuse } of this.#rules) {
+      const reply = refuse?.(call) ?? null;
+      if (reply === null) continue;
+      this.met.push(`${call.service}:${call.action}`);
+      // The answer to a HEAD has no body: of an error it is the status alone (S3API/API_HeadObject).
+      return call.method === 'HEAD' ? { ...reply, body: Buffer.alloc(0) } : reply;
+    }
+    return null;
+  }
+
+  #amend(call: Asked, reply: Reply): Reply {
+    let told = reply;
+    for (const { amend } of this.#rules) {
+      const changed = amend?.(call, told) ?? null;
+      if (changed !== null) this.met.push(`${call.service}:${call.action}`);
+      told = changed ?? told;
+    }
+    if (told.body.length === reply.body.length) return told;
+    return { ...told, headers: { ...told.headers, 'content-length': String(told.body.length) } };
   }
 }
 

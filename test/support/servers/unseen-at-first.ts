@@ -23,96 +23,82 @@ const idIn =
   (element: string) =>
   (_: Asked, { body }: Reply): string =>
     new RegExp(`<${element}>([^<]*)<`).exec(body.toString())?.[1] ?? '';
+/** An error, in which `%` stands for the name. */
 const says =
-  (status: number, code: string, message: (name: string) => string) =>
-  (call: Asked, name: string): Reply =>
-    errorFor(call.service, status, code, message(name));
+  (status: number, code: string, message: string) =>
+  ({ service }: Asked, name: string): Reply =>
+    errorFor(service, status, code, message.replace('%', name));
+/** An answer without anything. */
+const nothing =
+  (namespace: string, inner: string) =>
+  ({ action }: Asked): Reply => ({
+    ...{ status: 200, headers: { 'content-type': 'text/xml' } },
+    body: Buffer.from(`<${action}Response xmlns="http://${namespace}/">${inner}</${action}Response>`),
+  });
+const EC2 = 'ec2.amazonaws.com/doc/2016-11-15';
+const NO_TEMPLATE = 'You must use a valid fully-formed launch template.';
+const NO_PROFILE = 'Value (%) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name';
 
 const UNSEEN: readonly Unseen[] = [
   {
-    made: 'iam:CreateRole',
-    named: field('RoleName'),
+    ...{ made: 'iam:CreateRole', named: field('RoleName') },
     asks: /^iam:(GetRole|GetRolePolicy|PutRolePolicy|TagRole|AddRoleToInstanceProfile)$/,
-    answer: says(404, 'NoSuchEntity', (name) => `The role with name ${name} cannot be found.`),
+    answer: says(404, 'NoSuchEntity', 'The role with name % cannot be found.'),
   },
   {
-    made: 'iam:CreateInstanceProfile',
-    named: field('InstanceProfileName'),
+    ...{ made: 'iam:CreateInstanceProfile', named: field('InstanceProfileName') },
     asks: /^iam:(GetInstanceProfile|AddRoleToInstanceProfile|TagInstanceProfile)$/,
-    answer: says(404, 'NoSuchEntity', (name) => `Instance Profile ${name} cannot be found.`),
+    answer: says(404, 'NoSuchEntity', 'Instance Profile % cannot be found.'),
   },
   {
     // EC2UG/iam-roles-for-amazon-ec2: a new profile takes a while; the group's request names it by its template only.
-    made: 'iam:AddRoleToInstanceProfile',
-    named: field('InstanceProfileName'),
+    ...{ made: 'iam:AddRoleToInstanceProfile', named: field('InstanceProfileName'), names: () => true },
     asks: /^autoscaling:CreateAutoScalingGroup$/,
-    names: () => true,
-    answer: says(
-      400,
-      'ValidationError',
-      (name) =>
-        `You must use a valid fully-formed launch template. Value (${name}) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name`,
-    ),
+    answer: says(400, 'ValidationError', `${NO_TEMPLATE} ${NO_PROFILE}`),
   },
   {
-    made: 'ec2:CreateSecurityGroup',
-    named: field('GroupName'),
-    asks: /^ec2:DescribeSecurityGroups$/,
-    answer: () => nothing('DescribeSecurityGroups', 'securityGroupInfo'),
+    ...{ made: 'ec2:CreateSecurityGroup', named: field('GroupName'), asks: /^ec2:DescribeSecurityGroups$/ },
+    answer: nothing(EC2, '<securityGroupInfo/>'),
   },
   {
-    made: 'ec2:CreateSecurityGroup',
-    named: idIn('groupId'),
-    asks: /^ec2:AuthorizeSecurityGroup(In|E)gress$/,
-    answer: says(400, 'InvalidGroup.NotFound', (name) => `The security group '${name}' does not exist`),
+    ...{ made: 'ec2:CreateSecurityGroup', named: idIn('groupId'), asks: /^ec2:AuthorizeSecurityGroup(In|E)gress$/ },
+    answer: says(400, 'InvalidGroup.NotFound', "The security group '%' does not exist"),
   },
   {
-    made: 'ec2:CreateLaunchTemplate',
-    named: idIn('launchTemplateId'),
+    ...{ made: 'ec2:CreateLaunchTemplate', named: idIn('launchTemplateId') },
     asks: /^autoscaling:CreateAutoScalingGroup$/,
     answer: says(
       400,
       'ValidationError',
-      (name) =>
-        `You must use a valid fully-formed launch template. The specified launch template, with template ID ${name}, does not exist.`,
+      `${NO_TEMPLATE} The specified launch template, with template ID %, does not exist.`,
     ),
   },
   {
-    made: 'ec2:CreateLaunchTemplate',
-    named: field('LaunchTemplateName'),
-    asks: /^ec2:DescribeLaunchTemplates$/,
+    ...{ made: 'ec2:CreateLaunchTemplate', named: field('LaunchTemplateName'), asks: /^ec2:DescribeLaunchTemplates$/ },
     answer: says(
       400,
       'InvalidLaunchTemplateName.NotFoundException',
-      () => 'At least one of the launch templates specified in the request does not exist.',
+      'At least one of the launch templates specified in the request does not exist.',
     ),
   },
   {
-    made: 'ec2:AllocateAddress',
-    named: () => 'Filter',
-    asks: /^ec2:DescribeAddresses$/,
-    names: () => true,
-    answer: () => nothing('DescribeAddresses', 'addressesSet'),
+    ...{ made: 'ec2:AllocateAddress', named: () => 'Filter', asks: /^ec2:DescribeAddresses$/, names: () => true },
+    answer: nothing(EC2, '<addressesSet/>'),
   },
   {
-    made: 'autoscaling:CreateAutoScalingGroup',
-    named: field('AutoScalingGroupName'),
+    ...{ made: 'autoscaling:CreateAutoScalingGroup', named: field('AutoScalingGroupName') },
     asks: /^autoscaling:DescribeAutoScalingGroups$/,
-    answer: () => ({
-      status: 200,
-      headers: { 'content-type': 'text/xml' },
-      body: Buffer.from(
-        '<DescribeAutoScalingGroupsResponse xmlns="http://autoscaling.amazonaws.com/doc/2011-01-01/"><DescribeAutoScalingGroupsResult><AutoScalingGroups/></DescribeAutoScalingGroupsResult></DescribeAutoScalingGroupsResponse>',
-      ),
-    }),
+    answer: nothing(
+      'autoscaling.amazonaws.com/doc/2011-01-01',
+      '<DescribeAutoScalingGroupsResult><AutoScalingGroups/></DescribeAutoScalingGroupsResult>',
+    ),
   },
   {
-    made: 's3:PUT',
-    isIt: (call) => placeOf(call).key === '' && call.url.search === '',
+    ...{ made: 's3:PUT', isIt: (call) => placeOf(call).key === '' && call.url.search === '' },
     named: (call) => placeOf(call).bucket,
     asks: /^s3:/,
     names: (call, name) => placeOf(call).bucket === name && placeOf(call).key === '',
-    answer: says(404, 'NoSuchBucket', () => 'The specified bucket does not exist'),
+    answer: says(404, 'NoSuchBucket', 'The specified bucket does not exist'),
   },
   {
     // SQS/API_CreateQueue: it can be used a second later.
@@ -120,17 +106,10 @@ const UNSEEN: readonly Unseen[] = [
     named: ({ body }) => String(JSON.parse(body).QueueName),
     asks: /^sqs:GetQueueAttributes$/,
     names: ({ body }, name) => body.includes(`${name}"`),
-    answer: () => ({
-      status: 400,
-      headers: {
-        'content-type': 'application/x-amz-json-1.0',
-        'x-amzn-query-error': 'AWS.SimpleQueueService.NonExistentQueue;Sender',
-      },
+    answer: (call) => ({
+      ...errorFor(call.service, 400, 'AWS.SimpleQueueService.NonExistentQueue', ''),
       body: Buffer.from(
-        JSON.stringify({
-          __type: 'com.amazonaws.sqs#QueueDoesNotExist',
-          message: 'The specified queue does not exist.',
-        }),
+        '{"__type":"com.amazonaws.sqs#QueueDoesNotExist","message":"The specified queue does not exist."}',
       ),
     }),
   },
@@ -142,19 +121,10 @@ const UNSEEN: readonly Unseen[] = [
     answer: says(
       400,
       'InvalidParameterValue',
-      (name) =>
-        `Value {"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:${name}","maxReceiveCount":"10"} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.`,
+      'Value {"deadLetterTargetArn":"arn:aws:sqs:us-east-1:123456789012:%","maxReceiveCount":"10"} for parameter RedrivePolicy is invalid. Reason: Dead letter target does not exist.',
     ),
   },
 ];
-
-const nothing = (action: string, set: string): Reply => ({
-  status: 200,
-  headers: { 'content-type': 'text/xml' },
-  body: Buffer.from(
-    `<${action}Response xmlns="http://ec2.amazonaws.com/doc/2016-11-15/"><requestId>r</requestId><${set}/></${action}Response>`,
-  ),
-});
 
 /** Of what was just made, the first so many requests of each kind find nothing (EC2 and IAM: eventual consistency). */
 export function unseenAtFirst(times: number): Rule {
