@@ -22,9 +22,7 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
     throw new BatchctlError(
       'usage',
       `the job file ${path} was not sent along, and a manager does not read paths of its callers`,
-      {
-        hint: 'send the job as `spec`',
-      },
+      { hint: 'send the job as `spec`' },
     );
   }
   const { specOfValue } = await import('../jobs/spec/job-file.ts');

@@ -276,9 +276,7 @@ export const adjust = verb()({
       throw new BatchctlError(
         'usage',
         'expected at least one of --at, --finish-by, --max-cost, --tolerate, --max-running',
-        {
-          hint: `batchctl status ${job} shows the current values`,
-        },
+        { hint: `batchctl status ${job} shows the current values` },
       );
     }
     if (maxCost !== undefined) await refuseCost(context);

@@ -229,9 +229,7 @@ function orderVerb(order: 'drain' | 'stop', path: string) {
 export const queue = listVerb({
   name: 'queue',
   ...reading('/queues'),
-  input: v.strictObject({
-    group: option('--group <group>', 'only the queue of this group', groupName),
-  }),
+  input: v.strictObject({ group: option('--group <group>', 'only the queue of this group', groupName) }),
   answer: async () => (await import('../model/answers/grid.ts')).LISTED_QUEUE,
   async *run(context, { group }): AsyncIterable<ListedQueue> {
     const platform = await context.platform();

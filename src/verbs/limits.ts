@@ -25,9 +25,7 @@ export async function timeToCome(context: Timed, flag: string, text: string): Pr
     throw new BatchctlError(
       'usage',
       `${flag} ${text}: expected a future time, found ${formatInstant(instant, zone, now)}`,
-      {
-        hint: 'use "in 6h", "tomorrow 06:00", or a future date and time',
-      },
+      { hint: 'use "in 6h", "tomorrow 06:00", or a future date and time' },
     );
   }
   return new Date(instant).toISOString();
@@ -87,9 +85,7 @@ function nextBareTime(text: string, today: WallTime, { now, zone }: TimeContext)
     throw new BatchctlError(
       'usage',
       `expected a time at most 18 h ahead, found ${text}: its next occurrence is later`,
-      {
-        hint: `use "tomorrow ${text}", or a date and time`,
-      },
+      { hint: `use "tomorrow ${text}", or a date and time` },
     );
   }
   return next;

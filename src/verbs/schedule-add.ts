@@ -187,18 +187,14 @@ function refuseUnreachable(
     throw new BatchctlError(
       'usage',
       `the input ${own} is a file of this machine, but the schedule may fire on another`,
-      {
-        hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP',
-      },
+      { hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP' },
     );
   }
   if (place !== null && !isS3Uri(place)) {
     throw new BatchctlError(
       'usage',
       `deliver.to ${place} is a directory of this machine, but the schedule may fire on another`,
-      {
-        hint: 'deliver to s3://BUCKET/PREFIX/',
-      },
+      { hint: 'deliver to s3://BUCKET/PREFIX/' },
     );
   }
 }
@@ -214,9 +210,7 @@ async function cadenceOf(
     throw new BatchctlError(
       'usage',
       `expected either --cron or --calendar, found ${cron === undefined ? 'none' : 'both'}`,
-      {
-        hint: '--cron "30 18 L * *", or --calendar last-business-day',
-      },
+      { hint: '--cron "30 18 L * *", or --calendar last-business-day' },
     );
   }
   if (cron !== undefined) {
@@ -263,8 +257,6 @@ function scheduleName(text: string): string {
   throw new BatchctlError(
     'usage',
     `expected a name of at most 40 lower-case letters, digits and hyphens, found "${text}"`,
-    {
-      hint: 'batchctl schedule add month-end job.yaml --calendar last-business-day',
-    },
+    { hint: 'batchctl schedule add month-end job.yaml --calendar last-business-day' },
   );
 }

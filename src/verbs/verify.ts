@@ -372,9 +372,7 @@ interface RebuildEvent {
 export const ledgerRebuild = verb<RebuildEvent>()({
   name: 'ledger rebuild',
   ...changing('POST', '/rebuilds'),
-  input: v.strictObject({
-    since: option('--since <duration>', 'only jobs accepted within this time: 7d', duration),
-  }),
+  input: v.strictObject({ since: option('--since <duration>', 'only jobs accepted within this time: 7d', duration) }),
   answer: async () => (await import('../model/answers/upkeep.ts')).REBUILT,
   async run(context, { since }): Promise<RebuiltAnswer> {
     const { clock, dryRun, signal } = context;

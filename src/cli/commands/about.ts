@@ -141,9 +141,7 @@ async function answerOf(ctx: Context, table: CommandTable, command: readonly str
   }
   const output = await outputOf((await found.entry.load())(ctx));
   if (output === null) {
-    throw new BatchctlError('usage', `${name} has no --json answer`, {
-      hint: 'choose a command that has an answer',
-    });
+    throw new BatchctlError('usage', `${name} has no --json answer`, { hint: 'choose a command that has an answer' });
   }
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

@@ -245,9 +245,7 @@ async function requireOwnStore(ctx: Context): Promise<void> {
   throw new BatchctlError(
     'config',
     `profile ${profile.name} uses a manager, and tokens can only be managed at the manager's store`,
-    {
-      hint: 'use the profile of the manager itself, with access to its store: --profile NAME',
-    },
+    { hint: 'use the profile of the manager itself, with access to its store: --profile NAME' },
   );
 }
 

@@ -68,10 +68,13 @@ export function action<Name extends ApiName>(definition: Definition<Name>): Acti
   };
 }
 
-/** `--canary 3`; empty without a value. */
-export const option = (flag: string, value: string | undefined): readonly string[] =>
-  value === undefined || value === '' ? [] : [flag, value];
+/** Those of the fields that are filled in, for a call's input. */
+export const filled = (values: Values, ...names: readonly string[]): Values =>
+  Object.fromEntries(Object.entries(values).filter(([name, value]) => names.includes(name) && value !== ''));
 
-/** A field of a call's input; empty without a value. */
-export const given = (name: string, value: string | undefined): Readonly<Record<string, string>> =>
-  value === undefined || value === '' ? {} : { [name]: value };
+/** The same for a command line: `finishBy` as `--finish-by 18:30`. */
+export const flags = (values: Values, ...names: readonly string[]): readonly string[] =>
+  Object.entries(filled(values, ...names)).flatMap(([name, value]) => [
+    `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
+    value,
+  ]);

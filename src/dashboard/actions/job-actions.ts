@@ -2,7 +2,7 @@ import { formatMany } from '../../cli/format.ts';
 import { countIn, parseTaskSet } from '../../model/task-set.ts';
 import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
-import { type Action, action, type Field, given, option } from './action.ts';
+import { type Action, action, type Field, filled, flags } from './action.ts';
 
 type Ranges = Readonly<Record<string, string>>;
 
@@ -95,11 +95,10 @@ const ofCause = (job: string, { cause, step }: Cause, count: number): Chosen => 
 const chosenWords = ({ job, tasks, step, cause }: Chosen): readonly string[] => [
   job,
   ...tasks.flatMap((task) => ['--task', task]),
-  ...option('--cause', cause),
-  ...option('--step', step),
+  ...flags({ cause, step }, 'cause', 'step'),
 ];
 const chosenFields = ({ job, tasks, step, cause }: Chosen) => ({
-  ...{ job, ...given('step', step) },
+  ...{ job, ...filled({ step }, 'step') },
   ...(tasks.length > 0 && { task: tasks }),
   ...(cause !== '' && { cause: [cause] }),
 });
@@ -111,8 +110,8 @@ export function retryChosen(chosen: Chosen, label = 'Retry'): Action {
     ...{ label, name: `Retry ${name}`, operation: 'retry', preview: true },
     what: [`Retries ${formatMany(count, 'task')} that failed for good.`, SAME_PROGRAM],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
-    words: ({ canary }) => ['retry', ...chosenWords(chosen), ...option('--canary', canary)],
-    input: ({ canary }) => ({ ...chosenFields(chosen), ...given('canary', canary) }),
+    words: (values) => ['retry', ...chosenWords(chosen), ...flags(values, 'canary')],
+    input: (values) => ({ ...chosenFields(chosen), ...filled(values, 'canary') }),
     outcome: retryText,
   });
 }
@@ -179,10 +178,7 @@ export function killChosen(chosen: Chosen): Action {
       ...(task === undefined ? ['--step', step] : [task]),
       ...(mode ? ['--fail'] : []),
     ],
-    input: ({ mode }) => ({
-      ...(task === undefined ? { job, step } : { job, task }),
-      ...(mode ? { fail: true } : {}),
-    }),
+    input: ({ mode }) => ({ job, ...(task === undefined ? { step } : { task }), ...(mode ? { fail: true } : {}) }),
     outcome: ({ tasks, count, mode }, dryRun) => {
       const which = count === 0 ? '' : `: ${tasksText(tasks)}`;
       const then = mode === 'fail' ? 'failed for good' : 'run again';
@@ -231,6 +227,8 @@ export function cancel({ job }: Status): Action {
   });
 }
 
+const LIMITS = ['finishBy', 'maxCost', 'tolerate', 'maxRunning'] as const;
+
 export function adjust({ job, maxCost }: Status): Action {
   return action({
     ...{ label: 'Adjust', name: `Adjust the limits of ${job}`, operation: 'adjust' },
@@ -245,25 +243,13 @@ export function adjust({ job, maxCost }: Status): Action {
         hint: maxCost === null ? 'currently none' : `currently ${maxCost}`,
       },
       {
-        name: 'tolerate',
-        label: 'Chains that may fail for good',
-        kind: 'text',
+        ...{ name: 'tolerate', label: 'Chains that may fail for good', kind: 'text' },
         hint: 'a number, or a share such as 0.1%',
       },
       { name: 'maxRunning', label: 'Tasks running at a time', kind: 'text', hint: 'approximate' },
     ],
-    words: ({ finishBy, maxCost, tolerate, maxRunning }) => [
-      ...['adjust', job, ...option('--finish-by', finishBy), ...option('--max-cost', maxCost)],
-      ...option('--tolerate', tolerate),
-      ...option('--max-running', maxRunning),
-      ...(finishBy ? ['--tz', zone] : []),
-    ],
-    input: ({ finishBy, maxCost, tolerate, maxRunning }) => ({
-      ...{ job, ...given('finishBy', finishBy), ...given('maxCost', maxCost) },
-      ...given('tolerate', tolerate),
-      ...given('maxRunning', maxRunning),
-      ...(finishBy ? { tz: zone } : {}),
-    }),
+    words: (values) => ['adjust', job, ...flags(values, ...LIMITS), ...(values.finishBy ? ['--tz', zone] : [])],
+    input: (values) => ({ job, ...filled(values, ...LIMITS), ...(values.finishBy ? { tz: zone } : {}) }),
     outcome: ({ changed, changes }) =>
       changed ? changesText(changes) : 'Nothing changed: these limits were already set.',
   });

@@ -194,30 +194,13 @@ function workerNotices({ worker, host, state, seen }: Worker, at: number): reado
 }
 
 function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
-  const href = hashOf(['workers']);
+  const notices: Notice[] = [];
+  const say = (kind: string, tone: Tone, text: string): void =>
+    void notices.push({ key: `${kind} ${group}`, tone, href: hashOf(['workers']), text: `group ${group}${text}` });
+  if (held !== null) say('held', 'bad', ` is held: ${held.failed} boots failed`);
   const [first] = troubles;
-  return [
-    ...(held === null
-      ? []
-      : [
-          {
-            key: `held ${group}`,
-            tone: 'bad',
-            href,
-            text: `group ${group} is held: ${held.failed} boots failed`,
-          } as const,
-        ]),
-    ...(first === undefined
-      ? []
-      : [
-          {
-            key: `launches ${group}`,
-            tone: 'doubtful',
-            href,
-            text: `group ${group}: launches fail (${first.code}): ${first.message}`,
-          } as const,
-        ]),
-  ];
+  if (first !== undefined) say('launches', 'doubtful', `: launches fail (${first.code}): ${first.message}`);
+  return notices;
 }
 
 /** Dead letters need a person, as for `doctor`; but those of a closed job are its failures, already told. */
@@ -231,12 +214,8 @@ export const areDeadNews = ({ group, dead }: Queue, jobs: readonly Status[]): bo
 function queueNotices(queue: Queue, jobs: readonly Status[]): readonly Notice[] {
   if (!areDeadNews(queue, jobs)) return [];
   const { group, dead } = queue;
-  return [
-    {
-      ...{ key: `dead ${group}`, tone: 'doubtful' },
-      ...{ href: hashOf(['queues']), text: `${formatMany(dead, 'dead letter')} in group ${group}` },
-    },
-  ];
+  const text = `${formatMany(dead, 'dead letter')} in group ${group}`;
+  return [{ key: `dead ${group}`, tone: 'doubtful', href: hashOf(['queues']), text }];
 }
 
 /** A browser tab's title and icon. */

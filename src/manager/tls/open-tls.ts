@@ -255,9 +255,7 @@ function identityOf(cert: string, key: string, from: string): Identity {
     throw new BatchctlError(
       'config',
       `expected the key of the certificate ${oneLine(leaf.subject)}, found another key in ${from}`,
-      {
-        hint: 'use two files that belong together: --tls-cert F --tls-key F',
-      },
+      { hint: 'use two files that belong together: --tls-cert F --tls-key F' },
     );
   }
   return { cert, key, fingerprint: fingerprintOf(leaf.raw), expires: new Date(leaf.validTo).toISOString() };

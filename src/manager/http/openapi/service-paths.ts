@@ -162,9 +162,7 @@ export const SERVICE_SCHEMAS = {
         duty: TEXT,
         done: { ...TIME, description: 'when it last succeeded; null: not yet' },
         running: { ...TIME, description: 'start of the current run; null: not running' },
-        failing: {
-          oneOf: [{ type: 'null' }, object({ since: INSTANT, message: TEXT })],
-        },
+        failing: { oneOf: [{ type: 'null' }, object({ since: INSTANT, message: TEXT })] },
         troubles: { ...TEXTS, description: 'what its last run could not do, while the rest was done' },
       }),
     },
@@ -271,9 +269,7 @@ export const ERROR_RESPONSES = {
   },
   Failed: {
     description: `It could not be done now: ${byStatus(500, 600)}.`,
-    content: body({
-      error: { kind: 'unavailable', message: 'S3 does not respond', hint: 'batchctl doctor' },
-    }),
+    content: body({ error: { kind: 'unavailable', message: 'S3 does not respond', hint: 'batchctl doctor' } }),
   },
 };
 
