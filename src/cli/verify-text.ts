@@ -124,7 +124,7 @@ const SET = 60;
 /** What was retried, by whom, and with which changes: one line per round. */
 function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
   return rounds.map((round) => {
-    const changes = changesText(round.changed);
+    const changes = changesText(round.changed as Overrides);
     const how = changes === '' ? '' : ` with ${changes}`;
     return `round ${round.round}: ${setsText(round)} again${how}, by ${round.who} ${at(round.when, zone)}`;
   });

@@ -1,4 +1,4 @@
-import type { BatchctlError } from '../errors.ts';
+import { type BatchctlError, messageOf } from '../errors.ts';
 import { notAllowed, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
@@ -38,7 +38,6 @@ const BUCKET_NAME = 63;
 /** A resource may have 50 (EC2: CreateTags), including batchctl's own. */
 const TAGS = 40;
 
-/** Constraints between the fields of an AWS profile. */
 function checkAws({ value }: Merged): Problem[] {
   const problems: Problem[] = [];
   const { bucket, account } = value;
@@ -161,7 +160,7 @@ export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
   const document = readYaml(found.text);
   const problems: Problem[] = [...document.problems];
   if (problems.length === 0 && failure !== null) {
-    const why = failure instanceof Error ? failure.message : String(failure);
+    const why = messageOf(failure);
     problems.push({ path: [], at: positionIn(found.text, why), message: `not JSON: ${why}` });
   }
   if (document.value !== undefined || problems.length === 0) {

@@ -1,6 +1,6 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BatchctlError, hasCode, isOurs } from '../errors.ts';
+import { BatchctlError, hasCode, isOurs, messageOf } from '../errors.ts';
 import { isPlain, type Plain } from './merge.ts';
 
 export interface FoundFile {
@@ -14,7 +14,6 @@ interface FindOptions {
   readonly variable: string | undefined;
   readonly cwd: string;
   readonly home: string;
-  /** The system-wide file. */
   readonly etc: string;
 }
 
@@ -72,19 +71,14 @@ function readOwn(path: string): string {
     throw new BatchctlError(
       'config',
       `the configuration ${path} ${why}, and is not used automatically, as it could run programs`,
-      {
-        hint: `if you trust it, use --config ${path}, or BATCHCTL_CONFIG=${path}`,
-      },
+      { hint: `if you trust it, use --config ${path}, or BATCHCTL_CONFIG=${path}` },
     );
   } finally {
     closeSync(file);
   }
 }
 
-/**
- * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
- * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
- */
+/** Null: nothing. Root and this user may own it; a group may write if it is likely the user's own. */
 export function strangerTo(
   { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
   user: number | null,
@@ -105,7 +99,7 @@ function readIfThere(path: string, read: (path: string) => string): string | nul
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
     if (isOurs(error)) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
       hint: 'make it readable, or use another one with --config',
       cause: error,

@@ -3,7 +3,6 @@ import { type Backend, CONFIG_TABLE } from './table.ts';
 export type Plain = Readonly<Record<string, unknown>>;
 type Mutable = Record<string, unknown>;
 
-/** Values from one source, and its name. */
 export interface Layer {
   /** As text: `--tz`, `AWS_REGION`, `/etc/batchctl/config.json (prod)`, `default`. */
   readonly origin: string;
@@ -25,10 +24,7 @@ export const keyPath = (key: string): string[] => key.split(SEPARATOR);
 export const isPlain = (value: unknown): value is Plain =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/**
- * Merges layers, in ascending precedence. Maps merge by field, lists and plain values replace; null removes a value of
- * a lower layer; a ledger of another kind replaces the whole ledger.
- */
+/** Ascending. Maps merge, lists and values replace, null removes; a ledger of another kind replaces all of it. */
 export function mergeLayers(layers: readonly Layer[]): Merged {
   const value: Mutable = {};
   const origins = new Map<string, Layer>();

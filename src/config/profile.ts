@@ -22,7 +22,6 @@ export interface LocalProfile extends ProfileBase {
   readonly groups: Readonly<Record<string, CommandSettings>>;
   /** Patterns of `env:` and `file:` references that jobs may use; null: any that their commands can read anyway. */
   readonly allowSecrets: readonly string[] | null;
-  /** Buckets with Requester Pays. */
   readonly requesterPays: readonly string[];
   readonly notify: readonly Notification[];
 }
@@ -44,7 +43,6 @@ export interface AwsProfile extends ProfileBase {
   readonly groups: Readonly<Record<string, AwsGroup>>;
   /** Patterns of the `env:` and `file:` references that jobs may use. */
   readonly allowSecrets: readonly string[];
-  /** Buckets with Requester Pays. */
   readonly requesterPays: readonly string[];
   readonly network: {
     readonly subnets: readonly string[];
@@ -83,7 +81,6 @@ export type AwsLedger =
     }
   | { readonly kind: 'mysql'; readonly url: string; readonly passwordEnv: string | null; readonly ca: string | null };
 
-/** Variables for a group's commands besides their step's own. */
 export interface CommandSettings {
   readonly env: Readonly<Record<string, string>>;
   readonly secrets: Readonly<Record<string, string>>;

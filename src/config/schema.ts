@@ -65,10 +65,7 @@ function isZone(zone: string): boolean {
   }
 }
 
-const shared = {
-  tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
-  protect: yesOrNo(),
-};
+const shared = { tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }), protect: yesOrNo() };
 
 const allowSecrets = () =>
   listOf(
@@ -275,10 +272,7 @@ export function configJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });
   schema.title = 'batchctl configuration';
   describeField(schema, ['$schema'], { description: 'this schema, for editors' });
-  describeField(schema, ['profile'], {
-    description: 'the profile to use if none is selected',
-    default: 'local',
-  });
+  describeField(schema, ['profile'], { description: 'the profile to use if none is selected', default: 'local' });
   describeField(schema, ['profiles'], { description: 'profiles for --profile; local always exists' });
   const variants = schemasAt(schema, ['profiles', '*']).filter((variant) => variant.properties !== undefined);
   for (const [index, variant] of variants.entries()) {

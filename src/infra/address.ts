@@ -1,7 +1,7 @@
 import type { Address } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { asked, ec2, type GridPlace, ifKnown } from './asked.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { ec2Tags, groupTags, tagDifferences, tagsOfEc2 } from './tags.ts';
 
@@ -10,10 +10,7 @@ export const addressTags = (profile: AwsProfile): Readonly<Record<string, string
   ...groupTags(profile, MANAGER_GROUP),
 });
 
-/**
- * The manager's Elastic IP. Its instance takes it at boot, so that a replacement is reached at the same address. The
- * address has no name, only tags; one without the stack's tag is never touched.
- */
+/** Taken by the manager's instance at boot, so that a replacement has the same address. Known by its tags. */
 export class AddressResource implements Resource {
   readonly part = 'manager';
   readonly kind = 'address';
@@ -46,7 +43,7 @@ export class AddressResource implements Resource {
     if (address === undefined) {
       const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
       await this.#asked('allocate', 'AllocateAddress', async () => {
-        const [sdk, client] = await this.#ec2();
+        const [sdk, client] = await ec2(this.#place);
         const made = await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
         this.#made = made.AllocationId ?? null;
       });
@@ -55,7 +52,7 @@ export class AddressResource implements Resource {
     for (const each of spare) await this.#release(each);
     if (tagDifferences(tagsOfEc2(address.Tags), this.#tags()).length === 0) return;
     await this.#asked('tag', 'CreateTags', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       await client.send(new sdk.CreateTagsCommand({ Resources: [address.AllocationId ?? ''], Tags }));
     });
   }
@@ -75,13 +72,13 @@ export class AddressResource implements Resource {
   async #release({ AllocationId, AssociationId }: Address): Promise<void> {
     if (AssociationId !== undefined && AssociationId !== '') {
       await this.#asked('take from its instance', 'DisassociateAddress', async () => {
-        const [sdk, client] = await this.#ec2();
+        const [sdk, client] = await ec2(this.#place);
         const answer = client.send(new sdk.DisassociateAddressCommand({ AssociationId }));
         await ifKnown(answer, 'InvalidAssociationID.NotFound');
       });
     }
     await this.#asked('release', 'ReleaseAddress', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       await ifKnown(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
     });
   }
@@ -89,7 +86,7 @@ export class AddressResource implements Resource {
   /** All addresses of the stack, the one in use first. */
   async #find(): Promise<readonly Address[]> {
     return this.#asked('look at', 'DescribeAddresses', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const Filters = [
         { Name: `tag:${STACK_TAG}`, Values: [this.#place.profile.stack] },
         { Name: `tag:${GROUP_TAG}`, Values: [MANAGER_GROUP] },
@@ -107,9 +104,5 @@ export class AddressResource implements Resource {
   #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const what = `${verb} the Elastic IP of ${this.name}`;
     return asked(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
-  }
-
-  #ec2() {
-    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
 }

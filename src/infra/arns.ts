@@ -107,10 +107,7 @@ export class Arns {
   }
 }
 
-/**
- * Escapes text that stands for itself in an ARN or a policy's pattern (IAM: policy variables, special characters). A
- * policy can't contain characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
- */
+/** Literal in an ARN or pattern (IAM: policy variables). Above U+00FF it becomes `?` (IAM: PutRolePolicy). */
 export const literal = (text: string): string => beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
 
 export const beyondLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');

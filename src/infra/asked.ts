@@ -26,6 +26,22 @@ export async function asked<T>(
   }
 }
 
+/** The SDK and a client, loaded when they are first needed. */
+export const ec2 = ({ clients }: Pick<GridPlace, 'clients'>) =>
+  Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
+export const autoScaling = ({ clients }: Pick<GridPlace, 'clients'>) =>
+  Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);
+
+/** What all pages of a list hold. */
+export async function onPages<Page, T>(
+  pages: AsyncIterable<Page>,
+  of: (page: Page) => readonly T[] | undefined,
+): Promise<readonly T[]> {
+  const found: T[] = [];
+  for await (const page of pages) found.push(...(of(page) ?? []));
+  return found;
+}
+
 /** Null if the resource doesn't exist, which EC2 reports by an error of one of these names. */
 export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
   try {

@@ -3,7 +3,6 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { ifSet, statusOf } from '../adapters/aws/errors.ts';
 import type { Lack } from './resource.ts';
 
-/** What a bucket's settings depend on. */
 export interface BucketFacts {
   readonly sdk: typeof sdk;
   readonly client: S3Client;
@@ -42,7 +41,6 @@ export function encryptionOf(kmsKey: string | null) {
   return { Rules: [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: kmsKey !== null }] };
 }
 
-/** The lifecycle rule that removes unfinished uploads. */
 export const unfinishedUploads = (prefix: string) =>
   ({
     ID: RULE,

@@ -8,7 +8,6 @@ const CHECK_STACK = /^batchctl-check-[a-z2-7]{8}$/;
 export const CHECK_GROUP = 'default';
 /** Bytes: enough for Amazon Linux, Node and the worker. */
 const DISK = 16e9;
-/** Concurrent tasks on its instance. */
 const SLOTS = 2;
 
 /**
@@ -76,7 +75,6 @@ export function checkCost(instance: string, hour: number | null): CheckCost {
   };
 }
 
-/** AWS CLI commands with which a person has AWS FIS interrupt the check's instance. */
 interface FaultCommands {
   /** A role for FIS, and an experiment that finds the instance by its stack's tag: it need not exist yet. */
   readonly prepare: readonly string[];

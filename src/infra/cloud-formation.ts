@@ -36,10 +36,8 @@ export interface TemplateResource {
   readonly Properties: Readonly<Record<string, unknown>>;
 }
 
-/** EC2's facts about a profile's machines. */
 export interface TemplateFacts {
   readonly vpc: string;
-  /** By group. */
   readonly machines: ReadonlyMap<string, MachineFacts>;
 }
 
@@ -49,7 +47,6 @@ export interface MachineFacts {
   readonly subnets: readonly string[];
 }
 
-/** Looks up what a template of a part, or of all parts, names. */
 export async function templateFacts(profile: AwsProfile, facts: GridFacts, only: Part | null): Promise<TemplateFacts> {
   const wanted = machinesOf(profile).filter(({ part }) => only === null || only === part);
   const machines = wanted.map(async ({ group, where, instances, ami, disk }) => {
@@ -203,7 +200,6 @@ function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[]
   ];
 }
 
-/** Security group, launch templates and Auto Scaling groups of the workers, or of the manager with its address. */
 function machinePart(
   part: 'grid' | 'manager',
   profile: AwsProfile,
@@ -378,7 +374,6 @@ export function requireTemplateSize(bytes: number): void {
   });
 }
 
-/** The command that deploys a template of this size, and notes about it. */
 export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
   // Each part has its own CloudFormation stack: deployed as another part's, it would remove the resources that it
   // doesn't name.

@@ -4,7 +4,7 @@ import { BatchctlError, isKind, isOurs } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { BOUNDS_TAG, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration } from '../lib/units.ts';
-import { asked, ifKnown, lookUntil } from './asked.ts';
+import { asked, autoScaling, ifKnown, lookUntil } from './asked.ts';
 import { type InventoryPlace, type Item, instances, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
 import type { Left, Removal, Resource } from './resource.ts';
@@ -25,7 +25,6 @@ export interface DownOptions {
   readonly signal: AbortSignal;
 }
 
-/** The outcome for one resource. */
 export interface Gone {
   readonly kind: Item['kind'];
   readonly name: string;
@@ -41,13 +40,11 @@ export interface Failed {
   readonly error: BatchctlError;
 }
 
-/** The outcome for all that was to be removed, and the failures behind what is left. */
 export interface TakenDown {
   readonly gone: readonly Gone[];
   readonly failed: readonly Failed[];
 }
 
-/** Groups deleted at a time. */
 const AT_ONCE = 4;
 /** The longest that ended instances may take to terminate, milliseconds: they hold their security group. */
 const ENDING_MS = 600_000;
@@ -288,10 +285,7 @@ function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]):
   return former.map(({ name }) => new DomainsResource([name], clients));
 }
 
-/**
- * The profile as it may once have been: with the groups that still have resources, a manager, and roles and security
- * groups of its own. Missing ones need no removal, and other owners' ones stay.
- */
+/** As it may once have been: with groups that still have resources, a manager, own roles and security groups. */
 function widened(profile: AwsProfile, items: readonly Item[], only: string | null): AwsProfile {
   const known = (name: string): boolean => name in profile.groups || items.some(({ group }) => group === name);
   const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
@@ -342,10 +336,7 @@ interface DrainOptions {
   readonly signal: AbortSignal;
 }
 
-/**
- * Sets groups to zero for good: no launches, no minimum. Then releases their instances, which drain by their hook, and
- * waits until none is left. Returns how many remain after `timeoutMs`. Throws when the signal aborts.
- */
+/** No launches, no minimum; then releases instances, which drain. Returns how many remain after `timeoutMs`. */
 async function drainGroups(options: DrainOptions): Promise<number> {
   const { place, groups, timeoutMs, progress, onFailure, signal } = options;
   const closed = new Set<string>();
@@ -436,6 +427,3 @@ const doing = (verb: string, name: string, action: string) => ({
   action: `autoscaling:${action}`,
   resource: `autoScalingGroup:*:autoScalingGroupName/${name}`,
 });
-
-const autoScaling = ({ clients }: InventoryPlace) =>
-  Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);

@@ -6,7 +6,6 @@ import { BatchctlError } from '../errors.ts';
 import type { Left } from './resource.ts';
 import { whose } from './tags.ts';
 
-/** Requests to IAM about one role or instance profile, with their errors translated. */
 export class Iam {
   readonly #clients: AwsClients;
   readonly #kind: 'role' | 'profile';

@@ -3,7 +3,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { isOurs } from '../errors.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { wait } from '../lib/wait.ts';
-import { asked } from './asked.ts';
+import { asked, autoScaling, ec2, onPages } from './asked.ts';
 import { BucketResource } from './bucket.ts';
 import { Iam } from './iam.ts';
 import { domainsOf, domainsThere } from './ledger.ts';
@@ -18,7 +18,6 @@ export interface Item {
   readonly name: string;
   /** Its worker group; null if it belongs to the whole stack, or nothing tells. */
   readonly group: string | null;
-  /** Whether AWS charges for it. */
   readonly costs: boolean;
 }
 
@@ -94,10 +93,7 @@ function goneAlready(error: unknown): { readonly Tags?: Record<string, string> }
   throw error;
 }
 
-/**
- * Includes those of an earlier ledger of the profile. If the profile uses no SimpleDB now, the region may have none or
- * the caller no right to ask: that isn't an error, and isn't waited for.
- */
+/** Also an earlier ledger's. Without SimpleDB now, a missing region or right is no error, nor waited for. */
 async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
   const there = domainsThere(profile, clients);
   const names = domainsOf(profile).length > 0 ? await there : await ifAnswered(there);
@@ -123,7 +119,6 @@ const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
 
 type Tags = Parameters<typeof tagsOfEc2>[0];
 
-/** Resources in EC2 and Auto Scaling with the stack's tag. */
 async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
   const looks = [groups(place), instances(place), volumes(place), interfaces(place), addresses(place)];
   const all = [...looks, templates(place), securityGroups(place)];
@@ -150,15 +145,11 @@ const byTag = ({ profile: { stack } }: InventoryPlace) => ({ Name: `tag:${STACK_
 async function groups(place: InventoryPlace): Promise<readonly Item[]> {
   const doing = ask('autoscaling:DescribeAutoScalingGroups', 'Auto Scaling groups');
   return asked(place, doing, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), place.clients.autoScaling()]);
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [byTag(place)] })) {
-      for (const { AutoScalingGroupName = '', Tags } of page.AutoScalingGroups ?? []) {
-        // It costs what its instances cost, and keeps starting them while it exists.
-        found.push(itemOf(place, 'group', AutoScalingGroupName, Tags, true));
-      }
-    }
-    return found;
+    const [sdk, client] = await autoScaling(place);
+    const pages = sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [byTag(place)] });
+    const all = await onPages(pages, (page) => page.AutoScalingGroups);
+    // It costs what its instances cost, and keeps starting them while it exists.
+    return all.map(({ AutoScalingGroupName = '', Tags }) => itemOf(place, 'group', AutoScalingGroupName, Tags, true));
   });
 }
 
@@ -167,38 +158,29 @@ export async function instances(place: InventoryPlace): Promise<readonly Item[]>
   return asked(place, ask('ec2:DescribeInstances', 'instances'), async () => {
     const [sdk, client] = await ec2(place);
     const Filters = [byTag(place), { Name: 'instance-state-name', Values: ALIVE }];
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeInstances({ client }, { Filters })) {
-      for (const { InstanceId = '', Tags } of (page.Reservations ?? []).flatMap(({ Instances = [] }) => Instances)) {
-        found.push(itemOf(place, 'instance', InstanceId, Tags, true));
-      }
-    }
-    return found;
+    const pages = sdk.paginateDescribeInstances({ client }, { Filters });
+    const all = await onPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
+    return all.map(({ InstanceId = '', Tags }) => itemOf(place, 'instance', InstanceId, Tags, true));
   });
 }
 
 async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeVolumes', 'volumes'), async () => {
     const [sdk, client] = await ec2(place);
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] })) {
-      for (const { VolumeId = '', Tags } of page.Volumes ?? [])
-        found.push(itemOf(place, 'volume', VolumeId, Tags, true));
-    }
-    return found;
+    const pages = sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] });
+    const all = await onPages(pages, (page) => page.Volumes);
+    return all.map(({ VolumeId = '', Tags }) => itemOf(place, 'volume', VolumeId, Tags, true));
   });
 }
 
 async function interfaces(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeNetworkInterfaces', 'network interfaces'), async () => {
     const [sdk, client] = await ec2(place);
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [byTag(place)] })) {
-      for (const { NetworkInterfaceId = '', TagSet } of page.NetworkInterfaces ?? []) {
-        found.push(itemOf(place, 'networkInterface', NetworkInterfaceId, TagSet, false));
-      }
-    }
-    return found;
+    const pages = sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [byTag(place)] });
+    const all = await onPages(pages, (page) => page.NetworkInterfaces);
+    return all.map(({ NetworkInterfaceId = '', TagSet }) =>
+      itemOf(place, 'networkInterface', NetworkInterfaceId, TagSet, false),
+    );
   });
 }
 
@@ -214,32 +196,24 @@ async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
 async function templates(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeLaunchTemplates', 'launch templates'), async () => {
     const [sdk, client] = await ec2(place);
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [byTag(place)] })) {
-      for (const { LaunchTemplateName = '', Tags } of page.LaunchTemplates ?? []) {
-        found.push(itemOf(place, 'launchTemplate', LaunchTemplateName, Tags, false));
-      }
-    }
-    return found;
+    const pages = sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [byTag(place)] });
+    const all = await onPages(pages, (page) => page.LaunchTemplates);
+    return all.map(({ LaunchTemplateName = '', Tags }) =>
+      itemOf(place, 'launchTemplate', LaunchTemplateName, Tags, false),
+    );
   });
 }
 
 async function securityGroups(place: InventoryPlace): Promise<readonly Item[]> {
   return asked(place, ask('ec2:DescribeSecurityGroups', 'security groups'), async () => {
     const [sdk, client] = await ec2(place);
-    const found: Item[] = [];
-    for await (const page of sdk.paginateDescribeSecurityGroups({ client }, { Filters: [byTag(place)] })) {
-      for (const { GroupName = '', Tags } of page.SecurityGroups ?? []) {
-        found.push(itemOf(place, 'securityGroup', GroupName, Tags, false));
-      }
-    }
-    return found;
+    const pages = sdk.paginateDescribeSecurityGroups({ client }, { Filters: [byTag(place)] });
+    const all = await onPages(pages, (page) => page.SecurityGroups);
+    return all.map(({ GroupName = '', Tags }) => itemOf(place, 'securityGroup', GroupName, Tags, false));
   });
 }
 
 const ask = (action: string, what: string) => ({ what: `find ${what} of the stack`, action, resource: '*' });
-
-const ec2 = ({ clients }: InventoryPlace) => Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
 
 /** Resources in IAM with the stack's names and tag. IAM can't be searched by tags, and charges for nothing. */
 async function iamInventory(place: InventoryPlace): Promise<readonly Item[]> {

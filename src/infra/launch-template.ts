@@ -9,7 +9,7 @@ import type {
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
+import { asked, ec2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
 import type { MachineTypes, TypeFacts } from './machine-types.ts';
 import { type ImageFacts, type Images, volumeSize } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
@@ -42,10 +42,7 @@ export interface TemplateParts {
   readonly images: Images;
 }
 
-/**
- * What a group's instances consist of. A change makes a new version, and the group names a version's number, so that
- * running instances, and those started in the meantime, stay as they were.
- */
+/** A change makes a new version, which the group names by number: running instances stay as they were. */
 export class LaunchTemplateResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'launchTemplate';
@@ -81,9 +78,7 @@ export class LaunchTemplateResource implements Resource {
       throw new BatchctlError(
         'notFound',
         `the launch template ${this.name} needs a security group and an address first`,
-        {
-          hint: 'batchctl infra up creates them first',
-        },
+        { hint: 'batchctl infra up creates them first' },
       );
     }
     const template = (await this.#find()) ?? (await this.#create(wanted));
@@ -93,7 +88,7 @@ export class LaunchTemplateResource implements Resource {
     if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
     if (tags.length === 0) return;
     await this.#asked('tag', 'CreateTags', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const Resources = [template.LaunchTemplateId ?? ''];
       await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(this.#tags()) }));
     });
@@ -106,7 +101,7 @@ export class LaunchTemplateResource implements Resource {
     const owner = tagsOfEc2(template.Tags)[STACK_TAG];
     if (owner !== this.#place.profile.stack) return { why: whose(owner) };
     await this.#asked('remove', 'DeleteLaunchTemplate', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
       await ifKnown(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
     });
@@ -129,7 +124,7 @@ export class LaunchTemplateResource implements Resource {
     if (template === null || (template.LatestVersionNumber ?? 1) <= VERSIONS_KEPT + 1) return;
     const LaunchTemplateId = template.LaunchTemplateId ?? '';
     await this.#asked('delete old versions of', 'DeleteLaunchTemplateVersions', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const MaxVersion = String((template.LatestVersionNumber ?? 1) - VERSIONS_KEPT);
       const old: string[] = [];
       const pages = sdk.paginateDescribeLaunchTemplateVersions({ client }, { LaunchTemplateId, MaxVersion });
@@ -175,7 +170,7 @@ export class LaunchTemplateResource implements Resource {
   /** Null once it is created; the existing one if another `up` was faster. */
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
     return this.#asked('make', 'CreateLaunchTemplate', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
       const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
@@ -187,7 +182,7 @@ export class LaunchTemplateResource implements Resource {
 
   async #addVersion(template: LaunchTemplate, LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
     await this.#asked('change', 'CreateLaunchTemplateVersion', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const asked = { LaunchTemplateId: template.LaunchTemplateId, LaunchTemplateData };
       const { LaunchTemplateVersion: made } = await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
       this.#made = { id: template.LaunchTemplateId ?? '', version: made?.VersionNumber ?? 1 };
@@ -196,7 +191,7 @@ export class LaunchTemplateResource implements Resource {
 
   async #version({ LaunchTemplateId, LatestVersionNumber }: LaunchTemplate): Promise<LaunchTemplateVersion> {
     return this.#asked('look at', 'DescribeLaunchTemplateVersions', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const Versions = [String(LatestVersionNumber ?? 1)];
       const asked = new sdk.DescribeLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions });
       const answer = await onceSettled(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
@@ -214,7 +209,7 @@ export class LaunchTemplateResource implements Resource {
 
   async #find(): Promise<LaunchTemplate | null> {
     return this.#asked('look at', 'DescribeLaunchTemplates', async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const answer = client.send(new sdk.DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [this.name] }));
       const found = await ifKnown(answer, 'InvalidLaunchTemplateName.NotFoundException');
       return found?.LaunchTemplates?.[0] ?? null;
@@ -224,10 +219,6 @@ export class LaunchTemplateResource implements Resource {
   #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const what = `${verb} the launch template ${this.name}`;
     return asked(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
-  }
-
-  #ec2() {
-    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
 }
 
@@ -251,7 +242,6 @@ interface Launch {
   readonly boot: Boot;
 }
 
-/** A launch template in the form in which it is created. */
 export function templateRequest(name: string, data: RequestLaunchTemplateData, tags: Readonly<Record<string, string>>) {
   const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: ec2Tags(tags) }];
   return {
@@ -261,7 +251,6 @@ export function templateRequest(name: string, data: RequestLaunchTemplateData, t
   } satisfies CreateLaunchTemplateCommandInput;
 }
 
-/** The data in EC2's form. */
 export function templateData(launch: Launch, profile: AwsProfile): RequestLaunchTemplateData {
   const { image, types, boot } = launch;
   const tags = instanceTags(launch, profile);

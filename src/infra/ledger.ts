@@ -60,10 +60,7 @@ export function domainsOf({ stack, ledger }: Pick<AwsProfile, 'stack' | 'ledger'
   return Array.from({ length: count }, (_, n) => domainName(stack, n));
 }
 
-/**
- * The existing domains with a name of the stack's, in order. A domain that the profile doesn't name may still be
- * someone else's: it is left out if it contains an item that no ledger put there.
- */
+/** In order. One that the profile doesn't name counts only if its items are a ledger's. */
 export async function domainsThere(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
   const client = simpleDb(clients, domainsOf(profile).length > 0 ? undefined : PROBES);
   const own = new Set(domainsOf(profile));
@@ -90,7 +87,6 @@ export interface SqlTables {
   drop(): Promise<Left | null>;
 }
 
-/** The ledger's tables, in a database that the profile names by URL. */
 export class TablesResource implements Resource {
   readonly part = 'data';
   readonly kind = 'tables';

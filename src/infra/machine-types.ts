@@ -1,11 +1,10 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { MadeOnce, once } from '../lib/once.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { asked, ec2, type GridPlace, ifKnown, onPages } from './asked.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
 
-/** What a group's instance types have in common. */
 export interface TypeFacts {
   readonly architecture: Architecture;
   /** Whether each of them can have dedicated bandwidth to its volumes. */
@@ -54,14 +53,10 @@ export class MachineTypes {
   async #lookUp(types: readonly string[]): Promise<readonly InstanceTypeInfo[]> {
     const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
     return asked(this.#place, doing, async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       // By a filter: when types are named directly, the error about an unknown one may not say which it is.
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
-      const found: InstanceTypeInfo[] = [];
-      for await (const page of sdk.paginateDescribeInstanceTypes({ client }, { Filters })) {
-        found.push(...(page.InstanceTypes ?? []));
-      }
-      return found;
+      return onPages(sdk.paginateDescribeInstanceTypes({ client }, { Filters }), (page) => page.InstanceTypes);
     });
   }
 
@@ -71,7 +66,7 @@ export class MachineTypes {
     if (manager !== null) types.add(manager.instance);
     const action = 'ec2:DescribeInstanceTypeOfferings';
     return asked(this.#place, { what: 'find the zones of instance types', action, resource: '*' }, async () => {
-      const [sdk, client] = await this.#ec2();
+      const [sdk, client] = await ec2(this.#place);
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
       const LocationType = 'availability-zone';
       const zones = new Map<string, Set<string>>([...types].map((type) => [type, new Set()]));
@@ -82,10 +77,6 @@ export class MachineTypes {
       }
       return zones;
     });
-  }
-
-  #ec2() {
-    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
 }
 
@@ -140,7 +131,7 @@ export class Images {
     const id = parameter === null ? said : await this.#parameter(where, parameter);
     const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
     const image = await asked(this.#place, doing, async () => {
-      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
+      const [sdk, client] = await ec2(this.#place);
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
       const known = await ifKnown(
         answer,
@@ -155,9 +146,7 @@ export class Images {
       throw new BatchctlError(
         'config',
         `${where}.ami: image ${id} does not exist in ${region}, or is not shared with you`,
-        {
-          hint: `set ${where}.ami to an image of ${region}, or omit it for Amazon Linux 2023`,
-        },
+        { hint: `set ${where}.ami to an image of ${region}, or omit it for Amazon Linux 2023` },
       );
     }
     if (image.Architecture !== architecture) {

@@ -1,7 +1,7 @@
 import type { Subnet } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { once } from '../lib/once.ts';
-import { asked, type GridPlace } from './asked.ts';
+import { asked, ec2, type GridPlace } from './asked.ts';
 
 export interface SubnetFacts {
   readonly id: string;
@@ -10,7 +10,6 @@ export interface SubnetFacts {
   readonly cidr: string;
 }
 
-/** The subnets of instances, and their VPC. */
 export interface NetworkFacts {
   readonly vpc: string;
   readonly subnets: readonly SubnetFacts[];
@@ -36,7 +35,7 @@ export class Network {
   }
 
   async #named(ids: readonly string[]): Promise<NetworkFacts> {
-    const [sdk, client] = await this.#ec2();
+    const [sdk, client] = await ec2(this.#place);
     // By a filter: when subnets are named directly, a missing one hides which others exist.
     const filter = { Name: 'subnet-id', Values: [...new Set(ids)] };
     const { Subnets = [] } = await client.send(new sdk.DescribeSubnetsCommand({ Filters: [filter] }));
@@ -58,7 +57,7 @@ export class Network {
   }
 
   async #defaults(): Promise<NetworkFacts> {
-    const [sdk, client] = await this.#ec2();
+    const [sdk, client] = await ec2(this.#place);
     const { region } = this.#place.profile;
     const isDefault = { Filters: [{ Name: 'is-default', Values: ['true'] }] };
     const [{ VpcId } = {}] = (await client.send(new sdk.DescribeVpcsCommand(isDefault))).Vpcs ?? [];
@@ -78,10 +77,6 @@ export class Network {
       });
     }
     return { ...factsOf(Subnets), named: false };
-  }
-
-  #ec2() {
-    return Promise.all([import('@aws-sdk/client-ec2'), this.#place.clients.ec2()]);
   }
 }
 

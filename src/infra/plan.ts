@@ -13,7 +13,6 @@ export interface Step {
   readonly name: string;
   readonly action: 'create' | 'change' | 'open' | 'keep';
   readonly changes: readonly string[];
-  /** Deviations from the configuration that a person chose, which are kept. */
   readonly notes: readonly string[];
   /** What a resource of another owner lacks: a person must fix it. */
   readonly lacks: readonly Lack[];
@@ -30,10 +29,7 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
-/**
- * Looks at everything, or at one part, in parallel, and validates what is to be made; makes nothing. Throws `config`
- * with all failures; else the first error in the order of the resources, after all have been looked at.
- */
+/** In parallel; makes nothing. Throws `config` with all failures, else the first error in the resources' order. */
 export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
   // Releases belong to the grid: a manager alone gets the current one.
   const resources = resourcesOf(stack, only, only === 'manager' ? 'inForce' : 'wanted');

@@ -16,7 +16,6 @@ import {
 
 /** A bucket's settings by their names in IAM's actions. */
 const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
-/** Actions to inspect a given profile's role, and the stack's own. */
 const LOOK_AT_ROLE = ['iam:GetRolePolicy', 'iam:ListRolePolicies', 'iam:ListAttachedRolePolicies'];
 const MAKE_ROLE = ['iam:UpdateAssumeRolePolicy', 'iam:TagRole'];
 /** Actions that are allowed only with the permissions boundary (IAM: permissions boundaries, delegating). */
@@ -25,10 +24,7 @@ const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:Delete
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
-/**
- * The actions of `infra plan`, `up`, `status`, `release` and `down`. `release --roll` also needs an operator's rights:
- * it reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
- */
+/** For `infra plan`, `up`, `status`, `release` and `down`; `release --roll` needs an operator's rights too. */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],
@@ -212,9 +208,7 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
       'TagInstances',
       ['ec2:CreateTags'],
       INSTANCE.map((of) => arns.ec2(of)),
-      {
-        StringEquals: { 'ec2:CreateAction': ['RunInstances'] },
-      },
+      { StringEquals: { 'ec2:CreateAction': ['RunInstances'] } },
     ),
     ...images(profile, arns),
   ];

@@ -2,7 +2,6 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { type Arns, beyondLatin, literal } from './arns.ts';
 
-/** An IAM policy document, with the few forms of statement that this project uses. */
 export interface PolicyDocument {
   readonly Version: '2012-10-17';
   readonly Statement: readonly Statement[];
@@ -31,7 +30,6 @@ export const equals = (key: string, ...values: readonly string[]): NonNullable<S
   StringEquals: { [key]: values },
 });
 
-/** A document of the statements that have resources. */
 export function policyOf(statements: readonly Statement[]): PolicyDocument {
   return {
     Version: '2012-10-17',
@@ -89,7 +87,6 @@ const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:Bat
 /** EC2's service principal: in China's regions with another suffix (IAM: service principals in China). */
 export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 
-/** Existing resources with the stack's own tag. */
 export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
 /** Not the resources of another stack. A resource that was just created and has no tag yet is included. */
 export const ofNoOther = ({ stack }: AwsProfile) => ({
@@ -148,10 +145,7 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
   ];
 }
 
-/**
- * To list, and to learn that an object doesn't exist: without that right S3 answers 403 for a missing object. The
- * request for the object has no prefix, hence IfExists.
- */
+/** Listing also tells missing objects from denied ones; that request has no prefix, hence IfExists. */
 function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
   return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
 }
@@ -190,7 +184,6 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
 /** Listings: which buckets, below which prefixes. */
 type Listed = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
 
-/** Statements that allow exactly these listings. */
 const listed = (sid: string, actions: readonly string[], lists: Listed): readonly Statement[] =>
   lists.map(({ buckets, prefixes }, at) => allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, below(prefixes)));
 

@@ -19,7 +19,6 @@ export interface QueuePlan {
   readonly group: string;
   /** The name of its dead-letter queue; null if it is one itself. */
   readonly dead: string | null;
-  /** Its attributes, given the ARN of its dead-letter queue. */
   readonly attributes: (deadArn: string) => QueueAttributes;
 }
 
@@ -145,7 +144,6 @@ export class QueueResource implements Resource {
     return this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead));
   }
 
-  /** The queue's ARN, or the one that it will have. */
   async #arnOf(name: string): Promise<string> {
     const url = await this.#url(name);
     if (url === null) return new Arns(this.#profile).queue(name);

@@ -12,7 +12,6 @@ import type { BootRelease } from './user-data.ts';
 export interface GroupToPoint {
   readonly group: string;
   readonly state: 'absent' | 'toPoint' | 'points';
-  /** The changes, for people. */
   readonly changes: readonly string[];
 }
 

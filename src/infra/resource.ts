@@ -2,7 +2,6 @@
 export const PARTS = ['data', 'iam', 'grid', 'manager'] as const;
 export type Part = (typeof PARTS)[number];
 
-/** The result of a look at a resource. */
 export type Found =
   | { readonly state: 'absent' }
   /** `notes`: deviations from the configuration that a person chose, which are kept. */
@@ -14,13 +13,11 @@ export type Found =
   /** Can't be known before it is opened. */
   | { readonly state: 'unknown' };
 
-/** A look at a resource that exists and is the stack's own. */
 export const foundWith = (differences: readonly string[]): Found =>
   differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
 
 export interface Lack {
   readonly what: string;
-  /** A command line that fixes it. */
   readonly mend: string;
 }
 

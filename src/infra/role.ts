@@ -13,7 +13,6 @@ import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
 
 /** Characters of all inline policies of a role, without white space (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
-/** The name of its inline policy. */
 const POLICY = 'batchctl';
 
 interface RolePlan {

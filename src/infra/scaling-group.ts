@@ -2,7 +2,7 @@ import type * as sdk from '@aws-sdk/client-auto-scaling';
 import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown, onceSettled } from './asked.ts';
+import { asked, autoScaling, type GridPlace, ifKnown, onceSettled } from './asked.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
 import type { Found, Left, Removal, Resource } from './resource.ts';
 import {
@@ -297,10 +297,7 @@ class GroupAccess {
     const resource = `autoScalingGroup:*:autoScalingGroupName/${this.#name}`;
     const doing = { what: `${verb} the Auto Scaling group ${this.#name}`, action: `autoscaling:${action}`, resource };
     return asked(this.#place, doing, async () => {
-      const [commands, client] = await Promise.all([
-        import('@aws-sdk/client-auto-scaling'),
-        this.#place.clients.autoScaling(),
-      ]);
+      const [commands, client] = await autoScaling(this.#place);
       return work(commands, client);
     });
   }
@@ -311,7 +308,6 @@ const isGoing = ({ Status }: AutoScalingGroup): boolean => Status !== undefined 
 
 const hasMetrics = ({ EnabledMetrics = [] }: AutoScalingGroup): boolean => EnabledMetrics.length > 0;
 
-/** The current on-demand base, and a note about it. */
 interface BaseInForce {
   readonly base: number;
   /** Reported, and not changed; null if it is as configured. */

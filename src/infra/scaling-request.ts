@@ -138,10 +138,7 @@ export function rebalances({ SuspendedProcesses = [] }: AutoScalingGroup): boole
   return !SuspendedProcesses.some(({ ProcessName }) => ProcessName === OURS_SUSPENDED);
 }
 
-export const suspendRebalance = (name: string) => ({
-  AutoScalingGroupName: name,
-  ScalingProcesses: [OURS_SUSPENDED],
-});
+export const suspendRebalance = (name: string) => ({ AutoScalingGroupName: name, ScalingProcesses: [OURS_SUSPENDED] });
 
 export const suspendedByOthers = ({ SuspendedProcesses = [] }: AutoScalingGroup): readonly string[] =>
   SuspendedProcesses.flatMap(({ ProcessName = '' }) => (ProcessName === OURS_SUSPENDED ? [] : [ProcessName]));
@@ -172,14 +169,12 @@ export interface Bounds {
   readonly max: number;
 }
 
-/** The bounds that the group gets, and a note about them. */
 interface BoundsChoice {
   readonly bounds: Bounds;
   /** Reported, and not changed. */
   readonly note: string | null;
 }
 
-/** The form in the group's tag. */
 export const boundsText = ({ min, max }: Bounds): string => `${min} ${max}`;
 
 /**

@@ -78,10 +78,7 @@ interface ReleaseSource {
   remove(): Promise<void>;
 }
 
-/**
- * The program of new instances. `up` makes its own program the current release, unless a person rolled back exactly
- * that one. Running instances keep theirs: `infra release --roll` replaces it.
- */
+/** `up` makes its own program current, unless a person rolled it back. Running instances keep theirs. */
 function releaseResource(source: ReleaseSource): Resource {
   return {
     part: 'grid',

@@ -5,7 +5,6 @@ import type { Lack, Part, Resource } from './resource.ts';
 import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 
-/** The state of one resource of a stack. */
 export interface Standing {
   readonly part: Part;
   readonly kind: Item['kind'];

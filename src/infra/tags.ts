@@ -12,10 +12,7 @@ export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Rea
 export const groupTags = (
   profile: Pick<AwsProfile, 'tags' | 'stack'>,
   group: string,
-): Readonly<Record<string, string>> => ({
-  ...tagsOf(profile),
-  [GROUP_TAG]: group,
-});
+): Readonly<Record<string, string>> => ({ ...tagsOf(profile), [GROUP_TAG]: group });
 
 /** Whose it is, for a resource without the stack's tag. */
 export const whose = (owner: string | undefined): string =>
@@ -105,7 +102,6 @@ function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[]
   });
 }
 
-/** Tags in the form of EC2 and Auto Scaling. */
 export const ec2Tags = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 

@@ -119,9 +119,7 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
   throw new BatchctlError(
     'config',
     `the user-data of ${what} would have ${size} bytes, compressed, but EC2 allows ${LARGEST}`,
-    {
-      hint: 'shorten env, secrets and packages of the groups; a setup script is fetched, and may have any length',
-    },
+    { hint: 'shorten env, secrets and packages of the groups; a setup script is fetched, and may have any length' },
   );
 }
 
@@ -223,10 +221,7 @@ function toldBy(reader: Reader, { notify }: AwsProfile): object {
 }
 
 function ofManager({ metrics, manager }: AwsProfile): object {
-  return {
-    ...(metrics && { metrics }),
-    ...(manager !== null && { manager }),
-  };
+  return { ...(metrics && { metrics }), ...(manager !== null && { manager }) };
 }
 
 /** The authority's certificate is next to the file. A password is never in it: the unit's environment has it. */

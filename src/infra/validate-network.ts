@@ -1,12 +1,11 @@
-import type { Route, RouteTable, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
+import type { Route, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { asked, type GridPlace } from './asked.ts';
+import { asked, ec2, type GridPlace, onPages } from './asked.ts';
 import { type Finding, failing, warning } from './finding.ts';
 import { type NetworkFacts, overlap, type SubnetFacts } from './network.ts';
 
-/** A subnet's route out. */
 interface Way {
   readonly subnet: SubnetFacts;
   readonly table: string;
@@ -114,7 +113,6 @@ function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly Way[]):
   return `${endpointCommand(profile, vpc, 's3')} --vpc-endpoint-type Gateway --route-table-ids ${tables}`;
 }
 
-/** The port of an interface endpoint. */
 const PORT = 443;
 
 /** The security groups of interface endpoints: whether they admit workers and the manager. */
@@ -141,13 +139,9 @@ class Doors {
       resource: 'security-group/*',
     };
     const all = await asked(place, doing, async () => {
-      const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
-      const found: SecurityGroup[] = [];
+      const [sdk, client] = await ec2(place);
       const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-      for await (const page of sdk.paginateDescribeSecurityGroups({ client }, { Filters })) {
-        found.push(...(page.SecurityGroups ?? []));
-      }
-      return found;
+      return onPages(sdk.paginateDescribeSecurityGroups({ client }, { Filters }), (page) => page.SecurityGroups);
     });
     return new Doors(place.profile, vpc, all, closed);
   }
@@ -272,13 +266,9 @@ function serves(endpoint: VpcEndpoint, service: string, { table }: Way): boolean
 async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise<readonly Way[]> {
   const doing = { what: 'read the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
   const tables = await asked(place, doing, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
-    const found: RouteTable[] = [];
+    const [sdk, client] = await ec2(place);
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    for await (const page of sdk.paginateDescribeRouteTables({ client }, { Filters })) {
-      found.push(...(page.RouteTables ?? []));
-    }
-    return found;
+    return onPages(sdk.paginateDescribeRouteTables({ client }, { Filters }), (page) => page.RouteTables);
   });
   // A subnet without a route table of its own uses the main one (VPC: route tables).
   const main = tables.find(({ Associations = [] }) => Associations.some(({ Main }) => Main === true));
@@ -301,23 +291,18 @@ function leadsTo(routes: readonly Route[]): Way['leads'] {
 async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcEndpoint[]> {
   const doing = { what: 'read VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
   return asked(place, doing, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
-    const found: VpcEndpoint[] = [];
+    const [sdk, client] = await ec2(place);
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    for await (const page of sdk.paginateDescribeVpcEndpoints({ client }, { Filters })) {
-      found.push(...(page.VpcEndpoints ?? []));
-    }
-    return found;
+    return onPages(sdk.paginateDescribeVpcEndpoints({ client }, { Filters }), (page) => page.VpcEndpoints);
   });
 }
 
-/** Whether the security groups that the profile names exist, in the subnets' VPC. */
 export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];
   const doing = { what: 'read security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
   const found = await asked(place, doing, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
+    const [sdk, client] = await ec2(place);
     const Filters = [{ Name: 'group-id', Values: [...ids] }];
     return (await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
   });

@@ -1,9 +1,8 @@
-import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import { quotaWarning, readQuotas, usesOf } from '../adapters/aws/vcpu-quotas.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, type GridPlace, ifKnown } from './asked.ts';
+import { asked, autoScaling, ec2, type GridPlace, ifKnown, onPages } from './asked.ts';
 import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, type Machines, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
@@ -53,7 +52,6 @@ async function network(place: GridPlace, { network: net }: GridFacts): Promise<r
   });
 }
 
-/** Its types and its image, and whether they are available in the subnets' zones. */
 async function validateMachines({ network: net, types, images }: GridFacts, machines: Machines) {
   const { where, instances, ami, disk } = machines;
   const { architecture } = await types.of(`${where}.instances`, instances);
@@ -182,7 +180,7 @@ async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promis
 async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
   const doing = { what: 'read the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
   const found = await asked(place, doing, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), place.clients.ec2()]);
+    const [sdk, client] = await ec2(place);
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
   });
   const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));
@@ -200,13 +198,9 @@ async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<rea
   const { stack, groups, iam: given } = place.profile;
   const action = 'autoscaling:DescribeAutoScalingGroups';
   const found = await asked(place, { what: 'find groups of the stack', action, resource: '*' }, async () => {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), place.clients.autoScaling()]);
+    const [sdk, client] = await autoScaling(place);
     const Filters = [{ Name: `tag:${STACK_TAG}`, Values: [stack] }];
-    const all: AutoScalingGroup[] = [];
-    for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { Filters })) {
-      all.push(...(page.AutoScalingGroups ?? []));
-    }
-    return all;
+    return onPages(sdk.paginateDescribeAutoScalingGroups({ client }, { Filters }), (page) => page.AutoScalingGroups);
   });
   return found.flatMap(({ Instances = [], Tags }) => {
     const group = tagsOfEc2(Tags)[GROUP_TAG] ?? '';

@@ -43,9 +43,7 @@ export async function packFiles(directory: string, names: readonly string[]): Pr
       throw new BatchctlError(
         'jobFile',
         `files: ${names.length} files contain more than 256 MiB, but they are code that is copied for every attempt`,
-        {
-          hint: 'upload data to the store with batchctl upload, and read it as an input',
-        },
+        { hint: 'upload data to the store with batchctl upload, and read it as an input' },
       );
     }
     archive.entry(

@@ -16,7 +16,6 @@ import { pauseForAccess } from './watch/guards.ts';
  */
 interface DeniedMark {
   readonly format: 1;
-  /** The worker. */
   readonly who: string;
   /** The denied request, and the entry that allows it. */
   readonly detail: string;

@@ -14,11 +14,9 @@ import { readOpened, stepTotals } from './listing.ts';
 import { recordView } from './remember.ts';
 import { decideOpening, sendTasks } from './send.ts';
 
-/** The outputs of an exploding step that the next step takes. */
 export interface Explosion {
   readonly store: ObjectStore;
   readonly job: string;
-  /** The step that explodes, and how many tasks it has. */
   readonly step: string;
   readonly size: number;
   /** The tasks whose files are not taken. */

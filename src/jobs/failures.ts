@@ -147,7 +147,6 @@ export interface Cause {
   readonly error: string | null;
   /** Tasks that count: without skipped ones. */
   readonly tasks: TaskRanges;
-  /** Tasks that failed for this cause and were skipped by a person. */
   readonly skipped: TaskRanges;
   /** When the first and the last of them failed, milliseconds since the epoch; null when unknown. */
   readonly first: number | null;

@@ -39,7 +39,6 @@ export async function readRecord(store: ObjectStore, job: string): Promise<JobRe
 /** Stands for the job.json of a submission discarded before it existed: its submitter can't create one any more. */
 export interface DiscardedRecord {
   readonly format: 1;
-  /** The job. */
   readonly discarded: string;
 }
 
@@ -54,7 +53,6 @@ const RECORD: Shape = {
   inputs: 'list',
 };
 
-/** Whether the job's submission was committed. */
 export async function isCommitted(store: ObjectStore, record: JobRecord): Promise<boolean> {
   const keyed = keyedOf(record);
   return keyed === null || (await decidingClaim(store, keyed))?.job === record.job;

@@ -14,7 +14,6 @@ import { refusePruned } from './prune/pruned.ts';
 import { whereAvailable } from './remember.ts';
 import type { TaskName } from './tasks.ts';
 
-/** What one attempt wrote to stderr, in the store. */
 export interface StoredLog {
   readonly step: string;
   readonly task: number;
@@ -160,10 +159,7 @@ export async function* followJobLogs(
     for await (const { log, bytes } of ahead(
       changed.sort((a, b) => a.modified - b.modified),
       READ_AT_ONCE,
-      async (log) => ({
-        log,
-        bytes: await store.read(log.key),
-      }),
+      async (log) => ({ log, bytes: await store.read(log.key) }),
     )) {
       if (bytes === null) continue;
       const piece = newIn(known.get(log.key)?.shown ?? NOTHING_SHOWN, bytes);

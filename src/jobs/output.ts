@@ -103,7 +103,6 @@ function notOwn(of: OutputOf, found: string): BatchctlError {
   return new BatchctlError('corrupt', `${expected}, found ${found}`, { hint: againHint(of, key) });
 }
 
-/** How to restore a task's own output. */
 function againHint({ job }: OutputOf, key: string): string {
   return `move the object ${key} away; batchctl verify ${job} --repair then produces it again`;
 }

@@ -16,9 +16,7 @@ import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
 
 export interface PlanOptions {
-  /** Tasks at a time, for the forecast. */
   readonly slots: number;
-  /** The load of the machine that would run them. */
   readonly load: MachineLoad;
   /** The result of splitting by the caller: the inputs are not here. */
   readonly cut?: PlannedCut | null;

@@ -3,7 +3,6 @@ import { isAbsolute, join, normalize } from 'node:path';
 import type { JobSpec, StepSpec } from '../model/job.ts';
 import { placeholdersOf, substitute } from '../model/substitute.ts';
 
-/** Where a step's program would be started. */
 interface ProgramPlace {
   /** The job file's directory, and its files relative to it: what a command finds in its working directory. */
   readonly directory: string;
@@ -12,7 +11,6 @@ interface ProgramPlace {
   readonly path: (step: StepSpec) => string | undefined;
 }
 
-/** A program that a step runs, and that this machine lacks. */
 export interface MissingProgram {
   readonly step: string;
   /** `nosuch is not on the PATH`. */
@@ -20,10 +18,7 @@ export interface MissingProgram {
   readonly hint: string;
 }
 
-/**
- * The programs of steps, and the interpreters of scripts among them, that can't be started on this machine. Judges only
- * what is certain: not the text of a shell, not a name that depends on the task, not a PATH from a secret.
- */
+/** Also scripts' interpreters. Only what is certain: no shell text, no name from a task, no PATH from a secret. */
 export function missingPrograms({ steps, params }: JobSpec, place: ProgramPlace): readonly MissingProgram[] {
   return steps.flatMap((step): readonly MissingProgram[] => {
     if (typeof step.run === 'string' || Object.hasOwn(step.secrets, 'PATH')) return [];
@@ -91,10 +86,7 @@ const CACHED_LOOKUPS = 256;
 
 const found = new Map<string, string>();
 
-/**
- * The path by which a program can be started from `cwd`, as execvp would find it in `path`; null if there is none. The
- * result has a slash, so it can't be a shell builtin. A name with a slash is returned unchanged.
- */
+/** As execvp finds it; null: not at all. Always with a slash, so it can't be a shell builtin. */
 export function findProgram(name: string, path: string | undefined, cwd: string): string | null {
   if (name === '') return null;
   if (name.includes('/')) return isProgram(isAbsolute(name) ? name : join(cwd, name)) ? name : null;

@@ -25,14 +25,10 @@ import { type StoredProof, standingProof } from './verify/proof.ts';
 
 interface ReportOptions {
   readonly signal?: AbortSignal;
-  /** Called with the number of attempts read, and about how many there are. */
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/**
- * A job's report: one pass over its attempts in the ledger, its counts, and what the store says of decisions, proof and
- * late outputs. Memory is bounded, whatever the number of attempts. Throws the signal's reason when it is aborted.
- */
+/** In one pass over the attempts; memory is bounded. Throws the signal's reason when it is aborted. */
 export async function buildReport(platform: Platform, view: JobView, options: ReportOptions = {}): Promise<Report> {
   const { store } = platform;
   const { record, closed } = view;
@@ -127,7 +123,6 @@ const ALIVE_LEASES = 2;
 
 interface MeasureOptions {
   readonly signal?: AbortSignal;
-  /** Called with the number of attempts read. */
   readonly onProgress?: (attempts: number) => void;
 }
 

@@ -1,5 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { standingOf } from '../model/decide.ts';
+import { groupBy } from '../model/group-by.ts';
 import { stepIndex } from '../model/job.ts';
 import type { TaskSets } from '../model/journal.ts';
 import { formatTaskSet } from '../model/task-set.ts';
@@ -99,13 +100,9 @@ export interface TaskName {
 }
 
 export function setsOfTasks(tasks: readonly TaskName[]): TaskSets {
-  const numbers = new Map<string, number[]>();
-  for (const { name, task } of tasks) {
-    const known = numbers.get(name);
-    if (known === undefined) numbers.set(name, [task]);
-    else known.push(task);
-  }
-  return Object.fromEntries([...numbers].map(([name, of]) => [name, formatTaskSet(of.sort((a, b) => a - b))]));
+  const byStep = groupBy(tasks, ({ name }) => name);
+  const numbers = (of: readonly TaskName[]): readonly number[] => of.map(({ task }) => task).sort((a, b) => a - b);
+  return Object.fromEntries([...byStep].map(([name, of]) => [name, formatTaskSet(numbers(of))]));
 }
 
 /** Parses `<step>/<n>`, padded or not. Throws `usage` for another form, `notFound` without such a step or task. */

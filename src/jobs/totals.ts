@@ -192,7 +192,6 @@ function agrees(counts: StepCounts, { published, failed }: StepFacts): boolean {
   return counts.done === published.count && counts.failed === failed.count && counts.running === 0;
 }
 
-/** A step's counts according to the store. */
 export function exactOf(
   step: string,
   { published, failed }: StepFacts,

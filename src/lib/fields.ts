@@ -12,7 +12,6 @@ export function fields<S extends z.core.$ZodLooseShape>(shape: S, allowed: strin
 export const text = (allowed: string, pattern = /\S/) =>
   z.string({ error: allowed }).regex(pattern, { error: allowed });
 
-/** A whole number between two bounds. */
 export const whole = (allowed: string, min: number, max = Number.MAX_SAFE_INTEGER) =>
   z.int({ error: allowed }).min(min, { error: allowed }).max(max, { error: allowed });
 

@@ -59,7 +59,6 @@ interface Field {
   readonly kind: Kind;
   readonly mayBeNull: boolean;
   readonly mayLack: boolean;
-  /** The shape of a map, or of a list's maps. */
   readonly inner: Shape | null;
 }
 

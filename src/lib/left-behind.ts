@@ -5,7 +5,6 @@ import { hasCode } from '../errors.ts';
 /** How long the log of a dead worker is kept for investigation, milliseconds. */
 export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
 
-/** What a dead process left where workers work. */
 export interface LeftBehind {
   readonly what: 'scratch' | 'log';
   readonly path: string;

@@ -17,7 +17,6 @@ export class MadeOnce<T> {
     return making;
   }
 
-  /** Forgets all values, and returns them, with those being made. */
   take(): readonly Promise<T>[] {
     const all = [...this.#made.values()];
     this.#made.clear();

@@ -35,7 +35,6 @@ export function makePrivateDirectory(path: string): void {
   closeToOthers(path, 0o066);
 }
 
-/** Removes permissions from a file or directory. */
 function closeToOthers(path: string, rights: number): void {
   try {
     const mode = statSync(path).mode & 0o7777;

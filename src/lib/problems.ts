@@ -11,11 +11,9 @@ export interface Position {
   readonly column: number;
 }
 
-/** One mistake in a file that people write. */
 export interface Problem {
   /** The field; empty for the whole file. */
   readonly path: Path;
-  /** What was found and what is allowed. */
   readonly message: string;
   /** The position, if it isn't that of the path. */
   readonly at?: Position;
@@ -45,7 +43,6 @@ export function notAllowed(path: Path, value: unknown, allowed: string): string 
   return `found ${describeFound(value, path)}, allowed: ${allowed}`;
 }
 
-/** The message for an unknown name, with the one that was probably meant. */
 export function unknownName(what: string, name: string, known: readonly string[]): string {
   const listed = known.slice(0, MOST_KNOWN);
   const meant = closest(name, listed);

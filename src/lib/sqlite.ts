@@ -4,7 +4,6 @@ import { BatchctlError } from '../errors.ts';
 
 /** A prepared statement with parameters `P` (values in order, or one object of named ones) and rows `Row`. */
 export interface SqliteStatement<P extends readonly unknown[] = readonly unknown[], Row = unknown> {
-  /** Whether it answers rows. */
   readonly reader: boolean;
   run(...parameters: P): { readonly changes: number; readonly lastInsertRowid: number | bigint };
   get(...parameters: P): Row | undefined;
@@ -53,7 +52,6 @@ export function isSqliteBusy(error: unknown): boolean {
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
 }
 
-/** What the two drivers have in common. */
 interface Raw {
   exec(statements: string): void;
   prepare<P extends readonly unknown[], Row>(statement: string): SqliteStatement<P, Row>;
@@ -235,10 +233,7 @@ function betterDriver(): Driver {
     throw new BatchctlError(
       'config',
       `Node ${process.versions.node} has no SQLite, and better-sqlite3 is not installed`,
-      {
-        cause: error,
-        hint: 'use Node 22.13 or later, or run `npm install --global better-sqlite3@12.11.1`',
-      },
+      { cause: error, hint: 'use Node 22.13 or later, or run `npm install --global better-sqlite3@12.11.1`' },
     );
   }
   return (file, readOnly) => new Database(file, { readonly: readOnly });

@@ -3,7 +3,6 @@
 export const queueName = (stack: string, group: string): string => `${stack}-${group}`;
 export const deadQueueName = (queue: string): string => `${queue}-dead`;
 export const domainName = (stack: string, number: number): string => `${stack}-${number}`;
-/** The name of a group's Auto Scaling group and its launch template. */
 export const gridName = (stack: string, group: string): string => `${stack}-${group}`;
 /** The manager's group, for its Auto Scaling group and its launch template: no worker group may have that name. */
 export const MANAGER_GROUP = 'manager';
@@ -19,7 +18,6 @@ export const DRAIN_HOOK = 'batchctl-drain';
 export const DRAIN_HOOK_SECONDS = 600;
 /** On everything that a stack made: a resource with this tag may be changed and removed. */
 export const STACK_TAG = 'batchctl:stack';
-/** On everything that belongs to one group. */
 export const GROUP_TAG = 'batchctl:group';
 /** On an Auto Scaling group: `auto` or `manual`; and a temporary size, `<ms since the epoch> <size afterwards>`. */
 export const MODE_TAG = 'batchctl:mode';

@@ -47,9 +47,7 @@ export function parseDuration(value: string | number): number {
   const match =
     /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/.exec(text);
   if (match === null || text === '') {
-    throw new BatchctlError('usage', `expected a duration, found "${value}"`, {
-      hint: DURATION_HINT,
-    });
+    throw new BatchctlError('usage', `expected a duration, found "${value}"`, { hint: DURATION_HINT });
   }
   // In milliseconds, so that 1500ms is exactly 1.5.
   const ms = DURATIONS.reduce((sum, [, seconds], i) => sum + Number(match[i + 1] ?? 0) * (seconds * 1000), 0);

@@ -23,7 +23,6 @@ export function jitter(ms: number): number {
   return ms * (0.9 + Math.random() * 0.2);
 }
 
-/** A recurring event to wait for. */
 export class Gate {
   #open: () => void = () => undefined;
   #next: Promise<void> = this.#renew();
@@ -33,7 +32,6 @@ export class Gate {
     return this.#next;
   }
 
-  /** Releases everyone who waits now. */
   open(): void {
     this.#open();
     this.#next = this.#renew();

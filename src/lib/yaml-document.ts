@@ -13,6 +13,7 @@ import {
   visit,
   type YAMLMap,
 } from 'yaml';
+import { messageOf } from '../errors.ts';
 import type { Path, Position, Problem } from './problems.ts';
 
 /** A YAML 1.2 (core schema) or JSON text, parsed with the positions of all values. */
@@ -89,7 +90,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
       value = doc.toJS();
     } catch (error) {
       // An alias without its anchor is already reported; the remaining error is a text that expands too far.
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (problems.length === 0) problems.push({ path: [], at: START, message });
     }
   }
@@ -153,7 +154,6 @@ function excessOf(text: string): Problem | null {
   return null;
 }
 
-/** Positions of a map's duplicate keys. */
 function doubleKeys({ items }: YAMLMap): readonly number[] {
   const seen = new Set<unknown>();
   return items.flatMap(({ key }) => {

@@ -18,7 +18,6 @@ function matches(reference: string, pattern: string): boolean {
   return new RegExp(`^${parts.join('[^/]*')}$`).test(reference);
 }
 
-/** The line of a profile that allows jobs to name it. */
 export const allowLine = (reference: string): string => `"allowSecrets": [${JSON.stringify(reference)}]`;
 
 /** Throws `jobFile` for a step with a reference that its workers would refuse. `patterns`: null allows any. */

@@ -88,7 +88,6 @@ export type UploadWay =
     }
   | { readonly way: 'parts'; readonly upload: string; readonly partSize: number };
 
-/** Parts that need a URL. */
 export interface PartsAsked {
   readonly key: string;
   readonly upload: string;
@@ -112,15 +111,12 @@ export interface CompletionAsked {
   readonly parts: readonly { readonly number: number; readonly etag: string; readonly sha256: string }[];
 }
 
-/** The holder of a token, and the manager that is called. */
 export interface Me {
   /** The token's name. */
   readonly name: string;
   readonly scope: Scope;
   readonly version: string;
-  /** The profile in the manager's configuration. */
   readonly profile: string;
-  /** Where its store is. */
   readonly location: string;
 }
 
@@ -137,7 +133,6 @@ export interface ApiOverview {
   readonly workers: readonly ListedWorker[];
   readonly groups: readonly ListedGroup[];
   readonly queues: readonly ListedQueue[];
-  /** The next ten of all schedules. */
   readonly firings: readonly ComingFiring[];
   /** What could not be read: those fields are unchanged, or empty. */
   readonly troubles: readonly ApiError[];

@@ -47,7 +47,6 @@ export const survives = (seconds: number, longest: number): boolean => seconds >
 export const mayBeBad = ({ done, failed, retried }: { done: number; failed: number; retried: number }): boolean =>
   failed + retried >= MANY_TASKS && done <= (failed + retried) * SUCCEEDS;
 
-/** A pause by this guard, in the job's view. */
 export interface Tripped {
   readonly step: string;
   readonly round: number;

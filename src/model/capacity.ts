@@ -34,7 +34,6 @@ export function bootSecondsOf(measured: readonly number[]): number {
 }
 
 export interface Fleet {
-  /** Concurrent tasks on an instance. */
   readonly slots: number;
   /** Instances that are wanted now: they need no time to boot. */
   readonly current: number;
@@ -127,9 +126,7 @@ export function secondsToDrain(loads: readonly Load[], up: number, slots: number
 /** Rounds up, ignoring the error of adding fractions. */
 const up = (number: number): number => Math.ceil(number - 1e-9);
 
-/** A group's spot instances, and the result of its requests. */
 export interface SpotSight {
-  /** Instances in service or starting. */
   readonly up: number;
   /** How many of its instances are on demand before spot is used. */
   readonly base: number;

@@ -4,7 +4,6 @@ import type { JobView } from './view.ts';
 
 interface Sizing {
   readonly steps: readonly StepSpec[];
-  /** The number of parts of the job's input. */
   readonly parts: number;
   /** Tasks of opened steps behind an `explode`, by step. */
   readonly exploded: JobView['exploded'];

@@ -2,7 +2,6 @@ import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
 import { type AskedRound, isSkipped, type JobView, roundOf } from './view.ts';
 
-/** Facts about one step from a listing of the store. */
 export interface StepFacts {
   /** How many tasks the step can have. */
   readonly size: number;
@@ -21,7 +20,6 @@ export interface OpenedGather {
   readonly id: string;
   /** For a gather, the number of outputs it takes; behind an `explode`, the number of files, and so of tasks. */
   readonly count: number;
-  /** The tasks of the previous step that it leaves out. */
   readonly leftOut: string;
 }
 
@@ -33,7 +31,7 @@ export interface Standing {
   readonly next: NextMove;
 }
 
-interface StepStanding {
+export interface StepStanding {
   readonly name: string;
   readonly total: number;
   readonly published: number;

@@ -1,47 +1,17 @@
+import type { Value } from './answers/shapes.ts';
+import type { DELIVERY } from './answers/status.ts';
 import type { JournalEntry } from './journal.ts';
 import type { JobView } from './view.ts';
 
 export interface DeliveryFacts {
-  /** The number of the close's entry. */
   readonly after: number;
-  readonly delivered: Delivered | null;
+  readonly delivered: DeliveryStatus['delivered'];
   /** The last failed try; null if there is none, and once it is delivered. */
-  readonly failed: DeliveryFailure | null;
+  readonly failed: DeliveryStatus['failed'];
 }
 
-export interface Delivered {
-  readonly to: string;
-  /** ISO-8601 UTC. */
-  readonly when: string;
-  readonly who: string;
-  readonly outputs: number;
-  readonly bytes: number;
-}
-
-export interface DeliveryFailure {
-  readonly tries: number;
-  readonly when: string;
-  readonly who: string;
-  readonly kind: string;
-  readonly message: string;
-  readonly hint: string | null;
-}
-
-/**
- * `waiting`: the job goes on · `none`: it did not succeed, and nothing is delivered · `due`: it succeeded · `failing`:
- * watchers will retry after a while · `givenUp`: they no longer do · `delivered`
- */
-export type DeliveryState = 'waiting' | 'none' | 'due' | 'failing' | 'givenUp' | 'delivered';
-
-/** A job's delivery, for people. */
-export interface DeliveryStatus {
-  readonly to: string;
-  /** The machine with the directory; null for a bucket. */
-  readonly host: string | null;
-  readonly state: DeliveryState;
-  readonly delivered: Delivered | null;
-  readonly failed: DeliveryFailure | null;
-}
+export type DeliveryStatus = NonNullable<Value<typeof DELIVERY>>;
+export type DeliveryState = DeliveryStatus['state'];
 
 /** After this many failed tries watchers leave it to a person. */
 const MOST_TRIES = 8;

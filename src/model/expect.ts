@@ -10,7 +10,6 @@ export interface Expectation {
 
 export type Comparison = '==' | '!=' | '<=' | '>=' | '<' | '>';
 
-/** A product that is added or subtracted. */
 export interface Term {
   readonly sign: 1 | -1;
   readonly factors: readonly Factor[];

@@ -178,7 +178,6 @@ export interface JobRecord {
   readonly createdAt: string;
   readonly createdBy: string;
   readonly host: string;
-  /** batchctl's version. */
   readonly version: string;
   /** ISO-8601 UTC: the earliest start; null: at once. */
   readonly notBefore: string | null;

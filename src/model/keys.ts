@@ -68,7 +68,6 @@ export const logPrefix = (job: string, step: string): string => `${stepPrefix(jo
 export const logKey = (job: string, step: string, task: number, attempt: string): string =>
   `${logPrefix(job, step)}${taskNumber(task)}.${attempt}`;
 export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
-/** Everything that a task's attempts staged. */
 export const stagedByTask = (job: string, step: string, task: number): string =>
   `${filesPrefix(job, step)}${taskNumber(task)}/`;
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
@@ -124,7 +123,6 @@ export const tokenKey = (sha256: string): string => `${TOKENS}${sha256}.json`;
 export const TOKEN_USES = `${TOKENS}used/`;
 export const tokenUseKey = (id: string): string => `${TOKEN_USES}${id}.json`;
 export const MANAGERS = 'manager/';
-/** The manager's own certificate with its key. */
 export const CERTIFICATE = `${MANAGERS}tls.json`;
 /** True for keys that no job, worker or caller of the manager may read. */
 export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);

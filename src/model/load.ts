@@ -16,7 +16,6 @@ export interface Load {
   readonly due?: Due;
 }
 
-/** What a job's deadline requires of a step. */
 export interface Due {
   readonly job: string;
   /** Seconds until the job should have ended; negative once that is past. */
@@ -48,7 +47,6 @@ export const secondsEach = ({ seconds }: Load): number =>
 /** The step's remaining tasks, as far as its deadline is concerned. */
 export const tasksLeft = ({ tasks, due }: Load): number => tasks + (due?.coming ?? 0);
 
-/** Slots of an instance held by one of the tasks. */
 export const heldBy = ({ slots: each }: Pick<Load, 'slots'>, slots: number): number =>
   each === 'all' ? slots : Math.min(Math.max(1, each), slots);
 
@@ -65,7 +63,6 @@ export const widthIn = (loads: readonly Load[], slots: number): number =>
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 
-/** What a job's step has ready for a group's workers. */
 export interface StepLoad extends Load {
   readonly group: string;
   /** The maximum number of its tasks in the group's queue, however far the counters lag. */

@@ -1,6 +1,5 @@
 import { gauge } from './metrics.ts';
 
-/** The state of one of a manager's duties. */
 export interface DutyHealth {
   readonly duty: string;
   /** When it last completed, ISO-8601 UTC; null: not yet. */
@@ -13,7 +12,6 @@ export interface DutyHealth {
   readonly troubles: readonly string[];
 }
 
-/** A manager's health, for people and for monitoring. */
 export interface ManagerHealth {
   /** `failing`: the store does not answer, a duty fails or hangs, or a part of a duty can't be done. */
   readonly status: 'ok' | 'failing';

@@ -10,7 +10,6 @@ export const EVENTS = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-st
 
 export type EventKind = (typeof EVENTS)[number];
 
-/** A receiver and its events, from a job file or a profile. */
 export interface Notification {
   readonly on: readonly EventKind[];
   /** `sns:ARN`, `https://...`, `http://` of this machine, or `exec:PROGRAM`. */
@@ -19,7 +18,6 @@ export interface Notification {
   readonly secret?: string;
 }
 
-/** The notifications in a file's form. */
 export function notificationsOf(
   list: readonly (Omit<Notification, 'secret'> & { readonly secret?: string | undefined })[] = [],
 ): readonly Notification[] {
@@ -32,7 +30,6 @@ export interface NewsEvent {
   readonly kind: EventKind;
   /** When it happened, ISO-8601 UTC. */
   readonly at: string;
-  /** One sentence. */
   readonly text: string;
 }
 

@@ -70,7 +70,6 @@ function hidden(key: string): BatchctlError {
   return new BatchctlError('refused', `expected a key below ${READABLE.join(', ')}; found ${shown(key)}`);
 }
 
-/** Short enough for a message. */
 const shown = (key: string): string => (key.length > 100 ? `${key.slice(0, 100)}...` : key);
 
 /** The byte range in a header, for an object of this size: null for the whole object. */

@@ -27,7 +27,6 @@ interface WholePart extends PartBase {
   readonly input: number;
 }
 
-/** A piece that was cut from a stream and stored. */
 export interface PiecePart extends PartBase {
   readonly kind: 'piece';
   readonly input: number;
@@ -70,7 +69,6 @@ export const PARTS_PER_SHARD = 10_000;
 
 type ParamSplit = Extract<SplitSpec, { readonly by: 'range' | 'grid' }>;
 
-/** How many parts a range or a grid has. */
 export function countParams(split: ParamSplit): number {
   if (split.by === 'range') return Math.max(0, split.to - split.from + 1);
   const axes = Object.values(split.axes);

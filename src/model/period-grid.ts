@@ -1,7 +1,8 @@
+import type { LedgerJob } from '../ports/ledger.ts';
+import { groupBy } from './group-by.ts';
 import type { JobState } from './job.ts';
 import { wallTime } from './wall-time.ts';
 
-/** What a column of the grid stands for. */
 export type PeriodUnit = 'month' | 'quarter' | 'week' | 'day';
 
 /** Columns shown for each unit: a year of months, two weeks of days. */
@@ -16,16 +17,8 @@ const MOST_ROWS = 60;
 const MOST_IN_CELL = 4;
 const DAY = 86_400_000;
 
-/** A run as the ledger knows it. Instants are milliseconds since the epoch. */
-export interface GridRun {
-  readonly job: string;
-  readonly name: string;
-  readonly runKey: string | null;
-  readonly state: JobState;
-  readonly reason: string | null;
-  readonly createdAt: number;
-  readonly closedAt: number | null;
-}
+/** A run as the ledger knows it. */
+export type GridRun = Pick<LedgerJob, 'job' | 'name' | 'runKey' | 'state' | 'reason' | 'createdAt' | 'closedAt'>;
 
 /** A firing of a schedule without a job. `coming`: its time has not come yet. */
 export interface GridHole {
@@ -38,7 +31,6 @@ type HoleState = 'due' | 'missed' | 'paused' | 'coming';
 
 export interface GridSchedule {
   readonly schedule: string;
-  /** The job's. */
   readonly name: string;
   /** Its recent firings, whether they ran or not. */
   readonly periods: readonly string[];
@@ -266,12 +258,10 @@ function rowsOf(
 /** Nothing for a row that has only older periods. */
 function placeOf({ name, schedule, unit, placed }: Row, columns: readonly string[]): readonly Place[] {
   const shown = new Set(columns);
-  const found = new Map<string, Placed[]>();
-  for (const each of newestOfEach(placed)) {
-    const column = columnOf(unit, each.day);
-    if (!shown.has(column)) continue;
-    found.set(column, [...(found.get(column) ?? []), each]);
-  }
+  const found = groupBy(newestOfEach(placed), ({ day }) => {
+    const column = columnOf(unit, day);
+    return shown.has(column) ? column : undefined;
+  });
   return found.size === 0 ? [] : [{ name, schedule, unit, columns: found }];
 }
 

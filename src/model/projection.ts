@@ -1,6 +1,6 @@
+import { groupBy } from './group-by.ts';
 import { heldBy, type Load, secondsEach, sum, tasksLeft, widthOf, workOf } from './load.ts';
 
-/** The needs of a job with a deadline in a group. */
 export interface Claim {
   readonly job: string;
   /** Seconds until it should have ended; negative once that is past. */
@@ -21,9 +21,7 @@ export interface Claim {
 }
 
 export interface Ground {
-  /** Concurrent tasks on an instance. */
   readonly slots: number;
-  /** Instances that are wanted now. */
   readonly current: number;
   /** Seconds from asking for an instance to its first task. */
   readonly boot: number;
@@ -69,10 +67,7 @@ export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[
 
 /** The loads of each job with a deadline. A job with nothing ready here needs nothing yet. */
 export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
-  const jobs = new Map<string, Load[]>();
-  for (const load of loads)
-    if (load.due !== undefined) jobs.set(load.due.job, [...(jobs.get(load.due.job) ?? []), load]);
-  return [...jobs.values()].filter((mine) => mine.some(({ tasks }) => tasks > 0));
+  return [...groupBy(loads, ({ due }) => due?.job).values()].filter((mine) => mine.some(({ tasks }) => tasks > 0));
 }
 
 /**
@@ -142,7 +137,6 @@ export interface GroupShare {
   readonly loads: readonly Load[];
   /** Its `current` are the working instances. */
   readonly ground: Ground;
-  /** Working and starting instances. */
   readonly instances: number;
 }
 

@@ -6,7 +6,6 @@ export interface Rehearsal {
   readonly of: RehearsedWhole;
   /** Bytes of input in the sample's parts. */
   readonly bytes: number;
-  /** The number of inputs with parts in the sample. */
   readonly inputs: number;
   /** The requested sample: a share of the parts (0..1), or a number of them (1 and more). */
   readonly sample: number;

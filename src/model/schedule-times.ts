@@ -8,7 +8,6 @@ interface Month {
   readonly month: number;
 }
 
-/** The month this many months later, or earlier. */
 function addMonths({ year, month }: Month, months: number): Month {
   const at = year * 12 + (month - 1) + months;
   return { year: Math.floor(at / 12), month: (at % 12) + 1 };
@@ -56,9 +55,7 @@ export function parseCalendar(text: string): BusinessDay {
   throw new BatchctlError(
     'usage',
     `expected last-business-day or nth-business-day:N with N from 1 to ${MOST}, found "${text}"`,
-    {
-      hint: '--calendar nth-business-day:3 is the third',
-    },
+    { hint: '--calendar nth-business-day:3 is the third' },
   );
 }
 

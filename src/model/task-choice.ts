@@ -15,7 +15,6 @@ export interface RetryChoice {
   readonly leftOut: TaskSets;
   /** Named tasks that did not fail for good. */
   readonly notFailed: readonly string[];
-  /** Named tasks that a person skipped. */
   readonly skipped: readonly string[];
 }
 
@@ -131,7 +130,6 @@ export interface SkipChoice {
 
 interface SkipAsked {
   readonly tasks: readonly { readonly step: number; readonly task: number }[];
-  /** Tasks of causes, by step. */
   readonly among: readonly Ranges[] | null;
   /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
   readonly only?: number | undefined;

@@ -8,7 +8,6 @@ export interface StoredToken {
   readonly format: 1;
   readonly name: string;
   readonly scope: Scope;
-  /** Who created it. */
   readonly who: string;
   /** When it was created, ISO-8601 UTC. */
   readonly at: string;
@@ -16,7 +15,6 @@ export interface StoredToken {
   readonly expires: string | null;
 }
 
-/** The public facts about a token. */
 export interface Token extends Omit<StoredToken, 'format'> {
   /** The first 12 digits of its hash: identifies it in logs, and is of no use to a caller. */
   readonly id: string;

@@ -31,7 +31,6 @@ function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>):
 /** A job as described by its journal: the result of `foldJournal` for the record and its entries. */
 export interface JobView {
   readonly record: JobRecord;
-  /** The number that the next entry gets. */
   readonly next: number;
   /** A missing entry with later ones present, which are not in the view. Null for a complete journal. */
   readonly hole: JournalHole | null;
@@ -75,7 +74,6 @@ export interface JobView {
   readonly finishBy: string | null;
   /** USD; null without a limit. */
   readonly maxCost: number | null;
-  /** The changes of all rounds so far, on which the next one builds. */
   readonly overrides: Overrides;
   /** The total number of resends. How many came since the last progress is known only to watchers. */
   readonly resends: number;

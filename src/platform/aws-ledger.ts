@@ -106,7 +106,6 @@ async function passwordOf(
   return { from: `the variable ${name}`, get: async () => password };
 }
 
-/** Number of jobs read at a time. */
 const AT_ONCE = 16;
 
 /**

@@ -11,7 +11,6 @@ import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
 
 /** The checks of `doctor` for an AWS profile's services, in order of dependency. */
 export interface AwsChecks {
-  /** The route of requests, the caller's identity, and whether the bucket, queues and ledger exist. */
   readonly services: readonly Check[];
   /** The settings of the bucket; only useful if it exists. */
   readonly settings: readonly Check[];

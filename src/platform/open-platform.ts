@@ -69,7 +69,6 @@ const NO_SETTINGS = { env: {}, secrets: {} };
 /** Leases of the local profile, seconds: short, as heartbeats are free here. */
 const LOCAL_LEASE = 15;
 
-/** The four ports on files, SQLite and processes of this machine. */
 async function openLocal(config: Config, profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
   const { root, durability } = profile;
   const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
@@ -166,10 +165,7 @@ async function openGroup(
   return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
 }
 
-/**
- * Buckets for a local profile, so that a rehearsal on this machine reads the real input in place. Credentials, region
- * and endpoint come from the environment, as with the AWS CLI; the SDK is loaded only when a job uses a bucket.
- */
+/** For a local profile: a rehearsal reads the real input in place. Credentials and region as the AWS CLI's. */
 function localBuckets(
   requesterPays: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,

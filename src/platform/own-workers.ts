@@ -2,15 +2,13 @@ import { promises, rmSync } from 'node:fs'; // loads fs/promises when it is firs
 import { join } from 'node:path';
 import type { HeldWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
-import { BatchctlError, isKind } from '../errors.ts';
+import { BatchctlError, isKind, messageOf } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
 import { programArgv, temporaryRoot } from './parts.ts';
 
 /** Workers that end with this process: `run`'s own. */
 export interface OwnWorkers {
-  /** Finish the running tasks and leave. */
   drain(): Promise<void>;
-  /** Release the running tasks and leave. */
   stop(): Promise<void>;
 }
 
@@ -106,7 +104,7 @@ export async function startOwnWorkers(
         `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
       );
     },
-    onTrouble: (error) => options.onTrouble(error instanceof Error ? error.message : String(error)),
+    onTrouble: (error) => options.onTrouble(messageOf(error)),
   });
   return {
     drain: async () => {

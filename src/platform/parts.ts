@@ -43,7 +43,6 @@ export class Opened<T extends { close(): Promise<void> }> {
     return this.#made.get(name, () => this.#open(name));
   }
 
-  /** Closes what is open, and waits for what is being opened. */
   async close(): Promise<void> {
     await Promise.all(
       this.#made.take().map(async (opening) => {

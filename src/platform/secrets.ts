@@ -19,10 +19,7 @@ export function allowedSecrets(
   return [...(allowSecrets ?? []), ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets))];
 }
 
-/**
- * Reads secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
- * environment, as with the AWS CLI. An ARN contains its own region.
- */
+/** For a local profile, as on AWS; credentials and region as the AWS CLI's. An ARN has its own region. */
 export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
   readonly source: SecretSource;
   /** Clients for the region in a reference such as `sns:ARN`. */
@@ -36,9 +33,7 @@ export function localSecrets(env: Readonly<Record<string, string | undefined>> =
     return known;
   };
   return {
-    source: {
-      read: async (reference) => awsSecrets(await clientsIn(regionOf(reference, env))).read(reference),
-    },
+    source: { read: async (reference) => awsSecrets(await clientsIn(regionOf(reference, env))).read(reference) },
     clientsOf: (reference) => clientsIn(regionOf(reference, env)),
     close: async () => {
       for (const clients of made.values()) await (await clients).close();

@@ -1,6 +1,5 @@
 /** What a backend can report beyond the four ports, to explain why a job doesn't progress. Changes nothing. */
 export interface Insight {
-  /** The file systems on this machine that the profile writes to. */
   disks(): Promise<readonly DiskSpace[]>;
   /** The supervisor of a group's workers; null if none runs on this machine. */
   supervisor(group: string): Promise<SupervisorFacts | null>;
@@ -24,7 +23,6 @@ export interface CredentialsFacts {
   readonly endsAt: number | null;
   /** This machine renews them automatically: an instance, a container. */
   readonly renewed: boolean;
-  /** The command that renews them. */
   readonly signIn: string;
 }
 

@@ -17,7 +17,6 @@ export interface Ledger {
   /** Records a job as accepted, or its newer state. A closed state is not replaced by an older round's. */
   recordJob(job: LedgerJob): Promise<void>;
 
-  /** One group commit of attempts' events. */
   record(events: readonly AttemptEvent[]): Promise<void>;
 
   heartbeat(worker: LedgerWorker): Promise<void>;
@@ -127,19 +126,13 @@ export interface AttemptEvent {
 
 export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 
-export interface LedgerTask {
-  readonly step: string;
-  readonly task: number;
+export interface LedgerTask extends Pick<AttemptEvent, 'step' | 'task' | 'round' | 'exitCode' | 'reason' | 'error'> {
   readonly state: TaskState;
-  readonly round: number;
   /** Recorded attempts in all rounds. */
   readonly attempts: number;
   readonly worker: string | null;
   readonly startedAt: number | null;
   readonly endedAt: number | null;
-  readonly exitCode: number | null;
-  readonly reason: string | null;
-  readonly error: string | null;
 }
 
 export interface StepCounts {
@@ -162,7 +155,6 @@ export interface StepCounts {
   readonly exact: boolean;
 }
 
-/** A step's totals according to the store. */
 export type ExactCounts = Pick<
   StepCounts,
   'step' | 'done' | 'failed' | 'bytesIn' | 'bytesOut' | 'seconds' | 'counters'
@@ -214,14 +206,10 @@ export interface LedgerWorker {
   readonly seenAt: number;
   /** The instance it runs on, if that is paid for; otherwise absent, or if the worker doesn't report it. */
   readonly machine?: WorkerMachine;
-  /**
-   * Slot-seconds spent on jobs, by job: for ended attempts with any outcome, and running ones up to `seenAt`. At most
-   * 64 jobs by name; the rest is added up under the empty name.
-   */
+  /** By job, ended or running (up to `seenAt`); at most 64 by name, the rest under the empty name. */
   readonly spent?: Readonly<Record<string, number>>;
 }
 
-/** The facts that determine an instance's price. */
 export interface WorkerMachine {
   readonly type: string;
   readonly zone: string;

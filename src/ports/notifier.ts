@@ -9,7 +9,6 @@ export interface Receiver {
   readonly trusted: boolean;
 }
 
-/** The content of a notification. */
 export interface Notice {
   readonly id: string;
   readonly event: EventKind | 'test';
@@ -18,7 +17,6 @@ export interface Notice {
   readonly body: string;
 }
 
-/** Sends one event to one receiver. */
 export interface Notifier {
   /**
    * Resolves once the receiver has accepted it; takes seconds at most. Throws `unavailable` if a retry may help, and

@@ -44,10 +44,7 @@ export interface ObjectStore {
   /** A URL for reading (`get`) or writing (`put`) the key, valid for `seconds`; null if the store has none. */
   presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null>;
 
-  /**
-   * Puts a file of any size: in parallel chunks if that helps, resuming an interrupted earlier try. With `consume` the
-   * file may be moved into the store and is then gone from `path`.
-   */
+  /** Of any size: parallel chunks, resuming an interrupted try. With `consume` it may be moved into the store. */
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
 
   /** Uploads by others without transferring the bytes to this process; absent if the store has no URLs. */
@@ -111,15 +108,11 @@ export interface ObjectStream {
   readonly body: Readable;
 }
 
-/**
- * Uploads by clients without credentials for the store: they send bytes to URLs signed for exactly those bytes. The
- * store compares them with the signed checksum, and the object appears only when complete.
- */
+/** By clients without credentials: URLs are signed for exactly those bytes, and the object appears complete. */
 export interface DirectUploads {
   /** The size of an object's parts, the last of which may be smaller; null: it is put in one request. */
   partSize(size: number): number | null;
 
-  /** For an object put in one request. */
   put(key: string, as: DirectPut): Promise<SignedPut>;
 
   /** Starts a multipart upload and returns its id. The bucket's lifecycle rule removes uncompleted ones. */
@@ -128,10 +121,7 @@ export interface DirectUploads {
   /** For one part, counted from 1. */
   part(key: string, upload: string, as: DirectPart): Promise<SignedPut>;
 
-  /**
-   * Completes an object from its parts. Throws `notFound` for an upload that doesn't exist (any more), and `changed`
-   * for parts that did not arrive as declared.
-   */
+  /** Throws `notFound` for an upload that doesn't exist, `changed` for parts that did not arrive as declared. */
   complete(key: string, upload: string, as: DirectCompletion): Promise<PutResult>;
 
   /** Aborts an upload; a missing one is fine. */
@@ -142,7 +132,6 @@ interface DirectBytes {
   readonly size: number;
   /** SHA-256 of the bytes, in hex. */
   readonly sha256: string;
-  /** How long the URL is valid. */
   readonly seconds: number;
 }
 

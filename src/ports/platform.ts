@@ -74,7 +74,6 @@ export interface Budget {
   readonly month: number | null;
   /** For a job without a limit of its own. */
   readonly job: number | null;
-  /** The IANA zone. */
   readonly zone: string;
 }
 

@@ -58,7 +58,6 @@ export interface TaskQueue {
 }
 
 declare const receiptBrand: unique symbol;
-/** Identifies one delivery, to settle it. */
 export type Receipt = string & { readonly [receiptBrand]: true };
 
 export interface OutgoingMessage {

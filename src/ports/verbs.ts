@@ -57,7 +57,6 @@ export interface Attachments {
 }
 
 export interface AttachedPlan {
-  /** Names of the job's files. */
   readonly files: readonly string[];
   /** What `filesInArchive` answers of them; absent for a plan, which changes none. */
   readonly hashes?: Readonly<Record<string, string>>;
@@ -93,7 +92,6 @@ export interface VerbRunner {
   call(call: ValueCall): Promise<ValueEnd>;
 }
 
-/** A caller's request. */
 export interface AskedValue {
   readonly name: string;
   /** Values by the names of the verb's `input`. */

@@ -1,4 +1,3 @@
-/** Faults that a rehearsal's workers inject into themselves. */
 export interface Faults {
   /** A worker kills itself in the middle of an attempt; its supervisor starts another. */
   readonly kill: boolean;

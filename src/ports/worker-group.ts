@@ -30,10 +30,7 @@ export interface WorkerGroup {
    */
   lower(seen: GroupStatus): Promise<GroupStatus>;
 
-  /**
-   * Orders a worker to finish its tasks and leave, or (`stop`) to give its tasks back now. It takes its place with it,
-   * except with `replace`: then the group starts another.
-   */
+  /** Finish and leave, or (`stop`) give tasks back now; with its place, unless `replace`: then another starts. */
   order(worker: string, order: WorkerOrder): Promise<void>;
 
   /** The group's machines; empty if workers are processes, or started by hand. */
@@ -51,10 +48,7 @@ export interface WorkerGroup {
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */
   spotTroubles?(): Promise<SpotTroubles>;
 
-  /**
-   * The price per hour of its machines, at most some minutes old, and of spot instances of other types that it had;
-   * absent if they cost nothing. Never throws: a price that can't be read is unknown.
-   */
+  /** At most minutes old; `others`: spot types that it had. Absent if they cost nothing. Never throws: unknown. */
   prices?(others?: readonly string[]): Promise<GroupPrices>;
 }
 
@@ -81,7 +75,6 @@ export interface HourPrice {
   readonly usd: number;
 }
 
-/** The state of a group's spot instances. */
 export interface SpotTroubles {
   /** Its last launches of spot instances failed: no capacity, no quota, or the price is too high. */
   readonly refused: boolean;
@@ -160,7 +153,6 @@ export interface MachineEnded {
 export interface LaunchTrouble {
   /** `setup`: its instances ended themselves. `other`: see the message. */
   readonly code: 'capacity' | 'quota' | 'price' | 'key' | 'image' | 'permission' | 'network' | 'setup' | 'other';
-  /** The service's own text. */
   readonly message: string;
   /** Milliseconds since the epoch. */
   readonly at: number;

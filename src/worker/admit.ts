@@ -16,13 +16,11 @@ import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Outcome } from './outcome.ts';
 
-/** A delivery that will be run. */
 export interface Admitted {
   readonly kind: 'admitted';
   readonly delivery: Delivery;
   readonly message: TaskMessage;
   readonly view: JobView;
-  /** The changes of its round. */
   readonly overrides: Overrides;
   /** As changed by its round. */
   readonly step: StepSpec;

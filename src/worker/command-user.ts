@@ -47,7 +47,6 @@ export function commandUserOf(env: Readonly<Record<string, string | undefined>>)
   return { name, uid, gid, setpriv };
 }
 
-/** The owner of processes in a slot of this worker. */
 export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
   if (slot >= SLOTS_A_PROCESS) {
     throw new BatchctlError('config', `${VARIABLE} allows at most ${SLOTS_A_PROCESS} slots`, {
@@ -57,10 +56,7 @@ export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
   return { name, uid, gid: FIRST_GID + process.pid * SLOTS_A_PROCESS + slot };
 }
 
-/**
- * Words put before a command to drop every right except the user's, permanently: no groups other than its own, no
- * capabilities, and no programs that would restore some (setuid, file capabilities).
- */
+/** Drops every right except the user's, for good: groups, capabilities, and programs that would restore some. */
 export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
   const ids = ['--reuid', owner.uid, '--regid', owner.gid, '--groups', gid];
   const none = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];

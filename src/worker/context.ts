@@ -18,9 +18,7 @@ export interface WorkerContext {
   readonly jobs: JobCache;
   readonly executor: Executor;
   readonly secrets: SecretReader;
-  /** Consecutive failures, by job and step. */
   readonly streaks: Streaks;
-  /** Denied inputs and outputs, by job. */
   readonly denials: Denials;
   /** For reads of jobs: a store that fails or throttles delays the work that needs them. Leases are kept meanwhile. */
   readonly patience: Pick<Patience, 'during'>;

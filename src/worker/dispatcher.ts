@@ -24,7 +24,6 @@ export interface RunningAttempt extends Ready {
   readonly slots: readonly number[];
   readonly startedAt: number;
   readonly end: AbortController;
-  /** Whether its start was written to the ledger. */
   announced: boolean;
 }
 
@@ -95,10 +94,7 @@ export class Dispatcher {
     return this.#running.values();
   }
 
-  /**
-   * Admits deliveries: at once settles those that won't run, and queues the rest for slots. Returns whether any was
-   * left to other machines, in which case more of the same probably waits.
-   */
+  /** Settles those that won't run, queues the rest. Returns whether any was left to other machines. */
   async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<boolean> {
     this.#admitting += deliveries.length;
     let left = false;
@@ -350,17 +346,11 @@ class LimitedDeliveries {
 
 /** Tasks shorter than this are fetched ahead, milliseconds. */
 const SHORT_MS = 400;
-/**
- * Work held ready for each slot, milliseconds: far less than a lease, and enough that four slots of short tasks receive
- * ten messages at a time, the most that a request to SQS brings.
- */
+/** Milliseconds ready per slot: far below a lease, but ten messages at a time for four slots of short tasks. */
 const AHEAD_MS = 500;
 const MOST_AHEAD = 256;
 
-/**
- * The number of deliveries to hold ready beyond those that run. None at first and while tasks are long, as another
- * worker could run a message held back here; while they are short, enough to keep the slots busy between two receives.
- */
+/** None while tasks are long, as another worker could run them; while short, enough between two receives. */
 class Pace {
   readonly #slots: number;
   #average: number | null = null;

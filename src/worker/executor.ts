@@ -2,16 +2,12 @@ import type { SlotOwner } from './command-user.ts';
 
 /** Runs commands for the worker's slots: one per slot at a time, none outliving this process (law 5). */
 export interface Executor {
-  /**
-   * Runs a command in a slot and returns how it ended; never rejects because of the command. When the signal aborts,
-   * its process group gets SIGTERM, and SIGKILL after `graceMs`.
-   */
+  /** Never rejects because of the command. On abort its process group gets SIGTERM, and SIGKILL after `graceMs`. */
   run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd>;
 
   /** The owner of processes in a slot, if commands run as another user; otherwise absent or null. */
   owner?(slot: number): SlotOwner | null;
 
-  /** Ends running commands and the helpers. */
   close(): Promise<void>;
 }
 
@@ -21,7 +17,6 @@ export interface Command {
   /** An argv run without a shell, or a string for `/bin/sh -c`. */
   readonly run: readonly string[] | string;
   readonly cwd: string;
-  /** The complete environment of the command. */
   readonly env: Readonly<Record<string, string>>;
   /** A file; null is an empty stdin. */
   readonly stdin: string | null;
@@ -44,7 +39,6 @@ export interface CommandEnd {
   readonly how: 'exit' | 'signal' | 'timeout' | 'stall' | 'aborted' | 'missing';
   /** The exit code, 128 + n for a signal; null when it was never started. */
   readonly code: number | null;
-  /** A signal's name where one is known. */
   readonly signal: string | null;
   readonly seconds: number;
   /** CPU seconds of the command and the children it waited for; null when unknown. */

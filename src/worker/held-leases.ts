@@ -5,12 +5,10 @@ import type { QueueModule } from '../ports/platform.ts';
 import type { Receipt } from '../ports/task-queue.ts';
 
 interface HeldLeasesOptions {
-  /** How the thread creates its own queue. */
   readonly queue: QueueModule;
   readonly leaseSeconds: number;
   /** Called once for each held lease that was refused, or not confirmed before its expiry. Never for a dropped one. */
   readonly onLost: (receipt: Receipt) => void;
-  /** Called for failed extensions that are repeated. */
   readonly onError?: (message: string) => void;
 }
 

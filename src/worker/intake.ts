@@ -274,7 +274,6 @@ export class Intake {
 /** What a worker with `--until-empty` still has to wait for in one job. */
 type Left =
   | { readonly left: 'nothing' }
-  /** Its own groups have undecided tasks. */
   | { readonly left: 'work' }
   /** Only upstream, in another group. */
   | { readonly left: 'upstream'; readonly step: string; readonly group: string };

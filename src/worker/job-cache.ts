@@ -44,7 +44,6 @@ export class JobCache {
     return view;
   }
 
-  /** Reads what is new in the job's journal. */
   async refresh(view: JobView): Promise<JobView> {
     const readAt = performance.now();
     const now = await refreshView(this.#store, this.#views.get(view.record.job) ?? view);
@@ -60,10 +59,7 @@ export class JobCache {
     return partIn<Part>(key, lines, task);
   }
 
-  /**
-   * The file for a task of a step after an `explode`. First writes shards that a dead process left out. Throws
-   * `corrupt` if the step's shard lacks the part, refers to a file that its maker didn't stage, or can't be written.
-   */
+  /** Writes missing shards first. Throws `corrupt` if the part is missing, foreign, or can't be written. */
   async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
     const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
     if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);
@@ -117,8 +113,6 @@ function mustBeOwn({ record: { job, spec } }: JobView, index: number, shard: str
   throw new BatchctlError(
     'corrupt',
     `Part ${n} in ${shard} is attributed to ${from}, expected a file of ${step}, found ${key}`,
-    {
-      hint: `batchctl verify ${job} lists every altered part`,
-    },
+    { hint: `batchctl verify ${job} lists every altered part` },
   );
 }

@@ -13,7 +13,6 @@ const LONGEST_MS = 2_000;
 export class JobChecks {
   readonly #glance: (job: string, published: boolean) => Promise<number | null>;
   readonly #onError: (error: unknown) => void;
-  /** Jobs, and whether something of them was published. */
   readonly #due = new Map<string, boolean>();
   /** Jobs to look at again later. */
   readonly #later = new Map<string, NodeJS.Timeout>();

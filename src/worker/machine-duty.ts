@@ -25,7 +25,6 @@ interface DutyOptions {
   readonly onRisk: () => void;
   /** Stop taking, finish, leave (law 6). */
   readonly leave: (why: string) => void;
-  /** Return running tasks. */
   readonly end: (reason: EndReason) => void;
   /** The worker has left, and perhaps shrunk its group: does any work wait? Throws `unavailable`. */
   readonly lookOnceMore: (tookPlace: boolean) => Promise<void>;

@@ -120,7 +120,6 @@ export function failureOfError(error: unknown): Failure | null {
   return { reason, exitCode: null, error: messageOf(error) };
 }
 
-/** An error's message, shortened for a record. */
 export function messageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
 }
@@ -148,7 +147,6 @@ export class Denials {
     return isRepeated;
   }
 
-  /** What was denied is allowed. */
   ended(job: string): void {
     this.#since.delete(job);
   }

@@ -24,7 +24,6 @@ import type { SlotDirectory } from './slot-directory.ts';
 /** Facts of an output known before its bytes are. */
 type MetaBase = Omit<OutputMeta, 'format' | keyof OutputOf | 'bytesOut' | 'checksum' | 'manifest'>;
 
-/** Where outputs are stored, and how long that is retried. */
 interface Target {
   readonly store: ObjectStore;
   readonly patience: Pick<Patience, 'during'>;

@@ -28,7 +28,6 @@ export interface Settling {
   readonly outcome: Outcome;
 }
 
-/** Sends a chain's next message to its step's group. */
 export type SendTo = (group: string, body: string, tenant: string) => Promise<void>;
 
 /**

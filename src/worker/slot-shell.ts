@@ -80,7 +80,6 @@ export class SlotShell {
     await this.#gone;
   }
 
-  /** Ends an idle shell, and waits for it. */
   async close(): Promise<void> {
     this.#shell?.stdin.end();
     await this.#gone;

@@ -123,7 +123,6 @@ const MOST_CANDIDATES = 300;
 /** Maximum number of remembered process ids. */
 const MOST_KNOWN = 10_000;
 
-/** How a command's processes are recognized. */
 interface ProcessMark {
   /** `NAME=value` in their environment, which they may have cleared. */
   readonly variable: string;

@@ -7,7 +7,6 @@ import type { Settling } from './settle.ts';
 /** Consecutive attempts that a service must have refused before the worker gives up. */
 const SERVICE_PATIENCE = 3;
 
-/** Counts a worker's results, and decides whether they are a reason to leave. */
 export class Tally {
   readonly #maxFailures: number | null;
   #failedInARow = 0;
@@ -50,18 +49,14 @@ export class Tally {
       return new BatchctlError(
         'unavailable',
         `the store rejected ${this.#refusedInARow} attempts in a row; the log shows why`,
-        {
-          hint: 'free space or repair the store, then start a worker again: nothing is lost',
-        },
+        { hint: 'free space or repair the store, then start a worker again: nothing is lost' },
       );
     }
     if (this.#maxFailures === null || this.#failedInARow < this.#maxFailures) return null;
     return new BatchctlError(
       'refused',
       `${this.#failedInARow} attempts in a row failed on this worker (--max-failures)`,
-      {
-        hint: 'batchctl tasks JOB --state failed; if other workers succeed, check this machine',
-      },
+      { hint: 'batchctl tasks JOB --state failed; if other workers succeed, check this machine' },
     );
   }
 }

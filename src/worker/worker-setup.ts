@@ -17,12 +17,9 @@ export interface WorkerSetup {
   readonly role: NewRole;
   /** Null if the machine has no metadata service. */
   readonly machine: Machine | null;
-  /** Whether the machine belongs to a group that would replace it. */
   readonly inGroup: boolean;
   readonly times: MachineTimes;
-  /** The parent of the attempts' directories. */
   readonly scratch: string;
-  /** The given options, completed by the machine's. */
   readonly options: WorkerOptions;
 }
 

@@ -22,7 +22,6 @@ import { translateAwsError } from './errors.ts';
 /** Activities that one page holds (Auto Scaling: DescribeScalingActivities, at most 100 a page). */
 const ACTIVITIES = 100;
 
-/** Requests about one Auto Scaling group, and the meaning of their errors. */
 export class ScalingRequests {
   readonly name: string;
   readonly #clients: AwsClients;
@@ -148,7 +147,6 @@ export function sizeOf(group: AutoScalingGroup): GroupSize {
   };
 }
 
-/** The tags that differ between two sizes, with their new values. */
 export function changedTags(name: string, from: GroupSize, to: GroupSize): readonly Tag[] {
   const tag = (Key: string, Value: string): Tag => ({
     // Not propagated to instances: the wanted size changes without replacing them.

@@ -10,7 +10,6 @@ import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket
 /** This machine's clock error, seconds. Most services refuse requests from the second value, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };
 
-/** The result of a request to the bucket itself. */
 interface Headed {
   readonly error: unknown;
   /** The region that S3 names; null if it names none. */
@@ -30,7 +29,6 @@ export async function probeBucket(
   return { sdk, client, name, arn, prefix, owner, kmsKey, profile: clients.profile, checksums: true };
 }
 
-/** Whether the bucket exists, in which region it is, and whether the clocks agree. */
 export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[] {
   const headed = headBucket(bucket);
   return [
@@ -231,7 +229,6 @@ const AS_OLD_AS_JOBS = 45;
 /** Objects in these classes must be restored before they can be read (S3: storage-class-intro). */
 const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
-/** Whether a bucket's lifecycle rules delete or archive what jobs need, and whether they remove unfinished uploads. */
 export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string): Finding {
   const enabled = rules.filter(({ Status }) => Status === 'Enabled');
   const eaters = enabled.flatMap((rule) => eaten(rule, prefix));

@@ -16,7 +16,6 @@ import {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** A service and the host that its requests go to. */
 export interface Place {
   readonly service: string;
   readonly url: URL;
@@ -32,7 +31,6 @@ export function placeOf(service: string, region: string, endpoint: string | unde
   return { service, url: new URL(endpoint ?? `https://${host}.${region}.${domain}`) };
 }
 
-/** Which way requests go, and whether they are encrypted. */
 export function routeChecks(places: readonly Place[], env: Environment): readonly Check[] {
   return [
     { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
@@ -178,7 +176,6 @@ async function attributesOf(clients: AwsClients, name: string): Promise<QueueAtt
 
 export interface CheckedGroup {
   readonly group: string;
-  /** The name of the Auto Scaling group. */
   readonly name: string;
 }
 

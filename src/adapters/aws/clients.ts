@@ -65,7 +65,6 @@ export class AwsClients {
   readonly region: string;
   readonly profile: string | null;
   readonly account: string | null;
-  /** The SDK's credential chain, for requests that are signed by hand. */
   readonly credentials: Credentials;
   readonly rates: RateLimits;
   readonly #endpoints: AwsClientsOptions['endpoints'];

@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline/promises';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
+import { messageOf } from '../../errors.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
 import { wait } from '../../lib/wait.ts';
 import { MfaError } from './errors.ts';
@@ -29,10 +30,7 @@ const READ_AGAIN = EARLY + 300_000;
 /** Milliseconds between two searches for successors of expiring credentials: each may cost a request. */
 const LOOK_AGAIN = 10_000;
 
-/**
- * The SDK's own chain, shared by all clients. It looks for nothing before the first call. Expiring credentials are
- * looked up from scratch, files included, so that a long run uses a new sign-in within five minutes.
- */
+/** The SDK's own, shared. Expiring credentials are looked up from scratch: a new sign-in works in five minutes. */
 export function credentialChain(options: CredentialsOptions): Credentials {
   let current: Identity | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
@@ -167,7 +165,7 @@ async function typedCode(who: string, serial: string): Promise<string> {
 /** The credentials have expired and no source gives new ones. `translateAwsError` recognizes it by its name. */
 function endedNow(cause: unknown): Error {
   if (cause instanceof MfaError) return cause;
-  const why = cause instanceof Error ? cause.message : String(cause);
+  const why = messageOf(cause);
   return Object.assign(new Error(`they have expired, and there are no others: ${why}`, { cause }), {
     name: 'CredentialsEnded',
   });

@@ -1,6 +1,5 @@
 import { BatchctlError, hasCode, isOurs } from '../../errors.ts';
 
-/** What was being done, for the error message. */
 export interface Doing {
   /** Completes "could not": `put jobs/a/job.json`. */
   readonly what: string;
@@ -292,7 +291,6 @@ export function endedError({ profile }: Pick<Doing, 'profile'>, message: string,
 
 const profileFlag = ({ profile }: Pick<Doing, 'profile'>): string => (profile === null ? '' : ` --profile ${profile}`);
 
-/** The command that gets new credentials. */
 export const signInText = (profile: string | null): string =>
   `aws sso login${profileFlag({ profile })} (or get credentials in another way)`;
 

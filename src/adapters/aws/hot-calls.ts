@@ -214,7 +214,6 @@ function isPlain(command: Command, { fields }: Hot): boolean {
   return true;
 }
 
-/** How the SDK sends one kind of call to one bucket or queue. */
 interface Template {
   readonly at: { readonly protocol: string; readonly hostname: string; readonly port?: number };
   /** The path without the key. */
@@ -227,7 +226,6 @@ interface Template {
   readonly service: string;
 }
 
-/** A request that the SDK has built, of which input. */
 interface Built {
   readonly protocol: string;
   readonly hostname: string;
@@ -387,7 +385,6 @@ async function readJson(answer: Answer): Promise<object | null> {
 
 const META = 'x-amz-meta-';
 
-/** The output of GetObject and HeadObject. */
 function objectOf({ headers }: Answer, Body: unknown): object {
   const Metadata: Headers = {};
   for (const name in headers) if (name.startsWith(META)) Metadata[name.slice(META.length)] = headers[name] ?? '';

@@ -28,10 +28,7 @@ export interface HttpLimits {
   readonly sockets: number;
 }
 
-/**
- * Sends each request directly or through the proxy that the environment names for its host (`proxyFor`), and trusts the
- * certificates in AWS_CA_BUNDLE if set. A timeout ends the request with a TimeoutError.
- */
+/** Directly, or through the host's proxy (`proxyFor`); trusts AWS_CA_BUNDLE. A timeout is a TimeoutError. */
 export class RoutedHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   readonly #limits: HttpLimits;

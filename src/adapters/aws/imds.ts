@@ -1,5 +1,5 @@
 import { Agent, request } from 'node:http';
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, messageOf } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -14,10 +14,7 @@ const IPV4 = 'http://169.254.169.254';
 /** Nitro instances only (EC2: instancedata-data-retrieval). */
 const IPV6 = 'http://[fd00:ec2::254]';
 
-/**
- * The metadata service's address, by the SDK's rules: AWS_EC2_METADATA_SERVICE_ENDPOINT, or by the mode. Null if
- * AWS_EC2_METADATA_DISABLED is set. Throws `config`.
- */
+/** By the SDK's rules: its variable, or the mode. Null if AWS_EC2_METADATA_DISABLED is set. Throws `config`. */
 export function imdsEndpoint(env: Environment = process.env): string | null {
   if (env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') return null;
   const named = env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '';
@@ -71,7 +68,7 @@ export class Imds {
       }
       if (tried < this.#tries - 1) await wait(jitter(AGAIN_MS * 2 ** tried));
     }
-    const why = trouble instanceof Error ? trouble.message : String(trouble);
+    const why = messageOf(trouble);
     throw new BatchctlError('unavailable', `the instance metadata service did not return ${path}: ${why}`, {
       hint: 'the launch template must leave HttpEndpoint enabled; in a container it needs HttpPutResponseHopLimit 2',
       cause: trouble,

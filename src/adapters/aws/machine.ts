@@ -90,7 +90,6 @@ interface AwsMachineOptions {
   readonly unknownMs?: number;
 }
 
-/** An EC2 instance, and the Auto Scaling group that holds it. */
 export class AwsMachine implements Machine {
   readonly instance: string;
   readonly type: string;
@@ -219,10 +218,7 @@ export class AwsMachine implements Machine {
     return true;
   }
 
-  /**
-   * Whether the group is ending it. A group that doesn't know the instance isn't ending it yet: a worker that left on
-   * that would leave its machine behind, in service and protected. Throws `unavailable` in that time.
-   */
+  /** Throws `unavailable` while its group doesn't know it: leaving then would leave the machine behind. */
   async #isEnding(): Promise<boolean> {
     const state = await this.#state();
     // Includes later states with this prefix: `Terminating:Retained`.
@@ -269,15 +265,7 @@ export class AwsMachine implements Machine {
 const isValidation = (error: unknown): boolean => error instanceof Error && error.name === 'ValidationError';
 
 /** Instance metadata that stays the same for the instance's life. */
-interface MachineFacts {
-  readonly instance: string;
-  readonly type: string;
-  readonly zone: string;
-  readonly lifeCycle: 'spot' | 'on-demand';
-  readonly release: string | null;
-  /** Milliseconds since the epoch; null if the identity document doesn't say. */
-  readonly launchedAt: number | null;
-}
+type MachineFacts = Pick<Machine, 'instance' | 'type' | 'zone' | 'lifeCycle' | 'release' | 'launchedAt'>;
 
 /** Throws `unavailable`. */
 async function readFacts(imds: Imds): Promise<MachineFacts> {

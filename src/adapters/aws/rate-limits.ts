@@ -239,10 +239,7 @@ export class PatientRetries implements Strategy {
   recordSuccess(): void {}
 }
 
-const tokenOf = (count: number, delay: number): Token => ({
-  getRetryCount: () => count,
-  getRetryDelay: () => delay,
-});
+const tokenOf = (count: number, delay: number): Token => ({ getRetryCount: () => count, getRetryDelay: () => delay });
 
 /** hpagent reports a proxy's refusal by its message alone. A proxy's 5xx may pass, a 407 won't. */
 function isProxyTrouble(error: unknown): boolean {

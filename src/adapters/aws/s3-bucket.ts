@@ -19,7 +19,6 @@ export interface S3Bucket {
   readonly owner: string | null;
   /** The key that encrypts new objects; null: the bucket's default. */
   readonly kmsKey: string | null;
-  /** The profile in ~/.aws/config, for hints. */
   readonly profile: string | null;
   /** False where the endpoint refuses checksums (AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED). */
   readonly checksums: boolean;
@@ -103,7 +102,6 @@ export function doing(bucket: S3Bucket, action: string, key: string, what: strin
   return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };
 }
 
-/** Runs one operation, translating its error. */
 export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
   try {
     return await act();

@@ -139,9 +139,7 @@ class S3NamedBucket implements Bucket {
       throw new BatchctlError(
         'refused',
         `${from} is reserved for the manager, and can't be copied to ${this.location}/${to}`,
-        {
-          hint: 'only outputs of tasks below jobs/ can be copied',
-        },
+        { hint: 'only outputs of tasks below jobs/ can be copied' },
       );
     }
     await this.#allowed();
@@ -179,7 +177,6 @@ export async function regionOf(clients: AwsClients, name: string): Promise<strin
   }
 }
 
-/** The part of the HTTP response that the SDK keeps in an error. */
 function headerOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('$response' in error)) return null;
   const { $response: response } = error;

@@ -223,7 +223,6 @@ export class MultipartUpload {
 
 const isNoSuchUpload = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchUpload';
 
-/** A chunk that an earlier try left in S3. */
 interface LeftPart {
   readonly size: number;
   readonly etag: string;
@@ -231,7 +230,6 @@ interface LeftPart {
   readonly crc: string | null;
 }
 
-/** An unfinished upload, and its parts so far. */
 interface Begun {
   readonly uploadId: string;
   readonly parts: ReadonlyMap<number, LeftPart>;
@@ -289,10 +287,7 @@ function isTrusted(part: LeftPart, length: number, sums: Sums): boolean {
   return part.crc !== null || (MD5.test(part.etag) && part.etag === sums.md5);
 }
 
-const sumsOf = (bytes: Buffer): Sums => ({
-  crc: crc32(bytes),
-  md5: createHash('md5').update(bytes).digest('hex'),
-});
+const sumsOf = (bytes: Buffer): Sums => ({ crc: crc32(bytes), md5: createHash('md5').update(bytes).digest('hex') });
 
 async function partsOf(
   bucket: S3Bucket,

@@ -148,7 +148,6 @@ export class StreamSource implements ChunkSource {
     }
   }
 
-  /** The whole stream, for one request. */
   whole(): Promise<Buffer> {
     return this.#take(this.size);
   }
@@ -159,7 +158,6 @@ export class StreamSource implements ChunkSource {
     throw this.#other('more');
   }
 
-  /** Ends the stream at any point. */
   async close(): Promise<void> {
     await this.#pieces.return?.(undefined);
   }

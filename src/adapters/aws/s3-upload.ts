@@ -49,7 +49,6 @@ export async function uploadFile(
 
 /** A source that is reopened for each upload. */
 interface Uploadable {
-  /** For messages. */
   readonly name: string;
   open(): Promise<ChunkSource>;
 }

@@ -33,7 +33,6 @@ const LAUNCHED_LATELY_MS = 15 * 60_000;
 
 export interface ScalingGroupOptions {
   readonly group: string;
-  /** The name of the Auto Scaling group. */
   readonly name: string;
   readonly clients: AwsClients;
   /** Counts the workers and gives them orders; until the Auto Scaling group is made, the whole group. */
@@ -51,11 +50,7 @@ export interface ScalingGroupOptions {
   readonly allowed: () => Promise<void>;
 }
 
-/**
- * A group of EC2 instances that Auto Scaling starts and ends. The service holds all that is wanted: the size and
- * bounds, and in tags the mode and the end of a temporary size. Instances are protected while they work, so that
- * scaling in ends none of those.
- */
+/** Auto Scaling holds its size and bounds, tags its mode and the end of a temporary size. Work protects instances. */
 export class ScalingGroup implements WorkerGroup {
   readonly group: string;
   readonly #options: ScalingGroupOptions;
@@ -80,9 +75,7 @@ export class ScalingGroup implements WorkerGroup {
       throw new BatchctlError(
         'usage',
         `the number of slots of an instance in group ${this.group} is set in the profile`,
-        {
-          hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll`,
-        },
+        { hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll` },
       );
     }
     const { size, status } = await this.#look();
@@ -253,7 +246,6 @@ const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min
 
 const withSize = (status: GroupStatus, size: GroupSize): GroupStatus => ({ ...status, ...sizes(size) });
 
-/** The profile's settings for a group of spot instances. */
 interface SpotShare {
   /** On-demand instances in any case. */
   readonly usual: number;
@@ -280,10 +272,7 @@ function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemand
 /** The tag's text: `none` once it is reverted, because a caller that may tag need not have the right to delete tags. */
 const standInText = (base: number | null, now: number): string => (base === null ? 'none' : `${base} ${now}`);
 
-/**
- * The policy with another base. The rest is omitted and so stays unchanged (UpdateAutoScalingGroup); naming the launch
- * template again would need the right to start instances (EC2 Auto Scaling: launch template permissions).
- */
+/** Naming the launch template again would need the right to start instances (EC2: launch template permissions). */
 function policyWith({ MixedInstancesPolicy }: AutoScalingGroup, base: number): MixedInstancesPolicy {
   return { InstancesDistribution: { ...MixedInstancesPolicy?.InstancesDistribution, OnDemandBaseCapacity: base } };
 }

@@ -36,7 +36,6 @@ export function authorization(signing: Signing): string {
   return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
 }
 
-/** The input of a signed URL. */
 export interface Presigning {
   readonly method: 'GET' | 'PUT';
   /** The address of the object: `https://bucket.s3.eu-west-1.amazonaws.com/key`, path encoded. */

@@ -12,10 +12,7 @@ export async function openSqsHeartbeat(options: SqsOptions): Promise<Pick<TaskQu
   const { name, leaseSeconds } = options;
   try {
     const place = await findQueue(clients, name, 'heartbeat', leaseSeconds * 1_000 * PATIENCE);
-    return {
-      extend: (receipts) => extendLeases(place, receipts, leaseSeconds),
-      close: () => clients.close(),
-    };
+    return { extend: (receipts) => extendLeases(place, receipts, leaseSeconds), close: () => clients.close() };
   } catch (error) {
     await clients.close();
     throw error;

@@ -69,7 +69,6 @@ export function makeReceipt(handle: string): Receipt {
   return `${Math.floor(now()).toString(36)}.${handle}` as Receipt;
 }
 
-/** SQS's own handle. */
 export function handleOf(receipt: Receipt): string {
   return receipt.slice(receipt.indexOf('.') + 1);
 }
@@ -80,10 +79,7 @@ function secondsLeft(receipt: Receipt): number {
   return Math.max(0, Math.floor(LONGEST_HOLD - (now() - receivedAt)));
 }
 
-/**
- * Deletes messages by their handles. A handle whose lease is lost deletes nothing, and SQS may or may not report that
- * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, after deleting all others.
- */
+/** A handle whose lease is lost deletes nothing (SQS: DeleteMessage). Throws for other refusals, at the end. */
 export async function deleteMessages(place: SqsPlace, handles: readonly string[]): Promise<void> {
   const options: BatchCall<string> = {
     doing: { what: 'delete messages', action: 'sqs:DeleteMessage', place },

@@ -257,7 +257,6 @@ class SqsDead {
   }
 }
 
-/** The job that the message's body names. */
 function tenantOf(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;

@@ -17,7 +17,6 @@ const LANES = 16;
 const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['ApproximateReceiveCount', 'SentTimestamp'];
 
 export interface SqsPollsOptions {
-  /** The client for polls, with its own sockets. */
   readonly poll: () => Promise<SQSClient>;
   /** Where messages that no caller waits for any more are released. */
   readonly place: SqsPlace;
@@ -28,10 +27,7 @@ export interface SqsPollsOptions {
   readonly lateMs?: number;
 }
 
-/**
- * Receives messages. A poll that the server has accepted is never cut off, because SQS would still hide messages for
- * it. It finishes, and messages that no caller waits for any more are released at once.
- */
+/** A poll that the server accepted is never cut off: SQS would hide its messages. Unwanted ones are released. */
 export class SqsPolls {
   readonly #o: SqsPollsOptions;
   readonly #patience: Patience;

@@ -11,7 +11,6 @@ const LANES = 16;
 export interface BatchCall<T> {
   /** Calls SQS for up to ten items; each entry's `Id` is the index of its item. */
   readonly call: (items: readonly T[]) => Promise<BatchResult>;
-  /** For errors. */
   readonly doing: SqsDoing;
   /** How long transient failures are retried, milliseconds. */
   readonly patienceMs: number;
@@ -30,10 +29,7 @@ export interface Refused<T> extends Refusal {
   readonly item: T;
 }
 
-/**
- * Makes a call for any number of items, ten at a time, sixteen calls in flight. Transient failures are retried item by
- * item; items that SQS refuses are returned. Throws the error of the first call that failed for good, or for too long.
- */
+/** Ten items at a time, sixteen calls in flight; returns refused ones. Throws the first call's lasting error. */
 export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const refused: Refused<T>[] = [];
   const batches = packed(items, options.bytes);
@@ -139,7 +135,6 @@ export class Patience {
   }
 }
 
-/** What was asked of which queue, for the error message. */
 export interface SqsDoing {
   /** Completes "could not". */
   readonly what: string;
@@ -152,7 +147,6 @@ export interface SqsDoing {
   };
 }
 
-/** Why SQS refused one entry of a batch. */
 interface Refusal {
   /** Without the prefixes that some endpoints add. */
   readonly code: string;

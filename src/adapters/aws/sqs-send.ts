@@ -17,7 +17,6 @@ const MAX_DELAY_SECONDS = 900;
 const ILLEGAL = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu;
 /** SQS: SendMessage.MessageGroupId. A tenant that doesn't fit is left out. */
 const GROUP = /^[\x21-\x7e]{1,128}$/;
-/** The message attribute that says why a dead letter was buried. */
 export const REASON = 'batchctl-reason';
 /** Bytes of a reason: one line for a person. */
 const REASON_MOST = 2_048;

@@ -28,10 +28,7 @@ export interface Swept {
   readonly reason: string | null;
 }
 
-/**
- * Reads every receivable message of a queue once. SQS has no way to read without receiving, so messages are received,
- * and those that weren't settled are released when the sweep ends, however it ends.
- */
+/** Every receivable message, once, by receiving it; those that weren't settled are released at the end. */
 export class Sweep {
   readonly #place: SqsPlace;
   readonly #expected: number;

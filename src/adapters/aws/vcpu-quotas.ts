@@ -38,7 +38,6 @@ export interface QuotaNeed {
   readonly what: string;
   /** vCPUs. */
   readonly needed: number;
-  /** The fields that need them. */
   readonly where: readonly string[];
   /** vCPUs that the account may run at once in the region; null: not known. */
   readonly quota: number | null;
@@ -50,10 +49,7 @@ interface Family extends Readonly<Record<Way, string | null>> {
   readonly name: string;
 }
 
-/**
- * The quota that counts the vCPUs of an instance type, by its family; null if none is known (General Reference: Amazon
- * EC2 endpoints and quotas; EC2 user guide: On-Demand Instance quotas, Spot Instance quotas).
- */
+/** By family; null if none is known (General Reference: Amazon EC2 endpoints and quotas). */
 const FAMILIES: readonly Family[] = [
   family(/^(a|c|d|h|i|im|is|m|r|t|z)\d/, 'standard (A, C, D, H, I, M, R, T, Z)', 'L-1216C47A', 'L-34B43A08'),
   family(/^(g|gr|vt)\d/, 'G and VT', 'L-DB2E81BA', 'L-3819A6DF'),
@@ -102,10 +98,7 @@ export function quotaNeeds(
   return [...needs.values()];
 }
 
-/**
- * The account's vCPU quotas in the region, and what is needed of them. Throws `credentials` if looking is denied. A
- * quota is unknown if Service Quotas doesn't return it or can't be reached.
- */
+/** Throws `credentials` if looking is denied. A quota that can't be read is unknown. */
 export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[]): Promise<readonly QuotaNeed[]> {
   const needs = quotaNeeds(uses, await vcpusOf(clients, [...new Set(uses.flatMap(({ instances }) => instances))]));
   const [{ GetServiceQuotaCommand }, client] = await Promise.all([

@@ -10,7 +10,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { hasCode } from '../../errors.ts';
+import { hasCode, messageOf } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { isAlive, LOG_KEPT_MS, leftBehind } from '../../lib/left-behind.ts';
@@ -165,8 +165,6 @@ function probe<T>(root: string, use: (file: string) => T): T {
   }
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
 /** Bytes. A larger file isn't read through: a check must take only seconds. */
 const READ_THROUGH = 256 * 2 ** 20;
 
@@ -204,7 +202,7 @@ function databaseCheck(file: string, mend: string): Finding {
       );
     return pass(`${file} is intact, in WAL mode`);
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     if (isSqliteBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
     return fail(`${file} can't be read: ${message}`, mend);
   } finally {

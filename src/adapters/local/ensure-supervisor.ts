@@ -42,9 +42,7 @@ export async function ensureSupervisor(options: EnsureSupervisorOptions): Promis
   throw new BatchctlError(
     'unavailable',
     `the supervisor of group ${group} did not start (${fate.ended ?? 'no sign of life'})`,
-    {
-      hint: `see ${log}`,
-    },
+    { hint: `see ${log}` },
   );
 }
 

@@ -12,7 +12,6 @@ import { BatchctlError, hasCode } from '../../errors.ts';
  * their common first bytes; it is invisible in keys.
  */
 
-/** Suffix of an object's file. */
 const FILE = '@';
 /** Suffix of a group directory: names in it continue with the bytes that it stands for. */
 const GROUP = '+';

@@ -54,7 +54,6 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
 const BRIEF = 1024 * 1024;
 /** The largest `put`, by the port's contract. */
 const LARGEST_PUT = 64 * 1024 * 1024;
-/** Entries or keys between two turns of the event loop. */
 const TURN = 500;
 const STREAM_CHUNK = 256 * 1024;
 const readAsync = promisify(readAt);

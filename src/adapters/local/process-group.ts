@@ -21,7 +21,6 @@ export interface ProcessGroupOptions {
   readonly store: ObjectStore;
   /** Whether that worker is alive, as far as is known. */
   readonly isKnown: (worker: string) => Promise<boolean>;
-  /** How many workers of the group are up. */
   readonly running: () => Promise<number>;
   /** Called after each change with the wanted size: starts the supervisor that provides it. */
   readonly onChange?: (status: GroupStatus) => Promise<void>;

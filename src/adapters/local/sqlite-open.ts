@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
 import { CACHE_SIZE, isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 
@@ -113,8 +113,4 @@ export function translateSqlite(error: unknown, file: string): unknown {
     cause: error,
     hint: 'check the disk, and that this user may write there',
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

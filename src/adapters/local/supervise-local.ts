@@ -1,6 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode } from '../../errors.ts';
+import { hasCode, messageOf } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { bootLogKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -104,7 +104,6 @@ export interface SuperviseLocalOptions {
   readonly signal: AbortSignal;
   /** The arguments of `node` that start a worker with this many slots; null: the worker decides. */
   readonly workerArgv: (slots: number | null) => readonly string[];
-  /** Releases the messages of a worker that has ended. */
   readonly release: (worker: string) => Promise<void>;
   readonly say: (line: string) => void;
 }
@@ -117,7 +116,7 @@ const STEP_MS = 3_600_000;
 /** Supervises a local group with real workers. Waits out a temporary size of 0 unless another one takes over. */
 export async function superviseLocal(options: SuperviseLocalOptions): Promise<'done' | 'held'> {
   const { root, group, env, signal, say } = options;
-  const trouble = (error: unknown): void => say(error instanceof Error ? error.message : String(error));
+  const trouble = (error: unknown): void => say(messageOf(error));
   for (;;) {
     const ended = await superviseGroup({
       root,

@@ -8,10 +8,8 @@ import { BatchctlError } from '../../errors.ts';
  * commands, which are found and killed by it.
  */
 export const WORKER_ID = 'BATCHCTL_SUPERVISED_ID';
-/** The variable that names the descriptor of the pipe from the supervisor. */
 export const SUPERVISOR_FD = 'BATCHCTL_SUPERVISOR_FD';
 
-/** The pipe's number among a worker's descriptors. */
 export const PIPE_FD = 3;
 const STOP = 's';
 

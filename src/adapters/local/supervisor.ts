@@ -6,7 +6,6 @@ import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayGo, sayStop, WORKER_ID } from './s
 
 export interface SuperviseOptions {
   readonly group: string;
-  /** How many workers to keep up. */
   readonly size: number;
   /** How to start the worker with that id; called at each start. */
   readonly spawnWorker: (worker: string) => WorkerCommand;
@@ -64,7 +63,6 @@ export class Supervisor {
     );
   }
 
-  /** Number of places to keep filled. */
   get size(): number {
     return this.#staying().length;
   }
@@ -82,7 +80,6 @@ export class Supervisor {
     for (const place of expendable.slice(0, Math.max(0, staying.length - size))) if (!place.drain()) this.#free(place);
   }
 
-  /** All workers finish their tasks and leave. */
   drain(): void {
     this.resize(0);
   }
@@ -165,7 +162,6 @@ export interface WorkerEnd {
   readonly error: Error | null;
 }
 
-/** One place of a group, for one worker process at a time. */
 class WorkerPlace {
   readonly #spawnWorker: (worker: string) => WorkerCommand;
   readonly #onEnd: (place: WorkerPlace, end: WorkerEnd) => void;
@@ -190,7 +186,6 @@ class WorkerPlace {
     return this.#leaving;
   }
 
-  /** Starts a worker with a new id. */
   start(): void {
     const worker = newWorkerId();
     this.worker = worker;

@@ -17,7 +17,6 @@ export interface ConnectionOptions {
 
 export interface Call {
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'DELETE';
-  /** Below the manager's address. */
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Created anew for each try. */
@@ -41,7 +40,6 @@ const MOST = 16;
 /** Time limit to connect, milliseconds. */
 const CONNECT = 10_000;
 
-/** Sends requests to a manager over HTTP. */
 export class ManagerConnection {
   readonly url: URL;
   readonly #token: string | null;

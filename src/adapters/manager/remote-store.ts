@@ -29,7 +29,7 @@ import type {
 } from '../../ports/object-store.ts';
 import { proxyAgent } from './agent.ts';
 import { AwayError, answeredError } from './answered-error.ts';
-import type { ManagerConnection } from './connection.ts';
+import type { Call, ManagerConnection } from './connection.ts';
 
 /** The manager's store, as far as its callers may read it. Raw data and code can be put; nothing can be deleted. */
 export class RemoteStore implements ObjectStore {
@@ -151,7 +151,6 @@ interface Page {
 
 /** Tries of reading a small object when its body breaks off. */
 const READ_TRIES = 3;
-/** Statuses with a meaning here. */
 const MEANT = [307, 404, 412, 416];
 
 const object = (method: 'GET' | 'HEAD', key: string) => ({
@@ -336,16 +335,12 @@ function fileSource(path: string, { metadata = {} }: Pick<UploadOptions, 'metada
   return { size, slice, sha256: async () => metadata.sha256 ?? hashOf(slice(0, await size())) };
 }
 
-interface ElsewhereCall {
+interface ElsewhereCall extends Pick<Call, 'headers' | 'also' | 'signal'> {
   readonly method: 'GET' | 'PUT';
   /** Signed by the manager: it needs no token, and none is sent. */
   readonly url: URL;
-  readonly headers?: Readonly<Record<string, string>>;
   /** Created anew for each try. */
   readonly body?: () => Readable | Uint8Array;
-  /** Statuses besides 2xx that aren't errors. */
-  readonly also?: readonly number[];
-  readonly signal?: AbortSignal | undefined;
 }
 
 const SEND_TRIES = 4;

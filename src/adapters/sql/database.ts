@@ -89,10 +89,7 @@ async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => 
 
 interface Migration {
   readonly version: number;
-  /**
-   * The oldest schema version whose code still works after this migration. Migrations expand first: they add what older
-   * code ignores; unused tables and columns are dropped only by a later version.
-   */
+  /** The oldest version that works after this migration: it only adds, and a later one drops what is unused. */
   readonly compatible: number;
   up(db: Kysely<Tables>, dialect: SqlDialect): Promise<void>;
 }
@@ -104,10 +101,7 @@ const MIGRATIONS: readonly Migration[] = [
 ];
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
-/**
- * Brings the tables up to this code's version; costs one query if they are. Two processes may do it at once: each
- * migration reads the version again inside its own transaction. Throws `newer` for a schema that this code can't use.
- */
+/** One query if they are current. Safe to run twice at once: each reads the version again. Throws `newer`. */
 async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Promise<void> {
   if ((await presentVersion(db, dialect)) >= CURRENT) return;
   await dialect.migrateAlone(db, async (alone) => {

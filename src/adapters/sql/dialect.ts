@@ -51,10 +51,7 @@ export interface SqlDialect {
   /** True when another writer was in the way and a retry may succeed. */
   isBusy(error: unknown): boolean;
 
-  /**
-   * True when the server or the connection to it is gone, or became read-only: a new connection may reach it again, or
-   * reach its successor. Whether a pending commit was kept is then unknown; writing the same again is correct.
-   */
+  /** Gone, or read-only: a new connection may reach it or its successor. Writing a pending commit again is correct. */
   isLost(error: unknown): boolean;
 
   /** The error for the caller, by kind: `unavailable`, `full`, `corrupt`; a BatchctlError unchanged. */
@@ -77,7 +74,6 @@ export interface UpsertPlan {
 export interface LookUpPlan {
   readonly table: 'attempts' | 'tasks';
   readonly columns: readonly string[];
-  /** How many tasks are looked up. */
   readonly size: number;
   /** Whether the found rows stay locked until the transaction ends. */
   readonly locks: boolean;

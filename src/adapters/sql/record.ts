@@ -117,7 +117,6 @@ function mergeAll(
   return changed;
 }
 
-/** Locks those of the group's tasks that exist, and returns them. */
 async function lockTasks(context: RecordContext, group: StepEvents): Promise<ReadonlySet<number>> {
   const rows = await lookUp<{ task: number }>(context, group, 'tasks', ['task'], true);
   return new Set(rows.map(({ task }) => task));
@@ -138,7 +137,6 @@ async function knownAttempts(
   return known;
 }
 
-/** The rows of the group's tasks in a table. */
 async function lookUp<Found>(
   context: RecordContext,
   group: StepEvents,

@@ -156,10 +156,7 @@ export interface Held {
   readonly until: number;
 }
 
-/**
- * A few connections, made on demand. A connection returned as spoiled, too old or dead is never used again: after a
- * failover an old connection may still answer, and refuse every write.
- */
+/** Made on demand. A spoiled, old or dead one is never reused: after a failover it may refuse every write. */
 export class ConnectionPool {
   readonly #options: PoolOptions;
   readonly #idle: { readonly held: Held; readonly timer: NodeJS.Timeout }[] = [];
@@ -231,7 +228,6 @@ export class ConnectionPool {
     this.#idle.push({ held, timer });
   }
 
-  /** The longest-waiting caller is next. */
   #passOn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#inUse -= 1;

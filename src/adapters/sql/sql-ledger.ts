@@ -25,7 +25,6 @@ import type { SqliteOptions } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 
-/** A SQLite file or a server. */
 type Place =
   | ({ readonly dialect: 'sqlite' } & SqliteOptions)
   | ({ readonly dialect: 'postgres' | 'mysql' } & ServerOptions);

@@ -10,7 +10,7 @@ import {
   SqliteQueryCompiler,
   sql,
 } from 'kysely';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { makePrivate } from '../../lib/private-files.ts';
 import {
   CACHE_SIZE,
@@ -144,20 +144,14 @@ function translate(file: string, error: unknown): BatchctlError {
     return new BatchctlError(
       'unavailable',
       `expected to write the ledger ${file}, found it locked by another process`,
-      {
-        cause: error,
-        hint: 'look for a process that holds it (`fuser` names it), then run it again',
-      },
+      { cause: error, hint: 'look for a process that holds it (`fuser` names it), then run it again' },
     );
   }
   const ours = code !== '' || (error instanceof Error && 'code' in error && 'syscall' in error);
-  const found = error instanceof Error ? error.message : String(error);
+  const found = messageOf(error);
   return new BatchctlError(
     ours && code !== 'SQLITE_ERROR' ? 'unavailable' : 'unexpected',
     `the ledger ${file} failed: ${found}`,
-    {
-      cause: error,
-      hint: 'check that the directory exists, is writable and is on a local disk',
-    },
+    { cause: error, hint: 'check that the directory exists, is writable and is on a local disk' },
   );
 }

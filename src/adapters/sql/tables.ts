@@ -22,15 +22,11 @@ export interface SchemaRow {
   readonly applied_at: number;
 }
 
-/**
- * One writer's share of a step's counts; only the sum over writers means anything. The writer `''` holds the exact
- * totals of a closed job, which replace all others.
- */
+/** One writer's share; only the sum means anything. The writer `''` holds a closed job's exact totals. */
 export interface StepCountsRow {
   readonly job: string;
   readonly step: string;
   readonly writer: string;
-  /** The highest round counted in this row. */
   readonly round: number;
   readonly running: number;
   readonly done: number;

@@ -27,10 +27,7 @@ function noCounts(step: string): StepCounts {
   };
 }
 
-/**
- * A step's counts: exact totals, if taken, plus all that writers counted in later rounds. The writers' sets of tasks
- * are merged, so that no task counts twice, whoever recorded it. For disputed tasks the attempts are read.
- */
+/** Exact totals, and what writers counted in later rounds. Sets of tasks are merged; attempts settle disputes. */
 export async function countStep(
   objects: AttemptObjects,
   snapshot: Snapshot,
@@ -91,10 +88,7 @@ function addState(states: Standings, state: KnownTaskState | null, by: 1 | -1): 
   if (state !== null) states[state] += by;
 }
 
-/**
- * A step's counts after exact totals taken in `round`; null if those are outdated: a newer round was counted already,
- * or exact totals of the same round know more tasks. Values that only attempts give stay as they were counted.
- */
+/** Null if outdated: a newer round was counted, or exact totals of the same round know more tasks. */
 export function replaceByExact(
   snapshot: Snapshot,
   counted: StepCounts,

@@ -1,3 +1,4 @@
+import { groupBy } from '../../model/group-by.ts';
 import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
 import {
   addShare,
@@ -177,21 +178,7 @@ function lineOf(attempt: AttemptEvent): string {
 }
 
 function byStep(events: readonly AttemptEvent[]): ReadonlyMap<string, ReadonlyMap<number, readonly AttemptEvent[]>> {
-  const steps = new Map<string, AttemptEvent[]>();
-  for (const event of events) {
-    const of = steps.get(event.step);
-    if (of === undefined) steps.set(event.step, [event]);
-    else of.push(event);
-  }
-  return new Map([...steps].map(([step, of]) => [step, byTaskNumber(of)]));
+  return new Map([...groupBy(events, ({ step }) => step)].map(([step, of]) => [step, byTaskNumber(of)]));
 }
 
-function byTaskNumber(events: readonly AttemptEvent[]): ReadonlyMap<number, readonly AttemptEvent[]> {
-  const tasks = new Map<number, AttemptEvent[]>();
-  for (const event of events) {
-    const of = tasks.get(event.task);
-    if (of === undefined) tasks.set(event.task, [event]);
-    else of.push(event);
-  }
-  return tasks;
-}
+const byTaskNumber = (events: readonly AttemptEvent[]) => groupBy(events, ({ task }) => task);

@@ -1,4 +1,5 @@
 import { eachParallel } from '../../lib/parallel.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { mergeAll, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
@@ -10,7 +11,6 @@ const WRITERS = 8;
 /** Tasks whose attempts are read at once. */
 const TASKS = 1000;
 
-/** A task's attempts, by writer and merged. */
 export interface TaskAttempts {
   readonly merged: readonly AttemptEvent[];
   readonly byWriter: readonly (readonly AttemptEvent[])[];
@@ -23,13 +23,9 @@ export async function readAttempts(
   at: { readonly job: string; readonly step: string },
   tasks: ReadonlySet<number>,
 ): Promise<ReadonlyMap<number, TaskAttempts>> {
-  const found = snapshot.totals.map(() => new Map<number, AttemptEvent[]>());
+  const found: ReadonlyMap<number, readonly AttemptEvent[]>[] = snapshot.totals.map(() => new Map());
   await eachParallel(snapshot.totals.entries(), WRITERS, async ([index, totals]) => {
-    for (const event of await objects.read(at.job, totals, at.step, tasks)) {
-      const own = found[index]?.get(event.task);
-      if (own === undefined) found[index]?.set(event.task, [event]);
-      else own.push(event);
-    }
+    found[index] = groupBy(await objects.read(at.job, totals, at.step, tasks), ({ task }) => task);
   });
   const attempts = new Map<number, TaskAttempts>();
   for (const task of tasks) {

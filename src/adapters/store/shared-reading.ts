@@ -14,7 +14,6 @@ const MS_A_WRITER = 10;
 /** How often, and how many times, to look for the first reading that another worker stores, milliseconds. */
 const FIRST = { everyMs: 1_000, looks: 10 } as const;
 
-/** The result of reading the objects of this many writers. */
 interface Read<Value> {
   readonly counts: Value;
   readonly writers: number;

@@ -208,7 +208,6 @@ class StepView {
     return this.#flag(task, IS_DONE) ? DONE : (this.#codes[task] ?? 0);
   }
 
-  /** The latest round in which the task was tried. */
   roundOf(task: number): number {
     return this.#rounds[task] ?? 0;
   }

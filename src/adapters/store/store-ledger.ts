@@ -4,6 +4,7 @@ import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
+import { groupBy } from '../../model/group-by.ts';
 import {
   LEDGER_SHARED_WORKERS,
   LEDGER_WORKERS,
@@ -49,10 +50,7 @@ export interface StoreLedgerOptions {
 const JOBS_KEPT = 100;
 /** Keys deleted at once. */
 const DELETES = 1000;
-/**
- * Milliseconds from one `record` of a worker to its next while there are few events: a put costs as much for one event
- * as for fifty. What a worker does after recording (chain, ack) comes in batches too.
- */
+/** Milliseconds between a worker's puts while there are few events: one costs as much as fifty. */
 const RECORD_MS = 500;
 const FEW_EVENTS = 100;
 
@@ -121,7 +119,7 @@ class StoreLedger implements Ledger {
     await this.#inTurn(async () => {
       if (this.#shared !== null && events.length < FEW_EVENTS)
         await wait(this.#recordedAt + RECORD_MS - performance.now());
-      for (const [job, own] of byJob(events)) {
+      for (const [job, own] of groupBy(events, ({ job }) => job)) {
         const writer = await this.#writerOf(job);
         await writer?.record(own, this.#clock.now(), () => this.#snapshots.of(job));
       }
@@ -278,16 +276,6 @@ function stepsOf(known: readonly string[], snapshot: Snapshot): readonly string[
   return [...known, ...snapshot.steps.filter((step) => !known.includes(step)).sort()];
 }
 
-function byJob(events: readonly AttemptEvent[]): ReadonlyMap<string, readonly AttemptEvent[]> {
-  const jobs = new Map<string, AttemptEvent[]>();
-  for (const event of events) {
-    const of = jobs.get(event.job);
-    if (of === undefined) jobs.set(event.job, [event]);
-    else of.push(event);
-  }
-  return jobs;
-}
-
 /** Workers read at once. */
 const READS = 16;
 const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
@@ -297,10 +285,7 @@ interface WorkerFilter {
   readonly since?: number;
 }
 
-/**
- * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
- * latest of each live worker, and only these are read. A newer one deletes the older one.
- */
+/** Keys have worker, time and group: one listing finds the latest of each. A newer one deletes the older. */
 class WorkerSigns {
   readonly #store: LedgerObjects;
   readonly #last = new Map<string, string>();

@@ -1,4 +1,3 @@
-/** How an instance becomes the stack's manager. */
 export const MANAGER = `
 UNIT=batchctl-manager
 

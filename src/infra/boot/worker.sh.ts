@@ -1,4 +1,3 @@
-/** How an instance becomes a worker of its group. */
 export const WORKER = `
 UNIT=batchctl-worker
 

@@ -20,10 +20,7 @@ export async function readMend(spec: JobSpec, directory: string): Promise<Mend> 
   return { spec, code: await packCode(directory, spec.files) };
 }
 
-/**
- * What a round with the corrected job file changes. Throws `refused`, listing each difference, if it isn't the same
- * job: input, split, step names, and anything that outputs or verdicts depend on can't change any more.
- */
+/** Throws `refused`, listing each difference, if input, split, step names or what verdicts depend on changed. */
 export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides {
   const { record } = view;
   const { overrides, refused } = mendOf(record, view.overrides, filled(view, spec));
@@ -47,7 +44,6 @@ export async function putMend(store: ObjectStore, { code }: Mend): Promise<void>
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }
 
-/** The inputs that a submission of the file would use, with the job's own parameters. */
 function filled(view: JobView, spec: JobSpec): JobSpec {
   const { record } = view;
   if (spec.input === null || record.given?.input === true) return spec;

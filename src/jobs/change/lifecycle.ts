@@ -20,7 +20,6 @@ import { guardFailures } from '../watch/guards.ts';
 import { changesFor, type Mend, overridesOfMend, putMend } from './corrected-file.ts';
 import { askAgain } from './retry.ts';
 
-/** The answer of a command that changes a job's state. */
 interface Changed {
   readonly view: JobView;
   /** False if the job was already so. */
@@ -47,9 +46,7 @@ export async function pause(platform: Platform, view: JobView, { now, reason }: 
 }
 
 interface Resumed extends Changed {
-  /** What a corrected job file changes for undecided tasks. */
   readonly changes: readonly Change[];
-  /** Messages sent. */
   readonly sent: number;
 }
 
@@ -91,9 +88,7 @@ function mustBeMendable(view: JobView): void {
   throw new BatchctlError(
     'refused',
     `can't correct job ${job} while it is running: its tasks would run in both versions`,
-    {
-      hint: `batchctl pause ${job} --now, then resume it with the corrected file`,
-    },
+    { hint: `batchctl pause ${job} --now, then resume it with the corrected file` },
   );
 }
 

@@ -71,7 +71,6 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
   }
 }
 
-/** Reopens a closed job in a new round. */
 function appendSkip(
   platform: Platform,
   view: JobView,

@@ -116,9 +116,7 @@ function refuseOver(standing: CostStanding, least: number, whose: string, mend: 
     throw new BatchctlError(
       'refused',
       `the price of ${standing.unknown.join(', ')} is unknown, so ${whose} can't be enforced`,
-      {
-        hint: pricesMend(standing.unknown),
-      },
+      { hint: pricesMend(standing.unknown) },
     );
   }
   if (leftOf(standing) >= least) return;

@@ -53,10 +53,7 @@ export interface GuardOptions {
   readonly onTrouble?: (job: string, error: Error) => void;
 }
 
-/**
- * Pauses the jobs that reached their limit, and every job with remaining work once the stack reached its monthly limit.
- * The journal decides: if two processes try, the second finds the job paused. Returns their views.
- */
+/** At their limit, or the stack's month. The journal decides: a second process finds them paused. */
 export async function guardCosts(
   platform: Platform,
   views: readonly JobView[],

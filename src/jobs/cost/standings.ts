@@ -33,7 +33,6 @@ export interface Standings {
   readonly nextIn: (group: string) => NextMachine | null;
   /** Number of machines per group that were requested and have no worker yet. */
   readonly booting: ReadonlyMap<string, number>;
-  /** The ledger's counters for the jobs. */
   readonly counts: ReadonlyMap<string, readonly StepCounts[]>;
 }
 
@@ -141,13 +140,11 @@ async function bootingIn(
     );
 }
 
-/** The data that costs are computed from, at one moment. */
 export interface CostGround {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The machines that were up since then, in any group. */
   readonly machines: readonly PaidMachine[];
-  /** Prices of the requested groups that have any. */
   readonly prices: ReadonlyMap<string, GroupPrices>;
   readonly priceAt: PriceAt;
   /** A group's next machine, which costs 0 an hour if it has no price; null if its price isn't known. */

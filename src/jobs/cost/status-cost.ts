@@ -13,7 +13,6 @@ import { type CostGround, costGround, limitOf } from './standings.ts';
 /** A job's cost for display, US dollars. */
 export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;
 
-/** Data read to compute a job's cost. */
 interface Read {
   readonly at: number;
   readonly ground: CostGround | null;

@@ -10,7 +10,6 @@ const AHEAD = 16;
 /** Keys deleted per request (S3: DeleteObjects takes 1,000). */
 const BATCH = 1_000;
 
-/** An object of raw data in the store. */
 export interface DataEntry {
   /** Without `data/`. */
   readonly key: string;

@@ -18,7 +18,6 @@ export interface UploadOptions {
   readonly paths: readonly string[];
   /** Base directory of relative paths. */
   readonly cwd: string;
-  /** Prefix for all keys. */
   readonly to?: string | undefined;
   readonly include?: readonly string[] | undefined;
   readonly exclude?: readonly string[] | undefined;

@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { BatchctlError, isKind, isOurs } from '../../errors.ts';
+import { BatchctlError, isKind, isOurs, messageOf } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { wait } from '../../lib/wait.ts';
 import { deliveryOf, isDeliveryDue, isNews, nextTry } from '../../model/delivery.ts';
@@ -345,6 +345,6 @@ export class Deliveries {
   }
 
   #tell(job: string, error: unknown): void {
-    this.#log.warn(`job ${job}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#log.warn(`job ${job}: ${messageOf(error)}`);
   }
 }

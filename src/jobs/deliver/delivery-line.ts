@@ -1,7 +1,6 @@
 import { hostname } from 'node:os';
 import type { DeliveryStatus } from '../../model/delivery.ts';
 
-/** Describes a job's delivery in one line. */
 export function deliveryLine({ to, host, state, delivered, failed }: DeliveryStatus): string {
   const where = host === null || host === hostname() ? to : `${to} on ${host}`;
   switch (state) {

@@ -22,7 +22,6 @@ const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };
 
 const FULL = { bytes: 50e6, files: 100 };
 
-/** Checks of a profile's store, ledger, queues, workers and open jobs. */
 export function gridChecks(platform: Platform): readonly Check[] {
   const open = readOpenJobs(platform);
   // The checks that await it report the error.
@@ -130,7 +129,6 @@ async function workersCheck(platform: Platform): Promise<Finding> {
   return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} running version ${VERSION}`);
 }
 
-/** Whether a manager or tick fires schedules and starts jobs with a start time. */
 async function keeperCheck(platform: Platform): Promise<Finding> {
   const unreadable: string[] = [];
   const [keeper, schedules] = await Promise.all([
@@ -191,7 +189,6 @@ interface Unreadable {
   readonly mend: string;
 }
 
-/** The jobs found through open marks. */
 export interface OpenJobs {
   readonly views: ReadonlyMap<string, JobView>;
   /** Marks without a committed job, with the time of their put, milliseconds since the epoch. */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { isOurs } from '../../errors.ts';
+import { isOurs, messageOf } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
@@ -15,7 +15,6 @@ const NODE = [20, 19] as const;
 const FILES = { few: 1_024, tooFew: 256 };
 /** Less memory than this is a warning, bytes. */
 const LITTLE_MEMORY = 256 * 2 ** 20;
-/** Programs that workers start. */
 const PROGRAMS = ['/bin/sh', 'mkfifo', 'kill', 'cat'] as const;
 
 interface Machine {
@@ -26,7 +25,6 @@ interface Machine {
   readonly platform: NodeJS.Platform;
 }
 
-/** Checks of this machine, independent of the profile. */
 export function machineChecks(machine: Machine): readonly Check[] {
   return [
     { check: 'node', run: () => nodeCheck(machine.nodeVersion) },
@@ -155,6 +153,6 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
 }
 
 function ofError(error: unknown): Finding {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');
 }

@@ -57,7 +57,6 @@ export class DirectoryPlace implements Place {
   readonly #platform: Platform;
   readonly #source: OutputSource;
   readonly #claims: string;
-  /** This delivery's folder. */
   #own: string;
 
   private constructor(path: string, platform: Platform, source: OutputSource) {

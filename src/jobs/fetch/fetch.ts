@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import type { FetchedAnswer } from '../../model/answers/data.ts';
 import { type Join, joinOf, stateText } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -30,26 +31,13 @@ export interface FetchOptions {
   readonly onProgress?: (progress: FetchProgress) => void;
 }
 
-export interface FetchResult {
-  readonly job: string;
-  readonly step: string;
-  /** Outputs that are now at the target; `missing`: the step's tasks without one. */
-  readonly outputs: number;
-  readonly missing: number;
-  readonly bytes: number;
-  /** The target as given. */
-  readonly output: string;
-  /** Outputs whose correct files already existed; nothing was written for them. */
-  readonly kept: number;
-}
-
 /**
  * Fetches a step's published outputs and compares each with its published checksum. Memory use does not grow with the
  * job. For an unfinished job, fetches the outputs so far. Throws `notFound` if there is no output, `usage` if names
  * would collide, `proof` (naming the task) for an altered output, `refused` if the target can't be written or an output
  * doesn't begin with the header that is kept once.
  */
-export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchResult> {
+export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchedAnswer> {
   const { target, header, signal } = options;
   const chosen = chooseStep(view, options.step);
   const { job } = view.record;
@@ -92,7 +80,6 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept };
 }
 
-/** Identifies the job in the manifest of a place. */
 export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
   const { job, spec, createdAt } = record;
   return { job, name: spec.name, step, round, close: delivery?.after ?? next, createdAt };
@@ -105,7 +92,7 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
 }
 
 /** One line about missing outputs; null if there are none. */
-export function missingLine(view: JobView, { outputs, missing, step }: FetchResult): string | null {
+export function missingLine(view: JobView, { outputs, missing, step }: FetchedAnswer): string | null {
   if (missing === 0) return null;
   const state = stateOf(view);
   const why = state === 'succeeded' ? ': their tasks were skipped, or failed' : `, as ${stateText(state)}`;

@@ -47,7 +47,6 @@ export interface Filling {
   readonly distinct: boolean;
   readonly tally: Tally;
   readonly signal: AbortSignal | undefined;
-  /** Identifies the job that the outputs belong to. */
   readonly of: Pick<PlaceManifest, 'job' | 'name' | 'step' | 'round' | 'createdAt'> & { readonly close: number };
   /** The file written last. */
   readonly marker: string;
@@ -131,7 +130,6 @@ interface Turn {
   readonly manifest: PlaceManifest;
   /** The last completed delivery to this place; null: none. */
   readonly before: PlaceManifest | null;
-  /** Deliveries that were in progress or interrupted, now shut out. */
   readonly brokenOff: readonly PlaceManifest[];
 }
 
@@ -172,7 +170,6 @@ function manifestOf({ of, marker }: Filling, generation: number, planned: Plan):
   };
 }
 
-/** What is delivered there, and what is in progress. */
 async function standings(place: Place) {
   // Claims first: a delivery that completes meanwhile has written its manifest before its claim is removed.
   const claims = await place.claims();
@@ -213,7 +210,6 @@ function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
   return before.files.every((file, index) => JSON.stringify(file) === JSON.stringify(now.files[index]));
 }
 
-/** Returns how many files had to be put. */
 async function putAll(
   { place, source, tally, signal, passed = () => undefined }: Filling,
   planned: readonly Planned[],

@@ -451,7 +451,6 @@ export class PieceCollector {
     if (this.#length >= FULL) await this.flush();
   }
 
-  /** Writes the rest. */
   async flush(): Promise<void> {
     const pieces = this.#pieces;
     this.#pieces = [];

@@ -77,7 +77,6 @@ export const CLAIM = 'claim';
 /** Prepared when a delivery claims a place, and published at its end. */
 export type Draft = 'manifest' | 'marker';
 
-/** A delivery in progress, or interrupted. */
 export interface Claim {
   readonly generation: number;
   /** Its manifest: every file that it may have put. */

@@ -7,7 +7,6 @@ import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
 export type FetchTarget =
-  /** One file per task. */
   | { readonly kind: 'directory'; readonly path: string; readonly text: string }
   /** One file per task below a prefix of a bucket (empty, or ending in a slash), with a manifest and a marker. */
   | { readonly kind: 'bucket'; readonly bucket: string; readonly prefix: string; readonly text: string }
@@ -106,9 +105,7 @@ export function requireRoom(target: FetchTarget, bytes: number): void {
   throw new BatchctlError(
     'full',
     `-o ${text}: expected about ${formatSize(bytes)}, but ${at} has ${formatSize(free)} free`,
-    {
-      hint: 'free some space there, or choose another target with -o',
-    },
+    { hint: 'free some space there, or choose another target with -o' },
   );
 }
 
@@ -163,7 +160,6 @@ const UNWRITABLE = 'EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOTEMPTY ENAMETOOL
 const saidBy = (error: unknown): string =>
   error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
 
-/** Converts a file system error about a path that the user named to an error for that user. */
 export function unwritable(path: string, error: unknown): unknown {
   if (!hasCode(error, ...UNWRITABLE)) return error;
   return new BatchctlError('refused', `can't write ${path}: ${saidBy(error)}`, {

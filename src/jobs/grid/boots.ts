@@ -46,7 +46,6 @@ export interface Hold {
   readonly last: FailedBoot;
 }
 
-/** Explains why a group is held, and how to lift the hold. */
 export function heldText({ group, failed, last }: Hold): string {
   const what = last.line ?? last.step ?? 'its boot log says why';
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;

@@ -71,7 +71,6 @@ const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean 
 
 const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
 
-/** Neither its queue nor the ledger has a task for it. */
 async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
   const { visible, leased, delayed } = await (await platform.queue(group)).held();
   if (visible + leased + delayed > 0) return false;

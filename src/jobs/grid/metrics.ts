@@ -6,7 +6,6 @@ import type { Platform } from '../../ports/platform.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import { knownGroups } from './queues.ts';
 
-/** The workers' counts at one measurement, to compare with the next. */
 export interface TalliesSeen {
   /** Milliseconds since the epoch. */
   readonly at: number;

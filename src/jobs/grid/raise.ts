@@ -250,7 +250,6 @@ export class WaitingRaiser {
     this.#raiser = new Raiser(platform);
   }
 
-  /** One round over the known jobs. */
   async round(all: readonly JobView[]): Promise<void> {
     const { onlyWaiting, onRaised, onTrouble } = this.#options;
     const now = this.#platform.clock.now();

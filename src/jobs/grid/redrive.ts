@@ -22,7 +22,6 @@ export interface RedriveOptions {
   readonly dryRun: boolean;
 }
 
-/** The dead letters of one job's tasks that failed for good. */
 interface FailedTasks {
   readonly view: JobView;
   readonly tasks: Map<string, TaskName>;

@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { firingNewsMark, newsMark, noticesPrefix } from '../../model/keys.ts';
 import { missedEvent, type NewsEvent, NO_START_MS, type Notification } from '../../model/notify.ts';
@@ -16,10 +17,7 @@ interface FiringNews {
   readonly notify: readonly Notification[];
 }
 
-/**
- * Marks, before the journal entry `entry` closes the job, that people must be notified: a manager or tick finds what a
- * killed watcher left without listing finished jobs. Does nothing without receivers.
- */
+/** Before the entry closes the job, so that news that a killed watcher left is found. Nothing without receivers. */
 export async function putNewsMark(platform: Platform, view: JobView, entry: number): Promise<void> {
   if (toldOf(platform, view.record).length === 0) return;
   await platform.store.put(newsMark(view.record.job, entry), '{"format":1}');
@@ -58,7 +56,7 @@ export async function putFailedFiring(
 ): Promise<void> {
   const { schedule, period, at, error } = failed;
   if (platform.clock.now() - at < NO_START_MS) return;
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   await put(platform, schedules, { schedule, period, at, why });
 }
 

@@ -65,7 +65,6 @@ export function bodyText(body: NoticeBody): string {
 export interface TestedReceiver {
   /** For a URL, only the host. */
   readonly to: string;
-  /** The test event's id. */
   readonly id: string;
   readonly on: readonly string[];
   /** Null: the receiver accepted it. */

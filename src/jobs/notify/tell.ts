@@ -1,6 +1,7 @@
 import { isOurs } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
+import type { JobStatus } from '../../model/answers/status.ts';
 import { LOST, lostKey, noticeOf, noticeSent, noticesOfJob, noticeTry } from '../../model/keys.ts';
 import { type NewsEvent, type NoticeMove, type NoticeSeen, noticeMove } from '../../model/notify.ts';
 import type { JobView } from '../../model/view.ts';
@@ -123,17 +124,7 @@ function spreadOf(text: string): number {
   return hash / 65_536;
 }
 
-/** A receiver that could not be notified of a job's event (yet). */
-interface Untold {
-  readonly event: string;
-  /** For a URL, only the host. */
-  readonly to: string;
-  readonly tries: number;
-  /** Why the last try failed; null while it is in progress, and if its process died. */
-  readonly message: string | null;
-  /** Time of the next try by any process: ISO-8601 UTC. Null: it is not retried. */
-  readonly next: string | null;
-}
+type Untold = JobStatus['untold'][number];
 
 /**
  * The receivers that could not be notified of a job's events. One listing, if there are receivers; a recent try may

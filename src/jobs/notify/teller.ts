@@ -1,4 +1,4 @@
-import { BatchctlError, isKind, isOurs } from '../../errors.ts';
+import { BatchctlError, isKind, isOurs, messageOf } from '../../errors.ts';
 import { eachParallel, Permits } from '../../lib/parallel.ts';
 import { isClosed } from '../../model/job.ts';
 import { NEWS, newsMark, newsOf, noticesOfJob, noticesPrefix } from '../../model/keys.ts';
@@ -62,7 +62,6 @@ export class Teller {
   readonly #memory = new NoticeMemory();
   readonly #jobs = new Permits(AT_ONCE);
   readonly #tries = new Permits(AT_ONCE);
-  /** Marks that this process removed. */
   readonly #unmarked = new Set<string>();
   /** Jobs, and marks, that are not read before this time, milliseconds since the epoch. */
   readonly #notBefore = new Map<string, number>();
@@ -267,7 +266,7 @@ const pairsOf = (
   events.flatMap((event) => receivers.filter(({ on }) => on.has(event.kind)).map((receiver) => ({ event, receiver })));
 
 function troubleOf(what: string, error: unknown): BatchctlError {
-  const message = `${what}: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `${what}: ${messageOf(error)}`;
   const { kind, hint = undefined } = isOurs(error) ? error : { kind: 'unexpected' as const };
   return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
 }

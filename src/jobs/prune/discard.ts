@@ -85,7 +85,6 @@ export interface RemoveOptions {
   readonly signal?: AbortSignal;
   /** Keys deleted at a time (1,000). */
   readonly batch?: number;
-  /** Called with the number of further deleted objects. */
   readonly onRemoved?: (objects: number) => void;
 }
 

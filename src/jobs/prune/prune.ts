@@ -35,7 +35,6 @@ export interface Pruned {
   readonly jobs: readonly PrunedJob[];
   readonly spared: readonly SparedJob[];
   readonly leftovers: PrunedAnswer['leftovers'];
-  /** Of jobs and leftovers. */
   readonly total: Removed;
 }
 

@@ -23,7 +23,6 @@ export interface PrunedMark {
   readonly checksum?: string;
 }
 
-/** The checksum that a mark records of itself. */
 export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
   return `sha256:${crypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }

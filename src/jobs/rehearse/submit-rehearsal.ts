@@ -17,14 +17,10 @@ const NEWLINE = 0x0a;
 type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
 
 interface Sampled extends SampledParts {
-  /** Sizes of the whole input's parts. */
   readonly sizes: PartSizes;
 }
 
-/**
- * Keeps a sample of a job's parts, renumbered from 0, and removes the others with their pieces. The job isn't committed
- * yet, so a crash leaves nothing that counts. Memory holds one shard.
- */
+/** Renumbered from 0; the others go, with their pieces. Nothing is committed yet. Memory holds one shard. */
 async function sampleParts(
   store: ObjectStore,
   job: string,
@@ -153,14 +149,10 @@ class SampleWriter {
 
 export interface SubmittedRehearsal {
   readonly view: JobView;
-  /** Sizes of the whole input's parts. */
   readonly sizes: PartSizes;
 }
 
-/**
- * The job with all steps in the rehearsal's own group, where no other worker takes them. The steps also get what the
- * profile gives the commands of their groups; the steps' own values take precedence.
- */
+/** In the rehearsal's own group, with what the profile gives their groups' commands; a step's own values win. */
 export function rehearsedSpec(
   spec: JobSpec,
   group: string,
@@ -178,10 +170,7 @@ export function rehearsedSpec(
   return { ...spec, steps };
 }
 
-/**
- * Submits a sample of a prepared job with the same steps as `submit`: cuts all of the input, then keeps only the
- * sample's parts. Claims no run key and sets no deadline. Throws as `submit` does.
- */
+/** Cuts all of the input, then keeps the sample. Claims no run key, sets no deadline. Throws as `submit` does. */
 export async function submitRehearsal(
   platform: Platform,
   prepared: Prepared,

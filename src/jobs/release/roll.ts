@@ -37,7 +37,6 @@ export interface RollProgress {
   readonly trouble: LaunchTrouble | null;
 }
 
-/** The result of a look. */
 interface Seen {
   readonly old: readonly MachineSeen[];
   readonly ready: number;

@@ -20,13 +20,11 @@ export interface StackReleaseOptions {
   readonly pack?: () => Promise<Bundle>;
 }
 
-/** What new instances run, by the checksums of what they fetch. */
 export interface BootChoice extends Pick<BootFiles, 'setups' | 'ca'> {
   readonly sha256: string;
   readonly version: string;
 }
 
-/** Compares what new instances run with what they should run. */
 export interface ReleaseState {
   /** Null before the first. */
   readonly current: Release | null;
@@ -36,7 +34,6 @@ export interface ReleaseState {
   readonly note: string | null;
 }
 
-/** The releases of a stack, from the point of view of this program and its configuration. */
 export class StackRelease {
   readonly #o: StackReleaseOptions;
   #bundle: Promise<Bundle> | null = null;
@@ -171,9 +168,7 @@ export class StackRelease {
     throw new BatchctlError(
       'refused',
       `${bundleKey(release.sha256)}, of ${named(release)}, is no longer in the store`,
-      {
-        hint: 'upload it again with batchctl infra release and that version of batchctl',
-      },
+      { hint: 'upload it again with batchctl infra release and that version of batchctl' },
     );
   }
 
@@ -184,7 +179,6 @@ export class StackRelease {
     return release;
   }
 
-  /** A bundle, with the files of this configuration. */
   chosen({ sha256, version }: Pick<Bundle, 'sha256' | 'version'>): BootChoice {
     const { setups, ca } = this.#read();
     return { sha256, version, setups, ca };
@@ -227,10 +221,7 @@ export async function currentRelease(store: ObjectStore): Promise<Release | null
   return last === undefined ? null : readRelease(store, last);
 }
 
-/**
- * The release that a rollback of `current` leads to: the last earlier one with another bundle. A rollback counts as the
- * release that it restored, so a second rollback goes two back. Null: there is none.
- */
+/** The last earlier one with another bundle; a rollback counts as what it restored. Null: there is none. */
 export async function releaseBefore(store: ObjectStore, current: Release): Promise<Release | null> {
   const place = current.restores ?? current.number;
   const numbers = await releaseNumbers(store);
@@ -286,9 +277,7 @@ async function readRelease(store: ObjectStore, number: number): Promise<Release 
   throw new BatchctlError(
     'newer',
     `${releaseKey(number)} has format ${read.format}; this version of batchctl reads 1`,
-    {
-      hint: 'use the version of batchctl that made the release',
-    },
+    { hint: 'use the version of batchctl that made the release' },
   );
 }
 
@@ -296,9 +285,7 @@ async function readRelease(store: ObjectStore, number: number): Promise<Release 
 interface BootFiles {
   /** Each group's setup script; null for a group without one. */
   readonly setups: Readonly<Record<string, string | null>>;
-  /** The certificate authority of the ledger's server. */
   readonly ca: string | null;
-  /** Keys in the store, and their content. */
   readonly objects: ReadonlyMap<string, Uint8Array>;
 }
 
@@ -355,7 +342,6 @@ export interface Bundle {
 /** Leaves out source maps, compiled code (of another machine) and node_modules (only the local profile needs it). */
 const FILES = ['bin/*.{js,json}', 'dist/**/*.js', 'dist/package.json', 'dist/**/*.txt', 'package.json', 'LICENSE'];
 
-/** Additional files of the manager's page. */
 const PAGE = 'dist/dashboard/**/*.{html,css,svg,png}';
 
 /** The last bundle, and the files it was packed from: a long-lived process such as a manager packs its program once. */

@@ -62,7 +62,6 @@ async function prepareFiring(platform: Platform, schedule: Schedule, firing: Fir
 /** Closes what `prepareFiring` opened. */
 const dropPrepared = ({ inputs }: Prepared): Promise<void> => closeInputs(inputs);
 
-/** The request that a person would make to submit the period by hand. */
 export function requestOf(
   { name, job, zone }: Pick<Schedule, 'name' | 'job' | 'zone'>,
   firing: Firing,

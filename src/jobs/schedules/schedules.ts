@@ -186,7 +186,5 @@ async function change(
 }
 
 function gone(name: string): never {
-  throw new BatchctlError('notFound', `the schedule ${name} was removed just now`, {
-    hint: 'batchctl schedule ls',
-  });
+  throw new BatchctlError('notFound', `the schedule ${name} was removed just now`, { hint: 'batchctl schedule ls' });
 }

@@ -1,3 +1,4 @@
+import { messageOf } from '../../errors.ts';
 import { describeFound, MOST_PROBLEMS, type Path, type Problem, unknownName } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
@@ -162,11 +163,8 @@ function checkExpect(job: Loose, steps: readonly (Loose | null)[]): Problem[] {
         }
       }
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      problems.push({
-        path,
-        message: `found ${describeFound(text)}: ${why}; allowed: price.records == input.records`,
-      });
+      const why = messageOf(error);
+      problems.push({ path, message: `found ${describeFound(text)}: ${why}; allowed: price.records == input.records` });
     }
   }
   return problems;

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { type Path, type Problem, problemsError, problemsOf } from '../../lib/problems.ts';
 import { readYaml, type YamlDocument } from '../../lib/yaml-document.ts';
 import type { JobSpec } from '../../model/job.ts';
@@ -62,7 +62,7 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
         cause: error,
       });
     }
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new BatchctlError('jobFile', `can't read the job file ${path}: ${why}`, { hint: HINT, cause: error });
   }
   if (bytes.length > MOST_JOB_FILE_BYTES) {
@@ -73,10 +73,7 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
   try {
     text = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch (error) {
-    throw new BatchctlError('jobFile', `${path} is not UTF-8 text`, {
-      hint: HINT,
-      cause: error,
-    });
+    throw new BatchctlError('jobFile', `${path} is not UTF-8 text`, { hint: HINT, cause: error });
   }
   return parseJobFile(text, { file: path });
 }

@@ -139,7 +139,6 @@ export interface PieceOptions {
   /** The number of the first piece. */
   readonly first: number;
   readonly storePiece: StorePiece;
-  /** The directory for large pieces. */
   readonly directory: string;
   readonly inMemory?: number | undefined;
   readonly counts: boolean;

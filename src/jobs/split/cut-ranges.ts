@@ -114,15 +114,9 @@ function chunksFrom(base: number, chunkSize: number, end: number): { offset: num
 const NEAR = 16 * 1024;
 const CSV_BATCH = 512;
 
-interface CsvCutOptions {
-  readonly name: string;
-  readonly access: RandomAccess;
-  readonly from: number;
+interface CsvCutOptions extends LineCutOptions {
   /** Start of the first record: after `from` if a byte order mark is there. */
   readonly firstRecord: number;
-  readonly end: number;
-  readonly size: number;
-  readonly chunkSize: number;
   /** Called with the current position, once per chunk. */
   readonly onChunk: (position: number) => Promise<void> | undefined;
 }
@@ -228,11 +222,9 @@ class ChunkReader {
 
 /** When and how CSV is cut by windows. All in bytes. */
 export interface Windows {
-  /** The size of the smallest input. */
   readonly from: number;
   /** The first window before a cut. */
   readonly first: number;
-  /** The largest window. */
   readonly largest: number;
 }
 
@@ -300,7 +292,6 @@ async function lineOf(options: CsvCutOptions, position: number): Promise<number>
 const BATCH = 512;
 const HEADER_CHUNK = 64 * 1024;
 
-/** An input of known size with random access. */
 interface RangeInput {
   readonly source: SplitSource;
   readonly size: number;

@@ -133,7 +133,6 @@ async function* withHead(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   if (head !== null && head.length > 0) yield head;
 }
 
-/** The end of a part, which begins at the end of the previous one. */
 export interface Cut {
   readonly end: number;
   /** Number of records; null if not counted. */

@@ -87,7 +87,6 @@ class FrameReader {
   readonly #buffers: number;
   /** Bytes read so far. */
   #position = 0;
-  /** Position where the current frame begins. */
   #frame = 0;
   /** Bytes that the library wants next; 0 between frames. */
   #wanted = 0;

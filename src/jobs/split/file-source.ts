@@ -19,7 +19,6 @@ export function checkPin(name: string, fd: number, pin: FilePin): void {
 
 const STREAM_CHUNK = 256 * 1024;
 
-/** A local file that is cut in place. */
 export interface FileSource extends SplitSource {
   readonly size: number;
   readonly pin: FilePin;

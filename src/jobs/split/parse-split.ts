@@ -1,4 +1,4 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, messageOf } from '../../errors.ts';
 import { parseSize } from '../../lib/units.ts';
 import type { SplitBy, SplitSpec } from '../../model/job.ts';
 import { CSV_DEFAULTS, csvDialect } from '../../model/split/csv-finder.ts';
@@ -83,7 +83,7 @@ function csvOptions(text: string, options: readonly string[]): CsvOptions {
   try {
     csvDialect(csv.delimiter, csv.quote);
   } catch (cause) {
-    throw wrong(text, cause instanceof Error ? cause.message : String(cause));
+    throw wrong(text, messageOf(cause));
   }
   return csv;
 }

@@ -15,7 +15,6 @@ export interface SplitOptions {
   readonly inputs: readonly SplitSource[];
   readonly split: SplitSpec;
   readonly maxTasks: number;
-  /** Stores a piece of a compressed or piped input. */
   readonly storePiece: StorePiece;
   /** Count records even if the cuts don't need it (control totals); all bytes are then read. */
   readonly countRecords?: boolean;
@@ -156,10 +155,7 @@ class Splitter {
       windows: this.#options.windows ?? WINDOWS,
       onChunk: (position) => this.#reached(before + position),
     });
-    const head = {
-      ...(header > 0 && { header: { offset: 0, length: header } }),
-      ...(assumed === true && { assumed }),
-    };
+    const head = { ...(header > 0 && { header: { offset: 0, length: header } }), ...(assumed === true && { assumed }) };
     let offset = header;
     for await (const batch of cuts) {
       for (const cut of batch) {
@@ -252,10 +248,7 @@ const ITEM_LIMIT = 256 * 1024;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/**
- * The non-empty lines of a list, one batch per chunk. CR LF also ends a line; a byte order mark is dropped. Throws
- * `jobFile`, with the line's number, for a line that is longer than 256 KiB or isn't UTF-8.
- */
+/** Drops a byte order mark; CR LF also ends a line. Throws `jobFile` for one over 256 KiB or not UTF-8. */
 async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let rest: Buffer[] = [];
   let restLength = 0;
@@ -305,8 +298,6 @@ function tooLong(name: string, line: number): BatchctlError {
   return new BatchctlError(
     'jobFile',
     `${name}, line ${line} is longer than ${ITEM_LIMIT} bytes, the limit for lines of a list`,
-    {
-      hint: 'a list contains names; use by: lines or by: jsonl for data',
-    },
+    { hint: 'a list contains names; use by: lines or by: jsonl for data' },
   );
 }

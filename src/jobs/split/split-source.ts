@@ -6,9 +6,7 @@ import { decompressed } from './decompress.ts';
 type Compression = 'gzip' | 'zstd' | null;
 
 export interface SplitSource {
-  /** The input's number in the job. */
   readonly index: number;
-  /** For display. */
   readonly name: string;
   /** Bytes as stored; null for a pipe, whose size isn't known. */
   readonly size: number | null;
@@ -60,7 +58,6 @@ export const HEAD_SIZE = 132 * 1024;
 
 /** The first bytes of an input, as stored. */
 interface Head {
-  /** The input's name, for display. */
   readonly name: string;
   readonly compression: Compression;
   /** HEAD_SIZE bytes, or all of them. */

@@ -20,14 +20,12 @@ export interface StageOptions {
   /** The part's input as the job was accepted with it; null for parts without an input. */
   readonly input: JobInput | null;
   readonly store: Pick<ObjectStore, 'read' | 'get'>;
-  /** Opens buckets, for inputs outside of the store. */
   readonly bucket?: OpenBucket;
   /** The file to create or overwrite; its content is undefined after an error. */
   readonly target: string;
   readonly signal?: AbortSignal;
   /** The job's split, for parts that were cut by windows; absent if there are none. */
   readonly split?: SplitSpec | undefined;
-  /** A cache of the headers of inputs in the store, kept by a caller that stages many parts. */
   readonly headers?: Map<string, Uint8Array>;
 }
 
@@ -210,9 +208,7 @@ async function stagePiece(part: PiecePart | FilePart, options: StageOptions): Pr
     throw new BatchctlError(
       'corrupt',
       `${part.name}, which ${part.from} made for part ${part.n}, ${what}: ${part.key}`,
-      {
-        hint: 'batchctl verify --deep lists every output that was altered',
-      },
+      { hint: 'batchctl verify --deep lists every output that was altered' },
     );
   }
   throw new BatchctlError('corrupt', `the piece ${part.key} of part ${part.n} ${what}`, {

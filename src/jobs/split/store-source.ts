@@ -11,7 +11,6 @@ import {
   type SplitSource,
 } from './split-source.ts';
 
-/** An object that is cut in place. */
 interface StoreSource extends SplitSource {
   readonly size: number;
   readonly key: string;
@@ -119,7 +118,6 @@ function lazily(get: () => Promise<{ readonly body: Readable } | null>, name: st
   return through;
 }
 
-/** An object in a bucket that is cut in place. */
 interface BucketSource extends StoreSource {
   /** The version to read; null: the current object, pinned by its ETag. */
   readonly version: string | null;

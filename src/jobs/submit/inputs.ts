@@ -21,7 +21,6 @@ import { openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
 
-/** An object named by an input. */
 interface BucketTarget {
   readonly kind: 's3';
   readonly bucket: string;

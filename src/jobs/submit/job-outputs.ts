@@ -69,9 +69,7 @@ function sourceStep(name: string, view: JobView, step: string | undefined): stri
   throw new BatchctlError(
     'refused',
     `the input ${name}: job ${job} is ${state}, but only a succeeded job can be read`,
-    {
-      hint: state === 'failed' || state === 'cancelled' ? `batchctl status ${job}` : `batchctl wait ${job}`,
-    },
+    { hint: state === 'failed' || state === 'cancelled' ? `batchctl status ${job}` : `batchctl wait ${job}` },
   );
 }
 

@@ -7,6 +7,7 @@ import { canonicalJson } from '../../model/digest.ts';
 import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
 import { RUN_KEY } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
+import type { ScheduledJob } from '../../model/schedule.ts';
 import { substitute } from '../../model/substitute.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -27,21 +28,16 @@ import {
 } from './inputs.ts';
 import type { FindSource } from './job-outputs.ts';
 
-export interface SubmissionRequest {
-  readonly spec: JobSpec;
+export interface SubmissionRequest
+  extends Pick<
+    ScheduledJob,
+    'spec' | 'directory' | 'inputs' | 'inputDirectory' | 'params' | 'labels' | 'expectInputs'
+  > {
   /** For hints. Absent or null: no file describes the job, or it is on another machine. */
   readonly jobFile?: string | null;
-  /** The job file's directory: base of its relative files and inputs. */
-  readonly directory: string;
-  /** `--input`: replaces the spec's inputs; relative to `inputDirectory`. */
-  readonly inputs: readonly string[];
-  readonly inputDirectory: string;
   readonly stdin: Readable | null;
-  readonly params: Readonly<Record<string, string>>;
-  readonly labels: Readonly<Record<string, string>>;
   readonly period: string | null;
   readonly runKey: string | null;
-  readonly expectInputs: number | null;
   readonly allowEmpty: boolean;
   /** The job's files, already packed; absent: they are packed from `directory`. */
   readonly code?: CodeArchive | null;
@@ -137,9 +133,7 @@ function mergeParams({ spec, params }: SubmissionRequest): Readonly<Record<strin
     throw new BatchctlError(
       'usage',
       `--set ${name}: the job has no such parameter (${names.join(', ') || 'it has none'})`,
-      {
-        hint: 'declare it in params of the job file',
-      },
+      { hint: 'declare it in params of the job file' },
     );
   }
   return { ...spec.params, ...params };
@@ -158,9 +152,7 @@ function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: str
   throw new BatchctlError(
     'usage',
     `expected a run key of letters, digits and . _ @ : + -, at most 128, found "${key}"`,
-    {
-      hint: '--run-key month-end-2026-11',
-    },
+    { hint: '--run-key month-end-2026-11' },
   );
 }
 
@@ -204,17 +196,12 @@ function checkInputs(
     throw new BatchctlError(
       'usage',
       "--run-key can't be used with --input -, as the content of a pipe can't be compared",
-      {
-        hint: 'write it to a file first',
-      },
+      { hint: 'write it to a file first' },
     );
   }
 }
 
-/**
- * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
- * checksum: its modification time is used instead, so that a run key can be compared without reading gigabytes.
- */
+/** Over spec, code and inputs. A file read in place has no checksum: its modification time is used instead. */
 export function digestOf(
   spec: JobSpec,
   code: string | null,
@@ -236,10 +223,7 @@ export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'c
 
 const LOOK_MS = 1_000;
 
-/**
- * Prepares a submission whose inputs may not exist yet: for `seconds`, retries while they match nothing, are not of the
- * expected number, or still grow between two looks. Throws the last error.
- */
+/** For `seconds`, while they match nothing, aren't as many as expected, or still grow. Throws the last error. */
 export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>(
   prepare: () => Promise<T>,
   seconds: number,

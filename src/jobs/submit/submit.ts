@@ -305,10 +305,7 @@ function* numbers(count: number): Generator<number> {
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
-/**
- * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
- * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
- */
+/** The last `retry --with`'s program on the accepted inputs: what cron fires stays valid after a fix. */
 function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): boolean {
   const { record, overrides } = view;
   const { code: mendedCode = record.code, steps = {}, defaults = {} } = overrides;

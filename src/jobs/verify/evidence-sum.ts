@@ -39,7 +39,6 @@ export class RootDigest {
     this.#tell = tell;
   }
 
-  /** Number of lines so far. */
   get lines(): number {
     return this.#lines;
   }

@@ -45,7 +45,6 @@ export interface StoredProof {
   /** ISO-8601 UTC. */
   readonly when: string;
   readonly who: string;
-  /** batchctl's version. */
   readonly version: string;
   /** The last journal entry that was taken into account, and the checksum of its bytes. */
   readonly entry: number;
@@ -64,7 +63,6 @@ export interface KeptProof {
   readonly proof: StoredProof;
 }
 
-/** The checksum that a proof contains of itself. */
 export function proofChecksum({ checksum: _, ...rest }: Omit<StoredProof, 'checksum'> & { checksum?: string }): string {
   return `sha256:${createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }

@@ -1,4 +1,5 @@
 import { isKind } from '../../errors.ts';
+import type { RebuiltAnswer } from '../../model/answers/upkeep.ts';
 import { standingOf } from '../../model/decide.ts';
 import type { Finding } from '../../model/verify/findings.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -10,16 +11,7 @@ import { readPrunedMark } from '../prune/pruned.ts';
 import { ledgerJob } from '../remember.ts';
 import { rebuildLedger } from './repair.ts';
 
-export interface RebuiltAll {
-  readonly jobs: number;
-  /** Attempts written to the ledger; known ones changed nothing. */
-  readonly attempts: number;
-  /** Jobs whose counts are known to match the store. */
-  readonly exact: number;
-  readonly unreadable: readonly { readonly job: string; readonly why: string }[];
-  /** Failures that can't be read in full, written nevertheless. A few per job as text, the rest counted. */
-  readonly damaged: readonly { readonly job: string; readonly why: string }[];
-}
+type RebuiltAll = Omit<RebuiltAnswer, 'dryRun'>;
 
 export interface RebuildOptions {
   /** Only jobs accepted since then, milliseconds since the epoch; null: all. */

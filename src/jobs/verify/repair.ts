@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import type { VerifiedAnswer } from '../../model/answers/verify.ts';
 import { type Standing, standingOf } from '../../model/decide.ts';
 import { type JobRecord, sectionStart } from '../../model/job.ts';
 import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
@@ -21,18 +22,8 @@ import { type Look, look } from '../watch/look.ts';
 import { scanStep } from './scan-outputs.ts';
 import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-context.ts';
 
-export interface Repaired {
+export interface Repaired extends NonNullable<VerifiedAnswer['repair']> {
   readonly view: JobView;
-  /** Events that were copied from the store to the ledger. */
-  readonly recorded: number;
-  /** Messages sent. */
-  readonly sent: number;
-  /** The missing tasks: a task set for each step. */
-  readonly missing: Readonly<Record<string, string>>;
-  /** The job was closed, and is now open again in a new round. */
-  readonly reopened: boolean;
-  /** Why nothing was sent although tasks are missing: `paused`, `cancelled`, `stopped`; otherwise null. */
-  readonly withheld: 'paused' | 'cancelled' | 'stopped' | null;
 }
 
 interface RepairOptions extends VerifyOptions {

@@ -194,7 +194,6 @@ async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise
   return { task, wholeRecords, end: { end: 'failed', round, attempt, reason, exitCode, error } };
 }
 
-/** A worker found that the part of a task holds whole records. */
 function foundWhole({ cuts }: Verifying, index: number, task: number): void {
   // Only tasks of the first step read parts.
   if (index === 0) cuts?.checked.add(task);
@@ -209,10 +208,7 @@ export interface StepScanned {
 /** Outputs read ahead. */
 const AHEAD = 16;
 
-/**
- * Lists one step's outputs and failures in parallel, once, and checks each. `before`: the published tasks of the step
- * before. `each` receives every sound output, and whether a gather left it out.
- */
+/** In parallel, once. `before`: published tasks of the step before. `each` gets each sound output. */
 export async function scanStep(
   ctx: Verifying,
   index: number,

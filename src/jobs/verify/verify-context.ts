@@ -14,13 +14,11 @@ export interface VerifyOptions {
   /** Read every byte of pieces and outputs, and check whether the inputs are still the same. */
   readonly deep?: boolean;
   readonly signal?: AbortSignal;
-  /** Called repeatedly with the number of parts, pieces and outputs checked, and the total. */
   readonly onProgress?: (done: number, total: number) => void;
   /** Receives a line for everything seen; the caller finishes the file. */
   readonly evidence?: EvidenceFile;
 }
 
-/** State shared by the passes of one verification. */
 export interface Verifying {
   readonly store: ObjectStore;
   readonly bucket: OpenBucket;
@@ -31,9 +29,7 @@ export interface Verifying {
   readonly signal: AbortSignal | undefined;
   readonly findings: Findings;
   readonly warnings: Findings;
-  /** Records which attempt made which output. */
   readonly attempts: AttemptPlaces;
-  /** Names of objects that differ from what was published. */
   readonly altered: string[];
   /** The parts whose cuts were assumed, and those that a worker checked; null if that is not asked. */
   readonly cuts: { readonly assumed: TaskBits; readonly checked: TaskBits } | null;

@@ -12,7 +12,6 @@ import { type JobStatus, RecentRate, statusOf } from '../status.ts';
 import { JobWatcher } from './job-watcher.ts';
 import { KeeperWatch } from './round-memory.ts';
 
-/** The reason why following a job ended. */
 export type FollowEnd = 'closed' | 'paused' | 'timeout' | 'interrupted';
 
 interface FollowOptions {

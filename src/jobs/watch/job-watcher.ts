@@ -17,7 +17,6 @@ import { finishClose, isOpen, type Look, look } from './look.ts';
 import { resendMissing, type Watched } from './resend-missing.ts';
 import type { Seen } from './round-memory.ts';
 
-/** What a watcher remembers of a job between two looks. */
 interface Memory extends Watched {
   /** Counters at the last listing, and its time (monotonic ms). */
   listed: { readonly counts: string; readonly at: number } | null;
@@ -60,10 +59,7 @@ const LIST_MS = 60_000;
  */
 const LARGE = 10_000;
 
-/**
- * Looks cheaply first and exactly second (law 11). Re-sends what two looks, two leases apart, found missing, and raises
- * groups for waiting work (law 9). One per process; all of its state can be read again.
- */
+/** Cheaply first, exactly second (law 11); re-sends and raises (law 9). All of its state can be read again. */
 export class JobWatcher {
   readonly #platform: Platform;
   readonly #leaseMs: number;
@@ -78,13 +74,9 @@ export class JobWatcher {
   /** Problems of raising groups that were already reported. */
   readonly #told = new Set<string>();
   #open = 0;
-  /** Positions of jobs seen by an earlier process. */
   readonly #recalled: ReadonlyMap<string, Seen>;
 
-  /**
-   * Calls `onTrouble` for a job that can't be read, or whose group can't be raised; the others continue. With
-   * `onRaised`, results of raising go there. `stood` is the result of `stood()` in an earlier process.
-   */
+  /** `onTrouble`: an unreadable job or a group that can't be raised. `stood`: of `stood()` in an earlier process. */
   constructor(
     platform: Platform,
     leaseSeconds: number,
@@ -315,7 +307,6 @@ export class JobWatcher {
     memory.stood = { is, since, look: found };
   }
 
-  /** Positions of the open jobs that were looked at exactly, for a later process. */
   stood(): ReadonlyMap<string, Seen> {
     const stood = new Map<string, Seen>();
     for (const [job, memory] of this.#jobs)

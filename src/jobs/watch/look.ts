@@ -87,10 +87,7 @@ async function open(
 
 const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
 
-/**
- * Writes opened.json once; the writer then sends the gather's task. A resend completes an interrupted opening. If tasks
- * are left out, an entry comes first, so that it and a retry of those tasks compete for one journal number.
- */
+/** Once; a resend completes it. Left-out tasks are an entry first, which competes with their retry. */
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
   const step = view.record.spec.steps[move.step];
   if (step === undefined) throw new RangeError(`no step ${move.step}`);
@@ -174,7 +171,6 @@ export async function finishClose(platform: Platform, view: JobView, facts?: rea
   if (await tellOfClose(platform, view, facts)) await platform.store.delete(marks);
 }
 
-/** The open marks of the closed round and older ones. */
 async function marksOfClose(platform: Platform, view: JobView): Promise<readonly string[]> {
   const marks: string[] = [];
   if (view.closed === null) return marks;

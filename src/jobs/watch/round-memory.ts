@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { isKind, isOurs } from '../../errors.ts';
+import { isKind, isOurs, messageOf } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
 import { KEEPERS, keeperKey, keeperOf } from '../../model/keys.ts';
@@ -162,7 +162,6 @@ export interface Trouble {
 /** A persistent problem is reported again after this time: rounds happen every minute and more often. */
 const TELL_AGAIN_MS = 3_600_000;
 
-/** The problems of a round, and which of them were reported recently. */
 export class Troubles {
   readonly #all: Trouble[] = [];
   readonly #told: KeeperMark['told'];
@@ -199,9 +198,7 @@ export class Troubles {
   }
 }
 
-/** A problem in one line. */
-export const textOf = (about: string, error: unknown): string =>
-  `${about}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 500);
+export const textOf = (about: string, error: unknown): string => `${about}: ${messageOf(error)}`.slice(0, 500);
 
 /** What a watcher saw, and since when (monotonic milliseconds). */
 export interface Seen {

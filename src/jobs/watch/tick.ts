@@ -103,10 +103,7 @@ export interface LookedOn {
 /** How far back missed firings are reported, and how many per schedule: no one reads a list of a summer's hours. */
 const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
 
-/**
- * The duties of a manager or tick, to be repeated: `tick` runs them once in sequence, a manager runs each at its own
- * pace. State between rounds is kept here, and saved in the mark.
- */
+/** `tick` runs them in sequence, a manager each at its own pace. State between rounds is saved in the mark. */
 export class Keeping {
   readonly #platform: Platform;
   readonly #options: KeepingOptions;
@@ -120,7 +117,6 @@ export class Keeping {
   #short: ReturnType<typeof recalled>;
   /** When firings were last checked, milliseconds since the epoch; null: never. */
   #missedUntil: number | null;
-  /** Sink for problems of work in progress. */
   #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
   #telling: Troubles | null = null;
   #delivering: { readonly troubles: Troubles; readonly onLine: (line: string) => void } | null = null;

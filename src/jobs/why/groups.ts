@@ -1,5 +1,6 @@
 import { isOurs } from '../../errors.ts';
 import { type Standing, standingOf } from '../../model/decide.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { groupsOf } from '../../model/job.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -148,12 +149,8 @@ interface Pooled {
 
 /** The job's groups; groups that hand over tasks to each other are together. */
 function poolsOf({ record }: JobView, seen: readonly Pooled[]): readonly (readonly Pooled[])[] {
-  const first = new Map<string, Pooled[]>();
-  for (const group of seen) {
-    const [name = group.group] = [...linkedGroups(group.group, [record.spec])].sort();
-    first.set(name, [...(first.get(name) ?? []), group]);
-  }
-  return [...first.values()];
+  const firstOf = ({ group }: Pooled) => [...linkedGroups(group, [record.spec])].sort()[0] ?? group;
+  return [...groupBy(seen, firstOf).values()];
 }
 
 /** How many messages a pool's queues lack; none if one of them can't be queried. */

@@ -70,6 +70,5 @@ export const PRUNED = v.object({
 
 export type PrunedAnswer = Value<typeof PRUNED>;
 export type PrunedJob = PrunedAnswer['jobs'][number];
-/** A job that is kept, and why. */
 export type SparedJob = PrunedAnswer['spared'][number];
 export type LeftoverKind = keyof PrunedAnswer['leftovers'];

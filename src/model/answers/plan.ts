@@ -6,7 +6,6 @@ const range = { low: number, expected: number, high: number };
 const estimate = (description: string) => told(v.object(range), description);
 const unknown = (description: string) => told(v.nullable(v.object(range)), description);
 
-/** What a whole job is expected to take. */
 export const FORECAST = v.object({
   slots: told(count, 'tasks at a time'),
   seconds: estimate('from submission to the end'),

@@ -1,7 +1,6 @@
 import * as v from 'valibot';
 import { count, instant, instantOrNull, jobState, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
 
-/** The state of a job's delivery. */
 export const DELIVERY = told(
   v.nullable(
     v.object({

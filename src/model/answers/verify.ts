@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { count, number, text, textOrNull, told } from './shapes.ts';
+import { count, jobState, number, text, textOrNull, told, type Value } from './shapes.ts';
 import { DELIVERY } from './status.ts';
 
 const integer = v.pipe(v.number(), v.integer());
@@ -34,8 +34,8 @@ const changed = told(
   'what changed from then on',
 );
 
-/** What a proof rests on. */
-const EVIDENCE = v.object({
+/** What a proof rests on. Bounded however large the job is: a root stands for a long list, and lists are cut. */
+export const EVIDENCE = v.object({
   record: told(text, 'digest of job.json without its inputs'),
   spec: told(text, 'digest of the spec with defaults'),
   code: told(textOrNull, "SHA-256 of the archive of the job's files"),
@@ -105,25 +105,24 @@ const EVIDENCE = v.object({
   }),
 });
 
-/** What `verify` answers; with `--check`, of the file's own proof. */
-export const VERIFIED = v.object({
+/** What `verify` found, and a proof states. */
+export const RESULT = v.object({
   format: v.literal(1),
-  job: told(textOrNull, 'null only for a file without a readable proof'),
+  job: text,
   runKey: textOrNull,
-  state: v.nullable(v.picklist(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'])),
-  round: v.optional(count),
-  entry: v.optional(told(integer, 'the last journal entry that was considered; -1 if none')),
-  digest: v.optional(told(text, 'of the job as accepted: spec, code and inputs')),
+  state: jobState,
+  round: count,
+  entry: told(integer, 'the last journal entry that was considered; -1 if none'),
+  digest: told(text, 'of the job as accepted: spec, code and inputs'),
   verdict: told(v.picklist(['proven', 'failed', 'unfinished']), 'unfinished: the job is not closed'),
-  deep: v.optional(told(flag, 'every byte was read')),
-  checked: v.nullable(v.object({ parts: count, inputs: count, bytes: told(count, 'decompressed'), outputs: count })),
+  deep: told(flag, 'every byte was read'),
+  checked: v.object({ parts: count, inputs: count, bytes: told(count, 'decompressed'), outputs: count }),
   rehearsal: v.optional(
     told(
       v.object({ parts: count, of: count }),
       'only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest',
     ),
   ),
-  delivery: v.optional(DELIVERY),
   steps: v.array(
     v.object({
       name: text,
@@ -134,17 +133,29 @@ export const VERIFIED = v.object({
       missing: count,
     }),
   ),
-  chains: v.optional(v.object({ failed: count, tolerated: count })),
-  failed: v.optional(tasks('failed for good')),
-  skipped: v.optional(tasks('skipped by a person')),
-  skips: v.optional(v.array(v.object({ step: text, tasks: text, who: text, when: text, reason: text }))),
-  missing: v.optional(tasks('neither published nor failed for good')),
-  late: v.optional(tasks('published after a gather had opened without them: kept, never used')),
-  altered: v.optional(told(v.array(text), 'outputs and pieces that differ from what was published or split')),
-  expectations: v.optional(v.array(v.object({ equation: text, ok: flag, left: textOrNull, right: textOrNull }))),
-  evidence: v.optional(told(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed')),
+  chains: v.object({ failed: count, tolerated: count }),
+  failed: tasks('failed for good'),
+  skipped: tasks('skipped by a person'),
+  skips: v.array(v.object({ step: text, tasks: text, who: text, when: text, reason: text })),
+  missing: tasks('neither published nor failed for good'),
+  late: tasks('published after a gather had opened without them: kept, never used'),
+  altered: told(v.array(text), 'outputs and pieces that differ from what was published or split'),
+  expectations: v.array(v.object({ equation: text, ok: flag, left: textOrNull, right: textOrNull })),
+  evidence: told(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed'),
   problems: findings('what breaks the proof, as stable codes'),
-  warnings: v.optional(findings('what does not break it')),
+  warnings: findings('what does not break it'),
+});
+
+const { format, runKey, verdict, steps, problems } = RESULT.entries;
+
+/** What `verify` answers; with `--check`, of the file's own proof, of which little may be readable. */
+export const VERIFIED = v.object({
+  ...v.partial(RESULT).entries,
+  ...{ format, runKey, verdict, steps, problems },
+  job: told(textOrNull, 'null only for a file without a readable proof'),
+  state: v.nullable(jobState),
+  checked: v.nullable(RESULT.entries.checked),
+  delivery: v.optional(DELIVERY),
   proof: v.optional(told(textOrNull, 'key of the proof in the store')),
   repair: v.optional(
     told(
@@ -178,3 +189,5 @@ export const VERIFIED = v.object({
     ),
   ),
 });
+
+export type VerifiedAnswer = Value<typeof VERIFIED>;

@@ -6,7 +6,6 @@ import type { PaidMachine, PriceAt } from './spending.ts';
 export interface Standing {
   readonly limit: number;
   readonly soFar: number;
-  /** The cost of letting running tasks end. */
   readonly draining: number;
 }
 
@@ -20,7 +19,6 @@ export function isStuck(standing: Standing, least: number): boolean {
   return standing.draining === 0 && leftOf(standing) < least;
 }
 
-/** The amount left for starting anything. */
 export const leftOf = ({ limit, soFar, draining }: Standing): number => Math.max(0, limit - soFar - draining);
 
 /** Seconds that a machine must work to be worth its start: with less, most of its cost is booting and idling. */
@@ -33,7 +31,6 @@ export interface NextMachine {
   readonly boot: number;
 }
 
-/** The cost of a machine that boots, idles and leaves. */
 export const startingCost = ({ price, boot }: NextMachine): number => (price * (boot + IDLE_EXIT)) / 3_600;
 
 /** The least amount for which one more machine is worth starting: it works for ten minutes, and for two tasks. */

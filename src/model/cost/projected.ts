@@ -14,11 +14,9 @@ export interface StepLeft {
   readonly slots: number | 'all';
 }
 
-/** A group's machines, for the cost of work on them. */
 interface SlotPrice {
   /** US dollars per hour and machine; null if unknown. */
   readonly usd: number | null;
-  /** Concurrent tasks on it. */
   readonly slots: number;
 }
 

@@ -1,3 +1,5 @@
+import type { FORECAST } from '../answers/plan.ts';
+import type { Value } from '../answers/shapes.ts';
 import { type JobSpec, sectionStart, takesFiles } from '../job.ts';
 import type { PartSizes } from './part-sizes.ts';
 import {
@@ -18,19 +20,7 @@ import {
 } from './section.ts';
 
 /** The forecast for a whole job, in `plan` and `rehearse`. Seconds and bytes. */
-export interface Outlook extends Omit<Forecast, 'times'> {
-  readonly slots: number;
-  readonly seconds: Estimate;
-  readonly doubled: { readonly slots: number; readonly seconds: Estimate };
-  /** Its size in the store: outputs, and pieces of input. */
-  readonly disk: Estimate;
-  /** USD; null if unknown, as on this machine. */
-  readonly cost: number | null;
-  /** The number of jobs that it was learned from. */
-  readonly runs: number;
-  /** The machine's load at that time, if it exceeded its processors: the error bars are wider then. */
-  readonly load: MachineLoad | null;
-}
+export type Outlook = Value<typeof FORECAST>;
 
 /** Fixed, so that repeating a plan gives the same result. */
 const SEED = 20_261_130;
@@ -75,25 +65,9 @@ interface ForecastInput {
 }
 
 /** The forecast for a whole job. Steps that no run has reached are `unseen`, and not counted. */
-export interface Forecast {
+export interface Forecast
+  extends Pick<Outlook, 'tasks' | 'bytesIn' | 'bytesOut' | 'cpuSeconds' | 'peakMemory' | 'steps' | 'unseen'> {
   readonly times: readonly { readonly slots: number; readonly seconds: Estimate }[];
-  readonly tasks: Estimate;
-  /** Bytes read and written by its tasks, over all steps. */
-  readonly bytesIn: Estimate;
-  readonly bytesOut: Estimate;
-  /** Null if it wasn't measured. */
-  readonly cpuSeconds: Estimate | null;
-  readonly peakMemory: Estimate | null;
-  readonly steps: readonly StepForecast[];
-  readonly unseen: readonly string[];
-}
-
-interface StepForecast {
-  readonly name: string;
-  readonly tasks: Estimate;
-  /** Of one task, on average. */
-  readonly taskSeconds: Estimate;
-  readonly bytesOut: Estimate;
 }
 
 const DRAWS = 300;

@@ -6,7 +6,6 @@ const SCHEDULED = 1_500;
 /** The number and sizes of a section's tasks: for parts, their sizes; for files and the like, only the number. */
 export interface SectionSize {
   readonly count: number;
-  /** Sizes of the chains that are scheduled one by one. */
   readonly sizes: Float64Array;
   /** The bins of the whole; one of size 0 if size doesn't matter. */
   readonly bins: readonly { readonly count: number; readonly size: number }[];
@@ -120,17 +119,11 @@ function shuffle(values: Float64Array, random: Random): void {
   }
 }
 
-/** The duration and the input of one published task. */
-export interface Observation {
+export interface Observation extends Omit<StepDraw, 'seconds' | 'work' | 'files'> {
   readonly task: number;
   /** Bytes of the part that its chain began with; 0 if parts have no size. */
   readonly size: number;
   readonly seconds: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly cpuSeconds: number | null;
-  readonly peakMemory: number | null;
-  /** Number of files that it published, for a step that explodes. */
   readonly files: number | null;
 }
 

@@ -23,19 +23,14 @@ function checkDecimal(text: string): void {
     throw new BatchctlError(
       'refused',
       `expected a decimal number in a counter, found ${JSON.stringify(text.slice(0, 80))}`,
-      {
-        cause,
-        hint: 'write lines "name value" to $BATCHCTL_COUNTERS, such as "claims 12.50"',
-      },
+      { cause, hint: 'write lines "name value" to $BATCHCTL_COUNTERS, such as "claims 12.50"' },
     );
   }
   if (Math.abs(value.e) > MAX_EXPONENT || value.c.length > MAX_EXPONENT) {
     throw new BatchctlError(
       'refused',
       `expected a counter of at most ${MAX_EXPONENT} digits, found ${text.slice(0, 80)}`,
-      {
-        hint: 'count in a larger unit',
-      },
+      { hint: 'count in a larger unit' },
     );
   }
 }

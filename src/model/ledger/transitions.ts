@@ -120,19 +120,13 @@ function startedBefore(a: AttemptEvent, b: AttemptEvent): boolean {
   return a.startedAt === b.startedAt ? a.attempt < b.attempt : a.startedAt < b.startedAt;
 }
 
-export interface Delta {
+export interface Delta extends Omit<RoundSums, 'movedAt'> {
   /** True once anything was added, even a sum of zero: the step changed. */
   counted: boolean;
   round: number;
   running: number;
   done: number;
   failed: number;
-  retried: number;
-  interrupted: number;
-  bytesIn: number;
-  bytesOut: number;
-  millis: number;
-  readonly counters: DecimalSums;
 }
 
 export function noDelta(): Delta {

@@ -5,7 +5,6 @@ import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums, type WaitingStep, WaitingSums } from './timeline.ts';
 import { type KnownWorker, mostSlots, slotTime, WorkerSums } from './worker-sums.ts';
 
-/** What a report needs in addition to the attempts. */
 export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   readonly workers: ReadonlyMap<string, KnownWorker>;
   /** Slots that an attempt of a step holds: 1 unless the step needs more. */
@@ -15,7 +14,6 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
   /** The round that last asked for a task. */
   readonly askedRound: (step: string, task: number) => number;
   readonly skipped: (step: string, task: number) => boolean;
-  /** Composes the key of an attempt's log. */
   readonly logOf: (facts: AttemptFacts) => string;
 }
 
@@ -196,11 +194,7 @@ const REMEMBERED = 10_000;
 
 const OTHERS = 'many different errors';
 
-interface Sum {
-  readonly cause: string;
-  readonly step: string;
-  readonly reason: string;
-  readonly exitCode: number | null;
+interface Sum extends Pick<CauseReport, 'cause' | 'step' | 'reason' | 'exitCode'> {
   readonly error: string;
   attempts: number;
   forGood: number;
@@ -275,7 +269,6 @@ interface SlowAttempt {
   readonly attempts: number;
 }
 
-/** Keeps the winning attempts that took longest. */
 class Slowest {
   /** Longest first; among equals, the earlier one. */
   readonly #kept: SlowAttempt[] = [];

@@ -380,7 +380,6 @@ export class TimeGrid {
     }
   }
 
-  /** Adds to the bin of an instant that was reached. */
   add(series: Series, at: number, amount: number): void {
     const place = Math.floor(at / this.#width) % BINS;
     series[place] = (series[place] ?? 0) + amount;

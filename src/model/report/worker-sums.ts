@@ -1,7 +1,6 @@
 import type { WorkerReport } from '../answers/report.ts';
 import type { EndedAttempt } from './attempt-facts.ts';
 
-/** The ledger's facts about a worker besides its attempts. */
 export interface KnownWorker {
   readonly host: string;
   readonly slots: number;

@@ -40,7 +40,6 @@ export class CsvFinder implements RecordFinder {
   #chunk: Buffer = Buffer.alloc(0);
   #base = 0;
   #state: State = 'out';
-  /** Where the search continues. */
   #position = 0;
   /** The byte before `#position`. */
   #previous = NEWLINE;

@@ -1,5 +1,6 @@
+import type { Value } from '../answers/shapes.ts';
+import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';
-import type { Overrides, TaskSets } from '../journal.ts';
 import type { OutputMeta } from '../output.ts';
 import { type FilePart, type Part, parsePart } from '../part.ts';
 
@@ -8,102 +9,13 @@ import { type FilePart, type Part, parsePart } from '../part.ts';
  * lines of an evidence file (docs/proof.md), from which `verify --check` computes it again. A root is `sha256:<hex>`
  * over the digests of shards of 10,000 lines, each in hex with a newline.
  */
-export interface Evidence {
-  /** `sha256:<hex>` of the canonical JSON of job.json without its inputs. */
-  readonly record: string;
-  /** `sha256:<hex>` of the canonical JSON of the spec, parameters and period filled in. */
-  readonly spec: string;
-  /** SHA-256 of the uncompressed archive of the job's files; null when it has none. */
-  readonly code: string | null;
-  /** Digests of the images that steps run in, by step; null if no step has one. */
-  readonly images: Readonly<Record<string, string>> | null;
-  readonly submitted: { readonly who: string; readonly when: string; readonly host: string; readonly version: string };
-  readonly inputs: {
-    readonly count: number;
-    readonly bytes: number;
-    /** Null if the split didn't count. */
-    readonly records: number | null;
-    readonly root: string;
-    /** The first hundred. */
-    readonly listed: readonly InputEvidence[];
-  };
-  readonly parts: { readonly count: number; readonly root: string };
-  readonly steps: readonly StepEvidence[];
-  readonly gathers: readonly { readonly step: string; readonly took: number; readonly leftOut: string }[];
-  /** The files that steps behind an `explode` took as tasks. */
-  readonly files: readonly { readonly step: string; readonly count: number; readonly root: string }[];
-  readonly tolerance: ToleranceEvidence;
-  /** Retries. */
-  readonly rounds: readonly RoundEvidence[];
-  readonly decisions: {
-    readonly count: number;
-    readonly root: string;
-    /** The first two hundred. */
-    readonly listed: readonly DecisionEvidence[];
-  };
-}
-
-export interface InputEvidence {
-  readonly name: string;
-  readonly size: number;
-  readonly checksum: string | null;
-  /** Which read of the bytes gave the checksum: the submission's, this verification's (`--deep`), or none. */
-  readonly checksumFrom: 'submit' | 'verify' | null;
-  /** The version that was read: a file's inode, size and mtime, or an object's entity tag. */
-  readonly source: JobInput['source'];
-}
-
-export interface StepEvidence {
-  readonly name: string;
-  /** The root over its tasks' ends. */
-  readonly root: string;
-  readonly ends: number;
-  /** The number of outputs that count; control totals are exact decimals. */
-  readonly outputs: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly counters: Readonly<Record<string, string>>;
-  /** How many outputs were made by which code, in which round. */
-  readonly made: readonly MadeEvidence[];
-  /** Whole sets of tasks: `0-4,17`. */
-  readonly failed: string;
-  readonly skipped: string;
-}
-
-export interface MadeEvidence {
-  readonly round: number;
-  readonly code: string | null;
-  readonly outputs: number;
-}
-
-export interface ToleranceEvidence {
-  /** As written: a count or a percentage. */
-  readonly value: string;
-  readonly who: string;
-  readonly when: string;
-  /** The journal entry that set it; null: the job file. */
-  readonly entry: number | null;
-}
-
-export interface RoundEvidence {
-  readonly round: number;
-  readonly entry: number;
-  readonly who: string;
-  readonly when: string;
-  /** The tasks asked for again. */
-  readonly tasks: TaskSets;
-  /** The changes from then on. */
-  readonly changed: Overrides;
-}
-
-export interface DecisionEvidence {
-  readonly n: number;
-  readonly what: string;
-  readonly who: string;
-  readonly when: string;
-  /** `sha256:<hex>` of the entry's bytes. */
-  readonly checksum: string;
-}
+export type Evidence = Value<typeof EVIDENCE>;
+export type InputEvidence = Evidence['inputs']['listed'][number];
+export type StepEvidence = Evidence['steps'][number];
+export type MadeEvidence = StepEvidence['made'][number];
+export type ToleranceEvidence = Evidence['tolerance'];
+export type RoundEvidence = Evidence['rounds'][number];
+export type DecisionEvidence = Evidence['decisions']['listed'][number];
 
 /** The lines of an evidence file, in their order (docs/proof.md). One JSON document each. */
 export type EvidenceLine =
@@ -121,14 +33,14 @@ export type EvidenceLine =
 export interface HeaderLine {
   readonly line: 'evidence';
   readonly format: 1;
-  /** The version of batchctl that wrote the file. */
   readonly version: string;
   readonly job: string;
   readonly record: Omit<JobRecord, 'inputs'>;
 }
 
-export interface InputLine extends InputEvidence {
+export interface InputLine extends Omit<InputEvidence, 'source'> {
   readonly line: 'input';
+  readonly source: JobInput['source'];
   readonly n: number;
   readonly records: number | null;
   readonly compression: JobInput['compression'];

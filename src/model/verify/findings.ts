@@ -7,7 +7,6 @@ export interface Finding {
 /** How many findings of one code are reported as text; the others are counted. */
 const TOLD = 10;
 
-/** Collects findings in constant memory, however many there are. */
 export class Findings {
   readonly #told: Finding[] = [];
   readonly #counts = new Map<string, number>();

@@ -183,7 +183,6 @@ class InputCheck {
     return this.#parts === 0;
   }
 
-  /** Takes the input's next part. */
   add(part: Exclude<Part, { kind: 'params' }>): void {
     const { name } = this.#input;
     this.#parts += 1;

@@ -1,83 +1,17 @@
-import { isClosed, type JobRecord, type JobState, toleranceText } from '../job.ts';
+import type { Value } from '../answers/shapes.ts';
+import type { RESULT } from '../answers/verify.ts';
+import { isClosed, type JobRecord, toleranceText } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
 import { parseTaskSet, without } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';
 import type { ChainsChecked } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
-import type { Finding, Findings } from './findings.ts';
+import type { Findings } from './findings.ts';
 
-/** The answer of `verify`: stable, the body of a proof. Lists of tasks name the first thousand; counts are complete. */
-export interface VerifyResult {
-  readonly format: 1;
-  readonly job: string;
-  readonly runKey: string | null;
-  readonly state: JobState;
-  readonly round: number;
-  /** The number of the last journal entry included; -1 for an empty journal. */
-  readonly entry: number;
-  /** The digest of the job as accepted: its spec, its code and its inputs. */
-  readonly digest: string;
-  /** `unfinished`: the job isn't closed, so there is nothing to prove yet. */
-  readonly verdict: 'proven' | 'failed' | 'unfinished';
-  /** True when every byte was read. */
-  readonly deep: boolean;
-  readonly checked: {
-    readonly parts: number;
-    readonly inputs: number;
-    /** Input bytes in the parts (decompressed). */
-    readonly bytes: number;
-    readonly outputs: number;
-  };
-  /** Only for a rehearsal: the parts of its sample, and of the whole input, whose coverage isn't claimed. */
-  readonly rehearsal?: { readonly parts: number; readonly of: number };
-  readonly steps: readonly StepProof[];
-  /** How many chains failed for good, or were given up, and how many may. */
-  readonly chains: { readonly failed: number; readonly tolerated: number };
-  /** Tasks that failed for good; `step/n`. */
-  readonly failed: readonly string[];
-  readonly skipped: readonly string[];
-  readonly skips: readonly SkipProof[];
-  readonly missing: readonly string[];
-  /** Outputs published after a gather was opened without them: kept, never used. */
-  readonly late: readonly string[];
-  /** Outputs whose object isn't the published one. */
-  readonly altered: readonly string[];
-  readonly expectations: readonly ExpectationProof[];
-  /** The basis of the proof; null if the job isn't closed. */
-  readonly evidence: Evidence | null;
-  readonly problems: readonly Finding[];
-  /** Findings that don't break the proof but matter to a person. */
-  readonly warnings: readonly Finding[];
-}
+/** Stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete. */
+export type VerifyResult = Value<typeof RESULT>;
+export type StepProof = VerifyResult['steps'][number];
 
-export interface StepProof {
-  readonly name: string;
-  /** The number of tasks that the step can have. */
-  readonly tasks: number;
-  readonly published: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly missing: number;
-}
-
-interface SkipProof {
-  readonly step: string;
-  /** A set: `0-4,17`. */
-  readonly tasks: string;
-  readonly who: string;
-  readonly when: string;
-  readonly reason: string;
-}
-
-interface ExpectationProof {
-  readonly equation: string;
-  readonly ok: boolean;
-  /** Exact decimals; null if a value is missing. */
-  readonly left: string | null;
-  readonly right: string | null;
-}
-
-/** Everything that a verification saw, or that an evidence file says. */
 interface Verified {
   readonly view: JobView;
   readonly deep: boolean;
@@ -148,11 +82,11 @@ export function toleranceOf(record: Omit<JobRecord, 'inputs'>, entries: readonly
 }
 
 /** Who skipped which tasks, and why; without those undone since. */
-export function skipsOf(entries: readonly JournalEntry[]): readonly SkipProof[] {
-  return entries.flatMap((entry, n): readonly SkipProof[] => {
+export function skipsOf(entries: readonly JournalEntry[]): VerifyResult['skips'] {
+  return entries.flatMap((entry, n): VerifyResult['skips'] => {
     if (entry.what !== 'skip') return [];
     const { tasks, who, when, reason } = entry;
-    return Object.entries(tasks).flatMap(([step, set]): readonly SkipProof[] => {
+    return Object.entries(tasks).flatMap(([step, set]): VerifyResult['skips'] => {
       const left = entries.slice(n + 1).reduce((ranges, later) => {
         return later.what === 'unskip' ? without(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
       }, parseTaskSet(set));

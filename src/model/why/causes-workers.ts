@@ -199,7 +199,6 @@ const BOOT_MS = 600_000;
 /** A storm: this many interrupted attempts, and this share of all that ended. */
 const STORM = { attempts: 10, share: 0.2 } as const;
 
-/** Whether the groups' machines exist, start and have workers. */
 export function gridCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   const groups = wanted(seen).flatMap((group) => [

@@ -60,7 +60,6 @@ function explained(causes: readonly Cause[]): readonly Cause[] {
 /** Tasks per second. A submission slower than this is no longer waited for. */
 const SENT_A_SECOND = 5_000;
 
-/** Decisions of a person, a guard or a submission. */
 function decidedCauses(seen: Snapshot): readonly Cause[] {
   return [cancelled(seen), paused(seen), stopped(seen), notDue(seen), unfinished(seen)].filter(
     (cause) => cause !== null,
@@ -242,7 +241,6 @@ function tooManyFiles({ view }: Snapshot): Cause | null {
 /** How many causes of failures are reported here; `failures` has them all. */
 const FAILURES_TOLD = 5;
 
-/** Tasks that failed for good, and what they hold back. */
 function failedCauses(seen: Snapshot): readonly Cause[] {
   return [
     expectUnmet(seen),

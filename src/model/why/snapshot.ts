@@ -2,6 +2,8 @@ import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../../ports/i
 import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
+import type { JobStatus } from '../answers/status.ts';
+import type { StepStanding } from '../decide.ts';
 import { type JobView, stateOf } from '../view.ts';
 import { groupFlag } from './cause.ts';
 
@@ -28,13 +30,12 @@ export interface Snapshot {
   readonly failures: readonly FailureSeen[];
   /** The canaries of a retry whose rest is held back; null if there is none. */
   readonly canaries: CanariesSeen | null;
-  /** Durations of done tasks by step, from a sample of their outputs. */
   readonly durations: ReadonlyMap<string, DurationsSeen>;
   /** Mean seconds per task by step, from the latest earlier run of the same job; null if there is none. */
   readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
   readonly disks: readonly DiskSpace[];
   /** Receivers whose notifications failed. */
-  readonly untold?: readonly UntoldSeen[];
+  readonly untold?: JobStatus['untold'];
   /** The credentials of the machine that runs `why`; null if it uses none. */
   readonly credentials: CredentialsFacts | null;
   /** What could not be read. */
@@ -43,16 +44,10 @@ export interface Snapshot {
 
 export const RUNNING_SEEN = 1_000;
 
-export interface StepSeen {
-  readonly name: string;
+export interface StepSeen extends Omit<StepStanding, 'undecided'> {
   readonly group: string;
   /** For a step with a barrier: whether it may begin. False for all others. */
   readonly opened: boolean;
-  readonly total: number;
-  readonly published: number;
-  /** For good, and not skipped. */
-  readonly failed: number;
-  readonly skipped: number;
   readonly undecided: number;
   /** Of the undecided: tasks often interrupted by spot that another group has taken over. Absent: none. */
   readonly handedOver?: { readonly group: string; readonly tasks: number };
@@ -62,7 +57,6 @@ export interface StepSeen {
 
 export interface GroupSeen {
   readonly group: string;
-  /** Undecided tasks of the job in steps of this group. */
   readonly undecided: number;
   readonly size: GroupStatus | null;
   readonly supervisor: SupervisorFacts | null;
@@ -81,14 +75,6 @@ export interface GroupSeen {
   readonly launchTroubles: readonly LaunchTrouble[];
   /** After this many consecutive failed boots none is started automatically; null if launches aren't held. */
   readonly hold: HoldSeen | null;
-}
-
-interface UntoldSeen {
-  readonly event: string;
-  readonly to: string;
-  readonly tries: number;
-  readonly message: string | null;
-  readonly next: string | null;
 }
 
 export interface HoldSeen {
@@ -130,7 +116,6 @@ export interface CanariesSeen {
   readonly failed: readonly string[];
 }
 
-/** Failures for good with a common cause. */
 export interface FailureSeen {
   readonly id: string | null;
   readonly step: string;
@@ -189,12 +174,10 @@ export function busyWith(seen: Snapshot): ReadonlySet<string> {
   return names;
 }
 
-/** Groups with undecided tasks of the job. */
 export function wanted(seen: Snapshot): readonly GroupSeen[] {
   return seen.groups.filter(({ undecided }) => undecided > 0);
 }
 
-/** Steps of one group with something to do. */
 export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
   return (seen.steps ?? []).filter((step) => undecidedFor(step, group) > 0);
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { BatchctlError, hasCode } from '../../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../../errors.ts';
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import { proofKey } from '../../../model/keys.ts';
 import { checkChains } from '../../../model/verify/chains-check.ts';
@@ -138,7 +138,7 @@ class FileCheck {
     try {
       look();
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = messageOf(error);
       this.#findings.add(code, `this can't be written by verify: ${why}`);
     }
   }

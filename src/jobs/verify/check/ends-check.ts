@@ -53,12 +53,10 @@ export class EndsCheck {
     return { size: published.size, published, failed, opened };
   }
 
-  /** How many tasks failed for good or were given up, and how many were skipped, according to the lines. */
   get ended(): { readonly failed: number; readonly skipped: number } {
     return this.#ended;
   }
 
-  /** Processes the step's next line. */
   take(line: EndLine): void {
     const { n } = line;
     if (n < this.#next) this.#say('endTwice', `${this.#name}/${n} has a second end, or is out of order`);

@@ -116,7 +116,6 @@ export class EvidenceCheck {
     }
   }
 
-  /** Ends the current phase and begins the next. */
   #leave(): void {
     const phase = ORDER[this.#phase];
     this.#phase += 1;
@@ -214,7 +213,6 @@ const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file']
 
 type BodyLine = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
 
-/** What the lines of a file prove on their own. */
 export interface Claimed {
   readonly view: JobView;
   readonly sum: EvidenceSum;
