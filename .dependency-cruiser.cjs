@@ -69,7 +69,7 @@ module.exports = {
       to: { path: '^src/adapters/', pathNot: '^src/adapters/$1/' },
     },
     packagesOf('aws-sdk-only-in-aws', ['@aws-sdk', '@smithy'], '^src/(adapters/aws|infra)/'),
-    packagesOf('terminal-only-in-cli', ['commander', 'ora'], '^src/cli/'),
+    packagesOf('terminal-only-in-cli', ['commander', 'ora', 'cli-table3'], '^src/cli/'),
     packagesOf('page-only-in-dashboard', ['preact', '@preact', 'uplot'], '^src/dashboard/'),
     packagesOf('databases-only-in-adapters', ['better-sqlite3', 'kysely', 'pg', 'mysql2'], '^src/adapters/'),
     {

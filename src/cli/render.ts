@@ -1,7 +1,7 @@
 import type { Context } from './context.ts';
 import { formatCount } from './format.ts';
 import { ClosedPipe } from './report-error.ts';
-import { clip, displayWidth, oneLine, type Paint, pad, paintFor, visibleInOurs } from './terminal-text.ts';
+import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
 
 /** Prints one answer: JSON with `--json`, otherwise text; a text that is expensive to make is a function. */
 export async function answer(
@@ -89,6 +89,24 @@ export function countColumn<Row>(title: string, of: (row: Row) => number | null,
 
 const GAP = 2;
 
+const NO_LINES = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: '',
+};
+
 /** Before the second line of a row. */
 const INDENT = '    ';
 
@@ -113,6 +131,7 @@ export async function renderTable<Row>(
     const all = natural[i] ?? 0;
     return align === 'right' || whole ? all : Math.min(all, min);
   });
+  const { default: Table } = await import('cli-table3');
   const [first = [], ...further] = linesOf(columns, least, room).map((shown, at) =>
     drawn(shown, room - (at === 0 ? 0 : INDENT.length)),
   );
@@ -131,24 +150,36 @@ export async function renderTable<Row>(
     cells: readonly (readonly string[])[],
     widths: readonly number[],
   ): readonly string[] {
-    const line = (texts: readonly string[], color: (text: string, i: number) => string): string =>
-      texts
-        .map((text, i) => {
-          const width = widths[i] ?? 0;
-          return pad(color(clip(text, width), i), width, columns[i]?.align);
-        })
-        .join(' '.repeat(GAP))
-        .trimEnd();
-    const titles = columns.map((column) => column.title.toUpperCase());
-    return [
-      line(titles, (text) => paint('faint', text)),
-      ...rows.map((row, at) =>
-        line(cells[at] ?? [], (text, i) => {
+    const table = new Table({
+      chars: NO_LINES,
+      style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [], compact: true },
+      colWidths: widths.map((width, i) => width + (i === widths.length - 1 ? 0 : GAP)),
+      colAligns: columns.map((column) => column.align ?? 'left'),
+    });
+    const put = (texts: readonly string[], color: (text: string, i: number) => string): string[] =>
+      texts.map((text, i) => {
+        const width = widths[i] ?? 0;
+        // The gap is part of the cell, so that numbers stay clear of the next column.
+        return `${color(clip(text, width), i)}${columns[i]?.align === 'right' && i < widths.length - 1 ? ' '.repeat(GAP) : ''}`;
+      });
+    table.push(
+      put(
+        columns.map((column) => column.title.toUpperCase()),
+        (text) => paint('faint', text),
+      ),
+    );
+    for (const [at, row] of rows.entries()) {
+      table.push(
+        put(cells[at] ?? [], (text, i) => {
           const tint = columns[i]?.tint?.(row) ?? null;
           return tint === null ? text : paint(tint, text);
         }),
-      ),
-    ];
+      );
+    }
+    return table
+      .toString()
+      .split('\n')
+      .map((line) => line.trimEnd());
   }
 }
 
