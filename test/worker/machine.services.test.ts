@@ -6,6 +6,9 @@ import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
 import { labs, WAITING } from './machine-lab.ts';
 
+/** Leases that a busy machine keeps: a task whose lease expires is interrupted once more. */
+const KEPT = { BATCHCTL_TEST_LEASE_SECONDS: '30' };
+
 describe('a worker on a machine of a group', () => {
   const given = labs();
 
@@ -57,9 +60,9 @@ describe('a worker on a machine of a group', () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance);
+    const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
-    lab.cloud.grid.interrupt(instance, 20);
+    lab.cloud.grid.interrupt(instance, 90);
     await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
     const { code, stderr } = await worker.ended;
@@ -74,10 +77,10 @@ describe('a worker on a machine of a group', () => {
     const [instance, other] = await lab.machines(2);
     if (instance === undefined || other === undefined) throw new Error('no instances');
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
-    const worker = await lab.work(instance);
+    const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
-    await lab.work(other);
-    lab.cloud.grid.interrupt(instance, 6);
+    await lab.work(other, [], KEPT);
+    lab.cloud.grid.interrupt(instance, 30);
     const { code, stderr } = await worker.ended;
     expect(code, stderr).to.equal(0);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
@@ -97,7 +100,7 @@ describe('a worker on a machine of a group', () => {
     const { lab } = given;
     const instance = await one();
     const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance);
+    const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
     await end(instance);
     await until('it delays its termination', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
