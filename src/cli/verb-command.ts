@@ -8,8 +8,8 @@ import {
   type CallEvents,
   type CallerFiles,
   type Fields,
+  type FieldValues,
   fieldText,
-  type InputSchema,
   parseInput,
   type VerbContext,
   type VerbDeclaration,
@@ -229,7 +229,7 @@ export function spelled(fields: Fields): {
 }
 
 /** The values of those fields in the input. Throws `usage` with the option's name. */
-export function typed<F extends Fields>(fields: F, input: RawInput): v.InferOutput<InputSchema<F>> {
+export function typed<F extends Fields>(fields: F, input: RawInput): FieldValues<F> {
   const verb = { input: v.strictObject(fields) };
   const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(fields, name)));
   return parseInput(verb, given, (name) => flagOf(fields, name));

@@ -21,7 +21,19 @@ import type {
 import type { Platform } from '../ports/platform.ts';
 import type { GroupChange, GroupStatus } from '../ports/worker-group.ts';
 import { duration, groupName } from './job.ts';
-import { changing, field, flag, listVerb, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
+import {
+  changing,
+  type FieldValues,
+  field,
+  flag,
+  listVerb,
+  option,
+  parsedText,
+  reading,
+  text,
+  type VerbContext,
+  verb,
+} from './verb.ts';
 
 /** Facts about a group for people, in addition to its sizes. */
 export interface GroupEvent {
@@ -40,6 +52,21 @@ export interface GroupEvent {
 /** With any of these fields the verb changes a group; without, it only displays sizes. */
 const SIZES = ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'] as const;
 
+const SCALE = {
+  n: option('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text),
+  group: option('--group <group>', 'the group (default: default; when showing: all groups)', groupName),
+  min: option('--min <n>', 'minimum size', parsedText(wholeNumber(0))),
+  max: option('--max <n>', 'maximum size', parsedText(wholeNumber(0))),
+  auto: option('--auto', 'let waiting work raise the size', flag, false),
+  manual: option('--manual', 'let only people change the size', flag, false),
+  for: option('--for <duration>', 'restore the previous size after this time', duration),
+  slots: option(
+    '--slots <n>',
+    'tasks at a time per new worker (local; on AWS use groups.*.slots)',
+    parsedText(wholeNumber(1)),
+  ),
+};
+
 /** Sets the size of a group, or lists the sizes of all. Throws `usage`, `refused`, `unavailable`. */
 export const scale = listVerb({
   name: 'scale',
@@ -48,20 +75,7 @@ export const scale = listVerb({
   changes: false,
   http: { method: 'POST', path: '/groups' },
   shownAt: '/groups',
-  input: v.strictObject({
-    n: option('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text),
-    group: option('--group <group>', 'the group (default: default; when showing: all groups)', groupName),
-    min: option('--min <n>', 'minimum size', parsedText(wholeNumber(0))),
-    max: option('--max <n>', 'maximum size', parsedText(wholeNumber(0))),
-    auto: option('--auto', 'let waiting work raise the size', flag, false),
-    manual: option('--manual', 'let only people change the size', flag, false),
-    for: option('--for <duration>', 'restore the previous size after this time', duration),
-    slots: option(
-      '--slots <n>',
-      'tasks at a time per new worker (local; on AWS use groups.*.slots)',
-      parsedText(wholeNumber(1)),
-    ),
-  }),
+  input: v.strictObject(SCALE),
   answer: async () => (await import('../model/answers/grid.ts')).LISTED_GROUP,
   async *run(context: VerbContext<GroupEvent>, { group, ...sizes }): AsyncIterable<ListedGroup> {
     const change = changeOf(sizes, context.clock.now());
@@ -98,16 +112,7 @@ async function lift({ notice }: Pick<VerbContext, 'notice'>, platform: Platform,
     notice(`group ${group} was on hold because its boots failed; it will be tried again`);
 }
 
-interface Sizes {
-  readonly n?: string | undefined;
-  readonly min?: number | undefined;
-  readonly max?: number | undefined;
-  readonly auto: boolean;
-  readonly manual: boolean;
-  /** Seconds. */
-  readonly for?: number | undefined;
-  readonly slots?: number | undefined;
-}
+type Sizes = Omit<FieldValues<typeof SCALE>, 'group'>;
 
 /** The change that the fields describe; null without any. Throws `usage`. */
 function changeOf({ n, min, max, auto, manual, slots, for: seconds }: Sizes, now: number): GroupChange | null {

@@ -86,6 +86,7 @@ export type SubmissionSource = Pick<
 type Field = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 export type Fields = Readonly<Record<string, Field>>;
 export type InputSchema<F extends Fields> = v.StrictObjectSchema<F, undefined>;
+export type FieldValues<F extends Fields> = v.InferOutput<InputSchema<F>>;
 
 /** A verb, for the command line, the HTTP API, the documentation and callers of a manager (ADR 41). */
 export interface VerbDeclaration<F extends Fields, Result, Event> {
@@ -124,7 +125,7 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   /** The exit code for an answer, or for all rows of a list; default: 0. `given`: as typed. */
   exit?(answer: Whole<Result>, given: Given): number;
   /** Returns the answer, or throws a BatchctlError. A list may also throw while its rows are read. */
-  run(context: VerbContext<Event>, input: v.InferOutput<InputSchema<F>>): Promise<Result> | Result;
+  run(context: VerbContext<Event>, input: FieldValues<F>): Promise<Result> | Result;
 }
 
 /** An answer, or all rows of a list. */
@@ -270,7 +271,7 @@ export function parseInput<F extends Fields>(
   { input }: Pick<VerbDeclaration<F, unknown, never>, 'input'>,
   given: Readonly<Record<string, unknown>>,
   nameOf: (field: string) => string = (field) => field,
-): v.InferOutput<InputSchema<F>> {
+): FieldValues<F> {
   const known = Object.entries(given).filter(([, value]) => value !== undefined && value !== null);
   const listed = known.map(([name, value]) => {
     const schema = Object.hasOwn(input.entries, name) ? input.entries[name] : undefined;

@@ -18,7 +18,7 @@ import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import type { JobView } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
-import { changing, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
+import { changing, type FieldValues, flag, listVerb, option, text, type VerbContext, verb } from './verb.ts';
 
 type Work = 'repairing' | 'verifying' | 'checking';
 
@@ -133,11 +133,7 @@ export const verifyEvidence = listVerb({
   },
 });
 
-interface Proving {
-  readonly job?: string | undefined;
-  readonly repair: boolean;
-  readonly deep: boolean;
-}
+type Proving = FieldValues<typeof FIELDS>;
 
 /** Progress is reported above this number of tasks. */
 const LONG = 20_000;

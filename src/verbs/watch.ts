@@ -185,8 +185,7 @@ export async function deliverJob(
   seconds: number | null = null,
 ): Promise<JobView> {
   if (!isDeliveryDue(view)) return view;
-  const [{ deliversHere }, { deliverNow }, { deliveryLine }] = await Promise.all([
-    import('../jobs/deliver/deliver.ts'),
+  const [{ deliversHere, deliverNow }, { deliveryLine }] = await Promise.all([
     import('../jobs/deliver/deliver.ts'),
     import('../jobs/deliver/delivery-line.ts'),
   ]);

@@ -53,14 +53,12 @@ function infraTemplate(
 ): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
-      { stackTemplate, templateFacts },
-      { afterDeployment, howToDeploy, requireTemplateSize },
+      { afterDeployment, howToDeploy, requireTemplateSize, stackTemplate, templateFacts },
       { requireValid, warningsOf },
       { gridFacts },
       { validateStack },
       { stringify },
     ] = await Promise.all([
-      import('../../infra/cloud-formation.ts'),
       import('../../infra/cloud-formation.ts'),
       import('../../infra/finding.ts'),
       import('../../infra/grid.ts'),

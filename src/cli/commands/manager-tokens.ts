@@ -131,10 +131,7 @@ export function managerTokenListCommand(ctx: Context): CommandDefinition {
 /** Lists the tokens. An unreadable token is a warning. */
 async function managerTokenList(ctx: Context): Promise<void> {
   await requireOwnStore(ctx);
-  const [{ listTokens }, { readTokenUse }] = await Promise.all([
-    import('../../jobs/tokens.ts'),
-    import('../../jobs/tokens.ts'),
-  ]);
+  const { listTokens, readTokenUse } = await import('../../jobs/tokens.ts');
   const { store } = await ctx.platform();
   const found = await listTokens(store, (id, error) => {
     const why = error instanceof Error ? error.message : String(error);
