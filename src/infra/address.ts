@@ -1,7 +1,7 @@
 import type { Address } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, ec2, type GridPlace, ifKnown } from './asked.ts';
+import { askedEc2, type GridPlace, ifKnown } from './asked.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { ec2Tags, groupTags, tagDifferences, tagsOfEc2 } from './tags.ts';
 
@@ -42,8 +42,7 @@ export class AddressResource implements Resource {
     const Tags = ec2Tags(this.#tags());
     if (address === undefined) {
       const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
-      await this.#asked('allocate', 'AllocateAddress', async () => {
-        const [sdk, client] = await ec2(this.#place);
+      await this.#asked('allocate', 'AllocateAddress', async (sdk, client) => {
         const made = await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
         this.#made = made.AllocationId ?? null;
       });
@@ -51,8 +50,7 @@ export class AddressResource implements Resource {
     }
     for (const each of spare) await this.#release(each);
     if (tagDifferences(tagsOfEc2(address.Tags), this.#tags()).length === 0) return;
-    await this.#asked('tag', 'CreateTags', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
       await client.send(new sdk.CreateTagsCommand({ Resources: [address.AllocationId ?? ''], Tags }));
     });
   }
@@ -71,22 +69,19 @@ export class AddressResource implements Resource {
   /** An associated address can't be released (EC2: InvalidIPAddress.InUse). */
   async #release({ AllocationId, AssociationId }: Address): Promise<void> {
     if (AssociationId !== undefined && AssociationId !== '') {
-      await this.#asked('take from its instance', 'DisassociateAddress', async () => {
-        const [sdk, client] = await ec2(this.#place);
+      await this.#asked('take from its instance', 'DisassociateAddress', async (sdk, client) => {
         const answer = client.send(new sdk.DisassociateAddressCommand({ AssociationId }));
         await ifKnown(answer, 'InvalidAssociationID.NotFound');
       });
     }
-    await this.#asked('release', 'ReleaseAddress', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('release', 'ReleaseAddress', async (sdk, client) => {
       await ifKnown(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
     });
   }
 
   /** All addresses of the stack, the one in use first. */
   async #find(): Promise<readonly Address[]> {
-    return this.#asked('look at', 'DescribeAddresses', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('look at', 'DescribeAddresses', async (sdk, client) => {
       const Filters = [
         { Name: `tag:${STACK_TAG}`, Values: [this.#place.profile.stack] },
         { Name: `tag:${GROUP_TAG}`, Values: [MANAGER_GROUP] },
@@ -101,8 +96,8 @@ export class AddressResource implements Resource {
     return addressTags(this.#place.profile);
   }
 
-  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
     const what = `${verb} the Elastic IP of ${this.name}`;
-    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
+    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
   }
 }

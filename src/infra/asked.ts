@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translateAwsError } from '../adapters/aws/errors.ts';
+import { translated } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { partitionOf } from '../lib/stack-names.ts';
 import { jitter, wait } from '../lib/wait.ts';
@@ -11,19 +11,15 @@ export interface GridPlace {
 }
 
 /** Sends a request to EC2, Auto Scaling or IAM; translates errors. `resource` ends an ARN: `security-group/*`. */
-export async function asked<T>(
+export function asked<T>(
   { profile, clients }: GridPlace,
   { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
   work: () => Promise<T>,
 ): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    const service = action.slice(0, action.indexOf(':'));
-    const { region, account } = profile;
-    const arn = `arn:${partitionOf(region)}:${service}:${region}:${account ?? '*'}:${resource}`;
-    throw translateAwsError(error, { what, action, resource: arn, profile: clients.profile });
-  }
+  const service = action.slice(0, action.indexOf(':'));
+  const { region, account } = profile;
+  const arn = `arn:${partitionOf(region)}:${service}:${region}:${account ?? '*'}:${resource}`;
+  return translated({ what, action, resource: arn, profile: clients.profile }, work);
 }
 
 /** The SDK and a client, loaded when they are first needed. */
@@ -31,6 +27,13 @@ export const ec2 = ({ clients }: Pick<GridPlace, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
 export const autoScaling = ({ clients }: Pick<GridPlace, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);
+
+/** As `asked`, with EC2's commands and client. */
+export const askedEc2 = <T>(
+  place: GridPlace,
+  doing: Parameters<typeof asked>[1],
+  work: (...open: Awaited<ReturnType<typeof ec2>>) => Promise<T>,
+): Promise<T> => asked(place, doing, async () => work(...(await ec2(place))));
 
 /** What all pages of a list hold. */
 export async function onPages<Page, T>(

@@ -1,6 +1,6 @@
 import type { BucketLocationConstraint, ObjectIdentifier } from '@aws-sdk/client-s3';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { ifSet, isTransient, statusOf, translateAwsError } from '../adapters/aws/errors.ts';
+import { ifSet, isTransient, statusOf, translated } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
@@ -169,14 +169,10 @@ export class BucketResource implements Resource {
     return { sdk, client, at, arn: new Arns(this.#profile).bucket, prefix: bucket.prefix, kmsKey };
   }
 
-  async #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      const { profile } = this.#clients;
-      const resource = new Arns(this.#profile).bucket;
-      throw translateAwsError(error, { what: `${verb} the bucket ${this.name}`, action, resource, profile });
-    }
+  #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const { profile } = this.#clients;
+    const resource = new Arns(this.#profile).bucket;
+    return translated({ what: `${verb} the bucket ${this.name}`, action, resource, profile }, work);
   }
 }
 

@@ -1,7 +1,7 @@
 import type * as sdk from '@aws-sdk/client-iam';
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translateAwsError } from '../adapters/aws/errors.ts';
+import { translated } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
 import type { Left } from './resource.ts';
 import { whose } from './tags.ts';
@@ -49,14 +49,9 @@ export class Iam {
     return { why: whose(owner) };
   }
 
-  async translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      const resource = `${this.#kind === 'role' ? 'role' : 'instance-profile'}/${this.#name}`;
-      const { profile } = this.#clients;
-      throw translateAwsError(error, { what: `${verb} ${this.what}`, action, resource, profile });
-    }
+  translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const resource = `${this.#kind === 'role' ? 'role' : 'instance-profile'}/${this.#name}`;
+    return translated({ what: `${verb} ${this.what}`, action, resource, profile: this.#clients.profile }, work);
   }
 }
 

@@ -3,7 +3,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { isOurs } from '../errors.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { wait } from '../lib/wait.ts';
-import { asked, autoScaling, ec2, onPages } from './asked.ts';
+import { asked, askedEc2, autoScaling, onPages } from './asked.ts';
 import { BucketResource } from './bucket.ts';
 import { Iam } from './iam.ts';
 import { domainsOf, domainsThere } from './ledger.ts';
@@ -155,8 +155,7 @@ async function groups(place: InventoryPlace): Promise<readonly Item[]> {
 
 /** Instances that have not terminated. */
 export async function instances(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeInstances', 'instances'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeInstances', 'instances'), async (sdk, client) => {
     const Filters = [byTag(place), { Name: 'instance-state-name', Values: ALIVE }];
     const pages = sdk.paginateDescribeInstances({ client }, { Filters });
     const all = await onPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
@@ -165,8 +164,7 @@ export async function instances(place: InventoryPlace): Promise<readonly Item[]>
 }
 
 async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeVolumes', 'volumes'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeVolumes', 'volumes'), async (sdk, client) => {
     const pages = sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] });
     const all = await onPages(pages, (page) => page.Volumes);
     return all.map(({ VolumeId = '', Tags }) => itemOf(place, 'volume', VolumeId, Tags, true));
@@ -174,8 +172,7 @@ async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
 }
 
 async function interfaces(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeNetworkInterfaces', 'network interfaces'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeNetworkInterfaces', 'network interfaces'), async (sdk, client) => {
     const pages = sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [byTag(place)] });
     const all = await onPages(pages, (page) => page.NetworkInterfaces);
     return all.map(({ NetworkInterfaceId = '', TagSet }) =>
@@ -185,8 +182,7 @@ async function interfaces(place: InventoryPlace): Promise<readonly Item[]> {
 }
 
 async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeAddresses', 'addresses'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeAddresses', 'addresses'), async (sdk, client) => {
     const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [byTag(place)] }));
     // Billed by the hour, used or not (EC2: public IPv4 addresses).
     return Addresses.map(({ PublicIp = '', Tags }) => itemOf(place, 'address', PublicIp, Tags, true));
@@ -194,8 +190,7 @@ async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
 }
 
 async function templates(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeLaunchTemplates', 'launch templates'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeLaunchTemplates', 'launch templates'), async (sdk, client) => {
     const pages = sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [byTag(place)] });
     const all = await onPages(pages, (page) => page.LaunchTemplates);
     return all.map(({ LaunchTemplateName = '', Tags }) =>
@@ -205,8 +200,7 @@ async function templates(place: InventoryPlace): Promise<readonly Item[]> {
 }
 
 async function securityGroups(place: InventoryPlace): Promise<readonly Item[]> {
-  return asked(place, ask('ec2:DescribeSecurityGroups', 'security groups'), async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, ask('ec2:DescribeSecurityGroups', 'security groups'), async (sdk, client) => {
     const pages = sdk.paginateDescribeSecurityGroups({ client }, { Filters: [byTag(place)] });
     const all = await onPages(pages, (page) => page.SecurityGroups);
     return all.map(({ GroupName = '', Tags }) => itemOf(place, 'securityGroup', GroupName, Tags, false));

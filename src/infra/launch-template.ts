@@ -9,7 +9,7 @@ import type {
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, ec2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
+import { askedEc2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
 import type { MachineTypes, TypeFacts } from './machine-types.ts';
 import { type ImageFacts, type Images, volumeSize } from './machine-types.ts';
 import type { Found, Left, Resource } from './resource.ts';
@@ -87,8 +87,7 @@ export class LaunchTemplateResource implements Resource {
     const { drift, tags } = await this.#drift(template, wanted);
     if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
     if (tags.length === 0) return;
-    await this.#asked('tag', 'CreateTags', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
       const Resources = [template.LaunchTemplateId ?? ''];
       await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(this.#tags()) }));
     });
@@ -100,8 +99,7 @@ export class LaunchTemplateResource implements Resource {
     if (template === null) return null;
     const owner = tagsOfEc2(template.Tags)[STACK_TAG];
     if (owner !== this.#place.profile.stack) return { why: whose(owner) };
-    await this.#asked('remove', 'DeleteLaunchTemplate', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('remove', 'DeleteLaunchTemplate', async (sdk, client) => {
       const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
       await ifKnown(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
     });
@@ -123,8 +121,7 @@ export class LaunchTemplateResource implements Resource {
     const template = await this.#find();
     if (template === null || (template.LatestVersionNumber ?? 1) <= VERSIONS_KEPT + 1) return;
     const LaunchTemplateId = template.LaunchTemplateId ?? '';
-    await this.#asked('delete old versions of', 'DeleteLaunchTemplateVersions', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('delete old versions of', 'DeleteLaunchTemplateVersions', async (sdk, client) => {
       const MaxVersion = String((template.LatestVersionNumber ?? 1) - VERSIONS_KEPT);
       const old: string[] = [];
       const pages = sdk.paginateDescribeLaunchTemplateVersions({ client }, { LaunchTemplateId, MaxVersion });
@@ -169,8 +166,7 @@ export class LaunchTemplateResource implements Resource {
 
   /** Null once it is created; the existing one if another `up` was faster. */
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
-    return this.#asked('make', 'CreateLaunchTemplate', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('make', 'CreateLaunchTemplate', async (sdk, client) => {
       const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
       const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
@@ -181,8 +177,7 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async #addVersion(template: LaunchTemplate, LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
-    await this.#asked('change', 'CreateLaunchTemplateVersion', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('change', 'CreateLaunchTemplateVersion', async (sdk, client) => {
       const asked = { LaunchTemplateId: template.LaunchTemplateId, LaunchTemplateData };
       const { LaunchTemplateVersion: made } = await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
       this.#made = { id: template.LaunchTemplateId ?? '', version: made?.VersionNumber ?? 1 };
@@ -190,8 +185,7 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async #version({ LaunchTemplateId, LatestVersionNumber }: LaunchTemplate): Promise<LaunchTemplateVersion> {
-    return this.#asked('look at', 'DescribeLaunchTemplateVersions', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('look at', 'DescribeLaunchTemplateVersions', async (sdk, client) => {
       const Versions = [String(LatestVersionNumber ?? 1)];
       const asked = new sdk.DescribeLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions });
       const answer = await onceSettled(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
@@ -208,17 +202,16 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async #find(): Promise<LaunchTemplate | null> {
-    return this.#asked('look at', 'DescribeLaunchTemplates', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('look at', 'DescribeLaunchTemplates', async (sdk, client) => {
       const answer = client.send(new sdk.DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [this.name] }));
       const found = await ifKnown(answer, 'InvalidLaunchTemplateName.NotFoundException');
       return found?.LaunchTemplates?.[0] ?? null;
     });
   }
 
-  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
     const what = `${verb} the launch template ${this.name}`;
-    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
+    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { MadeOnce, once } from '../lib/once.ts';
-import { asked, ec2, type GridPlace, ifKnown, onPages } from './asked.ts';
+import { asked, askedEc2, type GridPlace, ifKnown, onPages } from './asked.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
 
@@ -52,8 +52,7 @@ export class MachineTypes {
 
   async #lookUp(types: readonly string[]): Promise<readonly InstanceTypeInfo[]> {
     const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
-    return asked(this.#place, doing, async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return askedEc2(this.#place, doing, async (sdk, client) => {
       // By a filter: when types are named directly, the error about an unknown one may not say which it is.
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
       return onPages(sdk.paginateDescribeInstanceTypes({ client }, { Filters }), (page) => page.InstanceTypes);
@@ -65,18 +64,21 @@ export class MachineTypes {
     const types = new Set(Object.values(groups).flatMap(({ instances }) => instances));
     if (manager !== null) types.add(manager.instance);
     const action = 'ec2:DescribeInstanceTypeOfferings';
-    return asked(this.#place, { what: 'find the zones of instance types', action, resource: '*' }, async () => {
-      const [sdk, client] = await ec2(this.#place);
-      const Filters = [{ Name: 'instance-type', Values: [...types] }];
-      const LocationType = 'availability-zone';
-      const zones = new Map<string, Set<string>>([...types].map((type) => [type, new Set()]));
-      for await (const page of sdk.paginateDescribeInstanceTypeOfferings({ client }, { LocationType, Filters })) {
-        for (const { InstanceType = '', Location = '' } of page.InstanceTypeOfferings ?? []) {
-          zones.get(InstanceType)?.add(Location);
+    return askedEc2(
+      this.#place,
+      { what: 'find the zones of instance types', action, resource: '*' },
+      async (sdk, client) => {
+        const Filters = [{ Name: 'instance-type', Values: [...types] }];
+        const LocationType = 'availability-zone';
+        const zones = new Map<string, Set<string>>([...types].map((type) => [type, new Set()]));
+        for await (const page of sdk.paginateDescribeInstanceTypeOfferings({ client }, { LocationType, Filters })) {
+          for (const { InstanceType = '', Location = '' } of page.InstanceTypeOfferings ?? []) {
+            zones.get(InstanceType)?.add(Location);
+          }
         }
-      }
-      return zones;
-    });
+        return zones;
+      },
+    );
   }
 }
 
@@ -130,8 +132,7 @@ export class Images {
     const parameter = said.startsWith('ssm:') ? said.slice('ssm:'.length) : null;
     const id = parameter === null ? said : await this.#parameter(where, parameter);
     const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
-    const image = await asked(this.#place, doing, async () => {
-      const [sdk, client] = await ec2(this.#place);
+    const image = await askedEc2(this.#place, doing, async (sdk, client) => {
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
       const known = await ifKnown(
         answer,

@@ -1,5 +1,5 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translateAwsError } from '../adapters/aws/errors.ts';
+import { translated } from '../adapters/aws/errors.ts';
 import {
   deadAttributes,
   differingAttributes,
@@ -156,14 +156,10 @@ export class QueueResource implements Resource {
     return Promise.all([import('@aws-sdk/client-sqs'), this.#clients.sqs('control')]);
   }
 
-  async #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
-    try {
-      return await work();
-    } catch (error) {
-      const { profile } = this.#clients;
-      const resource = new Arns(this.#profile).queue(this.name);
-      throw translateAwsError(error, { what: `${verb} the queue ${this.name}`, action, resource, profile });
-    }
+  #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+    const resource = new Arns(this.#profile).queue(this.name);
+    const { profile } = this.#clients;
+    return translated({ what: `${verb} the queue ${this.name}`, action, resource, profile }, work);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, ec2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
+import { askedEc2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
 import { canonicalCidr, type Network } from './network.ts';
 import { type Found, foundWith, type Left, type Resource } from './resource.ts';
 import { ec2Tags, requireOurs, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
@@ -68,8 +68,7 @@ export class SecurityGroupResource implements Resource {
     for (const { direction, rule } of closed) await this.#change(found, direction, rule, 'Revoke');
     const tags = tagsOf(this.#place.profile);
     if (tagDifferences(tagsOfEc2(found.Tags), tags).length === 0) return;
-    await this.#asked('tag', 'CreateTags', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
       await client.send(new sdk.CreateTagsCommand({ Resources: [found.GroupId ?? ''], Tags: ec2Tags(tags) }));
     });
   }
@@ -81,8 +80,7 @@ export class SecurityGroupResource implements Resource {
     const all = await this.#search([]);
     const theirs = all.filter(({ Tags }) => tagsOfEc2(Tags)[STACK_TAG] !== this.#place.profile.stack);
     for (const { GroupId } of all.filter((each) => !theirs.includes(each))) {
-      await this.#asked('remove', 'DeleteSecurityGroup', async () => {
-        const [sdk, client] = await ec2(this.#place);
+      await this.#asked('remove', 'DeleteSecurityGroup', async (sdk, client) => {
         const sent = onceSettled(
           () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
           ['DependencyViolation'],
@@ -116,8 +114,7 @@ export class SecurityGroupResource implements Resource {
   /** A rule that another `up` has already added or removed counts as done. */
   async #change(found: SecurityGroup, direction: Direction, rule: Rule, verb: 'Authorize' | 'Revoke'): Promise<void> {
     const way = direction === 'incoming' ? 'Ingress' : 'Egress';
-    await this.#asked('set rules of', `${verb}SecurityGroup${way}`, async () => {
-      const [sdk, client] = await ec2(this.#place);
+    await this.#asked('set rules of', `${verb}SecurityGroup${way}`, async (sdk, client) => {
       const at = { GroupId: found.GroupId, IpPermissions: [rule.permission] satisfies IpPermission[] };
       const changes = {
         AuthorizeIngress: () => client.send(new sdk.AuthorizeSecurityGroupIngressCommand(at)),
@@ -136,8 +133,7 @@ export class SecurityGroupResource implements Resource {
   /** With its tags from the start, and with EC2's default rule: all outbound traffic (EC2: CreateSecurityGroup). */
   async #create(): Promise<SecurityGroup> {
     const { vpc } = await this.#network.facts();
-    return this.#asked('make', 'CreateSecurityGroup', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('make', 'CreateSecurityGroup', async (sdk, client) => {
       const Tags = ec2Tags(tagsOf(this.#place.profile));
       const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
       const asked = { GroupName: this.name, Description: this.#plan.description, VpcId: vpc, TagSpecifications };
@@ -161,17 +157,16 @@ export class SecurityGroupResource implements Resource {
   }
 
   async #search(filters: readonly { Name: string; Values: string[] }[]): Promise<readonly SecurityGroup[]> {
-    return this.#asked('look at', 'DescribeSecurityGroups', async () => {
-      const [sdk, client] = await ec2(this.#place);
+    return this.#asked('look at', 'DescribeSecurityGroups', async (sdk, client) => {
       const Filters = [{ Name: 'group-name', Values: [this.name] }, ...filters];
       const { SecurityGroups = [] } = await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }));
       return SecurityGroups;
     });
   }
 
-  #asked<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
+  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
     const what = `${verb} the security group ${this.name}`;
-    return asked(this.#place, { what, action: `ec2:${action}`, resource: 'security-group/*' }, work);
+    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'security-group/*' }, work);
   }
 }
 

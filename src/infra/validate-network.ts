@@ -2,7 +2,7 @@ import type { Route, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { asked, ec2, type GridPlace, onPages } from './asked.ts';
+import { askedEc2, type GridPlace, onPages } from './asked.ts';
 import { type Finding, failing, warning } from './finding.ts';
 import { type NetworkFacts, overlap, type SubnetFacts } from './network.ts';
 
@@ -138,8 +138,7 @@ class Doors {
       action: 'ec2:DescribeSecurityGroups',
       resource: 'security-group/*',
     };
-    const all = await asked(place, doing, async () => {
-      const [sdk, client] = await ec2(place);
+    const all = await askedEc2(place, doing, async (sdk, client) => {
       const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
       return onPages(sdk.paginateDescribeSecurityGroups({ client }, { Filters }), (page) => page.SecurityGroups);
     });
@@ -265,8 +264,7 @@ function serves(endpoint: VpcEndpoint, service: string, { table }: Way): boolean
 
 async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise<readonly Way[]> {
   const doing = { what: 'read the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
-  const tables = await asked(place, doing, async () => {
-    const [sdk, client] = await ec2(place);
+  const tables = await askedEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
     return onPages(sdk.paginateDescribeRouteTables({ client }, { Filters }), (page) => page.RouteTables);
   });
@@ -290,8 +288,7 @@ function leadsTo(routes: readonly Route[]): Way['leads'] {
 
 async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcEndpoint[]> {
   const doing = { what: 'read VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
-  return asked(place, doing, async () => {
-    const [sdk, client] = await ec2(place);
+  return askedEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
     return onPages(sdk.paginateDescribeVpcEndpoints({ client }, { Filters }), (page) => page.VpcEndpoints);
   });
@@ -301,8 +298,7 @@ export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkF
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];
   const doing = { what: 'read security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
-  const found = await asked(place, doing, async () => {
-    const [sdk, client] = await ec2(place);
+  const found = await askedEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'group-id', Values: [...ids] }];
     return (await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
   });

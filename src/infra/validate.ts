@@ -2,7 +2,7 @@ import { quotaWarning, readQuotas, usesOf } from '../adapters/aws/vcpu-quotas.ts
 import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, autoScaling, ec2, type GridPlace, ifKnown, onPages } from './asked.ts';
+import { asked, askedEc2, autoScaling, type GridPlace, ifKnown, onPages } from './asked.ts';
 import { type Finding, failing, findings, warning } from './finding.ts';
 import { type GridFacts, type Machines, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
@@ -179,8 +179,7 @@ async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promis
 
 async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
   const doing = { what: 'read the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
-  const found = await asked(place, doing, async () => {
-    const [sdk, client] = await ec2(place);
+  const found = await askedEc2(place, doing, async (sdk, client) => {
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
   });
   const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));

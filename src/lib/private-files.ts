@@ -26,10 +26,7 @@ export function openPrivateLog(file: string): number {
   return fd;
 }
 
-/**
- * Creates a directory, and its missing parents, private to this user. Closes a directory of an earlier version that
- * others may list or write. They may still pass through one that was opened for commands with a user of their own.
- */
+/** With missing parents. Closes an older one to others, who may still pass through one opened for commands. */
 export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   closeToOthers(path, 0o066);

@@ -125,10 +125,7 @@ export function countersOf(expectation: Expectation): readonly (Factor & { reado
   );
 }
 
-/**
- * Evaluates an expectation in exact decimals. `lookup` returns a counter's total as decimal text, or null if there is
- * none. A total that isn't a number counts as missing: whatever an expectation says, the job can be closed.
- */
+/** In exact decimals. `lookup`: a total as text, or null. What isn't a number is missing, so the job can close. */
 export function evaluateExpect(
   expectation: Expectation,
   lookup: (step: string | null, counter: string) => string | number | null,

@@ -261,10 +261,7 @@ export function parseTolerance(text: string): Tolerance {
   throw new RangeError(`expected a count or a percentage, found ${text}`);
 }
 
-/**
- * Whether more tasks failed for good than may, by step. The chains of the first section and of each one behind an
- * `explode` are counted separately, with the gathers that follow them.
- */
+/** By step. The first section's chains and those behind each `explode` count separately, with their gathers. */
 export function exceedsTolerance(
   { record, tolerance }: JobView,
   sizes: readonly number[],

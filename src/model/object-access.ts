@@ -23,10 +23,7 @@ export function requireReadablePrefix(prefix: string): void {
   if (!READABLE.some((readable) => prefix.startsWith(readable))) throw hidden(prefix);
 }
 
-/**
- * What a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an invalid key, and
- * for an input whose content doesn't match its name; `refused` for any other key.
- */
+/** Raw data, or the archive with the hash in the key. Throws `usage` for a wrong key or content, else `refused`. */
 export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   requireKey(key, key);
   const code = codeOf(key);

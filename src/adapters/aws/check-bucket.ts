@@ -4,8 +4,8 @@ import { formatDuration } from '../../lib/units.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AwsClients } from './clients.ts';
-import { ifSet, SET_CLOCK, statusOf } from './errors.ts';
-import { bucketArn, doing, type S3Bucket, target, translated } from './s3-bucket.ts';
+import { ifSet, SET_CLOCK, statusOf, translated } from './errors.ts';
+import { bucketArn, doing, type S3Bucket, target } from './s3-bucket.ts';
 
 /** This machine's clock error, seconds. Most services refuse requests from the second value, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };

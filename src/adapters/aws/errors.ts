@@ -149,6 +149,15 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
+/** Runs one operation, and throws its error as `translateAwsError` translates it. */
+export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw translateAwsError(error, about);
+  }
+}
+
 /**
  * Translates an SDK error into the project's: `credentials` (none, expired, not accepted, or an action denied),
  * `notFound`, `config` (another region, an untrusted certificate, a wrong clock), `refused` (no permission would help),

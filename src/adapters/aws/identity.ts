@@ -5,7 +5,7 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import type { CredentialsFacts } from '../../ports/insight.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
-import { endedError, signInText, translateAwsError } from './errors.ts';
+import { endedError, signInText, translateAwsError, translated } from './errors.ts';
 
 export interface Identity {
   readonly account: string;
@@ -13,15 +13,14 @@ export interface Identity {
 }
 
 /** Asks STS for the caller's identity. Throws `credentials`, `unavailable` as `translateAwsError`. */
-export async function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
-  try {
+export function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
+  const what = 'find out whose credentials these are';
+  const about = { what, action: 'sts:GetCallerIdentity', resource: '*', profile: clients.profile };
+  return translated(about, async () => {
     const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
     const { Account = '', Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
     return { account: Account, arn: Arn };
-  } catch (error) {
-    const what = 'find out whose credentials these are';
-    throw translateAwsError(error, { what, action: 'sts:GetCallerIdentity', resource: '*', profile: clients.profile });
-  }
+  });
 }
 
 /**

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { BatchctlError } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { Metadata } from '../../ports/object-store.ts';
-import { type Doing, statusOf, translateAwsError } from './errors.ts';
+import { type Doing, statusOf } from './errors.ts';
 
 /** The SDK's S3 module, loaded with the first store. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
@@ -100,14 +100,6 @@ export function doing(bucket: S3Bucket, action: string, key: string, what: strin
   const path = key === '' ? '' : `/${bucket.prefix}${key}`;
   const resource = `${bucket.arn}${path}`;
   return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };
-}
-
-export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (error) {
-    throw translateAwsError(error, about);
-  }
 }
 
 /** 412: another object has the key, or the object is no longer the pinned one. */

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, ObjectInfo, PutResult } from '../../ports/object-store.ts';
+import { translated } from './errors.ts';
 import { backOff } from './rate-limits.ts';
 import {
   doing,
@@ -12,7 +13,6 @@ import {
   isPrecondition,
   type S3Bucket,
   target,
-  translated,
   withoutQuotes,
 } from './s3-bucket.ts';
 import { changed } from './s3-read.ts';

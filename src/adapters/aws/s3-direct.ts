@@ -8,6 +8,7 @@ import type {
   PutResult,
   SignedPut,
 } from '../../ports/object-store.ts';
+import { translated } from './errors.ts';
 import { urlOf } from './hot-calls.ts';
 import {
   checkMetadata,
@@ -19,7 +20,6 @@ import {
   isPrecondition,
   type S3Bucket,
   target,
-  translated,
   withoutQuotes,
 } from './s3-bucket.ts';
 import { type ChunkRules, chunkLength } from './s3-source.ts';

@@ -5,7 +5,7 @@ import { BatchctlError } from '../../errors.ts';
 import type { BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
-import { type Doing, isAbort, isTransient, statusOf, translateAwsError } from './errors.ts';
+import { type Doing, isAbort, isTransient, statusOf, translateAwsError, translated } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
 import { backOff } from './rate-limits.ts';
 import {
@@ -16,7 +16,6 @@ import {
   isPrecondition,
   type S3Bucket,
   target,
-  translated,
   withoutQuotes,
 } from './s3-bucket.ts';
 

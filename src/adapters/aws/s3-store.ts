@@ -13,9 +13,9 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
-import { isTransient, translateAwsError } from './errors.ts';
+import { isTransient, translateAwsError, translated } from './errors.ts';
 import { backOff } from './rate-limits.ts';
-import { bucketArn, doing, fullKey, type S3Bucket, target, translated } from './s3-bucket.ts';
+import { bucketArn, doing, fullKey, type S3Bucket, target } from './s3-bucket.ts';
 import { copyObject, gone } from './s3-copy.ts';
 import { S3DirectUploads, signedUrl } from './s3-direct.ts';
 import { listObjects } from './s3-list.ts';

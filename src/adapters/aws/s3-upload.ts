@@ -4,7 +4,7 @@ import { BatchctlError } from '../../errors.ts';
 import type { Permits } from '../../lib/parallel.ts';
 import type { ObjectInfo, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
-import { translateAwsError } from './errors.ts';
+import { translateAwsError, translated } from './errors.ts';
 import { backOff } from './rate-limits.ts';
 import {
   checkMetadata,
@@ -15,7 +15,6 @@ import {
   isPrecondition,
   type S3Bucket,
   target,
-  translated,
   withoutQuotes,
 } from './s3-bucket.ts';
 import { MultipartUpload } from './s3-multipart.ts';

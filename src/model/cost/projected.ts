@@ -20,10 +20,7 @@ interface SlotPrice {
   readonly slots: number;
 }
 
-/**
- * The cost of the remaining work, US dollars: slot-seconds by a share of a machine's price. Running tasks are half
- * done, on average. Null while a needed duration, number of tasks or price isn't known.
- */
+/** US dollars: slot-seconds by a share of a machine's price. Running tasks are half done. Null while unknown. */
 export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) => SlotPrice): number | null {
   let usd = 0;
   for (const step of steps) {

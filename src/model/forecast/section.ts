@@ -77,10 +77,7 @@ export function drawStep(
   };
 }
 
-/**
- * Draws the duration of a one-task step with `grown` times the observed input. How much of the time grows with the
- * input can't be learned from one task: every share is equally likely.
- */
+/** With `grown` times the observed input. One task can't tell how time grows: every share is equally likely. */
 export function drawOne(
   seen: Observation,
   grown: number,
@@ -161,10 +158,7 @@ const SAME_SIZE = 0.02;
 
 const FEWEST = 5;
 
-/**
- * Fits `fixed + perByte * size` to the measurements, both at least 0. If sizes hardly differ, or explain nothing, every
- * task takes the mean. Throws a RangeError without measurements.
- */
+/** `fixed + perByte * size`, both at least 0; the mean if sizes explain nothing. Throws a RangeError without any. */
 export function fitSizes(measures: readonly Measure[]): SizeModel {
   const count = measures.length;
   if (count === 0) throw new RangeError('expected something measured');

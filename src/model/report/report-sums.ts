@@ -38,10 +38,7 @@ export interface Measured {
   readonly slowest: readonly SlowTask[];
 }
 
-/**
- * All figures of a report, in one pass over the attempts of a job. Those of one task must come together
- * (`Ledger.attemptsOfJob`). Memory is bounded, whatever their number.
- */
+/** In one pass; a task's attempts must come together (`Ledger.attemptsOfJob`). Memory is bounded. */
 export class ReportSums {
   readonly #context: ReportContext;
   readonly #ending: EndingContext;

@@ -26,10 +26,7 @@ const PATIENCE = 32;
 
 type State = 'out' | 'in' | 'maybeOut';
 
-/**
- * CSV records: a newline within quotes is data. Jumps from quote to quote and newline to newline with the native byte
- * search, and checks the neighbors of every quote, so that no error in the quoting goes unnoticed.
- */
+/** A newline within quotes is data. Jumps by the native byte search, checking every quote's neighbors. */
 export class CsvFinder implements RecordFinder {
   readonly blank = false;
   readonly dialect: QuotedDialect;
@@ -114,10 +111,7 @@ export class CsvFinder implements RecordFinder {
     this.#advance(end);
   }
 
-  /**
-   * Skips short quoted fields, one after the other, without a call for each: in fully quoted data there is a quote
-   * every few bytes. Stops before any other field, which the caller then examines.
-   */
+  /** Short quoted fields, without a call for each; stops before any other, for the caller. */
   #skimFields(end: number): void {
     const chunk = this.#chunk;
     const quote = this.#quote;

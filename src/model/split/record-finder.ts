@@ -3,10 +3,7 @@ import { BatchctlError } from '../../errors.ts';
 const NEWLINE = 10;
 const RETURN = 13;
 
-/**
- * Finds where records end in bytes that arrive in chunks. All positions are offsets in the whole input, so that callers
- * never convert them; state is kept from one chunk to the next.
- */
+/** In bytes that arrive in chunks. Positions are offsets in the whole input; state is kept between chunks. */
 export interface RecordFinder {
   /** True if the record just found, or the data since it, is a blank line, which the format doesn't count. */
   readonly blank: boolean;
