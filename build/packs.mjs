@@ -8,7 +8,7 @@ import { COMMONJS, headOf } from './commonjs.mjs';
  * the same pack or in an earlier one.
  */
 export function packsOf({ '--help': help, status, run, worker, 'on AWS': onAws }) {
-  const taken = new Set();
+  const taken = new Set(help);
   const pack = (chunks, also) => {
     const free = [...chunks].filter((name) => !taken.has(name) && also.has(name));
     for (const name of free) taken.add(name);
@@ -20,7 +20,6 @@ export function packsOf({ '--help': help, status, run, worker, 'on AWS': onAws }
     [...run].findIndex((name) => name.startsWith('run-')),
   );
   return {
-    help: pack(help, help),
     base: pack(status, onAws),
     local: pack(status, status),
     hold: pack(beforeRun, run),
