@@ -22,7 +22,10 @@ const LIMITS = {
   work: 6,
 } as const;
 
-/** Ends this process when a part of its loop hangs: other threads extend its leases. Watches from a thread. */
+/**
+ * Ends this process when a part of its loop hangs. That can't be noticed from outside, because another thread extends
+ * its leases. The watch runs in a thread too, so that it also notices a blocked event loop.
+ */
 export class LoopWatch {
   /** How often a waiting part gives a sign of life, milliseconds. */
   readonly everyMs: number;

@@ -4,7 +4,10 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Items after which the event loop gets a turn. */
 const TURN = 200;
 
-/** At most `limit` at a time. The first failure aborts the others' signal, and is thrown once all have ended. */
+/**
+ * Calls `work` for each item, at most `limit` at a time. The first failure aborts the signal of the others; once all
+ * have ended, it is thrown. The event loop gets turns even if `work` never waits.
+ */
 export async function eachParallel<T>(
   items: Iterable<T>,
   limit: number,

@@ -26,7 +26,10 @@ export function openPrivateLog(file: string): number {
   return fd;
 }
 
-/** With missing parents. Closes an older one to others, who may still pass through one opened for commands. */
+/**
+ * Creates a directory, and its missing parents, private to this user. Closes a directory of an earlier version that
+ * others may list or write. They may still pass through one that was opened for commands with a user of their own.
+ */
 export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
   closeToOthers(path, 0o066);

@@ -71,7 +71,10 @@ export const isSecretKey = (name: string): boolean => /(token|password|secret)$/
 export const withoutUserInfo = (text: string): string =>
   text.replace(/(\b[a-z][a-z0-9+.-]{0,40}:\/\/[^\s/:@?#]*):[^\s/?#]*@/gi, '$1:***@');
 
-/** At most `MOST_PROBLEMS`: the first line counts them, then one each, in order. `locate` null: without lines. */
+/**
+ * All mistakes of a file as one error, or the first `MOST_PROBLEMS`: the first line counts them, then one line each in
+ * the file's order. `locate` is null for a value that didn't come from a text: its mistakes have no line.
+ */
 export function problemsError(
   kind: ErrorKind,
   file: string,

@@ -5,7 +5,10 @@ import { BatchctlError, isOurs } from '../errors.ts';
 /** Bytes. Linux limits a variable to 128 KiB (execve(2): MAX_ARG_STRLEN). */
 const LIMIT = 64 * 1024;
 
-/** Without a final newline. Throws `config` for no readable regular file up to 64 KiB. Errors hide its content. */
+/**
+ * The text of the file in a `file:` reference, without a final newline. Throws `config` for a file that can't be read,
+ * isn't a regular file, or is larger than 64 KiB. Errors never contain its content.
+ */
 export async function readSecretFile(path: string): Promise<string> {
   let file: FileHandle | null = null;
   try {

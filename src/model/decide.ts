@@ -189,7 +189,10 @@ interface HeldRound {
   readonly canaries: StepRanges;
 }
 
-/** Oldest first. A canary asked for again ends its earlier round: that change was not good enough. */
+/**
+ * The rounds that canaries hold back, oldest first. If a later round asked for a canary again, its earlier round no
+ * longer counts: its change was not good enough, so its rest is never asked for by it.
+ */
 export function heldRounds(view: JobView): readonly HeldRound[] {
   return view.asked.filter(holdsBack).filter(({ round, canaries }) => {
     for (const [step, task] of canaryTasks(canaries)) if (roundOf(view, step, task) !== round) return false;

@@ -125,7 +125,10 @@ export function countersOf(expectation: Expectation): readonly (Factor & { reado
   );
 }
 
-/** In exact decimals. `lookup`: a total as text, or null. What isn't a number is missing, so the job can close. */
+/**
+ * Evaluates an expectation in exact decimals. `lookup` returns a counter's total as decimal text, or null if there is
+ * none. A total that isn't a number counts as missing: whatever an expectation says, the job can be closed.
+ */
 export function evaluateExpect(
   expectation: Expectation,
   lookup: (step: string | null, counter: string) => string | number | null,

@@ -19,7 +19,11 @@ export interface FailureRecord extends Failure {
   readonly cause: string;
   /** How many entries of the job's journal its worker had read when it began; absent in records of older versions. */
   readonly entries?: number;
-  /** Probably bad input: no attempt on two or more workers passed, unexplained (`mayBeInput`). Only in `failed/`. */
+  /**
+   * True: probably bad input: the task used up its attempts, they failed on at least two workers, and nothing else
+   * explains it (`mayBeInput`). Only in
+   * `failed/`; otherwise absent.
+   */
   readonly badInput?: true;
   /** As in `OutputMeta`. */
   readonly wholeRecords?: true;

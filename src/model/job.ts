@@ -261,7 +261,10 @@ export function parseTolerance(text: string): Tolerance {
   throw new RangeError(`expected a count or a percentage, found ${text}`);
 }
 
-/** By step. The first section's chains and those behind each `explode` count separately, with their gathers. */
+/**
+ * Whether more tasks failed for good than may, by step. The chains of the first section and of each one behind an
+ * `explode` are counted separately, with the gathers that follow them.
+ */
 export function exceedsTolerance(
   { record, tolerance }: JobView,
   sizes: readonly number[],

@@ -23,7 +23,10 @@ export function requireReadablePrefix(prefix: string): void {
   if (!READABLE.some((readable) => prefix.startsWith(readable))) throw hidden(prefix);
 }
 
-/** Raw data, or the archive with the hash in the key. Throws `usage` for a wrong key or content, else `refused`. */
+/**
+ * What a caller wants to put: raw data, or the archive with the hash in the key. Throws `usage` for an invalid key, and
+ * for an input whose content doesn't match its name; `refused` for any other key.
+ */
 export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   requireKey(key, key);
   const code = codeOf(key);

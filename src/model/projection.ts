@@ -44,7 +44,10 @@ const KEPT = 0.1;
 /** A started instance is billed for at least a minute (Amazon EC2: billing by the second). */
 export const LEAST_SECONDS = 60;
 
-/** Until one has ended, each other job has had as much (`doneBeside`). Work without a deadline counts as before. */
+/**
+ * The needs of jobs with a deadline in a group. Jobs share its slots: until one has ended, each other job has had as
+ * much as it (`doneBeside`), or is done. All work without a deadline counts as done before.
+ */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
   const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
   const own = byJob(loads).map((mine) => ({
@@ -79,7 +82,10 @@ export function doneBeside(loads: readonly Load[], beside: readonly Load[], slot
   return Math.max(slotsShared, inTurns);
 }
 
-/** At most half is reserved for its longest task, an estimate; never so few that nothing could be done. */
+/**
+ * Seconds within which a claim's slot-seconds must be done. The time of its longest task is reserved, but at most half
+ * of the time, because it is an estimate. Never so few that an instance could do nothing in them.
+ */
 export function secondsFor({ in: left, tail, spread, each }: Claim, boot: number): number {
   const time = left * (1 - KEPT) - tail;
   return Math.max(time - Math.min(spread, time / 2), boot + Math.max(LEAST_SECONDS, each));

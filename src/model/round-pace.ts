@@ -7,7 +7,10 @@ export interface LookedAt {
   readonly remote: boolean;
 }
 
-/** Milliseconds between looks at open jobs: four jobs a second, but each at least once a minute. */
+/**
+ * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. A look costs
+ * some requests per job, so many jobs are looked at less often: four per second, but each at least once a minute.
+ */
 export function lookAgainMs({ open, remote }: LookedAt): number {
   if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);
   return open === 0 ? 15_000 : Math.min(Math.max(5_000, 250 * open), 60_000);

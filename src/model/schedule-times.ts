@@ -136,7 +136,10 @@ export interface Firing {
   readonly at: number;
 }
 
-/** Five fields or a nickname (@daily); also `L`, `15W`, `MON#1`. Throws `usage`, also for one that never fires. */
+/**
+ * Checks a cron pattern: five fields, or a nickname such as @daily. Beyond crontab(5) it may contain `L` (the last
+ * day), `15W` (the weekday nearest the 15th), `MON#1`. Throws `usage` for anything else, and for one that never fires.
+ */
 export function checkCron(pattern: string): string {
   const trimmed = pattern.trim().replace(/\s+/g, ' ');
   const wrong = (why: string, cause?: unknown): BatchctlError =>
@@ -252,7 +255,10 @@ function* firingsBack(when: When, until: number): Generator<Firing> {
 /** Years in which to search: ends the search of a calendar whose months all lack the day. */
 const [FIRST_YEAR, LAST_YEAR] = [1970, 2200];
 
-/** On the wall clock as if UTC: each time of a day is one firing, however the clock changes. */
+/**
+ * Patterns are matched against the wall clock's time, as if it were UTC, so that clock changes don't matter: each time
+ * of a day is one firing, even one that the clock shows twice or never.
+ */
 function cronOf(pattern: string): Cron {
   return new Cron(pattern, { mode: pattern.startsWith('@') ? 'auto' : '5-part', utcOffset: 0 });
 }

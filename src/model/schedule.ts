@@ -113,7 +113,10 @@ const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cad
 export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firing, 'period'>): string =>
   `${schedule.name}@${period}`;
 
-/** Within the catch-up time, not from before it was made. While paused none is due: they wait for `resume`. */
+/**
+ * The due firings: everything within the catch-up time, except from before it was made or while it was paused. While it
+ * is paused nothing is due: firings due before that wait for `resume`, as long as their catch-up lasts.
+ */
 export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
   if (schedule.paused !== null) return [];
   return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);

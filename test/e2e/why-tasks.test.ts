@@ -21,7 +21,9 @@ describe('why: tasks that do not end', () => {
     const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
     const platform = await workspace.platform();
     const cause = await causeOf(platform, job, 'straggler');
-    expect(cause.title).to.match(/^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/);
+    expect(cause.title).to.match(
+      /^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/,
+    );
     expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
     expect((await worker.ended).code).to.equal(0);

@@ -78,7 +78,10 @@ function filledIn(pattern: string, values: Values): string {
   return checkInside(placed.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
 }
 
-/** Before submission: `usage` for a pattern that can't name outputs, `refused` for one that replaces inputs. */
+/**
+ * Throws `usage`, before a job is submitted, for a pattern that can't name its last step's outputs, and `refused` for
+ * names that would replace its inputs. For whole files the names are already known: two equal ones are refused, too.
+ */
 export async function checkNames(
   { spec, inputs }: { readonly spec: JobSpec; readonly inputs: readonly OwnInput[] },
   given: string | undefined,

@@ -53,7 +53,10 @@ export function ownInputs(inputs: readonly OwnInput[], isHere: boolean): OwnInpu
   };
 }
 
-/** Throws `refused` for one of the job's inputs: a retry could not read it, and it may be the only copy. */
+/**
+ * Throws `refused` if a path, or `s3://BUCKET/KEY`, is one of the job's inputs: a retry could not read it, and it may be
+ * the only copy. A file with the bytes of an input that was uploaded may be that input.
+ */
 export async function refuseInput({ job, inputs }: Pick<OutputSource, 'job' | 'inputs'>, path: string): Promise<void> {
   if (inputs === undefined) return;
   const isInput = isS3Uri(path) ? inputs.objects.has(path) : await isOwnFile(inputs, path);

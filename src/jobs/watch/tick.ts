@@ -44,7 +44,10 @@ export interface Ticked extends LookedOn {
   readonly troubles: readonly Trouble[];
 }
 
-/** Fires schedules, watches open jobs, writes its mark. After a kill at any point, the next round does the rest. */
+/**
+ * One round of a manager's work: fires due schedules, watches open jobs (opens gathers, closes, raises groups,
+ * re-sends, delivers), and writes its mark. After a kill at any point, the next round does the rest.
+ */
 export async function tick(platform: Platform, { dryRun, signal, passed }: TickOptions): Promise<Ticked> {
   const id = tickId();
   const began = platform.clock.now();

@@ -240,7 +240,10 @@ const LOOKED_AT = 50;
 /** Each makes two requests to a service. */
 const PARALLEL = 16;
 
-/** Running ones, and the first of each step: the queue delivers tasks in trouble first. Most often begun first. */
+/**
+ * A few undecided tasks with all their attempts: running ones, and the first ones of each step. The queue delivers
+ * tasks again before new ones, so tasks in trouble are among them. The most often begun come first.
+ */
 export async function historiesOf(
   platform: Platform,
   ledger: Ledger,

@@ -113,7 +113,10 @@ const FIGURE = v.object({
   ...{ better: v.nullable(v.picklist(['less', 'more'])), matters: flag, regressed: flag },
 });
 
-/** `regress`: by which share a figure that matters may be worse. `perTask`: the numbers of tasks differ. */
+/**
+ * Two reports' figures side by side. `regress` is the share by which a figure that matters may be worse, and `regressions`
+ * says what is worse beyond that. `perTask`: the jobs have different numbers of tasks.
+ */
 const COMPARISON = v.object({
   ...{ job: text, name: text, createdAt: instant, perTask: flag, regress: numberOrNull },
   ...{ figures: v.array(FIGURE), regressions: v.array(text) },

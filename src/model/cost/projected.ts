@@ -20,7 +20,10 @@ interface SlotPrice {
   readonly slots: number;
 }
 
-/** US dollars: slot-seconds by a share of a machine's price. Running tasks are half done. Null while unknown. */
+/**
+ * The cost of the remaining work, US dollars: slot-seconds by a share of a machine's price. Running tasks are half
+ * done, on average. Null while a needed duration, number of tasks or price isn't known.
+ */
 export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) => SlotPrice): number | null {
   let usd = 0;
   for (const step of steps) {

@@ -108,7 +108,10 @@ export interface PaidMachine {
 /** A worker without a heartbeat for this many leases counts as gone. */
 export const ALIVE_LEASES = 2;
 
-/** Each once, however often its worker restarted; up by a recent heartbeat. Only those that are billed. */
+/**
+ * The machines of workers, each once, however often its worker restarted. One with a recent heartbeat is up; for
+ * others, nothing is known after their last heartbeat. Workers without a billed machine are left out.
+ */
 export function machinesOf(
   workers: readonly LedgerWorker[],
   { now, aliveMs }: { readonly now: number; readonly aliveMs: number },
@@ -147,7 +150,10 @@ function merged(newer: PaidMachine, older: PaidMachine): PaidMachine {
 const sharedSeconds = (one: While, other: While): number =>
   Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) / 1_000;
 
-/** US dollars per hour: for spot the market's in its zone, its mean, or the profile's; else the profile's. */
+/**
+ * US dollars per hour of a machine; null if unknown. For a spot instance: the market's price in its zone, else the mean
+ * over its zones, else the profile's. For an on-demand instance: the profile's.
+ */
 export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: WorkerMachine): number | null {
   const ofType = hours.filter((hour) => hour.type === type);
   const configured = ofType.find(({ kind }) => kind === 'configured')?.usd ?? null;

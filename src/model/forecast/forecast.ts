@@ -226,7 +226,10 @@ interface ScheduledStep {
   readonly most: number;
 }
 
-/** Seconds until a section's last chain ends, in sending order. `before`: how long each slot is busy at first. */
+/**
+ * When the last chain of a section ends, in seconds, if `slots` slots take tasks in sending order: all of the first
+ * step, then each next one as its chain gets there. `before`: seconds for which each slot is busy at first.
+ */
 export function sectionSeconds(steps: readonly ScheduledStep[], slots: number, before = 0): number {
   const free = new SlotHeap(slots, before);
   let ready: Float64Array | null = null;

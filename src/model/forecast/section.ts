@@ -77,7 +77,10 @@ export function drawStep(
   };
 }
 
-/** With `grown` times the observed input. One task can't tell how time grows: every share is equally likely. */
+/**
+ * Draws the duration of a one-task step with `grown` times the observed input. How much of the time grows with the
+ * input can't be learned from one task: every share is equally likely.
+ */
 export function drawOne(
   seen: Observation,
   grown: number,
@@ -158,7 +161,10 @@ const SAME_SIZE = 0.02;
 
 const FEWEST = 5;
 
-/** `fixed + perByte * size`, both at least 0; the mean if sizes explain nothing. Throws a RangeError without any. */
+/**
+ * Fits `fixed + perByte * size` to the measurements, both at least 0. If sizes hardly differ, or explain nothing, every
+ * task takes the mean. Throws a RangeError without measurements.
+ */
 export function fitSizes(measures: readonly Measure[]): SizeModel {
   const count = measures.length;
   if (count === 0) throw new RangeError('expected something measured');

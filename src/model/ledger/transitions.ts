@@ -145,7 +145,10 @@ export function noDelta(): Delta {
   };
 }
 
-/** Adds nothing while the task's round is within `exactRound`, whose totals include it (-1: none). */
+/**
+ * Adds to `delta` the change of the step from one standing to the next. Adds nothing while the task's round is within
+ * `exactRound`: the totals taken from the store then include it already (-1: none were taken).
+ */
 export function addTransition(delta: Delta, before: Standing, after: Standing, exactRound: number): void {
   if (after.round <= exactRound) return;
   delta.counted = true;
@@ -256,7 +259,10 @@ interface Counted {
   readonly failed: number;
 }
 
-/** Negative if `a` is older. Done tasks decide first: they stay done, while a failed one may be published late. */
+/**
+ * Compares two exact totals of the same round: negative if `a` was taken earlier, 0 if they are equal. A done task
+ * stays done, while one that failed for good may be published late: so the done tasks decide first.
+ */
 export function compareExact(a: Counted, b: Counted): number {
   return a.done === b.done ? a.failed - b.failed : a.done - b.done;
 }

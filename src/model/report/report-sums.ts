@@ -38,7 +38,10 @@ export interface Measured {
   readonly slowest: readonly SlowTask[];
 }
 
-/** In one pass; a task's attempts must come together (`Ledger.attemptsOfJob`). Memory is bounded. */
+/**
+ * All figures of a report, in one pass over the attempts of a job. Those of one task must come together
+ * (`Ledger.attemptsOfJob`). Memory is bounded, whatever their number.
+ */
 export class ReportSums {
   readonly #context: ReportContext;
   readonly #ending: EndingContext;

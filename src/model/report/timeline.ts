@@ -192,7 +192,10 @@ export class TimelineSums {
 
 const round4 = (share: number): number => Math.round(share * 10_000) / 10_000;
 
-/** From when its input exists, and between attempts: not the wait that workers measure of started tasks. */
+/**
+ * How many tasks wait, over time. A task waits from when its input exists until it starts, and between its attempts: it
+ * is not the wait that a worker measured, which leaves out the tasks that have not started.
+ */
 export class WaitingSums {
   readonly #grid: TimeGrid;
   /** By step: first attempts begun, tasks done. */

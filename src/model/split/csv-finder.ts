@@ -26,7 +26,10 @@ const PATIENCE = 32;
 
 type State = 'out' | 'in' | 'maybeOut';
 
-/** A newline within quotes is data. Jumps by the native byte search, checking every quote's neighbors. */
+/**
+ * CSV records: a newline within quotes is data. Jumps from quote to quote and newline to newline with the native byte
+ * search, and checks the neighbors of every quote, so that no error in the quoting goes unnoticed.
+ */
 export class CsvFinder implements RecordFinder {
   readonly blank = false;
   readonly dialect: QuotedDialect;
@@ -111,7 +114,10 @@ export class CsvFinder implements RecordFinder {
     this.#advance(end);
   }
 
-  /** Short quoted fields, without a call for each; stops before any other, for the caller. */
+  /**
+   * Skips short quoted fields, one after the other, without a call for each: in fully quoted data there is a quote
+   * every few bytes. Stops before any other field, which the caller then examines.
+   */
   #skimFields(end: number): void {
     const chunk = this.#chunk;
     const quote = this.#quote;

@@ -3,7 +3,10 @@ import { BatchctlError } from '../../errors.ts';
 const NEWLINE = 10;
 const RETURN = 13;
 
-/** In bytes that arrive in chunks. Positions are offsets in the whole input; state is kept between chunks. */
+/**
+ * Finds where records end in bytes that arrive in chunks. All positions are offsets in the whole input, so that callers
+ * never convert them; state is kept from one chunk to the next.
+ */
 export interface RecordFinder {
   /** True if the record just found, or the data since it, is a blank line, which the format doesn't count. */
   readonly blank: boolean;
