@@ -63,8 +63,11 @@ describe('a month end on AWS, run by its manager', function () {
         : ['--calendar', 'last-business-day', '--time', time, '--holidays', 'holidays'];
     await world.well('schedule', 'add', name, `${name}.json`, ...times, '--tz', 'UTC', ...flags);
   };
-  const jobOf = async (name: string): Promise<string> =>
-    until(
+  /** Asks once it is in the store: each `jobs` is a process. */
+  const jobOf = async (name: string, due: Date): Promise<string> => {
+    await until('it is due', () => Date.now() >= due.getTime());
+    await until(`${name} is submitted`, async () => (await world.keys(`jobs/${name}-`)).length > 0);
+    return until(
       `${name} is fired`,
       async () => {
         const { stdout } = await world.run(['jobs', '--json', '--name', name]);
@@ -73,6 +76,7 @@ describe('a month end on AWS, run by its manager', function () {
       },
       2 * MINUTE,
     );
+  };
 
   it('starts from zero when due, meets a deadline that the default size would miss, and returns to zero', async () => {
     await world.well('infra', 'up', '--yes');
@@ -88,7 +92,7 @@ describe('a month end on AWS, run by its manager', function () {
       most.urgent = Math.max(most.urgent, instances('urgent'));
     }, 200);
     try {
-      const [plain, closing] = [await jobOf('plain'), await jobOf('closing')];
+      const [plain, closing] = [await jobOf('plain', due), await jobOf('closing', due)];
       // 10 would finish the work, but after the deadline.
       const waited = await world.run(['wait', closing, '--timeout', '4m']);
       expect(waited.code, waited.stderr).to.equal(0);

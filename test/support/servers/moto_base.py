@@ -1,6 +1,7 @@
 """What every moto here differs in from moto's own server."""
 
 import functools
+import http.client
 import io
 import string
 import sys
@@ -63,6 +64,18 @@ def random_string(self, length=20, include_digits=True, lower_case=False):
 
 
 MotoRandom.get_random_string = random_string
+
+
+def read_headers(file, _class):
+    """Without Python's parser of mail. Nothing that calls moto folds a line."""
+    headers = _class()
+    while line := file.readline().strip():
+        name, _, value = line.decode("latin-1").partition(":")
+        headers.set_raw(name, value.lstrip())
+    return headers
+
+
+http.client.parse_headers = read_headers
 
 
 def ask(motos, environ):
