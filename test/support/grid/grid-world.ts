@@ -22,7 +22,7 @@ export const ROLLER = 'AKIDROLLER';
 /** Seconds: short, and long enough for heartbeats of many workers on a busy machine. */
 const LEASE = 6;
 
-/** An account whose instances really run, and somebody with the built program and a profile `lab` of a stack there. */
+/** An account whose instances really run, and somebody with a profile `lab` of a stack there. */
 export class GridWorld extends Workspace {
   readonly cloud: Cloud;
   readonly supervisor: Supervisor;
@@ -88,11 +88,6 @@ export class GridWorld extends Workspace {
       ...{ BATCHCTL_PROFILE: 'lab', AWS_ENDPOINT_URL: this.cloud.url, BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) },
       ...{ AWS_ACCESS_KEY_ID: keyFor(args), AWS_SECRET_ACCESS_KEY: SECRET },
     };
-  }
-
-  /** In a process of its own: this one passes on all that the instances ask. */
-  override run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
-    return this.start(args, env).ended;
   }
 
   /** Ends an instance in EC2, past its group. */
