@@ -78,7 +78,10 @@ function readOwn(path: string): string {
   }
 }
 
-/** Null: nothing. Root and this user may own it; a group may write if it is likely the user's own. */
+/**
+ * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
+ * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
+ */
 export function strangerTo(
   { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
   user: number | null,

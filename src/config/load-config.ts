@@ -203,7 +203,10 @@ function pickProfile(flag: string | undefined, variable: string | undefined, fil
 /** Every profile that can be selected, always including `local`. */
 const profileNames = (file: ConfigFile): readonly string[] => [...new Set(['local', ...Object.keys(file.profiles)])];
 
-/** Base first. Throws `config` for a missing profile, a missing base or a cycle of extends, with its place. */
+/**
+ * The profile and those it extends, the base first. Throws `config` if the profile doesn't exist (with the places
+ * searched), and for a base that doesn't exist or a cycle of extends (with its place in the file).
+ */
 async function chainOf(
   { name, from }: PickedProfile,
   file: ConfigFile,
@@ -245,7 +248,10 @@ async function chainOf(
   return chain;
 }
 
-/** A correct file costs one `JSON.parse`; others load parser and schema. Throws `config` with every mistake. */
+/**
+ * Reads the file. The common, correct file costs one `JSON.parse`; only a wrong or doubtful one loads the parser with
+ * positions and the schema. Throws `config` with every mistake and its place.
+ */
 async function readConfig(found: FoundFile): Promise<ConfigFile> {
   let value: unknown;
   let failure: unknown = null;

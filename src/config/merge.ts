@@ -24,7 +24,10 @@ export const keyPath = (key: string): string[] => key.split(SEPARATOR);
 export const isPlain = (value: unknown): value is Plain =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Ascending. Maps merge, lists and values replace, null removes; a ledger of another kind replaces all of it. */
+/**
+ * Merges layers, in ascending precedence. Maps merge by field, lists and plain values replace; null removes a value of
+ * a lower layer; a ledger of another kind replaces the whole ledger.
+ */
 export function mergeLayers(layers: readonly Layer[]): Merged {
   const value: Mutable = {};
   const origins = new Map<string, Layer>();

@@ -10,7 +10,10 @@ export const addressTags = (profile: AwsProfile): Readonly<Record<string, string
   ...groupTags(profile, MANAGER_GROUP),
 });
 
-/** Taken by the manager's instance at boot, so that a replacement has the same address. Known by its tags. */
+/**
+ * The manager's Elastic IP. Its instance takes it at boot, so that a replacement is reached at the same address. The
+ * address has no name, only tags; one without the stack's tag is never touched.
+ */
 export class AddressResource implements Resource {
   readonly part = 'manager';
   readonly kind = 'address';

@@ -107,7 +107,10 @@ export class Arns {
   }
 }
 
-/** Literal in an ARN or pattern (IAM: policy variables). Above U+00FF it becomes `?` (IAM: PutRolePolicy). */
+/**
+ * Escapes text that stands for itself in an ARN or a policy's pattern (IAM: policy variables, special characters). A
+ * policy can't contain characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
+ */
 export const literal = (text: string): string => beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
 
 export const beyondLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');

@@ -285,7 +285,10 @@ function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]):
   return former.map(({ name }) => new DomainsResource([name], clients));
 }
 
-/** As it may once have been: with groups that still have resources, a manager, own roles and security groups. */
+/**
+ * The profile as it may once have been: with the groups that still have resources, a manager, and roles and security
+ * groups of its own. Missing ones need no removal, and other owners' ones stay.
+ */
 function widened(profile: AwsProfile, items: readonly Item[], only: string | null): AwsProfile {
   const known = (name: string): boolean => name in profile.groups || items.some(({ group }) => group === name);
   const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
@@ -336,7 +339,10 @@ interface DrainOptions {
   readonly signal: AbortSignal;
 }
 
-/** No launches, no minimum; then releases instances, which drain. Returns how many remain after `timeoutMs`. */
+/**
+ * Sets groups to zero for good: no launches, no minimum. Then releases their instances, which drain by their hook, and
+ * waits until none is left. Returns how many remain after `timeoutMs`. Throws when the signal aborts.
+ */
 async function drainGroups(options: DrainOptions): Promise<number> {
   const { place, groups, timeoutMs, progress, onFailure, signal } = options;
   const closed = new Set<string>();

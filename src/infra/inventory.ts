@@ -93,7 +93,10 @@ function goneAlready(error: unknown): { readonly Tags?: Record<string, string> }
   throw error;
 }
 
-/** Also an earlier ledger's. Without SimpleDB now, a missing region or right is no error, nor waited for. */
+/**
+ * Includes those of an earlier ledger of the profile. If the profile uses no SimpleDB now, the region may have none or
+ * the caller no right to ask: that isn't an error, and isn't waited for.
+ */
 async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
   const there = domainsThere(profile, clients);
   const names = domainsOf(profile).length > 0 ? await there : await ifAnswered(there);

@@ -42,7 +42,10 @@ export interface TemplateParts {
   readonly images: Images;
 }
 
-/** A change makes a new version, which the group names by number: running instances stay as they were. */
+/**
+ * What a group's instances consist of. A change makes a new version, and the group names a version's number, so that
+ * running instances, and those started in the meantime, stay as they were.
+ */
 export class LaunchTemplateResource implements Resource {
   readonly part: 'grid' | 'manager';
   readonly kind = 'launchTemplate';

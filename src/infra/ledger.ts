@@ -60,7 +60,10 @@ export function domainsOf({ stack, ledger }: Pick<AwsProfile, 'stack' | 'ledger'
   return Array.from({ length: count }, (_, n) => domainName(stack, n));
 }
 
-/** In order. One that the profile doesn't name counts only if its items are a ledger's. */
+/**
+ * The existing domains with a name of the stack's, in order. A domain that the profile doesn't name may still be
+ * someone else's: it is left out if it contains an item that no ledger put there.
+ */
 export async function domainsThere(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
   const client = simpleDb(clients, domainsOf(profile).length > 0 ? undefined : PROBES);
   const own = new Set(domainsOf(profile));

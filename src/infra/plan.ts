@@ -29,7 +29,10 @@ export interface Plan {
   readonly warnings: readonly string[];
 }
 
-/** In parallel; makes nothing. Throws `config` with all failures, else the first error in the resources' order. */
+/**
+ * Looks at everything, or at one part, in parallel, and validates what is to be made; makes nothing. Throws `config`
+ * with all failures; else the first error in the order of the resources, after all have been looked at.
+ */
 export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
   // Releases belong to the grid: a manager alone gets the current one.
   const resources = resourcesOf(stack, only, only === 'manager' ? 'inForce' : 'wanted');

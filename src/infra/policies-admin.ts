@@ -24,7 +24,10 @@ const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:Delete
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
-/** For `infra plan`, `up`, `status`, `release` and `down`; `release --roll` needs an operator's rights too. */
+/**
+ * The actions of `infra plan`, `up`, `status`, `release` and `down`. `release --roll` also needs an operator's rights:
+ * it reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
+ */
 export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
     ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],

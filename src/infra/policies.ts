@@ -20,7 +20,10 @@ import {
 import type { Part } from './resource.ts';
 
 export const POLICY_ROLES = ['admin', 'operator', 'manager', 'worker'] as const;
-/** An administrator, an operator who submits and watches, the manager's instance, or a worker's. */
+/**
+ * The holder of a policy: an administrator who makes the stack, an operator who submits and watches jobs, the manager's
+ * instance, or a worker's.
+ */
 export type PolicyRole = (typeof POLICY_ROLES)[number];
 
 const POLICIES = { admin: adminPolicy, operator: operatorPolicy, manager: managerPolicy, worker: workerPolicy };

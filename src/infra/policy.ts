@@ -145,7 +145,10 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
   ];
 }
 
-/** Listing also tells missing objects from denied ones; that request has no prefix, hence IfExists. */
+/**
+ * To list, and to learn that an object doesn't exist: without that right S3 answers 403 for a missing object. The
+ * request for the object has no prefix, hence IfExists.
+ */
 function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
   return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
 }

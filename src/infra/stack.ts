@@ -78,7 +78,10 @@ interface ReleaseSource {
   remove(): Promise<void>;
 }
 
-/** `up` makes its own program current, unless a person rolled it back. Running instances keep theirs. */
+/**
+ * The program of new instances. `up` makes its own program the current release, unless a person rolled back exactly
+ * that one. Running instances keep theirs: `infra release --roll` replaces it.
+ */
 function releaseResource(source: ReleaseSource): Resource {
   return {
     part: 'grid',

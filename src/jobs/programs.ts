@@ -18,7 +18,10 @@ export interface MissingProgram {
   readonly hint: string;
 }
 
-/** Also scripts' interpreters. Only what is certain: no shell text, no name from a task, no PATH from a secret. */
+/**
+ * The programs of steps, and the interpreters of scripts among them, that can't be started on this machine. Judges only
+ * what is certain: not the text of a shell, not a name that depends on the task, not a PATH from a secret.
+ */
 export function missingPrograms({ steps, params }: JobSpec, place: ProgramPlace): readonly MissingProgram[] {
   return steps.flatMap((step): readonly MissingProgram[] => {
     if (typeof step.run === 'string' || Object.hasOwn(step.secrets, 'PATH')) return [];
@@ -86,7 +89,10 @@ const CACHED_LOOKUPS = 256;
 
 const found = new Map<string, string>();
 
-/** As execvp finds it; null: not at all. Always with a slash, so it can't be a shell builtin. */
+/**
+ * The path by which a program can be started from `cwd`, as execvp would find it in `path`; null if there is none. The
+ * result has a slash, so it can't be a shell builtin. A name with a slash is returned unchanged.
+ */
 export function findProgram(name: string, path: string | undefined, cwd: string): string | null {
   if (name === '') return null;
   if (name.includes('/')) return isProgram(isAbsolute(name) ? name : join(cwd, name)) ? name : null;

@@ -28,7 +28,10 @@ interface ReportOptions {
   readonly onProgress?: (done: number, total: number) => void;
 }
 
-/** In one pass over the attempts; memory is bounded. Throws the signal's reason when it is aborted. */
+/**
+ * A job's report: one pass over its attempts in the ledger, its counts, and what the store says of decisions, proof and
+ * late outputs. Memory is bounded, whatever the number of attempts. Throws the signal's reason when it is aborted.
+ */
 export async function buildReport(platform: Platform, view: JobView, options: ReportOptions = {}): Promise<Report> {
   const { store } = platform;
   const { record, closed } = view;

@@ -34,7 +34,10 @@ export async function beginRound(
 
 const MARK = '{"format":1}';
 
-/** None follows a cancel or prune; else its author died before the entry, a day ago by the store's clock. */
+/**
+ * True for the mark of a round that a closed job's journal never reached and never will: nothing follows a cancel or a
+ * prune; otherwise its author died before the entry, as a day has passed. `now` is by the store's clock.
+ */
 export function isUnreached(
   { closed, cancelled, pruned }: JobView,
   { round, modified }: Pick<RoundMark, 'round' | 'modified'>,

@@ -36,7 +36,10 @@ export async function decidingClaim(
   }
 }
 
-/** By its submitter, or a process that discards it: create-if-absent at one number. Returns the existing claim. */
+/**
+ * Decides about a job once: its submitter claims the run key for it, or a process that discards it claims that it never
+ * will be. Both use create-if-absent at the same number, so one wins. Returns the existing claim.
+ */
 export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyClaim): Promise<RunKeyClaim> {
   const { job, runKey } = keyed;
   for (let number = keyed.runNumber; ; ) {

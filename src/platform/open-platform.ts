@@ -165,7 +165,10 @@ async function openGroup(
   return openProcessGroup({ group: name, root: profile.root, store, ledger, supervisor: { argv, cwd } });
 }
 
-/** For a local profile: a rehearsal reads the real input in place. Credentials and region as the AWS CLI's. */
+/**
+ * Buckets for a local profile, so that a rehearsal on this machine reads the real input in place. Credentials, region
+ * and endpoint come from the environment, as with the AWS CLI; the SDK is loaded only when a job uses a bucket.
+ */
 function localBuckets(
   requesterPays: readonly string[],
   env: Readonly<Record<string, string | undefined>> = process.env,

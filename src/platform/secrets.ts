@@ -19,7 +19,10 @@ export function allowedSecrets(
   return [...(allowSecrets ?? []), ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets))];
 }
 
-/** For a local profile, as on AWS; credentials and region as the AWS CLI's. An ARN has its own region. */
+/**
+ * Reads secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
+ * environment, as with the AWS CLI. An ARN contains its own region.
+ */
 export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
   readonly source: SecretSource;
   /** Clients for the region in a reference such as `sns:ARN`. */

@@ -206,7 +206,10 @@ export interface LedgerWorker {
   readonly seenAt: number;
   /** The instance it runs on, if that is paid for; otherwise absent, or if the worker doesn't report it. */
   readonly machine?: WorkerMachine;
-  /** By job, ended or running (up to `seenAt`); at most 64 by name, the rest under the empty name. */
+  /**
+   * Slot-seconds spent on jobs, by job: for ended attempts with any outcome, and running ones up to `seenAt`. At most
+   * 64 jobs by name; the rest is added up under the empty name.
+   */
   readonly spent?: Readonly<Record<string, number>>;
 }
 

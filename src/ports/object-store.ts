@@ -44,7 +44,10 @@ export interface ObjectStore {
   /** A URL for reading (`get`) or writing (`put`) the key, valid for `seconds`; null if the store has none. */
   presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null>;
 
-  /** Of any size: parallel chunks, resuming an interrupted try. With `consume` it may be moved into the store. */
+  /**
+   * Puts a file of any size: in parallel chunks if that helps, resuming an interrupted earlier try. With `consume` the
+   * file may be moved into the store and is then gone from `path`.
+   */
   uploadFile(path: string, key: string, options?: UploadOptions): Promise<PutResult>;
 
   /** Uploads by others without transferring the bytes to this process; absent if the store has no URLs. */
@@ -108,7 +111,10 @@ export interface ObjectStream {
   readonly body: Readable;
 }
 
-/** By clients without credentials: URLs are signed for exactly those bytes, and the object appears complete. */
+/**
+ * Uploads by clients without credentials for the store: they send bytes to URLs signed for exactly those bytes. The
+ * store compares them with the signed checksum, and the object appears only when complete.
+ */
 export interface DirectUploads {
   /** The size of an object's parts, the last of which may be smaller; null: it is put in one request. */
   partSize(size: number): number | null;
@@ -121,7 +127,10 @@ export interface DirectUploads {
   /** For one part, counted from 1. */
   part(key: string, upload: string, as: DirectPart): Promise<SignedPut>;
 
-  /** Throws `notFound` for an upload that doesn't exist, `changed` for parts that did not arrive as declared. */
+  /**
+   * Completes an object from its parts. Throws `notFound` for an upload that doesn't exist (any more), and `changed`
+   * for parts that did not arrive as declared.
+   */
   complete(key: string, upload: string, as: DirectCompletion): Promise<PutResult>;
 
   /** Aborts an upload; a missing one is fine. */

@@ -30,7 +30,10 @@ export interface WorkerGroup {
    */
   lower(seen: GroupStatus): Promise<GroupStatus>;
 
-  /** Finish and leave, or (`stop`) give tasks back now; with its place, unless `replace`: then another starts. */
+  /**
+   * Orders a worker to finish its tasks and leave, or (`stop`) to give its tasks back now. It takes its place with it,
+   * except with `replace`: then the group starts another.
+   */
   order(worker: string, order: WorkerOrder): Promise<void>;
 
   /** The group's machines; empty if workers are processes, or started by hand. */
@@ -48,7 +51,10 @@ export interface WorkerGroup {
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */
   spotTroubles?(): Promise<SpotTroubles>;
 
-  /** At most minutes old; `others`: spot types that it had. Absent if they cost nothing. Never throws: unknown. */
+  /**
+   * The price per hour of its machines, at most some minutes old, and of spot instances of other types that it had;
+   * absent if they cost nothing. Never throws: a price that can't be read is unknown.
+   */
   prices?(others?: readonly string[]): Promise<GroupPrices>;
 }
 

@@ -290,7 +290,10 @@ function diskIsFull(directory: string): boolean {
   return bavail * bsize < FULL_BELOW;
 }
 
-/** Lines `name value` (`12.50`, `-3`, `+5`); repeated names are added up. Throws a RangeError. */
+/**
+ * Parses `$BATCHCTL_COUNTERS`: lines `name value`, with a decimal value with or without a sign (`12.50`, `-3`, `+5`);
+ * repeated names are added up. Throws a RangeError.
+ */
 export function parseCounters(text: string): Readonly<Record<string, string>> {
   const sums = new Map<string, Big>();
   for (const [index, line] of text.split('\n').entries()) {

@@ -56,7 +56,10 @@ export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
   return { name, uid, gid: FIRST_GID + process.pid * SLOTS_A_PROCESS + slot };
 }
 
-/** Drops every right except the user's, for good: groups, capabilities, and programs that would restore some. */
+/**
+ * Words put before a command to drop every right except the user's, permanently: no groups other than its own, no
+ * capabilities, and no programs that would restore some (setuid, file capabilities).
+ */
 export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
   const ids = ['--reuid', owner.uid, '--regid', owner.gid, '--groups', gid];
   const none = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];

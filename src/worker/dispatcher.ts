@@ -94,7 +94,10 @@ export class Dispatcher {
     return this.#running.values();
   }
 
-  /** Settles those that won't run, queues the rest. Returns whether any was left to other machines. */
+  /**
+   * Admits deliveries: at once settles those that won't run, and queues the rest for slots. Returns whether any was
+   * left to other machines, in which case more of the same probably waits.
+   */
   async offer(queue: QueueClient, deliveries: readonly Delivery[]): Promise<boolean> {
     this.#admitting += deliveries.length;
     let left = false;
@@ -346,11 +349,17 @@ class LimitedDeliveries {
 
 /** Tasks shorter than this are fetched ahead, milliseconds. */
 const SHORT_MS = 400;
-/** Milliseconds ready per slot: far below a lease, but ten messages at a time for four slots of short tasks. */
+/**
+ * Work held ready for each slot, milliseconds: far less than a lease, and enough that four slots of short tasks receive
+ * ten messages at a time, the most that a request to SQS brings.
+ */
 const AHEAD_MS = 500;
 const MOST_AHEAD = 256;
 
-/** None while tasks are long, as another worker could run them; while short, enough between two receives. */
+/**
+ * The number of deliveries to hold ready beyond those that run. None at first and while tasks are long, as another
+ * worker could run a message held back here; while they are short, enough to keep the slots busy between two receives.
+ */
 class Pace {
   readonly #slots: number;
   #average: number | null = null;

@@ -2,7 +2,10 @@ import type { SlotOwner } from './command-user.ts';
 
 /** Runs commands for the worker's slots: one per slot at a time, none outliving this process (law 5). */
 export interface Executor {
-  /** Never rejects because of the command. On abort its process group gets SIGTERM, and SIGKILL after `graceMs`. */
+  /**
+   * Runs a command in a slot and returns how it ended; never rejects because of the command. When the signal aborts,
+   * its process group gets SIGTERM, and SIGKILL after `graceMs`.
+   */
   run(slot: number, command: Command, signal: AbortSignal): Promise<CommandEnd>;
 
   /** The owner of processes in a slot, if commands run as another user; otherwise absent or null. */

@@ -323,7 +323,10 @@ export class Elsewhere {
 /** Approximate interval between checks by a busy worker, milliseconds. */
 const COSTS_EVERY_MS = 3_600_000;
 
-/** About hourly, in case nothing else does: one check per instance-hour bounds both overrun and reads. */
+/**
+ * A busy worker enforces cost limits about once an hour, in case nothing else does. With any number of instances this
+ * makes about one check per instance-hour, which bounds the overrun and keeps the reads in proportion.
+ */
 export class BusyCosts {
   readonly #guard: CostGuard;
   readonly #clock: Platform['clock'];

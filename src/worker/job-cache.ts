@@ -59,7 +59,10 @@ export class JobCache {
     return partIn<Part>(key, lines, task);
   }
 
-  /** Writes missing shards first. Throws `corrupt` if the part is missing, foreign, or can't be written. */
+  /**
+   * The file for a task of a step after an `explode`. First writes shards that a dead process left out. Throws
+   * `corrupt` if the step's shard lacks the part, refers to a file that its maker didn't stage, or can't be written.
+   */
   async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
     const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
     if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);

@@ -30,7 +30,10 @@ const READ_AGAIN = EARLY + 300_000;
 /** Milliseconds between two searches for successors of expiring credentials: each may cost a request. */
 const LOOK_AGAIN = 10_000;
 
-/** The SDK's own, shared. Expiring credentials are looked up from scratch: a new sign-in works in five minutes. */
+/**
+ * The SDK's own chain, shared by all clients. It looks for nothing before the first call. Expiring credentials are
+ * looked up from scratch, files included, so that a long run uses a new sign-in within five minutes.
+ */
 export function credentialChain(options: CredentialsOptions): Credentials {
   let current: Identity | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;

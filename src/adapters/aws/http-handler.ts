@@ -28,7 +28,10 @@ export interface HttpLimits {
   readonly sockets: number;
 }
 
-/** Directly, or through the host's proxy (`proxyFor`); trusts AWS_CA_BUNDLE. A timeout is a TimeoutError. */
+/**
+ * Sends each request directly or through the proxy that the environment names for its host (`proxyFor`), and trusts the
+ * certificates in AWS_CA_BUNDLE if set. A timeout ends the request with a TimeoutError.
+ */
 export class RoutedHandler {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   readonly #limits: HttpLimits;

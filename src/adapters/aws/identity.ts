@@ -78,7 +78,10 @@ function renewsItself(env: Readonly<Record<string, string | undefined>>): boolea
 /** Warns of credentials that expire sooner, milliseconds: a month-end run takes longer. */
 const SOON_MS = 3_600_000;
 
-/** Whose they are, of which account, when they expire. `known`: false if an emulator replaces S3 but not STS. */
+/**
+ * Whose credentials these are, whether they belong to the profile's account, and when they expire. `known` is false if
+ * an emulator replaces S3 but not STS; then STS isn't asked.
+ */
 export function identityChecks(clients: AwsClients, known: boolean): readonly Check[] {
   if (!known) {
     const message = 'not checked: S3 has a custom endpoint, but STS has none';

@@ -14,7 +14,10 @@ const IPV4 = 'http://169.254.169.254';
 /** Nitro instances only (EC2: instancedata-data-retrieval). */
 const IPV6 = 'http://[fd00:ec2::254]';
 
-/** By the SDK's rules: its variable, or the mode. Null if AWS_EC2_METADATA_DISABLED is set. Throws `config`. */
+/**
+ * The metadata service's address, by the SDK's rules: AWS_EC2_METADATA_SERVICE_ENDPOINT, or by the mode. Null if
+ * AWS_EC2_METADATA_DISABLED is set. Throws `config`.
+ */
 export function imdsEndpoint(env: Environment = process.env): string | null {
   if (env.AWS_EC2_METADATA_DISABLED?.toLowerCase() === 'true') return null;
   const named = env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '';

@@ -218,7 +218,10 @@ export class AwsMachine implements Machine {
     return true;
   }
 
-  /** Throws `unavailable` while its group doesn't know it: leaving then would leave the machine behind. */
+  /**
+   * Whether the group is ending it. A group that doesn't know the instance isn't ending it yet: a worker that left on
+   * that would leave its machine behind, in service and protected. Throws `unavailable` in that time.
+   */
   async #isEnding(): Promise<boolean> {
     const state = await this.#state();
     // Includes later states with this prefix: `Terminating:Retained`.

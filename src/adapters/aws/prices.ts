@@ -101,7 +101,10 @@ export function newestOf(history: readonly SpotPrice[]): readonly HourPrice[] {
   return [...newest.values()].map(({ price }) => price);
 }
 
-/** The least of a type; null if its name doesn't say (EC2: instance type naming: N-xlarge has N times four). */
+/**
+ * The least number of processors of an instance type; null if its name doesn't say (EC2: instance type naming: large
+ * has two, xlarge four, N-xlarge N times four; smaller sizes may have one).
+ */
 export function processorsOf(type: string): number | null {
   const [, size = ''] = /\.([a-z0-9]+)$/.exec(type) ?? [];
   if (/^(nano|micro|small|medium)$/.test(size)) return 1;

@@ -50,7 +50,11 @@ export interface ScalingGroupOptions {
   readonly allowed: () => Promise<void>;
 }
 
-/** Auto Scaling holds its size and bounds, tags its mode and the end of a temporary size. Work protects instances. */
+/**
+ * A group of EC2 instances that Auto Scaling starts and ends. The service holds all that is wanted: the size and
+ * bounds, and in tags the mode and the end of a temporary size. Instances are protected while they work, so that
+ * scaling in ends none of those.
+ */
 export class ScalingGroup implements WorkerGroup {
   readonly group: string;
   readonly #options: ScalingGroupOptions;
@@ -272,7 +276,10 @@ function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemand
 /** The tag's text: `none` once it is reverted, because a caller that may tag need not have the right to delete tags. */
 const standInText = (base: number | null, now: number): string => (base === null ? 'none' : `${base} ${now}`);
 
-/** Naming the launch template again would need the right to start instances (EC2: launch template permissions). */
+/**
+ * The policy with another base. The rest is omitted and so stays unchanged (UpdateAutoScalingGroup); naming the launch
+ * template again would need the right to start instances (EC2 Auto Scaling: launch template permissions).
+ */
 function policyWith({ MixedInstancesPolicy }: AutoScalingGroup, base: number): MixedInstancesPolicy {
   return { InstancesDistribution: { ...MixedInstancesPolicy?.InstancesDistribution, OnDemandBaseCapacity: base } };
 }

@@ -13,7 +13,10 @@ interface SimpleDbItem {
 /** Items per batch (SDBLimits). */
 const BATCH = 25;
 
-/** Names and values: 1,024 bytes at most. Reads are consistent; puts replace. All throw as `SimpleDbHttp.call`. */
+/**
+ * SimpleDB's actions, as far as a ledger needs them. Names and values are at most 1,024 bytes of UTF-8 each. Every read
+ * is consistent; every put replaces (SimpleDB's default adds a second value). All throw as `SimpleDbHttp.call`.
+ */
 export class SimpleDbClient {
   readonly #http: SimpleDbHttp;
 

@@ -34,7 +34,10 @@ const PARALLEL = 4;
 /** How often to look again for a value that is replaced while it is read. */
 const LOOKS = 5;
 
-/** An item's name is an object's key, `e` its entity tag, `v` its content or where that is. One writer each. */
+/**
+ * A ledger's objects as items of SimpleDB: an item's name is the object's key, `e` its entity tag, `v` its content or
+ * where that is. Each item has one writer, as the objects have; a put replaces it whole.
+ */
 export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list' | 'keys' | 'delete'> {
   readonly #client: SimpleDbClient;
   readonly #store: ObjectStore;

@@ -79,7 +79,10 @@ function secondsLeft(receipt: Receipt): number {
   return Math.max(0, Math.floor(LONGEST_HOLD - (now() - receivedAt)));
 }
 
-/** A handle whose lease is lost deletes nothing (SQS: DeleteMessage). Throws for other refusals, at the end. */
+/**
+ * Deletes messages by their handles. A handle whose lease is lost deletes nothing, and SQS may or may not report that
+ * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, after deleting all others.
+ */
 export async function deleteMessages(place: SqsPlace, handles: readonly string[]): Promise<void> {
   const options: BatchCall<string> = {
     doing: { what: 'delete messages', action: 'sqs:DeleteMessage', place },

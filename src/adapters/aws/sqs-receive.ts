@@ -27,7 +27,10 @@ export interface SqsPollsOptions {
   readonly lateMs?: number;
 }
 
-/** A poll that the server accepted is never cut off: SQS would hide its messages. Unwanted ones are released. */
+/**
+ * Receives messages. A poll that the server has accepted is never cut off, because SQS would still hide messages for
+ * it. It finishes, and messages that no caller waits for any more are released at once.
+ */
 export class SqsPolls {
   readonly #o: SqsPollsOptions;
   readonly #patience: Patience;

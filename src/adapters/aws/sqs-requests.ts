@@ -29,7 +29,10 @@ export interface Refused<T> extends Refusal {
   readonly item: T;
 }
 
-/** Ten items at a time, sixteen calls in flight; returns refused ones. Throws the first call's lasting error. */
+/**
+ * Makes a call for any number of items, ten at a time, sixteen calls in flight. Transient failures are retried item by
+ * item; items that SQS refuses are returned. Throws the error of the first call that failed for good, or for too long.
+ */
 export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
   const refused: Refused<T>[] = [];
   const batches = packed(items, options.bytes);

@@ -28,7 +28,10 @@ export interface Swept {
   readonly reason: string | null;
 }
 
-/** Every receivable message, once, by receiving it; those that weren't settled are released at the end. */
+/**
+ * Reads every receivable message of a queue once. SQS has no way to read without receiving, so messages are received,
+ * and those that weren't settled are released when the sweep ends, however it ends.
+ */
 export class Sweep {
   readonly #place: SqsPlace;
   readonly #expected: number;

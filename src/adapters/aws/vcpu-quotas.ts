@@ -49,7 +49,10 @@ interface Family extends Readonly<Record<Way, string | null>> {
   readonly name: string;
 }
 
-/** By family; null if none is known (General Reference: Amazon EC2 endpoints and quotas). */
+/**
+ * The quota that counts the vCPUs of an instance type, by its family; null if none is known (General Reference: Amazon
+ * EC2 endpoints and quotas; EC2 user guide: On-Demand Instance quotas, Spot Instance quotas).
+ */
 const FAMILIES: readonly Family[] = [
   family(/^(a|c|d|h|i|im|is|m|r|t|z)\d/, 'standard (A, C, D, H, I, M, R, T, Z)', 'L-1216C47A', 'L-34B43A08'),
   family(/^(g|gr|vt)\d/, 'G and VT', 'L-DB2E81BA', 'L-3819A6DF'),
@@ -98,7 +101,10 @@ export function quotaNeeds(
   return [...needs.values()];
 }
 
-/** Throws `credentials` if looking is denied. A quota that can't be read is unknown. */
+/**
+ * The account's vCPU quotas in the region, and what is needed of them. Throws `credentials` if looking is denied. A
+ * quota is unknown if Service Quotas doesn't return it or can't be reached.
+ */
 export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[]): Promise<readonly QuotaNeed[]> {
   const needs = quotaNeeds(uses, await vcpusOf(clients, [...new Set(uses.flatMap(({ instances }) => instances))]));
   const [{ GetServiceQuotaCommand }, client] = await Promise.all([

@@ -17,7 +17,10 @@ export interface ProgramOptions {
   readonly timeoutMs?: number;
 }
 
-/** No shell, a process group of its own, the body on stdin. Throws `unavailable` unless it exits 0, `config`. */
+/**
+ * Runs a program, without a shell, in a process group of its own and in its own directory, with the body on its stdin.
+ * Exit 0 is success. Throws `unavailable` for any other end, `config` for a program that can't be started.
+ */
 export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS }: ProgramOptions): Promise<void> {
   const child = spawn(path, [notice.event], {
     cwd: dirname(path),

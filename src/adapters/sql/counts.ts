@@ -125,7 +125,10 @@ export function noCounts(step: string): StepCounts {
   };
 }
 
-/** Ignored after a newer round, or if exact totals of the same round know more tasks, by a newer listing. */
+/**
+ * Replaces a step's sums by exact totals taken in `round`. Ignored if a newer round was counted already, or if exact
+ * totals of the same round know more tasks: then these were taken from an older listing.
+ */
 export async function writeExact(
   context: RecordContext,
   job: string,

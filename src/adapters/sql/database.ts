@@ -89,7 +89,10 @@ async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => 
 
 interface Migration {
   readonly version: number;
-  /** The oldest version that works after this migration: it only adds, and a later one drops what is unused. */
+  /**
+   * The oldest schema version whose code still works after this migration. Migrations expand first: they add what older
+   * code ignores; unused tables and columns are dropped only by a later version.
+   */
   readonly compatible: number;
   up(db: Kysely<Tables>, dialect: SqlDialect): Promise<void>;
 }
@@ -101,7 +104,10 @@ const MIGRATIONS: readonly Migration[] = [
 ];
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
-/** One query if they are current. Safe to run twice at once: each reads the version again. Throws `newer`. */
+/**
+ * Brings the tables up to this code's version; costs one query if they are. Two processes may do it at once: each
+ * migration reads the version again inside its own transaction. Throws `newer` for a schema that this code can't use.
+ */
 async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Promise<void> {
   if ((await presentVersion(db, dialect)) >= CURRENT) return;
   await dialect.migrateAlone(db, async (alone) => {

@@ -51,7 +51,10 @@ export interface SqlDialect {
   /** True when another writer was in the way and a retry may succeed. */
   isBusy(error: unknown): boolean;
 
-  /** Gone, or read-only: a new connection may reach it or its successor. Writing a pending commit again is correct. */
+  /**
+   * True when the server or the connection to it is gone, or became read-only: a new connection may reach it again, or
+   * reach its successor. Whether a pending commit was kept is then unknown; writing the same again is correct.
+   */
   isLost(error: unknown): boolean;
 
   /** The error for the caller, by kind: `unavailable`, `full`, `corrupt`; a BatchctlError unchanged. */

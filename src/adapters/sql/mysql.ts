@@ -78,7 +78,10 @@ function numbers(trouble: ServerTrouble, ...codes: readonly number[]): (readonly
 /** How long a process waits for another one's migration, seconds. */
 const MIGRATION_WAIT = 10;
 
-/** Or the schema's first row, if the job has none: adding it locks that too. MySQL has no fitting advisory lock. */
+/**
+ * Locks the job's row. If the job has none, locks the schema's first row instead, which adding the job locks too. MySQL
+ * has no advisory locks that end with a transaction or can be shared.
+ */
 async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void> {
   // `for share` is the newer syntax; MariaDB doesn't know it.
   const lock = how === 'shared' ? sql`lock in share mode` : sql`for update`;
@@ -239,7 +242,10 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   };
 }
 
-/** The driver compares certificates with host names only. An IAM token goes to a server that proved its name. */
+/**
+ * The driver compares certificates only with host names, not with addresses. An IAM token is sent in clear inside TLS,
+ * so only to a server that proved its name.
+ */
 async function tlsOptions({ ca: file }: ServerOptions, host: string): Promise<ConnectionOptions> {
   if (isAddress(host)) {
     throw new BatchctlError('config', `expected a host's name in ledger.url, to check its certificate, found ${host}`, {

@@ -99,7 +99,10 @@ class ByteOrderCompiler extends PostgresQueryCompiler {
   }
 }
 
-/** One seek per task: for `task in (...)` the planner may read the whole step until there are statistics. */
+/**
+ * One seek in the key per task. With `task in (...)` the planner takes a step for a handful of rows until a new table
+ * has statistics, and then reads the step to its end each time.
+ */
 function lookUp({ table, columns, size, locks }: LookUpPlan): RawBuilder<unknown> {
   const list = sql.join(Array.from({ length: size }, () => sql.value(0)));
   const names = sql.join(columns.map((column) => sql.ref(column)));

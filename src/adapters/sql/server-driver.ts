@@ -156,7 +156,10 @@ export interface Held {
   readonly until: number;
 }
 
-/** Made on demand. A spoiled, old or dead one is never reused: after a failover it may refuse every write. */
+/**
+ * A few connections, made on demand. A connection returned as spoiled, too old or dead is never used again: after a
+ * failover an old connection may still answer, and refuse every write.
+ */
 export class ConnectionPool {
   readonly #options: PoolOptions;
   readonly #idle: { readonly held: Held; readonly timer: NodeJS.Timeout }[] = [];

@@ -22,7 +22,10 @@ export interface SchemaRow {
   readonly applied_at: number;
 }
 
-/** One writer's share; only the sum means anything. The writer `''` holds a closed job's exact totals. */
+/**
+ * One writer's share of a step's counts; only the sum over writers means anything. The writer `''` holds the exact
+ * totals of a closed job, which replace all others.
+ */
 export interface StepCountsRow {
   readonly job: string;
   readonly step: string;

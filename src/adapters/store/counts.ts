@@ -27,7 +27,10 @@ function noCounts(step: string): StepCounts {
   };
 }
 
-/** Exact totals, and what writers counted in later rounds. Sets of tasks are merged; attempts settle disputes. */
+/**
+ * A step's counts: exact totals, if taken, plus all that writers counted in later rounds. The writers' sets of tasks
+ * are merged, so that no task counts twice, whoever recorded it. For disputed tasks the attempts are read.
+ */
 export async function countStep(
   objects: AttemptObjects,
   snapshot: Snapshot,
@@ -88,7 +91,10 @@ function addState(states: Standings, state: KnownTaskState | null, by: 1 | -1): 
   if (state !== null) states[state] += by;
 }
 
-/** Null if outdated: a newer round was counted, or exact totals of the same round know more tasks. */
+/**
+ * A step's counts after exact totals taken in `round`; null if those are outdated: a newer round was counted already,
+ * or exact totals of the same round know more tasks. Values that only attempts give stay as they were counted.
+ */
 export function replaceByExact(
   snapshot: Snapshot,
   counted: StepCounts,

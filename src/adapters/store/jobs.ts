@@ -10,7 +10,10 @@ const READS = 16;
 const STATEMENT = /^(\d{6})\.(\d)\.(\d{15})\.(\d{15})\.([a-z]+)$/;
 const PRUNED = 'pruned';
 
-/** Never changed; the key holds the progress, so that a late writer can't undo a close. Listed newest first. */
+/**
+ * The statements about a job. Each is an object that is never changed, and its key contains its progress, so that a
+ * late writer can't undo a close. A listing begins with the newest job.
+ */
 interface Statements {
   readonly directory: string;
   readonly job: string;

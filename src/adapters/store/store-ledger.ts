@@ -50,7 +50,10 @@ export interface StoreLedgerOptions {
 const JOBS_KEPT = 100;
 /** Keys deleted at once. */
 const DELETES = 1000;
-/** Milliseconds between a worker's puts while there are few events: one costs as much as fifty. */
+/**
+ * Milliseconds from one `record` of a worker to its next while there are few events: a put costs as much for one event
+ * as for fifty. What a worker does after recording (chain, ack) comes in batches too.
+ */
 const RECORD_MS = 500;
 const FEW_EVENTS = 100;
 
@@ -285,7 +288,10 @@ interface WorkerFilter {
   readonly since?: number;
 }
 
-/** Keys have worker, time and group: one listing finds the latest of each. A newer one deletes the older. */
+/**
+ * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
+ * latest of each live worker, and only these are read. A newer one deletes the older one.
+ */
 class WorkerSigns {
   readonly #store: LedgerObjects;
   readonly #last = new Map<string, string>();

@@ -1,6 +1,9 @@
 import type { KnownTaskState } from '../../model/ledger/transitions.ts';
 
-/** Base64 of gap, length, gap, length ... as varints (seven bits a byte, low first): 2 to 3 bytes per task. */
+/**
+ * Sets of task numbers as text: base64 of gap, length, gap, length ... as varints (seven bits per byte, low ones
+ * first). A worker's share of a large job costs two to three bytes per task, an unbroken run a few bytes in all.
+ */
 class TaskRunsEncoder {
   #bytes = Buffer.alloc(64);
   #used = 0;

@@ -3,7 +3,10 @@ import { type RoundSums, type SumsByRound, sumsOf } from '../../model/ledger/tra
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { TaskSets } from './task-states.ts';
 
-/** One object, put whole at each flush: sums, tasks and attempts agree whatever is killed when. */
+/**
+ * One writer's knowledge of a job: one object, put whole at each flush. So a flush exists completely or not at all, and
+ * sums, tasks and attempts agree whatever is killed when.
+ */
 export interface Totals {
   readonly format: 1;
   readonly writer: string;

@@ -106,7 +106,10 @@ type Times = Pick<JobView, 'notBefore' | 'finishBy'>;
 const hasBegun = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number): boolean =>
   notBefore === null || Date.parse(notBefore) <= now;
 
-/** Null: it may. A worker may know a journal as of a lease ago: what begins sooner can't be put off. */
+/**
+ * Why a job may not be told, at `now`, to begin at `to`, in words that follow its name; null: it may. A worker may know a
+ * journal as it was some time ago, a lease at most: what begins sooner can't be put off any more.
+ */
 function whyNotMoved(times: Times, to: number, now: number, leaseSeconds: number): string | null {
   if (times.notBefore === null || hasBegun(times, now)) return 'may have started already';
   const at = Date.parse(times.notBefore);

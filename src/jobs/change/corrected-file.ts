@@ -20,7 +20,10 @@ export async function readMend(spec: JobSpec, directory: string): Promise<Mend> 
   return { spec, code: await packCode(directory, spec.files) };
 }
 
-/** Throws `refused`, listing each difference, if input, split, step names or what verdicts depend on changed. */
+/**
+ * What a round with the corrected job file changes. Throws `refused`, listing each difference, if it isn't the same
+ * job: input, split, step names, and anything that outputs or verdicts depend on can't change any more.
+ */
 export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides {
   const { record } = view;
   const { overrides, refused } = mendOf(record, view.overrides, filled(view, spec));

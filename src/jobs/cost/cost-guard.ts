@@ -53,7 +53,10 @@ export interface GuardOptions {
   readonly onTrouble?: (job: string, error: Error) => void;
 }
 
-/** At their limit, or the stack's month. The journal decides: a second process finds them paused. */
+/**
+ * Pauses the jobs that reached their limit, and every job with remaining work once the stack reached its monthly limit.
+ * The journal decides: if two processes try, the second finds the job paused. Returns their views.
+ */
 export async function guardCosts(
   platform: Platform,
   views: readonly JobView[],

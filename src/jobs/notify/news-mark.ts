@@ -17,7 +17,10 @@ interface FiringNews {
   readonly notify: readonly Notification[];
 }
 
-/** Before the entry closes the job, so that news that a killed watcher left is found. Nothing without receivers. */
+/**
+ * Marks, before the journal entry `entry` closes the job, that people must be notified: a manager or tick finds what a
+ * killed watcher left without listing finished jobs. Does nothing without receivers.
+ */
 export async function putNewsMark(platform: Platform, view: JobView, entry: number): Promise<void> {
   if (toldOf(platform, view.record).length === 0) return;
   await platform.store.put(newsMark(view.record.job, entry), '{"format":1}');

@@ -111,7 +111,10 @@ async function openJobs(platform: Platform, group: string | null): Promise<reado
   return open;
 }
 
-/** Without a committed job, for a day maybe a submission under way. By this machine's clock: it writes nothing. */
+/**
+ * A mark without a committed job is a submission under way, or for a day one that may be. This machine's clock tells,
+ * as that asks for no right to write: AWS accepts none that is wrong by more than minutes.
+ */
 async function isOpen(
   platform: Platform,
   job: string,

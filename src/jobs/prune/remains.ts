@@ -30,7 +30,10 @@ export async function remainsOf(store: ObjectStore, view: JobView): Promise<Rema
   return remains;
 }
 
-/** Proofs cover each other, journal and job.json; the `prune` entry covers those, `pruned.json` that entry. */
+/**
+ * The problems in a pruned job's remaining objects. The proofs cover each other, the journal and job.json; the `prune`
+ * entry covers all of them, and `pruned.json` covers that entry. Jobs pruned by early versions have only the proofs.
+ */
 export async function remainsProblems(store: ObjectStore, view: JobView): Promise<readonly string[]> {
   const { job } = view.record;
   const findings = new Findings();

@@ -64,7 +64,10 @@ async function clearGroup(platform: Platform, group: string, tally: string): Pro
   await rm(tally, { force: true });
 }
 
-/** Afterwards it is closed, its queue empty and, unless kept, its objects gone, as pruned. Safe to repeat. */
+/**
+ * Ends a rehearsal, whatever its result: afterwards it is closed, its group's queue is empty and, unless it is kept,
+ * its objects are gone. Its job.json, journal and proof stay, as for any pruned job. Safe to repeat.
+ */
 export async function leaveRehearsal(
   platform: Platform,
   view: JobView,

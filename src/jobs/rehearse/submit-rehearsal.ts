@@ -20,7 +20,10 @@ interface Sampled extends SampledParts {
   readonly sizes: PartSizes;
 }
 
-/** Renumbered from 0; the others go, with their pieces. Nothing is committed yet. Memory holds one shard. */
+/**
+ * Keeps a sample of a job's parts, renumbered from 0, and removes the others with their pieces. The job isn't committed
+ * yet, so a crash leaves nothing that counts. Memory holds one shard.
+ */
 async function sampleParts(
   store: ObjectStore,
   job: string,
@@ -152,7 +155,10 @@ export interface SubmittedRehearsal {
   readonly sizes: PartSizes;
 }
 
-/** In the rehearsal's own group, with what the profile gives their groups' commands; a step's own values win. */
+/**
+ * The job with all steps in the rehearsal's own group, where no other worker takes them. The steps also get what the
+ * profile gives the commands of their groups; the steps' own values take precedence.
+ */
 export function rehearsedSpec(
   spec: JobSpec,
   group: string,
@@ -170,7 +176,10 @@ export function rehearsedSpec(
   return { ...spec, steps };
 }
 
-/** Cuts all of the input, then keeps the sample. Claims no run key, sets no deadline. Throws as `submit` does. */
+/**
+ * Submits a sample of a prepared job with the same steps as `submit`: cuts all of the input, then keeps only the
+ * sample's parts. Claims no run key and sets no deadline. Throws as `submit` does.
+ */
 export async function submitRehearsal(
   platform: Platform,
   prepared: Prepared,

@@ -221,7 +221,10 @@ export async function currentRelease(store: ObjectStore): Promise<Release | null
   return last === undefined ? null : readRelease(store, last);
 }
 
-/** The last earlier one with another bundle; a rollback counts as what it restored. Null: there is none. */
+/**
+ * The release that a rollback of `current` leads to: the last earlier one with another bundle. A rollback counts as the
+ * release that it restored, so a second rollback goes two back. Null: there is none.
+ */
 export async function releaseBefore(store: ObjectStore, current: Release): Promise<Release | null> {
   const place = current.restores ?? current.number;
   const numbers = await releaseNumbers(store);

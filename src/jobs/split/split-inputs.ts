@@ -248,7 +248,10 @@ const ITEM_LIMIT = 256 * 1024;
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-/** Drops a byte order mark; CR LF also ends a line. Throws `jobFile` for one over 256 KiB or not UTF-8. */
+/**
+ * The non-empty lines of a list, one batch per chunk. CR LF also ends a line; a byte order mark is dropped. Throws
+ * `jobFile`, with the line's number, for a line that is longer than 256 KiB or isn't UTF-8.
+ */
 async function* listItems(name: string, chunks: AsyncIterable<Buffer>): AsyncGenerator<readonly string[]> {
   let rest: Buffer[] = [];
   let restLength = 0;

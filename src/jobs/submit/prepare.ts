@@ -201,7 +201,10 @@ function checkInputs(
   }
 }
 
-/** Over spec, code and inputs. A file read in place has no checksum: its modification time is used instead. */
+/**
+ * SHA-256 over the spec, the code's hash, and each input's name, size and checksum. A file read in place has no
+ * checksum: its modification time is used instead, so that a run key can be compared without reading gigabytes.
+ */
 export function digestOf(
   spec: JobSpec,
   code: string | null,
@@ -223,7 +226,10 @@ export function recordDigest({ spec, code, inputs }: Pick<JobRecord, 'spec' | 'c
 
 const LOOK_MS = 1_000;
 
-/** For `seconds`, while they match nothing, aren't as many as expected, or still grow. Throws the last error. */
+/**
+ * Prepares a submission whose inputs may not exist yet: for `seconds`, retries while they match nothing, are not of the
+ * expected number, or still grow between two looks. Throws the last error.
+ */
 export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>(
   prepare: () => Promise<T>,
   seconds: number,

@@ -305,7 +305,10 @@ function* numbers(count: number): Generator<number> {
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
-/** The last `retry --with`'s program on the accepted inputs: what cron fires stays valid after a fix. */
+/**
+ * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
+ * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
+ */
 function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): boolean {
   const { record, overrides } = view;
   const { code: mendedCode = record.code, steps = {}, defaults = {} } = overrides;

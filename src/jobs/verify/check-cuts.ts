@@ -10,7 +10,10 @@ import type { Verifying } from './verify-context.ts';
 /** Parts that are read at most: those of tasks that were skipped or given up before they ran, by the thousand. */
 const READ = 100;
 
-/** Assumed cuts (ADR 46): by what workers found, else by reading parts. After parts and outputs were scanned. */
+/**
+ * Proves for a succeeded job that assumed cuts are between records (ADR 46): by what its workers found, and for tasks
+ * without an output or failure that says so, by reading their parts. Call it after parts and outputs were scanned.
+ */
 export async function checkCuts(ctx: Verifying): Promise<void> {
   const { cuts, warnings } = ctx;
   if (cuts === null || stateOf(ctx.view) !== 'succeeded') return;

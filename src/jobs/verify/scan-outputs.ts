@@ -208,7 +208,10 @@ export interface StepScanned {
 /** Outputs read ahead. */
 const AHEAD = 16;
 
-/** In parallel, once. `before`: published tasks of the step before. `each` gets each sound output. */
+/**
+ * Lists one step's outputs and failures in parallel, once, and checks each. `before`: the published tasks of the step
+ * before. `each` receives every sound output, and whether a gather left it out.
+ */
 export async function scanStep(
   ctx: Verifying,
   index: number,

@@ -13,7 +13,10 @@ import { recordView } from '../remember.ts';
 /** The minimum number of ended tasks for `halt`. */
 const HALT_AFTER = 20;
 
-/** `stop` gives up the rest, `halt` pauses, by the ledger's counts. Returns the view afterwards. */
+/**
+ * Reacts to a failure for good: `onFailure: stop` gives up the rest once more tasks failed than are tolerated, `halt`
+ * pauses once too large a share has failed. Counts come from the ledger. Returns the view afterwards.
+ */
 export async function guardFailures(platform: Platform, view: JobView): Promise<JobView> {
   const { spec } = view.record;
   const halt = spec.halt === 'never' ? null : spec.halt;
@@ -45,7 +48,10 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   return after;
 }
 
-/** Every task of the step would fail alike; `resume` continues once it is fixed. Returns the view. */
+/**
+ * Pauses the job if a secret or an input can't be read, as every task of the step would fail for the same reason.
+ * `resume` continues once a person has fixed it. Returns the view afterwards.
+ */
 export async function pauseForAccess(
   platform: Platform,
   view: JobView,

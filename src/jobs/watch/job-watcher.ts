@@ -59,7 +59,10 @@ const LIST_MS = 60_000;
  */
 const LARGE = 10_000;
 
-/** Cheaply first, exactly second (law 11); re-sends and raises (law 9). All of its state can be read again. */
+/**
+ * Looks cheaply first and exactly second (law 11). Re-sends what two looks, two leases apart, found missing, and raises
+ * groups for waiting work (law 9). One per process; all of its state can be read again.
+ */
 export class JobWatcher {
   readonly #platform: Platform;
   readonly #leaseMs: number;
@@ -76,7 +79,10 @@ export class JobWatcher {
   #open = 0;
   readonly #recalled: ReadonlyMap<string, Seen>;
 
-  /** `onTrouble`: an unreadable job or a group that can't be raised. `stood`: of `stood()` in an earlier process. */
+  /**
+   * Calls `onTrouble` for a job that can't be read, or whose group can't be raised; the others continue. With
+   * `onRaised`, results of raising go there. `stood` is the result of `stood()` in an earlier process.
+   */
   constructor(
     platform: Platform,
     leaseSeconds: number,

@@ -87,7 +87,10 @@ async function open(
 
 const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
 
-/** Once; a resend completes it. Left-out tasks are an entry first, which competes with their retry. */
+/**
+ * Writes opened.json once; the writer then sends the gather's task. A resend completes an interrupted opening. If tasks
+ * are left out, an entry comes first, so that it and a retry of those tasks compete for one journal number.
+ */
 async function openGather(platform: Platform, view: JobView, move: NextMove & { move: 'open' }): Promise<JobView> {
   const step = view.record.spec.steps[move.step];
   if (step === undefined) throw new RangeError(`no step ${move.step}`);

@@ -90,7 +90,10 @@ function missingIn(groups: readonly string[], looks: readonly Look[]): number {
   return missing;
 }
 
-/** Itself first: a fallback links two. For all specs, as a queue's count doesn't say whose messages it has. */
+/**
+ * The groups whose queues may contain a group's tasks, itself first: a fallback links two groups, either of which may
+ * have the message. Covers all specs, as a queue's count doesn't say whose messages it has.
+ */
 export function linkedGroups(group: string, specs: readonly Pick<JobSpec, 'steps'>[]): readonly string[] {
   const links = specs.flatMap(({ steps }) =>
     steps.flatMap((step) => (step.fallback === null ? [] : [[step.group, step.fallback] as const])),

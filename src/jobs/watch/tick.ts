@@ -103,7 +103,10 @@ export interface LookedOn {
 /** How far back missed firings are reported, and how many per schedule: no one reads a list of a summer's hours. */
 const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
 
-/** `tick` runs them in sequence, a manager each at its own pace. State between rounds is saved in the mark. */
+/**
+ * The duties of a manager or tick, to be repeated: `tick` runs them once in sequence, a manager runs each at its own
+ * pace. State between rounds is kept here, and saved in the mark.
+ */
 export class Keeping {
   readonly #platform: Platform;
   readonly #options: KeepingOptions;

@@ -31,7 +31,10 @@ import { statusOf } from '../status.ts';
 import { durationsOf, earlierRun } from './durations.ts';
 import { LookAt, lookAtGroups, troubleOf } from './groups.ts';
 
-/** Unreachable services are part of the answer. `onFound`: the job is known. Throws `notFound`, `usage`, `config`. */
+/**
+ * Why a job is slow, stuck or failing. An unreachable store, queue or ledger is part of the answer, not an error.
+ * `onFound` is called as soon as the job is known. Throws `notFound`, `usage` for the job, and `config`.
+ */
 export async function whyJob(
   open: () => Promise<Platform>,
   text: string | undefined,
