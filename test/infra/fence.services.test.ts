@@ -63,7 +63,7 @@ describe('the fence around the metadata of an instance', () => {
     const steps = `echo "before: $(nobody)"\nbash ${root}/put-up.sh\n${root}/opt/batchctl/fence\necho "after: $(nobody), root: $(ask)"`;
     const { stdout, stderr } = spawnSync('unshare', ['-n', 'bash', '-c', network(steps)], {
       encoding: 'utf8',
-      timeout: 50_000,
+      timeout: 250_000,
       env: { ...process.env, NODE: process.execPath, PATH: `${join(ip, '..')}:${process.env.PATH}` },
     });
     expect(stdout.trim().split('\n'), stderr).to.deep.equal(['before: me', 'after: refused, root: me']);
