@@ -74,7 +74,8 @@ describe("a machine's protection", () => {
     const { lab } = given;
     const [busy, idle] = await two(lab);
     const job = await lab.submit(WAITING);
-    await lab.work(busy, [], SOON);
+    // Its lease lasts on a busy machine, too.
+    await lab.work(busy, [], { ...SOON, BATCHCTL_TEST_LEASE_SECONDS: '30' });
     await lab.runs(1);
     const resting = await lab.work(idle, [], SOON);
     await until('one rests', () => !isProtected(lab, idle));
