@@ -7,7 +7,7 @@ import { movedMachine } from './moved-clock.ts';
 import { LEASE } from './workspace.ts';
 
 /** A crontab's lines, as cron reads them. */
-export interface Crontab {
+interface Crontab {
   /** `NAME=value` lines: the environment of the commands. */
   readonly env: Readonly<Record<string, string>>;
   readonly entries: readonly CronEntry[];

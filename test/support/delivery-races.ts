@@ -11,7 +11,7 @@ import { rejection } from './rejection.ts';
 import { wrapStore } from './wrap-store.ts';
 
 /** A place to deliver to, looked at from outside. */
-export interface Target {
+interface Target {
   readonly to: string;
   readonly host: string | null;
   readonly platform: (platform: Platform) => Platform;

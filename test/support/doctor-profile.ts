@@ -7,14 +7,14 @@ import type { Endpoint } from './servers/shared.ts';
 import type { Ended } from './workspace.ts';
 
 /** A line of `doctor --json`. */
-export interface DoctorLine {
+interface DoctorLine {
   readonly check: string;
   readonly status: 'pass' | 'warn' | 'fail';
   readonly message: string;
   readonly mend: string | null;
 }
 
-export interface Examined extends Ended {
+interface Examined extends Ended {
   readonly seconds: number;
   readonly lines: readonly DoctorLine[];
   readonly unwell: readonly DoctorLine[];

@@ -16,7 +16,7 @@ steps:
 `;
 
 /** The files that each task of `split` makes: five in all, one of them empty, two of one name. */
-export const FILES: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+const FILES: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   0: { 'a.txt': 'one\n', 'sub/b.txt': 'two\n' },
   1: { 'empty.txt': '' },
   2: { 'a.txt': 'three\n', 'c.txt': 'four\n' },

@@ -13,7 +13,7 @@ interface Kind {
 }
 
 /** What IAM can be told of one action (AWS: service authorization reference). */
-export interface ActionFacts {
+interface ActionFacts {
   /** None: IAM knows it on `*` alone. */
   readonly kinds: readonly Kind[];
   readonly keys: readonly string[];
@@ -22,7 +22,7 @@ export interface ActionFacts {
 const known = new Map<string, Promise<ActionFacts | null>>();
 
 /** Null: there is no such action, spelled so. */
-export function factsOf(action: string): Promise<ActionFacts | null> {
+function factsOf(action: string): Promise<ActionFacts | null> {
   const facts = known.get(action) ?? look(action);
   known.set(action, facts);
   return facts;

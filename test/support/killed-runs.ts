@@ -5,7 +5,7 @@ import { movedClock } from './moved-clock.ts';
 import { type Ended, LEASE, type Workspace } from './workspace.ts';
 
 /** A workspace of its own for each run: on this machine, or on AWS. */
-export type MakeWorkspace = () => Promise<Workspace>;
+type MakeWorkspace = () => Promise<Workspace>;
 
 /** What a worker that was killed and one that took over left behind. */
 export interface Finished {

@@ -27,7 +27,7 @@ import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { VirtualTime } from '../held-time.ts';
 import { workHere } from '../inside-worker.ts';
-import { FleetQueue, FleetQueueClient } from './queue.ts';
+import { FleetQueue } from './queue.ts';
 import { Requests } from './requests.ts';
 import { type FleetInstance, FleetScaling } from './scaling.ts';
 import { FleetBucket } from './store.ts';
@@ -223,7 +223,7 @@ export class Fleet {
     const { time, scaling } = this;
     const store = this.bucket.storeFor(isAlive);
     const ledger = openStoreLedger({ store, writer: who, clock: time, shares: instance !== null });
-    const queue = new FleetQueueClient(this.queue, isAlive);
+    const queue = this.queue.clientFor(isAlive);
     const scalingClient = {
       send: async (command: Parameters<typeof scaling.send>[0]) => {
         await isAlive();

@@ -4,7 +4,7 @@ import { escapeXml } from './query.ts';
 import { errorXml } from './scaling/scaling.ts';
 
 /** What becomes of a request: it passes, it is answered so, it is never answered, or done and never answered. */
-export type Fault =
+type Fault =
   | { readonly kind: 'none' | 'hang' | 'lost' }
   | { readonly kind: 'answer'; readonly status: number; readonly code: string; readonly message: string };
 

@@ -12,7 +12,7 @@ import type { Scaling } from './scaling/scaling.ts';
 
 type Tags = Readonly<Record<string, string>>;
 
-export interface KnownOptions {
+interface KnownOptions {
   /** Who answers for EC2 and IAM, and for SQS. */
   readonly moto: string;
   readonly sqs: string;

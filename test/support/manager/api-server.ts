@@ -16,7 +16,7 @@ import type { ValueCall, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
-export interface ApiServerOptions {
+interface ApiServerOptions {
   readonly workspace?: Workspace;
   readonly aliveMs?: number;
   readonly dashboard?: string | null;

@@ -5,7 +5,7 @@ import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
 /** Faults of a page: errors and warnings on its console, and requests to other origins. */
-export class Heard {
+class Heard {
   readonly #all: string[] = [];
   /** Calls that fail on purpose leave a line on the console. Lines that match are ignored, earlier ones too. */
   allow: RegExp | null = null;

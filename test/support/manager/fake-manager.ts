@@ -4,7 +4,7 @@ import { FRAMES_TYPE, type ValueFrame } from '../../../src/model/api.ts';
 import { type Listening, listen } from '../servers/listen.ts';
 
 /** A call of a verb as it came. */
-export interface Heard {
+interface Heard {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
   /** It was confirmed. */

@@ -14,7 +14,7 @@ import { MemoryStore } from '../memory-store.ts';
 import { Workspace } from '../workspace.ts';
 import { describedVerbs } from './described-verbs.ts';
 
-export interface GuardedServerOptions {
+interface GuardedServerOptions {
   readonly identity?: Identity;
   readonly bodyMs?: number;
   /** With the link by which whoever started it signs in. */

@@ -35,7 +35,7 @@ const PACKAGES = {
   zstd: ['zstd'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-export type Package = keyof typeof PACKAGES;
+type Package = keyof typeof PACKAGES;
 
 const told = new Set<string>();
 

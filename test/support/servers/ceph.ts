@@ -7,7 +7,7 @@ import { run } from './account.ts';
 import { freePort, startProgram } from './program.ts';
 
 /** Ceph's object gateway: an S3 server that checks signatures, stores in Ceph and shares no code with an emulator. */
-export interface Ceph {
+interface Ceph {
   readonly url: string;
   /** Ends it and removes its files. */
   stop(): Promise<void>;

@@ -13,7 +13,7 @@ export interface Post {
 }
 
 /** How a receiver answers; `hang`: never. */
-export type Answer = { readonly status: number; readonly text?: string; readonly location?: string } | 'hang' | 'reset';
+type Answer = { readonly status: number; readonly text?: string; readonly location?: string } | 'hang' | 'reset';
 
 /** A receiver of notifications: takes each post, and answers as it was told to, 200 unless told. */
 export class HookServer {

@@ -6,7 +6,7 @@ type Items = Map<string, Item>;
 type Pairs = readonly (readonly [name: string, value: string])[];
 export type Parameters = ReadonlyMap<string, string>;
 
-export interface Page {
+interface Page {
   readonly items: readonly { readonly name: string; readonly attributes: Pairs }[];
   readonly token: string;
 }

@@ -25,7 +25,7 @@ export interface GroupTag {
   propagate: boolean;
 }
 
-export interface Hook {
+interface Hook {
   readonly name: string;
   /** Only `autoscaling:EC2_INSTANCE_TERMINATING` has an effect here. */
   readonly transition: string;

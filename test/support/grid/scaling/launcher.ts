@@ -18,7 +18,7 @@ import type { TemplateRef } from './groups.ts';
 /** What the group itself launches with: the account's administrator. */
 const SERVICE = { accessKeyId: 'AKIAIOSFODNN7SERVICE', secretAccessKey: 'service' };
 
-export interface Order {
+interface Order {
   readonly region: string;
   readonly version: LaunchTemplateVersion;
   readonly type: string;
@@ -28,7 +28,7 @@ export interface Order {
   readonly count: number;
 }
 
-export interface Started {
+interface Started {
   readonly id: string;
   readonly zone: string;
   readonly address: string;
