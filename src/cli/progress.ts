@@ -23,38 +23,30 @@ export async function startProgress(ctx: Context, label: string, unit: 'bytes' |
   const line = (done: number, total: number | null): string =>
     progressText(label, unit, done, total, (ctx.clock.monotonic() - begun) / 1000);
   let last = (): string => label;
-  if (ctx.io.stderr.isTTY !== true) {
-    let due = begun + PLAIN_INTERVAL_MS;
-    return {
-      update(done, total) {
-        last = () => line(done, total);
-        if (ctx.clock.monotonic() < due) return;
-        due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
-        ctx.io.stderr.write(`${last()}\n`);
-      },
-      done: (text) => {
-        ctx.io.stderr.write(`${text ?? last()}\n`);
-      },
-      failed: () => {},
-    };
-  }
-  const { default: ora } = await import('ora');
-  const spinner = ora({ text: label, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();
-  let due = begun;
+  const terminal = ctx.io.stderr.isTTY === true;
+  const everyMs = terminal ? REDRAW_MS : PLAIN_INTERVAL_MS;
+  let due = terminal ? begun : begun + everyMs;
+  const write = (text: string): void => void ctx.io.stderr.write(`${text}\n`);
+  const spinner = terminal ? await spin(ctx, label) : null;
   return {
     update(done, total) {
       last = () => line(done, total);
       if (ctx.clock.monotonic() < due) return;
-      due = ctx.clock.monotonic() + REDRAW_MS;
-      spinner.text = last();
+      due = ctx.clock.monotonic() + everyMs;
+      if (spinner === null) write(last());
+      else spinner.text = last();
     },
-    done: (text) => {
-      spinner.succeed(text ?? last());
+    done: (text = last()) => {
+      if (spinner === null) write(text);
+      else spinner.succeed(text);
     },
-    failed: () => {
-      spinner.fail(last());
-    },
+    failed: () => void spinner?.fail(last()),
   };
+}
+
+async function spin(ctx: Context, text: string) {
+  const { default: ora } = await import('ora');
+  return ora({ text, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();
 }
 
 /** `uploading 12MB of 40MB (30%), 8.1MB/s, 4s left` */

@@ -89,6 +89,15 @@ export function table<Row>(
   )}</tbody></table></div>`;
 }
 
+/** A column of counts; `bad`: those above 0 stand out. */
+export function countColumn<Row>(title: string, of: (row: Row) => number, bad = false): Column<Row> {
+  return {
+    title,
+    value: (row) => (bad && of(row) > 0 ? html`<b class="bad">${formatCount(of(row))}</b>` : formatCount(of(row))),
+    as: 'number',
+  };
+}
+
 export function facts(entries: readonly (readonly [name: string, value: Insert])[]): Html {
   return html`<dl class="facts">${entries.map(
     ([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`,

@@ -2,7 +2,17 @@ import { formatSize } from '../../lib/units.ts';
 import type { Distribution, Report, StepReport } from '../../model/answers/report.ts';
 import { formatCount } from '../format.ts';
 import { measuredText } from '../report-text.ts';
-import { type Column, formatSeconds, formatShort, type Html, html, known, section, table } from './html.ts';
+import {
+  type Column,
+  countColumn,
+  formatSeconds,
+  formatShort,
+  type Html,
+  html,
+  known,
+  section,
+  table,
+} from './html.ts';
 import {
   baseAxis,
   chart,
@@ -114,11 +124,6 @@ function tips({ bins }: Distribution, scale: LogScale, top: number, noun: string
 const CHARTS = 8;
 
 export function stepsSection({ steps }: Report): Html {
-  const count = (title: string, of: (step: StepReport) => number): Column<StepReport> => ({
-    title,
-    value: (step) => formatCount(of(step)),
-    as: 'number',
-  });
   const measured = measuredText(steps);
   return section(
     'steps',
@@ -130,16 +135,12 @@ export function stepsSection({ steps }: Report): Html {
         value: (step) => html`${step.name}<small>${step.gather ? 'gather, ' : ''}group ${step.group}</small>`,
         as: 'name',
       },
-      count('tasks', (step) => step.tasks),
-      count('done', (step) => step.done),
-      {
-        title: 'failed for good',
-        value: (step) => (step.failed > 0 ? html`<b class="bad">${formatCount(step.failed)}</b>` : '0'),
-        as: 'number',
-      },
-      count('skipped', (step) => step.skipped),
-      count('tried again', (step) => step.retried),
-      count('interrupted', (step) => step.interrupted),
+      countColumn('tasks', (step) => step.tasks),
+      countColumn('done', (step) => step.done),
+      countColumn('failed for good', (step) => step.failed, true),
+      countColumn('skipped', (step) => step.skipped),
+      countColumn('tried again', (step) => step.retried),
+      countColumn('interrupted', (step) => step.interrupted),
       { title: 'in', value: (step) => formatSize(step.bytesIn), as: 'number' },
       { title: 'out', value: (step) => formatSize(step.bytesOut), as: 'number' },
       { title: 'CPU', value: (step) => known(step.cpuSeconds, formatSeconds), as: 'number' },
