@@ -33,6 +33,13 @@ const ENV = {
   ...KEYS,
 };
 
+/** Its commands run in this process, unless one is to be killed. */
+class Here extends Workspace {
+  protected override environmentOf(): typeof ENV {
+    return ENV;
+  }
+}
+
 /** Someone who may create only data requests nothing else. */
 const DATA = ['--only', 'data'];
 
@@ -51,7 +58,7 @@ describe('infra up of the data part', () => {
   let toSqs: FaultProxy;
   let s3: S3Client;
   let sqs: SQSClient;
-  let here: Workspace;
+  let here: Here;
   let stack: string;
 
   before(async () => {
@@ -70,7 +77,7 @@ describe('infra up of the data part', () => {
     await Promise.all([moto?.stop(), fauxqs?.stop()]);
   });
   beforeEach(() => {
-    here = new Workspace();
+    here = new Here();
     stack = `up-${randomId(6)}`;
     configure({});
   });
@@ -92,8 +99,7 @@ describe('infra up of the data part', () => {
     toSqs.heal();
   };
   const changes = (): number => toS3.count(isChange) + toSqs.count(isChange);
-  const run = (...args: readonly string[]): Promise<Ended> =>
-    here.run(args[0] === 'infra' ? [...args, ...DATA] : args, ENV);
+  const run = (...args: readonly string[]): Promise<Ended> => here.run(args[0] === 'infra' ? [...args, ...DATA] : args);
   const lines = async (...args: readonly string[]): Promise<readonly Line[]> => {
     const { code, stdout, stderr } = await run(...args, '--json');
     expect(code, stderr).to.equal(0);
@@ -138,7 +144,7 @@ describe('infra up of the data part', () => {
       for (const proxy of [toS3, toSqs]) {
         proxy.fail(1, { kind: 'late', ms: 60_000 }, (request) => isChange(request) && ++seen === call + 1);
       }
-      const up = here.start(['infra', 'up', '--yes', ...DATA], ENV);
+      const up = here.start(['infra', 'up', '--yes', ...DATA]);
       const ended = once(up.child, 'close');
       await until('the call was made', () => changes() > call || up.child.exitCode !== null);
       up.child.kill('SIGKILL');
