@@ -34,7 +34,7 @@ def one_at_a_time(method):
 for name in ("_key_response_put", "_key_response_post"):
     setattr(S3Response, name, one_at_a_time(getattr(S3Response, name)))
 
-# --- What follows saves CPU: a request takes 0.9 ms of it, and took 2.2.
+# --- What follows saves CPU: a request takes 1.0 ms of it, and took 2.2.
 
 # At each request moto lists its own source files, looks at every method of a class, and matches each service's patterns.
 modules = frozenset(backends.list_of_moto_modules())
