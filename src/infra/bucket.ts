@@ -1,6 +1,6 @@
 import type { BucketLocationConstraint, ObjectIdentifier } from '@aws-sdk/client-s3';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { ifSet, isTransient, statusOf, translated } from '../adapters/aws/errors.ts';
+import { errorOf, ifSet, isTransient, statusOf, translated } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
@@ -298,12 +298,6 @@ async function deleteVersions(facts: BucketFacts, versions: readonly ObjectIdent
     if (worst !== undefined) throw worst;
     left = Errors.map(({ Key, VersionId }) => ({ Key, VersionId }));
   }
-}
-
-/** In the form in which the SDK throws errors. */
-function errorOf(code: string, message: string): Error {
-  const status = code === 'InternalError' ? 500 : code === 'AccessDenied' ? 403 : 400;
-  return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }
 
 /** S3 says whether it encoded the keys as requested, and encodes a space as `+`. */

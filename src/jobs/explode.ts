@@ -1,6 +1,6 @@
 import { BatchctlError } from '../errors.ts';
 import { ahead } from '../lib/parallel.ts';
-import type { NextMove, OpenedGather, StepFacts } from '../model/decide.ts';
+import { type NextMove, type OpenedGather, range, type StepFacts } from '../model/decide.ts';
 import { takesFiles } from '../model/job.ts';
 import { openedKey, shardOf, stepPartShard, stepPartsPrefix } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD } from '../model/part.ts';
@@ -134,7 +134,7 @@ export async function openExploded(
   if (standing?.id !== opened.id) return after;
   await recordView(platform, after);
   await writeShards({ store, job, step, size, taker, opened });
-  await sendTasks(platform, after, move.step, below(count), { first: true });
+  await sendTasks(platform, after, move.step, range(count), { first: true });
   return after;
 }
 
@@ -167,8 +167,4 @@ function nameOf(view: JobView, index: number): string {
   const step = view.record.spec.steps[index];
   if (step === undefined) throw new RangeError(`job ${view.record.job} has no step ${index}`);
   return step.name;
-}
-
-function* below(count: number): Generator<number> {
-  for (let n = 0; n < count; n += 1) yield n;
 }

@@ -169,7 +169,7 @@ function sectionEnd(view: JobView, start: number): number {
   return end;
 }
 
-function factOf(facts: readonly StepFacts[], index: number): StepFacts {
+export function factOf(facts: readonly StepFacts[], index: number): StepFacts {
   const fact = facts[index];
   if (fact === undefined) throw new RangeError(`no facts of step ${index}`);
   return fact;
@@ -179,7 +179,8 @@ function* notIn(bits: TaskBits, size: number): Generator<number> {
   for (let n = 0; n < size; n += 1) if (!bits.has(n)) yield n;
 }
 
-function* range(size: number): Generator<number> {
+/** The numbers from 0 to below `size`. */
+export function* range(size: number): Generator<number> {
   for (let n = 0; n < size; n += 1) yield n;
 }
 

@@ -3,6 +3,7 @@ import type { EntryKind, JournalEntry, TaskSets } from './journal.ts';
 import { type Change, changesOf, foldOverrides } from './overrides.ts';
 import { parseTaskSet } from './task-set.ts';
 import type { JobView } from './view.ts';
+import { many } from './why/cause.ts';
 
 /** How many characters of a set of tasks, and how many changes, are shown; the entry has them all. */
 const SET_SHOWN = 48;
@@ -139,8 +140,4 @@ function sizeOf(set: string): number {
 function shortened(set: string): string {
   if (set.length <= SET_SHOWN) return set;
   return `${set.slice(0, set.lastIndexOf(',', SET_SHOWN))},...`;
-}
-
-function many(count: number, noun: string): string {
-  return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${count === 1 ? '' : 's'}`;
 }

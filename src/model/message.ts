@@ -55,6 +55,14 @@ function parseHint(at: unknown): { offset: number; length: number } | null {
   return isCount(offset) && isCount(length) ? { offset, length } : null;
 }
 
-function isCount(value: unknown): value is number {
+/** The job that a message names; null if it can't be read. */
+export function jobIn(body: string): string | null {
+  const parsed = parseMessage(body);
+  if (parsed.kind === 'task') return parsed.message.job;
+  return parsed.kind === 'newer' ? parsed.job : null;
+}
+
+/** A whole number from 0. */
+export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,3 +1,5 @@
+import { isCount } from './message.ts';
+
 export interface OutputOf {
   readonly job: string;
   readonly step: string;
@@ -101,8 +103,4 @@ export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]):
 /** The text whose SHA-256 is the checksum of an output of several files. */
 export function manifestLines(files: readonly OutputFile[]): string {
   return files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -1,4 +1,5 @@
 import type { SplitSpec } from './job.ts';
+import { isCount } from './message.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
@@ -137,8 +138,4 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
 
 function isText(value: unknown): value is string {
   return typeof value === 'string';
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

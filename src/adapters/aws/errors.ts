@@ -149,6 +149,12 @@ export function isAbort(error: unknown): boolean {
   return error instanceof Error && error.name === 'AbortError';
 }
 
+/** The error of one entry of an answer, in the form in which the SDK throws errors. */
+export function errorOf(code: string, message: string): Error {
+  const status = code === 'InternalError' ? 500 : code === 'AccessDenied' ? 403 : 400;
+  return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
+}
+
 /** Runs one operation, and throws its error as `translateAwsError` translates it. */
 export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
   try {

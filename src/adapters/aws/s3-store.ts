@@ -13,7 +13,7 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
-import { isTransient, translateAwsError, translated } from './errors.ts';
+import { errorOf, isTransient, translateAwsError, translated } from './errors.ts';
 import { backOff } from './rate-limits.ts';
 import { bucketArn, doing, fullKey, type S3Bucket, target } from './s3-bucket.ts';
 import { copyObject, gone } from './s3-copy.ts';
@@ -274,12 +274,6 @@ async function deleteOnce(bucket: S3Bucket, keys: readonly string[], signal: Abo
     key: Key.slice(bucket.prefix.length),
     error: errorOf(Code, Message),
   }));
-}
-
-/** In the form in which the SDK throws errors. */
-function errorOf(code: string, message: string): Error {
-  const status = code === 'InternalError' ? 500 : code === 'AccessDenied' ? 403 : 400;
-  return Object.assign(new Error(message), { name: code, $metadata: { httpStatusCode: status } });
 }
 
 function* batchesOf(keys: readonly string[]): Generator<readonly string[]> {

@@ -1,5 +1,5 @@
 import { deadQueueName } from '../../lib/stack-names.ts';
-import { parseMessage } from '../../model/message.ts';
+import { jobIn } from '../../model/message.ts';
 import type {
   Backlog,
   DeadLetter,
@@ -202,7 +202,7 @@ class SqsDead {
       await toDead.send(
         held.map(({ delivery: { body }, reason }) => {
           const text = fitReason(reason, body, deadBytes);
-          return { body, tenant: tenantOf(body), ...(text !== null && { reason: text }) };
+          return { body, tenant: jobIn(body), ...(text !== null && { reason: text }) };
         }),
       );
       await deleteMessages(
@@ -244,7 +244,7 @@ class SqsDead {
     for await (const page of sweep.pages()) {
       const back = page.filter((letter) => match(letter.body) && !isNew(letter)).slice(0, limit - sent);
       for (const { body } of back) gone.add(body);
-      await toQueue.send(back.map(({ body }) => ({ body, tenant: tenantOf(body) })));
+      await toQueue.send(back.map(({ body }) => ({ body, tenant: jobIn(body) })));
       await deleteMessages(
         dead,
         back.map(({ handle }) => handle),
@@ -255,10 +255,4 @@ class SqsDead {
     }
     return sent;
   }
-}
-
-function tenantOf(body: string): string | null {
-  const parsed = parseMessage(body);
-  if (parsed.kind === 'task') return parsed.message.job;
-  return parsed.kind === 'newer' ? parsed.job : null;
 }

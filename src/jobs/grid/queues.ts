@@ -1,6 +1,6 @@
 import { groupsOf } from '../../model/job.ts';
 import { GROUPS, groupOf, OPEN, openOf } from '../../model/keys.ts';
-import { parseMessage } from '../../model/message.ts';
+import { jobIn } from '../../model/message.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import { readJob } from '../journal.ts';
@@ -53,14 +53,7 @@ export async function anyWaits(platform: Platform, groups: Iterable<string>): Pr
  */
 export async function purgeQueue(platform: Platform, group: string, job: string | null): Promise<number | null> {
   const queue = await platform.queue(group);
-  return await queue.purge(job === null ? {} : { match: (body) => jobOf(body) === job });
-}
-
-/** The job that a message names; null if it can't be read. */
-function jobOf(body: string): string | null {
-  const parsed = parseMessage(body);
-  if (parsed.kind === 'task') return parsed.message.job;
-  return parsed.kind === 'newer' ? parsed.job : null;
+  return await queue.purge(job === null ? {} : { match: (body) => jobIn(body) === job });
 }
 
 /** Approximate number of waiting messages in all of the groups' queues. */

@@ -137,7 +137,7 @@ export async function historyOf(
   const runs: SampleRun[] = [];
   for (const job of await ledger.jobs({ name, states: ['succeeded'], limit: LATEST })) {
     if (job.pruned || isRehearsal(job.steps)) continue;
-    const view = await viewOf(platform, job.job);
+    const view = await readableView(platform, job.job);
     if (view === null || view.pruned !== null) continue;
     const { spec } = view.record;
     if (spec.steps.map((step) => step.name).join() !== steps.map((step) => step.name).join()) continue;
@@ -148,8 +148,8 @@ export async function historyOf(
   return runs;
 }
 
-/** A job that can't be read is skipped, so that another one can still be planned. */
-async function viewOf({ store }: Platform, job: string): Promise<JobView | null> {
+/** Null for a job that is damaged or of a newer format: it must prevent neither a plan nor a rehearsal. */
+export async function readableView({ store }: Platform, job: string): Promise<JobView | null> {
   try {
     return await readView(store, job);
   } catch (error) {

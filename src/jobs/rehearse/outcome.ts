@@ -2,16 +2,17 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
-import { hasCode, isKind } from '../../errors.ts';
+import { hasCode } from '../../errors.ts';
+import { isAlive } from '../../lib/left-behind.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { FAULT_KINDS, type FaultKind } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { cancel } from '../change/lifecycle.ts';
-import { readView } from '../journal.ts';
 import { pruneJob } from '../prune/prune.ts';
 import type { TaskName } from '../tasks.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
+import { readableView } from './observe.ts';
 
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
@@ -91,23 +92,4 @@ export async function clearAbandoned(platform: Platform, tally: (group: string) 
     cleared.push(job);
   }
   return cleared;
-}
-
-/** Another job that is damaged, or of a newer format, must not prevent a rehearsal. */
-async function readableView({ store }: Platform, job: string): Promise<JobView | null> {
-  try {
-    return await readView(store, job);
-  } catch (error) {
-    if (isKind(error, 'corrupt', 'newer')) return null;
-    throw error;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
 }

@@ -4,7 +4,7 @@ import { randomId } from '../../lib/id.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
 import { refuseSecrets } from '../../model/allowed-secrets.ts';
-import { standingOf } from '../../model/decide.ts';
+import { range, standingOf } from '../../model/decide.ts';
 import { canonicalJson } from '../../model/digest.ts';
 import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
@@ -216,7 +216,7 @@ async function send(platform: Platform, view: JobView, options: SubmitOptions): 
   const total = view.record.parts;
   await recordView(platform, view);
   const onProgress = (done: number): void => options.onProgress?.({ phase: 'send', done, total });
-  await sendTasks(platform, view, 0, numbers(total), { first: true, onProgress });
+  await sendTasks(platform, view, 0, range(total), { first: true, onProgress });
   options.passed?.('send');
   const { view: sent } = await append(platform.store, view, by(platform), (now) =>
     now.sent ? null : { what: 'sent' },
@@ -297,10 +297,6 @@ function jobId(name: string, now: Date): string {
 function totalBytes({ inputs }: Prepared): number | null {
   const sizes = inputs.map(({ source }) => source.size);
   return sizes.some((size) => size === null) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
-}
-
-function* numbers(count: number): Generator<number> {
-  for (let n = 0; n < count; n += 1) yield n;
 }
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });

@@ -1,4 +1,4 @@
-import { isHeldBack, type Standing, type StepFacts, standingOf } from '../decide.ts';
+import { factOf, isHeldBack, type Standing, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../view.ts';
@@ -179,10 +179,4 @@ function missingText({ names, count }: TaskNames, cancelled: boolean): string {
   const tasks = `${count === 1 ? 'task' : `${count} tasks`} ${some}${count > 3 ? ' and others' : ''}`;
   const why = cancelled ? ', as the job was cancelled' : '';
   return `${tasks} ${count === 1 ? 'has' : 'have'} neither an output nor an end${why}`;
-}
-
-function factOf(facts: readonly StepFacts[], index: number): StepFacts {
-  const fact = facts[index];
-  if (fact === undefined) throw new RangeError(`no facts of step ${index}`);
-  return fact;
 }

@@ -1,6 +1,7 @@
 import type { Value } from '../answers/shapes.ts';
 import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';
+import { isCount } from '../message.ts';
 import type { OutputMeta } from '../output.ts';
 import { type FilePart, type Part, parsePart } from '../part.ts';
 
@@ -217,7 +218,3 @@ function isText(value: unknown): value is string {
 
 /** Tasks have nine-digit numbers: a larger claim would take days to count. */
 const isSize = (value: unknown): boolean => isCount(value) && value < 1e9;
-
-function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-}
