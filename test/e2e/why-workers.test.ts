@@ -137,7 +137,7 @@ describe('why: no worker takes the tasks', () => {
     const platform = await workspace.platform('w-ancient');
     void startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const cause = await causeOf(platform, job, 'olderWorkers');
-    expect(cause).to.deep.include({ severity: 'note', evidence: ['w-ancient: batchctl 0.0.0'] });
+    expect(cause).to.deep.include({ severity: 'note', evidence: ['w-ancient: batchctl 0.1.0'] });
     workspace.write('go', '');
   });
 });
