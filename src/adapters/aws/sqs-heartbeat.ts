@@ -6,7 +6,7 @@ import { findQueue, type SqsOptions } from './sqs-open.ts';
 /** A share of the lease. An extension that fails for longer is given up, so that the next heartbeat can begin. */
 const PATIENCE = 1 / 6;
 
-/** What the heartbeat thread needs of a queue: it extends leases with its own client. Throws as `openSqsQueue`. */
+/** The queue of the heartbeat thread, which extends leases with its own client. Throws as `openSqsQueue`. */
 export async function openSqsHeartbeat(options: SqsOptions): Promise<Pick<TaskQueue, 'extend' | 'close'>> {
   const clients = new AwsClients(options.clients);
   const { name, leaseSeconds } = options;

@@ -26,7 +26,7 @@ import { FsWriter } from './fs-writer.ts';
 export interface FsStoreOptions {
   /** The directory, created if needed; the store keeps `format`, `store/` and `tmp/` in it. */
   readonly root: string;
-  /** What a published object survives: the death of every process, or also a power loss (synced, about 1 ms more). */
+  /** A published object survives the death of every process, or also a power loss (synced, about 1 ms more). */
   readonly durability: 'process' | 'power';
   readonly clock?: Clock;
 }

@@ -55,7 +55,7 @@ function descriptorIn(env: Readonly<Record<string, string | undefined>>): number
   throw new BatchctlError('usage', `${SUPERVISOR_FD} names a descriptor of at least 3, not ${text}`);
 }
 
-/** What a held worker is told when it may start. */
+/** The message that lets a held worker start. */
 export interface Go {
   /** The command line, without the program. */
   readonly argv: readonly string[];

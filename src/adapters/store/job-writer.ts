@@ -18,7 +18,7 @@ import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
 /** From this many characters on, recent attempts are moved to an object of their own: each flush puts all of them. */
 const RECENT_CHARACTERS = 64 * 1024;
 
-/** What this writer knows of a step: bits, sums, and the attempts of each task with a recent or running attempt. */
+/** A step as this writer knows it: bits, sums, and the attempts of each task with a recent or running attempt. */
 interface StepState {
   readonly sums: SumsByRound;
   readonly states: Map<number, TaskStates>;

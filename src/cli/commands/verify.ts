@@ -94,7 +94,7 @@ function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(eve
 const tellWritten = (ctx: Context, output: unknown): void =>
   ctx.notice(`wrote ${output}; to check it on any machine: batchctl verify --check ${shellWord(String(output))}`);
 
-/** For `-o FILE` through a manager: writes what the manager sends, completely or not at all. */
+/** For `-o FILE` through a manager: writes the manager's bytes, completely or not at all. */
 async function proveInto(ctx: Context, runVerb: RunVerb, { output, ...given }: RawInput): Promise<number> {
   const file = await openEvidence(resolve(ctx.io.cwd, String(output)));
   const shown = showing(ctx);

@@ -98,7 +98,7 @@ interface Found {
   readonly digest: string;
 }
 
-/** What the flags request. Directories and programs of this machine mean nothing to the manager. */
+/** The request that the flags make. Directories and programs of this machine mean nothing to the manager. */
 async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
   const context = verbContext(ctx, SILENT);
   const asked = await requestOf(context, job.spec, job.path, input);
