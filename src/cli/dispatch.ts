@@ -83,10 +83,12 @@ async function runCommand(
   }
 }
 
+/** A word with which `run` may find its job done already, or wait for inputs before there is one: a key, a job's id. */
+const MAY_NOT_WORK = /^--(run-key|await-input)\b|^last$|-\d{8}-\d{4}-[a-z2-7]{5}$/;
+
 /** Whether `run` will submit a job and work on it, as far as can be told: its worker then loads while it does. */
 function surelyWorks(flags: GlobalFlags, words: readonly string[]): boolean {
-  const answersOrWaits = words.some((word) => /^--(run-key|await-input)\b/.test(word));
-  return !flags.help && !flags.dryRun && !answersOrWaits;
+  return !flags.help && !flags.dryRun && !words.some((word) => MAY_NOT_WORK.test(word));
 }
 
 /** Gives a usage error without a hint a reference to the help page. */
