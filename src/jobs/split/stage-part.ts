@@ -36,9 +36,9 @@ interface Range {
 
 /** Objects up to this size are read in one request; larger ones are streamed. */
 const IN_MEMORY = 8 * 1024 * 1024;
-const CHUNK = 1024 * 1024;
+const CHUNK = 256 * 1024;
 /** Bytes copied before timers get a turn. */
-const STRETCH = 16 * CHUNK;
+const STRETCH = 16 * 1024 * 1024;
 
 /**
  * Writes a part's bytes, header first, to `target`, and returns their number. `checked`: its cuts were assumed, and are
@@ -88,6 +88,12 @@ function rangesOf(part: Part, size: number): readonly Range[] {
   return part.header === undefined ? [own] : [part.header, own];
 }
 
+/**
+ * The bytes being copied, of all parts: they are written before anything else can run. With a buffer for each part, V8
+ * marks its whole heap after every few parts.
+ */
+let copied: Buffer | null = null;
+
 async function copyFileRanges(
   name: string,
   path: string,
@@ -99,8 +105,8 @@ async function copyFileRanges(
   try {
     checkPin(name, from, pin);
     const bytes = await withTarget(options.target, async (write) => {
-      const longest = ranges.reduce((most, { length }) => Math.max(most, length), 0);
-      const buffer = Buffer.allocUnsafe(Math.min(CHUNK, longest));
+      copied ??= Buffer.allocUnsafeSlow(CHUNK);
+      const buffer = copied;
       let sinceTurn = 0;
       for (const { offset, length } of ranges) {
         for (let done = 0; done < length; ) {

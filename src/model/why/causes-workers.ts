@@ -56,7 +56,9 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
   if (desired === 0) {
     const none = wantedSize?.byHand ? '' : `, and its size is 0${wantedSize === null ? '' : ` (${wantedSize.mode})`}`;
     const title = `no worker serves group ${group.group}${none}`;
-    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startOne(group) };
+    const isHere = wantedSize?.machines === undefined && !wantedSize?.byHand;
+    const run = isHere ? `; batchctl run ${seen.view.record.job}, to work on this job until it ends` : '';
+    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startOne(group) + run };
   }
   if (supervisor !== null && !supervisor.alive) {
     const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that supervises it is dead`;
