@@ -170,6 +170,10 @@ const seen = (member: Member): GridInstance => {
   const { id, group, type, zone, lifeCycle, version, state, gone, role, tags, accessKeyId } = member;
   return {
     ...{ id, group: group.name, type, zone, lifeCycle, version, state, protected: member.protected },
-    ...{ gone, role, tags, userData: decodeUserData(member.userData), accessKeyId },
+    ...{ gone, role, tags, accessKeyId },
+    // Few who look at an instance want it, and many look every few milliseconds.
+    get userData() {
+      return decodeUserData(member.userData);
+    },
   };
 };
