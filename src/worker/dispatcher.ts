@@ -39,6 +39,8 @@ interface DispatcherOptions {
    * absent: not left.
    */
   readonly leaves?: (task: Admitted) => Promise<number | null>;
+  /** Called when an attempt has begun. */
+  readonly onBegun?: () => void;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
 }
@@ -267,7 +269,8 @@ export class Dispatcher {
     const { receipt } = task.delivery;
     this.#running.set(receipt, running);
     const slot = slots[0] ?? 0;
-    const { code, leaseSeconds } = this.#options;
+    const { code, leaseSeconds, onBegun } = this.#options;
+    onBegun?.();
     const result = await runAttempt(this.#ctx, task, {
       attempt: running.attempt,
       slot,

@@ -20,6 +20,9 @@ import type { Tally } from './worker-health.ts';
 
 /** Attempts that run longer than this are written to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
+/** Minimum rest between two heartbeats, milliseconds, however long one takes. */
+const REST_MS = 200;
+
 interface HeartbeatOptions {
   readonly ctx: Omit<WorkerContext, 'log'>;
   readonly log: WorkerContext['log'] & { flush(): Promise<void> };
@@ -44,6 +47,8 @@ export class Heartbeat {
   readonly #startedAt: number;
   readonly #elsewhere: Elsewhere;
   readonly #costs: BusyCosts;
+  /** Runs while an attempt is to be announced once it has lasted. */
+  #announcing: NodeJS.Timeout | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#o = options;
@@ -63,21 +68,23 @@ export class Heartbeat {
   async run(signal: AbortSignal): Promise<void> {
     const { clock, leaseSeconds } = this.#o.ctx.platform;
     const everyMs = (leaseSeconds * 1_000) / 3;
-    let next = clock.monotonic();
     while (!signal.aborted) {
-      this.#announce();
-      if (clock.monotonic() >= next) {
-        next = clock.monotonic() + jitter(everyMs);
-        try {
-          await this.#beat();
-        } catch (error) {
-          this.#o.log.warn(`heartbeat: ${messageOf(error)}`);
-          const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
-          if (!passes) this.#o.giveUp(error);
-        }
+      const next = clock.monotonic() + jitter(everyMs);
+      try {
+        await this.#beat();
+      } catch (error) {
+        this.#o.log.warn(`heartbeat: ${messageOf(error)}`);
+        const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
+        if (!passes) this.#o.giveUp(error);
       }
-      await wait(Math.min(ANNOUNCE_MS, everyMs), signal);
+      await wait(Math.max(REST_MS, next - clock.monotonic()), signal);
     }
+    clearTimeout(this.#announcing);
+  }
+
+  /** An attempt has begun: it is announced if it lasts. */
+  begun(): void {
+    this.#announcing ??= setTimeout(() => this.#announce(), ANNOUNCE_MS);
   }
 
   /** Returns running tasks while expiring credentials are still valid. Later their leases would just expire. */
@@ -147,8 +154,13 @@ export class Heartbeat {
   #announce(): void {
     const { ctx, dispatcher, giveUp, log, record } = this.#o;
     const now = ctx.platform.clock.now();
+    this.#announcing = undefined;
     for (const running of dispatcher.running()) {
-      if (running.announced || now - running.startedAt < ANNOUNCE_MS) continue;
+      if (running.announced) continue;
+      if (now - running.startedAt < ANNOUNCE_MS) {
+        this.begun();
+        continue;
+      }
       running.announced = true;
       const { queue, task, attempt, slots } = running;
       const event = startEvent(

@@ -124,6 +124,7 @@ class Worker {
       settle: (item) => this.#settle(item),
       runningElsewhere: (job, step) => this.#heartbeat.runningElsewhere(job, step),
       leaves: (task) => risk.leaves(task),
+      onBegun: () => this.#heartbeat.begun(),
       onRoom: () => this.#intake.wake(),
     });
     this.#dispatcher = dispatcher;
