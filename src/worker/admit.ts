@@ -7,7 +7,7 @@ import { isHeldBack } from '../model/decide.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { type StepSpec, stepIndex } from '../model/job.ts';
 import type { Overrides } from '../model/journal.ts';
-import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
+import { failedKey, isBegun, triesOfRound } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
 import { changedStep } from '../model/overrides.ts';
 import { isKilled, isSkipped, type JobView, overridesOf, roundOf } from '../model/view.ts';
@@ -150,10 +150,8 @@ const KILLED: Outcome = {
 
 async function decidedAlready(store: ObjectStore, message: TaskMessage): Promise<Outcome | null> {
   const { job, step, task, round } = message;
-  if ((await store.head(outKey(job, step, task))) !== null) {
-    const output = await readOutput(store, job, step, task);
-    if (output !== null) return { kind: 'twin', meta: output.meta };
-  }
+  const output = await readOutput(store, job, step, task);
+  if (output !== null) return { kind: 'twin', meta: output.meta };
   const failed = await store.read(failedKey(job, step, task, round));
   if (failed !== null) {
     return { kind: 'failedBefore', record: parseStored<FailureRecord>(failedKey(job, step, task, round), failed) };
