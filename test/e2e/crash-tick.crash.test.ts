@@ -2,8 +2,9 @@
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey } from '../../src/model/keys.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { expectWhole, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
+import { expectWhole, isDue, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -18,16 +19,14 @@ interface Outcome {
   readonly facts: JobFacts;
 }
 
-/** Creates a schedule, kills the tick that fires it, and lets another tick and a worker do the rest. */
-async function killTick(point: string): Promise<Outcome> {
-  const workspace = new Workspace();
+/** Kills the tick that fires a workspace's schedule, and lets another tick and a worker do the rest. */
+async function killTick(workspace: Workspace, point: string, then: Readonly<Record<string, string>>): Promise<Outcome> {
   try {
-    const then = await scheduleDue(workspace);
     const killed = await workspace.run(['tick'], { ...then, BATCHCTL_TEST_KILL: `${point}:1` });
     const { store } = await workspace.platform();
     const marked = (await store.head(keeperKey(tickId()))) !== null;
     const next = await workspace.run(['tick', '--json'], then);
-    const worked = await workspace.work(then);
+    const worked = await workInside(workspace, 2, then);
     const last = await workspace.run(['tick', '--json'], then);
     const jobs = (await workspace.run(['jobs', '--json'])).stdout.split('\n').filter(Boolean);
     const [job] = jobs.map((line) => JSON.parse(line) as Outcome['jobs'][number]);
@@ -48,10 +47,14 @@ const firedIn = ({ stdout, stderr, code }: Ended): readonly string[] => {
 
 describe('kill -9 of a tick', () => {
   let outcomes: readonly Promise<Outcome>[] = [];
-  before(() => {
+  before(async () => {
+    const workspaces = KEEPER_POINTS.map(() => new Workspace());
+    for (const workspace of workspaces) await scheduleDue(workspace);
+    // The same for all: then what isn't killed can run in this process.
+    const then = isDue();
     outcomes = inBackground(
       4,
-      KEEPER_POINTS.map((point) => () => killTick(point)),
+      workspaces.map((workspace, index) => () => killTick(workspace, KEEPER_POINTS[index] ?? '', then)),
     );
   });
 

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
-import { type Finished, killThenFinish } from '../support/killed-runs.ts';
+import { type Finished, finishAfter, killWorker } from '../support/killed-runs.ts';
 import { inBackground, printedSeed } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -24,11 +24,20 @@ describe('kill -9 of a worker', () => {
   let failing: readonly Promise<Finished>[] = [];
 
   before(() => {
-    const all = inBackground(4, [
-      ...wholeKills.map((kill) => () => killThenFinish(local, CHAINS, kill)),
-      ...staging.map((kill) => () => killThenFinish(local, LARGE, kill)),
-      ...failures.map((kill) => () => killThenFinish(local, FAILING, kill)),
+    const killed = inBackground(4, [
+      ...wholeKills.map((kill) => () => killWorker(local, CHAINS, kill)),
+      ...staging.map((kill) => () => killWorker(local, LARGE, kill)),
+      ...failures.map((kill) => () => killWorker(local, FAILING, kill)),
     ]);
+    // Once all are killed: the others then run in this process, at an hour when leases have expired.
+    const allKilled = Promise.allSettled(killed);
+    const all = inBackground(
+      4,
+      killed.map((each) => async () => {
+        await allKilled;
+        return finishAfter(await each);
+      }),
+    );
     whole = all.slice(0, wholeKills.length);
     large = all.slice(wholeKills.length, wholeKills.length + staging.length);
     failing = all.slice(wholeKills.length + staging.length);

@@ -1,7 +1,8 @@
 // Protects: a scheduled period runs exactly once, even when the manager that starts it is killed.
 import { expect } from 'chai';
+import { workInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
-import { expectWhole, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
+import { expectWhole, isDue, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -18,11 +19,13 @@ interface Outcome {
 
 const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 
-/** Creates a schedule, kills the manager that fires it, and lets another manager and a worker do the rest. */
-async function killManager(point: string): Promise<Outcome> {
-  const workspace = new Workspace();
+/** Kills the manager that fires a workspace's schedule, and lets another manager and a worker do the rest. */
+async function killManager(
+  workspace: Workspace,
+  point: string,
+  then: Readonly<Record<string, string>>,
+): Promise<Outcome> {
   try {
-    const then = await scheduleDue(workspace);
     const killed = await workspace.run(MANAGER, { ...then, BATCHCTL_TEST_KILL: `${point}:1` });
     const platform = await workspace.platform();
     const marks: string[] = [];
@@ -33,7 +36,7 @@ async function killManager(point: string): Promise<Outcome> {
       return stdout.split('\n').filter(Boolean);
     };
     await until('the period runs', async () => (await lines()).length > 0);
-    const worked = await workspace.work(then);
+    const worked = await workInside(workspace, 2, then);
     await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')));
     next.child.kill('SIGTERM');
     const jobs = (await lines()).map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
@@ -52,10 +55,14 @@ const events = ({ stderr }: Ended, event: string): number =>
 
 describe('kill -9 of a manager', () => {
   let outcomes: readonly Promise<Outcome>[] = [];
-  before(() => {
+  before(async () => {
+    const workspaces = KEEPER_POINTS.map(() => new Workspace());
+    for (const workspace of workspaces) await scheduleDue(workspace);
+    // The same for all: then what isn't killed can run in this process.
+    const then = isDue();
     outcomes = inBackground(
       2,
-      KEEPER_POINTS.map((point) => () => killManager(point)),
+      workspaces.map((workspace, index) => () => killManager(workspace, KEEPER_POINTS[index] ?? '', then)),
     );
   });
 

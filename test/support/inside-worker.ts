@@ -1,7 +1,10 @@
-import type { Platform } from '../../src/ports/platform.ts';
+import { exitOf } from '../../src/cli/report-error.ts';
+import { messageOf } from '../../src/errors.ts';
+import { randomId } from '../../src/lib/id.ts';
+import type { CommandSettings, Platform } from '../../src/ports/platform.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
-import type { Workspace } from './workspace.ts';
+import type { Ended, Workspace } from './workspace.ts';
 
 /** A worker in this process. */
 interface InsideWorker {
@@ -30,7 +33,10 @@ export function workHere(platform: Platform, slots: number, more: Partial<Option
 export function startInside(
   workspace: Workspace,
   platform: Platform,
-  { slots, ...options }: { readonly slots: number; readonly untilEmpty: boolean; readonly graceMs?: number },
+  {
+    slots,
+    ...options
+  }: Pick<Options, 'untilEmpty' | 'graceMs'> & Partial<Pick<Options, 'say'>> & { readonly slots: number },
 ): InsideWorker {
   const [drain, stop] = [new AbortController(), new AbortController()];
   const done = workHere(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
@@ -41,4 +47,35 @@ export function startInside(
   };
   workspace.atEnd(end(stop));
   return { done, drain: end(drain), stop: end(stop) };
+}
+
+/**
+ * A worker that leaves once there is nothing left to do, as `Workspace.work`, in this process: without a start, for a fifth
+ * of the CPU time. Its commands have the workspace as their home directory, as those of a process have. Where that can't be,
+ * it is a process.
+ */
+export async function workInside(
+  workspace: Workspace,
+  slots = 2,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ended> {
+  const ended = await workspace.inside(env, async () => {
+    const own = await workspace.platform(`w-inside-${randomId(8)}`);
+    const commandSettings = (group: string): CommandSettings => {
+      const { env: given = {}, secrets = {} } = own.commandSettings?.(group) ?? {};
+      return { env: { HOME: workspace.dir, ...given }, secrets };
+    };
+    const said: string[] = [];
+    const say = (line: string): void => void said.push(line);
+    const worker = startInside(workspace, { ...own, commandSettings }, { slots, untilEmpty: true, say });
+    const code = await worker.done.then(
+      () => 0,
+      (error: unknown) => {
+        said.push(messageOf(error));
+        return exitOf(error);
+      },
+    );
+    return { code, signal: null, stdout: '', stderr: said.join('\n') };
+  });
+  return ended ?? workspace.work(env, '--slots', String(slots));
 }

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
+import { workInside } from './inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
 import { movedClock } from './moved-clock.ts';
 import { type Ended, LEASE, type Workspace } from './workspace.ts';
@@ -15,20 +16,41 @@ export interface Finished {
   readonly ran: readonly string[];
 }
 
-/** Kills a worker (of one slot, so that one task runs at a time) at a point's nth passing, and lets another finish. */
-export async function killThenFinish(make: MakeWorkspace, job: unknown, kill: string): Promise<Finished> {
+/** A worker that was killed while it worked on a job of its own workspace. */
+export interface KilledWorker {
+  readonly workspace: Workspace;
+  readonly job: string;
+  readonly killed: Ended;
+}
+
+/** Kills a worker (of one slot, so that one task runs at a time) at a point's nth passing. */
+export async function killWorker(make: MakeWorkspace, file: unknown, kill: string): Promise<KilledWorker> {
   const workspace = await make();
   try {
-    workspace.write('job.json', job);
-    const id = await workspace.submit();
-    const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1');
+    workspace.write('job.json', file);
+    const job = await workspace.submit();
+    return { workspace, job, killed: await workspace.work({ BATCHCTL_TEST_KILL: kill }, '--slots', '1') };
+  } catch (error) {
+    await workspace.remove();
+    throw error;
+  }
+}
+
+/** Lets another worker finish the job. */
+export async function finishAfter({ workspace, job, killed }: KilledWorker): Promise<Finished> {
+  try {
     // Long leases have expired when the next one starts; short ones it waits for.
     const later = workspace.lease > LEASE ? { BATCHCTL_TEST_AHEAD_SECONDS: String(2 * workspace.lease) } : {};
-    const finished = await workspace.work(later, '--slots', '1');
-    return { killed, finished, facts: await factsOf(await workspace.platform(), id), ran: workspace.lines('ran') };
+    const finished = await workInside(workspace, 1, later);
+    return { killed, finished, facts: await factsOf(await workspace.platform(), job), ran: workspace.lines('ran') };
   } finally {
     await workspace.remove();
   }
+}
+
+/** Kills a worker at a point, and lets another finish. */
+export async function killThenFinish(make: MakeWorkspace, file: unknown, kill: string): Promise<Finished> {
+  return finishAfter(await killWorker(make, file, kill));
 }
 
 export const SUBMIT = ['submit', 'job.json', '--json', '--run-key', 'month-2026-11'] as const;
@@ -60,7 +82,7 @@ export async function killThenSubmit(make: MakeWorkspace, point: string, submits
     writeSubmission(workspace);
     const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
     const again = submitsAgain ? await workspace.run(SUBMIT) : null;
-    const worked = await workspace.work();
+    const worked = await workInside(workspace);
     const third = await workspace.run(SUBMIT);
     const { job } = answerOf(third);
     return { killed, again, worked, third, facts: await factsOf(await workspace.platform(), job) };
@@ -92,7 +114,10 @@ export const KEEPER_POINTS: readonly string[] = [
 
 const ADD = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'Europe/London'];
 
-/** Makes a schedule, and answers the environment of processes for which the period 2026-11 has been due for ten seconds. */
+/** The environment of processes for which the period 2026-11 of `schedule` has been due for ten seconds. */
+export const isDue = (): Readonly<Record<string, string>> => movedClock('2026-11-30T18:00:10Z');
+
+/** Makes a schedule, and answers the environment of processes for which it is due. */
 export async function scheduleDue(workspace: Workspace): Promise<Readonly<Record<string, string>>> {
   writeSubmission(workspace);
   const added = await workspace.run(ADD, movedClock('2026-11-29T12:00:00Z'));
@@ -100,5 +125,5 @@ export async function scheduleDue(workspace: Workspace): Promise<Readonly<Record
   // Neither the job file nor its files are needed any more.
   workspace.write('job.json', 'gone');
   workspace.write('rates.csv', 'altered');
-  return movedClock('2026-11-30T18:00:10Z');
+  return isDue();
 }

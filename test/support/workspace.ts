@@ -136,11 +136,22 @@ export class Workspace {
     const isScale = verb === 'scale' && !isPlain;
     const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
-    const own = { ...this.#environment(args), ...env };
     // The path is for the workers that it starts.
-    const ofCommand = { PATH: process.env.PATH ?? '', ...own };
-    const ended = await withEnvironment(own, () => runCli(args, { cwd: this.dir, env: ofCommand }));
+    const ofCommand = { PATH: process.env.PATH ?? '', ...this.#environment(args), ...env };
+    const ended = await withEnvironment({ ...this.#environment(args), ...env }, () =>
+      runCli(args, { cwd: this.dir, env: ofCommand }),
+    );
     return ended === null ? this.start(args, env).ended : { ...ended, signal: null };
+  }
+
+  /**
+   * Does in this process what a command here would do. Answers null where it can't: another command runs here that has
+   * another environment, or on AWS.
+   */
+  async inside<T>(env: Environment, act: () => Promise<T>): Promise<T | null> {
+    const isPlain = Object.keys(this.environmentOf([])).length === 0;
+    if (!isPlain || needsProcess(env) || process.env.BATCHCTL_TEST_BIN !== undefined) return null;
+    return withEnvironment({ ...this.#environment([]), ...env }, act);
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */

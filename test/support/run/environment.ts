@@ -40,12 +40,18 @@ export async function withEnvironment<T>(
   given = wanted;
   givenAhead = ahead;
   if (ahead !== '0') Date.now = () => trueNow() + 1_000 * Number(ahead);
+  // For threads that the command starts.
+  if (ahead === '0') delete process.env[AHEAD];
+  else process.env[AHEAD] = ahead;
   running += 1;
   try {
     return await command();
   } finally {
     running -= 1;
-    if (running === 0) Date.now = trueNow;
+    if (running === 0) {
+      Date.now = trueNow;
+      delete process.env[AHEAD];
+    }
   }
 }
 
