@@ -7,7 +7,7 @@ import { BucketResource } from '../../src/infra/bucket.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { forSuite } from '../support/fixture.ts';
-import { startMoto } from '../support/servers/moto.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
 import { startTlsFront } from '../support/servers/proxies.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -16,7 +16,7 @@ const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:Get
 const LACK = 'requests without TLS are accepted';
 
 describe('a bucket reached by TLS', () => {
-  const moto = forSuite(() => startMoto());
+  const moto = forSuite(() => sharedMoto());
   const front = forSuite(() => startTlsFront(moto.url));
   let s3: S3Client;
   let clients: AwsClients;

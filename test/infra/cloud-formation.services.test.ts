@@ -76,7 +76,7 @@ describe('a stack that CloudFormation creates from the template', () => {
 
   before(async () => {
     signWithAnyKeys();
-    cloud = await startCloud();
+    cloud = await startCloud({ sqs: 'own' });
     const { account } = cloud;
     clients = new AwsClients({ region: 'us-east-1', endpoints: endpoints(), profile: null, account });
     const iam = await clients.iam();

@@ -7,7 +7,7 @@ import { FAILING, LARGE } from '../support/crash-jobs.ts';
 import { type Recorder, startRecorder } from '../support/grid/front.ts';
 import { allows, type Call, callsOf, idleGrants } from '../support/iam.ts';
 import { misread } from '../support/iam-reference.ts';
-import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { type Moto, startMoto } from '../support/servers/moto.ts';
 import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { until } from '../support/until.ts';
@@ -20,7 +20,6 @@ const KEY = `arn:aws:kms:us-east-1:${ACCOUNT}:key/11111111-2222-3333-4444-555555
 
 describe('infra policies', () => {
   let moto: Moto;
-  let fauxqs: Fauxqs;
   let simpledb: SimpleDbServer;
   let recorders: Recorder[];
   let workspace: AwsWorkspace;
@@ -32,7 +31,7 @@ describe('infra policies', () => {
 
   before(async () => {
     moto = await startMoto();
-    fauxqs = await startFauxqs();
+    const fauxqs = await sharedFauxqs();
     simpledb = await startSimpleDb();
     recorders = await Promise.all([moto, fauxqs, simpledb].map(({ url }) => startRecorder(url)));
     const [s3, sqs, sdb] = recorders;
@@ -102,7 +101,7 @@ describe('infra policies', () => {
   after(async () => {
     await workspace?.remove();
     await Promise.all((recorders ?? []).map((recorder) => recorder.close()));
-    await Promise.all([moto?.stop(), fauxqs?.stop(), simpledb?.close()]);
+    await Promise.all([moto?.stop(), simpledb?.close()]);
   });
 
   for (const role of ROLES) {

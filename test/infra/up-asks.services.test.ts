@@ -3,22 +3,16 @@ import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
-import { forEachTest } from '../support/fixture.ts';
-import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('infra up at a terminal', () => {
-  let moto: Moto;
-  let fauxqs: Fauxqs;
+  const moto = forSuite(() => sharedMoto());
+  const fauxqs = forSuite(() => sharedFauxqs());
   const here = forEachTest(() => new Workspace());
-
-  before(async () => {
-    signWithAnyKeys();
-    moto = await startMoto();
-    fauxqs = await startFauxqs();
-  });
-  after(() => Promise.all([moto?.stop(), fauxqs?.stop()]));
+  before(signWithAnyKeys);
 
   /** A profile whose existing bucket belongs to someone else. */
   async function configure(): Promise<string> {

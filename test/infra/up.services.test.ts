@@ -22,9 +22,10 @@ import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { CREDENTIALS, KEYS } from '../support/aws-keys.ts';
 import { ACCOUNT } from '../support/aws-workspace.ts';
+import { forSuite } from '../support/fixture.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
-import { type Fauxqs, startFauxqs } from '../support/servers/fauxqs.ts';
-import { type Moto, startMoto } from '../support/servers/moto.ts';
+import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { sharedMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -52,8 +53,8 @@ interface Line {
 }
 
 describe('infra up of the data part', () => {
-  let moto: Moto;
-  let fauxqs: Fauxqs;
+  const moto = forSuite(() => sharedMoto());
+  const fauxqs = forSuite(() => sharedFauxqs());
   let toS3: FaultProxy;
   let toSqs: FaultProxy;
   let s3: S3Client;
@@ -63,8 +64,6 @@ describe('infra up of the data part', () => {
 
   before(async () => {
     process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-    moto = await startMoto();
-    fauxqs = await startFauxqs();
     [toS3, toSqs] = await Promise.all([FaultProxy.start(moto.url), FaultProxy.start(fauxqs.url)]);
     const client = { region: 'us-east-1', credentials: CREDENTIALS };
     s3 = new S3Client({ ...client, endpoint: moto.url, forcePathStyle: true });
@@ -74,7 +73,6 @@ describe('infra up of the data part', () => {
     s3?.destroy();
     sqs?.destroy();
     await Promise.all([toS3?.close(), toSqs?.close()]);
-    await Promise.all([moto?.stop(), fauxqs?.stop()]);
   });
   beforeEach(() => {
     here = new Here();

@@ -5,11 +5,11 @@ import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import type { DirectUploads } from '../../../src/ports/object-store.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { startFauxqs } from '../../support/servers/fauxqs.ts';
+import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { clientsOf, makeBucket } from './s3-bench.ts';
 
 describe('uploads to S3 by signed URLs', () => {
-  const server = forSuite(startFauxqs);
+  const server = forSuite(() => sharedFauxqs());
   let direct: DirectUploads;
 
   before(async () => {

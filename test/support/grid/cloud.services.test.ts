@@ -25,7 +25,7 @@ import { until } from '../until.ts';
 import { openAccount } from './emulated-account.ts';
 
 describe('the emulated cloud', () => {
-  const account = forSuite(() => openAccount({ profileDelay: 400, pace: { notice: 20 } }));
+  const account = forSuite(() => openAccount({ sqs: 'own', profileDelay: 400, pace: { notice: 20 } }));
   const work = { LaunchTemplateName: 'work' };
 
   const name = async (asked: Promise<unknown>): Promise<string> => (await rejection(asked)).name;

@@ -1,5 +1,5 @@
 import { installed } from '../run/lacking.ts';
-import { startFauxqs } from '../servers/fauxqs.ts';
+import { type Fauxqs, sharedFauxqs, startFauxqs } from '../servers/fauxqs.ts';
 import { sharedForks } from '../servers/forks.ts';
 import { startMotoScript } from '../servers/moto.ts';
 import type { Cut, CutKind, Match } from './faults.ts';
@@ -11,8 +11,11 @@ import type { Pace } from './scaling/engine.ts';
 import { Scaling } from './scaling/scaling.ts';
 
 export interface CloudOptions {
-  /** Who answers for SQS: fauxqs, right about leases and volume (unless given), or moto. */
-  readonly sqs?: 'fauxqs' | 'moto';
+  /**
+   * Who answers for SQS: the run's fauxqs, right about leases and volume (unless given), one of this account alone, for those
+   * who count all its queues or name them as others do, or moto.
+   */
+  readonly sqs?: 'shared' | 'own' | 'moto';
   /** How fast things go; a hook's timeouts take real seconds unless given. */
   readonly pace?: Partial<Pace>;
   /** Milliseconds during which EC2 doesn't know a new instance profile. */
@@ -59,7 +62,7 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
   const aws = installed('awscli');
   const [moto, sqs] = await Promise.all([
     startMotoScript('moto-grid.py'),
-    options.sqs === 'moto' ? null : startFauxqs(),
+    queuesOf(options.sqs),
     // For the instances' boots. Of another than Debian's the Python isn't known: that is loaded each time.
     aws === '/usr/bin/aws' ? sharedForks('aws-forks', '/usr/bin/python3') : null,
   ]);
@@ -123,4 +126,10 @@ export async function startCloud(options: CloudOptions = {}): Promise<Cloud> {
       await Promise.all([moto.stop(), sqs?.stop()]);
     },
   };
+}
+
+async function queuesOf(which: CloudOptions['sqs'] = 'shared'): Promise<Pick<Fauxqs, 'url' | 'stop'> | null> {
+  if (which === 'moto') return null;
+  if (which === 'own') return startFauxqs();
+  return { ...(await sharedFauxqs()), stop: async () => undefined };
 }

@@ -53,7 +53,11 @@ export class GridWorld extends Workspace {
     instance?: SupervisorOptions['instance'],
   ): Promise<GridWorld> {
     // A hook's second lasts 20 ms: what ends without its worker's word is gone soon.
-    const cloud = await startCloud({ facts: true, pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 } });
+    const cloud = await startCloud({
+      sqs: 'own',
+      facts: true,
+      pace: { second: 20, boot: 50, wait: 20, end: 50, notice: 100 },
+    });
     const supervisor = new Supervisor({
       ...{ cloud, ...(instance && { instance }) },
       env: {

@@ -51,13 +51,13 @@ export async function leftovers(cloud: Cloud): Promise<readonly string[]> {
 
 /** The same, of which the name, or tag, is a stack's. */
 export async function remainsOf(stack: string, others: Others): Promise<readonly string[]> {
-  return (await holdings(others)).filter((text) => text.includes(` ${stack}`)).sort();
+  return (await holdings(others, stack)).filter((text) => text.includes(` ${stack}`)).sort();
 }
 
-/** Each as its kind and name; those that have no name, by their stack. */
-async function holdings({ s3, sqs, iam, ec2, scaling }: Others): Promise<readonly string[]> {
+/** Each as its kind and name; those that have no name, by their stack. SQS lists a thousand queues: here those whose names begin so. */
+async function holdings({ s3, sqs, iam, ec2, scaling }: Others, queues?: string): Promise<readonly string[]> {
   const { Buckets = [] } = await s3.send(new ListBucketsCommand({}));
-  const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({}));
+  const { QueueUrls = [] } = await sqs.send(new ListQueuesCommand({ QueueNamePrefix: queues }));
   const { Roles = [] } = await iam.send(new ListRolesCommand({}));
   const { InstanceProfiles = [] } = await iam.send(new ListInstanceProfilesCommand({}));
   const { AutoScalingGroups = [] } = await scaling.send(new DescribeAutoScalingGroupsCommand({}));

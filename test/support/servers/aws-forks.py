@@ -36,7 +36,7 @@ botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
 # This loads what commands have in common. To run one here would start threads, which a fork lacks.
 loader = awscli.clidriver.create_clidriver().session.get_component("data_loader")
 for kind in ("service-2", "paginators-1", "waiters-2", "endpoint-rule-set-1"):
-    for service in {"autoscaling", "s3"}.intersection(loader.list_available_services(kind)):
+    for service in {"autoscaling", "s3", "sdb"}.intersection(loader.list_available_services(kind)):
         loader.load_service_model(service, kind)
 for name in ("endpoints", "partitions"):
     loader.load_data(name)

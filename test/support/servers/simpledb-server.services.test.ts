@@ -1,28 +1,32 @@
 // Protects: the SimpleDB test server follows Amazon's rules, so that tests of that ledger can be trusted.
 import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { QueryError } from '../grid/query.ts';
 import { installed } from '../run/lacking.ts';
+import { sharedForks } from './forks.ts';
 import { SdbDomains } from './simpledb-domains.ts';
 import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
 
 const run = promisify(execFile);
+const AWS = join(import.meta.dirname, '../boot/bin/aws');
 
-/** The test server, asked by a client that we did not write: `aws sdb`. It starts slowly, so one test asks much. */
+/** The test server, asked by a client that we did not write: `aws sdb`. */
 describe('the SimpleDB test server, asked by the aws command line', () => {
   let server: SimpleDbServer;
-  let command: string;
   before(async () => {
-    command = installed('awscli');
+    // Loaded once. Of another than Debian's the Python isn't known: that is loaded for each command.
+    if (installed('awscli') === '/usr/bin/aws') await sharedForks('aws-forks', '/usr/bin/python3');
     server = await startSimpleDb();
   });
   after(() => server?.close());
 
   const aws = async (secret: string, ...words: readonly string[]): Promise<unknown> => {
-    const { stdout } = await run(command, ['sdb', ...words, '--endpoint-url', server.url, '--output', 'json'], {
+    const { stdout } = await run(AWS, ['sdb', ...words, '--endpoint-url', server.url, '--output', 'json'], {
       env: {
         PATH: process.env.PATH ?? '',
+        BATCHCTL_TEST_RUN: process.env.BATCHCTL_TEST_RUN ?? '',
         HOME: '/nonexistent',
         AWS_ACCESS_KEY_ID: SDB_KEY,
         AWS_SECRET_ACCESS_KEY: secret,
