@@ -1,7 +1,7 @@
 // Protects: failed tasks can be retried or skipped, and workers drained, on the dashboard.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+import { bringRates, gate, layClaimsJob, layGates, openGate } from '../support/manager/dashboard-jobs.ts';
 import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
 
 interface Standing {
@@ -74,10 +74,11 @@ describe('fixing failed tasks on the dashboard', () => {
 
   it('drains a worker, which finishes its task and exits', async () => {
     const { workspace } = suite.server;
+    layGates(workspace, 'end');
     workspace.write('job.json', {
       name: 'long',
       input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'one', run: 'until [ -e "$HOME/end" ]; do sleep 0.02; done' }],
+      steps: [{ name: 'one', run: gate('end') }],
     });
     job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '1', '--quiet']);
@@ -89,7 +90,7 @@ describe('fixing failed tasks on the dashboard', () => {
     await closeDialog(page);
     await page.locator('.mark', { hasText: 'draining' }).waitFor();
     expect(worker.child.exitCode, 'it is there while its task runs').to.equal(null);
-    workspace.write('end', '');
+    openGate(workspace, 'end');
     expect((await worker.ended).code).to.equal(0);
     expect((await standing()).steps[0]).to.include({ done: 1, failed: 0 });
     expect(heard.lines).to.deep.equal([]);

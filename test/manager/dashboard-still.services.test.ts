@@ -1,21 +1,25 @@
 // Protects: focus, scroll position and requests on the dashboard survive updates of the page.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { gate, layGates, openGate } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
+
+const TASKS = Array.from({ length: 12 }, (_, at) => at + 1);
 
 describe('the dashboard while its data changes', () => {
   let job = '';
   const suite = new DashboardSuite({
     each: true,
     arrange: async ({ workspace }) => {
+      layGates(workspace, ...TASKS.map((n) => `go-${n}`));
       workspace.write('job.json', {
         name: 'drip',
-        input: { split: { by: 'range', from: 1, to: 12 } },
+        input: { split: { by: 'range', from: 1, to: TASKS.length } },
         steps: [
           {
             ...{ name: 'one', attempts: 1 },
-            run: 'read n; until [ -e "$HOME/go-$n" ]; do sleep 0.02; done; [ "$n" -gt 6 ] || { echo "no rate" >&2; exit 3; }',
+            run: `read n; ${gate('go-$n')}; [ "$n" -gt 6 ] || { echo "no rate" >&2; exit 3; }`,
           },
         ],
       });
@@ -25,7 +29,7 @@ describe('the dashboard while its data changes', () => {
   });
   /** Lets these tasks end; those up to 6 fail. */
   const end = (...tasks: readonly number[]): void => {
-    for (const task of tasks) suite.server.workspace.write(`go-${task}`, '');
+    for (const task of tasks) openGate(suite.server.workspace, `go-${task}`);
   };
   const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.textContent');
 

@@ -1,11 +1,32 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync, renameSync } from 'node:fs';
 import type { Workspace } from '../workspace.ts';
 
-/** Makes a task wait until this file exists. */
-const gate = (name: string): string => `until [ -e "$HOME/${name}" ]; do sleep 0.02; done`;
+/** Lays gates, closed, in the workspace: tasks wait at them (`gate`) until `openGate`. */
+export function layGates(workspace: Workspace, ...names: readonly string[]): void {
+  execFileSync(
+    'mkfifo',
+    names.map((name) => workspace.path(name)),
+  );
+}
+
+/** A command that waits at a gate. Opening a pipe that nobody writes to blocks, and a task that waits uses no CPU. */
+export const gate = (name: string): string => `: <"$HOME/${name}"`;
+
+/** Lets those who wait at a gate go on, and those who come later pass; unless named, the second half of the claims job. */
+export function openGate(workspace: Workspace, name = SECOND_HALF): void {
+  const path = workspace.path(name);
+  const writer = openSync(path, constants.O_RDWR);
+  workspace.write(`${name}.open`, '');
+  renameSync(workspace.path(`${name}.open`), path);
+  closeSync(writer);
+}
+
+const SECOND_HALF = 'second-half';
 
 const SCRIPT = `read n
 echo "row $n: read" >&2
-[ "$n" -le 20 ] || { ${gate('second-half')}; }
+[ "$n" -le 20 ] || ${gate(SECOND_HALF)}
 case $n in
   7|11|15) [ -e "$HOME/rates" ] || { echo "row $n: no rate for EUR" >&2; exit 3; };;
   4) echo "row $n: amount unreadable: 1.2.3" >&2; exit 65;;
@@ -16,6 +37,7 @@ echo $n
 
 /** Forty claims. Three fail until `bringRates`, one can't be read, and the second half waits for `openGate`. */
 export function layClaimsJob(workspace: Workspace): void {
+  layGates(workspace, SECOND_HALF);
   workspace.write('job.json', {
     name: 'claims',
     files: ['price.sh'],
@@ -31,6 +53,3 @@ export function layClaimsJob(workspace: Workspace): void {
 
 /** Makes the rates available from now on. */
 export const bringRates = (workspace: Workspace): void => workspace.write('rates', '');
-
-/** Lets the second half run. */
-export const openGate = (workspace: Workspace): void => workspace.write('second-half', '');
