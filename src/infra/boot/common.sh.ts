@@ -66,7 +66,8 @@ install_packages() {
 find_node() {
   local each
   for each in /usr/bin/node-22 /usr/bin/node-24 "$(command -v node || true)"; do
-    if [[ -x $each ]] && "$each" -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)'; then
+    if [[ -x $each && $("$each" --version) =~ ^v([0-9]+)[.]([0-9]+) ]] &&
+      ((BASH_REMATCH[1] > 20 || (BASH_REMATCH[1] == 20 && BASH_REMATCH[2] >= 19))); then
       echo "$each"
       return 0
     fi
@@ -111,18 +112,18 @@ fetch_file() {
 fetch_program() {
   PROGRAM=$ROOT/opt/batchctl/\${RELEASE:0:12}
   if [[ -e $PROGRAM/package.json ]]; then return 0; fi
-  local archive=$STATE/bundle.tar.gz found
-  fetch "releases/$RELEASE.tar.gz" "$archive"
-  found=$(gzip -dc "$archive" | sha256sum | cut -d' ' -f1) || true
+  local archive=$STATE/bundle.tar found
+  fetch "releases/$RELEASE.tar.gz" "$archive.gz"
+  found=$(gzip -dc "$archive.gz" | tee "$archive" | sha256sum | cut -d' ' -f1) || true
   if [[ $found != "$RELEASE" ]]; then
     say "the bundle $RELEASE has the checksum $found: it is not used"
     return 1
   fi
   rm -rf "$PROGRAM.part" "$PROGRAM"
   mkdir -p "$PROGRAM.part"
-  tar -xzf "$archive" -C "$PROGRAM.part" --no-same-owner
+  tar -xf "$archive" -C "$PROGRAM.part" --no-same-owner
   mv -T "$PROGRAM.part" "$PROGRAM"
-  rm -f "$archive"
+  rm -f "$archive" "$archive.gz"
 }
 
 # Ends this instance when its program can't run: a unit of its own, which comes when the other has failed for good.
