@@ -1,0 +1,56 @@
+// needed-packages.mjs LISTS PACKAGE...: leaves in apt's lists what these packages may need, and Debian's essential ones. Each run
+// of apt looks at all packages that its lists have: at Debian's 70,000 for two seconds.
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+const [lists = '', ...wanted] = process.argv.slice(2);
+const files = readdirSync(lists).filter((name) => name.endsWith('_Packages'));
+/** What each file says, a package's fields each. */
+const described = new Map(files.map((name) => [name, readFileSync(join(lists, name), 'latin1').split('\n\n')]));
+
+/** Of each package, and of each name that packages provide: what has the name. */
+const named = new Map();
+for (const fields of [...described.values()].flat()) {
+  const own = fieldOf(fields, 'Package');
+  if (fieldOf(fields, 'Essential') === 'yes') wanted.push(own);
+  for (const name of [own, ...namesIn(fieldOf(fields, 'Provides'))]) {
+    const known = named.get(name);
+    if (known === undefined) named.set(name, [fields]);
+    else known.push(fields);
+  }
+}
+
+/** All alternatives: which one apt takes is its own business. */
+const needed = new Set();
+const looked = new Set();
+for (const name of wanted) {
+  if (looked.has(name)) continue;
+  looked.add(name);
+  for (const fields of named.get(name) ?? []) {
+    if (needed.has(fields)) continue;
+    needed.add(fields);
+    for (const field of ['Depends', 'Pre-Depends']) wanted.push(...namesIn(fieldOf(fields, field)));
+  }
+}
+for (const [name, all] of described) {
+  writeFileSync(
+    join(lists, name),
+    all
+      .filter((fields) => needed.has(fields))
+      .map((fields) => `${fields}\n\n`)
+      .join(''),
+    'latin1',
+  );
+}
+
+function namesIn(relations) {
+  return relations.split(/[,|]/).flatMap((each) => /^\s*([^\s:(]+)/.exec(each)?.[1] ?? []);
+}
+
+function fieldOf(fields, name) {
+  const label = `${name}: `;
+  const at = fields.startsWith(label) ? 0 : fields.indexOf(`\n${label}`) + 1;
+  if (at === 0 && !fields.startsWith(label)) return '';
+  const end = fields.indexOf('\n', at);
+  return fields.slice(at + label.length, end < 0 ? undefined : end);
+}
