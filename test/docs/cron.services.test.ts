@@ -40,7 +40,7 @@ describe('the lines of docs/cron.md with the real program', () => {
     jobOf(`: >${scripts.path('begun')}; while ! [ -e ${scripts.path('go')} ]; do sleep 0.05; done; cat`);
   const fireEvening = (env: Readonly<Record<string, string>> = {}) => scripts.fire(evening, { at: LAST_EVENING, env });
   const fireMorning = () => scripts.fire(morning, { at: NEXT_MORNING });
-  const oneJob = () => scripts.jobs().map(({ runKey, state }) => `${runKey} ${state}`);
+  const oneJob = async () => (await scripts.jobs()).map(({ runKey, state }) => `${runKey} ${state}`);
 
   it('print nothing for a month that went well, and leave its result, report and log', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
@@ -53,14 +53,14 @@ describe('the lines of docs/cron.md with the real program', () => {
     expect(await fireMorning(), 'again').to.deep.equal(SILENT);
     renameSync(scripts.path('in/claims-2026-11.csv'), scripts.path('in/archived.csv'));
     expect(await fireMorning(), 'the input was moved away').to.deep.equal(SILENT);
-    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     expect(readdirSync(scripts.path('log'))).to.deep.equal(['claims-2026-11.log']);
   });
 
   it('make one job of two firings at the same second, and neither complains', async () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await Promise.all([fireEvening(), fireEvening()])).to.deep.equal([SILENT, SILENT]);
-    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
   });
 
@@ -80,7 +80,7 @@ describe('the lines of docs/cron.md with the real program', () => {
     expect(looked.mail).to.contain('fix: ');
     scripts.write('go', '');
     expect(await scripts.fire(reboot, { at: NEXT_MORNING })).to.deep.equal(SILENT);
-    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(
       'id,region,amount\n1,EU,2.50\nid,region,amount\n2,US,3.10\nid,region,amount\n3,EU,4.00\n',
     );
@@ -108,7 +108,7 @@ describe('the lines of docs/cron.md with the real program', () => {
     expect(mail).to.match(/^claims 2026-11 on \S+: its input had not come after 1s \(exit 4\)$/m);
     expect(mail).to.contain('in/claims-2026-11.csv matches nothing');
     expect(mail).to.contain(`cd ${scripts.path()}\n./run-period.sh claims.yaml 2026-11\n`);
-    expect(scripts.jobs()).to.deep.equal([]);
+    expect(await scripts.jobs()).to.deep.equal([]);
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING }), 'as the mail says').to.deep.equal(SILENT);
   });
@@ -128,7 +128,7 @@ describe('the lines of docs/cron.md with the real program', () => {
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
     expect(await fireMorning(), 'the mended program is the job’s own').to.deep.equal(SILENT);
-    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
   });
 
   it('mail a rejection if the input changed after the month ran', async () => {
@@ -149,12 +149,12 @@ describe('the lines of docs/cron.md with the real program', () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     const firing = scripts.start(evening, { at: LAST_EVENING });
     await until('a task runs', () => existsSync(scripts.path('begun')));
-    scripts.batchctl('pause', 'key:claims-2026-11');
+    await scripts.batchctl('pause', 'key:claims-2026-11');
     scripts.write('go', '');
     const { code, mail } = await firing.ended;
     expect(code).to.equal(7);
     expect(mail).to.contain('the job is paused (exit 7)').and.contain('batchctl resume key:claims-2026-11');
-    scripts.batchctl('resume', 'key:claims-2026-11');
+    await scripts.batchctl('resume', 'key:claims-2026-11');
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
   });
 
@@ -162,7 +162,9 @@ describe('the lines of docs/cron.md with the real program', () => {
     scripts.write('claims.yaml', gated());
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     const firing = scripts.start(evening, { at: LAST_EVENING, env: { LIMIT: '1s' } });
-    await until('the time is over', () => scripts.batchctl('workers', '--json').includes('"state":"draining"'));
+    await until('the time is over', async () =>
+      (await scripts.batchctl('workers', '--json')).includes('"state":"draining"'),
+    );
     scripts.write('go', '');
     const { code, mail } = await firing.ended;
     expect(code).to.equal(6);
@@ -193,10 +195,10 @@ describe('the lines of docs/cron.md with the real program', () => {
     scripts.write('in/claims-2026-11.csv', CLAIMS);
     await scripts.fire(`${scripts.path('month-end.sh')} 2026-11`, { at: new Date() });
     expect(await scripts.fire(tidy, { at: new Date() })).to.deep.equal(SILENT);
-    expect(oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
+    expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
     await until('the job is old enough', async () => {
       expect(await scripts.fire(tidy, { at: new Date(), env: { KEEP: '1s' } })).to.deep.equal(SILENT);
-      return scripts.batchctl('status', 'key:claims-2026-11', '--json').includes('"prunedAt":"');
+      return (await scripts.batchctl('status', 'key:claims-2026-11', '--json')).includes('"prunedAt":"');
     });
     const { code, mail } = await scripts.fire(tidy, { at: LAST_EVENING });
     expect(code).to.equal(11);

@@ -41,7 +41,7 @@ describe('docs/schedules.md', () => {
       const again = await scripts.fire(tick, { at: new Date('2026-12-01T17:59:00Z') });
       const worked = await scripts.fire(worker, { at });
       for (const fired of [...both, again, worked]) expect(fired).to.deep.equal({ code: 0, mail: '' });
-      expect(scripts.jobs().map(({ runKey, state }) => `${runKey} ${state}`)).to.deep.equal([
+      expect((await scripts.jobs()).map(({ runKey, state }) => `${runKey} ${state}`)).to.deep.equal([
         'month-end@2026-11 succeeded',
       ]);
     } finally {

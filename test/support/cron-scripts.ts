@@ -3,7 +3,9 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cron } from 'croner';
+import { runCli } from '../cli/fake-io.ts';
 import { movedMachine } from './moved-clock.ts';
+import { withEnvironment } from './run/environment.ts';
 import { LEASE } from './workspace.ts';
 
 /** A crontab's lines, as cron reads them. */
@@ -169,19 +171,18 @@ export class CronScripts {
     return calls.flatMap((call) => /^run \S+ --period (\S+) /.exec(call)?.[1] ?? []);
   }
 
-  /** batchctl here, to its end; its stdout. Throws when it fails. */
-  batchctl(...args: readonly string[]): string {
-    return execFileSync(process.execPath, [BIN, ...args], {
-      cwd: this.path(),
-      env: { ...this.env(), ...LEASES },
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+  /** batchctl here, to its end, in this process, on the machine's clock; its stdout. Throws when it fails. */
+  async batchctl(...args: readonly string[]): Promise<string> {
+    // A process reads its zone once, and no answer in JSON depends on it.
+    const { TZ: _, ...env }: Readonly<Record<string, string>> = { ...this.env(), ...LEASES };
+    const ended = await withEnvironment(env, () => runCli(args, { cwd: this.path(), env }));
+    if (ended?.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended?.code}: ${ended?.stderr}`);
+    return ended.stdout;
   }
 
   /** The jobs there are, newest first. */
-  jobs(): readonly { readonly job: string; readonly runKey: string; readonly state: string }[] {
-    const lines = this.batchctl('jobs', '--json').split('\n').filter(Boolean);
+  async jobs(): Promise<readonly { readonly job: string; readonly runKey: string; readonly state: string }[]> {
+    const lines = (await this.batchctl('jobs', '--json')).split('\n').filter(Boolean);
     return lines.map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });
   }
 
