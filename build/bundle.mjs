@@ -1,5 +1,6 @@
 // Packs the built program together with the Node that runs this, for machines that have neither npm nor Node, and for
-// images (Dockerfile): batchctl-VERSION-linux-x64.tar.gz, here or in a given directory. `npm run build:bundle`
+// images (Dockerfile): batchctl-VERSION-linux-x64.tar.gz, here or in a given directory, compressed as much as asked (1 to 9).
+// `npm run build:bundle`
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -47,7 +48,7 @@ try {
     if (existsSync(license)) put(license, 'bin/node.LICENSE');
   writeFileSync(join(stage, name, 'batchctl'), LAUNCHER, { mode: 0o755 });
   // As releases for workers are packed: without times and owners, so that the same files make the same archive.
-  const { gzip } = await packFiles(stage, await expandPatterns(stage, [name]));
+  const { gzip } = await packFiles(stage, await expandPatterns(stage, [name]), Number(process.argv[3] ?? 6));
   writeFileSync(target, gzip);
   console.log(target);
 } finally {

@@ -31,8 +31,8 @@ export async function packCode(directory: string, patterns: readonly string[]): 
   return packFiles(directory, await expandPatterns(directory, patterns));
 }
 
-/** The same for files by name. */
-export async function packFiles(directory: string, names: readonly string[]): Promise<CodeArchive> {
+/** The same for files by name. `level`: how much to compress, from 1 to 9; 6 by default. */
+export async function packFiles(directory: string, names: readonly string[], level = 6): Promise<CodeArchive> {
   const archive = pack();
   let size = 0;
   for (const name of names) {
@@ -60,7 +60,7 @@ export async function packFiles(directory: string, names: readonly string[]): Pr
     sha256: createHash('sha256').update(tar).digest('hex'),
     files: names,
     get gzip() {
-      if ('tar' in bytes) bytes = { gzip: gzipSync(bytes.tar) };
+      if ('tar' in bytes) bytes = { gzip: gzipSync(bytes.tar, { level }) };
       return bytes.gzip;
     },
   };
