@@ -121,7 +121,7 @@ const usedOfSdk = {
   },
 };
 
-/** The names that a client exports, from its CommonJS form: to load every client takes two seconds of CPU. */
+/** The names that a client exports, from its CommonJS form: to load all clients takes 1.5 seconds of CPU. */
 function exportsOf(client) {
   const file = fileURLToPath(import.meta.resolve(client));
   const names = [...readFileSync(file, 'utf8').matchAll(/^exports[.](\w+) = /gm)].map(([, name]) => name);
