@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, readSync } from 'node:fs';
+import { closeSync, createReadStream, openSync, readSync } from 'node:fs';
 
 const CHUNK = 2 ** 20;
+/** Bytes that are read at once, which takes a tenth of the time that a stream takes to begin. */
+const BRIEF = 2 ** 18;
 
 /** `sha256:<hex>` of `length` bytes of a file (all by default) from `offset`. Throws the signal's reason on abort. */
 export async function fileChecksum(
@@ -10,7 +12,16 @@ export async function fileChecksum(
 ): Promise<string> {
   const hash = createHash('sha256');
   const { offset = 0, length, signal } = options;
-  if (length !== 0) {
+  if (length === 0) return `sha256:${hash.digest('hex')}`;
+  if (length !== undefined && length <= BRIEF) {
+    signal?.throwIfAborted();
+    const fd = openSync(path, 'r');
+    try {
+      hash.update(stretchOf(fd, { offset, length }));
+    } finally {
+      closeSync(fd);
+    }
+  } else {
     const range = {
       start: offset,
       highWaterMark: CHUNK,

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BatchctlError, hasCode, messageOf } from '../../../errors.ts';
 import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import { proofKey } from '../../../model/keys.ts';
@@ -223,7 +224,9 @@ interface FileLine {
   readonly whole: boolean;
 }
 
+/** Bytes read at once. That is quick: a stream's threads would take longer than most files. */
 const CHUNK = 1024 * 1024;
+const LEAST_CHUNK = 4_096;
 
 /** No line of an evidence file is nearly this long: reading stops at a longer one. */
 const LONGEST = 256 * 1024 * 1024;
@@ -235,27 +238,44 @@ async function* readLines(path: string, signal?: AbortSignal): AsyncGenerator<Fi
   let rest: Buffer[] = [];
   let length = 0;
   let number = 0;
+  for await (const bytes of readChunks(path, signal)) {
+    let from = 0;
+    for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
+      const end = bytes.subarray(from, at);
+      number += 1;
+      yield { number, bytes: rest.length === 0 ? end : Buffer.concat([...rest, end]), whole: true };
+      rest = [];
+      length = 0;
+      from = at + 1;
+    }
+    if (from < bytes.length) rest.push(bytes.subarray(from));
+    length += bytes.length - from;
+    if (length > LONGEST) break;
+  }
+  if (length > 0) yield { number: number + 1, bytes: Buffer.concat(rest), whole: false };
+}
+
+async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
+  let fd: number | null = null;
   try {
-    for await (const chunk of createReadStream(path, { highWaterMark: CHUNK, ...(signal && { signal }) })) {
-      const bytes = chunk as Buffer;
-      let from = 0;
-      for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, from)) {
-        const end = bytes.subarray(from, at);
-        number += 1;
-        yield { number, bytes: rest.length === 0 ? end : Buffer.concat([...rest, end]), whole: true };
-        rest = [];
-        length = 0;
-        from = at + 1;
-      }
-      if (from < bytes.length) rest.push(bytes.subarray(from));
-      length += bytes.length - from;
-      if (length > LONGEST) break;
+    fd = openSync(path, 'r');
+    const { size } = fstatSync(fd);
+    for (let done = 0; ; ) {
+      signal?.throwIfAborted();
+      const into = Buffer.allocUnsafe(Math.min(CHUNK, Math.max(LEAST_CHUNK, size - done)));
+      const got = readSync(fd, into, 0, into.length, null);
+      if (got === 0) return;
+      done += got;
+      yield into.subarray(0, got);
+      // A signal must reach the process.
+      if (done > CHUNK) await nextTurn();
     }
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) throw new BatchctlError('notFound', `there is no file ${path}`, { cause });
     if (hasCode(cause, 'EISDIR', 'EACCES', 'EPERM'))
       throw new BatchctlError('usage', `${path} is not a readable file`, { cause });
     throw cause;
+  } finally {
+    if (fd !== null) closeSync(fd);
   }
-  if (length > 0) yield { number: number + 1, bytes: Buffer.concat(rest), whole: false };
 }
