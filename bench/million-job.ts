@@ -238,6 +238,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   });
   const ctx: WorkerContext = {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
+    inherited: {},
     jobs: new JobCache(platform.store, 600_000),
     streaks: new Streaks(),
     denials: new Denials(),

@@ -144,6 +144,7 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
     leaseSeconds: options.leaseSeconds,
     deadline: run.startedAt + timeout,
     secrets: run.secrets,
+    inherited: ctx.inherited,
     groupEnv: ctx.platform.commandSettings?.(options.group).env ?? {},
   });
   const outputs = { stdout: [], file: [directory.outputFile], files: [directory.outputDirectory] }[step.output];

@@ -25,6 +25,8 @@ export interface WorkerContext {
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;
   readonly total: Resources;
+  /** Variables of this process that commands inherit. */
+  readonly inherited: Readonly<Record<string, string>>;
   /** Resolves when the event is in the ledger, by group commit, or queued while the ledger is unavailable. */
   readonly record: (event: AttemptEvent) => Promise<void>;
   /** Time from SIGTERM to SIGKILL for a command, milliseconds. */
@@ -81,4 +83,6 @@ export interface WorkerOptions {
   readonly passed?: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker. */
   readonly faults?: OwnFaults | null;
+  /** Of which commands inherit paths, user, language and time zone; by default this process's. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
 }

@@ -21,13 +21,18 @@ export const INHERITED = [
   'TMPDIR',
 ] as const;
 
-/** Read once: each access to process.env costs more than the rest of an environment. */
-const inherited: Readonly<Record<string, string>> = Object.fromEntries(
-  INHERITED.flatMap((name) => {
-    const value = process.env[name];
-    return value === undefined ? [] : [[name, value]];
-  }),
-);
+/**
+ * What commands inherit from a worker with this environment. Read once a worker: each access to process.env costs more
+ * than the rest of a command's environment.
+ */
+export function inheritedFrom(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    INHERITED.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
 
 export interface EnvironmentFacts {
   readonly worker: string;
@@ -36,6 +41,8 @@ export interface EnvironmentFacts {
   /** Milliseconds since the epoch. */
   readonly deadline: number;
   readonly secrets: Secrets;
+  /** Variables of the worker. */
+  readonly inherited: Readonly<Record<string, string>>;
   /** Variables that the profile sets for every command of the group. */
   readonly groupEnv: Readonly<Record<string, string>>;
 }
@@ -54,7 +61,7 @@ export function environmentOf(
   directory: SlotDirectory,
   facts: EnvironmentFacts,
 ): Readonly<Record<string, string>> {
-  const env: Record<string, string> = { ...inherited, ...homeOf(directory) };
+  const env: Record<string, string> = { ...facts.inherited, ...homeOf(directory) };
   for (const [name, value] of Object.entries(paramsOf(task, staged))) {
     env[`BATCHCTL_PARAM_${name.toUpperCase().replaceAll('-', '_')}`] = value;
   }

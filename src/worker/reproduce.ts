@@ -130,7 +130,7 @@ function commandIn(
   const { job, step, task: n, round } = task.message;
   const { leaseSeconds } = platform;
   const groupEnv = platform.commandSettings?.(task.step.group).env ?? {};
-  const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {}, groupEnv };
+  const facts = { worker: '', attempt: '', leaseSeconds, deadline: 0, secrets: {}, inherited: {}, groupEnv };
   const all = environmentOf(task, staged, slot, facts);
   const [env, places]: [Record<string, string>, Record<string, string>] = [{}, {}];
   const paths = new Map([slot.stdin, slot.counters, slot.outputFile].map((path) => [path, basename(path)]));

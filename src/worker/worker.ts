@@ -14,6 +14,7 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
+import { inheritedFrom } from './environment.ts';
 import { Heartbeat, type Order } from './heartbeat.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
@@ -101,6 +102,7 @@ class Worker {
     const hasCommandUser = (executor.owner?.(0) ?? null) !== null;
     this.#ctx = {
       ...{ platform, worker: options.worker, scratch, total: options.total, log: this.#log },
+      inherited: inheritedFrom(options.env ?? process.env),
       jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
       executor,
       secrets: new SecretReader({

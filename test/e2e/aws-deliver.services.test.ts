@@ -20,7 +20,7 @@ describe('deliver on AWS', () => {
   const s3 = forSuite(() => sharedMoto());
   const proxy = forSuite(() => FaultProxy.start(s3.url));
   const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url }));
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url, worksHere: true }));
 
   const submit = (to: string, ...flags: readonly string[]): Promise<string> => {
     workspace.write('job.json', { ...JOB, deliver: { to } });

@@ -19,7 +19,7 @@ const jobOf = (items: number, steps: unknown = [STEP]) => ({
 describe('fetch -o s3://', () => {
   const s3 = forSuite(() => sharedMoto());
   const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, worksHere: true }));
   let bucket: RawBucket;
 
   beforeEach(async () => {

@@ -23,7 +23,7 @@ const LINES = 'a\nb\nc\nd\ne\nf\n';
 describe('s3:// inputs read in place', () => {
   const s3 = forSuite(() => sharedMoto());
   const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
+  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, worksHere: true }));
 
   const submitted = async (job: unknown, ...flags: readonly string[]): Promise<string> => {
     workspace.write('job.json', job);
@@ -93,7 +93,7 @@ describe('s3:// inputs read in place', () => {
 
   it('pauses the job after repeated denials of an input, spends no attempt, and continues once that is fixed', async () => {
     const proxy = await FaultProxy.start(s3.url);
-    const denied = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url });
+    const denied = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url, worksHere: true });
     try {
       const bucket = await RawBucket.make(s3.url);
       await bucket.put('a.txt', LINES);

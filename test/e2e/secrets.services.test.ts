@@ -75,7 +75,7 @@ describe('secrets, with the built program', () => {
     );
 
   async function onAws(use: (workspace: AwsWorkspace) => Promise<void>): Promise<void> {
-    const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url, env: services });
+    const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url, env: services, worksHere: true });
     try {
       await use(workspace);
     } finally {

@@ -19,6 +19,8 @@ export interface AwsPlaces {
   readonly profile?: Readonly<Record<string, unknown>>;
   /** What these processes need besides: the ledger's password. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Whether workers run in this process: for tests that don't depend on when a lease ends. */
+  readonly worksHere?: boolean;
   /** Of a workspace on the same bucket and queues, by another way. */
   readonly stack?: string;
 }
@@ -32,10 +34,12 @@ export const ACCOUNT = '123456789012';
 /** A directory with a profile `lab` on emulators, in which the built program runs. */
 export class AwsWorkspace extends Workspace {
   readonly stack: string;
+  protected override readonly worksHere: boolean;
   readonly #env: Readonly<Record<string, string>>;
 
-  private constructor(stack: string, env: Readonly<Record<string, string>>) {
+  private constructor(stack: string, env: Readonly<Record<string, string>>, worksHere: boolean) {
     super();
+    this.worksHere = worksHere;
     this.stack = stack;
     this.#env = env;
   }
@@ -44,7 +48,8 @@ export class AwsWorkspace extends Workspace {
   static async make({ s3, sqs, simpledb, ledger, env = {}, ...known }: AwsPlaces): Promise<AwsWorkspace> {
     const { sts = s3, account = ACCOUNT } = known;
     const stack = known.stack ?? `lab-${randomId(6)}`;
-    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...KEYS, ...env });
+    const { worksHere = false } = known;
+    const made = new AwsWorkspace(stack, { BATCHCTL_PROFILE: 'lab', ...KEYS, ...env }, worksHere);
     mkdirSync(made.path('tmp'));
     if (known.stack === undefined) {
       signWithAnyKeys();

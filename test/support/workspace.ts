@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
+import { main } from '../../src/cli/main.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { hasCode } from '../../src/errors.ts';
 import { randomId } from '../../src/lib/id.ts';
@@ -11,7 +12,7 @@ import { openSqlite } from '../../src/lib/sqlite.ts';
 import type { Scope } from '../../src/model/api.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { runCli } from '../cli/fake-io.ts';
+import { type FakeIo, fakeIo } from '../cli/fake-io.ts';
 import { checked, needsProcess, withEnvironment } from './run/environment.ts';
 import { killProcessesOf } from './run/processes.mjs';
 import { until } from './until.ts';
@@ -59,7 +60,11 @@ export class Workspace {
   /** Seconds. */
   readonly lease: number;
   readonly #platforms: Platform[] = [];
+  /** Whether workers without an environment of their own run in this process, too. */
+  protected readonly worksHere: boolean = false;
   readonly #running = new Set<ChildProcess>();
+  /** Commands that run in this process. */
+  readonly #here = new Map<FakeIo, Promise<number | null>>();
   readonly #ends: (() => Promise<unknown>)[] = [];
 
   constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-')), lease = LEASE) {
@@ -129,19 +134,22 @@ export class Workspace {
   async run(args: readonly string[], env: Environment = {}): Promise<Ended> {
     const [verb = '', second] = args;
     const isToken = verb === 'manager' && second === 'token';
-    // On AWS, and through a manager, more of the environment counts than can be changed here.
     const isPlain = Object.keys(this.environmentOf(args)).length === 0;
-    const isOwn = isPlain ? needsProcess(env) : WITH_WORKERS.includes(verb) || Object.keys(env).length > 0;
-    // On AWS it starts nothing.
+    // On AWS, and through a manager, more of the environment of workers counts than can be changed here.
+    const isOwn = needsProcess(env) || (!isPlain && WITH_WORKERS.includes(verb));
+    // There it starts nothing.
     const isScale = verb === 'scale' && !isPlain;
-    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
+    const runsHere = isToken || isScale || (verb === 'worker' && this.worksHere);
+    const isProcess = isOwn || (PROCESSES.includes(verb) && !runsHere);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
-    // The path is for the workers that it starts.
-    const ofCommand = { PATH: process.env.PATH ?? '', ...this.#environment(args), ...env };
-    const ended = await withEnvironment({ ...this.#environment(args), ...env }, () =>
-      runCli(args, { cwd: this.dir, env: ofCommand }),
-    );
-    return ended === null ? this.start(args, env).ended : { ...ended, signal: null };
+    const own = { ...this.#environment(args), ...env };
+    // The path is for the workers that it starts, and for commands of those that run here.
+    const io = fakeIo({ cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...checked(), ...own } });
+    const running = withEnvironment(own, () => main(args, io));
+    this.#here.set(io, running);
+    const code = await running.finally(() => this.#here.delete(io));
+    if (code === null) return this.start(args, env).ended;
+    return { code, signal: null, stdout: io.stdout.text, stderr: io.stderr.text };
   }
 
   /**
@@ -216,6 +224,9 @@ export class Workspace {
       child.kill('SIGKILL');
     }
     await Promise.all(gone);
+    // Left by a test that failed: the second tells a worker to give back what it runs.
+    for (const io of this.#here.keys()) for (const _ of ['first', 'second']) io.interrupt();
+    await Promise.allSettled(this.#here.values());
     // Supervisors and their workers are detached from whoever started them.
     if (existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, PATIENCE);
     await Promise.allSettled(this.#ends.map((end) => end()));

@@ -106,6 +106,7 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
       stop: stop.signal,
       makeExecutor: (slots) => createShellExecutor({ ...slots, user }),
       say: (line) => ctx.notice(line),
+      env: ctx.io.env,
       passed: killPoints(ctx.io.env),
       faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),
     });

@@ -80,7 +80,7 @@ export class FuzzWorker {
     this.#watcher = new JobWatcher(platform, LEASE, (_, error) => actor.fail(error));
     const executor = fuzzExecutor(world.programs, actor, (attempt) => this.#witness(attempt));
     this.#ctx = {
-      ...{ platform, worker: actor.name, executor, scratch, graceMs: 1 },
+      ...{ platform, worker: actor.name, executor, scratch, inherited: {}, graceMs: 1 },
       // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new Streaks(),
