@@ -1,6 +1,9 @@
+import { join } from 'node:path';
 import { isAlive } from '../../../src/lib/left-behind.ts';
 import { until } from '../until.ts';
+import { type Account, directoryOf, run } from './account.ts';
 import type { Running } from './program.ts';
+import { shared } from './shared.ts';
 
 /** A throw-away database server on a free port of this machine, with the database `ledger` and the user `batchctl`. */
 export interface DatabaseServer {
@@ -36,6 +39,21 @@ export interface DatabaseServer {
 }
 
 export const TABLES = ['jobs', 'job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers'] as const;
+
+/** Puts into a directory what a server starts with. It is made once a run, which takes seconds of CPU, and copied. */
+export async function freshData(
+  name: string,
+  account: Account,
+  to: string,
+  make: (data: string) => void,
+): Promise<void> {
+  const { data } = await shared(`${name}-data`, async () => {
+    const made = join(directoryOf(account, `batchctl-${name}-data-`), 'data');
+    make(made);
+    return { data: made };
+  });
+  run('cp', ['-a', data, to], account);
+}
 
 /** Asks a server to end now, closing its connections, and waits until it did. */
 export async function endServer(running: Running, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {

@@ -4,7 +4,7 @@ import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { installed } from '../run/lacking.ts';
 import { accountOf, directoryOf, give, run } from './account.ts';
 import { makeCertificates } from './certificates.ts';
-import { type DatabaseServer, endServer, TABLES } from './database-server.ts';
+import { type DatabaseServer, endServer, freshData, TABLES } from './database-server.ts';
 import { freePort, type Running, startProgram } from './program.ts';
 
 const PASSWORD = 'p@ss:w/rd?';
@@ -15,10 +15,12 @@ export async function startMariadb(): Promise<DatabaseServer> {
   const account = accountOf('mysql');
   const directory = directoryOf(account, 'batchctl-mariadb-');
   const [data, socket] = [join(directory, 'data'), join(directory, 'socket')];
-  run(
-    'mariadb-install-db',
-    ['--no-defaults', `--datadir=${data}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
-    account,
+  await freshData('mariadb', account, data, (at) =>
+    run(
+      'mariadb-install-db',
+      ['--no-defaults', `--datadir=${at}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
+      account,
+    ),
   );
   const certificates = await makeCertificates(directory, account);
   const port = await freePort();

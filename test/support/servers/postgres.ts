@@ -4,7 +4,7 @@ import { Client } from 'pg';
 import { installed } from '../run/lacking.ts';
 import { accountOf, directoryOf, give, run } from './account.ts';
 import { makeCertificates } from './certificates.ts';
-import { type DatabaseServer, endServer, TABLES } from './database-server.ts';
+import { type DatabaseServer, endServer, freshData, TABLES } from './database-server.ts';
 import { freePort, type Running, startProgram } from './program.ts';
 
 const PASSWORD = 'p@ss:w/rd?';
@@ -15,17 +15,19 @@ export async function startPostgres(): Promise<DatabaseServer> {
   const account = accountOf('postgres');
   const directory = directoryOf(account, 'batchctl-postgres-');
   const data = join(directory, 'data');
-  const secret = join(directory, 'secret');
-  writeFileSync(secret, PASSWORD);
-  give(account, secret);
-  run(
-    join(command, '../initdb'),
-    [
-      ...['-D', data, '--no-sync', '-U', 'admin', '-A', 'scram-sha-256', '--pwfile', secret, '-E', 'UTF8'],
-      ...['--locale=C', '--locale-provider=icu', '--icu-locale=en-US'],
-    ],
-    account,
-  );
+  await freshData('postgres', account, data, (at) => {
+    const secret = `${at}.secret`;
+    writeFileSync(secret, PASSWORD);
+    give(account, secret);
+    run(
+      join(command, '../initdb'),
+      [
+        ...['-D', at, '--no-sync', '-U', 'admin', '-A', 'scram-sha-256', '--pwfile', secret, '-E', 'UTF8'],
+        ...['--locale=C', '--locale-provider=icu', '--icu-locale=en-US'],
+      ],
+      account,
+    );
+  });
   const certificates = await makeCertificates(directory, account);
   const port = await freePort();
   const settings = {
