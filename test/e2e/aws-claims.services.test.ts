@@ -36,7 +36,7 @@ describe('the claims example on AWS', () => {
 
   /** Uploads, submits, runs three workers and watches. Then checks the result, and that nothing is left. */
   async function onAws(places: Partial<Parameters<typeof AwsWorkspace.make>[0]>): Promise<ClaimsResult> {
-    const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, ...places });
+    const workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, worksHere: true, ...places });
     try {
       layClaims(workspace);
       await workspace.well('upload', 'claims.csv', '--to', 'month-end');
