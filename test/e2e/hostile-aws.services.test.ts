@@ -41,7 +41,7 @@ describe('a hostile AWS', () => {
   beforeEach(() => hostile.enforce());
 
   async function within(use: (workspace: AwsWorkspace) => Promise<void>, more: Partial<AwsPlaces> = {}): Promise<void> {
-    const workspace = await AwsWorkspace.make({ s3: hostile.url, sqs: hostile.url, ...more });
+    const workspace = await AwsWorkspace.make({ s3: hostile.url, sqs: hostile.url, worksHere: true, ...more });
     try {
       await use(workspace);
     } finally {
