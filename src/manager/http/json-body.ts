@@ -40,7 +40,10 @@ function isPoisoned(body: unknown): boolean {
       if (Object.hasOwn(map, '__proto__')) return true;
       if (Object.hasOwn(map, 'constructor') && Object.hasOwn(Object(map.constructor), 'prototype')) return true;
     }
-    for (const each of Object.values(map)) if (typeof each === 'object' && each !== null) left.push(each);
+    for (const name in map) {
+      const each = map[name];
+      if (typeof each === 'object' && each !== null) left.push(each);
+    }
   }
   return false;
 }
