@@ -3,14 +3,17 @@
 import functools
 import http.client
 import io
+import os
 import string
 import sys
+import tempfile
 import threading
 import traceback
 from types import SimpleNamespace
 
 from botocore.exceptions import ClientError
 from flask import Response
+from jinja2 import FileSystemBytecodeCache
 from moto import backends, server
 from moto.core import responses
 from moto.moto_api._internal.moto_random import MotoRandom
@@ -60,6 +63,12 @@ def list_below(self, bucket, prefix, *args, **options):
 
 
 S3Backend.list_objects = list_below
+
+
+# Answers are Jinja's: a template is compiled once in a run, and not by each server. Jinja compares what it was compiled of.
+compiled = os.path.join(tempfile.gettempdir(), "moto-templates")
+os.makedirs(compiled, exist_ok=True)
+responses.Environment = functools.partial(responses.Environment, bytecode_cache=FileSystemBytecodeCache(compiled))
 
 
 def plain_app(service):
