@@ -70,7 +70,8 @@ export class DashboardServer {
 
   /** Opens the page and signs in if a token is given. */
   async look(browser: Browser, token: string | null, options: BrowserContextOptions = {}, hash = ''): Promise<Opened> {
-    const page = await openPage(browser, { timezoneId: 'Europe/London', ...options });
+    // What moves is drawn again sixty times a second.
+    const page = await openPage(browser, { timezoneId: 'Europe/London', reducedMotion: 'reduce', ...options });
     const heard = listen(page, this.address);
     await page.goto(`${this.address}/${hash}`);
     if (token !== null) await signIn(page, token);

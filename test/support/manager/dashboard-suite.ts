@@ -23,6 +23,8 @@ export class DashboardSuite {
       this.#tokens.clear();
       await arrange?.(this.server);
     });
+    // A page that stays open goes on asking for news, or for a manager that has ended.
+    afterEach(async () => void (await Promise.all(this.#browser.contexts().map((context) => context.close()))));
   }
 
   /** An operator's token, the same for all pages. */
