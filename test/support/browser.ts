@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
@@ -26,7 +26,22 @@ export async function openPage(browser: Browser, options: BrowserContextOptions 
   return context.newPage();
 }
 
-/** The path of a screenshot or printed page, to be looked at. */
+/** Saves the whole page among CI's artifacts, to be looked at. */
+export async function savePicture(page: Page, name: string): Promise<void> {
+  const session = await page.context().newCDPSession(page);
+  const { cssContentSize } = await session.send('Page.getLayoutMetrics');
+  // The gutter of a scrollbar is no content.
+  const width = Math.max(cssContentSize.width, page.viewportSize()?.width ?? 0);
+  // Playwright's own screenshot packs as small as it can, which takes longer than drawing.
+  const { data } = await session.send('Page.captureScreenshot', {
+    ...{ format: 'png', optimizeForSpeed: true, captureBeyondViewport: true },
+    clip: { ...cssContentSize, width, scale: 1 },
+  });
+  await session.detach();
+  writeFileSync(screenshotPath(name), Buffer.from(data, 'base64'));
+}
+
+/** The path of a screenshot or printed page. */
 export function screenshotPath(name: string): string {
   mkdirSync(SCREENSHOTS, { recursive: true });
   return join(SCREENSHOTS, name);

@@ -6,7 +6,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { renderReportHtml } from '../../../src/cli/report-html/render.ts';
 import type { Report } from '../../../src/model/answers/report.ts';
 import { compareReports } from '../../../src/model/report/compare.ts';
-import { openBrowser, openPage, screenshotPath } from '../../support/browser.ts';
+import { openBrowser, openPage, savePicture, screenshotPath } from '../../support/browser.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { crowded, million, notBegun, tenTasks, twoThousand, underWay } from '../../support/sample-reports.ts';
 
@@ -57,11 +57,7 @@ describe('the HTML report in a browser', () => {
         const { page, heard } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
         expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
         expect(heard).to.deep.equal([]);
-        await page.screenshot({
-          ...{ path: screenshotPath(`report-${name}-${width}-${colorScheme}.png`), fullPage: true },
-          // Hiding the caret would add a style, which the page's policy rejects.
-          caret: 'initial',
-        });
+        await savePicture(page, `report-${name}-${width}-${colorScheme}.png`);
         await page.context().close();
       });
     }
@@ -95,7 +91,7 @@ describe('the HTML report in a browser', () => {
       .to.include('avoid')
       .and.not.include('auto');
     expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(718);
-    await page.screenshot({ path: screenshotPath('report-2000-tasks-print.png'), fullPage: true, caret: 'initial' });
+    await savePicture(page, 'report-2000-tasks-print.png');
     await page.context().close();
   });
 

@@ -1,6 +1,6 @@
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
-import { screenshotPath } from '../browser.ts';
+import { savePicture } from '../browser.ts';
 
 interface Violation {
   readonly id: string;
@@ -10,7 +10,7 @@ interface Violation {
 /** Accessibility violations that axe-core finds on the page, one per line. */
 export async function axeFaults(page: Page): Promise<readonly string[]> {
   // The page's policy blocks added scripts, but not what the debugger evaluates.
-  await page.evaluate(axe.source);
+  if (!(await page.evaluate<boolean>(`'axe' in window`))) await page.evaluate(axe.source);
   const violations = await page.evaluate<readonly Violation[]>(
     `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
   );
@@ -27,11 +27,8 @@ export function widthFault(page: Page): Promise<string | null> {
   );
 }
 
-/** Saves a screenshot among CI's artifacts. */
-export async function keepPicture(page: Page, name: string): Promise<void> {
-  // Hiding the caret would add a style, which the page's policy blocks.
-  await page.screenshot({ path: screenshotPath(`dashboard-${name}.png`), fullPage: true, caret: 'initial' });
-}
+/** Saves a picture of the page among CI's artifacts. */
+export const keepPicture = (page: Page, name: string): Promise<void> => savePicture(page, `dashboard-${name}.png`);
 
 /** A page's memory after garbage collection: bytes of JavaScript, nodes, listeners. */
 export async function heapOf(page: Page): Promise<Readonly<Record<'bytes' | 'nodes' | 'listeners', number>>> {
