@@ -57,11 +57,13 @@ describe('input of every kind', () => {
         eval: true,
         // It needs no TypeScript, which takes half a second to load.
         execArgv: [],
-        workerData: { path: workspace.path('in.txt'), seed: seed + n },
+        workerData: { path: workspace.path('in.txt'), seed: seed + n, pause: n % 2 === 0 ? 40 : 600 },
       });
       try {
         await new Promise((resolve) => changes.once('message', resolve));
-        ends[await whileItChanges(workspace, new Chance(seed + n), `seed ${seed + n}`)] += 1;
+        // Of each pace, half are read in place, and half are first copied into the store.
+        const copied = n % 4 < 2;
+        ends[await whileItChanges(workspace, new Chance(seed + n), copied, `seed ${seed + n}`)] += 1;
       } finally {
         await changes.terminate();
         await workspace.remove();
@@ -109,10 +111,10 @@ const CHANGING = 16;
  * is truncated. At each instant it contains the first lines of one state.
  */
 const CHANGES = `
-const { parentPort, workerData: { path, seed } } = require('node:worker_threads');
-const pause = seed % 2 === 0 ? 40 : 600;
+const { parentPort, workerData: { path, seed, pause } } = require('node:worker_threads');
 const { appendFileSync, renameSync, truncateSync, writeFileSync } = require('node:fs');
-let random = seed >>> 0;
+// Numbers that follow one another begin far apart.
+let random = Math.imul(seed, 2654435761) >>> 0;
 const below = (most) => { random = (random * 1664525 + 1013904223) >>> 0; return Math.floor((random / 2 ** 32) * most); };
 let state = 0;
 let lines = 0;
@@ -139,9 +141,9 @@ setTimeout(change, below(400));
 async function whileItChanges(
   workspace: Workspace,
   chance: Chance,
+  copied: boolean,
   told: string,
 ): Promise<'whole' | 'refused' | 'failed'> {
-  const copied = chance.is(0.5);
   workspace.write('job.json', {
     name: 'changes',
     input: { from: copied ? 'store:in.txt' : 'in.txt', split: { by: 'lines', every: chance.pick([100, 700]) } },

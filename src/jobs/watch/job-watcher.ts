@@ -27,7 +27,7 @@ interface Memory extends Watched {
   mark: { readonly etag: string | null; readonly at: number } | null;
   /** The current counters, and since when (monotonic ms). */
   counted: { readonly text: string; readonly since: number } | null;
-  /** When it was first seen closed but unfinished (monotonic ms). */
+  /** When it was first seen closed, by others and perhaps not completely (monotonic ms). */
   closedAt: number | null;
 }
 
@@ -135,10 +135,12 @@ export class JobWatcher {
   async #lookAt(memory: Memory, exact: boolean): Promise<{ readonly view: JobView; readonly look: Look | null }> {
     // No objects are left to list, so nothing may be decided.
     if (memory.view.pruned !== null) return { view: memory.view, look: null };
+    if (memory.view.closed === null) memory.closedAt = null;
     if (!isOpen(memory.view) && memory.view.closed !== null && !exact) return { view: memory.view, look: null };
     if (!exact && !(await this.#isTime(memory))) return { view: memory.view, look: null };
     const began = this.#platform.clock.monotonic();
-    const found = await look(this.#platform, memory.view).catch((error: unknown) => {
+    const { job } = memory.view.record;
+    const found = await look(this.#platform, memory.view, () => this.#mayFinish(job)).catch((error: unknown) => {
       // It was not listed: the next glance may.
       memory.listed = null;
       throw error;

@@ -24,9 +24,9 @@ export interface Look {
 /**
  * The work of every watcher (law 9): lists the job exactly and makes all due moves: opens gathers and explode
  * sections, sends what canaries held back, closes the job. Any number may look at once; each move is create-if-absent,
- * so only one succeeds.
+ * so only one succeeds. `finishes`: whether to complete a close that its process left incomplete.
  */
-export async function look(platform: Platform, seen: JobView): Promise<Look> {
+export async function look(platform: Platform, seen: JobView, finishes: () => boolean = () => true): Promise<Look> {
   const did: NextMove['move'][] = [];
   let view = await refreshView(platform.store, seen);
   const wasClosed = view.closed !== null;
@@ -40,7 +40,7 @@ export async function look(platform: Platform, seen: JobView): Promise<Look> {
     const move = standing.next;
     if (move.move === 'wait') {
       // If another process closed the job, that one updates the ledger; otherwise every worker of a large grid would.
-      if (wasClosed) await finishClose(platform, view, facts);
+      if (wasClosed && finishes()) await finishClose(platform, view, facts);
       await recordBehind(platform, view);
       return { view, standing, did };
     }

@@ -158,6 +158,33 @@ describe('watchers', () => {
     await minutes(5, false);
     expect(await minutes(1, false)).to.equal(workers.length);
   });
+
+  it('of a large group leave the counts of a closed job to the process that closed it, unless that died', async () => {
+    const one = 'name: one\ninput: { split: { by: range, from: 1, to: 4 } }\nsteps: [{ name: price, run: [cat] }]\n';
+    const view = await submitJob(place, one, {});
+    const { job } = view.record;
+    for (const task of [0, 1, 2, 3]) await publishSmall({ platform: place.platform, view }, 'price', task, 'x');
+    await addEntry(place.platform, view, { what: 'close', round: 0, state: 'succeeded', reason: null });
+    let [mono, reads] = [0, 0];
+    const store = wrapStore(place.platform.store, {
+      head: (key) => {
+        if (key.includes('/out/')) reads += 1;
+        return place.platform.store.head(key);
+      },
+    });
+    const clock = { now: () => Date.now(), monotonic: () => mono };
+    const grid: Platform = { ...place.platform, store, clock, remote: true };
+    const ledger = await grid.ledger();
+    const workers = Array.from(
+      { length: 6 },
+      () => new JobWatcher(grid, 15, undefined, { raises: false, shares: true }),
+    );
+    for (const worker of workers) await worker.afterOutcome(job, true);
+    expect([reads, (await ledger.job(job))?.state]).to.deep.equal([0, 'running']);
+    mono = 30_000;
+    for (const worker of workers) await worker.afterOutcome(job, true);
+    expect([reads, (await ledger.job(job))?.state]).to.deep.equal([4, 'succeeded']);
+  });
 });
 
 describe('a missing task', () => {
