@@ -4,6 +4,7 @@ import { person } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
 
 /** Rows, one of which fails and is fixed later. What it writes to stderr is its log. */
@@ -192,6 +193,10 @@ describe('through a manager', () => {
       expect(ended.code, ended.stderr).to.equal(0);
       jobs[side] = (JSON.parse(ended.stdout) as { readonly job: string }).job;
     }
+    await until('the manager is known to keep the jobs', async () => {
+      const { stdout } = await workspace.direct('status', jobs.direct, '--json');
+      return (JSON.parse(stdout) as { readonly keeper: string | null }).keeper !== null;
+    });
   });
 
   const said = (line: Line, side: 'direct' | 'through'): Promise<Ended> => {

@@ -107,7 +107,8 @@ describe('decisions that race workers', () => {
   it('onFailure: stop gives up undecided tasks and fails the job', async () => {
     workspace.write(
       'job.json',
-      shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.05'),
+      // Those after the first ten take so long that the decision comes before the last, however busy the machine is.
+      shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; [ $BATCHCTL_TASK -lt 10 ] || sleep 1'),
     );
     const job = await workspace.submit();
     expect((await workInside(workspace, 1)).code).to.equal(0);
