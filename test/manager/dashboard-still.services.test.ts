@@ -110,10 +110,9 @@ describe('the dashboard while its data changes', () => {
     const link = page.getByRole('link', { name: `drip ${job}`, exact: true });
     await link.waitFor();
     await link.scrollIntoViewIfNeeded();
-    // A row that grows meanwhile moves the page: what counts is where it was when it was left.
-    await page.evaluate('addEventListener("hashchange", () => { globalThis.left ??= scrollY; }, { capture: true })');
+    // A row that grows meanwhile makes the click scroll on: what counts is where the page was left.
+    await page.evaluate('addEventListener("click", () => { globalThis.left = scrollY; }, { capture: true })');
     await link.click();
-    await page.waitForFunction('globalThis.left !== undefined');
     const before = await page.evaluate<number>('left');
     expect(before, 'there is something to scroll').to.be.above(50);
     await page.getByRole('heading', { name: 'Steps' }).waitFor();
