@@ -61,7 +61,7 @@ describe('input of every kind', () => {
       });
       try {
         await new Promise((resolve) => changes.once('message', resolve));
-        // Of each pace, half are read in place, and half are first copied into the store.
+        // At each pace, half of the files are read in place, and half are copied into the store first.
         const copied = n % 4 < 2;
         ends[await whileItChanges(workspace, new Chance(seed + n), copied, `seed ${seed + n}`)] += 1;
       } finally {

@@ -74,7 +74,7 @@ const TRIALS: Readonly<Record<string, (workspace: AwsWorkspace) => Promise<void>
     await workspace.well('resume', job);
     await workspace.well('wait', job);
     expect(await countsOf(workspace, job)).to.include({ done: 2, failed: 0, retried: 0, interrupted: 2 });
-    // The resume sent tasks whose returned messages nobody had received yet: such a second message is dropped later.
+    // If the resume came before a returned message was received, its task has two messages. The second is dropped when it comes.
     const queue = await (await workspace.platform()).queue('default');
     await until('nothing is queued', async () => {
       const { visible, leased, delayed } = await queue.backlog();

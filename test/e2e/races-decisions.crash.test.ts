@@ -107,7 +107,7 @@ describe('decisions that race workers', () => {
   it('onFailure: stop gives up undecided tasks and fails the job', async () => {
     workspace.write(
       'job.json',
-      // Those after the first ten take so long that the decision comes before the last, however busy the machine is.
+      // Tasks after the first ten take a second each, so that even on a busy machine the job stops before the last.
       shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; [ $BATCHCTL_TASK -lt 10 ] || sleep 1'),
     );
     const job = await workspace.submit();

@@ -1,14 +1,14 @@
 // needed-packages.mjs LISTS PACKAGE...: leaves in apt's lists what these packages may need, and Debian's essential ones. Each run
-// of apt looks at all packages that its lists have: at Debian's 70,000 for two seconds.
+// of apt reads all packages in its lists, which takes two seconds for Debian's 70,000.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const [lists = '', ...wanted] = process.argv.slice(2);
 const files = readdirSync(lists).filter((name) => name.endsWith('_Packages'));
-/** What each file says, a package's fields each. */
+/** The packages that each file describes, each as the text of its fields. */
 const described = new Map(files.map((name) => [name, readFileSync(join(lists, name), 'latin1').split('\n\n')]));
 
-/** Of each package, and of each name that packages provide: what has the name. */
+/** The packages by name: their own names, and those that they provide. */
 const named = new Map();
 for (const fields of [...described.values()].flat()) {
   const own = fieldOf(fields, 'Package');
@@ -20,7 +20,7 @@ for (const fields of [...described.values()].flat()) {
   }
 }
 
-/** All alternatives: which one apt takes is its own business. */
+/** Includes all alternatives of a dependency, because apt decides between them. */
 const needed = new Set();
 const looked = new Set();
 for (const name of wanted) {
