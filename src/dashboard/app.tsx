@@ -72,15 +72,36 @@ function View() {
   );
 }
 
-/** Moves the focus to the main content when the route changes, but not on load. */
+/** Moves the focus to the main content when the route changes, but not on load, and scrolls to where its entry was left. */
 function usePlace(place: string, main: HTMLElement | null): void {
   const before = useRef(place);
   useEffect(() => {
-    if (before.current === place) return;
+    if (before.current === place || main === null) return;
     before.current = place;
-    scrollTo(0, scrolledBefore());
-    main?.focus({ preventScroll: true });
+    main.focus({ preventScroll: true });
+    return scrollBackTo(scrolledBefore(), main);
   }, [place]);
+}
+
+/** What a person scrolls with. */
+const SCROLLING = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
+
+/**
+ * Scrolls to a position in pixels. While the page is too short for it, because its data are still to come, it scrolls again
+ * each time the page grows, until a person scrolls. Returns what ends this.
+ */
+function scrollBackTo(top: number, main: HTMLElement): () => void {
+  const ended = new AbortController();
+  const grown = new ResizeObserver(restore);
+  function restore(): void {
+    scrollTo(0, top);
+    if (scrollY >= Math.floor(top)) ended.abort();
+  }
+  ended.signal.addEventListener('abort', () => grown.disconnect());
+  for (const name of SCROLLING) addEventListener(name, () => ended.abort(), { signal: ended.signal, passive: true });
+  grown.observe(main);
+  restore();
+  return () => ended.abort();
 }
 
 /** Asks for a token, which only this tab keeps. */
