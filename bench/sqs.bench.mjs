@@ -1,6 +1,7 @@
-// Sending to and consuming from SQS, against fauxqs on this machine: `node bench/sqs.bench.mjs [--small]`. The peers
+// Sending to and consuming from SQS, against fauxqs on this machine: `node bench/sqs.bench.mjs [--small|--full]`. The peers
 // are a bare loop of SendMessageBatch with 8 requests in flight, and eight consumers of sqs-consumer. Client and server
-// share the processors, and the emulator limits the rate, so only the ratios matter.
+// share the processors, and the emulator limits the rate, so only the ratios matter. With --full a million messages are
+// also sent, received and acknowledged, once, without a peer.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +10,7 @@ import { makeProbe, source } from './probe.mjs';
 
 const SENT = SMALL ? 2_000 : 100_000;
 const CONSUMED = SMALL ? 2_000 : 20_000;
+const MILLION = 1_000_000;
 const FAUXQS = join(import.meta.dirname, '..', 'test', 'support', 'servers', 'fauxqs-server.mjs');
 
 process.env.AWS_ACCESS_KEY_ID = 'bench';
@@ -46,6 +48,25 @@ const send = async () => {
   }
 };
 `;
+/** Receives and acknowledges what was sent. */
+const CONSUME = `
+const leases = { hold: () => undefined, drop: () => undefined, settling: async () => undefined, close: async () => undefined };
+const worker = new QueueClient(queue, leases);
+await measure(async () => {
+  let acked = 0;
+  const acks = new Set();
+  for (let taken = 0; taken < count; ) {
+    const deliveries = await worker.receive({ max: 256, waitSeconds: 20 });
+    taken += deliveries.length;
+    for (const { receipt } of deliveries) {
+      const ack = worker.ack(receipt).then(() => { acked += 1; acks.delete(ack); });
+      acks.add(ack);
+    }
+  }
+  await Promise.all(acks);
+  if (acked !== count) throw new Error('acked ' + acked + ' of ' + count);
+});
+`;
 const BARE = `
 import { CreateQueueCommand, SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
 ${COMMON}
@@ -68,27 +89,8 @@ const send = async () => {
 const probes = {
   send: await makeProbe('sqs-send-probe', `${OURS}\nawait measure(send);`),
   sendBare: await makeProbe('sqs-send-bare-probe', `${BARE}\nawait measure(send);`),
-  consume: await makeProbe(
-    'sqs-consume-probe',
-    `${OURS}
-await send();
-const leases = { hold: () => undefined, drop: () => undefined, settling: async () => undefined, close: async () => undefined };
-const worker = new QueueClient(queue, leases);
-await measure(async () => {
-  let acked = 0;
-  const acks = new Set();
-  for (let taken = 0; taken < count; ) {
-    const deliveries = await worker.receive({ max: 256, waitSeconds: 20 });
-    taken += deliveries.length;
-    for (const { receipt } of deliveries) {
-      const ack = worker.ack(receipt).then(() => { acked += 1; acks.delete(ack); });
-      acks.add(ack);
-    }
-  }
-  await Promise.all(acks);
-  if (acked !== count) throw new Error('acked ' + acked + ' of ' + count);
-});`,
-  ),
+  consume: await makeProbe('sqs-consume-probe', `${OURS}\nawait send();\n${CONSUME}`),
+  consumeSent: await makeProbe('sqs-consume-sent-probe', `${OURS}\n${CONSUME}`),
   consumer: await makeProbe(
     'sqs-consumer-probe',
     `${BARE}
@@ -166,6 +168,13 @@ try {
     goal: `at least 1.2 times (found ${ratio.toFixed(2)})`,
     met: ratio >= 1.2,
   });
+  if (process.argv.includes('--full')) {
+    for (const [what, probe] of Object.entries({ send: probes.send, 'receive and ack': probes.consumeSent })) {
+      const { rate, cpu, peak } = probe(url, 'bench-million', String(MILLION));
+      const used = `${cpu.toFixed(0)} µs of CPU a message, ${peak.toFixed(0)} MB at most`;
+      detail(`${what} ${MILLION.toLocaleString('en')}: ${rateText(rate)}, ${used}`);
+    }
+  }
 } finally {
   server.kill('SIGKILL');
 }
