@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { BatchctlError, isKind } from '../errors.ts';
-import { fetchOutputs, isOneOutput, missingLine } from '../jobs/fetch/fetch.ts';
+import { fetchOutputs, isOneOutput, missingLine, othersLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
 import { type FetchTarget, hasNames, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
@@ -71,8 +71,7 @@ export const fetch = verb<FetchEvent>()({
     });
     context.report({ event: 'fetched', fetched });
     await context.shown();
-    const missing = missingLine(view, fetched);
-    if (missing !== null) context.warn(missing);
+    for (const line of [missingLine(view, fetched), othersLine(fetched)]) if (line !== null) context.warn(line);
     // Entries after a gap in the journal may say that the job was delivered, or must not be delivered.
     if (view.hole === null) await deliverJob(context, view);
     return fetched;

@@ -210,6 +210,10 @@ export class DirectoryPlace implements Place {
 
 /** Outputs fetched at a time. */
 const IN_FLIGHT = 16;
+/** Entries of a directory that are remembered while it is filled. With more, none are reported as other entries: memory stays flat. */
+const REMEMBERED = 100_000;
+/** Other entries named. */
+const NAMED = 10;
 
 interface IntoDirectory {
   readonly platform: Platform;
@@ -225,20 +229,24 @@ interface IntoDirectory {
 
 /**
  * Fetches each output into its own file, which appears once it is complete and its checksum is verified. Keeps a
- * correct existing file. Throws `proof`, naming the task, for an altered output.
+ * correct existing file. Returns entries of the directory that were there before and are not outputs, the first ten by
+ * name; names that begin with a dot or an underscore do not count. Throws `proof`, naming the task, for an altered output.
  */
-export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> {
+export async function fetchIntoDirectory(options: IntoDirectory): Promise<readonly string[]> {
   const { source, directory, nameOf, distinct, tally } = options;
   const taken = new Names();
   await makeDirectory(directory);
   await removeStaleDrafts(directory);
-  const fresh = (await readdir(directory)).length === 0; // An empty directory needs no check for each file.
+  const before = await readdir(directory);
+  const fresh = before.length === 0; // An empty directory needs no check for each file.
+  const others = new Set(before.length > REMEMBERED ? [] : before.filter((name) => !/^[._]/.test(name)));
   const one = async (task: number, signal: AbortSignal): Promise<void> => {
     const output = await verifiedOutput(source, task);
     let kept = output.files.length > 0;
     for (const file of output.files) {
       const name = await nameOf(task, file.name);
       if (!distinct) taken.claim(name, task);
+      if (!fresh) others.delete(name.replace(/\/.*/s, ''));
       const path = join(directory, name);
       if (fresh || !(await isThere(path, file, signal))) {
         kept = false;
@@ -250,6 +258,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<void> 
     tally.add({ outputs: 1, kept: kept ? 1 : 0 });
   };
   await eachParallel(options.tasks, IN_FLIGHT, one, options.signal);
+  return [...others].sort().slice(0, NAMED);
 }
 
 /** True if the file exists with the right size and checksum. */

@@ -46,11 +46,12 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const tally = new Tally(tasks.count, options.onProgress);
   const source = outputSource(platform.store, view, chosen.step.name);
   const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
+  let others: readonly string[] = [];
   const joining: Joining = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);
-      await fetchIntoDirectory({ ...joining, platform, directory: target.path, nameOf, distinct });
+      others = await fetchIntoDirectory({ ...joining, platform, directory: target.path, nameOf, distinct });
       break;
     }
     case 'bucket': {
@@ -77,7 +78,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   }
   const { outputs, bytes, kept } = tally.now;
   const missing = chosen.total - outputs;
-  return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept };
+  return { job, step: chosen.step.name, outputs, missing, bytes, output: target.text, kept, others };
 }
 
 export function manifestHead({ record, round, delivery, next }: JobView, step: string) {
@@ -97,6 +98,12 @@ export function missingLine(view: JobView, { outputs, missing, step }: FetchedAn
   const state = stateOf(view);
   const why = state === 'succeeded' ? ': their tasks were skipped, or failed' : `, as ${stateText(state)}`;
   return `${missing} of ${outputs + missing} outputs of ${step} are missing${why}`;
+}
+
+/** One line about other entries of the directory, which whoever reads all its files would take for outputs; null if none. */
+export function othersLine({ output, others: [first], step }: FetchedAnswer): string | null {
+  if (first === undefined) return null;
+  return `${output} also contains entries that are not outputs of ${step}, such as ${first}; an earlier fetch may have left them`;
 }
 
 /** Whether the step has one task with one output, which may go to stdout by default. */

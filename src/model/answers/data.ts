@@ -29,6 +29,7 @@ export const FETCHED = v.object({
   bytes: count,
   output: told(text, 'the target, as given'),
   kept: told(count, 'outputs whose files already existed with the right checksum'),
+  others: told(v.array(text), 'entries of DIR/ that are not outputs of the step, the first ten by name'),
 });
 
 export type FetchedAnswer = Value<typeof FETCHED>;

@@ -86,6 +86,7 @@ describe('the fetch command', () => {
         bytes: 10,
         output: 'out/',
         kept: 0,
+        others: [],
       });
       expect(files.stderr).to.include('warning: 1 of 3 outputs of price are missing, as the job is submitted');
       expect(readdirSync(join(place.directory, 'out'))).to.deep.equal(['000000000.csv', '000000002.csv']);

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { fetchOutputs } from '../../../src/jobs/fetch/fetch.ts';
+import { fetchOutputs, othersLine } from '../../../src/jobs/fetch/fetch.ts';
 import { parseTarget, requireRoom } from '../../../src/jobs/fetch/target.ts';
 import { uploadedInput } from '../../../src/jobs/submit/upload-inputs.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
@@ -118,6 +118,7 @@ describe('fetching outputs', () => {
         bytes: 28 + LARGE.length,
         output: 'results/',
         kept: 0,
+        others: [],
       });
       expect(readdirSync(directory(), { recursive: true }).sort()).to.deep.equal([
         'b.csv',
@@ -139,6 +140,19 @@ describe('fetching outputs', () => {
       expect({ kept, outputs }).to.deep.equal({ kept: 2, outputs: 3 });
       expect(read('in/a.csv')).to.equal('id,price\n1,10\n');
       expect(statSync(join(directory(), 'b.csv')).mtime).to.deep.equal(old);
+    });
+
+    it('names what an earlier fetch left in the directory, as whoever reads all its files would count it', async () => {
+      const view = await threePublished();
+      expect((await fetch(view, 'results/')).others).to.deep.equal([]);
+      for (const name of ['000000041', '_SUCCESS', '.hidden']) writeFileSync(join(directory(), name), '');
+      expect((await fetch(view, 'results/')).others).to.deep.equal(['000000041']);
+      // Files of the same tasks under the names of another pattern are others as well.
+      const again = await fetch(view, 'results/', { name: '{index}.csv' });
+      expect(again.others).to.deep.equal(['000000041', 'b.csv', 'in']);
+      expect(othersLine(again)).to.equal(
+        'results/ also contains entries that are not outputs of price, such as 000000041; an earlier fetch may have left them',
+      );
     });
 
     it('leaves no altered output, whole or in part, and names its task', async () => {
