@@ -167,10 +167,11 @@ async function workOn(
 }
 
 async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
-  const { fetchOutputs } = await import('../jobs/fetch/fetch.ts');
+  const { fetchOutputs, othersLine } = await import('../jobs/fetch/fetch.ts');
   const target = targetOf(ctx, output ?? '-');
   const options = { target, header, join, name: name ?? undefined, replace: ctx.flags.yes, signal: ctx.signal };
-  await fetchOutputs(await ctx.platform(), view, options);
+  const others = othersLine(await fetchOutputs(await ctx.platform(), view, options));
+  if (others !== null) ctx.warn(others);
 }
 
 function targetOf(ctx: Context, output: string): FetchTarget;

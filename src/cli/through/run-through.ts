@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { fetchOutputs } from '../../jobs/fetch/fetch.ts';
+import { fetchOutputs, othersLine } from '../../jobs/fetch/fetch.ts';
 import { parseTarget } from '../../jobs/fetch/target.ts';
 import { jobExit } from '../../jobs/job-exit.ts';
 import { mustReadView } from '../../jobs/journal.ts';
@@ -109,5 +109,8 @@ async function fetchTo(
   const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
   const view = await mustReadView(manager.store, job);
   const options = { target, header: header ?? null, join, name, replace: ctx.flags.yes, signal: ctx.signal };
-  return (await fetchOutputs(await ctx.platform(), view, options)).output;
+  const fetched = await fetchOutputs(await ctx.platform(), view, options);
+  const others = othersLine(fetched);
+  if (others !== null) ctx.warn(others);
+  return fetched.output;
 }

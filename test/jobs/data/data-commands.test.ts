@@ -142,6 +142,9 @@ describe('the output of run -o', () => {
           ...{ cwd: place.directory, env: { HOME: place.directory } },
         });
       const joined = () => readFileSync(join(place.directory, 'all.csv'), 'utf8');
+      mkdirSync(join(place.directory, 'out'));
+      writeFileSync(join(place.directory, 'out/000000041'), 'left\n');
+      expect((await run('-o', 'out/')).stderr).to.include('out/ also contains entries that are not outputs of price');
       for (const [flags, text] of [
         [[], 'id\nid\n2'],
         [['--join', 'bytes'], 'idid\n2'],
