@@ -25,3 +25,9 @@ export function withInstants(text: string, zone: string, now?: number): string {
     formatInstant(Date.parse(instant), zone, now),
   );
 }
+
+/** Whether a list of tasks shows their inputs: where these tell them apart. Parts of one file all have its name. */
+export function showsInputs(tasks: readonly { readonly input: string | null }[]): boolean {
+  const inputs = new Set(tasks.map(({ input }) => input).filter((input) => input !== null));
+  return inputs.size > 1 || (tasks.length === 1 && inputs.size === 1);
+}

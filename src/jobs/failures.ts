@@ -272,12 +272,11 @@ const TAIL_LINES = 10;
  * shard of parts.
  */
 export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
-  const inputs = view.record.spec.steps.map((_, step) => givenInputs(platform.store, view, step));
+  const inputOf = givenInputs(platform.store, view);
   return async (cause) => {
     const { task, error, worker } = cause.example;
     const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
-    // A job whose list of parts is damaged has failures, too.
-    const input = (await inputs[step]?.(task).catch(nullIfCorrupt)) ?? null;
+    const input = await inputOf(step, task);
     const attempt = (await readFailed(platform, view, step, task))?.attempt ?? null;
     if (attempt === null || attempt === 'none') {
       return { task, input, worker, attempt: null, error, log: null, tail: [] };
@@ -286,11 +285,6 @@ export function examplesOf(platform: Platform, view: JobView): (cause: Cause) =>
     const tail = await tailOf(platform.store, key);
     return { task, input, worker, attempt, error, log: tail === null ? null : key, tail: tail ?? [] };
   };
-}
-
-function nullIfCorrupt(error: unknown): null {
-  if (isKind(error, 'corrupt')) return null;
-  throw error;
 }
 
 /** The last lines of a log; null if there is no log. */

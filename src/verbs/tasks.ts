@@ -2,6 +2,7 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/lifecycle.ts';
 import { type Cause, causesOf, examplesOf, matching, readFailureObject } from '../jobs/failures.ts';
+import { givenInputs } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
 import { listTasks, mustHaveStep, parseTaskName, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
@@ -11,6 +12,7 @@ import { wholeNumber } from '../lib/units.ts';
 import type { CauseExample, FailureCause, KilledTasks, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
+import { stepIndex } from '../model/job.ts';
 import { failedKey } from '../model/keys.ts';
 import { mustBeLegal } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
@@ -38,36 +40,50 @@ export const tasks = listVerb({
       'only tasks that failed for this cause: an id from `failures`, or its beginning',
       text,
     ),
+    input: option('--input <text>', 'only tasks whose input has this text in its name', text),
     after: option('--after <task>', 'start after this task: <step>/<n>', text),
   }),
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
-  async run(context, { job: said, task, step, state, limit, after, cause }) {
+  async run(context, { job: said, task, step, state, limit, after, cause, input }) {
     const platform = await context.platform();
     const view = await jobShown(context, said);
     refusePruned(view, 'the records of its tasks');
     if (task !== undefined) return attemptsOf(platform, view, task);
     if (step !== undefined) mustHaveStep(view, step);
     const from = after === undefined ? undefined : parseTaskName(view, after);
-    if (cause === undefined) return tasksOf(listTasks(platform, view, { step, state, after: from, limit }));
-    if (state !== undefined && state !== 'failed') {
+    if (cause === undefined && input === undefined) {
+      return tasksOf(platform, view, listTasks(platform, view, { step, state, after: from, limit }));
+    }
+    if (cause !== undefined && state !== undefined && state !== 'failed') {
       throw new BatchctlError('usage', `--cause and --state ${state} are mutually exclusive`);
     }
-    const failed = listTasks(platform, view, { step, state: 'failed', after: from, limit: Number.MAX_SAFE_INTEGER });
-    return ofCause(tasksOf(failed), cause.toLowerCase(), limit);
+    const filter = { step, state: cause === undefined ? state : 'failed', after: from };
+    const all = listTasks(platform, view, { ...filter, limit: Number.MAX_SAFE_INTEGER });
+    return chosenOf(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input }, limit);
   },
 });
 
-async function* tasksOf(rows: AsyncIterable<LedgerTask>): AsyncIterable<ListedTask> {
+async function* tasksOf(
+  { store }: Platform,
+  view: JobView,
+  rows: AsyncIterable<LedgerTask>,
+): AsyncIterable<ListedTask> {
+  const inputOf = givenInputs(store, view);
   for await (const row of rows) {
     const times = { startedAt: isoOf(row.startedAt), endedAt: isoOf(row.endedAt) };
-    yield { ...row, ...times, cause: row.state === 'failed' ? causeOf(row) : null };
+    const input = await inputOf(stepIndex(view.record.spec, row.step), row.task);
+    yield { ...row, ...times, input, cause: row.state === 'failed' ? causeOf(row) : null };
   }
 }
 
-async function* ofCause(rows: AsyncIterable<ListedTask>, cause: string, limit: number): AsyncIterable<ListedTask> {
+async function* chosenOf(
+  rows: AsyncIterable<ListedTask>,
+  { cause = '', input = '' }: { readonly cause: string | undefined; readonly input: string | undefined },
+  limit: number,
+): AsyncIterable<ListedTask> {
   let left = limit;
   for await (const row of rows) {
-    if (row.cause?.startsWith(cause) !== true) continue;
+    if (!(row.cause ?? '').startsWith(cause) || !(row.input ?? '').includes(input)) continue;
     yield row;
     left -= 1;
     if (left <= 0) return;
@@ -77,10 +93,11 @@ async function* ofCause(rows: AsyncIterable<ListedTask>, cause: string, limit: n
 async function* attemptsOf(platform: Platform, view: JobView, text: string): AsyncIterable<ListedTask> {
   const { name, task } = parseTaskName(view, text);
   const rows = await (await platform.ledger()).attempts(view.record.job, name, task);
+  const input = await givenInputs(platform.store, view)(stepIndex(view.record.spec, name), task);
   for (const row of rows) {
     const { outcome } = row;
     const bad = outcome === 'failed' && { badInput: await isBadInput(platform.store, row) };
-    yield { ...attemptDocument(row), ...bad };
+    yield { ...attemptDocument(row), input, ...bad };
   }
 }
 
@@ -89,7 +106,7 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
   return (await readFailureObject(store, failedKey(job, step, task, round)))?.badInput === true;
 }
 
-function attemptDocument(event: AttemptEvent): ListedTask {
+function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input'> {
   const { step, task, round, attempt, number, worker, exitCode, reason, error } = event;
   const { cpuSeconds, peakMemory, waitSeconds } = event;
   const times = { startedAt: isoOf(event.startedAt), endedAt: isoOf(event.endedAt) };

@@ -1,5 +1,5 @@
 // Protects: failures, tasks, history and reproduce show why tasks failed, who decided what, and what to type next.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { causeId } from '../../src/model/failure.ts';
@@ -142,5 +142,53 @@ describe('the commands that explain failures', () => {
     expect(document).to.deep.include({ task: 'price/0', round: 0, bytes: 2 });
     expect(document).to.have.nested.property('run.asRecorded', true);
     expect(document).to.have.property('directory', join(place.directory, `${job}-price-0`));
+  });
+});
+
+describe('tasks of a job with several inputs', () => {
+  const place = forEachTest(openPlace);
+  const CONVERT = `
+name: convert
+input: { from: [a.txt, in/b.txt, in/c.txt], split: { by: file } }
+steps:
+  - { name: convert, run: 'read text; [ "$text" != b ] || exit 3; echo "$text"', attempts: 1 }
+  - { name: check, run: [cat] }
+  - { name: all, gather: true, run: [cat] }
+`;
+  beforeEach(async () => {
+    mkdirSync(join(place.directory, 'in'));
+    await submitJob(place, CONVERT, { 'a.txt': 'a\n', 'in/b.txt': 'b\n', 'in/c.txt': 'c\n' });
+    await work(place.platform);
+  });
+  const cli = async (...words: string[]): Promise<Awaited<ReturnType<typeof runCli>>> => {
+    const ended = await runCli(['tasks', 'last', ...words, '--profile', 'local'], {
+      ...{ cwd: place.directory, env: { HOME: place.directory } },
+    });
+    expect(ended.code, ended.stderr).to.equal(0);
+    return ended;
+  };
+
+  it('are listed with the name of their input, also in later steps', async () => {
+    const { stdout } = await cli('--json');
+    const rows = stdout.trim().split('\n');
+    const inputs = rows.map((row) => JSON.parse(row)).map(({ step, task, input }) => [`${step}/${task}`, input]);
+    expect(inputs).to.deep.equal([
+      ['convert/0', 'a.txt'],
+      ['convert/1', 'in/b.txt'],
+      ['convert/2', 'in/c.txt'],
+      ['check/0', 'a.txt'],
+      ['check/2', 'in/c.txt'],
+    ]);
+    expect((await cli('--state', 'failed')).stdout)
+      .to.match(/^TASK +INPUT +STATE /)
+      .and.match(/^convert\/1 +in\/b\.txt +failed /m);
+    expect((await cli('--task', 'convert/1')).stderr).to.include('input: in/b.txt');
+  });
+
+  it('are found by a part of its name', async () => {
+    const found = await cli('--input', 'c.txt', '--step', 'check', '--json');
+    expect(JSON.parse(found.stdout)).to.include({ step: 'check', task: 2, state: 'done' });
+    expect((await cli('--input', 'in/', '--limit', '1', '--json')).stdout.trim().split('\n')).to.have.length(1);
+    expect((await cli('--input', 'd.txt')).stdout).to.equal('');
   });
 });

@@ -10,7 +10,7 @@ const at = (second: number): string => new Date(T0 + second * 1_000).toISOString
 const ran = (state: string, from: number, to: number | null, more: Partial<Task> = {}): Task => ({
   ...{ step: 'price', task: 6, state, round: 0, attempts: 1, attempt: `a${from}`, number: 1, cpuSeconds: null },
   ...{ peakMemory: null, waitSeconds: 5, worker: 'w1', startedAt: at(from), endedAt: to === null ? null : at(to) },
-  ...{ exitCode: null, reason: null, error: null, cause: null, badInput: false },
+  ...{ input: null, exitCode: null, reason: null, error: null, cause: null, badInput: false },
   ...more,
 });
 

@@ -5,7 +5,7 @@ import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatDistance, formatInstant, formatMany } from '../format.ts';
+import { formatCount, formatDistance, formatInstant, formatMany, showsInputs } from '../format.ts';
 import { actLines } from '../mend-lines.ts';
 import { type Progress, startProgress } from '../progress.ts';
 import { answerList, print, renderTable } from '../render.ts';
@@ -16,7 +16,11 @@ export function tasksCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, tasks, {
     help: {
       about: 'Lists tasks by step and number, one per line; with --task, one attempt per line.',
-      examples: ['batchctl tasks last --state failed', 'batchctl tasks last --task price/17'],
+      examples: [
+        'batchctl tasks last --state failed',
+        'batchctl tasks last --input 2026-11/0042.mp4',
+        'batchctl tasks last --task price/17',
+      ],
       exitCodes: { 0: 'also if there are none', 4: 'no such job, step or task' },
       related: ['failures', 'logs', 'reproduce', 'retry', 'kill', 'status'],
     },
@@ -33,8 +37,9 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
     rows: each(found, (row) => {
       seen.last = row;
     }),
-    columns: [
+    columns: (rows) => [
       { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
+      ...(showsInputs(rows) ? [INPUT] : []),
       { title: 'state', value: (row) => row.state },
       { title: 'attempts', value: ({ attempts }) => String(attempts ?? ''), align: 'right' },
       { title: 'took', value: took, align: 'right' },
@@ -48,9 +53,11 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
 
 async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task: string): Promise<void> {
   let isBad = false;
+  let of: string | null = null;
   await answerList<ListedTask>(ctx, {
-    rows: each(found, ({ badInput }) => {
+    rows: each(found, ({ badInput, input }) => {
       isBad ||= badInput === true;
+      of = input;
     }),
     columns: [
       { title: 'attempt', value: ({ attempt }) => attempt ?? '', whole: true },
@@ -62,6 +69,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
     ],
     empty: `no attempt of ${task.replace(/\/0+(?=\d)/, '/')} has started`,
   });
+  if (of !== null) ctx.notice(`input: ${of}`);
   if (isBad) ctx.notice(`bad input: it used up its attempts on at least two workers`);
 }
 
@@ -75,6 +83,8 @@ async function* each(
     yield row;
   }
 }
+
+const INPUT = { title: 'input', value: ({ input }: ListedTask) => input ?? '', whole: true } as const;
 
 const ENDED = [
   { title: 'exit', value: ({ exitCode }: ListedTask) => String(exitCode ?? ''), align: 'right' },

@@ -1,4 +1,4 @@
-import { BatchctlError } from '../../errors.ts';
+import { BatchctlError, isKind } from '../../errors.ts';
 import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
 import { partShard, shardOf, stepPartShard } from '../../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
@@ -18,10 +18,22 @@ export function inputPaths(store: ObjectStore, view: JobView, step: number): (ta
 
 /**
  * Returns a function that finds the name, as it was given, of the input that a task's chain began with, or of the file
- * that an `explode` made; null for a task of or behind a gather, and for parts that come from no input. Throws `corrupt`
- * for a part that isn't listed.
+ * that an `explode` made. Null for a task of or behind a gather, for parts that come from no input, and where the list of
+ * parts is damaged. Reads each shard of parts once.
  */
-export function givenInputs(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string | null> {
+export function givenInputs(store: ObjectStore, view: JobView): (step: number, task: number) => Promise<string | null> {
+  const ofSteps = view.record.spec.steps.map((_, step) => givenInputsOfStep(store, view, step));
+  return async (step, task) => {
+    try {
+      return (await ofSteps[step]?.(task)) ?? null;
+    } catch (error) {
+      if (isKind(error, 'corrupt')) return null;
+      throw error;
+    }
+  };
+}
+
+function givenInputsOfStep(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string | null> {
   const { spec, inputs } = view.record;
   const start = sectionStart(spec.steps, step);
   if (spec.steps[start]?.gather === true) return async () => null;

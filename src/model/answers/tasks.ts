@@ -12,6 +12,10 @@ export const LISTED_TASK = v.object({
   task: count,
   state: told(text, 'waiting, running, done, failed, skipped; for an attempt, its outcome'),
   round: count,
+  input: told(
+    textOrNull,
+    "the input of the task's first step, or the file of an explode; null for and behind a gather, and without inputs",
+  ),
   attempts: v.optional(told(count, 'number of recorded attempts; only for a task')),
   attempt: v.optional(told(text, 'id of the attempt; only with --task, like the fields below')),
   number: v.optional(count),

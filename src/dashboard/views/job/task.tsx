@@ -109,6 +109,7 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
 function Now({ last, rows }: { readonly last: TaskStretch; readonly rows: readonly Task[] }) {
   const { tone, word, state, from, to, attempt, text } = last;
   const tries = rows.filter((row) => row.attempt !== 'none').length;
+  const input = rows[0]?.input ?? null;
   return (
     <p class="task-now">
       <Mark tone={tone}>{word}</Mark>
@@ -120,6 +121,11 @@ function Now({ last, rows }: { readonly last: TaskStretch; readonly rows: readon
       {attempt !== null && (
         <span>
           on <code>{attempt.worker}</code>
+        </span>
+      )}
+      {input !== null && (
+        <span>
+          input <code>{input}</code>
         </span>
       )}
       {tries > 0 && <span class="muted">{formatMany(tries, 'attempt')}</span>}

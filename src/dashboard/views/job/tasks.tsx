@@ -1,6 +1,6 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { formatCount, formatMany } from '../../../cli/format.ts';
+import { formatCount, formatMany, showsInputs } from '../../../cli/format.ts';
 import { formatDuration } from '../../../lib/units.ts';
 import { type Chosen, killChosen, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
 import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
@@ -186,7 +186,7 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
         <Table
           caption="Tasks"
           rows={tasks.value}
-          columns={taskColumns(job, choosable ? choice : null)}
+          columns={taskColumns(job, choosable ? choice : null, showsInputs(tasks.value))}
           keyOf={nameOf}
         />
       )}
@@ -219,7 +219,7 @@ function Ending({ task }: { readonly task: Task }) {
 
 const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
 
-const taskColumns = (job: string, choice: Choosing | null): readonly Column<Task>[] => [
+const taskColumns = (job: string, choice: Choosing | null, inputs: boolean): readonly Column<Task>[] => [
   {
     title: 'task',
     cell: (task) => (
@@ -229,6 +229,7 @@ const taskColumns = (job: string, choice: Choosing | null): readonly Column<Task
       </>
     ),
   },
+  ...(inputs ? [{ title: 'input', kind: 'text', cell: ({ input }: Task) => input ?? '–' } as const] : []),
   state,
   { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
   { title: 'duration', kind: 'number', cell: (task) => <Took task={task} /> },
