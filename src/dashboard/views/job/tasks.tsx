@@ -229,7 +229,7 @@ const taskColumns = (job: string, choice: Choosing | null, inputs: boolean): rea
       </>
     ),
   },
-  ...(inputs ? [{ title: 'input', kind: 'text', cell: ({ input }: Task) => input ?? '–' } as const] : []),
+  ...(inputs ? [{ title: 'input', cell: ({ input }: Task) => input ?? '–' }] : []),
   state,
   { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
   { title: 'duration', kind: 'number', cell: (task) => <Took task={task} /> },
