@@ -1,54 +1,63 @@
 // Protects: a program that fails everywhere pauses its job early; a few bad inputs or one bad worker do not.
 import { expect } from 'chai';
+import { exitOf } from '../../src/cli/report-error.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { type InsideWorker, startInside, workHere, workInside } from '../support/inside-worker.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
+import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
-import { type Running, Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
 
-/** Tasks that wait for the file `go`, so that every worker has some when the first fails. */
+/** Tasks that note their start and wait for the file `go`, so that every worker has some when the first fails. */
 function job(workspace: Workspace, tasks: number, run: string, step: Readonly<Record<string, unknown>> = {}) {
+  const waits = `until [ -e ${workspace.path('go')} ]; do sleep 0.05; done`;
   return {
     name: 'breaks',
     input: { split: { by: 'range', from: 1, to: tasks } },
     tolerate: tasks,
-    steps: [{ name: 'only', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.05; done; ${run}`, ...step }],
+    steps: [{ name: 'only', run: `echo one >>${workspace.path('begun')}; ${waits}; ${run}`, ...step }],
   };
 }
 
-/** Enough for two pauses of up to 90 failures: a worker watches them for two seconds and more before it pauses the job. */
-const MANY = 240;
-/** Enough for one, as each task may fail three times. */
-const SOME = 140;
-const BROKEN = 'sleep 0.25; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
+/**
+ * A failure takes half a second, so two slots make four a second. A worker watches them for three seconds and more before
+ * it pauses the job: usually after 36, on a busy machine after up to 82.
+ */
+const BROKEN = 'sleep 0.5; echo "cannot find module rates $BATCHCTL_TASK" >&2; exit 1';
+/** Enough for one pause of tasks that may fail twice: the newest 40 failures are those of 20 tasks and more. */
+const SOME = 90;
+const TWICE = { attempts: 2 };
+/** Enough for two pauses of tasks that fail once. */
+const MANY = 150;
 
-/** Starts two workers with two slots each; once both have tasks, lets the tasks continue. */
-async function twoWorkers(workspace: Workspace): Promise<readonly Running[]> {
-  const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '2']));
-  const ledger = await (await workspace.platform()).ledger();
-  await until('both workers have tasks', async () => {
-    const seen = await ledger.workers({});
-    return seen.filter(({ busy }) => busy.length === 2).length === 2;
-  });
+/** Lets the tasks continue once each of so many slots, those of all workers, has one. */
+async function go(workspace: Workspace, slots: number): Promise<void> {
+  await until('both workers have tasks', () => workspace.lines('begun').length === slots);
   workspace.write('go', '');
+}
+
+/** Starts two workers with so many slots each in this process; once both have tasks, lets the tasks continue. */
+async function twoWorkers(workspace: Workspace, slots = 1): Promise<readonly InsideWorker[]> {
+  const platforms = await Promise.all([1, 2].map((n) => workspace.platform(`${workspace.worker}-${n}`)));
+  const workers = platforms.map((platform) => startInside(workspace, platform, { slots, untilEmpty: false }));
+  await go(workspace, 2 * slots);
   return workers;
 }
 
-async function drain(workers: readonly Running[]): Promise<void> {
-  for (const { child } of workers) child.kill('SIGTERM');
-  expect((await Promise.all(workers.map(({ ended }) => ended))).map(({ code }) => code)).to.deep.equal([0, 0]);
-}
+/** They leave well. */
+const drain = (workers: readonly InsideWorker[]): Promise<unknown> => Promise.all(workers.map((one) => one.drain()));
 
 eachWay('circuit breakers', (make) => {
   const workspace = forEachTest(make);
 
   it('pauses a job early if its program fails everywhere, and a fixed program completes it', async () => {
-    workspace.write('job.json', job(workspace, SOME, BROKEN));
+    workspace.write('job.json', job(workspace, SOME, BROKEN, TWICE));
     const id = await workspace.submit();
-    const watch = workspace.start(['watch', id]);
+    const watching = workspace.run(['watch', id]);
     const workers = await twoWorkers(workspace);
-    const watched = await watch.ended;
+    const watched = await watching;
     expect(watched.code, watched.stderr).to.equal(7);
     expect(watched.stderr).to.include(`next: batchctl failures ${id}`);
     const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
@@ -64,7 +73,7 @@ eachWay('circuit breakers', (make) => {
     expect(cause.code).to.equal('badDeployment');
     expect(cause.evidence[0]).to.equal(status.detail);
     expect(cause.mend).to.include(`batchctl resume ${id} --with JOBFILE`);
-    workspace.write('mended.json', { ...job(workspace, SOME, 'cat') });
+    workspace.write('mended.json', { ...job(workspace, SOME, 'cat', TWICE) });
     const resumed = await workspace.run(['resume', id, '--with', 'mended.json', '--yes']);
     expect(resumed.code, resumed.stderr).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
@@ -91,16 +100,17 @@ eachWay('circuit breakers', (make) => {
   });
 
   it('keeps the pause if the worker that paused the job is killed right after', async () => {
-    workspace.write('job.json', job(workspace, SOME, BROKEN));
+    workspace.write('job.json', job(workspace, SOME, BROKEN, TWICE));
     const id = await workspace.submit();
-    const workers = await twoWorkers(workspace);
+    const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '1']));
+    await go(workspace, 2);
     const platform = await workspace.platform();
     await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
     for (const { child } of workers) child.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
-    workspace.write('mended.json', { ...job(workspace, SOME, 'cat') });
+    workspace.write('mended.json', { ...job(workspace, SOME, 'cat', TWICE) });
     expect((await workspace.run(['resume', id, '--with', 'mended.json', '--yes'])).code).to.equal(0);
-    expect((await workspace.work({}, '--slots', '2')).code).to.equal(0);
+    expect((await workInside(workspace)).code).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
   });
 
@@ -108,13 +118,13 @@ eachWay('circuit breakers', (make) => {
     workspace.write('go', '');
     workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
     const id = await workspace.submit();
-    const first = await workspace.run(['worker', '--slots', '1', '--max-failures', '1', '--until-empty']);
-    expect(first.code).to.equal(7);
-    const platform = await workspace.platform();
+    const platform = await workspace.platform(`${workspace.worker}-1`);
+    const gaveUp = await rejection(workHere(platform, 1, { maxFailures: 1, untilEmpty: true }));
+    expect(exitOf(gaveUp), gaveUp.message).to.equal(7);
     let tries = 0;
     for await (const _ of platform.store.keys(triesPrefix(id, 'only'))) tries += 1;
     expect(tries, 'the bad one has failed once').to.equal(1);
-    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    expect((await workInside(workspace, 1)).code).to.equal(0);
     const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(cause ?? '')).to.include({ count: 1, tasks: '0', badInput: 1 });
     const shown = await workspace.run(['tasks', id, '--task', 'only/0', '--json']);
@@ -133,7 +143,7 @@ eachWay('circuit breakers', (make) => {
     workspace.write('go', '');
     workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
     const id = await workspace.submit();
-    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    expect((await workInside(workspace, 1)).code).to.equal(0);
     const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(cause ?? '')).to.include({ count: 1, badInput: 0 });
   });
@@ -143,14 +153,16 @@ direct('circuit breakers that must stay closed', () => {
   const workspace = forEachTest(() => new Workspace());
 
   it('does not pause a job for bad inputs while others succeed, nor because of one worker', async () => {
-    workspace.write('job.json', job(workspace, 100, '[ $((BATCHCTL_TASK % 3)) = 0 ]', { attempts: 1 }));
+    const bad = 'sleep 0.25; [ $((BATCHCTL_TASK % 3)) = 0 ]';
+    workspace.write('job.json', job(workspace, 75, bad, { attempts: 1 }));
     const id = await workspace.submit();
     const workers = await twoWorkers(workspace);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
     await drain(workers);
-    workspace.write('job.json', job(workspace, 60, BROKEN, { attempts: 1 }));
+    // Two workers would have paused it after about 40.
+    workspace.write('job.json', job(workspace, 50, BROKEN, { attempts: 1 }));
     const alone = await workspace.submit();
-    expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
+    expect((await workInside(workspace)).code).to.equal(0);
     const platform = await workspace.platform();
     for (const each of [id, alone]) {
       const entries = (await readEntries(platform.store, each)).map(({ what }) => what);
@@ -162,7 +174,7 @@ direct('circuit breakers that must stay closed', () => {
     const run = 'if [ $BATCHCTL_TASK -lt 25 ]; then exit 1; else sleep 5; fi';
     workspace.write('job.json', job(workspace, 33, run, { attempts: 3 }));
     const id = await workspace.submit();
-    const workers = await twoWorkers(workspace);
+    const workers = await twoWorkers(workspace, 2);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
     const platform = await workspace.platform();
     expect((await readEntries(platform.store, id)).map(({ what }) => what)).to.not.include('pause');

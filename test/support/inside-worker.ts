@@ -7,7 +7,7 @@ import { runWorker } from '../../src/worker/worker.ts';
 import type { Ended, Workspace } from './workspace.ts';
 
 /** A worker in this process. */
-interface InsideWorker {
+export interface InsideWorker {
   /** Rejects as the worker does. */
   readonly done: Promise<void>;
   /** Lets it finish what it runs and leave. */
