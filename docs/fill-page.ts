@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { LOCAL_PAGES, ReaderShell } from '../test/docs/reader-shell.ts';
+import { PAGES, ReaderShell } from '../test/docs/reader-shell.ts';
 import { markedBlocks } from '../test/docs/readme-blocks.ts';
 import { openBrowser } from '../test/support/browser.ts';
 
@@ -52,4 +52,4 @@ const ofAws = Object.entries(process.env).flatMap(([name, value]): [string, stri
   name.startsWith('AWS_') && value !== undefined ? [[name, value]] : [],
 );
 const named = process.argv.slice(2);
-for (const page of named.length > 0 ? named : LOCAL_PAGES) await fill(resolve(ROOT, page));
+for (const page of named.length > 0 ? named : Object.values(PAGES).flat()) await fill(resolve(ROOT, page));

@@ -1,16 +1,17 @@
-// Protects: the pages' commands work as shown, every page is found from docs/README.md, and no link leads nowhere.
+// Protects: the tour's commands work as shown (other pages': pages.services.test.ts), every page is found from docs/README.md,
+// and no link leads nowhere.
 
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { expect } from 'chai';
-import { LOCAL_PAGES, PAGE_MS, tryPage } from './reader-shell.ts';
+import { PAGE_MS, PAGES, tryPage } from './reader-shell.ts';
 import { markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** These need an emulated account or a moved clock: test/docs/*.services.test.ts. */
-const PAGES_OF_SERVICES = ['docs/aws.md', 'docs/schedules.md'];
+/** These need an emulated account or a moved clock: aws.services.test.ts, schedules.services.test.ts. */
+const PAGES_ALONE = ['docs/aws.md', 'docs/schedules.md'];
 
-const PAGES = [
+const ALL_PAGES = [
   'README.md',
   'CHANGELOG.md',
   ...['docs', 'examples', 'bench'].flatMap((folder) =>
@@ -44,18 +45,18 @@ function anchorsOf(path: string): ReadonlySet<string> {
 }
 
 describe('the pages of docs/', () => {
-  for (const page of LOCAL_PAGES.filter((name) => name !== 'README.md')) {
+  for (const page of PAGES.local.filter((name) => name !== 'README.md')) {
     it(`${page} shows what happens: its files written and its commands typed in a fresh directory`, () =>
       tryPage(page)).timeout(PAGE_MS);
   }
 
   it('no page has commands that are marked to run and that no test runs', () => {
-    const marked = PAGES.filter((path) => markedBlocks(textOf(path)).length > 0);
-    expect(marked.sort()).to.deep.equal([...LOCAL_PAGES, ...PAGES_OF_SERVICES].sort());
+    const marked = ALL_PAGES.filter((path) => markedBlocks(textOf(path)).length > 0);
+    expect(marked.sort()).to.deep.equal([...Object.values(PAGES).flat(), ...PAGES_ALONE].sort());
   });
 
   it('every link leads to a file, and to a heading of it', () => {
-    const lost = PAGES.flatMap((path) =>
+    const lost = ALL_PAGES.flatMap((path) =>
       linksOf(path)
         .filter((target) => {
           const [file = '', anchor] = target.split('#');
@@ -70,7 +71,7 @@ describe('the pages of docs/', () => {
 
   it('docs/README.md links every page', () => {
     const linked = new Set(linksOf('docs/README.md').map((target) => normalize(join('docs', target))));
-    const pages = PAGES.filter((path) => dirname(path) === 'docs' && path !== 'docs/README.md');
+    const pages = ALL_PAGES.filter((path) => dirname(path) === 'docs' && path !== 'docs/README.md');
     for (const page of [...pages, 'docs/cli/README.md', 'docs/adr/']) expect([...linked]).to.include(page);
   });
 });

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
+import { killProcessesOf } from '../support/run/processes.mjs';
 import { freePort } from '../support/servers/program.ts';
-import { until } from '../support/until.ts';
 import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -52,34 +52,30 @@ export class ReaderShell {
     writeFileSync(join(this.work, name), text);
   }
 
-  /** Workers that the page, or a failed test, left up go first: they would make their directory again. */
+  /** Workers and managers that the page, or a failed test, left running are killed first: they would make their directory again. */
   async remove(): Promise<void> {
-    if (existsSync(join(this.work, '.batchctl'))) {
-      await this.sh('batchctl scale 0');
-      await until('all workers have left', async () => (await this.sh('batchctl scale --json')).lines.every(isAtRest));
-    }
+    await killProcessesOf(this.#dir);
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
-const isAtRest = (group: string): boolean => group.includes('"running":0,');
-
 /** Milliseconds for all commands of a page, forty and more, on a busy machine. */
 export const PAGE_MS = 900_000;
 
-/** Pages whose commands need nothing but this machine; the others are tried by tests of their own. */
-export const LOCAL_PAGES = [
-  'README.md',
-  'docs/tour.md',
-  'docs/failures.md',
-  'docs/manager.md',
-  'docs/json.md',
-] as const;
+/**
+ * Pages whose commands need nothing but this machine, by the set of tests that runs them: the two that a newcomer reads first
+ * run in `npm test`. The other pages with commands are tried by tests of their own.
+ */
+export const PAGES = {
+  local: ['README.md', 'docs/tour.md'],
+  services: ['docs/failures.md', 'docs/manager.md', 'docs/json.md'],
+} as const;
+
 /** Where a manager listens unless it is told otherwise. */
 const DEFAULT_LISTEN = '127.0.0.1:8787';
 
 /** Does in a fresh directory what a page says, in order. */
-export async function tryPage(path: (typeof LOCAL_PAGES)[number]): Promise<void> {
+export async function tryPage(path: (typeof PAGES)[keyof typeof PAGES][number]): Promise<void> {
   // The reader's manager has its port to itself; here another may run.
   const address = `127.0.0.1:${await freePort()}`;
   const shell = new ReaderShell({ BATCHCTL_LISTEN: address });
