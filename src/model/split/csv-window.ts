@@ -49,17 +49,14 @@ function runEnd(bytes: Buffer, from: number, quote: number): number {
 
 /** The position after the last line end outside of quotes, which ends a record; -1 if there is none. */
 export function lastRecordEnd(bytes: Buffer, { at, quoted }: KnownState, quote: number): number {
-  let found = -1;
+  // Whether the end is in quotes. A doubled quote leaves and enters again, with nothing between.
   let inside = quoted;
-  for (let from = at; ; inside = !inside) {
-    const next = bytes.indexOf(quote, from);
-    const end = next === -1 ? bytes.length : next;
-    if (!inside) {
-      const newline = bytes.subarray(from, end).lastIndexOf(NEWLINE);
-      if (newline !== -1) found = from + newline + 1;
-    }
-    if (next === -1) return found;
-    // A doubled quote leaves and enters again, with nothing between.
-    from = next + 1;
+  const first = bytes.indexOf(quote, at);
+  if (first !== -1) for (let n = first; n < bytes.length; n += 1) if (bytes[n] === quote) inside = !inside;
+  // From there back, the first line end outside is the last one.
+  for (let n = bytes.length - 1; n >= at; n -= 1) {
+    if (bytes[n] === quote) inside = !inside;
+    else if (!inside && bytes[n] === NEWLINE) return n + 1;
   }
+  return -1;
 }

@@ -16,6 +16,7 @@ import { META } from '../../../src/model/output.ts';
 import type { Evidence } from '../../../src/model/verify/evidence.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
 import { provenJob } from '../proven-job.ts';
 import { attemptOf, openPlace } from '../published-job.ts';
 import { publishAll, submitJob, work } from '../submitted-job.ts';
@@ -198,17 +199,17 @@ describe('a proof with its evidence', () => {
 
   it('stays small however many tasks there are', async () => {
     const yaml =
-      'name: claims\ninput: { split: { by: range, from: 1, to: 12000 } }\nsteps: [{ name: price, run: [cat] }]\n';
-    const { platform } = place;
-    const view = await publishAll(platform, await submitJob(place, yaml, {}));
+      'name: claims\ninput: { split: { by: range, from: 1, to: 10001 } }\nsteps: [{ name: price, run: [cat] }]\n';
+    const platform = { ...place.platform, store: new MemoryStore() };
+    const view = await publishAll(platform, await submitJob({ ...place, platform }, yaml, {}));
     const path = join(place.directory, 'many.ndjson');
     const evidence = await EvidenceFile.create(path);
     const result = await verifyJob(platform, view, { evidence });
     evidence.line(await proofLine(platform, result, await keepProof(platform, result)));
     evidence.finish();
-    expect((await bytesOf(proofKey(view.record.job, 0))).length).to.be.below(10_000);
+    expect((await platform.store.read(proofKey(view.record.job, 0)))?.length).to.be.below(10_000);
     const { lines, mismatches } = await checkFile(path);
     // A header; two decisions and their shard; the parts and the ends in two shards each; proof and seal.
-    expect([lines, mismatches]).to.deep.equal([1 + 3 + 2 * (12_000 + 2) + 2, []]);
+    expect([lines, mismatches]).to.deep.equal([1 + 3 + 2 * (10_001 + 2) + 2, []]);
   });
 });
