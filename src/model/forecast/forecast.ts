@@ -120,7 +120,7 @@ export function forecast(input: ForecastInput): Forecast {
 }
 
 const NOTHING: StepDraw = {
-  ...{ seconds: new Float64Array(), work: 0, bytesIn: 0, bytesOut: 0, files: 0 },
+  ...{ seconds: new Float64Array(), scheduled: 0, work: 0, bytesIn: 0, bytesOut: 0, files: 0 },
   ...{ cpuSeconds: 0, peakMemory: 0 },
 };
 
@@ -178,14 +178,15 @@ function secondsOf(
     seconds.length === 0 ? [] : [{ seconds, slots: wide(index), most: steps[from + index]?.maxRunning ?? slots }],
   );
   if (scheduled.length === 0) return 0;
-  const rest = draws.reduce((sum, { work, seconds }, index) => {
-    const here = seconds.reduce((total, each) => total + each, 0);
-    return sum + Math.max(0, work - here) * wide(index);
-  }, 0);
   const limits = draws.map(
     ({ work }, index) => work / Math.max(1, steps[from + index]?.maxRunning ?? Number.POSITIVE_INFINITY),
   );
-  return Math.max(sectionSeconds(scheduled, most, size.count === size.sizes.length ? 0 : rest / most), ...limits);
+  // Tasks beyond the scheduled ones keep all slots busy first.
+  const rest =
+    size.count === size.sizes.length
+      ? 0
+      : draws.reduce((sum, draw, index) => sum + Math.max(0, draw.work - draw.scheduled) * wide(index), 0);
+  return Math.max(sectionSeconds(scheduled, most, rest / most), ...limits);
 }
 
 function observed(runs: readonly SampleRun[], index: number): readonly Observation[] {
@@ -272,9 +273,10 @@ class SlotHeap {
   /** Takes the first `needs` slots to become free, not before `ready`, for `seconds`; returns the end of that time. */
   take(needs: number, ready: number, seconds: number): number {
     let start = ready;
-    for (let i = 0; i < needs; i += 1) start = Math.max(start, this.#pop());
-    const end = start + seconds;
-    for (let i = 0; i < needs; i += 1) this.#push(end);
+    for (let i = 1; i < needs; i += 1) start = Math.max(start, this.#pop());
+    const end = Math.max(start, this.#times[0] ?? 0) + seconds;
+    this.#sink(end);
+    for (let i = 1; i < needs; i += 1) this.#push(end);
     return end;
   }
 
@@ -282,16 +284,22 @@ class SlotHeap {
     const times = this.#times;
     const top = times[0] ?? 0;
     this.#size -= 1;
-    const moved = times[this.#size] ?? 0;
+    this.#sink(times[this.#size] ?? 0);
+    return top;
+  }
+
+  /** Puts a time in place of the earliest. */
+  #sink(time: number): void {
+    const times = this.#times;
+    const size = this.#size;
     let at = 0;
-    for (let child = 1; child < this.#size; child = 2 * at + 1) {
-      if (child + 1 < this.#size && (times[child + 1] ?? 0) < (times[child] ?? 0)) child += 1;
-      if ((times[child] ?? 0) >= moved) break;
+    for (let child = 1; child < size; child = 2 * at + 1) {
+      if (child + 1 < size && (times[child + 1] ?? 0) < (times[child] ?? 0)) child += 1;
+      if ((times[child] ?? 0) >= time) break;
       times[at] = times[child] ?? 0;
       at = child;
     }
-    times[at] = moved;
-    return top;
+    times[at] = time;
   }
 
   #push(time: number): void {

@@ -17,10 +17,12 @@ export class PartSizes {
   /** Adds the next part, numbered from 0; 0 bytes for one without a size. */
   add(size: number): void {
     const bin = size <= 0 ? -1 : Math.round(Math.log2(size) * PER_DOUBLING);
-    const known = this.#bins.get(bin) ?? { count: 0, bytes: 0 };
-    known.count += 1;
-    known.bytes += size;
-    this.#bins.set(bin, known);
+    const known = this.#bins.get(bin);
+    if (known === undefined) this.#bins.set(bin, { count: 1, bytes: size });
+    else {
+      known.count += 1;
+      known.bytes += size;
+    }
     if (size > this.#largest.size) this.#largest = { n: this.#count, size };
     this.#count += 1;
     this.#bytes += size;

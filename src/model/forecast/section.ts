@@ -31,6 +31,8 @@ export function plainSection(count: number): SectionSize {
 export interface StepDraw {
   /** For the chains that are scheduled one by one. */
   readonly seconds: Float64Array;
+  /** Their sum. */
+  readonly scheduled: number;
   /** For all tasks together. */
   readonly work: number;
   readonly bytesIn: number;
@@ -50,24 +52,26 @@ export function drawStep(
   { random, drift, sized }: { readonly random: Random; readonly drift: number; readonly sized: boolean },
 ): StepDraw {
   const some = resample(seen, random);
-  const size = (at: Observation): number => (sized ? at.size : 0);
-  const fitted = (value: (at: Observation) => number) =>
-    fitSizes(some.map((at) => ({ size: size(at), value: value(at) })));
-  const total = (value: (at: Observation) => number): number => {
-    const { predict } = fitted(value);
-    return bins.reduce((sum, bin) => sum + bin.count * predict(bin.size), 0);
-  };
-  const time = fitted((at) => at.seconds);
-  const seconds = sizes.map(
-    (bytes) => time.predict(bytes) * (time.ratios[Math.floor(random() * some.length)] ?? 1) * drift,
-  );
-  const work = bins.reduce((sum, bin) => sum + bin.count * time.predict(bin.size), 0) * drift;
-  const scheduled = seconds.reduce((sum, each) => sum + each, 0);
+  const measured = (value: (at: Observation) => number): readonly Measure[] =>
+    some.map((at) => ({ size: sized ? at.size : 0, value: value(at) }));
+  const total = (value: (at: Observation) => number): number => sumOver(bins, fitSizes(measured(value)));
+  const times = measured((at) => at.seconds);
+  const time = fitSizes(times);
+  const ratios = ratiosOf(times, time);
+  const seconds = new Float64Array(sizes.length);
+  let scheduled = 0;
+  for (let i = 0; i < seconds.length; i += 1) {
+    const each = time.predict(sizes[i] ?? 0) * (ratios[Math.floor(random() * ratios.length)] ?? 1) * drift;
+    seconds[i] = each;
+    scheduled += each;
+  }
+  const work = sumOver(bins, time) * drift;
   const busy = mean(some.map((at) => at.seconds));
   const cpu = some.every((at) => at.cpuSeconds !== null) ? mean(some.map((at) => at.cpuSeconds ?? 0)) : null;
   const memory = some.flatMap((at) => at.peakMemory ?? []);
   return {
     seconds,
+    scheduled,
     work: count === sizes.length ? scheduled : Math.max(work, scheduled),
     bytesIn: total((at) => at.bytesIn),
     bytesOut: total((at) => at.bytesOut),
@@ -75,6 +79,12 @@ export function drawStep(
     cpuSeconds: cpu === null ? null : busy === 0 ? cpu * count : (cpu / busy) * work,
     peakMemory: memory.length === 0 ? null : Math.max(...memory),
   };
+}
+
+function sumOver(bins: SectionSize['bins'], { predict }: SizeModel): number {
+  let sum = 0;
+  for (const { count, size } of bins) sum += count * predict(size);
+  return sum;
 }
 
 /**
@@ -93,6 +103,7 @@ export function drawOne(
   const work = scaled(seen.seconds) * drift;
   return {
     seconds: Float64Array.of(work),
+    scheduled: work,
     work,
     bytesIn: seen.bytesIn * grown,
     bytesOut: scaled(seen.bytesOut),
@@ -119,7 +130,7 @@ function shuffle(values: Float64Array, random: Random): void {
   }
 }
 
-export interface Observation extends Omit<StepDraw, 'seconds' | 'work' | 'files'> {
+export interface Observation extends Omit<StepDraw, 'seconds' | 'scheduled' | 'work' | 'files'> {
   readonly task: number;
   /** Bytes of the part that its chain began with; 0 if parts have no size. */
   readonly size: number;
@@ -150,10 +161,11 @@ interface Measure {
   readonly value: number;
 }
 
-/** The duration of a task by its size, and the deviations from it: ratios with mean 1. */
+/** The duration of a task by its size. */
 interface SizeModel {
   readonly predict: (size: number) => number;
-  readonly ratios: readonly number[];
+  /** How many numbers were fitted: two for a line, one for a mean. */
+  readonly fitted: 1 | 2;
 }
 
 /** Sizes that differ by less than this share don't show the cost of a byte. */
@@ -168,12 +180,15 @@ const FEWEST = 5;
 export function fitSizes(measures: readonly Measure[]): SizeModel {
   const count = measures.length;
   if (count === 0) throw new RangeError('expected something measured');
-  const size = mean(measures.map((measure) => measure.size));
-  const value = mean(measures.map((measure) => measure.value));
+  let [sizes, values] = [0, 0];
+  for (const measure of measures) {
+    sizes += measure.size;
+    values += measure.value;
+  }
+  const [size, value] = [sizes / count, values / count];
   const line = count < FEWEST ? null : lineOf(measures, size, value);
-  const predict = line === null ? () => value : (bytes: number) => Math.max(0, line.fixed + line.perByte * bytes);
-  const spread = Math.sqrt(count / Math.max(1, count - (line === null ? 1 : 2)));
-  return { predict, ratios: ratiosOf(measures, predict, spread) };
+  const { fixed, perByte } = line ?? { fixed: value, perByte: 0 };
+  return { predict: (bytes) => Math.max(0, fixed + perByte * bytes), fitted: line === null ? 1 : 2 };
 }
 
 function lineOf(
@@ -181,24 +196,28 @@ function lineOf(
   size: number,
   value: number,
 ): { readonly fixed: number; readonly perByte: number } | null {
+  if (size === 0 || value === 0) return null;
   let [xx, xy] = [0, 0];
   for (const measure of measures) {
     xx += (measure.size - size) ** 2;
     xy += (measure.size - size) * (measure.value - value);
   }
-  if (size === 0 || Math.sqrt(xx / measures.length) < SAME_SIZE * size) return null;
+  if (Math.sqrt(xx / measures.length) < SAME_SIZE * size) return null;
   const perByte = xy / xx;
   if (!(perByte > 0)) return null;
   const fixed = value - perByte * size;
-  const left = measures.reduce((sum, at) => sum + (at.value - fixed - perByte * at.size) ** 2, 0);
+  let left = 0;
+  for (const at of measures) left += (at.value - fixed - perByte * at.size) ** 2;
   const error = Math.sqrt(left / Math.max(1, measures.length - 2) / xx);
   // A slope smaller than its own error is noise.
   if (perByte < error) return null;
   return fixed >= 0 ? { fixed, perByte } : { fixed: 0, perByte: value / size };
 }
 
-/** Residuals of a fit are smaller than prediction errors: `spread` compensates for that. */
-function ratiosOf(measures: readonly Measure[], predict: (size: number) => number, spread: number): readonly number[] {
+/** The deviations from a model: ratios with mean 1. */
+function ratiosOf(measures: readonly Measure[], { predict, fitted }: SizeModel): readonly number[] {
+  // Residuals of a fit are smaller than prediction errors.
+  const spread = Math.sqrt(measures.length / Math.max(1, measures.length - fitted));
   const raw = measures.map(({ size, value }) => {
     const expected = predict(size);
     return expected > 0 ? value / expected : 1;
@@ -208,7 +227,9 @@ function ratiosOf(measures: readonly Measure[], predict: (size: number) => numbe
 }
 
 function mean(values: readonly number[]): number {
-  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+  let sum = 0;
+  for (const value of values) sum += value;
+  return values.length === 0 ? 0 : sum / values.length;
 }
 
 /** Numbers from 0 to below 1, the same for the same seed, so that a forecast can be repeated. */
@@ -216,9 +237,10 @@ export type Random = () => number;
 
 /** Mulberry32: 32 bits of state, fast, good enough to draw samples. */
 export function seededRandom(seed: number): Random {
-  let state = seed >>> 0;
+  // Signed, because V8 keeps a signed 32-bit number without allocating memory for each.
+  let state = seed | 0;
   return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
+    state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
