@@ -4,7 +4,8 @@ import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
-import { forEachTest } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { makeCertificates } from '../support/servers/certificates.ts';
 import { HookServer, type Post } from '../support/servers/hook-server.ts';
@@ -16,8 +17,6 @@ const SECRET = 'a secret of the receiver';
 describe('notifications', () => {
   const workspace = forEachTest(() => new Workspace());
   const hook = forEachTest(() => HookServer.start());
-
-  beforeEach(async () => {});
 
   const url = (): string => `http://127.0.0.1:${hook.port}/hook?key=k`;
   const job = (fields: Readonly<Record<string, unknown>> = {}): void =>
@@ -34,6 +33,12 @@ describe('notifications', () => {
     const ended = await run(args, env);
     expect(ended.code, ended.stderr).to.equal(0);
     return ended;
+  };
+  /** A worker in this process. */
+  const work = async (): Promise<Ended> => {
+    const worked = await workInside(workspace, 2, { HOOK_SECRET: SECRET });
+    expect(worked.code, worked.stderr).to.equal(0);
+    return worked;
   };
   const told = (): readonly string[] => hook.bodies.map(({ event, id }) => `${event} ${id}`);
   const keysBelow = async (prefix: string): Promise<readonly string[]> => {
@@ -71,10 +76,13 @@ describe('notifications', () => {
 
   it('announces a failure, a cancellation and the end of a retry once each', async () => {
     job({ steps: [{ name: 'work', run: '[ -e "$HOME/ok" ] && cat', attempts: 1 }] });
-    expect((await run(['run', 'job.json'])).code).to.equal(5);
+    await workspace.submit();
+    await work();
+    expect((await run(['wait', 'last'])).code).to.equal(5);
     workspace.write('ok', '');
     await well(['retry', 'last']);
-    await well(['run', 'last', '--json']).catch(() => undefined);
+    await work();
+    await well(['wait', 'last']);
     const id = await workspace.submit();
     await well(['cancel', id, '--yes']);
     expect(hook.bodies.map(({ event, status }) => `${event} ${(status as { state: string }).state}`)).to.deep.equal([
@@ -98,7 +106,7 @@ describe('notifications', () => {
       const killed = await workspace.work({ HOOK_SECRET: SECRET, BATCHCTL_TEST_KILL: kill });
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
       const early = hook.posts.length;
-      await workspace.work({ HOOK_SECRET: SECRET });
+      await work();
       await well(['tick']);
       if (kill.startsWith('notice-claimed') || kill.startsWith('notice-sent')) {
         expect(hook.posts, 'a try that has just begun may be on its way').to.have.length(early);
@@ -114,10 +122,12 @@ describe('notifications', () => {
   it('retries a failing receiver less and less often for a day, without delaying the job', async () => {
     job();
     hook.answer = { status: 503, text: 'down for maintenance' };
-    const ran = await well(['run', 'job.json']);
+    await workspace.submit();
+    const worked = await work();
+    await well(['wait', 'last']);
     expect(hook.posts).to.have.length(1);
     const line = (ended: Ended): string => `${ended.stdout}${ended.stderr}`;
-    expect(ran.stderr + line(await run(['status', 'last']))).to.include('down for maintenance');
+    expect(worked.stderr + line(await run(['status', 'last']))).to.include('down for maintenance');
     const ticked = await run(['tick', '--json']);
     expect(ticked.code, 'nothing is due').to.equal(0);
     expect(hook.posts).to.have.length(1);
@@ -149,8 +159,10 @@ describe('notifications', () => {
       // Slow enough that the guard decides before all have failed, however busy the machine is.
       steps: [{ name: 'work', run: 'sleep 0.2; exit 1', attempts: 1 }],
     });
-    const ran = await run(['run', 'job.json']);
-    expect(ran.code, ran.stderr).to.equal(7);
+    await workspace.submit();
+    await work();
+    const waited = await run(['wait', 'last']);
+    expect(waited.code, waited.stderr).to.equal(7);
     expect(hook.bodies.map(({ event }) => event)).to.deep.equal(['paused']);
     job();
     const id = await workspace.submit();
@@ -220,12 +232,15 @@ describe('notifications', () => {
   });
 
   describe('over https', () => {
+    const certified = forSuite(async () => {
+      const own = new Workspace();
+      return { ...(await makeCertificates(own.dir, {})), remove: () => own.remove() };
+    });
     let secure: HookServer;
     let trusted: Readonly<Record<string, string>>;
     beforeEach(async () => {
-      const files = await makeCertificates(workspace.dir, {});
-      secure = await HookServer.start(files);
-      trusted = { NODE_EXTRA_CA_CERTS: files.ca };
+      secure = await HookServer.start(certified);
+      trusted = { HOOK_SECRET: SECRET, NODE_EXTRA_CA_CERTS: certified.ca };
       job({ notify: [{ on: ['succeeded'], to: `https://localhost:${secure.port}/hook`, secret: 'env:HOOK_SECRET' }] });
     });
     afterEach(() => secure.close());
@@ -242,8 +257,10 @@ describe('notifications', () => {
     ] as const) {
       it(`a receiver that ${what} does not delay the end of a job, and is notified later`, async () => {
         secure.answer = answer;
-        const ran = await well(['run', 'job.json', '--json'], trusted);
-        expect(JSON.parse(ran.stdout)).to.include({ state: 'succeeded' });
+        await workspace.submit();
+        const worked = await workspace.work(trusted);
+        expect(worked.code, worked.stderr).to.equal(0);
+        expect(JSON.parse((await well(['status', 'last', '--json'])).stdout)).to.include({ state: 'succeeded' });
         expect(await untold()).to.include(said);
         expect(secure.posts).to.have.length(1);
         secure.answer = { status: 200 };
@@ -256,7 +273,8 @@ describe('notifications', () => {
     }
 
     it('sends nothing to a receiver with an untrusted certificate, and status says why', async () => {
-      await well(['run', 'job.json', '--json']);
+      await workspace.submit();
+      await work();
       expect(await untold())
         .to.include('its certificate is not trusted')
         .and.include(`localhost:${secure.port}`);
@@ -266,7 +284,9 @@ describe('notifications', () => {
 
   it('writes no notices for a job without receivers', async () => {
     job({ notify: [] });
-    await well(['run', 'job.json']);
+    await workspace.submit();
+    await work();
+    await well(['wait', 'last']);
     expect(await keysBelow(NOTICES)).to.deep.equal([]);
     expect(await keysBelow(NEWS)).to.deep.equal([]);
   });
