@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -15,8 +16,10 @@ describe('the workers of this machine', () => {
   // Leases longer than any test waits: what returns sooner was released.
   const here = forEachTest(() => Workspace.withLongLeases());
   afterEach(async () => {
+    const supervised = (): boolean => isSupervised(here.path('.batchctl'), 'default');
+    if (!supervised()) return;
     await here.run(['scale', '0']);
-    await until('the supervisor has left', () => !isSupervised(here.path('.batchctl'), 'default'));
+    await until('the supervisor has left', () => !supervised());
     await until('the workers have left', async () => (await up()).length === 0);
   });
 
@@ -103,7 +106,7 @@ describe('the workers of this machine', () => {
   it('redrives malformed messages and tasks that failed for good, and runs each such task only once more', async () => {
     oneTask(`echo run >> '${here.path('runs')}'; test -e '${here.path('mended')}'`);
     const job = await here.submit();
-    await here.work();
+    await workInside(here);
     expect(await dead()).to.equal(1);
     const queue = await (await here.platform()).queue('default');
     await queue.send([{ body: 'poison', tenant: 'nobody' }]);
@@ -123,7 +126,7 @@ describe('the workers of this machine', () => {
       dryRun: false,
     });
     expect(await dead()).to.equal(0);
-    await here.work();
+    await workInside(here);
     expect((await here.run(['wait', job])).code).to.equal(0);
     expect(here.lines('runs')).to.have.length(2);
   });
@@ -139,7 +142,7 @@ describe('the workers of this machine', () => {
       tolerate: 1,
     });
     const job = await here.submit();
-    await here.work();
+    await workInside(here);
     expect((await here.run(['wait', job])).code).to.equal(0);
     const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job]);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'group default: sent 0 dead letters back\n' });

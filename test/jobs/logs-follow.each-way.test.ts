@@ -5,6 +5,7 @@ import { followJobLogs, followLog, type LogEnd } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -126,14 +127,14 @@ eachWay('logs --follow', (make) => {
   const space = forEachTest(make);
 
   it('shows what a command writes while it runs, and ends with it', async () => {
-    const wait = `while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`;
+    const wait = `while [ ! -e ${space.path('go')} ]; do sleep 0.1; done`;
     space.write('job.json', {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 1 } },
       steps: [{ name: 'w', run: `echo began >&2; ${wait}; echo ended >&2`, attempts: 1 }],
     });
     const job = await space.submit();
-    const working = space.start(['worker', '--until-empty']);
+    const working = workInside(space);
     const following = space.start(['logs', job, 'w/0', '--follow']);
     let shown = '';
     following.child.stdout?.on('data', (chunk: Buffer) => {
@@ -144,18 +145,18 @@ eachWay('logs --follow', (make) => {
     const { code, stdout, stderr } = await following.ended;
     expect([code, stdout]).to.deep.equal([0, 'began\nended\n']);
     expect(stderr).to.contain('w/0 is done');
-    expect((await working.ended).code).to.equal(0);
+    expect((await working).code).to.equal(0);
   });
 
   it('of a job shows what its tasks write, each line after its task, joins later ones, and ends with the job', async () => {
-    const wait = `while [ ! -e ${space.path('go')}$BATCHCTL_TASK ]; do sleep 0.02; done`;
+    const wait = `while [ ! -e ${space.path('go')}$BATCHCTL_TASK ]; do sleep 0.1; done`;
     space.write('job.json', {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 3 } },
       steps: [{ name: 'w', run: `printf 'began\\nhalf' >&2; ${wait}; printf ' a line' >&2`, attempts: 1 }],
     });
     const job = await space.submit();
-    const working = space.start(['worker', '--until-empty', '--slots', '2']);
+    const working = workInside(space);
     const following = space.start(['logs', job, '-f']);
     let shown = '';
     following.child.stdout?.on('data', (chunk: Buffer) => {
@@ -174,7 +175,7 @@ eachWay('logs --follow', (make) => {
       tasks.flatMap((n) => [`w/${n} | began`, `w/${n} | half a line`]).sort(),
     );
     expect(stderr).to.contain(`job ${job} succeeded`);
-    expect((await working.ended).code).to.equal(0);
+    expect((await working).code).to.equal(0);
     const again = await space.run(['logs', '-f']);
     expect([again.code, again.stdout], again.stderr).to.deep.equal([0, '']);
     const failed = await space.run(['logs', job, '-f', '--failed']);
@@ -186,11 +187,11 @@ eachWay('logs --follow', (make) => {
       name: 'slow',
       input: { split: { by: 'range', from: 1, to: 1 } },
       steps: [
-        { name: 'w', run: `echo began >&2; while [ ! -e ${space.path('go')} ]; do sleep 0.02; done`, attempts: 1 },
+        { name: 'w', run: `echo began >&2; while [ ! -e ${space.path('go')} ]; do sleep 0.1; done`, attempts: 1 },
       ],
     });
     const job = await space.submit();
-    const working = space.start(['worker', '--until-empty']);
+    const working = workInside(space);
     const following = space.start(['logs', job, '-f']);
     await until(
       'the running task’s line',
@@ -204,6 +205,6 @@ eachWay('logs --follow', (make) => {
     expect([code, stdout]).to.deep.equal([130, 'w/0 | began\n']);
     expect(stderr).to.include(`stopped following ${job}; the job continues`).and.not.include('bug');
     space.write('go', '');
-    expect((await working.ended).code).to.equal(0);
+    expect((await working).code).to.equal(0);
   });
 });

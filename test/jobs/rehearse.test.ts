@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { readJob } from '../../src/jobs/journal.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -48,9 +49,12 @@ interface Answer {
 
 describe('batchctl rehearse', () => {
   const here = forEachTest(() => Workspace.withLongLeases());
-  beforeEach(() => {
-    const lines = Array.from({ length: PARTS * 5 }, (_, n) => `${n},${n * 3}\n`);
+  const claimsOf = (parts: number): void => {
+    const lines = Array.from({ length: parts * 5 }, (_, n) => `${n},${n * 3}\n`);
     here.write('claims.csv', `id,amount\n${lines.join('')}`);
+  };
+  beforeEach(() => {
+    claimsOf(PARTS);
     here.write('job.json', JOB);
   });
 
@@ -117,25 +121,27 @@ describe('batchctl rehearse', () => {
   });
 
   it('affects no real job, and is never taken for one', async () => {
+    const parts = 12;
+    claimsOf(parts);
     const real = await here.submit();
     const { job } = await rehearse('--sample', '5', '--faults=kill,duplicate', '--keep');
     const status = async (...words: readonly string[]): Promise<Record<string, unknown>> =>
       JSON.parse((await here.run(['status', '--json', ...words])).stdout) as Record<string, unknown>;
     expect(await status('last')).to.deep.include({ job: real, rehearsal: null, state: 'running' });
-    expect(await status(job)).to.deep.include({ job, rehearsal: { parts: 5, of: PARTS } });
-    expect((await here.run(['status', job])).stdout).to.include('a rehearsal: 5 of 60 parts');
-    expect((await here.run(['report', job])).stdout).to.include('a rehearsal: 5 of 60 parts');
-    expect((await here.run(['verify', job])).stdout).to.include('a rehearsal: 5 of 60 parts');
+    expect(await status(job)).to.deep.include({ job, rehearsal: { parts: 5, of: parts } });
+    expect((await here.run(['status', job])).stdout).to.include('a rehearsal: 5 of 12 parts');
+    expect((await here.run(['report', job])).stdout).to.include('a rehearsal: 5 of 12 parts');
+    expect((await here.run(['verify', job])).stdout).to.include('a rehearsal: 5 of 12 parts');
     expect((await here.run(['jobs'])).stdout).to.match(new RegExp(`${job} +succeeded, a rehearsal`));
     const evidence = here.path('evidence.ndjson');
     await here.run(['verify', job, '-o', evidence]);
     expect((await here.run(['verify', '--check', evidence])).code).to.equal(0);
-    await here.work();
+    await workInside(here);
     expect(await status('last')).to.deep.include({ job: real, state: 'succeeded' });
     const run = await (await here.platform()).ledger();
     expect((await run.counts(real)).map(({ done, retried }) => [done, retried])).to.deep.equal([
-      [PARTS, 0],
-      [PARTS, 0],
+      [parts, 0],
+      [parts, 0],
       [1, 0],
     ]);
   });

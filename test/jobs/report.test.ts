@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Comparison, Report } from '../../src/model/answers/report.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -50,7 +51,7 @@ describe('the report', () => {
     at.write('tried', '');
     at.write('begun', '');
     earlier = await at.submit();
-    await at.work();
+    await workInside(at);
     for (const name of ['tried', 'begun']) rmSync(at.path(name));
     id = await at.submit('--run-key', 'month-end-2026-11');
     const killed = at.start(['worker', '--until-empty', '--slots', '2']);
@@ -63,7 +64,7 @@ describe('the report', () => {
     );
     killed.child.kill('SIGKILL');
     await killed.ended;
-    await at.work({}, '--slots', '2');
+    await workInside(at);
   });
 
   it('shows what ran, how it ended and what each step did', async () => {
@@ -214,7 +215,7 @@ describe('the report of a job that is still open', () => {
       steps: [{ name: 'price', run: ['cat'] }],
     });
     const id = await at.submit();
-    await at.work();
+    await workInside(at);
     for (const name of readdirSync(at.path('.batchctl')))
       if (name.startsWith('ledger.db')) rmSync(at.path('.batchctl', name));
     const lost = await at.run(['report', id]);

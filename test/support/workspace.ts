@@ -137,8 +137,8 @@ export class Workspace {
     const isPlain = Object.keys(this.environmentOf(args)).length === 0;
     // On AWS, and through a manager, more of the environment of workers counts than can be changed here.
     const isOwn = needsProcess(env) || (!isPlain && WITH_WORKERS.includes(verb));
-    // There it starts nothing.
-    const isScale = verb === 'scale' && !isPlain;
+    // There it starts nothing; nor does it with no size, or 0.
+    const isScale = verb === 'scale' && (!isPlain || second === '0' || second === '--json');
     const runsHere = isToken || isScale || (verb === 'worker' && this.worksHere);
     const isProcess = isOwn || (PROCESSES.includes(verb) && !runsHere);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;

@@ -49,14 +49,15 @@ function runEnd(bytes: Buffer, from: number, quote: number): number {
 
 /** The position after the last line end outside of quotes, which ends a record; -1 if there is none. */
 export function lastRecordEnd(bytes: Buffer, { at, quoted }: KnownState, quote: number): number {
-  // Whether the end is in quotes. A doubled quote leaves and enters again, with nothing between.
-  let inside = quoted;
-  const first = bytes.indexOf(quote, at);
-  if (first !== -1) for (let n = first; n < bytes.length; n += 1) if (bytes[n] === quote) inside = !inside;
-  // From there back, the first line end outside is the last one.
+  // A doubled quote leaves and enters again, with nothing between.
+  let quotes = 0;
+  for (let n = at; n < bytes.length; n += 1) quotes += bytes[n] === quote ? 1 : 0;
+  /** Whether the byte is in quotes: from the end back, because the first line end outside is the last one. */
+  let inside = (quotes % 2 === 1) !== quoted;
   for (let n = bytes.length - 1; n >= at; n -= 1) {
-    if (bytes[n] === quote) inside = !inside;
-    else if (!inside && bytes[n] === NEWLINE) return n + 1;
+    const byte = bytes[n];
+    if (byte === quote) inside = !inside;
+    else if (byte === NEWLINE && !inside) return n + 1;
   }
   return -1;
 }
