@@ -36,7 +36,7 @@ export function startInside(
   {
     slots,
     ...options
-  }: Pick<Options, 'untilEmpty' | 'graceMs'> & Partial<Pick<Options, 'say'>> & { readonly slots: number },
+  }: Pick<Options, 'untilEmpty' | 'graceMs'> & Partial<Pick<Options, 'say' | 'groups'>> & { readonly slots: number },
 ): InsideWorker {
   const [drain, stop] = [new AbortController(), new AbortController()];
   const done = workHere(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
@@ -58,6 +58,7 @@ export async function workInside(
   workspace: Workspace,
   slots = 2,
   env: Readonly<Record<string, string>> = {},
+  groups: readonly string[] = ['default'],
 ): Promise<Ended> {
   const ended = await workspace.inside(env, async () => {
     const own = await workspace.platform(`w-inside-${randomId(8)}`);
@@ -67,7 +68,7 @@ export async function workInside(
     };
     const said: string[] = [];
     const say = (line: string): void => void said.push(line);
-    const worker = startInside(workspace, { ...own, commandSettings }, { slots, untilEmpty: true, say });
+    const worker = startInside(workspace, { ...own, commandSettings }, { slots, untilEmpty: true, say, groups });
     const code = await worker.done.then(
       () => 0,
       (error: unknown) => {
@@ -77,5 +78,15 @@ export async function workInside(
     );
     return { code, signal: null, stdout: '', stderr: said.join('\n') };
   });
-  return ended ?? workspace.work(env, '--slots', String(slots));
+  return ended ?? workspace.work(env, '--slots', String(slots), ...groups.flatMap((group) => ['--group', group]));
+}
+
+/** What `run job.json` with these flags does, except that its worker runs in this process, and ends first. */
+export async function runInside(workspace: Workspace, ...flags: readonly string[]): Promise<Ended> {
+  const submitted = await workspace.run(['submit', 'job.json', '--json']);
+  if (submitted.code !== 0) return submitted;
+  await workInside(workspace);
+  const { job } = JSON.parse(submitted.stdout) as { readonly job: string };
+  const ended = await workspace.run(['run', job, ...flags]);
+  return { ...ended, stderr: `${submitted.stderr}${ended.stderr}` };
 }
