@@ -3,9 +3,8 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
-import { type Finished, killThenFinish } from '../support/killed-runs.ts';
+import { type Finished, killThenFinishEach } from '../support/killed-runs.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
-import { inBackground } from '../support/sampling.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const ran = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
@@ -47,10 +46,7 @@ direct('a job that explodes, whose worker is killed', () => {
   const kills = [...opening, ...behind];
   let outcomes: readonly Promise<Finished>[] = [];
   before(() => {
-    outcomes = inBackground(
-      3,
-      kills.map((kill) => () => killThenFinish(local, JOB, kill)),
-    );
+    outcomes = killThenFinishEach(local, JOB, kills);
   });
 
   for (const [index, kill] of kills.entries()) {

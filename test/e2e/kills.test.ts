@@ -1,8 +1,7 @@
 // Protects: a job continues after kill -9 at the points where most would be lost; test:crash covers every point.
 import { expect } from 'chai';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
-import { answerOf, expectWhole, type Finished, killThenFinish, killThenSubmit } from '../support/killed-runs.ts';
-import { inBackground } from '../support/sampling.ts';
+import { answerOf, expectWhole, type Finished, killThenFinishEach, killThenSubmit } from '../support/killed-runs.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const local = async (): Promise<Workspace> => Workspace.withLongLeases();
@@ -15,10 +14,7 @@ const POINTS = ['publish:2', 'chain:3', 'before-close:1'] as const;
 describe('kill -9', () => {
   let finished: readonly Promise<Finished>[] = [];
   before(() => {
-    finished = inBackground(
-      POINTS.length,
-      POINTS.map((point) => () => killThenFinish(local, CHAINS, point)),
-    );
+    finished = killThenFinishEach(local, CHAINS, POINTS);
   });
 
   for (const [index, point] of POINTS.entries()) {

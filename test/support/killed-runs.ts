@@ -3,6 +3,7 @@ import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
 import { workInside } from './inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
 import { movedClock } from './moved-clock.ts';
+import { inBackground } from './sampling.ts';
 import { type Ended, LEASE, type Workspace } from './workspace.ts';
 
 /** A workspace of its own for each run: on this machine, or on AWS. */
@@ -51,6 +52,28 @@ export async function finishAfter({ workspace, job, killed }: KilledWorker): Pro
 /** Kills a worker at a point, and lets another finish. */
 export async function killThenFinish(make: MakeWorkspace, file: unknown, kill: string): Promise<Finished> {
   return finishAfter(await killWorker(make, file, kill));
+}
+
+/**
+ * The same for each of these points, in workspaces of their own. The workers that finish begin after the last kill: those that
+ * run at a time in this process share one clock.
+ */
+export function killThenFinishEach(
+  make: MakeWorkspace,
+  file: unknown,
+  kills: readonly string[],
+): readonly Promise<Finished>[] {
+  const killed = inBackground(
+    3,
+    kills.map((kill) => () => killWorker(make, file, kill)),
+  );
+  return inBackground(
+    3,
+    killed.map((each) => async () => {
+      await Promise.allSettled(killed);
+      return finishAfter(await each);
+    }),
+  );
 }
 
 export const SUBMIT = ['submit', 'job.json', '--json', '--run-key', 'month-2026-11'] as const;
