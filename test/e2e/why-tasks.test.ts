@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
+import { startInside, workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -18,71 +18,73 @@ describe('why: tasks that do not end', () => {
   it('names the straggler that a gather waits for, its worker, and its duration against the median', async () => {
     workspace.write('job.json', whyJobFile(6, oneWaits(workspace), { gather: true }));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
-    const platform = await workspace.platform();
+    const platform = await workspace.platform('w-straggling');
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
     const cause = await causeOf(platform, job, 'straggler');
     expect(cause.title).to.match(
       /^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/,
     );
     expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
-    expect((await worker.ended).code).to.equal(0);
+    await worker.done;
   });
 
   it('names a task far slower than the others while others still wait', async () => {
     workspace.write('job.json', whyJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--until-empty', '--slots', '2']);
-    const cause = await causeOf(await workspace.platform(), job, 'slowTasks');
+    const platform = await workspace.platform('w-slow-task');
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
+    const cause = await causeOf(platform, job, 'slowTasks');
     expect(cause.title).to.include('1 task of price is far slower').and.include('price/0');
     workspace.write('go', '');
-    worker.child.kill('SIGTERM');
-    await worker.ended;
+    await worker.stop();
   });
 
   it('names a step that takes longer than in the previous run', async () => {
     workspace.write('job.json', whyJobFile(12, 'echo'));
     const before = await workspace.submit();
-    await workspace.work();
+    await workInside(workspace);
     workspace.write('job.json', whyJobFile(30, 'sleep 2'));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--slots', '4']);
-    const cause = await causeOf(await workspace.platform(), job, 'slowStep');
+    const platform = await workspace.platform('w-slow-step');
+    const worker = startInside(workspace, platform, { slots: 4, untilEmpty: false });
+    const cause = await causeOf(platform, job, 'slowStep');
     expect(cause.title).to.match(/^a task of price takes [\d.]+s; in the previous run it took [\d.]+m?s$/);
     expect(cause.mend).to.include(`--compare ${before}`);
-    worker.child.kill('SIGTERM');
-    await worker.ended;
+    await worker.stop();
   });
 
   it('says until when failed tasks are delayed, and their errors', async () => {
     workspace.write('job.json', whyJobFile(2, 'echo "no route to host" >&2; exit 3', { step: { attempts: 12 } }));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--slots', '2']);
-    const cause = await causeOf(await workspace.platform(), job, 'backoff');
+    const platform = await workspace.platform('w-backoff');
+    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const cause = await causeOf(platform, job, 'backoff');
     expect(cause.title).to.include('to be retried after a failed attempt: the first is due in');
     expect(cause.evidence.join()).to.include('exit 3, "no route to host"');
-    worker.child.kill('SIGTERM');
-    await worker.ended;
+    await worker.stop();
   });
 
   it('says that maxRunning is reached, by what, and how many tasks wait', async () => {
     workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { job: { maxRunning: 1 } }));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
-    const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
+    const platform = await workspace.platform('w-max-job');
+    const worker = startInside(workspace, platform, { slots: 3, untilEmpty: true });
+    const cause = await causeOf(platform, job, 'maxRunning');
     expect(cause.title).to.equal('the job runs as many tasks as it may: maxRunning is 1, 3 tasks wait');
     workspace.write('go', '');
-    await worker.ended;
+    await worker.done;
   });
 
   it('distinguishes maxRunning of a step from that of the job', async () => {
     workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { step: { maxRunning: 1 } }));
     const job = await workspace.submit();
-    const worker = workspace.start(['worker', '--until-empty', '--slots', '3']);
-    const cause = await causeOf(await workspace.platform(), job, 'maxRunning');
+    const platform = await workspace.platform('w-max-step');
+    const worker = startInside(workspace, platform, { slots: 3, untilEmpty: true });
+    const cause = await causeOf(platform, job, 'maxRunning');
     expect(cause.title).to.include('step price runs as many tasks as it may');
     workspace.write('go', '');
-    await worker.ended;
+    await worker.done;
   });
 
   it("says that a killed worker's task waits for its lease, and names a task that is killed repeatedly", async () => {
