@@ -21,7 +21,7 @@ async function clean(stdin: string): Promise<Ran> {
 
 describe('the birdstrikes example', () => {
   it('produces independently computed costs by state, and meets its control totals', async () => {
-    const { parts, records } = csvParts(readFileSync(DATA, 'utf8'), 501);
+    const { parts, records } = csvParts(readFileSync(DATA, 'utf8'), 1_001);
     const ran = await runByHand(JOB, parts, { records: String(records) });
     expect(ran.unmet).to.deep.equal([]);
     expect(ran.counters.clean).to.deep.equal({ records: '10000', strikes_with_cost: '209', cost: '40545276' });

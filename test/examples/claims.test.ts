@@ -44,7 +44,7 @@ describe('the claims example', () => {
   });
 
   it('produces independently computed exact totals, and meets its control totals', async () => {
-    const { parts, records } = csvParts(claims, 3_001);
+    const { parts, records } = csvParts(claims, 5_001);
     const ran = await runByHand(JOB, parts, { records: String(records) });
     expect(ran.unmet).to.deep.equal([]);
     expect(ran.counters.convert).to.deep.equal({
@@ -57,7 +57,7 @@ describe('the claims example', () => {
   });
 
   it('prices only one region if told to, and still counts every record', async () => {
-    const { parts, records } = csvParts(claims, 7_000);
+    const { parts, records } = csvParts(claims, 10_001);
     const ran = await runByHand(JOB, parts, { records: String(records) }, { region: 'UK' });
     expect(ran.unmet).to.deep.equal([]);
     expect(ran.outputs.totals).to.deep.equal(['region,claims,eur\nUK,4980,18524382.91\n']);

@@ -214,7 +214,7 @@ describe('batchctl rehearse', () => {
 describe('batchctl plan for a job that ran before', () => {
   const here = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(100)}`);
+    here.write('claims.csv', `id,amount\n${'1,2\n'.repeat(50)}`);
     here.write('job.json', { ...JOB, steps: [{ name: 'price', run: 'sleep 0.6; cat' }], expect: [] });
   });
 
@@ -232,9 +232,9 @@ describe('batchctl plan for a job that ran before', () => {
     expect(rehearsed?.seconds.expected, `it took ${took} s`).to.be.within(took / 4, took * 2.5);
     const { forecast, requests } = await plan();
     expect(forecast).to.deep.include({ runs: 1 });
-    expect(forecast?.tasks.expected).to.equal(20);
-    expect(forecast?.bytesOut.expected).to.be.closeTo(20 * (10 + 5 * 4), 1);
-    expect(requests).to.deep.equal({ store: 101, queue: 40, cost: null });
+    expect(forecast?.tasks.expected).to.equal(10);
+    expect(forecast?.bytesOut.expected).to.be.closeTo(10 * (10 + 5 * 4), 1);
+    expect(requests).to.deep.equal({ store: 61, queue: 20, cost: null });
     const slots = forecast === null ? 0 : Reflect.get(forecast, 'slots');
     expect((forecast?.seconds.expected ?? 0) * (Number(slots) / 2)).to.be.within(took / 5, took * 3);
     expect((await here.run(['plan', 'job.json'])).stdout).to.match(/estimate: .*, from 1 earlier run; /);
