@@ -15,12 +15,16 @@ export interface Row {
   readonly regret: { readonly ours: number; readonly tracking: number };
 }
 
+/** What batchctl and target tracking make of a workload. */
+export const playBoth = (workload: Workload): readonly [mine: Played, theirs: Played] => [
+  simulate(workload, ours(workload)),
+  simulate(workload, targetTracking(workload)),
+];
+
 /** The results of batchctl and target tracking on a workload, as a row of the table. */
-export function rowOf(workload: Workload): Row {
+export function rowOf(workload: Workload, [mine, theirs] = playBoth(workload)): Row {
   const best = perfect(workload);
   const least = `${best.hours.toFixed(1)} h, at most ${best.instances}${best.late > 0 ? `, ${when(best.late)}` : ''}`;
-  const mine = simulate(workload, ours(workload));
-  const theirs = simulate(workload, targetTracking(workload));
   const cells = [workload.name, least, cellOf(workload, best, mine), cellOf(workload, best, theirs)];
   const regret = (played: Played): number => regretOf(workload, best, played).regret;
   return { line: `| ${cells.join(' | ')} |`, regret: { ours: regret(mine), tracking: regret(theirs) } };
