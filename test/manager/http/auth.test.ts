@@ -171,9 +171,7 @@ describe('access to the API', () => {
       const answered: string[] = [];
       for (const route of open) {
         const [method = '', path = ''] = route.split(' ');
-        const answer = await server.call(path, null, { method });
-        await answer.body?.cancel();
-        if (answer.status !== 405) answered.push(route);
+        if ((await server.status(path, null, method)) !== 405) answered.push(route);
       }
       expect(answered).to.have.members(paths.flatMap((path) => [`GET ${path}`, `HEAD ${path}`]));
       expect(server.calls).to.deep.equal([]);
@@ -196,14 +194,12 @@ describe('access to the API', () => {
         if (scope === 'anyone' || typeof scope === 'function') continue;
         const path = url.replaceAll(/:\w+/g, 'x').replaceAll('*', 'x');
         for (const [held, token] of tokens) {
-          const answer = await server.call(path, token, { method });
-          await answer.body?.cancel();
+          const status = await server.status(path, token, method);
           const isLetIn = covers(held, scope);
           if (!isLetIn) refusals += 1;
-          expect(answer.status === 403, `${route} with ${held}: ${answer.status}`).to.equal(!isLetIn);
+          expect(status === 403, `${route} with ${held}: ${status}`).to.equal(!isLetIn);
         }
-        const nobody = await server.call(path, null, { method });
-        expect(nobody.status, `${route} with no token`).to.equal(401);
+        expect(await server.status(path, null, method), `${route} with no token`).to.equal(401);
       }
       expect(refusals).to.be.above(20);
     });

@@ -5,8 +5,15 @@ import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import type { VerbRunner } from '../../../src/ports/verbs.ts';
 
-/** The verbs that a manager offers, without what would run them. */
-export async function describedVerbs(): Promise<VerbRunner> {
+let described: Promise<VerbRunner> | null = null;
+
+/** The verbs that a manager offers, without what would run them: the same for all tests of a process. */
+export function describedVerbs(): Promise<VerbRunner> {
+  described ??= describeAll();
+  return described;
+}
+
+async function describeAll(): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
   const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
