@@ -1,4 +1,4 @@
-// Loaded before any test, by mocha (.mocharc.json) and by .ci/test.mjs. Gives the run a directory for temporary files
+// Loaded before any test, by typescript.mjs and by .ci/test.mjs. Gives the run a directory for temporary files
 // (BATCHCTL_TEST_RUN), and leaves it to a cleanup process: nothing that tests started, no process and no file, outlives the run.
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs';
