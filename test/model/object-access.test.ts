@@ -10,6 +10,7 @@ import {
   requireReadablePrefix,
   requireWritable,
 } from '../../src/model/object-access.ts';
+import { anyCharacter } from '../support/any-character.ts';
 
 const SHA = 'a'.repeat(64);
 
@@ -43,7 +44,7 @@ const name = fc.oneof(
     '~',
     '\ud800',
   ),
-  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.string({ unit: anyCharacter, maxLength: 6 }),
 );
 const key = fc.array(name, { maxLength: 6 }).map((names) => names.join('/'));
 

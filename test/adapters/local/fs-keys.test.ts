@@ -9,6 +9,7 @@ import { pathOfKey } from '../../../src/adapters/local/fs-keys.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
+import { anyCharacter } from '../../support/any-character.ts';
 
 const NASTY = [
   '',
@@ -48,7 +49,7 @@ const segment = fc.oneof(
   fc.constantFrom(...NASTY),
   fc.constantFrom(...FOREIGN),
   fc.constantFrom(...LONG),
-  fc.string({ unit: 'binary', maxLength: 6 }),
+  fc.string({ unit: anyCharacter, maxLength: 6 }),
   fc.stringMatching(/^[0-9]{5,10}[a-z.]?$/),
 );
 const parent = fc.constantFrom(

@@ -36,6 +36,7 @@ describe('a machine that lacks a program of the tests', () => {
   before(() => {
     dir = mkdtempSync(join(tmpdir(), 'lacking-'));
     writeFileSync(join(dir, 'suites.test.ts'), SUITES);
+    writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
