@@ -26,16 +26,10 @@ export function wallTime(instant: number, zone: string): WallTime {
       second: 'numeric',
     });
   formats.set(zone, format);
-  const parts = format.formatToParts(instant);
-  const of = (type: string): number => Number(parts.find((part) => part.type === type)?.value);
-  return {
-    year: of('year'),
-    month: of('month'),
-    day: of('day'),
-    hour: of('hour'),
-    minute: of('minute'),
-    second: of('second'),
-  };
+  // `29/11/2026, 14:05:09`. Formatting into parts takes several times as long.
+  const numbers = format.format(instant).match(/\d+/g)?.map(Number) ?? [];
+  const [day = Number.NaN, month = Number.NaN, year = Number.NaN, hour = 0, minute = 0, second = 0] = numbers;
+  return { year, month, day, hour, minute, second };
 }
 
 /**
