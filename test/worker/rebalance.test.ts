@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const RISK = 60;
-const TIMES = { NOTICE: '0.05', LONG: '2', RISK: String(RISK) };
+const TIMES = { NOTICE: '0.05', LONG: '1', RISK: String(RISK) };
 
 describe('a worker whose machine EC2 recommends to leave', () => {
   let workspace: Workspace;
@@ -59,14 +59,14 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const has = (job: string, state: string) =>
       until(`${job} has ${state}`, async () => stateOf(await mustReadView(platform.store, job)) === state);
-    const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 2.2` });
+    const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
     told.notice = { kind: 'rebalance', at: null };
     const left = (): number => told.delays.filter((delay) => delay === RISK / 40).length;
     await until('tasks are left to others', () => left() > 0);
     const before = workspace.lines('ran').length;
     expect(before).to.be.below(4);
-    await has(await submit('short', 2, { run: 'cat', timeout: '2s' }), 'succeeded');
+    await has(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
     await has(long, 'succeeded');
     expect(left(), 'each that was not begun, and no short one').to.equal(4 * (5 - before));
     expect(workspace.lines('ran')).to.have.length(5);
@@ -76,7 +76,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   it('leaves if its group is configured so, after finishing its tasks', async () => {
     const { platform, told } = await onMachine({ leavesAtRisk: (group) => group === 'default' });
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
-    const job = await submit('long', 2, { run: `echo run >> "${workspace.path('ran')}"; sleep 2.2` });
+    const job = await submit('long', 2, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
     told.notice = { kind: 'rebalance', at: null };
     await worker.done;
