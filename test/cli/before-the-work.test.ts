@@ -138,9 +138,9 @@ describe('before any work', () => {
   it("a job's own program must be among its files, executable, and have its interpreter", async () => {
     here.write('price', '#!/usr/bin/env no-such-interpreter\n');
     here.write('rate', '#!/bin/sh\necho 1\n');
-    const plan = async (run: unknown, files: readonly string[], env = {}): Promise<string> => {
+    const plan = async (run: unknown, files: readonly string[]): Promise<string> => {
       here.write('job.json', steps(run, files.length === 0 ? {} : { files }));
-      const { code, stderr } = await here.run(['plan', 'job.json'], env);
+      const { code, stderr } = await here.run(['plan', 'job.json']);
       expect(code, stderr).to.equal(0);
       return stderr;
     };
@@ -149,8 +149,13 @@ describe('before any work', () => {
     for (const name of ['price', 'rate']) chmodSync(here.path(name), 0o755);
     expect(await plan(['./price'], ['price'])).to.include('needs the interpreter no-such-interpreter');
     expect(await plan(['rate'], ['rate'])).to.include("to run the job's own file, write ./rate");
-    for (const run of [['./rate'], ['rate'], 'no-such-program; cat', ['{index}'], ['/bin/sh', 'no-such-script']]) {
-      expect(await plan(run, ['rate'], { PATH: `${process.env.PATH}:.` }), String(run)).to.equal('');
+    const { PATH } = process.env;
+    process.env.PATH = `${PATH}:.`;
+    try {
+      for (const run of [['./rate'], ['rate'], 'no-such-program; cat', ['{index}'], ['/bin/sh', 'no-such-script']])
+        expect(await plan(run, ['rate']), String(run)).to.equal('');
+    } finally {
+      process.env.PATH = PATH;
     }
   });
 

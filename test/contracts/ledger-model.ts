@@ -93,7 +93,7 @@ async function foundIn(ledger: Ledger, job: string): Promise<unknown> {
 }
 
 /** Any order, with duplicates, from two writers: the counts must equal those of the slow model. */
-export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
+export function ledgerModelContract(place: () => Promise<LedgerPlace>, histories: number): void {
   it('has the same counts whatever the order, duplicates and writers of its events', async () => {
     const at = await place();
     // Each history is a job of its own: connecting anew for each would take longer than what is tested.
@@ -128,7 +128,7 @@ export function ledgerModelContract(place: () => Promise<LedgerPlace>): void {
       expect(found).to.have.nested.property('counts.counters').that.deep.equals(counters);
     };
     try {
-      await fc.assert(fc.asyncProperty(arrivals, holds), { numRuns: 150 });
+      await fc.assert(fc.asyncProperty(arrivals, holds), { numRuns: histories });
     } finally {
       await at.end();
     }

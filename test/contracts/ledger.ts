@@ -7,14 +7,17 @@ import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
 import { ledgerTotalsContract } from './ledger-totals.ts';
 
-/** The laws of `src/ports/ledger.ts`, for any adapter: `place` creates a new, empty ledger for each test. */
-export function ledgerContract(name: string, place: () => Promise<LedgerPlace>): void {
+/**
+ * The laws of `src/ports/ledger.ts`, for any adapter: `place` creates a new, empty ledger for each test. `histories`: how many
+ * are compared with the model; fewer where another adapter, with the same code above its storage, compares all.
+ */
+export function ledgerContract(name: string, place: () => Promise<LedgerPlace>, histories = 150): void {
   describe(`the ledger's laws, on ${name}`, () => {
     tasksContract(place);
     ledgerAttemptsContract(place);
     ledgerTotalsContract(place);
     ledgerJobsContract(place);
-    ledgerModelContract(place);
+    ledgerModelContract(place, histories);
   });
 }
 

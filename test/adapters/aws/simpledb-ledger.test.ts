@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
-import { event, T0, worker } from '../../contracts/ledger-events.ts';
+import { event, type LedgerPlace, T0, worker } from '../../contracts/ledger-events.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
@@ -25,7 +25,7 @@ describe('the ledger on SimpleDB', () => {
     return objects;
   };
 
-  ledgerContract('items of SimpleDB', async () => {
+  const place = async (): Promise<LedgerPlace> => {
     const store = new MemoryStore();
     places += 1;
     const stack = `place${places}`;
@@ -40,7 +40,8 @@ describe('the ledger on SimpleDB', () => {
         for (const n of [0, 1]) server.domains.remove(`${stack}-${n}`);
       },
     };
-  });
+  };
+  ledgerContract('items of SimpleDB', place, 50);
 
   it('keeps values over 1,024 bytes whole in the store, and deletes those that were replaced', async () => {
     const store = new MemoryStore();
