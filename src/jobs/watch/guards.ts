@@ -89,7 +89,7 @@ async function exactFailures(
   };
 }
 
-/** The number of newest failures that are read: twice those that must have failed. */
+/** The number of newest failures that are read: twice the number of tasks that must have failed. */
 const READ = 2 * MANY_TASKS;
 
 /**
@@ -163,7 +163,7 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
   let enough: number | null = null;
   for (const { task, modified } of named) if (tasks.add(task).size >= MANY_TASKS) enough ??= modified;
   if (enough === null) return null;
-  const newest = named.reverse().slice(0, READ);
+  const newest = newestOf(named.reverse());
   const read = await Promise.all(
     newest.map(async ({ key, task }) => ({ task, found: await readFailureObject(platform.store, key) })),
   );
@@ -184,6 +184,21 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
     watched: ((newest[0]?.modified ?? enough) - enough) / 1_000,
     said: latest?.error ?? latest?.reason ?? 'nothing',
   };
+}
+
+/**
+ * The newest failures. Where tasks are retried often, these may be of few tasks: then the newest failures of others, too,
+ * until there are enough tasks.
+ */
+function newestOf(named: readonly Named[]): readonly Named[] {
+  const newest = named.slice(0, READ);
+  const tasks = new Set(newest.map(({ task }) => task));
+  for (const each of named.slice(READ)) {
+    if (tasks.size >= MANY_TASKS) break;
+    if (!tasks.has(each.task)) newest.push(each);
+    tasks.add(each.task);
+  }
+  return newest;
 }
 
 /** The number of running attempts inspected: more than may survive of those that are read. */

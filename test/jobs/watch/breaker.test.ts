@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { append, mustReadView, refreshView } from '../../../src/jobs/journal.ts';
 import { guardDeployment, guardFailures } from '../../../src/jobs/watch/guards.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { failedKey, failedPrefix, stepPrefix, taskOfFailed, triesPrefix } from '../../../src/model/keys.ts';
+import { failedKey, failedPrefix, stepPrefix, taskOfFailed, taskOfTry, triesPrefix, tryKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { AttemptEvent } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -30,7 +30,7 @@ describe('the guard against a program that fails everywhere', () => {
   const place = forEachTest(openPlace);
 
   /** The first tasks fail for good, alternating between two workers. */
-  async function failing({ platform }: Place, view: JobView, tasks: number): Promise<void> {
+  async function failing({ platform }: Place, view: JobView, tasks: number, retries = 0): Promise<void> {
     const ledger = await platform.ledger();
     const [startedAt, endedAt] = [Date.now() - 1_000, Date.now()];
     const times = { startedAt: new Date(startedAt).toISOString(), endedAt: new Date(endedAt).toISOString() };
@@ -44,6 +44,8 @@ describe('the guard against a program that fails everywhere', () => {
         error: 'x',
       };
       const body = { format: 1, ...about, ...times, cause: 'c', entries: 1 };
+      for (let n = 0; n < retries; n += 1)
+        await platform.store.put(tryKey(view.record.job, 'price', task, 0, `t${n}`), JSON.stringify(body));
       await platform.store.put(failedKey(view.record.job, 'price', task, 0), JSON.stringify(body));
       await ledger.record([{ ...running(view, task, startedAt), ...about, outcome: 'failed', endedAt }]);
     }
@@ -58,7 +60,7 @@ describe('the guard against a program that fails everywhere', () => {
         if (name === 'list')
           return async function* (prefix: string) {
             for await (const entry of of.list(prefix)) {
-              const { task = 0 } = taskOfFailed(entry.key) ?? {};
+              const { task = 0 } = taskOfFailed(entry.key) ?? taskOfTry(entry.key) ?? {};
               yield { ...entry, modified: entry.modified + 1_000 * task };
             }
           };
@@ -83,6 +85,13 @@ describe('the guard against a program that fails everywhere', () => {
       const glanced = await new JobWatcher(place.platform, 15).glance(view.record.job, true);
       expect(glanced?.view.closed?.state ?? null).to.equal(paused ? null : 'failed');
     }
+  });
+
+  it('pauses a job whose newest failures are retries of few tasks', async () => {
+    const view = await submitJob(place, job(30), {});
+    await failing(place, view, 25, 4);
+    const after = await guardDeployment(slowed(place, view).platform, view, AT);
+    expect(after.paused?.detail).to.match(/^25 tasks of price failed on 2 workers/);
   });
 
   it("doesn't pause while some attempts run twice as long as the failed ones did", async () => {
