@@ -1,7 +1,7 @@
 // Sending to and consuming from SQS, against fauxqs on this machine: `node bench/sqs.bench.mjs [--small|--full]`. The peers
 // are a bare loop of SendMessageBatch with 8 requests in flight, and eight consumers of sqs-consumer. Client and server
 // share the processors, and the emulator limits the rate, so only the ratios matter. With --full a million messages are
-// also sent, received and acknowledged, once, without a peer.
+// also sent, then sent, received and acknowledged in lots: the emulator takes ever longer to find one among a million.
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -11,6 +11,7 @@ import { makeProbe, source } from './probe.mjs';
 const SENT = SMALL ? 2_000 : 100_000;
 const CONSUMED = SMALL ? 2_000 : 20_000;
 const MILLION = 1_000_000;
+const LOTS = MILLION / CONSUMED;
 const FAUXQS = join(import.meta.dirname, '..', 'test', 'support', 'servers', 'fauxqs-server.mjs');
 
 process.env.AWS_ACCESS_KEY_ID = 'bench';
@@ -52,7 +53,7 @@ const send = async () => {
 const CONSUME = `
 const leases = { hold: () => undefined, drop: () => undefined, settling: async () => undefined, close: async () => undefined };
 const worker = new QueueClient(queue, leases);
-await measure(async () => {
+const consume = async () => {
   let acked = 0;
   const acks = new Set();
   for (let taken = 0; taken < count; ) {
@@ -65,7 +66,7 @@ await measure(async () => {
   }
   await Promise.all(acks);
   if (acked !== count) throw new Error('acked ' + acked + ' of ' + count);
-});
+};
 `;
 const BARE = `
 import { CreateQueueCommand, SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs';
@@ -89,8 +90,17 @@ const send = async () => {
 const probes = {
   send: await makeProbe('sqs-send-probe', `${OURS}\nawait measure(send);`),
   sendBare: await makeProbe('sqs-send-bare-probe', `${BARE}\nawait measure(send);`),
-  consume: await makeProbe('sqs-consume-probe', `${OURS}\nawait send();\n${CONSUME}`),
-  consumeSent: await makeProbe('sqs-consume-sent-probe', `${OURS}\n${CONSUME}`),
+  consume: await makeProbe('sqs-consume-probe', `${OURS}\n${CONSUME}\nawait send();\nawait measure(consume);`),
+  lots: await makeProbe(
+    'sqs-lots-probe',
+    `${OURS}\n${CONSUME}
+await measure(async () => {
+  for (let lot = 0; lot < ${LOTS}; lot += 1) {
+    await send();
+    await consume();
+  }
+});`,
+  ),
   consumer: await makeProbe(
     'sqs-consumer-probe',
     `${BARE}
@@ -169,11 +179,12 @@ try {
     met: ratio >= 1.2,
   });
   if (process.argv.includes('--full')) {
-    for (const [what, probe] of Object.entries({ send: probes.send, 'receive and ack': probes.consumeSent })) {
-      const { rate, cpu, peak } = probe(url, 'bench-million', String(MILLION));
-      const used = `${cpu.toFixed(0)} µs of CPU a message, ${peak.toFixed(0)} MB at most`;
-      detail(`${what} ${MILLION.toLocaleString('en')}: ${rateText(rate)}, ${used}`);
-    }
+    const used = (cpu, peak) => `${cpu.toFixed(0)} µs of CPU a message, ${peak.toFixed(0)} MB at most`;
+    const all = run(probes.send, MILLION)();
+    detail(`send ${MILLION.toLocaleString('en')}: ${rateText(all.rate)}, ${used(all.cpu, all.peak)}`);
+    const lots = run(probes.lots, CONSUMED)();
+    const inLots = `${LOTS} lots of ${CONSUMED.toLocaleString('en')}`;
+    detail(`send, receive and ack ${inLots}: ${rateText(lots.rate * LOTS)}, ${used(lots.cpu / LOTS, lots.peak)}`);
   }
 } finally {
   server.kill('SIGKILL');

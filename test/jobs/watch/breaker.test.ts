@@ -3,7 +3,15 @@ import { expect } from 'chai';
 import { append, mustReadView, refreshView } from '../../../src/jobs/journal.ts';
 import { guardDeployment, guardFailures } from '../../../src/jobs/watch/guards.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { failedKey, failedPrefix, stepPrefix, taskOfFailed, taskOfTry, triesPrefix, tryKey } from '../../../src/model/keys.ts';
+import {
+  failedKey,
+  failedPrefix,
+  stepPrefix,
+  taskOfFailed,
+  taskOfTry,
+  triesPrefix,
+  tryKey,
+} from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { AttemptEvent } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
