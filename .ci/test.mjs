@@ -85,8 +85,9 @@ async function run(of, files) {
     process.execPath,
     [
       'node_modules/mocha/bin/mocha.js',
-      // One lane is no pool of processes, and mocha would load its files by require().
-      ...(lanes > 1 ? ['--parallel', '--jobs', String(lanes)] : []),
+      // One lane is no pool of processes, and mocha would load its files by require(). It then ends by itself only without shared
+      // servers.
+      ...(lanes > 1 ? ['--parallel', '--jobs', String(lanes)] : ['--exit']),
       ...['--reporter', '.ci/reporter.cjs', ...words, ...files],
     ],
     { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BATCHCTL_TEST_SETS: of.join(' ') } },

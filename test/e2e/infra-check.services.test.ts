@@ -57,7 +57,8 @@ describe('infra check', function () {
     const [first] = world.cloud.grid.instances();
     if (first === undefined) throw new Error('there is no instance');
     expect(first).to.include({ type: 't4g.small', lifeCycle: 'spot' });
-    world.cloud.grid.interrupt(first, 1);
+    // Enough for its worker to read the notice on a busy machine.
+    world.cloud.grid.interrupt(first, 15);
     const { code, stdout, stderr } = await running.ended;
     expect(code, stderr).to.equal(0);
     const report: Report = JSON.parse(stdout);

@@ -14,6 +14,7 @@ const ROOT = join(import.meta.dirname, '../../..');
  * test that wants a program in the middle.
  */
 const SUITES = `
+import { createServer } from 'node:net';
 import { startProgram } from '${join(import.meta.dirname, '../servers/program.ts')}';
 import { installed } from '${join(import.meta.dirname, 'lacking.ts')}';
 const start = async () => {
@@ -29,6 +30,7 @@ for (const name of ['one', 'two'])
   });
 it('needs another in the middle', () => { installed('fish'); throw new Error('it went on'); });
 it('needs nothing', () => undefined);
+createServer().listen(0, '127.0.0.1');
 `;
 
 describe('a machine that lacks a program of the tests', () => {
