@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { crc32 } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { readBuffer } from '../../lib/read-buffer.ts';
 
 /** Checksums of a chunk's bytes. */
 export interface Sums {
@@ -65,7 +66,7 @@ export class UploadSource implements ChunkSource {
   /** A chunk with its checksums. A chunk larger than `held` is read once for these, and again when it is sent. */
   async chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody> {
     if (chunk.length <= held) {
-      const memory = this.#spare.pop() ?? Buffer.allocUnsafeSlow(chunk.length);
+      const memory = this.#spare.pop() ?? readBuffer(chunk.length);
       // Only the last chunk is shorter than the others.
       const bytes = memory.length < chunk.length ? await this.#read(chunk) : await this.#read(chunk, memory);
       const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;

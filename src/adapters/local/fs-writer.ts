@@ -16,6 +16,7 @@ import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
+import { readBuffer } from '../../lib/read-buffer.ts';
 import type { Metadata, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { makeTail, openObject, type Tail } from './fs-object.ts';
 import { publishFile, removeFile, writeFully } from './fs-publish.ts';
@@ -73,7 +74,7 @@ async function copyChunks(
     withFile(to, 'wx', async (target) => {
       const limit = length ?? Number.POSITIVE_INFINITY;
       const size = length ?? (await source.stat()).size;
-      const buffer = Buffer.allocUnsafe(Math.max(1, Math.min(CHUNK, size + 1)));
+      const buffer = readBuffer(Math.max(1, Math.min(CHUNK, size + 1)));
       let done = 0;
       while (done < limit) {
         signal?.throwIfAborted();

@@ -1,3 +1,4 @@
+import { readBuffer } from '../../lib/read-buffer.ts';
 import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
 import { type KnownState, lastRecordEnd, stateIn } from '../../model/split/csv-window.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
@@ -154,7 +155,7 @@ class ChunkReader {
     this.#finder = finder;
     this.#options = options;
     // Many inputs are far smaller than a chunk.
-    this.#buffer = Buffer.allocUnsafe(Math.min(options.chunkSize, options.end));
+    this.#buffer = readBuffer(Math.min(options.chunkSize, options.end));
   }
 
   /** Returns the end of the part that begins at `start`. */
@@ -278,7 +279,7 @@ async function* cutCsvByWindows(
 
 /** The line number, from 1, of a position. */
 async function lineOf(options: CsvCutOptions, position: number): Promise<number> {
-  const buffer = Buffer.allocUnsafe(Math.min(options.chunkSize, position));
+  const buffer = readBuffer(Math.min(options.chunkSize, position));
   let line = 1;
   for (let base = 0; base < position; base += buffer.length) {
     const chunk = buffer.subarray(0, Math.min(buffer.length, position - base));
@@ -388,7 +389,7 @@ async function* chunksOf(
   chunkSize: number,
   whole: boolean,
 ): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafe(Math.max(3, Math.min(chunkSize, size)));
+  const buffer = readBuffer(Math.max(3, Math.min(chunkSize, size)));
   for (let base = 0; base < size; base += buffer.length) {
     if (whole) random.ahead?.(chunksFrom(base, buffer.length, size));
     yield await readFully(source.name, random, base, buffer.subarray(0, Math.min(buffer.length, size - base)));
