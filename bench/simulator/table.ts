@@ -15,7 +15,7 @@ export interface Row {
   readonly regret: { readonly ours: number; readonly tracking: number };
 }
 
-/** What batchctl and target tracking make of a workload. */
+/** Simulates a workload under batchctl and under target tracking. */
 export const playBoth = (workload: Workload): readonly [mine: Played, theirs: Played] => [
   simulate(workload, ours(workload)),
   simulate(workload, targetTracking(workload)),

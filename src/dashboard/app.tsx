@@ -83,7 +83,7 @@ function usePlace(place: string, main: HTMLElement | null): void {
   }, [place]);
 }
 
-/** What a person scrolls with. */
+/** Events that show that a person may be scrolling. */
 const SCROLLING = ['wheel', 'touchmove', 'pointerdown', 'keydown'] as const;
 
 /**

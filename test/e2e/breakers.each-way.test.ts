@@ -32,13 +32,13 @@ const TWICE = { attempts: 2 };
 /** Enough for two pauses of tasks that fail once. */
 const MANY = 150;
 
-/** Lets the tasks continue once each of so many slots, those of all workers, has one. */
+/** Waits until each slot of both workers has a task (`slots` in all), then lets the tasks continue. */
 async function go(workspace: Workspace, slots: number): Promise<void> {
   await until('both workers have tasks', () => workspace.lines('begun').length === slots);
   workspace.write('go', '');
 }
 
-/** Starts two workers with so many slots each in this process; once both have tasks, lets the tasks continue. */
+/** Starts two workers in this process, with this many slots each. Once every slot has a task, lets the tasks continue. */
 async function twoWorkers(workspace: Workspace, slots = 1): Promise<readonly InsideWorker[]> {
   const platforms = await Promise.all([1, 2].map((n) => workspace.platform(`${workspace.worker}-${n}`)));
   const workers = platforms.map((platform) => startInside(workspace, platform, { slots, untilEmpty: false }));
@@ -46,7 +46,7 @@ async function twoWorkers(workspace: Workspace, slots = 1): Promise<readonly Ins
   return workers;
 }
 
-/** They leave well. */
+/** Lets the workers finish their tasks and leave; rejects if one fails. */
 const drain = (workers: readonly InsideWorker[]): Promise<unknown> => Promise.all(workers.map((one) => one.drain()));
 
 eachWay('circuit breakers', (make) => {
@@ -73,8 +73,8 @@ eachWay('circuit breakers', (make) => {
     expect(cause.code).to.equal('badDeployment');
     expect(cause.evidence[0]).to.equal(status.detail);
     expect(cause.mend).to.include(`batchctl resume ${id} --with JOBFILE`);
-    workspace.write('mended.json', { ...job(workspace, SOME, 'cat', TWICE) });
-    const resumed = await workspace.run(['resume', id, '--with', 'mended.json', '--yes']);
+    workspace.write('fixed.json', { ...job(workspace, SOME, 'cat', TWICE) });
+    const resumed = await workspace.run(['resume', id, '--with', 'fixed.json', '--yes']);
     expect(resumed.code, resumed.stderr).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
     await drain(workers);
@@ -108,8 +108,8 @@ eachWay('circuit breakers', (make) => {
     await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
     for (const { child } of workers) child.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
-    workspace.write('mended.json', { ...job(workspace, SOME, 'cat', TWICE) });
-    expect((await workspace.run(['resume', id, '--with', 'mended.json', '--yes'])).code).to.equal(0);
+    workspace.write('fixed.json', { ...job(workspace, SOME, 'cat', TWICE) });
+    expect((await workspace.run(['resume', id, '--with', 'fixed.json', '--yes'])).code).to.equal(0);
     expect((await workInside(workspace)).code).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
   });

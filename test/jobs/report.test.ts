@@ -119,8 +119,10 @@ describe('the report', () => {
     expect([sum(({ done }) => done), sum(({ retried }) => retried), sum(({ failed }) => failed)]).to.deep.equal([
       39, 2, 1,
     ]);
-    // On a busy machine, workers take long to start and to leave.
-    expect(found.totals.utilisation).to.be.above(0).and.at.most(1);
+    const { utilisation, usefulSeconds, slotSeconds } = found.totals;
+    expect(usefulSeconds).to.be.above(0.8);
+    // How long the slots were there depends on the machine.
+    expect(utilisation).to.be.within(usefulSeconds / slotSeconds - 0.001, 1);
     expect(found.workers).to.have.length(2);
     expect(found.expectations[0]).to.include({ ok: false, left: '38', right: '40' });
   });

@@ -81,7 +81,7 @@ export async function workInside(
   return ended ?? workspace.work(env, '--slots', String(slots), ...groups.flatMap((group) => ['--group', group]));
 }
 
-/** What `run job.json` with these flags does, except that its worker runs in this process, and ends first. */
+/** Does the same as `run job.json` with these flags, but with the worker in this process. The worker ends before `run` begins. */
 export async function runInside(workspace: Workspace, ...flags: readonly string[]): Promise<Ended> {
   const submitted = await workspace.run(['submit', 'job.json', '--json']);
   if (submitted.code !== 0) return submitted;

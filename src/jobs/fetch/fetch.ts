@@ -100,7 +100,7 @@ export function missingLine(view: JobView, { outputs, missing, step }: FetchedAn
   return `${missing} of ${outputs + missing} outputs of ${step} are missing${why}`;
 }
 
-/** One line about other entries of the directory, which whoever reads all its files would take for outputs; null if none. */
+/** One line about entries of the directory that are not outputs; null if there are none. */
 export function othersLine({ output, others: [first], step }: FetchedAnswer): string | null {
   if (first === undefined) return null;
   return `${output} also contains entries that are not outputs of ${step}, such as ${first}; an earlier fetch may have left them`;

@@ -142,7 +142,7 @@ describe('fetching outputs', () => {
       expect(statSync(join(directory(), 'b.csv')).mtime).to.deep.equal(old);
     });
 
-    it('names what an earlier fetch left in the directory, as whoever reads all its files would count it', async () => {
+    it('names what an earlier fetch left in the directory, because a program that reads the directory would include it', async () => {
       const view = await threePublished();
       expect((await fetch(view, 'results/')).others).to.deep.equal([]);
       for (const name of ['000000041', '_SUCCESS', '.hidden']) writeFileSync(join(directory(), name), '');
