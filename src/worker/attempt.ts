@@ -25,7 +25,7 @@ import { type Failing, putFailure } from './put-failure.ts';
 import { maskSecrets, SecretRefused, type Secrets } from './secrets.ts';
 import { freshDirectory, type SlotDirectory } from './slot-directory.ts';
 import { type CodeCache, type StagedInput, stageIn } from './stage-in.ts';
-import { keepLog, lastLine, StderrTail } from './stderr.ts';
+import { keepLog, lastLine, STDERR_KEPT, StderrTail } from './stderr.ts';
 
 export interface AttemptResult {
   readonly outcome: Outcome;
@@ -59,7 +59,6 @@ interface Run {
   readonly started: number;
 }
 
-const STDERR_KEPT = 2 ** 20;
 const LONGEST_TAIL_MS = 30_000;
 
 /** Stages in, executes, judges, and publishes or writes the failure. Every end is an outcome; never throws. */

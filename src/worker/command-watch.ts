@@ -56,7 +56,7 @@ export class CommandWatch {
 
   /** Called repeatedly while the command runs. */
   look(): void {
-    this.trimStderr();
+    this.#trimStderr();
     if (this.#usage === null && this.#shell.group !== null) this.#usage = new ProcessUsage(this.#shell.group);
     this.#usage?.sample();
     const { stallMs } = this.#command;
@@ -86,12 +86,19 @@ export class CommandWatch {
     }
   }
 
-  /** Truncates stderr if it is too long. Returns its size; null if that is unknown. */
-  trimStderr(): number | null {
+  #trimStderr(): void {
     try {
-      return this.#stderr.check();
+      this.#stderr.check();
     } catch {
       // A full disk, or a missing file: the log is less important than the task.
+    }
+  }
+
+  /** After the command: shortens stderr if it is too long. Resolves with its size in bytes; null if that is unknown. */
+  async endStderr(): Promise<number | null> {
+    try {
+      return await this.#stderr.end();
+    } catch {
       return null;
     }
   }

@@ -12,7 +12,7 @@ import { failureOf } from './outcome.ts';
 import type { Reproduced } from './reproduce.ts';
 import { maskSecrets, type SecretReader, type Secrets } from './secrets.ts';
 import { createShellExecutor } from './shell-executor.ts';
-import { lastLine } from './stderr.ts';
+import { lastLine, STDERR_KEPT } from './stderr.ts';
 
 export interface ReproducedRun {
   readonly end: CommandEnd;
@@ -23,7 +23,6 @@ export interface ReproducedRun {
 }
 
 const GRACE_MS = 10_000;
-const STDERR_KEPT = 2 ** 20;
 const TAIL_BYTES = 4_096;
 const TAIL_LINES = 10;
 const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;

@@ -136,7 +136,10 @@ class ShellExecutor implements Executor {
     try {
       const report = await run.report;
       const seconds = (performance.now() - startedAt) / 1_000;
-      if (report.broken !== null) throw noShell(report.broken);
+      if (report.broken !== null) {
+        await watch.endStderr();
+        throw noShell(report.broken);
+      }
       const cpuSeconds = report.status === null ? null : (watch.usage?.cpuSeconds() ?? null);
       const peakMemory = watch.usage?.peakMemory() ?? null;
       watch.stop();
@@ -144,7 +147,7 @@ class ShellExecutor implements Executor {
       const strays = await endStrays({ ...run, mark, pids: this.#pids, seconds });
       const { how, code, signal } = judge(command, run.program, watch.endedBy, report);
       // Last: its strays are gone, and the shell's note about a signal is removed.
-      const stderrBytes = watch.trimStderr();
+      const stderrBytes = await watch.endStderr();
       return { how, code, signal, seconds, cpuSeconds, peakMemory, strays, stderrBytes };
     } finally {
       watch.stop();

@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process';
 import {
   closeSync,
   constants,
@@ -10,12 +11,19 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { readFile, stat } from 'node:fs/promises';
+import { open, readFile, stat } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
+import { stretchOf } from '../lib/file-checksum.ts';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import { maskSecrets, type Secrets } from './secrets.ts';
+
+/** Bytes of an attempt's stderr that are kept, its last ones, if it wrote more than twice as many. */
+export const STDERR_KEPT = 2 ** 20;
+
+/** Milliseconds for freeing the disk blocks of a file, which takes a few. */
+const FREEING_MS = 30_000;
 
 /** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. `size` is its size, if known. */
 export async function keepLog(
@@ -116,11 +124,23 @@ export class StderrTail {
     const { store, key, path, secrets } = this.#options;
     const now = await stat(path);
     if (now.size === 0 || (now.size === this.#known.size && now.mtimeMs === this.#known.mtimeMs)) return;
-    const written = await readFile(path);
+    const written = await endOf(path, now.size);
     const log = Object.keys(secrets).length === 0 ? written : maskLog(wholeLines(written), secrets);
     if (this.#stopped || log.length === 0) return;
     await store.put(key, log);
     this.#known = now;
+  }
+}
+
+/** What `StderrLimit` would leave of a file of this size. */
+async function endOf(path: string, size: number): Promise<Buffer> {
+  if (size <= 2 * STDERR_KEPT) return await readFile(path);
+  const file = await open(path);
+  try {
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(STDERR_KEPT), 0, STDERR_KEPT, size - STDERR_KEPT);
+    return Buffer.concat([Buffer.from(cutLine(size - bytesRead)), buffer.subarray(0, bytesRead)]);
+  } finally {
+    await file.close();
   }
 }
 
@@ -129,52 +149,79 @@ function wholeLines(log: Buffer): Buffer {
   return log.subarray(0, log.lastIndexOf(10) + 1);
 }
 
-/** How often a command may add to its stderr while it is read to be truncated: a flood never pauses. */
-const MAX_ROUNDS = 8;
-
 /**
- * Keeps a stderr file small while a command appends to it: beyond twice the limit it is truncated to its last bytes,
- * below a line that says how much was removed. What is written between the last read and the truncation, a few
- * microseconds, is lost; nothing is overwritten.
+ * Keeps the stderr file of a command small. While the command appends to it, nothing can be moved, so beyond twice the limit
+ * the disk blocks of all but the last bytes are freed: the file stays as long as it was, and begins with zeros. After the
+ * command it is reduced to its end, below a line that says how much was cut.
  */
 export class StderrLimit {
   readonly #path: string;
   readonly #limit: number;
+  readonly #free: typeof freeBlocks;
+  /** Bytes whose blocks were freed. */
+  #freed = 0;
+  #freeing: Promise<void> | null = null;
+  #canFree = true;
   #cut = 0;
   #headLength = 0;
 
   /** The limit is in bytes. */
-  constructor(path: string, limit: number) {
+  constructor(path: string, limit: number, free = freeBlocks) {
     this.#path = path;
     this.#limit = limit;
+    this.#free = free;
   }
 
-  /** Checks the file's size, and truncates it if due. */
-  check(): number {
-    const size = statSync(this.#path, { throwIfNoEntry: false })?.size ?? 0;
-    return size > 2 * this.#limit ? this.#cutFile() : size;
+  /**
+   * While the command runs. Where blocks can't be freed, the file is reduced at once, and what is written meanwhile, for less
+   * than a millisecond on an idle machine, is lost.
+   */
+  check(): void {
+    const size = fileSize(this.#path);
+    // The command itself may have truncated it.
+    if (size < this.#freed) this.#freed = 0;
+    if (this.#freeing !== null || size - this.#freed <= 2 * this.#limit) return;
+    if (!this.#canFree) {
+      this.#reduce();
+      return;
+    }
+    const until = size - this.#limit;
+    this.#freeing = this.#free(this.#path, this.#freed, until).then((freed) => {
+      this.#freeing = null;
+      this.#canFree = freed;
+      if (freed) this.#freed = until;
+    });
   }
 
-  #cutFile(): number {
+  /** After the command: reduces the file if it is too long. Resolves with its size in bytes. */
+  async end(): Promise<number> {
+    // Otherwise blocks would be freed of what is left, or of the next command's file.
+    await this.#freeing;
+    const size = fileSize(this.#path);
+    return size > 2 * this.#limit ? this.#reduce() : size;
+  }
+
+  #reduce(): number {
     const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
     try {
-      // Reading a megabyte takes long enough for the command's last words to arrive: what came meanwhile is read too.
-      let tail: Buffer<ArrayBufferLike> = Buffer.alloc(0);
-      let end = Math.max(0, fstatSync(fd).size - this.#limit);
-      for (let round = 0; round < MAX_ROUNDS; round++) {
-        const more = Buffer.allocUnsafe(this.#limit);
-        const length = readSync(fd, more, 0, more.length, end);
-        if (length === 0) break;
-        end += length;
-        tail = Buffer.concat([tail, more.subarray(0, length)]).subarray(-this.#limit);
-      }
-      this.#cut += end - this.#headLength - tail.length;
-      const head = `[batchctl: ${this.#cut} bytes cut here]\n`;
+      const { size } = fstatSync(fd);
+      const tail = stretchOf(fd, { offset: Math.max(0, size - this.#limit), length: this.#limit });
+      this.#cut += size - this.#headLength - tail.length;
       ftruncateSync(fd, 0);
-      this.#headLength = writeSync(fd, head);
+      this.#headLength = writeSync(fd, cutLine(this.#cut));
       return this.#headLength + writeSync(fd, tail);
     } finally {
       closeSync(fd);
     }
   }
+}
+
+const cutLine = (bytes: number): string => `[batchctl: ${bytes} bytes cut here]\n`;
+
+/** Frees the disk blocks of a range of a file, which reads as zeros then. False where the system or file system can't. */
+function freeBlocks(path: string, from: number, until: number): Promise<boolean> {
+  const range = ['--punch-hole', '--offset', String(from), '--length', String(until - from)];
+  return new Promise((resolve) => {
+    execFile('fallocate', [...range, path], { timeout: FREEING_MS }, (error) => resolve(error === null));
+  });
 }

@@ -50,6 +50,17 @@ describe('cost limits on AWS groups', () => {
       (await world.well('workers', '--json')).stdout.includes(`"busy":["${job}/work/0","${job}/work/1"]`),
     );
   const letGo = (name: string): void => writeFileSync(join(flags, `${name}-go`), '');
+  /** Waits for heartbeats of the worker: it reads the journals of its jobs before each, so by the second it knows of a pause. */
+  const heartbeats = async (count: number): Promise<void> => {
+    const seen = async (): Promise<string> => {
+      const workers = (await world.well('workers', '--json')).stdout.trim().split('\n');
+      return workers.map((line) => JSON.parse(line)).find(({ busy }) => busy.length > 0).seen;
+    };
+    for (let heard = 0; heard < count; heard++) {
+      const before = await seen();
+      await until('a heartbeat', async () => (await seen()) !== before);
+    }
+  };
   const atZero = () => until('the group is at zero', () => world.cloud.grid.instances(world.group).length === 0);
 
   it('pauses a job at its limit, exits 7 with the fix, drains to zero, and continues under a higher limit', async () => {
@@ -86,6 +97,7 @@ describe('cost limits on AWS groups', () => {
     expect(why.code).to.equal(11);
     expect(why.stdout).to.include('budget').and.include('--max-cost N');
 
+    await heartbeats(2);
     letGo('limited');
     await atZero();
     // Running tasks completed, and no others started.

@@ -1,10 +1,12 @@
-// Protects: the log of a running attempt is current, and shows no secret and nothing of an earlier attempt.
-import { appendFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+// Protects: the log of a running attempt is current, shows no secret and nothing of an earlier attempt, and stays small.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFileSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { PutResult } from '../../src/ports/object-store.ts';
-import { StderrTail } from '../../src/worker/stderr.ts';
+import { StderrLimit, StderrTail } from '../../src/worker/stderr.ts';
 import { until } from '../support/until.ts';
 
 const PUT: PutResult = { created: true, etag: 'a' };
@@ -114,5 +116,95 @@ describe("a running attempt's stderr", () => {
     });
     writeFileSync(path, 'one\n');
     await until('the third put', () => puts.length === 3);
+  });
+});
+
+describe("the limit of a command's stderr", () => {
+  const LIMIT = 2 ** 16;
+  /** Writes numbered lines until it is told to stop, and then its last words. */
+  const FLOOD = `process.stdin.on('data', () => { clearInterval(timer); console.error('the end'); process.exit(); });
+    let n = 0; const timer = setInterval(() => { for (let i = 0; i < 500; i++) console.error(String(n++).padStart(9)); });`;
+  let directory: string;
+  let path: string;
+  beforeEach(() => {
+    directory = mkdtempSync(join(tmpdir(), 'batchctl-limit-'));
+    path = join(directory, 'err');
+    writeFileSync(path, '');
+  });
+  afterEach(() => rmSync(directory, { recursive: true, force: true }));
+
+  /** Checks the file while a command floods it, until it was cut `times` times by `isCut`; returns its last size. */
+  async function flood(limit: StderrLimit, isCut: () => boolean): Promise<number> {
+    const command = spawn(process.execPath, ['-e', FLOOD], { stdio: ['pipe', 'ignore', openSync(path, 'a')] });
+    const ended = once(command, 'exit');
+    await until('it is cut', () => {
+      limit.check();
+      return isCut();
+    });
+    command.stdin?.write('stop');
+    await ended;
+    return limit.end();
+  }
+
+  it('loses no line of a flood but those at its beginning, and frees their space meanwhile', async () => {
+    // Neither a fast command nor a slow machine decides: it goes on until most of a long file has no blocks.
+    const size = await flood(new StderrLimit(path, LIMIT), () => {
+      const { size, blocks } = statSync(path);
+      return size > 20 * LIMIT && blocks * 512 < size / 2;
+    });
+    const kept = readFileSync(path, 'latin1');
+    expect(size)
+      .to.equal(kept.length)
+      .and.to.be.below(LIMIT + 100);
+    const [head = '', ...lines] = kept.split('\n');
+    const cut = Number(/^\[batchctl: (\d+) bytes cut here\]$/.exec(head)?.[1]);
+    expect(lines.splice(-2)).to.deep.equal(['the end', '']);
+    // A line has ten bytes; the first one may be torn.
+    const first = Math.floor(cut / 10);
+    expect(lines.slice(1).map(Number)).to.deep.equal(lines.slice(1).map((_, n) => first + 1 + n));
+  });
+
+  it('stays small where space can not be freed, and counts what is cut', async () => {
+    let cuts = 0;
+    let last = 0;
+    const size = await flood(new StderrLimit(path, LIMIT, () => Promise.resolve(false)), () => {
+      const { size } = statSync(path);
+      if (size < last) cuts += 1;
+      last = size;
+      return cuts >= 3;
+    });
+    const kept = readFileSync(path, 'latin1');
+    expect(size)
+      .to.equal(kept.length)
+      .and.to.be.at.most(2 * LIMIT);
+    expect(Number(/^\[batchctl: (\d+) bytes cut here\]\n/.exec(kept)?.[1])).to.be.above(3 * LIMIT - kept.length);
+    expect(kept.endsWith('\nthe end\n')).to.equal(true);
+  });
+
+  it('is not at its end while space is still being freed: that would take what was kept, or the next log', async () => {
+    let release: (freed: boolean) => void = () => undefined;
+    const freeing = new Promise<boolean>((resolve) => {
+      release = resolve;
+    });
+    writeFileSync(path, 'x'.repeat(3 * LIMIT));
+    const limit = new StderrLimit(path, LIMIT, () => freeing);
+    limit.check();
+    let ended = false;
+    const ending = limit.end().then(() => {
+      ended = true;
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect([ended, statSync(path).size]).to.deep.equal([false, 3 * LIMIT]);
+    release(true);
+    await ending;
+    expect(statSync(path).size).to.be.within(LIMIT, LIMIT + 100);
+  });
+
+  it('leaves a log that is not too long as it is', async () => {
+    writeFileSync(path, 'x'.repeat(2 * LIMIT));
+    const limit = new StderrLimit(path, LIMIT);
+    limit.check();
+    expect(await limit.end()).to.equal(2 * LIMIT);
+    expect(readFileSync(path, 'latin1')).to.equal('x'.repeat(2 * LIMIT));
   });
 });
