@@ -22,6 +22,11 @@ import type { Tally } from './worker-health.ts';
 const ANNOUNCE_MS = 200;
 /** Minimum rest between two heartbeats, milliseconds, however long one takes. */
 const REST_MS = 200;
+/** The longest time, milliseconds, after which a worker obeys what a person decided about a job that it runs. */
+const HEED_MS = 15_000;
+
+/** How old a worker's copy of a journal may be, milliseconds: a third of a lease, at most 15 s. */
+export const journalAge = (leaseSeconds: number): number => Math.min(HEED_MS, (leaseSeconds * 1_000) / 3);
 
 interface HeartbeatOptions {
   readonly ctx: Omit<WorkerContext, 'log'>;
@@ -41,7 +46,10 @@ interface HeartbeatOptions {
   readonly onBeat: () => Promise<void>;
 }
 
-/** A worker's heartbeat, every third of a lease: journals, orders, its ledger record and, when idle, the open jobs. */
+/**
+ * A worker's heartbeat, every third of a lease: journals, orders, its ledger record and, when idle, the open jobs. The
+ * journals of jobs that run here are read every 15 s at least.
+ */
 export class Heartbeat {
   readonly #o: HeartbeatOptions;
   readonly #startedAt: number;
@@ -77,6 +85,7 @@ export class Heartbeat {
         const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
         if (!passes) this.#o.giveUp(error);
       }
+      await this.#heedUntil(next, signal);
       await wait(Math.max(REST_MS, next - clock.monotonic()), signal);
     }
     clearTimeout(this.#announcing);
@@ -135,6 +144,16 @@ export class Heartbeat {
     if (!dispatcher.busy) await watcher.round();
     else await this.#costs.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
     await deliveries.look(dispatcher.busy);
+  }
+
+  /** Reads journals between two heartbeats that are far apart. The next one tells of a journal that can't be read. */
+  async #heedUntil(next: number, signal: AbortSignal): Promise<void> {
+    const { ctx, dispatcher } = this.#o;
+    const { clock, store } = ctx.platform;
+    while (!signal.aborted && next - clock.monotonic() > HEED_MS) {
+      await wait(HEED_MS, signal);
+      await heedJournals(store, ctx.jobs, dispatcher).catch(() => undefined);
+    }
   }
 
   async #refreshElsewhere(): Promise<void> {

@@ -15,7 +15,7 @@ import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { inheritedFrom } from './environment.ts';
-import { Heartbeat, type Order } from './heartbeat.ts';
+import { Heartbeat, journalAge, type Order } from './heartbeat.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { JobChecks } from './job-checks.ts';
@@ -103,7 +103,7 @@ class Worker {
     this.#ctx = {
       ...{ platform, worker: options.worker, scratch, total: options.total, log: this.#log },
       inherited: inheritedFrom(options.env ?? process.env),
-      jobs: new JobCache(platform.store, (platform.leaseSeconds * 1_000) / 3),
+      jobs: new JobCache(platform.store, journalAge(platform.leaseSeconds)),
       executor,
       secrets: new SecretReader({
         ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },

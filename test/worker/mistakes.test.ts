@@ -1,10 +1,12 @@
 // Protects: a worker obeys every kill and SIGTERM, leaks no secret and no old log, and survives unusual output names.
 import { expect } from 'chai';
+import { pause } from '../../src/jobs/change/lifecycle.ts';
 import { append, readView } from '../../src/jobs/journal.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { admit } from '../../src/worker/admit.ts';
+import type { Executor } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
@@ -12,6 +14,8 @@ import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob, delivered } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { HeldTime } from '../support/held-time.ts';
+import { workHere } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 
 interface Running {
@@ -83,6 +87,45 @@ describe('the worker', () => {
       { task: { message: { job, step: 'price', task: 0, round: 0 }, view, index: 0 }, startedAt: Date.now() - 10_000 },
     ];
     expect(await endedByJournals(platform, running)).to.deep.equal([0]);
+  });
+
+  it('ends what a person pauses within 15 s, however long its leases are', async () => {
+    const time = new HeldTime();
+    try {
+      const command =
+        "input: { split: { by: range, from: 1, to: 1 } }\nsteps:\n  - { name: price, run: [sleep, '1000'] }\n";
+      const view = await submitJob(place, `name: claims\n${command}`, {});
+      const clock = { now: Date.now, monotonic: () => time.now() };
+      let started = false;
+      let ended = false;
+      const inner = createShellExecutor({ slots: 1, worker: 'w-heeds', directory: place.directory });
+      const executor: Executor = {
+        owner: (slot) => inner.owner?.(slot) ?? null,
+        run: async (...of) => {
+          started = true;
+          try {
+            return await inner.run(...of);
+          } finally {
+            ended = true;
+          }
+        },
+        close: () => inner.close(),
+      };
+      const platform = { ...place.platform, clock, leaseSeconds: 300 };
+      const stop = new AbortController();
+      const worker = workHere(platform, 1, { makeExecutor: () => executor, stop: stop.signal });
+      await until('the command', async () => {
+        await time.pass(1);
+        return started;
+      });
+      await pause(platform, view, { now: true });
+      await time.pass(16_000);
+      await until('its end', () => ended);
+      stop.abort();
+      await time.passUntil(worker);
+    } finally {
+      time.release();
+    }
   });
 
   it('keeps no log of an earlier attempt for one that never started', async () => {

@@ -119,7 +119,7 @@ export function pauseCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, pause, {
     help: {
       about:
-        'No task of the job is taken until it is resumed. Workers react within a third of a lease. A returned attempt does not count as a failure.',
+        'No task of the job is taken until it is resumed. Workers react within a third of a lease, at most 15 s. A returned attempt does not count as a failure.',
       examples: ['batchctl pause last', 'batchctl pause key:month-end-2026-11 --now'],
       exitCodes: { 0: 'paused, now or before', 4: 'no such job', 7: 'refused: the job is closed' },
       related: ['resume', 'cancel', 'status'],
