@@ -1,13 +1,23 @@
 import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc, joinCrcs } from './crc32.ts';
 import { isTransient, statusOf } from './errors.ts';
+import { addHeader } from './hot-calls.ts';
 import { backOff } from './rate-limits.ts';
 import { encryption, fullKey, isConflict, isPrecondition, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
-import { type Chunk, type ChunkSource, chunkLength, chunksOf, MARK_NUMBER, type Sums } from './s3-source.ts';
+import {
+  type Chunk,
+  type ChunkBody,
+  type ChunkSource,
+  chunkLength,
+  chunksOf,
+  MARK_NUMBER,
+  type Sums,
+} from './s3-source.ts';
 import type { UploadTools } from './s3-upload.ts';
 
 /** Concurrent chunks of one upload; the permits limit all uploads together. */
@@ -98,13 +108,13 @@ export class MultipartUpload {
   async #send({ uploadId, parts }: Begun, chunk: Chunk, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const left = parts.get(chunk.number);
-    const { crc, md5, body, done } = await this.#source.chunk(chunk, this.#tools.rules.held, left?.crc === null);
+    const body = await this.#source.chunk(chunk, left?.crc === null);
     const { length, number } = chunk;
-    const trusted = left !== undefined && isTrusted(left, length, { crc, md5 });
-    const etag = trusted ? left.etag : await this.#put(uploadId, chunk, { crc, body }, signal);
+    const trusted = left !== undefined && isTrusted(left, length, body);
+    const etag = trusted ? left.etag : await this.#put(uploadId, chunk, body, signal);
     // Not after an error: a failed request may still hold the bytes.
-    done();
-    this.#sent[number - 1] = { etag, crc, length };
+    body.done();
+    this.#sent[number - 1] = { etag, crc: body.crc, length };
     this.#safe += length;
     // The caller makes the last call, once the object exists.
     if (this.#safe < this.#source.size) this.#options.onProgress?.(this.#safe);
@@ -113,28 +123,36 @@ export class MultipartUpload {
   async #put(
     UploadId: string,
     { number, length }: Chunk,
-    { crc, body }: { readonly crc: number; body(): Buffer | NodeJS.ReadableStream },
+    { crc, sha256, body }: ChunkBody,
     signal: AbortSignal,
   ): Promise<string> {
     const { sdk, client, checksums } = this.#bucket;
     for (let tries = 1; ; tries += 1) {
-      const Body = body() as Buffer;
+      const bytes = body();
+      const command = new sdk.UploadPartCommand({
+        ...this.#at,
+        UploadId,
+        PartNumber: number,
+        Body: bytes as Buffer,
+        ContentLength: length,
+        ...(checksums && { ChecksumCRC32: base64Crc(crc) }),
+      });
+      if (sha256 !== null) addHeader(command, 'x-amz-content-sha256', sha256);
+      // A stream that can't be read ends its request, which would wait for the rest.
+      const broken = new AbortController();
+      if (bytes instanceof Readable) bytes.on('error', (error) => broken.abort(error));
       try {
-        const { ETag } = await client.send(
-          new sdk.UploadPartCommand({
-            ...this.#at,
-            UploadId,
-            PartNumber: number,
-            Body,
-            ContentLength: length,
-            ...(checksums && { ChecksumCRC32: base64Crc(crc) }),
-          }),
-          this.#signal(signal),
-        );
+        const { ETag } = await client.send(command, this.#signal(AbortSignal.any([signal, broken.signal])));
         return withoutQuotes(ETag);
       } catch (error) {
+        broken.signal.throwIfAborted();
         // The client has already retried bytes in memory.
-        if (length <= this.#tools.rules.held || !isTransient(error) || tries === STREAM_TRIES) throw error;
+        if (!(bytes instanceof Readable)) throw error;
+        if (!isTransient(error) || tries === STREAM_TRIES) {
+          // S3 refuses bytes that changed after their checksum was computed.
+          await this.#source.requireUnchanged();
+          throw error;
+        }
         await backOff(tries, signal);
       }
     }

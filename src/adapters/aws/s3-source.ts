@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
+import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { readBuffer } from '../../lib/read-buffer.ts';
@@ -12,10 +13,12 @@ export interface Sums {
 }
 
 /** The bytes of a chunk, which can be sent any number of times. */
-interface ChunkBody extends Sums {
-  /** In memory, or a new stream at each call. */
-  body(): Buffer | NodeJS.ReadableStream;
-  /** The bytes are no longer needed: their memory is reused for the next chunk. */
+export interface ChunkBody extends Sums {
+  /** Hex, for the signature of a stream, of which the SDK computes none. Null for bytes in memory. */
+  readonly sha256: string | null;
+  /** In memory, or a new stream at each call. It fails if the file has become shorter. */
+  body(): Buffer | Readable;
+  /** The bytes have arrived: memory that held them is reused for the next chunk. */
   done(): void;
 }
 
@@ -23,13 +26,14 @@ interface ChunkBody extends Sums {
 export interface ChunkSource {
   /** Bytes. */
   readonly size: number;
-  chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody>;
+  chunk(chunk: Chunk, withMd5: boolean): Promise<ChunkBody>;
   whole(): Promise<Buffer>;
   requireUnchanged(): Promise<void>;
   close(): Promise<void>;
 }
 
-const PIECE = 1024 * 1024;
+/** Bytes of a file that are read at once. Each chunk in flight needs two buffers of them; smaller ones cost more CPU. */
+const PIECE = 512 * 1024;
 
 /** A file being uploaded, opened once so that every chunk comes from the same file even if its path is replaced. */
 export class UploadSource implements ChunkSource {
@@ -37,7 +41,7 @@ export class UploadSource implements ChunkSource {
   readonly #path: string;
   readonly #file: FileHandle;
   readonly #modified: number;
-  /** Buffers of sent chunks, to reuse: allocating one per chunk would use far more memory than is held at once. */
+  /** Buffers of a piece each, to reuse: allocating them for each chunk would use far more memory than is held at once. */
   readonly #spare: Buffer[] = [];
 
   private constructor(path: string, file: FileHandle, size: number, modified: number) {
@@ -60,34 +64,31 @@ export class UploadSource implements ChunkSource {
   }
 
   async whole(): Promise<Buffer> {
-    return this.#read({ number: 1, offset: 0, length: this.size });
+    return this.#read(0, Buffer.allocUnsafe(this.size));
   }
 
-  /** A chunk with its checksums. A chunk larger than `held` is read once for these, and again when it is sent. */
-  async chunk(chunk: Chunk, held: number, withMd5: boolean): Promise<ChunkBody> {
-    if (chunk.length <= held) {
-      const memory = this.#spare.pop() ?? readBuffer(chunk.length);
-      // Only the last chunk is shorter than the others.
-      const bytes = memory.length < chunk.length ? await this.#read(chunk) : await this.#read(chunk, memory);
-      const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;
-      return { crc: crc32(bytes), md5, body: () => bytes, done: () => void this.#spare.push(memory) };
-    }
-    const hash = withMd5 ? createHash('md5') : null;
+  /** A chunk is never held in memory: it is read once for its checksums, and again each time that it is sent. */
+  async chunk({ offset, length }: Chunk, withMd5: boolean): Promise<ChunkBody> {
+    const sha256 = createHash('sha256');
+    const md5 = withMd5 ? createHash('md5') : null;
     let crc = 0;
-    for (let done = 0; done < chunk.length; ) {
-      const piece = await this.#read({
-        ...chunk,
-        offset: chunk.offset + done,
-        length: Math.min(PIECE, chunk.length - done),
-      });
+    const memory = this.#memory();
+    for (let done = 0; done < length; done += PIECE) {
+      const piece = await this.#read(offset + done, memory.subarray(0, length - done));
       crc = crc32(piece, crc);
-      hash?.update(piece);
-      done += piece.length;
+      sha256.update(piece);
+      md5?.update(piece);
     }
-    const { offset, length } = chunk;
-    const range = { start: offset, end: offset + length - 1, highWaterMark: PIECE, autoClose: false };
-    const body = () => this.#file.createReadStream(range);
-    return { crc, md5: hash?.digest('hex') ?? null, body, done: () => undefined };
+    this.#spare.push(memory);
+    let used: readonly Buffer[] = [];
+    const body = (): Readable => {
+      // Not those of a try before: a failed request may still hold them.
+      const buffers = [this.#memory(), this.#memory()] as const;
+      used = buffers;
+      return this.#stream({ offset, length }, buffers);
+    };
+    const done = (): void => void this.#spare.push(...used);
+    return { crc, sha256: sha256.digest('hex'), md5: md5?.digest('hex') ?? null, body, done };
   }
 
   /** Throws `changed` when the file was written to since it was opened. */
@@ -101,10 +102,39 @@ export class UploadSource implements ChunkSource {
     await this.#file.close();
   }
 
-  async #read({ offset, length }: Chunk, memory: Buffer = Buffer.allocUnsafe(length)): Promise<Buffer> {
-    const into = memory.subarray(0, length);
-    for (let done = 0; done < length; ) {
-      const { bytesRead } = await this.#file.read(into, done, length - done, offset + done);
+  /**
+   * A stretch of the file as a stream for `pipe`, which takes no piece before the one that it took last has left. So one
+   * buffer is filled while the other is sent.
+   */
+  #stream({ offset, length }: Omit<Chunk, 'number'>, buffers: readonly [Buffer, Buffer]): Readable {
+    let [memory, other] = buffers;
+    let done = 0;
+    const stream = new Readable({
+      // Less than a piece: no second one is read ahead.
+      highWaterMark: 1,
+      read: () => {
+        this.#read(offset + done, memory.subarray(0, length - done)).then(
+          (piece) => {
+            [memory, other] = [other, memory];
+            done += piece.length;
+            stream.push(piece);
+            if (done === length) stream.push(null);
+          },
+          (error: Error) => stream.destroy(error),
+        );
+      },
+    });
+    return stream;
+  }
+
+  #memory(): Buffer {
+    return this.#spare.pop() ?? readBuffer(PIECE);
+  }
+
+  /** Fills a buffer with the file's bytes from `offset`. */
+  async #read(offset: number, into: Buffer): Promise<Buffer> {
+    for (let done = 0; done < into.length; ) {
+      const { bytesRead } = await this.#file.read(into, done, into.length - done, offset + done);
       if (bytesRead === 0) throw this.#changed();
       done += bytesRead;
     }
@@ -136,12 +166,12 @@ export class StreamSource implements ChunkSource {
   }
 
   /** Throws the stream's error, and `changed` when it ends too early. */
-  async chunk({ offset, length }: Chunk, _held: number, withMd5: boolean): Promise<ChunkBody> {
+  async chunk({ offset, length }: Chunk, withMd5: boolean): Promise<ChunkBody> {
     while (this.#position !== offset) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     try {
       const bytes = await this.#take(length);
       const md5 = withMd5 ? createHash('md5').update(bytes).digest('hex') : null;
-      return { crc: crc32(bytes), md5, body: () => bytes, done: () => undefined };
+      return { crc: crc32(bytes), sha256: null, md5, body: () => bytes, done: () => undefined };
     } finally {
       // After an error too, so that waiting chunks meet it.
       this.#position = offset + length;
@@ -203,11 +233,9 @@ export interface ChunkRules {
   readonly from: number;
   /** S3 accepts no part below 5 MiB except the last (userguide/qfacts). */
   readonly smallest: number;
-  /** Larger chunks are streamed from the file and never held in memory. */
-  readonly held: number;
 }
 
-export const CHUNK_RULES: ChunkRules = { from: 16 * MIB, smallest: 8 * MIB, held: 16 * MIB };
+export const CHUNK_RULES: ChunkRules = { from: 16 * MIB, smallest: 8 * MIB };
 
 /** S3 allows 10,000 parts (userguide/qfacts): this leaves room for the mark and for rounding. */
 const MOST_CHUNKS = 9_000;

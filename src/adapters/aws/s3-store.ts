@@ -46,8 +46,8 @@ export interface S3StoreOptions {
   readonly chunks?: ChunkRules;
 }
 
-/** Chunks of all uploads in memory at once: 128 MiB at most. */
-const CHUNKS_HELD = 8;
+/** Chunks of all uploads at once. Those of a stream are held in memory. */
+const CHUNKS_AT_ONCE = 8;
 
 /** The object store in an S3 bucket. Makes no request: `doctor` and the first use report problems with the bucket. */
 export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
@@ -79,7 +79,7 @@ export class S3Store implements ObjectStore {
   readonly location: string;
   readonly #bucket: S3Bucket;
   readonly #heads: HeadObjects;
-  readonly #permits = new Permits(CHUNKS_HELD);
+  readonly #permits = new Permits(CHUNKS_AT_ONCE);
   readonly #copies: S3StoreOptions['copies'];
   readonly #rules: ChunkRules;
   readonly direct: S3DirectUploads;

@@ -21,7 +21,7 @@ import { MultipartUpload } from './s3-multipart.ts';
 import { type ChunkRules, type ChunkSource, isTooLarge, UploadSource } from './s3-source.ts';
 
 export interface UploadTools {
-  /** Limits the chunks in memory, of all uploads together. */
+  /** Limits the chunks in flight, of all uploads together. */
   readonly permits: Permits;
   readonly rules: ChunkRules;
   head(key: string): Promise<ObjectInfo | null>;
