@@ -94,6 +94,7 @@ export function openContext({
   });
   let held: Promise<HeldWorker | null> | null = null;
   const heldWorker = once(() => {
+    if (io.startWorkers !== undefined) return Promise.resolve(null);
     held = Promise.all([config(), import('../platform/own-workers.ts')]).then(([loaded, { holdOwnWorker }]) =>
       holdOwnWorker(loaded, { cwd: io.cwd, env: io.env }),
     );

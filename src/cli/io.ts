@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Readable, Writable } from 'node:stream';
+import type { startOwnWorkers } from '../platform/own-workers.ts';
 
 export type Output = Writable & { readonly isTTY?: boolean; readonly columns?: number };
 
@@ -16,6 +17,8 @@ export interface Io {
   onInterrupt(callback: (signal: 'SIGINT' | 'SIGTERM') => void): () => void;
   /** Ends the process at once: only for the second Ctrl-C. */
   exit(code: number): void;
+  /** Starts the workers of `run` and `rehearse`; by default, in processes of their own. */
+  readonly startWorkers?: typeof startOwnWorkers;
 }
 
 /** The real process. Its streams are created when first used, as each takes a millisecond or two. */

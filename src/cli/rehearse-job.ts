@@ -254,7 +254,7 @@ async function startRehearsalWorkers(ctx: Context, options: RehearsalWorkersOpti
   ]);
   const { kills, every } = killPlan(faults.kill ? tasks : 0);
   let deaths = 0;
-  return startOwnWorkers(config, platform, {
+  return (ctx.io.startWorkers ?? startOwnWorkers)(config, platform, {
     groups: [group],
     slots,
     cwd: ctx.io.cwd,

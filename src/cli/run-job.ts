@@ -239,7 +239,7 @@ class Workers {
       ctx.heldWorker(),
       import('../platform/own-workers.ts'),
     ]);
-    return startOwnWorkers(config, platform, {
+    return (ctx.io.startWorkers ?? startOwnWorkers)(config, platform, {
       groups,
       slots: this.#slots,
       cwd: ctx.io.cwd,

@@ -7,7 +7,6 @@ import { mustReadView } from '../../src/jobs/journal.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { journalKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -50,7 +49,7 @@ describe('doctor', () => {
   /** Has a worker do all there is, which keeps no file open. */
   const work = async (): Promise<void> => {
     const worker = new Workspace(workspace.dir);
-    const { code, stderr } = await workInside(worker);
+    const { code, stderr } = await worker.work();
     await worker.close();
     expect(code, stderr).to.equal(0);
   };

@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { workInside } from '../support/inside-worker.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const JOB = {
@@ -39,7 +38,7 @@ describe('inputs without parts', () => {
     const again = await workspace.run(['submit', 'job.json', '--json', '--run-key', 'k']);
     expect(again.stderr).to.not.contain('have no part');
     expect(JSON.parse(again.stdout)).to.deep.include({ created: false, emptyInputs: EMPTY });
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     const { code, stdout } = await workspace.run(['verify', job, '--json']);
     expect(code).to.equal(0);
     const { verdict, warnings } = JSON.parse(stdout);

@@ -46,6 +46,8 @@ export function fakeIo({
   stdin = '',
 }: FakeWorld = {}): FakeIo {
   const callbacks = new Set<(signal: 'SIGINT' | 'SIGTERM') => void>();
+  /** Interrupts that came before the command listened. */
+  const early: ('SIGINT' | 'SIGTERM')[] = [];
   const exits: number[] = [];
   const input: Input = Object.assign(new PassThrough(), { isTTY: tty });
   (input as PassThrough).end(stdin);
@@ -59,10 +61,12 @@ export function fakeIo({
     exits,
     onInterrupt(callback) {
       callbacks.add(callback);
+      for (const signal of early.splice(0)) callback(signal);
       return () => callbacks.delete(callback);
     },
     exit: (code) => exits.push(code),
     interrupt: (signal = 'SIGINT') => {
+      if (callbacks.size === 0) early.push(signal);
       for (const callback of callbacks) callback(signal);
     },
   };

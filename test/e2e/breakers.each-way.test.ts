@@ -4,7 +4,7 @@ import { exitOf } from '../../src/cli/report-error.ts';
 import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { type InsideWorker, startInside, workHere, workInside } from '../support/inside-worker.ts';
+import { type InsideWorker, startInside, workHere } from '../support/inside-worker.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
@@ -110,7 +110,7 @@ eachWay('circuit breakers', (make) => {
     await Promise.all(workers.map(({ ended }) => ended));
     workspace.write('fixed.json', { ...job(workspace, SOME, 'cat', TWICE) });
     expect((await workspace.run(['resume', id, '--with', 'fixed.json', '--yes'])).code).to.equal(0);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect((await workspace.run(['wait', id])).code).to.equal(0);
   });
 
@@ -124,7 +124,7 @@ eachWay('circuit breakers', (make) => {
     let tries = 0;
     for await (const _ of platform.store.keys(triesPrefix(id, 'only'))) tries += 1;
     expect(tries, 'the bad one has failed once').to.equal(1);
-    expect((await workInside(workspace, 1)).code).to.equal(0);
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
     const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(cause ?? '')).to.include({ count: 1, tasks: '0', badInput: 1 });
     const shown = await workspace.run(['tasks', id, '--task', 'only/0', '--json']);
@@ -143,7 +143,7 @@ eachWay('circuit breakers', (make) => {
     workspace.write('go', '');
     workspace.write('job.json', job(workspace, 2, '[ $BATCHCTL_TASK = 1 ]', { attempts: 2 }));
     const id = await workspace.submit();
-    expect((await workInside(workspace, 1)).code).to.equal(0);
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
     const [cause] = (await workspace.run(['failures', id, '--json'])).stdout.trim().split('\n');
     expect(JSON.parse(cause ?? '')).to.include({ count: 1, badInput: 0 });
   });
@@ -162,7 +162,7 @@ direct('circuit breakers that must stay closed', () => {
     // Two workers would have paused it after about 40.
     workspace.write('job.json', job(workspace, 50, BROKEN, { attempts: 1 }));
     const alone = await workspace.submit();
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     const platform = await workspace.platform();
     for (const each of [id, alone]) {
       const entries = (await readEntries(platform.store, each)).map(({ what }) => what);

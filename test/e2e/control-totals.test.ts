@@ -1,7 +1,6 @@
 // Protects: counters add up whatever their sign, and a job closes with a verdict whatever its control totals name.
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
-import { runInside } from '../support/inside-worker.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('control totals', () => {
@@ -12,7 +11,7 @@ describe('control totals', () => {
       ...{ name: 'totals', input: { split: { by: 'range', from: 1, to: 2 } }, expect: equations },
       steps: [{ name: 'one', attempts: 1, run: `printf '%s\\n' ${counters} >>"$BATCHCTL_COUNTERS"; cat` }],
     });
-    const { code, stdout, stderr } = await runInside(workspace, '--json');
+    const { code, stdout, stderr } = await workspace.run(['run', 'job.json', '--json']);
     return { code, stderr, ...(JSON.parse(stdout) as { readonly job: string; readonly state: string }) };
   };
 

@@ -1,7 +1,6 @@
 // Protects: an operator can repeat a command that was killed, and the job ends as if it had not been killed.
 import { expect } from 'chai';
 import { readEntries, readView } from '../../src/jobs/journal.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { inBackground } from '../support/sampling.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -73,15 +72,15 @@ async function killThenSayAgain({ before, command }: Scenario, kill: string): Pr
     workspace.write('job.json', JOB);
     workspace.write('price.sh', BROKEN);
     const job = await workspace.submit();
-    if (before === 'failed') await workInside(workspace);
+    if (before === 'failed') await workspace.work();
     if (before === 'paused') await workspace.run(['pause', job]);
     if (command.includes('--with')) workspace.write('price.sh', MENDED);
     const words = command.map((word) => (word === 'JOB' ? job : word));
     const killed = await workspace.run(words, { BATCHCTL_TEST_KILL: kill });
     // Tasks that only an unwritten adjustment would allow must not run before it is written.
-    if (before !== 'submitted') await workInside(workspace);
+    if (before !== 'submitted') await workspace.work();
     const again = await workspace.run(words);
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     const platform = await workspace.platform();
     const entries = await readEntries(platform.store, job);
     const view = await readView(platform.store, job);

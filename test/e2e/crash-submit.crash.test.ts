@@ -1,7 +1,6 @@
 // Protects: a submission that is killed, or repeated with the same run key, creates exactly one job.
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';
 import {
   answerOf,
@@ -81,7 +80,7 @@ describe('kill -9 of a tick that removes a killed submission', () => {
         expect(await left()).to.deep.equal([]);
         const { job, created } = answerOf(await workspace.run(SUBMIT));
         expect(created).to.equal(true);
-        expect((await workInside(workspace)).code).to.equal(0);
+        expect((await workspace.work()).code).to.equal(0);
         expectWhole(await factsOf(await workspace.platform(), job));
       } finally {
         await workspace.remove();
@@ -102,7 +101,7 @@ describe('run keys', () => {
     const answers = four.map(answerOf);
     expect(new Set(answers.map(({ job }) => job)).size).to.equal(1);
     expect(answers.filter(({ created }) => created)).to.have.length(1);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expectWhole(await factsOf(await workspace.platform(), answers[0]?.job ?? ''));
   });
 

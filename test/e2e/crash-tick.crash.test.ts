@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey } from '../../src/model/keys.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
 import { expectWhole, isDue, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
@@ -26,7 +25,7 @@ async function killTick(workspace: Workspace, point: string, then: Readonly<Reco
     const { store } = await workspace.platform();
     const marked = (await store.head(keeperKey(tickId()))) !== null;
     const next = await workspace.run(['tick', '--json'], then);
-    const worked = await workInside(workspace, 2, then);
+    const worked = await workspace.work(then);
     const last = await workspace.run(['tick', '--json'], then);
     const jobs = (await workspace.run(['jobs', '--json'])).stdout.split('\n').filter(Boolean);
     const [job] = jobs.map((line) => JSON.parse(line) as Outcome['jobs'][number]);

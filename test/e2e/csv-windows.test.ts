@@ -3,7 +3,6 @@ import { expect } from 'chai';
 import { partShard } from '../../src/model/keys.ts';
 import type { Finding } from '../../src/model/verify/findings.ts';
 import { forSuite } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const RECORD = '1234567,"a field, with a line\nend and ""quotes""",0.50\n';
@@ -31,7 +30,7 @@ describe('a job over a large CSV in the store', () => {
   };
   /** The exit code of the last job, once a worker has done what there was to do. */
   const worked = async (): Promise<number | null> => {
-    await workInside(workspace);
+    await workspace.work();
     return (await workspace.run(['wait', 'last'])).code;
   };
   const put = async (name: string, text: string): Promise<void> => {

@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveringJob, FILES } from '../support/delivering-job.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { runInside, workInside } from '../support/inside-worker.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -43,7 +42,7 @@ describe('delivery to a directory on its own machine', () => {
 
   it('a worker delivers a job that nobody watches, before it leaves', async () => {
     await workspace.submit('--period', '2026-11');
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     expect(delivering.files()).to.deep.equal(ALL);
     expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
@@ -54,7 +53,7 @@ describe('delivery to a directory on its own machine', () => {
       await workspace.submit('--period', '2026-11');
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill });
       expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      const next = await workInside(workspace);
+      const next = await workspace.work();
       expect(next.code, next.stderr).to.equal(0);
       expect(delivering.files()).to.deep.equal(ALL);
       expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
@@ -69,7 +68,7 @@ describe('delivery to a directory on its own machine', () => {
     });
     const at = workspace.path('latest');
     workspace.write('job.json', job(2));
-    expect((await runInside(workspace)).code).to.equal(0);
+    expect((await workspace.run(['run', 'job.json'])).code).to.equal(0);
     expect(delivering.files(at)).to.include('_SUCCESS');
     workspace.write('job.json', job(3));
     const killed = await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' });
@@ -93,7 +92,7 @@ describe('delivery to a directory on its own machine', () => {
     const key = `jobs/${id}/job.json`;
     const record = JSON.parse(Buffer.from((await store.read(key)) ?? []).toString());
     await store.put(key, JSON.stringify({ ...record, deliverTo: { place: delivering.place, host: 'another-host' } }));
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     const watched = await workspace.run(['watch', id]);
     expect(watched.code, watched.stderr).to.equal(0);

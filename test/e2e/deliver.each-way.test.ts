@@ -4,7 +4,6 @@ import { hostname } from 'node:os';
 import { expect } from 'chai';
 import { ALL, DELIVERING, DeliveringJob } from '../support/delivering-job.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
@@ -72,7 +71,7 @@ eachWay(
     it('wait also delivers, and watch waits for the process that is delivering', async () => {
       const id = await submitted('--period', '2026-11');
       const waiting = [workspace.run(['wait', id]), workspace.run(['watch', id])];
-      const [worked, ...waited] = await Promise.all([workInside(workspace), ...waiting]);
+      const [worked, ...waited] = await Promise.all([workspace.work(), ...waiting]);
       for (const { code, stderr } of [worked, ...waited]) expect(code, stderr).to.equal(0);
       expect(delivering.files()).to.deep.equal(ALL);
       expect(await delivering.deliveries()).to.equal(1);
@@ -90,7 +89,7 @@ eachWay(
       expect(retried.code, retried.stderr).to.equal(0);
       expect(await delivering.status()).to.have.nested.property('delivery.state', 'waiting');
       workspace.write('mend', '');
-      const worked = await workInside(workspace);
+      const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
       // The manager's own workers may have been first.
       expect((await workspace.run(['wait', 'last'])).code).to.equal(0);
@@ -120,7 +119,7 @@ eachWay(
       expect(why.code).to.equal(11);
       expect(JSON.parse(why.stdout).causes[0]).to.include({ code: 'notDelivered', severity: 'stops' });
       // Workers skip it for a while, and don't wait for it.
-      const worked = await workInside(workspace);
+      const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
       expect((await delivering.status()).delivery.failed.tries).to.equal(1);
       rmSync(workspace.path('results'));

@@ -2,7 +2,6 @@
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { FallbackJob } from '../support/fallback-job.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 
@@ -35,7 +34,7 @@ describe('a task that spot keeps interrupting', () => {
       'noWorker no worker serves group steady, and its size is 0 (manual)',
     ]);
     // Its own group has nothing left to wait for.
-    const own = await workInside(fallback.workspace, 1);
+    const own = await fallback.workspace.work({}, '--slots', '1');
     expect(own.code, own.stderr).to.equal(0);
     const third = await fallback.finish('steady');
     expect(third.code, third.stderr).to.equal(0);

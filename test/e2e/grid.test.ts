@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -106,7 +105,7 @@ describe('the workers of this machine', () => {
   it('redrives malformed messages and tasks that failed for good, and runs each such task only once more', async () => {
     oneTask(`echo run >> '${here.path('runs')}'; test -e '${here.path('mended')}'`);
     const job = await here.submit();
-    await workInside(here);
+    await here.work();
     expect(await dead()).to.equal(1);
     const queue = await (await here.platform()).queue('default');
     await queue.send([{ body: 'poison', tenant: 'nobody' }]);
@@ -126,7 +125,7 @@ describe('the workers of this machine', () => {
       dryRun: false,
     });
     expect(await dead()).to.equal(0);
-    await workInside(here);
+    await here.work();
     expect((await here.run(['wait', job])).code).to.equal(0);
     expect(here.lines('runs')).to.have.length(2);
   });
@@ -142,7 +141,7 @@ describe('the workers of this machine', () => {
       tolerate: 1,
     });
     const job = await here.submit();
-    await workInside(here);
+    await here.work();
     expect((await here.run(['wait', job])).code).to.equal(0);
     const { code, stdout, stderr } = await here.run(['queue', 'redrive', '--job', job]);
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: 'group default: sent 0 dead letters back\n' });

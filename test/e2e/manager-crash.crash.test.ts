@@ -1,6 +1,5 @@
 // Protects: a scheduled period runs exactly once, even when the manager that starts it is killed.
 import { expect } from 'chai';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
 import { expectWhole, isDue, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';
 import { inBackground } from '../support/sampling.ts';
@@ -36,7 +35,7 @@ async function killManager(
       return stdout.split('\n').filter(Boolean);
     };
     await until('the period runs', async () => (await lines()).length > 0);
-    const worked = await workInside(workspace, 2, then);
+    const worked = await workspace.work(then);
     await until('the job is closed', async () => (await lines()).some((line) => line.includes('"succeeded"')));
     next.child.kill('SIGTERM');
     const jobs = (await lines()).map((line) => JSON.parse(line) as { job: string; runKey: string; state: string });

@@ -5,7 +5,6 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/round-memory.ts';
 import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { makeCertificates } from '../support/servers/certificates.ts';
 import { HookServer, type Post } from '../support/servers/hook-server.ts';
@@ -36,7 +35,7 @@ describe('notifications', () => {
   };
   /** A worker in this process. */
   const work = async (): Promise<Ended> => {
-    const worked = await workInside(workspace, 2, { HOOK_SECRET: SECRET });
+    const worked = await workspace.work({ HOOK_SECRET: SECRET });
     expect(worked.code, worked.stderr).to.equal(0);
     return worked;
   };

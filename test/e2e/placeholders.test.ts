@@ -3,7 +3,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
-import { runInside } from '../support/inside-worker.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const HOSTILE = [
@@ -24,7 +23,7 @@ describe('placeholders in a command', () => {
   /** What the job prints, outputs joined in task order. */
   const outputOf = async (input: object, ...steps: readonly object[]): Promise<string> => {
     here.write('job.json', { name: 'named', input, steps: steps.map((step, n) => ({ name: `s${n}`, ...step })) });
-    const { code, stdout, stderr } = await runInside(here, '-o', '-', '--join', 'bytes', '--quiet');
+    const { code, stdout, stderr } = await here.run(['run', 'job.json', '-o', '-', '--join', 'bytes', '--quiet']);
     expect(code, stderr).to.equal(0);
     expect(stderr).not.to.include('placeholder');
     return stdout;

@@ -5,7 +5,7 @@ import { mustReadView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside, workInside } from '../support/inside-worker.ts';
+import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -45,7 +45,7 @@ describe('decisions that race workers', () => {
     await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
     await worker.drain();
     // Duplicates may still be in the queue.
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 30 } });
     expect(Object.keys(facts.outputs.only ?? {})).to.have.length(30);
@@ -75,7 +75,7 @@ describe('decisions that race workers', () => {
     const queue = await platform.queue('default');
     const purged = await queue.purge({ match: (body) => /"task":[13]/.test(body) });
     expect(purged).to.equal(2);
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
@@ -111,7 +111,7 @@ describe('decisions that race workers', () => {
       shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; [ $BATCHCTL_TASK -lt 10 ] || sleep 1'),
     );
     const job = await workspace.submit();
-    expect((await workInside(workspace, 1)).code).to.equal(0);
+    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0, openMarks: 0 });
     expect(facts.journal).to.deep.equal(['sent', 'stop', 'close']);

@@ -5,7 +5,6 @@ import { retry } from '../../src/jobs/change/retry.ts';
 import { mustReadView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -26,7 +25,7 @@ describe('retries under faults', () => {
       ],
     });
     job = await workspace.submit();
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect((await factsOf(platform, job)).state).to.equal('failed');
   });
 
@@ -44,12 +43,12 @@ describe('retries under faults', () => {
 
   it('a failing canary holds the rest back; a successful one releases it', async () => {
     await askAgain(1);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, job)).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0 });
     expect(workspace.lines('ran')).to.have.length(4);
     workspace.write('ok', '');
     await askAgain(1);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'close', 'retry', 'retry-rest', 'close']);
     expect(workspace.lines('ran')).to.have.length(7);
   });
@@ -58,10 +57,10 @@ describe('retries under faults', () => {
     workspace.write('ok', '');
     const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect((await factsOf(platform, job)).journal).to.deep.equal(['sent', 'close']);
     await askAgain(null);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
@@ -69,7 +68,7 @@ describe('retries under faults', () => {
     workspace.write('ok', '');
     const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
@@ -78,7 +77,7 @@ describe('retries under faults', () => {
     workspace.write('ok', '');
     await askAgain(null);
     await queue.send([{ body: JSON.stringify({ format: 1, job, step: 'only', task: 0, round: 0 }), tenant: job }]);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'close']);
     expect(workspace.lines('ran')).to.have.length(6);
   });
@@ -88,11 +87,11 @@ describe('retries under faults', () => {
     await askAgain(null);
     expect((await workspace.run(['pause', job, '--yes'])).code).to.equal(0);
     // Drops what is queued, because the job is paused.
-    await workInside(workspace);
+    await workspace.work();
     const killed = await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
     await resume(platform, await mustReadView(platform.store, job));
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'pause', 'resume', 'close']);
   });
 });

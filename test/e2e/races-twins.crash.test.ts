@@ -6,7 +6,7 @@ import { encodeMessage } from '../../src/model/message.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside, workInside } from '../support/inside-worker.ts';
+import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -43,10 +43,10 @@ describe('twin attempts', () => {
   it('runs nothing and changes nothing when messages are delivered again after completion', async () => {
     workspace.write('job.json', CHAINS);
     const job = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     const before = await factsOf(platform, job);
     await sendAgain(platform, job, [...FIRST, ['more', 2], ['total', 0]]);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, job)).to.deep.equal(before);
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
   });

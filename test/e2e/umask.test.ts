@@ -54,7 +54,7 @@ describe('under a umask of 0', () => {
     workspace.write('numbers.txt', '1\n2\n');
     writeFileSync(workspace.path('more.gz'), gzipSync('3\n'));
     workspace.write('job.json', JOB);
-    const ran = await workspace.run(['run', 'job.json', '--run-key', 'x', '--json']);
+    const ran = await workspace.start(['run', 'job.json', '--run-key', 'x', '--json']).ended;
     expect(ran.code, ran.stderr).to.equal(5);
     for (const args of [
       ['upload', 'numbers.txt'],

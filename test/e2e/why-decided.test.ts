@@ -7,7 +7,6 @@ import { whyJob } from '../../src/jobs/why/why.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -32,7 +31,7 @@ describe('why: decisions and failures', () => {
   it('says that the guard "halt" paused it after too many failures', async () => {
     workspace.write('job.json', whyJobFile(60, FAILS_ODD, { step: { attempts: 1 }, job: { halt: '5%' } }));
     const job = await workspace.submit();
-    await workInside(workspace, 1);
+    await workspace.work({}, '--slots', '1');
     const platform = await workspace.platform();
     const cause = await causeOf(platform, job, 'halted');
     expect(cause.title).to.include('the guard "halt" paused it').and.include('5 % or more');
@@ -42,7 +41,7 @@ describe('why: decisions and failures', () => {
   it('says that "onFailure: stop" gave up the rest', async () => {
     workspace.write('job.json', whyJobFile(40, FAILS_ODD, { step: { attempts: 1 }, job: { onFailure: 'stop' } }));
     const job = await workspace.submit();
-    await workInside(workspace, 1);
+    await workspace.work({}, '--slots', '1');
     const cause = await causeOf(await workspace.platform(), job, 'stopped');
     expect(cause.mend).to.include(`batchctl retry ${job}`);
   });
@@ -79,7 +78,7 @@ describe('why: decisions and failures', () => {
   it('names the causes of failures with their ids, and the gather that they hold back', async () => {
     workspace.write('job.json', whyJobFile(9, FAILS_ODD, { gather: true, step: { attempts: 1 } }));
     const job = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     const platform = await workspace.platform();
     const failing = await causeOf(platform, job, 'failing');
     expect(failing.title).to.include('4 tasks of price failed for good: exit 7, "bad row');
@@ -92,11 +91,11 @@ describe('why: decisions and failures', () => {
   it('says that canaries are running, or failed again, and hold the rest of a retry back', async () => {
     workspace.write('job.json', whyJobFile(6, FAILS_ODD, { step: { attempts: 1 } }));
     const job = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     const platform = await workspace.platform();
     await workspace.run(['retry', job, '--canary', '1']);
     expect((await causeOf(platform, job, 'canaryRunning')).title).to.include('0 of 1 have succeeded so far');
-    await workInside(workspace);
+    await workspace.work();
     const held = await causeOf(platform, job, 'canaryHeld');
     expect(held.title).to.include('round 1 is held back').and.include('price/1 failed for good again');
   });
@@ -107,7 +106,7 @@ describe('why: decisions and failures', () => {
       whyJobFile(2, 'echo "rows 1" >> "$BATCHCTL_COUNTERS"', { job: { expect: ['price.rows == 3'] } }),
     );
     const job = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     const platform = await workspace.platform();
     expect((await causeOf(platform, job, 'expectUnmet')).title).to.include('price.rows == 3');
     expect(await codesOf(platform, job)).to.deep.equal(['expectUnmet']);

@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside, workInside } from '../support/inside-worker.ts';
+import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -43,7 +43,7 @@ describe('why: tasks that do not end', () => {
   it('names a step that takes longer than in the previous run', async () => {
     workspace.write('job.json', whyJobFile(12, 'echo'));
     const before = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     workspace.write('job.json', whyJobFile(30, 'sleep 2'));
     const job = await workspace.submit();
     const platform = await workspace.platform('w-slow-step');

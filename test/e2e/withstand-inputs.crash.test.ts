@@ -2,7 +2,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
@@ -21,7 +20,7 @@ describe('inputs and limits', () => {
       steps: [{ name: 'only', run: `cd ${workspace.dir}; echo run >> ran; until [ -e go ]; do sleep 0.02; done; cat` }],
     });
     const job = await workspace.submit();
-    const worker = workInside(workspace, 1);
+    const worker = workspace.work({}, '--slots', '1');
     await until('the first task runs', () => workspace.lines('ran').length === 1);
     workspace.write('numbers.txt', '1\n2\n4\n');
     workspace.write('go', '');
@@ -75,7 +74,7 @@ describe('inputs and limits', () => {
       steps: [{ name: 'only', output: 'files', run: 'read -r n; printf "%s\\n" "$n" > "$BATCHCTL_OUTPUT_DIR/$n"' }],
     });
     const job = await workspace.submit();
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include(SUCCEEDED);
     expect(Object.values(facts.outputs.only ?? {}).sort()).to.deep.equal(names.map((name) => `${name}\n`).sort());
@@ -97,7 +96,7 @@ describe('inputs and limits', () => {
         ...rest,
       });
       const job = await workspace.submit();
-      expect((await workInside(workspace, 4)).code).to.equal(0);
+      expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
       expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, counted: { only: 4 } });
       expect(workspace.lines('ran')).to.deep.equal(['1', '-1', '1', '-1', '1', '-1', '1', '-1']);
     });
@@ -110,7 +109,7 @@ describe('inputs and limits', () => {
       steps: [{ name: 'only', needs: { slots: 3 }, run: 'echo fits' }],
     });
     const job = await workspace.submit();
-    const small = await workInside(workspace, 2);
+    const small = await workspace.work();
     expect(small.code, small.stderr).to.equal(0);
     const platform = await workspace.platform();
     expect(await factsOf(platform, job)).to.deep.include({ state: 'running', queued: 1, dead: [] });

@@ -3,7 +3,6 @@ import { readdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -32,7 +31,7 @@ describe("losses of batchctl's own data", () => {
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: 'ack:5' }, '--slots', '1');
       expect(killed.signal).to.equal('SIGKILL');
       lose(start);
-      const worked = await workInside(workspace);
+      const worked = await workspace.work();
       expect(worked.code, worked.stderr).to.equal(0);
       const { ledgerState, ...facts } = await factsOf(await workspace.platform(), job);
       expect({ ...facts, ledgerState }).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
@@ -97,7 +96,7 @@ describe("losses of batchctl's own data", () => {
     const platform = await workspace.platform();
     expect(await (await platform.queue('default')).backlog()).to.deep.include({ visible: 1, leased: 0, delayed: 0 });
     workspace.write('go', '');
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
   });
 });

@@ -4,7 +4,6 @@ import { jobKey } from '../../src/model/keys.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -41,7 +40,7 @@ describe('invalid messages', () => {
       message({ job, task: 1e300 }),
     ];
     await send(...poison);
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
@@ -66,7 +65,7 @@ describe('invalid messages', () => {
   it('of a newer format are returned, never buried, and the worker exits with 8', async () => {
     const job = await workspace.submit();
     await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
-    const worked = await workInside(workspace, 1);
+    const worked = await workspace.work({}, '--slots', '1');
     expect(worked.code, worked.stderr).to.equal(8);
     expect(worked.stderr).to.match(/newer format/);
     const facts = await factsOf(platform, job);
@@ -80,14 +79,14 @@ describe('invalid messages', () => {
     const newer = await workspace.submit();
     const record = JSON.parse(new TextDecoder().decode((await platform.store.read(jobKey(newer))) ?? undefined));
     await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 2 }));
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(8);
     const queue = await platform.queue('default');
     const { delayed, visible, leased, dead } = await queue.backlog();
     expect({ waiting: delayed + visible, leased, dead }).to.deep.equal({ waiting: 4, leased: 0, dead: 0 });
     await platform.store.put(jobKey(newer), JSON.stringify(record));
     await queue.purge({});
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, newer)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
   });
 
@@ -97,14 +96,14 @@ describe('invalid messages', () => {
     await platform.store.put(jobKey(broken), 'garbage');
     workspace.write('job.json', { ...CHAINS, name: 'other' });
     const fine = await workspace.submit();
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     expect(worked.code, worked.stderr).to.equal(0);
     const facts = await factsOf(platform, fine);
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
     expect(facts.dead).to.deep.equal(Array.from({ length: 4 }, () => `${jobKey(broken)} is not JSON`));
     // Once fixed by hand, any watcher sends its tasks again.
     await platform.store.put(jobKey(broken), record);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, broken)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
   });
 });

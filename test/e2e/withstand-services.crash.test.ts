@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
-import { startInside, workInside } from '../support/inside-worker.ts';
+import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rejection } from '../support/rejection.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -54,7 +54,7 @@ describe('unavailable services', () => {
     expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
     const { leased, dead } = await (await platform.queue('default')).backlog();
     expect({ leased, dead }).to.deep.equal({ leased: 0, dead: 0 });
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
@@ -74,7 +74,7 @@ describe('unavailable services', () => {
     );
     await done;
     expect((await (await platform.queue('default')).backlog()).leased).to.equal(0);
-    expect((await workInside(workspace)).code).to.equal(0);
+    expect((await workspace.work()).code).to.equal(0);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { twice: 4, more: 4, total: 1 } });
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);

@@ -5,7 +5,6 @@ import { followJobLogs, followLog, type LogEnd } from '../../src/jobs/logs.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -134,7 +133,7 @@ eachWay('logs --follow', (make) => {
       steps: [{ name: 'w', run: `echo began >&2; ${wait}; echo ended >&2`, attempts: 1 }],
     });
     const job = await space.submit();
-    const working = workInside(space);
+    const working = space.work();
     const following = space.start(['logs', job, 'w/0', '--follow']);
     let shown = '';
     following.child.stdout?.on('data', (chunk: Buffer) => {
@@ -156,7 +155,7 @@ eachWay('logs --follow', (make) => {
       steps: [{ name: 'w', run: `printf 'began\\nhalf' >&2; ${wait}; printf ' a line' >&2`, attempts: 1 }],
     });
     const job = await space.submit();
-    const working = workInside(space);
+    const working = space.work();
     const following = space.start(['logs', job, '-f']);
     let shown = '';
     following.child.stdout?.on('data', (chunk: Buffer) => {
@@ -191,7 +190,7 @@ eachWay('logs --follow', (make) => {
       ],
     });
     const job = await space.submit();
-    const working = workInside(space);
+    const working = space.work();
     const following = space.start(['logs', job, '-f']);
     await until(
       'the running task’s line',

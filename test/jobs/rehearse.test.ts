@@ -3,7 +3,6 @@ import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { readJob } from '../../src/jobs/journal.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { type Ended, Workspace } from '../support/workspace.ts';
 
@@ -136,7 +135,7 @@ describe('batchctl rehearse', () => {
     const evidence = here.path('evidence.ndjson');
     await here.run(['verify', job, '-o', evidence]);
     expect((await here.run(['verify', '--check', evidence])).code).to.equal(0);
-    await workInside(here);
+    await here.work();
     expect(await status('last')).to.deep.include({ job: real, state: 'succeeded' });
     const run = await (await here.platform()).ledger();
     expect((await run.counts(real)).map(({ done, retried }) => [done, retried])).to.deep.equal([

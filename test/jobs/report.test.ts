@@ -3,7 +3,6 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Comparison, Report } from '../../src/model/answers/report.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
-import { workInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -51,7 +50,7 @@ describe('the report', () => {
     at.write('tried', '');
     at.write('begun', '');
     earlier = await at.submit();
-    await workInside(at);
+    await at.work();
     for (const name of ['tried', 'begun']) rmSync(at.path(name));
     id = await at.submit('--run-key', 'month-end-2026-11');
     const killed = at.start(['worker', '--until-empty', '--slots', '2']);
@@ -64,7 +63,7 @@ describe('the report', () => {
     );
     killed.child.kill('SIGKILL');
     await killed.ended;
-    await workInside(at);
+    await at.work();
   });
 
   it('shows what ran, how it ended and what each step did', async () => {
@@ -218,7 +217,7 @@ describe('the report of a job that is still open', () => {
       steps: [{ name: 'price', run: ['cat'] }],
     });
     const id = await at.submit();
-    await workInside(at);
+    await at.work();
     for (const name of readdirSync(at.path('.batchctl')))
       if (name.startsWith('ledger.db')) rmSync(at.path('.batchctl', name));
     const lost = await at.run(['report', id]);

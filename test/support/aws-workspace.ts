@@ -34,12 +34,12 @@ export const ACCOUNT = '123456789012';
 /** A directory with a profile `lab` on emulators, in which the built program runs. */
 export class AwsWorkspace extends Workspace {
   readonly stack: string;
-  protected override readonly worksHere: boolean;
+  readonly #worksHere: boolean;
   readonly #env: Readonly<Record<string, string>>;
 
   private constructor(stack: string, env: Readonly<Record<string, string>>, worksHere: boolean) {
     super();
-    this.worksHere = worksHere;
+    this.#worksHere = worksHere;
     this.stack = stack;
     this.#env = env;
   }
@@ -72,6 +72,11 @@ export class AwsWorkspace extends Workspace {
       },
     });
     return made;
+  }
+
+  /** `run` and `rehearse` have workers in processes of their own. */
+  protected override worksHere([verb]: readonly string[]): boolean {
+    return verb === 'worker' && this.#worksHere;
   }
 
   protected override environmentOf(): Readonly<Record<string, string>> {

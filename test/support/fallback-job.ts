@@ -5,7 +5,6 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
-import { workInside } from './inside-worker.ts';
 import { factsOf, SUCCEEDED } from './job-facts.ts';
 import { bundled } from './run/bundled.ts';
 import { runSpotWorker } from './spot-worker.ts';
@@ -75,7 +74,7 @@ export class FallbackJob {
   /** Lets the task end, and has a worker of these groups run it. */
   finish(...groups: readonly string[]): Promise<Ended> {
     this.workspace.write('go', '');
-    return workInside(this.workspace, 1, {}, groups);
+    return this.workspace.work({}, '--slots', '1', ...groups.flatMap((group) => ['--group', group]));
   }
 
   /** The job succeeded, its output is there once, and nothing is left. */

@@ -1,10 +1,7 @@
-import { exitOf } from '../../src/cli/report-error.ts';
-import { messageOf } from '../../src/errors.ts';
-import { randomId } from '../../src/lib/id.ts';
-import type { CommandSettings, Platform } from '../../src/ports/platform.ts';
+import type { Platform } from '../../src/ports/platform.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
-import type { Ended, Workspace } from './workspace.ts';
+import type { Workspace } from './workspace.ts';
 
 /** A worker in this process. */
 export interface InsideWorker {
@@ -47,46 +44,4 @@ export function startInside(
   };
   workspace.atEnd(end(stop));
   return { done, drain: end(drain), stop: end(stop) };
-}
-
-/**
- * A worker that leaves once there is nothing left to do, as `Workspace.work`, in this process: without a start, for a fifth
- * of the CPU time. Its commands have the workspace as their home directory, as those of a process have. Where that can't be,
- * it is a process.
- */
-export async function workInside(
-  workspace: Workspace,
-  slots = 2,
-  env: Readonly<Record<string, string>> = {},
-  groups: readonly string[] = ['default'],
-): Promise<Ended> {
-  const ended = await workspace.inside(env, async () => {
-    const own = await workspace.platform(`w-inside-${randomId(8)}`);
-    const commandSettings = (group: string): CommandSettings => {
-      const { env: given = {}, secrets = {} } = own.commandSettings?.(group) ?? {};
-      return { env: { HOME: workspace.dir, ...given }, secrets };
-    };
-    const said: string[] = [];
-    const say = (line: string): void => void said.push(line);
-    const worker = startInside(workspace, { ...own, commandSettings }, { slots, untilEmpty: true, say, groups });
-    const code = await worker.done.then(
-      () => 0,
-      (error: unknown) => {
-        said.push(messageOf(error));
-        return exitOf(error);
-      },
-    );
-    return { code, signal: null, stdout: '', stderr: said.join('\n') };
-  });
-  return ended ?? workspace.work(env, '--slots', String(slots), ...groups.flatMap((group) => ['--group', group]));
-}
-
-/** Does the same as `run job.json` with these flags, but with the worker in this process. The worker ends before `run` begins. */
-export async function runInside(workspace: Workspace, ...flags: readonly string[]): Promise<Ended> {
-  const submitted = await workspace.run(['submit', 'job.json', '--json']);
-  if (submitted.code !== 0) return submitted;
-  await workInside(workspace);
-  const { job } = JSON.parse(submitted.stdout) as { readonly job: string };
-  const ended = await workspace.run(['run', job, ...flags]);
-  return { ...ended, stderr: `${submitted.stderr}${ended.stderr}` };
 }

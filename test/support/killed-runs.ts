@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from './crash-jobs.ts';
-import { workInside } from './inside-worker.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from './job-facts.ts';
 import { movedClock } from './moved-clock.ts';
 import { inBackground } from './sampling.ts';
@@ -42,7 +41,7 @@ export async function finishAfter({ workspace, job, killed }: KilledWorker): Pro
   try {
     // Long leases have expired when the next one starts; short ones it waits for.
     const later = workspace.lease > LEASE ? { BATCHCTL_TEST_AHEAD_SECONDS: String(2 * workspace.lease) } : {};
-    const finished = await workInside(workspace, 1, later);
+    const finished = await workspace.work(later, '--slots', '1');
     return { killed, finished, facts: await factsOf(await workspace.platform(), job), ran: workspace.lines('ran') };
   } finally {
     await workspace.remove();
@@ -105,7 +104,7 @@ export async function killThenSubmit(make: MakeWorkspace, point: string, submits
     writeSubmission(workspace);
     const killed = await workspace.run(SUBMIT, { BATCHCTL_TEST_KILL: `${point}:1` });
     const again = submitsAgain ? await workspace.run(SUBMIT) : null;
-    const worked = await workInside(workspace);
+    const worked = await workspace.work();
     const third = await workspace.run(SUBMIT);
     const { job } = answerOf(third);
     return { killed, again, worked, third, facts: await factsOf(await workspace.platform(), job) };

@@ -11,7 +11,9 @@ import { randomId } from '../../src/lib/id.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import type { Scope } from '../../src/model/api.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
+import { startOwnWorkers } from '../../src/platform/own-workers.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { FAULTS_VARIABLE, type WorkerFaults } from '../../src/ports/worker-faults.ts';
 import { type FakeIo, fakeIo } from '../cli/fake-io.ts';
 import { checked, needsProcess, withEnvironment } from './run/environment.ts';
 import { killProcessesOf } from './run/processes.mjs';
@@ -39,10 +41,10 @@ export interface Running {
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Commands that work, serve, or start what outlives them: always processes of their own. */
-const PROCESSES = ['manager', 'reproduce', 'scale', 'worker', 'worker-supervisor'];
-/** Commands with workers of their own. */
-const WITH_WORKERS = ['rehearse', 'run'];
+/** Commands that serve, or start what outlives them: always processes of their own. */
+const PROCESSES = ['manager', 'reproduce', 'scale', 'worker-supervisor'];
+/** Commands that work, or have workers of their own. */
+const WORKING = ['rehearse', 'run', 'worker'];
 
 /** Milliseconds that killed processes may take to end. */
 const PATIENCE = 20_000;
@@ -60,8 +62,6 @@ export class Workspace {
   /** Seconds. */
   readonly lease: number;
   readonly #platforms: Platform[] = [];
-  /** Whether workers without an environment of their own run in this process, too. */
-  protected readonly worksHere: boolean = false;
   readonly #running = new Set<ChildProcess>();
   /** Commands that run in this process. */
   readonly #here = new Map<FakeIo, Promise<number | null>>();
@@ -123,6 +123,14 @@ export class Workspace {
     return {};
   }
 
+  /**
+   * Whether workers run in this process, too. On AWS, and through a manager, more of their environment counts than can be
+   * changed here.
+   */
+  protected worksHere(args: readonly string[]): boolean {
+    return Object.keys(this.environmentOf(args)).length === 0;
+  }
+
   #environment(args: readonly string[]): Environment {
     return {
       ...{ HOME: this.dir, BATCHCTL_PROFILE: 'local', BATCHCTL_TEST_LEASE_SECONDS: String(this.lease) },
@@ -130,36 +138,28 @@ export class Workspace {
     };
   }
 
-  /** Runs `batchctl ...args` to its end: in this process, which is ten times as fast, unless it needs one of its own. */
+  /**
+   * Runs `batchctl ...args` to its end: in this process, which is ten times as fast, unless it needs one of its own. So do
+   * the workers of `run` and `rehearse`.
+   */
   async run(args: readonly string[], env: Environment = {}): Promise<Ended> {
     const [verb = '', second] = args;
     const isToken = verb === 'manager' && second === 'token';
     const isPlain = Object.keys(this.environmentOf(args)).length === 0;
-    // On AWS, and through a manager, more of the environment of workers counts than can be changed here.
-    const isOwn = needsProcess(env) || (!isPlain && WITH_WORKERS.includes(verb));
+    const isOwn = needsProcess(env) || (WORKING.includes(verb) && !this.worksHere(args));
     // There it starts nothing; nor does it with no size, or 0.
     const isScale = verb === 'scale' && (!isPlain || second === '0' || second === '--json');
-    const runsHere = isToken || isScale || (verb === 'worker' && this.worksHere);
-    const isProcess = isOwn || (PROCESSES.includes(verb) && !runsHere);
+    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
     const own = { ...this.#environment(args), ...env };
     // The path is for the workers that it starts, and for commands of those that run here.
-    const io = fakeIo({ cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...checked(), ...own } });
+    const world = { cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...checked(), ...own } };
+    const io = Object.assign(fakeIo(world), { startWorkers: startHere });
     const running = withEnvironment(own, () => main(args, io));
     this.#here.set(io, running);
     const code = await running.finally(() => this.#here.delete(io));
     if (code === null) return this.start(args, env).ended;
     return { code, signal: null, stdout: io.stdout.text, stderr: io.stderr.text };
-  }
-
-  /**
-   * Does in this process what a command here would do. Answers null where it can't: another command runs here that has
-   * another environment, or on AWS.
-   */
-  async inside<T>(env: Environment, act: () => Promise<T>): Promise<T | null> {
-    const isPlain = Object.keys(this.environmentOf([])).length === 0;
-    if (!isPlain || needsProcess(env) || process.env.BATCHCTL_TEST_BIN !== undefined) return null;
-    return withEnvironment({ ...this.#environment([]), ...env }, act);
   }
 
   /** Runs to its end, and fails with what it said unless it ends well. */
@@ -181,9 +181,10 @@ export class Workspace {
     return (JSON.parse(stdout) as { job: string }).job;
   }
 
-  /** A worker that leaves once there is nothing left to do. */
+  /** A worker that leaves once there is nothing left to do; with two slots unless flags say otherwise. */
   work(env: Environment = {}, ...flags: readonly string[]): Promise<Ended> {
-    return this.run(['worker', '--until-empty', ...flags], env);
+    const slots = flags.includes('--slots') ? [] : ['--slots', '2'];
+    return this.run(['worker', '--until-empty', ...slots, ...flags], env);
   }
 
   /** The same store, queue and ledger in this process. A lease of `leaseSeconds` is kept on a busy machine, too. */
@@ -233,6 +234,24 @@ export class Workspace {
     for (const platform of this.#platforms.splice(0)) await platform.close();
   }
 }
+
+/** Runs a worker as a command in this process, for `run` or `rehearse`. One that is to be killed has a process of its own. */
+const startHere: typeof startOwnWorkers = async (config, platform, options) => {
+  const { groups, slots, cwd, onTrouble } = options;
+  const env = options.env(0) as Environment;
+  const { killAt = null }: Partial<WorkerFaults> = JSON.parse(env[FAULTS_VARIABLE] ?? '{}');
+  if (killAt !== null) return startOwnWorkers(config, platform, options);
+  const io = fakeIo({ cwd, env });
+  const served = groups.flatMap((group) => ['--group', group]);
+  const ended = main(['worker', ...served, ...(slots === null ? [] : ['--slots', String(slots)])], io).then((code) => {
+    if (code !== 0) onTrouble(`the worker ended (exit ${code}): ${io.stderr.text}`);
+  });
+  const interrupt = (times: number) => () => {
+    for (let n = 0; n < times; n += 1) io.interrupt();
+    return ended;
+  };
+  return { drain: interrupt(1), stop: interrupt(2) };
+};
 
 /** Whether some process writes to a SQLite database at this moment. */
 function isLocked(file: string): boolean {

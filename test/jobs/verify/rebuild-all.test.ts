@@ -3,7 +3,6 @@ import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { forSuite } from '../../support/fixture.ts';
-import { workInside } from '../../support/inside-worker.ts';
 import { Workspace } from '../../support/workspace.ts';
 
 const JOB = {
@@ -40,7 +39,7 @@ describe('ledger rebuild', () => {
   it('restores jobs, status, tasks and attempts after the ledger is lost', async () => {
     workspace.write('job.json', JOB);
     const job = await workspace.submit();
-    await workInside(workspace);
+    await workspace.work();
     const ask = async () => ({
       jobs: known(await answer('jobs')),
       status: known(await answer('status', job)),
