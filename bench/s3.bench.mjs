@@ -82,26 +82,32 @@ if (verb === 'up' && statSync(path).isDirectory()) {
 process.exit(0);
 `,
 );
-/** batchctl has no command that downloads raw data, so this uses the adapter's own reads, as workers and fetch do. */
+/**
+ * batchctl has no command that downloads raw data, so this reads from the adapter and writes files as `fetch` does,
+ * without its checks.
+ */
 const OURS = await bundleProbe(
   's3-ours-probe',
   `
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { AwsClients } from '${source('adapters/aws/clients.ts')}';
 import { createS3Store } from '${source('adapters/aws/s3-store.ts')}';
+import { SMALL, writeChunks } from '${source('jobs/fetch/verified.ts')}';
 import { eachParallel } from '${source('lib/parallel.ts')}';
 const [path, bucket, key, endpoint] = process.argv.slice(2);
 const clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: endpoint } });
 const store = await createS3Store({ clients, bucket, prefix: '', kmsKey: null });
-const get = async (from, file) => pipeline((await store.get(from)).body, createWriteStream(file));
+const get = async ({ key: from, size }, file) => {
+  if (size <= SMALL) writeFileSync(file, await store.read(from));
+  else await writeChunks(file, (await store.get(from)).body);
+};
 if (key.endsWith('/')) {
   mkdirSync(path, { recursive: true });
-  const names = [];
-  for await (const name of store.keys(key)) names.push(name);
-  await eachParallel(names, 16, (name) => get(name, join(path, name.slice(key.length))));
-} else await get(key, path);
+  const objects = [];
+  for await (const object of store.list(key)) objects.push(object);
+  await eachParallel(objects, 16, (object) => get(object, join(path, object.key.slice(key.length))));
+} else await get({ key, size: SMALL + 1 }, path);
 process.exit(0);
 `,
 );

@@ -1,7 +1,6 @@
 import {
   constants,
   copyFileSync,
-  createWriteStream,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -11,11 +10,17 @@ import {
 } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../errors.ts';
 import { unpackCode } from '../jobs/code-archive.ts';
 import { HeaderRefused, headerQuote, type Joining, joinOutputs } from '../jobs/fetch/join.ts';
-import { type OutputSource, Tally, verifiedBytes, verifiedChunks, verifiedOutput } from '../jobs/fetch/verified.ts';
+import {
+  type OutputSource,
+  Tally,
+  verifiedBytes,
+  verifiedChunks,
+  verifiedOutput,
+  writeChunks,
+} from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
 import { ahead } from '../lib/parallel.ts';
@@ -242,9 +247,7 @@ async function layInto(source: GatherSource, directory: string, signal: AbortSig
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-      await pipeline(verifiedChunks(source, output.task, file, signal), createWriteStream(path, { mode: 0o600 }), {
-        signal,
-      });
+      await writeChunks(path, verifiedChunks(source, output.task, file, signal), { mode: 0o600, signal });
       bytes += file.size;
     }
   }

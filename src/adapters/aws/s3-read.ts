@@ -61,7 +61,7 @@ export async function openBody(
   }
 }
 
-/** A stream of those bytes. Destroying it aborts the request through `abort`, and waits for nothing. */
+/** A stream of those bytes. Destroying it before its end aborts the request through `abort`, and waits for nothing. */
 export function streamOf(open: OpenBody, abort: AbortController): Readable {
   const bytes = open.bytes();
   return new Readable({
@@ -73,7 +73,8 @@ export function streamOf(open: OpenBody, abort: AbortController): Readable {
       );
     },
     destroy(error, done) {
-      abort.abort();
+      // A whole body has ended its request. An abort makes an error with its stack, a twentieth of the CPU of a small read.
+      if (!this.readableEnded) abort.abort();
       bytes.return(undefined).catch(() => undefined);
       done(error);
     },

@@ -13,7 +13,6 @@ import {
   copyFile,
   lstat,
   mkdir,
-  open,
   readdir,
   readFile,
   rename,
@@ -42,6 +41,7 @@ import {
   verifiedBytes,
   verifiedChunks,
   verifiedOutput,
+  writeChunks,
 } from './verified.ts';
 
 /**
@@ -293,7 +293,7 @@ async function fetchFile(
     if (file.size <= SMALL) return placeSmall(draft, path, await verifiedBytes(source, task, file));
     await mkdir(dirname(path), { recursive: true });
     if (!(await cloneVerified(platform, source, task, file, draft, signal))) {
-      await streamInto(draft, verifiedChunks(source, task, file, signal));
+      await writeChunks(draft, verifiedChunks(source, task, file, signal), { flags: 'wx' });
     }
     await rename(draft, path);
   } catch (error) {
@@ -337,15 +337,6 @@ async function cloneVerified(
   await chmod(draft, 0o666 & ~process.umask());
   checkFound(source, task, file, await fileChecksum(draft, { signal }));
   return true;
-}
-
-async function streamInto(draft: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
-  const target = await open(draft, 'wx');
-  try {
-    for await (const chunk of chunks) await target.writeFile(chunk);
-  } finally {
-    await target.close();
-  }
 }
 
 /**

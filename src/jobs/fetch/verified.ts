@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
-import { existsSync, lstatSync, realpathSync } from 'node:fs';
+import { createWriteStream, existsSync, lstatSync, realpathSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
 import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import type { JobInput } from '../../model/job.ts';
@@ -134,6 +135,19 @@ export async function* verifiedChunks(
     yield chunk as Buffer;
   }
   checkFound(source, task, file, `sha256:${hash.digest('hex')}`);
+}
+
+/** Bytes that gather while earlier ones are being written: then one call writes them all. */
+const GATHERED = 2 ** 20;
+
+/** Writes chunks, which must not change afterwards, to a file. Rejects if they or a write do. */
+export async function writeChunks(
+  path: string,
+  chunks: AsyncIterable<Uint8Array>,
+  options: { readonly flags?: 'wx'; readonly mode?: number; readonly signal?: AbortSignal } = {},
+): Promise<void> {
+  const { signal, ...how } = options;
+  await pipeline(chunks, createWriteStream(path, { ...how, highWaterMark: GATHERED }), { ...(signal && { signal }) });
 }
 
 /** Throws `proof`, naming the task, if the checksum differs from the published one. */
