@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { BatchctlError, hasCode, isKind } from '../errors.ts';
 import { isGarbled } from '../jobs/data/path-errors.ts';
 import { readOutput } from '../jobs/output.ts';
+import { bytesChecksum, fileChecksum } from '../lib/file-checksum.ts';
 import { asciiJson } from '../lib/json.ts';
 import { wait } from '../lib/wait.ts';
 import { outKey, stagedKey, stagedPrefix } from '../model/keys.ts';
@@ -183,10 +184,7 @@ function sizeOf(path: string, name: string, { own }: SlotDirectory): number | nu
 }
 
 async function checksumOf(path: string, size: number): Promise<string> {
-  const hash = createHash('sha256');
-  if (size <= DIRECT_LIMIT) hash.update(readFileSync(path));
-  else for await (const chunk of createReadStream(path, { highWaterMark: 2 ** 20 })) hash.update(chunk);
-  return `sha256:${hash.digest('hex')}`;
+  return size <= DIRECT_LIMIT ? bytesChecksum(readFileSync(path)) : fileChecksum(path);
 }
 
 /** Interval between tries, milliseconds: the first, and the maximum after doubling. */
