@@ -87,10 +87,17 @@ export const SLOTS = { slots: 2, max: 400, storm: null, dry: null, boot: 90, tun
 /** The named workloads, the same each time. `scale` 1 is the full size. */
 export function workloads(scale: number): readonly Workload[] {
   const n = (tasks: number): number => Math.max(10, Math.round(tasks * scale));
-  const of = (name: string, plans: readonly JobPlan[], more: Partial<Workload> = {}): Workload => ({
-    ...{ name, ...SLOTS, jobs: plans.map((plan, index) => jobOf(plan, 1_000 * index + name.length)) },
-    ...more,
-  });
+  const of = (name: string, plans: readonly JobPlan[], more: Partial<Omit<Workload, 'jobs'>> = {}): Workload => {
+    let jobs: readonly Job[] | null = null;
+    return {
+      ...{ name, ...SLOTS, ...more },
+      // Drawn when they are first needed: ten million tasks take a second, and a caller may want others.
+      get jobs() {
+        jobs ??= plans.map((plan, index) => jobOf(plan, 1_000 * index + name.length));
+        return jobs;
+      },
+    };
+  };
   const usual = lognormal(60, 0.5);
   const mails = recorded('mails');
   const asRecorded = { tasks: n(mails.seconds.length), earlier: mails.earlier };

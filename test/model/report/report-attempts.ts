@@ -3,14 +3,16 @@ import { type ReportContext, ReportSums } from '../../../src/model/report/report
 
 export const T0 = Date.UTC(2026, 10, 30, 6);
 
+/** Made once: tests make a hundred thousand attempts of it. */
+const DONE: AttemptFacts = {
+  ...{ step: 'price', task: 1, round: 0, attempt: 'a', number: 1, worker: 'w1', slot: 0, outcome: 'done' },
+  ...{ startedAt: T0, endedAt: T0 + 1_000, waitSeconds: null, exitCode: null, reason: null, error: null },
+  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null },
+};
+
 /** An attempt of `price/1` that took a second, with these changes. */
 export function attempt(more: Partial<AttemptFacts> = {}): AttemptFacts {
-  return {
-    ...{ step: 'price', task: 1, round: 0, attempt: 'a', number: 1, worker: 'w1', slot: 0, outcome: 'done' },
-    ...{ startedAt: T0, endedAt: T0 + 1_000, waitSeconds: null, exitCode: null, reason: null, error: null },
-    ...{ cpuSeconds: null, peakMemory: null, bytesIn: null },
-    ...more,
-  };
+  return { ...DONE, ...more };
 }
 
 /** The sums of attempts; by default the job was closed an hour after T0. */

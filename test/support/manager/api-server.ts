@@ -66,7 +66,7 @@ export class ApiServer {
   }
 
   static async open(options: ApiServerOptions = {}): Promise<ApiServer> {
-    const { workspace = new Workspace(), aliveMs, dashboard, health } = options;
+    const { workspace = Workspace.withLongLeases(), aliveMs, dashboard, health } = options;
     const own = await workspace.platform('manager@here');
     const platform = { ...own, ...options.over?.(own) };
     // A directory without a configuration is meant only when it is said.
