@@ -1,5 +1,5 @@
-// Runs tests in parallel lanes: `node .ci/test.mjs SET... [FILE...] [mocha's flags]`. A lane is a process that takes one file
-// after the other, the slowest first. Sets: local (npm test), services, crash, all. The file's name says which set it is in.
+// Runs tests in parallel lanes: `node .ci/test.mjs [--build] SET... [FILE...] [mocha's flags]`. A lane is a process that takes
+// one file after the other, the slowest first. Sets: local (npm test), services, crash, all. The file's name says which set it is in.
 // Several sets run together: while files of one wait, files of another compute. Where files are named, only those run.
 // BATCHCTL_TEST_LANES: how many lanes; 6 unless set. What each file took is left in .ci/artifacts/times-SET (seconds of the
 // clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
@@ -30,6 +30,8 @@ const weightsFile = join(root, '.ci/weights.json');
 const weights = JSON.parse(readFileSync(weightsFile, 'utf8'));
 
 const words = process.argv.slice(2);
+/** Whether to build the program first. */
+const BUILD = words[0] === '--build' && words.shift() !== undefined;
 const sets = take((word) => word in SETS);
 if (sets.length === 0) throw new Error(`expected one of ${Object.keys(SETS).join(', ')}, found "${words[0]}"`);
 // A flag's value, and whatever follows the first flag, is mocha's.
@@ -41,6 +43,7 @@ const seed = Date.now() % 100_000;
 process.env.BATCHCTL_TEST_SEED ??= String(seed);
 process.env.BATCHCTL_GRID_SEED ??= String(seed);
 process.exitCode = 0;
+if (BUILD) await buildAll();
 if (named.length > 0) tell(await run(['all'], named), []);
 else await runSets();
 
@@ -48,6 +51,19 @@ else await runSets();
 function take(fits) {
   const end = words.findIndex((word) => !fits(word));
   return words.splice(0, end === -1 ? words.length : end);
+}
+
+/** Builds the program, and compiles the tests meanwhile: each alone leaves most of two cores idle. */
+async function buildAll() {
+  const compileTests = ['--expose-internals', 'test/support/run/typescript.mjs'];
+  const codes = await Promise.all([['build/build.mjs'], compileTests].map((args) => exitCode(args, [2, 2])));
+  if (codes.some((code) => code !== 0)) process.exit(1);
+}
+
+/** Runs a script of this project. `outputs` are where its stdout and stderr go. */
+async function exitCode(args, outputs, env = process.env) {
+  const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', ...outputs], env });
+  return new Promise((resolve) => child.on('close', resolve));
 }
 
 async function runSets() {
@@ -81,8 +97,7 @@ async function run(of, files) {
   const { BATCHCTL_TEST_RUN: directory } = process.env;
   rmSync(join(directory, 'results'), { force: true });
   const lanes = Math.min(LANES, files.length);
-  const child = spawn(
-    process.execPath,
+  const code = await exitCode(
     [
       'node_modules/mocha/bin/mocha.js',
       // One lane is no pool of processes, and mocha would load its files by require(). It then ends by itself only without shared
@@ -90,9 +105,9 @@ async function run(of, files) {
       ...(lanes > 1 ? ['--parallel', '--jobs', String(lanes)] : ['--exit']),
       ...['--reporter', '.ci/reporter.cjs', ...words, ...files],
     ],
-    { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env: { ...process.env, BATCHCTL_TEST_SETS: of.join(' ') } },
+    ['inherit', 'inherit'],
+    { ...process.env, BATCHCTL_TEST_SETS: of.join(' ') },
   );
-  const code = await new Promise((resolve) => child.on('close', resolve));
   if (code !== 0) process.exitCode = 1;
   return JSON.parse(readFileSync(join(directory, 'results'), 'utf8'));
 }
