@@ -66,6 +66,8 @@ export class Workspace {
   /** Commands that run in this process. */
   readonly #here = new Map<FakeIo, Promise<number | null>>();
   readonly #ends: (() => Promise<unknown>)[] = [];
+  /** Whether a process may have been started here: to look for those that are left takes some milliseconds of CPU. */
+  #startedSome = false;
 
   constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-')), lease = LEASE) {
     this.dir = dir;
@@ -101,6 +103,7 @@ export class Workspace {
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
     child.stdin?.end(stdin);
     this.#running.add(child);
+    this.#startedSome = true;
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
@@ -155,6 +158,7 @@ export class Workspace {
     // The path is for the workers that it starts, and for commands of those that run here.
     const world = { cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...checked(), ...own } };
     const io = Object.assign(fakeIo(world), { startWorkers: startHere });
+    if (WORKING.includes(verb)) this.#startedSome = true;
     const running = withEnvironment(own, () => main(args, io));
     this.#here.set(io, running);
     const code = await running.finally(() => this.#here.delete(io));
@@ -229,7 +233,8 @@ export class Workspace {
     for (const io of this.#here.keys()) for (const _ of ['first', 'second']) io.interrupt();
     await Promise.allSettled(this.#here.values());
     // Supervisors and their workers are detached from whoever started them.
-    if (existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, PATIENCE);
+    const mayHaveLeft = this.#startedSome || this.#ends.length > 0;
+    if (mayHaveLeft && existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, PATIENCE);
     await Promise.allSettled(this.#ends.map((end) => end()));
     for (const platform of this.#platforms.splice(0)) await platform.close();
   }

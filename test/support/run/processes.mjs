@@ -17,19 +17,23 @@ function processesOf(directory) {
     .filter((pid) => pid > 0 && pid !== process.pid && names(pid, directory));
 }
 
-/**
- * Whether the text stands in the process's environment, arguments or working directory. Kernel threads and other users'
- * processes say nothing.
- */
+/** Whether the text stands in the process's environment, arguments or working directory. Other users' processes say nothing. */
 function names(pid, directory) {
   const of = (name, read) => {
     try {
-      return read(`/proc/${pid}/${name}`, 'latin1').includes(directory);
+      return read(`/proc/${pid}/${name}`, 'latin1');
     } catch {
-      return false;
+      return '';
     }
   };
-  return of('environ', readFileSync) || of('cmdline', readFileSync) || of('cwd', readlinkSync);
+  const line = of('cmdline', readFileSync);
+  // Kernel threads, half of a machine's processes, have none, nor anything else.
+  if (line === '') return false;
+  return (
+    line.includes(directory) ||
+    of('cwd', readlinkSync).includes(directory) ||
+    of('environ', readFileSync).includes(directory)
+  );
 }
 
 function kill(pid) {
