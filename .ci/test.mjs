@@ -1,7 +1,7 @@
 // Runs tests in parallel lanes: `node .ci/test.mjs [--build] SET... [FILE...] [mocha's flags]`. A lane is a process that takes
 // one file after the other, the slowest first. Sets: local (npm test), services, crash, all. The file's name says which set it is in.
 // Several sets run together: while files of one wait, files of another compute. Where files are named, only those run.
-// BATCHCTL_TEST_LANES: how many lanes; 6 unless set. What each file took is left in .ci/artifacts/times-SET (seconds of the
+// BATCHCTL_TEST_LANES: how many lanes; 10 for the local set alone, else 6. What each file took is left in .ci/artifacts/times-SET (seconds of the
 // clock and of CPU); BATCHCTL_TEST_WEIGH=1 keeps it in .ci/weights.json for the next run.
 // A test that fails beside others gets a second run, its file alone, and is listed if it then passes (docs/testing.md).
 // BATCHCTL_TEST_SUMMARY names a file to add `N N N` to: passed, failed, skipped.
@@ -36,8 +36,11 @@ const sets = take((word) => word in SETS);
 if (sets.length === 0) throw new Error(`expected one of ${Object.keys(SETS).join(', ')}, found "${words[0]}"`);
 // A flag's value, and whatever follows the first flag, is mocha's.
 const named = take((word) => !word.startsWith('-'));
-/** As many as keep two cores busy: files wait for programs, servers and clocks. */
-const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? 6);
+/**
+ * Six keep two cores busy: files wait for programs, servers and clocks. Those of the local set share no servers. Ten take no
+ * longer, and get more of the cores where other programs compute.
+ */
+const LANES = Number(process.env.BATCHCTL_TEST_LANES ?? (sets.join() === 'local' ? 10 : 6));
 /** Random tests of one run share a seed: a second run repeats what the first did. */
 const seed = Date.now() % 100_000;
 process.env.BATCHCTL_TEST_SEED ??= String(seed);
