@@ -189,9 +189,14 @@ describe('a group of instances', function () {
 
   it('rolls out a release in the middle of a job, a quarter at a time, and spends no attempt', async () => {
     const tasks = 500;
-    // There is work throughout, for three minutes: tasks become fast only once the release is out.
+    // There is work throughout, for seven minutes on a slow machine: tasks become fast only once the release is out.
     const rolledOut = join(world.supervisor.directory, 'rolled-out');
-    const job = await submit('roll', tasks, `read n; [ -e '${rolledOut}' ] || sleep 3; echo "$n"`, '--no-scale');
+    const job = await submit(
+      'roll',
+      tasks,
+      `read n; [ -e '${rolledOut}' ] || sleep $((n > 250 ? 10 : 3)); echo "$n"`,
+      '--no-scale',
+    );
     await world.well('scale', '4');
     await until('all four serve, and work', () => serving().length === 4 && world.published(job).length > 20, 180_000);
     const before = there().map(({ id }) => id);
