@@ -197,7 +197,7 @@ describe('a group of instances', function () {
       `read n; [ -e '${rolledOut}' ] || sleep $((n > 250 ? 10 : 3)); echo "$n"`,
       '--no-scale',
     );
-    await world.well('scale', '4');
+    await world.well('scale', '4', '--manual');
     await until('all four serve, and work', () => serving().length === 4 && world.published(job).length > 20, 180_000);
     const before = there().map(({ id }) => id);
     const others: number[] = [];
