@@ -65,7 +65,8 @@ describe('the SQLite queue shared by processes', () => {
     const victim = claimer(0, 2, 'hang');
     await until('the victim holds some', () => logOf(0).length === 20);
     victim.kill('SIGKILL');
-    expect(await Promise.all([claimer(1, 2), claimer(2, 2)].map(codeOf))).to.deep.equal([0, 0]);
+    // Only the victim's lease is short: the others' never end on a busy machine.
+    expect(await Promise.all([claimer(1, 15), claimer(2, 15)].map(codeOf))).to.deep.equal([0, 0]);
     expect([...logOf(1), ...logOf(2)].sort(byNumber), 'what the victim held is delivered again').to.deep.equal(all);
     const queue = await openSqliteQueue({ root, group: 'default', holder: 'looker' });
     const { oldestSeconds: _, ...counts } = await queue.backlog();
