@@ -85,7 +85,7 @@ export class Heartbeat {
         const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
         if (!passes) this.#o.giveUp(error);
       }
-      await this.#heedUntil(next, signal);
+      await this.#readJournalsUntil(next, signal);
       await wait(Math.max(REST_MS, next - clock.monotonic()), signal);
     }
     clearTimeout(this.#announcing);
@@ -146,8 +146,8 @@ export class Heartbeat {
     await deliveries.look(dispatcher.busy);
   }
 
-  /** Reads journals between two heartbeats that are far apart. The next one tells of a journal that can't be read. */
-  async #heedUntil(next: number, signal: AbortSignal): Promise<void> {
+  /** Reads journals between two heartbeats that are far apart. The next heartbeat reports a journal that can't be read. */
+  async #readJournalsUntil(next: number, signal: AbortSignal): Promise<void> {
     const { ctx, dispatcher } = this.#o;
     const { clock, store } = ctx.platform;
     while (!signal.aborted && next - clock.monotonic() > HEED_MS) {

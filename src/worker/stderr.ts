@@ -132,7 +132,7 @@ export class StderrTail {
   }
 }
 
-/** What `StderrLimit` would leave of a file of this size. */
+/** Reads the part of a file of this size that `StderrLimit` keeps. */
 async function endOf(path: string, size: number): Promise<Buffer> {
   if (size <= 2 * STDERR_KEPT) return await readFile(path);
   const file = await open(path);

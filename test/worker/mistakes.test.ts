@@ -98,7 +98,7 @@ describe('the worker', () => {
       const clock = { now: Date.now, monotonic: () => time.now() };
       let started = false;
       let ended = false;
-      const inner = createShellExecutor({ slots: 1, worker: 'w-heeds', directory: place.directory });
+      const inner = createShellExecutor({ slots: 1, worker: 'w-pauses', directory: place.directory });
       const executor: Executor = {
         owner: (slot) => inner.owner?.(slot) ?? null,
         run: async (...of) => {

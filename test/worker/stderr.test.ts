@@ -1,7 +1,16 @@
 // Protects: the log of a running attempt is current, shows no secret and nothing of an earlier attempt, and stays small.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { appendFileSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -121,7 +130,7 @@ describe("a running attempt's stderr", () => {
 
 describe("the limit of a command's stderr", () => {
   const LIMIT = 2 ** 16;
-  /** Writes numbered lines until it is told to stop, and then its last words. */
+  /** Writes numbered lines until its stdin says stop, then one more. */
   const FLOOD = `process.stdin.on('data', () => { clearInterval(timer); console.error('the end'); process.exit(); });
     let n = 0; const timer = setInterval(() => { for (let i = 0; i < 500; i++) console.error(String(n++).padStart(9)); });`;
   let directory: string;
@@ -135,7 +144,9 @@ describe("the limit of a command's stderr", () => {
 
   /** Checks the file while a command floods it, until it was cut `times` times by `isCut`; returns its last size. */
   async function flood(limit: StderrLimit, isCut: () => boolean): Promise<number> {
-    const command = spawn(process.execPath, ['-e', FLOOD], { stdio: ['pipe', 'ignore', openSync(path, 'a')] });
+    const stderr = openSync(path, 'a');
+    const command = spawn(process.execPath, ['-e', FLOOD], { stdio: ['pipe', 'ignore', stderr] });
+    closeSync(stderr);
     const ended = once(command, 'exit');
     await until('it is cut', () => {
       limit.check();
