@@ -13,12 +13,12 @@ import { look } from '../src/jobs/watch/look.ts';
 import { Batcher } from '../src/lib/batcher.ts';
 import { randomId } from '../src/lib/id.ts';
 import { VERSION } from '../src/lib/version.ts';
-import { Streaks } from '../src/model/breaker.ts';
+import { FailureStreaks } from '../src/model/breaker.ts';
 import { type JobView, stateOf } from '../src/model/view.ts';
 import { openPlatform } from '../src/platform/open-platform.ts';
 import type { AttemptEvent } from '../src/ports/ledger.ts';
 import type { Platform } from '../src/ports/platform.ts';
-import { type Admitted, admit } from '../src/worker/admit.ts';
+import { type AdmittedTask, admit } from '../src/worker/admit.ts';
 import type { AttemptResult } from '../src/worker/attempt.ts';
 import type { WorkerContext } from '../src/worker/context.ts';
 import type { CommandEnd } from '../src/worker/executor.ts';
@@ -29,8 +29,8 @@ import { putFailure } from '../src/worker/put-failure.ts';
 import { QueueClient } from '../src/worker/queue-clients.ts';
 import { SecretReader } from '../src/worker/secrets.ts';
 import { settle } from '../src/worker/settle.ts';
-import { freshDirectory, type SlotDirectory } from '../src/worker/slot-directory.ts';
-import { keepLog, lastLine } from '../src/worker/stderr.ts';
+import { prepareSlotDirectory, type SlotDirectory } from '../src/worker/slot-directory.ts';
+import { lastLine, uploadLog } from '../src/worker/stderr.ts';
 import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } from './million-plan.ts';
 
 /** When the job was submitted. */
@@ -99,7 +99,7 @@ class Simulation {
     if (this.#failure !== null) throw this.#failure.error;
   }
 
-  async #begin(task: Admitted): Promise<void> {
+  async #begin(task: AdmittedTask): Promise<void> {
     const attempts = attemptsOf(task.message.task, this.#seed).map((planned, at): Placed => {
       const { worker, ...place } = this.#slots.take(planned.seconds);
       return { ...place, planned, worker: this.#workers[worker] as Worker, number: at + 1 };
@@ -113,10 +113,10 @@ class Simulation {
     if (this.#settling.size >= IN_FLIGHT) await Promise.race(this.#settling);
   }
 
-  async #run(task: Admitted, attempts: readonly Placed[]): Promise<void> {
+  async #run(task: AdmittedTask, attempts: readonly Placed[]): Promise<void> {
     for (const placed of attempts) {
       const attempt = randomId(16);
-      const numbered: Admitted = { ...task, number: placed.number };
+      const numbered: AdmittedTask = { ...task, number: placed.number };
       const outcome = await this.#inTurn(() => outcomeOf(numbered, placed, attempt));
       if (outcome.kind === 'published') placed.worker.done += 1;
       if (outcome.kind === 'failed') placed.worker.failed += 1;
@@ -141,7 +141,7 @@ class Simulation {
 }
 
 /** The steps after the command: publish its output, or keep its log and judge its failure. */
-async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promise<Outcome> {
+async function outcomeOf(task: AdmittedTask, placed: Placed, attempt: string): Promise<Outcome> {
   const { end: planned } = placed.planned;
   const { ctx, directory } = placed.worker;
   if (planned === 'interrupted') return { kind: 'interrupted', why: 'drain', delay: 0 };
@@ -149,7 +149,7 @@ async function outcomeOf(task: Admitted, placed: Placed, attempt: string): Promi
   const { message } = task;
   if (planned !== 'done') {
     writeFileSync(directory.stderr, `claim ${message.task}: begun\n${planned.stderr}\n`);
-    await keepLog(store, message, attempt, directory.stderr, {});
+    await uploadLog(store, message, attempt, directory.stderr, {});
     const line = planned.stderr === '' ? null : lastLine(directory.stderr, {});
     return judgeFailure(task, failureOf({ ...planned, ...usageOf(placed), strays: 0 }, line));
   }
@@ -208,7 +208,7 @@ async function makeJob(directory: string, tasks: number, seed: number): Promise<
 const LEASES = {
   hold: () => undefined,
   drop: () => undefined,
-  settling: async () => undefined,
+  dropAndWait: async () => undefined,
   close: async () => undefined,
 };
 
@@ -240,7 +240,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
     inherited: {},
     jobs: new JobCache(platform.store, 600_000),
-    streaks: new Streaks(),
+    streaks: new FailureStreaks(),
     denials: new Denials(),
     patience: { during: (act) => act() },
     secrets: new SecretReader({ source: null }),
@@ -250,7 +250,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     passed: () => undefined,
     faults: null,
   };
-  return { ctx, directory: freshDirectory(scratch, 0), done: 0, failed: 0 };
+  return { ctx, directory: prepareSlotDirectory(scratch, 0), done: 0, failed: 0 };
 }
 
 /** Writes the worker's last heartbeat. */

@@ -51,7 +51,7 @@ const send = async () => {
 `;
 /** Receives and acknowledges what was sent. */
 const CONSUME = `
-const leases = { hold: () => undefined, drop: () => undefined, settling: async () => undefined, close: async () => undefined };
+const leases = { hold: () => undefined, drop: () => undefined, dropAndWait: async () => undefined, close: async () => undefined };
 const worker = new QueueClient(queue, leases);
 const consume = async () => {
   let acked = 0;

@@ -22,7 +22,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createFsStore } from '${source('adapters/local/fs-store.ts')}';
 import { outKey } from '${source('model/keys.ts')}';
-import { META } from '${source('model/output.ts')}';
+import { META_KEY } from '${source('model/output.ts')}';
 import { readOutput } from '${source('jobs/output.ts')}';
 import { stageIn } from '${source('worker/stage-in.ts')}';
 const [directory, bytes, count] = process.argv.slice(2);
@@ -37,7 +37,7 @@ for (let task = 0; task < OUTPUTS; task += 1) {
     ...{ startedAt: '', endedAt: '', cpuSeconds: null, peakMemory: null, bytesIn: 0, bytesOut: size, checksum },
     ...{ counters: {}, code: null },
   };
-  await store.put(outKey('j', 'a', task), content, { metadata: { [META]: JSON.stringify(meta) } });
+  await store.put(outKey('j', 'a', task), content, { metadata: { [META_KEY]: JSON.stringify(meta) } });
 }
 const steps = [{ name: 'a', run: ['cat'] }, { name: 'b', run: ['cat'], input: 'stdin' }];
 const path = join(directory, 'input');

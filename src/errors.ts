@@ -72,16 +72,16 @@ export class BatchctlError extends Error {
 
 /** The process's exit code for a thrown value; 1 for whatever has no kind. */
 export function exitCodeOf(error: unknown): number {
-  return isOurs(error) ? EXIT_CODES[error.kind] : EXIT_CODES.unexpected;
+  return isBatchctlError(error) ? EXIT_CODES[error.kind] : EXIT_CODES.unexpected;
 }
 
 /** True when the error is of one of the kinds. */
 export function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is BatchctlError {
-  return isOurs(error) && kinds.includes(error.kind);
+  return isBatchctlError(error) && kinds.includes(error.kind);
 }
 
 /** By name and not by class: a lazily loaded chunk, or a test's loader, may hold a second copy of this module. */
-export function isOurs(error: unknown): error is BatchctlError {
+export function isBatchctlError(error: unknown): error is BatchctlError {
   return error instanceof Error && error.name === 'BatchctlError' && 'kind' in error;
 }
 

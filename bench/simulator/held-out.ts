@@ -1,4 +1,4 @@
-import { PACE } from '../../src/model/capacity.ts';
+import { DEFAULT_SIZING_TIMES } from '../../src/model/capacity.ts';
 import { type Random, seededRandom } from '../../src/model/forecast/section.ts';
 import { type Draw, type Job, jobOf, lognormal, pareto, SLOTS, type Workload, withSlow } from './workloads.ts';
 
@@ -72,4 +72,4 @@ function duration(mean: number, random: Random): readonly [Draw, number] {
 }
 
 /** Acceptable latencies, in seconds, among which target tracking is tuned to a workload in hindsight. */
-export const LATENCIES = [0.1, 0.25, 0.5, 1, 2, 4].map((times) => times * PACE.target);
+export const LATENCIES = [0.1, 0.25, 0.5, 1, 2, 4].map((times) => times * DEFAULT_SIZING_TIMES.target);

@@ -1,4 +1,10 @@
-import { bootSecondsOf, IDLE_EXIT, instancesFor, PACE, standInFor } from '../../src/model/capacity.ts';
+import {
+  bootSecondsOf,
+  DEFAULT_SIZING_TIMES,
+  IDLE_EXIT,
+  instancesFor,
+  onDemandBaseFor,
+} from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
 import type { Workload } from './workloads.ts';
 
@@ -50,7 +56,7 @@ export interface Policy {
 
 /** batchctl's policy: watchers only raise the group, and idle workers leave after two minutes. */
 export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
-  const paceOf = ({ boots }: Sight) => ({ ...PACE, boot: bootSecondsOf(boots) });
+  const paceOf = ({ boots }: Sight) => ({ ...DEFAULT_SIZING_TIMES, boot: bootSecondsOf(boots) });
   return {
     ...{ name: 'batchctl', min: 0, idleExit, atOnce: true },
     decide: (sight) => {
@@ -61,7 +67,7 @@ export function ours({ slots, max }: Workload, idleExit = IDLE_EXIT): Policy {
     standIn: (sight) => {
       // With the profile's default limit.
       const spot = { ...sight.spot, up: sight.up, most: Math.ceil(max / 4), refusedToo: false };
-      return standInFor(loadsOf(sight), { slots, min: 0, max }, spot, paceOf(sight));
+      return onDemandBaseFor(loadsOf(sight), { slots, min: 0, max }, spot, paceOf(sight));
     },
   };
 }
@@ -80,7 +86,7 @@ const loadsOf = ({ jobs }: Sight): readonly Load[] =>
  * the target raise the group; fifteen more than a tenth below lower it (target tracking's alarms). Without an instance
  * there is no metric, so one is kept. Busy instances are protected. `latency`: seconds.
  */
-export function targetTracking({ slots, max, tuned }: Workload, latency = PACE.target): Policy {
+export function targetTracking({ slots, max, tuned }: Workload, latency = DEFAULT_SIZING_TIMES.target): Policy {
   const target = (latency / tuned) * slots;
   let [above, below] = [0, 0];
   return {

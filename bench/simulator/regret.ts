@@ -1,5 +1,5 @@
-import { AS_SPOT } from '../../src/jobs/grid/raise.ts';
-import { PACE } from '../../src/model/capacity.ts';
+import { ON_DEMAND_PRICE_FACTOR } from '../../src/jobs/grid/raise.ts';
+import { DEFAULT_SIZING_TIMES } from '../../src/model/capacity.ts';
 import type { Played } from './simulate.ts';
 import type { Job, Workload } from './workloads.ts';
 
@@ -22,7 +22,7 @@ export interface Regret {
 }
 
 /** A job without a deadline should end within the group's target. */
-const timeOf = ({ within }: Job): number => within ?? PACE.target;
+const timeOf = ({ within }: Job): number => within ?? DEFAULT_SIZING_TIMES.target;
 
 export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
   let [hours, instances, late] = [0, 0, 0];
@@ -39,7 +39,8 @@ export function perfect({ jobs, slots, max, boot }: Workload): Perfect {
 }
 
 /** Equivalent spot hours. On-demand hours are weighted as in the cost guard. */
-export const paidHours = ({ hours, onDemandHours }: Played): number => hours + (AS_SPOT - 1) * onDemandHours;
+export const paidHours = ({ hours, onDemandHours }: Played): number =>
+  hours + (ON_DEMAND_PRICE_FACTOR - 1) * onDemandHours;
 
 export function regretOf({ jobs }: Workload, best: Perfect, played: Played): Regret {
   const { ended } = played;

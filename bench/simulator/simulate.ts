@@ -1,4 +1,4 @@
-import { normal, type Random, seededRandom } from '../../src/model/forecast/section.ts';
+import { type Random, randomNormal, seededRandom } from '../../src/model/forecast/section.ts';
 import { Agenda } from './heap.ts';
 import type { Policy } from './policies.ts';
 import { JobState, Queue, type Unit } from './queue.ts';
@@ -242,6 +242,6 @@ class World {
 
   /** Log-normal: with a mean of ninety seconds, most boots take one to three minutes. */
   #bootSeconds(): number {
-    return this.#workload.boot * Math.exp(0.3 * normal(this.#random) - 0.045);
+    return this.#workload.boot * Math.exp(0.3 * randomNormal(this.#random) - 0.045);
   }
 }

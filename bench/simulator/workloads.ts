@@ -1,4 +1,4 @@
-import { normal, type Random, seededRandom } from '../../src/model/forecast/section.ts';
+import { type Random, randomNormal, seededRandom } from '../../src/model/forecast/section.ts';
 import { inTurn, recorded } from './recorded.ts';
 
 /** A job as the simulator plays it. */
@@ -39,7 +39,7 @@ export type Draw = (random: Random) => number;
 export const lognormal =
   (mean: number, sigma: number): Draw =>
   (random) =>
-    mean * Math.exp(sigma * normal(random) - sigma ** 2 / 2);
+    mean * Math.exp(sigma * randomNormal(random) - sigma ** 2 / 2);
 
 /** Pareto from `least` on, with the tail cut off at `most`. */
 export const pareto =

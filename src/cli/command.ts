@@ -241,6 +241,6 @@ export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {
   130: 'run the same command again to continue',
 };
 
-export function groupFlag(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
+export function groupOption(text: string): OptionSpec<string> & { readonly parse: (text: string) => string } {
   return parsed(text, parseGroup);
 }

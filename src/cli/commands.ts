@@ -174,10 +174,10 @@ export function findCommand(words: readonly string[]): { entry: CommandEntry; wo
 type Words<S extends string> = S extends `${infer A} ${infer B}` ? `${A}${Capitalize<Words<B>>}` : Camel<S>;
 
 /** Makes a command; one that needs the others takes the table, as importing it would be a circle. */
-type Make = (ctx: Context, table: CommandTable) => CommandDefinition;
+type CommandFactory = (ctx: Context, table: CommandTable) => CommandDefinition;
 
 /** A command that its module exports by its name: `infra user-data` as `infraUserDataCommand`. */
-function entry<N extends string, M extends Readonly<Record<`${Words<N>}Command`, Make>>>(
+function entry<N extends string, M extends Readonly<Record<`${Words<N>}Command`, CommandFactory>>>(
   name: N,
   summary: string,
   load: () => Promise<M>,
@@ -187,7 +187,7 @@ function entry<N extends string, M extends Readonly<Record<`${Words<N>}Command`,
   return {
     ...{ name, summary, ...more },
     async load() {
-      const make = (await load())[exported as keyof M] as Make;
+      const make = (await load())[exported as keyof M] as CommandFactory;
       return (ctx) => make(ctx, { commands: COMMANDS, find: findCommand });
     },
   };

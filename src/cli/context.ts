@@ -4,12 +4,12 @@ import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
-import type { HeldWorker } from '../platform/own-workers.ts';
+import type { StandbyWorker } from '../platform/own-workers.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Attachments } from '../ports/verbs.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
-import { visibleInOurs } from './terminal-text.ts';
+import { escapeKeepingColours } from './terminal-text.ts';
 
 /** What a command receives: its environment, and functions that open things when first called (`--help` calls none). */
 export interface Context {
@@ -35,7 +35,7 @@ export interface Context {
    * The process of this machine's worker, which waits until it may start; ended after the command unless it did. Null
    * where no worker of the profile runs here.
    */
-  heldWorker(): Promise<HeldWorker | null>;
+  heldWorker(): Promise<StandbyWorker | null>;
   /** The zone of times: `--tz`, the profile's, or this machine's; UTC, with one warning, if TZ is unknown. */
   zone(): Promise<string>;
   examine(): Promise<readonly CheckResult[]>;
@@ -75,7 +75,7 @@ export function openContext({
   ...given
 }: ContextParts): Context {
   const warn = (text: string): void => {
-    io.stderr.write(`warning: ${visibleInOurs(text)}\n`);
+    io.stderr.write(`warning: ${escapeKeepingColours(text)}\n`);
   };
   const config = once(
     async () =>
@@ -92,19 +92,19 @@ export function openContext({
     );
     return opened;
   });
-  let held: Promise<HeldWorker | null> | null = null;
+  let held: Promise<StandbyWorker | null> | null = null;
   const heldWorker = once(() => {
     if (io.startWorkers !== undefined) return Promise.resolve(null);
-    held = Promise.all([config(), import('../platform/own-workers.ts')]).then(([loaded, { holdOwnWorker }]) =>
-      holdOwnWorker(loaded, { cwd: io.cwd, env: io.env }),
+    held = Promise.all([config(), import('../platform/own-workers.ts')]).then(([loaded, { startStandbyWorker }]) =>
+      startStandbyWorker(loaded, { cwd: io.cwd, env: io.env }),
     );
     return held;
   });
   const line = (text: string): void => {
-    io.stderr.write(`${visibleInOurs(text)}\n`);
+    io.stderr.write(`${escapeKeepingColours(text)}\n`);
   };
   const ctx: Context = {
-    examine: async () => (await import('./doctor-checks.ts')).examine(ctx),
+    examine: async () => (await import('./doctor-checks.ts')).runDoctorChecks(ctx),
     io,
     flags,
     clock,
@@ -129,7 +129,7 @@ export function openContext({
       // For a remote caller, its own command line announced the target.
       if (given.attachments === undefined) line(whereLine(profile, file, io.cwd));
       // Checked first: a wrong account must show at once, not after an hour of reading.
-      if (profile.backend === 'aws') await (await platform()).mayWrite?.();
+      if (profile.backend === 'aws') await (await platform()).requireWriteAccess?.();
     }),
     notice: (text) => {
       if (!flags.quiet) line(text);
@@ -140,7 +140,7 @@ export function openContext({
     },
     passed: killPoints(io.env),
     close: async () => {
-      (await (held as Promise<HeldWorker | null> | null)?.catch(() => null))?.drop();
+      (await (held as Promise<StandbyWorker | null> | null)?.catch(() => null))?.drop();
       if (opened === null) return;
       // A platform that failed to open needs no closing; its error was already thrown.
       const open = await (opened as Promise<Platform>).catch(() => null);

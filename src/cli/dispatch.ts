@@ -5,8 +5,8 @@ import type { CommandDefinition, CommandEntry } from './command.ts';
 import { COMMANDS, findCommand } from './commands.ts';
 import { type Context, openContext } from './context.ts';
 import { type GlobalFlags, splitGlobalFlags } from './global-flags.ts';
-import { everything, overview } from './help.ts';
-import { type Io, interrupts } from './io.ts';
+import { allCommandsHelp, overview } from './help.ts';
+import { type Io, listenForInterrupts } from './io.ts';
 import { commandHelp, parseCommand } from './parse.ts';
 import { ClosedPipe, reportError } from './report-error.ts';
 
@@ -37,19 +37,19 @@ async function route(argv: readonly string[], io: Io, closed: AbortSignal): Prom
   if (flags.version) return print(io, `${VERSION}\n`);
   const [first] = words;
   if (first === undefined) return print(io, overview(COMMANDS, width));
-  if (flags.help && first === '--all' && words.length === 1) return print(io, everything(COMMANDS, width));
+  if (flags.help && first === '--all' && words.length === 1) return print(io, allCommandsHelp(COMMANDS, width));
   if (first.startsWith('-')) {
     throw new BatchctlError('usage', `expected a command first, found ${first}`, { hint: 'see batchctl --help' });
   }
   const found = findCommand(words);
   if (found !== null) return runCommand(found.entry, found.words, rest, { flags, io, closed });
-  const { helpBelow, unknownCommand } = await import('./unknown-command.ts');
-  const below = flags.help && words.length === 1 ? helpBelow(COMMANDS, first, width) : null;
+  const { subcommandHelp, unknownCommand } = await import('./unknown-command.ts');
+  const below = flags.help && words.length === 1 ? subcommandHelp(COMMANDS, first, width) : null;
   if (below !== null) return print(io, below);
   throw unknownCommand(COMMANDS, words);
 }
 
-interface World {
+interface Invocation {
   readonly flags: GlobalFlags;
   readonly io: Io;
   readonly closed: AbortSignal;
@@ -59,18 +59,18 @@ async function runCommand(
   entry: CommandEntry,
   words: readonly string[],
   rest: readonly string[] | null,
-  { flags, io, closed }: World,
+  { flags, io, closed }: Invocation,
 ): Promise<number> {
-  const stops = interrupts(io);
+  const stops = listenForInterrupts(io);
   const ctx = openContext({ flags, io, closed, signal: stops.signal, stopNow: stops.now });
   try {
     // The error is the command's to report.
-    if (entry.name === 'run' && surelyWorks(flags, words)) await ctx.heldWorker().catch(() => null);
+    if (entry.name === 'run' && willNeedWorker(flags, words)) await ctx.heldWorker().catch(() => null);
     const definition = (await entry.load())(ctx);
     if (flags.help) {
       return print(io, commandHelp(entry, definition, io.stdout.isTTY === true ? (io.stdout.columns ?? 80) : 80));
     }
-    stops.selfStopping(definition.stopsItself);
+    stops.setHandlesSecond(definition.stopsItself);
     const apart = definition.passThrough ? rest : null;
     const all = apart === null && rest !== null ? [...words, '--', ...rest] : words;
     const input = { ...parseCommand(entry, definition, all, io.cwd), rest: apart };
@@ -84,11 +84,11 @@ async function runCommand(
 }
 
 /** A word with which `run` may find its job done already, or wait for inputs before there is one: a key, a job's id. */
-const MAY_NOT_WORK = /^--(run-key|await-input)\b|^last$|-\d{8}-\d{4}-[a-z2-7]{5}$/;
+const MAY_NEED_NO_WORKER = /^--(run-key|await-input)\b|^last$|-\d{8}-\d{4}-[a-z2-7]{5}$/;
 
 /** Whether `run` will submit a job and work on it, as far as can be told: its worker then loads while it does. */
-function surelyWorks(flags: GlobalFlags, words: readonly string[]): boolean {
-  return !flags.help && !flags.dryRun && !words.some((word) => MAY_NOT_WORK.test(word));
+function willNeedWorker(flags: GlobalFlags, words: readonly string[]): boolean {
+  return !flags.help && !flags.dryRun && !words.some((word) => MAY_NEED_NO_WORKER.test(word));
 }
 
 /** Gives a usage error without a hint a reference to the help page. */
@@ -108,25 +108,25 @@ async function perform(
   definition: CommandDefinition,
   { input, words }: Parsed,
 ): Promise<number> {
-  const profile = mayAskManager(entry, input) ? await managerProfile(ctx) : null;
+  const profile = mayUseManager(entry, input) ? await managerProfile(ctx) : null;
   if (profile !== null) {
-    const [{ throughManager }, { givenTexts }] = await Promise.all([
+    const [{ runThroughManager }, { givenTexts }] = await Promise.all([
       import('./through/through-manager.ts'),
       import('./through/given-texts.ts'),
     ]);
-    return throughManager({ ctx, profile, entry, definition, input, given: givenTexts(entry, definition, words) });
+    return runThroughManager({ ctx, profile, entry, definition, input, given: givenTexts(entry, definition, words) });
   }
   if (definition.writes) await ctx.announce();
   return (await definition.run(input)) ?? 0;
 }
 
 /** Commands that need no profile, or read it themselves. */
-const ASKS_NOBODY = [
+const NEEDS_NO_MANAGER = [
   ...['init', 'config show', 'schema', 'completion', '__complete', 'doctor', 'version', 'help', 'worker-supervisor'],
 ];
 
-function mayAskManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
-  if (ASKS_NOBODY.includes(name)) return false;
+function mayUseManager({ name }: CommandEntry, { check, job }: Parsed['input']): boolean {
+  if (NEEDS_NO_MANAGER.includes(name)) return false;
   // `verify --check` reads a file and needs no manager.
   return !(name === 'verify' && check !== undefined && job === undefined);
 }

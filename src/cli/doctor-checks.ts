@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
-import { isOurs } from '../errors.ts';
+import { isBatchctlError } from '../errors.ts';
 import { machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Context } from './context.ts';
@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
  * Runs every possible check, in order of dependency. Without a valid configuration there is no profile to check, and
  * without a valid root no platform; checks that need neither still run.
  */
-export async function examine(ctx: Context): Promise<readonly CheckResult[]> {
+export async function runDoctorChecks(ctx: Context): Promise<readonly CheckResult[]> {
   let config: Config | null = null;
   let configuration: CheckResult;
   try {
@@ -85,8 +85,8 @@ const NEEDS: Readonly<Record<string, readonly string[]>> = {
 };
 
 async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly CheckResult[]> {
-  const { diskAnswers, localChecks } = await import('../platform/checks.ts');
-  const disk = await runChecks([diskAnswers(profile)]);
+  const { diskCheck, localChecks } = await import('../platform/checks.ts');
+  const disk = await runChecks([diskCheck(profile)]);
   if (disk.some(({ status }) => status === 'fail')) return disk;
   const root = [...disk, ...(await runChecks(await localChecks(profile)))];
   // Opening creates the root, which a check must not do.
@@ -100,6 +100,6 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
 }
 
 function failed(check: string, error: unknown, mend: string): CheckResult {
-  if (!isOurs(error)) throw error;
+  if (!isBatchctlError(error)) throw error;
   return { check, status: 'fail', message: error.message, mend: error.hint ?? mend };
 }

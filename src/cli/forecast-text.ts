@@ -1,24 +1,24 @@
 import { formatDuration, formatSize } from '../lib/units.ts';
 import { dollarsText } from '../model/cost/limit-text.ts';
-import type { Outlook } from '../model/forecast/forecast.ts';
+import type { JobForecast } from '../model/forecast/forecast.ts';
 import type { Estimate } from '../model/forecast/section.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatMany } from './format.ts';
 import { renderTable } from './render.ts';
 
 /** `12m (10m to 15m) on 2 slots` */
-export function expectedTime({ seconds, slots }: Pick<Outlook, 'seconds' | 'slots'>): string {
+export function expectedTime({ seconds, slots }: Pick<JobForecast, 'seconds' | 'slots'>): string {
   return `${range(seconds, shortDuration)} on ${formatMany(slots, 'slot')}`;
 }
 
 /** A line if the machine was overloaded during the forecast; otherwise none. */
-export function loadLines({ load }: Pick<Outlook, 'load'>): readonly string[] {
+export function loadLines({ load }: Pick<JobForecast, 'load'>): readonly string[] {
   if (load === null) return [];
   const [average, cores] = [load.average.toFixed(1), formatMany(load.cores, 'processor')];
   return [`this machine was busy during the rehearsal (load ${average} on ${cores}), so the ranges are wider`];
 }
 
-export async function forecastText(ctx: Context, found: Outlook): Promise<string> {
+export async function forecastText(ctx: Context, found: JobForecast): Promise<string> {
   const facts: readonly (readonly [string, string])[] = [
     ['time', `${expectedTime(found)}; ${expectedTime(found.doubled)}`],
     ['tasks', range(found.tasks, count)],

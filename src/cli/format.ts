@@ -20,14 +20,14 @@ export function formatLeft(seconds: number): string {
 }
 
 /** Replaces the ISO-8601 UTC instants of a text by those of `formatInstant`. */
-export function withInstants(text: string, zone: string, now?: number): string {
+export function localizeInstants(text: string, zone: string, now?: number): string {
   return text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z/g, (instant) =>
     formatInstant(Date.parse(instant), zone, now),
   );
 }
 
 /** Whether a list of tasks shows their inputs: where these tell them apart. Parts of one file all have its name. */
-export function showsInputs(tasks: readonly { readonly input: string | null }[]): boolean {
+export function shouldShowInputs(tasks: readonly { readonly input: string | null }[]): boolean {
   const inputs = new Set(tasks.map(({ input }) => input).filter((input) => input !== null));
   return inputs.size > 1 || (tasks.length === 1 && inputs.size === 1);
 }

@@ -62,7 +62,7 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
     flags: {
       config: values.get('--config'),
       profile: values.get('--profile'),
-      tz: values.has('--tz') ? knownZone(values.get('--tz') ?? '') : undefined,
+      tz: values.has('--tz') ? parseZone(values.get('--tz') ?? '') : undefined,
       json: seen.has('--json'),
       quiet: seen.has('--quiet'),
       verbose: seen.has('--verbose'),
@@ -87,7 +87,7 @@ function isOneOf(names: readonly string[], name: string): boolean {
 }
 
 /** The canonical name of the zone. Throws `usage` if there is no such zone. */
-export function knownZone(zone: string): string {
+export function parseZone(zone: string): string {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
   } catch (cause) {

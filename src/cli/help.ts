@@ -16,7 +16,7 @@ export const GLOBAL_FLAGS = {
 } as const satisfies Readonly<Record<string, string>>;
 
 /** The commands that make up a day, by what one is about to do. */
-const DAY: Readonly<Record<string, readonly string[]>> = {
+const COMMON_COMMANDS: Readonly<Record<string, readonly string[]>> = {
   'Set up': ['init', 'doctor'],
   'Run a job': ['run', 'submit', 'status'],
   'Fix what failed': ['failures', 'logs', 'why', 'retry'],
@@ -26,8 +26,8 @@ const DAY: Readonly<Record<string, readonly string[]>> = {
 /** `batchctl --help`: the commands of a day, on one screen of 80 x 24. Loads no command modules. */
 export function overview(commands: readonly CommandEntry[], width: number): string {
   const summaries = new Map(commands.map(({ name, summary }) => [name, summary]));
-  const most = Math.max(...Object.values(DAY).flatMap((names) => names.map(({ length }) => length)));
-  const blocks = Object.entries(DAY).map(([title, names]) => {
+  const most = Math.max(...Object.values(COMMON_COMMANDS).flatMap((names) => names.map(({ length }) => length)));
+  const blocks = Object.entries(COMMON_COMMANDS).map(([title, names]) => {
     const rows = names.map((name) => [name.padEnd(most), summaries.get(name) ?? ''] as const);
     return `${title}:\n${columns(rows, width)}`;
   });
@@ -44,7 +44,7 @@ export function overview(commands: readonly CommandEntry[], width: number): stri
 }
 
 /** `batchctl help --all`: every command by group, and the flags that all take. */
-export function everything(known: readonly CommandEntry[], width: number): string {
+export function allCommandsHelp(known: readonly CommandEntry[], width: number): string {
   const commands = known.filter(({ unlisted }) => unlisted !== true);
   const groups = [...new Set(commands.map((entry) => entry.group))];
   const blocks = groups.map((group) => {

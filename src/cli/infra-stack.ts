@@ -1,7 +1,7 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError, isKind } from '../errors.ts';
-import type { Step } from '../infra/plan.ts';
-import { KINDS, PARTS } from '../infra/resource.ts';
+import type { PlanStep } from '../infra/plan.ts';
+import { KINDS, STACK_PARTS } from '../infra/resource.ts';
 import type { OpenStack, StackReleases } from '../infra/stack.ts';
 import type { StackRelease } from '../jobs/release/stack-release.ts';
 import { jobKey } from '../model/keys.ts';
@@ -71,10 +71,10 @@ export async function openReleases(ctx: Context, { groups, ledger }: AwsProfile)
 }
 
 /** Restricts a command to a part, so that people with different permissions can each do theirs. */
-export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', PARTS) } as const;
+export const ONLY = { '--only <part>': choice('only this part; asks AWS for nothing else', STACK_PARTS) } as const;
 
 /** Differences of a resource that batchctl doesn't own. */
-export const LACKS: JsonSchema = {
+export const MISSING_SCHEMA: JsonSchema = {
   type: 'array',
   description: "what a resource of someone else lacks; batchctl doesn't change it",
   items: objectOf({ what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } }),
@@ -87,7 +87,7 @@ export const NOTES: JsonSchema = {
 };
 
 export const STEP_OUTPUT: JsonSchema = objectOf({
-  part: { enum: PARTS },
+  part: { enum: STACK_PARTS },
   kind: { enum: KINDS },
   name: { type: 'string' },
   action: {
@@ -96,10 +96,10 @@ export const STEP_OUTPUT: JsonSchema = objectOf({
   },
   changes: { type: 'array', items: { type: 'string' }, description: 'what it changes' },
   notes: NOTES,
-  lacks: LACKS,
+  lacks: MISSING_SCHEMA,
 });
 
-export const STEP_COLUMNS: readonly Column<Step>[] = [
+export const STEP_COLUMNS: readonly Column<PlanStep>[] = [
   { title: 'part', value: ({ part }) => part },
   { title: 'kind', value: ({ kind }) => kind },
   { title: 'name', value: ({ name }) => name },
@@ -107,8 +107,8 @@ export const STEP_COLUMNS: readonly Column<Step>[] = [
   { title: 'changes', value: ({ changes, notes }) => [...changes, ...notes].join('; ') },
 ];
 
-export function lackLines(
-  rows: readonly (Pick<Step, 'name' | 'lacks'> & { readonly kind: string })[],
+export function missingLines(
+  rows: readonly (Pick<PlanStep, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {
   return rows.flatMap(({ kind, name, lacks }) =>
     lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; as it is yours, fix it with: ${mend}`),

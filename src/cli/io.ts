@@ -50,12 +50,12 @@ interface Interrupts {
   /** Aborted by the second interrupt. */
   readonly now: AbortSignal;
   /** True: the command handles the second itself, and only the third ends the process. */
-  selfStopping(yes: boolean): void;
+  setHandlesSecond(yes: boolean): void;
   end(): void;
 }
 
 /** Listens until `end` is called. */
-export function interrupts(io: Io): Interrupts {
+export function listenForInterrupts(io: Io): Interrupts {
   const first = new AbortController();
   const second = new AbortController();
   setMaxListeners(0, first.signal, second.signal); // One listener per request in flight is not a leak.
@@ -72,7 +72,7 @@ export function interrupts(io: Io): Interrupts {
   return {
     signal: first.signal,
     now: second.signal,
-    selfStopping: (yes) => {
+    setHandlesSecond: (yes) => {
       itself = yes;
     },
     end: off,

@@ -6,7 +6,7 @@ import { clip, displayWidth, type Paint, pad, paintFor, plain } from './terminal
 interface LiveView {
   show(status: LiveStatus): void;
   /** Prints lines above the view, where they stay. */
-  above(text: string): void;
+  printAbove(text: string): void;
   /** Leaves the last state on the screen and restores the terminal. Idempotent. */
   close(): void;
 }
@@ -19,7 +19,7 @@ const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
 
 export function liveView(ctx: Context): LiveView {
-  if (ctx.flags.quiet) return { show: () => {}, above: () => {}, close: () => {} };
+  if (ctx.flags.quiet) return { show: () => {}, printAbove: () => {}, close: () => {} };
   return ctx.io.stderr.isTTY === true && ctx.io.env.TERM !== 'dumb' ? terminalView(ctx) : plainView(ctx);
 }
 
@@ -38,7 +38,7 @@ function plainView(ctx: Context): LiveView {
       due = ctx.clock.monotonic() + PLAIN_INTERVAL_MS;
       print();
     },
-    above: (text) => {
+    printAbove: (text) => {
       ctx.io.stderr.write(`${text}\n`);
     },
     close: print,
@@ -50,13 +50,13 @@ function terminalView(ctx: Context): LiveView {
   const paint = paintFor(ctx, stderr);
   let newest: LiveStatus | null = null;
   let height = 0;
-  let widthThen = 0;
+  let lastWidth = 0;
   let open = true;
 
   const clear = (): string => {
     const width = columnsOf(ctx);
     // A terminal that became narrower has wrapped the old lines: each takes several rows.
-    const rows = width < widthThen ? height * Math.ceil(widthThen / width) : height;
+    const rows = width < lastWidth ? height * Math.ceil(lastWidth / width) : height;
     return rows === 0 ? '' : `\x1b[${rows}F\x1b[0J`;
   };
   const draw = (before = ''): void => {
@@ -66,30 +66,30 @@ function terminalView(ctx: Context): LiveView {
     // One write per frame, so that nothing flickers or interleaves.
     stderr.write(`${clear()}${before}${lines.map((line) => `${line}\n`).join('')}`);
     height = lines.length;
-    widthThen = width;
+    lastWidth = width;
   };
   const onResize = (): void => draw();
-  const giveBack = (): void => {
+  const restoreTerminal = (): void => {
     stderr.write(SHOW_CURSOR);
   };
   stderr.write(HIDE_CURSOR);
   stderr.on('resize', onResize);
   // A remote caller's command line restores its own terminal.
-  if (ctx.attachments === null) process.once('exit', giveBack);
+  if (ctx.attachments === null) process.once('exit', restoreTerminal);
 
   return {
     show(status) {
       newest = status;
       draw();
     },
-    above: (text) => draw(`${text}\n`),
+    printAbove: (text) => draw(`${text}\n`),
     close() {
       if (!open) return;
       draw();
       open = false;
       stderr.off('resize', onResize);
-      process.off('exit', giveBack);
-      giveBack();
+      process.off('exit', restoreTerminal);
+      restoreTerminal();
     },
   };
 }

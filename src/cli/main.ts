@@ -18,7 +18,7 @@ export async function main(argv: readonly string[], io: Io = processIo()): Promi
   }
   const { dispatch } = await import('./dispatch.ts');
   if (argv[0] !== 'worker' || argv[1] !== '--held') return dispatch(argv, io);
-  const { heldWorker } = await import('./commands/worker.ts');
-  const told = await heldWorker();
-  return told === null ? 0 : dispatch(told, io);
+  const { awaitWorkerCommand } = await import('./commands/worker.ts');
+  const workerArgs = await awaitWorkerCommand();
+  return workerArgs === null ? 0 : dispatch(workerArgs, io);
 }

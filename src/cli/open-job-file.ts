@@ -2,7 +2,7 @@ import { lstatSync, realpathSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
-import type { Mend } from '../jobs/change/corrected-file.ts';
+import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
 import type { CodeArchive } from '../jobs/code-archive.ts';
 import type { JobSpec } from '../model/job.ts';
 import { codeKey } from '../model/keys.ts';
@@ -29,12 +29,12 @@ export async function attachedSpec({ jobFile }: Attachments, path: string): Prom
   return specOfValue(jobFile.spec, { file: path });
 }
 
-const read = new WeakMap<Context, Promise<CodeArchive | null>>();
+const codeByContext = new WeakMap<Context, Promise<CodeArchive | null>>();
 
 /** The files that a remote caller uploaded earlier; null for none. Throws `usage`, `notFound`, `corrupt`. */
 export function attachedCode(ctx: Context, attachments: Attachments, spec: JobSpec): Promise<CodeArchive | null> {
-  const known = read.get(ctx) ?? readCode(ctx, attachments, spec);
-  read.set(ctx, known);
+  const known = codeByContext.get(ctx) ?? readCode(ctx, attachments, spec);
+  codeByContext.set(ctx, known);
   return known;
 }
 
@@ -80,14 +80,14 @@ function attachedText({ texts }: Attachments, option: string, path: string): str
 }
 
 /** Reads and packs the job file of `--with`. Throws `jobFile`, `notFound`. */
-export async function openMend(ctx: Context, path: string): Promise<Mend> {
+export async function openCorrectedJob(ctx: Context, path: string): Promise<CorrectedFile> {
   const spec = await openJobFile(ctx, path);
   const { attachments } = ctx;
   if (attachments !== null) {
     return { spec, code: await attachedCode(ctx, attachments, spec) };
   }
-  const { readMend } = await import('../jobs/change/corrected-file.ts');
-  return readMend(spec, dirname(resolve(ctx.io.cwd, path)));
+  const { readCorrectedFile } = await import('../jobs/change/corrected-file.ts');
+  return readCorrectedFile(spec, dirname(resolve(ctx.io.cwd, path)));
 }
 
 interface InlineJob {
@@ -110,7 +110,7 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
   }
   // A job file can't name a pipe. Ranges and grids have no input.
   const from = (input ?? []).filter((name) => name !== '-');
-  const files = ownFiles(ctx.io.cwd, command);
+  const files = namedFiles(ctx.io.cwd, command);
   const file = {
     name: nameOf(command),
     ...(files.length > 0 && { files }),
@@ -137,25 +137,27 @@ export async function inlineJob(ctx: Context, { command, split, gather, saveJob,
 }
 
 /** Larger files are data, not a program, bytes. */
-const LARGEST_OWN = 16 * 2 ** 20;
+const MAX_PROGRAM_BYTES = 16 * 2 ** 20;
 
 /**
  * The files of the working directory that a command's words name: a task runs in a directory of its own, where
  * `python3 sum.py` would not find its script. A bare first word is a program on the PATH.
  */
-function ownFiles(cwd: string, [program = '', ...words]: readonly string[]): readonly string[] {
+function namedFiles(cwd: string, [program = '', ...words]: readonly string[]): readonly string[] {
   const named = program.includes('/') ? [program, ...words] : words;
-  return [...new Set(named.filter((word) => isOwnFile(cwd, word)).map((word) => normalize(word)))];
+  return [...new Set(named.filter((word) => isNamedFile(cwd, word)).map((word) => normalize(word)))];
 }
 
-function isOwnFile(cwd: string, word: string): boolean {
+function isNamedFile(cwd: string, word: string): boolean {
   // Others would be patterns, or leave the directory.
   if (isAbsolute(word) || !/^[\w.+=,@%/-]+$/.test(word) || normalize(word).startsWith('..')) return false;
   try {
     const path = join(cwd, normalize(word));
     const stats = lstatSync(path);
     return (
-      stats.isFile() && stats.size <= LARGEST_OWN && realpathSync(path) === join(realpathSync(cwd), normalize(word))
+      stats.isFile() &&
+      stats.size <= MAX_PROGRAM_BYTES &&
+      realpathSync(path) === join(realpathSync(cwd), normalize(word))
     );
   } catch {
     return false; // No such file: the word means something else.

@@ -14,8 +14,8 @@ export function parseCommand(
   words: readonly string[],
   cwd = '.',
 ): RawInput {
-  const command = build(entry, definition);
-  usageErrors(
+  const command = buildCommand(entry, definition);
+  withUsageErrors(
     { name: entry.name, cwd },
     () => command.parse([...words], { from: 'user' }),
     () => flagsOf(command),
@@ -28,7 +28,7 @@ export function parseCommand(
 /** A command's full help: usage, arguments, options, examples, exit codes, related commands. */
 export function commandHelp(entry: CommandEntry, definition: CommandDefinition, width: number): string {
   const { help } = definition;
-  const command = build(entry, definition);
+  const command = buildCommand(entry, definition);
   command.configureHelp({ helpWidth: Math.min(width, 120) });
   const blocks = [
     command.helpInformation().trimEnd(),
@@ -42,11 +42,11 @@ export function commandHelp(entry: CommandEntry, definition: CommandDefinition, 
   return `${blocks.join('\n\n')}\n`;
 }
 
-function build(entry: CommandEntry, definition: CommandDefinition): Command {
-  const command = quiet(new Command(`batchctl ${entry.name}`)).description(entry.summary);
+function buildCommand(entry: CommandEntry, definition: CommandDefinition): Command {
+  const command = silenceCommander(new Command(`batchctl ${entry.name}`)).description(entry.summary);
   for (const [spec, text] of Object.entries(definition.arguments)) command.argument(spec, text);
   for (const [flags, spec] of Object.entries(definition.options)) {
-    const known = typeof spec === 'string' ? new Option(flags, spec) : option(flags, spec);
+    const known = typeof spec === 'string' ? new Option(flags, spec) : buildOption(flags, spec);
     command.addOption(known);
     // Not the option's own default, which its help would show: `(default: [])`.
     if (typeof spec !== 'string' && spec.repeat === true) {
@@ -59,7 +59,7 @@ function build(entry: CommandEntry, definition: CommandDefinition): Command {
   return command;
 }
 
-function option(flags: string, spec: OptionSpec<unknown>): Option {
+function buildOption(flags: string, spec: OptionSpec<unknown>): Option {
   const made = new Option(flags, spec.repeat === true ? `${spec.text} (may be repeated)` : spec.text);
   const words = spec.choices?.map(String);
   if (words !== undefined) made.choices(words);
@@ -81,7 +81,7 @@ function option(flags: string, spec: OptionSpec<unknown>): Option {
   });
 }
 
-function quiet(command: Command): Command {
+function silenceCommander(command: Command): Command {
   return command
     .exitOverride()
     .helpOption(false)
@@ -96,12 +96,12 @@ function flagsOf(command: Command): readonly string[] {
   return [...own, ...Object.keys(GLOBAL_FLAGS).map((flag) => /--[a-z-]+/.exec(flag)?.[0] ?? '')];
 }
 
-interface Typed {
+interface TypedCommand {
   readonly name: string;
   readonly cwd: string;
 }
 
-function usageErrors({ name, cwd }: Typed, parse: () => void, flags: () => readonly string[]): void {
+function withUsageErrors({ name, cwd }: TypedCommand, parse: () => void, flags: () => readonly string[]): void {
   try {
     parse();
   } catch (error) {

@@ -8,32 +8,32 @@ import { observe } from '../jobs/rehearse/observe.ts';
 import {
   clearAbandoned,
   countFaults,
+  endRehearsal,
   type FaultCounts,
   failedByFaults,
-  leaveRehearsal,
 } from '../jobs/rehearse/outcome.ts';
 import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
-import { keepProof } from '../jobs/verify/proof.ts';
+import { storeProof } from '../jobs/verify/proof.ts';
 import { verifyJob } from '../jobs/verify/verify-job.ts';
 import { type FollowEnd, follow } from '../jobs/watch/follow.ts';
 import { randomId } from '../lib/id.ts';
 import { machineLoad } from '../lib/this-machine.ts';
-import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
+import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import type { JobSpec } from '../model/job.ts';
-import { faultNames, killPlan, rehearsalGroup, sampleSize, seedThatFails } from '../model/rehearsal.ts';
+import { faultNames, findFailingSeed, killPlan, rehearsalGroup, sampleSize } from '../model/rehearsal.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { withFaults } from '../platform/faults.ts';
 import type { OwnWorkers } from '../platform/own-workers.ts';
 import { FAULTS_VARIABLE, type Faults, type WorkerFaults } from '../ports/worker-faults.ts';
-import { prepareSubmission, reportingProgress, requirePrograms, type SubmissionInput } from '../verbs/submission.ts';
+import { prepareSubmission, requirePrograms, type SubmissionInput, withSubmitProgress } from '../verbs/submission.ts';
 import type { Context } from './context.ts';
 import { formatCount, formatMany } from './format.ts';
 import { liveView } from './live-view.ts';
-import { liveOf } from './status-text.ts';
-import { submitting } from './submit-progress.ts';
-import { failureLine } from './tell.ts';
+import { failureLine } from './print-notices.ts';
+import { liveStatusOf } from './status-text.ts';
+import { withSubmitter } from './submit-progress.ts';
 import { localResources, refuseTooLarge } from './this-machine.ts';
 
 interface RehearseWork {
@@ -56,7 +56,7 @@ export interface Rehearsed {
   readonly mended: readonly string[];
   readonly verify: VerifyResult | null;
   /** Null if the sample didn't succeed. */
-  readonly forecast: Outlook | null;
+  readonly forecast: JobForecast | null;
   /** The size of the whole input. */
   readonly of: { readonly parts: number; readonly bytes: number; readonly records: number | null };
   readonly kept: boolean;
@@ -90,7 +90,7 @@ export async function rehearseJob(
   for (const job of await clearAbandoned(platform, tally)) ctx.notice(`removed ${job}, a rehearsal that was killed`);
   const group = rehearsalGroup(randomId(5));
   const rehearsedOne = rehearsedSpec(spec, group, platform.commandSettings);
-  const prepared = await submitting(ctx, async (submitter) => {
+  const prepared = await withSubmitter(ctx, async (submitter) => {
     const found = await prepareSubmission(submitter, rehearsedOne, jobFile, input);
     await requirePrograms(submitter, found);
     return found;
@@ -105,8 +105,8 @@ export async function rehearseJob(
     tally: stage.tally,
   });
   const wish = { sample: work.sample, faults: faultNames(work.faults), seed: stage.seed };
-  const submitted = await submitting(ctx, (submitter) =>
-    reportingProgress(submitter, (onProgress) =>
+  const submitted = await withSubmitter(ctx, (submitter) =>
+    withSubmitProgress(submitter, (onProgress) =>
       submitRehearsal(sending, prepared, wish, { signal: ctx.signal, onProgress }),
     ),
   );
@@ -118,26 +118,27 @@ export async function rehearseJob(
     ended = view;
     const status = await statusOf(platform, view);
     const verify = stateOf(view) === 'succeeded' ? await verifyJob(platform, view, { deep: true }) : null;
-    if (verify !== null) await keepProof(platform, verify);
+    if (verify !== null) await storeProof(platform, verify);
     return {
       ...{ status, seed: stage.seed, asked: work.faults, faults: await countFaults(stage.tally), mended, verify },
       forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view, before) : null,
       of: rehearsal?.of ?? { parts, bytes: 0, records: null },
-      kept: keeps(work, view),
+      kept: shouldKeep(work, view),
     };
   } finally {
     const left = ended ?? submitted.view;
-    await leaveRehearsal(platform, left, { keep: keeps(work, left), tally });
+    await endRehearsal(platform, left, { keep: shouldKeep(work, left), tally });
   }
 }
 
 /** Keeps a sample that failed or was paused, because its logs are needed next. */
-const keeps = ({ keep }: RehearseWork, view: JobView): boolean => keep || ['failed', 'paused'].includes(stateOf(view));
+const shouldKeep = ({ keep }: RehearseWork, view: JobView): boolean =>
+  keep || ['failed', 'paused'].includes(stateOf(view));
 
 function seedOf({ steps }: JobSpec, { seed, faults, sample }: RehearseWork): number {
   if (seed !== null) return seed;
   const tasks = sample >= 1 ? sample : sampleSize(sample, 1_000);
-  return seedThatFails(faults.fail, randomInt(1, 1_000_000), steps[0]?.name ?? '', tasks);
+  return findFailingSeed(faults.fail, randomInt(1, 1_000_000), steps[0]?.name ?? '', tasks);
 }
 
 /** Runs the sample to its end. Retries, once, the tasks that failed for good only because of faults. */
@@ -177,7 +178,7 @@ async function runSample(
 
 async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWorkers): Promise<JobView> {
   const live = liveView(ctx);
-  const first = new FirstFailure(await ctx.platform(), view, (failure) => live.above(failureLine(failure)));
+  const first = new FirstFailure(await ctx.platform(), view, (failure) => live.printAbove(failureLine(failure)));
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   try {
     const { end, view: now } = await follow(await ctx.platform(), view, {
@@ -185,15 +186,15 @@ async function followSample({ ctx, work }: Stage, view: JobView, workers: OwnWor
       timeout: work.timeout,
       watching: !ctx.flags.quiet,
       onStatus: (status) => {
-        live.show(liveOf(status));
+        live.show(liveStatusOf(status));
         // With `fail` faults, failures are expected.
-        if (work.faults.fail === 0) first.see(status);
+        if (work.faults.fail === 0) first.update(status);
       },
-      onAway: ({ message }) => ctx.warn(`${message}; retrying`),
+      onOutage: ({ message }) => ctx.warn(`${message}; retrying`),
     });
     await first.idle();
     live.close();
-    refuseUnended(end, view.record.job);
+    requireEnded(end, view.record.job);
     return now;
   } finally {
     live.close();
@@ -205,7 +206,7 @@ async function outlookOf(
   { sizes }: SubmittedRehearsal,
   view: JobView,
   before: MachineLoad,
-): Promise<Outlook> {
+): Promise<JobForecast> {
   const { profile } = await ctx.config();
   const slots = profile.backend === 'local' ? localResources(profile, work.slots).slots : (work.slots ?? 1);
   const { spec, rehearsal, inputs } = view.record;
@@ -214,11 +215,11 @@ async function outlookOf(
   const run = await observe(await ctx.platform(), view, { commandsOnly: work.faults.slowMs > 0, signal: ctx.signal });
   const cutOut = inputs.some(({ compression, source }) => compression !== null || source.kind === 'pipe');
   const pieces = cutOut && spec.input?.split.by !== 'file' ? Math.max(sizes.bytes, rehearsal?.of.bytes ?? 0) : 0;
-  return outlook({ spec, parts: sizes, runs: [run], slots, load, pieces });
+  return forecastJob({ spec, parts: sizes, runs: [run], slots, load, pieces });
 }
 
 /** Throws `notFinished` or `interrupted`: unlike a job, a rehearsal doesn't continue without its caller. */
-function refuseUnended(end: FollowEnd, job: string): void {
+function requireEnded(end: FollowEnd, job: string): void {
   if (end !== 'timeout' && end !== 'interrupted') return;
   const kind = end === 'timeout' ? 'notFinished' : 'interrupted';
   throw new BatchctlError(kind, `rehearsal ${job} did not finish, and was removed`, {

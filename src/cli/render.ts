@@ -1,10 +1,10 @@
 import type { Context } from './context.ts';
 import { formatCount } from './format.ts';
 import { ClosedPipe } from './report-error.ts';
-import { clip, displayWidth, oneLine, type Paint, paintFor, visibleInOurs } from './terminal-text.ts';
+import { clip, displayWidth, escapeKeepingColours, oneLine, type Paint, paintFor } from './terminal-text.ts';
 
 /** Prints one answer: JSON with `--json`, otherwise text; a text that is expensive to make is a function. */
-export async function answer(
+export async function printAnswer(
   ctx: Context,
   { json, text }: { readonly json: unknown; readonly text: string | (() => string | Promise<string>) },
 ): Promise<void> {
@@ -25,7 +25,7 @@ interface ListAnswer<Row> {
 }
 
 /** Prints a list: JSON Lines with `--json`, as they arrive; otherwise a table. Returns the number of rows. */
-export async function answerList<Row>(ctx: Context, list: ListAnswer<Row>): Promise<number> {
+export async function printList<Row>(ctx: Context, list: ListAnswer<Row>): Promise<number> {
   let count = 0;
   const rows: Row[] = [];
   for await (const row of list.rows) {
@@ -50,7 +50,7 @@ export async function print(ctx: Context, data: string | Uint8Array): Promise<vo
   await new Promise<void>((resolve, reject) => {
     const onClosed = (): void => reject(new ClosedPipe());
     ctx.closed.addEventListener('abort', onClosed, { once: true });
-    const said = typeof data === 'string' && !ctx.flags.json ? visibleInOurs(data) : data;
+    const said = typeof data === 'string' && !ctx.flags.json ? escapeKeepingColours(data) : data;
     stdout.write(said, (error) => {
       ctx.closed.removeEventListener('abort', onClosed);
       // The stream's `error` event reports the cause; here only the failure matters.
@@ -133,15 +133,15 @@ export async function renderTable<Row>(
   });
   const { default: Table } = await import('cli-table3');
   const [first = [], ...further] = linesOf(columns, least, room).map((shown, at) =>
-    drawn(shown, room - (at === 0 ? 0 : INDENT.length)),
+    drawColumns(shown, room - (at === 0 ? 0 : INDENT.length)),
   );
   return first
     .flatMap((line, i) => [line, ...further.flatMap((lines) => (lines[i] ? [`${INDENT}${lines[i]}`] : []))])
     .join('\n');
 
-  function drawn(shown: readonly number[], width: number): readonly string[] {
+  function drawColumns(shown: readonly number[], width: number): readonly string[] {
     const of = <T>(all: readonly T[]): readonly T[] => shown.flatMap((i) => all.slice(i, i + 1));
-    const widths = shrink(of(natural), of(least), width - GAP * (shown.length - 1));
+    const widths = shrinkWidths(of(natural), of(least), width - GAP * (shown.length - 1));
     return drawTable(of(columns), cells.map(of), widths);
   }
 
@@ -214,7 +214,7 @@ function linesOf<Row>(
 }
 
 /** Takes width from the widest column that may shrink, until the sum fits or none can shrink. */
-export function shrink(natural: readonly number[], least: readonly number[], room: number): readonly number[] {
+export function shrinkWidths(natural: readonly number[], least: readonly number[], room: number): readonly number[] {
   const widths = [...natural];
   let over = widths.reduce((sum, width) => sum + width, 0) - room;
   while (over > 0) {

@@ -1,8 +1,8 @@
-import { BatchctlError, exitCodeOf, hasCode, isOurs } from '../errors.ts';
+import { BatchctlError, exitCodeOf, hasCode, isBatchctlError } from '../errors.ts';
 import type { GlobalFlags } from './global-flags.ts';
 import type { Io } from './io.ts';
 import { withPagePaths } from './pages.ts';
-import { visible } from './terminal-text.ts';
+import { escapeControls } from './terminal-text.ts';
 
 const REPORT =
   'this is a bug: run the command again with --verbose and report the output, with that of batchctl --version';
@@ -13,14 +13,14 @@ export class ClosedPipe extends Error {}
 /** Reports an error on stderr, with `--json` as its last line, and returns the exit code. */
 export function reportError(error: unknown, io: Io, flags: Pick<GlobalFlags, 'json' | 'verbose'>): number {
   if (error instanceof ClosedPipe) return 0;
-  const known = asKnown(error);
+  const known = toBatchctlError(error);
   if (flags.verbose) io.stderr.write(`${stackOf(error)}\n`);
   if (flags.json) {
     const { kind, message, hint = null } = known;
     io.stderr.write(`${JSON.stringify({ error: { kind, message, hint } })}\n`);
   } else {
-    io.stderr.write(`${labelOf(known)}${visible(known.message)}\n`);
-    if (known.hint !== undefined) io.stderr.write(`hint: ${withPagePaths(visible(known.hint))}\n`);
+    io.stderr.write(`${labelOf(known)}${escapeControls(known.message)}\n`);
+    if (known.hint !== undefined) io.stderr.write(`hint: ${withPagePaths(escapeControls(known.hint))}\n`);
   }
   return exitCodeOf(known);
 }
@@ -32,10 +32,11 @@ function labelOf({ kind, message }: BatchctlError): string {
 }
 
 /** The exit code of an error; 0 if the reader is gone. */
-export const exitOf = (error: unknown): number => (error instanceof ClosedPipe ? 0 : exitCodeOf(asKnown(error)));
+export const exitOf = (error: unknown): number =>
+  error instanceof ClosedPipe ? 0 : exitCodeOf(toBatchctlError(error));
 
-export function asKnown(error: unknown): BatchctlError {
-  if (isOurs(error)) return error;
+export function toBatchctlError(error: unknown): BatchctlError {
+  if (isBatchctlError(error)) return error;
   if (error instanceof Error && error.name === 'AbortError') {
     return new BatchctlError('interrupted', 'interrupted', { cause: error });
   }

@@ -12,27 +12,27 @@ export interface ReportSink {
 
 /** A file that appears complete or not at all. Throws `usage` if it can't be written. */
 export async function openReportFile(path: string): Promise<ReportSink> {
-  const beside = `${path}.${randomBytes(4).toString('hex')}.tmp`;
+  const temporaryPath = `${path}.${randomBytes(4).toString('hex')}.tmp`;
   let bytes = 0;
-  const handle = await attempt(path, () => open(beside, 'wx'));
+  const handle = await withWriteError(path, () => open(temporaryPath, 'wx'));
   const abandon = async (): Promise<void> => {
     await handle.close().catch(() => undefined);
-    await rm(beside, { force: true });
+    await rm(temporaryPath, { force: true });
   };
   return {
     async write(text) {
       const buffer = Buffer.from(text);
-      await attempt(path, () => writeAll(handle, buffer)).catch(async (error: unknown) => {
+      await withWriteError(path, () => writeAll(handle, buffer)).catch(async (error: unknown) => {
         await abandon();
         throw error;
       });
       bytes += buffer.length;
     },
     async commit() {
-      await attempt(path, async () => {
+      await withWriteError(path, async () => {
         await handle.sync();
         await handle.close();
-        await rename(beside, path);
+        await rename(temporaryPath, path);
       }).catch(async (error: unknown) => {
         await abandon();
         throw error;
@@ -47,7 +47,7 @@ async function writeAll(handle: FileHandle, buffer: Buffer): Promise<void> {
   for (let done = 0; done < buffer.length; ) done += (await handle.write(buffer, done)).bytesWritten;
 }
 
-async function attempt<T>(path: string, work: () => Promise<T>): Promise<T> {
+async function withWriteError<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {

@@ -10,7 +10,7 @@ import type { Context } from './context.ts';
 import { type Progress, startProgress } from './progress.ts';
 import { print } from './render.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
-import type { Showing } from './verb-command.ts';
+import type { Presenter } from './verb-command.ts';
 
 type Format = 'table' | 'json' | 'html';
 
@@ -19,7 +19,7 @@ export function showReport(
   ctx: Context,
   said: Format | undefined,
   output: string | undefined,
-): Showing<ComparedReport, ReadingEvent> {
+): Presenter<ComparedReport, ReadingEvent> {
   const progress = progressOf(ctx, 'reading attempts');
   const format = said ?? (ctx.flags.json ? 'json' : 'table');
   return {
@@ -38,7 +38,7 @@ export function showAttempts(
   ctx: Context,
   output: string | undefined,
   onFound: (job: string) => void,
-): Showing<AsyncIterable<readonly AttemptEvent[]>, AttemptsEvent> {
+): Presenter<AsyncIterable<readonly AttemptEvent[]>, AttemptsEvent> {
   const progress = progressOf(ctx, 'writing attempts');
   let counters: readonly string[] = [];
   return {
@@ -147,7 +147,7 @@ export function csvLine(attempt: AttemptEvent, counters: readonly string[]): str
     ...[job, step, task, attempt.round, attempt.number, attempt.attempt, attempt.outcome, attempt.worker, attempt.slot],
     ...[isoOf(startedAt), isoOf(endedAt)],
     ...[endedAt === null ? null : (endedAt - startedAt) / 1_000, attempt.waitSeconds, attempt.exitCode],
-    ...[attempt.reason, attempt.error === null ? null : harmless(attempt.error)],
+    ...[attempt.reason, attempt.error === null ? null : escapeFormula(attempt.error)],
     ...[attempt.cpuSeconds, attempt.peakMemory, attempt.bytesIn, attempt.bytesOut],
     logKey(job, step, task, attempt.attempt),
     ...counters.map((name) => attempt.counters[name] ?? null),
@@ -163,6 +163,6 @@ function quoted(text: string): string {
 }
 
 /** A command's output must not become a formula in a spreadsheet. */
-function harmless(text: string): string {
+function escapeFormula(text: string): string {
   return /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
 }

@@ -4,7 +4,7 @@ import { dollarsText } from '../model/cost/limit-text.ts';
 import { jobPrefix } from '../model/keys.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
-import { formatCount, formatInstant, formatMany, formatRate, withInstants } from './format.ts';
+import { formatCount, formatInstant, formatMany, formatRate, localizeInstants } from './format.ts';
 import { wrap } from './help.ts';
 import { type Column, countColumn, renderTable } from './render.ts';
 import { clip, type Paint, paintFor } from './terminal-text.ts';
@@ -26,7 +26,7 @@ export async function reportText(ctx: Context, report: Report): Promise<string> 
     facts(report),
     await causes(ctx, report),
     await slowest(ctx, report),
-    named(report, { zone, width }, paint).join('\n'),
+    detailLines(report, { zone, width }, paint).join('\n'),
   ];
   return blocks.filter((block) => block !== '').join('\n\n');
 }
@@ -44,7 +44,7 @@ function head(report: Report, zone: string, paint: Paint): string {
     `in ${formatDuration(report.seconds)}`,
     ...(totals.rate === null || totals.done === 0 ? [] : [formatRate(totals.rate)]),
   ];
-  const doubts = doubt(report);
+  const doubts = missingRecordsText(report);
   const began = Date.parse(report.startedAt ?? report.createdAt);
   return [
     `${report.job}: ${paint(tint, state)}${reason}${round}${key}`,
@@ -62,7 +62,7 @@ function proofWords({ proof, job, state }: Report): string {
 }
 
 /** What the ledger lacks for a finished job, and how to fix that. */
-function doubt({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
+function missingRecordsText({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
   const measured = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
@@ -182,7 +182,7 @@ function withMore(table: string, count: number, noun: string): string {
   return count > SHOWN ? `${table}\nand ${formatMany(count - SHOWN, noun)} more (see --json)` : table;
 }
 
-function named(
+function detailLines(
   { expectations, decisions, late }: Report,
   { zone, width }: { readonly zone: string; readonly width: number },
   paint: Paint,
@@ -196,7 +196,7 @@ function named(
     ...decisions
       .slice(-SHOWN)
       .map(({ when, who, text }) =>
-        clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${withInstants(text, zone)}`, 160),
+        clip(`${formatInstant(Date.parse(when), zone)} ${who}: ${localizeInstants(text, zone)}`, 160),
       )
       .map((line) => wrap(line, width - 2).join('\n  ')),
     ...(late.length === 0 ? [] : [`late, kept but not used: ${late.slice(0, 10).join(', ')}`]),

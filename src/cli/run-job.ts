@@ -1,7 +1,7 @@
 import { type FetchTarget, joinedNote, parseTarget } from '../jobs/fetch/target.ts';
 import { findJob } from '../jobs/find.ts';
-import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
-import { mustReadView } from '../jobs/journal.ts';
+import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
+import { requireView } from '../jobs/journal.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
@@ -12,12 +12,12 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform/own-workers.ts';
 import {
   concludeRun,
+  continueCommand,
+  noticeJobBegun,
   type RunTarget,
   refusePaused,
   requireNames,
   requireRoomFor,
-  takeUpCommand,
-  tellBegun,
 } from '../verbs/run.ts';
 import {
   modeOf,
@@ -30,21 +30,21 @@ import {
   warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
-import { liveShowing } from './commands/watch.ts';
+import { livePresenter } from './commands/watch.ts';
 import type { Context } from './context.ts';
-import { answer, print } from './render.ts';
+import { printNextCommand, raiseAndPrint } from './print-notices.ts';
+import { print, printAnswer } from './render.ts';
 import { statusText } from './status-text.ts';
-import { submitting } from './submit-progress.ts';
-import { raiseWork, tellNext } from './tell.ts';
+import { withSubmitter } from './submit-progress.ts';
 import { localResources, refuseTooLarge, worksHere } from './this-machine.ts';
-import { shownEvents, verbContext } from './verb-command.ts';
+import { sequentialEvents, verbContext } from './verb-command.ts';
 
 /** What to run: a spec to submit, or an existing job. */
-type RunWhat =
+type RunSubject =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };
 
-interface RunWork {
+interface RunOptions {
   readonly slots?: number | undefined;
   /** Work on the job from this machine, whatever the profile. */
   readonly here: boolean;
@@ -62,29 +62,29 @@ interface RunWork {
  * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit
  * code.
  */
-export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promise<number> {
+export async function runJob(ctx: Context, what: RunSubject, input: RunOptions): Promise<number> {
   await ctx.announce();
   const { output = null, header = null, join = null, name } = input;
   const target: RunTarget = { output, header, join, name: name ?? null };
   const workers = new Workers(ctx, input);
   try {
-    const { view, created } = await submitting(ctx, (submitter) =>
+    const { view, created } = await withSubmitter(ctx, (submitter) =>
       begin(submitter, what, workers, { target: targetOf(ctx, output), name }),
     );
     const { job } = view.record;
-    tellBegun(ctx, view, created);
+    noticeJobBegun(ctx, view, created);
     await raise(ctx, view, created, input.scale);
-    const takeUp = takeUpCommand(job, target);
-    return await following(job, takeUp, async () => {
+    const takeUp = continueCommand(job, target);
+    return await withResumeHint(job, takeUp, async () => {
       const closed = isClosed(stateOf(view));
-      const ended = closed ? view : await workOn(ctx, { view, created, takeUp }, workers, input);
+      const ended = closed ? view : await followWithWorkers(ctx, { view, created, takeUp }, workers, input);
       // A closed job has all its outputs. They are verified and fetched while the worker shuts down.
       const fetch = (): Promise<void> => fetchTo(ctx, ended, target);
       const [last] = await Promise.all([concludeRun(ctx, ended, target, fetch), workers.drain()]);
       // Read the status last: by then the worker that closed the job has written exact counts to the ledger.
       const status = await statusOf(await ctx.platform(), last);
       if (output !== '-') await showRun(ctx, status, created, status.state === 'succeeded' ? output : null);
-      tellNext(ctx, status);
+      printNextCommand(ctx, status);
       return jobExit(status);
     });
   } finally {
@@ -96,12 +96,12 @@ export async function runJob(ctx: Context, what: RunWhat, input: RunWork): Promi
 async function raise(ctx: Context, view: JobView, created: boolean, scale: boolean): Promise<void> {
   const state = stateOf(view);
   if ((await ctx.platform()).remote !== true || isClosed(state) || state === 'paused') return;
-  await raiseWork(ctx, view, { scale, fresh: created });
+  await raiseAndPrint(ctx, view, { scale, fresh: created });
 }
 
 async function begin(
   submitter: Submitter,
-  what: RunWhat,
+  what: RunSubject,
   workers: Workers,
   { target, name }: { readonly target: FetchTarget | null; readonly name: string | undefined },
 ): Promise<{ readonly view: JobView; readonly created: boolean }> {
@@ -116,7 +116,7 @@ async function begin(
   const prepare = (): Promise<Prepared> => prepareSubmission(submitter, what.spec, what.jobFile, what.input);
   const prepared = await requireAffordable(submitter, await prepare(), { again: mode === 'again', anew: prepare });
   const existing = prepared.runKey === null || mode === 'again' ? null : await existingRun(platform, prepared.runKey);
-  const standing = existing === null ? null : await mustReadView(platform.store, existing.claim.job);
+  const standing = existing === null ? null : await requireView(platform.store, existing.claim.job);
   const done = standing !== null && isClosed(stateOf(standing));
   const spec = standing?.record.spec ?? what.spec;
   if (!done) await workers.refuseTooLarge(spec);
@@ -134,23 +134,23 @@ async function begin(
   return submitPrepared(submitter, prepared, mode);
 }
 
-interface Working {
+interface FollowedJob {
   readonly view: JobView;
   readonly created: boolean;
   readonly takeUp: string;
 }
 
-async function workOn(
+async function followWithWorkers(
   ctx: Context,
-  { view, created, takeUp }: Working,
+  { view, created, takeUp }: FollowedJob,
   workers: Workers,
-  { timeout, scale }: RunWork,
+  { timeout, scale }: RunOptions,
 ): Promise<JobView> {
   refusePaused(view, created, takeUp);
   void workers.start(view.record.spec);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
-  const live = liveShowing(ctx);
-  const context = verbContext(ctx, shownEvents(live.event));
+  const live = livePresenter(ctx);
+  const context = verbContext(ctx, sequentialEvents(live.event));
   try {
     const { end, view: ended } = await followReporting(context, view, {
       ...{ timeout: timeout ?? null, scale, watching: !ctx.flags.quiet },
@@ -159,7 +159,7 @@ async function workOn(
     live.close();
     if (end === 'interrupted') ctx.notice('waiting for running tasks; press Ctrl-C again to return them now');
     if (end === 'interrupted' || end === 'timeout') await workers.drain();
-    refuseUnended(end, view.record.job, takeUp);
+    requireEnded(end, view.record.job, takeUp);
     return ended;
   } finally {
     live.close();
@@ -182,7 +182,7 @@ function targetOf(ctx: Context, output: string | null): FetchTarget | null {
 
 /** Prints how a run ended, and where its outputs are. */
 export async function showRun(ctx: Context, status: JobStatus, created: boolean, output: string | null): Promise<void> {
-  await answer(ctx, {
+  await printAnswer(ctx, {
     json: { ...status, created, output },
     text: async () =>
       `${await statusText(ctx, status)}${output === null ? '' : `\n\n${outputLine(ctx, status, output)}`}`,
@@ -200,7 +200,7 @@ class Workers {
   readonly #here: boolean;
   #started: Promise<OwnWorkers | null> | null = null;
 
-  constructor(ctx: Context, { slots, here }: Pick<RunWork, 'slots' | 'here'>) {
+  constructor(ctx: Context, { slots, here }: Pick<RunOptions, 'slots' | 'here'>) {
     this.#ctx = ctx;
     this.#slots = slots ?? null;
     this.#here = here;

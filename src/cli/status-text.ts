@@ -1,7 +1,7 @@
 import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus } from '../jobs/status.ts';
 import { dollarsText } from '../model/cost/limit-text.ts';
-import { TOO_MANY } from '../model/decide.ts';
+import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
@@ -25,7 +25,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
     { title: 'retried', value: (step) => formatCount(step.retried), align: 'right' },
     { title: 'interrupted', value: (step) => formatCount(step.interrupted), align: 'right' },
   ]);
-  const why = status.reason === TOO_MANY ? TOO_MANY_TEXT : status.detail;
+  const why = status.reason === TOO_MANY_FILES_REASON ? TOO_MANY_TEXT : status.detail;
   const lines = [headline(status), ...(why === null ? [] : [why]), '', table];
   const facts = [
     ...(status.rate === null ? [] : [formatRate(status.rate)]),
@@ -34,7 +34,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   ];
   if (facts.length > 0) lines.push('', facts.join(', '));
   if (status.state === 'running') lines.push(...(await continueText(ctx, status)));
-  if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), askedText(status));
+  if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), retryText(status));
   // Determining the zone takes 10 ms, so only a job with a deadline pays for it.
   const deadline =
     status.finishBy === null || status.state === 'cancelled'
@@ -43,7 +43,7 @@ export async function statusText(ctx: Context, status: JobStatus): Promise<strin
   if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
   const cost = costText(status);
   if (cost !== null) lines.push(...(facts.length > 0 ? [] : ['']), cost);
-  const kept = await keptText(ctx, status);
+  const kept = await keeperText(ctx, status);
   if (kept !== null) lines.push(...(facts.length > 0 ? [] : ['']), kept);
   const delivery = deliveryText(status);
   if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
@@ -76,7 +76,7 @@ async function continueText(ctx: Context, { job, workers, steps, asked }: JobSta
 }
 
 /** For an open job: what it waits for, and who looks after it. */
-async function keptText(ctx: Context, { state, notBefore, keeper }: JobStatus): Promise<string | null> {
+async function keeperText(ctx: Context, { state, notBefore, keeper }: JobStatus): Promise<string | null> {
   const now = ctx.clock.now();
   const waits = notBefore !== null && Date.parse(notBefore) > now;
   if (!['submitted', 'running', 'paused'].includes(state) || (!waits && keeper === null)) return null;
@@ -84,7 +84,7 @@ async function keptText(ctx: Context, { state, notBefore, keeper }: JobStatus): 
   return waits ? `starts ${formatInstant(Date.parse(notBefore), await ctx.zone(), now)}; ${looks}` : looks;
 }
 
-function askedText({ round, asked }: JobStatus): string {
+function retryText({ round, asked }: JobStatus): string {
   return `round ${round} retries ${formatMany(asked, 'task')}; until they run, FAILED counts them`;
 }
 
@@ -108,7 +108,7 @@ function headline(status: JobStatus): string {
   return `${status.job}: ${status.state}${reason}${round}${key}${pruned}${what}`;
 }
 
-export function liveOf(status: JobStatus): LiveStatus {
+export function liveStatusOf(status: JobStatus): LiveStatus {
   return { steps: status.steps, rate: status.rate, etaSeconds: status.eta };
 }
 

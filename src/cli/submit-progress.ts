@@ -1,8 +1,8 @@
-import { AT, SUBMISSION, type SubmissionInput, type SubmitEvent } from '../verbs/submission.ts';
+import { START_FIELD, SUBMISSION_FIELDS, type SubmissionInput, type SubmitEvent } from '../verbs/submission.ts';
 import type { VerbContext } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
 import { type Progress, startProgress } from './progress.ts';
-import { shownEvents, typed, verbContext } from './verb-command.ts';
+import { parseFields, sequentialEvents, verbContext } from './verb-command.ts';
 
 type Phase = Extract<SubmitEvent, { readonly event: 'submitting' }>['phase'];
 
@@ -36,12 +36,12 @@ export function submitProgress(ctx: Context): {
 }
 
 /** Submits from this process and shows progress. A verdict is thrown at the end. */
-export async function submitting<T>(
+export async function withSubmitter<T>(
   ctx: Context,
   work: (submitter: VerbContext<SubmitEvent>) => Promise<T>,
 ): Promise<T> {
   const progress = submitProgress(ctx);
-  const events = shownEvents(progress.show);
+  const events = sequentialEvents(progress.show);
   try {
     const result = await work(verbContext<SubmitEvent>(ctx, events));
     if (events.verdict() !== null) throw events.verdict();
@@ -53,5 +53,5 @@ export async function submitting<T>(
 }
 
 /** The submission fields of the command line, for a command that submits by itself. */
-export const submissionTyped = (input: Readonly<Record<string, unknown>>): SubmissionInput =>
-  typed({ ...SUBMISSION, ...AT }, input);
+export const parseSubmission = (input: Readonly<Record<string, unknown>>): SubmissionInput =>
+  parseFields({ ...SUBMISSION_FIELDS, ...START_FIELD }, input);

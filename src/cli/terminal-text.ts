@@ -9,21 +9,21 @@ import type { Output } from './io.ts';
 
 const HARMFUL = String.raw`\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069`;
 
-const ANY = new RegExp(`[${HARMFUL}]`);
+const HAS_CONTROL = new RegExp(`[${HARMFUL}]`);
 
-const EACH = new RegExp(String.raw`\r\n|[${HARMFUL}]`, 'g');
+const CONTROLS = new RegExp(String.raw`\r\n|[${HARMFUL}]`, 'g');
 
 /** For our own text, in which colours are allowed. */
-const EACH_BUT_COLOURS = new RegExp(String.raw`\r\n|\x1b\[[\d;]*m|[${HARMFUL}]`, 'g');
+const CONTROLS_NOT_COLOURS = new RegExp(String.raw`\r\n|\x1b\[[\d;]*m|[${HARMFUL}]`, 'g');
 
 /** Shows control characters visibly, as `^[` and `<202e>`. Line ends and tabs stay. */
-export function visible(text: string): string {
-  return ANY.test(text) ? text.replace(EACH, shown) : text;
+export function escapeControls(text: string): string {
+  return HAS_CONTROL.test(text) ? text.replace(CONTROLS, escapeControl) : text;
 }
 
 /** The same for our own text that contains foreign text: colours stay. */
-export function visibleInOurs(text: string): string {
-  return ANY.test(text) ? text.replace(EACH_BUT_COLOURS, shown) : text;
+export function escapeKeepingColours(text: string): string {
+  return HAS_CONTROL.test(text) ? text.replace(CONTROLS_NOT_COLOURS, escapeControl) : text;
 }
 
 /** Replaces line ends and other control characters with spaces. */
@@ -31,8 +31,8 @@ export function oneLine(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ');
 }
 
-/** `visible` for bytes that arrive in pieces. */
-export class VisibleBytes {
+/** `escapeControls` for bytes that arrive in pieces. */
+export class ControlEscaper {
   readonly #decoder = new TextDecoder();
   /** A `\r` at the end of a piece: the next piece shows whether a `\n` follows. */
   #held = '';
@@ -40,15 +40,15 @@ export class VisibleBytes {
   write(bytes: Uint8Array): string {
     const text = this.#held + this.#decoder.decode(bytes, { stream: true });
     this.#held = text.endsWith('\r') ? '\r' : '';
-    return visible(text.slice(0, text.length - this.#held.length));
+    return escapeControls(text.slice(0, text.length - this.#held.length));
   }
 
   end(): string {
-    return visible(this.#held + this.#decoder.decode());
+    return escapeControls(this.#held + this.#decoder.decode());
   }
 }
 
-function shown(found: string): string {
+function escapeControl(found: string): string {
   const code = found.charCodeAt(0);
   if (found.length > 1) return found;
   if (code < 0x20) return `^${String.fromCharCode(code + 0x40)}`;
@@ -61,7 +61,7 @@ const WIDE =
 
 const ASCII = /^[\x20-\x7e]*$/;
 
-const NONE = /^[\p{Mark}\p{Control}\u200b-\u200f\u2060\ufeff]+$/u;
+const ZERO_WIDTH = /^[\p{Mark}\p{Control}\u200b-\u200f\u2060\ufeff]+$/u;
 
 /** The columns that a text takes on a terminal. Colours take none. */
 export function displayWidth(text: string): number {
@@ -104,7 +104,7 @@ function graphemes(text: string): Intl.Segments {
 }
 
 function segmentWidth(segment: string): number {
-  if (NONE.test(segment)) return 0;
+  if (ZERO_WIDTH.test(segment)) return 0;
   return WIDE.test(segment) ? 2 : 1;
 }
 

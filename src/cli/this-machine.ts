@@ -4,7 +4,7 @@ import type { AwsProfile, LocalProfile, Profile } from '../config/load-config.ts
 import { BatchctlError } from '../errors.ts';
 import { isEc2 } from '../lib/this-machine.ts';
 import type { JobSpec } from '../model/job.ts';
-import { fits, needsHere, type Resources } from '../worker/resources.ts';
+import { fits, type Resources, resolveNeeds } from '../worker/resources.ts';
 
 /** True if this machine works on a profile's jobs: always on local; on AWS if requested, or with emulators. */
 export function worksHere(profile: Profile, here: boolean): boolean {
@@ -46,7 +46,7 @@ function slotsOf(profile: LocalProfile | AwsProfile, groups: readonly string[]):
 /** Throws `refused` for a step that needs more than a worker has. Its tasks would wait forever. */
 export function refuseTooLarge(spec: JobSpec, has: Resources): void {
   for (const { name, needs } of spec.steps) {
-    if (fits(needsHere(needs, has), has)) continue;
+    if (fits(resolveNeeds(needs, has), has)) continue;
     throw new BatchctlError(
       'refused',
       `step ${name} needs ${needs.slots} slots, ${needs.memory} bytes of memory and ${needs.disk} of disk, but this machine's worker has ${has.slots}, ${has.memory} and ${has.disk}`,

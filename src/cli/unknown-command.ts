@@ -4,7 +4,7 @@ import type { CommandEntry } from './command.ts';
 import { columns } from './help.ts';
 
 /** The words that other programs have for what a command does here. */
-const RIVALS: Readonly<Record<string, readonly string[]>> = {
+const SYNONYMS: Readonly<Record<string, readonly string[]>> = {
   jobs: ['ps', 'qstat', 'squeue', 'bjobs', 'sacct', 'runs'],
   status: ['show', 'info', 'describe', 'inspect', 'view'],
   watch: ['top', 'follow', 'attach', 'monitor'],
@@ -38,14 +38,14 @@ const RIVALS: Readonly<Record<string, readonly string[]>> = {
 /** The error for words that begin with no command's name, with the command that was probably meant. */
 export function unknownCommand(commands: readonly CommandEntry[], words: readonly string[]): BatchctlError {
   const [first = ''] = words;
-  const below = namesBelow(commands, first);
+  const below = subcommandsOf(commands, first);
   if (below.length > 0) {
     const names = below.map(({ name }) => name).join(', ');
     return new BatchctlError('usage', `expected one of: ${names}; found ${words.join(' ')}`, {
       hint: `see batchctl ${first} --help`,
     });
   }
-  const rival = Object.keys(RIVALS).find((name) => RIVALS[name]?.includes(first.toLowerCase()) === true);
+  const rival = Object.keys(SYNONYMS).find((name) => SYNONYMS[name]?.includes(first.toLowerCase()) === true);
   const meant = rival ?? closest(first, [...new Set(commands.map(({ name }) => name.split(' ')[0] ?? ''))]);
   return new BatchctlError('usage', `unknown command '${first}'`, {
     hint: `${meant === null ? '' : `did you mean ${meant}? `}see batchctl help --all`,
@@ -53,13 +53,13 @@ export function unknownCommand(commands: readonly CommandEntry[], words: readonl
 }
 
 /** The subcommands of a word that is not itself a command: `batchctl config --help`; null: it has none. */
-export function helpBelow(commands: readonly CommandEntry[], word: string, width: number): string | null {
-  const rows = namesBelow(commands, word).map(({ name, summary }) => [name, summary] as const);
+export function subcommandHelp(commands: readonly CommandEntry[], word: string, width: number): string | null {
+  const rows = subcommandsOf(commands, word).map(({ name, summary }) => [name, summary] as const);
   return rows.length === 0 ? null : `Usage: batchctl ${word} COMMAND\n\nCommands:\n${columns(rows, width)}\n`;
 }
 
 /** Each under the name that begins with the word: `data put`. */
-function namesBelow(
+function subcommandsOf(
   commands: readonly CommandEntry[],
   word: string,
 ): readonly Pick<CommandEntry, 'name' | 'summary'>[] {

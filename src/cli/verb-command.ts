@@ -3,7 +3,7 @@ import * as v from 'valibot';
 import type { BatchctlError } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
 import { scopeOf } from '../ports/verbs.ts';
-import { changedJob } from '../verbs/job.ts';
+import { jobToChange } from '../verbs/job.ts';
 import {
   type CallEvents,
   type CallerFiles,
@@ -13,7 +13,7 @@ import {
   parseInput,
   type VerbContext,
   type VerbDeclaration,
-  weighed,
+  withExitCode,
 } from '../verbs/verb.ts';
 import type { CommandDefinition, CommandHelp, OptionSpec, OptionSpecs, RawInput } from './command.ts';
 import type { Context } from './context.ts';
@@ -24,13 +24,13 @@ export interface VerbView<Result, Event> {
   /** Options that only change how the answer is shown. */
   readonly options?: OptionSpecs;
   /** The verb itself asks before it changes the job, and names it. */
-  readonly asks?: true;
+  readonly confirmsItself?: true;
   /** Additional fields of the call, derived from `options`. */
   given?(options: RawInput): RawInput;
-  show(ctx: Context, options: RawInput): Showing<Result, Event>;
+  show(ctx: Context, options: RawInput): Presenter<Result, Event>;
 }
 
-export interface Showing<Result, Event> {
+export interface Presenter<Result, Event> {
   /** Shows progress. Events are shown one at a time. */
   event?(event: Event): void | Promise<void>;
   /** Prints the answer: JSON with `--json`, otherwise text. */
@@ -60,15 +60,15 @@ export function verbCommand<F extends Fields, Result, Event>(
     const { scope, scopeWith = {} } = verb;
     if (!verb.changes && scopeOf({ scope, scopeWith }, input) !== scope) await ctx.announce();
     const showing = view.show(ctx, input);
-    const events = shownEvents((event: Event) => showing.event?.(event));
+    const events = sequentialEvents((event: Event) => showing.event?.(event));
     try {
       const typed = Object.entries(input).filter(([name]) => Object.hasOwn(verb.input.entries, name));
       const fields = { ...Object.fromEntries(typed), ...view.given?.(input) };
-      const given = await withJob(ctx, asked, fields, { runVerb, asks: view.asks === true });
+      const given = await withConfirmedJob(ctx, asked, fields, { runVerb, asks: view.confirmsItself === true });
       const made = await runVerb(asked, given, events);
       await events.shown();
-      const inOrder = verb.list ? (inTurn(made as AsyncIterable<unknown>, events.shown) as Result) : made;
-      const { result, exitCode } = weighed(verb, inOrder, given);
+      const inOrder = verb.list ? (afterEvents(made as AsyncIterable<unknown>, events.shown) as Result) : made;
+      const { result, exitCode } = withExitCode(verb, inOrder, given);
       await showing.answer(result);
       if (events.verdict() !== null) throw events.verdict();
       const next = (await showing.next?.(result)) ?? null;
@@ -79,25 +79,25 @@ export function verbCommand<F extends Fields, Result, Event>(
       await events.shown().finally(() => showing.close?.());
     }
   };
-  const { operands, options } = spelled(asked.input.entries);
+  const { operands, options } = commandLineFields(asked.input.entries);
   return {
     ...{ arguments: operands, options: { ...options, ...view.options }, writes: verb.changes },
     ...{ passThrough: false, stopsItself: false, help: view.help, runBy },
     output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
     run: async (input) => {
-      return runBy((each, given, events) => runHere(ctx, each, given, events), input);
+      return runBy((each, given, events) => runInProcess(ctx, each, given, events), input);
     },
   };
 }
 
 /** A change of the latest job is one of the job that a person agreed to: meanwhile, another may have become the latest. */
-async function withJob(
+async function withConfirmedJob(
   ctx: Context,
   { name, input }: VerbDeclaration<Fields, unknown, never>,
   given: RawInput,
   { runVerb, asks }: { readonly runVerb: RunVerb; readonly asks: boolean },
 ): Promise<RawInput> {
-  if (input.entries.job !== changedJob || given.job !== undefined) return given;
+  if (input.entries.job !== jobToChange || given.job !== undefined) return given;
   // A mistake in what was typed is told before a question.
   parseInput({ input }, { ...given, job: 'last' }, (field) => flagOf(input.entries, field));
   const { confirmLatest } = await import('./confirm.ts');
@@ -105,7 +105,7 @@ async function withJob(
 }
 
 /** Shows the events of a call one at a time. */
-export function shownEvents<Event>(
+export function sequentialEvents<Event>(
   show: (event: Event) => void | Promise<void> | undefined,
 ): CallEvents<Event> & { verdict(): BatchctlError | null } {
   let shown = Promise.resolve();
@@ -123,7 +123,7 @@ export function shownEvents<Event>(
 }
 
 /** The rows, each after the events reported before it. */
-async function* inTurn<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>): AsyncIterable<Row> {
+async function* afterEvents<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>): AsyncIterable<Row> {
   for await (const row of rows) {
     await shown();
     yield row;
@@ -131,7 +131,7 @@ async function* inTurn<Row>(rows: AsyncIterable<Row>, shown: () => Promise<void>
   await shown();
 }
 
-export async function runHere<Result, Event>(
+export async function runInProcess<Result, Event>(
   ctx: Context,
   verb: VerbDeclaration<Fields, Result, Event>,
   given: RawInput,
@@ -194,7 +194,7 @@ function filesOf(ctx: Context): CallerFiles {
     ...{ cwd, elsewhere: attachments !== null },
     stdout: ctx.flags.json ? null : async (bytes) => (await import('./render.ts')).print(ctx, bytes),
     job: async (path) => (await import('./open-job-file.ts')).openJobFile(ctx, path),
-    mend: async (path) => (await import('./open-job-file.ts')).openMend(ctx, path),
+    correctedJob: async (path) => (await import('./open-job-file.ts')).openCorrectedJob(ctx, path),
     text: async (option, path) => (await import('./open-job-file.ts')).openText(ctx, option, path),
     async source(jobFile, spec) {
       const directory = jobFile === null ? cwd : dirname(resolve(cwd, jobFile));
@@ -213,7 +213,7 @@ function flagOf(fields: Fields, name: string): string {
   return /--[a-z][a-z-]*/.exec(spec)?.[0] ?? name;
 }
 
-export function spelled(fields: Fields): {
+export function commandLineFields(fields: Fields): {
   readonly operands: Readonly<Record<string, string>>;
   readonly options: OptionSpecs;
 } {
@@ -229,7 +229,7 @@ export function spelled(fields: Fields): {
 }
 
 /** The values of those fields in the input. Throws `usage` with the option's name. */
-export function typed<F extends Fields>(fields: F, input: RawInput): FieldValues<F> {
+export function parseFields<F extends Fields>(fields: F, input: RawInput): FieldValues<F> {
   const verb = { input: v.strictObject(fields) };
   const given = Object.fromEntries(Object.entries(input).filter(([name]) => Object.hasOwn(fields, name)));
   return parseInput(verb, given, (name) => flagOf(fields, name));

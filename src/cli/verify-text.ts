@@ -1,4 +1,4 @@
-import type { FileChecked } from '../jobs/verify/check/check-file.ts';
+import type { FileCheckResult } from '../jobs/verify/check/check-file.ts';
 import { formatDuration, formatSize } from '../lib/units.ts';
 import type { Overrides } from '../model/journal.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
@@ -32,7 +32,7 @@ export async function verifyText(
 export async function checkText(
   ctx: Context,
   file: string,
-  { lines, proof, key, checksum }: FileChecked,
+  { lines, proof, key, checksum }: FileCheckResult,
   mismatches: readonly Finding[],
   unproven: boolean,
 ): Promise<string> {
@@ -78,7 +78,7 @@ async function resultLines(ctx: Context, result: VerifyResult, zone: string): Pr
 }
 
 function changedLines({ evidence }: VerifyResult, zone: string): readonly string[] {
-  return evidence === null ? [] : [...roundLines(evidence, zone), ...madeLines(evidence)];
+  return evidence === null ? [] : [...roundLines(evidence, zone), ...outputRoundLines(evidence)];
 }
 
 function namedLines(result: VerifyResult, zone: string): readonly string[] {
@@ -131,10 +131,10 @@ function roundLines({ rounds }: Evidence, zone: string): readonly string[] {
 }
 
 /** Which round and code made which outputs: one line for each step where they differ. */
-function madeLines({ steps, code }: Evidence): readonly string[] {
+function outputRoundLines({ steps, code }: Evidence): readonly string[] {
   return steps.flatMap((step) => {
     const plain = step.made.every((made) => made.round === 0 && made.code === code);
-    return plain ? [] : [`outputs of ${step.name}: ${step.made.map((made) => madeText(made, code)).join(', ')}`];
+    return plain ? [] : [`outputs of ${step.name}: ${step.made.map((made) => outputRoundText(made, code)).join(', ')}`];
   });
 }
 
@@ -150,7 +150,7 @@ function at(when: string, zone: string): string {
   return Number.isNaN(instant) ? when : formatInstant(instant, zone);
 }
 
-function madeText({ round, code, outputs }: StepEvidence['made'][number], submitted: string | null): string {
+function outputRoundText({ round, code, outputs }: StepEvidence['made'][number], submitted: string | null): string {
   const by = code === submitted ? '' : code === null ? ' without code' : ` by corrected code ${code.slice(0, SHORT)}`;
   return `${formatCount(outputs)} of round ${round}${by}`;
 }

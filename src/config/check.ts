@@ -1,5 +1,5 @@
 import { type BatchctlError, messageOf } from '../errors.ts';
-import { notAllowed, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
+import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
 import { keyPath, type Merged, pathKey } from './merge.ts';
@@ -14,7 +14,7 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
   const { backend } = merged.value;
   const problems: Problem[] = [];
   if (backend !== 'local' && backend !== 'aws' && backend !== 'manager') {
-    problems.push({ path: ['backend'], message: notAllowed(['backend'], backend, 'local, aws or manager') });
+    problems.push({ path: ['backend'], message: notAllowedMessage(['backend'], backend, 'local, aws or manager') });
     throw await failure();
   }
   const result = profileSchemas[backend].safeParse(merged.value);
@@ -25,7 +25,7 @@ export async function checkProfile(found: FoundFile, name: string, merged: Merge
 
   // The parser with positions is needed only for mistakes.
   async function failure(): Promise<BatchctlError> {
-    return configProblems(found, placed(problems, name, merged));
+    return configProblems(found, withProfilePaths(problems, name, merged));
   }
 }
 
@@ -46,7 +46,7 @@ function checkAws({ value }: Merged): Problem[] {
     const message = 'is required: a bucket name, or account to form the name <stack>-<account>-<region>';
     problems.push({ path: ['bucket'], message });
   }
-  if (!named) problems.push(...checkMadeBucketName(value));
+  if (!named) problems.push(...checkDefaultBucketName(value));
   problems.push(...checkBucketName(value), ...checkBucketOwner(value));
   problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
@@ -69,7 +69,7 @@ function checkAws({ value }: Merged): Problem[] {
 }
 
 /** The default name of the bucket. */
-function checkMadeBucketName({ stack, account, region }: Merged['value']): Problem[] {
+function checkDefaultBucketName({ stack, account, region }: Merged['value']): Problem[] {
   const name = `${stack}-${account}-${region}`;
   const made = typeof stack === 'string' && typeof account === 'string' && typeof region === 'string';
   if (!made || name.length <= BUCKET_NAME) return [];
@@ -139,7 +139,7 @@ const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Assigns each problem to the profile that wrote the value. */
-function placed(problems: readonly Problem[], name: string, { origins }: Merged): Problem[] {
+function withProfilePaths(problems: readonly Problem[], name: string, { origins }: Merged): Problem[] {
   return problems.map((problem) => {
     for (let length = problem.path.length; length > 0; length -= 1) {
       const key = pathKey(problem.path.slice(0, length));
@@ -156,7 +156,7 @@ function placed(problems: readonly Problem[], name: string, { origins }: Merged)
 const HINT = 'docs/configuration.md describes the fields; `batchctl schema config` prints their JSON Schema';
 
 /** Finds the mistakes of a file that `readConfig` doubts and throws them; returns the file if there are none. */
-export function reportOuter(found: FoundFile, failure: unknown): ConfigFile {
+export function checkOuterShape(found: FoundFile, failure: unknown): ConfigFile {
   const document = readYaml(found.text);
   const problems: Problem[] = [...document.problems];
   if (problems.length === 0 && failure !== null) {

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { BatchctlError, hasCode, isOurs, messageOf } from '../errors.ts';
-import { isPlain, type Plain } from './merge.ts';
+import { BatchctlError, hasCode, isBatchctlError, messageOf } from '../errors.ts';
+import { isPlainObject, type PlainObject } from './merge.ts';
 
 export interface FoundFile {
   readonly path: string;
@@ -34,7 +34,7 @@ export function findConfig(options: FindOptions): {
   if (told !== undefined) {
     const how = flag === undefined ? 'BATCHCTL_CONFIG' : '--config';
     const path = resolve(cwd, told);
-    const text = readIfThere(path, readAny);
+    const text = readIfExists(path, readAny);
     if (text === null) {
       throw new BatchctlError('config', `${how} names ${path}, which doesn't exist`, {
         hint: `omit ${how}, or create the file with \`batchctl init\``,
@@ -45,7 +45,7 @@ export function findConfig(options: FindOptions): {
   const places: string[] = [];
   for (const [path, how] of candidates(options)) {
     places.push(path);
-    const text = readIfThere(path, how === 'upward' ? readOwn : readAny);
+    const text = readIfExists(path, how === 'upward' ? readTrusted : readAny);
     if (text !== null) return { found: { path, text, how }, places };
   }
   return { found: null, places };
@@ -63,10 +63,10 @@ function* candidates({ cwd, home, etc }: FindOptions): Generator<[string, FoundF
 const readAny = (path: string): string => readFileSync(path, 'utf8');
 
 /** Reads a file that was not given explicitly: checks the same open file that it reads, and never blocks on a pipe. */
-function readOwn(path: string): string {
+function readTrusted(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
-    const why = strangerTo(fstatSync(file), process.getuid?.() ?? null, process.getgid?.() ?? null);
+    const why = distrustReason(fstatSync(file), process.getuid?.() ?? null, process.getgid?.() ?? null);
     if (why === null) return readFileSync(file, 'utf8');
     throw new BatchctlError(
       'config',
@@ -82,7 +82,7 @@ function readOwn(path: string): string {
  * What is wrong with a file that was not given explicitly; null for nothing. Root and this user may own it. The members
  * of a group are unknown, but where groups can write by default, each user has a primary group of its own.
  */
-export function strangerTo(
+export function distrustReason(
   { uid, gid, mode }: Pick<Stats, 'uid' | 'gid' | 'mode'>,
   user: number | null,
   group: number | null,
@@ -96,12 +96,12 @@ export function strangerTo(
   return null;
 }
 
-function readIfThere(path: string, read: (path: string) => string): string | null {
+function readIfExists(path: string, read: (path: string) => string): string | null {
   try {
     return read(path);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
-    if (isOurs(error)) throw error;
+    if (isBatchctlError(error)) throw error;
     const why = messageOf(error);
     throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
       hint: 'make it readable, or use another one with --config',
@@ -113,19 +113,19 @@ function readIfThere(path: string, read: (path: string) => string): string | nul
 /** The outer shape of a configuration file; its profiles are checked once they are merged. */
 export interface ConfigFile {
   readonly profile: string | null;
-  readonly profiles: Readonly<Record<string, Plain>>;
+  readonly profiles: Readonly<Record<string, PlainObject>>;
 }
 
 /** The file if its outer shape is right; null if not, or in doubt. */
 export function asConfigFile(value: unknown): ConfigFile | null {
-  if (!isPlain(value)) return null;
+  if (!isPlainObject(value)) return null;
   const { $schema, profile, profiles = {}, ...others } = value;
-  if (Object.keys(others).length > 0 || !isPlain(profiles)) return null;
+  if (Object.keys(others).length > 0 || !isPlainObject(profiles)) return null;
   if ($schema !== undefined && typeof $schema !== 'string') return null;
   if (profile !== undefined && (typeof profile !== 'string' || profile.trim() === '')) return null;
-  const checked: Record<string, Plain> = {};
+  const checked: Record<string, PlainObject> = {};
   for (const [name, settings] of Object.entries(profiles)) {
-    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isPlain(settings)) return null;
+    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isPlainObject(settings)) return null;
     if (settings.extends !== undefined && typeof settings.extends !== 'string') return null;
     checked[name] = settings;
   }

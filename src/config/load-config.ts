@@ -1,10 +1,10 @@
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { isSecretKey, unknownName, withoutUserInfo } from '../lib/problems.ts';
+import { isSecretKey, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
 import { asConfigFile, type ConfigFile, type FoundFile, findConfig } from './config-file.ts';
-import { isPlain, type Layer, mergeLayers, type Plain, pathKey, withDefaults } from './merge.ts';
-import { asPlainLocal, normalizeProfile } from './normalize.ts';
+import { isPlainObject, type Layer, mergeLayers, type PlainObject, pathKey, withDefaults } from './merge.ts';
+import { normalizeProfile, parseSimpleLocal } from './normalize.ts';
 import type { Profile } from './profile.ts';
 import type { Backend } from './table.ts';
 
@@ -60,14 +60,14 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
   const backend = mergeLayers(written).value.backend;
   const known = backend === 'local' || backend === 'aws' || backend === 'manager' ? backend : 'local';
   const merged = mergeLayers([
-    ...environmentBelow(known, env),
+    ...environmentDefaults(known, env),
     ...written,
-    ...environmentAbove(known, env),
+    ...environmentOverrides(known, env),
     ...(flags.tz === undefined ? [] : [{ origin: '--tz', profile: null, value: { tz: checkedZone(flags.tz) } }]),
   ]);
 
   const { tz: _zone, ...withoutZone } = merged.value;
-  const plain = asPlainLocal(flags.tz === undefined ? merged.value : withoutZone);
+  const plain = parseSimpleLocal(flags.tz === undefined ? merged.value : withoutZone);
   if (plain === null && found === null) throw new TypeError('the built-in profile is not right');
   const checked =
     plain ?? (found === null ? null : await (await import('./check.ts')).checkProfile(found, name, merged));
@@ -149,7 +149,7 @@ const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
 };
 
 /** Environment settings that the file overrides: a region, if the profile has none. */
-function environmentBelow(backend: Backend, env: Environment): Layer[] {
+function environmentDefaults(backend: Backend, env: Environment): Layer[] {
   if (backend !== 'aws') return [];
   for (const name of ['AWS_REGION', 'AWS_DEFAULT_REGION']) {
     const region = env[name];
@@ -161,7 +161,7 @@ function environmentBelow(backend: Backend, env: Environment): Layer[] {
 }
 
 /** Environment settings that override the file: endpoints, in the SDK's own variables. */
-function environmentAbove(backend: Backend, env: Environment): Layer[] {
+function environmentOverrides(backend: Backend, env: Environment): Layer[] {
   if (backend !== 'aws') return [];
   return Object.entries(ENDPOINT_VARIABLES).flatMap(([service, suffix]) => {
     const name = [`AWS_ENDPOINT_URL_${suffix}`, 'AWS_ENDPOINT_URL'].find((variable) => (env[variable] ?? '') !== '');
@@ -172,7 +172,7 @@ function environmentAbove(backend: Backend, env: Environment): Layer[] {
   });
 }
 
-const layer = (origin: string, value: Plain): Layer => ({ origin, profile: null, value });
+const layer = (origin: string, value: PlainObject): Layer => ({ origin, profile: null, value });
 
 const badVariable = (name: string, found: string, allowed: string): BatchctlError =>
   new BatchctlError('config', `${name}: found ${JSON.stringify(found)}, allowed: ${allowed}`, {
@@ -181,12 +181,12 @@ const badVariable = (name: string, found: string, allowed: string): BatchctlErro
 
 interface ProfileLink {
   readonly name: string;
-  readonly settings: Plain;
+  readonly settings: PlainObject;
   /** True for `local` if no file defines it. */
   readonly builtIn: boolean;
 }
 
-const BUILT_IN: Plain = { backend: 'local' };
+const BUILT_IN: PlainObject = { backend: 'local' };
 
 interface PickedProfile {
   readonly name: string;
@@ -217,18 +217,18 @@ async function chainOf(
   if (!names.includes(name)) {
     if (found !== null && file.profile === name && from === 'file') {
       const { configProblems } = await import('./check.ts');
-      throw configProblems(found, [{ path: ['profile'], message: unknownName('profile', name, names) }]);
+      throw configProblems(found, [{ path: ['profile'], message: unknownNameMessage('profile', name, names) }]);
     }
     throw new BatchctlError(
       'config',
-      `${unknownName('profile', name, names)}; looked in ${found === null ? places.join(', ') : found.path}`,
+      `${unknownNameMessage('profile', name, names)}; looked in ${found === null ? places.join(', ') : found.path}`,
       { hint: 'use another profile with --profile, or another file with --config' },
     );
   }
   const chain: ProfileLink[] = [];
   for (let next: string | null = name; next !== null; ) {
     const current: string = next;
-    const settings: Plain = file.profiles[current] ?? BUILT_IN;
+    const settings: PlainObject = file.profiles[current] ?? BUILT_IN;
     chain.unshift({ name: current, settings, builtIn: !Object.hasOwn(file.profiles, current) });
     const base: unknown = settings.extends;
     next = typeof base === 'string' ? base : null;
@@ -236,7 +236,7 @@ async function chainOf(
     const path = ['profiles', current, 'extends'];
     if (!names.includes(next)) {
       const { configProblems } = await import('./check.ts');
-      throw configProblems(found, [{ path, message: unknownName('profile', next, names) }]);
+      throw configProblems(found, [{ path, message: unknownNameMessage('profile', next, names) }]);
     }
     if (chain.some((link) => link.name === next)) {
       const order = chain.map((link) => link.name).reverse();
@@ -261,21 +261,22 @@ async function readConfig(found: FoundFile): Promise<ConfigFile> {
     failure = error;
   }
   const file = failure === null ? asConfigFile(value) : null;
-  if (file !== null && !found.text.includes('__proto__') && keysWritten(found.text) === keysIn(value)) return file;
-  const { reportOuter } = await import('./check.ts');
-  return reportOuter(found, failure);
+  if (file !== null && !found.text.includes('__proto__') && countKeysInText(found.text) === countKeys(value))
+    return file;
+  const { checkOuterShape } = await import('./check.ts');
+  return checkOuterShape(found, failure);
 }
 
 /** Counts the keys in the text: more than in the value if one is repeated, which `JSON.parse` doesn't report. */
-function keysWritten(text: string): number {
+function countKeysInText(text: string): number {
   let count = 0;
   for (const match of text.matchAll(/"(?:[^"\\]|\\.)*"(\s*:)?/g)) if (match[1] !== undefined) count += 1;
   return count;
 }
 
-function keysIn(value: unknown): number {
+function countKeys(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
-  const inner = Object.values(value).reduce<number>((sum, item) => sum + keysIn(item), 0);
+  const inner = Object.values(value).reduce<number>((sum, item) => sum + countKeys(item), 0);
   return inner + (Array.isArray(value) ? 0 : Object.keys(value).length);
 }
 
@@ -289,31 +290,32 @@ export interface ExplainedValue {
 }
 
 /** Flattens values to one row per leaf, each with its origin; secrets are hidden. */
-function explainValues(value: Plain, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
+function explainValues(value: PlainObject, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
   return leaves(value, []).map(([path, leaf]) => ({
     path: path.join('.'),
-    value: shown(path, leaf),
+    value: maskSecrets(path, leaf),
     origin: originOf(path, origins),
   }));
 }
 
-function* entries(value: Plain, path: readonly string[]): Generator<[string[], unknown]> {
+function* entries(value: PlainObject, path: readonly string[]): Generator<[string[], unknown]> {
   for (const [key, item] of Object.entries(value)) {
-    if (isPlain(item) && Object.keys(item).length > 0) yield* entries(item, [...path, key]);
+    if (isPlainObject(item) && Object.keys(item).length > 0) yield* entries(item, [...path, key]);
     else yield [[...path, key], item];
   }
 }
 
-const leaves = (value: Plain, path: readonly string[]): [string[], unknown][] => [...entries(value, path)];
+const leaves = (value: PlainObject, path: readonly string[]): [string[], unknown][] => [...entries(value, path)];
 
 function originOf(path: readonly string[], origins: ReadonlyMap<string, Layer>): string {
   return origins.get(pathKey(path))?.origin ?? 'default';
 }
 
-function shown(path: readonly string[], value: unknown): unknown {
+function maskSecrets(path: readonly string[], value: unknown): unknown {
   if (isSecretKey(path.at(-1) ?? '')) return '(hidden)';
   if (typeof value === 'string') return withoutUserInfo(value);
-  if (Array.isArray(value)) return value.map((item) => shown([], item));
-  if (isPlain(value)) return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shown([key], item)]));
+  if (Array.isArray(value)) return value.map((item) => maskSecrets([], item));
+  if (isPlainObject(value))
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, maskSecrets([key], item)]));
   return value;
 }

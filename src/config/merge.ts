@@ -1,6 +1,6 @@
 import { type Backend, CONFIG_TABLE } from './table.ts';
 
-export type Plain = Readonly<Record<string, unknown>>;
+export type PlainObject = Readonly<Record<string, unknown>>;
 type Mutable = Record<string, unknown>;
 
 export interface Layer {
@@ -8,12 +8,12 @@ export interface Layer {
   readonly origin: string;
   /** The profile of a file, or null. */
   readonly profile: string | null;
-  readonly value: Plain;
+  readonly value: PlainObject;
 }
 
 /** Merged values; `origins` maps each leaf (`groups.default.max`) to its layer. */
 export interface Merged {
-  readonly value: Plain;
+  readonly value: PlainObject;
   readonly origins: ReadonlyMap<string, Layer>;
 }
 
@@ -21,7 +21,7 @@ const SEPARATOR = '\u0000';
 export const pathKey = (path: readonly (string | number)[]): string => path.join(SEPARATOR);
 export const keyPath = (key: string): string[] => key.split(SEPARATOR);
 
-export const isPlain = (value: unknown): value is Plain =>
+export const isPlainObject = (value: unknown): value is PlainObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
@@ -37,7 +37,7 @@ export function mergeLayers(layers: readonly Layer[]): Merged {
 
 function mergeInto(
   target: Mutable,
-  source: Plain,
+  source: PlainObject,
   path: readonly string[],
   layer: Layer,
   origins: Map<string, Layer>,
@@ -47,9 +47,9 @@ function mergeInto(
     if (given === null) {
       delete target[key];
       forget(here, origins);
-    } else if (isPlain(given)) {
+    } else if (isPlainObject(given)) {
       const old = target[key];
-      const merges = isPlain(old) && !(key === 'ledger' && given.kind !== undefined && old.kind !== given.kind);
+      const merges = isPlainObject(old) && !(key === 'ledger' && given.kind !== undefined && old.kind !== given.kind);
       const inner: Mutable = merges ? { ...old } : {};
       if (!merges) forget(here, origins);
       if (Object.keys(given).length === 0) origins.set(pathKey(here), layer);
@@ -72,7 +72,7 @@ function forget(path: readonly string[], origins: Map<string, Layer>): void {
 const LEDGER_FIELDS: Readonly<Record<string, string>> = { domains: 'simpledb', iam: 'postgres' };
 
 /** The values, completed with the table's defaults. */
-export function withDefaults(backend: Backend, value: Plain): Plain {
+export function withDefaults(backend: Backend, value: PlainObject): PlainObject {
   const result = structuredClone(value) as Mutable;
   for (const row of CONFIG_TABLE) {
     if (row.default === null || !row.backends.includes(backend) || row.path.includes('[]')) continue;
@@ -90,7 +90,7 @@ function setDefault(target: Mutable, path: readonly string[], fallback: unknown)
   const [next = ''] = rest;
   for (const name of head === '*' ? Object.keys(target) : [head]) {
     const inner = target[name];
-    if (!isPlain(inner)) continue;
+    if (!isPlainObject(inner)) continue;
     if (name === 'ledger' && LEDGER_FIELDS[next] !== undefined && inner.kind !== LEDGER_FIELDS[next]) continue;
     setDefault(inner as Mutable, rest, fallback);
   }

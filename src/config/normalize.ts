@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { type Notification, notificationsOf } from '../model/notify.ts';
-import type { Plain } from './merge.ts';
+import type { PlainObject } from './merge.ts';
 import type {
   AwsGroup,
   AwsLedger,
@@ -30,11 +30,15 @@ export function normalizeProfile(name: string, file: ProfileFile, dir: string, r
   }
 }
 
-const base = (name: string, file: ProfileFile) => ({ name, tz: file.tz ?? null, protect: file.protect ?? false });
+const commonFields = (name: string, file: ProfileFile) => ({
+  name,
+  tz: file.tz ?? null,
+  protect: file.protect ?? false,
+});
 
 function normalizeLocal(name: string, file: LocalFile, dir: string, rootDir: string): LocalProfile {
   return {
-    ...base(name, file),
+    ...commonFields(name, file),
     backend: 'local',
     root: resolve(rootDir, file.root ?? '.batchctl'),
     durability: file.durability ?? 'process',
@@ -42,13 +46,13 @@ function normalizeLocal(name: string, file: LocalFile, dir: string, rootDir: str
     groups: mapValues(file.groups ?? {}, commandSettings),
     allowSecrets: file.allowSecrets ?? null,
     requesterPays: file.requesterPays ?? [],
-    notify: told(file.notify, dir),
+    notify: normalizeNotify(file.notify, dir),
   };
 }
 
 function normalizeManager(name: string, file: ManagerFile): ManagerProfile {
   return {
-    ...base(name, file),
+    ...commonFields(name, file),
     backend: 'manager',
     url: file.url.replace(/\/+$/, ''),
     tokenEnv: required(file.tokenEnv),
@@ -60,7 +64,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
   const stack = required(file.stack);
   const bucket = typeof file.bucket === 'string' ? { name: file.bucket } : (file.bucket ?? {});
   return {
-    ...base(name, file),
+    ...commonFields(name, file),
     backend: 'aws',
     region: file.region,
     account: file.account ?? null,
@@ -96,7 +100,7 @@ function normalizeAws(name: string, file: AwsFile, dir: string): AwsProfile {
     prices: file.prices ?? {},
     endpoints: file.endpoints ?? {},
     metrics: file.metrics ?? false,
-    notify: told(file.notify, dir),
+    notify: normalizeNotify(file.notify, dir),
   };
 }
 
@@ -114,7 +118,7 @@ function normalizeGroup(group: NonNullable<AwsFile['groups']>[string], dir: stri
     visibility: parseDuration(required(group.visibility)),
     disk: parseSize(required(group.disk)),
     ami: group.ami ?? null,
-    setup: beside(group.setup, dir),
+    setup: resolvePath(group.setup, dir),
     setupTimeout: parseDuration(required(group.setupTimeout)),
     packages: required(group.packages),
     read: required(group.read),
@@ -132,7 +136,7 @@ function normalizeLedger(ledger: NonNullable<AwsFile['ledger']>, dir: string): A
       return { kind: 'simpledb', domains: required(ledger.domains) };
     case 'mysql':
     case 'postgres': {
-      const server = { url: ledger.url, passwordEnv: ledger.passwordEnv ?? null, ca: beside(ledger.ca, dir) };
+      const server = { url: ledger.url, passwordEnv: ledger.passwordEnv ?? null, ca: resolvePath(ledger.ca, dir) };
       return ledger.kind === 'mysql'
         ? { kind: 'mysql', ...server }
         : { kind: 'postgres', ...server, iam: ledger.iam ?? false };
@@ -150,14 +154,14 @@ function commandSettings(group: {
 }
 
 /** A receiver; programs get absolute paths. */
-function told(list: LocalFile['notify'], dir: string): readonly Notification[] {
+function normalizeNotify(list: LocalFile['notify'], dir: string): readonly Notification[] {
   return notificationsOf(list).map((one) =>
     one.to.startsWith('exec:') ? { ...one, to: `exec:${resolve(dir, one.to.slice('exec:'.length))}` } : one,
   );
 }
 
 /** A path as written, relative to its file. */
-const beside = (path: string | undefined, dir: string): string | null =>
+const resolvePath = (path: string | undefined, dir: string): string | null =>
   path === undefined ? null : isAbsolute(path) ? path : resolve(dir, path);
 
 const mapValues = <T, R>(map: Readonly<Record<string, T>>, change: (value: T) => R): Record<string, R> =>
@@ -173,7 +177,7 @@ function required<T>(value: T | undefined): T {
  * Accepts common local profiles without the schema, whose loading takes longer than `status` on a local job may.
  * Returns null when in doubt: then the schema decides.
  */
-export function asPlainLocal(value: Plain): LocalFile | null {
+export function parseSimpleLocal(value: PlainObject): LocalFile | null {
   const { backend, root, durability, slots, protect, ...others } = value;
   if (Object.keys(others).length > 0 || backend !== 'local') return null;
   if (root !== undefined && (typeof root !== 'string' || root.trim() === '' || root.includes('\0'))) return null;

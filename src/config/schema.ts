@@ -19,7 +19,7 @@ import { parseDuration, parseSize } from '../lib/units.ts';
 import { ENDPOINTS } from './profile.ts';
 import { type Backend, CONFIG_TABLE } from './table.ts';
 
-const any = () => text('text');
+const anyText = () => text('text');
 
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
 
@@ -65,7 +65,10 @@ function isZone(zone: string): boolean {
   }
 }
 
-const shared = { tz: any().refine(isZone, { error: 'an IANA time zone such as Europe/London' }), protect: yesOrNo() };
+const shared = {
+  tz: anyText().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),
+  protect: yesOrNo(),
+};
 
 const allowSecrets = () =>
   listOf(
@@ -161,7 +164,7 @@ const aws = {
   region: text('an AWS region such as eu-west-1', /^[a-z]{2,}(-[a-z]+)+-\d+$/),
   account: accountId(),
   stack: name('a stack name'),
-  aws: fields({ profile: any().optional() }, 'a map with profile'),
+  aws: fields({ profile: anyText().optional() }, 'a map with profile'),
   bucket: z.union(
     [
       bucketName(),
@@ -183,8 +186,8 @@ const aws = {
   requesterPays: requesterPays(),
   network: fields(
     {
-      subnets: listOf(any(), 'a list of subnet ids').optional(),
-      securityGroups: listOf(any(), 'a list of security group ids').optional(),
+      subnets: listOf(anyText(), 'a list of subnet ids').optional(),
+      securityGroups: listOf(anyText(), 'a list of security group ids').optional(),
       publicIp: yesOrNo().optional(),
     },
     'a map with subnets, securityGroups, publicIp',
@@ -222,26 +225,26 @@ const manager = {
   fingerprint: text('sha256: and 64 hex digits', /^sha256:([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$/),
 };
 
-const whatProfile = 'a profile: a map with backend';
+const PROFILE = 'a profile: a map with backend';
 
 /** A whole profile, after merging what it extends. */
 export const profileSchemas = {
-  local: fields(local, whatProfile).partial().extend({ backend: local.backend }),
-  aws: fields(aws, whatProfile).partial().extend({ backend: aws.backend, region: aws.region }),
-  manager: fields(manager, whatProfile).partial().extend({ backend: manager.backend, url: manager.url }),
+  local: fields(local, PROFILE).partial().extend({ backend: local.backend }),
+  aws: fields(aws, PROFILE).partial().extend({ backend: aws.backend, region: aws.region }),
+  manager: fields(manager, PROFILE).partial().extend({ backend: manager.backend, url: manager.url }),
 } as const;
 
 /** A profile as written in the file: any field may be inherited, or removed by null. */
 const layer = (shape: z.core.$ZodLooseShape) => {
   const nullable = Object.entries(shape).map(([field, type]) => [field, z.nullable(type as z.ZodType)]);
-  return fields({ extends: any(), ...Object.fromEntries(nullable) }, whatProfile).partial();
+  return fields({ extends: anyText(), ...Object.fromEntries(nullable) }, PROFILE).partial();
 };
 
 /** The content of the file, for `schema/config.schema.json`: a profile may inherit from another. */
 const configFileSchema = fields(
   {
     $schema: z.string({ error: 'text' }).optional(),
-    profile: any().optional(),
+    profile: anyText().optional(),
     profiles: mapOf(
       text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
       z.union([layer(local), layer(aws), layer(manager)]),
@@ -255,7 +258,7 @@ const configFileSchema = fields(
 export const outerSchema = configFileSchema.extend({
   profiles: mapOf(
     text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
-    z.looseObject({ extends: any().optional() }, { error: whatProfile }),
+    z.looseObject({ extends: anyText().optional() }, { error: PROFILE }),
     'a map of profiles',
   ).optional(),
 });

@@ -17,7 +17,7 @@ export type Backend = 'local' | 'aws' | 'manager';
 const LOCAL: readonly Backend[] = ['local'];
 const AWS: readonly Backend[] = ['aws'];
 const MANAGER: readonly Backend[] = ['manager'];
-const RUNS: readonly Backend[] = ['local', 'aws'];
+const LOCAL_AND_AWS: readonly Backend[] = ['local', 'aws'];
 const ALL: readonly Backend[] = ['local', 'aws', 'manager'];
 
 const field = (
@@ -33,11 +33,17 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(ALL, 'backend', 'local, aws or manager', null, 'where jobs run: on this machine, on AWS, or through a manager'),
   field(ALL, 'tz', 'an IANA time zone', null, "the zone of times without one; none: the machine's zone"),
   field(ALL, 'protect', 'true or false', false, 'refuse destructive commands: queue purge, infra down, --delete-data'),
-  field(RUNS, 'notify', 'a list of {on, to, secret}', [], 'receivers of notifications about all jobs of the profile'),
-  field(RUNS, 'notify[].on', 'a list of events', null, 'succeeded, failed, late, paused, budget, no-start'),
-  field(RUNS, 'notify[].to', 'sns:, https: or exec:', null, 'the topic, address or program to notify'),
   field(
-    RUNS,
+    LOCAL_AND_AWS,
+    'notify',
+    'a list of {on, to, secret}',
+    [],
+    'receivers of notifications about all jobs of the profile',
+  ),
+  field(LOCAL_AND_AWS, 'notify[].on', 'a list of events', null, 'succeeded, failed, late, paused, budget, no-start'),
+  field(LOCAL_AND_AWS, 'notify[].to', 'sns:, https: or exec:', null, 'the topic, address or program to notify'),
+  field(
+    LOCAL_AND_AWS,
     'notify[].secret',
     'a reference',
     null,
@@ -68,28 +74,28 @@ export const CONFIG_TABLE: readonly ConfigField[] = [
   field(LOCAL, 'groups', 'a map of names', {}, 'settings of groups; a job may use groups that are not listed'),
   field(LOCAL, 'groups.*', 'a map', null, 'one group'),
   field(
-    RUNS,
+    LOCAL_AND_AWS,
     'groups.*.env',
     'a map of plain values',
     {},
     "set for every command of the group; a step's own values take precedence",
   ),
   field(
-    RUNS,
+    LOCAL_AND_AWS,
     'groups.*.secrets',
     'a map of references',
     {},
     'read by the worker at each attempt: env:, file:, ssm:, secretsmanager:',
   ),
   field(
-    RUNS,
+    LOCAL_AND_AWS,
     'allowSecrets',
     'a list of env: and file:',
     null,
     "what jobs' secrets may refer to on a worker's machine, * for any characters but /; none: on local everything, unless commands run as another user; otherwise nothing",
   ),
   field(
-    RUNS,
+    LOCAL_AND_AWS,
     'requesterPays',
     'a list of bucket names',
     [],

@@ -1,23 +1,23 @@
 import type {
-  AdjustedAnswer,
-  JobChangedAnswer,
-  ResumedAnswer,
-  RetriedAnswer,
-  SkippedAnswer,
+  AdjustAnswer,
+  ResumeAnswer,
+  RetryAnswer,
+  SkipAnswer,
+  StateChangeAnswer,
 } from '../model/answers/changes.ts';
 import type {
   ListedGroup,
   ListedQueue,
   ListedWorker,
-  Redriven,
+  RedriveAnswer,
   WorkerLogs,
   WorkerOrderAnswer,
 } from '../model/answers/grid.ts';
 import type { HistoryLine } from '../model/answers/jobs.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
-import type { ChangedSchedule, ComingFiring, FiredPeriod, ListedSchedule } from '../model/answers/schedules.ts';
+import type { ChangedSchedule, FiredPeriod, ListedSchedule, UpcomingFiring } from '../model/answers/schedules.ts';
 import type { JobState, JobStatus } from '../model/answers/status.ts';
-import type { AttemptLog, FailureCause, KilledTasks, ListedTask, Why } from '../model/answers/tasks.ts';
+import type { AttemptLog, FailureCause, KillAnswer, ListedTask, WhyAnswer } from '../model/answers/tasks.ts';
 import type { ApiOverview, ApiPeriods, Me } from '../model/api.ts';
 
 interface Call<Input, Answer> {
@@ -47,22 +47,22 @@ export interface Calls {
   readonly failures: Call<OfJob, List<FailureCause>>;
   readonly history: Call<OfJob, List<HistoryLine>>;
   readonly report: Call<OfJob, ComparedReport>;
-  readonly why: Call<OfJob, Why>;
+  readonly why: Call<OfJob, WhyAnswer>;
   readonly retry: Call<
     OfJob<{ task?: readonly string[]; cause?: readonly string[]; step?: string; canary?: Typed }>,
-    RetriedAnswer
+    RetryAnswer
   >;
   readonly skip: Call<
     OfJob<{ task?: readonly string[]; cause?: readonly string[]; step?: string; reason?: string; undo?: boolean }>,
-    SkippedAnswer
+    SkipAnswer
   >;
-  readonly kill: Call<OfJob<{ task?: string; step?: string; fail?: boolean }>, KilledTasks>;
-  readonly pause: Call<OfJob<{ now?: boolean }>, JobChangedAnswer>;
-  readonly resume: Call<OfJob, ResumedAnswer>;
-  readonly cancel: Call<OfJob, JobChangedAnswer>;
+  readonly kill: Call<OfJob<{ task?: string; step?: string; fail?: boolean }>, KillAnswer>;
+  readonly pause: Call<OfJob<{ now?: boolean }>, StateChangeAnswer>;
+  readonly resume: Call<OfJob, ResumeAnswer>;
+  readonly cancel: Call<OfJob, StateChangeAnswer>;
   readonly adjust: Call<
     OfJob<{ finishBy?: string; maxCost?: Typed; tolerate?: Typed; maxRunning?: Typed; tz?: string }>,
-    AdjustedAnswer
+    AdjustAnswer
   >;
   readonly scale: Call<
     { group?: string; n?: Typed; min?: Typed; max?: Typed; for?: string; auto?: boolean; manual?: boolean },
@@ -71,7 +71,7 @@ export interface Calls {
   readonly workersLogs: Call<{ worker: string }, WorkerLogs>;
   readonly workersDrain: Call<{ worker: string }, WorkerOrderAnswer>;
   readonly workersStop: Call<{ worker: string }, WorkerOrderAnswer>;
-  readonly queueRedrive: Call<{ group?: string; limit?: Typed }, List<Redriven>>;
+  readonly queueRedrive: Call<{ group?: string; limit?: Typed }, List<RedriveAnswer>>;
   readonly scheduleLs: Call<object, List<ListedSchedule>>;
   readonly schedulePause: Call<{ name: string }, ChangedSchedule>;
   readonly scheduleResume: Call<{ name: string }, ChangedSchedule>;
@@ -132,26 +132,26 @@ export function requestOf(route: string, input: Readonly<Record<string, unknown>
 }
 
 /** Makes nested fields required: they depend on the request, and this page requests them. */
-type Whole<T> = T extends readonly (infer Item)[]
-  ? readonly Whole<Item>[]
+type DeepRequired<T> = T extends readonly (infer Item)[]
+  ? readonly DeepRequired<Item>[]
   : T extends object
-    ? { readonly [Name in keyof T]-?: Whole<Exclude<T[Name], undefined>> }
+    ? { readonly [Name in keyof T]-?: DeepRequired<Exclude<T[Name], undefined>> }
     : T;
 
 export type { ApiError, ApiPeriods as Periods, Me } from '../model/api.ts';
 
-export type Overview = Whole<ApiOverview>;
-export type Status = Whole<JobStatus>;
+export type Overview = DeepRequired<ApiOverview>;
+export type Status = DeepRequired<JobStatus>;
 export type State = JobState;
 export type StepStatus = Status['steps'][number];
-export type Worker = Whole<ListedWorker>;
-export type Group = Whole<ListedGroup>;
-export type Queue = Whole<ListedQueue>;
-export type Firing = Whole<ComingFiring>;
-export type Schedule = Whole<ListedSchedule>;
-export type Cause = Whole<FailureCause>;
-export type Report = Whole<ComparedReport>;
-export type Task = Whole<ListedTask>;
-export type Log = Whole<AttemptLog>;
+export type Worker = DeepRequired<ListedWorker>;
+export type Group = DeepRequired<ListedGroup>;
+export type Queue = DeepRequired<ListedQueue>;
+export type Firing = DeepRequired<UpcomingFiring>;
+export type Schedule = DeepRequired<ListedSchedule>;
+export type Cause = DeepRequired<FailureCause>;
+export type Report = DeepRequired<ComparedReport>;
+export type Task = DeepRequired<ListedTask>;
+export type Log = DeepRequired<AttemptLog>;
 export type Entry = HistoryLine;
-export type Finding = Whole<Why>['causes'][number];
+export type Finding = DeepRequired<WhyAnswer>['causes'][number];

@@ -4,7 +4,7 @@ import { newVersion } from './call.ts';
 import { ActionDialog } from './parts/action-dialog.tsx';
 import { HelpDialog, NotLive, PageHeader } from './parts/page-header.tsx';
 import { announced, Command, Empty } from './parts/section.tsx';
-import { route, scrolledBefore } from './route.ts';
+import { route, savedScroll } from './route.ts';
 import { me, refusal, signIn, token } from './session.ts';
 import { lastHeard, shownJob } from './tab.ts';
 import { JobView } from './views/job/job.tsx';
@@ -28,7 +28,7 @@ function SignedIn() {
   const main = useRef<HTMLElement>(null);
   const { view, names } = route.value;
   const place = [view, ...names].join('/');
-  usePlace(place, main.current);
+  useRouteFocus(place, main.current);
   return (
     <>
       {/* No link to an anchor: the hash is the route. */}
@@ -73,13 +73,13 @@ function View() {
 }
 
 /** Moves the focus to the main content when the route changes, but not on load, and scrolls to where its entry was left. */
-function usePlace(place: string, main: HTMLElement | null): void {
+function useRouteFocus(place: string, main: HTMLElement | null): void {
   const before = useRef(place);
   useEffect(() => {
     if (before.current === place || main === null) return;
     before.current = place;
     main.focus({ preventScroll: true });
-    return scrollBackTo(scrolledBefore(), main);
+    return scrollBackTo(savedScroll(), main);
   }, [place]);
 }
 

@@ -9,7 +9,7 @@ const MATTERS = 3_000;
 export const now = signal(Date.now());
 
 /** The exact time on the manager's clock, milliseconds since the epoch. */
-export const instant = (): number => Date.now() + behind;
+export const exactNow = (): number => Date.now() + behind;
 
 /** Compares the clocks by an answer's Date header. */
 export function syncClock(date: string | null): void {
@@ -23,6 +23,6 @@ export const zone: string = Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 export function startClock(): void {
   setInterval(() => {
-    if (!document.hidden) now.value = instant();
+    if (!document.hidden) now.value = exactNow();
   }, 1_000);
 }

@@ -9,7 +9,7 @@ const scrolled: number[] = [];
 let entry = 0;
 
 /** The current entry's scroll position when it was last left; 0 for a new entry. */
-export const scrolledBefore = (): number => scrolled[entry] ?? 0;
+export const savedScroll = (): number => scrolled[entry] ?? 0;
 
 export function startRoute(): void {
   history.scrollRestoration = 'manual';

@@ -3,14 +3,14 @@ import { effect, signal } from '@preact/signals';
 export type Scheme = 'system' | 'light' | 'dark';
 
 /** The key in local storage, because the choice doesn't depend on who is signed in and may outlive the tab. */
-const KEPT_AS = 'batchctl.scheme';
+const STORAGE_KEY = 'batchctl.scheme';
 const DARK = matchMedia('(prefers-color-scheme: dark)');
 const systemIsDark = signal(DARK.matches);
 
-export const scheme = signal<Scheme>(kept());
+export const scheme = signal<Scheme>(storedScheme());
 
-function kept(): Scheme {
-  const found = localStorage.getItem(KEPT_AS);
+function storedScheme(): Scheme {
+  const found = localStorage.getItem(STORAGE_KEY);
   return found === 'light' || found === 'dark' ? found : 'system';
 }
 
@@ -30,10 +30,10 @@ export function startScheme(): void {
     const { value } = scheme;
     if (value === 'system') {
       delete document.documentElement.dataset.scheme;
-      localStorage.removeItem(KEPT_AS);
+      localStorage.removeItem(STORAGE_KEY);
     } else {
       document.documentElement.dataset.scheme = value;
-      localStorage.setItem(KEPT_AS, value);
+      localStorage.setItem(STORAGE_KEY, value);
     }
   });
 }

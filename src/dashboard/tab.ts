@@ -1,7 +1,7 @@
 import { computed, effect, signal } from '@preact/signals';
 import { formatDistance } from '../cli/format.ts';
 import type { Status } from './api-routes.ts';
-import { instant, now, zone } from './clock.ts';
+import { exactNow, now, zone } from './clock.ts';
 import { type Health, health, overview } from './feed/feed.ts';
 import { route } from './route.ts';
 import { token } from './session.ts';
@@ -46,7 +46,7 @@ export function startTab(): void {
       live: !isLost(connection.value),
     };
     const { title, tone } =
-      token.value === null ? ({ title: 'Sign in · batchctl', tone: 'open' } as const) : tabOf(facts, zone, instant());
+      token.value === null ? ({ title: 'Sign in · batchctl', tone: 'open' } as const) : tabOf(facts, zone, exactNow());
     document.title = title;
     const href = icon?.dataset[tone];
     if (icon && href !== undefined && icon.getAttribute('href') !== href) icon.setAttribute('href', href);

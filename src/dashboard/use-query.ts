@@ -2,13 +2,13 @@ import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
 import { CallError, call } from './call.ts';
-import { instant } from './clock.ts';
+import { exactNow } from './clock.ts';
 import { whenVisible } from './visible.ts';
 
 /** Minimum milliseconds before a call is repeated after a change, ... */
 const CALM_MS = 1_000;
 /** ... and at least this many times the duration of the last call. */
-const REST = 4;
+const REST_FACTOR = 4;
 /** Maximum share of the time that periodic calls may take. */
 const SHARE = 0.05;
 
@@ -29,7 +29,7 @@ class Poller {
   #busy = false;
   #changed = false;
   /** True if a call waits for the tab to come to the front. */
-  #unseen = false;
+  #waitsForTab = false;
   #took = 0;
   #endedAt = Number.NEGATIVE_INFINITY;
 
@@ -53,7 +53,7 @@ class Poller {
     const { signal } = this.#stop;
     if (this.#busy || signal.aborted) return;
     clearTimeout(this.#timer);
-    [this.#busy, this.#changed, this.#unseen] = [true, false, false];
+    [this.#busy, this.#changed, this.#waitsForTab] = [true, false, false];
     const began = performance.now();
     await this.#options.ask(signal);
     this.#endedAt = performance.now();
@@ -65,15 +65,15 @@ class Poller {
   #next(): void {
     const { everyMs, whenVisible } = this.#options;
     const wait = this.#changed
-      ? Math.max(CALM_MS, this.#took * REST)
+      ? Math.max(CALM_MS, this.#took * REST_FACTOR)
       : everyMs === undefined
         ? null
         : Math.max(everyMs, this.#took / SHARE);
-    if (wait === null || this.#unseen || this.#stop.signal.aborted) return;
+    if (wait === null || this.#waitsForTab || this.#stop.signal.aborted) return;
     clearTimeout(this.#timer);
     const rest = Math.max(0, this.#endedAt + wait - performance.now());
     this.#timer = setTimeout(() => {
-      this.#unseen = true;
+      this.#waitsForTab = true;
       whenVisible(() => void this.#ask(), this.#stop.signal);
     }, rest);
   }
@@ -123,7 +123,7 @@ export function useQuery<Name extends ApiName>(
       busy.value = true;
       try {
         const { document } = await call(name, input, signal);
-        found.value = { key, document, at: instant() };
+        found.value = { key, document, at: exactNow() };
         error.value = null;
       } catch (caught) {
         if (signal.aborted) return;

@@ -1,9 +1,9 @@
 import type { Address } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
-import { askedEc2, type GridPlace, ifKnown } from './asked.ts';
-import { type Found, foundWith, type Left, type Resource } from './resource.ts';
-import { ec2Tags, groupTags, tagDifferences, tagsOfEc2 } from './tags.ts';
+import { type AwsContext, callEc2, nullIfMissing } from './call-aws.ts';
+import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
+import { fromTagList, groupTags, tagDifferences, toTagList } from './tags.ts';
 
 export const addressTags = (profile: AwsProfile): Readonly<Record<string, string>> => ({
   Name: gridName(profile.stack, MANAGER_GROUP),
@@ -18,23 +18,23 @@ export class AddressResource implements Resource {
   readonly part = 'manager';
   readonly kind = 'address';
   readonly name: string;
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
   /** Of a newly allocated address, which EC2 may not list yet (EC2: eventual consistency). */
   #made: string | null = null;
 
-  constructor(place: GridPlace) {
+  constructor(place: AwsContext) {
     this.name = gridName(place.profile.stack, MANAGER_GROUP);
     this.#place = place;
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const [address, ...spare] = await this.#find();
     if (address === undefined) return { state: 'absent' };
     const differences = [
       ...spare.map(({ PublicIp }) => `${PublicIp} is superfluous`),
-      ...tagDifferences(tagsOfEc2(address.Tags), this.#tags()),
+      ...tagDifferences(fromTagList(address.Tags), this.#tags()),
     ];
-    return foundWith(differences);
+    return stateFromDifferences(differences);
   }
 
   /**
@@ -42,23 +42,23 @@ export class AddressResource implements Resource {
    */
   async apply(): Promise<void> {
     const [address, ...spare] = await this.#find();
-    const Tags = ec2Tags(this.#tags());
+    const Tags = toTagList(this.#tags());
     if (address === undefined) {
       const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags }];
-      await this.#asked('allocate', 'AllocateAddress', async (sdk, client) => {
+      await this.#callEc2('allocate', 'AllocateAddress', async (sdk, client) => {
         const made = await client.send(new sdk.AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }));
         this.#made = made.AllocationId ?? null;
       });
       return;
     }
     for (const each of spare) await this.#release(each);
-    if (tagDifferences(tagsOfEc2(address.Tags), this.#tags()).length === 0) return;
-    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
+    if (tagDifferences(fromTagList(address.Tags), this.#tags()).length === 0) return;
+    await this.#callEc2('tag', 'CreateTags', async (sdk, client) => {
       await client.send(new sdk.CreateTagsCommand({ Resources: [address.AllocationId ?? ''], Tags }));
     });
   }
 
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     this.#made = null;
     for (const address of await this.#find()) await this.#release(address);
     return null;
@@ -72,19 +72,19 @@ export class AddressResource implements Resource {
   /** An associated address can't be released (EC2: InvalidIPAddress.InUse). */
   async #release({ AllocationId, AssociationId }: Address): Promise<void> {
     if (AssociationId !== undefined && AssociationId !== '') {
-      await this.#asked('take from its instance', 'DisassociateAddress', async (sdk, client) => {
+      await this.#callEc2('take from its instance', 'DisassociateAddress', async (sdk, client) => {
         const answer = client.send(new sdk.DisassociateAddressCommand({ AssociationId }));
-        await ifKnown(answer, 'InvalidAssociationID.NotFound');
+        await nullIfMissing(answer, 'InvalidAssociationID.NotFound');
       });
     }
-    await this.#asked('release', 'ReleaseAddress', async (sdk, client) => {
-      await ifKnown(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
+    await this.#callEc2('release', 'ReleaseAddress', async (sdk, client) => {
+      await nullIfMissing(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
     });
   }
 
   /** All addresses of the stack, the one in use first. */
   async #find(): Promise<readonly Address[]> {
-    return this.#asked('look at', 'DescribeAddresses', async (sdk, client) => {
+    return this.#callEc2('look at', 'DescribeAddresses', async (sdk, client) => {
       const Filters = [
         { Name: `tag:${STACK_TAG}`, Values: [this.#place.profile.stack] },
         { Name: `tag:${GROUP_TAG}`, Values: [MANAGER_GROUP] },
@@ -99,8 +99,8 @@ export class AddressResource implements Resource {
     return addressTags(this.#place.profile);
   }
 
-  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
+  #callEc2<T>(verb: string, action: string, work: Parameters<typeof callEc2<T>>[2]): Promise<T> {
     const what = `${verb} the Elastic IP of ${this.name}`;
-    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
+    return callEc2(this.#place, { what, action: `ec2:${action}`, resource: 'elastic-ip/*' }, work);
   }
 }

@@ -21,7 +21,7 @@ export class Arns {
 
   /** Objects of the bucket below the profile's prefix. `*` matches any part of a key. */
   objects(...keys: readonly string[]): readonly string[] {
-    return keys.map((key) => `${this.bucket}/${literal(this.#profile.bucket.prefix)}${key}`);
+    return keys.map((key) => `${this.bucket}/${escapePattern(this.#profile.bucket.prefix)}${key}`);
   }
 
   /** Each group's queue and dead-letter queue. */
@@ -111,6 +111,7 @@ export class Arns {
  * Escapes text that stands for itself in an ARN or a policy's pattern (IAM: policy variables, special characters). A
  * policy can't contain characters above U+00FF (IAM: PutRolePolicy): a `?` stands for each.
  */
-export const literal = (text: string): string => beyondLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
+export const escapePattern = (text: string): string =>
+  replaceNonLatin(text.replace(/[*?$]/g, (character) => `\${${character}}`));
 
-export const beyondLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');
+export const replaceNonLatin = (text: string): string => text.replace(/[^\0-\xff]/g, '?');

@@ -1,7 +1,7 @@
 import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { ifSet, statusOf } from '../adapters/aws/errors.ts';
-import type { Lack } from './resource.ts';
+import { nullOnError, statusOf } from '../adapters/aws/errors.ts';
+import type { MissingItem } from './resource.ts';
 
 export interface BucketFacts {
   readonly sdk: typeof sdk;
@@ -55,7 +55,7 @@ export function publicAccessSetting({ sdk, client, at }: BucketFacts): BucketSet
     mend: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
     look: async () => {
       const asked = client.send(new sdk.GetPublicAccessBlockCommand(at));
-      const found = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
+      const found = (await nullOnError(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
       const blocked = Object.keys(PUBLIC_ACCESS).every((name) => found?.[name as keyof typeof PUBLIC_ACCESS] === true);
       return blocked ? null : 'public access is not blocked';
     },
@@ -72,7 +72,7 @@ export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): Buc
     mend: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
     look: async () => {
       const asked = client.send(new sdk.GetBucketEncryptionCommand(at));
-      const found = await ifSet(asked, 'ServerSideEncryptionConfigurationNotFoundError');
+      const found = await nullOnError(asked, 'ServerSideEncryptionConfigurationNotFoundError');
       const [rule] = found?.ServerSideEncryptionConfiguration?.Rules ?? [];
       const { SSEAlgorithm, KMSMasterKeyID } = rule?.ApplyServerSideEncryptionByDefault ?? {};
       if (kmsKey === null) return SSEAlgorithm === undefined ? 'objects are not encrypted by default' : null;
@@ -91,7 +91,7 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
   const rule = unfinishedUploads(prefix);
   const rules = async (): Promise<readonly sdk.LifecycleRule[]> => {
     const asked = client.send(new sdk.GetBucketLifecycleConfigurationCommand(at));
-    return (await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
+    return (await nullOnError(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [];
   };
   return {
     asks: { action: 's3:GetLifecycleConfiguration', whether: 'leftovers of unfinished uploads are removed' },
@@ -113,7 +113,7 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
 export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSetting {
   const statement = tlsOnly(arn);
   const statements = async (): Promise<readonly BucketStatement[]> =>
-    statementsOf((await ifSet(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy'))?.Policy);
+    statementsOf((await nullOnError(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy'))?.Policy);
   return {
     asks: { action: 's3:GetBucketPolicy', whether: 'requests without TLS are refused' },
     mend: `add to the policy shown by aws s3api get-bucket-policy --bucket ${at.Bucket}: ${JSON.stringify(statement)}`,
@@ -130,7 +130,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
 }
 
 /** What a bucket of another owner lacks. The caller goes on if it may not see the bucket's settings. */
-export async function lackOf({ look, mend, asks }: BucketSetting): Promise<readonly Lack[]> {
+export async function checkSetting({ look, mend, asks }: BucketSetting): Promise<readonly MissingItem[]> {
   try {
     const what = await look();
     return what === null ? [] : [{ what, mend }];
@@ -176,11 +176,11 @@ function refusesWithoutTls(statement: BucketStatement, arn: string): boolean {
   const covered = [arn, `${arn}/*`].every((whole) =>
     listOf(Resource).some((pattern) => pattern === whole || pattern === `${arn}*` || pattern === '*'),
   );
-  return Effect === 'Deny' && everybody && everything && covered && isOnlyWithoutTls(Condition);
+  return Effect === 'Deny' && everybody && everything && covered && isTlsConditionOnly(Condition);
 }
 
 /** Any further condition would make it narrower. */
-function isOnlyWithoutTls(condition: NonNullable<BucketStatement['Condition']>): boolean {
+function isTlsConditionOnly(condition: NonNullable<BucketStatement['Condition']>): boolean {
   const keys = Object.entries(condition).flatMap(([operator, tests]) =>
     Object.entries(tests).map(([key, value]) => ({ operator, key, value })),
   );

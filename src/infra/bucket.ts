@@ -1,23 +1,29 @@
 import type { BucketLocationConstraint, ObjectIdentifier } from '@aws-sdk/client-s3';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { errorOf, ifSet, isTransient, statusOf, translated } from '../adapters/aws/errors.ts';
+import { errorOf, isTransient, nullOnError, statusOf, translateErrors } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
-import { onceSettled } from './asked.ts';
 import {
   type BucketFacts,
   type BucketSetting,
+  checkSetting,
   encryptionSetting,
-  lackOf,
   publicAccessSetting,
   tlsOnlySetting,
   unfinishedUploadsSetting,
 } from './bucket-settings.ts';
-import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
-import { tagDifferences, tagsOf, whose } from './tags.ts';
+import { retryUntilConsistent } from './call-aws.ts';
+import {
+  type KeptReason,
+  type RemovalOptions,
+  type Resource,
+  type ResourceState,
+  stateFromDifferences,
+} from './resource.ts';
+import { ownerText, tagDifferences, tagsOf } from './tags.ts';
 
 /**
  * The stack's bucket: public access blocked, encrypted, TLS only, and unfinished uploads removed. A bucket configured
@@ -36,25 +42,25 @@ export class BucketResource implements Resource {
     this.#clients = clients;
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const facts = await this.#facts();
     return this.#translated('look at', 's3:ListBucket', async () => {
       const { existing } = this.#profile.bucket;
-      if (!(await isThere(facts))) {
+      if (!(await bucketExists(facts))) {
         if (!existing) return { state: 'absent' };
         throw new BatchctlError('notFound', `the profile says that the bucket ${this.name} exists, but it does not`, {
           hint: 'correct `bucket.name`, or remove `existing` to let infra up create it',
         });
       }
-      const tags = existing ? [] : await this.#tagsThatLack(facts);
+      const tags = existing ? [] : await this.#missingTags(facts);
       const settings = this.#settings(facts);
       if (existing) {
-        const lacks = (await Promise.all(settings.map((setting) => lackOf(setting)))).flat();
+        const lacks = (await Promise.all(settings.map((setting) => checkSetting(setting)))).flat();
         return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };
       }
       const looked = await Promise.all(settings.map((setting) => setting.look()));
       const differences = [...looked.filter((what) => what !== null), ...tags];
-      return foundWith(differences);
+      return stateFromDifferences(differences);
     });
   }
 
@@ -62,23 +68,24 @@ export class BucketResource implements Resource {
     const facts = await this.#facts();
     await this.#translated('make', 's3:CreateBucket', async () => {
       const { sdk, client, at } = facts;
-      if (!(await isThere(facts))) await this.#create(facts);
+      if (!(await bucketExists(facts))) await this.#create(facts);
       // The tags go first: from here on the bucket is known to be the stack's.
-      const wanted = { ...(await tagsThere(facts)), ...tagsOf(this.#profile) };
+      const wanted = { ...(await readTags(facts)), ...tagsOf(this.#profile) };
       const TagSet = Object.entries(wanted).map(([Key, Value]) => ({ Key, Value }));
-      await onceSettled(() => client.send(new sdk.PutBucketTaggingCommand({ ...at, Tagging: { TagSet } })));
+      await retryUntilConsistent(() => client.send(new sdk.PutBucketTaggingCommand({ ...at, Tagging: { TagSet } })));
       for (const setting of this.#settings(facts)) {
-        if ((await onceSettled(() => setting.look())) !== null) await onceSettled(() => setting.apply());
+        if ((await retryUntilConsistent(() => setting.look())) !== null)
+          await retryUntilConsistent(() => setting.apply());
       }
     });
   }
 
-  async remove({ deleteData, note }: Removal): Promise<Left | null> {
+  async remove({ deleteData, note }: RemovalOptions): Promise<KeptReason | null> {
     const facts = await this.#facts();
     return this.#translated('remove', 's3:DeleteBucket', async () => {
-      if (!(await isThere(facts))) return null;
+      if (!(await bucketExists(facts))) return null;
       const { name, existing, prefix } = this.#profile.bucket;
-      const told = async (): Promise<void> => {
+      const deleteObjects = async (): Promise<void> => {
         await emptyPrefix(facts, (deleted) => note(`bucket ${name}: ${deleted} objects deleted`));
       };
       if (existing) {
@@ -86,21 +93,21 @@ export class BucketResource implements Resource {
           return (await holdsAnything(facts)) ? { why: 'it contains data, and is configured as existing' } : null;
         // Without a prefix, the stack's objects can't be told from those of others.
         if (prefix === '') return { why: 'it is configured as existing, and the stack has no prefix in it' };
-        await told();
+        await deleteObjects();
         return null;
       }
-      const tags = await tagsThere(facts);
+      const tags = await readTags(facts);
       const owner = tags[STACK_TAG];
       // An empty one without any tag may have just been created by an `up` that was killed.
       const justMade = Object.keys(tags).length === 0 && !(await holdsAnything({ ...facts, prefix: '' }));
       if (owner !== this.#profile.stack && !justMade) {
-        return { why: whose(owner) };
+        return { why: ownerText(owner) };
       }
-      if (deleteData) await told();
+      if (deleteData) await deleteObjects();
       if (await holdsAnything({ ...facts, prefix: '' })) {
         return { why: deleteData ? `it contains objects outside of ${prefix}` : 'it contains data' };
       }
-      return (await this.#deleted(facts)) ? null : { why: 'it contains data that was just added' };
+      return (await this.#deleteBucket(facts)) ? null : { why: 'it contains data that was just added' };
     });
   }
 
@@ -108,9 +115,9 @@ export class BucketResource implements Resource {
   async holdings(): Promise<{ readonly isOurs: boolean; readonly below: string | null }> {
     const facts = await this.#facts();
     return this.#translated('look at', 's3:ListBucketVersions', async () => {
-      if (!(await isThere(facts))) return { isOurs: false, below: null };
+      if (!(await bucketExists(facts))) return { isOurs: false, below: null };
       const { existing, prefix } = this.#profile.bucket;
-      const isOurs = !existing && (await tagsThere(facts))[STACK_TAG] === this.#profile.stack;
+      const isOurs = !existing && (await readTags(facts))[STACK_TAG] === this.#profile.stack;
       // Without a prefix, an existing bucket may hold anyone's objects; only jobs are the stack's.
       const below = existing && prefix === '' ? 'jobs/' : prefix;
       return { isOurs, below: (await holdsAnything({ ...facts, prefix: below })) ? below : null };
@@ -118,7 +125,7 @@ export class BucketResource implements Resource {
   }
 
   /** False if an object was added in the meantime. */
-  async #deleted({ sdk, client, at }: BucketFacts): Promise<boolean> {
+  async #deleteBucket({ sdk, client, at }: BucketFacts): Promise<boolean> {
     try {
       await client.send(new sdk.DeleteBucketCommand(at));
       return true;
@@ -143,14 +150,14 @@ export class BucketResource implements Resource {
   }
 
   /** Throws `refused` for a bucket with content that this stack did not create. */
-  async #tagsThatLack(facts: BucketFacts): Promise<readonly string[]> {
-    const tags = await tagsThere(facts);
+  async #missingTags(facts: BucketFacts): Promise<readonly string[]> {
+    const tags = await readTags(facts);
     if (tags[STACK_TAG] === this.#profile.stack) return tagDifferences(tags, tagsOf(this.#profile));
     const { sdk, client, at } = facts;
     // An empty one without the tag may have just been created by an `up` that was killed.
     const { KeyCount = 0 } = await client.send(new sdk.ListObjectsV2Command({ ...at, MaxKeys: 1 }));
     if (tags[STACK_TAG] === undefined && KeyCount === 0) return tagDifferences(tags, tagsOf(this.#profile));
-    throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${whose(tags[STACK_TAG])}`, {
+    throw new BatchctlError('refused', `the bucket ${this.name} exists, and ${ownerText(tags[STACK_TAG])}`, {
       hint: `to use it unchanged, set in the profile: "bucket": { "name": "${this.name}", "existing": true, "prefix": "..." }; or choose another name`,
     });
   }
@@ -172,12 +179,12 @@ export class BucketResource implements Resource {
   #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const { profile } = this.#clients;
     const resource = new Arns(this.#profile).bucket;
-    return translated({ what: `${verb} the bucket ${this.name}`, action, resource, profile }, work);
+    return translateErrors({ what: `${verb} the bucket ${this.name}`, action, resource, profile }, work);
   }
 }
 
 /** Bucket names are unique across all accounts of a partition: a denial may mean that another account has this one. */
-async function isThere({ sdk, client, at, arn }: BucketFacts): Promise<boolean> {
+async function bucketExists({ sdk, client, at, arn }: BucketFacts): Promise<boolean> {
   try {
     await client.send(new sdk.HeadBucketCommand(at));
     return true;
@@ -195,8 +202,10 @@ async function isThere({ sdk, client, at, arn }: BucketFacts): Promise<boolean> 
   }
 }
 
-async function tagsThere({ sdk, client, at }: BucketFacts): Promise<Readonly<Record<string, string>>> {
-  const found = await onceSettled(() => ifSet(client.send(new sdk.GetBucketTaggingCommand(at)), 'NoSuchTagSet'));
+async function readTags({ sdk, client, at }: BucketFacts): Promise<Readonly<Record<string, string>>> {
+  const found = await retryUntilConsistent(() =>
+    nullOnError(client.send(new sdk.GetBucketTaggingCommand(at)), 'NoSuchTagSet'),
+  );
   return Object.fromEntries((found?.TagSet ?? []).map(({ Key = '', Value = '' }) => [Key, Value]));
 }
 
@@ -206,7 +215,7 @@ const REMOVAL_BATCH = 1_000;
 const REMOVAL_TRIES = 5;
 const AT_ONCE = 4;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what XML can't carry.
-const NOT_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
+const INVALID_IN_XML = /[\x00-\x1f\x7f-\x9f\ufffe\uffff]/;
 
 /**
  * Deletes everything below the prefix: each version, delete marker and unfinished upload. Calls `progress` with the
@@ -218,21 +227,21 @@ async function emptyPrefix(facts: BucketFacts, progress: (deleted: number) => vo
     const uploads = await uploadsBelow(facts, REMOVAL_BATCH);
     const [first] = uploads;
     if (first === undefined) break;
-    last = movedOn(last, `the upload ${first.UploadId} of ${first.Key}`);
+    last = requireProgress(last, `the upload ${first.UploadId} of ${first.Key}`);
     await eachParallel(uploads, AT_ONCE, (upload) => abortUpload(facts, upload));
   }
   for (let [deleted, last] = [0, '']; ; progress(deleted)) {
     const versions = await versionsBelow(facts, REMOVAL_BATCH);
     const [first] = versions;
     if (first === undefined) return;
-    last = movedOn(last, `the version ${first.VersionId} of ${first.Key}`);
+    last = requireProgress(last, `the version ${first.VersionId} of ${first.Key}`);
     await deleteVersions(facts, versions);
     deleted += versions.length;
   }
 }
 
 /** Returns the first entry. Throws if it was first before and should be deleted by now. */
-function movedOn(last: string, first: string): string {
+function requireProgress(last: string, first: string): string {
   if (first !== last) return first;
   throw new BatchctlError('unavailable', `S3 reported ${first} as deleted, but still lists it`, {
     hint: 'run the same command again to continue',
@@ -285,11 +294,11 @@ async function abortUpload({ sdk, client, at }: BucketFacts, { Key, UploadId }: 
 
 async function deleteVersions(facts: BucketFacts, versions: readonly ObjectIdentifier[]): Promise<void> {
   const { sdk, client, at } = facts;
-  const single = versions.filter(({ Key = '' }) => NOT_IN_XML.test(Key));
+  const single = versions.filter(({ Key = '' }) => INVALID_IN_XML.test(Key));
   await eachParallel(single, AT_ONCE, async (version) => {
     await client.send(new sdk.DeleteObjectCommand({ ...at, ...version }));
   });
-  let left = versions.filter(({ Key = '' }) => !NOT_IN_XML.test(Key));
+  let left = versions.filter(({ Key = '' }) => !INVALID_IN_XML.test(Key));
   for (let tries = 1; left.length > 0; tries += 1) {
     const asked = new sdk.DeleteObjectsCommand({ ...at, Delete: { Objects: [...left], Quiet: true } });
     const { Errors = [] } = await client.send(asked);

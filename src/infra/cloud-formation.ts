@@ -5,15 +5,15 @@ import { VERSION } from '../lib/version.ts';
 import { addressTags } from './address.ts';
 import { Arns } from './arns.ts';
 import { encryptionOf, PUBLIC_ACCESS, tlsOnly, unfinishedUploads } from './bucket-settings.ts';
-import { type GridFacts, type Machines, machinesOf, managerBoot, subnetsFor, workerBoot } from './grid.ts';
+import { type GridFacts, type MachineGroup, machinesOf, managerBoot, subnetsFor, workerBoot } from './grid.ts';
 import { templateData, templateRequest } from './launch-template.ts';
 import type { ImageFacts, TypeFacts } from './machine-types.ts';
 import { type QueuePlan, queuesOf } from './queue.ts';
-import { PARTS, type Part } from './resource.ts';
+import { STACK_PARTS, type StackPart } from './resource.ts';
 import { rolePlan } from './role.ts';
-import { groupRequest, METRICS, suspendRebalance } from './scaling-request.ts';
+import { groupRequest, METRICS, suspendRequest } from './scaling-request.ts';
 import { type Rule, securityGroupPlan } from './security-group.ts';
-import { ec2Tags, groupTags, tagsOf } from './tags.ts';
+import { groupTags, tagsOf, toTagList } from './tags.ts';
 import { type BootRelease, decodeUserData } from './user-data.ts';
 
 /** Resources per template (CloudFormation: quotas). */
@@ -47,7 +47,11 @@ export interface MachineFacts {
   readonly subnets: readonly string[];
 }
 
-export async function templateFacts(profile: AwsProfile, facts: GridFacts, only: Part | null): Promise<TemplateFacts> {
+export async function templateFacts(
+  profile: AwsProfile,
+  facts: GridFacts,
+  only: StackPart | null,
+): Promise<TemplateFacts> {
   const wanted = machinesOf(profile).filter(({ part }) => only === null || only === part);
   const machines = wanted.map(async ({ group, where, instances, ami, disk }) => {
     const types = await facts.types.of(`${where}.instances`, instances);
@@ -67,16 +71,16 @@ export function stackTemplate(
   profile: AwsProfile,
   facts: TemplateFacts,
   release: BootRelease | null,
-  only: Part | null,
+  only: StackPart | null,
 ): StackTemplate {
   const { stack, account, region } = profile;
-  const parts: Readonly<Record<Part, () => readonly Made[]>> = {
+  const parts: Readonly<Record<StackPart, () => readonly TemplateEntry[]>> = {
     data: () => dataPart(profile),
     iam: () => iamPart(profile),
     grid: () => machinePart('grid', profile, facts, release),
     manager: () => machinePart('manager', profile, facts, release),
   };
-  const made = PARTS.filter((part) => only === null || only === part).flatMap((part) => parts[part]());
+  const made = STACK_PARTS.filter((part) => only === null || only === part).flatMap((part) => parts[part]());
   const ids = new Set(made.map(({ id }) => id));
   if (ids.size > RESOURCES) {
     throw new BatchctlError(
@@ -103,7 +107,7 @@ export function stackTemplate(
 }
 
 /** A resource before its template's other resources are known. */
-interface Made extends TemplateResource {
+interface TemplateEntry extends TemplateResource {
   readonly id: string;
 }
 
@@ -119,9 +123,9 @@ const queueId = ({ group, dead }: QueuePlan): string => idOf(group, dead === nul
 const ref = (id: string) => ({ Ref: id });
 const getAtt = (id: string, attribute: string) => ({ 'Fn::GetAtt': [id, attribute] });
 
-function dataPart(profile: AwsProfile): readonly Made[] {
-  const Tags = ec2Tags(tagsOf(profile));
-  const queues = queuesOf(profile).map((queue): Made => {
+function dataPart(profile: AwsProfile): readonly TemplateEntry[] {
+  const Tags = toTagList(tagsOf(profile));
+  const queues = queuesOf(profile).map((queue): TemplateEntry => {
     const { RedrivePolicy, KmsMasterKeyId, ...numbers } = queue.attributes('');
     const redrive = RedrivePolicy === undefined ? null : JSON.parse(RedrivePolicy);
     const dead = getAtt(queueId({ ...queue, dead: null }), 'Arn');
@@ -136,14 +140,14 @@ function dataPart(profile: AwsProfile): readonly Made[] {
       },
     };
   });
-  return [...(profile.bucket.existing ? [] : bucketOf(profile)), ...queues];
+  return [...(profile.bucket.existing ? [] : bucketEntries(profile)), ...queues];
 }
 
 /** Bucket and policy outlive the CloudFormation stack: data stays, and stays protected. */
-function bucketOf(profile: AwsProfile): readonly Made[] {
+function bucketEntries(profile: AwsProfile): readonly TemplateEntry[] {
   const { bucket, kmsKey } = profile;
   const { ID, Filter, ...rule } = unfinishedUploads(bucket.prefix);
-  const Statement = [inTemplate(tlsOnly(new Arns(profile).bucket), profile)];
+  const Statement = [parameterizeArns(tlsOnly(new Arns(profile).bucket), profile)];
   const kept = { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } as const;
   return [
     {
@@ -160,7 +164,7 @@ function bucketOf(profile: AwsProfile): readonly Made[] {
           ),
         },
         LifecycleConfiguration: { Rules: [{ Id: ID, ...(Filter.Prefix !== '' && Filter), ...rule }] },
-        Tags: ec2Tags(tagsOf(profile)),
+        Tags: toTagList(tagsOf(profile)),
       },
     },
     {
@@ -170,16 +174,16 @@ function bucketOf(profile: AwsProfile): readonly Made[] {
   ];
 }
 
-function iamPart(profile: AwsProfile): readonly Made[] {
+function iamPart(profile: AwsProfile): readonly TemplateEntry[] {
   const { workerProfile, managerProfile } = profile.iam;
   return [
-    ...(workerProfile === null ? roleOf('worker', profile) : []),
-    ...(profile.manager !== null && managerProfile === null ? roleOf('manager', profile) : []),
+    ...(workerProfile === null ? roleEntries('worker', profile) : []),
+    ...(profile.manager !== null && managerProfile === null ? roleEntries('manager', profile) : []),
   ];
 }
 
 /** CloudFormation can't tag an instance profile: its role shows that it is the stack's (profile.ts). */
-function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[] {
+function roleEntries(who: 'worker' | 'manager', profile: AwsProfile): readonly TemplateEntry[] {
   const { name, description, trust, policy, boundary } = rolePlan(who, profile);
   return [
     {
@@ -188,9 +192,9 @@ function roleOf(who: 'worker' | 'manager', profile: AwsProfile): readonly Made[]
         RoleName: name,
         Description: description,
         AssumeRolePolicyDocument: trust,
-        Policies: [{ PolicyName: policy.name, PolicyDocument: inTemplate(policy.document, profile) }],
+        Policies: [{ PolicyName: policy.name, PolicyDocument: parameterizeArns(policy.document, profile) }],
         ...(boundary !== null && { PermissionsBoundary: boundary }),
-        Tags: ec2Tags(tagsOf(profile)),
+        Tags: toTagList(tagsOf(profile)),
       },
     },
     {
@@ -205,7 +209,7 @@ function machinePart(
   profile: AwsProfile,
   facts: TemplateFacts,
   release: BootRelease | null,
-): readonly Made[] {
+): readonly TemplateEntry[] {
   if (release === null) return [];
   const who = part === 'grid' ? 'worker' : 'manager';
   const given = profile.network.securityGroups;
@@ -215,7 +219,7 @@ function machinePart(
   const groups = isMade ? [getAtt(id, 'GroupId'), ...(part === 'manager' ? given : [])] : given;
   const machines = machinesOf(profile).flatMap((each) => {
     const found = facts.machines.get(each.group);
-    return each.part === part && found !== undefined ? machinesIn(each, found, groups, profile, release) : [];
+    return each.part === part && found !== undefined ? machineEntries(each, found, groups, profile, release) : [];
   });
   if (machines.length === 0) return [];
   return [
@@ -224,13 +228,18 @@ function machinePart(
     ...machines,
   ];
 
-  function address(): Made {
-    const Properties = { Domain: 'vpc', Tags: ec2Tags(addressTags(profile)) };
+  function address(): TemplateEntry {
+    const Properties = { Domain: 'vpc', Tags: toTagList(addressTags(profile)) };
     return { id: ADDRESS, Type: 'AWS::EC2::EIP', Properties };
   }
 }
 
-function securityGroup(part: 'grid' | 'manager', id: string, profile: AwsProfile, { vpc }: TemplateFacts): Made {
+function securityGroup(
+  part: 'grid' | 'manager',
+  id: string,
+  profile: AwsProfile,
+  { vpc }: TemplateFacts,
+): TemplateEntry {
   const plan = securityGroupPlan(part === 'grid' ? 'worker' : 'manager', profile);
   const rule = ({ permission: { IpRanges = [], Ipv6Ranges = [], ...ports } }: Rule) => ({
     ...ports,
@@ -245,18 +254,18 @@ function securityGroup(part: 'grid' | 'manager', id: string, profile: AwsProfile
       VpcId: vpc,
       ...(plan.incoming.length > 0 && { SecurityGroupIngress: plan.incoming.map(rule) }),
       SecurityGroupEgress: plan.outgoing.map(rule),
-      Tags: ec2Tags(tagsOf(profile)),
+      Tags: toTagList(tagsOf(profile)),
     },
   };
 }
 
-function machinesIn(
-  machines: Machines,
+function machineEntries(
+  machines: MachineGroup,
   { types, image, subnets }: MachineFacts,
   securityGroups: readonly unknown[],
   profile: AwsProfile,
   release: BootRelease,
-): readonly Made[] {
+): readonly TemplateEntry[] {
   const { part, group, disk, instanceProfile } = machines;
   const who = part === 'grid' ? 'worker' : 'manager';
   const name = gridName(profile.stack, group);
@@ -266,7 +275,7 @@ function machinesIn(
   const data = templateData({ name, group, image, types, disk, instanceProfile, securityGroups: [], boot }, profile);
   const own = profile.iam[`${who}Profile`] === null;
   const [interfaces] = data.NetworkInterfaces ?? [];
-  const launch: Made = {
+  const launch: TemplateEntry = {
     ...{ id: template, Type: 'AWS::EC2::LaunchTemplate', DependsOn: own ? [profileId(who)] : [] },
     Properties: {
       ...templateRequest(name, data, tags),
@@ -274,7 +283,7 @@ function machinesIn(
         ...data,
         ImageId: imageOf(image),
         NetworkInterfaces: [{ ...interfaces, Groups: securityGroups }],
-        ...(part === 'manager' && { UserData: withAddress(decodeUserData(data.UserData ?? '')) }),
+        ...(part === 'manager' && { UserData: fillInAddress(decodeUserData(data.UserData ?? '')) }),
       },
     },
   };
@@ -326,7 +335,7 @@ function imageOf({ id, parameter }: ImageFacts): string {
 const ALLOCATION = `eipalloc-${'0'.repeat(17)}`;
 
 /** Not compressed, so that CloudFormation can fill in the address. Throws `config` if it would be too long for EC2. */
-function withAddress(text: string) {
+function fillInAddress(text: string) {
   const size = Buffer.byteLength(text);
   if (size > PLAIN_USER_DATA) {
     throw new BatchctlError(
@@ -342,10 +351,10 @@ function withAddress(text: string) {
 }
 
 /** A policy whose ARNs CloudFormation completes with the partition, region and account of the deployment. */
-function inTemplate(value: unknown, profile: AwsProfile): unknown {
-  if (Array.isArray(value)) return value.map((each) => inTemplate(each, profile));
+function parameterizeArns(value: unknown, profile: AwsProfile): unknown {
+  if (Array.isArray(value)) return value.map((each) => parameterizeArns(each, profile));
   if (typeof value === 'object' && value !== null) {
-    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, inTemplate(field, profile)]));
+    return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, parameterizeArns(field, profile)]));
   }
   if (typeof value !== 'string') return value;
   const [arn, partition, service, region, account, ...rest] = value.split(':');
@@ -374,7 +383,7 @@ export function requireTemplateSize(bytes: number): void {
   });
 }
 
-export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, bytes: number): readonly string[] {
+export function deployHints({ region, stack }: AwsProfile, only: StackPart | null, bytes: number): readonly string[] {
   // Each part has its own CloudFormation stack: deployed as another part's, it would remove the resources that it
   // doesn't name.
   const name = only === null ? stack : `${stack}-${only}`;
@@ -388,12 +397,12 @@ export function howToDeploy({ region, stack }: AwsProfile, only: Part | null, by
 }
 
 /** Commands for what a template can't do, to run after deployment. */
-export function afterDeployment(profile: AwsProfile, only: Part | null): readonly string[] {
+export function postDeployCommands(profile: AwsProfile, only: StackPart | null): readonly string[] {
   const { region, ledger, name } = profile;
-  const makes = (part: Part): boolean => only === null || only === part;
+  const makes = (part: StackPart): boolean => only === null || only === part;
   const groups = machinesOf(profile)
     .filter(({ part }) => makes(part))
-    .map(({ group }) => suspendRebalance(gridName(profile.stack, group)));
+    .map(({ group }) => suspendRequest(gridName(profile.stack, group)));
   const suspend = groups.map(
     ({ AutoScalingGroupName, ScalingProcesses }) =>
       `aws autoscaling suspend-processes --region ${region} --auto-scaling-group-name ${AutoScalingGroupName} --scaling-processes ${ScalingProcesses.join(' ')}`,

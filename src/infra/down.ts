@@ -1,13 +1,13 @@
 import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
-import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { BOUNDS_TAG, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
 import { formatDuration } from '../lib/units.ts';
-import { asked, autoScaling, ifKnown, lookUntil } from './asked.ts';
-import { type InventoryPlace, type Item, instances, takeInventory } from './inventory.ts';
+import { callAws, loadAutoScaling, nullIfMissing, pollUntil } from './call-aws.ts';
+import { type InventoryItem, type InventoryPlace, instances, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
-import type { Left, Removal, Resource } from './resource.ts';
+import type { KeptReason, RemovalOptions, Resource } from './resource.ts';
 import { boundsText } from './scaling-request.ts';
 import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
@@ -25,8 +25,8 @@ export interface DownOptions {
   readonly signal: AbortSignal;
 }
 
-export interface Gone {
-  readonly kind: Item['kind'];
+export interface RemovalOutcome {
+  readonly kind: InventoryItem['kind'];
   readonly name: string;
   /** `kept`: it holds data, or belongs to someone else. `left`: it should have been removed, and wasn't. */
   readonly outcome: 'removed' | 'kept' | 'left';
@@ -34,15 +34,15 @@ export interface Gone {
 }
 
 /** A resource that could not be removed, because that was denied or a service failed. */
-export interface Failed {
-  readonly kind: Gone['kind'];
+export interface RemovalFailure {
+  readonly kind: RemovalOutcome['kind'];
   readonly name: string;
   readonly error: BatchctlError;
 }
 
-export interface TakenDown {
-  readonly gone: readonly Gone[];
-  readonly failed: readonly Failed[];
+export interface RemovalResult {
+  readonly gone: readonly RemovalOutcome[];
+  readonly failed: readonly RemovalFailure[];
 }
 
 const AT_ONCE = 4;
@@ -51,19 +51,23 @@ const ENDING_MS = 600_000;
 /** How long deleted resources may still be listed, milliseconds. */
 const SETTLING_MS = 90_000;
 
-/** What `takeDown` would remove, as far as it exists and is the stack's. Throws `notFound` for an unknown group. */
-export async function whatGoesDown(
+/** What `removeStack` would remove, as far as it exists and is the stack's. Throws `notFound` for an unknown group. */
+export async function planRemoval(
   stack: OpenStack,
   group: string | null,
-): Promise<{ readonly profile: AwsProfile; readonly resources: readonly Resource[]; readonly items: readonly Item[] }> {
-  const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
+): Promise<{
+  readonly profile: AwsProfile;
+  readonly resources: readonly Resource[];
+  readonly items: readonly InventoryItem[];
+}> {
+  const items = (await takeInventory(stack)).filter((item) => group === null || belongsTo(item, group));
   if (group !== null && items.length === 0 && !(group in stack.profile.groups)) {
     const known = Object.keys(stack.profile.groups).join(', ');
     throw new BatchctlError('notFound', `stack ${stack.profile.stack} has no resources of a group ${group}`, {
       hint: `the profile's groups: ${known}; batchctl infra status shows others`,
     });
   }
-  const profile = widened(stack.profile, items, group);
+  const profile = widenProfile(stack.profile, items, group);
   const named = resourcesOf({ ...stack, profile }, null, 'inForce').filter(
     (each) => group === null || each.group === group,
   );
@@ -77,33 +81,33 @@ export async function whatGoesDown(
  * still uses. If interrupted, or failed in part, it can be repeated. Returns the outcome for each resource, with a
  * final inventory. Throws `refused` while jobs are open, `credentials` once there are none to go on with.
  */
-export async function takeDown(options: DownOptions): Promise<TakenDown> {
+export async function removeStack(options: DownOptions): Promise<RemovalResult> {
   const { stack, group, deleteData, note } = options;
   await options.requireIdle();
-  const { resources, items } = await whatGoesDown(stack, group);
+  const { resources, items } = await planRemoval(stack, group);
   const failures = new Failures(options.signal);
-  const force = !(await drained(options, items, failures));
+  const force = !(await drainWorkers(options, items, failures));
   // A job submitted in the meantime finds no worker, and keeps all that it needs.
   await options.requireIdle();
   const found = new Set(items.map(keyOf));
-  const how: Removal = { deleteData, force, note };
+  const how: RemovalOptions = { deleteData, force, note };
   const ordered = [...resources].reverse();
   const isGroup = ({ kind }: Resource): boolean => kind === 'group';
   // All groups first: until they are gone, their instances hold what the rest consists of.
-  await askGroupsToGo(ordered.filter(isGroup), how, failures);
-  await instancesGone(options, failures);
-  const gone: Gone[] = [];
+  await removeGroups(ordered.filter(isGroup), how, failures);
+  await waitForInstances(options, failures);
+  const gone: RemovalOutcome[] = [];
   for (const resource of [...ordered.filter(isGroup), ...ordered.filter((each) => !isGroup(each))]) {
     const { kind, name } = resource;
-    const outcome = failures.reasonToLeave(resource, ordered) ?? (await removed(resource));
+    const outcome = failures.blockedOutcome(resource, ordered) ?? (await removed(resource));
     if (outcome === null) continue;
     gone.push(outcome);
     if (outcome.outcome === 'removed') note(`removed ${kind} ${name}`);
   }
-  const left = await inventoryAtEnd(options, gone, failures);
+  const left = await finalInventory(options, gone, failures);
   return { gone: [...gone, ...left], failed: failures.all };
 
-  async function removed(resource: Resource): Promise<Gone | null> {
+  async function removed(resource: Resource): Promise<RemovalOutcome | null> {
     const { kind, name } = resource;
     try {
       return outcomeOf(resource, await resource.remove(how), found);
@@ -114,7 +118,7 @@ export async function takeDown(options: DownOptions): Promise<TakenDown> {
 }
 
 /** All failures of a removal as one error: the first one's kind, and each one's message. */
-export function failureOf([first, ...others]: readonly Failed[]): BatchctlError | null {
+export function failureOf([first, ...others]: readonly RemovalFailure[]): BatchctlError | null {
   if (first === undefined) return null;
   const all = [first, ...others].map(({ error }) => error);
   const [{ kind, denied }] = [first.error];
@@ -129,7 +133,7 @@ export function failureOf([first, ...others]: readonly Failed[]): BatchctlError 
 
 /** The failures of a removal so far, and what is still in use because of them. */
 class Failures {
-  readonly all: Failed[] = [];
+  readonly all: RemovalFailure[] = [];
   readonly #signal: AbortSignal;
 
   constructor(signal: AbortSignal) {
@@ -137,8 +141,8 @@ class Failures {
   }
 
   /** Records a failure that the rest can continue after, and returns its message; throws any other. */
-  note({ kind, name }: Pick<Failed, 'kind' | 'name'>, error: unknown): string {
-    if (this.#signal.aborted || !isOurs(error)) throw error;
+  note({ kind, name }: Pick<RemovalFailure, 'kind' | 'name'>, error: unknown): string {
+    if (this.#signal.aborted || !isBatchctlError(error)) throw error;
     const { kind: why, denied } = error;
     if (why === 'interrupted' || (why === 'credentials' && denied === undefined)) throw error;
     this.all.push({ kind, name, error });
@@ -150,12 +154,12 @@ class Failures {
     return this.all.filter(({ kind }) => kind === 'group').map(({ name }) => name);
   }
 
-  of({ kind, name }: Pick<Failed, 'kind' | 'name'>): Failed | undefined {
+  of({ kind, name }: Pick<RemovalFailure, 'kind' | 'name'>): RemovalFailure | undefined {
     return this.all.find((each) => each.kind === kind && each.name === name);
   }
 
   /** Why a resource stays: it failed before, or a failed one uses it. */
-  reasonToLeave(resource: Resource, all: readonly Resource[]): Gone | null {
+  blockedOutcome(resource: Resource, all: readonly Resource[]): RemovalOutcome | null {
     const { kind, name } = resource;
     const before = this.of(resource);
     if (before !== undefined) return { kind, name, outcome: 'left', why: before.error.message };
@@ -185,7 +189,7 @@ function uses(one: Resource, other: Resource): boolean {
 }
 
 /** A group whose instances take minutes to end is waited for together with them, and then deleted again. */
-async function askGroupsToGo(groups: readonly Resource[], how: Removal, failures: Failures): Promise<void> {
+async function removeGroups(groups: readonly Resource[], how: RemovalOptions, failures: Failures): Promise<void> {
   const asked = groups.filter((group) => failures.of(group) === undefined);
   await eachParallel(asked, AT_ONCE, async (group) => {
     try {
@@ -197,49 +201,58 @@ async function askGroupsToGo(groups: readonly Resource[], how: Removal, failures
 }
 
 /** What still exists. A deleted resource stays listed for a while: a queue for a minute (SQS: DeleteQueue). */
-async function inventoryAtEnd(
+async function finalInventory(
   options: DownOptions,
-  gone: readonly Gone[],
+  gone: readonly RemovalOutcome[],
   failures: Failures,
-): Promise<readonly Gone[]> {
+): Promise<readonly RemovalOutcome[]> {
   const { stack, group, signal } = options;
-  let found: readonly Gone[] = [];
+  let found: readonly RemovalOutcome[] = [];
   const look = async (): Promise<boolean> => {
-    const items = (await takeInventory(stack)).filter((item) => group === null || isOf(item, group));
+    const items = (await takeInventory(stack)).filter((item) => group === null || belongsTo(item, group));
     found = items.flatMap((item) => leftOver(item, gone, options));
     // A remaining group keeps its instances.
-    const isMachine = ({ kind }: Gone): boolean => ['instance', 'volume', 'networkInterface'].includes(kind);
+    const isMachine = ({ kind }: RemovalOutcome): boolean => ['instance', 'volume', 'networkInterface'].includes(kind);
     return found.every((each) => each.outcome !== 'left' || (failures.groups.length > 0 && isMachine(each)));
   };
-  await lookUntil(look, { timeoutMs: SETTLING_MS, signal });
+  await pollUntil(look, { timeoutMs: SETTLING_MS, signal });
   return found;
 }
 
 /** An address is identified by its number; it has no name. */
-const keyOf = ({ kind, name }: Pick<Item, 'kind' | 'name'>): string => (kind === 'address' ? kind : `${kind} ${name}`);
+const keyOf = ({ kind, name }: Pick<InventoryItem, 'kind' | 'name'>): string =>
+  kind === 'address' ? kind : `${kind} ${name}`;
 
 /** Null for a resource that didn't exist. */
-function outcomeOf({ kind, name }: Resource, left: Left | null, found: ReadonlySet<string>): Gone | null {
+function outcomeOf(
+  { kind, name }: Resource,
+  left: KeptReason | null,
+  found: ReadonlySet<string>,
+): RemovalOutcome | null {
   if (left !== null) return { kind, name, outcome: 'kept', why: left.why };
   return found.has(keyOf({ kind, name })) ? { kind, name, outcome: 'removed', why: null } : null;
 }
 
 /** Resources that still exist without being reported as staying. */
-function leftOver({ kind, name, costs }: Item, gone: readonly Gone[], { deleteData }: DownOptions): readonly Gone[] {
-  const isSaid = (each: Gone): boolean =>
+function leftOver(
+  { kind, name, costs }: InventoryItem,
+  gone: readonly RemovalOutcome[],
+  { deleteData }: DownOptions,
+): readonly RemovalOutcome[] {
+  const isReported = (each: RemovalOutcome): boolean =>
     each.outcome === 'left'
       ? keyOf(each) === keyOf({ kind, name }) || (each.kind === 'bucket' && kind === 'objects')
       : each.outcome === 'kept' && each.kind === kind && each.name === name;
-  if (gone.some(isSaid)) return [];
+  if (gone.some(isReported)) return [];
   const isData = kind === 'objects' || kind === 'domain';
   if (isData && !deleteData) return [{ kind, name, outcome: 'kept', why: 'data: use --delete-data to remove it' }];
   return [{ kind, name, outcome: 'left', why: costs ? 'AWS charges for it' : null }];
 }
 
 /** False if the workers did not leave in time. */
-async function drained(
+async function drainWorkers(
   { stack, timeoutMs, note, signal }: DownOptions,
-  items: readonly Item[],
+  items: readonly InventoryItem[],
   failures: Failures,
 ): Promise<boolean> {
   const groups = items.filter(({ kind }) => kind === 'group').map(({ name }) => name);
@@ -247,39 +260,39 @@ async function drained(
     place: stack,
     groups,
     timeoutMs,
-    progress: (count) => note(`${formatMany(count)} draining`),
+    progress: (count) => note(`${instancesText(count)} draining`),
     onFailure: (name, error) => failures.note({ kind: 'group', name }, error),
     signal,
   });
   if (left === 0) return true;
   const waited = formatDuration(Math.round(timeoutMs / 1_000));
-  note(`after ${waited} ${formatMany(left)} had not left, and are terminated with their groups; no task is lost`);
+  note(`after ${waited} ${instancesText(left)} had not left, and are terminated with their groups; no task is lost`);
   return false;
 }
 
-async function instancesGone({ stack, group, note, signal }: DownOptions, failures: Failures): Promise<void> {
-  let alive: readonly Item[] = [];
-  const isHeld = ({ part, group: name }: Item): boolean =>
+async function waitForInstances({ stack, group, note, signal }: DownOptions, failures: Failures): Promise<void> {
+  let alive: readonly InventoryItem[] = [];
+  const isHeld = ({ part, group: name }: InventoryItem): boolean =>
     failures.groups.includes(gridName(stack.profile.stack, part === 'manager' ? MANAGER_GROUP : (name ?? '')));
   const look = async (): Promise<boolean> => {
     const all = (await instances(stack)).filter((item) => group === null || item.group === group);
     alive = all.filter((item) => !isHeld(item));
-    if (alive.length > 0) note(`${formatMany(alive.length)} terminating`);
+    if (alive.length > 0) note(`${instancesText(alive.length)} terminating`);
     return alive.length === 0;
   };
-  if (await lookUntil(look, { timeoutMs: ENDING_MS, signal })) return;
-  throw new BatchctlError('notFinished', `${formatMany(alive.length)} have not terminated: ${alive[0]?.name}, ...`, {
+  if (await pollUntil(look, { timeoutMs: ENDING_MS, signal })) return;
+  throw new BatchctlError('notFinished', `${instancesText(alive.length)} have not terminated: ${alive[0]?.name}, ...`, {
     hint: 'run the same command again to continue',
   });
 }
 
-const formatMany = (count: number): string => (count === 1 ? 'one instance' : `${count} instances`);
+const instancesText = (count: number): string => (count === 1 ? 'one instance' : `${count} instances`);
 
-const isOf = ({ kind, group }: Item, wanted: string): boolean =>
+const belongsTo = ({ kind, group }: InventoryItem, wanted: string): boolean =>
   group === wanted || (kind === 'queue' && group === `${wanted}-dead`);
 
 /** Domains that the profile's ledger no longer has. */
-function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]): readonly Resource[] {
+function formerDomains({ profile, clients }: OpenStack, items: readonly InventoryItem[]): readonly Resource[] {
   const own = domainsOf(profile);
   const former = items.filter(({ kind, name }) => kind === 'domain' && !own.includes(name));
   return former.map(({ name }) => new DomainsResource([name], clients));
@@ -289,12 +302,14 @@ function formerDomains({ profile, clients }: OpenStack, items: readonly Item[]):
  * The profile as it may once have been: with the groups that still have resources, a manager, and roles and security
  * groups of its own. Missing ones need no removal, and other owners' ones stay.
  */
-function widened(profile: AwsProfile, items: readonly Item[], only: string | null): AwsProfile {
+function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only: string | null): AwsProfile {
   const known = (name: string): boolean => name in profile.groups || items.some(({ group }) => group === name);
   const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
   // A queue shows its group only by its name, like a dead-letter queue.
   const names = named.filter((name) => !name.endsWith('-dead') || !known(name.slice(0, -'-dead'.length)));
-  const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, SOME]));
+  const groups = Object.fromEntries(
+    [...names, ...(only === null ? [] : [only])].map((name) => [name, PLACEHOLDER_GROUP]),
+  );
   return {
     ...profile,
     groups: { ...groups, ...profile.groups },
@@ -305,7 +320,7 @@ function widened(profile: AwsProfile, items: readonly Item[], only: string | nul
 }
 
 /** Resources are removed by their names alone, so the group's settings don't matter. */
-const SOME: AwsGroup = {
+const PLACEHOLDER_GROUP: AwsGroup = {
   ...{
     instances: ['c7g.large'],
     spot: true,
@@ -373,27 +388,27 @@ async function drainGroups(options: DrainOptions): Promise<number> {
     }
     return false;
   };
-  await lookUntil(look, { timeoutMs, signal });
+  await pollUntil(look, { timeoutMs, signal });
   return left;
 }
 
 async function close(place: InventoryPlace, name: string): Promise<void> {
-  await asked(place, doing('close', name, 'UpdateAutoScalingGroup'), async () => {
-    const [sdk, client] = await autoScaling(place);
+  await callAws(place, groupCall('close', name, 'UpdateAutoScalingGroup'), async () => {
+    const [sdk, client] = await loadAutoScaling(place);
     // With this tag, the bounds below aren't taken for a person's: `up` sets its own again.
     const lastSet = { Key: BOUNDS_TAG, Value: boundsText({ min: 0, max: 0 }), PropagateAtLaunch: false };
     const on = { ResourceId: name, ResourceType: 'auto-scaling-group' };
-    await unlessGone(client.send(new sdk.CreateOrUpdateTagsCommand({ Tags: [{ ...on, ...lastSet }] })));
+    await ignoreMissing(client.send(new sdk.CreateOrUpdateTagsCommand({ Tags: [{ ...on, ...lastSet }] })));
     const nothing = { MinSize: 0, MaxSize: 0, DesiredCapacity: 0, NewInstancesProtectedFromScaleIn: false };
     const sent = client.send(new sdk.UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name, ...nothing }));
-    await unlessGone(sent);
+    await ignoreMissing(sent);
   });
 }
 
 async function describe(place: InventoryPlace, groups: readonly string[]): Promise<readonly AutoScalingGroup[]> {
   if (groups.length === 0) return [];
-  return asked(place, doing('look at', '*', 'DescribeAutoScalingGroups'), async () => {
-    const [sdk, client] = await autoScaling(place);
+  return callAws(place, groupCall('look at', '*', 'DescribeAutoScalingGroups'), async () => {
+    const [sdk, client] = await loadAutoScaling(place);
     const found: AutoScalingGroup[] = [];
     for (let at = 0; at < groups.length; at += DRAIN_BATCH) {
       const AutoScalingGroupNames = groups.slice(at, at + DRAIN_BATCH);
@@ -409,26 +424,26 @@ async function unprotect(place: InventoryPlace, { AutoScalingGroupName, Instance
   const held = Instances.filter(
     ({ ProtectedFromScaleIn, LifecycleState }) => ProtectedFromScaleIn === true && LifecycleState === 'InService',
   ).flatMap(({ InstanceId }) => (InstanceId === undefined ? [] : [InstanceId]));
-  await asked(place, doing('let go', AutoScalingGroupName ?? '', 'SetInstanceProtection'), async () => {
-    const [sdk, client] = await autoScaling(place);
+  await callAws(place, groupCall('let go', AutoScalingGroupName ?? '', 'SetInstanceProtection'), async () => {
+    const [sdk, client] = await loadAutoScaling(place);
     for (let at = 0; at < held.length; at += DRAIN_BATCH) {
       const InstanceIds = held.slice(at, at + DRAIN_BATCH);
       const asking = { AutoScalingGroupName, InstanceIds, ProtectedFromScaleIn: false };
       // A terminating instance can't be released (ValidationError); the next look handles the others.
-      await ifKnown(client.send(new sdk.SetInstanceProtectionCommand(asking)), 'ValidationError');
+      await nullIfMissing(client.send(new sdk.SetInstanceProtectionCommand(asking)), 'ValidationError');
     }
   });
 }
 
 /** Auto Scaling has one error for every invalid request; only its message says which. */
-async function unlessGone(sent: Promise<unknown>): Promise<void> {
+async function ignoreMissing(sent: Promise<unknown>): Promise<void> {
   await sent.catch((error: unknown) => {
     const isGone = error instanceof Error && error.name === 'ValidationError' && /not found/i.test(error.message);
     if (!isGone) throw error;
   });
 }
 
-const doing = (verb: string, name: string, action: string) => ({
+const groupCall = (verb: string, name: string, action: string) => ({
   what: `${verb} ${name === '*' ? 'the Auto Scaling groups' : `the Auto Scaling group ${name}`}`,
   action: `autoscaling:${action}`,
   resource: `autoScalingGroup:*:autoScalingGroupName/${name}`,

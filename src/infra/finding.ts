@@ -1,4 +1,4 @@
-import { BatchctlError, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError } from '../errors.ts';
 
 /** A finding of the validation, which runs before anything is made. */
 export interface Finding {
@@ -16,11 +16,11 @@ export const warning = (message: string, mend: string | null): Finding => ({ sta
  * Runs a check. A mistake in the profile is a failure; a denied look is a warning that it was not checked; a service
  * that doesn't answer ends the validation.
  */
-export async function findings(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+export async function collectFindings(look: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
   try {
     return await look();
   } catch (error) {
-    if (!isOurs(error)) throw error;
+    if (!isBatchctlError(error)) throw error;
     if (error.denied !== undefined) return [warning(`not validated: ${error.message}`, error.hint ?? null)];
     if (error.kind === 'config' || error.kind === 'notFound') return [failing(error.message, error.hint ?? null)];
     throw error;

@@ -2,7 +2,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { once } from '../lib/once.ts';
 import { MANAGER_GROUP, roleName } from '../lib/stack-names.ts';
 import { AddressResource } from './address.ts';
-import type { GridPlace } from './asked.ts';
+import type { AwsContext } from './call-aws.ts';
 import { type Boot, LaunchTemplateResource, type TemplateParts } from './launch-template.ts';
 import { Images, MachineTypes } from './machine-types.ts';
 import { Network } from './network.ts';
@@ -10,9 +10,9 @@ import type { Resource } from './resource.ts';
 import { ScalingGroupResource } from './scaling-group.ts';
 import type { Bounds } from './scaling-request.ts';
 import { SecurityGroupResource } from './security-group.ts';
-import { type BootRelease, managerUserData, userDataFor } from './user-data.ts';
+import { type BootRelease, managerUserData, workerUserData } from './user-data.ts';
 
-export interface GridParts extends GridPlace {
+export interface GridParts extends AwsContext {
   /** New instances' program: for `up` the release that it will have made current, for `status` the current one. */
   readonly release: () => Promise<BootRelease>;
 }
@@ -28,7 +28,7 @@ export interface GridFacts {
 const MANAGER_DISK = 16 * 2 ** 30;
 
 /** One kind of machine in the profile: a launch template and its Auto Scaling group. */
-export interface Machines extends Bounds {
+export interface MachineGroup extends Bounds {
   readonly part: 'grid' | 'manager';
   /** The worker group, or `manager`. */
   readonly group: string;
@@ -46,9 +46,9 @@ export interface Machines extends Bounds {
 }
 
 /** The machines of each worker group, then the manager's. */
-export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly Machines[] {
+export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly MachineGroup[] {
   const workers = Object.entries(groups).map(
-    ([group, { instances, ami, disk, spot, onDemandBase, min, max }]): Machines => ({
+    ([group, { instances, ami, disk, spot, onDemandBase, min, max }]): MachineGroup => ({
       ...{ part: 'grid', group, where: `groups.${group}`, instances, ami, disk, spot, onDemandBase, min, max },
       ...{ instanceProfile: iam.workerProfile ?? roleName(stack, 'worker'), drains: true },
     }),
@@ -65,7 +65,7 @@ export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonl
 }
 
 export const workerBoot = (profile: AwsProfile, group: string, release: BootRelease): Boot => ({
-  ...{ text: userDataFor({ profile, group, release }), release: shortOf(release) },
+  ...{ text: workerUserData({ profile, group, release }), release: shortOf(release) },
 });
 
 /** The boot of the manager's instance, which takes the Elastic IP of this allocation id. */
@@ -73,7 +73,7 @@ export const managerBoot = (profile: AwsProfile, release: BootRelease, allocatio
   ...{ text: managerUserData({ profile, release, allocation }), release: shortOf(release) },
 });
 
-export function gridFacts(place: GridPlace): GridFacts {
+export function gridFacts(place: AwsContext): GridFacts {
   return { network: new Network(place), types: new MachineTypes(place), images: new Images(place) };
 }
 
@@ -84,7 +84,7 @@ export function gridResources(parts: GridParts, facts: GridFacts = gridFacts(par
   const release = once(parts.release);
   const own = new SecurityGroupResource('worker', parts, facts.network);
   const made = network.securityGroups.length === 0;
-  const securityGroups = made ? () => listed(own.id()) : async () => network.securityGroups;
+  const securityGroups = made ? () => groupIds(own.id()) : async () => network.securityGroups;
   const each = machinesOf(profile)
     .filter(({ part }) => part === 'grid')
     .flatMap((machines) => {
@@ -103,7 +103,7 @@ export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(
   const own = new SecurityGroupResource('manager', parts, facts.network);
   const address = new AddressResource(parts);
   // The profile's security groups too: they give access to what only they may reach, such as a database.
-  const securityGroups = () => listed(own.id(), profile.network.securityGroups);
+  const securityGroups = () => groupIds(own.id(), profile.network.securityGroups);
   const boot = async () => {
     const allocation = await address.allocation();
     return allocation === null ? null : managerBoot(profile, await release(), allocation);
@@ -114,7 +114,7 @@ export function managerResources(parts: GridParts, facts: GridFacts = gridFacts(
 function machineResources(
   parts: GridParts,
   facts: GridFacts,
-  machines: Machines,
+  machines: MachineGroup,
   made: Pick<TemplateParts, 'securityGroups' | 'boot'>,
 ): readonly Resource[] {
   const template = new LaunchTemplateResource(parts, { ...machines, ...facts, ...made });
@@ -135,7 +135,10 @@ export async function subnetsFor(
   return offered.length === 0 ? all : offered.map(({ id }) => id);
 }
 
-async function listed(own: Promise<string | null>, others: readonly string[] = []): Promise<readonly string[] | null> {
+async function groupIds(
+  own: Promise<string | null>,
+  others: readonly string[] = [],
+): Promise<readonly string[] | null> {
   const id = await own;
   return id === null ? null : [id, ...others];
 }

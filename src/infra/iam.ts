@@ -1,12 +1,12 @@
 import type * as sdk from '@aws-sdk/client-iam';
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translated } from '../adapters/aws/errors.ts';
+import { translateErrors } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
-import type { Left } from './resource.ts';
-import { whose } from './tags.ts';
+import type { KeptReason } from './resource.ts';
+import { ownerText } from './tags.ts';
 
-export class Iam {
+export class IamAccess {
   readonly #clients: AwsClients;
   readonly #kind: 'role' | 'profile';
   readonly #name: string;
@@ -26,7 +26,7 @@ export class Iam {
   }
 
   /** Null if it doesn't exist in IAM. */
-  async ifThere<T>(answer: Promise<T>): Promise<T | null> {
+  async nullIfMissing<T>(answer: Promise<T>): Promise<T | null> {
     return await answer.catch((error: unknown) => {
       if (isGone(error)) return null;
       throw error;
@@ -34,24 +34,24 @@ export class Iam {
   }
 
   /** Ignores that it is already gone. */
-  async unlessGone(answer: Promise<unknown>): Promise<void> {
-    await this.ifThere(answer);
+  async ignoreMissing(answer: Promise<unknown>): Promise<void> {
+    await this.nullIfMissing(answer);
   }
 
-  refused(owner: string | undefined): BatchctlError {
+  ownerError(owner: string | undefined): BatchctlError {
     const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
-    return new BatchctlError('refused', `${this.what} exists, and ${whose(owner)}`, {
+    return new BatchctlError('refused', `${this.what} exists, and ${ownerText(owner)}`, {
       hint: `use another stack name in the profile, or your own instance profile: "iam": { "${field}": "..." }`,
     });
   }
 
-  foreign(owner: string | undefined): Left {
-    return { why: whose(owner) };
+  keptReason(owner: string | undefined): KeptReason {
+    return { why: ownerText(owner) };
   }
 
   translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const resource = `${this.#kind === 'role' ? 'role' : 'instance-profile'}/${this.#name}`;
-    return translated({ what: `${verb} ${this.what}`, action, resource, profile: this.#clients.profile }, work);
+    return translateErrors({ what: `${verb} ${this.what}`, action, resource, profile: this.#clients.profile }, work);
   }
 }
 

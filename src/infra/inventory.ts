@@ -1,19 +1,19 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config/load-config.ts';
-import { isOurs } from '../errors.ts';
+import { isBatchctlError } from '../errors.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { wait } from '../lib/wait.ts';
-import { asked, askedEc2, autoScaling, onPages } from './asked.ts';
 import { BucketResource } from './bucket.ts';
-import { Iam } from './iam.ts';
-import { domainsOf, domainsThere } from './ledger.ts';
-import { ownerOf } from './profile.ts';
-import type { Kind, Part } from './resource.ts';
-import { tagsOfEc2 } from './tags.ts';
+import { callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
+import { IamAccess } from './iam.ts';
+import { ownerOf } from './instance-profile.ts';
+import { domainsOf, existingDomains } from './ledger.ts';
+import type { Kind, StackPart } from './resource.ts';
+import { fromTagList } from './tags.ts';
 
 /** An existing resource with the stack's tag, or with its name if the service can't be searched by tags. */
-export interface Item {
-  readonly part: Part;
+export interface InventoryItem {
+  readonly part: StackPart;
   readonly kind: Kind | 'instance' | 'volume' | 'networkInterface' | 'objects';
   readonly name: string;
   /** Its worker group; null if it belongs to the whole stack, or nothing tells. */
@@ -36,7 +36,10 @@ const INVENTORIES = {
  * Asks each service what it has of the stack, whether the configuration names it or not. With `only`, asks the services
  * of that part alone: the caller may have no right to ask the others.
  */
-export async function takeInventory(place: InventoryPlace, only: Part | null = null): Promise<readonly Item[]> {
+export async function takeInventory(
+  place: InventoryPlace,
+  only: StackPart | null = null,
+): Promise<readonly InventoryItem[]> {
   // The manager's resources are found among the others, and recognized by name.
   const wanted = only === 'manager' ? 'grid' : only;
   const looks = Object.entries(INVENTORIES).flatMap(([part, look]) =>
@@ -49,17 +52,17 @@ export async function takeInventory(place: InventoryPlace, only: Part | null = n
 /** How long to wait for SimpleDB if the profile doesn't use it, milliseconds. */
 const PATIENCE_MS = 5_000;
 
-async function dataInventory(place: InventoryPlace): Promise<readonly Item[]> {
+async function dataInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
   const looks = [bucket(place), queues(place), domains(place)];
   await Promise.allSettled(looks);
   return (await Promise.all(looks)).flat();
 }
 
-async function bucket({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
+async function bucket({ profile, clients }: InventoryPlace): Promise<readonly InventoryItem[]> {
   const { name } = profile.bucket;
   const { isOurs, below } = await new BucketResource(profile, clients).holdings();
   const shared = { part: 'data', group: null } as const;
-  const itself: Item = { ...shared, kind: 'bucket', name, costs: false };
+  const itself: InventoryItem = { ...shared, kind: 'bucket', name, costs: false };
   return [
     ...(isOurs ? [itself] : []),
     ...(below === null ? [] : [{ ...shared, kind: 'objects', name: `s3://${name}/${below}`, costs: true } as const]),
@@ -67,17 +70,17 @@ async function bucket({ profile, clients }: InventoryPlace): Promise<readonly It
 }
 
 /** SQS lists by name prefix, which other stacks' queues may share, so the tag decides. */
-async function queues(place: InventoryPlace): Promise<readonly Item[]> {
+async function queues(place: InventoryPlace): Promise<readonly InventoryItem[]> {
   const { stack } = place.profile;
   const doing = { what: 'find queues of the stack', action: 'sqs:ListQueues', resource: '*' };
-  return asked(place, doing, async () => {
+  return callAws(place, doing, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-sqs'), place.clients.sqs('control')]);
-    const found: Item[] = [];
+    const found: InventoryItem[] = [];
     // Without MaxResults there is no token for more than a thousand queues (SQS: ListQueues).
     const listed = sdk.paginateListQueues({ client, pageSize: 1_000 }, { QueueNamePrefix: `${stack}-` });
     for await (const { QueueUrls = [] } of listed) {
       for (const QueueUrl of QueueUrls) {
-        const { Tags = {} } = await client.send(new sdk.ListQueueTagsCommand({ QueueUrl })).catch(goneAlready);
+        const { Tags = {} } = await client.send(new sdk.ListQueueTagsCommand({ QueueUrl })).catch(noTagsIfGone);
         if (Tags[STACK_TAG] !== stack) continue;
         const name = QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
         found.push({ part: 'data', kind: 'queue', name, group: name.slice(stack.length + 1), costs: false });
@@ -88,7 +91,7 @@ async function queues(place: InventoryPlace): Promise<readonly Item[]> {
 }
 
 /** A deleted queue stays listed for a while (SQS: DeleteQueue takes up to 60 seconds). */
-function goneAlready(error: unknown): { readonly Tags?: Record<string, string> } {
+function noTagsIfGone(error: unknown): { readonly Tags?: Record<string, string> } {
   if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return {};
   throw error;
 }
@@ -97,17 +100,17 @@ function goneAlready(error: unknown): { readonly Tags?: Record<string, string> }
  * Includes those of an earlier ledger of the profile. If the profile uses no SimpleDB now, the region may have none or
  * the caller no right to ask: that isn't an error, and isn't waited for.
  */
-async function domains({ profile, clients }: InventoryPlace): Promise<readonly Item[]> {
-  const there = domainsThere(profile, clients);
-  const names = domainsOf(profile).length > 0 ? await there : await ifAnswered(there);
+async function domains({ profile, clients }: InventoryPlace): Promise<readonly InventoryItem[]> {
+  const there = existingDomains(profile, clients);
+  const names = domainsOf(profile).length > 0 ? await there : await emptyIfUnanswered(there);
   return names.map((name) => ({ part: 'data', kind: 'domain', name, group: null, costs: true }));
 }
 
-async function ifAnswered(names: Promise<readonly string[]>): Promise<readonly string[]> {
+async function emptyIfUnanswered(names: Promise<readonly string[]>): Promise<readonly string[]> {
   const answered = new AbortController();
   const late = wait(PATIENCE_MS, answered.signal).then((): readonly string[] => []);
   const known = names.catch((error: unknown): readonly string[] => {
-    if (isOurs(error)) return [];
+    if (isBatchctlError(error)) return [];
     throw error;
   });
   try {
@@ -120,9 +123,9 @@ async function ifAnswered(names: Promise<readonly string[]>): Promise<readonly s
 /** States of instances that AWS charges for, at least for their volumes (EC2: instance lifecycle). */
 const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
 
-type Tags = Parameters<typeof tagsOfEc2>[0];
+type Tags = Parameters<typeof fromTagList>[0];
 
-async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
+async function gridInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
   const looks = [groups(place), instances(place), volumes(place), interfaces(place), addresses(place)];
   const all = [...looks, templates(place), securityGroups(place)];
   await Promise.allSettled(all);
@@ -132,100 +135,103 @@ async function gridInventory(place: InventoryPlace): Promise<readonly Item[]> {
 /** The item for a found resource and its tags. The manager's is recognized by name. */
 function itemOf(
   { profile: { stack } }: InventoryPlace,
-  kind: Item['kind'],
+  kind: InventoryItem['kind'],
   name: string,
   tags: Tags,
   costs: boolean,
-): Item {
-  const group = tagsOfEc2(tags)[GROUP_TAG] ?? null;
+): InventoryItem {
+  const group = fromTagList(tags)[GROUP_TAG] ?? null;
   const managers = [gridName(stack, MANAGER_GROUP), roleName(stack, 'manager')];
   const part = group === MANAGER_GROUP || managers.includes(name) || kind === 'address' ? 'manager' : 'grid';
   return { part, kind, name, group: part === 'manager' ? null : group, costs };
 }
 
-const byTag = ({ profile: { stack } }: InventoryPlace) => ({ Name: `tag:${STACK_TAG}`, Values: [stack] });
+const stackFilter = ({ profile: { stack } }: InventoryPlace) => ({ Name: `tag:${STACK_TAG}`, Values: [stack] });
 
-async function groups(place: InventoryPlace): Promise<readonly Item[]> {
-  const doing = ask('autoscaling:DescribeAutoScalingGroups', 'Auto Scaling groups');
-  return asked(place, doing, async () => {
-    const [sdk, client] = await autoScaling(place);
-    const pages = sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [byTag(place)] });
-    const all = await onPages(pages, (page) => page.AutoScalingGroups);
+async function groups(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  const doing = findCall('autoscaling:DescribeAutoScalingGroups', 'Auto Scaling groups');
+  return callAws(place, doing, async () => {
+    const [sdk, client] = await loadAutoScaling(place);
+    const pages = sdk.paginateDescribeAutoScalingGroups({ client }, { Filters: [stackFilter(place)] });
+    const all = await collectPages(pages, (page) => page.AutoScalingGroups);
     // It costs what its instances cost, and keeps starting them while it exists.
     return all.map(({ AutoScalingGroupName = '', Tags }) => itemOf(place, 'group', AutoScalingGroupName, Tags, true));
   });
 }
 
 /** Instances that have not terminated. */
-export async function instances(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeInstances', 'instances'), async (sdk, client) => {
-    const Filters = [byTag(place), { Name: 'instance-state-name', Values: ALIVE }];
+export async function instances(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeInstances', 'instances'), async (sdk, client) => {
+    const Filters = [stackFilter(place), { Name: 'instance-state-name', Values: ALIVE }];
     const pages = sdk.paginateDescribeInstances({ client }, { Filters });
-    const all = await onPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
+    const all = await collectPages(pages, (page) => page.Reservations?.flatMap(({ Instances = [] }) => Instances));
     return all.map(({ InstanceId = '', Tags }) => itemOf(place, 'instance', InstanceId, Tags, true));
   });
 }
 
-async function volumes(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeVolumes', 'volumes'), async (sdk, client) => {
-    const pages = sdk.paginateDescribeVolumes({ client }, { Filters: [byTag(place)] });
-    const all = await onPages(pages, (page) => page.Volumes);
+async function volumes(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeVolumes', 'volumes'), async (sdk, client) => {
+    const pages = sdk.paginateDescribeVolumes({ client }, { Filters: [stackFilter(place)] });
+    const all = await collectPages(pages, (page) => page.Volumes);
     return all.map(({ VolumeId = '', Tags }) => itemOf(place, 'volume', VolumeId, Tags, true));
   });
 }
 
-async function interfaces(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeNetworkInterfaces', 'network interfaces'), async (sdk, client) => {
-    const pages = sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [byTag(place)] });
-    const all = await onPages(pages, (page) => page.NetworkInterfaces);
+async function interfaces(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeNetworkInterfaces', 'network interfaces'), async (sdk, client) => {
+    const pages = sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [stackFilter(place)] });
+    const all = await collectPages(pages, (page) => page.NetworkInterfaces);
     return all.map(({ NetworkInterfaceId = '', TagSet }) =>
       itemOf(place, 'networkInterface', NetworkInterfaceId, TagSet, false),
     );
   });
 }
 
-async function addresses(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeAddresses', 'addresses'), async (sdk, client) => {
-    const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [byTag(place)] }));
+async function addresses(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeAddresses', 'addresses'), async (sdk, client) => {
+    const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [stackFilter(place)] }));
     // Billed by the hour, used or not (EC2: public IPv4 addresses).
     return Addresses.map(({ PublicIp = '', Tags }) => itemOf(place, 'address', PublicIp, Tags, true));
   });
 }
 
-async function templates(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeLaunchTemplates', 'launch templates'), async (sdk, client) => {
-    const pages = sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [byTag(place)] });
-    const all = await onPages(pages, (page) => page.LaunchTemplates);
+async function templates(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeLaunchTemplates', 'launch templates'), async (sdk, client) => {
+    const pages = sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [stackFilter(place)] });
+    const all = await collectPages(pages, (page) => page.LaunchTemplates);
     return all.map(({ LaunchTemplateName = '', Tags }) =>
       itemOf(place, 'launchTemplate', LaunchTemplateName, Tags, false),
     );
   });
 }
 
-async function securityGroups(place: InventoryPlace): Promise<readonly Item[]> {
-  return askedEc2(place, ask('ec2:DescribeSecurityGroups', 'security groups'), async (sdk, client) => {
-    const pages = sdk.paginateDescribeSecurityGroups({ client }, { Filters: [byTag(place)] });
-    const all = await onPages(pages, (page) => page.SecurityGroups);
+async function securityGroups(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+  return callEc2(place, findCall('ec2:DescribeSecurityGroups', 'security groups'), async (sdk, client) => {
+    const pages = sdk.paginateDescribeSecurityGroups({ client }, { Filters: [stackFilter(place)] });
+    const all = await collectPages(pages, (page) => page.SecurityGroups);
     return all.map(({ GroupName = '', Tags }) => itemOf(place, 'securityGroup', GroupName, Tags, false));
   });
 }
 
-const ask = (action: string, what: string) => ({ what: `find ${what} of the stack`, action, resource: '*' });
+const findCall = (action: string, what: string) => ({ what: `find ${what} of the stack`, action, resource: '*' });
 
 /** Resources in IAM with the stack's names and tag. IAM can't be searched by tags, and charges for nothing. */
-async function iamInventory(place: InventoryPlace): Promise<readonly Item[]> {
+async function iamInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
   const looks = (['worker', 'manager'] as const).flatMap((who) => [role(place, who), instanceProfile(place, who)]);
   await Promise.allSettled(looks);
   return (await Promise.all(looks)).flat();
 }
 
-async function role({ profile, clients }: InventoryPlace, who: 'worker' | 'manager'): Promise<readonly Item[]> {
+async function role(
+  { profile, clients }: InventoryPlace,
+  who: 'worker' | 'manager',
+): Promise<readonly InventoryItem[]> {
   const name = roleName(profile.stack, who);
-  const iam = new Iam(clients, { kind: 'role', name });
+  const iam = new IamAccess(clients, { kind: 'role', name });
   return iam.translated('look at', 'iam:GetRole', async () => {
     const [sdk, client] = await iam.open();
-    const found = await iam.ifThere(client.send(new sdk.GetRoleCommand({ RoleName: name })));
-    const isOurs = tagsOfEc2(found?.Role?.Tags)[STACK_TAG] === profile.stack;
+    const found = await iam.nullIfMissing(client.send(new sdk.GetRoleCommand({ RoleName: name })));
+    const isOurs = fromTagList(found?.Role?.Tags)[STACK_TAG] === profile.stack;
     return isOurs ? [{ part: 'iam', kind: 'role', name, group: null, costs: false }] : [];
   });
 }
@@ -233,13 +239,13 @@ async function role({ profile, clients }: InventoryPlace, who: 'worker' | 'manag
 async function instanceProfile(
   { profile, clients }: InventoryPlace,
   who: 'worker' | 'manager',
-): Promise<readonly Item[]> {
+): Promise<readonly InventoryItem[]> {
   const name = roleName(profile.stack, who);
-  const iam = new Iam(clients, { kind: 'profile', name });
+  const iam = new IamAccess(clients, { kind: 'profile', name });
   return iam.translated('look at', 'iam:GetInstanceProfile', async () => {
     const [sdk, client] = await iam.open();
     const asked = new sdk.GetInstanceProfileCommand({ InstanceProfileName: name });
-    const found = (await iam.ifThere(client.send(asked)))?.InstanceProfile;
+    const found = (await iam.nullIfMissing(client.send(asked)))?.InstanceProfile;
     const isOurs = found !== undefined && (await ownerOf(iam, found)) === profile.stack;
     return isOurs ? [{ part: 'iam', kind: 'profile', name, group: null, costs: false }] : [];
   });

@@ -9,11 +9,11 @@ import type {
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { askedEc2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
+import { type AwsContext, callEc2, nullIfMissing, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import type { MachineTypes, TypeFacts } from './machine-types.ts';
 import { type ImageFacts, type Images, volumeSize } from './machine-types.ts';
-import type { Found, Left, Resource } from './resource.ts';
-import { ec2Tags, groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
+import type { KeptReason, Resource, ResourceState } from './resource.ts';
+import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences, toTagList } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
 
 /** How many versions are kept: for a group to go back to, and for people to look up. */
@@ -21,7 +21,7 @@ const VERSIONS_KEPT = 5;
 /** Versions per request (EC2: DeleteLaunchTemplateVersions). */
 const DELETED_AT_ONCE = 200;
 /** Until the security group, or the address, exists. */
-const TO_BE_MADE = 'to be created';
+const NOT_YET_CREATED = 'to be created';
 
 export interface TemplateParts {
   readonly part: 'grid' | 'manager';
@@ -52,11 +52,11 @@ export class LaunchTemplateResource implements Resource {
   readonly name: string;
   readonly group?: string;
   readonly #parts: TemplateParts;
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
   /** A new version, which EC2 may not list yet (EC2: eventual consistency). */
   #made: { readonly id: string; readonly version: number } | null = null;
 
-  constructor(place: GridPlace, parts: TemplateParts) {
+  constructor(place: AwsContext, parts: TemplateParts) {
     this.part = parts.part;
     this.name = gridName(place.profile.stack, parts.group);
     if (parts.part === 'grid') this.group = parts.group;
@@ -64,7 +64,7 @@ export class LaunchTemplateResource implements Resource {
     this.#place = place;
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const template = await this.#find();
     if (template === null) return { state: 'absent' };
     this.#requireOurs(template);
@@ -77,7 +77,7 @@ export class LaunchTemplateResource implements Resource {
 
   async apply(): Promise<void> {
     const wanted = await this.#wanted();
-    if (JSON.stringify(wanted).includes(TO_BE_MADE)) {
+    if (JSON.stringify(wanted).includes(NOT_YET_CREATED)) {
       throw new BatchctlError(
         'notFound',
         `the launch template ${this.name} needs a security group and an address first`,
@@ -90,27 +90,27 @@ export class LaunchTemplateResource implements Resource {
     const { drift, tags } = await this.#drift(template, wanted);
     if (drift.newer !== null || drift.differences.length > 0) await this.#addVersion(template, wanted);
     if (tags.length === 0) return;
-    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
+    await this.#callEc2('tag', 'CreateTags', async (sdk, client) => {
       const Resources = [template.LaunchTemplateId ?? ''];
-      await client.send(new sdk.CreateTagsCommand({ Resources, Tags: ec2Tags(this.#tags()) }));
+      await client.send(new sdk.CreateTagsCommand({ Resources, Tags: toTagList(this.#tags()) }));
     });
   }
 
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     this.#made = null;
     const template = await this.#find();
     if (template === null) return null;
-    const owner = tagsOfEc2(template.Tags)[STACK_TAG];
-    if (owner !== this.#place.profile.stack) return { why: whose(owner) };
-    await this.#asked('remove', 'DeleteLaunchTemplate', async (sdk, client) => {
+    const owner = fromTagList(template.Tags)[STACK_TAG];
+    if (owner !== this.#place.profile.stack) return { why: ownerText(owner) };
+    await this.#callEc2('remove', 'DeleteLaunchTemplate', async (sdk, client) => {
       const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
-      await ifKnown(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
+      await nullIfMissing(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
     });
     return null;
   }
 
   /** Its newest version, which the group should name; null until there is a template. */
-  async newest(): Promise<{ readonly id: string; readonly version: string } | null> {
+  async newestVersion(): Promise<{ readonly id: string; readonly version: string } | null> {
     const template = await this.#find();
     const made = this.#made;
     const id = template?.LaunchTemplateId ?? made?.id;
@@ -120,11 +120,11 @@ export class LaunchTemplateResource implements Resource {
   }
 
   /** Deletes old versions, except the newest five, the default, which EC2 doesn't delete, and the named one. */
-  async forgetOld(named: string): Promise<void> {
+  async deleteOldVersions(named: string): Promise<void> {
     const template = await this.#find();
     if (template === null || (template.LatestVersionNumber ?? 1) <= VERSIONS_KEPT + 1) return;
     const LaunchTemplateId = template.LaunchTemplateId ?? '';
-    await this.#asked('delete old versions of', 'DeleteLaunchTemplateVersions', async (sdk, client) => {
+    await this.#callEc2('delete old versions of', 'DeleteLaunchTemplateVersions', async (sdk, client) => {
       const MaxVersion = String((template.LatestVersionNumber ?? 1) - VERSIONS_KEPT);
       const old: string[] = [];
       const pages = sdk.paginateDescribeLaunchTemplateVersions({ client }, { LaunchTemplateId, MaxVersion });
@@ -148,8 +148,8 @@ export class LaunchTemplateResource implements Resource {
     return templateData(
       {
         ...{ name: this.name, group, image, types: facts, disk, instanceProfile },
-        securityGroups: securityGroups ?? [TO_BE_MADE],
-        boot: boot ?? { text: TO_BE_MADE, release: TO_BE_MADE },
+        securityGroups: securityGroups ?? [NOT_YET_CREATED],
+        boot: boot ?? { text: NOT_YET_CREATED, release: NOT_YET_CREATED },
       },
       this.#place.profile,
     );
@@ -158,7 +158,7 @@ export class LaunchTemplateResource implements Resource {
   async #drift(template: LaunchTemplate, wanted: RequestLaunchTemplateData) {
     const version = await this.#version(template);
     const { image, differences } = templateDifferences(version.LaunchTemplateData ?? {}, wanted);
-    const tags = tagDifferences(tagsOfEc2(template.Tags), this.#tags());
+    const tags = tagDifferences(fromTagList(template.Tags), this.#tags());
     // A parameter names another image every few weeks: that isn't drift.
     const moved = image !== null && (this.#parts.ami ?? 'ssm:').startsWith('ssm:');
     const drift = moved
@@ -169,18 +169,18 @@ export class LaunchTemplateResource implements Resource {
 
   /** Null once it is created; the existing one if another `up` was faster. */
   async #create(LaunchTemplateData: RequestLaunchTemplateData): Promise<LaunchTemplate | null> {
-    return this.#asked('make', 'CreateLaunchTemplate', async (sdk, client) => {
+    return this.#callEc2('make', 'CreateLaunchTemplate', async (sdk, client) => {
       const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
-      const made = await ifKnown(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
-      if (made === null) return onceSeen(() => this.#find());
+      const made = await nullIfMissing(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
+      if (made === null) return waitUntilVisible(() => this.#find());
       this.#made = { id: made.LaunchTemplate?.LaunchTemplateId ?? '', version: 1 };
       return null;
     });
   }
 
   async #addVersion(template: LaunchTemplate, LaunchTemplateData: RequestLaunchTemplateData): Promise<void> {
-    await this.#asked('change', 'CreateLaunchTemplateVersion', async (sdk, client) => {
+    await this.#callEc2('change', 'CreateLaunchTemplateVersion', async (sdk, client) => {
       const asked = { LaunchTemplateId: template.LaunchTemplateId, LaunchTemplateData };
       const { LaunchTemplateVersion: made } = await client.send(new sdk.CreateLaunchTemplateVersionCommand(asked));
       this.#made = { id: template.LaunchTemplateId ?? '', version: made?.VersionNumber ?? 1 };
@@ -188,10 +188,10 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async #version({ LaunchTemplateId, LatestVersionNumber }: LaunchTemplate): Promise<LaunchTemplateVersion> {
-    return this.#asked('look at', 'DescribeLaunchTemplateVersions', async (sdk, client) => {
+    return this.#callEc2('look at', 'DescribeLaunchTemplateVersions', async (sdk, client) => {
       const Versions = [String(LatestVersionNumber ?? 1)];
       const asked = new sdk.DescribeLaunchTemplateVersionsCommand({ LaunchTemplateId, Versions });
-      const answer = await onceSettled(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
+      const answer = await retryUntilConsistent(() => client.send(asked), ['InvalidLaunchTemplateId.VersionNotFound']);
       return answer.LaunchTemplateVersions?.[0] ?? {};
     });
   }
@@ -205,16 +205,16 @@ export class LaunchTemplateResource implements Resource {
   }
 
   async #find(): Promise<LaunchTemplate | null> {
-    return this.#asked('look at', 'DescribeLaunchTemplates', async (sdk, client) => {
+    return this.#callEc2('look at', 'DescribeLaunchTemplates', async (sdk, client) => {
       const answer = client.send(new sdk.DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [this.name] }));
-      const found = await ifKnown(answer, 'InvalidLaunchTemplateName.NotFoundException');
+      const found = await nullIfMissing(answer, 'InvalidLaunchTemplateName.NotFoundException');
       return found?.LaunchTemplates?.[0] ?? null;
     });
   }
 
-  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
+  #callEc2<T>(verb: string, action: string, work: Parameters<typeof callEc2<T>>[2]): Promise<T> {
     const what = `${verb} the launch template ${this.name}`;
-    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
+    return callEc2(this.#place, { what, action: `ec2:${action}`, resource: 'launch-template/*' }, work);
   }
 }
 
@@ -225,7 +225,7 @@ export interface Boot {
   readonly release: string;
 }
 
-interface Launch {
+interface LaunchSettings {
   /** The Auto Scaling group's name, which consoles show for its instances. */
   readonly name: string;
   readonly group: string;
@@ -239,7 +239,7 @@ interface Launch {
 }
 
 export function templateRequest(name: string, data: RequestLaunchTemplateData, tags: Readonly<Record<string, string>>) {
-  const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: ec2Tags(tags) }];
+  const TagSpecifications = [{ ResourceType: 'launch-template' as const, Tags: toTagList(tags) }];
   return {
     LaunchTemplateName: name,
     LaunchTemplateData: data,
@@ -247,7 +247,7 @@ export function templateRequest(name: string, data: RequestLaunchTemplateData, t
   } satisfies CreateLaunchTemplateCommandInput;
 }
 
-export function templateData(launch: Launch, profile: AwsProfile): RequestLaunchTemplateData {
+export function templateData(launch: LaunchSettings, profile: AwsProfile): RequestLaunchTemplateData {
   const { image, types, boot } = launch;
   const tags = instanceTags(launch, profile);
   const { kmsKey, network } = profile;
@@ -286,13 +286,13 @@ export function templateData(launch: Launch, profile: AwsProfile): RequestLaunch
     InstanceInitiatedShutdownBehavior: 'terminate',
     TagSpecifications: (['instance', 'volume', 'network-interface'] as const).map((ResourceType) => ({
       ResourceType,
-      Tags: ec2Tags(tags),
+      Tags: toTagList(tags),
     })),
     UserData: encodeUserData(boot.text),
   };
 }
 
-function instanceTags({ name, group, boot }: Launch, profile: AwsProfile): Readonly<Record<string, string>> {
+function instanceTags({ name, group, boot }: LaunchSettings, profile: AwsProfile): Readonly<Record<string, string>> {
   return { Name: name, ...groupTags(profile, group), [RELEASE_TAG]: boot.release };
 }
 
@@ -304,11 +304,11 @@ export function templateDifferences(
   found: ResponseLaunchTemplateData,
   wanted: RequestLaunchTemplateData,
 ): TemplateDrift {
-  const [is, should] = [wordsOf(found), wordsOf(wanted)];
+  const [is, should] = [settingsOf(found), settingsOf(wanted)];
   const differences = [...new Set([...should.keys(), ...is.keys()])]
     .filter((what) => is.get(what) !== should.get(what))
     .map((what) => `${what} ${is.get(what) ?? 'none'} → ${should.get(what) ?? 'none'}`);
-  const fields = Object.entries(found).filter(([field, value]) => !(field in wanted) && says(value));
+  const fields = Object.entries(found).filter(([field, value]) => !(field in wanted) && isSet(value));
   const others = fields.map(([field]) => `${field} is set, but not by batchctl`);
   const image = differences.find((text) => text.startsWith('image '));
   return { image: image ?? null, differences: [...differences.filter((text) => text !== image), ...others] };
@@ -320,11 +320,11 @@ interface TemplateDrift {
   readonly differences: readonly string[];
 }
 
-const says = (value: unknown): boolean =>
+const isSet = (value: unknown): boolean =>
   value !== undefined && value !== '' && value !== false && !(Array.isArray(value) && value.length === 0);
 
 /** All settings, by their names for people. */
-function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): ReadonlyMap<string, string> {
+function settingsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): ReadonlyMap<string, string> {
   const words = new Map<string, string>();
   const put = (what: string, value: string | number | boolean | undefined): void => {
     if (value !== undefined) words.set(what, String(value));
@@ -349,7 +349,7 @@ function wordsOf(data: ResponseLaunchTemplateData | RequestLaunchTemplateData): 
   put('shutdown', data.InstanceInitiatedShutdownBehavior);
   for (const { ResourceType, Tags } of data.TagSpecifications ?? []) {
     if (ResourceType === 'launch-template') continue;
-    for (const [key, value] of Object.entries(tagsOfEc2(Tags))) put(`${ResourceType}'s tag ${key}`, value);
+    for (const [key, value] of Object.entries(fromTagList(Tags))) put(`${ResourceType}'s tag ${key}`, value);
   }
   // The digest of the text: another version of zlib compresses it to other bytes.
   put('user-data', data.UserData === undefined ? 'none' : shortDigest(decodeUserData(data.UserData)));

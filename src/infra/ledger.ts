@@ -3,7 +3,7 @@ import { SimpleDbClient } from '../adapters/aws/simpledb-client.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { domainName } from '../lib/stack-names.ts';
-import type { Found, Left, Removal, Resource } from './resource.ts';
+import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
 
 /** Domains created or deleted at once: many more would be throttled. */
 const AT_ONCE = 4;
@@ -25,8 +25,8 @@ export class DomainsResource implements Resource {
     this.#client = simpleDb(clients);
   }
 
-  async look(): Promise<Found> {
-    const there = await this.#there();
+  async look(): Promise<ResourceState> {
+    const there = await this.#readExisting();
     if (there.length === 0) return { state: 'absent' };
     const lacking = this.#domains.filter((domain) => !there.includes(domain));
     if (lacking.length === 0) return { state: 'asItShould' };
@@ -34,20 +34,20 @@ export class DomainsResource implements Resource {
   }
 
   async apply(): Promise<void> {
-    const there = await this.#there();
+    const there = await this.#readExisting();
     const lacking = this.#domains.filter((domain) => !there.includes(domain));
     await eachParallel(lacking, AT_ONCE, (domain) => this.#client.createDomain(domain));
   }
 
-  async remove({ deleteData }: Removal): Promise<Left | null> {
-    const there = await this.#there();
+  async remove({ deleteData }: RemovalOptions): Promise<KeptReason | null> {
+    const there = await this.#readExisting();
     if (there.length === 0) return null;
     if (!deleteData) return { why: 'it contains data' };
     await eachParallel(there, AT_ONCE, (domain) => this.#client.deleteDomain(domain));
     return null;
   }
 
-  async #there(): Promise<readonly string[]> {
+  async #readExisting(): Promise<readonly string[]> {
     const known = new Set<string>();
     for await (const domain of this.#client.listDomains()) known.add(domain);
     return this.#domains.filter((domain) => known.has(domain));
@@ -64,19 +64,19 @@ export function domainsOf({ stack, ledger }: Pick<AwsProfile, 'stack' | 'ledger'
  * The existing domains with a name of the stack's, in order. A domain that the profile doesn't name may still be
  * someone else's: it is left out if it contains an item that no ledger put there.
  */
-export async function domainsThere(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
+export async function existingDomains(profile: AwsProfile, clients: AwsClients): Promise<readonly string[]> {
   const client = simpleDb(clients, domainsOf(profile).length > 0 ? undefined : PROBES);
   const own = new Set(domainsOf(profile));
   const there: number[] = [];
   for await (const domain of client.listDomains()) {
     const number = Number(domain.slice(profile.stack.length + 1));
     if (!Number.isInteger(number) || domain !== domainName(profile.stack, number)) continue;
-    if (own.has(domain) || (await isOfALedger(client, domain))) there.push(number);
+    if (own.has(domain) || (await isLedgerDomain(client, domain))) there.push(number);
   }
   return there.sort((a, b) => a - b).map((number) => domainName(profile.stack, number));
 }
 
-async function isOfALedger(client: SimpleDbClient, domain: string): Promise<boolean> {
+async function isLedgerDomain(client: SimpleDbClient, domain: string): Promise<boolean> {
   const { items } = await client.select(`select * from \`${domain}\` limit 1`, '');
   // In the form in which `SimpleDbObjects` puts them.
   return items.every(({ attributes: { e, v } }) => e !== undefined && v !== undefined);
@@ -87,7 +87,7 @@ export interface SqlTables {
   /** Opens the profile's ledger, which creates only the missing tables; several processes may do so at once. */
   open(): Promise<unknown>;
   /** Drops them; returns what stays. */
-  drop(): Promise<Left | null>;
+  drop(): Promise<KeptReason | null>;
 }
 
 export class TablesResource implements Resource {
@@ -101,7 +101,7 @@ export class TablesResource implements Resource {
     this.#tables = tables;
   }
 
-  look(): Promise<Found> {
+  look(): Promise<ResourceState> {
     return Promise.resolve({ state: 'unknown' });
   }
 
@@ -109,7 +109,7 @@ export class TablesResource implements Resource {
     await this.#tables.open();
   }
 
-  async remove({ deleteData }: Removal): Promise<Left | null> {
+  async remove({ deleteData }: RemovalOptions): Promise<KeptReason | null> {
     return deleteData ? await this.#tables.drop() : { why: 'they contain data, and the database is yours' };
   }
 }

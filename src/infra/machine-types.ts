@@ -1,7 +1,7 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
-import { MadeOnce, once } from '../lib/once.ts';
-import { asked, askedEc2, type GridPlace, ifKnown, onPages } from './asked.ts';
+import { OnceMap, once } from '../lib/once.ts';
+import { type AwsContext, callAws, callEc2, collectPages, nullIfMissing } from './call-aws.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
 
@@ -13,12 +13,12 @@ export interface TypeFacts {
 
 /** The instance types of a stack, each looked up once. */
 export class MachineTypes {
-  readonly #place: GridPlace;
-  readonly #known = new MadeOnce<TypeFacts>();
+  readonly #place: AwsContext;
+  readonly #known = new OnceMap<TypeFacts>();
   /** The zones of the region that offer each type of the profile. */
   readonly zones = once(() => this.#zonesOfAll());
 
-  constructor(place: GridPlace) {
+  constructor(place: AwsContext) {
     this.#place = place;
   }
 
@@ -52,10 +52,10 @@ export class MachineTypes {
 
   async #lookUp(types: readonly string[]): Promise<readonly InstanceTypeInfo[]> {
     const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: 'instance-type/*' };
-    return askedEc2(this.#place, doing, async (sdk, client) => {
+    return callEc2(this.#place, doing, async (sdk, client) => {
       // By a filter: when types are named directly, the error about an unknown one may not say which it is.
       const Filters = [{ Name: 'instance-type', Values: [...types] }];
-      return onPages(sdk.paginateDescribeInstanceTypes({ client }, { Filters }), (page) => page.InstanceTypes);
+      return collectPages(sdk.paginateDescribeInstanceTypes({ client }, { Filters }), (page) => page.InstanceTypes);
     });
   }
 
@@ -64,7 +64,7 @@ export class MachineTypes {
     const types = new Set(Object.values(groups).flatMap(({ instances }) => instances));
     if (manager !== null) types.add(manager.instance);
     const action = 'ec2:DescribeInstanceTypeOfferings';
-    return askedEc2(
+    return callEc2(
       this.#place,
       { what: 'find the zones of instance types', action, resource: '*' },
       async (sdk, client) => {
@@ -100,15 +100,15 @@ export interface ImageFacts {
 }
 
 /** The SSM parameter of Amazon Linux 2023 (SSM: public parameters of AL2023). */
-const newestLinux = (architecture: Architecture): string =>
+const amazonLinuxParameter = (architecture: Architecture): string =>
   `/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-${architecture}`;
 
 /** The images of a stack, each looked up once. */
 export class Images {
-  readonly #place: GridPlace;
-  readonly #known = new MadeOnce<ImageFacts>();
+  readonly #place: AwsContext;
+  readonly #known = new OnceMap<ImageFacts>();
 
-  constructor(place: GridPlace) {
+  constructor(place: AwsContext) {
     this.#place = place;
   }
 
@@ -118,7 +118,7 @@ export class Images {
    * (bytes) too small for it.
    */
   async of(where: string, ami: string | null, architecture: Architecture, disk: number): Promise<ImageFacts> {
-    const said = ami ?? `ssm:${newestLinux(architecture)}`;
+    const said = ami ?? `ssm:${amazonLinuxParameter(architecture)}`;
     const found = await this.#known.get(`${said} ${architecture}`, () => this.#lookUp(where, said, architecture));
     if (volumeSize(disk) >= found.rootSize) return found;
     throw new BatchctlError(
@@ -132,9 +132,9 @@ export class Images {
     const parameter = said.startsWith('ssm:') ? said.slice('ssm:'.length) : null;
     const id = parameter === null ? said : await this.#parameter(where, parameter);
     const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
-    const image = await askedEc2(this.#place, doing, async (sdk, client) => {
+    const image = await callEc2(this.#place, doing, async (sdk, client) => {
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
-      const known = await ifKnown(
+      const known = await nullIfMissing(
         answer,
         'InvalidAMIID.NotFound',
         'InvalidAMIID.Unavailable',
@@ -165,10 +165,10 @@ export class Images {
   async #parameter(where: string, name: string): Promise<string> {
     const resource = `parameter/${name.replace(/^\//, '')}`;
     const doing = { what: `look up the image in ${name}`, action: 'ssm:GetParameter', resource };
-    const found = await asked(this.#place, doing, async () => {
+    const found = await callAws(this.#place, doing, async () => {
       const [sdk, client] = await Promise.all([import('@aws-sdk/client-ssm'), this.#place.clients.ssm()]);
       const answer = client.send(new sdk.GetParameterCommand({ Name: name }));
-      return await ifKnown(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
+      return await nullIfMissing(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
     });
     const value = found?.Parameter?.Value ?? '';
     if (/^ami-[0-9a-f]+$/.test(value)) return value;

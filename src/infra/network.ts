@@ -1,7 +1,7 @@
 import type { Subnet } from '@aws-sdk/client-ec2';
 import { BatchctlError } from '../errors.ts';
 import { once } from '../lib/once.ts';
-import { asked, ec2, type GridPlace } from './asked.ts';
+import { type AwsContext, callAws, loadEc2 } from './call-aws.ts';
 
 export interface SubnetFacts {
   readonly id: string;
@@ -20,9 +20,9 @@ export interface NetworkFacts {
 /** The subnets that the profile names, or those of the default VPC. Looked up once. */
 export class Network {
   readonly facts: () => Promise<NetworkFacts>;
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
 
-  constructor(place: GridPlace) {
+  constructor(place: AwsContext) {
     this.#place = place;
     this.facts = once(() => this.#facts());
   }
@@ -31,11 +31,11 @@ export class Network {
   async #facts(): Promise<NetworkFacts> {
     const { subnets } = this.#place.profile.network;
     const doing = { what: 'read the subnets', action: 'ec2:DescribeSubnets', resource: 'subnet/*' };
-    return asked(this.#place, doing, () => (subnets.length === 0 ? this.#defaults() : this.#named(subnets)));
+    return callAws(this.#place, doing, () => (subnets.length === 0 ? this.#defaults() : this.#named(subnets)));
   }
 
   async #named(ids: readonly string[]): Promise<NetworkFacts> {
-    const [sdk, client] = await ec2(this.#place);
+    const [sdk, client] = await loadEc2(this.#place);
     // By a filter: when subnets are named directly, a missing one hides which others exist.
     const filter = { Name: 'subnet-id', Values: [...new Set(ids)] };
     const { Subnets = [] } = await client.send(new sdk.DescribeSubnetsCommand({ Filters: [filter] }));
@@ -57,7 +57,7 @@ export class Network {
   }
 
   async #defaults(): Promise<NetworkFacts> {
-    const [sdk, client] = await ec2(this.#place);
+    const [sdk, client] = await loadEc2(this.#place);
     const { region } = this.#place.profile;
     const isDefault = { Filters: [{ Name: 'is-default', Values: ['true'] }] };
     const [{ VpcId } = {}] = (await client.send(new sdk.DescribeVpcsCommand(isDefault))).Vpcs ?? [];
@@ -123,7 +123,7 @@ const masked = (numbers: readonly number[], width: number, bits: number): readon
   });
 
 /** Whether two blocks of IPv4 addresses overlap; false for blocks of IPv6. */
-export function overlap(one: string, other: string): boolean {
+export function cidrsOverlap(one: string, other: string): boolean {
   if (one.includes(':') || other.includes(':')) return false;
   const bits = Math.min(...[one, other].map((block) => Number(block.split('/')[1])));
   const [first, second] = [one, other].map((block) => networkOf4(block.split('/')[0] ?? '', bits));

@@ -1,30 +1,30 @@
 import { BatchctlError } from '../errors.ts';
-import { type Finding, failing, findings, requireValid, warningsOf } from './finding.ts';
+import { collectFindings, type Finding, failing, requireValid, warningsOf } from './finding.ts';
 import { gridFacts } from './grid.ts';
-import type { Found, Lack, Part, Resource } from './resource.ts';
+import type { MissingItem, Resource, ResourceState, StackPart } from './resource.ts';
 import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 import { validateStack } from './validate.ts';
 
 /** What `up` would do with one resource. */
-export interface Step {
-  readonly part: Part;
+export interface PlanStep {
+  readonly part: StackPart;
   readonly kind: Resource['kind'];
   readonly name: string;
   readonly action: 'create' | 'change' | 'open' | 'keep';
   readonly changes: readonly string[];
   readonly notes: readonly string[];
   /** What a resource of another owner lacks: a person must fix it. */
-  readonly lacks: readonly Lack[];
+  readonly lacks: readonly MissingItem[];
 }
 
-export interface PlannedStep {
-  readonly step: Step;
+export interface ExecutableStep {
+  readonly step: PlanStep;
   readonly resource: Resource;
 }
 
 export interface Plan {
-  readonly steps: readonly PlannedStep[];
+  readonly steps: readonly ExecutableStep[];
   /** Warnings to show before it is done. */
   readonly warnings: readonly string[];
 }
@@ -33,13 +33,13 @@ export interface Plan {
  * Looks at everything, or at one part, in parallel, and validates what is to be made; makes nothing. Throws `config`
  * with all failures; else the first error in the order of the resources, after all have been looked at.
  */
-export async function planStack(stack: OpenStack, only: Part | null): Promise<Plan> {
+export async function planStack(stack: OpenStack, only: StackPart | null): Promise<Plan> {
   // Releases belong to the grid: a manager alone gets the current one.
   const resources = resourcesOf(stack, only, only === 'manager' ? 'inForce' : 'wanted');
   const looks = resources.map(async (resource) => ({ resource, step: stepOf(resource, await resource.look()) }));
   const [found, ofRelease] = await Promise.all([
     validateStack(stack, gridFacts(stack), only),
-    findings(() => validateRelease(stack, only)),
+    collectFindings(() => validateRelease(stack, only)),
     Promise.allSettled(looks),
   ]);
   requireValid([...found, ...ofRelease]);
@@ -47,7 +47,7 @@ export async function planStack(stack: OpenStack, only: Part | null): Promise<Pl
 }
 
 /** Making only the manager needs a release put before: without it, its instance would end itself again and again. */
-async function validateRelease({ profile, releases }: OpenStack, only: Part | null): Promise<readonly Finding[]> {
+async function validateRelease({ profile, releases }: OpenStack, only: StackPart | null): Promise<readonly Finding[]> {
   if (only !== 'manager' || profile.manager === null) return [];
   const missing = await releases.missing();
   const mend = 'ask someone with the permissions to run batchctl infra release';
@@ -56,7 +56,7 @@ async function validateRelease({ profile, releases }: OpenStack, only: Part | nu
   return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, puts));
 }
 
-function stepOf({ part, kind, name }: Resource, found: Found): Step {
+function stepOf({ part, kind, name }: Resource, found: ResourceState): PlanStep {
   const same = { part, kind, name, changes: [], notes: [], lacks: [] };
   switch (found.state) {
     case 'absent':
@@ -79,8 +79,8 @@ function stepOf({ part, kind, name }: Resource, found: Found): Step {
  * checked between steps.
  */
 export async function applySteps(
-  steps: readonly PlannedStep[],
-  done: (step: Step) => void,
+  steps: readonly ExecutableStep[],
+  done: (step: PlanStep) => void,
   signal: AbortSignal,
 ): Promise<void> {
   for (const { step, resource } of steps) {

@@ -1,17 +1,17 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { type Arns, literal } from './arns.ts';
+import { type Arns, escapePattern } from './arns.ts';
 import {
   allow,
-  below,
   ec2Service,
   encryption,
   equals,
-  forStack,
-  ofNoOther,
-  ofStack,
+  prefixCondition,
   quotas,
+  requestTagEquals,
   type Statement,
+  stackTagAbsentOrEquals,
+  stackTagEquals,
 } from './policy.ts';
 
 /** A bucket's settings by their names in IAM's actions. */
@@ -41,7 +41,7 @@ export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement
 }
 
 /** Keys of releases (model/keys.ts): four digits, SHA-256s in hex. IAM's `?` matches any one character. */
-const OF_RELEASES = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
+const RELEASE_KEYS = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
   (shape) => `releases/${shape.replace('@', '?'.repeat(64))}`,
 );
 
@@ -49,7 +49,7 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const { existing, prefix } = profile.bucket;
   // In an existing bucket, without a prefix, the stack handles only what it put (bucket.ts, stack.ts).
   const shared = existing && prefix === '';
-  const ofReleases = shared ? OF_RELEASES : ['releases/*'];
+  const ofReleases = shared ? RELEASE_KEYS : ['releases/*'];
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
   return [
     // Whether a bucket that would become the stack's holds anything concerns all of it.
@@ -57,7 +57,7 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
       'ListInBucket',
       ['s3:ListBucket', 's3:ListBucketVersions'],
       [arns.bucket],
-      existing ? below([`${literal(prefix)}*`]) : undefined,
+      existing ? prefixCondition([`${escapePattern(prefix)}*`]) : undefined,
     ),
     allow('LookAtBucket', ['s3:ListBucketMultipartUploads', ...settings('Get')], [arns.bucket]),
     allow(
@@ -66,7 +66,7 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
       existing ? [] : [arns.bucket],
     ),
     // Tables with jobs of another stack are kept.
-    allow('JobsOfTables', ['s3:GetObject'], onServer(profile) ? arns.objects('jobs/*/job.json') : []),
+    allow('JobsOfTables', ['s3:GetObject'], isSqlLedger(profile) ? arns.objects('jobs/*/job.json') : []),
     // A new release clears the records of failed boots.
     allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
     shared
@@ -80,7 +80,7 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   ];
 }
 
-const onServer = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
+const isSqlLedger = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
 
 function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
   // A group removed from the configuration may still have queues.
@@ -89,7 +89,7 @@ function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
     allow('FindQueues', ['sqs:ListQueues'], ['*']),
     allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
-    allow('DeleteQueues', ['sqs:DeleteQueue'], all, ofStack(profile)),
+    allow('DeleteQueues', ['sqs:DeleteQueue'], all, stackTagEquals(profile)),
     allow('MakeDomains', ['sdb:CreateDomain'], arns.domains),
     // Also finds and inspects domains of a former ledger: SimpleDB has no tags.
     allow('FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
@@ -151,7 +151,7 @@ const LOOK = [
 ].map((what) => `ec2:Describe${what}`);
 const LOOK_AT_GROUPS = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
 /** What is created with the stack's tag, and the actions that create it. */
-const MADE = [
+const TAGGED_RESOURCES = [
   ['ec2:CreateSecurityGroup', 'security-group/*'],
   ['ec2:CreateLaunchTemplate', 'launch-template/*'],
   ['ec2:AllocateAddress', 'elastic-ip/*'],
@@ -169,35 +169,40 @@ const GROUP = [
 
 /** For the grid: only what the stack made, by its tag. */
 function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
-  const made = [...new Set(MADE.map(([, resource]) => arns.ec2(resource)))];
+  const made = [...new Set(TAGGED_RESOURCES.map(([, resource]) => arns.ec2(resource)))];
   const groups = [arns.group(`${profile.stack}-*`)];
   return [
     allow('LookAtGrid', [...LOOK, ...LOOK_AT_GROUPS], ['*']),
     quotas(arns),
-    ...MADE.map(([action, resource]) =>
-      allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], forStack(profile)),
+    ...TAGGED_RESOURCES.map(([action, resource]) =>
+      allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], requestTagEquals(profile)),
     ),
     // A security group is created in a VPC, which isn't the stack's.
     allow('MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
     allow('TagMade', ['ec2:CreateTags'], made, {
-      StringEquals: { 'ec2:CreateAction': MADE.map(([action]) => action.slice('ec2:'.length)) },
+      StringEquals: { 'ec2:CreateAction': TAGGED_RESOURCES.map(([action]) => action.slice('ec2:'.length)) },
     }),
-    allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, ofStack(profile)),
+    allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, stackTagEquals(profile)),
     // The address is the stack's own, by its tag; a person may have associated it with any interface.
-    allow('TakeAddressBack', ['ec2:DisassociateAddress'], [arns.ec2('network-interface/*')], ofNoOther(profile)),
-    allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, forStack(profile)),
-    allow('ChangeGroups', GROUP, groups, ofStack(profile)),
+    allow(
+      'TakeAddressBack',
+      ['ec2:DisassociateAddress'],
+      [arns.ec2('network-interface/*')],
+      stackTagAbsentOrEquals(profile),
+    ),
+    allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, requestTagEquals(profile)),
+    allow('ChangeGroups', GROUP, groups, stackTagEquals(profile)),
     // When a group is created, its tags are authorized separately, and no tag identifies the group yet. Groups of
     // `month-end-2` have names that begin like those of `month-end`: the right to tag them would be the right to take
     // them over.
-    allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, ofNoOther(profile)),
+    allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, stackTagAbsentOrEquals(profile)),
     // Auto Scaling checks that the creator of a group with a template may start instances (EC2 Auto Scaling: launch
     // templates).
     allow(
       'StartInstances',
       ['ec2:RunInstances'],
       INSTANCE.map((of) => arns.ec2(of)),
-      forStack(profile),
+      requestTagEquals(profile),
     ),
     allow(
       'StartFrom',

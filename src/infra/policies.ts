@@ -4,8 +4,8 @@ import { Arns } from './arns.ts';
 import { adminPolicy } from './policies-admin.ts';
 import {
   allow,
-  measuring,
-  ofStack,
+  jobStatements,
+  metricsStatements,
   type PolicyDocument,
   parametersOf,
   policyOf,
@@ -15,9 +15,9 @@ import {
   RESUME,
   type Statement,
   secretsOf,
-  working,
+  stackTagEquals,
 } from './policy.ts';
-import type { Part } from './resource.ts';
+import type { StackPart } from './resource.ts';
 
 export const POLICY_ROLES = ['admin', 'operator', 'manager', 'worker'] as const;
 /**
@@ -34,8 +34,8 @@ export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument
 }
 
 /** The least privileges to make one part of a stack, with `infra plan`, `up`, `status`, each with `--only`. */
-export function adminPolicyFor(part: Part, profile: AwsProfile): PolicyDocument {
-  return policyOf(ofPart(adminPolicy(profile, new Arns(profile)), part));
+export function adminPolicyFor(part: StackPart, profile: AwsProfile): PolicyDocument {
+  return policyOf(narrowToPart(adminPolicy(profile, new Arns(profile)), part));
 }
 
 /** For `doctor`, and for resuming an upload. */
@@ -62,8 +62,8 @@ function operatorPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     allow('LookAtTypes', ['ec2:DescribeInstanceTypes'], ['*']),
     quotas(arns),
     prices(profile),
-    ...working(profile, arns),
-    ...measuring(profile),
+    ...jobStatements(profile, arns),
+    ...metricsStatements(profile),
   ];
 }
 
@@ -84,10 +84,10 @@ function managerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
       ['ec2:AssociateAddress'],
       ['elastic-ip/*', 'instance/*', 'network-interface/*'].map((of) => arns.ec2(of)),
       // All three have the tag: the template gives it to instance and interface.
-      ofStack(profile),
+      stackTagEquals(profile),
     ),
-    ...working(profile, arns),
-    ...measuring(profile),
+    ...jobStatements(profile, arns),
+    ...metricsStatements(profile),
   ];
 }
 
@@ -135,12 +135,12 @@ function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     // Its tags show whether a person holds a group's size.
     allow('LookAtGroups', LOOK_AT_OWN_GROUP, ['*']),
     prices(profile),
-    ...working(profile, arns),
+    ...jobStatements(profile, arns),
   ];
 }
 
 /** Statements of the administrator's policy, and the parts that need them. */
-const NEEDS: Readonly<Record<string, readonly Part[]>> = {
+const PARTS_BY_STATEMENT: Readonly<Record<string, readonly StackPart[]>> = {
   ListInBucket: ['data', 'grid', 'manager'],
   LookAtBucket: ['data'],
   MakeBucket: ['data'],
@@ -183,7 +183,7 @@ const NEEDS: Readonly<Record<string, readonly Part[]>> = {
 };
 
 /** For each part, its share of a statement of which it needs only some actions. */
-const NARROWER: Readonly<Record<Part, Readonly<Record<string, readonly string[]>>>> = {
+const NARROWED_ACTIONS: Readonly<Record<StackPart, Readonly<Record<string, readonly string[]>>>> = {
   data: {},
   iam: { LookAtGrid: ['autoscaling:DescribeAutoScalingGroups'] },
   grid: { ListInBucket: ['s3:ListBucket'] },
@@ -191,13 +191,13 @@ const NARROWER: Readonly<Record<Part, Readonly<Record<string, readonly string[]>
 };
 
 /** Actions that only `infra down` needs. It has no parts. */
-const OF_DOWN = [
+const DOWN_ACTIONS = [
   ...['s3:DeleteBucket', 'sdb:DeleteDomain', 'ec2:DeleteSecurityGroup', 'ec2:DeleteLaunchTemplate'],
   ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
   ...['autoscaling:DeleteAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
 ];
 /** Actions of other parts in statements that a part needs. */
-const OF_OTHERS: Readonly<Record<Part, readonly string[]>> = {
+const OTHER_PART_ACTIONS: Readonly<Record<StackPart, readonly string[]>> = {
   data: [],
   iam: [],
   grid: ['ec2:AuthorizeSecurityGroupIngress'],
@@ -205,12 +205,12 @@ const OF_OTHERS: Readonly<Record<Part, readonly string[]>> = {
 };
 
 /** The administrator's statements, reduced to what one part's `infra plan`, `up` and `status` need. */
-function ofPart(statements: readonly Statement[], part: Part): readonly Statement[] {
-  const leftOut = [...OF_DOWN, ...OF_OTHERS[part]];
+function narrowToPart(statements: readonly Statement[], part: StackPart): readonly Statement[] {
+  const leftOut = [...DOWN_ACTIONS, ...OTHER_PART_ACTIONS[part]];
   return statements
-    .filter(({ Sid }) => NEEDS[Sid]?.includes(part) === true)
+    .filter(({ Sid }) => PARTS_BY_STATEMENT[Sid]?.includes(part) === true)
     .map((statement) => ({
       ...statement,
-      Action: NARROWER[part][statement.Sid] ?? statement.Action.filter((action) => !leftOut.includes(action)),
+      Action: NARROWED_ACTIONS[part][statement.Sid] ?? statement.Action.filter((action) => !leftOut.includes(action)),
     }));
 }

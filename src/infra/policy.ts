@@ -1,6 +1,6 @@
 import type { AwsProfile } from '../config/load-config.ts';
 import { STACK_TAG } from '../lib/stack-names.ts';
-import { type Arns, beyondLatin, literal } from './arns.ts';
+import { type Arns, escapePattern, replaceNonLatin } from './arns.ts';
 
 export interface PolicyDocument {
   readonly Version: '2012-10-17';
@@ -40,17 +40,17 @@ export function policyOf(statements: readonly Statement[]): PolicyDocument {
 /** Characters of a managed policy, without white space (IAM: quotas). */
 export const MANAGED_LIMIT = 6_144;
 /** Characters around the statements, and of a comma between two. */
-const [AROUND, BETWEEN] = [JSON.stringify(policyOf([])).length, 1];
+const [DOCUMENT_OVERHEAD, SEPARATOR_LENGTH] = [JSON.stringify(policyOf([])).length, 1];
 
 /** The same policy as documents that each fit a managed policy: one, unless it is too long. */
 export function documentsOf({ Statement: statements }: PolicyDocument): readonly PolicyDocument[] {
   const documents: Statement[][] = [];
   let room = 0;
-  for (const statement of statements.flatMap(fitting)) {
-    const length = lengthOf(statement) + BETWEEN;
+  for (const statement of statements.flatMap(splitStatement)) {
+    const length = lengthOf(statement) + SEPARATOR_LENGTH;
     if (length > room) {
       documents.push([]);
-      room = MANAGED_LIMIT - AROUND;
+      room = MANAGED_LIMIT - DOCUMENT_OVERHEAD;
     }
     documents.at(-1)?.push(statement);
     room -= length;
@@ -61,12 +61,12 @@ export function documentsOf({ Statement: statements }: PolicyDocument): readonly
 const lengthOf = (value: unknown): number => JSON.stringify(value).length;
 
 /** A statement whose resources alone fill a document becomes several, with different names. */
-function fitting(statement: Statement): readonly Statement[] {
-  const room = MANAGED_LIMIT - AROUND - lengthOf({ ...statement, Sid: `${statement.Sid}000`, Resource: [] });
+function splitStatement(statement: Statement): readonly Statement[] {
+  const room = MANAGED_LIMIT - DOCUMENT_OVERHEAD - lengthOf({ ...statement, Sid: `${statement.Sid}000`, Resource: [] });
   const lists: string[][] = [[]];
   let left = room;
   for (const resource of statement.Resource) {
-    const length = lengthOf(resource) + BETWEEN;
+    const length = lengthOf(resource) + SEPARATOR_LENGTH;
     if (length > left) {
       lists.push([]);
       left = room;
@@ -87,13 +87,13 @@ const LEDGER = ['sdb:Select', 'sdb:GetAttributes', 'sdb:PutAttributes', 'sdb:Bat
 /** EC2's service principal: in China's regions with another suffix (IAM: service principals in China). */
 export const ec2Service = (region: string): string => `ec2.amazonaws.com${region.startsWith('cn-') ? '.cn' : ''}`;
 
-export const ofStack = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
+export const stackTagEquals = ({ stack }: AwsProfile) => equals(`aws:ResourceTag/${STACK_TAG}`, stack);
 /** Not the resources of another stack. A resource that was just created and has no tag yet is included. */
-export const ofNoOther = ({ stack }: AwsProfile) => ({
+export const stackTagAbsentOrEquals = ({ stack }: AwsProfile) => ({
   StringLikeIfExists: { [`aws:ResourceTag/${STACK_TAG}`]: [stack] },
 });
 /** New resources must get the stack's tag. */
-export const forStack = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
+export const requestTagEquals = ({ stack }: AwsProfile) => equals(`aws:RequestTag/${STACK_TAG}`, stack);
 
 /** Every watcher enforces jobs' budgets, and spot has the market's price. */
 export const prices = ({ groups }: AwsProfile): Statement =>
@@ -104,20 +104,20 @@ export const quotas = (arns: Arns): Statement =>
   allow('LookAtQuotas', ['servicequotas:GetServiceQuota'], [arns.quotas]);
 
 /** Rights to work on jobs: listings, the ledger, other buckets that groups name, and the key. */
-export function working(profile: AwsProfile, arns: Arns): readonly Statement[] {
+export function jobStatements(profile: AwsProfile, arns: Arns): readonly Statement[] {
   return [
-    listing(profile, arns),
-    ...elsewhere(profile, arns),
+    listStatement(profile, arns),
+    ...otherBucketStatements(profile, arns),
     allow('Ledger', LEDGER, arns.domains),
     allow('Domains', ['sdb:ListDomains'], arns.domains.length === 0 ? [] : ['*']),
     allow('Database', ['rds-db:connect'], arns.databaseUsers),
     ...encryption(profile),
-    ...telling(profile, arns),
+    ...notifyStatements(profile, arns),
   ];
 }
 
 /** To send the profile's notifications. The key of an encrypted topic is granted by its owner. */
-function telling({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
+function notifyStatements({ notify }: AwsProfile, arns: Arns): readonly Statement[] {
   const topics = notify.flatMap(({ to }) => (to.startsWith('sns:') ? [arns.topic(to.slice('sns:'.length))] : []));
   const secrets = notify.flatMap(({ secret }) => secret ?? []);
   return [
@@ -139,7 +139,7 @@ const named = (references: readonly string[], kind: string): readonly string[] =
   ),
 ];
 
-export function measuring({ metrics }: AwsProfile): readonly Statement[] {
+export function metricsStatements({ metrics }: AwsProfile): readonly Statement[] {
   return [
     allow('Metrics', ['cloudwatch:PutMetricData'], metrics ? ['*'] : [], equals('cloudwatch:namespace', 'batchctl')),
   ];
@@ -149,31 +149,31 @@ export function measuring({ metrics }: AwsProfile): readonly Statement[] {
  * To list, and to learn that an object doesn't exist: without that right S3 answers 403 for a missing object. The
  * request for the object has no prefix, hence IfExists.
  */
-function listing({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
-  return allow('List', ['s3:ListBucket'], [arns.bucket], below([`${literal(prefix)}*`]));
+function listStatement({ bucket: { prefix } }: AwsProfile, arns: Arns): Statement {
+  return allow('List', ['s3:ListBucket'], [arns.bucket], prefixCondition([`${escapePattern(prefix)}*`]));
 }
 
 /** Only if the prefix of a listing, if any, matches one of these; undefined if any prefix does. */
-export const below = (prefixes: readonly string[]): Statement['Condition'] =>
+export const prefixCondition = (prefixes: readonly string[]): Statement['Condition'] =>
   prefixes.includes('*') ? undefined : { StringLikeIfExists: { 's3:prefix': prefixes } };
 
 /** Other buckets in the groups' `read` and `write`: jobs read there in place, and deliver there. */
-function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
+function otherBucketStatements({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
   const all = Object.values(groups);
-  const read = placesOf(
+  const read = objectScopes(
     all.flatMap((group) => group.read),
     arns,
   );
-  const write = placesOf(
+  const write = objectScopes(
     all.flatMap((group) => group.write),
     arns,
   );
   return [
     allow('ReadInputs', ['s3:GetObject', 's3:GetObjectVersion'], read.keys),
-    ...listed('ListInputs', ['s3:ListBucket'], read.lists),
+    ...scopedStatements('ListInputs', ['s3:ListBucket'], read.lists),
     // The marker of a delivery is deleted before it is written again.
     allow('Deliver', ['s3:GetObject', 's3:PutObject', 's3:DeleteObject', ...RESUME], write.keys),
-    ...listed('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.lists),
+    ...scopedStatements('ListDelivered', ['s3:ListBucket', 's3:ListBucketMultipartUploads'], write.lists),
     // A get has data keys decrypted; a put has them generated, and a multipart upload has them decrypted too.
     allow('InputKeys', ['kms:Decrypt'], [...new Set(all.flatMap(({ keys }) => keys))]),
     allow(
@@ -185,23 +185,25 @@ function elsewhere({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
 }
 
 /** Listings: which buckets, below which prefixes. */
-type Listed = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
+type ListScopes = readonly { readonly buckets: readonly string[]; readonly prefixes: readonly string[] }[];
 
-const listed = (sid: string, actions: readonly string[], lists: Listed): readonly Statement[] =>
-  lists.map(({ buckets, prefixes }, at) => allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, below(prefixes)));
+const scopedStatements = (sid: string, actions: readonly string[], lists: ListScopes): readonly Statement[] =>
+  lists.map(({ buckets, prefixes }, at) =>
+    allow(at === 0 ? sid : `${sid}Of${at}`, actions, buckets, prefixCondition(prefixes)),
+  );
 
 /** Keys are text, not parts of a URL: `#`, `?` and letters of any script are literal. `*` and `?` are patterns. */
-function placesOf(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly lists: Listed } {
+function objectScopes(urls: readonly string[], arns: Arns): { readonly keys: string[]; readonly lists: ListScopes } {
   const places = [...new Set(urls)].map((url) => {
     const [bucket = '', ...key] = url.replace(/^s3:\/\//, '').split('/');
-    return { bucket: arns.bucketNamed(bucket), key: `${beyondLatin(key.join('/'))}*` };
+    return { bucket: arns.bucketNamed(bucket), key: `${replaceNonLatin(key.join('/'))}*` };
   });
   const prefixes = new Map<string, string[]>();
   for (const { bucket, key } of places) prefixes.set(bucket, [...(prefixes.get(bucket) ?? []), key]);
   // Buckets with the same listings share a statement: a policy has little room.
   const lists = new Map<string, { buckets: string[]; prefixes: readonly string[] }>();
   for (const [bucket, of] of prefixes) {
-    const same = JSON.stringify(below(of) ?? null);
+    const same = JSON.stringify(prefixCondition(of) ?? null);
     const known = lists.get(same) ?? { buckets: [], prefixes: of };
     known.buckets.push(bucket);
     lists.set(same, known);

@@ -1,5 +1,5 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translated } from '../adapters/aws/errors.ts';
+import { translateErrors } from '../adapters/aws/errors.ts';
 import {
   deadAttributes,
   differingAttributes,
@@ -10,9 +10,15 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
-import { onceSettled } from './asked.ts';
-import { type Found, foundWith, type Left, type Removal, type Resource } from './resource.ts';
-import { tagDifferences, tagsOf, whose } from './tags.ts';
+import { retryUntilConsistent } from './call-aws.ts';
+import {
+  type KeptReason,
+  type RemovalOptions,
+  type Resource,
+  type ResourceState,
+  stateFromDifferences,
+} from './resource.ts';
+import { ownerText, tagDifferences, tagsOf } from './tags.ts';
 
 export interface QueuePlan {
   readonly name: string;
@@ -56,7 +62,7 @@ export class QueueResource implements Resource {
     this.#clients = clients;
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     return this.#translated('look at', 'sqs:GetQueueAttributes', async () => {
       const url = await this.#url(this.name);
       if (url === null) return { state: 'absent' };
@@ -68,19 +74,19 @@ export class QueueResource implements Resource {
       const differences = differingAttributes(Attributes, await this.#wanted());
       const owner = Tags[STACK_TAG];
       if (owner === this.#profile.stack) {
-        return foundWith([...differences, ...tagDifferences(Tags, tagsOf(this.#profile))]);
+        return stateFromDifferences([...differences, ...tagDifferences(Tags, tagsOf(this.#profile))]);
       }
       if (owner !== undefined) {
         // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the
         // other's tasks.
-        throw new BatchctlError('refused', `the queue ${this.name} exists, and ${whose(owner)}`, {
+        throw new BatchctlError('refused', `the queue ${this.name} exists, and ${ownerText(owner)}`, {
           hint: 'use another stack name in the profile, or another group name',
         });
       }
       if (differences.length === 0) return { state: 'asItShould' };
       throw new BatchctlError(
         'refused',
-        `the queue ${this.name} exists, ${whose(owner)}, and differs: ${differences.join(', ')}`,
+        `the queue ${this.name} exists, ${ownerText(owner)}, and differs: ${differences.join(', ')}`,
         { hint: 'set these attributes by hand, or use another stack name in the profile' },
       );
     });
@@ -94,7 +100,7 @@ export class QueueResource implements Resource {
       const url = await this.#url(this.name);
       if (url === null) {
         const create = new sdk.CreateQueueCommand({ QueueName: this.name, Attributes, tags });
-        await onceSettled(() => client.send(create), [UNKNOWN_DEAD]);
+        await retryUntilConsistent(() => client.send(create), [NO_DEAD_LETTER_QUEUE]);
         return;
       }
       await client.send(new sdk.SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
@@ -103,7 +109,7 @@ export class QueueResource implements Resource {
   }
 
   /** Its messages go with it: no job is open, and the store knows everything that failed for good. */
-  async remove({ note }: Removal): Promise<Left | null> {
+  async remove({ note }: RemovalOptions): Promise<KeptReason | null> {
     return this.#translated('remove', 'sqs:DeleteQueue', async () => {
       const url = await this.#url(this.name);
       if (url === null) return null;
@@ -114,7 +120,7 @@ export class QueueResource implements Resource {
       ]);
       const owner = Tags[STACK_TAG];
       if (owner !== this.#profile.stack) {
-        return { why: whose(owner) };
+        return { why: ownerText(owner) };
       }
       const letters = Number(Attributes[COUNT] ?? 0);
       if (this.#dead === null && letters > 0) {
@@ -149,7 +155,7 @@ export class QueueResource implements Resource {
     if (url === null) return new Arns(this.#profile).queue(name);
     const [{ GetQueueAttributesCommand }, client] = await this.#sqs();
     const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
-    return (await onceSettled(() => client.send(asked))).Attributes?.QueueArn ?? '';
+    return (await retryUntilConsistent(() => client.send(asked))).Attributes?.QueueArn ?? '';
   }
 
   #sqs() {
@@ -159,14 +165,14 @@ export class QueueResource implements Resource {
   #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const resource = new Arns(this.#profile).queue(this.name);
     const { profile } = this.#clients;
-    return translated({ what: `${verb} the queue ${this.name}`, action, resource, profile }, work);
+    return translateErrors({ what: `${verb} the queue ${this.name}`, action, resource, profile }, work);
   }
 }
 
 const COUNT = 'ApproximateNumberOfMessages';
 
 /** A new dead-letter queue can be used a second after its creation (SQS: CreateQueue). */
-const UNKNOWN_DEAD = /Dead letter target does not exist/i;
+const NO_DEAD_LETTER_QUEUE = /Dead letter target does not exist/i;
 
 const isMissing = (error: unknown): boolean =>
   error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name);

@@ -1,15 +1,15 @@
 import { AwsClients } from '../adapters/aws/clients.ts';
-import { identityOf, requireAccount } from '../adapters/aws/identity.ts';
+import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { MANAGER_GROUP } from '../lib/stack-names.ts';
-import { asked } from './asked.ts';
+import { callAws } from './call-aws.ts';
 import { gridResources, managerResources } from './grid.ts';
 import { LaunchTemplateResource } from './launch-template.ts';
-import type { Found, Resource } from './resource.ts';
+import type { Resource, ResourceState } from './resource.ts';
 import type { BootRelease } from './user-data.ts';
 
 /** A group before a release. `absent`: infra up has not made it yet. */
-export interface GroupToPoint {
+export interface GroupTemplateState {
   readonly group: string;
   readonly state: 'absent' | 'toPoint' | 'points';
   readonly changes: readonly string[];
@@ -27,7 +27,7 @@ export class ReleaseGrid {
     this.#profile = profile;
     this.#clients = clients;
     const parts = { profile, clients, release };
-    this.#resources = [...gridResources(parts), ...managerResources(parts)].filter(isPointed);
+    this.#resources = [...gridResources(parts), ...managerResources(parts)].filter(carriesRelease);
   }
 
   /** Each group, and the manager's if there is one. */
@@ -35,7 +35,7 @@ export class ReleaseGrid {
     return [...Object.keys(this.#profile.groups), ...(this.#profile.manager === null ? [] : [MANAGER_GROUP])];
   }
 
-  async look(group: string): Promise<GroupToPoint> {
+  async look(group: string): Promise<GroupTemplateState> {
     const found = await Promise.all(this.#of(group).map((resource) => resource.look()));
     if (found.some(({ state }) => state === 'absent')) return { group, state: 'absent', changes: [] };
     const changes = [...new Set(found.flatMap(changesOf))];
@@ -43,23 +43,23 @@ export class ReleaseGrid {
   }
 
   /** Makes a new version of the group's template, if it differs, and has the group use it. Safe to repeat. */
-  async point(group: string): Promise<void> {
+  async applyRelease(group: string): Promise<void> {
     for (const resource of this.#of(group)) await resource.apply();
   }
 
   /** The template version of a group's new instances; null until there is one. */
   async version(group: string): Promise<string | null> {
     const template = this.#of(group).find((resource) => resource instanceof LaunchTemplateResource);
-    return (await template?.newest())?.version ?? null;
+    return (await template?.newestVersion())?.version ?? null;
   }
 
   /** Ends an instance through its group, which starts another. An instance that is already ending counts as ended. */
-  async end(instance: string): Promise<void> {
+  async endInstance(instance: string): Promise<void> {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), this.#clients.autoScaling()]);
     const ask = { InstanceId: instance, ShouldDecrementDesiredCapacity: false };
     const action = 'autoscaling:TerminateInstanceInAutoScalingGroup';
     const doing = { what: `end the instance ${instance}`, action, resource: 'autoScalingGroup:*' };
-    await asked({ profile: this.#profile, clients: this.#clients }, doing, async () => {
+    await callAws({ profile: this.#profile, clients: this.#clients }, doing, async () => {
       try {
         await client.send(new sdk.TerminateInstanceInAutoScalingGroupCommand(ask));
       } catch (error) {
@@ -87,7 +87,7 @@ export async function openReleaseGrid(profile: AwsProfile, release: () => Promis
   const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
   try {
     await requireAccount(clients);
-    const account = profile.account ?? (await identityOf(clients)).account;
+    const account = profile.account ?? (await readIdentity(clients)).account;
     return new ReleaseGrid(account, { ...profile, account }, clients, release);
   } catch (error) {
     await clients.close();
@@ -95,8 +95,8 @@ export async function openReleaseGrid(profile: AwsProfile, release: () => Promis
   }
 }
 
-const isPointed = ({ kind }: Resource): boolean => kind === 'launchTemplate' || kind === 'group';
+const carriesRelease = ({ kind }: Resource): boolean => kind === 'launchTemplate' || kind === 'group';
 
-function changesOf(found: Found): readonly string[] {
+function changesOf(found: ResourceState): readonly string[] {
   return found.state === 'differs' ? [...found.differences, ...(found.newer ?? [])] : [];
 }

@@ -1,22 +1,22 @@
 /** The parts of a stack, which different people may have the right to make. */
-export const PARTS = ['data', 'iam', 'grid', 'manager'] as const;
-export type Part = (typeof PARTS)[number];
+export const STACK_PARTS = ['data', 'iam', 'grid', 'manager'] as const;
+export type StackPart = (typeof STACK_PARTS)[number];
 
-export type Found =
+export type ResourceState =
   | { readonly state: 'absent' }
   /** `notes`: deviations from the configuration that a person chose, which are kept. */
   | { readonly state: 'asItShould'; readonly notes?: readonly string[] }
   /** It exists, and is ours to update. `newer`: a newer image that `up` would also use; alone it isn't drift. */
   | { readonly state: 'differs'; readonly differences: readonly string[]; readonly newer?: readonly string[] }
   /** It exists, and has another owner: what it lacks is reported with the fix, and never changed. */
-  | { readonly state: 'lacks'; readonly lacks: readonly Lack[] }
+  | { readonly state: 'lacks'; readonly lacks: readonly MissingItem[] }
   /** Can't be known before it is opened. */
   | { readonly state: 'unknown' };
 
-export const foundWith = (differences: readonly string[]): Found =>
+export const stateFromDifferences = (differences: readonly string[]): ResourceState =>
   differences.length === 0 ? { state: 'asItShould' } : { state: 'differs', differences };
 
-export interface Lack {
+export interface MissingItem {
   readonly what: string;
   readonly mend: string;
 }
@@ -31,11 +31,11 @@ export const KINDS = [
  */
 export type Kind = (typeof KINDS)[number];
 
-export interface Left {
+export interface KeptReason {
   readonly why: string;
 }
 
-export interface Removal {
+export interface RemovalOptions {
   /** True: also removes what holds data. */
   readonly deleteData: boolean;
   /** True: ends instances at once, whatever they run. */
@@ -45,18 +45,18 @@ export interface Removal {
 }
 
 export interface Resource {
-  readonly part: Part;
+  readonly part: StackPart;
   readonly kind: Kind;
   readonly name: string;
   /** The worker group that it belongs to, and is removed with; undefined if it belongs to the whole stack. */
   readonly group?: string;
   /** Looks without changing anything. Throws `refused` if another owner has it and it isn't configured as existing. */
-  look(): Promise<Found>;
+  look(): Promise<ResourceState>;
   /** Creates or updates it. May be interrupted after any call, and repeated. */
   apply(): Promise<void>;
   /**
    * Removes it, if it is the stack's own; a missing one counts as removed. Returns what stays, null if nothing does: an
    * existing resource, another owner's, or one that holds data. May be interrupted after any call, and repeated.
    */
-  remove(how: Removal): Promise<Left | null>;
+  remove(how: RemovalOptions): Promise<KeptReason | null>;
 }

@@ -4,12 +4,18 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { onceSettled } from './asked.ts';
-import { Iam } from './iam.ts';
+import { retryUntilConsistent } from './call-aws.ts';
+import { IamAccess } from './iam.ts';
 import { policyFor } from './policies.ts';
 import { ec2Service, type PolicyDocument } from './policy.ts';
-import { type Found, foundWith, type Lack, type Left, type Resource } from './resource.ts';
-import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
+import {
+  type KeptReason,
+  type MissingItem,
+  type Resource,
+  type ResourceState,
+  stateFromDifferences,
+} from './resource.ts';
+import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** Characters of all inline policies of a role, without white space (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
@@ -35,12 +41,12 @@ export function rolePlan(who: 'worker' | 'manager', profile: AwsProfile): RolePl
     name,
     description: `batchctl: the ${who === 'worker' ? 'workers' : 'manager'} of the stack ${stack}`,
     trust: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' }] },
-    policy: { name: POLICY, document: fitting(name, policyFor(who, profile)) },
+    policy: { name: POLICY, document: requirePolicySize(name, policyFor(who, profile)) },
     boundary: iam.permissionsBoundary,
   };
 }
 
-function fitting(role: string, policy: PolicyDocument): PolicyDocument {
+function requirePolicySize(role: string, policy: PolicyDocument): PolicyDocument {
   const { length } = JSON.stringify(policy);
   if (length <= POLICY_LIMIT) return policy;
   throw new BatchctlError(
@@ -59,29 +65,29 @@ export class RoleResource implements Resource {
   readonly name: string;
   readonly #who: 'worker' | 'manager';
   readonly #profile: AwsProfile;
-  readonly #iam: Iam;
+  readonly #iam: IamAccess;
 
   constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
     this.name = roleName(profile.stack, who);
     this.#who = who;
     this.#profile = profile;
-    this.#iam = new Iam(clients, { kind: 'role', name: this.name });
+    this.#iam = new IamAccess(clients, { kind: 'role', name: this.name });
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const { trust, policy } = this.#plan();
     return this.#iam.translated('look at', 'iam:GetRole', async () => {
       const role = await this.#role();
       if (role === null) return { state: 'absent' };
-      const owner = tagsOfEc2(role.Tags)[STACK_TAG];
-      if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
+      const owner = fromTagList(role.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) throw this.#iam.ownerError(owner);
       const differences = [
         ...(sameJson(role.AssumeRolePolicyDocument, trust) ? [] : ['who may take it on']),
         ...this.#boundaryDifference(role),
-        ...(sameJson(await this.#policyThere(), policy.document) ? [] : ['its policy']),
-        ...tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)),
+        ...(sameJson(await this.#readPolicy(), policy.document) ? [] : ['its policy']),
+        ...tagDifferences(fromTagList(role.Tags), tagsOf(this.#profile)),
       ];
-      return foundWith(differences);
+      return stateFromDifferences(differences);
     });
   }
 
@@ -100,37 +106,37 @@ export class RoleResource implements Resource {
         const PermissionsBoundary = this.#profile.iam.permissionsBoundary ?? undefined;
         await client.send(new commands.PutRolePermissionsBoundaryCommand({ ...at, PermissionsBoundary }));
       }
-      if (tagDifferences(tagsOfEc2(role.Tags), tagsOf(this.#profile)).length > 0) {
-        await client.send(new commands.TagRoleCommand({ ...at, Tags: ec2Tags(tagsOf(this.#profile)) }));
+      if (tagDifferences(fromTagList(role.Tags), tagsOf(this.#profile)).length > 0) {
+        await client.send(new commands.TagRoleCommand({ ...at, Tags: toTagList(tagsOf(this.#profile)) }));
       }
-      if (sameJson(await this.#policyThere(), policy.document)) return;
+      if (sameJson(await this.#readPolicy(), policy.document)) return;
       const put = { ...at, PolicyName: policy.name, PolicyDocument: JSON.stringify(policy.document) };
-      await onceSettled(() => client.send(new commands.PutRolePolicyCommand(put)));
+      await retryUntilConsistent(() => client.send(new commands.PutRolePolicyCommand(put)));
     });
   }
 
   /** Also removes what others attached: IAM deletes only an empty role (IAM: DeleteRole). */
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     return this.#iam.translated('remove', 'iam:DeleteRole', async () => {
       const role = await this.#role();
       if (role === null) return null;
-      const owner = tagsOfEc2(role.Tags)[STACK_TAG];
-      if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
+      const owner = fromTagList(role.Tags)[STACK_TAG];
+      if (owner !== this.#profile.stack) return this.#iam.keptReason(owner);
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
       const attached = commands.paginateListAttachedRolePolicies({ client }, at);
       for await (const { AttachedPolicies = [] } of attached) {
         for (const { PolicyArn } of AttachedPolicies) {
-          await this.#iam.unlessGone(client.send(new commands.DetachRolePolicyCommand({ ...at, PolicyArn })));
+          await this.#iam.ignoreMissing(client.send(new commands.DetachRolePolicyCommand({ ...at, PolicyArn })));
         }
       }
       for await (const { PolicyNames = [] } of commands.paginateListRolePolicies({ client }, at)) {
         for (const PolicyName of PolicyNames) {
-          await this.#iam.unlessGone(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
+          await this.#iam.ignoreMissing(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
         }
       }
-      await this.#iam.unlessGone(
-        onceSettled(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']),
+      await this.#iam.ignoreMissing(
+        retryUntilConsistent(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']),
       );
       return null;
     });
@@ -145,7 +151,7 @@ export class RoleResource implements Resource {
       RoleName: this.name,
       AssumeRolePolicyDocument: JSON.stringify(plan.trust),
       Description: plan.description,
-      Tags: ec2Tags(tagsOf(this.#profile)),
+      Tags: toTagList(tagsOf(this.#profile)),
       ...(plan.boundary !== null && { PermissionsBoundary: plan.boundary }),
     });
     try {
@@ -155,7 +161,7 @@ export class RoleResource implements Resource {
       // Another `up` was faster.
       if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
     }
-    return await onceSettled(async () => {
+    return await retryUntilConsistent(async () => {
       const { Role: made } = await client.send(new commands.GetRoleCommand({ RoleName: this.name }));
       if (made === undefined) throw new Error('IAM returned no role');
       return made;
@@ -171,13 +177,13 @@ export class RoleResource implements Resource {
 
   async #role(): Promise<Role | null> {
     const [{ GetRoleCommand }, client] = await this.#iam.open();
-    return (await this.#iam.ifThere(client.send(new GetRoleCommand({ RoleName: this.name }))))?.Role ?? null;
+    return (await this.#iam.nullIfMissing(client.send(new GetRoleCommand({ RoleName: this.name }))))?.Role ?? null;
   }
 
-  async #policyThere(): Promise<string | undefined> {
+  async #readPolicy(): Promise<string | undefined> {
     const [{ GetRolePolicyCommand }, client] = await this.#iam.open();
     const asked = new GetRolePolicyCommand({ RoleName: this.name, PolicyName: POLICY });
-    return (await this.#iam.ifThere(client.send(asked)))?.PolicyDocument;
+    return (await this.#iam.nullIfMissing(client.send(asked)))?.PolicyDocument;
   }
 }
 
@@ -195,7 +201,7 @@ function sorted(value: unknown): unknown {
   return Object.fromEntries(fields.map(([name, field]) => [name, sorted(field)]));
 }
 
-interface Allowed {
+interface RoleStatement {
   readonly Effect?: string;
   readonly Action?: string | readonly string[];
   readonly NotAction?: unknown;
@@ -207,12 +213,12 @@ interface Allowed {
  * Needed actions that no policy of a given role allows, as far as its policies can be read; resources aren't checked.
  * Empty if reading is denied: then its owner is trusted.
  */
-export async function roleLacks(
-  iam: Iam,
+export async function missingRoleActions(
+  iam: IamAccess,
   role: string,
   who: 'worker' | 'manager',
   profile: AwsProfile,
-): Promise<readonly Lack[]> {
+): Promise<readonly MissingItem[]> {
   const [commands, client] = await iam.open();
   let documents: readonly string[];
   try {
@@ -224,14 +230,14 @@ export async function roleLacks(
     if (error instanceof Error && /^(AccessDenied|NoSuchEntity)/.test(error.name)) return [];
     throw error;
   }
-  const missing = missingFrom(documents, who, profile);
+  const missing = missingActions(documents, who, profile);
   if (missing.length === 0) return [];
   const mend = `batchctl infra policies --for ${who} --profile ${profile.name} prints the policy to attach to the role`;
   return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend }];
 }
 
 /** Needed actions that the policies, or a permissions boundary, don't allow; resources aren't checked. */
-export function missingFrom(
+export function missingActions(
   documents: readonly string[],
   who: 'worker' | 'manager',
   profile: AwsProfile,
@@ -239,7 +245,7 @@ export function missingFrom(
   const statements = documents.flatMap(statementsOf);
   // NotAction can't be compared with a list of actions.
   if (statements.some(({ NotAction }) => NotAction !== undefined)) return [];
-  const patterns = (of: readonly Allowed[]) => of.flatMap(({ Action = [] }) => Action);
+  const patterns = (of: readonly RoleStatement[]) => of.flatMap(({ Action = [] }) => Action);
   const allowed = patterns(statements.filter(({ Effect }) => Effect === 'Allow'));
   const denied = patterns(
     statements.filter(
@@ -247,7 +253,8 @@ export function missingFrom(
         Effect === 'Deny' && Condition === undefined && [Resource].flat().includes('*'),
     ),
   );
-  const isIn = (list: readonly string[], action: string): boolean => list.some((pattern) => covers(pattern, action));
+  const isIn = (list: readonly string[], action: string): boolean =>
+    list.some((pattern) => matchesAction(pattern, action));
   const needed = new Set(policyFor(who, profile).Statement.flatMap(({ Action }) => Action));
   return [...needed].filter((action) => !isIn(allowed, action) || isIn(denied, action));
 }
@@ -278,15 +285,15 @@ async function attachedPolicies(commands: typeof sdk, client: IAMClient, RoleNam
 }
 
 /** Statements of a percent-encoded document (IAM: GetRolePolicy), which may have one or several. */
-function statementsOf(document: string): readonly Allowed[] {
-  const { Statement: found = [] }: { Statement?: Allowed | readonly Allowed[] } = JSON.parse(
+function statementsOf(document: string): readonly RoleStatement[] {
+  const { Statement: found = [] }: { Statement?: RoleStatement | readonly RoleStatement[] } = JSON.parse(
     decodeURIComponent(document) || '{}',
   );
-  return Array.isArray(found) ? found : [found as Allowed];
+  return Array.isArray(found) ? found : [found as RoleStatement];
 }
 
 /** Actions are case-insensitive, with `*` and `?` as wildcards. */
-function covers(pattern: string, action: string): boolean {
+function matchesAction(pattern: string, action: string): boolean {
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '.*')

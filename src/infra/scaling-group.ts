@@ -2,9 +2,9 @@ import type * as sdk from '@aws-sdk/client-auto-scaling';
 import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
-import { asked, autoScaling, type GridPlace, ifKnown, onceSettled } from './asked.ts';
+import { type AwsContext, callAws, loadAutoScaling, nullIfMissing, retryUntilConsistent } from './call-aws.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
-import type { Found, Left, Removal, Resource } from './resource.ts';
+import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
 import {
   type Bounds,
   boundsText,
@@ -16,13 +16,13 @@ import {
   groupRequest,
   groupTagList,
   hookDifferences,
+  isRebalancing,
   METRICS,
   namedVersion,
-  rebalances,
   suspendedByOthers,
-  suspendRebalance,
+  suspendRequest,
 } from './scaling-request.ts';
-import { groupTags, requireOurs, tagDifferences, tagsOfEc2, whose } from './tags.ts';
+import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences } from './tags.ts';
 
 const STILL_THERE = 'StillThere';
 
@@ -41,10 +41,10 @@ export class ScalingGroupResource implements Resource {
   readonly name: string;
   readonly group?: string;
   readonly #parts: ScalingGroupParts;
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
   readonly #access: GroupAccess;
 
-  constructor(place: GridPlace, parts: ScalingGroupParts) {
+  constructor(place: AwsContext, parts: ScalingGroupParts) {
     this.part = parts.part;
     this.name = gridName(place.profile.stack, parts.group);
     if (parts.part === 'grid') this.group = parts.group;
@@ -53,11 +53,11 @@ export class ScalingGroupResource implements Resource {
     this.#access = new GroupAccess(place, this.name);
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const group = await this.#access.find();
-    if (group === null || isGoing(group)) return { state: 'absent' };
+    if (group === null || isBeingDeleted(group)) return { state: 'absent' };
     this.#requireOurs(group);
-    const newest = await this.#parts.template.newest();
+    const newest = await this.#parts.template.newestVersion();
     const { bounds, note } = this.#bounds(group);
     const hooks = await this.#access.hooks();
     const template = await this.#templateDrift(group, newest);
@@ -65,7 +65,7 @@ export class ScalingGroupResource implements Resource {
       ...template.differences,
       ...groupDifferences(group, groupFields(await this.#plan(newest ?? { id: '', version: '' }, group), bounds)),
       ...(this.#parts.drains ? hookDifferences(hooks, this.name) : []),
-      ...(rebalances(group) ? ['zones are rebalanced'] : []),
+      ...(isRebalancing(group) ? ['zones are rebalanced'] : []),
       ...(hasMetrics(group) ? [] : ['metrics are not collected']),
       ...this.#tagDrift(group),
     ];
@@ -79,12 +79,12 @@ export class ScalingGroupResource implements Resource {
   }
 
   async apply(): Promise<void> {
-    const newest = await this.#parts.template.newest();
+    const newest = await this.#parts.template.newestVersion();
     if (newest === null) {
       const hint = 'batchctl infra up creates it first';
       throw new BatchctlError('notFound', `the launch template of ${this.name} does not exist`, { hint });
     }
-    const group = (await this.#unlessGoing()) ?? (await this.#create(await this.#plan(newest, null)));
+    const group = (await this.#findUsable()) ?? (await this.#create(await this.#plan(newest, null)));
     this.#requireOurs(group);
     const plan = await this.#plan(newest, group);
     const { bounds } = this.#bounds(group);
@@ -101,8 +101,8 @@ export class ScalingGroupResource implements Resource {
         client.send(new sdk.PutLifecycleHookCommand(hook)),
       );
     }
-    if (rebalances(group)) {
-      const suspend = suspendRebalance(this.name);
+    if (isRebalancing(group)) {
+      const suspend = suspendRequest(this.name);
       await this.#access.send('set', 'SuspendProcesses', (client, sdk) =>
         client.send(new sdk.SuspendProcessesCommand(suspend)),
       );
@@ -121,20 +121,20 @@ export class ScalingGroupResource implements Resource {
         client.send(new sdk.CreateOrUpdateTagsCommand({ Tags })),
       );
     }
-    await this.#parts.template.forgetOld(newest.version);
+    await this.#parts.template.deleteOldVersions(newest.version);
   }
 
-  async remove({ force }: Removal): Promise<Left | null> {
+  async remove({ force }: RemovalOptions): Promise<KeptReason | null> {
     const group = await this.#access.find();
     if (group === null) return null;
-    const owner = tagsOfEc2(group.Tags)[STACK_TAG];
-    if (owner !== this.#place.profile.stack) return { why: whose(owner) };
-    const left = isGoing(group) ? null : await this.#delete(group, force);
-    if (left === null) await this.#gone();
+    const owner = fromTagList(group.Tags)[STACK_TAG];
+    if (owner !== this.#place.profile.stack) return { why: ownerText(owner) };
+    const left = isBeingDeleted(group) ? null : await this.#delete(group, force);
+    if (left === null) await this.#waitUntilDeleted();
     return left;
   }
 
-  async #delete(group: AutoScalingGroup, ForceDelete: boolean): Promise<Left | null> {
+  async #delete(group: AutoScalingGroup, ForceDelete: boolean): Promise<KeptReason | null> {
     const asked = { AutoScalingGroupName: this.name, ForceDelete };
     try {
       await this.#access.send('delete', 'DeleteAutoScalingGroup', (client, sdk) =>
@@ -151,9 +151,9 @@ export class ScalingGroupResource implements Resource {
   }
 
   /** Its instances go first, which takes a minute or two (Auto Scaling: DeleteAutoScalingGroup). */
-  async #gone(): Promise<void> {
+  async #waitUntilDeleted(): Promise<void> {
     try {
-      await onceSettled(async () => {
+      await retryUntilConsistent(async () => {
         if ((await this.#access.find()) === null) return;
         throw Object.assign(new Error('still exists'), { name: STILL_THERE });
       }, [STILL_THERE]);
@@ -166,10 +166,10 @@ export class ScalingGroupResource implements Resource {
   }
 
   /** Waits if a group of the same name is being deleted. */
-  async #unlessGoing(): Promise<AutoScalingGroup | null> {
+  async #findUsable(): Promise<AutoScalingGroup | null> {
     const group = await this.#access.find();
-    if (group === null || !isGoing(group)) return group;
-    await this.#gone();
+    if (group === null || !isBeingDeleted(group)) return group;
+    await this.#waitUntilDeleted();
     return null;
   }
 
@@ -178,9 +178,9 @@ export class ScalingGroupResource implements Resource {
     await this.#access.send('make', 'CreateAutoScalingGroup', async (client, sdk) => {
       // It may exist from our own first try, whose answer was lost, or from another `up`.
       const answer = client.send(new sdk.CreateAutoScalingGroupCommand(asked));
-      await ifKnown(answer, 'AlreadyExistsFault', 'AlreadyExists');
+      await nullIfMissing(answer, 'AlreadyExistsFault', 'AlreadyExists');
     });
-    return onceSettled(async () => {
+    return retryUntilConsistent(async () => {
       const made = await this.#access.find();
       if (made !== null) return made;
       throw Object.assign(new Error(`the Auto Scaling group ${this.name} was created, but does not exist`), {
@@ -215,22 +215,22 @@ export class ScalingGroupResource implements Resource {
   }
 
   #base(group: AutoScalingGroup) {
-    return baseInForce(group, this.#parts.onDemandBase);
+    return currentBase(group, this.#parts.onDemandBase);
   }
 
   #bounds({ MinSize = 0, MaxSize = 0, DesiredCapacity = 0, Tags }: AutoScalingGroup) {
     const found = { min: MinSize, max: MaxSize, desired: DesiredCapacity };
-    return chooseBounds(this.#parts, found, tagsOfEc2(Tags)[BOUNDS_TAG]);
+    return chooseBounds(this.#parts, found, fromTagList(Tags)[BOUNDS_TAG]);
   }
 
   #tagDrift(group: AutoScalingGroup): readonly string[] {
-    return tagDifferences(tagsOfEc2(group.Tags), { ...this.#propagated(), [BOUNDS_TAG]: this.#boundsTag(group) });
+    return tagDifferences(fromTagList(group.Tags), { ...this.#propagated(), [BOUNDS_TAG]: this.#boundsTag(group) });
   }
 
   /** The configuration's bounds, once set; a person's bounds don't change that. */
   #boundsTag(group: AutoScalingGroup): string {
     const configured = boundsText(this.#parts);
-    return tagsOfEc2(group.Tags)[BOUNDS_TAG] === configured ? configured : boundsText(this.#bounds(group).bounds);
+    return fromTagList(group.Tags)[BOUNDS_TAG] === configured ? configured : boundsText(this.#bounds(group).bounds);
   }
 
   #propagated(): Readonly<Record<string, string>> {
@@ -256,16 +256,16 @@ const UNSETTLED = [
 
 /** Reads and changes one Auto Scaling group. Translates errors, with Auto Scaling's own as the cause. */
 class GroupAccess {
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
   readonly #name: string;
 
-  constructor(place: GridPlace, name: string) {
+  constructor(place: AwsContext, name: string) {
     this.#place = place;
     this.#name = name;
   }
 
   async find(): Promise<AutoScalingGroup | null> {
-    return this.#asked('look at', 'DescribeAutoScalingGroups', async (commands, client) => {
+    return this.#callAws('look at', 'DescribeAutoScalingGroups', async (commands, client) => {
       const found = await client.send(
         new commands.DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.#name] }),
       );
@@ -274,7 +274,7 @@ class GroupAccess {
   }
 
   async hooks(): Promise<readonly LifecycleHook[]> {
-    return this.#asked('read the hooks of', 'DescribeLifecycleHooks', async (commands, client) => {
+    return this.#callAws('read the hooks of', 'DescribeLifecycleHooks', async (commands, client) => {
       const at = { AutoScalingGroupName: this.#name };
       return (await client.send(new commands.DescribeLifecycleHooksCommand(at))).LifecycleHooks ?? [];
     });
@@ -286,29 +286,31 @@ class GroupAccess {
     action: string,
     change: (client: AutoScalingClient, commands: typeof sdk) => Promise<unknown>,
   ) {
-    await this.#asked(verb, action, (commands, client) => onceSettled(() => change(client, commands), UNSETTLED));
+    await this.#callAws(verb, action, (commands, client) =>
+      retryUntilConsistent(() => change(client, commands), UNSETTLED),
+    );
   }
 
-  async #asked<T>(
+  async #callAws<T>(
     verb: string,
     action: string,
     work: (commands: typeof sdk, client: AutoScalingClient) => Promise<T>,
   ): Promise<T> {
     const resource = `autoScalingGroup:*:autoScalingGroupName/${this.#name}`;
     const doing = { what: `${verb} the Auto Scaling group ${this.#name}`, action: `autoscaling:${action}`, resource };
-    return asked(this.#place, doing, async () => {
-      const [commands, client] = await autoScaling(this.#place);
+    return callAws(this.#place, doing, async () => {
+      const [commands, client] = await loadAutoScaling(this.#place);
       return work(commands, client);
     });
   }
 }
 
 /** True for a group that is being deleted: nothing can stop that (Auto Scaling: AutoScalingGroup.Status). */
-const isGoing = ({ Status }: AutoScalingGroup): boolean => Status !== undefined && Status !== '';
+const isBeingDeleted = ({ Status }: AutoScalingGroup): boolean => Status !== undefined && Status !== '';
 
 const hasMetrics = ({ EnabledMetrics = [] }: AutoScalingGroup): boolean => EnabledMetrics.length > 0;
 
-interface BaseInForce {
+interface OnDemandBase {
   readonly base: number;
   /** Reported, and not changed; null if it is as configured. */
   readonly note: string | null;
@@ -318,9 +320,9 @@ interface BaseInForce {
  * How many instances are on demand before spot is used: as configured; but while more replace spot, as the group's tag
  * says, those stay. They are reverted once nothing waits.
  */
-function baseInForce({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): BaseInForce {
+function currentBase({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): OnDemandBase {
   const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;
-  const [, standIn = '0'] = /^(\d+) \d+$/.exec(tagsOfEc2(Tags)[STAND_IN_TAG] ?? '') ?? [];
+  const [, standIn = '0'] = /^(\d+) \d+$/.exec(fromTagList(Tags)[STAND_IN_TAG] ?? '') ?? [];
   if (found <= configured || found > Number(standIn)) return { base: configured, note: null };
   return { base: found, note: `${found} on demand instead of spot, for a deadline (configuration: ${configured})` };
 }

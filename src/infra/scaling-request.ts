@@ -22,7 +22,7 @@ export interface GroupPlan {
 /** Seconds until a new instance's health counts: it boots in that time. */
 const GRACE = 300;
 /** Processes that a person may have suspended: reported, and kept. */
-const OURS_SUSPENDED = 'AZRebalance';
+const REBALANCE_PROCESS = 'AZRebalance';
 
 /** The fields common to creating and updating. */
 export function groupFields(plan: GroupPlan, { min, max }: Bounds): UpdateAutoScalingGroupCommandInput {
@@ -110,8 +110,8 @@ export function groupDifferences(
   found: AutoScalingGroup,
   wanted: UpdateAutoScalingGroupCommandInput,
 ): readonly string[] {
-  const is = wordsOf(found);
-  return [...wordsOf(wanted)].flatMap(([what, should]) =>
+  const is = settingsOf(found);
+  return [...settingsOf(wanted)].flatMap(([what, should]) =>
     is.get(what) === should ? [] : [`${what} ${is.get(what)} → ${should}`],
   );
 }
@@ -134,16 +134,16 @@ export function hookDifferences(hooks: readonly LifecycleHook[], name: string): 
 }
 
 /** Balancing zones would end busy workers (Auto Scaling: AZRebalance); protection doesn't always prevent it. */
-export function rebalances({ SuspendedProcesses = [] }: AutoScalingGroup): boolean {
-  return !SuspendedProcesses.some(({ ProcessName }) => ProcessName === OURS_SUSPENDED);
+export function isRebalancing({ SuspendedProcesses = [] }: AutoScalingGroup): boolean {
+  return !SuspendedProcesses.some(({ ProcessName }) => ProcessName === REBALANCE_PROCESS);
 }
 
-export const suspendRebalance = (name: string) => ({ AutoScalingGroupName: name, ScalingProcesses: [OURS_SUSPENDED] });
+export const suspendRequest = (name: string) => ({ AutoScalingGroupName: name, ScalingProcesses: [REBALANCE_PROCESS] });
 
 export const suspendedByOthers = ({ SuspendedProcesses = [] }: AutoScalingGroup): readonly string[] =>
-  SuspendedProcesses.flatMap(({ ProcessName = '' }) => (ProcessName === OURS_SUSPENDED ? [] : [ProcessName]));
+  SuspendedProcesses.flatMap(({ ProcessName = '' }) => (ProcessName === REBALANCE_PROCESS ? [] : [ProcessName]));
 
-function wordsOf(group: AutoScalingGroup | UpdateAutoScalingGroupCommandInput): ReadonlyMap<string, string> {
+function settingsOf(group: AutoScalingGroup | UpdateAutoScalingGroupCommandInput): ReadonlyMap<string, string> {
   const { LaunchTemplate, InstancesDistribution: split } = group.MixedInstancesPolicy ?? {};
   const types = (LaunchTemplate?.Overrides ?? []).map(({ InstanceType }) => InstanceType);
   const subnets = (group.VPCZoneIdentifier ?? '').split(',').sort();

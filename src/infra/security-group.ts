@@ -1,10 +1,10 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { askedEc2, type GridPlace, ifKnown, onceSeen, onceSettled } from './asked.ts';
+import { type AwsContext, callEc2, nullIfMissing, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import { canonicalCidr, type Network } from './network.ts';
-import { type Found, foundWith, type Left, type Resource } from './resource.ts';
-import { ec2Tags, requireOurs, tagDifferences, tagsOf, tagsOfEc2, whose } from './tags.ts';
+import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
+import { fromTagList, ownerText, requireOurs, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 const MANAGER_PORT = 443;
 
@@ -34,12 +34,12 @@ export class SecurityGroupResource implements Resource {
   readonly kind = 'securityGroup';
   readonly name: string;
   readonly #plan: SecurityGroupPlan;
-  readonly #place: GridPlace;
+  readonly #place: AwsContext;
   readonly #network: Network;
   /** Of a newly created group, which EC2 may not list yet (EC2: eventual consistency). */
   #made: string | null = null;
 
-  constructor(who: 'worker' | 'manager', place: GridPlace, network: Network) {
+  constructor(who: 'worker' | 'manager', place: AwsContext, network: Network) {
     this.part = who === 'worker' ? 'grid' : 'manager';
     this.#plan = securityGroupPlan(who, place.profile);
     this.name = this.#plan.name;
@@ -47,7 +47,7 @@ export class SecurityGroupResource implements Resource {
     this.#network = network;
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     const found = await this.#find();
     if (found === null) return { state: 'absent' };
     this.#requireOurs(found);
@@ -55,9 +55,9 @@ export class SecurityGroupResource implements Resource {
     const differences = [
       ...opened.map(({ direction, rule }) => `${direction} rule ${rule.text} is missing`),
       ...closed.map(({ direction, rule }) => `${direction} rule ${rule.text} was added by someone else`),
-      ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#place.profile)),
+      ...tagDifferences(fromTagList(found.Tags), tagsOf(this.#place.profile)),
     ];
-    return foundWith(differences);
+    return stateFromDifferences(differences);
   }
 
   async apply(): Promise<void> {
@@ -67,29 +67,29 @@ export class SecurityGroupResource implements Resource {
     for (const { direction, rule } of opened) await this.#change(found, direction, rule, 'Authorize');
     for (const { direction, rule } of closed) await this.#change(found, direction, rule, 'Revoke');
     const tags = tagsOf(this.#place.profile);
-    if (tagDifferences(tagsOfEc2(found.Tags), tags).length === 0) return;
-    await this.#asked('tag', 'CreateTags', async (sdk, client) => {
-      await client.send(new sdk.CreateTagsCommand({ Resources: [found.GroupId ?? ''], Tags: ec2Tags(tags) }));
+    if (tagDifferences(fromTagList(found.Tags), tags).length === 0) return;
+    await this.#callEc2('tag', 'CreateTags', async (sdk, client) => {
+      await client.send(new sdk.CreateTagsCommand({ Resources: [found.GroupId ?? ''], Tags: toTagList(tags) }));
     });
   }
 
   /** A network interface that is being deleted still holds it (EC2: DeleteSecurityGroup, DependencyViolation). */
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     this.#made = null;
     // In any VPC, so that a change of subnets leaves none behind.
     const all = await this.#search([]);
-    const theirs = all.filter(({ Tags }) => tagsOfEc2(Tags)[STACK_TAG] !== this.#place.profile.stack);
+    const theirs = all.filter(({ Tags }) => fromTagList(Tags)[STACK_TAG] !== this.#place.profile.stack);
     for (const { GroupId } of all.filter((each) => !theirs.includes(each))) {
-      await this.#asked('remove', 'DeleteSecurityGroup', async (sdk, client) => {
-        const sent = onceSettled(
+      await this.#callEc2('remove', 'DeleteSecurityGroup', async (sdk, client) => {
+        const sent = retryUntilConsistent(
           () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
           ['DependencyViolation'],
         );
-        await ifKnown(sent, 'InvalidGroup.NotFound');
+        await nullIfMissing(sent, 'InvalidGroup.NotFound');
       });
     }
     const [other] = theirs;
-    return other === undefined ? null : { why: whose(tagsOfEc2(other.Tags)[STACK_TAG]) };
+    return other === undefined ? null : { why: ownerText(fromTagList(other.Tags)[STACK_TAG]) };
   }
 
   /** Its id; null until it exists. */
@@ -114,7 +114,7 @@ export class SecurityGroupResource implements Resource {
   /** A rule that another `up` has already added or removed counts as done. */
   async #change(found: SecurityGroup, direction: Direction, rule: Rule, verb: 'Authorize' | 'Revoke'): Promise<void> {
     const way = direction === 'incoming' ? 'Ingress' : 'Egress';
-    await this.#asked('set rules of', `${verb}SecurityGroup${way}`, async (sdk, client) => {
+    await this.#callEc2('set rules of', `${verb}SecurityGroup${way}`, async (sdk, client) => {
       const at = { GroupId: found.GroupId, IpPermissions: [rule.permission] satisfies IpPermission[] };
       const changes = {
         AuthorizeIngress: () => client.send(new sdk.AuthorizeSecurityGroupIngressCommand(at)),
@@ -122,27 +122,27 @@ export class SecurityGroupResource implements Resource {
         RevokeIngress: () => client.send(new sdk.RevokeSecurityGroupIngressCommand(at)),
         RevokeEgress: () => client.send(new sdk.RevokeSecurityGroupEgressCommand(at)),
       };
-      const sent = onceSettled<unknown>(
+      const sent = retryUntilConsistent<unknown>(
         changes[`${verb}${way}`],
         verb === 'Authorize' ? ['InvalidGroup.NotFound'] : [],
       );
-      await ifKnown(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
+      await nullIfMissing(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
     });
   }
 
   /** With its tags from the start, and with EC2's default rule: all outbound traffic (EC2: CreateSecurityGroup). */
   async #create(): Promise<SecurityGroup> {
     const { vpc } = await this.#network.facts();
-    return this.#asked('make', 'CreateSecurityGroup', async (sdk, client) => {
-      const Tags = ec2Tags(tagsOf(this.#place.profile));
+    return this.#callEc2('make', 'CreateSecurityGroup', async (sdk, client) => {
+      const Tags = toTagList(tagsOf(this.#place.profile));
       const TagSpecifications = [{ ResourceType: 'security-group' as const, Tags }];
       const asked = { GroupName: this.name, Description: this.#plan.description, VpcId: vpc, TagSpecifications };
       const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
       // It may exist from our own first try, whose answer was lost, or from another `up`.
-      const made = await ifKnown(answer, 'InvalidGroup.Duplicate');
+      const made = await nullIfMissing(answer, 'InvalidGroup.Duplicate');
       this.#made = made?.GroupId ?? null;
       if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
-      return onceSeen(() => this.#find());
+      return waitUntilVisible(() => this.#find());
     });
   }
 
@@ -157,16 +157,16 @@ export class SecurityGroupResource implements Resource {
   }
 
   async #search(filters: readonly { Name: string; Values: string[] }[]): Promise<readonly SecurityGroup[]> {
-    return this.#asked('look at', 'DescribeSecurityGroups', async (sdk, client) => {
+    return this.#callEc2('look at', 'DescribeSecurityGroups', async (sdk, client) => {
       const Filters = [{ Name: 'group-name', Values: [this.name] }, ...filters];
       const { SecurityGroups = [] } = await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }));
       return SecurityGroups;
     });
   }
 
-  #asked<T>(verb: string, action: string, work: Parameters<typeof askedEc2<T>>[2]): Promise<T> {
+  #callEc2<T>(verb: string, action: string, work: Parameters<typeof callEc2<T>>[2]): Promise<T> {
     const what = `${verb} the security group ${this.name}`;
-    return askedEc2(this.#place, { what, action: `ec2:${action}`, resource: 'security-group/*' }, work);
+    return callEc2(this.#place, { what, action: `ec2:${action}`, resource: 'security-group/*' }, work);
   }
 }
 

@@ -1,12 +1,12 @@
 import { AwsClients } from '../adapters/aws/clients.ts';
-import { identityOf, requireAccount } from '../adapters/aws/identity.ts';
+import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BucketResource } from './bucket.ts';
 import { gridFacts, gridResources, managerResources } from './grid.ts';
+import { GivenProfileResource, InstanceProfileResource } from './instance-profile.ts';
 import { DomainsResource, domainsOf, type SqlTables, TablesResource } from './ledger.ts';
-import { GivenProfileResource, InstanceProfileResource } from './profile.ts';
 import { QueueResource, queuesOf } from './queue.ts';
-import type { Found, Left, Part, Resource } from './resource.ts';
+import type { KeptReason, Resource, ResourceState, StackPart } from './resource.ts';
 import { RoleResource } from './role.ts';
 import type { BootRelease } from './user-data.ts';
 
@@ -30,13 +30,17 @@ export interface StackReleases extends ReleaseSource {
  * All resources of a profile's stack, in the order of creation, or one part of them. `boots` decides which release
  * templates name.
  */
-export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted' | 'inForce'): readonly Resource[] {
+export function resourcesOf(
+  parts: StackParts,
+  only: StackPart | null,
+  boots: 'wanted' | 'inForce',
+): readonly Resource[] {
   const { profile, clients, releases } = parts;
   const grid = { profile, clients, release: () => releases[boots]() };
   const facts = gridFacts(grid);
   const all = [
-    ...dataOf(parts),
-    ...iamOf(parts),
+    ...dataResources(parts),
+    ...iamResources(parts),
     // Before the templates that name it.
     releaseResource(releases),
     ...gridResources(grid, facts),
@@ -45,7 +49,7 @@ export function resourcesOf(parts: StackParts, only: Part | null, boots: 'wanted
   return only === null ? all : all.filter(({ part }) => part === only);
 }
 
-function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
+function dataResources({ profile, clients, tables }: StackParts): readonly Resource[] {
   const { ledger } = profile;
   const queues = queuesOf(profile).map((queue) => new QueueResource(queue, { profile, clients }));
   return [new BucketResource(profile, clients), ...queues, ...ledgerOf()];
@@ -58,7 +62,7 @@ function dataOf({ profile, clients, tables }: StackParts): readonly Resource[] {
 }
 
 /** The manager's only if there is to be one. */
-function iamOf({ profile, clients }: StackParts): readonly Resource[] {
+function iamResources({ profile, clients }: StackParts): readonly Resource[] {
   const { workerProfile, managerProfile } = profile.iam;
   const of = (who: 'worker' | 'manager', given: string | null): readonly Resource[] =>
     given === null
@@ -87,7 +91,7 @@ function releaseResource(source: ReleaseSource): Resource {
     part: 'grid',
     kind: 'release',
     name: 'worker bundle',
-    look: async (): Promise<Found> => {
+    look: async (): Promise<ResourceState> => {
       const { current, differences, note } = await source.look();
       if (current === null) return { state: 'absent' };
       if (differences.length > 0) return { state: 'differs', differences };
@@ -97,7 +101,7 @@ function releaseResource(source: ReleaseSource): Resource {
       await source.make();
     },
     // It isn't data, and the next `up` puts it again.
-    remove: async (): Promise<Left | null> => {
+    remove: async (): Promise<KeptReason | null> => {
       await source.remove();
       return null;
     },
@@ -123,7 +127,7 @@ export async function openStack(
   try {
     await requireAccount(clients);
     // A queue names its dead-letter queue by an ARN, which contains the account.
-    const account = profile.account ?? (await identityOf(clients)).account;
+    const account = profile.account ?? (await readIdentity(clients)).account;
     return { account, profile: { ...profile, account }, clients, ...given, close: () => clients.close() };
   } catch (error) {
     await clients.close();

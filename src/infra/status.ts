@@ -1,13 +1,13 @@
 import { isKind } from '../errors.ts';
-import { type Item, takeInventory } from './inventory.ts';
+import { type InventoryItem, takeInventory } from './inventory.ts';
 import { domainsOf } from './ledger.ts';
-import type { Lack, Part, Resource } from './resource.ts';
+import type { MissingItem, Resource, StackPart } from './resource.ts';
 import type { OpenStack } from './stack.ts';
 import { resourcesOf } from './stack.ts';
 
-export interface Standing {
-  readonly part: Part;
-  readonly kind: Item['kind'];
+export interface ResourceStatus {
+  readonly part: StackPart;
+  readonly kind: InventoryItem['kind'];
   readonly name: string;
   /**
    * `present`: as it should be. `differs`: it was changed by hand, or in the configuration. `lacks`: it has another
@@ -19,13 +19,13 @@ export interface Standing {
   readonly differences: readonly string[];
   /** Deviations that a person chose, and newer versions that `up` would use. */
   readonly notes: readonly string[];
-  readonly lacks: readonly Lack[];
+  readonly lacks: readonly MissingItem[];
 }
 
 /** Looks at everything that the profile names, and for other resources of the stack. Changes nothing. */
-export async function stackStatus(stack: OpenStack, only: Part | null): Promise<readonly Standing[]> {
+export async function stackStatus(stack: OpenStack, only: StackPart | null): Promise<readonly ResourceStatus[]> {
   const resources = resourcesOf(stack, only, 'inForce');
-  const looks = Promise.allSettled(resources.map(standingOf));
+  const looks = Promise.allSettled(resources.map(readStatus));
   const [items, looked] = await Promise.all([takeInventory(stack, only), looks]);
   const standings = looked.map((look) => {
     if (look.status === 'rejected') throw look.reason;
@@ -35,9 +35,9 @@ export async function stackStatus(stack: OpenStack, only: Part | null): Promise<
 }
 
 /** Whether something should be fixed: what another owner's resource lacks is up to that owner. */
-export const isFinding = ({ state }: Standing): boolean => !['present', 'lacks', 'unknown'].includes(state);
+export const needsFix = ({ state }: ResourceStatus): boolean => !['present', 'lacks', 'unknown'].includes(state);
 
-async function standingOf(resource: Resource): Promise<Standing> {
+async function readStatus(resource: Resource): Promise<ResourceStatus> {
   const { part, kind, name } = resource;
   const same = { part, kind, name, differences: [], notes: [], lacks: [] };
   try {
@@ -61,10 +61,10 @@ async function standingOf(resource: Resource): Promise<Standing> {
 }
 
 /** Instances come and go by themselves, as does the content of the bucket. */
-const COMES_AND_GOES: readonly Item['kind'][] = ['instance', 'volume', 'networkInterface', 'objects'];
+const TRANSIENT_KINDS: readonly InventoryItem['kind'][] = ['instance', 'volume', 'networkInterface', 'objects'];
 
-function isLeftOver({ kind, name }: Item, resources: readonly Resource[], { profile }: OpenStack): boolean {
-  if (COMES_AND_GOES.includes(kind)) return false;
+function isLeftOver({ kind, name }: InventoryItem, resources: readonly Resource[], { profile }: OpenStack): boolean {
+  if (TRANSIENT_KINDS.includes(kind)) return false;
   if (kind === 'domain') {
     // One resource represents all domains.
     return !domainsOf(profile).includes(name);
@@ -72,7 +72,7 @@ function isLeftOver({ kind, name }: Item, resources: readonly Resource[], { prof
   return !resources.some((each) => each.kind === kind && (each.name === name || kind === 'address'));
 }
 
-const leftOver = ({ part, kind, name }: Item): Standing => ({
+const leftOver = ({ part, kind, name }: InventoryItem): ResourceStatus => ({
   ...{ part, kind, name, state: 'leftOver', notes: [], lacks: [] },
   differences: ['no longer in the configuration'],
 });

@@ -2,7 +2,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { GROUP_TAG, STACK_TAG } from '../lib/stack-names.ts';
 import { type Finding, failing } from './finding.ts';
-import type { Part } from './resource.ts';
+import type { StackPart } from './resource.ts';
 
 /** The tags of everything that is made: the profile's own, and the stack's name. */
 export function tagsOf({ tags, stack }: Pick<AwsProfile, 'tags' | 'stack'>): Readonly<Record<string, string>> {
@@ -15,18 +15,18 @@ export const groupTags = (
 ): Readonly<Record<string, string>> => ({ ...tagsOf(profile), [GROUP_TAG]: group });
 
 /** Whose it is, for a resource without the stack's tag. */
-export const whose = (owner: string | undefined): string =>
+export const ownerText = (owner: string | undefined): string =>
   owner === undefined ? 'was not made by batchctl' : `belongs to the stack ${owner}`;
 
 /** Throws `refused` for an existing resource (`the security group x`) that isn't the stack's own. */
 export function requireOurs(
   { stack }: Pick<AwsProfile, 'stack'>,
   what: string,
-  tags: Parameters<typeof tagsOfEc2>[0],
+  tags: Parameters<typeof fromTagList>[0],
   hint = 'use another stack name in the profile',
 ): void {
-  const owner = tagsOfEc2(tags)[STACK_TAG];
-  if (owner !== stack) throw new BatchctlError('refused', `${what} exists, and ${whose(owner)}`, { hint });
+  const owner = fromTagList(tags)[STACK_TAG];
+  if (owner !== stack) throw new BatchctlError('refused', `${what} exists, and ${ownerText(owner)}`, { hint });
 }
 
 /** Each wanted tag that is missing or differs, for people. */
@@ -40,7 +40,7 @@ export function tagDifferences(
 }
 
 /** The tags that a service accepts: the characters and the longest key, by its API's model. */
-interface Taker {
+interface TagRules {
   readonly service: string;
   readonly characters: RegExp;
   /** Characters of a key; the configuration's schema allows 128, and values of 256, as most services do. */
@@ -54,14 +54,14 @@ const PLAIN = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 /** By the model of `autoscaling` (TagKey, TagValue), whose groups tag EC2's resources; EC2's own has no pattern. */
 const XML = /^[\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}\r\n\t]*$/u;
 
-const IAM: Taker = { service: 'IAM', characters: PLAIN, longest: 128, foldsCase: true };
-const S3: Taker = { service: 'S3', characters: PLAIN, longest: 128, foldsCase: false };
+const IAM: TagRules = { service: 'IAM', characters: PLAIN, longest: 128, foldsCase: true };
+const S3: TagRules = { service: 'S3', characters: PLAIN, longest: 128, foldsCase: false };
 /** By the model of `ec2` (Tag): 127. */
-const EC2: Taker = { service: 'EC2', characters: XML, longest: 127, foldsCase: false };
+const EC2: TagRules = { service: 'EC2', characters: XML, longest: 127, foldsCase: false };
 
 /** Tags that a service would refuse only in the middle of `up`. The configuration checks their number. */
-export function validateTags(profile: AwsProfile, makes: (part: Part) => boolean): readonly Finding[] {
-  const takers = takersOf(profile, makes);
+export function validateTags(profile: AwsProfile, makes: (part: StackPart) => boolean): readonly Finding[] {
+  const takers = tagRulesOf(profile, makes);
   const found = Object.entries(profile.tags).flatMap(([name, value]) => [
     ...wrongText(`the name ${JSON.stringify(name)}`, name, takers),
     ...wrongText(`the value ${JSON.stringify(value)} of ${name}`, value, takers),
@@ -72,10 +72,10 @@ export function validateTags(profile: AwsProfile, makes: (part: Part) => boolean
       ),
   ]);
   const mend = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are accepted everywhere';
-  return [...found, ...twins(profile, takers)].map((text) => failing(`tags: ${text}`, mend));
+  return [...found, ...caseDuplicates(profile, takers)].map((text) => failing(`tags: ${text}`, mend));
 }
 
-function takersOf({ iam, manager, bucket }: AwsProfile, makes: (part: Part) => boolean): readonly Taker[] {
+function tagRulesOf({ iam, manager, bucket }: AwsProfile, makes: (part: StackPart) => boolean): readonly TagRules[] {
   const makesRole = iam.workerProfile === null || (manager !== null && iam.managerProfile === null);
   return [
     ...(makes('iam') && makesRole ? [IAM] : []),
@@ -84,7 +84,7 @@ function takersOf({ iam, manager, bucket }: AwsProfile, makes: (part: Part) => b
   ];
 }
 
-function wrongText(what: string, text: string, takers: readonly Taker[]): readonly string[] {
+function wrongText(what: string, text: string, takers: readonly TagRules[]): readonly string[] {
   if (/^aws:/i.test(text)) return [`${what} begins with aws:, which is AWS's own`];
   const refusing = takers.filter(({ characters }) => !characters.test(text));
   const [first] = refusing;
@@ -93,7 +93,7 @@ function wrongText(what: string, text: string, takers: readonly Taker[]): readon
   return [`${what} has ${JSON.stringify(wrong)}, refused by ${refusing.map(({ service }) => service).join(', ')}`];
 }
 
-function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[] {
+function caseDuplicates(profile: AwsProfile, takers: readonly TagRules[]): readonly string[] {
   if (!takers.some(({ foldsCase }) => foldsCase)) return [];
   const names = Object.keys(tagsOf(profile));
   return names.flatMap((name, at) => {
@@ -102,9 +102,9 @@ function twins(profile: AwsProfile, takers: readonly Taker[]): readonly string[]
   });
 }
 
-export const ec2Tags = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
+export const toTagList = (tags: Readonly<Record<string, string>>): { Key: string; Value: string }[] =>
   Object.entries(tags).map(([Key, Value]) => ({ Key, Value }));
 
-export const tagsOfEc2 = (
+export const fromTagList = (
   tags: readonly { readonly Key?: string | undefined; readonly Value?: string | undefined }[] = [],
 ): Readonly<Record<string, string>> => Object.fromEntries(tags.map(({ Key = '', Value = '' }) => [Key, Value]));

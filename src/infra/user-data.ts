@@ -20,10 +20,10 @@ export interface BootRelease {
 const COMMAND_USER = 'batchctl-task';
 
 /** Bytes, compressed and before base64 (EC2: user-data). */
-const LARGEST = 16_384;
+const SIZE_LIMIT = 16_384;
 
 /** Services that the script itself calls, by the AWS CLI's names in variables. */
-const ASKED = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as const;
+const CALLED_SERVICES = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as const;
 
 export interface UserDataParts {
   readonly profile: AwsProfile;
@@ -35,7 +35,7 @@ export interface UserDataParts {
  * The script by which an instance becomes a worker of a group at its first boot. It contains no secret: anyone who may
  * describe the instance can read it. Throws `config` if it would be too long for EC2.
  */
-export function userDataFor({ profile, group, release }: UserDataParts): string {
+export function workerUserData({ profile, group, release }: UserDataParts): string {
   const settings = profile.groups[group];
   if (settings === undefined) {
     throw new BatchctlError('notFound', `the profile ${profile.name} has no group ${group}`, {
@@ -45,7 +45,7 @@ export function userDataFor({ profile, group, release }: UserDataParts): string 
   const setup = release.setups[group] ?? null;
   const env = Object.entries(settings.env).map(([name, value]) => `  export ${name}=${word(value)}`);
   return scriptOf(profile, `a worker of group ${group}`, [
-    ...common(profile, group, release),
+    ...commonLines(profile, group, release),
     `PACKAGES=(${settings.packages.map(word).join(' ')})`,
     `SETUP=${word(setup ?? '')}`,
     `SETUP_SECONDS=${settings.setupTimeout}`,
@@ -68,7 +68,7 @@ export interface ManagerUserDataParts {
 /** The script by which an instance becomes the stack's manager, once its address is free. */
 export function managerUserData({ profile, release, allocation }: ManagerUserDataParts): string {
   return scriptOf(profile, 'the manager', [
-    ...common(profile, MANAGER_GROUP, release),
+    ...commonLines(profile, MANAGER_GROUP, release),
     `ADDRESS=${word(allocation)}`,
     configFunction(profile, 'manager', release),
     COMMON,
@@ -77,9 +77,13 @@ export function managerUserData({ profile, release, allocation }: ManagerUserDat
   ]);
 }
 
-function common({ name, stack, region, bucket, kmsKey, endpoints }: AwsProfile, group: string, release: BootRelease) {
-  const others = Object.entries(ASKED).flatMap(([service, variable]) => {
-    const url = endpoints[service as keyof typeof ASKED];
+function commonLines(
+  { name, stack, region, bucket, kmsKey, endpoints }: AwsProfile,
+  group: string,
+  release: BootRelease,
+) {
+  const others = Object.entries(CALLED_SERVICES).flatMap(([service, variable]) => {
+    const url = endpoints[service as keyof typeof CALLED_SERVICES];
     return url === undefined || isLoopback(url) ? [] : [`export AWS_ENDPOINT_URL_${variable}=${word(url)}`];
   });
   return [
@@ -115,10 +119,10 @@ function scriptOf({ stack }: AwsProfile, what: string, lines: readonly string[])
     ...lines,
   ].join('\n');
   const size = compressed(text).length;
-  if (size <= LARGEST) return text;
+  if (size <= SIZE_LIMIT) return text;
   throw new BatchctlError(
     'config',
-    `the user-data of ${what} would have ${size} bytes, compressed, but EC2 allows ${LARGEST}`,
+    `the user-data of ${what} would have ${size} bytes, compressed, but EC2 allows ${SIZE_LIMIT}`,
     { hint: 'shorten env, secrets and packages of the groups; a setup script is fetched, and may have any length' },
   );
 }
@@ -151,7 +155,7 @@ export type Reader = { readonly worker: string } | 'manager';
  */
 export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string | null): unknown {
   const { name, region, account, stack, bucket, groups, kmsKey, tz, endpoints, budget, prices } = profile;
-  const allowSecrets = allowedFor(reader, profile);
+  const allowSecrets = allowedSecretsFor(reader, profile);
   const elsewhere = Object.entries(endpoints).filter(([, url]) => url !== undefined && !isLoopback(url));
   return {
     profile: name,
@@ -173,8 +177,8 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
         ...((budget.month !== null || budget.job !== null) && { budget: budgetOf(budget) }),
         ...(Object.keys(prices).length > 0 && { prices }),
         ...(elsewhere.length > 0 && { endpoints: Object.fromEntries(elsewhere) }),
-        ...toldBy(reader, profile),
-        ...(reader === 'manager' && ofManager(profile)),
+        ...notifySettings(reader, profile),
+        ...(reader === 'manager' && managerSettings(profile)),
       },
     },
   };
@@ -200,7 +204,7 @@ const isOwn = (group: string, reader: Reader): boolean => reader !== 'manager' &
  * Jobs may also name references in any group's secrets, as on the machine that submits them
  * (`Platform.allowedSecrets`).
  */
-function allowedFor(reader: Reader, { allowSecrets, groups }: AwsProfile): readonly string[] {
+function allowedSecretsFor(reader: Reader, { allowSecrets, groups }: AwsProfile): readonly string[] {
   const others = Object.entries(groups).flatMap(([group, { secrets }]) =>
     isOwn(group, reader) ? [] : Object.values(secrets).filter((reference) => /^(env|file):/.test(reference)),
   );
@@ -213,14 +217,14 @@ const budgetOf = ({ month, job }: AwsProfile['budget']): object => ({
 });
 
 /** A worker sends the notifications that it can; programs, and secrets of one machine, are left to keepers. */
-function toldBy(reader: Reader, { notify }: AwsProfile): object {
+function notifySettings(reader: Reader, { notify }: AwsProfile): object {
   const list = notify.filter(
     ({ to, secret = '' }) => reader === 'manager' || !(to.startsWith('exec:') || /^(env|file):/.test(secret)),
   );
   return { ...(list.length > 0 && { notify: list }) };
 }
 
-function ofManager({ metrics, manager }: AwsProfile): object {
+function managerSettings({ metrics, manager }: AwsProfile): object {
   return { ...(metrics && { metrics }), ...(manager !== null && { manager }) };
 }
 

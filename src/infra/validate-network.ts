@@ -2,11 +2,11 @@ import type { Route, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName } from '../lib/stack-names.ts';
-import { askedEc2, type GridPlace, onPages } from './asked.ts';
+import { type AwsContext, callEc2, collectPages } from './call-aws.ts';
 import { type Finding, failing, warning } from './finding.ts';
-import { type NetworkFacts, overlap, type SubnetFacts } from './network.ts';
+import { cidrsOverlap, type NetworkFacts, type SubnetFacts } from './network.ts';
 
-interface Way {
+interface SubnetRoute {
   readonly subnet: SubnetFacts;
   readonly table: string;
   /** `internet`: an internet gateway, which serves only public addresses. `other`: a transit gateway, or similar. */
@@ -17,21 +17,21 @@ interface Way {
  * Checks that instances reach the services that they use: by a public address and an internet gateway, by NAT or
  * similar, or by an endpoint of each service that admits them. Endpoint policies aren't checked.
  */
-export async function validateWays(place: GridPlace, network: NetworkFacts): Promise<readonly Finding[]> {
+export async function validateRoutes(place: AwsContext, network: NetworkFacts): Promise<readonly Finding[]> {
   const { publicIp } = place.profile.network;
-  const ways = await waysOf(place, network);
+  const ways = await readRoutes(place, network);
   const closed = ways.filter(({ leads }) => leads === null || (leads === 'internet' && !publicIp));
   const paid = ways.filter(({ leads }) => leads === 'nat');
-  const endpoints = closed.length + paid.length === 0 ? [] : await endpointsOf(place, network.vpc);
+  const endpoints = closed.length + paid.length === 0 ? [] : await readEndpoints(place, network.vpc);
   return [
-    ...(closed.length === 0 ? [] : await lacking(place, network, closed, endpoints)),
-    ...paidFor(place.profile, network, paid, endpoints),
-    ...managersReach(place.profile, ways),
+    ...(closed.length === 0 ? [] : await unreachableServices(place, network, closed, endpoints)),
+    ...natCostWarnings(place.profile, network, paid, endpoints),
+    ...checkManagerAddress(place.profile, ways),
   ];
 }
 
 /** An Elastic IP is reachable only through an internet gateway (EC2: Elastic IP addresses). */
-function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly Finding[] {
+function checkManagerAddress({ manager }: AwsProfile, ways: readonly SubnetRoute[]): readonly Finding[] {
   const private_ = ways.filter(({ leads }) => leads !== 'internet').map(({ subnet }) => subnet.id);
   if (manager === null || private_.length === 0) return [];
   const message = `the manager's Elastic IP is not reachable from outside in ${private_.join(', ')}: no internet gateway`;
@@ -39,10 +39,10 @@ function managersReach({ manager }: AwsProfile, ways: readonly Way[]): readonly 
 }
 
 /** NAT is billed per GB, and S3 has the most traffic (VPC pricing: NAT gateways, 0.045 USD in us-east-1). */
-function paidFor(
+function natCostWarnings(
   profile: AwsProfile,
   { vpc }: NetworkFacts,
-  paid: readonly Way[],
+  paid: readonly SubnetRoute[],
   endpoints: readonly VpcEndpoint[],
 ): readonly Finding[] {
   const without = paid.filter((way) => !endpoints.some((endpoint) => serves(endpoint, 's3', way)));
@@ -51,22 +51,22 @@ function paidFor(
   return [warning(message, gatewayCommand(profile, vpc, without))];
 }
 
-async function lacking(
-  place: GridPlace,
+async function unreachableServices(
+  place: AwsContext,
   { vpc }: NetworkFacts,
-  closed: readonly Way[],
+  closed: readonly SubnetRoute[],
   endpoints: readonly VpcEndpoint[],
 ): Promise<readonly Finding[]> {
   const { profile } = place;
-  const market = marketOf(profile);
+  const market = spotPriceUseOf(profile);
   const services = servicesOf(profile, market);
-  const doors = await Doors.look(place, vpc, closed);
+  const doors = await EndpointGroups.read(place, vpc, closed);
   const without = (service: string) =>
     closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
   const made = services.filter((service) => !['s3', 'sdb'].includes(service) && without(service).length > 0);
   /** Without market prices, only jobs with a budget get no machine, and there may be none. */
   const isNeeded = (service: string): boolean => service !== 'ec2' || profile.manager !== null || market === 'always';
-  const lacks = made.length === 0 ? null : doors.groupLacks();
+  const lacks = made.length === 0 ? null : doors.newGroupProblem();
   return [
     ...(lacks === null ? [] : [made.some(isNeeded) ? failing(...lacks) : warning(...lacks)]),
     ...services.flatMap(finding),
@@ -74,7 +74,7 @@ async function lacking(
 
   function finding(service: string): readonly Finding[] {
     const serving = endpoints.filter((endpoint) => closed.some((way) => serves(endpoint, service, way)));
-    const found = noWay(service) ?? doors.shut(service, serving);
+    const found = missingRoute(service) ?? doors.blockedProblem(service, serving);
     if (found === null) return [];
     const [message, mend] = found;
     if (service !== 'ec2' || profile.manager !== null) return [failing(message, mend)];
@@ -82,7 +82,7 @@ async function lacking(
     return [isNeeded(service) ? failing(why, mend) : warning(`${why} (set by submit --max-cost)`, mend)];
   }
 
-  function noWay(service: string): Trouble | null {
+  function missingRoute(service: string): Trouble | null {
     const ways = without(service);
     if (ways.length === 0) return null;
     const message = `${idsOf(ways)}: no route to ${service}, neither through NAT nor an endpoint`;
@@ -97,10 +97,10 @@ async function lacking(
 
 type Trouble = readonly [message: string, mend: string | null];
 
-const idsOf = (ways: readonly Way[]): string => ways.map(({ subnet }) => subnet.id).join(', ');
+const idsOf = (ways: readonly SubnetRoute[]): string => ways.map(({ subnet }) => subnet.id).join(', ');
 
 /** An interface endpoint takes only one subnet per zone (EC2: CreateVpcEndpoint, DuplicateSubnetsInSameZone). */
-const onePerZone = (ways: readonly Way[]): readonly string[] =>
+const onePerZone = (ways: readonly SubnetRoute[]): readonly string[] =>
   ways
     .filter(({ subnet }, at) => ways.findIndex((other) => other.subnet.zone === subnet.zone) === at)
     .map(({ subnet }) => subnet.id);
@@ -108,7 +108,7 @@ const onePerZone = (ways: readonly Way[]): readonly string[] =>
 const endpointCommand = ({ region }: AwsProfile, vpc: string, service: string): string =>
   `aws ec2 create-vpc-endpoint --region ${region} --vpc-id ${vpc} --service-name ${nameOf(service, region)}`;
 
-function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly Way[]): string {
+function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly SubnetRoute[]): string {
   const tables = [...new Set(ways.map(({ table }) => table))].join(' ');
   return `${endpointCommand(profile, vpc, 's3')} --vpc-endpoint-type Gateway --route-table-ids ${tables}`;
 }
@@ -116,15 +116,15 @@ function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly Way[]):
 const PORT = 443;
 
 /** The security groups of interface endpoints: whether they admit workers and the manager. */
-class Doors {
+class EndpointGroups {
   /** The group for new endpoints; null if there is none. */
   readonly group: string | null;
   readonly #profile: AwsProfile;
   readonly #vpc: string;
   readonly #all: readonly SecurityGroup[];
-  readonly #closed: readonly Way[];
+  readonly #closed: readonly SubnetRoute[];
 
-  private constructor(profile: AwsProfile, vpc: string, all: readonly SecurityGroup[], closed: readonly Way[]) {
+  private constructor(profile: AwsProfile, vpc: string, all: readonly SecurityGroup[], closed: readonly SubnetRoute[]) {
     this.#profile = profile;
     this.#vpc = vpc;
     this.#all = all;
@@ -132,43 +132,43 @@ class Doors {
     this.group = this.#named(this.#name) ?? null;
   }
 
-  static async look(place: GridPlace, vpc: string, closed: readonly Way[]): Promise<Doors> {
+  static async read(place: AwsContext, vpc: string, closed: readonly SubnetRoute[]): Promise<EndpointGroups> {
     const doing = {
       what: 'read security groups',
       action: 'ec2:DescribeSecurityGroups',
       resource: 'security-group/*',
     };
-    const all = await askedEc2(place, doing, async (sdk, client) => {
+    const all = await callEc2(place, doing, async (sdk, client) => {
       const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-      return onPages(sdk.paginateDescribeSecurityGroups({ client }, { Filters }), (page) => page.SecurityGroups);
+      return collectPages(sdk.paginateDescribeSecurityGroups({ client }, { Filters }), (page) => page.SecurityGroups);
     });
-    return new Doors(place.profile, vpc, all, closed);
+    return new EndpointGroups(place.profile, vpc, all, closed);
   }
 
   /** What the group for new endpoints lacks. By default they get the VPC's default group, which admits no worker. */
-  groupLacks(): Trouble | null {
+  newGroupProblem(): Trouble | null {
     if (this.group !== null) {
-      if (this.#admit([this.group])) return null;
+      if (this.#admitsWorkers([this.group])) return null;
       return [
         `${this.group} does not accept connections from workers at port ${PORT}, for endpoints`,
-        this.#opens(this.group),
+        this.#openCommand(this.group),
       ];
     }
     const { region } = this.#profile;
     const make = `aws ec2 create-security-group --region ${region} --vpc-id ${this.#vpc} --group-name ${this.#name} --description "batchctl: VPC endpoints" --query GroupId --output text`;
     const message = `${this.#vpc}: endpoints need a security group that accepts connections from workers at port ${PORT}`;
-    return [message, `ENDPOINTS=$(${make}) && ${this.#opens('"$ENDPOINTS"')}`];
+    return [message, `ENDPOINTS=$(${make}) && ${this.#openCommand('"$ENDPOINTS"')}`];
   }
 
   /** The trouble if a service has endpoints but none admits the workers; null if one does. */
-  shut(service: string, endpoints: readonly VpcEndpoint[]): Trouble | null {
+  blockedProblem(service: string, endpoints: readonly VpcEndpoint[]): Trouble | null {
     const groupsOf = ({ Groups = [] }: VpcEndpoint) => Groups.flatMap(({ GroupId }) => GroupId ?? []);
-    const open = endpoints.some((one) => one.VpcEndpointType === 'Gateway' || this.#admit(groupsOf(one)));
+    const open = endpoints.some((one) => one.VpcEndpointType === 'Gateway' || this.#admitsWorkers(groupsOf(one)));
     const [first] = endpoints;
     if (open || first === undefined) return null;
     const groups = groupsOf(first);
     const message = `the endpoint ${first.VpcEndpointId} of ${service} does not accept connections from workers at port ${PORT}: its security groups are ${groups.join(', ') || 'none'}`;
-    return [message, groups[0] === undefined ? null : this.#opens(groups[0])];
+    return [message, groups[0] === undefined ? null : this.#openCommand(groups[0])];
   }
 
   get #name(): string {
@@ -180,7 +180,7 @@ class Doors {
   }
 
   /** Whether these groups of an endpoint admit every kind of instance, from each subnet. Assumes so when in doubt. */
-  #admit(ids: readonly string[]): boolean {
+  #admitsWorkers(ids: readonly string[]): boolean {
     const rules = this.#all
       .filter(({ GroupId }) => GroupId !== undefined && ids.includes(GroupId))
       .flatMap(({ IpPermissions = [] }) => IpPermissions)
@@ -188,20 +188,20 @@ class Doors {
         ({ IpProtocol, FromPort = PORT, ToPort = PORT }) =>
           IpProtocol === '-1' || (IpProtocol === 'tcp' && FromPort <= PORT && PORT <= ToPort),
       );
-    return this.#askers().every((own) =>
+    return this.#clientGroups().every((own) =>
       this.#closed.every(({ subnet }) =>
         rules.some(
           ({ IpRanges = [], UserIdGroupPairs = [], PrefixListIds = [] }) =>
             PrefixListIds.length > 0 ||
             UserIdGroupPairs.some(({ GroupId }) => GroupId !== undefined && own.includes(GroupId)) ||
-            IpRanges.some(({ CidrIp }) => CidrIp !== undefined && overlap(CidrIp, subnet.cidr)),
+            IpRanges.some(({ CidrIp }) => CidrIp !== undefined && cidrsOverlap(CidrIp, subnet.cidr)),
         ),
       ),
     );
   }
 
   /** The security groups of workers, and of the manager: one that doesn't exist yet is in no rule. */
-  #askers(): readonly (readonly string[])[] {
+  #clientGroups(): readonly (readonly string[])[] {
     const { network, stack, manager } = this.#profile;
     if (network.securityGroups.length > 0) return [network.securityGroups];
     const roles = manager === null ? (['worker'] as const) : (['worker', 'manager'] as const);
@@ -212,7 +212,7 @@ class Doors {
    * The command that admits the profile's own group, or the subnets: `infra down` can't remove a group that another
    * group's rule names.
    */
-  #opens(group: string): string {
+  #openCommand(group: string): string {
     const { region, network } = this.#profile;
     const [own] = network.securityGroups;
     const cidrs = this.#closed.map(({ subnet }) => `{CidrIp=${subnet.cidr}}`).join(',');
@@ -222,7 +222,7 @@ class Doors {
 }
 
 /** Services that workers and the manager use. Amazon Linux's packages come from S3 too. */
-function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, market: Market): readonly string[] {
+function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, market: SpotPriceUse): readonly string[] {
   const references = [
     ...Object.values(groups).flatMap(({ secrets }) => Object.values(secrets)),
     ...notify.flatMap(({ secret }) => secret ?? []),
@@ -240,9 +240,9 @@ function servicesOf({ groups, manager, ledger, notify, metrics }: AwsProfile, ma
 }
 
 /** Which workers ask EC2 for spot prices: those whose jobs or stack's month have a budget. Any job may have one. */
-type Market = 'always' | 'limitedJobs' | 'never';
+type SpotPriceUse = 'always' | 'limitedJobs' | 'never';
 
-function marketOf({ groups, prices, budget }: AwsProfile): Market {
+function spotPriceUseOf({ groups, prices, budget }: AwsProfile): SpotPriceUse {
   // If no market has a price, the profile's prices count.
   const unknown = Object.values(groups).some(
     ({ spot, instances }) => spot && instances.some((type) => prices[type] === undefined),
@@ -255,29 +255,29 @@ const nameOf = (service: string, region: string): string =>
   `${region.startsWith('cn-') && service !== 's3' ? 'cn.' : ''}com.amazonaws.${region}.${service}`;
 
 /** A gateway serves the route tables that it is in; an interface endpoint with private DNS serves the whole VPC. */
-function serves(endpoint: VpcEndpoint, service: string, { table }: Way): boolean {
+function serves(endpoint: VpcEndpoint, service: string, { table }: SubnetRoute): boolean {
   if (endpoint.State?.toLowerCase() !== 'available') return false;
   if (endpoint.ServiceName?.endsWith(`.${service}`) !== true) return false;
   if (endpoint.VpcEndpointType === 'Gateway') return endpoint.RouteTableIds?.includes(table) === true;
   return endpoint.PrivateDnsEnabled === true;
 }
 
-async function waysOf(place: GridPlace, { vpc, subnets }: NetworkFacts): Promise<readonly Way[]> {
+async function readRoutes(place: AwsContext, { vpc, subnets }: NetworkFacts): Promise<readonly SubnetRoute[]> {
   const doing = { what: 'read the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
-  const tables = await askedEc2(place, doing, async (sdk, client) => {
+  const tables = await callEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    return onPages(sdk.paginateDescribeRouteTables({ client }, { Filters }), (page) => page.RouteTables);
+    return collectPages(sdk.paginateDescribeRouteTables({ client }, { Filters }), (page) => page.RouteTables);
   });
   // A subnet without a route table of its own uses the main one (VPC: route tables).
   const main = tables.find(({ Associations = [] }) => Associations.some(({ Main }) => Main === true));
   return subnets.map((subnet) => {
     const own = tables.find(({ Associations = [] }) => Associations.some(({ SubnetId }) => SubnetId === subnet.id));
     const table = own ?? main;
-    return { subnet, table: table?.RouteTableId ?? 'none', leads: leadsTo(table?.Routes ?? []) };
+    return { subnet, table: table?.RouteTableId ?? 'none', leads: routeTarget(table?.Routes ?? []) };
   });
 }
 
-function leadsTo(routes: readonly Route[]): Way['leads'] {
+function routeTarget(routes: readonly Route[]): SubnetRoute['leads'] {
   const route = routes.find(
     ({ DestinationCidrBlock, State }) => DestinationCidrBlock === '0.0.0.0/0' && State !== 'blackhole',
   );
@@ -286,19 +286,19 @@ function leadsTo(routes: readonly Route[]): Way['leads'] {
   return route.GatewayId?.startsWith('igw-') === true ? 'internet' : 'other';
 }
 
-async function endpointsOf(place: GridPlace, vpc: string): Promise<readonly VpcEndpoint[]> {
+async function readEndpoints(place: AwsContext, vpc: string): Promise<readonly VpcEndpoint[]> {
   const doing = { what: 'read VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
-  return askedEc2(place, doing, async (sdk, client) => {
+  return callEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    return onPages(sdk.paginateDescribeVpcEndpoints({ client }, { Filters }), (page) => page.VpcEndpoints);
+    return collectPages(sdk.paginateDescribeVpcEndpoints({ client }, { Filters }), (page) => page.VpcEndpoints);
   });
 }
 
-export async function validateSecurityGroups(place: GridPlace, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
+export async function validateSecurityGroups(place: AwsContext, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];
   const doing = { what: 'read security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
-  const found = await askedEc2(place, doing, async (sdk, client) => {
+  const found = await callEc2(place, doing, async (sdk, client) => {
     const Filters = [{ Name: 'group-id', Values: [...ids] }];
     return (await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
   });

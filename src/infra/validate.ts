@@ -1,15 +1,15 @@
-import { quotaWarning, readQuotas, usesOf } from '../adapters/aws/vcpu-quotas.ts';
+import { quotaUseOf, quotaWarning, readQuotas } from '../adapters/aws/vcpu-quotas.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { asked, askedEc2, autoScaling, type GridPlace, ifKnown, onPages } from './asked.ts';
-import { type Finding, failing, findings, warning } from './finding.ts';
-import { type GridFacts, type Machines, machinesOf } from './grid.ts';
+import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling, nullIfMissing } from './call-aws.ts';
+import { collectFindings, type Finding, failing, warning } from './finding.ts';
+import { type GridFacts, type MachineGroup, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
-import type { Part } from './resource.ts';
-import { missingFrom } from './role.ts';
-import { tagsOfEc2, validateTags } from './tags.ts';
-import { validateSecurityGroups, validateWays } from './validate-network.ts';
+import type { StackPart } from './resource.ts';
+import { missingActions } from './role.ts';
+import { fromTagList, validateTags } from './tags.ts';
+import { validateRoutes, validateSecurityGroups } from './validate-network.ts';
 
 /** Elastic IPs per region by default (EC2: quotas). */
 const ADDRESSES = 5;
@@ -21,38 +21,40 @@ const SIMPLEDB_ATTEMPTS = 3;
  * `credentials` if they have expired.
  */
 export async function validateStack(
-  place: GridPlace,
+  place: AwsContext,
   facts: GridFacts,
-  only: Part | null,
+  only: StackPart | null,
 ): Promise<readonly Finding[]> {
-  const makes = (part: Part): boolean => only === null || only === part;
+  const makes = (part: StackPart): boolean => only === null || only === part;
   const { profile } = place;
   const makesRole = makes('iam') && profile.iam.workerProfile === null;
   const machines = machinesOf(profile).filter(({ part }) => makes(part));
   const found = await Promise.all([
-    ...(makes('data') ? [findings(() => validateSimpleDb(place))] : []),
-    ...(makes('iam') ? [findings(() => validateBoundary(place))] : []),
-    ...(makes('grid') || makesRole ? [findings(() => validateFormerGroups(place, makes('iam')))] : []),
-    ...(machines.length > 0 ? [network(place, facts), findings(() => validateKey(place))] : []),
-    ...machines.map((machine) => findings(() => validateMachines(facts, machine))),
-    ...(machines.length > 0 ? [findings(() => validateQuotas(place, makes))] : []),
-    ...(only === 'grid' ? [findings(() => profileThere(place, 'worker'))] : []),
-    ...(only === 'manager' && profile.manager !== null ? [findings(() => profileThere(place, 'manager'))] : []),
-    ...(makes('manager') && profile.manager !== null ? [findings(() => validateAddress(place))] : []),
+    ...(makes('data') ? [collectFindings(() => validateSimpleDb(place))] : []),
+    ...(makes('iam') ? [collectFindings(() => validateBoundary(place))] : []),
+    ...(makes('grid') || makesRole ? [collectFindings(() => validateFormerGroups(place, makes('iam')))] : []),
+    ...(machines.length > 0 ? [validateNetwork(place, facts), collectFindings(() => validateKey(place))] : []),
+    ...machines.map((machine) => collectFindings(() => validateMachines(facts, machine))),
+    ...(machines.length > 0 ? [collectFindings(() => validateQuotas(place, makes))] : []),
+    ...(only === 'grid' ? [collectFindings(() => validateInstanceProfile(place, 'worker'))] : []),
+    ...(only === 'manager' && profile.manager !== null
+      ? [collectFindings(() => validateInstanceProfile(place, 'manager'))]
+      : []),
+    ...(makes('manager') && profile.manager !== null ? [collectFindings(() => validateAddress(place))] : []),
   ]);
   return [...validateTags(profile, makes), ...found.flat()];
 }
 
 /** All further checks need the subnets: without them there is one finding. */
-async function network(place: GridPlace, { network: net }: GridFacts): Promise<readonly Finding[]> {
-  return findings(async () => {
+async function validateNetwork(place: AwsContext, { network: net }: GridFacts): Promise<readonly Finding[]> {
+  return collectFindings(async () => {
     const known = await net.facts();
-    const looks = [validateSecurityGroups, validateWays].map((look) => findings(() => look(place, known)));
+    const looks = [validateSecurityGroups, validateRoutes].map((look) => collectFindings(() => look(place, known)));
     return (await Promise.all(looks)).flat();
   });
 }
 
-async function validateMachines({ network: net, types, images }: GridFacts, machines: Machines) {
+async function validateMachines({ network: net, types, images }: GridFacts, machines: MachineGroup) {
   const { where, instances, ami, disk } = machines;
   const { architecture } = await types.of(`${where}.instances`, instances);
   await images.of(where, ami, architecture, disk);
@@ -76,7 +78,7 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
   return [
     ...(nowhere.length === 0
       ? []
-      : [warning(`${where}.instances: ${listed(nowhere)} not offered in ${list}`, 'use other types')]),
+      : [warning(`${where}.instances: ${namesWithVerb(nowhere)} not offered in ${list}`, 'use other types')]),
     ...(bare.length === 0 || !known.named
       ? []
       : [
@@ -89,10 +91,10 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
 }
 
 /** Whether the account's quotas allow what the configuration may start. An emulator of EC2 alone has no quotas. */
-async function validateQuotas({ profile, clients }: GridPlace, makes: (part: Part) => boolean) {
+async function validateQuotas({ profile, clients }: AwsContext, makes: (part: StackPart) => boolean) {
   if (clients.endpoint('ec2') !== undefined && clients.endpoint('servicequotas') === undefined) return [];
   const { groups, manager, region } = profile;
-  const uses = makes('grid') ? Object.entries(groups).map(([group, of]) => usesOf(of, `groups.${group}`)) : [];
+  const uses = makes('grid') ? Object.entries(groups).map(([group, of]) => quotaUseOf(of, `groups.${group}`)) : [];
   if (makes('manager') && manager !== null) {
     uses.push({ where: 'manager', instances: [manager.instance], spot: 0, onDemand: 1 });
   }
@@ -103,14 +105,14 @@ async function validateQuotas({ profile, clients }: GridPlace, makes: (part: Par
   });
 }
 
-const listed = (names: readonly string[]): string => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;
+const namesWithVerb = (names: readonly string[]): string => `${names.join(', ')} ${names.length === 1 ? 'is' : 'are'}`;
 
 function zonesOf(types: readonly string[], zones: ReadonlyMap<string, ReadonlySet<string>>): string {
   return [...new Set(types.flatMap((type) => [...(zones.get(type) ?? [])]))].sort().join(', ');
 }
 
 /** It exists in few regions, and new accounts may have no access. */
-async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readonly Finding[]> {
+async function validateSimpleDb({ profile, clients }: AwsContext): Promise<readonly Finding[]> {
   if (profile.ledger.kind !== 'simpledb') return [];
   try {
     await simpleDb(clients, SIMPLEDB_ATTEMPTS).listDomains().next();
@@ -125,22 +127,22 @@ async function validateSimpleDb({ profile, clients }: GridPlace): Promise<readon
 }
 
 /** A boundary without a needed action denies it to the role, whatever the role's own policy says. */
-async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
+async function validateBoundary(place: AwsContext): Promise<readonly Finding[]> {
   const { iam, manager } = place.profile;
   const { permissionsBoundary: PolicyArn } = iam;
   if (PolicyArn === null) return [];
   const what = 'read the permissions boundary';
   const resource = PolicyArn.slice(PolicyArn.lastIndexOf(':') + 1);
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
-  const found = await asked(place, { what, action: 'iam:GetPolicy', resource }, () =>
-    ifKnown(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
+  const found = await callAws(place, { what, action: 'iam:GetPolicy', resource }, () =>
+    nullIfMissing(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
   );
   if (found === null)
     return [
       failing(`iam.permissionsBoundary: the policy ${PolicyArn} does not exist`, 'correct it, or create the policy'),
     ];
   const VersionId = found.Policy?.DefaultVersionId;
-  const { PolicyVersion } = await asked(place, { what, action: 'iam:GetPolicyVersion', resource }, () =>
+  const { PolicyVersion } = await callAws(place, { what, action: 'iam:GetPolicyVersion', resource }, () =>
     client.send(new sdk.GetPolicyVersionCommand({ PolicyArn, VersionId })),
   );
   const document = PolicyVersion?.Document ?? '';
@@ -149,7 +151,7 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
     ...(manager !== null && iam.managerProfile === null ? (['manager'] as const) : []),
   ];
   return made.flatMap((who) => {
-    const missing = missingFrom([document], who, place.profile);
+    const missing = missingActions([document], who, place.profile);
     if (missing.length === 0) return [];
     const role = roleName(place.profile.stack, who);
     return [
@@ -162,14 +164,14 @@ async function validateBoundary(place: GridPlace): Promise<readonly Finding[]> {
 }
 
 /** Making only the grid needs the profile made by another part: without it, waiting for the group would be in vain. */
-async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
+async function validateInstanceProfile(place: AwsContext, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
   const { iam, stack } = place.profile;
   const name = iam[`${who}Profile`] ?? roleName(stack, who);
   const doing = { what: `read the instance profile ${name}`, action: 'iam:GetInstanceProfile' };
-  const found = await asked(place, { ...doing, resource: `instance-profile/${name}` }, async () => {
+  const found = await callAws(place, { ...doing, resource: `instance-profile/${name}` }, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
     const answer = client.send(new sdk.GetInstanceProfileCommand({ InstanceProfileName: name }));
-    return await ifKnown(answer, 'NoSuchEntityException', 'NoSuchEntity');
+    return await nullIfMissing(answer, 'NoSuchEntityException', 'NoSuchEntity');
   });
   if ((found?.InstanceProfile?.Roles ?? []).length > 0) return [];
   const what =
@@ -177,9 +179,9 @@ async function profileThere(place: GridPlace, who: 'worker' | 'manager'): Promis
   return [failing(what, 'ask someone with the permissions to run batchctl infra up --only iam')];
 }
 
-async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
+async function validateAddress(place: AwsContext): Promise<readonly Finding[]> {
   const doing = { what: 'read the Elastic IPs', action: 'ec2:DescribeAddresses', resource: 'elastic-ip/*' };
-  const found = await askedEc2(place, doing, async (sdk, client) => {
+  const found = await callEc2(place, doing, async (sdk, client) => {
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
   });
   const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));
@@ -193,16 +195,19 @@ async function validateAddress(place: GridPlace): Promise<readonly Finding[]> {
  * the right to their queue, to their program, and to end their own machines, which would be billed until someone
  * notices.
  */
-async function validateFormerGroups(place: GridPlace, iam: boolean): Promise<readonly Finding[]> {
+async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<readonly Finding[]> {
   const { stack, groups, iam: given } = place.profile;
   const action = 'autoscaling:DescribeAutoScalingGroups';
-  const found = await asked(place, { what: 'find groups of the stack', action, resource: '*' }, async () => {
-    const [sdk, client] = await autoScaling(place);
+  const found = await callAws(place, { what: 'find groups of the stack', action, resource: '*' }, async () => {
+    const [sdk, client] = await loadAutoScaling(place);
     const Filters = [{ Name: `tag:${STACK_TAG}`, Values: [stack] }];
-    return onPages(sdk.paginateDescribeAutoScalingGroups({ client }, { Filters }), (page) => page.AutoScalingGroups);
+    return collectPages(
+      sdk.paginateDescribeAutoScalingGroups({ client }, { Filters }),
+      (page) => page.AutoScalingGroups,
+    );
   });
   return found.flatMap(({ Instances = [], Tags }) => {
-    const group = tagsOfEc2(Tags)[GROUP_TAG] ?? '';
+    const group = fromTagList(Tags)[GROUP_TAG] ?? '';
     if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
     const count = Instances.length;
     const message = `group ${group} is no longer in the configuration, but still exists, with ${count === 1 ? 'one instance' : `${count} instances`}`;
@@ -221,10 +226,10 @@ const OPERATIONS = [
  * Checks that instances whose volumes the profile's key encrypts can start. Auto Scaling starts them with a role of its
  * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
  */
-async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
+async function validateKey(place: AwsContext): Promise<readonly Finding[]> {
   const { kmsKey } = place.profile;
   if (kmsKey === null) return [];
-  const key = await describe(place, kmsKey);
+  const key = await readKey(place, kmsKey);
   if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
   // AWS's own keys admit everyone who may use the service.
   if (key.KeyManager === 'AWS') return [];
@@ -241,7 +246,7 @@ async function validateKey(place: GridPlace): Promise<readonly Finding[]> {
   return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, mend)];
 }
 
-type Seen = 'yes' | 'no' | 'hidden';
+type KeyAccess = 'yes' | 'no' | 'hidden';
 
 const scalingRole = ({ region, account }: AwsProfile): string =>
   `arn:${partitionOf(region)}:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
@@ -249,10 +254,10 @@ const scalingRole = ({ region, account }: AwsProfile): string =>
 const grantCommand = ({ region }: AwsProfile, key: string, role: string): string =>
   `aws kms create-grant --region ${region} --key-id ${key} --grantee-principal ${role} --operations ${OPERATIONS.join(' ')}`;
 
-async function describe(place: GridPlace, KeyId: string) {
-  return asked(place, { what: `read the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
-    const [sdk, client] = await kms(place);
-    const found = await ifKnown(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
+async function readKey(place: AwsContext, KeyId: string) {
+  return callAws(place, { what: `read the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
+    const [sdk, client] = await loadKms(place);
+    const found = await nullIfMissing(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
     return found?.KeyMetadata ?? null;
   });
 }
@@ -264,9 +269,9 @@ interface KeyStatement {
 }
 
 /** A statement for the account's root admits the account's users by their policies, but no service role. */
-async function policyAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
-  return unlessHidden(async () => {
-    const [sdk, client] = await kms(place);
+async function policyAdmits(place: AwsContext, KeyId: string, role: string): Promise<KeyAccess> {
+  return checkKeyAccess(async () => {
+    const [sdk, client] = await loadKms(place);
     const { Policy = '{}' } = await client.send(new sdk.GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }));
     const { Statement = [] }: { Statement?: KeyStatement | readonly KeyStatement[] } = JSON.parse(Policy);
     return asList(Statement).some(({ Effect, Principal, Action }) => {
@@ -278,9 +283,9 @@ async function policyAdmits(place: GridPlace, KeyId: string, role: string): Prom
   });
 }
 
-async function grantAdmits(place: GridPlace, KeyId: string, role: string): Promise<Seen> {
-  return unlessHidden(async () => {
-    const [sdk, client] = await kms(place);
+async function grantAdmits(place: AwsContext, KeyId: string, role: string): Promise<KeyAccess> {
+  return checkKeyAccess(async () => {
+    const [sdk, client] = await loadKms(place);
     for await (const { Grants = [] } of sdk.paginateListGrants({ client }, { KeyId })) {
       for (const { GranteePrincipal, Operations = [] } of Grants) {
         const operations: readonly string[] = Operations;
@@ -293,7 +298,7 @@ async function grantAdmits(place: GridPlace, KeyId: string, role: string): Promi
 }
 
 /** Another account's key shows neither its policy nor its grants (KMS: GetKeyPolicy, cross-account use). */
-async function unlessHidden(look: () => Promise<boolean>): Promise<Seen> {
+async function checkKeyAccess(look: () => Promise<boolean>): Promise<KeyAccess> {
   try {
     return (await look()) ? 'yes' : 'no';
   } catch (error) {
@@ -304,4 +309,4 @@ async function unlessHidden(look: () => Promise<boolean>): Promise<Seen> {
 
 const asList = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
 
-const kms = ({ clients }: GridPlace) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);
+const loadKms = ({ clients }: AwsContext) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);

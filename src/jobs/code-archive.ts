@@ -171,7 +171,7 @@ async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
       size += chunk.length;
       if (size > 2 * LARGEST_CODE) throw new Error(`expands to more than ${2 * LARGEST_CODE} bytes`);
       hash.update(chunk);
-      if (!entries.destroyed && !entries.write(chunk)) await roomIn(entries);
+      if (!entries.destroyed && !entries.write(chunk)) await waitForDrain(entries);
     }
     return hash.digest('hex');
   } finally {
@@ -180,7 +180,7 @@ async function unzip(gzip: Uint8Array, entries: Extract): Promise<string> {
 }
 
 /** Resolves when more can be written, or nothing more needs to be. */
-function roomIn(entries: Extract): Promise<void> {
+function waitForDrain(entries: Extract): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {
       entries.off('drain', end).off('close', end);

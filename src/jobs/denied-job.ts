@@ -1,12 +1,12 @@
-import { isOurs } from '../errors.ts';
+import { isBatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
-import { DENIED, type EntryWhat, type JournalEntry } from '../model/journal.ts';
+import { DENIED_REASON, type EntryWhat, type JournalEntry } from '../model/journal.ts';
 import { deniedMark, journalKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { holeIn, readEntries } from './journal.ts';
+import { findGap, readEntries } from './journal.ts';
 import { pauseForAccess } from './watch/guards.ts';
 
 /**
@@ -22,18 +22,18 @@ interface DeniedMark {
 }
 
 /** What a worker does with a message of such a job: drops it as the journal says, or returns it if nothing is known. */
-export type Unread = 'paused' | 'cancelled' | 'gone' | 'unsaid';
+export type KnownState = 'paused' | 'cancelled' | 'gone' | 'unsaid';
 
 /** After one of these entries, a job is known to run, whatever its job.json says. */
 const RUNS: readonly EntryWhat[] = ['sent', 'resend', 'pause', 'resume', 'adjust', 'kill', 'open'];
 
 /** True for an error that a policy or a key causes by denying something. */
-export const isDenied = (error: unknown): boolean => isOurs(error) && error.denied !== undefined;
+export const isDenied = (error: unknown): boolean => isBatchctlError(error) && error.denied !== undefined;
 
 /** Pauses the job, or leaves the mark. Throws the store's errors other than denials. */
-export async function reportUnread(platform: Platform, job: string, detail: string): Promise<Unread> {
+export async function reportUnreadableJob(platform: Platform, job: string, detail: string): Promise<KnownState> {
   const { store, who } = platform;
-  const said = await pauseUnread(platform, job, detail).catch((error: unknown) => {
+  const said = await pauseUnreadable(platform, job, detail).catch((error: unknown) => {
     if (isDenied(error)) return null;
     throw error;
   });
@@ -46,10 +46,14 @@ export async function reportUnread(platform: Platform, job: string, detail: stri
 }
 
 /** Pauses the job if it runs. Returns its state in the journal; null if the journal doesn't show that it runs. */
-async function pauseUnread({ store, who, clock }: Platform, job: string, detail: string): Promise<Unread | null> {
+async function pauseUnreadable(
+  { store, who, clock }: Platform,
+  job: string,
+  detail: string,
+): Promise<KnownState | null> {
   const id = randomId(16);
   for (;;) {
-    if ((await holeIn(store, job)) !== null) return null;
+    if ((await findGap(store, job)) !== null) return null;
     const entries = await readEntries(store, job);
     const kinds = entries.map(({ what }) => what);
     if (kinds.includes('prune')) return 'gone';
@@ -57,18 +61,18 @@ async function pauseUnread({ store, who, clock }: Platform, job: string, detail:
     if (kinds.findLast((what) => what === 'pause' || what === 'resume') === 'pause') return 'paused';
     if (entries.length === 0 || kinds.some((what) => !RUNS.includes(what))) return null;
     const when = new Date(clock.now()).toISOString();
-    const entry: JournalEntry = { format: 1, id, when, who, what: 'pause', now: false, reason: DENIED, detail };
+    const entry: JournalEntry = { format: 1, id, when, who, what: 'pause', now: false, reason: DENIED_REASON, detail };
     await store.put(journalKey(job, entries.length), JSON.stringify(entry), { ifAbsent: true });
   }
 }
 
 /** Pauses the jobs that workers have marked; returns the others. One read per job. */
-export async function pauseMarked(platform: Platform, views: readonly JobView[]): Promise<readonly JobView[]> {
+export async function pauseDeniedJobs(platform: Platform, views: readonly JobView[]): Promise<readonly JobView[]> {
   const left = await Promise.all(
     views.map(async (view) => {
-      const mark = await readMark(platform.store, view.record.job);
+      const mark = await readDeniedMark(platform.store, view.record.job);
       if (mark === null) return view;
-      await pauseForAccess(platform, view, DENIED, `${mark.detail} (met by ${mark.who})`);
+      await pauseForAccess(platform, view, DENIED_REASON, `${mark.detail} (met by ${mark.who})`);
       return null;
     }),
   );
@@ -76,12 +80,12 @@ export async function pauseMarked(platform: Platform, views: readonly JobView[])
 }
 
 /** Called when a person says that the job can be read now; workers that are denied again leave a new mark. */
-export async function dropMark(store: ObjectStore, job: string): Promise<void> {
+export async function removeDeniedMark(store: ObjectStore, job: string): Promise<void> {
   await store.delete([deniedMark(job)]);
 }
 
 /** The mark that a worker left; null for none. */
-export async function readMark(store: ObjectStore, job: string): Promise<DeniedMark | null> {
+export async function readDeniedMark(store: ObjectStore, job: string): Promise<DeniedMark | null> {
   const bytes = await store.read(deniedMark(job));
   return bytes === null ? null : parseStored<DeniedMark>(deniedMark(job), bytes);
 }

@@ -1,8 +1,8 @@
 import { BatchctlError } from '../errors.ts';
-import { ahead } from '../lib/parallel.ts';
+import { mapAhead } from '../lib/parallel.ts';
 import { type NextMove, type OpenedGather, range, type StepFacts } from '../model/decide.ts';
 import { takesFiles } from '../model/job.ts';
-import { openedKey, shardOf, stepPartShard, stepPartsPrefix } from '../model/keys.ts';
+import { openedKey, shardOf, stepPartShardKey, stepPartsPrefix } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD } from '../model/part.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
@@ -11,7 +11,7 @@ import type { Platform } from '../ports/platform.ts';
 import { verifiedOutput } from './fetch/verified.ts';
 import { refreshView } from './journal.ts';
 import { readOpened, stepTotals } from './listing.ts';
-import { recordView } from './remember.ts';
+import { recordView } from './record-view.ts';
 import { decideOpening, sendTasks } from './send.ts';
 
 export interface Explosion {
@@ -33,7 +33,7 @@ const AHEAD = 16;
  */
 export async function* fileParts({ leftOut, size, ...source }: Explosion): AsyncGenerator<FilePart> {
   let n = 0;
-  for await (const { task, files } of ahead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
+  for await (const { task, files } of mapAhead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
     for (const { key, size: bytes, checksum, name } of files) {
       yield { n, kind: 'file', key, size: bytes, checksum, from: `${source.step}/${task}`, name };
       n += 1;
@@ -44,7 +44,7 @@ export async function* fileParts({ leftOut, size, ...source }: Explosion): Async
 /** How many parts an explosion makes. Throws as `fileParts` does. */
 export async function countFiles({ leftOut, size, ...source }: Explosion): Promise<number> {
   let count = 0;
-  for await (const { files } of ahead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
+  for await (const { files } of mapAhead(tasksWithout(leftOut, size), AHEAD, (t) => verifiedOutput(source, t))) {
     count += files.length;
   }
   return count;
@@ -67,7 +67,7 @@ export async function hasAllShards({ store, job, taker, opened }: OpenedStep): P
   let found = 0;
   // In order, and ignoring other objects there.
   for await (const key of store.keys(stepPartsPrefix(job, taker))) {
-    if (found < count && key === stepPartShard(job, taker, found)) found += 1;
+    if (found < count && key === stepPartShardKey(job, taker, found)) found += 1;
   }
   return found === count;
 }
@@ -82,7 +82,7 @@ export async function writeShards(step: OpenedStep): Promise<void> {
   let lines: string[] = [];
   let count = 0;
   const flush = async (): Promise<void> => {
-    const key = stepPartShard(job, taker, shardOf(count - 1));
+    const key = stepPartShardKey(job, taker, shardOf(count - 1));
     await store.put(key, `${lines.join('\n')}\n`, { ifAbsent: true });
     lines = [];
   };

@@ -1,22 +1,22 @@
 import { BatchctlError, isKind } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
-import { ahead, eachParallel } from '../lib/parallel.ts';
+import { eachParallel, mapAhead } from '../lib/parallel.ts';
 import type { CauseExample } from '../model/answers/tasks.ts';
-import { type CauseOf, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
+import { type CauseKey, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
 import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
 import { parseTaskSet, type Ranges, TaskBits, TaskRanges, unionOf } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { givenInputs } from './fetch/input-names.ts';
+import { inputNameFinder } from './fetch/input-names.ts';
 import { listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
 
 /** Up to this number or share of failures, each is checked for an output; above, all outputs are listed. */
-const ASKED = 512;
+const MAX_HEADS = 512;
 
-const ASKED_OF = 200;
+const MAX_HEADS_DIVISOR = 200;
 
 const PAGES_IN_FLIGHT = 16;
 
@@ -34,7 +34,7 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
     if (named !== null && named.round === roundOf(view, step, named.task)) candidates.add(named.task);
   }
   if (candidates.count === 0) return candidates;
-  const few = candidates.count <= Math.max(ASKED, size / ASKED_OF);
+  const few = candidates.count <= Math.max(MAX_HEADS, size / MAX_HEADS_DIVISOR);
   const published = few ? new TaskBits(size) : await listPublished(store, job, name, size);
   if (few) {
     await eachParallel(candidates, PAGES_IN_FLIGHT, async (task) => {
@@ -72,14 +72,14 @@ async function* failuresOf(
   tasks: TaskBits,
   lookUp: () => boolean = () => false,
 ): AsyncGenerator<TaskFailure> {
-  yield* ahead(remembered(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) => {
+  yield* mapAhead(withLedgerRows(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) => {
     if (known === null) return readFailure(platform, view, step, task);
     const found = lookUp() ? await readFailed(platform, view, step, task) : null;
     return failureIn(known, found?.badInput ?? null);
   });
 }
 
-async function* remembered(
+async function* withLedgerRows(
   platform: Platform,
   view: JobView,
   step: number,
@@ -120,7 +120,7 @@ export async function readFailed(
   view: JobView,
   step: number,
   task: number,
-): Promise<FailureFound | null> {
+): Promise<StoredFailure | null> {
   const name = view.record.spec.steps[step]?.name ?? '';
   return readFailureObject(platform.store, failedKey(view.record.job, name, task, roundOf(view, step, task)));
 }
@@ -160,7 +160,7 @@ export interface Cause {
 }
 
 /** The maximum number of distinct causes per step, in case every task reports something else. */
-const MOST = 1_000;
+const MAX_CAUSES = 1_000;
 
 const OTHERS = 'many different errors';
 
@@ -178,23 +178,23 @@ export async function causesOf(
   lookUp = 0,
 ): Promise<readonly Cause[]> {
   refusePruned(view, 'its failures');
-  const all: Gathering[] = [];
+  const all: CauseTally[] = [];
   let [seen, looked] = [0, 0];
   const one = (): boolean => {
     looked += 1;
     return looked <= lookUp;
   };
   for (const [step, { name }] of view.record.spec.steps.entries()) {
-    const causes = new Map<string, Gathering>();
+    const causes = new Map<string, CauseTally>();
     const tasks = await failedTasks(platform.store, view, step);
     for await (const failure of failuresOf(platform, view, step, tasks, one)) {
-      addTo(causeIn(causes, name, failure), failure, isSkipped(view, step, failure.task));
+      addTo(findOrAddCause(causes, name, failure), failure, isSkipped(view, step, failure.task));
       seen += 1;
       onProgress(seen);
     }
     all.push(...causes.values());
   }
-  const count = ({ tasks }: Gathering): number => tasks.count;
+  const count = ({ tasks }: CauseTally): number => tasks.count;
   return all
     .sort((a, b) => count(b) - count(a))
     .map(({ of, seenOn, example, ...cause }) => ({
@@ -207,7 +207,7 @@ export async function causesOf(
  * The causes with the given id or unique prefix: two causes may share an id. Throws `notFound` with the existing
  * causes, or `usage` for an ambiguous prefix.
  */
-export function matching(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
+export function matchCauses(causes: readonly Cause[], id: string, job: string): readonly Cause[] {
   const wanted = id.toLowerCase();
   const found = wanted === '' ? [] : causes.filter((cause) => cause.id.startsWith(wanted));
   const ids = [...new Set(found.map((cause) => cause.id))];
@@ -223,8 +223,8 @@ export function matching(causes: readonly Cause[], id: string, job: string): rea
   throw new BatchctlError('notFound', `job ${job} has no cause ${id}: ${there}`, { hint: `batchctl failures ${job}` });
 }
 
-interface Gathering {
-  readonly of: CauseOf;
+interface CauseTally {
+  readonly of: CauseKey;
   readonly tasks: TaskRanges;
   readonly skipped: TaskRanges;
   readonly seenOn: Set<string>;
@@ -234,11 +234,15 @@ interface Gathering {
   example: Cause['example'] | null;
 }
 
-function causeIn(causes: Map<string, Gathering>, step: string, { reason, exitCode, error }: TaskFailure): Gathering {
-  const own: CauseOf = { step, exitCode, reason, error: error === null ? null : foldError(error) };
+function findOrAddCause(
+  causes: Map<string, CauseTally>,
+  step: string,
+  { reason, exitCode, error }: TaskFailure,
+): CauseTally {
+  const own: CauseKey = { step, exitCode, reason, error: error === null ? null : foldError(error) };
   const known = causes.get(causeText(own));
   if (known !== undefined) return known;
-  const of = causes.size < MOST ? own : { ...own, error: OTHERS };
+  const of = causes.size < MAX_CAUSES ? own : { ...own, error: OTHERS };
   const text = causeText(of);
   const made = causes.get(text) ?? {
     of,
@@ -251,7 +255,7 @@ function causeIn(causes: Map<string, Gathering>, step: string, { reason, exitCod
   return made;
 }
 
-function addTo(cause: Gathering, failure: TaskFailure, skipped: boolean): void {
+function addTo(cause: CauseTally, failure: TaskFailure, skipped: boolean): void {
   const { task, error, worker, endedAt, badInput } = failure;
   if (badInput === true && !skipped) cause.badInput += 1;
   // The lowest task that counts, or else the lowest of all.
@@ -272,7 +276,7 @@ const TAIL_LINES = 10;
  * shard of parts.
  */
 export function examplesOf(platform: Platform, view: JobView): (cause: Cause) => Promise<CauseExample> {
-  const inputOf = givenInputs(platform.store, view);
+  const inputOf = inputNameFinder(platform.store, view);
   return async (cause) => {
     const { task, error, worker } = cause.example;
     const step = view.record.spec.steps.findIndex(({ name }) => name === cause.step);
@@ -299,7 +303,7 @@ async function tailOf(store: ObjectStore, key: string): Promise<readonly string[
   return (offset > 0 && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
-/** The tasks of causes, by step; null if no cause is given. `all` includes skipped tasks. Throws like `matching`. */
+/** The tasks of causes, by step; null if no cause is given. `all` includes skipped tasks. Throws like `matchCauses`. */
 export async function tasksOfCauses(
   platform: Platform,
   view: JobView,
@@ -308,7 +312,7 @@ export async function tasksOfCauses(
 ): Promise<readonly Ranges[] | null> {
   if (ids.length === 0) return null;
   const causes = await causesOf(platform, view);
-  const found = new Set(ids.flatMap((id) => matching(causes, id, view.record.job)));
+  const found = new Set(ids.flatMap((id) => matchCauses(causes, id, view.record.job)));
   return view.record.spec.steps.map(({ name }) =>
     [...found]
       .filter(({ step }) => step === name)
@@ -319,7 +323,7 @@ export async function tasksOfCauses(
 }
 
 /** The content of a `failed/` or `tries/` object; null for missing fields. */
-export interface FailureFound {
+export interface StoredFailure {
   readonly attempt: string | null;
   readonly number: number | null;
   readonly worker: string | null;
@@ -343,11 +347,11 @@ export interface FailureFound {
  * Reads as much of a failure as possible: its existence decides, its content only explains. Null if it provably is
  * gone. Throws `newer` for a later version's format.
  */
-export async function readFailureObject(store: ObjectStore, key: string): Promise<FailureFound | null> {
+export async function readFailureObject(store: ObjectStore, key: string): Promise<StoredFailure | null> {
   const bytes = await store.read(key);
   if (bytes === null) return null;
   try {
-    return foundIn(key, parseStored<FailureRecord>(key, bytes));
+    return parseFailure(key, parseStored<FailureRecord>(key, bytes));
   } catch (error) {
     if (!isKind(error, 'corrupt')) throw error;
     return { ...NOTHING, reason: UNREADABLE, error: error.message, problem: error.message };
@@ -361,7 +365,7 @@ const NOTHING = {
   ...{ startedAt: null, endedAt: null, entries: null, badInput: false, wholeRecords: false },
 } as const;
 
-function foundIn(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): FailureFound {
+function parseFailure(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): StoredFailure {
   const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput, wholeRecords } =
     record;
   const found = {

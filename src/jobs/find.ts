@@ -1,11 +1,11 @@
 import { BatchctlError } from '../errors.ts';
 import type { JobRecord } from '../model/job.ts';
-import { JOBS, jobKey, NAME, RUN_KEY } from '../model/keys.ts';
+import { JOBS_PREFIX, jobKey, NAME_PATTERN, RUN_KEY_PATTERN } from '../model/keys.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { mustBeWhole, readJob, readViewToShow } from './journal.ts';
+import { readJob, readViewToShow, requireNoGap } from './journal.ts';
 import { existingRun } from './run-keys.ts';
 
 /** The number of the ledger's newest jobs that are tried, as the store may no longer have some. */
@@ -19,7 +19,7 @@ const NAMED = 5;
  * gap.
  */
 export async function findJob(platform: Platform, text: string | undefined): Promise<JobView> {
-  return mustBeWhole(await findJobToShow(platform, text));
+  return requireNoGap(await findJobToShow(platform, text));
 }
 
 /** The same for a command that only shows the job: the view tells where its journal has a gap. */
@@ -38,13 +38,13 @@ export async function findJobToShow(platform: Platform, text: string | undefined
 }
 
 async function byRunKey(platform: Platform, runKey: string): Promise<JobView> {
-  const run = RUN_KEY.test(runKey) ? await existingRun(platform, runKey) : null;
+  const run = RUN_KEY_PATTERN.test(runKey) ? await existingRun(platform, runKey) : null;
   const view = run === null ? null : await readViewToShow(platform.store, run.claim.job);
   return view ?? notFound(`there is no job with the run key "${runKey}"`);
 }
 
 async function byName(platform: Platform, name: string): Promise<JobView> {
-  const view = NAME.test(name) ? await latest(platform, name) : null;
+  const view = NAME_PATTERN.test(name) ? await latest(platform, name) : null;
   return view ?? notFound(`there is no job named "${name}"`);
 }
 
@@ -98,17 +98,17 @@ async function* storedJobs(platform: Platform, prefix: string): AsyncGenerator<s
 
 /** Every id below `jobs/` with a prefix, completely submitted or not: one short listing per job of any size. */
 export async function* storedIds(store: ObjectStore, prefix = ''): AsyncGenerator<string> {
-  let from = `${JOBS}${prefix}`;
+  let from = `${JOBS_PREFIX}${prefix}`;
   for (;;) {
     let job: string | null = null;
-    for await (const key of store.keys(`${JOBS}${prefix}`, { from })) {
-      job = key.slice(JOBS.length).split('/')[0] ?? null;
+    for await (const key of store.keys(`${JOBS_PREFIX}${prefix}`, { from })) {
+      job = key.slice(JOBS_PREFIX.length).split('/')[0] ?? null;
       break;
     }
     if (job === null) return;
     yield job;
     // '0' is the character after '/': it skips all keys of this job.
-    from = `${JOBS}${job}0`;
+    from = `${JOBS_PREFIX}${job}0`;
   }
 }
 

@@ -8,7 +8,7 @@ import type { JobStatus } from './status.ts';
 /** Rows searched for a failure in the job's last round. */
 const ROWS = 50;
 
-export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'> {
+export interface ReportedFailure extends Pick<LedgerTask, 'task' | 'exitCode' | 'reason' | 'error'> {
   readonly step: string;
 }
 
@@ -19,19 +19,19 @@ export interface FailureSeen extends Pick<LedgerTask, 'task' | 'exitCode' | 'rea
 export class FirstFailure {
   readonly #platform: Platform;
   readonly #view: JobView;
-  readonly #tell: (failure: FailureSeen) => void;
+  readonly #onFailure: (failure: ReportedFailure) => void;
   #reading: Promise<void> = Promise.resolve();
   #told = false;
   #most = 0;
 
-  constructor(platform: Platform, view: JobView, tell: (failure: FailureSeen) => void) {
+  constructor(platform: Platform, view: JobView, onFailure: (failure: ReportedFailure) => void) {
     this.#platform = platform;
     this.#view = view;
-    this.#tell = tell;
+    this.#onFailure = onFailure;
   }
 
   /** Looks up a failure if the status has more than before, until one was reported. */
-  see({ steps }: Pick<JobStatus, 'steps'>): void {
+  update({ steps }: Pick<JobStatus, 'steps'>): void {
     const failed = steps.reduce((sum, step) => sum + step.failed, 0);
     if (this.#told || failed <= this.#most) return;
     this.#most = failed;
@@ -40,7 +40,7 @@ export class FirstFailure {
   }
 
   /** Looks up a failure of a job that failed, unless one was reported: the ledger may not have counted it yet. */
-  seeEnd(): void {
+  finish(): void {
     for (const step of this.#view.record.spec.steps.keys()) {
       this.#reading = this.#reading.then(() => (this.#told ? undefined : this.#look(step))).catch(() => undefined);
     }
@@ -60,11 +60,11 @@ export class FirstFailure {
     if (row === null || this.#told) return;
     this.#told = true;
     const { task, exitCode, reason, error } = row;
-    this.#tell({ step: name, task, exitCode, reason, error });
+    this.#onFailure({ step: name, task, exitCode, reason, error });
   }
 
   /** A failure of the last round that the ledger doesn't have yet. */
-  async #inStore(step: number, name: string): Promise<Omit<FailureSeen, 'step'> | null> {
+  async #inStore(step: number, name: string): Promise<Omit<ReportedFailure, 'step'> | null> {
     for await (const key of this.#platform.store.keys(failedPrefix(this.#view.record.job, name))) {
       const at = taskOfFailed(key);
       if (at?.round !== this.#view.round) continue;

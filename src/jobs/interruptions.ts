@@ -1,6 +1,6 @@
-import type { Standing } from '../model/decide.ts';
+import type { JobStanding } from '../model/decide.ts';
 import type { StepSpec } from '../model/job.ts';
-import { interruptionKey, interruptionsOfRound, interruptionsPrefix, taskOfInterruption } from '../model/keys.ts';
+import { interruptionKey, interruptionsPrefix, roundInterruptionsPrefix, taskOfInterruption } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import { TaskBits } from '../model/task-set.ts';
 import { type JobView, roundOf } from '../model/view.ts';
@@ -40,7 +40,7 @@ export async function belongsToFallback(
   { job, task, round }: TaskMessage,
 ): Promise<boolean> {
   let left = step.interruptions;
-  for await (const _ of store.keys(interruptionsOfRound(job, step.name, task, round))) {
+  for await (const _ of store.keys(roundInterruptionsPrefix(job, step.name, task, round))) {
     left -= 1;
     if (left <= 0) return true;
   }
@@ -51,7 +51,7 @@ export async function belongsToFallback(
 export async function tasksOfFallbacks(
   store: ObjectStore,
   view: JobView,
-  standing: Standing,
+  standing: JobStanding,
 ): Promise<ReadonlyMap<number, TaskBits>> {
   const found = new Map<number, TaskBits>();
   for (const [index, { undecided }] of standing.steps.entries()) {

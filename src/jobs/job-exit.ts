@@ -25,24 +25,25 @@ function isLate({ closedAt, finishBy }: Pick<JobStatus, 'closedAt' | 'finishBy'>
 }
 
 /** Throws the error for a follow that ended before the job: `notFinished`, `interrupted`. */
-export function refuseUnended(end: FollowEnd, job: string, takeUp: string): void {
+export function requireEnded(end: FollowEnd, job: string, continueHint: string): void {
   if (end === 'timeout') {
-    throw new BatchctlError('notFinished', `job ${job} is not finished; it continues`, { hint: takeUp });
+    throw new BatchctlError('notFinished', `job ${job} is not finished; it continues`, { hint: continueHint });
   }
-  if (end === 'interrupted') throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: takeUp });
+  if (end === 'interrupted')
+    throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: continueHint });
 }
 
 /** Follows an accepted job. Expired credentials end only that, with `notFinished`. `goOn`: the command to continue. */
-export async function following<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
+export async function withResumeHint<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw unfinished(error, `job ${job} is not finished`, goOn);
+    throw notFinishedError(error, `job ${job} is not finished`, goOn);
   }
 }
 
 /** For expired credentials: says that `what`, and the command to continue. Other errors are returned unchanged. */
-export function unfinished(error: unknown, what: string, goOn: string): unknown {
+export function notFinishedError(error: unknown, what: string, goOn: string): unknown {
   if (!isKind(error, 'credentials') || error.signIn === undefined) return error;
   return new BatchctlError('notFinished', `${what}: ${error.message}`, {
     hint: `${error.signIn}, then ${goOn}`,

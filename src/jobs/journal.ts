@@ -1,9 +1,9 @@
 import { BatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
-import { ahead } from '../lib/parallel.ts';
+import { mapAhead } from '../lib/parallel.ts';
 import { isClosed, type JobRecord, takesFiles } from '../model/job.ts';
-import type { EntryKind, EntryWhat, JournalEntry, JournalHole } from '../model/journal.ts';
+import type { EntryKind, EntryWhat, JournalEntry, JournalGap } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -64,15 +64,15 @@ export async function isCommitted(store: ObjectStore, record: JobRecord): Promis
  * reads ask just for the next entry, as each heartbeat does.
  */
 export async function refreshView(store: ObjectStore, view: JobView): Promise<JobView> {
-  if (view.next === 0 || view.hole !== null) return mustBeWhole(await readByListing(store, view));
-  return readOn(store, view);
+  if (view.next === 0 || view.hole !== null) return requireNoGap(await readByListing(store, view));
+  return readNewEntries(store, view);
 }
 
-async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
+async function readNewEntries(store: ObjectStore, view: JobView): Promise<JobView> {
   let now = view;
   for (;;) {
     const entry = await readEntry(store, view.record.job, now.next);
-    if (entry === null) return learnExploded(store, now);
+    if (entry === null) return addOpenedSteps(store, now);
     now = foldJournal(now, [entry]);
   }
 }
@@ -81,7 +81,7 @@ async function readOn(store: ObjectStore, view: JobView): Promise<JobView> {
  * Adds to a view what has opened after an `explode`: one small read per step that isn't open yet, none for other jobs.
  * Steps open in order, so nothing is read after an unopened one.
  */
-async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView> {
+async function addOpenedSteps(store: ObjectStore, view: JobView): Promise<JobView> {
   const { job, spec } = view.record;
   let exploded: Map<number, number> | null = null;
   for (const [index, { name }] of spec.steps.entries()) {
@@ -97,7 +97,7 @@ async function learnExploded(store: ObjectStore, view: JobView): Promise<JobView
 /** A job's view; null if there provably is no such job. Throws like `refreshView`. */
 export async function readView(store: ObjectStore, job: string): Promise<JobView | null> {
   const view = await readViewToShow(store, job);
-  return view === null ? null : mustBeWhole(view);
+  return view === null ? null : requireNoGap(view);
 }
 
 /**
@@ -106,7 +106,7 @@ export async function readView(store: ObjectStore, job: string): Promise<JobView
  */
 export async function peekView(store: ObjectStore, job: string): Promise<JobView | null> {
   const record = await readJob(store, job);
-  return record === null ? null : readOn(store, emptyView(record));
+  return record === null ? null : readNewEntries(store, emptyView(record));
 }
 
 /** A job's view for display only: `hole` says which entry is missing, if any, and no later one is read. */
@@ -116,19 +116,19 @@ export async function readViewToShow(store: ObjectStore, job: string): Promise<J
 }
 
 /** Throws `corrupt` for a view of a journal with a gap. */
-export function mustBeWhole(view: JobView): JobView {
+export function requireNoGap(view: JobView): JobView {
   if (view.hole === null) return view;
-  throw new BatchctlError('corrupt', `${holeText(view, view.hole)}, so nothing is decided about this job`, {
-    hint: holeHint(view, view.hole),
+  throw new BatchctlError('corrupt', `${gapText(view, view.hole)}, so nothing is decided about this job`, {
+    hint: gapHint(view, view.hole),
   });
 }
 
 /** `entry 2 of the journal of job J is missing, and entries up to 5 are there` */
-export function holeText({ record: { job } }: JobView, { missing, last }: JournalHole): string {
+export function gapText({ record: { job } }: JobView, { missing, last }: JournalGap): string {
   return `entry ${missing} of the journal of job ${job} is missing, but there are entries up to ${last}`;
 }
 
-export function holeHint({ record: { job } }: JobView, { missing }: JournalHole): string {
+export function gapHint({ record: { job } }: JobView, { missing }: JournalGap): string {
   const restore = `restore ${journalKey(job, missing)} from a backup or an earlier version of the object`;
   return `${restore}. Without one: fetch the existing outputs with batchctl fetch ${job} -o DIR/, and submit the job again`;
 }
@@ -148,14 +148,14 @@ async function readByListing(store: ObjectStore, view: JobView): Promise<JobView
     const from = now.next;
     const there = await listEntries(store, job, from);
     const next = there.filter((n, at) => n === from + at);
-    for await (const entry of ahead(next, AHEAD, (n) => readEntry(store, job, n))) {
+    for await (const entry of mapAhead(next, AHEAD, (n) => readEntry(store, job, n))) {
       if (entry === null) break;
       now = foldJournal(now, [entry]);
     }
     const last = there.at(-1) ?? -1;
     if (last >= now.next && before !== now.next) continue;
     const hole = last < now.next ? null : { missing: now.next, last };
-    return { ...(await learnExploded(store, now)), hole };
+    return { ...(await addOpenedSteps(store, now)), hole };
   }
 }
 
@@ -170,7 +170,7 @@ async function listEntries(store: ObjectStore, job: string, from: number): Promi
 }
 
 /** The gap in a job's journal, if any, by a listing alone: for lists of many jobs, which read no entries. */
-export async function holeIn(store: ObjectStore, job: string): Promise<JournalHole | null> {
+export async function findGap(store: ObjectStore, job: string): Promise<JournalGap | null> {
   for (let before: number | null = null; ; ) {
     const there = await listEntries(store, job, 0);
     const missing = there.findIndex((n, at) => n !== at);
@@ -182,7 +182,7 @@ export async function holeIn(store: ObjectStore, job: string): Promise<JournalHo
 }
 
 /** Like `readView`, but a missing job is an error of kind `notFound`. */
-export async function mustReadView(store: ObjectStore, job: string): Promise<JobView> {
+export async function requireView(store: ObjectStore, job: string): Promise<JobView> {
   const view = await readView(store, job);
   if (view !== null) return view;
   throw new BatchctlError('notFound', `there is no job ${job}`, { hint: 'batchctl jobs' });
@@ -240,7 +240,7 @@ export async function append(
   by: { readonly who: string; readonly now: number },
   decide: (view: JobView) => EntryKind | null,
 ): Promise<{ readonly view: JobView; readonly appended: boolean }> {
-  let now = mustBeWhole(await readByListing(store, view));
+  let now = requireNoGap(await readByListing(store, view));
   const id = randomId(16);
   for (;;) {
     const kind = decide(now);

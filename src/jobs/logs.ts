@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream';
-import { ahead } from '../lib/parallel.ts';
+import { mapAhead } from '../lib/parallel.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import { isClosed, type JobState } from '../model/job.ts';
 import { failedKey, logKey, logPrefix, outKey, taskNumber } from '../model/keys.ts';
@@ -11,7 +11,7 @@ import { failedTasks } from './failures.ts';
 import { refreshView } from './journal.ts';
 import { stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
-import { whereAvailable } from './remember.ts';
+import { ifLedgerAvailable } from './record-view.ts';
 import type { TaskName } from './tasks.ts';
 
 export interface StoredLog {
@@ -156,13 +156,13 @@ export async function* followJobLogs(
     }
     known = next;
     before = running;
-    for await (const { log, bytes } of ahead(
+    for await (const { log, bytes } of mapAhead(
       changed.sort((a, b) => a.modified - b.modified),
       READ_AT_ONCE,
       async (log) => ({ log, bytes: await store.read(log.key) }),
     )) {
       if (bytes === null) continue;
-      const piece = newIn(known.get(log.key)?.shown ?? NOTHING_SHOWN, bytes);
+      const piece = unshownBytes(known.get(log.key)?.shown ?? NOTHING_SHOWN, bytes);
       known.set(log.key, { etag: log.etag, shown: shownOf(bytes) });
       if (piece.length > 0) yield { step: log.step, task: log.task, attempt: log.attempt, bytes: piece };
     }
@@ -188,7 +188,7 @@ const nameOf = ({ step, task }: { readonly step: string; readonly task: number }
 /** By name, up to `MOST_FOLLOWED`; none while the ledger is unavailable. */
 async function runningTasks(platform: Platform, job: string): Promise<Tasks> {
   let found: readonly LedgerTask[] = [];
-  await whereAvailable(async () => {
+  await ifLedgerAvailable(async () => {
     found = await (await platform.ledger()).tasks(job, { states: ['running'], limit: MOST_FOLLOWED });
   });
   return new Map(found.map((task) => [nameOf(task), task]));
@@ -251,7 +251,7 @@ class LogReader {
     for (const { key, etag } of changed.sort((a, b) => a.modified - b.modified)) {
       const log = await this.#store.read(key);
       if (log === null) continue;
-      const bytes = newIn(this.#known.get(key)?.shown ?? NOTHING_SHOWN, log);
+      const bytes = unshownBytes(this.#known.get(key)?.shown ?? NOTHING_SHOWN, log);
       this.#known.set(key, { etag, shown: shownOf(log) });
       if (bytes.length > 0) yield { attempt: key.slice(this.#prefix.length), bytes };
     }
@@ -284,7 +284,7 @@ export function shownWith({ length, end }: Shown, more: Uint8Array): Shown {
  * The part of a log that was not shown yet. A log grows at its end; a long one is also truncated at its beginning,
  * under a line that says so. Then the bytes shown last mark the position; if they are gone, everything is new.
  */
-export function newIn(shown: Shown, log: Uint8Array): Uint8Array {
+export function unshownBytes(shown: Shown, log: Uint8Array): Uint8Array {
   if (shown.length === 0) return log;
   const { length, end } = shown;
   if (log.length >= length && equal(log.subarray(length - end.length, length), end)) return log.subarray(length);

@@ -3,13 +3,13 @@ import { BatchctlError } from '../errors.ts';
 import { parseStored, requireShape, type Shape } from '../lib/json.ts';
 import { outKey, stagedKey } from '../model/keys.ts';
 import {
-  isInside,
-  META,
+  isSafeRelativePath,
+  META_KEY,
   OUTPUT_FORMAT,
   type OutputFile,
   type OutputManifest,
   type OutputMeta,
-  type OutputOf,
+  type OutputTask,
 } from '../model/output.ts';
 import type { Metadata, ObjectStore } from '../ports/object-store.ts';
 
@@ -53,8 +53,8 @@ export async function readOutput(store: ObjectStore, job: string, step: string, 
 }
 
 /** The metadata of a task's output. Throws `corrupt` for an object that no attempt of this task published. */
-export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
-  const text = metadata[META];
+export function metaOf(of: OutputTask, metadata: Metadata): OutputMeta {
+  const text = metadata[META_KEY];
   const key = outKey(of.job, of.step, of.task);
   if (text === undefined) {
     throw new BatchctlError('corrupt', `${key} is not a published output: it has no batchctl metadata`, {
@@ -72,7 +72,7 @@ export function metaOf(of: OutputOf, metadata: Metadata): OutputMeta {
  * manifest, and for a file that this attempt didn't stage: a worker may write a manifest, and its readers, such as the
  * manager, may have more permissions.
  */
-export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): OutputManifest {
+export function manifestOf(of: OutputTask, attempt: string, bytes: Uint8Array): OutputManifest {
   const key = outKey(of.job, of.step, of.task);
   const manifest = parseStored<OutputManifest>(key, bytes, { known: OUTPUT_FORMAT, shape: MANIFEST });
   const { meta, files } = manifest;
@@ -82,7 +82,7 @@ export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): Ou
     throw notOwn(of, `a manifest and metadata of different attempts, ${meta.attempt} and ${attempt}`);
   if (!/^[a-z0-9]+$/.test(attempt)) throw notOwn(of, `the attempt ${JSON.stringify(attempt)}, which is not an id`);
   for (const { name, key: found } of files) {
-    if (name !== '' && !isInside(name))
+    if (name !== '' && !isSafeRelativePath(name))
       throw notOwn(of, `a manifest with the file name ${JSON.stringify(name)}, which is not a path below a directory`);
     const expected = stagedKey(of.job, of.step, of.task, attempt, name);
     if (found !== expected)
@@ -91,19 +91,19 @@ export function manifestOf(of: OutputOf, attempt: string, bytes: Uint8Array): Ou
   return { ...manifest, meta: ownMeta(of, meta) };
 }
 
-function ownMeta(of: OutputOf, meta: OutputMeta): OutputMeta {
+function ownMeta(of: OutputTask, meta: OutputMeta): OutputMeta {
   if (meta.format === 1) return { ...meta, ...of };
   if (meta.job === of.job && meta.step === of.step && meta.task === of.task) return meta;
   throw notOwn(of, `that of ${meta.step}/${meta.task} of job ${meta.job}`);
 }
 
-function notOwn(of: OutputOf, found: string): BatchctlError {
+function notOwn(of: OutputTask, found: string): BatchctlError {
   const key = outKey(of.job, of.step, of.task);
   const expected = `expected the output of ${of.step}/${of.task} at ${key}`;
   return new BatchctlError('corrupt', `${expected}, found ${found}`, { hint: againHint(of, key) });
 }
 
-function againHint({ job }: OutputOf, key: string): string {
+function againHint({ job }: OutputTask, key: string): string {
   return `move the object ${key} away; batchctl verify ${job} --repair then produces it again`;
 }
 

@@ -1,7 +1,7 @@
 import type { Plan } from '../model/answers/plan.ts';
 import { requestsCost } from '../model/cost/list-prices.ts';
 import { stepSizes } from '../model/counts.ts';
-import { type MachineLoad, type Outlook, outlook } from '../model/forecast/forecast.ts';
+import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import { emptyInputs, type JobInput, joinOf } from '../model/job.ts';
 import { partsPrefix, shardOf } from '../model/keys.ts';
@@ -65,7 +65,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
   const begins = Math.max(platform.clock.now(), notBefore === null ? 0 : Date.parse(notBefore));
   const tasks = planned.reduce((sum, step) => sum + (step.tasks ?? 0), 0);
   const seen =
-    runs.length === 0 ? null : outlook({ spec, parts: parts.sizes, runs, slots, load, pieces: parts.pieces });
+    runs.length === 0 ? null : forecastJob({ spec, parts: parts.sizes, runs, slots, load, pieces: parts.pieces });
   const forecast = seen === null ? null : { ...seen, cost: await costOfForecast(platform, spec, seen) };
   return {
     name: prepared.spec.name,
@@ -98,7 +98,7 @@ function requestsOf(tasks: number, parts: number, priced: boolean): Plan['reques
   return { store: gets + puts, queue, cost: priced ? requestsCost({ gets, puts, queue }) : null };
 }
 
-function projectedEnd(now: number, { low, expected, high }: Outlook['seconds']): NonNullable<Plan['projected']> {
+function projectedEnd(now: number, { low, expected, high }: JobForecast['seconds']): NonNullable<Plan['projected']> {
   const after = (seconds: number): string => new Date(now + seconds * 1_000).toISOString();
   return { low: after(low), expected: after(expected), high: after(high) };
 }

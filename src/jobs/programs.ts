@@ -27,14 +27,18 @@ export function missingPrograms({ steps, params }: JobSpec, place: ProgramPlace)
     if (typeof step.run === 'string' || Object.hasOwn(step.secrets, 'PATH')) return [];
     const name = substitute(step.run[0] ?? '', params, { field: 'run', unknown: 'keep' });
     if (name === '' || placeholdersOf(name).length > 0) return [];
-    const lack = lackOf(name, place.path(step), place);
+    const lack = programProblem(name, place.path(step), place);
     return lack === null ? [] : [{ step: step.name, ...lack }];
   });
 }
 
-type Lack = Pick<MissingProgram, 'what' | 'hint'>;
+type ProgramProblem = Pick<MissingProgram, 'what' | 'hint'>;
 
-function lackOf(name: string, path: string | undefined, { directory, files }: ProgramPlace): Lack | null {
+function programProblem(
+  name: string,
+  path: string | undefined,
+  { directory, files }: ProgramPlace,
+): ProgramProblem | null {
   const own = isAbsolute(name) ? null : normalize(name);
   const isOwn = own !== null && files.includes(own);
   if (own !== null && name.includes('/') && !isOwn) {

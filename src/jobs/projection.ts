@@ -1,4 +1,4 @@
-import { isOurs } from '../errors.ts';
+import { isBatchctlError } from '../errors.ts';
 import { readyLoads, type StepLoad, sum } from '../model/load.ts';
 import { type GroupShare, projectionOf } from '../model/projection.ts';
 import type { JobView } from '../model/view.ts';
@@ -104,10 +104,10 @@ export class ProjectionWatch {
 
   async #heldIn(group: string): Promise<number> {
     try {
-      const { visible, leased, delayed } = await (await this.#platform.queue(group)).held();
+      const { visible, leased, delayed } = await (await this.#platform.queue(group)).readCounts();
       return visible + leased + delayed;
     } catch (error) {
-      if (isOurs(error)) return 0;
+      if (isBatchctlError(error)) return 0;
       throw error;
     }
   }
@@ -118,7 +118,7 @@ export class ProjectionWatch {
       const { machines } = await (await this.#platform.group(group)).describe();
       return machines === undefined ? 0 : machines.inService + machines.pending;
     } catch (error) {
-      if (isOurs(error)) return 0;
+      if (isBatchctlError(error)) return 0;
       throw error;
     }
   }

@@ -5,9 +5,9 @@ import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
-import { heldBy } from '../model/load.ts';
+import { slotsPerTask } from '../model/load.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
-import { type Measured, ReportSums } from '../model/report/report-sums.ts';
+import { type ReportFigures, ReportSums } from '../model/report/report-sums.ts';
 import type { WaitingStep } from '../model/report/timeline.ts';
 import type { KnownWorker } from '../model/report/worker-sums.ts';
 import { parseTaskSet } from '../model/task-set.ts';
@@ -15,11 +15,11 @@ import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../mod
 import type { AttemptEvent, Ledger, LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { CostWatch } from './cost/status-cost.ts';
+import { CostReader } from './cost/status-cost.ts';
 import { findJob } from './find.ts';
 import { readEntries, readView } from './journal.ts';
 import { readOpened, stepTotals } from './listing.ts';
-import { compose, type JobStatus, type StepStatus } from './status.ts';
+import { composeStatus, type JobStatus, type StepStatus } from './status.ts';
 import { evaluateAll, expectationsOf } from './totals.ts';
 import { type StoredProof, standingProof } from './verify/proof.ts';
 
@@ -38,7 +38,7 @@ export async function buildReport(platform: Platform, view: JobView, options: Re
   const ledger = await platform.ledger();
   const now = platform.clock.now();
   const counts = await ledger.counts(record.job);
-  const status = compose(view, counts, [], now);
+  const status = composeStatus(view, counts, [], now);
   const measured = await measure(platform, view, now, progressOf(options, counts));
   const proof = await standingProof(platform, record.job, view.next - 1);
   const late = proof === null ? await lateOutputs(store, view) : proof.result.late.slice(0, 100);
@@ -135,7 +135,7 @@ async function measure(
   view: JobView,
   now: number,
   { signal, onProgress }: MeasureOptions = {},
-): Promise<Measured> {
+): Promise<ReportFigures> {
   const ledger = await platform.ledger();
   const { job, spec, createdAt } = view.record;
   const aliveSince = now - ALIVE_LEASES * platform.leaseSeconds * 1_000;
@@ -157,7 +157,7 @@ async function measure(
     read += page.length;
     onProgress?.(read);
   }
-  return sums.measured();
+  return sums.figures();
 }
 
 /** When the tasks of each step can start. */
@@ -204,7 +204,7 @@ function stepReports(
   view: JobView,
   status: JobStatus,
   counts: readonly StepCounts[],
-  measured: Measured,
+  measured: ReportFigures,
 ): readonly StepReport[] {
   return view.record.spec.steps.map(({ name, group, gather, needs }, index): StepReport => {
     const known: Partial<StepStatus> = status.steps[index] ?? {};
@@ -230,7 +230,7 @@ function stepReports(
   });
 }
 
-function totalsReport(steps: readonly StepReport[], measured: Measured): TotalsReport {
+function totalsReport(steps: readonly StepReport[], measured: ReportFigures): TotalsReport {
   const { attempts, usefulSeconds, lostSeconds, slotSeconds, mostSlots, busySeconds, startedAt, endedAt } = measured;
   const sum = (of: (step: StepReport) => number): number => steps.reduce((total, step) => total + of(step), 0);
   const done = sum((step) => step.done);
@@ -264,12 +264,12 @@ async function reportCost(
   view: JobView,
   { counts, status, steps }: CostedSteps,
 ): Promise<{ readonly cost: Report['cost']; readonly steps: readonly StepReport[] }> {
-  const { cost: usd, costUnknown } = await new CostWatch(platform).of(view, counts, status.steps);
+  const { cost: usd, costUnknown } = await new CostReader(platform).of(view, counts, status.steps);
   if (usd === null) return { cost: null, steps };
   const unknown = costUnknown.length === 0 ? '' : `; the price of ${costUnknown.join(', ')} is unknown`;
   const weights = steps.map(({ duration }, index) => {
     const needs = view.record.spec.steps[index]?.needs ?? { slots: 1 };
-    return (duration?.sum ?? 0) * heldBy(needs, MOST_SLOTS);
+    return (duration?.sum ?? 0) * slotsPerTask(needs, MOST_SLOTS);
   });
   const all = weights.reduce((sum, weight) => sum + weight, 0);
   const costed = steps.map((step, index): StepReport => {
@@ -322,7 +322,7 @@ function firstOf(set: string): readonly number[] {
 }
 
 /** This many of the newest are listed. */
-const TOLD = 100;
+const MAX_DECISIONS = 100;
 
 /** Decisions of people and guards, and deliveries; other entries are part of the job's normal course. */
 const DECIDED: readonly EntryWhat[] = [
@@ -339,7 +339,7 @@ function decisionsIn(view: JobView, entries: readonly JournalEntry[]): Report['d
     if (DECIDED.includes(what)) decisions.push({ when, who, what, text: historyText(entry, before) });
     before = foldJournal(before, [entry]);
   }
-  return decisions.slice(-TOLD);
+  return decisions.slice(-MAX_DECISIONS);
 }
 
 /** Number of the name's newest jobs that are searched for an earlier one. */

@@ -1,5 +1,5 @@
 import type { EntryKind } from '../model/journal.ts';
-import { OPEN, openMark, openOf } from '../model/keys.ts';
+import { OPEN_PREFIX, openMark, parseOpenMark } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -51,8 +51,8 @@ export function isUnreached(
 export async function unreachedMarks(store: ObjectStore, view: JobView, now: number): Promise<readonly ObjectEntry[]> {
   const found: ObjectEntry[] = [];
   if (view.closed === null) return found;
-  for await (const entry of store.list(`${OPEN}${view.record.job}.`)) {
-    const mark = openOf(entry.key);
+  for await (const entry of store.list(`${OPEN_PREFIX}${view.record.job}.`)) {
+    const mark = parseOpenMark(entry.key);
     const { modified } = entry;
     if (mark?.job === view.record.job && isUnreached(view, { round: mark.round, modified }, now)) found.push(entry);
   }

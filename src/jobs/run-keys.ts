@@ -1,6 +1,6 @@
 import { parseStored, type Shape } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
-import { runKeyClaim, runsPrefix } from '../model/keys.ts';
+import { runClaimKey, runsPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 
@@ -20,7 +20,7 @@ const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
 /** The claim at one number of a run key, or null if there is none. */
 async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
-  const key = runKeyClaim(runKey, number);
+  const key = runClaimKey(runKey, number);
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
 }
@@ -43,7 +43,7 @@ export async function decidingClaim(
 export async function claimRun(store: ObjectStore, keyed: Keyed, claim: RunKeyClaim): Promise<RunKeyClaim> {
   const { job, runKey } = keyed;
   for (let number = keyed.runNumber; ; ) {
-    const { created } = await store.put(runKeyClaim(runKey, number), JSON.stringify(claim), { ifAbsent: true });
+    const { created } = await store.put(runClaimKey(runKey, number), JSON.stringify(claim), { ifAbsent: true });
     if (created) return claim;
     const standing = await readClaim(store, runKey, number);
     if (standing === null) continue;

@@ -1,5 +1,5 @@
 import { randomId } from '../lib/id.ts';
-import type { NextMove, OpenedGather, Standing } from '../model/decide.ts';
+import type { JobStanding, NextMove, OpenedGather } from '../model/decide.ts';
 import { openedKey } from '../model/keys.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import { formatTaskSet, type TaskBits } from '../model/task-set.ts';
@@ -59,7 +59,7 @@ function messageFor(view: JobView, step: number, task: number, first: boolean): 
 }
 
 /** Sends every undecided task: used by `resume`, a resend and a continued submission. */
-export async function sendUndecided(platform: Platform, view: JobView, standing: Standing): Promise<number> {
+export async function sendUndecided(platform: Platform, view: JobView, standing: JobStanding): Promise<number> {
   let sent = 0;
   for (const [step, { undecided }] of standing.steps.entries()) {
     if (undecided.count > 0) sent += await sendTasks(platform, view, step, undecided);
@@ -68,7 +68,7 @@ export async function sendUndecided(platform: Platform, view: JobView, standing:
 }
 
 /** The undecided tasks, as named in a journal entry. */
-export function undecidedSets(standing: Standing): Readonly<Record<string, string>> {
+export function undecidedSets(standing: JobStanding): Readonly<Record<string, string>> {
   const sets: Record<string, string> = {};
   for (const { name, undecided } of standing.steps) {
     if (undecided.count > 0) sets[name] = formatTaskSet(undecided satisfies TaskBits);
@@ -107,7 +107,7 @@ export async function completeOpened(store: ObjectStore, { record, opened }: Job
 }
 
 /** True for a job whose tasks may run, so that missing ones may be re-sent. */
-export function resendable(view: JobView, now: number): boolean {
+export function canResend(view: JobView, now: number): boolean {
   const { notBefore } = view;
   const due = notBefore === null || Date.parse(notBefore) <= now;
   return due && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null;

@@ -6,10 +6,10 @@ import { countIn } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { CostWatch } from './cost/status-cost.ts';
-import { untoldOf } from './notify/tell.ts';
+import { CostReader } from './cost/status-cost.ts';
+import { unnotifiedReceivers } from './notify/send-notice.ts';
 import { ProjectionWatch } from './projection.ts';
-import { KeeperWatch } from './watch/round-memory.ts';
+import { KeeperWatch } from './watch/keeper-mark.ts';
 
 /** A worker counts if its last heartbeat is younger than this many leases. */
 const ALIVE_LEASES = 2;
@@ -24,7 +24,7 @@ export async function statusOf(
   view: JobView,
   recent?: RecentRate,
   keepers = new KeeperWatch(platform),
-  costs: CostWatch | null = new CostWatch(platform),
+  costs: CostReader | null = new CostReader(platform),
   projections = new ProjectionWatch(platform),
 ): Promise<JobStatus> {
   const ledger = await platform.ledger();
@@ -34,11 +34,11 @@ export async function statusOf(
     ledger.counts(view.record.job),
     ledger.workers({ since: now - ALIVE_LEASES * platform.leaseSeconds * 1_000 }),
     // This is a listing, so it is skipped while the job runs.
-    view.closed === null && view.paused === null ? [] : untoldOf(platform, view),
+    view.closed === null && view.paused === null ? [] : unnotifiedReceivers(platform, view),
   ]);
   const workers = seen.filter(({ state }) => state !== 'gone');
   const rate = recent?.add(platform.clock.monotonic(), doneOf(counts)) ?? null;
-  const status = compose(view, counts, workers, now, rate, keeper);
+  const status = composeStatus(view, counts, workers, now, rate, keeper);
   return {
     ...status,
     ...(await projections.of(view, counts, workers)),
@@ -50,7 +50,7 @@ export async function statusOf(
 const doneOf = (counts: readonly StepCounts[]): number => counts.reduce((sum, { done }) => sum + done, 0);
 
 /** Computes the status from what was read; a pure function. */
-export function compose(
+export function composeStatus(
   view: JobView,
   counts: readonly StepCounts[],
   workers: readonly LedgerWorker[],
@@ -162,9 +162,9 @@ function stepStatus(
 }
 
 /** The window of a follower's rate, and the minimum for a rate, milliseconds. */
-const WHILE_MS = 60_000;
+const RATE_WINDOW_MS = 60_000;
 
-const LEAST_MS = 10_000;
+const MIN_WINDOW_MS = 10_000;
 
 /** Tasks per second over the last minute, for repeated looks. */
 export class RecentRate {
@@ -174,9 +174,9 @@ export class RecentRate {
   add(at: number, done: number): number | null {
     this.#samples.push({ at, done });
     // Keep the newest look that is older than the window, as the baseline.
-    while ((this.#samples[1]?.at ?? at) <= at - WHILE_MS) this.#samples.shift();
+    while ((this.#samples[1]?.at ?? at) <= at - RATE_WINDOW_MS) this.#samples.shift();
     const [first] = this.#samples;
-    if (first === undefined || at - first.at < LEAST_MS) return null;
+    if (first === undefined || at - first.at < MIN_WINDOW_MS) return null;
     return rounded(Math.max(0, done - first.done) / ((at - first.at) / 1_000));
   }
 }

@@ -63,7 +63,7 @@ async function* waiting(platform: Platform, view: JobView): AsyncGenerator<Ledge
   for (const [step, { name, undecided }] of standing.steps.entries()) {
     for (const task of undecided) {
       const round = roundOf(view, step, task);
-      if (!running.has(`${name}/${task}.${round}`)) yield unbegun(name, task, round, 'waiting');
+      if (!running.has(`${name}/${task}.${round}`)) yield unstartedTask(name, task, round, 'waiting');
     }
   }
 }
@@ -75,7 +75,7 @@ function* skipped(view: JobView): Generator<LedgerTask> {
       for (const [from, to] of set.get(step) ?? []) for (let n = from; n <= to; n += 1) tasks.add(n);
     }
     for (const task of [...tasks].sort((a, b) => a - b)) {
-      if (isSkipped(view, step, task)) yield unbegun(name, task, roundOf(view, step, task), 'skipped');
+      if (isSkipped(view, step, task)) yield unstartedTask(name, task, roundOf(view, step, task), 'skipped');
     }
   }
 }
@@ -87,7 +87,7 @@ function isWithin(view: JobView, { step, task }: LedgerTask, { step: only, after
   return at > after.step || (at === after.step && task > after.task);
 }
 
-function unbegun(step: string, task: number, round: number, state: 'waiting' | 'skipped'): LedgerTask {
+function unstartedTask(step: string, task: number, round: number, state: 'waiting' | 'skipped'): LedgerTask {
   const nothing = { worker: null, startedAt: null, endedAt: null, exitCode: null, reason: null, error: null };
   return { step, task, state, round, attempts: 0, ...nothing };
 }
@@ -113,7 +113,7 @@ export function parseTaskName(view: JobView, text: string): TaskName {
       hint: `batchctl tasks ${view.record.job}`,
     });
   }
-  const step = mustHaveStep(view, match[1]);
+  const step = requireStep(view, match[1]);
   const task = Number(match[2]);
   const total = stepTotals(view)[step] ?? 0;
   if (task < total) return { step, name: match[1], task };
@@ -132,11 +132,11 @@ export function onlyStep(
 ): number | undefined {
   if (step === undefined) return undefined;
   if (task.length > 0) throw new BatchctlError('usage', '--task and --step are mutually exclusive');
-  return mustHaveStep(view, step);
+  return requireStep(view, step);
 }
 
 /** A step's index. Throws `notFound`, naming the steps. */
-export function mustHaveStep(view: JobView, name: string): number {
+export function requireStep(view: JobView, name: string): number {
   const { spec, job } = view.record;
   const step = stepIndex(spec, name);
   if (step >= 0) return step;

@@ -1,9 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { parseStored } from '../lib/json.ts';
 import { wait } from '../lib/wait.ts';
 import type { Scope } from '../model/api.ts';
-import { NAME, TOKENS, tokenKey, tokenOf, tokenUseKey } from '../model/keys.ts';
+import { NAME_PATTERN, TOKENS_PREFIX, tokenKey, tokenOf, tokenUseKey } from '../model/keys.ts';
 import { isExpired, isToken, type StoredToken, TOKEN_TEXT, type Token, tokenId } from '../model/token.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -42,7 +42,7 @@ export async function listTokens(
   onTrouble: (id: string, error: unknown) => void,
 ): Promise<readonly ListedToken[]> {
   const found: ListedToken[] = [];
-  for await (const key of store.keys(TOKENS)) {
+  for await (const key of store.keys(TOKENS_PREFIX)) {
     const sha256 = tokenOf(key);
     if (sha256 === null) continue;
     const id = tokenId(sha256);
@@ -104,7 +104,7 @@ export async function createToken(
 
 /** Throws `usage` for a name that a token can't have. */
 export function checkTokenName(name: string): void {
-  if (NAME.test(name)) return;
+  if (NAME_PATTERN.test(name)) return;
   throw new BatchctlError('usage', `expected the name of a token, found "${name.slice(0, 60)}"`, {
     hint: 'use up to 40 of a-z, 0-9 and -, beginning with a letter; jobs record it as their caller',
   });
@@ -220,7 +220,7 @@ export class TokenReader {
     await wait(Math.max(0, this.#listed.began + LIST_MS - clock.monotonic()));
     const began = clock.monotonic();
     const keys = new Set<string>();
-    for await (const key of store.keys(TOKENS)) keys.add(key);
+    for await (const key of store.keys(TOKENS_PREFIX)) keys.add(key);
     this.#listed = { began, keys };
     return this.#listed;
   }
@@ -274,7 +274,7 @@ export class TokenUses {
   }
 
   /** Writes nothing; `write` does. */
-  used(id: string): void {
+  recordUse(id: string): void {
     const written = this.#uses.get(id)?.written ?? null;
     const now = this.#platform.clock.now();
     // A clock that was set back counts as a new use.
@@ -290,7 +290,7 @@ export class TokenUses {
         await this.#platform.store.put(tokenUseKey(id), JSON.stringify(use));
         this.#uses.set(id, { at: null, written: at });
       } catch (error) {
-        if (!isOurs(error)) throw error;
+        if (!isBatchctlError(error)) throw error;
         // The store is unreachable, which is reported where it matters.
         return;
       }

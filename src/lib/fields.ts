@@ -35,15 +35,15 @@ const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';
 export const duration = (allowed = DURATION) =>
   z
     .union([z.string(), z.number()], { error: allowed })
-    .refine((value) => isOver0(() => parseDuration(value)), { error: allowed });
+    .refine((value) => isPositive(() => parseDuration(value)), { error: allowed });
 
 /** A positive size; `parseSize` converts it to bytes. */
 export const size = (allowed = SIZE) =>
   z
     .union([z.string(), z.number()], { error: allowed })
-    .refine((value) => isOver0(() => parseSize(value)), { error: allowed });
+    .refine((value) => isPositive(() => parseSize(value)), { error: allowed });
 
-function isOver0(parse: () => number): boolean {
+function isPositive(parse: () => number): boolean {
   try {
     const value = parse();
     return value > 0 && Number.isSafeInteger(Math.ceil(value));

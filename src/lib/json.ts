@@ -39,16 +39,16 @@ export function parseStored<T extends { readonly format: number }>(
 
 /** Throws `corrupt`, with the field, for a document that doesn't have the shape. Other fields are allowed. */
 export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
-  for (const { name, kind, mayBeNull, mayLack, inner } of fieldsOf(shape)) {
+  for (const { name, kind, mayBeNull, mayBeMissing, inner } of fieldsOf(shape)) {
     const found = (value as Readonly<Record<string, unknown>>)[name];
-    if ((mayBeNull && found === null) || (mayLack && found === undefined)) continue;
-    if (kindOf(found) !== kind) throw misshapen(key, path + name, kind, found);
+    if ((mayBeNull && found === null) || (mayBeMissing && found === undefined)) continue;
+    if (kindOf(found) !== kind) throw shapeError(key, path + name, kind, found);
     if (inner === null) continue;
     if (kind === 'map') requireShape(key, found as object, inner, `${path}${name}.`);
     else
       for (const [index, each] of (found as readonly unknown[]).entries()) {
         const at = `${path}${name}.${index}`;
-        if (kindOf(each) !== 'map') throw misshapen(key, at, 'map', each);
+        if (kindOf(each) !== 'map') throw shapeError(key, at, 'map', each);
         requireShape(key, each as object, inner, `${at}.`);
       }
   }
@@ -58,7 +58,7 @@ interface Field {
   readonly name: string;
   readonly kind: Kind;
   readonly mayBeNull: boolean;
-  readonly mayLack: boolean;
+  readonly mayBeMissing: boolean;
   readonly inner: Shape | null;
 }
 
@@ -77,10 +77,10 @@ function fieldOf(name: string, of: Shape[string]): Field {
   if (typeof of !== 'string') {
     const isList = Array.isArray(of);
     const inner: Shape = isList ? of[0] : of;
-    return { name, kind: isList ? 'list' : 'map', mayBeNull: false, mayLack: false, inner };
+    return { name, kind: isList ? 'list' : 'map', mayBeNull: false, mayBeMissing: false, inner };
   }
   const kind = of.replace(/\|null$|\?$/, '') as Kind;
-  return { name, kind, mayBeNull: kind !== of, mayLack: of.endsWith('?'), inner: null };
+  return { name, kind, mayBeNull: kind !== of, mayBeMissing: of.endsWith('?'), inner: null };
 }
 
 function kindOf(value: unknown): Kind | null {
@@ -91,7 +91,7 @@ function kindOf(value: unknown): Kind | null {
   return typeof value === 'object' && value !== null ? 'map' : null;
 }
 
-function misshapen(key: string, field: string, expected: string, found: unknown): BatchctlError {
+function shapeError(key: string, field: string, expected: string, found: unknown): BatchctlError {
   const text = found === undefined ? 'nothing' : JSON.stringify(found).slice(0, 60);
   return new BatchctlError('corrupt', `${key}: expected ${field} to be a ${expected}, found ${text}`, {
     hint: 'restore it from a backup of the store',

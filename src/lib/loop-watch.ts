@@ -42,14 +42,14 @@ export class LoopWatch {
     const due = new SharedArrayBuffer(8 * (parts.length + 1));
     this.#due = new BigInt64Array(due);
     const data: LoopThreadData = { due, whole, parts: ['the event loop', ...parts], limitMs };
-    this.#sign(0, limitMs);
-    this.#beat = setInterval(() => this.#sign(0, limitMs), limitMs / 10).unref();
+    this.#setDue(0, limitMs);
+    this.#beat = setInterval(() => this.#setDue(0, limitMs), limitMs / 10).unref();
     this.#starting = setTimeout(() => this.#start(data), Math.min(START_MS, limitMs / 10)).unref();
   }
 
   /** A part begins something new, and its next sign of life is due again. */
   mark(part: number, what: keyof typeof LIMITS): void {
-    this.#sign(part + 1, this.#limitMs * LIMITS[what]);
+    this.#setDue(part + 1, this.#limitMs * LIMITS[what]);
   }
 
   /** A part has ended: no sign of life is due. */
@@ -70,7 +70,7 @@ export class LoopWatch {
     this.#thread.on('error', () => undefined);
   }
 
-  #sign(index: number, ms: number): void {
+  #setDue(index: number, ms: number): void {
     Atomics.store(this.#due, index, BigInt(Math.ceil(sharedMonotonic() + ms)));
   }
 }

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Items after which the event loop gets a turn. */
-const TURN = 200;
+const YIELD_EVERY = 200;
 
 /**
  * Calls `work` for each item, at most `limit` at a time. The first failure aborts the signal of the others; once all
@@ -26,7 +26,7 @@ export async function eachParallel<T>(
         ends.throwIfAborted();
         await work(next.value, ends);
         count += 1;
-        if (count % TURN === 0) await nextTurn();
+        if (count % YIELD_EVERY === 0) await nextTurn();
       }
     } catch (error) {
       failure ??= { error };
@@ -42,7 +42,7 @@ export async function eachParallel<T>(
  * Calls `work` for each item, at most `limit` ahead of the consumer, and yields the results in order. The event loop
  * gets turns even if `work` never waits.
  */
-export async function* ahead<T, R>(
+export async function* mapAhead<T, R>(
   items: Iterable<T> | AsyncIterable<T>,
   limit: number,
   work: (item: T) => Promise<R>,
@@ -54,7 +54,7 @@ export async function* ahead<T, R>(
     result.catch(() => undefined); // reported when it is awaited in its turn
     begun.push(result);
     count += 1;
-    if (count % TURN === 0) await nextTurn();
+    if (count % YIELD_EVERY === 0) await nextTurn();
     if (begun.length >= limit) yield await (begun.shift() as Promise<R>);
   }
   for (const result of begun) yield await result;

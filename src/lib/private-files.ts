@@ -8,13 +8,13 @@ const BESIDE = ['', '-wal', '-shm'];
  * Makes the file of a SQLite database, and its directory, private to this user, whatever the umask, before SQLite opens
  * it. Closes a file of an earlier version that others may read. Throws if the directory can't be created.
  */
-export function makePrivate(file: string): void {
+export function makePrivateDatabase(file: string): void {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   try {
     writeFileSync(file, '', { flag: 'wx', mode: 0o600 });
   } catch {
     // By name: opening and closing a database would release this process's locks on it.
-    for (const each of BESIDE) closeToOthers(file + each, 0o077);
+    for (const each of BESIDE) removeModeBits(file + each, 0o077);
   }
 }
 
@@ -22,7 +22,7 @@ export function makePrivate(file: string): void {
 export function openPrivateLog(file: string): number {
   makePrivateDirectory(dirname(file));
   const fd = openSync(file, 'a', 0o600);
-  closeToOthers(file, 0o077);
+  removeModeBits(file, 0o077);
   return fd;
 }
 
@@ -32,10 +32,10 @@ export function openPrivateLog(file: string): number {
  */
 export function makePrivateDirectory(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 });
-  closeToOthers(path, 0o066);
+  removeModeBits(path, 0o066);
 }
 
-function closeToOthers(path: string, rights: number): void {
+function removeModeBits(path: string, rights: number): void {
   try {
     const mode = statSync(path).mode & 0o7777;
     if ((mode & rights) !== 0) chmodSync(path, mode & ~rights);

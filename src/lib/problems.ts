@@ -22,7 +22,7 @@ export interface Problem {
 }
 
 /** How many mistakes of a file are reported at once; the search may stop there. */
-export const MOST_PROBLEMS = 100;
+export const MAX_PROBLEMS = 100;
 
 /** How many known names are listed, and compared with a mistyped one. */
 const MOST_KNOWN = 50;
@@ -38,12 +38,12 @@ function formatPath(path: Path): string {
 }
 
 /** The message for a wrong value: what was found, and what is allowed. */
-export function notAllowed(path: Path, value: unknown, allowed: string): string {
+export function notAllowedMessage(path: Path, value: unknown, allowed: string): string {
   if (value === undefined) return `is missing, needed: ${allowed}`;
   return `found ${describeFound(value, path)}, allowed: ${allowed}`;
 }
 
-export function unknownName(what: string, name: string, known: readonly string[]): string {
+export function unknownNameMessage(what: string, name: string, known: readonly string[]): string {
   const listed = known.slice(0, MOST_KNOWN);
   const meant = closest(name, listed);
   const suggestion = meant === null ? '' : ` - did you mean ${meant}?`;
@@ -72,7 +72,7 @@ export const withoutUserInfo = (text: string): string =>
   text.replace(/(\b[a-z][a-z0-9+.-]{0,40}:\/\/[^\s/:@?#]*):[^\s/?#]*@/gi, '$1:***@');
 
 /**
- * All mistakes of a file as one error, or the first `MOST_PROBLEMS`: the first line counts them, then one line each in
+ * All mistakes of a file as one error, or the first `MAX_PROBLEMS`: the first line counts them, then one line each in
  * the file's order. `locate` is null for a value that didn't come from a text: its mistakes have no line.
  */
 export function problemsError(
@@ -93,9 +93,9 @@ export function problemsError(
     return `${place}: ${path === '' ? '' : `${path}: `}${problem.message}`;
   });
   const unique = [...new Set(lines)];
-  const told = unique.slice(0, MOST_PROBLEMS);
+  const told = unique.slice(0, MAX_PROBLEMS);
   const count = unique.length === 1 ? '1 mistake' : `${unique.length} mistakes`;
-  const all = unique.length === told.length ? count : `more than ${MOST_PROBLEMS} mistakes; some of them are`;
+  const all = unique.length === told.length ? count : `more than ${MAX_PROBLEMS} mistakes; some of them are`;
   return new BatchctlError(kind, [`${file} has ${all}:`, ...told].join('\n'), { hint });
 }
 
@@ -104,17 +104,17 @@ type Issue = z.core.$ZodIssue;
 /**
  * The issues of a schema from `fields.ts`, as problems. There every issue's message says what is allowed (for unknown
  * keys: the known ones), so that only what was found is added here. Returns only the first of very many, at least one
- * more than `MOST_PROBLEMS`.
+ * more than `MAX_PROBLEMS`.
  */
 export function problemsOf(issues: readonly Issue[], root: unknown): Problem[] {
-  return first(issues, (issue) => problemOf(issue, [], root));
+  return collectProblems(issues, (issue) => problemOf(issue, [], root));
 }
 
 /** The problems of the first few: enough to know that there are too many to report. */
-function first<T>(of: readonly T[], problemsOf: (each: T) => readonly Problem[]): Problem[] {
+function collectProblems<T>(of: readonly T[], problemsOf: (each: T) => readonly Problem[]): Problem[] {
   const problems: Problem[] = [];
   for (const each of of) {
-    if (problems.length > MOST_PROBLEMS) break;
+    if (problems.length > MAX_PROBLEMS) break;
     problems.push(...problemsOf(each));
   }
   return problems;
@@ -124,7 +124,9 @@ function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
   const path = [...above, ...issue.path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))];
   if (issue.code === 'unrecognized_keys') {
     const known = issue.message.split(' ');
-    return first(issue.keys, (key) => [{ path: [...path, key], message: unknownName('field', key, known), key: true }]);
+    return collectProblems(issue.keys, (key) => [
+      { path: [...path, key], message: unknownNameMessage('field', key, known), key: true },
+    ]);
   }
   if (issue.code === 'invalid_key') {
     const allowed = issue.issues[0]?.message ?? issue.message;
@@ -133,9 +135,9 @@ function problemOf(issue: Issue, above: Path, root: unknown): Problem[] {
   if (issue.code === 'invalid_union') {
     // The intended alternative is the one whose mistake is deeper (an item of a list).
     const deeper = issue.errors.find((option) => option.length > 0 && option.every((inner) => inner.path.length > 0));
-    if (deeper !== undefined) return first(deeper, (inner) => problemOf(inner, path, root));
+    if (deeper !== undefined) return collectProblems(deeper, (inner) => problemOf(inner, path, root));
   }
-  return [{ path, message: notAllowed(path, valueAt(root, path), issue.message) }];
+  return [{ path, message: notAllowedMessage(path, valueAt(root, path), issue.message) }];
 }
 
 /** The value at a path; undefined if there is none. */

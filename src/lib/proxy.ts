@@ -24,12 +24,12 @@ export function proxyFor(
   env: Environment,
 ): string | null {
   const secure = target.protocol === 'https:';
-  const proxy = secure ? set(env.https_proxy, env.HTTPS_PROXY) : set(env.http_proxy, env.HTTP_PROXY);
+  const proxy = secure ? firstSet(env.https_proxy, env.HTTPS_PROXY) : firstSet(env.http_proxy, env.HTTP_PROXY);
   if (proxy === null) return null;
   const host = target.hostname.replace(/^\[|\]$/g, '').toLowerCase();
   if (CREDENTIAL_HOSTS.has(host) || LOOPBACK.test(host)) return null;
   const port = target.port ?? (secure ? 443 : 80);
-  if (isExcluded(host, port, set(env.no_proxy, env.NO_PROXY) ?? '')) return null;
+  if (isExcluded(host, port, firstSet(env.no_proxy, env.NO_PROXY) ?? '')) return null;
   return /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
 }
 
@@ -39,7 +39,7 @@ function isExcluded(host: string, port: number, list: string): boolean {
     .filter((entry) => entry !== '')
     .some((entry) => {
       if (entry === '*') return true;
-      const [, name = '', only] = /^(.*?)(?::(\d+))?$/.exec(bare(entry)) ?? [];
+      const [, name = '', only] = /^(.*?)(?::(\d+))?$/.exec(withoutBrackets(entry)) ?? [];
       if (only !== undefined && Number(only) !== port) return false;
       const domain = name.replace(/^\*?\./, '').toLowerCase();
       return host === domain || (domain !== '' && host.endsWith(`.${domain}`));
@@ -47,10 +47,10 @@ function isExcluded(host: string, port: number, list: string): boolean {
 }
 
 /** `[::1]:80` and `::1` both name the address; only the first may have a port. */
-function bare(entry: string): string {
+function withoutBrackets(entry: string): string {
   const bracketed = /^\[(.*)\](:\d+)?$/.exec(entry);
   return bracketed === null ? entry : `${bracketed[1]}`;
 }
 
-const set = (...values: readonly (string | undefined)[]): string | null =>
+const firstSet = (...values: readonly (string | undefined)[]): string | null =>
   values.find((value) => value !== undefined && value !== '') ?? null;

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { BatchctlError, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError } from '../errors.ts';
 
 /** Bytes. Linux limits a variable to 128 KiB (execve(2): MAX_ARG_STRLEN). */
 const LIMIT = 64 * 1024;
@@ -14,21 +14,21 @@ export async function readSecretFile(path: string): Promise<string> {
   try {
     // Without O_NONBLOCK, opening a FIFO would wait for its writer and block the process, SIGTERM's handler included.
     file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-    if (!(await file.stat()).isFile()) throw unusable(`${path} is not a regular file`);
+    if (!(await file.stat()).isFile()) throw secretFileError(`${path} is not a regular file`);
     const into = Buffer.alloc(LIMIT + 1);
     let length = 0;
     for (let read = -1; read !== 0; length += read) {
       ({ bytesRead: read } = await file.read(into, length, into.length - length));
     }
-    if (length > LIMIT) throw unusable(`${path} is larger than ${LIMIT / 1024} KiB`);
+    if (length > LIMIT) throw secretFileError(`${path} is larger than ${LIMIT / 1024} KiB`);
     return into.toString('utf8', 0, length).replace(/\r?\n$/, '');
   } catch (cause) {
-    if (isOurs(cause)) throw cause;
-    throw unusable(`can't read ${path}${cause instanceof Error && 'code' in cause ? ` (${cause.code})` : ''}`);
+    if (isBatchctlError(cause)) throw cause;
+    throw secretFileError(`can't read ${path}${cause instanceof Error && 'code' in cause ? ` (${cause.code})` : ''}`);
   } finally {
     await file?.close();
   }
 }
 
-const unusable = (message: string): BatchctlError =>
+const secretFileError = (message: string): BatchctlError =>
   new BatchctlError('config', message, { hint: 'use a regular file of at most 64 KiB that this user can read' });

@@ -52,21 +52,21 @@ export function isSqliteBusy(error: unknown): boolean {
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
 }
 
-interface Raw {
+interface RawDatabase {
   exec(statements: string): void;
   prepare<P extends readonly unknown[], Row>(statement: string): SqliteStatement<P, Row>;
   close(): void;
 }
-type Driver = (file: string, readOnly: boolean) => Raw;
+type Driver = (file: string, readOnly: boolean) => RawDatabase;
 
 let driver: Driver | undefined;
 
 class Connection implements Sqlite {
-  readonly #raw: Raw;
+  readonly #raw: RawDatabase;
   readonly #control = new Map<string, SqliteStatement>();
   #open = true;
 
-  constructor(raw: Raw, busyMs: number) {
+  constructor(raw: RawDatabase, busyMs: number) {
     this.#raw = raw;
     // It reads nothing of the file, which another process may have locked.
     raw.exec(`PRAGMA busy_timeout = ${busyMs}`);
@@ -152,13 +152,13 @@ function nodeDriver(): Driver | undefined {
   }
 }
 
-function openNode({ DatabaseSync }: NodeSqlite, file: string, readOnly: boolean): Raw {
-  const db = named(() => new DatabaseSync(file, { readOnly, enableForeignKeyConstraints: true }));
+function openNode({ DatabaseSync }: NodeSqlite, file: string, readOnly: boolean): RawDatabase {
+  const db = withSqliteCodes(() => new DatabaseSync(file, { readOnly, enableForeignKeyConstraints: true }));
   return {
-    exec: (statements) => named(() => db.exec(statements)),
+    exec: (statements) => withSqliteCodes(() => db.exec(statements)),
     prepare: <P extends readonly unknown[], Row>(statement: string) =>
-      new NodeReader<P, Row>(
-        named(() => db.prepare(statement)),
+      new WrappedStatement<P, Row>(
+        withSqliteCodes(() => db.prepare(statement)),
         statement,
       ),
     close: () => db.close(),
@@ -168,7 +168,7 @@ function openNode({ DatabaseSync }: NodeSqlite, file: string, readOnly: boolean)
 /** How statements that answer rows begin or end, for a Node that doesn't tell. */
 const READS = /^\s*(select|with|values|pragma|explain)\b|\breturning\b/i;
 
-class NodeReader<P extends readonly unknown[], Row> implements SqliteStatement<P, Row> {
+class WrappedStatement<P extends readonly unknown[], Row> implements SqliteStatement<P, Row> {
   readonly reader: boolean;
   readonly #statement: NodeStatement;
   #plucks = false;
@@ -179,16 +179,16 @@ class NodeReader<P extends readonly unknown[], Row> implements SqliteStatement<P
   }
 
   run(...parameters: P): { changes: number; lastInsertRowid: number | bigint } {
-    return named(() => this.#statement.run(...parameters));
+    return withSqliteCodes(() => this.#statement.run(...parameters));
   }
 
   get(...parameters: P): Row | undefined {
-    const row = named(() => this.#statement.get(...parameters));
+    const row = withSqliteCodes(() => this.#statement.get(...parameters));
     return row && this.#rowOf(row);
   }
 
   all(...parameters: P): Row[] {
-    const rows = named(() => this.#statement.all(...parameters));
+    const rows = withSqliteCodes(() => this.#statement.all(...parameters));
     return this.#plucks ? rows.map((row) => this.#rowOf(row)) : (rows as Row[]);
   }
 
@@ -209,7 +209,7 @@ const CODES =
   );
 
 /** Runs the work; what Node's SQLite throws gets the code that better-sqlite3 would give it. */
-function named<T>(work: () => T): T {
+function withSqliteCodes<T>(work: () => T): T {
   try {
     return work();
   } catch (error) {
@@ -221,7 +221,7 @@ function named<T>(work: () => T): T {
 }
 
 /** better-sqlite3's class, as far as it is in use: its own statements are ours. */
-type BetterSqlite3 = new (file: string, options: { readonly readonly: boolean }) => Raw;
+type BetterSqlite3 = new (file: string, options: { readonly readonly: boolean }) => RawDatabase;
 
 function betterDriver(): Driver {
   let Database: BetterSqlite3;

@@ -21,7 +21,7 @@ function textOf(path: string): string {
 }
 
 /** `user@host`, for actions by a person. */
-export function person(): string {
+export function userAtHost(): string {
   return `${userName()}@${hostname()}`;
 }
 

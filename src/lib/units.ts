@@ -43,7 +43,7 @@ const LONGEST = 36_500 * 86_400;
 /** Seconds for `90s`, `10m`, `6h`, `2d`, `1500ms`, `1h30m` or plain seconds, at most 36500d; else throws `usage`. */
 export function parseDuration(value: string | number): number {
   const text = String(value).trim();
-  if (/^\d+(\.\d+)?$/.test(text)) return notTooLong(Number(text), text);
+  if (/^\d+(\.\d+)?$/.test(text)) return requireNotTooLong(Number(text), text);
   const match =
     /^(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?(?:(\d+)ms)?$/.exec(text);
   if (match === null || text === '') {
@@ -51,10 +51,10 @@ export function parseDuration(value: string | number): number {
   }
   // In milliseconds, so that 1500ms is exactly 1.5.
   const ms = DURATIONS.reduce((sum, [, seconds], i) => sum + Number(match[i + 1] ?? 0) * (seconds * 1000), 0);
-  return notTooLong(ms / 1000, text);
+  return requireNotTooLong(ms / 1000, text);
 }
 
-function notTooLong(seconds: number, text: string): number {
+function requireNotTooLong(seconds: number, text: string): number {
   if (seconds <= LONGEST) return seconds;
   throw new BatchctlError('usage', `expected a duration of at most 36500d, found "${text.slice(0, 40)}"`, {
     hint: DURATION_HINT,
@@ -98,7 +98,7 @@ export function formatDuration(seconds: number): string {
 }
 
 /** Parses a whole number of at least `from`. Throws a RangeError. */
-export function wholeNumber(from: number): (text: string) => number {
+export function wholeNumberParser(from: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
     if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < from) {
@@ -109,7 +109,7 @@ export function wholeNumber(from: number): (text: string) => number {
 }
 
 /** `name=value` texts as a record. Throws `usage`. */
-export function pairs(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
+export function parsePairs(flag: string, texts: readonly string[]): Readonly<Record<string, string>> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=');

@@ -1,8 +1,8 @@
 /** The longest wait of a Node.js timer, 24.8 days: a longer one would end at once. */
-export const LONGEST_MS = 2 ** 31 - 1;
+export const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
- * Resolves after `ms` (at most `LONGEST_MS`), or as soon as the signal aborts. Never rejects, and doesn't keep the
+ * Resolves after `ms` (at most `MAX_TIMER_MS`), or as soon as the signal aborts. Never rejects, and doesn't keep the
  * process alive past the signal.
  */
 export function wait(ms: number, signal?: AbortSignal): Promise<void> {
@@ -13,7 +13,7 @@ export function wait(ms: number, signal?: AbortSignal): Promise<void> {
       signal?.removeEventListener('abort', end);
       resolve();
     };
-    const timer = setTimeout(end, Math.min(ms, LONGEST_MS));
+    const timer = setTimeout(end, Math.min(ms, MAX_TIMER_MS));
     signal?.addEventListener('abort', end, { once: true });
   });
 }

@@ -27,14 +27,14 @@ export interface YamlDocument {
 }
 
 /** Limits of a text: the parser needs some 10 microseconds per token, and searches all anchors for each alias. */
-const MOST = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
+const LIMITS = { tokens: 100_000, aliases: 1_000, anchors: 1_000 };
 /** Maximum nesting of brackets: the parser is recursive. */
 const DEEPEST = 500;
 const TOO_DEEP = 'is nested too deeply to be read';
 
 /** Parses a text. `plain` selects the maps whose values stay as written (`1.10` stays `1.10`, `007` stays `007`). */
 export function readYaml(text: string, plain: (path: Path) => boolean = () => false): YamlDocument {
-  const excess = excessOf(text);
+  const excess = findExcess(text);
   if (excess !== null) return { value: undefined, problems: [excess], locate: () => START };
   const lines = new LineCounter();
   const options = { version: '1.2', prettyErrors: false, logLevel: 'error' } as const;
@@ -50,12 +50,12 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     message: error.message.startsWith('Maximum call stack') ? TOO_DEEP : error.message,
   }));
   const anchors = new Map<string, Node>();
-  const meant = new Map<Alias, Node>();
+  const aliasTargets = new Map<Alias, Node>();
   visit(doc, {
     Node(_key, node) {
       if (isAlias(node)) {
         const anchored = anchors.get(node.source);
-        if (anchored !== undefined) meant.set(node, anchored);
+        if (anchored !== undefined) aliasTargets.set(node, anchored);
         else {
           const message = `no anchor &${node.source} precedes *${node.source}`;
           problems.push({ path: [], at: position(node.range?.[0] ?? 0), message });
@@ -64,7 +64,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
       }
       if ('anchor' in node && node.anchor !== undefined) anchors.set(node.anchor, node);
       if (!isMap(node)) return;
-      for (const offset of doubleKeys(node)) {
+      for (const offset of duplicateKeyOffsets(node)) {
         problems.push({ path: [], at: position(offset), message: 'Map keys must be unique' });
       }
     },
@@ -105,7 +105,7 @@ export function readYaml(text: string, plain: (path: Path) => boolean = () => fa
     let node: unknown = doc.contents;
     let range = rangeOf(node);
     for (const [depth, segment] of path.entries()) {
-      if (isAlias(node)) node = meant.get(node);
+      if (isAlias(node)) node = aliasTargets.get(node);
       if (isMap(node)) {
         const pair = pairOf(node, String(segment));
         if (pair === undefined) break;
@@ -130,7 +130,7 @@ const rangeOf = (node: unknown): Range | undefined =>
 const START: Position = { line: 1, column: 1 };
 
 /** The first limit that the lexer finds exceeded; null: none. */
-function excessOf(text: string): Problem | null {
+function findExcess(text: string): Problem | null {
   const found = { tokens: 0, aliases: 0, anchors: 0 };
   let isContent = false;
   let depth = 0;
@@ -146,15 +146,15 @@ function excessOf(text: string): Problem | null {
     if (!wasContent && (first === '[' || first === '{')) depth += 1;
     if (!wasContent && (first === ']' || first === '}')) depth -= 1;
     if (depth > DEEPEST) return { path: [], at: START, message: TOO_DEEP };
-    const what = (Object.keys(MOST) as (keyof typeof MOST)[]).find((each) => found[each] > MOST[each]);
+    const what = (Object.keys(LIMITS) as (keyof typeof LIMITS)[]).find((each) => found[each] > LIMITS[each]);
     if (what === undefined) continue;
     const shown = what === 'tokens' ? 'keys, values and signs' : what;
-    return { path: [], at: START, message: `found more than ${MOST[what]} ${shown}, allowed: ${MOST[what]}` };
+    return { path: [], at: START, message: `found more than ${LIMITS[what]} ${shown}, allowed: ${LIMITS[what]}` };
   }
   return null;
 }
 
-function doubleKeys({ items }: YAMLMap): readonly number[] {
+function duplicateKeyOffsets({ items }: YAMLMap): readonly number[] {
   const seen = new Set<unknown>();
   return items.flatMap(({ key }) => {
     if (!isScalar(key)) return [];

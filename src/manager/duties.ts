@@ -1,12 +1,12 @@
 import { BatchctlError } from '../errors.ts';
-import { Troubles, textOf } from '../jobs/watch/round-memory.ts';
-import { type FiredAll, Keeping, type KeepingPoint } from '../jobs/watch/tick.ts';
+import { Troubles, troubleText } from '../jobs/watch/keeper-mark.ts';
+import { type FireRoundResult, KeeperDuties, type KeeperPoint } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
 import { Permits } from '../lib/parallel.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
-import { lookAgainMs, MINUTE_MS, troubleMs, untilNextMs } from '../model/round-pace.ts';
+import { failureDelayMs, lookIntervalMs, MINUTE_MS, untilNextMs } from '../model/round-pace.ts';
 import { nextFiring, type Schedule } from '../model/schedule.ts';
 import type { Platform } from '../ports/platform.ts';
 import {
@@ -27,7 +27,7 @@ interface DutiesOptions {
   readonly id: string;
   readonly log: Log;
   readonly signal: AbortSignal;
-  readonly passed?: (point: KeepingPoint) => void;
+  readonly passed?: (point: KeeperPoint) => void;
   readonly nudge: (duty: DutyName) => void;
   /** Called for a schedule whose firing hangs. */
   readonly onHung: (error: BatchctlError) => void;
@@ -35,8 +35,8 @@ interface DutiesOptions {
 
 export type DutyName = 'schedules' | 'jobs' | 'deliveries' | 'news' | 'metrics' | 'sizes' | 'mark';
 
-interface Open {
-  readonly keeping: Keeping;
+interface OpenDuties {
+  readonly keeping: KeeperDuties;
   readonly firings: Firings;
 }
 
@@ -46,65 +46,65 @@ export class Duties {
   /** The troubles of each duty, and of each schedule, at its last run. */
   readonly #troubles = new Map<string, Troubles>();
   /** The troubles of each duty's last completed run. */
-  readonly #lasting = new Map<string, Troubles>();
+  readonly #lastTroubles = new Map<string, Troubles>();
   /** The troubles that the last process of this id reported. */
-  #told: Readonly<Record<string, string>> = {};
-  #open: Promise<Open> | null = null;
+  #reported: Readonly<Record<string, string>> = {};
+  #open: Promise<OpenDuties> | null = null;
   /** Start of the last runs that make up a whole round, since the last mark (milliseconds since the epoch). */
-  #fired: number | null = null;
-  #looked: number | null = null;
+  #firedAt: number | null = null;
+  #lookedAt: number | null = null;
 
   constructor(options: DutiesOptions) {
     this.#options = options;
   }
 
   get all(): ReadonlyMap<DutyName, Duty> {
-    const duty = (name: DutyName, run: (open: Open, troubles: Troubles) => Promise<number>): [DutyName, Duty] => [
+    const duty = (name: DutyName, run: (open: OpenDuties, troubles: Troubles) => Promise<number>): [DutyName, Duty] => [
       name,
       {
         name,
         run: async () => {
-          const open = await this.#opened().catch((error: unknown) => {
-            this.#begin(name);
+          const open = await this.#ensureOpen().catch((error: unknown) => {
+            this.#newTroubles(name);
             throw error;
           });
-          const troubles = this.#begin(name);
+          const troubles = this.#newTroubles(name);
           const again = await run(open, troubles);
-          this.#lasting.set(name, troubles);
+          this.#lastTroubles.set(name, troubles);
           return again;
         },
         onTrouble: (error) => this.#troubles.get(name)?.add(name, error),
-        onMended: (tries) =>
-          this.#say([info('mended', `${name}: succeeded again, after ${tries} tries`, { duty: name, tries })]),
+        onRecovered: (tries) =>
+          this.#logLines([info('mended', `${name}: succeeded again, after ${tries} tries`, { duty: name, tries })]),
         troubles: () => this.#troublesOf(name),
       },
     ];
     return new Map([
-      duty('schedules', (open, troubles) => this.#schedules(open, troubles)),
-      duty('jobs', (open, troubles) => this.#look(open, troubles)),
+      duty('schedules', (open, troubles) => this.#fireSchedules(open, troubles)),
+      duty('jobs', (open, troubles) => this.#lookAtJobs(open, troubles)),
       duty('deliveries', (open, troubles) => this.#deliver(open, troubles)),
-      duty('news', (open, troubles) => this.#tell(open, troubles)),
-      duty('metrics', (open, troubles) => this.#measure(open, troubles)),
-      duty('sizes', (open, troubles) => this.#lower(open, troubles)),
-      duty('mark', (open) => this.#mark(open)),
+      duty('news', (open, troubles) => this.#notify(open, troubles)),
+      duty('metrics', (open, troubles) => this.#publishMetrics(open, troubles)),
+      duty('sizes', (open, troubles) => this.#lowerGroups(open, troubles)),
+      duty('mark', (open) => this.#leaveMark(open)),
     ]);
   }
 
   /** Firings report troubles of their own: those of each schedule belong to the schedules' duty. */
   #troublesOf(name: DutyName): readonly string[] {
-    const firings = name === 'schedules' ? [...this.#troubles].filter(([of]) => of.startsWith(FIRING)) : [];
-    const all = [this.#lasting.get(name), ...firings.map(([, troubles]) => troubles)];
-    return all.flatMap((troubles) => (troubles?.all ?? []).map(({ about, error }) => textOf(about, error)));
+    const firings = name === 'schedules' ? [...this.#troubles].filter(([of]) => of.startsWith(FIRING_PREFIX)) : [];
+    const all = [this.#lastTroubles.get(name), ...firings.map(([, troubles]) => troubles)];
+    return all.flatMap((troubles) => (troubles?.all ?? []).map(({ about, error }) => troubleText(about, error)));
   }
 
   /** Resolves when nothing runs that outlasts a duty's run. Never rejects. */
   async idle(): Promise<void> {
     const open = await this.#open?.catch(() => null);
-    await Promise.all([open?.firings.idle(), open?.keeping.delivered(), open?.keeping.told()]);
+    await Promise.all([open?.firings.idle(), open?.keeping.waitForDeliveries(), open?.keeping.waitForNotices()]);
   }
 
   /** The store may be unavailable when a manager starts: retries until it isn't. */
-  async #opened(): Promise<Open> {
+  async #ensureOpen(): Promise<OpenDuties> {
     this.#open ??= this.#openNow();
     try {
       return await this.#open;
@@ -114,85 +114,91 @@ export class Duties {
     }
   }
 
-  async #openNow(): Promise<Open> {
+  async #openNow(): Promise<OpenDuties> {
     const { platform, id, signal, passed, nudge } = this.#options;
-    const { keeping, told } = await Keeping.open(platform, { id, kind: 'manager', signal, ...(passed && { passed }) });
+    const { keeping, told } = await KeeperDuties.open(platform, {
+      id,
+      kind: 'manager',
+      signal,
+      ...(passed && { passed }),
+    });
     const firings = new Firings({
       keeping,
       now: () => platform.clock.monotonic(),
-      troublesOf: (schedule) => this.#begin(`${FIRING}${schedule}`),
+      troublesOf: (schedule) => this.#newTroubles(`${FIRING_PREFIX}${schedule}`),
       onFired: ({ fired, raised }) => {
-        this.#say([...firedLines(fired), ...raisedLines(raised)]);
+        this.#logLines([...firedLines(fired), ...raisedLines(raised)]);
         if (fired.some(({ outcome }) => outcome === 'fired')) nudge('jobs');
       },
     });
-    this.#told = told;
+    this.#reported = told;
     return { keeping, firings };
   }
 
   /** Fires what is due at its instant: the next run is at the next firing, or when something changes. */
-  async #schedules({ keeping, firings }: Open, troubles: Troubles): Promise<number> {
+  async #fireSchedules({ keeping, firings }: OpenDuties, troubles: Troubles): Promise<number> {
     const { clock } = this.#options.platform;
     const began = clock.now();
     const schedules = await keeping.schedules(troubles);
-    this.#forgetOthers(schedules);
-    this.#say(missedLines(await keeping.missed(schedules, began)));
+    this.#forgetRemoved(schedules);
+    this.#logLines(missedLines(await keeping.findMissed(schedules, began)));
     firings.begin(schedules);
-    const hung = firings.hung();
+    const hung = firings.hungFiring();
     if (hung !== null) this.#options.onHung(hung);
-    this.#fired = began;
+    this.#firedAt = began;
     const coming = schedules.flatMap((schedule) => nextFiring(schedule, began) ?? []);
     return untilNextMs(coming, clock.now());
   }
 
-  async #look({ keeping }: Open, troubles: Troubles): Promise<number> {
+  async #lookAtJobs({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
     const { platform, nudge } = this.#options;
     const began = platform.clock.now();
-    const { moved, raised } = await keeping.lookOn(troubles);
-    this.#looked = began;
-    this.#say([...movedLines(moved), ...raisedLines(raised)]);
+    const { moved, raised } = await keeping.watchJobs(troubles);
+    this.#lookedAt = began;
+    this.#logLines([...movedLines(moved), ...raisedLines(raised)]);
     if (moved.some(({ move }) => move === 'close')) nudge('deliveries');
-    return lookAgainMs({ open: keeping.open, remote: platform.remote === true });
+    return lookIntervalMs({ open: keeping.open, remote: platform.remote === true });
   }
 
-  async #deliver({ keeping }: Open, troubles: Troubles): Promise<number> {
-    const left = await keeping.deliver(troubles, (line) => this.#say([info('delivered', line)]));
-    return left === 0 ? MINUTE_MS : lookAgainMs({ open: left, remote: this.#options.platform.remote === true });
+  async #deliver({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
+    const left = await keeping.deliver(troubles, (line) => this.#logLines([info('delivered', line)]));
+    return left === 0 ? MINUTE_MS : lookIntervalMs({ open: left, remote: this.#options.platform.remote === true });
   }
 
   /** A failed notification is retried after a minute at the earliest. */
-  async #tell({ keeping }: Open, troubles: Troubles): Promise<number> {
-    await keeping.tell(troubles);
+  async #notify({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
+    await keeping.notify(troubles);
     return MINUTE_MS;
   }
 
-  async #measure({ keeping }: Open, troubles: Troubles): Promise<number> {
-    await keeping.measure(troubles);
+  async #publishMetrics({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
+    await keeping.publishMetrics(troubles);
     return MINUTE_MS;
   }
 
-  async #lower({ keeping }: Open, troubles: Troubles): Promise<number> {
-    this.#say(loweredLines(await keeping.lower(troubles)));
+  async #lowerGroups({ keeping }: OpenDuties, troubles: Troubles): Promise<number> {
+    this.#logLines(loweredLines(await keeping.lowerGroups(troubles)));
     return MINUTE_MS;
   }
 
   /** Only a whole round puts a mark: since the last one, schedules were read and open jobs looked at. */
-  async #mark({ keeping }: Open): Promise<number> {
-    if (this.#fired === null || this.#looked === null) return SOON_MS;
-    const began = Math.min(this.#fired, this.#looked);
-    [this.#fired, this.#looked] = [null, null];
-    await keeping.leaveMark(began, Object.assign({}, ...[...this.#troubles.values()].map(({ told }) => told)));
+  async #leaveMark({ keeping }: OpenDuties): Promise<number> {
+    if (this.#firedAt === null || this.#lookedAt === null) return SOON_MS;
+    const began = Math.min(this.#firedAt, this.#lookedAt);
+    [this.#firedAt, this.#lookedAt] = [null, null];
+    await keeping.writeMark(began, Object.assign({}, ...[...this.#troubles.values()].map(({ told }) => told)));
     return MINUTE_MS;
   }
 
   /** Drops the troubles of removed schedules. */
-  #forgetOthers(schedules: readonly Schedule[]): void {
-    const there = new Set(schedules.map(({ name }) => `${FIRING}${name}`));
-    for (const of of this.#troubles.keys()) if (of.startsWith(FIRING) && !there.has(of)) this.#troubles.delete(of);
+  #forgetRemoved(schedules: readonly Schedule[]): void {
+    const there = new Set(schedules.map(({ name }) => `${FIRING_PREFIX}${name}`));
+    for (const of of this.#troubles.keys())
+      if (of.startsWith(FIRING_PREFIX) && !there.has(of)) this.#troubles.delete(of);
   }
 
-  #begin(of: string): Troubles {
-    const before = this.#troubles.get(of)?.told ?? this.#told;
+  #newTroubles(of: string): Troubles {
+    const before = this.#troubles.get(of)?.told ?? this.#reported;
     const troubles = new Troubles(before, this.#options.platform.clock.now(), (trouble) => {
       if (trouble.news) this.#options.log(troubleLine(trouble));
     });
@@ -200,13 +206,13 @@ export class Duties {
     return troubles;
   }
 
-  #say(lines: readonly LogLine[]): void {
+  #logLines(lines: readonly LogLine[]): void {
     for (const line of lines) this.#options.log(line);
   }
 }
 
 /** Prefix of the names under which firings report their troubles. */
-const FIRING = 'schedule ';
+const FIRING_PREFIX = 'schedule ';
 /** Interval until the first round is whole, milliseconds. */
 const SOON_MS = 500;
 
@@ -217,7 +223,7 @@ interface Duty {
   readonly run: () => Promise<number>;
   readonly onTrouble: (error: unknown) => void;
   /** Called when it succeeds again, with the number of failed tries. */
-  readonly onMended: (tries: number) => void;
+  readonly onRecovered: (tries: number) => void;
   /** What its last completed run could not do. */
   readonly troubles: () => readonly string[];
 }
@@ -254,7 +260,7 @@ export class DutyLoop {
   async run(): Promise<void> {
     while (!this.#signal.aborted) {
       this.#asked = false;
-      const restMs = await this.#once();
+      const restMs = await this.#runOnce();
       // Asked for during the run: the change may have come too late for it.
       this.#rest = new AbortController();
       await wait(REST_MS, this.#signal);
@@ -279,13 +285,13 @@ export class DutyLoop {
     };
   }
 
-  async #once(): Promise<number> {
+  async #runOnce(): Promise<number> {
     const { of, part } = this.#watch;
     of.mark(part, 'work');
     this.#began = this.#now();
     try {
       const again = await this.#duty.run();
-      if (this.#failures > 0) this.#duty.onMended(this.#failures);
+      if (this.#failures > 0) this.#duty.onRecovered(this.#failures);
       this.#failures = 0;
       this.#failing = null;
       this.#done = this.#now();
@@ -295,7 +301,7 @@ export class DutyLoop {
       const message = error instanceof Error ? error.message : String(error);
       this.#failing = { since: this.#failing?.since ?? this.#now(), message };
       if (!this.#signal.aborted) this.#duty.onTrouble(error);
-      return jitter(troubleMs(this.#failures));
+      return jitter(failureDelayMs(this.#failures));
     } finally {
       this.#began = null;
       of.done(part);
@@ -304,10 +310,10 @@ export class DutyLoop {
 }
 
 export interface FiringsOptions {
-  readonly keeping: Pick<Keeping, 'fire'>;
+  readonly keeping: Pick<KeeperDuties, 'fire'>;
   /** The troubles of a schedule's last firing, to which new ones are added. */
   readonly troublesOf: (schedule: string) => Troubles;
-  readonly onFired: (fired: FiredAll) => void;
+  readonly onFired: (fired: FireRoundResult) => void;
   readonly now: () => number;
 }
 
@@ -321,7 +327,7 @@ export class Firings {
   readonly #options: FiringsOptions;
   readonly #permits = new Permits(AT_ONCE);
   /** Running firings, with the time of each one's last sign of life: monotonic milliseconds. */
-  readonly #signs = new Map<string, number>();
+  readonly #activeAt = new Map<string, number>();
   readonly #running = new Set<Promise<void>>();
 
   constructor(options: FiringsOptions) {
@@ -331,10 +337,10 @@ export class Firings {
   /** Begins what is due in schedules that aren't being fired. Errors are reported, never thrown. */
   begin(schedules: readonly Schedule[]): void {
     for (const schedule of schedules) {
-      if (this.#signs.has(schedule.name)) continue;
-      this.#sign(schedule.name);
+      if (this.#activeAt.has(schedule.name)) continue;
+      this.#noteActivity(schedule.name);
       const firing = this.#fire(schedule).finally(() => {
-        this.#signs.delete(schedule.name);
+        this.#activeAt.delete(schedule.name);
         this.#running.delete(firing);
       });
       this.#running.add(firing);
@@ -342,9 +348,9 @@ export class Firings {
   }
 
   /** An error for the firing without a sign of life for hours; null if there is none. */
-  hung(): BatchctlError | null {
+  hungFiring(): BatchctlError | null {
     const since = this.#options.now() - HUNG_MS;
-    const [schedule] = [...this.#signs].find(([, sign]) => sign < since) ?? [];
+    const [schedule] = [...this.#activeAt].find(([, sign]) => sign < since) ?? [];
     if (schedule === undefined) return null;
     return new BatchctlError(
       'unavailable',
@@ -362,10 +368,10 @@ export class Firings {
     const troubles = troublesOf(schedule.name);
     try {
       // Waiting for its turn isn't hanging.
-      const timer = setInterval(() => this.#sign(schedule.name), 60_000).unref();
+      const timer = setInterval(() => this.#noteActivity(schedule.name), 60_000).unref();
       const done = await this.#permits.with(async () => {
         clearInterval(timer);
-        return keeping.fire([schedule], troubles, { onSign: () => this.#sign(schedule.name) });
+        return keeping.fire([schedule], troubles, { onSign: () => this.#noteActivity(schedule.name) });
       });
       onFired(done);
     } catch (error) {
@@ -373,7 +379,7 @@ export class Firings {
     }
   }
 
-  #sign(schedule: string): void {
-    this.#signs.set(schedule, this.#options.now());
+  #noteActivity(schedule: string): void {
+    this.#activeAt.set(schedule, this.#options.now());
   }
 }

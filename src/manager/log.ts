@@ -1,9 +1,9 @@
-import { isOurs } from '../errors.ts';
-import { type GroupLower, loweredText } from '../jobs/grid/lower.ts';
+import { isBatchctlError } from '../errors.ts';
+import { type GroupLowering, loweredText } from '../jobs/grid/lower.ts';
 import type { GroupRaise } from '../jobs/grid/raise.ts';
-import type { Fired } from '../jobs/schedules/fire.ts';
-import type { Trouble } from '../jobs/watch/round-memory.ts';
-import type { LookedOn, Missed } from '../jobs/watch/tick.ts';
+import type { FireResult } from '../jobs/schedules/fire.ts';
+import type { Trouble } from '../jobs/watch/keeper-mark.ts';
+import type { MissedFiring, WatchRoundResult } from '../jobs/watch/tick.ts';
 
 /** One line of a manager's log: for journald, a terminal, or a program that reads JSON Lines. */
 export interface LogLine {
@@ -28,7 +28,7 @@ export const warning = (event: string, text: string, fields: LogLine['fields'] =
 
 /** What the duties did, one line each; none for those that found nothing to do. */
 
-export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
+export function firedLines(fired: readonly FireResult[]): readonly LogLine[] {
   return fired.flatMap((each) => {
     if (each.outcome !== 'fired') return [];
     const { schedule, period, at, view } = each;
@@ -38,7 +38,7 @@ export function firedLines(fired: readonly Fired[]): readonly LogLine[] {
   });
 }
 
-export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
+export function missedLines(missed: readonly MissedFiring[]): readonly LogLine[] {
   return missed.map(({ schedule, firing: { period, at } }) =>
     warning(
       'missed',
@@ -54,7 +54,7 @@ export function missedLines(missed: readonly Missed[]): readonly LogLine[] {
 
 const MOVES = { open: 'opened its next step', 'retry-rest': 'sent the rest after its canaries', close: 'closed' };
 
-export function movedLines(moved: LookedOn['moved']): readonly LogLine[] {
+export function movedLines(moved: WatchRoundResult['moved']): readonly LogLine[] {
   return moved.flatMap(({ job, move }) =>
     move === 'wait' ? [] : [info('moved', `job ${job}: ${MOVES[move]}`, { job, move })],
   );
@@ -71,12 +71,12 @@ export function raisedLines(raised: readonly GroupRaise[]): readonly LogLine[] {
   });
 }
 
-export function loweredLines(lowered: readonly GroupLower[]): readonly LogLine[] {
+export function loweredLines(lowered: readonly GroupLowering[]): readonly LogLine[] {
   return lowered.map((each) => info('lowered', loweredText(each), { ...each }));
 }
 
 export function troubleLine({ about, error }: Pick<Trouble, 'about' | 'error'>): LogLine {
   const message = error instanceof Error ? error.message : String(error);
-  const { kind, hint = null } = isOurs(error) ? error : { kind: 'unexpected' };
+  const { kind, hint = null } = isBatchctlError(error) ? error : { kind: 'unexpected' };
   return warning('trouble', `${about}: ${message}${hint === null ? '' : `; ${hint}`}`, { about, kind, message, hint });
 }

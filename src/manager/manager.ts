@@ -1,13 +1,13 @@
 import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
-import { managerId } from '../jobs/watch/round-memory.ts';
-import type { KeepingPoint } from '../jobs/watch/tick.ts';
+import { managerId } from '../jobs/watch/keeper-mark.ts';
+import type { KeeperPoint } from '../jobs/watch/tick.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { wait } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
-import { scopeOf, type ValueCall, type ValueEnd, type Verb, type VerbRunner } from '../ports/verbs.ts';
+import { scopeOf, type Verb, type VerbCall, type VerbResponse, type VerbRunner } from '../ports/verbs.ts';
 import { Duties, DutyLoop, type DutyName } from './duties.ts';
 import type { SignInCode } from './http/auth.ts';
 import { buildServer } from './http/server.ts';
@@ -35,7 +35,7 @@ interface ManagerOptions {
   /** Milliseconds without a sign of life after which a part of the rounds counts as hanging. */
   readonly loopMs: number;
   /** For crash tests. */
-  readonly passed?: (point: KeepingPoint) => void;
+  readonly passed?: (point: KeeperPoint) => void;
 }
 
 /** Milliseconds to wait for running work, and for callers, when leaving (systemd then has TimeoutStopSec=110). */
@@ -56,20 +56,20 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const verbs = new RunningVerbs(options.verbs, () => rounds?.nudge());
   const { certificate: files } = options;
   const identity = await openTls({ platform, host: listen.host, files });
-  let shown = identity;
+  let identityInUse = identity;
   const server = buildServer({
     ...{ verbs, platform, identity, signIn: options.signIn },
-    health: () => ({ duties: rounds?.health() ?? [], certificateExpires: shown?.expires ?? null }),
+    health: () => ({ duties: rounds?.health() ?? [], certificateExpires: identityInUse?.expires ?? null }),
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
   });
-  await open(server, listen);
+  await startListening(server, listen);
   const port = portOf(server, listen);
   const host = listen.host.includes(':') ? `[${listen.host}]` : listen.host;
   const address = `${identity === null ? 'http' : 'https'}://${host}:${port}`;
   if (files !== null && identity !== null) {
     const onRenewed = (renewed: Identity): void => {
-      shown = renewed;
+      identityInUse = renewed;
     };
     renewTls(server.server, { files, identity, log, onRenewed, signal: ended.signal });
   }
@@ -99,18 +99,18 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   if (hung !== null) throw hung;
 }
 
-async function open(server: FastifyInstance, listen: ListenAt): Promise<void> {
+async function startListening(server: FastifyInstance, listen: ListenAt): Promise<void> {
   try {
     await server.listen(listen);
   } catch (cause) {
     await server.close();
     const where = `${listen.host}:${listen.port}`;
-    const [why, hint] = whyNot(cause, listen);
+    const [why, hint] = listenFailure(cause, listen);
     throw new BatchctlError('unavailable', `can't listen at ${where}: ${why}`, { hint, cause });
   }
 }
 
-function whyNot(error: unknown, { port }: ListenAt): readonly [string, string] {
+function listenFailure(error: unknown, { port }: ListenAt): readonly [string, string] {
   if (hasCode(error, 'EADDRINUSE'))
     return [
       'another process uses it, possibly another manager',
@@ -138,7 +138,7 @@ interface RoundsOptions {
   readonly log: Log;
   /** Milliseconds: a duty without a sign of life for six times as long hangs, and ends the process. */
   readonly loopMs: number;
-  readonly passed?: (point: KeepingPoint) => void;
+  readonly passed?: (point: KeeperPoint) => void;
   /** Called for a firing that hangs: the process should end, and be restarted. */
   readonly onHung: (error: BatchctlError) => void;
 }
@@ -201,10 +201,10 @@ export class RunningVerbs implements VerbRunner {
   readonly #runner: VerbRunner;
   readonly #onChanged: () => void;
   readonly #byName: ReadonlyMap<string, Verb>;
-  readonly #running = new Set<Promise<ValueEnd>>();
+  readonly #running = new Set<Promise<VerbResponse>>();
   /** Aborted at once for verbs that only read, and later for those that change something. */
-  readonly #lookers = new AbortController();
-  readonly #changers = new AbortController();
+  readonly #stopReaders = new AbortController();
+  readonly #stopWriters = new AbortController();
 
   /** `onChanged` is called when a verb that may have changed something has ended. */
   constructor(runner: VerbRunner, onChanged: () => void) {
@@ -213,11 +213,11 @@ export class RunningVerbs implements VerbRunner {
     this.verbs = runner.verbs;
     this.#onChanged = onChanged;
     this.#byName = new Map(runner.verbs.map((verb) => [verb.name, verb]));
-    setMaxListeners(0, this.#lookers.signal, this.#changers.signal);
+    setMaxListeners(0, this.#stopReaders.signal, this.#stopWriters.signal);
   }
 
-  async call(call: ValueCall): Promise<ValueEnd> {
-    if (this.#lookers.signal.aborted) return leftEnd();
+  async call(call: VerbCall): Promise<VerbResponse> {
+    if (this.#stopReaders.signal.aborted) return leavingResult();
     const running = this.#run(call);
     this.#running.add(running);
     return running.finally(() => this.#running.delete(running));
@@ -228,16 +228,16 @@ export class RunningVerbs implements VerbRunner {
    * something have `ms` milliseconds.
    */
   async leave(ms: number): Promise<void> {
-    this.#lookers.abort();
-    await this.#idle(ms);
-    this.#changers.abort();
-    await this.#idle(LAST_MS);
+    this.#stopReaders.abort();
+    await this.#waitIdle(ms);
+    this.#stopWriters.abort();
+    await this.#waitIdle(LAST_MS);
   }
 
-  async #run(call: ValueCall): Promise<ValueEnd> {
+  async #run(call: VerbCall): Promise<VerbResponse> {
     const verb = this.#byName.get(call.name);
-    const looks = verb !== undefined && scopeOf(verb, call.input) === 'read';
-    const leaving = (looks ? this.#lookers : this.#changers).signal;
+    const readsOnly = verb !== undefined && scopeOf(verb, call.input) === 'read';
+    const leaving = (readsOnly ? this.#stopReaders : this.#stopWriters).signal;
     const stop = new AbortController();
     setMaxListeners(0, stop.signal); // one listener per request in flight is no leak
     const end = (): void => stop.abort();
@@ -248,21 +248,21 @@ export class RunningVerbs implements VerbRunner {
     try {
       const ended = await this.#runner.call({ ...call, signal: stop.signal });
       // A retry continues what it was doing when it was interrupted.
-      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? leftEnd() : ended;
+      return leaving.aborted && !call.signal.aborted && ended.error?.kind === 'interrupted' ? leavingResult() : ended;
     } finally {
       for (const signal of [call.signal, leaving]) signal.removeEventListener('abort', end);
-      if (!looks) this.#onChanged();
+      if (!readsOnly) this.#onChanged();
     }
   }
 
-  async #idle(ms: number): Promise<void> {
+  async #waitIdle(ms: number): Promise<void> {
     const waited = new AbortController();
     await Promise.race([Promise.allSettled(this.#running), wait(ms, waited.signal)]);
     waited.abort();
   }
 }
 
-function leftEnd(): ValueEnd {
+function leavingResult(): VerbResponse {
   const error = new BatchctlError('unavailable', 'the manager is leaving', {
     hint: 'run the same command again once it is back; jobs continue meanwhile',
   });

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { isInside } from './output.ts';
+import { isSafeRelativePath } from './output.ts';
 
 /**
  * Whether a job may name a secret's reference. For `ssm:` and `secretsmanager:` the service itself checks access.
@@ -9,7 +9,7 @@ import { isInside } from './output.ts';
 export function isAllowed(reference: string, patterns: readonly string[]): boolean {
   if (!/^(env|file):/.test(reference) || patterns.includes(reference)) return true;
   // A path with `..` would leave the directory of the pattern.
-  if (reference.startsWith('file:') && !isInside(reference.slice('file:/'.length))) return false;
+  if (reference.startsWith('file:') && !isSafeRelativePath(reference.slice('file:/'.length))) return false;
   return patterns.some((pattern) => matches(reference, pattern));
 }
 
@@ -18,10 +18,10 @@ function matches(reference: string, pattern: string): boolean {
   return new RegExp(`^${parts.join('[^/]*')}$`).test(reference);
 }
 
-export const allowLine = (reference: string): string => `"allowSecrets": [${JSON.stringify(reference)}]`;
+export const allowSecretsLine = (reference: string): string => `"allowSecrets": [${JSON.stringify(reference)}]`;
 
 /** Throws `jobFile` for a step with a reference that its workers would refuse. `patterns`: null allows any. */
-export function refuseSecrets(
+export function requireAllowedSecrets(
   steps: readonly { readonly name: string; readonly secrets: Readonly<Record<string, string>> }[],
   patterns: readonly string[] | null,
 ): void {
@@ -30,7 +30,7 @@ export function refuseSecrets(
     for (const [name, reference] of Object.entries(step.secrets)) {
       if (isAllowed(reference, patterns)) continue;
       throw new BatchctlError('jobFile', `steps.${step.name}.secrets.${name}: workers may not read ${reference}`, {
-        hint: `add ${allowLine(reference)} to the profile, also where workers run; or keep the secret in ssm:`,
+        hint: `add ${allowSecretsLine(reference)} to the profile, also where workers run; or keep the secret in ssm:`,
       });
     }
   }

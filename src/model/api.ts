@@ -1,7 +1,7 @@
 /** The API that the manager and its clients share. */
 
 import type { ListedGroup, ListedQueue, ListedWorker } from './answers/grid.ts';
-import type { ComingFiring } from './answers/schedules.ts';
+import type { UpcomingFiring } from './answers/schedules.ts';
 import type { JobStatus } from './answers/status.ts';
 import type { GridBand } from './period-grid.ts';
 
@@ -27,7 +27,7 @@ export const SCOPES = ['read', 'submit', 'operate'] as const;
 
 export type Scope = (typeof SCOPES)[number];
 
-export const covers = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
+export const hasScope = (held: Scope, needed: Scope): boolean => SCOPES.indexOf(held) >= SCOPES.indexOf(needed);
 
 /** An error in the API and in `--json`. */
 export interface ApiError {
@@ -56,13 +56,13 @@ export type FrameEnd = { readonly exit: number; readonly error: ApiError | null 
  * Whether a manager of version `own` serves a caller of version `other`: one of the same major version; before 1.0,
  * where a minor version may change anything, of the same minor version. False for a text that isn't a version.
  */
-export function isServed(own: string, other: string): boolean {
-  const [mine, theirs] = [lineOf(own), lineOf(other)];
+export function isVersionCompatible(own: string, other: string): boolean {
+  const [mine, theirs] = [releaseLineOf(own), releaseLineOf(other)];
   return mine !== null && mine === theirs;
 }
 
 /** `0.1` for 0.1.7, `2` for 2.3.4: versions that understand each other. Null for a text that isn't a version. */
-export function lineOf(version: string): string | null {
+export function releaseLineOf(version: string): string | null {
   const match = /^(\d{1,6})\.(\d{1,6})\.\d{1,6}(?:[-+][0-9A-Za-z.+-]{1,64})?$/.exec(version);
   if (match?.[1] === undefined) return null;
   return Number(match[1]) === 0 ? `0.${Number(match[2])}` : String(Number(match[1]));
@@ -133,7 +133,7 @@ export interface ApiOverview {
   readonly workers: readonly ListedWorker[];
   readonly groups: readonly ListedGroup[];
   readonly queues: readonly ListedQueue[];
-  readonly firings: readonly ComingFiring[];
+  readonly firings: readonly UpcomingFiring[];
   /** What could not be read: those fields are unchanged, or empty. */
   readonly troubles: readonly ApiError[];
 }

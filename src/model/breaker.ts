@@ -19,13 +19,13 @@ export interface FailingStep {
 /** Different tasks that must have failed: more than a month's bad inputs, and few enough to be reached soon. */
 export const MANY_TASKS = 20;
 /** So many must have failed on workers other than the one with the most: otherwise its machine may be the cause. */
-const ELSEWHERE = 5;
+const MIN_FAILED_ELSEWHERE = 5;
 /** Successes that reach this share of the failures show that the program works: the inputs are bad. */
-const SUCCEEDS = 1 / 20;
+const MAX_SUCCESS_SHARE = 1 / 20;
 /** Seconds that attempts begun with the failures get to show a result, beside twice the time that failing takes. */
-const PATIENCE = { least: 2, most: 120 };
+const WATCH_SECONDS = { least: 2, most: 120 };
 /** After this many resumes in a round a person has seen it and decided: the job isn't paused again. */
-const PAUSES = 2;
+const MAX_PAUSES = 2;
 
 /**
  * Whether the program is to blame, and neither inputs nor a machine: many tasks fail on several workers, and almost
@@ -34,20 +34,27 @@ const PAUSES = 2;
  */
 export function isBadDeployment(step: FailingStep): boolean {
   const { tasks, byWorker, succeeded, running, survivors, longest, watched } = step;
-  if (tasks < MANY_TASKS || tasks < running || succeeded + survivors > tasks * SUCCEEDS) return false;
-  if (watched < Math.min(PATIENCE.most, PATIENCE.least + 2 * longest)) return false;
+  if (tasks < MANY_TASKS || tasks < running || succeeded + survivors > tasks * MAX_SUCCESS_SHARE) return false;
+  if (watched < Math.min(WATCH_SECONDS.most, WATCH_SECONDS.least + 2 * longest)) return false;
   const counts = [...byWorker.values()].sort((a, b) => b - a);
-  return counts.slice(1).reduce((sum, count) => sum + count, 0) >= ELSEWHERE;
+  return counts.slice(1).reduce((sum, count) => sum + count, 0) >= MIN_FAILED_ELSEWHERE;
 }
 
 /** Whether an attempt has run long enough, in seconds, to be a survivor. */
-export const survives = (seconds: number, longest: number): boolean => seconds > 2 * longest;
+export const isSurvivor = (seconds: number, longest: number): boolean => seconds > 2 * longest;
 
 /** Whether the counters of a step in its first round allow a bad deployment: otherwise nothing is listed. */
-export const mayBeBad = ({ done, failed, retried }: { done: number; failed: number; retried: number }): boolean =>
-  failed + retried >= MANY_TASKS && done <= (failed + retried) * SUCCEEDS;
+export const mayBeBadDeployment = ({
+  done,
+  failed,
+  retried,
+}: {
+  done: number;
+  failed: number;
+  retried: number;
+}): boolean => failed + retried >= MANY_TASKS && done <= (failed + retried) * MAX_SUCCESS_SHARE;
 
-export interface Tripped {
+export interface BreakerTrip {
   readonly step: string;
   readonly round: number;
   /** Tasks of the step that were done by then, among those that the round asked for. */
@@ -55,25 +62,25 @@ export interface Tripped {
 }
 
 /** Whether the guard still applies to a step's round, and how many of its tasks were done at the last resume. */
-export function guardOf(
-  tripped: readonly Tripped[],
+export function breakerStateOf(
+  tripped: readonly BreakerTrip[],
   step: string,
   round: number,
-): { readonly speaks: boolean; readonly done: number } {
+): { readonly applies: boolean; readonly done: number } {
   const before = tripped.filter((trip) => trip.step === step && trip.round === round);
-  return { speaks: before.length < PAUSES, done: before.at(-1)?.done ?? 0 };
+  return { applies: before.length < MAX_PAUSES, done: before.at(-1)?.done ?? 0 };
 }
 
 /** After this many consecutive failures it is time to look, then after half as many again each time. */
 const FIRST_LOOK = 2;
 
 /** Counts consecutive failures, by step, and says when to look at the step. Each worker counts for itself. */
-export class Streaks {
+export class FailureStreaks {
   readonly #streaks = new Map<string, { count: number; next: number }>();
   #quietUntil = Number.NEGATIVE_INFINITY;
 
   /** An attempt failed. True: look now. `now`: monotonic milliseconds. */
-  failed(step: string, now: number): boolean {
+  recordFailure(step: string, now: number): boolean {
     const streak = this.#streaks.get(step) ?? { count: 0, next: FIRST_LOOK };
     this.#streaks.set(step, streak);
     streak.count += 1;
@@ -83,11 +90,11 @@ export class Streaks {
   }
 
   /** Records how long a look took. It may be a long listing: looks get at most a tenth of a worker's time. */
-  looked(began: number, now: number): void {
+  recordLook(began: number, now: number): void {
     this.#quietUntil = now + 9 * (now - began);
   }
 
-  succeeded(step: string): void {
+  recordSuccess(step: string): void {
     this.#streaks.delete(step);
   }
 }

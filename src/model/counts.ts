@@ -26,13 +26,13 @@ export function sizingOf({ record, exploded }: Pick<JobView, 'record' | 'explode
 }
 
 /** False if the view must be read again before it can name the step's tasks. */
-export function knowsSize({ record, exploded }: Pick<JobView, 'record' | 'exploded'>, index: number): boolean {
+export function isSizeKnown({ record, exploded }: Pick<JobView, 'record' | 'exploded'>, index: number): boolean {
   const { steps } = record.spec;
   for (let at = 1; at <= index; at += 1) if (takesFiles(steps, at) && !exploded.has(at)) return false;
   return true;
 }
 
-interface Ended {
+interface EndedCounts {
   readonly step: string;
   readonly done: number;
   readonly failed: number;
@@ -42,10 +42,10 @@ interface Ended {
  * Whether the ledger's counters say that it may be time to look exactly (law 11): in every reached step, all tasks are
  * done or failed. Counters may lag or, in a rebuilt ledger, be too low: they only ever say when to look.
  */
-export function countsSayDecided(
+export function mayBeDecided(
   steps: readonly StepSpec[],
   totals: readonly number[],
-  counts: readonly Ended[],
+  counts: readonly EndedCounts[],
 ): boolean {
   const of = (index: number): { done: number; failed: number } => {
     const found = counts.find((count) => count.step === steps[index]?.name);
@@ -64,7 +64,7 @@ export function countsSayDecided(
 }
 
 /** Counters in which skipped tasks that had not failed for good count as ended. */
-export function withSkipped(view: JobView, counts: readonly Ended[]): readonly Ended[] {
+export function withSkipped(view: JobView, counts: readonly EndedCounts[]): readonly EndedCounts[] {
   if (view.skipped.length === 0) return counts;
   return view.record.spec.steps.map(({ name: step }, index) => {
     const { done, failed } = counts.find((count) => count.step === step) ?? { done: 0, failed: 0 };

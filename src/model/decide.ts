@@ -24,7 +24,7 @@ export interface OpenedGather {
 }
 
 /** A job's exact standing: a pure function of its journal and a listing. */
-export interface Standing {
+export interface JobStanding {
   readonly steps: readonly StepStanding[];
   /** No task that the journal asks for is undecided, in any open section. */
   readonly settled: boolean;
@@ -43,7 +43,7 @@ export interface StepStanding {
 }
 
 /** The reason of a job that failed because its exploding step made more files than the job may have tasks. */
-export const TOO_MANY = 'maxTasks';
+export const TOO_MANY_FILES_REASON = 'maxTasks';
 
 export type NextMove =
   | { readonly move: 'wait' }
@@ -53,7 +53,7 @@ export type NextMove =
   | { readonly move: 'close'; readonly state: 'succeeded' | 'failed' | 'cancelled'; readonly reason: string | null };
 
 /** Decides what a job needs next. The facts are in step order. */
-export function standingOf(view: JobView, facts: readonly StepFacts[]): Standing {
+export function standingOf(view: JobView, facts: readonly StepFacts[]): JobStanding {
   const { steps } = view.record.spec;
   const standings = steps.map((step, index) => stepStanding(view, facts, index, step.name));
   const settled = standings.every((step) => step.undecided.count === 0);
@@ -64,27 +64,27 @@ function stepStanding(view: JobView, facts: readonly StepFacts[], index: number,
   const fact = factOf(facts, index);
   const undecided = new TaskBits(fact.size);
   // A skipped task fails no job, whether it failed before that or never ended.
-  const wentWithout = view.skipped.length === 0 ? 0 : countOf(fact.failed, (n) => isSkipped(view, index, n));
-  let skipped = wentWithout;
+  const skippedFailed = view.skipped.length === 0 ? 0 : countWhere(fact.failed, (n) => isSkipped(view, index, n));
+  let skipped = skippedFailed;
   let heldBack = 0;
-  for (const n of askedOf(view, facts, index)) {
+  for (const n of runnableTasks(view, facts, index)) {
     if (fact.published.has(n) || fact.failed.has(n)) continue;
     if (isSkipped(view, index, n)) skipped += 1;
     else if (isHeldBack(view, index, n)) heldBack += 1;
     else undecided.add(n);
   }
-  const failed = fact.failed.count - wentWithout + heldBack;
+  const failed = fact.failed.count - skippedFailed + heldBack;
   return { name, total: fact.size, published: fact.published.count, failed, skipped, undecided };
 }
 
-function countOf(tasks: Iterable<number>, which: (n: number) => boolean): number {
+function countWhere(tasks: Iterable<number>, which: (n: number) => boolean): number {
   let count = 0;
   for (const n of tasks) if (which(n)) count += 1;
   return count;
 }
 
 /** The tasks of the step that can run now: its part is there, or its predecessor is published, or it was opened. */
-function askedOf(view: JobView, facts: readonly StepFacts[], index: number): Iterable<number> {
+function runnableTasks(view: JobView, facts: readonly StepFacts[], index: number): Iterable<number> {
   const fact = factOf(facts, index);
   const { steps } = view.record.spec;
   if (hasBarrier(steps, index)) return fact.opened === null ? [] : range(fact.size);
@@ -117,7 +117,7 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
     if (last) return close(view, 'succeeded', null);
     const barrier = end + 1;
     if (factOf(facts, barrier).opened === null) {
-      return closedForTooMany(view) ? { move: 'wait' } : openMove(facts, end, barrier);
+      return closedForTooManyFiles(view) ? { move: 'wait' } : openMove(facts, end, barrier);
     }
     start = barrier;
   }
@@ -125,13 +125,13 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
 }
 
 /** The watcher that was to open an explosion counted more files than `maxTasks`: a second count finds no fewer. */
-function closedForTooMany({ closed, round }: JobView): boolean {
-  return closed?.reason === TOO_MANY && closed.round === round;
+function closedForTooManyFiles({ closed, round }: JobView): boolean {
+  return closed?.reason === TOO_MANY_FILES_REASON && closed.round === round;
 }
 
 function openMove(facts: readonly StepFacts[], end: number, step: number): NextMove {
   const { published, size } = factOf(facts, end);
-  const leftOut = formatTaskSet(notIn(published, size));
+  const leftOut = formatTaskSet(missingFrom(published, size));
   return { move: 'open', step, count: published.count, leftOut };
 }
 
@@ -175,7 +175,7 @@ export function factOf(facts: readonly StepFacts[], index: number): StepFacts {
   return fact;
 }
 
-function* notIn(bits: TaskBits, size: number): Generator<number> {
+function* missingFrom(bits: TaskBits, size: number): Generator<number> {
   for (let n = 0; n < size; n += 1) if (!bits.has(n)) yield n;
 }
 
@@ -195,13 +195,13 @@ interface HeldRound {
  * longer counts: its change was not good enough, so its rest is never asked for by it.
  */
 export function heldRounds(view: JobView): readonly HeldRound[] {
-  return view.asked.filter(holdsBack).filter(({ round, canaries }) => {
+  return view.asked.filter(isHeldRound).filter(({ round, canaries }) => {
     for (const [step, task] of canaryTasks(canaries)) if (roundOf(view, step, task) !== round) return false;
     return true;
   });
 }
 
-function holdsBack(asked: AskedRound): asked is AskedRound & HeldRound {
+function isHeldRound(asked: AskedRound): asked is AskedRound & HeldRound {
   return !asked.released && asked.canaries !== null;
 }
 
@@ -210,7 +210,7 @@ function holdsBack(asked: AskedRound): asked is AskedRound & HeldRound {
  * these failed for good and have an entry of their own; one that `onFailure: stop` gave up stays given up until then.
  */
 export function isHeldBack(view: JobView, step: number, task: number): boolean {
-  const holder = view.asked.findLast((asked) => holdsBack(asked) && inRanges(asked.tasks.get(step), task));
+  const holder = view.asked.findLast((asked) => isHeldRound(asked) && inRanges(asked.tasks.get(step), task));
   return holder !== undefined && roundOf(view, step, task) < holder.round;
 }
 

@@ -18,7 +18,7 @@ const MOST_TRIES = 8;
 const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 3_600_000;
 /** The minimum interval between entries for the same failure, milliseconds. */
-const NOTED_MS = 30_000;
+const MIN_ENTRY_INTERVAL_MS = 30_000;
 
 /** Null for a job without a delivery. */
 export function deliveryOf(view: JobView): DeliveryStatus | null {
@@ -54,9 +54,9 @@ export function nextTry({ failed }: Pick<DeliveryFacts, 'failed'>): number | nul
 }
 
 /** Whether another failure is worth an entry, so that repeated tries, by hand or by cron, don't fill the journal. */
-export function isNews({ failed }: Pick<DeliveryFacts, 'failed'>, message: string, now: number): boolean {
+export function shouldRecordFailure({ failed }: Pick<DeliveryFacts, 'failed'>, message: string, now: number): boolean {
   if (failed === null || failed.message !== message) return true;
-  return failed.tries < MOST_TRIES && now - Date.parse(failed.when) >= NOTED_MS;
+  return failed.tries < MOST_TRIES && now - Date.parse(failed.when) >= MIN_ENTRY_INTERVAL_MS;
 }
 
 /** The facts after the journal's entry number `number`. An entry that opens a job again ends its delivery. */

@@ -62,9 +62,9 @@ export function parseExpect(text: string): Expectation {
     throw syntaxError(`a second comparison ${second.text}: only one is allowed`, second.offset);
   }
   return {
-    left: side(tokens.slice(0, at), comparison.offset),
+    left: parseSide(tokens.slice(0, at), comparison.offset),
     comparison: comparison.text as Comparison,
-    right: side(tokens.slice(at + 1), text.length),
+    right: parseSide(tokens.slice(at + 1), text.length),
   };
 }
 
@@ -89,7 +89,7 @@ function tokenize(text: string): Token[] {
   return tokens;
 }
 
-function side(tokens: readonly Token[], end: number): readonly Term[] {
+function parseSide(tokens: readonly Token[], end: number): readonly Term[] {
   const terms: { sign: 1 | -1; factors: Factor[] }[] = [{ sign: 1, factors: [] }];
   let wantsOperand = true;
   for (const [index, token] of tokens.entries()) {
@@ -103,7 +103,7 @@ function side(tokens: readonly Token[], end: number): readonly Term[] {
       wantsOperand = true;
     } else {
       if (!wantsOperand) throw syntaxError(`+, - or * is missing before ${token.text}`, token.offset);
-      term.factors.push(factor(token));
+      term.factors.push(parseFactor(token));
       wantsOperand = false;
     }
   }
@@ -111,7 +111,7 @@ function side(tokens: readonly Token[], end: number): readonly Term[] {
   return terms;
 }
 
-function factor(token: Token): Factor {
+function parseFactor(token: Token): Factor {
   if (token.kind === 'number') return { kind: 'number', text: token.text };
   const dot = token.text.indexOf('.');
   return dot < 0

@@ -21,7 +21,7 @@ export interface FailureRecord extends Failure {
   readonly entries?: number;
   /**
    * True: probably bad input: the task used up its attempts, they failed on at least two workers, and nothing else
-   * explains it (`mayBeInput`). Only in
+   * explains it (`mayBeBadInput`). Only in
    * `failed/`; otherwise absent.
    */
   readonly badInput?: true;
@@ -30,7 +30,7 @@ export interface FailureRecord extends Failure {
 }
 
 /** Reasons that explain a failure without the input's content: a person, the store or the machines. */
-const OTHER_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
+const NON_INPUT_REASONS: ReadonlySet<string> = new Set(['killed', 'changed', 'missing', 'kills-workers']);
 
 /** What programs say of a network or a service that was away: that happens on any worker, with any input. */
 const NETWORK = new RegExp(
@@ -49,11 +49,11 @@ const NETWORK = new RegExp(
  * True if a failure may be due to its task's input: it has no other explanation, and the program's last line mentions
  * no network or service that was away.
  */
-export const mayBeInput = ({ reason, error }: Pick<Failure, 'reason' | 'error'>): boolean =>
-  !OTHER_REASONS.has(reason) && (error === null || !NETWORK.test(error));
+export const mayBeBadInput = ({ reason, error }: Pick<Failure, 'reason' | 'error'>): boolean =>
+  !NON_INPUT_REASONS.has(reason) && (error === null || !NETWORK.test(error));
 
 /** Characters beyond this length hardly distinguish two causes. */
-const LONGEST = 240;
+const MAX_CAUSE_LENGTH = 240;
 
 const MONTH = '(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)';
 
@@ -149,12 +149,12 @@ function foldOnce(line: string): string {
     .replace(MIXED, '<n>')
     .replace(CODE_OR_NUMBER, (_, code?: string) => code ?? '<n>')
     .replace(LIST, '<n>')
-    .slice(0, LONGEST)
+    .slice(0, MAX_CAUSE_LENGTH)
     .trim();
 }
 
 /** The common part of failures: step, exit code and the folded last error line. */
-export interface CauseOf {
+export interface CauseKey {
   readonly step: string;
   readonly exitCode: number | null;
   readonly reason: string;
@@ -162,7 +162,7 @@ export interface CauseOf {
 }
 
 /** The cause as one line of text, equal for failures with the same cause. */
-export function causeText(cause: CauseOf): string {
+export function causeText(cause: CauseKey): string {
   const error = cause.error === null ? '' : foldError(cause.error);
   return `${cause.step} ${cause.reason} ${cause.exitCode ?? '-'} ${error}`;
 }
@@ -173,7 +173,7 @@ const BASE32 = 'abcdefghijklmnopqrstuvwxyz234567';
  * Six base32 characters for a cause, the same in each job, so that it is recognized next month. Among a thousand
  * causes, two share an id once in two thousand jobs.
  */
-export function causeId(cause: CauseOf): string {
+export function causeId(cause: CauseKey): string {
   const hash = hash32(causeText(cause));
   return Array.from({ length: 6 }, (_, i) => BASE32[(hash >>> (27 - 5 * i)) & 31] ?? '').join('');
 }

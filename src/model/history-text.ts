@@ -3,7 +3,7 @@ import type { EntryKind, JournalEntry, TaskSets } from './journal.ts';
 import { type Change, changesOf, foldOverrides } from './overrides.ts';
 import { parseTaskSet } from './task-set.ts';
 import type { JobView } from './view.ts';
-import { many } from './why/cause.ts';
+import { formatMany } from './why/cause.ts';
 
 /** How many characters of a set of tasks, and how many changes, are shown; the entry has them all. */
 const SET_SHOWN = 48;
@@ -15,7 +15,7 @@ export function acceptedText({ parts, runKey, runNumber, spec, version, notBefor
   const key =
     runKey === null ? '' : `, run key ${runKey}${runNumber === 0 ? '' : ` (its run ${(runNumber ?? 0) + 1})`}`;
   const later = notBefore === null ? '' : `, not to start before ${notBefore}`;
-  return `accepted: ${many(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
+  return `accepted: ${formatMany(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
 }
 
 /** A journal entry as text. `before` is the job before the entry, whose terms describe a retry's changes. */
@@ -58,7 +58,7 @@ export function historyText(entry: JournalEntry, before: JobView): string {
         entry.round === 0 ? '' : `, round ${entry.round}`
       }`;
     case 'delivered':
-      return `delivered ${many(entry.outputs, 'output')} to ${entry.to}`;
+      return `delivered ${formatMany(entry.outputs, 'output')} to ${entry.to}`;
     case 'undelivered':
       return `not delivered to ${entry.to}: ${entry.message}`;
     case 'prune':
@@ -130,7 +130,7 @@ function tasksText(sets: TaskSets): string {
   const named = Object.entries(sets).filter(([, set]) => set !== '');
   const count = named.reduce((sum, [, set]) => sum + sizeOf(set), 0);
   const names = named.map(([step, set]) => `${step}/${shortened(set)}`).join(' ');
-  return count === 1 ? names : `${many(count, 'task')} (${names})`;
+  return count === 1 ? names : `${formatMany(count, 'task')} (${names})`;
 }
 
 function sizeOf(set: string): number {

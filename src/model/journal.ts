@@ -1,4 +1,4 @@
-import type { Tripped } from './breaker.ts';
+import type { BreakerTrip } from './breaker.ts';
 import type { StepSpec } from './job.ts';
 
 /** An entry in a job's record of decisions: one object each (law 2). Tasks are written as sets: `{price: "0-4,17"}`. */
@@ -62,7 +62,7 @@ export type EntryKind =
       readonly now: boolean;
       readonly reason: string;
       readonly detail?: string;
-      readonly tripped?: Tripped;
+      readonly tripped?: BreakerTrip;
     }
   | { readonly what: 'resume' }
   | { readonly what: 'cancel' }
@@ -151,21 +151,21 @@ export type EntryKind =
   | { readonly what: 'prune'; readonly remains?: Readonly<Record<string, string>> };
 
 /** The reason of a pause because many tasks fail on many workers, and almost none succeeds. */
-export const DEPLOYMENT = 'deployment';
+export const DEPLOYMENT_REASON = 'deployment';
 
 /** The reason of a pause because the job, or the stack in this month, has reached its cost limit. */
-export const BUDGET = 'budget';
+export const BUDGET_REASON = 'budget';
 
 /** The reason of a pause because a secret can't be read. */
-export const SECRET = 'secret';
+export const SECRET_REASON = 'secret';
 
 /** The reason of a pause because workers are denied access to a task's input. */
-export const DENIED = 'denied';
+export const DENIED_REASON = 'denied';
 
 export type EntryWhat = EntryKind['what'];
 
 /** A journal with a missing entry followed by later ones. */
-export interface JournalHole {
+export interface JournalGap {
   /** The number of the first missing entry, and of the last present one. */
   readonly missing: number;
   readonly last: number;

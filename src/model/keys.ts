@@ -4,31 +4,31 @@ import { PARTS_PER_SHARD } from './part.ts';
 
 const pad = (n: number, width: number): string => String(n).padStart(width, '0');
 
-export const DATA = 'data/';
-export const OPEN = 'open/';
-export const JOBS = 'jobs/';
+export const DATA_PREFIX = 'data/';
+export const OPEN_PREFIX = 'open/';
+export const JOBS_PREFIX = 'jobs/';
 /** Marks of deliveries that are due. */
-export const DUE = 'due/';
+export const DUE_PREFIX = 'due/';
 
 export const taskNumber = (n: number): string => pad(n, 9);
-export const dataKey = (key: string): string => `${DATA}${key}`;
+export const dataKey = (key: string): string => `${DATA_PREFIX}${key}`;
 /** Inputs that a submission put for workers on other machines, below `data/`, named by their content. */
-export const INPUTS = `${DATA}inputs/`;
-export const inputKey = (sha256: string, name: string): string => `${INPUTS}${sha256}/${name}`;
-export const CODE = 'code/';
-export const codeKey = (sha256: string): string => `${CODE}${sha256}.tar.gz`;
+export const INPUTS_PREFIX = `${DATA_PREFIX}inputs/`;
+export const inputKey = (sha256: string, name: string): string => `${INPUTS_PREFIX}${sha256}/${name}`;
+export const CODE_PREFIX = 'code/';
+export const codeKey = (sha256: string): string => `${CODE_PREFIX}${sha256}.tar.gz`;
 export const runsPrefix = (runKey: string): string => `runs/${runKey}/`;
-export const runKeyClaim = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
+export const runClaimKey = (runKey: string, number: number): string => `${runsPrefix(runKey)}${pad(number, 4)}.json`;
 /** The mark for delivering the outputs of the close at journal entry `after`. */
-export const dueMark = (job: string, after: number): string => `${DUE}${job}.${after}`;
-export const openMark = (job: string, round: number): string => `${OPEN}${job}.${round}`;
+export const dueMark = (job: string, after: number): string => `${DUE_PREFIX}${job}.${after}`;
+export const openMark = (job: string, round: number): string => `${OPEN_PREFIX}${job}.${round}`;
 /** Put by a worker that may not read the job. */
-export const deniedMark = (job: string): string => `${OPEN}${job}.denied`;
+export const deniedMark = (job: string): string => `${OPEN_PREFIX}${job}.denied`;
 
-export const jobPrefix = (job: string): string => `${JOBS}${job}/`;
+export const jobPrefix = (job: string): string => `${JOBS_PREFIX}${job}/`;
 export const jobKey = (job: string): string => `${jobPrefix(job)}job.json`;
 export const partsPrefix = (job: string): string => `${jobPrefix(job)}parts/`;
-export const partShard = (job: string, shard: number): string => `${partsPrefix(job)}${pad(shard, 5)}.ndjson`;
+export const partShardKey = (job: string, shard: number): string => `${partsPrefix(job)}${pad(shard, 5)}.ndjson`;
 export const piecesPrefix = (job: string): string => `${jobPrefix(job)}pieces/`;
 export const pieceKey = (job: string, n: number): string => `${piecesPrefix(job)}${taskNumber(n)}`;
 export const journalPrefix = (job: string): string => `${jobPrefix(job)}journal/`;
@@ -42,25 +42,25 @@ export const stepPrefix = (job: string, step: string): string => `${jobPrefix(jo
 export const openedKey = (job: string, step: string): string => `${stepPrefix(job, step)}opened.json`;
 export const stepPartsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}parts/`;
 /** Parts that an `explode` in the previous step made. */
-export const stepPartShard = (job: string, step: string, shard: number): string =>
+export const stepPartShardKey = (job: string, step: string, shard: number): string =>
   `${stepPartsPrefix(job, step)}${pad(shard, 5)}.ndjson`;
 export const outPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}out/`;
 export const outKey = (job: string, step: string, task: number): string => `${outPrefix(job, step)}${taskNumber(task)}`;
 export const triesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}tries/`;
-export const triesOfRound = (job: string, step: string, task: number, round: number): string =>
+export const roundTriesPrefix = (job: string, step: string, task: number, round: number): string =>
   `${triesPrefix(job, step)}${taskNumber(task)}.${round}.`;
 export const tryKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
-  `${triesOfRound(job, step, task, round)}${attempt}`;
+  `${roundTriesPrefix(job, step, task, round)}${attempt}`;
 /** Marks an attempt of an often delivered task as begun, until it has an outcome (law 8). */
 export const begunKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
-  `${triesOfRound(job, step, task, round)}begun-${attempt}`;
-export const isBegun = (key: string): boolean => /\.begun-[a-z0-9]+$/.test(key);
+  `${roundTriesPrefix(job, step, task, round)}begun-${attempt}`;
+export const isBegunKey = (key: string): boolean => /\.begun-[a-z0-9]+$/.test(key);
 /** Attempts that a spot interruption ended; written only if the step has a fallback group. */
 export const interruptionsPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}interruptions/`;
-export const interruptionsOfRound = (job: string, step: string, task: number, round: number): string =>
+export const roundInterruptionsPrefix = (job: string, step: string, task: number, round: number): string =>
   `${interruptionsPrefix(job, step)}${taskNumber(task)}.${round}.`;
 export const interruptionKey = (job: string, step: string, task: number, round: number, attempt: string): string =>
-  `${interruptionsOfRound(job, step, task, round)}${attempt}`;
+  `${roundInterruptionsPrefix(job, step, task, round)}${attempt}`;
 export const failedPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}failed/`;
 export const failedKey = (job: string, step: string, task: number, round: number): string =>
   `${failedPrefix(job, step)}${taskNumber(task)}.${round}`;
@@ -68,70 +68,70 @@ export const logPrefix = (job: string, step: string): string => `${stepPrefix(jo
 export const logKey = (job: string, step: string, task: number, attempt: string): string =>
   `${logPrefix(job, step)}${taskNumber(task)}.${attempt}`;
 export const filesPrefix = (job: string, step: string): string => `${stepPrefix(job, step)}files/`;
-export const stagedByTask = (job: string, step: string, task: number): string =>
+export const stagedTaskPrefix = (job: string, step: string, task: number): string =>
   `${filesPrefix(job, step)}${taskNumber(task)}/`;
 export const stagedPrefix = (job: string, step: string, task: number, attempt: string): string =>
-  `${stagedByTask(job, step, task)}${attempt}/`;
+  `${stagedTaskPrefix(job, step, task)}${attempt}/`;
 /** Where an attempt stages a file of its output; '' is a single output. */
 export const stagedKey = (job: string, step: string, task: number, attempt: string, name: string): string =>
   `${stagedPrefix(job, step, task, attempt)}${name === '' ? 'output' : `files/${name}`}`;
 
-export const WORKERS = 'workers/';
-export const workersPrefix = (worker: string): string => `${WORKERS}${worker}/`;
-export const ordersPrefix = (worker: string): string => `${workersPrefix(worker)}orders/`;
+export const WORKERS_PREFIX = 'workers/';
+export const workerPrefix = (worker: string): string => `${WORKERS_PREFIX}${worker}/`;
+export const ordersPrefix = (worker: string): string => `${workerPrefix(worker)}orders/`;
 export const orderKey = (worker: string, n: number): string => `${ordersPrefix(worker)}${pad(n, 4)}`;
-export const workerLogKey = (worker: string): string => `${workersPrefix(worker)}log`;
-export const bootLogKey = (worker: string): string => `${workersPrefix(worker)}boot.log`;
+export const workerLogKey = (worker: string): string => `${workerPrefix(worker)}log`;
+export const bootLogKey = (worker: string): string => `${workerPrefix(worker)}boot.log`;
 /** Marks of keepers (managers and `tick`); notification tries and their results; schedules, with their code. */
-export const KEEPERS = 'keepers/';
-export const NOTICES = 'notices/';
+export const KEEPERS_PREFIX = 'keepers/';
+export const NOTICES_PREFIX = 'notices/';
 /** Notices that are given up. */
-export const LOST = `${NOTICES}lost/`;
-export const lostKey = (event: string, target: string): string => `${LOST}${event}.${target}`;
-export const noticesPrefix = (event: string): string => `${NOTICES}${event}/`;
-export const noticesOfJob = (job: string): string => `${NOTICES}${job}.`;
-export const noticeTry = (event: string, target: string, n: number): string =>
+export const LOST_PREFIX = `${NOTICES_PREFIX}lost/`;
+export const lostKey = (event: string, target: string): string => `${LOST_PREFIX}${event}.${target}`;
+export const noticesPrefix = (event: string): string => `${NOTICES_PREFIX}${event}/`;
+export const jobNoticesPrefix = (job: string): string => `${NOTICES_PREFIX}${job}.`;
+export const noticeTryKey = (event: string, target: string, n: number): string =>
   `${noticesPrefix(event)}${target}.${pad(n, 3)}`;
-export const noticeSent = (event: string, target: string): string => `${noticesPrefix(event)}${target}.sent`;
+export const noticeSentKey = (event: string, target: string): string => `${noticesPrefix(event)}${target}.sent`;
 /** Marks of events to notify: a close by its entry's number, or a missed firing. */
-export const NEWS = 'news/';
-export const newsMark = (job: string, entry: number): string => `${NEWS}${job}.${entry}`;
-export const firingNewsMark = (event: string): string => `${NEWS}${event}`;
-export const SCHEDULES = 'schedules/';
-export const keeperKey = (id: string): string => `${KEEPERS}${id}.json`;
-export const schedulePrefix = (name: string): string => `${SCHEDULES}${name}/`;
+export const NEWS_PREFIX = 'news/';
+export const newsMark = (job: string, entry: number): string => `${NEWS_PREFIX}${job}.${entry}`;
+export const firingNewsMark = (event: string): string => `${NEWS_PREFIX}${event}`;
+export const SCHEDULES_PREFIX = 'schedules/';
+export const keeperKey = (id: string): string => `${KEEPERS_PREFIX}${id}.json`;
+export const schedulePrefix = (name: string): string => `${SCHEDULES_PREFIX}${name}/`;
 export const scheduleKey = (name: string, n: number): string => `${schedulePrefix(name)}${pad(n, 4)}.json`;
-export const GROUPS = 'groups/';
-export const groupKey = (group: string): string => `${GROUPS}${group}.json`;
+export const GROUPS_PREFIX = 'groups/';
+export const groupKey = (group: string): string => `${GROUPS_PREFIX}${group}.json`;
 /** How instances of a group booted: a mark for each failed boot, and for what came after. */
-export const bootsPrefix = (group: string): string => `${GROUPS}${group}/boots/`;
+export const bootsPrefix = (group: string): string => `${GROUPS_PREFIX}${group}/boots/`;
 export const bootMark = (group: string, who: string, what: BootMark): string => `${bootsPrefix(group)}${who}.${what}`;
 /** The durations of the group's latest boots: overwritten. */
 export const bootTimesKey = (group: string): string => `${bootsPrefix(group)}times.json`;
 /** `lifted`: a person, or a new release, cleared the record of failed boots. */
 export type BootMark = 'failed' | 'booted' | 'lifted';
 /** Workers' program bundles, the files that their boots need, and which bundle is current. */
-export const RELEASES = 'releases/';
-export const bundleKey = (sha256: string): string => `${RELEASES}${sha256}.tar.gz`;
-export const bootFileKey = (kind: 'setup' | 'ca', sha256: string): string => `${RELEASES}${kind}-${sha256}`;
-export const releaseKey = (n: number): string => `${RELEASES}${pad(n, 4)}.json`;
+export const RELEASES_PREFIX = 'releases/';
+export const bundleKey = (sha256: string): string => `${RELEASES_PREFIX}${sha256}.tar.gz`;
+export const bootFileKey = (kind: 'setup' | 'ca', sha256: string): string => `${RELEASES_PREFIX}${kind}-${sha256}`;
+export const releaseKey = (n: number): string => `${RELEASES_PREFIX}${pad(n, 4)}.json`;
 
 /** The manager's access tokens, by the SHA-256 of each; and the manager's own objects. */
-export const TOKENS = 'tokens/';
-export const tokenKey = (sha256: string): string => `${TOKENS}${sha256}.json`;
+export const TOKENS_PREFIX = 'tokens/';
+export const tokenKey = (sha256: string): string => `${TOKENS_PREFIX}${sha256}.json`;
 /** When the token of an id was last used. */
-export const TOKEN_USES = `${TOKENS}used/`;
-export const tokenUseKey = (id: string): string => `${TOKEN_USES}${id}.json`;
-export const MANAGERS = 'manager/';
-export const CERTIFICATE = `${MANAGERS}tls.json`;
+export const TOKEN_USES_PREFIX = `${TOKENS_PREFIX}used/`;
+export const tokenUseKey = (id: string): string => `${TOKEN_USES_PREFIX}${id}.json`;
+export const MANAGER_PREFIX = 'manager/';
+export const CERTIFICATE_KEY = `${MANAGER_PREFIX}tls.json`;
 /** True for keys that no job, worker or caller of the manager may read. */
-export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS) || key.startsWith(MANAGERS);
+export const isSecretKey = (key: string): boolean => key.startsWith(TOKENS_PREFIX) || key.startsWith(MANAGER_PREFIX);
 /** True for keys that decide about jobs, workers or callers: the whole layout except `data/`. */
-export const isInnerKey = (key: string): boolean =>
+export const isInternalKey = (key: string): boolean =>
   /^(code|runs|open|due|jobs|workers|keepers|notices|schedules|groups|releases|ledger|tokens|manager)\//.test(key);
 
 /** Overwritten by the worker that lists a large job, so that the others needn't. */
-export const lookedKey = (job: string): string => `jobs/${job}/steps/looked.json`;
+export const lookKey = (job: string): string => `jobs/${job}/steps/looked.json`;
 
 /** The `store` ledger: jobs newest first, each job's sums (one object a writer) and attempts, workers. */
 export const LEDGER_JOBS = 'ledger/jobs/';
@@ -161,7 +161,8 @@ export const ledgerWorkerKey = (worker: string, group: string, seenAt: number): 
 /** A value that doesn't fit into a `simpledb` ledger's item. */
 export const ledgerLargeKey = (key: string, id: string): string => `ledger/large/${key.slice('ledger/'.length)}.${id}`;
 /** The job of a ledger key; null for data about all jobs together. */
-export const ledgerScope = (key: string): string | null => /^ledger\/(?:tasks|created)\/([^/]+)/.exec(key)?.[1] ?? null;
+export const jobOfLedgerKey = (key: string): string | null =>
+  /^ledger\/(?:tasks|created)\/([^/]+)/.exec(key)?.[1] ?? null;
 /** True for objects of attempts, and their prefix: many, large, and never changed. */
 export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/attempts\//.test(key);
 
@@ -183,7 +184,7 @@ export function taskOfFailed(key: string): { task: number; round: number } | nul
 
 /** The parts of a `tries/` key; null for a foreign object, and for the mark of an attempt that began. */
 export function taskOfTry(key: string): { task: number; round: number } | null {
-  const match = isBegun(key) ? null : /\/tries\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
+  const match = isBegunKey(key) ? null : /\/tries\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined
     ? null
     : { task: Number(match[1]), round: Number(match[2]) };
@@ -204,25 +205,25 @@ export function entryOf(key: string): number | null {
 }
 
 /** Job and round of an open mark; null for a foreign object. */
-export function openOf(key: string): { job: string; round: number } | null {
+export function parseOpenMark(key: string): { job: string; round: number } | null {
   const match = /^open\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], round: Number(match[2]) };
 }
 
 /** Job and close of a delivery's mark; null for a foreign object. */
-export function dueOf(key: string): { job: string; after: number } | null {
+export function parseDueMark(key: string): { job: string; after: number } | null {
   const match = /^due\/(.+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], after: Number(match[2]) };
 }
 
 /** Job and close of a mark of news; null for a foreign object, and a firing's. */
-export function newsOf(key: string): { job: string; entry: number } | null {
+export function parseNewsMark(key: string): { job: string; entry: number } | null {
   const match = /^news\/([^@/]+)\.(\d+)$/.exec(key);
   return match?.[1] === undefined || match[2] === undefined ? null : { job: match[1], entry: Number(match[2]) };
 }
 
 /** Event, receiver and try (null: it was sent) of a notice; null for a foreign object. */
-export function noticeOf(key: string): { event: string; target: string; number: number | null } | null {
+export function parseNoticeKey(key: string): { event: string; target: string; number: number | null } | null {
   const match = /^notices\/([^/]+)\/([0-9a-f]{12})\.(\d{3}|sent)$/.exec(key);
   if (match?.[1] === undefined || match[2] === undefined) return null;
   return { event: match[1], target: match[2], number: match[3] === 'sent' ? null : Number(match[3]) };
@@ -239,7 +240,7 @@ export function groupOf(key: string): string | null {
 }
 
 /** The kind and the instance of a boot's mark; null for a foreign object. */
-export function bootOf(key: string): { who: string; what: BootMark } | null {
+export function parseBootMark(key: string): { who: string; what: BootMark } | null {
   const match = /\/boots\/([^/]+)\.(failed|booted|lifted)$/.exec(key);
   return match?.[1] === undefined ? null : { who: match[1], what: match[2] as BootMark };
 }
@@ -251,7 +252,7 @@ export function releaseOf(key: string): number | null {
 }
 
 /** Whether a key below `releases/` is a release, a bundle, or a boot's file, so that it belongs to batchctl. */
-export function isOfReleases(key: string): boolean {
+export function isReleasesKey(key: string): boolean {
   return releaseOf(key) !== null || /^releases\/([0-9a-f]{64}\.tar\.gz|(setup|ca)-[0-9a-f]{64})$/.test(key);
 }
 
@@ -271,17 +272,17 @@ export function tokenOf(key: string): string | null {
 }
 
 /** The run key of a claim; null for a foreign object. */
-export function runOf(key: string): string | null {
+export function runKeyOfClaim(key: string): string | null {
   return /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 }
 
 /** Names of jobs, steps, groups and schedules. */
-export const NAME = /^[a-z][a-z0-9-]{0,39}$/;
+export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,39}$/;
 
 /** The name of a group as it was typed. Throws a RangeError for another text. */
 export function parseGroup(text: string): string {
-  if (NAME.test(text)) return text;
+  if (NAME_PATTERN.test(text)) return text;
   throw new RangeError(`expected a name like default or gpu-large, found "${text}"`);
 }
 
-export const RUN_KEY = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$/;
+export const RUN_KEY_PATTERN = /^[A-Za-z0-9][A-Za-z0-9._@:+-]{0,127}$/;

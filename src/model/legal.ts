@@ -4,7 +4,7 @@ import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
 
 /** Why an entry isn't allowed now, and what to do instead. */
-interface Illegal {
+interface Refusal {
   readonly state: JobState;
   /** Completes a sentence that begins with the job: `is closed (succeeded)`. */
   readonly reason: string;
@@ -13,10 +13,13 @@ interface Illegal {
 }
 
 /** Entries that a person may ask for; the code that makes watchers' own entries checks those. */
-export type Asked = Extract<EntryWhat, 'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'>;
+export type RequestedEntry = Extract<
+  EntryWhat,
+  'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'
+>;
 
 /** The states in which each entry is legal: the table of docs/states.md. */
-export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {
+export const LEGAL_STATES: Readonly<Record<RequestedEntry, readonly JobState[]>> = {
   pause: ['submitted', 'running'],
   resume: ['submitted', 'paused'],
   cancel: ['submitted', 'running', 'paused'],
@@ -28,7 +31,7 @@ export const LEGAL: Readonly<Record<Asked, readonly JobState[]>> = {
 };
 
 /** Null if the current journal allows such an entry; otherwise why not. */
-export function isLegal(view: JobView, what: Asked): Illegal | null {
+export function refusalOf(view: JobView, what: RequestedEntry): Refusal | null {
   const state = stateOf(view);
   if (view.pruned !== null) {
     const { who, when } = view.pruned;
@@ -38,12 +41,12 @@ export function isLegal(view: JobView, what: Asked): Illegal | null {
       hint: `batchctl status ${view.record.job}`,
     };
   }
-  if (LEGAL[what].includes(state)) return null;
+  if (LEGAL_STATES[what].includes(state)) return null;
   return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
 }
 
 /** True if the job is already in the state that the entry would give it: the verb says so, and appends nothing. */
-export function isAlready(view: JobView, what: 'cancel' | 'pause' | 'resume', now = false): boolean {
+export function isAlreadyDone(view: JobView, what: 'cancel' | 'pause' | 'resume', now = false): boolean {
   const state = stateOf(view);
   switch (what) {
     case 'cancel':
@@ -57,13 +60,13 @@ export function isAlready(view: JobView, what: 'cancel' | 'pause' | 'resume', no
   }
 }
 
-function reasonFor(state: JobState, what: Asked): string {
+function reasonFor(state: JobState, what: RequestedEntry): string {
   if (state === 'cancelled') return 'was cancelled';
   if (isClosed(state)) return `is closed (${state})`;
   return `is ${state}, so there is nothing to ${what}`;
 }
 
-function hintFor(job: string, state: JobState, what: Asked): string | null {
+function hintFor(job: string, state: JobState, what: RequestedEntry): string | null {
   if (state === 'cancelled') return `batchctl fetch ${job} gets its published outputs; submit it again for the rest`;
   if (isClosed(state) && what === 'adjust') return `batchctl retry ${job}, or batchctl skip ${job}, reopens it`;
   if (isClosed(state)) return what === 'cancel' ? `batchctl status ${job}` : `batchctl retry ${job}`;
@@ -72,8 +75,8 @@ function hintFor(job: string, state: JobState, what: Asked): string | null {
 }
 
 /** Throws `refused`, with the state and the fixing command, unless the current journal allows the entry. */
-export function mustBeLegal(view: JobView, what: Asked): void {
-  const illegal = isLegal(view, what);
+export function requireLegal(view: JobView, what: RequestedEntry): void {
+  const illegal = refusalOf(view, what);
   if (illegal === null) return;
   throw new BatchctlError('refused', `can't ${what}: job ${view.record.job} ${illegal.reason}`, {
     ...(illegal.hint === null ? {} : { hint: illegal.hint }),

@@ -13,10 +13,10 @@ export interface Load {
   /** How many of them may run at once; null: any number. */
   readonly atOnce: number | null;
   /** For a job with a deadline; otherwise the group's own target applies. */
-  readonly due?: Due;
+  readonly due?: LoadDeadline;
 }
 
-export interface Due {
+export interface LoadDeadline {
   readonly job: string;
   /** Seconds until the job should have ended; negative once that is past. */
   readonly in: number;
@@ -36,29 +36,30 @@ export interface Due {
  * Assumed seconds of an unknown task: short enough to start few instances for short tasks, long enough to start some. A
  * minute later the first ones have ended, and the next look requests what is really needed.
  */
-export const UNKNOWN_SECONDS = 60;
+export const ASSUMED_SECONDS = 60;
 
 /** The longest plausible task, seconds: 30 days, far beyond the longest timeout. More shows that a clock jumped. */
 const MOST_SECONDS = 30 * 86_400;
 
-export const secondsEach = ({ seconds }: Load): number =>
-  seconds !== null && seconds >= 0 && seconds <= MOST_SECONDS ? seconds : UNKNOWN_SECONDS;
+export const secondsPerTask = ({ seconds }: Load): number =>
+  seconds !== null && seconds >= 0 && seconds <= MOST_SECONDS ? seconds : ASSUMED_SECONDS;
 
 /** The step's remaining tasks, as far as its deadline is concerned. */
 export const tasksLeft = ({ tasks, due }: Load): number => tasks + (due?.coming ?? 0);
 
-export const heldBy = ({ slots: each }: Pick<Load, 'slots'>, slots: number): number =>
+export const slotsPerTask = ({ slots: each }: Pick<Load, 'slots'>, slots: number): number =>
   each === 'all' ? slots : Math.min(Math.max(1, each), slots);
 
 /** Slot-seconds of the step's remaining work. */
-export const workOf = (load: Load, slots: number): number => tasksLeft(load) * secondsEach(load) * heldBy(load, slots);
+export const workOf = (load: Load, slots: number): number =>
+  tasksLeft(load) * secondsPerTask(load) * slotsPerTask(load, slots);
 
 /** Slots that the ready tasks can hold at once. */
 export const widthOf = (load: Load, slots: number): number =>
-  Math.min(load.tasks, load.atOnce ?? load.tasks) * heldBy(load, slots);
+  Math.min(load.tasks, load.atOnce ?? load.tasks) * slotsPerTask(load, slots);
 
 /** Slots that all ready tasks can hold at once. */
-export const widthIn = (loads: readonly Load[], slots: number): number =>
+export const totalWidthOf = (loads: readonly Load[], slots: number): number =>
   sum(loads.map((load) => widthOf(load, slots)));
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
@@ -69,7 +70,7 @@ export interface StepLoad extends Load {
   readonly most: number;
 }
 
-export interface Known {
+export interface LoadFacts {
   /** The ledger's counters; they may lag. */
   readonly counts: readonly StepCounts[];
   /** Mean seconds per task by step, from an earlier run, for steps without a done task in this one. */
@@ -86,7 +87,7 @@ export interface Known {
  * The ready tasks of each step, by counters: those that the previous step has done and it has not ended. None for a
  * gather, because only its queue shows whether it is open. A fallback group may get any of them.
  */
-export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
+export function readyLoads(view: JobView, known: LoadFacts): readonly StepLoad[] {
   const { counts, means, again } = known;
   const { steps } = view.record.spec;
   const sizes = stepSizes(sizingOf(view));
@@ -103,18 +104,18 @@ export function readyLoads(view: JobView, known: Known): readonly StepLoad[] {
     const load = {
       seconds: seconds[index] ?? null,
       slots: step.needs.slots,
-      atOnce: leastOf(step.maxRunning, view.maxRunning),
+      atOnce: minOrNull(step.maxRunning, view.maxRunning),
       ...dueOf(view, index, known, seconds),
     };
-    const most = Math.max(ready, mostOf(view, sizes[index] ?? null, mine));
+    const most = Math.max(ready, maxTasksOf(view, sizes[index] ?? null, mine));
     const fallback =
-      step.fallback === null ? [] : [{ ...load, ...nothingComing(load.due), group: step.fallback, tasks: 0, most }];
+      step.fallback === null ? [] : [{ ...load, ...dueWithoutComing(load.due), group: step.fallback, tasks: 0, most }];
     return [{ ...load, group: step.group, tasks: ready, most }, ...fallback];
   });
 }
 
 /** The undecided tasks of a step. A retry asks for decided ones again, and the counters don't say which. */
-function mostOf({ round }: JobView, size: number | null, counts: StepCounts | undefined): number {
+function maxTasksOf({ round }: JobView, size: number | null, counts: StepCounts | undefined): number {
   if (size === null) return Number.POSITIVE_INFINITY;
   return round > 0 ? size : Math.max(0, size - (counts?.done ?? 0) - (counts?.failed ?? 0));
 }
@@ -123,9 +124,9 @@ function mostOf({ round }: JobView, size: number | null, counts: StepCounts | un
 function dueOf(
   view: JobView,
   index: number,
-  { counts, deviations, now }: Known,
+  { counts, deviations, now }: LoadFacts,
   seconds: readonly (number | null)[],
-): { readonly due?: Due } {
+): { readonly due?: LoadDeadline } {
   if (view.finishBy === null) return {};
   const { steps } = view.record.spec;
   const start = sectionStart(steps, index);
@@ -133,16 +134,16 @@ function dueOf(
   const ended = (before.at(-1)?.done ?? 0) + sum(before.map((each) => each?.failed ?? 0));
   const size = stepSizes(sizingOf(view))[index] ?? 0;
   const behind = seconds.slice(index + 1);
-  const after = sum(behind.map((each) => each ?? UNKNOWN_SECONDS));
+  const after = sum(behind.map((each) => each ?? ASSUMED_SECONDS));
   const { done: measured = 0 } = counts.find(({ step }) => step === steps[index]?.name) ?? {};
-  const due: Due = {
+  const due: LoadDeadline = {
     job: view.record.job,
     in: (Date.parse(view.finishBy) - now) / 1_000,
     coming: index === start ? 0 : Math.max(0, size - ended),
     deviation: deviations.get(steps[index]?.name ?? '') ?? null,
     ...(measured > 0 && { measured }),
     after,
-    ...(behind.includes(null) && { guessed: behind.filter((each) => each === null).length * UNKNOWN_SECONDS }),
+    ...(behind.includes(null) && { guessed: behind.filter((each) => each === null).length * ASSUMED_SECONDS }),
   };
   return { due };
 }
@@ -173,15 +174,15 @@ export function fitLoads(
   return [
     {
       ...{ tasks: total, seconds: seconds.length === 0 ? null : Math.max(...seconds), slots: 1, atOnce: null },
-      ...nothingComing(first),
+      ...dueWithoutComing(first),
     },
   ];
 }
 
 /** Nothing tells whose tasks are in a queue: the first deadline counts for all. */
-const nothingComing = (due: Due | undefined): { readonly due?: Due } =>
+const dueWithoutComing = (due: LoadDeadline | undefined): { readonly due?: LoadDeadline } =>
   due === undefined ? {} : { due: { ...due, coming: 0 } };
 
-function leastOf(a: number | null, b: number | null): number | null {
+function minOrNull(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.min(a, b);
 }

@@ -56,7 +56,7 @@ function parseHint(at: unknown): { offset: number; length: number } | null {
 }
 
 /** The job that a message names; null if it can't be read. */
-export function jobIn(body: string): string | null {
+export function jobOfMessage(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;
   return parsed.kind === 'newer' ? parsed.job : null;

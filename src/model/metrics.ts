@@ -66,7 +66,7 @@ export interface WorkerTally {
   readonly seenAt: number;
 }
 
-interface Pace {
+interface TaskRate {
   readonly done: number;
   readonly failed: number;
 }
@@ -75,11 +75,11 @@ interface Pace {
  * Tasks per minute of a group, from its workers' tallies at two looks. A worker that came in between counts from zero;
  * the work of one that has left in between is no longer known.
  */
-export function paceOf(
+export function taskRateOf(
   group: string,
   before: { readonly at: number; readonly workers: readonly WorkerTally[] },
   now: { readonly at: number; readonly workers: readonly WorkerTally[] },
-): Pace | null {
+): TaskRate | null {
   const minutes = (now.at - before.at) / 60_000;
   if (minutes <= 0) return null;
   const known = new Map(before.workers.map((tally) => [tally.worker, tally]));

@@ -67,12 +67,12 @@ export function newsAfter(before: JobView, entry: JournalEntry): readonly NewsFa
 /** The events in a job's journal, and those that the clock gives (milliseconds since the epoch). */
 export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   const { job } = view.record;
-  const told = view.news.map((fact) => ({
+  const journaled = view.news.map((fact) => ({
     ...{ id: `${job}.${fact.entry}.${fact.kind}`, kind: fact.kind, at: fact.when },
     text: factText(job, fact),
   }));
   const late = missedDeadline(view, now) ? lateEvent(view, null) : null;
-  return late === null ? told : [...told, late];
+  return late === null ? journaled : [...journaled, late];
 }
 
 /** True once the deadline has passed while the job is open, or if it closed later. Cancelling has its own event. */
@@ -99,7 +99,7 @@ export function lateEvent(view: JobView, projected: string | null): NewsEvent | 
 }
 
 /** When a job without a run task counts as late in starting, milliseconds since the epoch; null if none may run. */
-export function startsBy(view: JobView): number | null {
+export function noStartAt(view: JobView): number | null {
   if (view.closed !== null || view.cancelled || view.paused !== null || view.stopped !== null) return null;
   const due = Date.parse(view.notBefore ?? view.record.createdAt);
   // While it was paused nothing of it could run.
@@ -129,7 +129,7 @@ function factText(job: string, { state, reason, detail }: NewsFact): string {
 }
 
 /** The store's objects about one notice: an event and a receiver. */
-export interface NoticeSeen {
+export interface NoticeState {
   /** When each try began, by its number from 0: milliseconds since the epoch on the store's clock. */
   readonly tries: readonly number[];
   readonly sent: boolean;
@@ -148,18 +148,18 @@ const FIRST_WAIT_MS = 60_000;
 const LONGEST_WAIT_MS = 3_600_000;
 
 /** A receiver that is away for longer misses the notice. */
-const PATIENCE_MS = 24 * 3_600_000;
+const GIVE_UP_MS = 24 * 3_600_000;
 
 /** Waits are extended by up to this share, so that a receiver that comes back doesn't get everything at once. */
 const SPREAD = 0.25;
 
 /** What to do for a notice now. `spread`, 0 to 1 and the same in every process, spreads the tries of notices. */
-export function noticeMove({ tries, sent }: NoticeSeen, spread: number, now: number): NoticeMove {
+export function noticeMove({ tries, sent }: NoticeState, spread: number, now: number): NoticeMove {
   const [first] = tries;
   const last = tries.at(-1);
   if (sent) return { move: 'none' };
   if (first === undefined || last === undefined) return { move: 'try', number: 0 };
-  if (now - first >= PATIENCE_MS) return { move: 'givenUp' };
+  if (now - first >= GIVE_UP_MS) return { move: 'givenUp' };
   const wait = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tries.length - 1));
   const until = last + wait * (1 + SPREAD * spread);
   return now >= until ? { move: 'try', number: tries.length } : { move: 'wait', until };

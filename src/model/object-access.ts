@@ -1,26 +1,26 @@
 import { BatchctlError } from '../errors.ts';
-import { CODE, codeOf, DATA, INPUTS, JOBS, OPEN } from './keys.ts';
+import { CODE_PREFIX, codeOf, DATA_PREFIX, INPUTS_PREFIX, JOBS_PREFIX, OPEN_PREFIX } from './keys.ts';
 
 /**
  * Prefixes that callers with the right to read may read. No caller may read anything else (tokens, the manager's
  * certificate, keepers' marks).
  */
-export const READABLE = [DATA, JOBS, CODE, OPEN, 'runs/'] as const;
+export const READABLE_PREFIXES = [DATA_PREFIX, JOBS_PREFIX, CODE_PREFIX, OPEN_PREFIX, 'runs/'] as const;
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
-const LONGEST = 1_024;
+const MAX_KEY_BYTES = 1_024;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Throws `usage` for an invalid key, `refused` for one that callers may not read. */
 export function requireReadable(key: string): void {
   requireKey(key, key);
-  if (!READABLE.some((prefix) => key.startsWith(prefix))) throw hidden(key);
+  if (!READABLE_PREFIXES.some((prefix) => key.startsWith(prefix))) throw unreadableKeyError(key);
 }
 
 /** As `requireReadable`, for a prefix, which may end in a slash. */
 export function requireReadablePrefix(prefix: string): void {
   requireKey(prefix.replace(/\/$/, ''), prefix);
-  if (!READABLE.some((readable) => prefix.startsWith(readable))) throw hidden(prefix);
+  if (!READABLE_PREFIXES.some((readable) => prefix.startsWith(readable))) throw unreadableKeyError(prefix);
 }
 
 /**
@@ -34,14 +34,17 @@ export function requireWritable(key: string, sha256: string): 'data' | 'code' {
     if (code === sha256) return 'code';
     throw new BatchctlError('usage', `expected the checksum in the name of ${key}, found ${sha256}`);
   }
-  if (!key.startsWith(DATA)) {
+  if (!key.startsWith(DATA_PREFIX)) {
     throw new BatchctlError(
       'refused',
-      `callers may only put objects below ${DATA}, and code/<sha256>.tar.gz; not ${shown(key)}`,
+      `callers may only put objects below ${DATA_PREFIX}, and code/<sha256>.tar.gz; not ${shown(key)}`,
     );
   }
-  if (key.startsWith(INPUTS) && !key.startsWith(`${INPUTS}${sha256}/`)) {
-    throw new BatchctlError('usage', `expected a key below ${INPUTS}${sha256}/, by the checksum; found ${shown(key)}`);
+  if (key.startsWith(INPUTS_PREFIX) && !key.startsWith(`${INPUTS_PREFIX}${sha256}/`)) {
+    throw new BatchctlError(
+      'usage',
+      `expected a key below ${INPUTS_PREFIX}${sha256}/, by the checksum; found ${shown(key)}`,
+    );
   }
   return 'data';
 }
@@ -61,13 +64,13 @@ function mistakeOf(key: string): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for.
   if (/[\x00-\x1f\x7f]/.test(key)) return 'it contains a control character';
   if (LONE_SURROGATE.test(key)) return 'it is not valid Unicode';
-  return bytesOf(key) > LONGEST ? `it has more than ${LONGEST} bytes` : null;
+  return bytesOf(key) > MAX_KEY_BYTES ? `it has more than ${MAX_KEY_BYTES} bytes` : null;
 }
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
 
-function hidden(key: string): BatchctlError {
-  return new BatchctlError('refused', `expected a key below ${READABLE.join(', ')}; found ${shown(key)}`);
+function unreadableKeyError(key: string): BatchctlError {
+  return new BatchctlError('refused', `expected a key below ${READABLE_PREFIXES.join(', ')}; found ${shown(key)}`);
 }
 
 const shown = (key: string): string => (key.length > 100 ? `${key.slice(0, 100)}...` : key);

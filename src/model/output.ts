@@ -1,6 +1,6 @@
 import { isCount } from './message.ts';
 
-export interface OutputOf {
+export interface OutputTask {
   readonly job: string;
   readonly step: string;
   readonly task: number;
@@ -11,7 +11,7 @@ export interface OutputOf {
  * over these, so that a task counts once. It names its task, so that a copy under another key is detected; format 1
  * (0.1.0) named none: there, readers take the task from the key.
  */
-export interface OutputMeta extends OutputOf {
+export interface OutputMeta extends OutputTask {
   readonly format: 1 | typeof OUTPUT_FORMAT;
   readonly attempt: string;
   /** The attempt's number, a label from 1. */
@@ -55,7 +55,7 @@ export interface OutputFile {
 }
 
 /** True for a path that stays below the directory that it is joined to. */
-export function isInside(name: string): boolean {
+export function isSafeRelativePath(name: string): boolean {
   return name.length > 0 && !name.includes('\0') && name.split('/').every((part) => !['', '.', '..'].includes(part));
 }
 
@@ -63,7 +63,7 @@ export function isInside(name: string): boolean {
 export const OUTPUT_FORMAT = 2;
 
 /** The metadata key of `OutputMeta`, as ASCII JSON. */
-export const META = 'batchctl';
+export const META_KEY = 'batchctl';
 
 /** Larger metadata goes into a manifest: S3 accepts 2,048 bytes in all (userguide/UsingMetadata). */
 export const META_LIMIT = 1_900;
@@ -73,13 +73,13 @@ export const DIRECT_LIMIT = 8 * 2 ** 20;
 
 const CHECKSUM = /^sha256:[0-9a-f]{64}$/;
 
-type Judged = Pick<
+type CheckedFields = Pick<
   OutputMeta,
   'attempt' | 'round' | 'number' | 'bytesOut' | 'checksum' | 'seconds' | 'bytesIn' | 'counters'
 >;
 
 /** What is wrong with a published output's metadata, for people; null if nothing is. `round` is the job's last. */
-export function metaProblem(meta: Judged, round: number): string | null {
+export function metaProblem(meta: CheckedFields, round: number): string | null {
   if (typeof meta.attempt !== 'string' || meta.attempt === '') return 'it has no attempt id';
   if (!isCount(meta.round) || meta.round > round) return `it is from round ${meta.round}, which the job never had`;
   if (!isCount(meta.number) || meta.number < 1) return 'its attempt has no number';

@@ -63,14 +63,14 @@ export function changesOf(
     const then = flat(record, overrides, first);
     for (const field of new Set([...then.keys(), ...now.keys()])) {
       const [from, to] = [then.get(field) ?? null, now.get(field) ?? null];
-      if (!same(from, to) && !seen.has(field)) seen.set(field, { field, from, to });
+      if (!isSameJson(from, to) && !seen.has(field)) seen.set(field, { field, from, to });
     }
   }
   return [...seen.values()];
 }
 
 /** True for values with the same JSON. */
-export function same(a: unknown, b: unknown): boolean {
+export function isSameJson(a: unknown, b: unknown): boolean {
   return JSON.stringify(a) === JSON.stringify(b);
 }
 
@@ -92,7 +92,7 @@ function flat(record: JobRecord, overrides: Overrides, first: number): ReadonlyM
 }
 
 /** The changes in a job file: those that a round can apply, and those that it can't. */
-interface MendFound {
+interface JobFileDiff {
   /** Complete, except for the code. */
   readonly overrides: Omit<Overrides, 'code'>;
   /** Differences that can't be applied to tasks of an accepted job, whose parts are cut. */
@@ -109,11 +109,11 @@ const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fa
  * Compares a changed job file, with its inputs' placeholders filled in, with the job as accepted, and with the changes
  * of earlier rounds: a value from `--set` or `--timeout` stays until the file's own value changes.
  */
-export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): MendFound {
+export function diffJobFile(record: JobRecord, before: Overrides, mended: JobSpec): JobFileDiff {
   const accepted = record.spec;
   const refused: Change[] = [];
   const refuse = (field: string, from: unknown, to: unknown): void => {
-    if (!same(from, to)) refused.push({ field, from, to });
+    if (!isSameJson(from, to)) refused.push({ field, from, to });
   };
   for (const field of FIXED) refuse(field, accepted[field], mended[field]);
   refuse('tolerate', toleranceText(accepted.tolerate), toleranceText(mended.tolerate));
@@ -128,7 +128,7 @@ export function mendOf(record: JobRecord, before: Overrides, mended: JobSpec): M
   }
   const names = (spec: JobSpec): readonly string[] => spec.steps.map((step) => step.name);
   refuse('steps', names(accepted), names(mended));
-  if (!same(names(accepted), names(mended))) return { overrides: {}, refused };
+  if (!isSameJson(names(accepted), names(mended))) return { overrides: {}, refused };
   const steps: Record<string, StepChange> = {};
   let timeoutChanged = false;
   for (const [index, step] of accepted.steps.entries()) {
@@ -146,7 +146,7 @@ function stepChange(step: StepSpec, now: StepSpec): StepChange {
   // A field that the file no longer has is null: JSON has no undefined.
   return Object.fromEntries(
     STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
-      .filter(([, from, to]) => !same(from, to))
+      .filter(([, from, to]) => !isSameJson(from, to))
       .map(([field, , to]) => [field, to]),
   );
 }

@@ -10,31 +10,31 @@ const COLUMNS: Readonly<Record<PeriodUnit, number>> = { month: 12, quarter: 8, w
 /** From coarse to fine. */
 const UNITS = ['quarter', 'month', 'week', 'day'] as const satisfies readonly PeriodUnit[];
 /** Periods from which a unit can be told: two may fall into different months by chance. */
-const ENOUGH = 3;
+const MIN_PERIODS = 3;
 /** Rows shown for each unit. */
 const MOST_ROWS = 60;
 /** Runs of a cell whose deadlines count, newest first. */
-const MOST_IN_CELL = 4;
+const MAX_RUNS_IN_CELL = 4;
 const DAY = 86_400_000;
 
 /** A run as the ledger knows it. */
 export type GridRun = Pick<LedgerJob, 'job' | 'name' | 'runKey' | 'state' | 'reason' | 'createdAt' | 'closedAt'>;
 
 /** A firing of a schedule without a job. `coming`: its time has not come yet. */
-export interface GridHole {
+export interface GridGap {
   readonly period: string;
   readonly at: number;
-  readonly state: HoleState;
+  readonly state: GapState;
 }
 
-type HoleState = 'due' | 'missed' | 'paused' | 'coming';
+type GapState = 'due' | 'missed' | 'paused' | 'coming';
 
 export interface GridSchedule {
   readonly schedule: string;
   readonly name: string;
   /** Its recent firings, whether they ran or not. */
   readonly periods: readonly string[];
-  readonly holes: readonly GridHole[];
+  readonly gaps: readonly GridGap[];
 }
 
 interface GridFacts {
@@ -48,7 +48,7 @@ interface GridFacts {
 
 /** What a cell shows: the run or hole that most needs a person. */
 export interface GridCell {
-  readonly state: JobState | HoleState;
+  readonly state: JobState | GapState;
   /** Null for a hole: a run that is missing, or not due yet. */
   readonly job: string | null;
   /** As in the run key; null for a run whose key names none. */
@@ -61,7 +61,7 @@ export interface GridCell {
   readonly finishBy: string | null;
   readonly late: boolean;
   /** Runs and holes of the cell by state. A run that was run again counts once, as it went last. */
-  readonly states: Readonly<Partial<Record<JobState | HoleState, number>>>;
+  readonly states: Readonly<Partial<Record<JobState | GapState, number>>>;
 }
 
 export interface GridRow {
@@ -146,25 +146,25 @@ function columnsUpTo(unit: PeriodUnit, day: number): readonly string[] {
 function unitOf(periods: readonly Period[]): PeriodUnit {
   const named = periods[0]?.unit ?? 'day';
   const days = [...new Set(periods.map(({ day }) => day))];
-  if (named !== 'day' || days.length < ENOUGH) return named;
+  if (named !== 'day' || days.length < MIN_PERIODS) return named;
   return UNITS.find((unit) => new Set(days.map((day) => columnOf(unit, day))).size === days.length) ?? 'day';
 }
 
-interface Placed {
+interface GridEntry {
   readonly period: string | null;
   readonly day: number;
   /** Null for a run whose key names no period. */
   readonly named: Period | null;
   readonly run: GridRun | null;
-  readonly hole: GridHole | null;
+  readonly hole: GridGap | null;
 }
 
-interface Place {
+interface PlacedRow {
   readonly name: string;
   readonly schedule: string | null;
   readonly unit: PeriodUnit;
   /** By column: what happened in it, the newest first. */
-  readonly columns: ReadonlyMap<string, readonly Placed[]>;
+  readonly columns: ReadonlyMap<string, readonly GridEntry[]>;
 }
 
 /** Where runs and holes belong, before their deadlines are known. */
@@ -172,7 +172,7 @@ export interface GridPlan {
   readonly bands: readonly {
     readonly unit: PeriodUnit;
     readonly columns: readonly string[];
-    readonly places: readonly Place[];
+    readonly places: readonly PlacedRow[];
   }[];
   /** The closed jobs whose deadlines the cells need. */
   readonly needed: readonly GridRun[];
@@ -200,7 +200,7 @@ export function planGrid({ runs, schedules, now, zone }: GridFacts): GridPlan {
   const needed = bands.flatMap(({ places }) =>
     places.flatMap(({ columns }) =>
       [...columns.values()].flatMap((placed) =>
-        placed.slice(0, MOST_IN_CELL).flatMap(({ run }) => (run === null || run.closedAt === null ? [] : [run])),
+        placed.slice(0, MAX_RUNS_IN_CELL).flatMap(({ run }) => (run === null || run.closedAt === null ? [] : [run])),
       ),
     ),
   );
@@ -211,7 +211,7 @@ interface Row {
   readonly name: string;
   readonly schedule: string | null;
   readonly unit: PeriodUnit;
-  readonly placed: readonly Placed[];
+  readonly placed: readonly GridEntry[];
 }
 
 /** One row for each job name, and for each schedule that has a name of its own; two where their periods differ in kind. */
@@ -221,18 +221,18 @@ function rowsOf(
   dayIn: (at: number) => number,
 ): readonly Row[] {
   const known = new Map(schedules.map((schedule) => [schedule.schedule, schedule]));
-  const groups = new Map<string, { name: string; schedule: string | null; expected: Period[]; placed: Placed[] }>();
+  const groups = new Map<string, { name: string; schedule: string | null; expected: Period[]; placed: GridEntry[] }>();
   const groupOf = (name: string, schedule: string | null, kind: string) => {
     const key = JSON.stringify([name, schedule, kind]);
     const group = groups.get(key) ?? { name, schedule, expected: [], placed: [] };
     groups.set(key, group);
     return group;
   };
-  for (const { schedule, name, periods, holes } of schedules) {
+  for (const { schedule, name, periods, gaps } of schedules) {
     const parsed = periods.flatMap((text) => periodOf(text) ?? []);
     const group = groupOf(name, schedule === name ? null : schedule, parsed[0]?.unit ?? 'day');
     group.expected.push(...parsed);
-    for (const hole of holes) {
+    for (const hole of gaps) {
       const named = periodOf(hole.period);
       if (named !== null) group.placed.push({ period: hole.period, day: named.day, named, run: null, hole });
     }
@@ -247,7 +247,7 @@ function rowsOf(
   const merged = new Map<string, Row>();
   for (const { name, schedule, expected, placed } of groups.values()) {
     const own = placed.flatMap(({ named }) => named ?? []);
-    const unit = unitOf(expected.length >= ENOUGH ? expected : [...expected, ...own]);
+    const unit = unitOf(expected.length >= MIN_PERIODS ? expected : [...expected, ...own]);
     const key = JSON.stringify([name, schedule, unit]);
     const before = merged.get(key);
     merged.set(key, { name, schedule, unit, placed: [...(before?.placed ?? []), ...placed] });
@@ -256,7 +256,7 @@ function rowsOf(
 }
 
 /** Nothing for a row that has only older periods. */
-function placeOf({ name, schedule, unit, placed }: Row, columns: readonly string[]): readonly Place[] {
+function placeOf({ name, schedule, unit, placed }: Row, columns: readonly string[]): readonly PlacedRow[] {
   const shown = new Set(columns);
   const found = groupBy(newestOfEach(placed), ({ day }) => {
     const column = columnOf(unit, day);
@@ -266,8 +266,8 @@ function placeOf({ name, schedule, unit, placed }: Row, columns: readonly string
 }
 
 /** The newest first. A run key that ran again counts as its last run, and a period that ran is no hole. */
-function newestOfEach(placed: readonly Placed[]): readonly Placed[] {
-  const atOf = ({ run, hole }: Placed): number => run?.createdAt ?? hole?.at ?? 0;
+function newestOfEach(placed: readonly GridEntry[]): readonly GridEntry[] {
+  const atOf = ({ run, hole }: GridEntry): number => run?.createdAt ?? hole?.at ?? 0;
   const seen = new Set<string>();
   return [...placed]
     .sort((a, b) => Number(a.run === null) - Number(b.run === null) || atOf(b) - atOf(a))
@@ -307,8 +307,8 @@ export function fillGrid(plan: GridPlan, deadlines: ReadonlyMap<string, string |
   });
 }
 
-function cellOf(placed: readonly Placed[], deadlines: ReadonlyMap<string, string | null>): GridCell | null {
-  const cells = placed.map((each) => alone(each, deadlines));
+function cellOf(placed: readonly GridEntry[], deadlines: ReadonlyMap<string, string | null>): GridCell | null {
+  const cells = placed.map((each) => singleCell(each, deadlines));
   const states: Partial<Record<GridCell['state'], number>> = {};
   for (const { state } of cells) states[state] = (states[state] ?? 0) + 1;
   const urgency = ({ state, late }: GridCell): number => Math.min(URGENCY[state], late ? LATE_URGENCY : 9);
@@ -318,7 +318,7 @@ function cellOf(placed: readonly Placed[], deadlines: ReadonlyMap<string, string
   return { ...worst, states };
 }
 
-function alone({ period, run, hole }: Placed, deadlines: ReadonlyMap<string, string | null>): GridCell {
+function singleCell({ period, run, hole }: GridEntry, deadlines: ReadonlyMap<string, string | null>): GridCell {
   const iso = (at: number): string => new Date(at).toISOString();
   if (run === null) {
     const at = iso(hole?.at ?? 0);

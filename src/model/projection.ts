@@ -1,5 +1,5 @@
 import { groupBy } from './group-by.ts';
-import { heldBy, type Load, secondsEach, sum, tasksLeft, widthOf, workOf } from './load.ts';
+import { type Load, secondsPerTask, slotsPerTask, sum, tasksLeft, widthOf, workOf } from './load.ts';
 
 export interface Claim {
   readonly job: string;
@@ -17,10 +17,10 @@ export interface Claim {
   readonly each: number;
   /** Slots that its own ready tasks can hold at once, and those that all ready tasks can. */
   readonly width: number;
-  readonly crowd: number;
+  readonly totalWidth: number;
 }
 
-export interface Ground {
+export interface GroupCapacity {
   readonly slots: number;
   readonly current: number;
   /** Seconds from asking for an instance to its first task. */
@@ -28,7 +28,7 @@ export interface Ground {
 }
 
 /** A job that is expected to end after its deadline. */
-export interface Late {
+export interface LateJob {
   readonly job: string;
   /** Seconds until its deadline. */
   readonly in: number;
@@ -39,34 +39,34 @@ export interface Late {
 }
 
 /** The share of the remaining time kept in reserve for interruptions, failed attempts and slow boots. */
-const KEPT = 0.1;
+const RESERVE_SHARE = 0.1;
 
 /** A started instance is billed for at least a minute (Amazon EC2: billing by the second). */
-export const LEAST_SECONDS = 60;
+export const MIN_BILLED_SECONDS = 60;
 
 /**
  * The needs of jobs with a deadline in a group. Jobs share its slots: until one has ended, each other job has had as
- * much as it (`doneBeside`), or is done. All work without a deadline counts as done before.
+ * much as it (`workDoneAlongside`), or is done. All work without a deadline counts as done before.
  */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
   const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
-  const own = byJob(loads).map((mine) => ({
+  const own = datedLoadsByJob(loads).map((mine) => ({
     ...{ job: mine[0]?.due?.job ?? '', mine },
     work: sum(mine.map((load) => workOf(load, slots))),
   }));
   return own.map(({ job, mine, work }) => ({
     ...{ job, work, in: Math.min(...mine.map(({ due }) => due?.in ?? Number.POSITIVE_INFINITY)) },
-    shared: work + other + sum(own.map((each) => (each.job === job ? 0 : doneBeside(each.mine, mine, slots)))),
+    shared: work + other + sum(own.map((each) => (each.job === job ? 0 : workDoneAlongside(each.mine, mine, slots)))),
     tail: Math.max(...mine.map(tailOf)),
     spread: Math.max(...mine.map(spreadOf)),
-    each: Math.max(...mine.map(secondsEach)),
+    each: Math.max(...mine.map(secondsPerTask)),
     width: sum(mine.map((load) => widthOf(load, slots))),
-    crowd: sum(loads.map((load) => widthOf(load, slots))),
+    totalWidth: sum(loads.map((load) => widthOf(load, slots))),
   }));
 }
 
 /** The loads of each job with a deadline. A job with nothing ready here needs nothing yet. */
-export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
+export function datedLoadsByJob(loads: readonly Load[]): readonly (readonly Load[])[] {
   return [...groupBy(loads, ({ due }) => due?.job).values()].filter((mine) => mine.some(({ tasks }) => tasks > 0));
 }
 
@@ -75,7 +75,7 @@ export function byJob(loads: readonly Load[]): readonly (readonly Load[])[] {
  * whichever is more. A queue may share slots equally (SQS: fair queues, approximately) or deliver in turns (the local
  * one); then the job with longer tasks has more of the slots.
  */
-export function doneBeside(loads: readonly Load[], beside: readonly Load[], slots: number): number {
+export function workDoneAlongside(loads: readonly Load[], beside: readonly Load[], slots: number): number {
   const [work, tasks] = [sum(beside.map((load) => workOf(load, slots))), sum(beside.map(tasksLeft))];
   const slotsShared = Math.min(work, sum(loads.map((load) => workOf(load, slots))));
   const inTurns = sum(loads.map((load) => Math.min(1, tasks / Math.max(1, tasksLeft(load))) * workOf(load, slots)));
@@ -86,35 +86,35 @@ export function doneBeside(loads: readonly Load[], beside: readonly Load[], slot
  * Seconds within which a claim's slot-seconds must be done. The time of its longest task is reserved, but at most half
  * of the time, because it is an estimate. Never so few that an instance could do nothing in them.
  */
-export function secondsFor({ in: left, tail, spread, each }: Claim, boot: number): number {
-  const time = left * (1 - KEPT) - tail;
-  return Math.max(time - Math.min(spread, time / 2), boot + Math.max(LEAST_SECONDS, each));
+export function secondsForClaim({ in: left, tail, spread, each }: Claim, boot: number): number {
+  const time = left * (1 - RESERVE_SHARE) - tail;
+  return Math.max(time - Math.min(spread, time / 2), boot + Math.max(MIN_BILLED_SECONDS, each));
 }
 
 /** Seconds until a claim's job has ended with this many instances, of which `current` need not boot. */
-export function endsIn(claim: Claim, instances: number, { slots, current, boot }: Ground): number {
+export function secondsToEnd(claim: Claim, instances: number, { slots, current, boot }: GroupCapacity): number {
   if (instances <= 0) return Number.POSITIVE_INFINITY;
-  const { shared, crowd, work, width, each, tail } = claim;
+  const { shared, totalWidth, work, width, each, tail } = claim;
   const up = Math.min(instances, current);
   // The very last tasks are in the tail.
   const alone = (up === 0 ? boot : 0) + Math.max(0, width > 0 ? work / width - each : 0);
-  if (instances * slots >= crowd) return Math.max(instances > up ? boot : 0, alone) + tail;
+  if (instances * slots >= totalWidth) return Math.max(instances > up ? boot : 0, alone) + tail;
   const byUp = up === 0 ? Number.POSITIVE_INFINITY : shared / (up * slots);
   const byAll = byUp <= boot ? byUp : (shared / slots + (instances - up) * boot) / instances;
   return Math.max(byAll, alone) + tail;
 }
 
 /** The job that ends the latest after its deadline; null if none does. */
-export function latestOf(claims: readonly Claim[], ends: (claim: Claim) => number): Late | null {
+export function latestLateJob(claims: readonly Claim[], ends: (claim: Claim) => number): LateJob | null {
   const late = claims.map(
-    (claim): Late => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }),
+    (claim): LateJob => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }),
   );
   return late.filter(({ by }) => by > 0).sort((a, b) => b.by - a.by)[0] ?? null;
 }
 
 /** Seconds from the start of a usual task to the end of its job. */
 function tailOf(load: Load): number {
-  return tasksLeft(load) === 0 || load.due === undefined ? 0 : secondsEach(load) + load.due.after;
+  return tasksLeft(load) === 0 || load.due === undefined ? 0 : secondsPerTask(load) + load.due.after;
 }
 
 /**
@@ -122,7 +122,7 @@ function tailOf(load: Load): number {
  * few tasks that take much longer than the others. An unknown deviation is taken to be the mean.
  */
 function spreadOf(load: Load): number {
-  const each = secondsEach(load);
+  const each = secondsPerTask(load);
   const left = tasksLeft(load);
   if (left === 0 || each === 0 || load.due === undefined) return 0;
   const sigma = Math.sqrt(Math.log(1 + ((load.due.deviation ?? each) / each) ** 2));
@@ -136,7 +136,7 @@ export interface GroupShare {
   /** The job's loads and the others'. */
   readonly loads: readonly Load[];
   /** Its `current` are the working instances. */
-  readonly ground: Ground;
+  readonly ground: GroupCapacity;
   readonly instances: number;
 }
 
@@ -148,7 +148,7 @@ export interface Projection {
 }
 
 /** Standard deviations on either side of the expected value, for 95 %. */
-const SIDE = 2;
+const DEVIATIONS_95 = 2;
 
 /**
  * When a job ends with its groups' present instances, by the same model that sizes them (`model/capacity.ts`). Null if
@@ -163,8 +163,8 @@ export function projectionOf(job: string, given: readonly GroupShare[]): Project
   });
   if (parts.length === 0) return null;
   if (parts.some(({ share, mine }) => share.instances <= 0 || mine.some(isUnknown))) return null;
-  const ends = parts.map(({ share, claim }) => endsIn(claim, share.instances, share.ground));
-  const within = parts.map(({ share, claim, mine }, at) => between(ends[at] ?? 0, claim, mine, share));
+  const ends = parts.map(({ share, claim }) => secondsToEnd(claim, share.instances, share.ground));
+  const within = parts.map(({ share, claim, mine }, at) => intervalOf(ends[at] ?? 0, claim, mine, share));
   const known = within.filter((each) => each !== null);
   return {
     ends: Math.max(...ends),
@@ -190,7 +190,7 @@ const isUnknown = ({ tasks, seconds }: Load): boolean => tasks > 0 && seconds ==
  * n tasks of mean m and deviation d take n m, plus or minus d times the root of n; and the mean itself, from k measured
  * tasks, is known to d over the root of k. The longest of them may begin last and delay the end by its own length.
  */
-function between(
+function intervalOf(
   ends: number,
   claim: Claim,
   mine: readonly Load[],
@@ -204,11 +204,11 @@ function between(
   }
   const variances = left.map((load) => {
     const { deviation = null, measured = 0 } = load.due ?? {};
-    const each = (deviation ?? secondsEach(load)) * heldBy(load, slots);
+    const each = (deviation ?? secondsPerTask(load)) * slotsPerTask(load, slots);
     const tasks = tasksLeft(load);
     return each ** 2 * (tasks + (measured === 0 ? 0 : tasks ** 2 / measured));
   });
-  const error = (SIDE * Math.sqrt(sum(variances))) / (instances * slots);
+  const error = (DEVIATIONS_95 * Math.sqrt(sum(variances))) / (instances * slots);
   // It ends no sooner than one task, and one of each later step.
   return { earliest: Math.max(Math.min(ends, claim.tail), ends - error), latest: ends + error + claim.spread };
 }

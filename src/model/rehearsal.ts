@@ -3,7 +3,7 @@ import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 /** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
 export interface Rehearsal {
   /** The whole input, after splitting. */
-  readonly of: RehearsedWhole;
+  readonly of: WholeInput;
   /** Bytes of input in the sample's parts. */
   readonly bytes: number;
   readonly inputs: number;
@@ -16,7 +16,7 @@ export interface Rehearsal {
   readonly pid: number;
 }
 
-interface RehearsedWhole {
+interface WholeInput {
   readonly parts: number;
   readonly bytes: number;
   /** Null if the split didn't count them. */
@@ -24,7 +24,7 @@ interface RehearsedWhole {
 }
 
 /** The minimum number of parts for a share: fewer say little about how much tasks differ. */
-const LEAST = 20;
+const MIN_SAMPLE_PARTS = 20;
 
 const GROUP = /^rehearsal-[a-z2-7]{5}$/;
 
@@ -47,7 +47,7 @@ export function rehearsalText(parts: number, of: number): string {
 
 /** How many of `parts` a sample takes: a share of them but at least 20, or the requested number. */
 export function sampleSize(sample: number, parts: number): number {
-  const wanted = sample >= 1 ? sample : Math.max(LEAST, Math.ceil(sample * parts - 1e-9));
+  const wanted = sample >= 1 ? sample : Math.max(MIN_SAMPLE_PARTS, Math.ceil(sample * parts - 1e-9));
   return Math.min(parts, wanted);
 }
 
@@ -79,7 +79,7 @@ export const NO_FAULTS: Faults = { kill: false, duplicate: false, fail: 0, slowM
 /** The meaning of `--faults` alone. */
 export const ALL_FAULTS = 'kill,duplicate,fail:5%,slow-disk';
 
-const FAIL = 0.05;
+const DEFAULT_FAIL_SHARE = 0.05;
 
 const SLOW_MS = 20;
 
@@ -91,13 +91,14 @@ export function parseFaults(list: string): Faults {
     if (kind === 'kill' && value === undefined) faults = { ...faults, kill: true };
     else if (kind === 'duplicate' && value === undefined) faults = { ...faults, duplicate: true };
     else if (kind === 'slow-disk' && value === undefined) faults = { ...faults, slowMs: SLOW_MS };
-    else if (kind === 'fail') faults = { ...faults, fail: value === undefined ? FAIL : shareOf(word, value) };
+    else if (kind === 'fail')
+      faults = { ...faults, fail: value === undefined ? DEFAULT_FAIL_SHARE : parseShare(word, value) };
     else throw new RangeError(`expected a list of kill, duplicate, fail:5% and slow-disk, found "${word}"`);
   }
   return faults;
 }
 
-function shareOf(word: string, text: string): number {
+function parseShare(word: string, text: string): number {
   const share = /^\d+(\.\d+)?%$/.test(text) ? Number(text.slice(0, -1)) / 100 : Number.NaN;
   if (share > 0 && share <= 1) return share;
   throw new RangeError(`expected a share such as fail:5%, found "${word}"`);
@@ -114,7 +115,7 @@ export function faultNames({ kill, duplicate, fail, slowMs }: Faults): readonly 
 }
 
 /** True if an attempt should fail, at random; the same for the same seed. A retry that a person asks for never does. */
-export function failsByLot(
+export function shouldFail(
   { fail, seed }: Pick<WorkerFaults, 'fail' | 'seed'>,
   {
     step,
@@ -130,11 +131,11 @@ export function failsByLot(
  * The first seed from `seed` on with which at least one first attempt of a small sample's tasks fails, so that a user
  * who asks for faults sees one.
  */
-export function seedThatFails(fail: number, seed: number, step: string, tasks: number): number {
+export function findFailingSeed(fail: number, seed: number, step: string, tasks: number): number {
   const some = Math.min(tasks, 1_000);
   const fails = (tried: number): boolean => {
     for (let task = 0; task < some; task += 1)
-      if (failsByLot({ fail, seed: tried }, { step, task, round: 0, number: 1 })) return true;
+      if (shouldFail({ fail, seed: tried }, { step, task, round: 0, number: 1 })) return true;
     return false;
   };
   if (fail <= 0 || tasks === 0) return seed;

@@ -1,7 +1,7 @@
 /** How soon a manager repeats its duties. Requests to a remote store cost money; files of this machine don't. */
 
 /** The facts that decide when the open jobs are looked at next. */
-export interface LookedAt {
+export interface OpenJobsFacts {
   readonly open: number;
   /** The store is a service. */
   readonly remote: boolean;
@@ -11,13 +11,13 @@ export interface LookedAt {
  * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. A look costs
  * some requests per job, so many jobs are looked at less often: four per second, but each at least once a minute.
  */
-export function lookAgainMs({ open, remote }: LookedAt): number {
+export function lookIntervalMs({ open, remote }: OpenJobsFacts): number {
   if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);
   return open === 0 ? 15_000 : Math.min(Math.max(5_000, 250 * open), 60_000);
 }
 
 /** Milliseconds before the next try after this many consecutive failures, without jitter. */
-export function troubleMs(failures: number): number {
+export function failureDelayMs(failures: number): number {
   return Math.min(1_000 * 2 ** Math.max(0, failures - 1), 60_000);
 }
 

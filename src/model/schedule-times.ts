@@ -45,16 +45,16 @@ const pad = (n: number, width = 2): string => String(n).padStart(width, '0');
 type BusinessDay = 'last' | number;
 
 /** Every month has at least February's 20 weekdays; holidays may leave fewer. */
-const MOST = 20;
+const MAX_BUSINESS_DAY = 20;
 
 /** Parses `last-business-day` or `nth-business-day:3`. Throws `usage`. */
 export function parseCalendar(text: string): BusinessDay {
   if (text === 'last-business-day') return 'last';
   const n = Number(/^nth-business-day:(\d{1,2})$/.exec(text)?.[1] ?? 0);
-  if (n >= 1 && n <= MOST) return n;
+  if (n >= 1 && n <= MAX_BUSINESS_DAY) return n;
   throw new BatchctlError(
     'usage',
-    `expected last-business-day or nth-business-day:N with N from 1 to ${MOST}, found "${text}"`,
+    `expected last-business-day or nth-business-day:N with N from 1 to ${MAX_BUSINESS_DAY}, found "${text}"`,
     { hint: '--calendar nth-business-day:3 is the third' },
   );
 }
@@ -124,7 +124,7 @@ export type Cadence =
       readonly monthBefore: boolean;
     };
 
-export interface When {
+export interface ZonedCadence {
   readonly cadence: Cadence;
   /** An IANA zone. */
   readonly zone: string;
@@ -152,14 +152,14 @@ export function checkCron(pattern: string): string {
   try {
     first = cronOf(trimmed).nextRun(new Date(0));
   } catch (cause) {
-    throw wrong(`: ${cause instanceof Error ? cronWords(cause.message) : String(cause)}`, cause);
+    throw wrong(`: ${cause instanceof Error ? cronErrorText(cause.message) : String(cause)}`, cause);
   }
   if (first === null) throw wrong(', which never fires');
   return trimmed;
 }
 
 /** The library's message, with the pattern's own numbers (it counts days and months from 0), and how to fix it. */
-function cronWords(message: string): string {
+function cronErrorText(message: string): string {
   const said = message
     .replace(/^CronPattern: /, '')
     .replace(/(value for (?:day|month): )(-?\d+)/, (_, what: string, n: string) => `${what}${Number(n) + 1}`);
@@ -171,7 +171,7 @@ function cronWords(message: string): string {
 
 /** Firings after one instant up to another (inclusive), oldest first; at most `most`. */
 export function firingsBetween(
-  when: When,
+  when: ZonedCadence,
   after: number,
   until: number,
   most = Number.POSITIVE_INFINITY,
@@ -185,12 +185,12 @@ export function firingsBetween(
 }
 
 /** The next `count` firings after an instant: fewer if a pattern ends. */
-export function firingsAfter(when: When, after: number, count: number): readonly Firing[] {
+export function firingsAfter(when: ZonedCadence, after: number, count: number): readonly Firing[] {
   return firingsBetween(when, after, Number.POSITIVE_INFINITY, count);
 }
 
 /** The last `count` firings up to an instant (inclusive), latest first. */
-export function firingsBefore(when: When, until: number, count: number): readonly Firing[] {
+export function firingsBefore(when: ZonedCadence, until: number, count: number): readonly Firing[] {
   const found: Firing[] = [];
   for (const firing of firingsBack(when, until)) {
     if (found.length >= count) break;
@@ -200,7 +200,7 @@ export function firingsBefore(when: When, until: number, count: number): readonl
 }
 
 /** The firing of a period; null if the schedule has no such firing. */
-export function firingOf(when: When, period: string): Firing | null {
+export function firingOf(when: ZonedCadence, period: string): Firing | null {
   // `Date.UTC` maps years below 100 to the 1900s: that would be another firing.
   const named = (firing: Firing | null): Firing | null => (firing?.period === period && firing.at > 0 ? firing : null);
   if (when.cadence.kind === 'calendar') {
@@ -215,7 +215,7 @@ export function firingOf(when: When, period: string): Firing | null {
 }
 
 /** From before an instant on, in order. The margin of two days is for zones that skip a whole day. */
-function* firingsFrom(when: When, after: number): Generator<Firing> {
+function* firingsFrom(when: ZonedCadence, after: number): Generator<Firing> {
   const { cadence, zone } = when;
   if (cadence.kind === 'calendar') {
     for (let month = monthBefore(wallTime(after, zone)); month.year < LAST_YEAR; month = addMonths(month, 1)) {
@@ -226,12 +226,12 @@ function* firingsFrom(when: When, after: number): Generator<Firing> {
   }
   const cron = cronOf(cadence.pattern);
   const firing = cronFirings(zone);
-  let at = cron.nextRun(new Date(nominalOf(after, zone) - room(after, zone) - 1));
+  let at = cron.nextRun(new Date(nominalOf(after, zone) - searchMargin(after, zone) - 1));
   for (; at !== null; at = cron.nextRun(at)) yield firing(at.getTime());
 }
 
 /** From after an instant back, latest first. */
-function* firingsBack(when: When, until: number): Generator<Firing> {
+function* firingsBack(when: ZonedCadence, until: number): Generator<Firing> {
   const { cadence, zone } = when;
   if (cadence.kind === 'calendar') {
     const first = addMonths(wallTime(until, zone), 1);
@@ -243,7 +243,7 @@ function* firingsBack(when: When, until: number): Generator<Firing> {
   }
   const cron = cronOf(cadence.pattern);
   const firing = cronFirings(zone);
-  let at = new Date(nominalOf(until, zone) + room(until, zone) + 1);
+  let at = new Date(nominalOf(until, zone) + searchMargin(until, zone) + 1);
   for (;;) {
     const [before] = cron.previousRuns(1, at);
     if (before === undefined) return;
@@ -280,7 +280,7 @@ function evenOffset(dayStart: number, zone: string): number | null {
   return offsets[0] === offsets[1] ? (offsets[0] ?? null) : null;
 }
 
-function calendarFiring({ cadence, zone }: When, month: Month): Firing | null {
+function calendarFiring({ cadence, zone }: ZonedCadence, month: Month): Firing | null {
   if (cadence.kind !== 'calendar') return null;
   const day = businessDayOf(month, cadence.day, new Set(cadence.holidays));
   if (day === null) return null;
@@ -296,7 +296,7 @@ const DAY = 86_400_000;
 const nominalOf = (instant: number, zone: string): number => asUtc(wallTime(instant, zone));
 
 /** How far firings may be from where the clock shows their time: zero while the offset is constant for a day around. */
-function room(instant: number, zone: string): number {
+function searchMargin(instant: number, zone: string): number {
   const offsets = [-DAY, 0, DAY].map((ms) => nominalOf(instant + ms, zone) - Math.floor((instant + ms) / 1000) * 1000);
   return new Set(offsets).size === 1 ? 0 : 2 * DAY;
 }

@@ -1,7 +1,7 @@
-import { canonicalJson } from './digest.ts';
+import { canonicalJson } from './canonical-json.ts';
 import type { JobSpec } from './job.ts';
 import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
-import { instantsOf, onDay, wallTime } from './wall-time.ts';
+import { addDays, instantsOf, wallTime } from './wall-time.ts';
 
 /** The deadline of a schedule's job: a time span after it was due, or a time of day after that. */
 export type FinishBy =
@@ -69,16 +69,16 @@ export interface Schedule extends ScheduleSpec {
 /** The schedule after a journal's entries: null if there is none, or it was removed. A name may be reused. */
 export function foldSchedule(name: string, entries: readonly ScheduleEntry[]): Schedule | null {
   let schedule: Schedule | null = null;
-  for (const entry of entries) schedule = after(name, schedule, entry);
+  for (const entry of entries) schedule = applyEntry(name, schedule, entry);
   return schedule;
 }
 
-function after(name: string, before: Schedule | null, entry: ScheduleEntry): Schedule | null {
+function applyEntry(name: string, before: Schedule | null, entry: ScheduleEntry): Schedule | null {
   const at = Date.parse(entry.when);
   const { who, when } = entry;
   switch (entry.what) {
     case 'add': {
-      const kept = before !== null && goesOn(before, entry.schedule) ? before.since : at;
+      const kept = before !== null && keepsFirings(before, entry.schedule) ? before.since : at;
       const { paused = null, pauses = [] } = before ?? {};
       return { ...entry.schedule, name, since: kept, who, when, paused, pauses };
     }
@@ -104,7 +104,7 @@ const OPEN_END = Number.POSITIVE_INFINITY;
  * if the day moves into the past, the firing is made up for, because otherwise its month would be lost. Other times of
  * a cron pattern are other periods.
  */
-const goesOn = (before: ScheduleSpec, now: ScheduleSpec): boolean =>
+const keepsFirings = (before: ScheduleSpec, now: ScheduleSpec): boolean =>
   (before.cadence.kind === 'calendar' && now.cadence.kind === 'calendar') || timesOf(before) === timesOf(now);
 
 const timesOf = ({ cadence, zone }: ScheduleSpec): string => canonicalJson({ cadence, zone });
@@ -119,7 +119,7 @@ export const runKeyOf = (schedule: Pick<Schedule, 'name'>, { period }: Pick<Firi
  */
 export function dueFirings(schedule: Schedule, now: number): readonly Firing[] {
   if (schedule.paused !== null) return [];
-  return standing(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
+  return unpausedFirings(schedule, Math.max(schedule.since, now - schedule.catchUp * 1_000), now);
 }
 
 /** The next firing after an instant; null if it is paused, or fires no more. */
@@ -130,16 +130,16 @@ export function nextFiring(schedule: Schedule, after: number): number | null {
 /** Firings whose catch-up ended after one instant up to another; the store says whether they ran. */
 export function lapsedFirings(schedule: Schedule, from: number, until: number): readonly Firing[] {
   const late = schedule.catchUp * 1_000;
-  return standing(schedule, Math.max(schedule.since, from - late), until - late);
+  return unpausedFirings(schedule, Math.max(schedule.since, from - late), until - late);
 }
 
 /** True for a firing during a pause: it isn't made up for. */
-export function fellIntoPause({ pauses }: Pick<Schedule, 'pauses'>, { at }: Firing): boolean {
+export function isWithinPause({ pauses }: Pick<Schedule, 'pauses'>, { at }: Firing): boolean {
   return pauses.some(({ from, until }) => at > from && at <= until);
 }
 
-function standing(schedule: Schedule, from: number, until: number): readonly Firing[] {
-  return firingsBetween(schedule, from, until).filter((firing) => !fellIntoPause(schedule, firing));
+function unpausedFirings(schedule: Schedule, from: number, until: number): readonly Firing[] {
+  return firingsBetween(schedule, from, until).filter((firing) => !isWithinPause(schedule, firing));
 }
 
 /** The deadline of a firing that was due at an instant; both in milliseconds since the epoch. */
@@ -147,7 +147,7 @@ export function deadlineOf(finishBy: FinishBy, at: number, zone: string): number
   if (finishBy.kind === 'after') return at + finishBy.seconds * 1_000;
   const [hour = 0, minute = 0] = finishBy.time.split(':').map(Number);
   const day = wallTime(at, zone);
-  const on = (days: number): number => instantsOf(onDay(day, days, { hour, minute, second: 0 }), zone)[0];
+  const on = (days: number): number => instantsOf(addDays(day, days, { hour, minute, second: 0 }), zone)[0];
   return on(finishBy.days) > at ? on(finishBy.days) : on(finishBy.days + 1);
 }
 

@@ -9,7 +9,7 @@ const PLACEHOLDER = /(\{?)\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 export const TASK_PLACEHOLDERS = ['input', 'name', 'stem', 'index'] as const;
 
 /** Names that `input.from` and arguments may use besides a job's own parameters. */
-export const GIVEN_PARAMS = ['period', 'item', 'index'] as const;
+export const BUILT_IN_PARAMS = ['period', 'item', 'index'] as const;
 
 /**
  * Replaces `{name}` by a parameter's value. Only existing names are replaced, so that `{print $1}` and `{{.State}}` of

@@ -52,7 +52,7 @@ export function chooseRetry(
       if (!isNamed && !all && !inRanges(among[step], n)) continue;
       if (isSkipped(view, step, n)) {
         if (isNamed) skipped.push(`${name}/${n}`);
-      } else if (isEndedWithout(view, facts, step, n)) (out.has(n) ? left : chosen)[step]?.push(n);
+      } else if (isRetryable(view, facts, step, n)) (out.has(n) ? left : chosen)[step]?.push(n);
       else if (isNamed) notFailed.push(`${name}/${n}`);
     }
   }
@@ -69,7 +69,7 @@ export function chooseRetry(
   };
 }
 
-function isEndedWithout(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
+function isRetryable(view: JobView, facts: readonly StepFacts[], step: number, task: number): boolean {
   const fact = facts[step];
   if (fact === undefined || fact.published.has(task)) return false;
   if (fact.failed.has(task)) return true;
@@ -128,7 +128,7 @@ export interface SkipChoice {
   readonly leftOut: readonly string[];
 }
 
-interface SkipAsked {
+interface SkipRequest {
   readonly tasks: readonly { readonly step: number; readonly task: number }[];
   readonly among: readonly Ranges[] | null;
   /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
@@ -137,7 +137,7 @@ interface SkipAsked {
 }
 
 /** Chooses the tasks of a skip: undecided and failed ones; or of its undo: skipped ones. */
-export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: SkipAsked): SkipChoice {
+export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: SkipRequest): SkipChoice {
   const chosen: number[][] = [];
   const failed: number[][] = [];
   const found = { already: 0, published: [] as string[], unasked: [] as string[], leftOut: [] as string[] };

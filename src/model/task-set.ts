@@ -26,7 +26,7 @@ export function unionOf(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-export function without(a: Ranges, b: Ranges): Ranges {
+export function subtractRanges(a: Ranges, b: Ranges): Ranges {
   const out: [number, number][] = [];
   let at = 0;
   for (const [from, to] of a) {

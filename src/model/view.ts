@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import type { Tripped } from './breaker.ts';
+import type { BreakerTrip } from './breaker.ts';
 import type { OpenedGather } from './decide.ts';
 import { type DeliveryFacts, deliveryAfter } from './delivery.ts';
 import {
@@ -11,10 +11,10 @@ import {
   stepIndex,
   type Tolerance,
 } from './job.ts';
-import type { EntryKind, JournalEntry, JournalHole, Overrides } from './journal.ts';
+import type { EntryKind, JournalEntry, JournalGap, Overrides } from './journal.ts';
 import { type NewsFact, newsAfter } from './notify.ts';
 import { foldOverrides } from './overrides.ts';
-import { combineRanges, inRanges, type StepRanges, stepRanges, unionOf, without } from './task-set.ts';
+import { combineRanges, inRanges, type StepRanges, stepRanges, subtractRanges, unionOf } from './task-set.ts';
 
 /** A job after an `adjust` entry: fields that the entry omits stay, null removes a value. */
 function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>): JobView {
@@ -33,7 +33,7 @@ export interface JobView {
   readonly record: JobRecord;
   readonly next: number;
   /** A missing entry with later ones present, which are not in the view. Null for a complete journal. */
-  readonly hole: JournalHole | null;
+  readonly hole: JournalGap | null;
   readonly sent: boolean;
   readonly paused: {
     readonly now: boolean;
@@ -48,7 +48,7 @@ export interface JobView {
   /** When that was, ISO-8601 UTC. */
   readonly resumedWhen: string | null;
   /** The pauses because its program seemed faulty, oldest first. */
-  readonly tripped: readonly Tripped[];
+  readonly tripped: readonly BreakerTrip[];
   readonly cancelled: boolean;
   readonly stopped: string | null;
   readonly closed: {
@@ -204,8 +204,8 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
         ...view,
         closed: null,
         round: entry.round ?? view.round,
-        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), without)),
-        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.tasks), without),
+        skipped: listOf(combineRanges(view.skipped[0], ranges(entry.tasks), subtractRanges)),
+        skippedFailed: combineRanges(view.skippedFailed, ranges(entry.tasks), subtractRanges),
         asked: unskippedRound(view, entry),
       };
     case 'retry': {
@@ -283,7 +283,7 @@ export function roundOf(view: JobView, step: number, task: number): number {
     const { steps } = view.record.spec;
     if (sectionHas(steps, tasks, step, task)) return asked.round;
     const start = sectionStart(steps, step);
-    if (onlyBefore(tasks, start) && !asked.opened.includes(start)) return asked.round;
+    if (areAllBefore(tasks, start) && !asked.opened.includes(start)) return asked.round;
   }
   return 0;
 }
@@ -295,7 +295,7 @@ export function overridesOf(view: JobView, step: number, task: number): Override
 }
 
 /** True if all tasks asked for are before a barrier: what is behind it is opened after that. */
-function onlyBefore(tasks: StepRanges, barrier: number): boolean {
+function areAllBefore(tasks: StepRanges, barrier: number): boolean {
   if (barrier === 0) return false;
   for (const step of tasks.keys()) if (step >= barrier) return false;
   return true;

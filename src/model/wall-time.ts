@@ -50,7 +50,7 @@ export function instantsOf(wall: WallTime, zone: string): readonly [number, ...n
 }
 
 /** The wall time's date moved by whole days, at the given time of day. */
-export function onDay(wall: WallTime, days: number, time: Pick<WallTime, 'hour' | 'minute' | 'second'>): WallTime {
+export function addDays(wall: WallTime, days: number, time: Pick<WallTime, 'hour' | 'minute' | 'second'>): WallTime {
   const date = new Date(Date.UTC(wall.year, wall.month - 1, wall.day + days));
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate(), ...time };
 }

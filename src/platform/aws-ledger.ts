@@ -7,7 +7,7 @@ import { eachParallel } from '../lib/parallel.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Allowed } from './account-guard.ts';
+import type { WriteGuard } from './account-guard.ts';
 
 interface AwsLedgerParts {
   readonly profile: AwsProfile;
@@ -16,7 +16,7 @@ interface AwsLedgerParts {
   readonly writer: string;
   /** True for a worker, which may be one of many. */
   readonly shares: boolean;
-  readonly allowed: Allowed;
+  readonly allowed: WriteGuard;
 }
 
 /** Opens the ledger of the profile's kind. Throws `config` for a missing password, and otherwise like the adapters. */

@@ -6,7 +6,7 @@ import { hasCode } from '../errors.ts';
 import { domainName, gridName, queueName } from '../lib/stack-names.ts';
 import { type Check, type Finding, pass } from '../ports/check.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
+import { hasNoAccounts, isMissingFromEmulator } from './account-guard.ts';
 import { serverOptions, simpleDbOptions } from './aws-ledger.ts';
 
 /** The checks of `doctor` for an AWS profile's services, in order of dependency. */
@@ -24,7 +24,7 @@ export interface AwsChecks {
  * has only seconds, and typing an MFA code takes longer.
  */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, { codeTyped }, identity, checks, bucket, quotas] = await Promise.all([
+  const [{ AwsClients }, { waitForMfaCode }, identity, checks, bucket, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/credentials.ts'),
     import('../adapters/aws/identity.ts'),
@@ -34,11 +34,11 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   ]);
   const { region, account, endpoints, stack, groups } = profile;
   const clients = new AwsClients({ region, account, endpoints, profile: profile.aws.profile });
-  await codeTyped(clients.credentials);
+  await waitForMfaCode(clients.credentials);
   const services = (['s3', 'sqs', 'sts', 'simpledb'] as const).filter(
     (service) => service !== 'simpledb' || profile.ledger.kind === 'simpledb',
   );
-  const places = services.map((service) => checks.placeOf(service, region, clients.endpoint(service)));
+  const places = services.map((service) => checks.serviceEndpointOf(service, region, clients.endpoint(service)));
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
     ...{ group, name: queueName(stack, group), visibility },
   }));
@@ -50,13 +50,13 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...identity.identityChecks(clients, !hasNoAccounts(profile)),
       ...bucket.bucketChecks(probed, region),
       ...checks.queueChecks(clients, checked),
-      ...(isEmulatedWithout(profile, 'autoscaling') ? [] : checks.groupChecks(clients, scaled)),
-      ...(isEmulatedWithout(profile, 'servicequotas')
+      ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, scaled)),
+      ...(isMissingFromEmulator(profile, 'servicequotas')
         ? []
         : [
             quotas.quotaCheck(
               clients,
-              Object.entries(groups).map(([group, of]) => quotas.usesOf(of, group)),
+              Object.entries(groups).map(([group, of]) => quotas.quotaUseOf(of, group)),
             ),
           ]),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },
@@ -88,7 +88,7 @@ async function ledgerFinding(profile: AwsProfile, clients: AwsClients): Promise<
 }
 
 /** Checks that a local root's disk responds at all. Its other checks block the process, so they run after this one. */
-export function diskAnswers({ root }: LocalProfile): Check {
+export function diskCheck({ root }: LocalProfile): Check {
   const run = async (): Promise<Finding> => {
     const there = await stat(root).catch((error: unknown) => {
       if (hasCode(error, 'ENOENT')) return null;

@@ -1,4 +1,4 @@
-import { MadeOnce } from '../lib/once.ts';
+import { OnceMap } from '../lib/once.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
@@ -13,12 +13,12 @@ export function faultsOf(env: Readonly<Record<string, string | undefined>>): Wor
 /** The same platform with a slow store and duplicated messages, according to the faults. */
 export async function withFaults(platform: Platform, faults: WorkerFaults | null): Promise<Platform> {
   if (faults === null) return platform;
-  const { slowStore, tallyInto, twiceQueue } = await import('../adapters/faults/faults.ts');
-  const tally = tallyInto(faults.tally);
-  const queues = new MadeOnce<TaskQueue>();
+  const { slowStore, openFaultTally, duplicatingQueue } = await import('../adapters/faults/faults.ts');
+  const tally = openFaultTally(faults.tally);
+  const queues = new OnceMap<TaskQueue>();
   const doubled = (messages: number): void => tally('duplicate', messages);
   const twice = (group: string): Promise<TaskQueue> =>
-    queues.get(group, async () => twiceQueue(await platform.queue(group), doubled));
+    queues.get(group, async () => duplicatingQueue(await platform.queue(group), doubled));
   return {
     ...platform,
     store: faults.slowMs > 0 ? slowStore(platform.store, faults.slowMs, () => tally('slow-disk')) : platform.store,
@@ -26,12 +26,12 @@ export async function withFaults(platform: Platform, faults: WorkerFaults | null
   };
 }
 
-/** Crash tests kill this process at decisive writes (`killStore`). */
-export async function withKills(store: ObjectStore): Promise<ObjectStore> {
+/** Crash tests kill this process at decisive writes (`killPointStore`). */
+export async function withKillPoints(store: ObjectStore): Promise<ObjectStore> {
   if (process.env.BATCHCTL_TEST_KILL === undefined) return store;
-  const [{ killStore }, { killPoints }] = await Promise.all([
+  const [{ killPointStore }, { killPoints }] = await Promise.all([
     import('../adapters/faults/faults.ts'),
     import('../lib/kill-point.ts'),
   ]);
-  return killStore(store, killPoints(process.env));
+  return killPointStore(store, killPoints(process.env));
 }

@@ -1,26 +1,26 @@
 import type { AwsClients, AwsClientsOptions } from '../adapters/aws/clients.ts';
-import { HereGroup } from '../adapters/aws/here-group.ts';
 import type { MachinePrices } from '../adapters/aws/prices.ts';
+import { UnmanagedGroup } from '../adapters/aws/unmanaged-group.ts';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
 import { once } from '../lib/once.ts';
 import { gridName, queueName } from '../lib/stack-names.ts';
-import { isEc2, person } from '../lib/this-machine.ts';
+import { isEc2, userAtHost } from '../lib/this-machine.ts';
 import type { Insight } from '../ports/insight.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { MetricsSink } from '../ports/metrics.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
-import { type Allowed, guardedStore, hasNoAccounts, isEmulatedWithout } from './account-guard.ts';
+import { guardedStore, hasNoAccounts, isMissingFromEmulator, type WriteGuard } from './account-guard.ts';
 import { openAwsLedger } from './aws-ledger.ts';
-import { withKills } from './faults.ts';
+import { withKillPoints } from './faults.ts';
 import {
   leaseFromEnvironment,
   makeScratch,
   moduleUrl,
-  Opened,
+  OpenMap,
   openNotices,
   type PlatformOptions,
   temporaryRoot,
@@ -40,39 +40,43 @@ const LEASE = 120;
  */
 export async function openAws(profile: AwsProfile, options: PlatformOptions): Promise<Platform> {
   const { region, account, stack, endpoints, bucket, kmsKey, requesterPays } = profile;
-  const who = options.who ?? person();
+  const who = options.who ?? userAtHost();
   const lease = options.leaseSeconds ?? leaseFromEnvironment();
-  const at: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
-  const [{ AwsClients }, { createS3Store }, { fencedBucket, S3Buckets }, { requireAccount, requireLasting }] =
-    await Promise.all([
-      import('../adapters/aws/clients.ts'),
-      import('../adapters/aws/s3-store.ts'),
-      import('../adapters/aws/s3-buckets.ts'),
-      import('../adapters/aws/identity.ts'),
-    ]);
-  const clients = new AwsClients(at);
+  const clientOptions: AwsClientsOptions = { region, account, endpoints, profile: profile.aws.profile };
+  const [
+    { AwsClients },
+    { createS3Store },
+    { restrictBucket, S3Buckets },
+    { requireAccount, requireLastingCredentials },
+  ] = await Promise.all([
+    import('../adapters/aws/clients.ts'),
+    import('../adapters/aws/s3-store.ts'),
+    import('../adapters/aws/s3-buckets.ts'),
+    import('../adapters/aws/identity.ts'),
+  ]);
+  const clients = new AwsClients(clientOptions);
   const allowed = once(async () => {
     if (!hasNoAccounts(profile)) await requireAccount(clients);
   });
   const { name, owner, prefix } = bucket;
   const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
-  const store = await withKills(guardedStore(s3, allowed));
-  const topics = topicClients(clients, (other) => new AwsClients({ ...at, region: other }));
+  const store = await withKillPoints(guardedStore(s3, allowed));
+  const topics = topicClients(clients, (other) => new AwsClients({ ...clientOptions, region: other }));
   const own = { name, owner, store: s3 };
-  const buckets = new S3Buckets({ clients: at, rates: clients.rates, own, allowed, requesterPays });
+  const buckets = new S3Buckets({ clients: clientOptions, rates: clients.rates, own, allowed, requesterPays });
   const leaseOf = (group: string): number => {
     const { visibility } = groupOf(profile, group);
     return lease ?? visibility;
   };
   const queueOptions = (group: string) => ({
-    clients: at,
+    clients: clientOptions,
     group,
     name: queueName(stack, group),
     leaseSeconds: leaseOf(group),
     pollSeconds: POLL_SECONDS,
     ...(options.patienceMs !== undefined && { patienceMs: options.patienceMs }),
   });
-  const queues = new Opened<TaskQueue>(async (group) => {
+  const queues = new OpenMap<TaskQueue>(async (group) => {
     const { openSqsQueue } = await import('../adapters/aws/sqs-queue.ts');
     const { onWarning } = options;
     const opening = openSqsQueue({ ...queueOptions(group), ...(onWarning !== undefined && { onWarning }) });
@@ -82,11 +86,11 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     await queue.value.close();
     throw answer.reason;
   });
-  const ledgers = new Opened<Ledger>(() =>
+  const ledgers = new OpenMap<Ledger>(() =>
     openAwsLedger({ profile, clients, store, writer: who, allowed, shares: options.role === 'worker' }),
   );
-  const prices = pricesOnce(profile, clients);
-  const machines = new Opened(async () => {
+  const prices = lazyPrices(profile, clients);
+  const machines = new OpenMap(async () => {
     const { openMachine } = await import('../adapters/aws/machine.ts');
     const machine = await openMachine(clients);
     return { machine, close: async () => machine?.close() };
@@ -95,14 +99,14 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     store,
     bucket: async (called) => {
       const opened = await buckets.open(called);
-      return called === name ? fencedBucket(opened, prefix) : opened;
+      return called === name ? restrictBucket(opened, prefix) : opened;
     },
     clock: systemClock,
     who,
     leaseSeconds: lease ?? shortestLease(profile),
     remote: true,
-    mayWrite: allowed,
-    requireAccess: (seconds) => requireLasting(clients, seconds),
+    requireWriteAccess: allowed,
+    requireLastingAccess: (seconds) => requireLastingCredentials(clients, seconds),
     ledger: () => ledgers.get('ledger'),
     queue: (group) => queues.get(group),
     group: async (group) =>
@@ -126,7 +130,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
     notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topics.of }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
-    leavesAtRisk: (group) => profile.groups[group]?.rebalance === 'leave',
+    shouldLeaveAtRisk: (group) => profile.groups[group]?.rebalance === 'leave',
     ...(options.onWarning !== undefined && { warn: options.onWarning }),
     close: async () => {
       await queues.close();
@@ -152,15 +156,15 @@ async function openGroup(
     onWorker,
   }: {
     readonly clients: AwsClients;
-    readonly allowed: Allowed;
+    readonly allowed: WriteGuard;
     readonly platform: Platform;
     readonly prices: Pick<MachinePrices, 'forGroup'>;
     readonly onWorker: boolean;
   },
 ): Promise<WorkerGroup> {
   const { instances, max, slots, spot, onDemandBase, onDemandMax } = groupOf(profile, group);
-  const here = new HereGroup(group, max, platform);
-  if (isEmulatedWithout(profile, 'autoscaling')) return here;
+  const here = new UnmanagedGroup(group, max, platform);
+  if (isMissingFromEmulator(profile, 'autoscaling')) return here;
   const [{ ScalingGroup }, { processorsOf }] = await Promise.all([
     import('../adapters/aws/scaling-group.ts'),
     import('../adapters/aws/prices.ts'),
@@ -215,13 +219,13 @@ function topicClients(
 }
 
 /** A profile's prices, read when first needed and only once, for all groups. */
-function pricesOnce(
+function lazyPrices(
   profile: Pick<AwsProfile, 'prices' | 'endpoints'>,
   clients: AwsClients,
 ): Pick<MachinePrices, 'forGroup'> {
   const open = once(async () => {
     const { MachinePrices } = await import('../adapters/aws/prices.ts');
-    const asksMarket = !isEmulatedWithout(profile, 'ec2');
+    const asksMarket = !isMissingFromEmulator(profile, 'ec2');
     return new MachinePrices({ clients, clock: systemClock, configured: profile.prices, asksMarket });
   });
   return { forGroup: async (...asked) => (await open()).forGroup(...asked) };

@@ -2,7 +2,7 @@ import { openManagerClient } from '../adapters/manager/open-manager-client.ts';
 import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
-import { person } from '../lib/this-machine.ts';
+import { userAtHost } from '../lib/this-machine.ts';
 import type { Manager } from '../ports/manager.ts';
 import type { Platform } from '../ports/platform.ts';
 import { makeScratch, temporaryRoot } from './parts.ts';
@@ -21,18 +21,18 @@ export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile
 /** The ports available through a manager: its store, as far as callers may read it. */
 export function openManagerPlatform(profile: ManagerProfile): Platform {
   const manager = openManager(profile, process.env);
-  const none = (what: string): Promise<never> => Promise.reject(behind(profile, what));
+  const none = (what: string): Promise<never> => Promise.reject(unreachableError(profile, what));
   return {
     store: manager.store,
     bucket: (called) => none(`the bucket ${called}`),
     clock: systemClock,
-    who: person(),
+    who: userAtHost(),
     leaseSeconds: 15,
     ledger: () => none('the ledger'),
     queue: () => none('queues'),
     group: () => none('groups'),
     queueModule: () => {
-      throw behind(profile, 'queues');
+      throw unreachableError(profile, 'queues');
     },
     scratch: async (worker) => makeScratch(temporaryRoot(), worker),
     localFile: () => null,
@@ -41,7 +41,7 @@ export function openManagerPlatform(profile: ManagerProfile): Platform {
   };
 }
 
-const behind = ({ name }: ManagerProfile, what: string): BatchctlError =>
+const unreachableError = ({ name }: ManagerProfile, what: string): BatchctlError =>
   new BatchctlError('config', `profile ${name} uses a manager, through which ${what} can't be reached`, {
     hint: 'use a profile of the account or machine itself',
   });

@@ -2,23 +2,23 @@ import { dirname, join } from 'node:path';
 import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
 import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
-import { person } from '../lib/this-machine.ts';
+import { userAtHost } from '../lib/this-machine.ts';
 import type { OpenBucket } from '../ports/bucket.ts';
 import type { Insight } from '../ports/insight.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
-import { withKills } from './faults.ts';
+import { withKillPoints } from './faults.ts';
 import {
   leaseFromEnvironment,
   makeScratch,
   moduleUrl,
-  Opened,
+  OpenMap,
   openNotices,
   type PlatformOptions,
   programArgv,
-  removeLeftBehind,
+  removeLeftovers,
 } from './parts.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
@@ -41,25 +41,25 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
 }
 
 /** Makes a worker follow the orders of a supervisor that started it. Returns the function that stops listening. */
-export async function heedSupervisor(
+export async function obeySupervisor(
   env: Readonly<Record<string, string | undefined>>,
-  on: { readonly drain: () => void; readonly stop: () => void },
+  handlers: { readonly drain: () => void; readonly stop: () => void },
 ): Promise<(() => void) | null> {
-  return (await import('../adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, on);
+  return (await import('../adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, handlers);
 }
 
 /**
  * In a worker started early: loads what the local profile needs, opens nothing, and waits until the supervisor lets it
  * start. Returns its command line; null if the supervisor has gone.
  */
-export async function heldUntilGo(env: Record<string, string | undefined>): Promise<readonly string[] | null> {
-  const [{ awaitGo, WORKER_ID }] = await Promise.all([
+export async function preloadAndAwaitStart(env: Record<string, string | undefined>): Promise<readonly string[] | null> {
+  const [{ awaitStart, WORKER_ID }] = await Promise.all([
     import('../adapters/local/supervisor-pipe.ts'),
     import('../adapters/local/fs-store.ts'),
     import('../adapters/local/sqlite-queue.ts'),
     import('../adapters/sql/sql-ledger.ts'),
   ]);
-  const go = awaitGo(env);
+  const go = awaitStart(env);
   if (go !== null) env[WORKER_ID] = go.worker;
   return go?.argv ?? null;
 }
@@ -72,17 +72,17 @@ const LOCAL_LEASE = 15;
 async function openLocal(config: Config, profile: LocalProfile, options: PlatformOptions): Promise<Platform> {
   const { root, durability } = profile;
   const leaseSeconds = options.leaseSeconds ?? leaseFromEnvironment() ?? LOCAL_LEASE;
-  const who = options.who ?? person();
+  const who = options.who ?? userAtHost();
   const { createFsStore } = await import('../adapters/local/fs-store.ts');
   const files = await createFsStore({ root, durability });
-  const store = await withKills(files);
+  const store = await withKillPoints(files);
   const waits = lockWaits(leaseSeconds, options.patienceMs);
   const queueOptions = (group: string) => ({ root, group, holder: who, leaseSeconds, durability });
-  const queues = new Opened<TaskQueue>(async (group) => {
+  const queues = new OpenMap<TaskQueue>(async (group) => {
     const { openSqliteQueue } = await import('../adapters/local/sqlite-queue.ts');
     return openSqliteQueue({ ...queueOptions(group), lockWaitMs: waits.queue });
   });
-  const ledgers = new Opened<Ledger>(() => openLedger(root, durability, who, waits.ledger));
+  const ledgers = new OpenMap<Ledger>(() => openLedger(root, durability, who, waits.ledger));
   const ledger = (): Promise<Ledger> => ledgers.get('ledger');
   const buckets = localBuckets(profile.requesterPays);
   const secrets = localSecrets();
@@ -101,7 +101,7 @@ async function openLocal(config: Config, profile: LocalProfile, options: Platfor
       options: { ...queueOptions(group), lockWaitMs: waits.heartbeat },
     }),
     scratch: async (worker) => makeScratch(join(root, 'work'), worker),
-    removeLeftBehind: (before, dryRun) => removeLeftBehind(join(root, 'work'), before, dryRun),
+    removeLeftovers: (before, dryRun) => removeLeftovers(join(root, 'work'), before, dryRun),
     localFile: (key) => files.localFile(key),
     insight: localInsight(root),
     secrets: secrets.source,

@@ -1,6 +1,6 @@
 import { promises, rmSync } from 'node:fs'; // loads fs/promises when it is first used
 import { join } from 'node:path';
-import type { HeldWorker } from '../adapters/local/supervisor.ts';
+import type { StandbyWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind, messageOf } from '../errors.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -19,7 +19,7 @@ export interface OwnWorkersOptions {
   /** For the worker with this number, from 0. */
   readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
   /** The first worker's process, if it was started before. */
-  readonly held?: HeldWorker | null;
+  readonly held?: StandbyWorker | null;
   /** Called when a worker died; another is started after a while. */
   readonly onTrouble: (what: string) => void;
 }
@@ -30,23 +30,23 @@ function workerArgv(config: Config, groups: readonly string[], slots: number | n
   return programArgv(config, 'worker', ...served, ...here, ...(slots === null ? [] : ['--slots', String(slots)]));
 }
 
-export type { HeldWorker } from '../adapters/local/supervisor.ts';
+export type { StandbyWorker } from '../adapters/local/supervisor.ts';
 
 /**
  * Starts the process of a worker before it is known what it will serve, so that both load the program at the same time.
  * Null for a profile whose own workers work elsewhere.
  */
-export async function holdOwnWorker(
+export async function startStandbyWorker(
   config: Config,
   place: Pick<OwnWorkersOptions, 'cwd'> & { readonly env: Readonly<Record<string, string | undefined>> },
-): Promise<HeldWorker | null> {
+): Promise<StandbyWorker | null> {
   if (config.profile.backend !== 'local') return null;
-  const { HeldWorker } = await import('../adapters/local/supervisor.ts');
-  return new HeldWorker(programArgv(config, 'worker', '--held'), place);
+  const { StandbyWorker } = await import('../adapters/local/supervisor.ts');
+  return new StandbyWorker(programArgv(config, 'worker', '--held'), place);
 }
 
 /** Returns the deliveries of a dead worker at once, if the queue knows their holders, and updates the ledger. */
-async function releaseDead(
+async function releaseDeadWorker(
   config: Config,
   platform: Platform,
   groups: readonly string[],
@@ -96,10 +96,10 @@ export async function startOwnWorkers(
       return { argv, cwd: options.cwd, env: options.env(starts++), log, held };
     },
     onDeath: async ({ worker, code, signal }) => {
-      await releaseDead(config, platform, options.groups, worker);
+      await releaseDeadWorker(config, platform, options.groups, worker);
       if (code === 0) return;
       keepsLog = true;
-      const why = await lastComplaint(log);
+      const why = await readLastWarning(log);
       options.onTrouble(
         `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
       );
@@ -152,7 +152,7 @@ export async function superviseLocalGroup(
     store: platform.store,
     // Quiet, as their log is in the store. Any other output says why they could not start, or crashed.
     workerArgv: (slots) => [...workerArgv(config, [name], slots), '--quiet'],
-    release: (worker) => releaseDead(config, platform, [name], worker),
+    release: (worker) => releaseDeadWorker(config, platform, [name], worker),
   });
 }
 
@@ -160,14 +160,14 @@ export async function superviseLocalGroup(
 const COMPLAINT_TAIL = 8_192;
 
 /** The last warning in a worker's log, or else its last error: why it gave up, without its summary. Null: neither. */
-async function lastComplaint(log: string): Promise<string | null> {
+async function readLastWarning(log: string): Promise<string | null> {
   try {
     const file = await promises.open(log);
     try {
       const { size } = await file.stat();
       const from = Math.max(0, size - COMPLAINT_TAIL);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
-      return complaintIn(buffer.toString('utf8', 0, bytesRead));
+      return lastWarningIn(buffer.toString('utf8', 0, bytesRead));
     } finally {
       await file.close();
     }
@@ -176,7 +176,7 @@ async function lastComplaint(log: string): Promise<string | null> {
   }
 }
 
-export function complaintIn(text: string): string | null {
+export function lastWarningIn(text: string): string | null {
   const last = (pattern: RegExp): string | null => [...text.matchAll(pattern)].at(-1)?.[1] ?? null;
   return last(/^(?:\S+Z )?warning: (.+)$/gm) ?? last(/^(?:\S+Z )?(?:\w*[Ee]rror): (.+)$/gm);
 }

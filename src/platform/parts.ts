@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url';
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, hasCode } from '../errors.ts';
-import { LOG_KEPT_MS, leftBehind } from '../lib/left-behind.ts';
-import { MadeOnce } from '../lib/once.ts';
+import { LOG_KEPT_MS, listLeftovers } from '../lib/leftovers.ts';
+import { OnceMap } from '../lib/once.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
 import { userName } from '../lib/this-machine.ts';
-import type { Notices, Notifier } from '../ports/notifier.ts';
+import type { NotificationSettings, Notifier } from '../ports/notifier.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
 export interface PlatformOptions {
@@ -31,9 +31,9 @@ export function leaseFromEnvironment(): number | null {
 }
 
 /** Values opened once per name. If opening fails, the next caller tries again. */
-export class Opened<T extends { close(): Promise<void> }> {
+export class OpenMap<T extends { close(): Promise<void> }> {
   readonly #open: (name: string) => Promise<T>;
-  readonly #made = new MadeOnce<T>();
+  readonly #made = new OnceMap<T>();
 
   constructor(open: (name: string) => Promise<T>) {
     this.#open = open;
@@ -45,7 +45,7 @@ export class Opened<T extends { close(): Promise<void> }> {
 
   async close(): Promise<void> {
     await Promise.all(
-      this.#made.take().map(async (opening) => {
+      this.#made.takeAll().map(async (opening) => {
         // The error was already reported to the caller.
         const open = await opening.catch(() => null);
         await open?.close();
@@ -58,14 +58,14 @@ export class Opened<T extends { close(): Promise<void> }> {
 const NOTICE_LIMIT_MS = 30_000;
 
 interface NoticesOptions {
-  readonly profile: Notices['profile'];
+  readonly profile: NotificationSettings['profile'];
   readonly secrets: SecretSource;
   /** Clients for the region in an ARN. */
   readonly clientsOf: (topic: string) => AwsClients | Promise<AwsClients>;
 }
 
 /** Sends notifications. Each receiver's client is loaded when first used. */
-export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): Notices {
+export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): NotificationSettings {
   const notifier: Notifier = {
     send: async ({ to, secret, trusted }, notice, signal) => {
       const limit = AbortSignal.timeout(NOTICE_LIMIT_MS);
@@ -79,9 +79,9 @@ export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): No
         const topic = to.slice('sns:'.length);
         return publishNotice(await clientsOf(topic), topic, notice, until);
       }
-      const { post, readReference } = await import('../adapters/notify/post.ts');
-      const value = secret === null ? null : await readReference(secret, secrets, process.env);
-      return post({ url: to, notice, secret: value, loopback: trusted, signal: until });
+      const { postNotice, readSecret } = await import('../adapters/notify/post.ts');
+      const value = secret === null ? null : await readSecret(secret, secrets, process.env);
+      return postNotice({ url: to, notice, secret: value, loopback: trusted, signal: until });
     },
   };
   return { notifier, profile };
@@ -93,7 +93,7 @@ export function openNotices({ profile, secrets, clientsOf }: NoticesOptions): No
  */
 export function makeScratch(directory: string, worker: string): string {
   makePrivateDirectory(directory);
-  removeLeftBehind(directory, Date.now() - LOG_KEPT_MS, false);
+  removeLeftovers(directory, Date.now() - LOG_KEPT_MS, false);
   const scratch = join(directory, `${worker}.${process.pid}`);
   mkdirSync(scratch, { recursive: true, mode: 0o700 });
   return scratch;
@@ -103,13 +103,13 @@ export function makeScratch(directory: string, worker: string): string {
  * Removes scratch directories of dead workers, and their logs unchanged since `before` (milliseconds since the epoch).
  * Returns their number and bytes. `dryRun` only counts.
  */
-export function removeLeftBehind(
+export function removeLeftovers(
   directory: string,
   before: number,
   dryRun: boolean,
 ): { readonly objects: number; readonly bytes: number } {
   let [objects, bytes] = [0, 0];
-  for (const { path } of leftBehind(directory, before)) {
+  for (const { path } of listLeftovers(directory, before)) {
     objects += 1;
     bytes += bytesIn(path);
     if (!dryRun) rmSync(path, { recursive: true, force: true });

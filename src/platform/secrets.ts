@@ -46,7 +46,7 @@ export function localSecrets(env: Readonly<Record<string, string | undefined>> =
 
 function regionOf(reference: string, env: Readonly<Record<string, string | undefined>>): string {
   const [, ofArn] = /^[a-z]+:arn:[^:]+:[^:]+:([^:]+):/.exec(reference) ?? [];
-  const region = ofArn ?? set(env.AWS_REGION) ?? set(env.AWS_DEFAULT_REGION);
+  const region = ofArn ?? nonEmpty(env.AWS_REGION) ?? nonEmpty(env.AWS_DEFAULT_REGION);
   if (region !== undefined) return region;
   throw new BatchctlError('config', 'expected its region in AWS_REGION, found none', {
     hint: 'export AWS_REGION=eu-west-1 (or another), or use env: or file: on this profile',
@@ -55,9 +55,9 @@ function regionOf(reference: string, env: Readonly<Record<string, string | undef
 
 async function openClients(region: string, env: Readonly<Record<string, string | undefined>>): Promise<AwsClients> {
   const { AwsClients } = await import('../adapters/aws/clients.ts');
-  const ssm = set(env.AWS_ENDPOINT_URL_SSM) ?? set(env.AWS_ENDPOINT_URL);
-  const secretsmanager = set(env.AWS_ENDPOINT_URL_SECRETS_MANAGER) ?? set(env.AWS_ENDPOINT_URL);
-  const sns = set(env.AWS_ENDPOINT_URL_SNS) ?? set(env.AWS_ENDPOINT_URL);
+  const ssm = nonEmpty(env.AWS_ENDPOINT_URL_SSM) ?? nonEmpty(env.AWS_ENDPOINT_URL);
+  const secretsmanager = nonEmpty(env.AWS_ENDPOINT_URL_SECRETS_MANAGER) ?? nonEmpty(env.AWS_ENDPOINT_URL);
+  const sns = nonEmpty(env.AWS_ENDPOINT_URL_SNS) ?? nonEmpty(env.AWS_ENDPOINT_URL);
   const endpoints = {
     ...(ssm !== undefined && { ssm }),
     ...(secretsmanager !== undefined && { secretsmanager }),
@@ -66,4 +66,4 @@ async function openClients(region: string, env: Readonly<Record<string, string |
   return new AwsClients({ region, profile: null, account: null, endpoints });
 }
 
-const set = (value: string | undefined): string | undefined => (value === '' ? undefined : value);
+const nonEmpty = (value: string | undefined): string | undefined => (value === '' ? undefined : value);

@@ -49,7 +49,7 @@ export interface Bucket {
    * S3. Throws `notFound` if there is no such object, `changed` if its size differs, `refused` for objects reserved for
    * the manager.
    */
-  copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null>;
+  copyFromStore(from: string, to: string, as: StoreCopyOptions): Promise<PutResult | null>;
 
   /** Copies within the bucket, replacing an object. Throws `notFound` without a source, `changed` in a race. */
   copy(from: string, to: string): Promise<PutResult>;
@@ -66,7 +66,7 @@ export interface BucketReadOptions extends ReadOptions {
   readonly version?: string | null;
 }
 
-export interface CopyAs {
+export interface StoreCopyOptions {
   /** Expected number of bytes. */
   readonly size: number;
   readonly metadata: Metadata;

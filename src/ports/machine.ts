@@ -16,7 +16,7 @@ export interface Machine {
   readonly inGroup: boolean;
 
   /** The notice for this machine, or null. Cheap: called every few seconds. Doesn't throw if the service is silent. */
-  notice(): Promise<Notice | null>;
+  notice(): Promise<MachineNotice | null>;
 
   /**
    * Sets or removes its protection from scaling in. Returns false if it is too late, as the group is already
@@ -26,20 +26,20 @@ export interface Machine {
   protect(on: boolean): Promise<boolean>;
 
   /** Restarts the group's wait while the worker finishes its tasks (Auto Scaling: RecordLifecycleActionHeartbeat). */
-  holdOn(): Promise<void>;
+  extendTermination(): Promise<void>;
 
   /** The worker has left, so the termination may continue (Auto Scaling: CompleteLifecycleAction). */
-  letGo(): Promise<void>;
+  completeTermination(): Promise<void>;
 
   /**
-   * Terminates this machine through its group. `takePlace`: the group's size shrinks by one (law 9); otherwise the
+   * Terminates this machine through its group. `shrinkGroup`: the group's size shrinks by one (law 9); otherwise the
    * machine is replaced. Returns false if the group may not shrink (its minimum), or a person set its size: the worker
    * stays. `ordered`: a person ordered it, which may shrink a size set by a person.
    */
-  leave(takePlace: boolean, ordered?: boolean): Promise<boolean>;
+  leave(shrinkGroup: boolean, ordered?: boolean): Promise<boolean>;
 }
 
-export interface Notice {
+export interface MachineNotice {
   /**
    * `interruption`: EC2 interrupts a spot instance at `at`. `rebalance`: it may do so soon. `terminating`: its group
    * terminates it, and waits for `letGo`. `stopping`: it will be stopped, hibernated or put into standby, and takes

@@ -26,7 +26,7 @@ export interface Notifier {
   send(receiver: Receiver, notice: Notice, signal?: AbortSignal): Promise<void>;
 }
 
-export interface Notices {
+export interface NotificationSettings {
   readonly notifier: Notifier;
   /** The profile's receivers for all jobs; programs have absolute paths. */
   readonly profile: readonly Notification[];

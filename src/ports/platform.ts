@@ -4,7 +4,7 @@ import type { Insight } from './insight.ts';
 import type { Ledger } from './ledger.ts';
 import type { Machine } from './machine.ts';
 import type { MetricsSink } from './metrics.ts';
-import type { Notices } from './notifier.ts';
+import type { NotificationSettings } from './notifier.ts';
 import type { ObjectStore } from './object-store.ts';
 import type { SecretSource } from './secret-source.ts';
 import type { TaskQueue } from './task-queue.ts';
@@ -35,13 +35,13 @@ export interface Platform {
    * Removes what dead workers left on this machine: their scratch, and logs not written to since `before` (milliseconds
    * since the epoch); `dryRun` only counts. Absent if only a starting worker does this.
    */
-  removeLeftBehind?(before: number, dryRun: boolean): { readonly objects: number; readonly bytes: number };
+  removeLeftovers?(before: number, dryRun: boolean): { readonly objects: number; readonly bytes: number };
   /** The file with an object's bytes (its first `size`), if the store has files; otherwise null. */
   localFile(key: string): { readonly path: string; readonly size: number } | null;
   /** Diagnostics of the backend; absent if it has none. */
   readonly insight?: Insight;
   /** How notifications are sent, and the profile's receivers; absent: none are sent. */
-  readonly notices?: Notices;
+  readonly notices?: NotificationSettings;
   /** Where keepers send metrics; absent: nowhere. */
   readonly metrics?: MetricsSink;
   /** Secrets in a service; absent if none is used. */
@@ -54,7 +54,7 @@ export interface Platform {
   /** The profile's variables and secrets for a group's commands, in addition to their step's own; absent: none. */
   commandSettings?(group: string): CommandSettings;
   /** Whether workers leave a group's machines that have an elevated risk of interruption; absent: no. */
-  leavesAtRisk?(group: string): boolean;
+  shouldLeaveAtRisk?(group: string): boolean;
   /** Cost limits for its machines; absent if they cost nothing. */
   readonly budget?: Budget;
   /** Workers may run on other machines, which can't read this one's files: local inputs are put into the store. */
@@ -62,9 +62,9 @@ export interface Platform {
   /** Prints a warning for the caller: the work goes on, but something needs attention. Absent: there is no reader. */
   warn?(line: string): void;
   /** Throws `config` if the profile forbids writing from here. Each write checks itself; checking early saves work. */
-  mayWrite?(): Promise<void>;
+  requireWriteAccess?(): Promise<void>;
   /** Throws `credentials` if this process's credentials expire within so many seconds, without successors. */
-  requireAccess?(seconds: number): Promise<void>;
+  requireLastingAccess?(seconds: number): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -40,7 +40,7 @@ export interface TaskQueue {
   backlog(): Promise<Backlog>;
 
   /** The same without the dead letters, which on some services cost a request of their own: for callers that poll. */
-  held(): Promise<Held>;
+  readCounts(): Promise<QueueCounts>;
 
   /** One tenant's messages; absent if the service can't distinguish tenants. */
   ofTenant?(tenant: string): Promise<TenantBacklog>;
@@ -84,13 +84,13 @@ export interface Delivery {
   readonly sentAt: number;
 }
 
-export interface Held {
+export interface QueueCounts {
   readonly visible: number;
   readonly leased: number;
   readonly delayed: number;
 }
 
-export interface Backlog extends Held {
+export interface Backlog extends QueueCounts {
   readonly dead: number;
   /** Age in seconds of the oldest waiting message, null if none waits or it isn't known. */
   readonly oldestSeconds: number | null;

@@ -1,4 +1,4 @@
-import { type ApiError, covers, type Scope } from '../model/api.ts';
+import { type ApiError, hasScope, type Scope } from '../model/api.ts';
 import type { PartSizesJson } from '../model/forecast/part-sizes.ts';
 import type { JobInput } from '../model/job.ts';
 
@@ -41,7 +41,7 @@ export function scopeOf(
   const asked = Object.entries(scopeWith).filter(
     ([field]) => input[field] !== undefined && input[field] !== null && input[field] !== false,
   );
-  return asked.reduce((needed, [, more]) => (covers(needed, more) ? needed : more), scope);
+  return asked.reduce((needed, [, more]) => (hasScope(needed, more) ? needed : more), scope);
 }
 
 /** What a command line sends with a verb, because its files aren't on the manager's machine. */
@@ -89,10 +89,10 @@ export interface VerbRunner {
   readonly profile: string;
   readonly verbs: readonly Verb[];
   /** Never throws a verb's own error, which is part of the result. Throws `usage` for an unknown verb. */
-  call(call: ValueCall): Promise<ValueEnd>;
+  call(call: VerbCall): Promise<VerbResponse>;
 }
 
-export interface AskedValue {
+export interface VerbRequest {
   readonly name: string;
   /** Values by the names of the verb's `input`. */
   readonly input: Readonly<Record<string, unknown>>;
@@ -104,7 +104,7 @@ export interface AskedValue {
   readonly attachments: Attachments | null;
 }
 
-export interface ValueCall extends AskedValue {
+export interface VerbCall extends VerbRequest {
   /** The actor, for the journal: `token:NAME`. */
   readonly who: string;
   /** Aborted when the caller is gone, or asked the verb to stop. */
@@ -117,12 +117,12 @@ export interface ValueCall extends AskedValue {
   row(row: unknown): Promise<void>;
 }
 
-export interface ValueEnd extends VerbEnd {
+export interface VerbResponse extends VerbOutcome {
   /** Undefined for a list, and after an error. */
   readonly answer: unknown;
 }
 
-export interface VerbEnd {
+export interface VerbOutcome {
   readonly exitCode: number;
   readonly error: ApiError | null;
   /** An unexpected error, for the log only, never for the caller. */

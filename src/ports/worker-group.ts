@@ -37,7 +37,7 @@ export interface WorkerGroup {
   order(worker: string, order: WorkerOrder): Promise<void>;
 
   /** The group's machines; empty if workers are processes, or started by hand. */
-  machines(): Promise<readonly MachineSeen[]>;
+  machines(): Promise<readonly GroupMachine[]>;
 
   /** Why the group's last launches failed, newest first, each reason once. Empty if it launches nothing. */
   launchTroubles(): Promise<readonly LaunchTrouble[]>;
@@ -46,7 +46,7 @@ export interface WorkerGroup {
    * Instances that ended themselves or that a person ended one by one, newest first, by the group's last activities.
    * Absent or empty if it launches nothing, and for workers, which may not read that. One request.
    */
-  selfEnded?(): Promise<readonly MachineEnded[]>;
+  selfTerminations?(): Promise<readonly MachineTermination[]>;
 
   /** The state of its spot instances; absent if it can't buy any. One or two requests. */
   spotTroubles?(): Promise<SpotTroubles>;
@@ -134,7 +134,7 @@ export interface MachineCounts {
 }
 
 /** A machine as seen by its group's service. */
-export interface MachineSeen {
+export interface GroupMachine {
   readonly instance: string;
   readonly type: string;
   readonly zone: string;
@@ -149,7 +149,7 @@ export interface MachineSeen {
 }
 
 /** An instance that was ended through its group. Milliseconds since the epoch. */
-export interface MachineEnded {
+export interface MachineTermination {
   readonly instance: string;
   /** Null if that is long ago. */
   readonly launchedAt: number | null;

@@ -1,27 +1,32 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { type Adjustment, adjust as adjustJob } from '../jobs/change/adjust.ts';
-import { cancel as cancelJob, pause as pauseJob, resume as resumeJob, wouldMend } from '../jobs/change/lifecycle.ts';
+import {
+  cancel as cancelJob,
+  pause as pauseJob,
+  previewCorrection,
+  resume as resumeJob,
+} from '../jobs/change/lifecycle.ts';
 import { retry as retryJob } from '../jobs/change/retry.ts';
 import { skip as skipTasks } from '../jobs/change/skip.ts';
 import { onlyStep, parseTaskName } from '../jobs/tasks.ts';
-import { pairs, wholeNumber } from '../lib/units.ts';
+import { parsePairs, wholeNumberParser } from '../lib/units.ts';
 import type {
-  AdjustedAnswer,
-  JobChangedAnswer,
-  ResumedAnswer,
-  RetriedAnswer,
-  SkippedAnswer,
+  AdjustAnswer,
+  ResumeAnswer,
+  RetryAnswer,
+  SkipAnswer,
+  StateChangeAnswer,
 } from '../model/answers/changes.ts';
 import { groupsOf, isClosed, parseTolerance } from '../model/job.ts';
 import type { Overrides, TaskSets } from '../model/journal.ts';
-import { isAlready, mustBeLegal } from '../model/legal.ts';
+import { isAlreadyDone, requireLegal } from '../model/legal.ts';
 import { changedParams } from '../model/overrides.ts';
 import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import { changedJob, duration, jobMeant } from './job.ts';
-import { beginningOf, deadlineOf, dollars, refuseCost } from './limits.ts';
-import { type RaiseEvent, raiseWork } from './raise.ts';
+import { duration, jobToChange, resolveJob } from './job.ts';
+import { deadlineOf, dollars, refuseCostLimit, startTimeOf } from './limits.ts';
+import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { changing, fileField, flag, option, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */
@@ -29,7 +34,7 @@ export const retry = verb<RaiseEvent>()({
   name: 'retry',
   ...changing('POST', '/jobs/{job}/retries'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     task: option('--task <task>', 'only this task: <step>/<n>', v.array(text), []),
     cause: option(
       '--cause <cause>',
@@ -41,7 +46,7 @@ export const retry = verb<RaiseEvent>()({
     canary: option(
       '--canary <n>',
       'retry this many first, and the rest only if they succeed',
-      parsedText(wholeNumber(1)),
+      parsedText(wholeNumberParser(1)),
     ),
     with: v.optional(
       fileField(
@@ -54,11 +59,11 @@ export const retry = verb<RaiseEvent>()({
     set: option('--set <name=value>', "change one of the job's parameters", v.array(text), []),
     scale: option('--no-scale', "don't change the size of groups", flag, true),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).RETRIED,
-  async run(context, input): Promise<RetriedAnswer> {
-    const mend = input.with === undefined ? null : await context.files.mend(input.with);
+  answer: async () => (await import('../model/answers/changes.ts')).RETRY_ANSWER,
+  async run(context, input): Promise<RetryAnswer> {
+    const mend = input.with === undefined ? null : await context.files.correctedJob(input.with);
     const platform = await context.platform();
-    const found = await jobMeant(context, input.job);
+    const found = await resolveJob(context, input.job);
     const { view, round, choice, changes, sent } = await retryJob(platform, found, {
       tasks: input.task.map((name) => parseTaskName(found, name)),
       causes: input.cause,
@@ -70,7 +75,11 @@ export const retry = verb<RaiseEvent>()({
     });
     const { tasks, canaries, leftOut, count } = choice;
     if (round !== null && view.paused === null) {
-      await raiseWork(context, view, { scale: input.scale, fresh: true, again: countsOf(view, canaries ?? tasks) });
+      await raiseJobGroups(context, view, {
+        scale: input.scale,
+        fresh: true,
+        again: countsOf(view, canaries ?? tasks),
+      });
     }
     return { job: view.record.job, state: stateOf(view), round, tasks, canaries, leftOut, count, changes, sent };
   },
@@ -86,7 +95,7 @@ function overridesOf(
   { timeout, set }: { readonly timeout?: number | undefined; readonly set: readonly string[] },
   added: readonly string[],
 ): Overrides {
-  const params = pairs('--set', set);
+  const params = parsePairs('--set', set);
   // Parameters from an earlier fixed job file are known too.
   const known = [...new Set([...Object.keys(changedParams(view.record, view.overrides)), ...added])];
   for (const name of Object.keys(params)) {
@@ -107,7 +116,7 @@ export const skip = verb<RaiseEvent>()({
   name: 'skip',
   ...changing('POST', '/jobs/{job}/skips'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     task: option('--task <task>', 'this task: <step>/<n>', v.array(text), []),
     cause: option(
       '--cause <cause>',
@@ -123,8 +132,8 @@ export const skip = verb<RaiseEvent>()({
     reason: option('--reason <text>', 'the reason, which the proof records with who and when', text),
     undo: option('--undo', 'undo the skip, unless a gather has opened without the tasks', flag, false),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).SKIPPED,
-  async run(context, { job, task, cause, step, undo, ...given }): Promise<SkippedAnswer> {
+  answer: async () => (await import('../model/answers/changes.ts')).SKIP_ANSWER,
+  async run(context, { job, task, cause, step, undo, ...given }): Promise<SkipAnswer> {
     const reason = reasonOf(given.reason, undo);
     if (task.length === 0 && cause.length === 0 && step === undefined) {
       throw new BatchctlError('usage', 'expected --task STEP/N, --cause ID or --step STEP', {
@@ -132,7 +141,7 @@ export const skip = verb<RaiseEvent>()({
       });
     }
     const platform = await context.platform();
-    const found = await jobMeant(context, job);
+    const found = await resolveJob(context, job);
     const { view, choice, changed, sent } = await skipTasks(platform, found, {
       tasks: task.map((name) => parseTaskName(found, name)),
       causes: cause,
@@ -173,15 +182,15 @@ export const pause = verb()({
   name: 'pause',
   ...changing('POST', '/jobs/{job}/pauses'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     now: option('--now', 'return running attempts at once instead of letting them finish', flag, false),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
-  async run(context, { job, now }): Promise<JobChangedAnswer> {
+  answer: async () => (await import('../model/answers/changes.ts')).STATE_CHANGE_ANSWER,
+  async run(context, { job, now }): Promise<StateChangeAnswer> {
     const platform = await context.platform();
-    const found = await jobMeant(context, job);
-    const already = isAlready(found, 'pause', now);
-    if (!already && found.paused === null) mustBeLegal(found, 'pause');
+    const found = await resolveJob(context, job);
+    const already = isAlreadyDone(found, 'pause', now);
+    if (!already && found.paused === null) requireLegal(found, 'pause');
     const { view, changed } = context.dryRun
       ? { view: found, changed: !already }
       : await pauseJob(platform, found, { now });
@@ -194,23 +203,23 @@ export const resume = verb<RaiseEvent>()({
   name: 'resume',
   ...changing('POST', '/jobs/{job}/resumptions'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
     scale: option('--no-scale', "don't change the size of groups", flag, true),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).RESUMED,
-  async run(context, { job, with: file, scale }): Promise<ResumedAnswer> {
-    const mend = file === undefined ? null : await context.files.mend(file);
+  answer: async () => (await import('../model/answers/changes.ts')).RESUME_ANSWER,
+  async run(context, { job, with: file, scale }): Promise<ResumeAnswer> {
+    const mend = file === undefined ? null : await context.files.correctedJob(file);
     const platform = await context.platform();
-    const found = await jobMeant(context, job);
+    const found = await resolveJob(context, job);
     if (context.dryRun) {
-      const changes = mend === null ? [] : await wouldMend(platform, found, mend);
-      const changed = !isAlready(found, 'resume');
-      if (changed) mustBeLegal(found, 'resume');
+      const changes = mend === null ? [] : await previewCorrection(platform, found, mend);
+      const changed = !isAlreadyDone(found, 'resume');
+      if (changed) requireLegal(found, 'resume');
       return { job: found.record.job, state: stateOf(found), changed, changes, sent: 0 };
     }
     const { view, changed, changes, sent } = await resumeJob(platform, found, mend);
-    if (sent > 0) await raiseWork(context, view, { scale, fresh: true });
+    if (sent > 0) await raiseJobGroups(context, view, { scale, fresh: true });
     return { job: view.record.job, state: stateOf(view), changed, changes, sent };
   },
 });
@@ -219,14 +228,14 @@ export const resume = verb<RaiseEvent>()({
 export const cancel = verb()({
   name: 'cancel',
   ...changing('POST', '/jobs/{job}/cancellations'),
-  input: v.strictObject({ job: changedJob }),
-  answer: async () => (await import('../model/answers/changes.ts')).JOB_CHANGED,
-  async run(context, { job }): Promise<JobChangedAnswer> {
+  input: v.strictObject({ job: jobToChange }),
+  answer: async () => (await import('../model/answers/changes.ts')).STATE_CHANGE_ANSWER,
+  async run(context, { job }): Promise<StateChangeAnswer> {
     const platform = await context.platform();
-    const found = await jobMeant(context, job);
-    const already = isAlready(found, 'cancel');
+    const found = await resolveJob(context, job);
+    const already = isAlreadyDone(found, 'cancel');
     if (!already) {
-      mustBeLegal(found, 'cancel');
+      requireLegal(found, 'cancel');
       await context.confirm(`cancel ${found.record.job} permanently?`);
     }
     const { view, changed } = context.dryRun ? { view: found, changed: !already } : await cancelJob(platform, found);
@@ -244,7 +253,7 @@ export const adjust = verb()({
   name: 'adjust',
   ...changing('PATCH', '/jobs/{job}'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     at: option(
       '--at <time>',
       'new start time of a job that has not started: 18:30, "in 6h", "tomorrow 06:00", or now',
@@ -260,13 +269,13 @@ export const adjust = verb()({
     maxRunning: option(
       '--max-running <n>',
       'approximate number of tasks of the job that run at a time, or none',
-      orNone(wholeNumber(1)),
+      orNone(wholeNumberParser(1)),
     ),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).ADJUSTED,
-  async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning }): Promise<AdjustedAnswer> {
+  answer: async () => (await import('../model/answers/changes.ts')).ADJUST_ANSWER,
+  async run(context, { job, at, finishBy, maxCost, tolerate, maxRunning }): Promise<AdjustAnswer> {
     const wanted: Adjustment = {
-      ...(at === undefined ? {} : { notBefore: await beginningOf(context, at) }),
+      ...(at === undefined ? {} : { notBefore: await startTimeOf(context, at) }),
       ...(finishBy === undefined ? {} : { finishBy: finishBy === NONE ? null : await deadlineOf(context, finishBy) }),
       ...(maxCost === undefined ? {} : { maxCost }),
       ...(tolerate === undefined ? {} : { tolerate }),
@@ -279,8 +288,8 @@ export const adjust = verb()({
         { hint: `batchctl status ${job} shows the current values` },
       );
     }
-    if (maxCost !== undefined) await refuseCost(context);
-    const found = await jobMeant(context, job);
+    if (maxCost !== undefined) await refuseCostLimit(context);
+    const found = await resolveJob(context, job);
     const { dryRun } = context;
     const { view, changes, changed } = await adjustJob(await context.platform(), found, wanted, { dryRun });
     return { job: view.record.job, state: stateOf(view), changed, changes };

@@ -19,11 +19,11 @@ export const ls = listVerb({
   answer: async () => (await import('../model/answers/data.ts')).LISTED_DATA,
   async run(context, { prefix, checksums }) {
     const { store } = await context.platform();
-    return listed(listData(store, prefix, { checksums, signal: context.signal }));
+    return listedRows(listData(store, prefix, { checksums, signal: context.signal }));
   },
 });
 
-async function* listed(rows: ReturnType<typeof listData>): AsyncIterable<ListedData> {
+async function* listedRows(rows: ReturnType<typeof listData>): AsyncIterable<ListedData> {
   for await (const row of rows) yield { ...row, modified: new Date(row.modified).toISOString() };
 }
 
@@ -45,7 +45,7 @@ export const rm = listVerb({
     await context.confirm(`remove ${sumText(entries)} from ${store.location}?`);
     const { dryRun } = context;
     if (!dryRun) await removeData(store, entries);
-    return each(entries.map(({ key, size }) => ({ key, size, dryRun })));
+    return asyncRows(entries.map(({ key, size }) => ({ key, size, dryRun })));
   },
 });
 
@@ -57,6 +57,6 @@ export function sumText(entries: readonly { readonly key: string; readonly size:
   return `${what} (${formatSize(bytes)})`;
 }
 
-async function* each(rows: readonly RemovedData[]): AsyncIterable<RemovedData> {
+async function* asyncRows(rows: readonly RemovedData[]): AsyncIterable<RemovedData> {
   yield* rows;
 }

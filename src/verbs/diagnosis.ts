@@ -34,7 +34,7 @@ export const why = verb<WhyEvent>()({
   name: 'why',
   ...reading('/jobs/{job}/why'),
   input: v.strictObject({ job: jobOrLatest }),
-  answer: async () => (await import('../model/answers/tasks.ts')).WHY,
+  answer: async () => (await import('../model/answers/tasks.ts')).WHY_ANSWER,
   exit: ({ causes }) => (causes.length === 0 ? 0 : FOUND),
   async run(context, { job }) {
     return whyJob(

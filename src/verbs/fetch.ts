@@ -1,24 +1,24 @@
 import * as v from 'valibot';
 import { BatchctlError, isKind } from '../errors.ts';
-import { fetchOutputs, isOneOutput, missingLine, othersLine } from '../jobs/fetch/fetch.ts';
+import { fetchOutputs, hasSingleOutput, missingLine, othersLine } from '../jobs/fetch/fetch.ts';
 import { chooseStep } from '../jobs/fetch/names.ts';
-import { type FetchTarget, hasNames, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
+import { type FetchTarget, hasFilePerOutput, parseTarget, requireRoom } from '../jobs/fetch/target.ts';
 import { findJobToShow } from '../jobs/find.ts';
 import { formatMany } from '../lib/units.ts';
-import type { FetchedAnswer } from '../model/answers/data.ts';
+import type { FetchAnswer } from '../model/answers/data.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
 import { JOIN, NAME, refuseName } from './run.ts';
-import { type Given, oneOf, option, paced, text, type VerbContext, verb } from './verb.ts';
+import { type Given, oneOf, option, text, throttle, type VerbContext, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
   /** `to`: the kind of target; `stream` is the caller's stdout. */
   | { readonly event: 'fetching'; readonly to: FetchTarget['kind'] }
   | { readonly event: 'progress'; readonly bytes: number }
-  | { readonly event: 'fetched'; readonly fetched: FetchedAnswer };
+  | { readonly event: 'fetched'; readonly fetched: FetchAnswer };
 
 /** Fetches a step's outputs. Throws `usage` for conflicting fields, and otherwise as `fetchOutputs` does. */
 export const fetch = verb<FetchEvent>()({
@@ -29,7 +29,7 @@ export const fetch = verb<FetchEvent>()({
   http: null,
   repeatable: () => true,
   // A manager puts files into a bucket itself: S3 copies them, and nothing passes through the caller.
-  here: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
+  runsLocally: ({ output }: Given) => !(typeof output === 'string' && isS3Uri(output)),
   input: v.strictObject({
     job: jobOrLatest,
     step: option('--step <step>', 'outputs of this step (default: the last step)', text),
@@ -46,8 +46,8 @@ export const fetch = verb<FetchEvent>()({
     ),
     join: v.optional(JOIN),
   }),
-  answer: async () => (await import('../model/answers/data.ts')).FETCHED,
-  async run(context, { job, step, output, name, header, join }): Promise<FetchedAnswer> {
+  answer: async () => (await import('../model/answers/data.ts')).FETCH_ANSWER,
+  async run(context, { job, step, output, name, header, join }): Promise<FetchAnswer> {
     const { files } = context;
     if (files.elsewhere && !isS3Uri(output ?? '')) {
       throw new BatchctlError(
@@ -67,7 +67,7 @@ export const fetch = verb<FetchEvent>()({
     const fetched = await fetchOutputs(platform, view, {
       ...{ step, target, header: header ?? null, join, name },
       ...{ replace: context.confirmed, passed: context.passed, signal: context.signal },
-      onProgress: paced(context.clock, ({ bytes }) => context.report({ event: 'progress', bytes })),
+      onProgress: throttle(context.clock, ({ bytes }) => context.report({ event: 'progress', bytes })),
     });
     context.report({ event: 'fetched', fetched });
     await context.shown();
@@ -112,7 +112,7 @@ function targetOf(
   const place = { cwd: files.cwd, write: files.stdout ?? (async () => {}) };
   if (output !== undefined) return parseTarget(output, place);
   const chosen = chooseStep(view, step);
-  if (isOneOutput(chosen)) return parseTarget('-', place);
+  if (hasSingleOutput(chosen)) return parseTarget('-', place);
   throw new BatchctlError('usage', `-o is required: step ${chosen.step.name} has ${formatMany(chosen.total, 'task')}`, {
     hint: `use batchctl fetch ${view.record.job} -o results/ for one file per task, or -o FILE or -o - to join them`,
   });
@@ -132,7 +132,7 @@ function checkFields(target: FetchTarget, { name, header, join, stdout }: Checke
       hint: 'use -o DIR/ or -o FILE, or omit --json',
     });
   }
-  if (hasNames(target) && (header ?? join) !== undefined) {
+  if (hasFilePerOutput(target) && (header ?? join) !== undefined) {
     const flag = header === undefined ? `--join ${join}` : `--header ${header}`;
     throw new BatchctlError('usage', `${flag} is for joined outputs, but ${target.text} gets one file per task`, {
       hint: 'use -o FILE or -o -',

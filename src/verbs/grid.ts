@@ -1,21 +1,21 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
-import { heldText, liftHold } from '../jobs/grid/boots.ts';
+import { holdText, liftHold } from '../jobs/grid/boots.ts';
 import { knownGroups, purgeQueue, readBacklogs } from '../jobs/grid/queues.ts';
 import { redriveGroup } from '../jobs/grid/redrive.ts';
-import { type GroupView, viewGroups } from '../jobs/grid/sizes.ts';
+import { type GroupView, viewGroups } from '../jobs/grid/view-groups.ts';
 import { findWorker, joinWorkers, orderWorker, readWorkerLogs, type WorkerRow } from '../jobs/grid/workers.ts';
 import { parseTaskName } from '../jobs/tasks.ts';
 import { confirmName } from '../lib/confirm-name.ts';
 import { isoOf } from '../lib/instant.ts';
-import { wholeNumber } from '../lib/units.ts';
+import { wholeNumberParser } from '../lib/units.ts';
 import type {
   ListedGroup,
   ListedQueue,
   ListedWorker,
-  PurgedAnswer,
-  Redriven,
+  PurgeAnswer,
+  RedriveAnswer,
   WorkerOrderAnswer,
 } from '../model/answers/grid.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -55,15 +55,15 @@ const SIZES = ['n', 'min', 'max', 'auto', 'manual', 'for', 'slots'] as const;
 const SCALE = {
   n: option('[n]', 'number of workers; 0 drains all; without a size, shows the current sizes', text),
   group: option('--group <group>', 'the group (default: default; when showing: all groups)', groupName),
-  min: option('--min <n>', 'minimum size', parsedText(wholeNumber(0))),
-  max: option('--max <n>', 'maximum size', parsedText(wholeNumber(0))),
+  min: option('--min <n>', 'minimum size', parsedText(wholeNumberParser(0))),
+  max: option('--max <n>', 'maximum size', parsedText(wholeNumberParser(0))),
   auto: option('--auto', 'let waiting work raise the size', flag, false),
   manual: option('--manual', 'let only people change the size', flag, false),
   for: option('--for <duration>', 'restore the previous size after this time', duration),
   slots: option(
     '--slots <n>',
     'tasks at a time per new worker (local; on AWS use groups.*.slots)',
-    parsedText(wholeNumber(1)),
+    parsedText(wholeNumberParser(1)),
   ),
 };
 
@@ -80,13 +80,13 @@ export const scale = listVerb({
   async *run(context: VerbContext<GroupEvent>, { group, ...sizes }): AsyncIterable<ListedGroup> {
     const change = changeOf(sizes, context.clock.now());
     if (change !== null) {
-      yield listedGroup(await resized(context, group ?? 'default', change));
+      yield listedGroup(await resizeGroup(context, group ?? 'default', change));
       return;
     }
     const platform = await context.platform();
     for (const seen of await viewGroups(platform, group === undefined ? await knownGroups(platform) : [group])) {
       const { byHand = false, missing = false, hold, unread } = seen;
-      const held = hold === null ? null : heldText(hold);
+      const held = hold === null ? null : holdText(hold);
       if (byHand || held !== null || unread.length > 0) {
         const texts = unread.map(({ message }) => message);
         context.report({ event: 'group', group: seen.group, byHand, missing, held, unread: texts });
@@ -96,16 +96,20 @@ export const scale = listVerb({
   },
 });
 
-async function resized(context: VerbContext<GroupEvent>, name: string, change: GroupChange): Promise<GroupStatus> {
+async function resizeGroup(context: VerbContext<GroupEvent>, name: string, change: GroupChange): Promise<GroupStatus> {
   const platform = await context.platform();
   const group = await platform.group(name);
   if (context.dryRun) return { ...(await group.describe()), ...change };
-  if ((change.desired ?? 0) > 0) await lift(context, platform, name);
+  if ((change.desired ?? 0) > 0) await clearBootHold(context, platform, name);
   return group.resize(change);
 }
 
 /** A request for instances clears the record of failed boots. */
-async function lift({ notice }: Pick<VerbContext, 'notice'>, platform: Platform, group: string): Promise<void> {
+async function clearBootHold(
+  { notice }: Pick<VerbContext, 'notice'>,
+  platform: Platform,
+  group: string,
+): Promise<void> {
   const { store, who, remote } = platform;
   if (remote !== true) return;
   if (await liftHold(store, group, who))
@@ -132,7 +136,7 @@ function changeOf({ n, min, max, auto, manual, slots, for: seconds }: Sizes, now
 
 function sizeOf(text: string): number {
   try {
-    return wholeNumber(0)(text);
+    return wholeNumberParser(0)(text);
   } catch (cause) {
     throw new BatchctlError('usage', `expected a size of 0 or more, found "${text}"`, { cause });
   }
@@ -253,10 +257,10 @@ export const queueRedrive = listVerb({
     group: option('--group <group>', 'only dead letters of this group (default: all groups)', groupName),
     job: option('--job <job>', 'only those of this job', text),
     task: option('--task <task>', 'only those of this task, STEP/N; requires --job', text),
-    limit: option('--limit <n>', 'send back at most this many', parsedText(wholeNumber(1))),
+    limit: option('--limit <n>', 'send back at most this many', parsedText(wholeNumberParser(1))),
   }),
-  answer: async () => (await import('../model/answers/grid.ts')).REDRIVEN,
-  async *run(context, { group: only, job, limit = Number.POSITIVE_INFINITY, ...asked }): AsyncIterable<Redriven> {
+  answer: async () => (await import('../model/answers/grid.ts')).REDRIVE_ANSWER,
+  async *run(context, { group: only, job, limit = Number.POSITIVE_INFINITY, ...asked }): AsyncIterable<RedriveAnswer> {
     if (asked.task !== undefined && job === undefined) {
       throw new BatchctlError('usage', '--task requires --job', { hint: 'add --job JOB' });
     }
@@ -290,8 +294,8 @@ export const queuePurge = verb<PurgeEvent>()({
     job: option('--job <job>', 'only messages of this job', text),
     confirm: option('--confirm <group>', 'the name of the group, to confirm; --yes is not enough', text),
   }),
-  answer: async () => (await import('../model/answers/grid.ts')).PURGED,
-  async run({ config, dryRun, ...context }, { group, job, confirm }): Promise<PurgedAnswer> {
+  answer: async () => (await import('../model/answers/grid.ts')).PURGE_ANSWER,
+  async run({ config, dryRun, ...context }, { group, job, confirm }): Promise<PurgeAnswer> {
     const { profile } = await config();
     if (profile.protect) {
       throw new BatchctlError('refused', `profile ${profile.name} is protected, so its queues can't be purged`, {

@@ -2,10 +2,10 @@ import * as v from 'valibot';
 import { readEntries, readEntry } from '../jobs/journal.ts';
 import type { HistoryLine } from '../model/answers/jobs.ts';
 import { acceptedText, historyText } from '../model/history-text.ts';
-import type { JournalEntry, JournalHole } from '../model/journal.ts';
+import type { JournalEntry, JournalGap } from '../model/journal.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import { jobOrLatest, jobShown } from './job.ts';
+import { jobOrLatest, resolveJobToShow } from './job.ts';
 import { listVerb, reading } from './verb.ts';
 
 /** Lists the decisions about a job, oldest first. Throws `notFound`, `usage`. */
@@ -15,7 +15,7 @@ export const history = listVerb({
   input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/jobs.ts')).HISTORY_LINE,
   async run(context, { job }) {
-    const view = await jobShown(context, job);
+    const view = await resolveJobToShow(context, job);
     return linesOf(await historyOf((await context.platform()).store, view));
   },
 });
@@ -48,14 +48,14 @@ export async function historyOf(store: ObjectStore, { record, hole }: JobView): 
   return [
     accepted,
     ...lines,
-    ...(hole === null ? [] : await pastHole(store, record.job, hole, (lines.at(-1) ?? accepted).when)),
+    ...(hole === null ? [] : await linesAfterGap(store, record.job, hole, (lines.at(-1) ?? accepted).when)),
   ];
 }
 
-async function pastHole(
+async function linesAfterGap(
   store: ObjectStore,
   job: string,
-  { missing, last }: JournalHole,
+  { missing, last }: JournalGap,
   before: string,
 ): Promise<readonly Decision[]> {
   const lines: Decision[] = [];

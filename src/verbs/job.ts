@@ -1,6 +1,6 @@
 import { isKind } from '../errors.ts';
 import { findJob, findJobToShow } from '../jobs/find.ts';
-import { holeHint, holeText } from '../jobs/journal.ts';
+import { gapHint, gapText } from '../jobs/journal.ts';
 import { parseDuration } from '../lib/units.ts';
 import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
@@ -17,7 +17,7 @@ export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
  * The job that a verb changes. The command line takes none as the latest, once a person at a terminal has agreed to its
  * name; a call names it.
  */
-export const changedJob = field('[job]', `${JOB_TEXT}; asks about the latest unless given`, text);
+export const jobToChange = field('[job]', `${JOB_TEXT}; asks about the latest unless given`, text);
 
 /** `STEP/N` in the place of a job: a task of the latest job. No job reads like that. */
 export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly task?: unknown }): {
@@ -34,7 +34,7 @@ export const duration = parsedText(parseDuration);
 export const groupName = parsedText(parseGroup);
 
 /** The caller's ports, and where to send notices that are not part of an answer. */
-export interface Asker {
+export interface JobCaller {
   platform(): Promise<Platform>;
   notice(text: string): void;
   warn(text: string): void;
@@ -44,26 +44,26 @@ export interface Asker {
 export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
 
 /** The job; tells its id unless `text` contains it. Throws `notFound`, `usage`, `corrupt` (a gap in its journal). */
-export async function jobMeant(asker: Asker, text: string | undefined): Promise<JobView> {
-  return named(asker, text, await findJob(await asker.platform(), text));
+export async function resolveJob(asker: JobCaller, text: string | undefined): Promise<JobView> {
+  return noticeJobId(asker, text, await findJob(await asker.platform(), text));
 }
 
-/** Like `jobMeant`, for a command that only displays the job: a gap in its journal is a warning. */
-export async function jobShown(asker: Asker, text: string | undefined): Promise<JobView> {
-  const view = named(asker, text, await findJobToShow(await asker.platform(), text));
+/** Like `resolveJob`, for a command that only displays the job: a gap in its journal is a warning. */
+export async function resolveJobToShow(asker: JobCaller, text: string | undefined): Promise<JobView> {
+  const view = noticeJobId(asker, text, await findJobToShow(await asker.platform(), text));
   await warnOfDamage(asker, view);
   return view;
 }
 
 /** Warns of a gap in the journal, which hides later decisions, and of a pruned job's altered remains. */
-export async function warnOfDamage(asker: Asker, view: JobView): Promise<void> {
+export async function warnOfDamage(asker: JobCaller, view: JobView): Promise<void> {
   if (view.pruned !== null) await warnOfRemains(asker, view);
   if (view.hole === null) return;
-  asker.warn(`${holeText(view, view.hole)}: decisions after entry ${view.hole.missing - 1} are not shown`);
-  asker.warn(holeHint(view, view.hole));
+  asker.warn(`${gapText(view, view.hole)}: decisions after entry ${view.hole.missing - 1} are not shown`);
+  asker.warn(gapHint(view, view.hole));
 }
 
-async function warnOfRemains(asker: Asker, view: JobView): Promise<void> {
+async function warnOfRemains(asker: JobCaller, view: JobView): Promise<void> {
   const { alteredText, REMAINS_HINT, remainsProblems } = await import('../jobs/prune/remains.ts');
   const problems = await remainsProblems((await asker.platform()).store, view).catch((error: unknown) => {
     if (isKind(error, 'corrupt')) return [error.message];
@@ -73,7 +73,7 @@ async function warnOfRemains(asker: Asker, view: JobView): Promise<void> {
   if (problems.length > 0) asker.warn(REMAINS_HINT);
 }
 
-function named(asker: Asker, text: string | undefined, view: JobView): JobView {
+function noticeJobId(asker: JobCaller, text: string | undefined, view: JobView): JobView {
   if (text !== view.record.job) asker.notice(`job ${view.record.job}`);
   return view;
 }

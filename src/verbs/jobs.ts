@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { isOurs } from '../errors.ts';
-import { holeIn } from '../jobs/journal.ts';
-import { ahead } from '../lib/parallel.ts';
-import { pairs, parseDuration } from '../lib/units.ts';
+import { isBatchctlError } from '../errors.ts';
+import { findGap } from '../jobs/journal.ts';
+import { mapAhead } from '../lib/parallel.ts';
+import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
 import { isClosed } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
@@ -11,7 +11,7 @@ import { flag, listVerb, oneOf, option, parsedText, reading, text, type VerbCont
 
 const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
-const CLOSED_LOOKED_AT = 100;
+const MAX_CLOSED_CHECKED = 100;
 /** Journals listed concurrently. */
 const AT_ONCE = 32;
 
@@ -34,7 +34,7 @@ export const jobs = listVerb({
       ...(name === undefined ? {} : { name }),
       ...(since === undefined ? {} : { since: context.clock.now() - since * 1_000 }),
       ...(mine ? { createdBy: platform.who } : {}),
-      labels: pairs('--label', label),
+      labels: parsePairs('--label', label),
     };
     return rowsOf(context, await (await platform.ledger()).jobs(filter));
   },
@@ -46,15 +46,15 @@ export const jobs = listVerb({
  */
 function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable<ListedJob> {
   const closed = rows.filter(({ state }) => isClosed(state));
-  const passedOver = new Set(closed.slice(CLOSED_LOOKED_AT));
+  const unchecked = new Set(closed.slice(MAX_CLOSED_CHECKED));
   let failed = false;
-  return ahead(rows, AT_ONCE, async (row): Promise<ListedJob> => {
-    if (failed || passedOver.has(row)) return listed(row);
+  return mapAhead(rows, AT_ONCE, async (row): Promise<ListedJob> => {
+    if (failed || unchecked.has(row)) return listed(row);
     try {
       const { store } = await context.platform();
-      return { ...listed(row), journalHole: await holeIn(store, row.job) };
+      return { ...listed(row), journalHole: await findGap(store, row.job) };
     } catch (error) {
-      if (!isOurs(error)) throw error;
+      if (!isBatchctlError(error)) throw error;
       if (!failed) context.warn(`journals were not checked for missing entries: ${error.message}`);
       failed = true;
       return listed(row);

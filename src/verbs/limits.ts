@@ -1,24 +1,24 @@
 import { BatchctlError } from '../errors.ts';
 import { formatInstant } from '../lib/instant.ts';
 import { parseDuration } from '../lib/units.ts';
-import { instantsOf, isWallTime, onDay, type WallTime, wallTime } from '../model/wall-time.ts';
+import { addDays, instantsOf, isWallTime, type WallTime, wallTime } from '../model/wall-time.ts';
 import type { VerbContext } from './verb.ts';
 
 type Timed = Pick<VerbContext, 'zone' | 'clock'>;
 
 /** The start time of a job as ISO-8601 UTC, from `now` or a future time. Throws `usage`. */
-export async function beginningOf(context: Timed, text: string): Promise<string> {
+export async function startTimeOf(context: Timed, text: string): Promise<string> {
   return text.trim().toLowerCase() === 'now'
     ? new Date(context.clock.now()).toISOString()
-    : timeToCome(context, '--at', text);
+    : parseFutureTime(context, '--at', text);
 }
 
 /** A deadline as ISO-8601 UTC. Throws `usage` for an invalid or past time. */
 export function deadlineOf(context: Timed, text: string): Promise<string> {
-  return timeToCome(context, '--finish-by', text);
+  return parseFutureTime(context, '--finish-by', text);
 }
 
-export async function timeToCome(context: Timed, flag: string, text: string): Promise<string> {
+export async function parseFutureTime(context: Timed, flag: string, text: string): Promise<string> {
   const [zone, now] = [await context.zone(), context.clock.now()];
   const instant = parseTime(text, { now, zone });
   if (instant <= now) {
@@ -32,7 +32,7 @@ export async function timeToCome(context: Timed, flag: string, text: string): Pr
 }
 
 /** Throws `usage` if the profile has no prices, because the limit could not be enforced. */
-export async function refuseCost(context: Pick<VerbContext, 'config'>): Promise<void> {
+export async function refuseCostLimit(context: Pick<VerbContext, 'config'>): Promise<void> {
   const { profile } = await context.config();
   if (profile.backend !== 'local') return;
   throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
@@ -72,7 +72,7 @@ export function parseTime(text: string, { now, zone }: TimeContext): number {
   const today = wallTime(now, zone);
   if (named?.[2] !== undefined) {
     const days = named[1]?.toLowerCase() === 'tomorrow' ? 1 : 0;
-    return instantsOf(onDay(today, days, clockTime(named[2], text)), zone)[0];
+    return instantsOf(addDays(today, days, clockTime(named[2], text)), zone)[0];
   }
   if (/^\d{1,2}:\d{2}(:\d{2})?$/.test(trimmed)) return nextBareTime(trimmed, today, { now, zone });
   return parseIso(trimmed, zone) ?? fail(text);
@@ -80,7 +80,7 @@ export function parseTime(text: string, { now, zone }: TimeContext): number {
 
 function nextBareTime(text: string, today: WallTime, { now, zone }: TimeContext): number {
   const time = clockTime(text, text);
-  const next = [0, 1].flatMap((days) => instantsOf(onDay(today, days, time), zone)).find((instant) => instant > now);
+  const next = [0, 1].flatMap((days) => instantsOf(addDays(today, days, time), zone)).find((instant) => instant > now);
   if (next === undefined || next - now > BARE_LIMIT_MS) {
     throw new BatchctlError(
       'usage',

@@ -6,26 +6,26 @@ import {
   type LogEnd,
   listLogs,
   NOTHING_SHOWN,
-  newIn,
   type Shown,
   type StoredLog,
   shownOf,
   shownWith,
+  unshownBytes,
 } from '../jobs/logs.ts';
 import { parseTaskName, type TaskName } from '../jobs/tasks.ts';
 import type { AttemptLog } from '../model/answers/tasks.ts';
 import type { JobView } from '../model/view.ts';
-import { jobOrLatest, jobShown } from './job.ts';
+import { jobOrLatest, resolveJobToShow } from './job.ts';
 import { flag, listVerb, option, type Resumption, reading, text, type VerbContext } from './verb.ts';
 
 /** The stderr of attempts; with `follow`, in pieces as it is written. Throws `notFound`, `usage`, `interrupted`. */
 export const logs = listVerb({
   name: 'logs',
   ...reading('/jobs/{job}/logs'),
-  lasts: ({ follow }) => follow === true,
-  interrupted: (given) =>
-    stoppedFollowing(String(given.job ?? 'last'), given.task === undefined ? undefined : String(given.task)),
-  resumed: () => new LogsShown(),
+  isLongRunning: ({ follow }) => follow === true,
+  interruptedError: (given) =>
+    stoppedError(String(given.job ?? 'last'), given.task === undefined ? undefined : String(given.task)),
+  createResumption: () => new LogResumption(),
   framesOnly: ['follow'],
   input: v.strictObject({
     job: jobOrLatest,
@@ -41,7 +41,7 @@ export const logs = listVerb({
   answer: async () => (await import('../model/answers/tasks.ts')).ATTEMPT_LOG,
   async run(context, { job: said, task, failed, follow }): Promise<AsyncIterable<AttemptLog>> {
     const platform = await context.platform();
-    const view = await jobShown(context, said);
+    const view = await resolveJobToShow(context, said);
     const named = task === undefined ? undefined : parseTaskName(view, task);
     if (!follow) return wholeLogs(context, listLogs(platform, view, { task: named, failed }));
     if (failed) {
@@ -49,7 +49,7 @@ export const logs = listVerb({
         hint: `batchctl logs ${view.record.job} --failed`,
       });
     }
-    return named === undefined ? followedJob(context, view) : followed(context, view, named);
+    return named === undefined ? followJob(context, view) : followTask(context, view, named);
   },
 });
 
@@ -74,7 +74,7 @@ const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
   closed: 'ended: its job was closed',
 };
 
-async function* followed(
+async function* followTask(
   context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
   view: JobView,
   task: TaskName,
@@ -85,7 +85,7 @@ async function* followed(
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     const name = `${task.name}/${task.task}`;
     if (next.done) {
-      if (next.value === 'interrupted') throw stoppedFollowing(view.record.job, name);
+      if (next.value === 'interrupted') throw stoppedError(view.record.job, name);
       return context.notice(`${name} ${ENDS[next.value]}`);
     }
     const { attempt, bytes } = next.value;
@@ -96,7 +96,7 @@ async function* followed(
   }
 }
 
-async function* followedJob(
+async function* followJob(
   context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
   view: JobView,
 ): AsyncGenerator<AttemptLog, void> {
@@ -104,7 +104,7 @@ async function* followedJob(
   const pieces = followJobLogs(await context.platform(), view, context.signal);
   for (let next = await pieces.next(); ; next = await pieces.next()) {
     if (next.done) {
-      if (next.value === 'interrupted') throw stoppedFollowing(job, undefined);
+      if (next.value === 'interrupted') throw stoppedError(job, undefined);
       return context.notice(`job ${job} ${next.value === 'cancelled' ? 'was cancelled' : next.value}`);
     }
     const { step, task, attempt, bytes } = next.value;
@@ -112,7 +112,7 @@ async function* followedJob(
   }
 }
 
-function stoppedFollowing(id: string, task: string | undefined): BatchctlError {
+function stoppedError(id: string, task: string | undefined): BatchctlError {
   const [what, continues] = task === undefined ? [id, 'the job continues'] : [task, 'the task continues'];
   return new BatchctlError('interrupted', `stopped following ${what}; ${continues}`, {
     hint: `batchctl logs ${id} ${task === undefined ? '' : `${task} `}--follow`,
@@ -147,17 +147,17 @@ export const logBytes = (log: AttemptLog): Uint8Array => ReadLog.bytesOf(log);
 const MOST_ATTEMPTS = 10_000;
 
 /** A followed log starts with everything that exists, so this leaves out what was displayed before. */
-class LogsShown implements Resumption {
+class LogResumption implements Resumption {
   /** By attempt. */
   readonly #shown = new Map<string, Shown>();
   /** Attempts with more log in the current list than was displayed. */
   readonly #begun = new Set<string>();
 
-  again(): void {
+  restart(): void {
     this.#begun.clear();
   }
 
-  fresh(row: unknown): AttemptLog | null {
+  newPart(row: unknown): AttemptLog | null {
     const log = row as AttemptLog;
     const bytes = Buffer.from(log.text);
     const shown = this.#shown.get(log.attempt) ?? NOTHING_SHOWN;
@@ -168,7 +168,7 @@ class LogsShown implements Resumption {
     if (this.#shown.size >= MOST_ATTEMPTS) this.#forget();
     this.#begun.add(log.attempt);
     this.#shown.set(log.attempt, shownOf(bytes));
-    const text = Buffer.from(newIn(shown, bytes)).toString('utf8');
+    const text = Buffer.from(unshownBytes(shown, bytes)).toString('utf8');
     return text === '' && shown.length > 0 ? null : { ...log, text };
   }
 

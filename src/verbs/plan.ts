@@ -1,18 +1,18 @@
 import { availableParallelism } from 'node:os';
 import * as v from 'valibot';
-import { isOurs } from '../errors.ts';
-import { refuseUnaffordable } from '../jobs/cost/affordable.ts';
+import { isBatchctlError } from '../errors.ts';
+import { requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { type PlannedCut, planOf } from '../jobs/plan.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { machineLoad } from '../lib/this-machine.ts';
-import { refuseSecrets } from '../model/allowed-secrets.ts';
+import { requireAllowedSecrets } from '../model/allowed-secrets.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import type { JobSpec } from '../model/job.ts';
 import {
-  AT,
   prepareSubmission,
-  SUBMISSION,
+  START_FIELD,
+  SUBMISSION_FIELDS,
   type SubmissionInput,
   type Submitter,
   warnOfPlaceholders,
@@ -29,8 +29,8 @@ export const plan = verb()({
   repeatable: () => true,
   input: v.strictObject({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
-    ...SUBMISSION,
-    ...AT,
+    ...SUBMISSION_FIELDS,
+    ...START_FIELD,
   }),
   answer: async () => (await import('../model/answers/plan.ts')).PLAN,
   run: async (context, { jobfile, ...input }) => planSpec(context, await context.files.job(jobfile), jobfile, input),
@@ -44,7 +44,7 @@ export async function planSpec(
   input: SubmissionInput,
 ): Promise<Plan> {
   const [platform, { profile }] = await Promise.all([context.platform(), context.config()]);
-  refuseSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
+  requireAllowedSecrets(spec.steps, platform.allowedSecrets?.(false) ?? null);
   const prepared = await prepareSubmission(context, spec, jobFile, input);
   await warnOfPrograms(context, prepared);
   warnOfPlaceholders(context, prepared);
@@ -54,8 +54,8 @@ export async function planSpec(
   // An existing job costs nothing extra.
   if (found.existing !== null && !input.again) return found;
   const { maxCost, forecast } = found;
-  await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null }).catch((error: unknown) => {
-    if (!isOurs(error)) throw error;
+  await requireWithinBudget(platform, { spec, maxCost, expected: forecast?.cost ?? null }).catch((error: unknown) => {
+    if (!isBatchctlError(error)) throw error;
     context.conclude(error);
   });
   return found;

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { choosePrunable, type Prunable, prune as pruneJobs } from '../jobs/prune/prune.ts';
 import { formatMany, parseDuration } from '../lib/units.ts';
-import type { PrunedAnswer } from '../model/answers/data.ts';
+import type { PruneAnswer } from '../model/answers/data.ts';
 import { duration } from './job.ts';
 import { changing, flag, option, verb } from './verb.ts';
 
@@ -27,8 +27,8 @@ export const prune = verb<PruneEvent>()({
     ),
     all: option('--all', 'every closed job, however recent', flag, false),
   }),
-  answer: async () => (await import('../model/answers/data.ts')).PRUNED,
-  async run(context, { olderThan, all }): Promise<PrunedAnswer> {
+  answer: async () => (await import('../model/answers/data.ts')).PRUNE_ANSWER,
+  async run(context, { olderThan, all }): Promise<PruneAnswer> {
     if (all && olderThan !== undefined) {
       throw new BatchctlError('usage', '--all and --older-than are mutually exclusive', {
         hint: 'use only one of them',

@@ -5,20 +5,20 @@ import type { JobView } from '../model/view.ts';
 import type { VerbContext } from './verb.ts';
 
 /** The result of raising a group, as plain values. */
-export type RaiseNews =
+export type RaiseResult =
   | Exclude<GroupRaise, { readonly outcome: 'failed' }>
   | { readonly group: string; readonly outcome: 'failed'; readonly error: ApiError };
 
 export type RaiseEvent =
-  | { readonly event: 'raised'; readonly groups: readonly RaiseNews[] }
+  | { readonly event: 'raised'; readonly groups: readonly RaiseResult[] }
   /** No workers start automatically in these groups. `remote`: their queues are on AWS. */
   | { readonly event: 'byHand'; readonly job: string; readonly groups: readonly string[]; readonly remote: boolean };
 
-export const isRaise = (event: { readonly event: string }): event is RaiseEvent =>
+export const isRaiseEvent = (event: { readonly event: string }): event is RaiseEvent =>
   event.event === 'raised' || event.event === 'byHand';
 
 /** Raises the groups of a job whose tasks were just sent, once, and reports the result. */
-export async function raiseWork(
+export async function raiseJobGroups(
   context: Pick<VerbContext<RaiseEvent>, 'platform' | 'report'>,
   view: JobView,
   { scale, ...options }: RaiseOptions & { readonly scale: boolean },
@@ -26,7 +26,7 @@ export async function raiseWork(
   const platform = await context.platform();
   const remote = platform.remote === true;
   const raised = scale ? await raiseGroups(platform, [view], options) : [];
-  if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+  if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
   // A local group is manual, with size 0, until a person sets its size.
   const served = (each: GroupRaise): boolean =>
     each.outcome === 'raised' || ('status' in each && each.status.desired > 0);
@@ -38,7 +38,7 @@ export async function raiseWork(
   }
 }
 
-export function newsOf(raised: readonly GroupRaise[]): readonly RaiseNews[] {
+export function raiseResultsOf(raised: readonly GroupRaise[]): readonly RaiseResult[] {
   return raised.map((each) => {
     if (each.outcome !== 'failed') return each;
     const { kind, message, hint = null } = each.error;

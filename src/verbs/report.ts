@@ -5,7 +5,7 @@ import type { ComparedReport, Report } from '../model/answers/report.ts';
 import { compareReports } from '../model/report/compare.ts';
 import type { JobView } from '../model/view.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
-import { jobOrLatest, jobShown } from './job.ts';
+import { jobOrLatest, resolveJobToShow } from './job.ts';
 import { listVerb, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
 
 /** Number of a large job's attempts read so far, of about `of`. */
@@ -43,10 +43,10 @@ export const report = verb<ReadingEvent>()({
         hint: 'batchctl report last --compare last --regress 20%',
       });
     }
-    const view = await jobShown(context, job);
+    const view = await resolveJobToShow(context, job);
     const other = compare === undefined ? null : await comparedJob(await context.platform(), view, compare);
-    const now = await measured(context, view);
-    const compared = other === null ? null : compareReports(await measured(context, other), now, regress ?? null);
+    const now = await measureJob(context, view);
+    const compared = other === null ? null : compareReports(await measureJob(context, other), now, regress ?? null);
     return { ...now, compared };
   },
 });
@@ -60,14 +60,14 @@ function verdictOf({ job, compared }: ComparedReport): BatchctlError | null {
 
 type Reading = Pick<VerbContext<ReadingEvent>, 'platform' | 'signal' | 'report'>;
 
-async function measured(context: Reading, view: JobView): Promise<Report> {
+async function measureJob(context: Reading, view: JobView): Promise<Report> {
   const onProgress = progressOf(context, view);
   return buildReport(await context.platform(), view, { signal: context.signal, onProgress });
 }
 
-function progressOf({ report: tell }: Reading, { record }: JobView): (attempts: number, of: number) => void {
+function progressOf({ report }: Reading, { record }: JobView): (attempts: number, of: number) => void {
   if (record.parts * record.spec.steps.length <= LARGE) return () => {};
-  return (attempts, of) => tell({ event: 'reading', job: record.job, attempts, of });
+  return (attempts, of) => report({ event: 'reading', job: record.job, attempts, of });
 }
 
 /** Parses `20%` as 0.2. Throws a RangeError. */
@@ -91,18 +91,18 @@ export const reportAttempts = listVerb({
   input: v.strictObject({ job: jobOrLatest }),
   answer: async () => (await import('../model/answers/report.ts')).ATTEMPTS,
   async run(context: VerbContext<AttemptsEvent>, { job: said }) {
-    const view = await jobShown(context, said);
+    const view = await resolveJobToShow(context, said);
     const { job } = view.record;
     const ledger = await (await context.platform()).ledger();
     const counts = await ledger.counts(job);
     const counters = [...new Set(counts.flatMap((step) => Object.keys(step.counters)))].sort();
     const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
     context.report({ event: 'found', job, counters });
-    return told(attemptPages(ledger, job, context.signal), about, progressOf(context, view));
+    return withProgress(attemptPages(ledger, job, context.signal), about, progressOf(context, view));
   },
 });
 
-async function* told(
+async function* withProgress(
   pages: AsyncIterable<readonly AttemptEvent[]>,
   about: number,
   onProgress: (attempts: number, of: number) => void,

@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
-import { type FetchTarget, hasNames, requireRoom } from '../jobs/fetch/target.ts';
+import { type FetchTarget, hasFilePerOutput, requireRoom } from '../jobs/fetch/target.ts';
 import type { OwnInput } from '../jobs/fetch/verified.ts';
 import { findJob } from '../jobs/find.ts';
-import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
+import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
-import { whereAvailable } from '../jobs/remember.ts';
+import { ifLedgerAvailable } from '../jobs/record-view.ts';
 import { type JobStatus, statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
@@ -17,7 +17,7 @@ import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { duration, JOB_TEXT } from './job.ts';
-import { raiseWork } from './raise.ts';
+import { raiseJobGroups } from './raise.ts';
 import { field, flag, oneOf, option, text, type VerbContext, verb } from './verb.ts';
 import { deliverJob, followReporting, type WatchEvent } from './watch.ts';
 
@@ -51,7 +51,7 @@ export const NAME = field(
 
 /** Throws `usage` for a pattern of names where outputs are joined. */
 export function refuseName(target: FetchTarget | null, name: string | undefined): void {
-  if (name === undefined || (target !== null && hasNames(target))) return;
+  if (name === undefined || (target !== null && hasFilePerOutput(target))) return;
   const what = target === null ? 'there is no -o' : `${target.text} is not a directory`;
   throw new BatchctlError('usage', `--name is for files in a directory, but ${what}`, { hint: 'use -o DIR/' });
 }
@@ -66,8 +66,8 @@ export const run = verb<WatchEvent>()({
   scope: 'submit',
   changes: true,
   http: null,
-  lasts: () => true,
-  takeUp: (job, given) => takeUpCommand(job, targetOf(given)),
+  isLongRunning: () => true,
+  continueCommand: (job, given) => continueCommand(job, targetOf(given)),
   input: v.strictObject({
     job: field('<job>', JOB_TEXT, text),
     timeout: option('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
@@ -84,21 +84,21 @@ export const run = verb<WatchEvent>()({
     const platform = await context.platform();
     const view = await finishSending(platform, await findJob(platform, meant));
     const { job, spec } = view.record;
-    tellBegun(context, view, created);
+    noticeJobBegun(context, view, created);
     const state = stateOf(view);
     // The submission did this for a new job.
     if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
-      await raiseWork(context, view, { scale, fresh: false });
+      await raiseJobGroups(context, view, { scale, fresh: false });
     const target = targetOf(given);
-    const takeUp = takeUpCommand(job, target);
-    return following(job, takeUp, async () => {
+    const takeUp = continueCommand(job, target);
+    return withResumeHint(job, takeUp, async () => {
       let ended = view;
       if (!isClosed(state)) {
         refusePaused(view, created, takeUp);
         context.notice(`workers of ${groupsOf(spec).join(', ')} process it`);
         const followed = await followReporting(context, view, { timeout: timeout ?? null, scale });
         await context.shown();
-        refuseUnended(followed.end, job, takeUp);
+        requireEnded(followed.end, job, takeUp);
         ended = followed.view;
       }
       const delivered = await concludeRun(context, ended, target, async () => {});
@@ -115,14 +115,14 @@ const targetOf = ({ output, header, join, name }: Readonly<Record<string, unknow
 });
 
 /** The command that continues an interrupted run, with its output target. */
-export function takeUpCommand(job: string, { output, header, join, name = null }: RunTarget): string {
+export function continueCommand(job: string, { output, header, join, name = null }: RunTarget): string {
   if (output === null) return `batchctl run ${job}`;
   const how = `${header === null ? '' : ` --header ${header}`}${join === null ? '' : ` --join ${join}`}`;
   return `batchctl run ${job} -o ${shellWord(output)}${how}${name === null ? '' : ` --name ${shellWord(name)}`}`;
 }
 
 /** Rehearsals of a job share its name: the latest real run is one of so many. */
-const LOOKED_BACK = 10;
+const MAX_JOBS_READ = 10;
 
 /** Throws `usage` or `refused` if the outputs could not be named as wanted at the target. */
 export async function requireNames(
@@ -142,9 +142,9 @@ export async function requireRoomFor(
   target: FetchTarget,
 ): Promise<void> {
   if (target.kind !== 'directory' && target.kind !== 'file') return;
-  await whereAvailable(async () => {
+  await ifLedgerAvailable(async () => {
     const ledger = await platform.ledger();
-    const jobs = await ledger.jobs({ name: spec.name, states: ['succeeded'], limit: LOOKED_BACK });
+    const jobs = await ledger.jobs({ name: spec.name, states: ['succeeded'], limit: MAX_JOBS_READ });
     const latest = jobs.find(({ steps }) => !isRehearsal(steps));
     if (latest === undefined) return;
     const counts = await ledger.counts(latest.job);
@@ -156,7 +156,7 @@ export async function requireRoomFor(
   });
 }
 
-export function tellBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView, created: boolean): void {
+export function noticeJobBegun({ notice }: Pick<VerbContext, 'notice'>, view: JobView, created: boolean): void {
   const { job } = view.record;
   const state = stateOf(view);
   if (created) notice(`job ${job}`);
@@ -186,7 +186,7 @@ export async function concludeRun(
     context.notice(`job ${job} succeeded, and was ${prunedText(view.pruned)}`);
     return view;
   }
-  await prove(context, view);
+  await requireProof(context, view);
   if (output !== null) await fetch();
   const delivered = await deliverJob(context, view);
   if (output === null && spec.deliver === null) context.notice(`fetch the outputs: batchctl fetch ${job} -o DIR/`);
@@ -194,7 +194,7 @@ export async function concludeRun(
 }
 
 /** A run may only report success if the job is proven. */
-async function prove(
+async function requireProof(
   { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
   view: JobView,
 ): Promise<void> {

@@ -1,17 +1,17 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { type CodeArchive, packCode } from '../jobs/code-archive.ts';
-import { refuseForeign } from '../jobs/notify/receivers.ts';
+import { refuseLocalReceivers } from '../jobs/notify/receivers.ts';
 import { requestOf } from '../jobs/schedules/fire.ts';
-import { unfiredBy } from '../jobs/schedules/recent.ts';
+import { findUnfired } from '../jobs/schedules/recent.ts';
 import { type AddedSchedule as Added, addSchedule, isSame, readSchedule, taken } from '../jobs/schedules/schedules.ts';
 import { needsNoInput } from '../jobs/submit/inputs.ts';
-import { settleSpec } from '../jobs/submit/prepare.ts';
-import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
+import { resolveSpec } from '../jobs/submit/prepare.ts';
+import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant, isoOf } from '../lib/instant.ts';
-import { pairs, parseDuration } from '../lib/units.ts';
+import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { AddedSchedule } from '../model/answers/schedules.ts';
-import { NAME } from '../model/keys.ts';
+import { NAME_PATTERN } from '../model/keys.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type FinishBy, runKeyOf, type ScheduledJob, type ScheduleSpec } from '../model/schedule.ts';
 import {
@@ -20,15 +20,15 @@ import {
   firingsAfter,
   parseCalendar,
   parseHolidays,
-  type When,
+  type ZonedCadence,
 } from '../model/schedule-times.ts';
 import type { Platform } from '../ports/platform.ts';
 import { duration } from './job.ts';
-import { tellHolidaysEnd } from './schedules.ts';
-import { checkSubmission, SUBMISSION } from './submission.ts';
+import { noticeHolidaysEnd } from './schedules.ts';
+import { checkSubmission, SUBMISSION_FIELDS } from './submission.ts';
 import { changing, field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
 
-const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION;
+const { input, set, label, maxCost, expectInputs, awaitInput, allowEmpty } = SUBMISSION_FIELDS;
 
 const INPUT = v.strictObject({
   name: field('<name>', 'name of the schedule; the run key is <name>@<period>', text),
@@ -65,7 +65,7 @@ const INPUT = v.strictObject({
 type Input = v.InferOutput<typeof INPUT>;
 
 /** Reported if nothing has fired schedules lately: a manager or tick must be started. */
-interface UnkeptEvent {
+interface NoKeeperEvent {
   readonly event: 'unkept';
 }
 
@@ -74,7 +74,7 @@ const DEFAULT_CATCH_UP = 24 * 3_600;
 const YEAR_MS = 365 * 86_400_000;
 
 /** Creates or replaces a schedule. Throws like a submission, and `refused` if the name is taken. */
-export const scheduleAdd = verb<UnkeptEvent>()({
+export const scheduleAdd = verb<NoKeeperEvent>()({
   name: 'schedule add',
   ...changing('POST', '/schedules'),
   input: INPUT,
@@ -91,8 +91,8 @@ export const scheduleAdd = verb<UnkeptEvent>()({
     const changed = added?.changed ?? (await wouldChange(platform, name, { spec, replace }));
     const now = context.clock.now();
     const [next] = firingsAfter(when, now, 1);
-    if (added?.changed === true) await tellUnfired(context, added);
-    tellHolidaysEnd(context, when, now + YEAR_MS);
+    if (added?.changed === true) await warnOfUnfired(context, added);
+    noticeHolidaysEnd(context, when, now + YEAR_MS);
     if (freshKeeper(await latestKeeper(platform), now) === null) context.report({ event: 'unkept' });
     return { schedule: name, changed, next: next === undefined ? null : { period: next.period, at: isoOf(next.at) } };
   },
@@ -110,11 +110,11 @@ async function wouldChange(
 }
 
 /** Reports a period that never fires because the schedule was created or changed too late for it. */
-async function tellUnfired(
+async function warnOfUnfired(
   context: Pick<VerbContext, 'platform' | 'clock' | 'warn'>,
   { before, schedule }: Added,
 ): Promise<void> {
-  const unfired = await unfiredBy(await context.platform(), before, schedule);
+  const unfired = await findUnfired(await context.platform(), before, schedule);
   if (unfired === null) return;
   const { name, zone, job } = schedule;
   const { period, at, fate } = unfired;
@@ -135,15 +135,15 @@ async function tellUnfired(
  * can't read.
  */
 async function scheduledJob(
-  context: VerbContext<UnkeptEvent>,
+  context: VerbContext<NoKeeperEvent>,
   asked: Input,
-  { name, when }: { readonly name: string; readonly when: When },
+  { name, when }: { readonly name: string; readonly when: ZonedCadence },
 ): Promise<{ readonly job: ScheduledJob; readonly code: CodeArchive | null }> {
   const { jobfile: file, finishBy, awaitInput = 0, expectInputs = null, maxCost = null, allowEmpty } = asked;
   const spec = await context.files.job(file);
   await checkSubmission(context, spec, asked);
   const { directory, inputDirectory, attachments = null, code: sent } = await context.files.source(file, spec);
-  const [params, labels] = [pairs('--set', asked.set), pairs('--label', asked.label)];
+  const [params, labels] = [parsePairs('--set', asked.set), parsePairs('--label', asked.label)];
   const code = sent === undefined ? await packCode(directory, spec.files) : sent;
   const job: ScheduledJob = {
     ...{ spec, code: code?.sha256 ?? null, file, directory, inputs: asked.input, inputDirectory, params, labels },
@@ -158,9 +158,9 @@ async function scheduledJob(
   const [first] = firingsAfter(when, context.clock.now(), 1);
   if (first === undefined) throw new BatchctlError('usage', 'it never fires: no future time matches');
   const fired = { ...requestOf({ name, job, zone: when.zone }, first, code), attachments };
-  const { spec: settled, place } = settleSpec(fired);
+  const { spec: settled, place } = resolveSpec(fired);
   const remote = attachments !== null || (await context.platform()).remote === true;
-  refuseForeign(settled, remote);
+  refuseLocalReceivers(settled, remote);
   refuseUnreachable(settled, remote, place);
   return { job, code };
 }
@@ -253,7 +253,7 @@ function timeOfDay(flag: string, text: string): string {
 
 /** Checks the name of a schedule. Throws `usage`. */
 function scheduleName(text: string): string {
-  if (NAME.test(text) && text !== 'last') return text;
+  if (NAME_PATTERN.test(text) && text !== 'last') return text;
   throw new BatchctlError(
     'usage',
     `expected a name of at most 40 lower-case letters, digits and hyphens, found "${text}"`,

@@ -5,28 +5,28 @@ import { fire } from '../jobs/schedules/fire.ts';
 import { comingPeriods, type Period, recentPeriods } from '../jobs/schedules/recent.ts';
 import {
   listSchedules,
-  mustReadSchedule,
   pauseSchedule,
   removeSchedule,
+  requireSchedule,
   resumeSchedule,
 } from '../jobs/schedules/schedules.ts';
 import { formatInstant, isoOf } from '../lib/instant.ts';
-import { ahead } from '../lib/parallel.ts';
+import { mapAhead } from '../lib/parallel.ts';
 import type {
   ChangedSchedule,
-  ComingFiring,
   FiredPeriod,
   ListedSchedule,
   RemovedSchedule,
-  ShownPeriod,
-  ShownSchedule,
+  ScheduleDetails,
+  SchedulePeriod,
+  UpcomingFiring,
 } from '../model/answers/schedules.ts';
 import { isClosed } from '../model/job.ts';
 import { cadenceText, runKeyOf, type Schedule } from '../model/schedule.ts';
 import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts';
 import { stateOf } from '../model/view.ts';
-import { type RaiseEvent, raiseWork } from './raise.ts';
-import { reportingProgress, type SubmitEvent } from './submission.ts';
+import { type RaiseEvent, raiseJobGroups } from './raise.ts';
+import { type SubmitEvent, withSubmitProgress } from './submission.ts';
 import { changing, field, flag, listVerb, option, reading, text, type VerbContext, verb } from './verb.ts';
 
 const answers = () => import('../model/answers/schedules.ts');
@@ -45,7 +45,7 @@ export const scheduleLs = listVerb({
   async run(context) {
     const { store } = await context.platform();
     const found = await listSchedules(store, warnOf(context));
-    return ahead(found, AT_ONCE, async (schedule) => (await lookedAt(context, schedule, 1)).listed);
+    return mapAhead(found, AT_ONCE, async (schedule) => (await describeSchedule(context, schedule, 1)).listed);
   },
 });
 
@@ -64,13 +64,13 @@ export const scheduleShow = verb<PausedEvent>()({
   name: 'schedule show',
   ...reading('/schedules/{name}'),
   input: v.strictObject({ name }),
-  answer: async () => (await answers()).SHOWN_SCHEDULE,
-  async run(context, input): Promise<ShownSchedule> {
+  answer: async () => (await answers()).SCHEDULE_DETAILS,
+  async run(context, input): Promise<ScheduleDetails> {
     const { store } = await context.platform();
-    const schedule = await mustReadSchedule(store, input.name);
-    const { listed, recent } = await lookedAt(context, schedule, RECENT);
+    const schedule = await requireSchedule(store, input.name);
+    const { listed, recent } = await describeSchedule(context, schedule, RECENT);
     if (schedule.paused !== null) context.report({ event: 'paused', ...schedule.paused });
-    tellHolidaysEnd(context, schedule, context.clock.now());
+    noticeHolidaysEnd(context, schedule, context.clock.now());
     return { ...listed, recent: recent.map(shownPeriod) };
   },
 });
@@ -83,13 +83,13 @@ export const scheduleNext = listVerb({
   name: 'schedule next',
   ...reading('/firings'),
   input: v.strictObject({ name: option('[name]', 'name of the schedule (default: all)', text) }),
-  answer: async () => (await answers()).COMING_FIRING,
+  answer: async () => (await answers()).UPCOMING_FIRING,
   async run(context, input) {
     const platform = await context.platform();
     const schedules =
       input.name === undefined
         ? await listSchedules(platform.store, warnOf(context))
-        : [await mustReadSchedule(platform.store, input.name)];
+        : [await requireSchedule(platform.store, input.name)];
     const active = schedules.filter(({ paused }) => paused === null);
     const coming = await Promise.all(
       active.map(async (schedule) =>
@@ -101,10 +101,10 @@ export const scheduleNext = listVerb({
       .sort((a, b) => a.at - b.at)
       .slice(0, COMING);
     const until = Math.max(context.clock.now(), ...rows.map(({ at }) => at));
-    return (async function* (): AsyncIterable<ComingFiring> {
+    return (async function* (): AsyncIterable<UpcomingFiring> {
       for (const { schedule, period, at, job } of rows)
         yield { schedule: schedule.name, period, at: isoOf(at), zone: schedule.zone, job };
-      for (const schedule of active) tellHolidaysEnd(context, schedule, until);
+      for (const schedule of active) noticeHolidaysEnd(context, schedule, until);
     })();
   },
 });
@@ -115,7 +115,7 @@ export const schedulePause = verb()({
   ...changing('POST', '/schedules/{name}/pauses'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).CHANGED_SCHEDULE,
-  run: (context, input) => switched(context, input.name, 'paused'),
+  run: (context, input) => setScheduleState(context, input.name, 'paused'),
 });
 
 /** Resumes a paused schedule. Throws `notFound`. */
@@ -124,7 +124,7 @@ export const scheduleResume = verb()({
   ...changing('POST', '/schedules/{name}/resumptions'),
   input: v.strictObject({ name }),
   answer: async () => (await answers()).CHANGED_SCHEDULE,
-  run: (context, input) => switched(context, input.name, 'active'),
+  run: (context, input) => setScheduleState(context, input.name, 'active'),
 });
 
 /** Removes a schedule after confirmation; its jobs stay. Throws `notFound`, `refused`. */
@@ -135,7 +135,7 @@ export const scheduleRm = verb()({
   answer: async () => (await answers()).REMOVED_SCHEDULE,
   async run(context, input): Promise<RemovedSchedule> {
     const platform = await context.platform();
-    await mustReadSchedule(platform.store, input.name);
+    await requireSchedule(platform.store, input.name);
     if (!context.dryRun) {
       await context.confirm(`remove schedule ${input.name}?`);
       await removeSchedule(platform, input.name);
@@ -159,9 +159,9 @@ export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
   async run(context, { period, existing, again, scale, ...input }): Promise<FiredPeriod> {
     if (existing && again) throw new BatchctlError('usage', '--existing and --again are mutually exclusive');
     const platform = await context.platform();
-    const schedule = await mustReadSchedule(platform.store, input.name);
+    const schedule = await requireSchedule(platform.store, input.name);
     const now = context.clock.now();
-    const firing = firingMeant(schedule, period, now);
+    const firing = findFiring(schedule, period, now);
     const runKey = runKeyOf(schedule, firing);
     if (context.dryRun) {
       const job = again ? null : ((await existingRun(platform, runKey))?.claim.job ?? null);
@@ -169,19 +169,19 @@ export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
     }
     const { signal, passed } = context;
     const mode = again ? 'again' : existing ? 'existing' : 'new';
-    const { view, created } = await reportingProgress(context, (onProgress) =>
+    const { view, created } = await withSubmitProgress(context, (onProgress) =>
       fire(platform, schedule, firing, { mode, signal, passed, onProgress }),
     );
     if (firing.at > now) {
       const due = formatInstant(firing.at, schedule.zone, now);
       context.notice(`${firing.period} is due ${due} and will not run again then`);
     }
-    if (!isClosed(stateOf(view))) await raiseWork(context, view, { scale, fresh: created });
+    if (!isClosed(stateOf(view))) await raiseJobGroups(context, view, { scale, fresh: created });
     return { job: view.record.job, runKey, created };
   },
 });
 
-function firingMeant(schedule: Schedule, period: string | undefined, now: number): Firing {
+function findFiring(schedule: Schedule, period: string | undefined, now: number): Firing {
   const firing = period === undefined ? null : firingOf(schedule, period);
   if (firing !== null) return firing;
   const [next] = firingsAfter(schedule, now, 1);
@@ -197,14 +197,14 @@ function firingMeant(schedule: Schedule, period: string | undefined, now: number
   );
 }
 
-async function switched(
+async function setScheduleState(
   context: Pick<VerbContext, 'platform' | 'dryRun'>,
   schedule: string,
   state: ChangedSchedule['state'],
 ): Promise<ChangedSchedule> {
   const platform = await context.platform();
   if (context.dryRun) {
-    const { paused } = await mustReadSchedule(platform.store, schedule);
+    const { paused } = await requireSchedule(platform.store, schedule);
     return { schedule, state, changed: (paused === null) === (state === 'paused') };
   }
   const change = state === 'paused' ? pauseSchedule : resumeSchedule;
@@ -212,7 +212,7 @@ async function switched(
 }
 
 /** A schedule with its next period, and its last `count` periods. */
-async function lookedAt(
+async function describeSchedule(
   context: Pick<VerbContext, 'platform'>,
   schedule: Schedule,
   count: number,
@@ -244,7 +244,7 @@ async function lookedAt(
   return { listed, recent };
 }
 
-const shownPeriod = ({ period, at, state, job }: Period): ShownPeriod => ({ period, at: isoOf(at), state, job });
+const shownPeriod = ({ period, at, state, job }: Period): SchedulePeriod => ({ period, at: isoOf(at), state, job });
 
 const warnOf =
   (context: Pick<VerbContext, 'warn'>) =>
@@ -252,7 +252,7 @@ const warnOf =
     context.warn(`schedule ${schedule}: ${error instanceof Error ? error.message : String(error)}`);
 
 /** Reports when the holidays end: they are dates of certain years, and after the last one only weekends are skipped. */
-export function tellHolidaysEnd(
+export function noticeHolidaysEnd(
   context: Pick<VerbContext, 'notice'>,
   { cadence }: Pick<Schedule, 'cadence'>,
   until: number,

@@ -1,27 +1,27 @@
 import * as v from 'valibot';
 import type { Config, Profile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import { refuseUnaffordable, wouldBeLimited } from '../jobs/cost/affordable.ts';
+import { hasCostLimit, requireWithinBudget } from '../jobs/cost/affordable.ts';
 import { findJob } from '../jobs/find.ts';
 import { unknownPlaceholders } from '../jobs/placeholders.ts';
 import { planOf } from '../jobs/plan.ts';
 import { type MissingProgram, missingPrograms } from '../jobs/programs.ts';
 import { existingRun } from '../jobs/run-keys.ts';
 import { closeInputs, FileChecksums } from '../jobs/submit/inputs.ts';
-import { awaitInputs, type Prepared, prepare, type SubmissionRequest, settleSpec } from '../jobs/submit/prepare.ts';
-import { type SubmitOptions, type Submitted, submit } from '../jobs/submit/submit.ts';
-import { freshKeeper, latestKeeper } from '../jobs/watch/round-memory.ts';
+import { awaitInputs, type Prepared, prepare, resolveSpec, type SubmissionRequest } from '../jobs/submit/prepare.ts';
+import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/submit.ts';
+import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant } from '../lib/instant.ts';
 import { describeFound } from '../lib/problems.ts';
-import { formatSize, pairs, wholeNumber } from '../lib/units.ts';
+import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import { duration } from './job.ts';
-import { deadlineOf, dollars, refuseCost, timeToCome } from './limits.ts';
-import { flag, option, paced, parsedText, text, type VerbContext } from './verb.ts';
+import { deadlineOf, dollars, parseFutureTime, refuseCostLimit } from './limits.ts';
+import { flag, option, parsedText, text, throttle, type VerbContext } from './verb.ts';
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
-export const SUBMISSION = {
+export const SUBMISSION_FIELDS = {
   input: option(
     '--input <input>',
     "read this instead of the job file's inputs: a file, a pattern, store:KEY, job:JOB/STEP, or - for stdin",
@@ -43,14 +43,14 @@ export const SUBMISSION = {
   expectInputs: option(
     '--expect-inputs <n>',
     'fail unless there are exactly this many inputs',
-    parsedText(wholeNumber(0)),
+    parsedText(wholeNumberParser(0)),
   ),
   awaitInput: option('--await-input <duration>', 'wait this long for missing inputs', duration),
   allowEmpty: option('--allow-empty', 'accept input without any parts', flag, false),
 };
 
 /** Only for verbs that submit: a rehearsal starts at once. */
-export const AT = {
+export const START_FIELD = {
   at: option(
     '--at <time>',
     'start no task before this time: 18:30, "in 6h", "tomorrow 06:00", 2026-11-30T06:00Z',
@@ -58,7 +58,7 @@ export const AT = {
   ),
 };
 
-const submission = v.strictObject({ ...SUBMISSION, ...AT });
+const submission = v.strictObject({ ...SUBMISSION_FIELDS, ...START_FIELD });
 export type SubmissionInput = Omit<v.InferOutput<typeof submission>, 'at'> & { readonly at?: string | undefined };
 
 /** Progress in bytes, or tasks in the phase `send`. The last report has no phase. */
@@ -86,7 +86,7 @@ export async function requestOf(
   }
   await checkSubmission(context, spec, input);
   refuseImpossiblePeriod(input.period);
-  const notBefore = input.at === undefined ? null : await timeToCome(context, '--at', input.at);
+  const notBefore = input.at === undefined ? null : await parseFutureTime(context, '--at', input.at);
   const finishBy = input.finishBy === undefined ? null : await deadlineOf(context, input.finishBy);
   if (notBefore !== null && finishBy !== null && finishBy <= notBefore) {
     throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
@@ -96,8 +96,8 @@ export async function requestOf(
     ...(await context.files.source(jobFile, spec)),
     maxCost: input.maxCost ?? null,
     inputs: input.input,
-    params: pairs('--set', input.set),
-    labels: pairs('--label', input.label),
+    params: parsePairs('--set', input.set),
+    labels: parsePairs('--label', input.label),
     period: input.period ?? null,
     runKey: input.runKey ?? null,
     expectInputs: input.expectInputs ?? null,
@@ -121,7 +121,7 @@ export async function checkSubmission(
 ): Promise<void> {
   if (input.filter((name) => name === '-').length > 1)
     throw new BatchctlError('usage', '--input - can be given only once');
-  if (maxCost !== undefined) await refuseCost(context);
+  if (maxCost !== undefined) await refuseCostLimit(context);
   refuseUnknownGroups((await context.config()).profile, spec);
 }
 
@@ -156,7 +156,7 @@ export async function prepareSubmission(
   const platform = await context.platform();
   const { store, bucket, clock } = platform;
   const request = await requestOf(context, spec, jobFile, input);
-  const checksums = platform.remote === true ? new FileChecksums(largeFile(context)) : null;
+  const checksums = platform.remote === true ? new FileChecksums(noticeLargeFile(context)) : null;
   const find = (text: string): ReturnType<typeof findJob> => findJob(platform, text);
   let said = '';
   return awaitInputs(() => prepare(request, store, find, checksums, bucket), input.awaitInput ?? 0, {
@@ -169,13 +169,13 @@ export async function prepareSubmission(
 }
 
 /** Reports a file whose checksum takes a while. */
-export const largeFile =
+export const noticeLargeFile =
   ({ notice }: Pick<VerbContext, 'notice'>) =>
   (path: string, size: number): void =>
     notice(`computing the checksum of ${path} (${formatSize(size)})`);
 
 /** Programs of the steps that a worker here would not find. Empty where other machines work. */
-async function programsMissing(
+async function findMissingPrograms(
   { platform: open, config, files }: Pick<Submitter, 'platform' | 'config' | 'files'>,
   { spec, code, request }: Pick<Prepared, 'spec' | 'code' | 'request'>,
 ): Promise<readonly MissingProgram[]> {
@@ -203,7 +203,7 @@ export async function requirePrograms(
   context: Pick<Submitter, 'platform' | 'config' | 'files'>,
   prepared: Pick<Prepared, 'spec' | 'code' | 'request'>,
 ): Promise<void> {
-  const [first, ...others] = await programsMissing(context, prepared);
+  const [first, ...others] = await findMissingPrograms(context, prepared);
   if (first === undefined) return;
   const all = [first, ...others].map(({ step, what }) => `step ${step}: ${what}`);
   throw new BatchctlError('jobFile', all.join('\n       '), { hint: first.hint });
@@ -214,32 +214,32 @@ export async function warnOfPrograms(
   context: Pick<Submitter, 'platform' | 'config' | 'files' | 'warn'>,
   prepared: Prepared,
 ): Promise<void> {
-  for (const { step, what, hint } of await programsMissing(context, prepared)) {
+  for (const { step, what, hint } of await findMissingPrograms(context, prepared)) {
     context.warn(`step ${step}: ${what}; ${hint}`);
   }
 }
 
 /** Submits what was prepared, and reports the progress of cutting and sending. */
-export async function submitPrepared(context: Submitter, prepared: Prepared, mode: Mode): Promise<Submitted> {
+export async function submitPrepared(context: Submitter, prepared: Prepared, mode: Mode): Promise<SubmitResult> {
   const platform = await context.platform();
   const { signal, passed } = context;
   const { notBefore = null } = prepared.request;
-  const submitted = await reportingProgress(context, (onProgress) =>
+  const submitted = await withSubmitProgress(context, (onProgress) =>
     submit(platform, prepared, { ...{ mode, notBefore, signal, passed, onProgress } }),
   );
-  await tellDeadlineStays(context, prepared, submitted);
+  await noticeDeadlineKept(context, prepared, submitted);
   const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];
   if (empty.length > 0) context.warn(emptyInputsText(empty));
   return submitted;
 }
 
-export async function reportingProgress<T>(
+export async function withSubmitProgress<T>(
   { clock, report, shown }: Pick<Submitter, 'clock' | 'report' | 'shown'>,
   work: (onProgress: NonNullable<SubmitOptions['onProgress']>) => Promise<T>,
 ): Promise<T> {
   const phases = new Map<Phase, (amounts: Amounts) => void>();
   const of = (phase: Phase): ((amounts: Amounts) => void) =>
-    paced(clock, (amounts) => report({ event: 'submitting', phase, ...amounts }));
+    throttle(clock, (amounts) => report({ event: 'submitting', phase, ...amounts }));
   try {
     return await work(({ phase, done, total }) => {
       const reportPhase = phases.get(phase) ?? of(phase);
@@ -266,10 +266,10 @@ export function emptyInputsText(names: readonly string[]): string {
 }
 
 /** An existing job keeps its deadline: tells a caller who gave another one how to change it. */
-async function tellDeadlineStays(
+async function noticeDeadlineKept(
   context: Pick<Submitter, 'zone' | 'notice'>,
   { request }: Prepared,
-  { view, created }: Submitted,
+  { view, created }: SubmitResult,
 ): Promise<void> {
   const wanted = request.finishBy ?? null;
   if (created || wanted === null || wanted === view.finishBy) return;
@@ -284,7 +284,7 @@ export async function submitSpec(
   spec: JobSpec,
   jobFile: string | null,
   { stays, ...input }: SubmissionInput & { readonly stays: boolean },
-): Promise<Submitted> {
+): Promise<SubmitResult> {
   let prepared: Promise<Prepared> | null = null;
   const prepareOnce = (): Promise<Prepared> => {
     prepared ??= prepareSubmission(context, spec, jobFile, input);
@@ -292,7 +292,7 @@ export async function submitSpec(
   };
   if (!stays) {
     // Mistakes in the request are reported first, then a missing watcher.
-    settleSpec(await requestOf(context, spec, jobFile, input));
+    resolveSpec(await requestOf(context, spec, jobFile, input));
     await requireKeeper(context, input, prepareOnce);
   }
   const mode = modeOf(input);
@@ -314,12 +314,12 @@ const UNLOADED = { slots: 1, load: { average: 0, cores: 1 } } as const;
 export async function requireAffordable(
   context: Pick<Submitter, 'platform' | 'signal'>,
   prepared: Prepared,
-  { again, anew }: { readonly again: boolean; readonly anew: () => Promise<Prepared> },
+  { again, anew: prepareAgain }: { readonly again: boolean; readonly anew: () => Promise<Prepared> },
 ): Promise<Prepared> {
   const platform = await context.platform();
   const { spec, runKey, request } = prepared;
   const maxCost = request.maxCost ?? null;
-  if (!wouldBeLimited(platform, maxCost)) return prepared;
+  if (!hasCostLimit(platform, maxCost)) return prepared;
   // Submitting an existing job again costs nothing extra.
   if (!again && runKey !== null && (await existingRun(platform, runKey)) !== null) return prepared;
   const earlier = await (await platform.ledger()).jobs({ name: spec.name, states: ['succeeded'], limit: 1 });
@@ -327,7 +327,7 @@ export async function requireAffordable(
   const forecasts = earlier.length > 0 && !request.inputs.includes('-') && (request.attachments ?? null) === null;
   if (!forecasts) {
     try {
-      await refuseUnaffordable(platform, { spec, maxCost, expected: null });
+      await requireWithinBudget(platform, { spec, maxCost, expected: null });
       return prepared;
     } catch (error) {
       await closeInputs(prepared.inputs);
@@ -335,8 +335,8 @@ export async function requireAffordable(
     }
   }
   const { forecast } = await planOf(platform, prepared, { ...UNLOADED, signal: context.signal });
-  await refuseUnaffordable(platform, { spec, maxCost, expected: forecast?.cost ?? null });
-  return await anew();
+  await requireWithinBudget(platform, { spec, maxCost, expected: forecast?.cost ?? null });
+  return await prepareAgain();
 }
 
 /** A crontab line that runs `tick` for this profile every minute, silent unless something is wrong. */
@@ -361,7 +361,7 @@ async function requireKeeper(
   input: SubmissionInput,
   prepared: () => Promise<Prepared>,
 ): Promise<void> {
-  const names = promises((await context.config()).profile, input);
+  const names = flagsNeedingKeeper((await context.config()).profile, input);
   if (names.length === 0) return;
   const platform = await context.platform();
   if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
@@ -378,7 +378,7 @@ async function requireKeeper(
 }
 
 /** With a local profile a deadline is only reported; where instances cost money, a process must enforce it. */
-function promises(profile: Profile, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
+function flagsNeedingKeeper(profile: Profile, { at, finishBy, maxCost }: SubmissionInput): readonly string[] {
   const later = at === undefined ? [] : ['--at'];
   if (profile.backend === 'local') return later;
   return [

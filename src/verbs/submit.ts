@@ -1,11 +1,11 @@
 import * as v from 'valibot';
 import { formatInstant } from '../lib/instant.ts';
-import type { SubmittedAnswer } from '../model/answers/changes.ts';
+import type { SubmitAnswer } from '../model/answers/changes.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { emptyInputs, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
-import { type RaiseEvent, raiseWork } from './raise.ts';
-import { AT, SUBMISSION, type SubmitEvent, submitSpec } from './submission.ts';
+import { type RaiseEvent, raiseJobGroups } from './raise.ts';
+import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent, submitSpec } from './submission.ts';
 import { fileField, flag, option, verb } from './verb.ts';
 
 /** Submits a job, and raises its groups once; with `dryRun`, plans it. Throws as a submission does. */
@@ -18,16 +18,16 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
   repeatable: ({ runKey, again }) => runKey !== undefined && again !== true,
   input: v.strictObject({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
-    ...SUBMISSION,
-    ...AT,
+    ...SUBMISSION_FIELDS,
+    ...START_FIELD,
     scale: option('--no-scale', "don't change the size of groups", flag, true),
     stays: v.optional(
       v.pipe(flag, v.description('the caller looks after the job itself, so no manager and no tick is needed')),
       false,
     ),
   }),
-  answer: async () => (await import('../model/answers/changes.ts')).SUBMITTED,
-  async run(context, { jobfile, scale, ...input }): Promise<SubmittedAnswer | Plan> {
+  answer: async () => (await import('../model/answers/changes.ts')).SUBMIT_ANSWER,
+  async run(context, { jobfile, scale, ...input }): Promise<SubmitAnswer | Plan> {
     const spec = await context.files.job(jobfile);
     if (context.dryRun) {
       const { planSpec } = await import('./plan.ts');
@@ -40,7 +40,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
       const starts = formatInstant(Date.parse(notBefore), await context.zone(), now);
       context.notice(`job ${job} starts ${starts}`);
     }
-    if (!isClosed(stateOf(view))) await raiseWork(context, view, { scale, fresh: created });
+    if (!isClosed(stateOf(view))) await raiseJobGroups(context, view, { scale, fresh: created });
     return { job, runKey, created, emptyInputs: emptyInputs(inputs) };
   },
 });

@@ -1,25 +1,25 @@
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { kill } from '../jobs/change/lifecycle.ts';
-import { type Cause, causesOf, examplesOf, matching, readFailureObject } from '../jobs/failures.ts';
-import { givenInputs } from '../jobs/fetch/input-names.ts';
+import { type Cause, causesOf, examplesOf, matchCauses, readFailureObject } from '../jobs/failures.ts';
+import { inputNameFinder } from '../jobs/fetch/input-names.ts';
 import { listFacts, stepTotals } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
-import { listTasks, mustHaveStep, parseTaskName, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
+import { listTasks, parseTaskName, requireStep, setsOfTasks, type TaskName } from '../jobs/tasks.ts';
 import { isoOf } from '../lib/instant.ts';
-import { ahead } from '../lib/parallel.ts';
-import { wholeNumber } from '../lib/units.ts';
-import type { CauseExample, FailureCause, KilledTasks, ListedTask } from '../model/answers/tasks.ts';
+import { mapAhead } from '../lib/parallel.ts';
+import { wholeNumberParser } from '../lib/units.ts';
+import type { CauseExample, FailureCause, KillAnswer, ListedTask } from '../model/answers/tasks.ts';
 import { standingOf } from '../model/decide.ts';
 import { causeId } from '../model/failure.ts';
 import { stepIndex } from '../model/job.ts';
 import { failedKey } from '../model/keys.ts';
-import { mustBeLegal } from '../model/legal.ts';
+import { requireLegal } from '../model/legal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { AttemptEvent, LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { changedJob, jobMeant, jobOrLatest, jobShown } from './job.ts';
+import { jobOrLatest, jobToChange, resolveJob, resolveJobToShow } from './job.ts';
 import { changing, flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext, verb } from './verb.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const;
@@ -34,7 +34,7 @@ export const tasks = listVerb({
     task: option('--task <task>', 'all attempts of this task: <step>/<n>', text),
     step: option('--step <step>', 'only tasks of this step', text),
     state: option('--state <state>', 'only tasks in this state; required to see waiting tasks', oneOf(STATES)),
-    limit: option('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumber(1)), TASKS_LISTED),
+    limit: option('--limit <n>', 'show at most this many (1,000)', parsedText(wholeNumberParser(1)), TASKS_LISTED),
     cause: option(
       '--cause <cause>',
       'only tasks that failed for this cause: an id from `failures`, or its beginning',
@@ -46,10 +46,10 @@ export const tasks = listVerb({
   answer: async () => (await import('../model/answers/tasks.ts')).LISTED_TASK,
   async run(context, { job: said, task, step, state, limit, after, cause, input }) {
     const platform = await context.platform();
-    const view = await jobShown(context, said);
+    const view = await resolveJobToShow(context, said);
     refusePruned(view, 'the records of its tasks');
     if (task !== undefined) return attemptsOf(platform, view, task);
-    if (step !== undefined) mustHaveStep(view, step);
+    if (step !== undefined) requireStep(view, step);
     const from = after === undefined ? undefined : parseTaskName(view, after);
     if (cause === undefined && input === undefined) {
       return tasksOf(platform, view, listTasks(platform, view, { step, state, after: from, limit }));
@@ -59,7 +59,7 @@ export const tasks = listVerb({
     }
     const filter = { step, state: cause === undefined ? state : 'failed', after: from };
     const all = listTasks(platform, view, { ...filter, limit: Number.MAX_SAFE_INTEGER });
-    return chosenOf(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input }, limit);
+    return filterTasks(tasksOf(platform, view, all), { cause: cause?.toLowerCase(), input }, limit);
   },
 });
 
@@ -68,7 +68,7 @@ async function* tasksOf(
   view: JobView,
   rows: AsyncIterable<LedgerTask>,
 ): AsyncIterable<ListedTask> {
-  const inputOf = givenInputs(store, view);
+  const inputOf = inputNameFinder(store, view);
   for await (const row of rows) {
     const times = { startedAt: isoOf(row.startedAt), endedAt: isoOf(row.endedAt) };
     const input = await inputOf(stepIndex(view.record.spec, row.step), row.task);
@@ -76,7 +76,7 @@ async function* tasksOf(
   }
 }
 
-async function* chosenOf(
+async function* filterTasks(
   rows: AsyncIterable<ListedTask>,
   { cause = '', input = '' }: { readonly cause: string | undefined; readonly input: string | undefined },
   limit: number,
@@ -93,7 +93,7 @@ async function* chosenOf(
 async function* attemptsOf(platform: Platform, view: JobView, text: string): AsyncIterable<ListedTask> {
   const { name, task } = parseTaskName(view, text);
   const rows = await (await platform.ledger()).attempts(view.record.job, name, task);
-  const input = await givenInputs(platform.store, view)(stepIndex(view.record.spec, name), task);
+  const input = await inputNameFinder(platform.store, view)(stepIndex(view.record.spec, name), task);
   for (const row of rows) {
     const { outcome } = row;
     const bad = outcome === 'failed' && { badInput: await isBadInput(platform.store, row) };
@@ -138,20 +138,20 @@ export const tasksKill = verb()({
   name: 'kill',
   ...changing('POST', '/jobs/{job}/kills'),
   input: v.strictObject({
-    job: changedJob,
+    job: jobToChange,
     task: option('[task]', '<step>/<n>; alone, of the latest job', text),
     step: option('--step <step>', 'all running tasks of this step, in place of one task', text),
     requeue: option('--requeue', 'end its attempt and retry the task (the default)', flag, false),
     fail: option('--fail', 'end its attempt and fail the task permanently', flag, false),
   }),
-  answer: async () => (await import('../model/answers/tasks.ts')).KILLED_TASK,
-  async run(context, { job: said, task, step, requeue, fail }): Promise<KilledTasks> {
+  answer: async () => (await import('../model/answers/tasks.ts')).KILL_ANSWER,
+  async run(context, { job: said, task, step, requeue, fail }): Promise<KillAnswer> {
     if (requeue && fail) throw new BatchctlError('usage', '--requeue and --fail are mutually exclusive');
     const mode = fail ? 'fail' : 'requeue';
     const platform = await context.platform();
-    const found = await jobMeant(context, said);
-    const chosen = await killed(platform, found, task, step);
-    mustBeLegal(found, 'kill');
+    const found = await resolveJob(context, said);
+    const chosen = await tasksToKill(platform, found, task, step);
+    requireLegal(found, 'kill');
     const [only] = chosen;
     const view = context.dryRun || only === undefined ? found : await kill(platform, found, chosen, mode);
     const { job } = view.record;
@@ -161,7 +161,7 @@ export const tasksKill = verb()({
 });
 
 /** The named task, or those of a step that run as far as the ledger and the store know. */
-async function killed(
+async function tasksToKill(
   platform: Platform,
   view: JobView,
   task: string | undefined,
@@ -174,7 +174,7 @@ async function killed(
       hint: `batchctl tasks ${view.record.job} --state running`,
     });
   }
-  const index = mustHaveStep(view, step);
+  const index = requireStep(view, step);
   const { undecided } = standingOf(view, await listFacts(platform.store, view)).steps[index] ?? {};
   const found: TaskName[] = [];
   const every = Number.MAX_SAFE_INTEGER;
@@ -195,7 +195,7 @@ const MANY = 5_000;
 /** Failures between reports of progress. */
 const EVERY = 1_000;
 /** Up to this many failures are checked for bad input. */
-const LOOKED_UP = 1_000;
+const MAX_BAD_INPUT_CHECKS = 1_000;
 /** Examples looked up concurrently. */
 const AT_ONCE = 16;
 
@@ -210,16 +210,16 @@ export const failures = listVerb({
   answer: async () => (await import('../model/answers/tasks.ts')).FAILURE_CAUSE,
   async run(context: VerbContext<FailuresEvent>, { job, cause }) {
     const platform = await context.platform();
-    const view = await jobShown(context, job);
+    const view = await resolveJobToShow(context, job);
     const onProgress = (seen: number): void => {
       context.signal.throwIfAborted();
       if (seen >= MANY && seen % EVERY === 0) context.report({ event: 'reading', failures: seen });
     };
-    const all = await causesOf(platform, view, onProgress, LOOKED_UP);
-    const causes = cause === undefined ? all : matching(all, cause, view.record.job);
+    const all = await causesOf(platform, view, onProgress, MAX_BAD_INPUT_CHECKS);
+    const causes = cause === undefined ? all : matchCauses(all, cause, view.record.job);
     context.report({ event: 'found', job: view.record.job, tasks: tasksIn(view, causes) });
     const exampleOf = examplesOf(platform, view);
-    return ahead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(of)));
+    return mapAhead(causes, AT_ONCE, async (of) => documentOf(view.record.job, of, await exampleOf(of)));
   },
 });
 

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { BatchctlError, type ErrorKind, exitCodeOf, isOurs } from '../errors.ts';
-import { type Ticked, tick as tickOnce } from '../jobs/watch/tick.ts';
+import { BatchctlError, type ErrorKind, exitCodeOf, isBatchctlError } from '../errors.ts';
+import { type TickResult, tick as tickOnce } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { TickAnswer } from '../model/answers/upkeep.ts';
-import { newsOf, type RaiseEvent } from './raise.ts';
+import { type RaiseEvent, raiseResultsOf } from './raise.ts';
 import { changing, verb } from './verb.ts';
 
 export type TickEvent =
@@ -16,7 +16,7 @@ export const tick = verb<TickEvent>()({
   name: 'tick',
   ...changing('POST', '/rounds'),
   input: v.strictObject({}),
-  answer: async () => (await import('../model/answers/upkeep.ts')).TICKED,
+  answer: async () => (await import('../model/answers/upkeep.ts')).TICK_ANSWER,
   exit: ({ troubles }: TickAnswer) => {
     // A round doesn't fail because a group can't be raised: the problem is reported, and the next round retries.
     const first = troubles.find(({ about }) => !about.startsWith('group '));
@@ -26,7 +26,7 @@ export const tick = verb<TickEvent>()({
     const done = await tickOnce(await context.platform(), { dryRun, signal, passed });
     // Late jobs are already among the problems.
     const raised = done.raised.flatMap((each) => (each.outcome === 'raised' ? [{ ...each, late: null }] : []));
-    if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+    if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
     const round = answerOf(done, dryRun);
     if (!signal.aborted) return round;
     context.report({ event: 'stopped', round });
@@ -34,7 +34,7 @@ export const tick = verb<TickEvent>()({
   },
 });
 
-function answerOf(done: Ticked, dryRun: boolean): TickAnswer {
+function answerOf(done: TickResult, dryRun: boolean): TickAnswer {
   return {
     keeper: done.keeper,
     fired: done.fired.flatMap(({ schedule, period, at, ...fired }) =>
@@ -61,7 +61,7 @@ function answerOf(done: Ticked, dryRun: boolean): TickAnswer {
 
 function errorOf(error: unknown): Pick<TickAnswer['troubles'][number], 'kind' | 'message' | 'hint'> {
   const message = error instanceof Error ? error.message : String(error);
-  return isOurs(error)
+  return isBatchctlError(error)
     ? { kind: error.kind, message, hint: error.hint ?? null }
     : { kind: 'unexpected', message, hint: null };
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
-import type { Mend } from '../jobs/change/corrected-file.ts';
+import type { CorrectedFile } from '../jobs/change/corrected-file.ts';
 import type { SubmissionRequest } from '../jobs/submit/prepare.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeFound } from '../lib/problems.ts';
@@ -49,7 +49,7 @@ export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'c
 const REPORT_MS = 80;
 
 /** Drops reports of progress that would flood a terminal or connection. */
-export function paced<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
+export function throttle<T>(clock: Clock, report: (value: T) => void): (value: T) => void {
   let due = 0;
   return (value) => {
     const now = clock.monotonic();
@@ -72,7 +72,7 @@ export interface CallerFiles {
   /** Where a job's files and inputs are. `jobFile`: the file that describes the job; null: the command line does. */
   source(jobFile: string | null, spec: JobSpec): Promise<SubmissionSource>;
   /** The job file with that name, and the files it packs. Throws `jobFile`, `notFound`. */
-  mend(path: string): Promise<Mend>;
+  correctedJob(path: string): Promise<CorrectedFile>;
   /** The text of a small file that was given with `option`. Throws `notFound`. */
   text(option: string, path: string): Promise<string>;
 }
@@ -107,15 +107,15 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   /** True: `run` returns rows as they become available. */
   readonly list: boolean;
   /** Whether a call continues until something ends: a caller that lost the connection repeats it. `given`: as typed. */
-  lasts?(given: Given): boolean;
+  isLongRunning?(given: Given): boolean;
   /** The command that resumes such a call; default: `batchctl NAME JOB`. */
-  takeUp?(job: string, given: Given): string;
+  continueCommand?(job: string, given: Given): string;
   /** Whether a call runs on the caller's machine even with a manager, because it reads or writes files there. */
-  here?(given: Given): boolean;
+  runsLocally?(given: Given): boolean;
   /** The error that Ctrl-C produces in such a call. `given`: as typed, with the job's id. */
-  interrupted?(given: Given): BatchctlError;
+  interruptedError?(given: Given): BatchctlError;
   /** For a list that continues: tells rows that the caller received before the connection was lost from new ones. */
-  resumed?(): Resumption;
+  createResumption?(): Resumption;
   /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
   readonly framesOnly?: readonly string[];
   /** Repeating a changing call has no further effect, so it may be sent again after its answer was lost. */
@@ -133,9 +133,9 @@ type Whole<Result> = Result extends AsyncIterable<infer Row> ? readonly Row[] : 
 
 export interface Resumption {
   /** The list starts again from its beginning. */
-  again(): void;
+  restart(): void;
   /** The new part of a row; null: nothing is new. */
-  fresh(row: unknown): unknown;
+  newPart(row: unknown): unknown;
 }
 
 /** Fields of a call, as typed. */
@@ -168,7 +168,7 @@ export function listVerb<const F extends Fields, Row, Event = never>(
 }
 
 /** The result of a call, and a function for its exit code afterwards. Keeps rows only if the code depends on them. */
-export function weighed<Result>(
+export function withExitCode<Result>(
   { exit }: Pick<VerbDeclaration<Fields, Result, never>, 'exit'>,
   result: Result,
   given: Given,

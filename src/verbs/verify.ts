@@ -4,15 +4,15 @@ import { join, resolve } from 'node:path';
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { findJob } from '../jobs/find.ts';
-import { checkFile, type FileChecked } from '../jobs/verify/check/check-file.ts';
+import { checkFile, type FileCheckResult } from '../jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../jobs/verify/evidence-log.ts';
-import { type KeptProof, keepProof, proofLine } from '../jobs/verify/proof.ts';
+import { type KeptProof, proofLine, storeProof } from '../jobs/verify/proof.ts';
 import { rebuildAll } from '../jobs/verify/rebuild-all.ts';
-import { type Repaired, repairJob } from '../jobs/verify/repair.ts';
+import { type RepairResult, repairJob } from '../jobs/verify/repair.ts';
 import { type VerifyOptions, verifyJob } from '../jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatCount } from '../lib/units.ts';
-import type { RebuiltAnswer } from '../model/answers/upkeep.ts';
+import type { RebuildAnswer } from '../model/answers/upkeep.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
@@ -30,7 +30,7 @@ export type VerifyEvent =
   /** The store keeps the proof under this number. */
   | { readonly event: 'kept'; readonly number: number; readonly checksum: string }
   /** The result of checking a file. `unproven`: it is consistent, and states that its job was not proven. */
-  | { readonly event: 'checked'; readonly checked: FileChecked; readonly unproven: boolean };
+  | { readonly event: 'checked'; readonly checked: FileCheckResult; readonly unproven: boolean };
 
 /** A proof, or what a file contains of one. */
 export interface VerifyAnswer
@@ -44,12 +44,12 @@ export interface VerifyAnswer
   readonly problems: VerifyResult['problems'];
   /** Key of the proof in the store. */
   readonly proof: string | null;
-  readonly repair: Pick<Repaired, 'recorded' | 'sent' | 'missing' | 'reopened' | 'withheld'> | null;
+  readonly repair: Pick<RepairResult, 'recorded' | 'sent' | 'missing' | 'reopened' | 'withheld'> | null;
   readonly check: FileCheck | null;
   readonly delivery?: ReturnType<typeof deliveryOf>;
 }
 
-interface FileCheck extends Pick<FileChecked, 'lines' | 'sha256' | 'checksum' | 'mismatches'> {
+interface FileCheck extends Pick<FileCheckResult, 'lines' | 'sha256' | 'checksum' | 'mismatches'> {
   readonly file: string;
   readonly who: string | null;
   readonly when: string | null;
@@ -78,7 +78,7 @@ export const verify = verb<VerifyEvent>()({
   ...RIGHTS,
   http: { method: 'POST', path: '/jobs/{job}/proofs' },
   framesOnly: ['output', 'check'],
-  here: ({ check }) => check !== undefined,
+  runsLocally: ({ check }) => check !== undefined,
   input: v.strictObject({
     ...FIELDS,
     output: option(
@@ -92,7 +92,7 @@ export const verify = verb<VerifyEvent>()({
       text,
     ),
   }),
-  answer: async () => (await import('../model/answers/verify.ts')).VERIFIED,
+  answer: async () => (await import('../model/answers/verify.ts')).VERIFY_ANSWER,
   verdict: verdictOf,
   async run(context, { output, check, ...input }): Promise<VerifyAnswer> {
     if (context.files.elsewhere && (output !== undefined || check !== undefined)) {
@@ -100,7 +100,7 @@ export const verify = verb<VerifyEvent>()({
         hint: 'omit -o and --check; batchctl verify itself uses them on your machine',
       });
     }
-    refuseMixed({ ...input, output, check });
+    refuseConflicts({ ...input, output, check });
     if (check !== undefined) return checkEvidence(context, check, input.job);
     const path = output === undefined || context.dryRun ? null : resolve(context.files.cwd, output);
     return prove(context, input, path);
@@ -118,7 +118,7 @@ export const verifyEvidence = listVerb({
   input: v.strictObject(FIELDS),
   answer: async () => v.object({}),
   async *run(context: VerbContext<VerifyEvent>, input): AsyncGenerator<EvidenceRow, void> {
-    refuseMixed({ ...input, output: undefined, check: undefined });
+    refuseConflicts({ ...input, output: undefined, check: undefined });
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-evidence-'));
     const path = join(directory, 'evidence');
     try {
@@ -133,7 +133,7 @@ export const verifyEvidence = listVerb({
   },
 });
 
-type Proving = FieldValues<typeof FIELDS>;
+type ProofInput = FieldValues<typeof FIELDS>;
 
 /** Progress is reported above this number of tasks. */
 const LONG = 20_000;
@@ -141,7 +141,7 @@ const LONG = 20_000;
 /** Repairs if requested, verifies, and stores the proof. `path`: the evidence file. With `dryRun`, writes nothing. */
 async function prove(
   context: VerbContext<VerifyEvent>,
-  { job, repair, deep }: Proving,
+  { job, repair, deep }: ProofInput,
   path: string | null,
 ): Promise<VerifyAnswer> {
   const { dryRun } = context;
@@ -149,10 +149,10 @@ async function prove(
   let view = await findJob(platform, job);
   if (job === undefined) context.notice(`verifying ${view.record.job}`);
   const long = deep || view.record.parts > LONG;
-  let repaired: Repaired | null = null;
+  let repaired: RepairResult | null = null;
   if (repair) {
     const before: JobView = view;
-    repaired = await during(context, 'repairing', long, (options) =>
+    repaired = await withWorkEvents(context, 'repairing', long, (options) =>
       repairJob(platform, before, { ...options, dryRun }),
     );
     view = repaired.view;
@@ -169,7 +169,7 @@ async function prove(
   } as VerifyAnswer;
 }
 
-interface ProvingHow {
+interface ProofOptions {
   readonly deep: boolean;
   readonly long: boolean;
   readonly path: string | null;
@@ -178,15 +178,15 @@ interface ProvingHow {
 async function proveView(
   context: VerbContext<VerifyEvent>,
   view: JobView,
-  { deep, long, path }: ProvingHow,
+  { deep, long, path }: ProofOptions,
 ): Promise<{ readonly result: VerifyResult; readonly kept: KeptProof | null }> {
   const platform = await context.platform();
   const evidence = path === null || context.dryRun ? null : await EvidenceFile.create(path);
   try {
-    const result = await during(context, 'verifying', long, (options) =>
+    const result = await withWorkEvents(context, 'verifying', long, (options) =>
       verifyJob(platform, view, { ...options, deep, ...(evidence !== null && { evidence }) }),
     );
-    const kept = context.dryRun ? null : await keepProof(platform, result);
+    const kept = context.dryRun ? null : await storeProof(platform, result);
     if (evidence !== null && result.verdict !== 'unfinished') {
       evidence.line(await proofLine(platform, result, kept));
       evidence.finish();
@@ -197,7 +197,7 @@ async function proveView(
   }
 }
 
-async function during<T>(
+async function withWorkEvents<T>(
   context: Pick<VerbContext<VerifyEvent>, 'signal' | 'report' | 'shown'>,
   work: Work,
   long: boolean,
@@ -214,12 +214,12 @@ async function during<T>(
   return made;
 }
 
-interface Asked extends Proving {
+interface VerifyInput extends ProofInput {
   readonly output: string | undefined;
   readonly check: string | undefined;
 }
 
-function refuseMixed({ job, repair, deep, output, check }: Asked): void {
+function refuseConflicts({ job, repair, deep, output, check }: VerifyInput): void {
   if (check !== undefined && (repair || deep || output !== undefined)) {
     throw new BatchctlError('usage', 'verify --check only checks a file and accepts no other options of verify', {
       hint: 'batchctl verify --check FILE',
@@ -255,15 +255,15 @@ function fixOf({ job, state, missing = [], altered = [], problems, repair }: Ver
   const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
   if (canRepair && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;
   if (altered.length > 0) return `move the altered output away; batchctl verify ${job} --repair then produces it again`;
-  if (problems.some(({ code }) => CHANGED.includes(code)))
+  if (problems.some(({ code }) => TAMPERING_CODES.includes(code)))
     return `restore the changed object from a backup or an earlier version; then batchctl verify ${job}`;
   return problems.some(({ code }) => code === 'failures') ? `batchctl failures ${job}` : `batchctl status ${job}`;
 }
 
 /** Findings that mean that the store was changed. */
-const CHANGED: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
+const TAMPERING_CODES: readonly string[] = ['proofContradicted', 'journalAltered', 'proofAltered', 'proofMissing'];
 
-function repairText({ missing, sent, reopened, withheld, view, recorded }: Repaired, dryRun: boolean): string {
+function repairText({ missing, sent, reopened, withheld, view, recorded }: RepairResult, dryRun: boolean): string {
   const sets = Object.entries(missing).map(([step, tasks]) => `${step}/${tasks}`);
   const ledger = dryRun ? '' : `the ledger has ${formatCount(recorded)} events from the store; `;
   if (sets.length === 0) return `${ledger}nothing is missing`;
@@ -288,7 +288,7 @@ async function checkEvidence(
 ): Promise<VerifyAnswer> {
   const path = resolve(context.files.cwd, file);
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
-  const checked = await during(context, 'checking', size > LONG_FILE, ({ signal, onProgress }) =>
+  const checked = await withWorkEvents(context, 'checking', size > LONG_FILE, ({ signal, onProgress }) =>
     checkFile(path, {
       ...(signal !== undefined && { signal }),
       ...(onProgress !== undefined && { onProgress: (bytes: number) => onProgress(bytes, size) }),
@@ -317,7 +317,7 @@ function fileVerdict(file: string, { message }: Finding, unproven: boolean): Bat
 }
 
 /** True if the only problems of a file are those that its proof states about the job. */
-function statesFailure({ proof }: FileChecked, mismatches: readonly Finding[]): boolean {
+function statesFailure({ proof }: FileCheckResult, mismatches: readonly Finding[]): boolean {
   if (proof?.result.verdict !== 'failed' || !mismatches.some(({ code }) => code === 'notProven')) return false;
   const stated = new Set((proof.result.problems ?? []).map(({ message }) => message));
   return mismatches.every(({ code, message }) => code === 'notProven' || stated.has(message));
@@ -326,7 +326,7 @@ function statesFailure({ proof }: FileChecked, mismatches: readonly Finding[]): 
 /** Whether the store still has the file's proof, byte for byte. */
 async function compareWithStore(
   context: Pick<VerbContext, 'platform'>,
-  checked: FileChecked,
+  checked: FileCheckResult,
   job: string,
 ): Promise<readonly Finding[]> {
   const platform = await context.platform();
@@ -341,7 +341,7 @@ async function compareWithStore(
 }
 
 /** The proof in the file with the result of the check; a minimal answer if no proof can be read. */
-function answerOf(file: string, checked: FileChecked, mismatches: readonly Finding[]): VerifyAnswer {
+function answerOf(file: string, checked: FileCheckResult, mismatches: readonly Finding[]): VerifyAnswer {
   const { lines, sha256, key, checksum, proof } = checked;
   const result = proof?.result ?? {
     format: 1,
@@ -369,8 +369,8 @@ export const ledgerRebuild = verb<RebuildEvent>()({
   name: 'ledger rebuild',
   ...changing('POST', '/rebuilds'),
   input: v.strictObject({ since: option('--since <duration>', 'only jobs accepted within this time: 7d', duration) }),
-  answer: async () => (await import('../model/answers/upkeep.ts')).REBUILT,
-  async run(context, { since }): Promise<RebuiltAnswer> {
+  answer: async () => (await import('../model/answers/upkeep.ts')).REBUILD_ANSWER,
+  async run(context, { since }): Promise<RebuildAnswer> {
     const { clock, dryRun, signal } = context;
     const platform = await context.platform();
     context.report({ tasks: 0 });

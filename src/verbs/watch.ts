@@ -2,21 +2,21 @@ import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import { deadlineText } from '../jobs/deadline-text.ts';
 import { findJob } from '../jobs/find.ts';
-import { type FailureSeen, FirstFailure } from '../jobs/first-failure.ts';
-import { following, jobExit, refuseUnended } from '../jobs/job-exit.ts';
+import { FirstFailure, type ReportedFailure } from '../jobs/first-failure.ts';
+import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { statusOf } from '../jobs/status.ts';
 import { follow } from '../jobs/watch/follow.ts';
-import { LONGEST_MS } from '../lib/wait.ts';
+import { MAX_TIMER_MS } from '../lib/wait.ts';
 import type { JobStatus } from '../model/answers/status.ts';
 import { deliveryOf, isDeliveryDue } from '../model/delivery.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { duration, jobOrLatest } from './job.ts';
-import { newsOf, type RaiseEvent } from './raise.ts';
+import { type RaiseEvent, raiseResultsOf } from './raise.ts';
 import { flag, option, type VerbContext, verb } from './verb.ts';
 
 export type WatchEvent =
   | { readonly event: 'status'; readonly status: JobStatus }
-  | { readonly event: 'firstFailure'; readonly failure: FailureSeen }
+  | { readonly event: 'firstFailure'; readonly failure: ReportedFailure }
   | RaiseEvent;
 
 /** Reports a job's status until it ends or is paused, then delivers. Throws `notFound`, `interrupted`. */
@@ -25,7 +25,7 @@ export const watch = verb<WatchEvent>()({
   scope: 'read',
   changes: false,
   http: null,
-  lasts: () => true,
+  isLongRunning: () => true,
   input: v.strictObject({
     job: jobOrLatest,
     scale: option('--no-scale', "don't change the size of groups; by default they are raised as needed", flag, true),
@@ -37,15 +37,15 @@ export const watch = verb<WatchEvent>()({
     const view = await findJob(platform, job);
     const id = view.record.job;
     context.notice(`watching ${id}`);
-    return following(id, `batchctl watch ${id}`, async () => {
+    return withResumeHint(id, `batchctl watch ${id}`, async () => {
       const followed = await followReporting(context, view, { timeout: null, scale });
-      refuseUnended(followed.end, id, `batchctl watch ${id}`);
+      requireEnded(followed.end, id, `batchctl watch ${id}`);
       return statusOf(platform, await deliverJob(context, followed.view));
     });
   },
 });
 
-interface FollowHow {
+interface FollowSettings {
   /** Seconds; null: no limit. */
   readonly timeout: number | null;
   /** True: raises groups as needed. */
@@ -58,23 +58,23 @@ interface FollowHow {
 export async function followReporting(
   context: VerbContext<WatchEvent>,
   view: JobView,
-  { timeout, scale, watching = true }: FollowHow,
+  { timeout, scale, watching = true }: FollowSettings,
 ): ReturnType<typeof follow> {
   const platform = await context.platform();
   const first = new FirstFailure(platform, view, (failure) => context.report({ event: 'firstFailure', failure }));
   const followed = await follow(platform, view, {
     ...{ timeout, scale, watching, signal: context.signal },
     onRaised: (raised) => {
-      if (raised.length > 0) context.report({ event: 'raised', groups: newsOf(raised) });
+      if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
     },
     onStatus: (status) => {
       context.report({ event: 'status', status });
-      first.see(status);
+      first.update(status);
     },
-    onAway: ({ message }) => context.warn(`${message}; retrying`),
-    onUntold: ({ message }) => context.warn(message),
+    onOutage: ({ message }) => context.warn(`${message}; retrying`),
+    onNotifyFailure: ({ message }) => context.warn(message),
   });
-  if (watching && stateOf(followed.view) === 'failed') first.seeEnd();
+  if (watching && stateOf(followed.view) === 'failed') first.finish();
   await first.idle();
   return followed;
 }
@@ -85,7 +85,7 @@ export const wait = verb()({
   scope: 'read',
   changes: false,
   http: null,
-  lasts: () => true,
+  isLongRunning: () => true,
   input: v.strictObject({
     job: jobOrLatest,
     timeout: option('--timeout <duration>', 'stop waiting after this time', duration),
@@ -112,14 +112,14 @@ export const wait = verb()({
     const late = new AbortController();
     const begun = context.clock.monotonic();
     const lateness = new Lateness(platform.leaseSeconds * 1_000);
-    const { followed, status } = await following(id, `batchctl wait ${id}`, async () => {
+    const { followed, status } = await withResumeHint(id, `batchctl wait ${id}`, async () => {
       const to = await follow(platform, view, {
         signal: AbortSignal.any([context.signal, late.signal]),
         timeout: timeout ?? null,
         watching: untilLate,
         scale,
-        onAway: ({ message }) => context.warn(`${message}; retrying`),
-        onUntold: ({ message }) => context.warn(message),
+        onOutage: ({ message }) => context.warn(`${message}; retrying`),
+        onNotifyFailure: ({ message }) => context.warn(message),
         onStatus: (seen) => {
           if (lateness.isLate(seen, context.clock.now())) late.abort();
         },
@@ -133,7 +133,7 @@ export const wait = verb()({
         hint: `batchctl why ${id}; extend the deadline with batchctl adjust ${id} --finish-by`,
       });
     }
-    refuseUnended(followed.end, id, `batchctl wait ${id}`);
+    requireEnded(followed.end, id, `batchctl wait ${id}`);
     const left = timeout === undefined ? null : timeout - (context.clock.monotonic() - begun) / 1_000;
     const last = await deliverJob(context, followed.view, left);
     return last === followed.view ? status : statusOf(platform, last);
@@ -185,7 +185,7 @@ export async function deliverJob(
   seconds: number | null = null,
 ): Promise<JobView> {
   if (!isDeliveryDue(view)) return view;
-  const [{ deliversHere, deliverNow }, { deliveryLine }] = await Promise.all([
+  const [{ isDeliverableHere, deliverNow }, { deliveryLine }] = await Promise.all([
     import('../jobs/deliver/deliver.ts'),
     import('../jobs/deliver/delivery-line.ts'),
   ]);
@@ -194,11 +194,11 @@ export async function deliverJob(
     const delivery = deliveryOf(of);
     if (delivery !== null) context.notice(`job ${job}: ${deliveryLine(delivery)}${more}`);
   };
-  if (!deliversHere(view)) {
+  if (!isDeliverableHere(view)) {
     say(view, `; deliver it with batchctl watch ${job}`);
     return view;
   }
-  const late = seconds === null ? null : AbortSignal.timeout(Math.min(Math.max(0, seconds * 1_000), LONGEST_MS));
+  const late = seconds === null ? null : AbortSignal.timeout(Math.min(Math.max(0, seconds * 1_000), MAX_TIMER_MS));
   const signal = late === null ? context.signal : AbortSignal.any([context.signal, late]);
   const options = { signal, passed: context.passed };
   const done = await deliverNow(await context.platform(), view, options).catch((error: unknown) => {

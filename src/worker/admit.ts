@@ -2,12 +2,12 @@ import { belongsToFallback, hasFallback } from '../jobs/interruptions.ts';
 import { stepTotals } from '../jobs/listing.ts';
 import { readOutput } from '../jobs/output.ts';
 import { parseStored } from '../lib/json.ts';
-import { knowsSize } from '../model/counts.ts';
+import { isSizeKnown } from '../model/counts.ts';
 import { isHeldBack } from '../model/decide.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
 import { type StepSpec, stepIndex } from '../model/job.ts';
 import type { Overrides } from '../model/journal.ts';
-import { failedKey, isBegun, triesOfRound } from '../model/keys.ts';
+import { failedKey, isBegunKey, roundTriesPrefix } from '../model/keys.ts';
 import { parseMessage, type TaskMessage } from '../model/message.ts';
 import { changedStep } from '../model/overrides.ts';
 import { isKilled, isSkipped, type JobView, overridesOf, roundOf } from '../model/view.ts';
@@ -16,7 +16,7 @@ import type { Delivery } from '../ports/task-queue.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Outcome } from './outcome.ts';
 
-export interface Admitted {
+export interface AdmittedTask {
   readonly kind: 'admitted';
   readonly delivery: Delivery;
   readonly message: TaskMessage;
@@ -30,23 +30,23 @@ export interface Admitted {
 }
 
 /** What staging and running a task need, with or without a delivery. */
-export type Runnable = Omit<Admitted, 'kind' | 'delivery'>;
+export type Runnable = Omit<AdmittedTask, 'kind' | 'delivery'>;
 
 /** An outcome known before anything ran, with as much of the task's name as could be read. */
-export interface Refused {
+export interface RefusedDelivery {
   readonly kind: 'refused';
   readonly delivery: Delivery;
   readonly outcome: Outcome;
-  readonly admitted: Omit<Admitted, 'kind' | 'number'> | null;
+  readonly admitted: Omit<AdmittedTask, 'kind' | 'number'> | null;
 }
 
-/** Deliveries after this number leave a mark until they have an outcome. `DEADLY` such marks mean a deadly task. */
-export const OFTEN = 20;
-const DEADLY = 5;
+/** Deliveries after this number leave a mark until they have an outcome. `DEADLY_MARKS` such marks mean a deadly task. */
+export const MARK_AFTER_DELIVERIES = 20;
+const DEADLY_MARKS = 5;
 const KILLS_WORKERS: Failure = {
   reason: 'kills-workers',
   exitCode: null,
-  error: `its attempts ended ${DEADLY} times without an outcome: it seems to kill its workers`,
+  error: `its attempts ended ${DEADLY_MARKS} times without an outcome: it seems to kill its workers`,
 };
 /** Seconds until a message of a newer format is redelivered, hopefully to a newer worker. */
 export const NEWER_DELAY = 60;
@@ -62,8 +62,8 @@ export async function admit(
   jobs: JobCache,
   delivery: Delivery,
   { group, now }: { readonly group: string; readonly now: number },
-): Promise<Admitted | Refused> {
-  const refuse = (outcome: Outcome, admitted: Refused['admitted'] = null): Refused => ({
+): Promise<AdmittedTask | RefusedDelivery> {
+  const refuse = (outcome: Outcome, admitted: RefusedDelivery['admitted'] = null): RefusedDelivery => ({
     kind: 'refused',
     delivery,
     outcome,
@@ -98,17 +98,17 @@ export async function admit(
       base,
     );
   }
-  const again = mayBeSecond(view, delivery);
+  const again = mayBeRepeated(view, delivery);
   // Nothing can have decided a task at its first delivery, so that costs no requests. If a second message overtook this
   // one, its command runs again, and the fence lets one output count (law 4).
-  const decided = again || message.again === true ? await decidedAlready(store, message) : null;
+  const decided = again || message.again === true ? await existingOutcome(store, message) : null;
   if (decided !== null) return refuse(decided, base);
   if (isKilled(view, index, message.task)) return refuse(KILLED, base);
   if (again && hasFallback(step) && group !== step.fallback && (await belongsToFallback(store, step, message))) {
     return refuse({ kind: 'handedOver', to: step.fallback }, base);
   }
-  const { tries, begun } = again ? await triesSoFar(store, message) : NEVER_TRIED;
-  if (begun >= DEADLY) return refuse({ kind: 'failed', failure: KILLS_WORKERS, attempts: tries.length }, base);
+  const { tries, begun } = again ? await readTries(store, message) : NEVER_TRIED;
+  if (begun >= DEADLY_MARKS) return refuse({ kind: 'failed', failure: KILLS_WORKERS, attempts: tries.length }, base);
   const last = tries.at(-1);
   if (tries.length >= step.attempts && last !== undefined) {
     return refuse({ kind: 'failed', failure: last, attempts: tries.length }, base);
@@ -123,7 +123,7 @@ function needsFreshView(view: JobView, message: TaskMessage): boolean {
     view.cancelled ||
     view.stopped !== null ||
     view.closed !== null ||
-    !knowsSize(view, stepIndex(view.record.spec, message.step))
+    !isSizeKnown(view, stepIndex(view.record.spec, message.step))
   );
 }
 
@@ -148,7 +148,7 @@ const KILLED: Outcome = {
   attempts: 0,
 };
 
-async function decidedAlready(store: ObjectStore, message: TaskMessage): Promise<Outcome | null> {
+async function existingOutcome(store: ObjectStore, message: TaskMessage): Promise<Outcome | null> {
   const { job, step, task, round } = message;
   const output = await readOutput(store, job, step, task);
   if (output !== null) return { kind: 'twin', meta: output.meta };
@@ -163,7 +163,7 @@ async function decidedAlready(store: ObjectStore, message: TaskMessage): Promise
  * Whether attempts of this round can have left objects; only then is the store asked. The message was delivered before,
  * or the journal says that it may be a second message of its task.
  */
-function mayBeSecond(view: JobView, delivery: Delivery): boolean {
+function mayBeRepeated(view: JobView, delivery: Delivery): boolean {
   return delivery.receiveCount > 1 || view.next > 1;
 }
 
@@ -175,11 +175,11 @@ interface Tries {
 const NEVER_TRIED: Tries = { tries: [], begun: 0 };
 
 /** The failed attempts of this round (law 8). */
-async function triesSoFar(store: ObjectStore, message: TaskMessage): Promise<Tries> {
+async function readTries(store: ObjectStore, message: TaskMessage): Promise<Tries> {
   const tries: FailureRecord[] = [];
   let begun = 0;
-  for await (const { key } of store.list(triesOfRound(message.job, message.step, message.task, message.round))) {
-    if (isBegun(key)) {
+  for await (const { key } of store.list(roundTriesPrefix(message.job, message.step, message.task, message.round))) {
+    if (isBegunKey(key)) {
       begun += 1;
       continue;
     }

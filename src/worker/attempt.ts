@@ -1,31 +1,31 @@
 import { mkdirSync, readFileSync, statfsSync, statSync } from 'node:fs';
 import { Big } from 'big.js';
-import { BatchctlError, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError } from '../errors.ts';
 import { begunKey, logKey } from '../model/keys.ts';
 import { changedCode } from '../model/overrides.ts';
-import { type Admitted, OFTEN } from './admit.ts';
-import { giveTo } from './command-user.ts';
+import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
+import { chownTree } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import {
   denialText,
   type EndReason,
-  endedFromOutside,
   failureOf,
   failureOfError,
   judgeFailure,
-  messageOf,
   type Outcome,
+  outcomeOfAbort,
   SERVICE_DELAY,
-  STORE_WORKS,
+  shortMessageOf,
+  WRITTEN_OUTCOMES,
 } from './outcome.ts';
-import { Patience, publish, publishPatience } from './publish.ts';
-import { type Failing, putFailure } from './put-failure.ts';
+import { publish, publishRetryMs, Retrier } from './publish.ts';
+import { type FailedAttempt, putFailure } from './put-failure.ts';
 import { maskSecrets, SecretRefused, type Secrets } from './secrets.ts';
-import { freshDirectory, type SlotDirectory } from './slot-directory.ts';
+import { prepareSlotDirectory, type SlotDirectory } from './slot-directory.ts';
 import { type CodeCache, type StagedInput, stageIn } from './stage-in.ts';
-import { keepLog, lastLine, STDERR_KEPT, StderrTail } from './stderr.ts';
+import { lastLine, STDERR_KEPT, StderrUploader, uploadLog } from './stderr.ts';
 
 export interface AttemptResult {
   readonly outcome: Outcome;
@@ -48,9 +48,9 @@ export interface AttemptOptions {
 }
 
 /** What the steps of one attempt share. */
-interface Run {
+interface AttemptRun {
   readonly ctx: WorkerContext;
-  readonly task: Admitted;
+  readonly task: AdmittedTask;
   readonly options: AttemptOptions;
   readonly directory: SlotDirectory;
   readonly secrets: Secrets;
@@ -62,7 +62,11 @@ interface Run {
 const LONGEST_TAIL_MS = 30_000;
 
 /** Stages in, executes, judges, and publishes or writes the failure. Every end is an outcome; never throws. */
-export async function runAttempt(ctx: WorkerContext, task: Admitted, options: AttemptOptions): Promise<AttemptResult> {
+export async function runAttempt(
+  ctx: WorkerContext,
+  task: AdmittedTask,
+  options: AttemptOptions,
+): Promise<AttemptResult> {
   const { clock } = ctx.platform;
   let [startedAt, started] = [clock.now(), clock.monotonic()];
   let end: CommandEnd | null = null;
@@ -70,57 +74,61 @@ export async function runAttempt(ctx: WorkerContext, task: Admitted, options: At
   let outcome: Outcome;
   let secrets: Secrets = {};
   try {
-    if (task.delivery.receiveCount > OFTEN) await ctx.platform.store.put(begunMark(task, options.attempt), '');
-    const directory = freshDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
+    if (task.delivery.receiveCount > MARK_AFTER_DELIVERIES)
+      await ctx.platform.store.put(begunMark(task, options.attempt), '');
+    const directory = prepareSlotDirectory(ctx.scratch, options.slot, ctx.executor.owner?.(options.slot) ?? null);
     secrets = await ctx.secrets.read(secretsOf(ctx.platform, options.group, task.step), options.signal);
     // Waiting for a throttling service takes nothing off the command's time.
     [startedAt, started] = [clock.now(), clock.monotonic()];
-    const run: Run = { ctx, task, options, directory, secrets, startedAt, started };
+    const run: AttemptRun = { ctx, task, options, directory, secrets, startedAt, started };
     const input = await stageIn(ctx, task, directory, options.signal);
     staged = input;
     const code = codeOf(task);
-    if (code !== null) await options.code.layInto(code, directory.cwd);
+    if (code !== null) await options.code.copyInto(code, directory.cwd);
     ctx.passed('stage');
-    const injected = ctx.faults?.fails(task.message, task.number) ?? null;
+    const injected = ctx.faults?.failureFor(task.message, task.number) ?? null;
     if (injected !== null) {
       outcome = judgeFailure(task, injected);
     } else {
-      const doomed = ctx.faults?.begun() ?? null;
-      end = await withTail(run, () => execute(run, input));
+      const doomed = ctx.faults?.onStart() ?? null;
+      end = await withStderrUpload(run, () => execute(run, input));
       if (doomed !== null) await doomed;
       // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
-      const patience = patienceOf(run, end.seconds);
+      const patience = publishRetrier(run, end.seconds);
       const { store } = ctx.platform;
       if (ran) {
         const { stderrBytes } = end;
         await patience.during(() =>
-          keepLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
+          uploadLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
-      outcome = await judge(run, end, input, patience);
+      outcome = await publishOrFail(run, end, input, patience);
     }
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: staged === null });
   }
-  outcome = masked(outcome, secrets);
+  outcome = maskOutcome(outcome, secrets);
   // The store and the ledger get the same facts.
   const endedAt = clock.now();
   if (outcome.kind === 'retry' || outcome.kind === 'failed') {
     const wholeRecords = staged?.wholeRecords === true;
     const seconds = end?.seconds ?? 0;
-    outcome = await written({ ctx, task, options }, { outcome, startedAt, endedAt, wholeRecords, seconds });
+    outcome = await storeFailure({ ctx, task, options }, { outcome, startedAt, endedAt, wholeRecords, seconds });
   }
-  if (STORE_WORKS.includes(outcome.kind)) ctx.denials.ended(task.message.job);
+  if (WRITTEN_OUTCOMES.includes(outcome.kind)) ctx.denials.clear(task.message.job);
   return { outcome, startedAt, endedAt, end, bytesIn: staged?.bytes ?? null };
 }
 
 /** Uploads stderr while the command runs; the whole log is stored only after the last such upload. */
-async function withTail<T>({ ctx, task, options, directory, secrets }: Run, work: () => Promise<T>): Promise<T> {
+async function withStderrUpload<T>(
+  { ctx, task, options, directory, secrets }: AttemptRun,
+  work: () => Promise<T>,
+): Promise<T> {
   const { job, step, task: n } = task.message;
   const key = logKey(job, step, n, options.attempt);
   const everyMs = Math.min(LONGEST_TAIL_MS, (options.leaseSeconds * 1_000) / 3);
-  const tail = new StderrTail({ store: ctx.platform.store, key, path: directory.stderr, secrets, everyMs });
+  const tail = new StderrUploader({ store: ctx.platform.store, key, path: directory.stderr, secrets, everyMs });
   try {
     return await work();
   } finally {
@@ -128,14 +136,14 @@ async function withTail<T>({ ctx, task, options, directory, secrets }: Run, work
   }
 }
 
-function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
+function execute(run: AttemptRun, staged: StagedInput): Promise<CommandEnd> {
   const { ctx, task, options, directory } = run;
   const { step } = task;
   const timeout = step.timeout * 1_000;
   if (step.output === 'files') mkdirSync(directory.outputDirectory, { mode: 0o700 });
   if (directory.own !== undefined) {
     const { stdin, inputDirectory, outputDirectory, cwd } = directory;
-    for (const path of [stdin, inputDirectory, outputDirectory, cwd]) giveTo(directory.own.owner, path);
+    for (const path of [stdin, inputDirectory, outputDirectory, cwd]) chownTree(directory.own.owner, path);
   }
   const env = environmentOf(task, staged, directory, {
     worker: ctx.worker,
@@ -168,23 +176,31 @@ function execute(run: Run, staged: StagedInput): Promise<CommandEnd> {
 }
 
 /** The command has ended and its result is on this machine, so it is kept while a service is busy. */
-function patienceOf({ ctx, task, options }: Pick<Run, 'ctx' | 'task' | 'options'>, seconds: number): Patience {
+function publishRetrier(
+  { ctx, task, options }: Pick<AttemptRun, 'ctx' | 'task' | 'options'>,
+  seconds: number,
+): Retrier {
   const { job, step, task: number } = task.message;
-  const limitMs = publishPatience(seconds);
-  return new Patience({
+  const limitMs = publishRetryMs(seconds);
+  return new Retrier({
     limitMs,
     signal: options.signal,
     monotonic: () => ctx.platform.clock.monotonic(),
     onTrouble: (error) =>
       ctx.log.warn(
-        `${job}/${step}/${number} is done but can't be stored yet; retrying for up to ${Math.round(limitMs / 60_000)} min: ${messageOf(error)}`,
+        `${job}/${step}/${number} is done but can't be stored yet; retrying for up to ${Math.round(limitMs / 60_000)} min: ${shortMessageOf(error)}`,
       ),
   });
 }
 
-async function judge(run: Run, end: CommandEnd, staged: StagedInput, patience: Patience): Promise<Outcome> {
+async function publishOrFail(
+  run: AttemptRun,
+  end: CommandEnd,
+  staged: StagedInput,
+  patience: Retrier,
+): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
-  if (end.how === 'aborted') return endedFromOutside(task, options.signal.reason as EndReason);
+  if (end.how === 'aborted') return outcomeOfAbort(task, options.signal.reason as EndReason);
   if (end.how !== 'exit' || end.code !== 0) {
     // Not a failure of the command: it could not write, and can't until space is freed.
     if (diskIsFull(ctx.scratch)) throw new BatchctlError('full', `the disk of ${ctx.scratch} is full`);
@@ -192,9 +208,9 @@ async function judge(run: Run, end: CommandEnd, staged: StagedInput, patience: P
   }
   let counters: Readonly<Record<string, string>>;
   try {
-    counters = parseCounters(readIfThere(directory.counters));
+    counters = parseCounters(readIfExists(directory.counters));
   } catch (error) {
-    return judgeFailure(task, { reason: 'counters', exitCode: 0, error: messageOf(error) });
+    return judgeFailure(task, { reason: 'counters', exitCode: 0, error: shortMessageOf(error) });
   }
   const published = await publish({ store: ctx.platform.store, patience }, task, directory, {
     attempt: options.attempt,
@@ -216,78 +232,81 @@ async function judge(run: Run, end: CommandEnd, staged: StagedInput, patience: P
 }
 
 /** Writes a failure to the store. If that fails, the task is returned and its command runs again. */
-async function written(
-  run: Pick<Run, 'ctx' | 'task' | 'options'>,
-  { seconds, ...failed }: Omit<Failing, 'task' | 'attempt' | 'number'> & { readonly seconds: number },
+async function storeFailure(
+  run: Pick<AttemptRun, 'ctx' | 'task' | 'options'>,
+  { seconds, ...failed }: Omit<FailedAttempt, 'task' | 'attempt' | 'number'> & { readonly seconds: number },
 ): Promise<Outcome> {
   const { ctx, task, options } = run;
   const { attempt, signal } = options;
   const failing = { ...failed, task, attempt, number: task.number };
   try {
-    await patienceOf(run, seconds).during(() => putFailure(ctx, failing));
+    await publishRetrier(run, seconds).during(() => putFailure(ctx, failing));
     return failed.outcome;
   } catch (error) {
     const reason: EndReason | null = signal.aborted ? signal.reason : null;
     // The next worker that receives it reads in the journal that it must fail.
-    return reason === null || reason === 'killFail' ? givenBack(ctx, task, error) : endedFromOutside(task, reason);
+    return reason === null || reason === 'killFail' ? returnTask(ctx, task, error) : outcomeOfAbort(task, reason);
   }
 }
 
 /** The mark that an attempt of an often delivered task leaves until it is settled. */
-export function begunMark({ message: { job, step, task, round } }: Pick<Admitted, 'message'>, attempt: string): string {
+export function begunMark(
+  { message: { job, step, task, round } }: Pick<AdmittedTask, 'message'>,
+  attempt: string,
+): string {
   return begunKey(job, step, task, round, attempt);
 }
 
 /** The code for an attempt: the corrected one of a retry, or else the job's own. */
-function codeOf(task: Admitted): string | null {
+function codeOf(task: AdmittedTask): string | null {
   return changedCode(task.view.record, task.overrides);
 }
 
 /** An error of the input or output fails the task; an error of a service returns it. */
 function outcomeOfError(
   ctx: WorkerContext,
-  task: Admitted,
+  task: AdmittedTask,
   error: unknown,
   { signal, group, staging }: Pick<AttemptOptions, 'signal' | 'group'> & { readonly staging: boolean },
 ): Outcome {
-  if (signal.aborted) return endedFromOutside(task, signal.reason as EndReason);
+  if (signal.aborted) return outcomeOfAbort(task, signal.reason as EndReason);
   const { job, step, task: number } = task.message;
   if (error instanceof SecretRefused) {
-    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
-    return { kind: 'secretRefused', error: messageOf(error) };
+    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${shortMessageOf(error)}`);
+    return { kind: 'secretRefused', error: shortMessageOf(error) };
   }
   const failure = failureOfError(error);
   if (failure !== null) return judgeFailure(task, failure);
-  const isRefused = isOurs(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
-  if (isRefused && ctx.denials.isRepeated(job, task.delivery, ctx.platform.clock.monotonic())) {
-    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${messageOf(error)}`);
+  const isRefused = isBatchctlError(error) && (error.denied !== undefined || (staging && error.kind === 'refused'));
+  if (isRefused && ctx.denials.recordDenial(job, task.delivery, ctx.platform.clock.monotonic())) {
+    ctx.log.warn(`${job}/${step}/${number} is returned, and the job paused: ${shortMessageOf(error)}`);
     return { kind: 'denied', error: denialText(error, { group, store: ctx.platform.store }) };
   }
-  return givenBack(ctx, task, error);
+  return returnTask(ctx, task, error);
 }
 
-function givenBack({ log }: WorkerContext, { message: { job, step, task } }: Admitted, error: unknown): Outcome {
-  log.warn(`${job}/${step}/${task} is returned: ${messageOf(error)}`);
+function returnTask({ log }: WorkerContext, { message: { job, step, task } }: AdmittedTask, error: unknown): Outcome {
+  log.warn(`${job}/${step}/${task} is returned: ${shortMessageOf(error)}`);
   return { kind: 'interrupted', why: 'service', delay: SERVICE_DELAY };
 }
 
 /** An error may quote a secret that the command wrote: in its counters, or as a file name. */
-function masked(outcome: Outcome, secrets: Secrets): Outcome {
+function maskOutcome(outcome: Outcome, secrets: Secrets): Outcome {
   if ((outcome.kind !== 'retry' && outcome.kind !== 'failed') || outcome.failure.error === null) return outcome;
   return { ...outcome, failure: { ...outcome.failure, error: maskSecrets(outcome.failure.error, secrets) } };
 }
 
-function readIfThere(path: string): string {
+function readIfExists(path: string): string {
   return statSync(path, { throwIfNoEntry: false }) === undefined ? '' : readFileSync(path, 'utf8');
 }
 
 /** Less free space than this counts as none, bytes: a block or two may be free when a write fails. */
-const FULL_BELOW = 2 ** 20;
+const MIN_FREE_BYTES = 2 ** 20;
 
 /** Whether the file system of a directory is full for this process. */
 function diskIsFull(directory: string): boolean {
   const { bavail, bsize } = statfsSync(directory);
-  return bavail * bsize < FULL_BELOW;
+  return bavail * bsize < MIN_FREE_BYTES;
 }
 
 /**

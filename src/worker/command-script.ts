@@ -9,7 +9,7 @@ export const WORKER_VARIABLE = 'BATCHCTL_WORKER_ID';
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 /** Names with a meaning in some shells: assigning them would fail or change the shell, so env(1) sets them. */
-export const SHELLS_OWN =
+export const SHELL_VARIABLES =
   /^(BASH.*|COMP_.*|DIRSTACK|E?UID|EPOCH.*|FUNC.*|GROUPS|HIST.*|IFS|LINENO|MAIL.*|OPT(ARG|IND|ERR)|POSIXLY_CORRECT|PPID|RANDOM|SECONDS|SHELLOPTS|_)$/;
 
 /** The argv of a command: a string runs under `/bin/sh -c`. */
@@ -42,7 +42,7 @@ export function commandScript(command: Command, context: ScriptContext): string 
     if (name === ATTEMPT_VARIABLE || name === WORKER_VARIABLE) continue;
     if (!NAME.test(name)) throw badName(name);
     const word = `${name}=${shellQuote(command.env[name] ?? '')} `;
-    if (SHELLS_OWN.test(name)) own += word;
+    if (SHELL_VARIABLES.test(name)) own += word;
     else assignments += word;
   }
   assignments += `${ATTEMPT_VARIABLE}=${shellQuote(command.attempt)} `;

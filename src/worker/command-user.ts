@@ -27,7 +27,7 @@ const SYSTEM_PATH = '/usr/bin:/bin:/usr/sbin:/sbin';
 /** Systems assign no ids from here to 2^32 - 2 (systemd: UIDS-GIDS). */
 const FIRST_GID = 2 ** 31;
 /** Linux's process ids are below 2^22 (proc(5): pid_max). */
-const SLOTS_A_PROCESS = 256;
+const MAX_SLOTS = 256;
 
 /**
  * The user in `BATCHCTL_COMMAND_USER`; null if unset. Throws `config` if commands can't run as that user: the worker
@@ -37,30 +37,34 @@ export function commandUserOf(env: Readonly<Record<string, string | undefined>>)
   const name = env[VARIABLE] ?? '';
   if (name === '') return null;
   if (process.platform !== 'linux' || process.getuid?.() !== 0) {
-    throw refused(name, 'only root on Linux can run commands as another user', 'run the worker as root');
+    throw commandUserError(name, 'only root on Linux can run commands as another user', 'run the worker as root');
   }
   const [uid, gid] = [idOf('-u', name), idOf('-g', name)];
   if (uid === 0)
-    throw refused(name, 'that is root itself', 'use a user without privileges: useradd --system batchctl-task');
+    throw commandUserError(
+      name,
+      'that is root itself',
+      'use a user without privileges: useradd --system batchctl-task',
+    );
   const setpriv = findProgram('setpriv', SYSTEM_PATH, '/');
-  if (setpriv === null) throw refused(name, 'setpriv is not installed', 'install util-linux');
+  if (setpriv === null) throw commandUserError(name, 'setpriv is not installed', 'install util-linux');
   return { name, uid, gid, setpriv };
 }
 
 export function ownerOf({ name, uid }: CommandUser, slot: number): SlotOwner {
-  if (slot >= SLOTS_A_PROCESS) {
-    throw new BatchctlError('config', `${VARIABLE} allows at most ${SLOTS_A_PROCESS} slots`, {
-      hint: `--slots ${SLOTS_A_PROCESS}`,
+  if (slot >= MAX_SLOTS) {
+    throw new BatchctlError('config', `${VARIABLE} allows at most ${MAX_SLOTS} slots`, {
+      hint: `--slots ${MAX_SLOTS}`,
     });
   }
-  return { name, uid, gid: FIRST_GID + process.pid * SLOTS_A_PROCESS + slot };
+  return { name, uid, gid: FIRST_GID + process.pid * MAX_SLOTS + slot };
 }
 
 /**
  * Words put before a command to drop every right except the user's, permanently: no groups other than its own, no
  * capabilities, and no programs that would restore some (setuid, file capabilities).
  */
-export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
+export function dropPrivilegesPrefix({ setpriv, gid }: CommandUser, owner: SlotOwner): string {
   const ids = ['--reuid', owner.uid, '--regid', owner.gid, '--groups', gid];
   const none = ['--no-new-privs', '--bounding-set=-all', '--inh-caps=-all', '--ambient-caps=-all', '--'];
   return [setpriv, ...ids, ...none].map((word) => shellQuote(String(word))).join(' ');
@@ -70,17 +74,17 @@ export function givingUp({ setpriv, gid }: CommandUser, owner: SlotOwner): strin
  * Lets the user pass through a worker's own directory and its parent, which no one else may list. Throws `config` if a
  * directory higher up is closed to the user.
  */
-export function openWay(user: CommandUser, directory: string): void {
+export function allowTraversal(user: CommandUser, directory: string): void {
   for (const path of [directory, dirname(directory)]) chmodSync(path, (statSync(path).mode & 0o7777) | 0o011);
   const owner = ownerOf(user, 0);
   try {
-    const probe = `${givingUp(user, owner)} /bin/sh -c 'cd "$0"' ${shellQuote(directory)}`;
+    const probe = `${dropPrivilegesPrefix(user, owner)} /bin/sh -c 'cd "$0"' ${shellQuote(directory)}`;
     execFileSync('/bin/sh', ['-c', probe], { cwd: '/', env: {}, stdio: ['ignore', 'ignore', 'pipe'] });
   } catch (cause) {
-    const closed = closedAbove(directory);
-    if (closed === null) throw refused(user.name, saidBy(cause), 'see the output of setpriv', cause);
+    const closed = findClosedDirectory(directory);
+    if (closed === null) throw commandUserError(user.name, stderrOf(cause), 'see the output of setpriv', cause);
     const hint = `run chmod o+x ${closed} to let it pass (it can't list the directory, only open readable files by name); or set TMPDIR to another directory (local profile: root)`;
-    throw refused(user.name, `${closed}, on the path to ${directory}, is closed to it`, hint, cause);
+    throw commandUserError(user.name, `${closed}, on the path to ${directory}, is closed to it`, hint, cause);
   }
 }
 
@@ -104,11 +108,11 @@ export function ownDirectory(
 }
 
 /** Gives a file, or a directory tree, to the owner; ignores missing files. */
-export function giveTo(owner: SlotOwner, path: string): void {
+export function chownTree(owner: SlotOwner, path: string): void {
   const stat = lstatSync(path, { throwIfNoEntry: false });
   if (stat === undefined) return;
   lchownSync(path, owner.uid, owner.gid);
-  if (stat.isDirectory()) for (const name of readdirSync(path)) giveTo(owner, join(path, name));
+  if (stat.isDirectory()) for (const name of readdirSync(path)) chownTree(owner, join(path, name));
 }
 
 function idOf(which: '-u' | '-g', name: string): number {
@@ -118,22 +122,22 @@ function idOf(which: '-u' | '-g', name: string): number {
       execFileSync('id', [which, '--', name], { encoding: 'utf8', env, stdio: ['ignore', 'pipe', 'ignore'] }),
     );
   } catch (cause) {
-    throw refused(name, 'there is no such user', 'useradd --system batchctl-task', cause);
+    throw commandUserError(name, 'there is no such user', 'useradd --system batchctl-task', cause);
   }
 }
 
 /** The first directory from the root that others can't pass through. */
-function closedAbove(directory: string): string | null {
+function findClosedDirectory(directory: string): string | null {
   const above = dirname(directory);
-  const closed = above === directory ? null : closedAbove(above);
+  const closed = above === directory ? null : findClosedDirectory(above);
   return closed ?? ((statSync(directory).mode & 0o001) === 0 ? directory : null);
 }
 
-function saidBy(cause: unknown): string {
+function stderrOf(cause: unknown): string {
   const said = typeof cause === 'object' && cause !== null && 'stderr' in cause ? String(cause.stderr).trim() : '';
   return said === '' ? 'a program could not be started as that user' : said;
 }
 
-function refused(name: string, why: string, hint: string, cause?: unknown): BatchctlError {
+function commandUserError(name: string, why: string, hint: string, cause?: unknown): BatchctlError {
   return new BatchctlError('config', `${VARIABLE}=${name}: commands can't run as that user: ${why}`, { hint, cause });
 }

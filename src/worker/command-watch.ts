@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { LONGEST_MS } from '../lib/wait.ts';
+import { MAX_TIMER_MS } from '../lib/wait.ts';
 import type { Command, CommandEnd } from './executor.ts';
 import type { SlotShell } from './slot-shell.ts';
 import { StderrLimit } from './stderr.ts';
@@ -29,7 +29,7 @@ export class CommandWatch {
     this.#shell = shell;
     this.#signal = signal;
     this.#stderr = new StderrLimit(command.stderr, command.stderrLimit);
-    this.#timeout = setTimeout(() => this.end('timeout'), Math.min(command.timeoutMs, LONGEST_MS));
+    this.#timeout = setTimeout(() => this.end('timeout'), Math.min(command.timeoutMs, MAX_TIMER_MS));
     signal.addEventListener('abort', this.#onAbort);
   }
 
@@ -46,21 +46,21 @@ export class CommandWatch {
     if (this.#endedBy !== null) return;
     this.#endedBy = reason;
     this.#shell.signal('SIGTERM');
-    this.#kill = setTimeout(() => this.#shell.signal('SIGKILL'), Math.min(this.#command.graceMs, LONGEST_MS));
+    this.#kill = setTimeout(() => this.#shell.signal('SIGKILL'), Math.min(this.#command.graceMs, MAX_TIMER_MS));
   }
 
   /** The maximum interval between checks, in milliseconds. */
-  get period(): number {
+  get maxCheckMs(): number {
     return this.#command.stallMs === null ? Number.POSITIVE_INFINITY : this.#command.stallMs / 4;
   }
 
   /** Called repeatedly while the command runs. */
-  look(): void {
+  check(): void {
     this.#trimStderr();
     if (this.#usage === null && this.#shell.group !== null) this.#usage = new ProcessUsage(this.#shell.group);
     this.#usage?.sample();
     const { stallMs } = this.#command;
-    if (stallMs !== null) this.#lookForLife(stallMs);
+    if (stallMs !== null) this.#checkStall(stallMs);
   }
 
   /** Stops watching after the command has ended. Idempotent. */
@@ -72,7 +72,7 @@ export class CommandWatch {
     this.#signal.removeEventListener('abort', this.#onAbort);
   }
 
-  #lookForLife(stallMs: number): void {
+  #checkStall(stallMs: number): void {
     const now = performance.now();
     // A pause of this process (a suspended machine, a busy loop) says nothing about the command.
     if (now - this.#lookedAt > stallMs) this.#grewAt = now;
@@ -130,7 +130,7 @@ function growthOf(paths: readonly string[]): number {
 }
 
 /** Clock ticks a second in /proc: 100 on every Linux that Node runs on. */
-const TICKS = 100;
+const TICKS_PER_SECOND = 100;
 const MOST_PROCESSES = 64;
 
 /**
@@ -165,7 +165,7 @@ class ProcessUsage {
   /** After the shell has waited for the command: its CPU seconds, with those of children it waited for. */
   cpuSeconds(): number | null {
     const after = childTicks(this.#shell);
-    return this.#ticksBefore === null || after === null ? null : (after - this.#ticksBefore) / TICKS;
+    return this.#ticksBefore === null || after === null ? null : (after - this.#ticksBefore) / TICKS_PER_SECOND;
   }
 
   peakMemory(): number | null {

@@ -1,13 +1,13 @@
 import type { PlacePoint } from '../jobs/fetch/fill-place.ts';
-import type { TellPoint } from '../jobs/notify/tell.ts';
-import type { Streaks } from '../model/breaker.ts';
+import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
+import type { FailureStreaks } from '../model/breaker.ts';
 import type { AttemptEvent, WorkerMachine } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Executor } from './executor.ts';
+import type { InjectedFaults } from './injected-faults.ts';
 import type { JobCache } from './job-cache.ts';
 import type { Denials } from './outcome.ts';
-import type { OwnFaults } from './own-faults.ts';
-import type { Patience } from './publish.ts';
+import type { Retrier } from './publish.ts';
 import type { Resources } from './resources.ts';
 import type { SecretReader } from './secrets.ts';
 
@@ -18,10 +18,10 @@ export interface WorkerContext {
   readonly jobs: JobCache;
   readonly executor: Executor;
   readonly secrets: SecretReader;
-  readonly streaks: Streaks;
+  readonly streaks: FailureStreaks;
   readonly denials: Denials;
   /** For reads of jobs: a store that fails or throttles delays the work that needs them. Leases are kept meanwhile. */
-  readonly patience: Pick<Patience, 'during'>;
+  readonly patience: Pick<Retrier, 'during'>;
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;
   readonly total: Resources;
@@ -35,7 +35,7 @@ export interface WorkerContext {
   /** Fault points for the crash tests, called by name after each step that must survive a kill. */
   readonly passed: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker: faults in its own attempts. */
-  readonly faults?: OwnFaults | null;
+  readonly faults?: InjectedFaults | null;
 }
 
 type FaultPoint =
@@ -50,7 +50,7 @@ type FaultPoint =
   | 'release'
   | 'handover'
   | PlacePoint
-  | TellPoint;
+  | NotifyPoint;
 
 export interface WorkerLog {
   info(message: string): void;
@@ -82,7 +82,7 @@ export interface WorkerOptions {
   readonly graceMs?: number;
   readonly passed?: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker. */
-  readonly faults?: OwnFaults | null;
+  readonly faults?: InjectedFaults | null;
   /** Of which commands inherit paths, user, language and time zone; by default this process's. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }

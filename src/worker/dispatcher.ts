@@ -1,25 +1,25 @@
-import { type BatchctlError, isKind, isOurs } from '../errors.ts';
-import { dropMark, isDenied, reportUnread } from '../jobs/denied-job.ts';
+import { type BatchctlError, isBatchctlError, isKind } from '../errors.ts';
+import { isDenied, removeDeniedMark, reportUnreadableJob } from '../jobs/denied-job.ts';
 import { randomId } from '../lib/id.ts';
 import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
-import { type Admitted, admit, NEWER_DELAY, type Refused } from './admit.ts';
+import { type AdmittedTask, admit, NEWER_DELAY, type RefusedDelivery } from './admit.ts';
 import { type AttemptResult, runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import { Denials, denialText, type EndReason, messageOf, type Outcome, SERVICE_DELAY } from './outcome.ts';
+import { Denials, denialText, type EndReason, type Outcome, SERVICE_DELAY, shortMessageOf } from './outcome.ts';
 import { putFailure } from './put-failure.ts';
 import type { QueueClient } from './queue-clients.ts';
-import { fits, minus, needsHere, plus, type Resources } from './resources.ts';
-import type { Settling } from './settle.ts';
+import { fits, minus, plus, type Resources, resolveNeeds } from './resources.ts';
+import type { SettleItem } from './settle.ts';
 import type { CodeCache } from './stage-in.ts';
 
-interface Ready {
+interface ReadyTask {
   readonly queue: QueueClient;
-  readonly task: Admitted;
+  readonly task: AdmittedTask;
   readonly needs: Resources;
 }
 
-export interface RunningAttempt extends Ready {
+export interface RunningAttempt extends ReadyTask {
   readonly attempt: string;
   readonly slots: readonly number[];
   readonly startedAt: number;
@@ -31,14 +31,14 @@ interface DispatcherOptions {
   readonly code: CodeCache;
   readonly leaseSeconds: number;
   /** Ends a delivery; never rejects. */
-  readonly settle: (item: Settling) => void;
+  readonly settle: (item: SettleItem) => void;
   /** Approximate number of attempts of a job, or one step of it, in other workers. */
   readonly runningElsewhere: (job: string, step: string | null) => number;
   /**
    * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
    * absent: not left.
    */
-  readonly leaves?: (task: Admitted) => Promise<number | null>;
+  readonly leaves?: (task: AdmittedTask) => Promise<number | null>;
   /** Called when an attempt has begun. */
   readonly onBegun?: () => void;
   /** Called when there is room for more. */
@@ -54,16 +54,16 @@ const UNREAD_DELAY = 900;
 export class Dispatcher {
   readonly #ctx: WorkerContext;
   readonly #options: DispatcherOptions;
-  readonly spent = new Spent();
-  readonly #ready: Ready[] = [];
+  readonly spent = new SlotSeconds();
+  readonly #ready: ReadyTask[] = [];
   readonly #running = new Map<Receipt, RunningAttempt>();
   readonly #names = new Set<string>();
   /** Leases lost before their deliveries were admitted. */
   readonly #lostEarly = new Set<Receipt>();
   readonly #limited: LimitedDeliveries;
   /** Jobs for which this worker has reported that it may not read them. */
-  readonly #unread = new Set<string>();
-  readonly #unreadable = new Denials();
+  readonly #reportedUnread = new Set<string>();
+  readonly #readDenials = new Denials();
   readonly #freeSlots: number[];
   readonly #pace: Pace;
   #free: Resources;
@@ -120,7 +120,7 @@ export class Dispatcher {
   /** Stops taking; deliveries waiting for a slot are returned. */
   stopTaking(): void {
     this.#taking = false;
-    this.reconsider();
+    this.admitLimited();
     for (const { queue, task } of this.#ready.splice(0)) {
       this.#names.delete(nameOf(task));
       this.#refuse(queue, task.delivery, { kind: 'declined', why: 'busy', delay: 0 }, task);
@@ -128,7 +128,7 @@ export class Dispatcher {
   }
 
   /** Admits deliveries held back by `maxRunning`, as far as they may run now: all, or the oldest `count`. */
-  reconsider(count = this.#limited.count): void {
+  admitLimited(count = this.#limited.count): void {
     for (const { queue, delivery, name } of this.#limited.take(count)) {
       this.#names.delete(name);
       void this.offer(queue, [delivery]);
@@ -140,7 +140,7 @@ export class Dispatcher {
   }
 
   /** A lease is lost: its attempt ends, or never starts. */
-  lost(receipt: Receipt): void {
+  onLeaseLost(receipt: Receipt): void {
     this.#running.get(receipt)?.end.abort('lease' satisfies EndReason);
     const waiting = this.#ready.findIndex(({ task }) => task.delivery.receipt === receipt);
     for (const { task } of waiting === -1 ? [] : this.#ready.splice(waiting, 1)) {
@@ -148,7 +148,7 @@ export class Dispatcher {
       this.#pump();
       this.#options.onRoom();
     }
-    const limited = this.#limited.lose(receipt);
+    const limited = this.#limited.remove(receipt);
     if (limited !== null) this.#names.delete(limited.name);
     else if (waiting === -1 && !this.#running.has(receipt) && this.#admitting > 0) this.#lostEarly.add(receipt);
   }
@@ -157,8 +157,8 @@ export class Dispatcher {
     const { platform, jobs, total } = this.#ctx;
     const here = { group: queue.queue.group, now: platform.clock.now() };
     const found = await admit(platform.store, jobs, delivery, here)
-      .then((each) => this.#withFailure(each))
-      .catch((error: unknown) => this.#unadmitted(delivery, error, here.group));
+      .then((each) => this.#storeIfFailed(each))
+      .catch((error: unknown) => this.#refusalOf(delivery, error, here.group));
     const leftFor = found.kind === 'refused' ? null : ((await this.#options.leaves?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
@@ -170,12 +170,12 @@ export class Dispatcher {
       return 'left';
     }
     const { job } = found.message;
-    this.#unreadable.ended(job);
-    if (this.#unread.delete(job)) {
-      await dropMark(platform.store, job).catch((error: unknown) => this.#ctx.log.warn(messageOf(error)));
+    this.#readDenials.clear(job);
+    if (this.#reportedUnread.delete(job)) {
+      await removeDeniedMark(platform.store, job).catch((error: unknown) => this.#ctx.log.warn(shortMessageOf(error)));
     }
-    const needs = needsHere(found.step.needs, total);
-    const declined = this.#declined(found, needs);
+    const needs = resolveNeeds(found.step.needs, total);
+    const declined = this.#declineOutcome(found, needs);
     const name = nameOf(found);
     if (declined?.kind === 'declined' && declined.why === 'limit' && this.#limited.hold({ queue, delivery, name })) {
       this.#names.add(name);
@@ -188,7 +188,7 @@ export class Dispatcher {
   }
 
   /** A task that fails without running is written to the store before it is settled. */
-  async #withFailure(found: Admitted | Refused): Promise<Admitted | Refused> {
+  async #storeIfFailed(found: AdmittedTask | RefusedDelivery): Promise<AdmittedTask | RefusedDelivery> {
     if (found.kind === 'admitted' || found.outcome.kind !== 'failed' || found.admitted === null) return found;
     const { outcome, admitted: task } = found;
     const now = this.#ctx.platform.clock.now();
@@ -198,43 +198,43 @@ export class Dispatcher {
   }
 
   /** An unreadable job fails only its own message; the worker continues with others. */
-  async #unadmitted(delivery: Delivery, error: unknown, group: string): Promise<Refused> {
-    const refuse = (outcome: Outcome): Refused => ({ kind: 'refused', delivery, outcome, admitted: null });
+  async #refusalOf(delivery: Delivery, error: unknown, group: string): Promise<RefusedDelivery> {
+    const refuse = (outcome: Outcome): RefusedDelivery => ({ kind: 'refused', delivery, outcome, admitted: null });
     if (isKind(error, 'newer')) return refuse({ kind: 'declined', why: 'newer', delay: NEWER_DELAY });
     // Once the job is repaired, its missing tasks are re-sent (law 9).
-    if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: messageOf(error) });
-    this.#ctx.log.warn(`a message is returned: ${messageOf(error)}`);
-    if (isOurs(error) && isDenied(error)) return refuse(await this.#denied(delivery, error, group));
+    if (isKind(error, 'corrupt')) return refuse({ kind: 'poison', reason: shortMessageOf(error) });
+    this.#ctx.log.warn(`a message is returned: ${shortMessageOf(error)}`);
+    if (isBatchctlError(error) && isDenied(error)) return refuse(await this.#handleDenial(delivery, error, group));
     return refuse({ kind: 'declined', why: 'service', delay: SERVICE_DELAY });
   }
 
   /** As with a denied input, a repeated denial pauses the job (`outcomeOfError`). */
-  async #denied(delivery: Delivery, error: BatchctlError, group: string): Promise<Outcome> {
+  async #handleDenial(delivery: Delivery, error: BatchctlError, group: string): Promise<Outcome> {
     const again: Outcome = { kind: 'declined', why: 'denied', delay: SERVICE_DELAY };
     const parsed = parseMessage(delivery.body);
     if (parsed.kind !== 'task') return again;
     const { job } = parsed.message;
     const { platform, log } = this.#ctx;
-    if (!this.#unreadable.isRepeated(job, delivery, platform.clock.monotonic())) return again;
+    if (!this.#readDenials.recordDenial(job, delivery, platform.clock.monotonic())) return again;
     try {
-      const said = await reportUnread(platform, job, denialText(error, { group, store: platform.store }));
+      const said = await reportUnreadableJob(platform, job, denialText(error, { group, store: platform.store }));
       if (said !== 'unsaid') return { kind: 'dropped', why: said };
-      this.#unread.add(job);
+      this.#reportedUnread.add(job);
     } catch (trouble) {
-      log.warn(`job ${job}, to which access is denied, could not be paused: ${messageOf(trouble)}`);
+      log.warn(`job ${job}, to which access is denied, could not be paused: ${shortMessageOf(trouble)}`);
       return again;
     }
     return { ...again, delay: UNREAD_DELAY };
   }
 
-  #declined(task: Admitted, needs: Resources): Outcome | null {
+  #declineOutcome(task: AdmittedTask, needs: Resources): Outcome | null {
     if (!this.#taking) return { kind: 'declined', why: 'busy', delay: 0 };
     if (!fits(needs, this.#ctx.total)) return { kind: 'declined', why: 'unfit', delay: UNFIT_DELAY };
     if (this.#names.has(nameOf(task))) return { kind: 'declined', why: 'busy', delay: LIMIT_DELAY };
     return this.#overLimit(task) ? { kind: 'declined', why: 'limit', delay: LIMIT_DELAY } : null;
   }
 
-  #overLimit({ view, step, message }: Admitted): boolean {
+  #overLimit({ view, step, message }: AdmittedTask): boolean {
     const over = (limit: number | null, only: string | null): boolean => {
       if (limit === null) return false;
       const all = [...this.#running.values(), ...this.#ready];
@@ -246,7 +246,7 @@ export class Dispatcher {
     return over(view.maxRunning, null) || over(step.maxRunning, step.name);
   }
 
-  #refuse(queue: QueueClient, delivery: Delivery, outcome: Outcome, task: Settling['task']): void {
+  #refuse(queue: QueueClient, delivery: Delivery, outcome: Outcome, task: SettleItem['task']): void {
     const number = outcome.kind === 'failed' ? outcome.attempts : 0;
     this.#options.settle({ queue, delivery, task, number, slot: 0, attempt: null, result: null, outcome });
   }
@@ -259,7 +259,7 @@ export class Dispatcher {
     }
   }
 
-  async #run(ready: Ready): Promise<void> {
+  async #run(ready: ReadyTask): Promise<void> {
     const { task, queue, needs } = ready;
     const slots = this.#freeSlots.splice(-needs.slots);
     this.#free = minus(this.#free, needs);
@@ -284,17 +284,17 @@ export class Dispatcher {
     this.#freeSlots.push(...slots);
     this.#free = plus(this.#free, needs);
     this.spent.note(task.message.job, ((result.endedAt - result.startedAt) / 1_000) * slots.length);
-    this.#pace.took(result.endedAt - result.startedAt);
-    this.#options.settle(settlingOf(queue, running, result));
+    this.#pace.noteDuration(result.endedAt - result.startedAt);
+    this.#options.settle(settleItemOf(queue, running, result));
     this.#pump();
-    this.reconsider(1);
+    this.admitLimited(1);
     this.#options.onRoom();
   }
 }
 
-const nameOf = ({ message }: Admitted): string => `${message.job}/${message.step}/${message.task}`;
+const nameOf = ({ message }: AdmittedTask): string => `${message.job}/${message.step}/${message.task}`;
 
-function settlingOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt, result: AttemptResult): Settling {
+function settleItemOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt, result: AttemptResult): SettleItem {
   return {
     queue,
     delivery: task.delivery,
@@ -308,7 +308,7 @@ function settlingOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt
 }
 
 /** A delivery that keeps its lease until `maxRunning` admits it. */
-interface Limited {
+interface LimitedDelivery {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
   /** Name of its task. */
@@ -321,7 +321,7 @@ interface Limited {
  */
 class LimitedDeliveries {
   readonly #most: number;
-  readonly #held: Limited[] = [];
+  readonly #held: LimitedDelivery[] = [];
 
   constructor(most: number) {
     this.#most = most;
@@ -332,19 +332,19 @@ class LimitedDeliveries {
   }
 
   /** Returns false if enough are held. */
-  hold(limited: Limited): boolean {
+  hold(limited: LimitedDelivery): boolean {
     if (this.#held.length >= this.#most) return false;
     this.#held.push(limited);
     return true;
   }
 
   /** Releases and returns the oldest ones. */
-  take(count: number): readonly Limited[] {
+  take(count: number): readonly LimitedDelivery[] {
     return this.#held.splice(0, count);
   }
 
   /** The delivery of a lost lease; null if it isn't held. */
-  lose(receipt: Receipt): Limited | null {
+  remove(receipt: Receipt): LimitedDelivery | null {
     const at = this.#held.findIndex(({ delivery }) => delivery.receipt === receipt);
     return at === -1 ? null : (this.#held.splice(at, 1)[0] ?? null);
   }
@@ -372,7 +372,7 @@ class Pace {
   }
 
   /** A task's duration, milliseconds. */
-  took(ms: number): void {
+  noteDuration(ms: number): void {
     this.#average = this.#average === null ? ms : this.#average * 0.9 + ms * 0.1;
   }
 
@@ -388,7 +388,7 @@ const NAMED_JOBS = 64;
 const OTHER_JOBS = '';
 
 /** Slot-seconds that a worker spent on jobs, whatever the outcome: its machine's cost is shared by them. */
-export class Spent {
+export class SlotSeconds {
   /** The most recent job is last. */
   readonly #byJob = new Map<string, number>();
 

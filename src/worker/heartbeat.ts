@@ -14,19 +14,19 @@ import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerOptions } from './context.ts';
 import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
 import type { JobCache } from './job-cache.ts';
-import { messageOf } from './outcome.ts';
+import { shortMessageOf } from './outcome.ts';
 import { startEvent } from './settle.ts';
-import type { Tally } from './worker-health.ts';
+import type { OutcomeTally } from './worker-health.ts';
 
 /** Attempts that run longer than this are written to the ledger as running, milliseconds. */
 const ANNOUNCE_MS = 200;
 /** Minimum rest between two heartbeats, milliseconds, however long one takes. */
 const REST_MS = 200;
 /** The longest time, milliseconds, after which a worker obeys what a person decided about a job that it runs. */
-const HEED_MS = 15_000;
+const MAX_JOURNAL_AGE_MS = 15_000;
 
 /** How old a worker's copy of a journal may be, milliseconds: a third of a lease, at most 15 s. */
-export const journalAge = (leaseSeconds: number): number => Math.min(HEED_MS, (leaseSeconds * 1_000) / 3);
+export const journalAge = (leaseSeconds: number): number => Math.min(MAX_JOURNAL_AGE_MS, (leaseSeconds * 1_000) / 3);
 
 interface HeartbeatOptions {
   readonly ctx: Omit<WorkerContext, 'log'>;
@@ -35,7 +35,7 @@ interface HeartbeatOptions {
   readonly dispatcher: Dispatcher;
   readonly watcher: JobWatcher;
   readonly deliveries: Deliveries;
-  readonly tally: Tally;
+  readonly tally: OutcomeTally;
   readonly drain: AbortSignal;
   readonly record: (event: AttemptEvent) => Promise<void>;
   readonly onOrder: (order: Order) => void;
@@ -53,23 +53,23 @@ interface HeartbeatOptions {
 export class Heartbeat {
   readonly #o: HeartbeatOptions;
   readonly #startedAt: number;
-  readonly #elsewhere: Elsewhere;
-  readonly #costs: BusyCosts;
+  readonly #otherWorkers: OtherWorkers;
+  readonly #costCheck: BusyCostCheck;
   /** Runs while an attempt is to be announced once it has lasted. */
   #announcing: NodeJS.Timeout | undefined;
 
   constructor(options: HeartbeatOptions) {
     this.#o = options;
-    this.#costs = new BusyCosts(options.ctx.platform, (job, error) =>
-      options.log.warn(`job ${job}: ${messageOf(error)}`),
+    this.#costCheck = new BusyCostCheck(options.ctx.platform, (job, error) =>
+      options.log.warn(`job ${job}: ${shortMessageOf(error)}`),
     );
     this.#startedAt = options.ctx.platform.clock.now();
-    this.#elsewhere = new Elsewhere(options.options.worker, () => void this.#learnElsewhere());
+    this.#otherWorkers = new OtherWorkers(options.options.worker, () => void this.#loadOtherWorkers());
   }
 
   /** Approximate number of attempts of a job, or one of its steps, in other workers. */
   runningElsewhere(job: string, step: string | null): number {
-    return this.#elsewhere.running(job, step);
+    return this.#otherWorkers.running(job, step);
   }
 
   /** Sends heartbeats until the signal aborts. Never rejects. */
@@ -81,7 +81,7 @@ export class Heartbeat {
       try {
         await this.#beat();
       } catch (error) {
-        this.#o.log.warn(`heartbeat: ${messageOf(error)}`);
+        this.#o.log.warn(`heartbeat: ${shortMessageOf(error)}`);
         const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
         if (!passes) this.#o.giveUp(error);
       }
@@ -92,16 +92,16 @@ export class Heartbeat {
   }
 
   /** An attempt has begun: it is announced if it lasts. */
-  begun(): void {
+  announceLater(): void {
     this.#announcing ??= setTimeout(() => this.#announce(), ANNOUNCE_MS);
   }
 
   /** Returns running tasks while expiring credentials are still valid. Later their leases would just expire. */
   async requireAccess(): Promise<void> {
     const { ctx, giveUp, mayPass, dispatcher } = this.#o;
-    const { leaseSeconds, requireAccess } = ctx.platform;
+    const { leaseSeconds, requireLastingAccess } = ctx.platform;
     try {
-      await requireAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
+      await requireLastingAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
     } catch (error) {
       if (mayPass(error)) return;
       giveUp(error);
@@ -109,11 +109,11 @@ export class Heartbeat {
     }
   }
 
-  sign(state: LedgerWorker['state'] | null): LedgerWorker {
+  workerRecord(state: LedgerWorker['state'] | null): LedgerWorker {
     const { ctx, dispatcher, drain, options, tally } = this.#o;
     const { done, failed } = tally;
     const times = { startedAt: this.#startedAt, seenAt: ctx.platform.clock.now() };
-    const sign = signOf(options, dispatcher, { done, failed, ...times });
+    const sign = workerRecordOf(options, dispatcher, { done, failed, ...times });
     if (state !== null) return { ...sign, state };
     return drain.aborted ? { ...sign, state: 'draining' } : sign;
   }
@@ -122,27 +122,27 @@ export class Heartbeat {
     const { ctx, deliveries, dispatcher, drain, log, onBeat, watcher, onOrder, options } = this.#o;
     const { store, ...platform } = ctx.platform;
     await this.requireAccess();
-    await heedJournals(store, ctx.jobs, dispatcher, (job, error) =>
-      log.warn(`heartbeat: job ${job}: ${messageOf(error)}`),
+    await obeyJournals(store, ctx.jobs, dispatcher, (job, error) =>
+      log.warn(`heartbeat: job ${job}: ${shortMessageOf(error)}`),
     );
     const order = await readOrders(store, options.worker);
     if (order !== null) onOrder(order);
     try {
       const ledger = await platform.ledger();
-      await ledger.heartbeat(this.sign(null));
-      await this.#refreshElsewhere();
+      await ledger.heartbeat(this.workerRecord(null));
+      await this.#refreshOtherWorkers();
     } catch (error) {
       // Nothing below depends on the ledger.
       if (!isKind(error, 'unavailable')) throw error;
-      log.warn(`heartbeat: ${messageOf(error)}`);
+      log.warn(`heartbeat: ${shortMessageOf(error)}`);
     }
     await log.flush();
     // Attempts elsewhere may have ended, or a person may have raised the limit.
-    dispatcher.reconsider();
+    dispatcher.admitLimited();
     await onBeat();
     if (drain.aborted || options.untilEmpty) return;
     if (!dispatcher.busy) await watcher.round();
-    else await this.#costs.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
+    else await this.#costCheck.round(distinct(Array.from(dispatcher.running(), ({ task: { view } }) => view)));
     await deliveries.look(dispatcher.busy);
   }
 
@@ -150,23 +150,23 @@ export class Heartbeat {
   async #readJournalsUntil(next: number, signal: AbortSignal): Promise<void> {
     const { ctx, dispatcher } = this.#o;
     const { clock, store } = ctx.platform;
-    while (!signal.aborted && next - clock.monotonic() > HEED_MS) {
-      await wait(HEED_MS, signal);
-      await heedJournals(store, ctx.jobs, dispatcher).catch(() => undefined);
+    while (!signal.aborted && next - clock.monotonic() > MAX_JOURNAL_AGE_MS) {
+      await wait(MAX_JOURNAL_AGE_MS, signal);
+      await obeyJournals(store, ctx.jobs, dispatcher).catch(() => undefined);
     }
   }
 
-  async #refreshElsewhere(): Promise<void> {
+  async #refreshOtherWorkers(): Promise<void> {
     const { clock, leaseSeconds, ledger } = this.#o.ctx.platform;
     const since = clock.now() - 4_000 * leaseSeconds;
-    await this.#elsewhere.refresh(async () => (await ledger()).workers({ since, shared: true }));
+    await this.#otherWorkers.refresh(async () => (await ledger()).workers({ since, shared: true }));
   }
 
   /** A job that limits its running tasks is held back until their number is known. Never rejects. */
-  async #learnElsewhere(): Promise<void> {
+  async #loadOtherWorkers(): Promise<void> {
     const { dispatcher, log } = this.#o;
-    await this.#refreshElsewhere().catch((error: unknown) => log.warn(messageOf(error)));
-    dispatcher.reconsider();
+    await this.#refreshOtherWorkers().catch((error: unknown) => log.warn(shortMessageOf(error)));
+    dispatcher.admitLimited();
   }
 
   /** Writes attempts that have run for a while to the ledger. Short ones are written when they end. */
@@ -177,7 +177,7 @@ export class Heartbeat {
     for (const running of dispatcher.running()) {
       if (running.announced) continue;
       if (now - running.startedAt < ANNOUNCE_MS) {
-        this.begun();
+        this.announceLater();
         continue;
       }
       running.announced = true;
@@ -201,7 +201,7 @@ const distinct = (views: readonly JobView[]): readonly JobView[] => [
  * a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or of a
  * later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
  */
-export async function heedJournals(
+export async function obeyJournals(
   store: ObjectStore,
   jobs: JobCache,
   dispatcher: Dispatcher,
@@ -214,7 +214,7 @@ export async function heedJournals(
   }
   for (const [job, view] of oldest) {
     try {
-      await heedJournal(store, await jobs.refresh(view), view, dispatcher);
+      await obeyJournal(store, await jobs.refresh(view), view, dispatcher);
     } catch (error) {
       if (!isKind(error, 'newer', 'corrupt') && !isDenied(error)) throw error;
       onTrouble(job, error);
@@ -222,16 +222,16 @@ export async function heedJournals(
   }
 }
 
-async function heedJournal(store: ObjectStore, now: JobView, seen: JobView, dispatcher: Dispatcher): Promise<void> {
+async function obeyJournal(store: ObjectStore, now: JobView, seen: JobView, dispatcher: Dispatcher): Promise<void> {
   if (now.next === seen.next) return;
   const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
   if (now.cancelled) dispatcher.end('cancel', ofJob);
   else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
-  else await heedKills(store, seen, dispatcher, ofJob);
+  else await obeyKills(store, seen, dispatcher, ofJob);
 }
 
 /** Each attempt obeys the kills after the journal entry at its admission: by number, so no clock matters. */
-async function heedKills(
+async function obeyKills(
   store: ObjectStore,
   oldest: JobView,
   dispatcher: Dispatcher,
@@ -265,15 +265,15 @@ export async function readOrders(store: ObjectStore, worker: string): Promise<Or
 }
 
 /** The maximum number of tasks in a heartbeat. */
-const BUSY_NAMED = 64;
+const MAX_BUSY_TASKS = 64;
 
 /** A worker's heartbeat record, idle or busy as its dispatcher is. */
-export function signOf(
+export function workerRecordOf(
   options: Pick<WorkerOptions, 'worker' | 'groups' | 'host' | 'version' | 'total' | 'machine'>,
   dispatcher: Dispatcher,
   facts: Pick<LedgerWorker, 'done' | 'failed' | 'startedAt' | 'seenAt'>,
 ): LedgerWorker {
-  const running = [...dispatcher.running()].slice(0, BUSY_NAMED);
+  const running = [...dispatcher.running()].slice(0, MAX_BUSY_TASKS);
   const busy = running.map(({ task: { message } }) => `${message.job}/${message.step}/${message.task}`);
   const { worker, groups, host, version, total, machine } = options;
   const runs = [...dispatcher.running()].map(({ task, slots, startedAt }): [string, number] => [
@@ -303,7 +303,7 @@ export function signOf(
  * is an object in the `store` ledger, and a thousand workers that each read a thousand at startup would make thousands
  * of requests per second (S3 takes 5,500 per prefix: optimizing performance).
  */
-export class Elsewhere {
+export class OtherWorkers {
   readonly #self: string;
   readonly #onUnknown: () => void;
   /** Null: unknown, as it was not asked for lately. */
@@ -352,13 +352,13 @@ export class Elsewhere {
 }
 
 /** Approximate interval between checks by a busy worker, milliseconds. */
-const COSTS_EVERY_MS = 3_600_000;
+const COST_CHECK_MS = 3_600_000;
 
 /**
  * A busy worker enforces cost limits about once an hour, in case nothing else does. With any number of instances this
  * makes about one check per instance-hour, which bounds the overrun and keeps the reads in proportion.
  */
-export class BusyCosts {
+export class BusyCostCheck {
   readonly #guard: CostGuard;
   readonly #clock: Platform['clock'];
   #next: number;
@@ -367,14 +367,14 @@ export class BusyCosts {
   constructor(platform: Platform, onTrouble: (job: string, error: Error) => void, random: () => number = Math.random) {
     this.#guard = new CostGuard(platform, onTrouble);
     this.#clock = platform.clock;
-    this.#next = this.#clock.monotonic() + COSTS_EVERY_MS * random();
+    this.#next = this.#clock.monotonic() + COST_CHECK_MS * random();
   }
 
   /** `views`: the jobs that it works for. */
   async round(views: readonly JobView[]): Promise<void> {
     const now = this.#clock.monotonic();
     if (views.length === 0 || now < this.#next) return;
-    this.#next = now + COSTS_EVERY_MS;
+    this.#next = now + COST_CHECK_MS;
     await this.#guard.round(views);
   }
 }

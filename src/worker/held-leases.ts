@@ -13,7 +13,7 @@ interface HeldLeasesOptions {
 }
 
 /** The thread starts once a lease has lasted this part of it, at most a second: long before its first extension. */
-const START = 1 / 20;
+const START_FRACTION = 1 / 20;
 const START_MS = 1_000;
 /** How long a thread may take to close its queue. */
 const CLOSE_MS = 2_000;
@@ -32,7 +32,7 @@ export class HeldLeases {
   readonly #busy = new Int32Array(this.#shared);
   #thread: Worker | null = null;
   #starting: NodeJS.Timeout | undefined;
-  #gone: Promise<void> = Promise.resolve();
+  #exited: Promise<void> = Promise.resolve();
   #settles = 0;
   #closed = false;
 
@@ -50,28 +50,32 @@ export class HeldLeases {
     const leaseMs = this.#options.leaseSeconds * 1_000;
     const deadline = sharedMonotonic() - age + leaseMs;
     for (const receipt of receipts) this.#held.set(receipt, deadline);
-    if (this.#thread !== null) this.#say({ kind: 'hold', receipts, deadline });
-    else this.#starting ??= setTimeout(() => this.#start(), Math.max(0, Math.min(START_MS, leaseMs * START) - age));
+    if (this.#thread !== null) this.#post({ kind: 'hold', receipts, deadline });
+    else
+      this.#starting ??= setTimeout(
+        () => this.#start(),
+        Math.max(0, Math.min(START_MS, leaseMs * START_FRACTION) - age),
+      );
   }
 
   /** Drops leases; they are not extended any more, except by an extension in flight. */
   drop(receipts: readonly Receipt[]): void {
     const held = receipts.filter((receipt) => this.#held.delete(receipt));
-    if (held.length > 0) this.#say({ kind: 'drop', receipts: held });
+    if (held.length > 0) this.#post({ kind: 'drop', receipts: held });
   }
 
   /**
    * Drops leases and resolves when no extension in flight holds any of them: then they may be settled. Immediate,
    * except while an extension is in flight. Never rejects.
    */
-  settling(receipts: readonly Receipt[]): Promise<void> {
+  dropAndWait(receipts: readonly Receipt[]): Promise<void> {
     this.drop(receipts);
     // The order of these two matters; see the thread's onBusy.
     if (this.#thread === null || Atomics.load(this.#busy, 0) === 0) return Promise.resolve();
     return new Promise((resolve) => {
       this.#settles += 1;
       this.#waiting.set(this.#settles, resolve);
-      this.#say({ kind: 'settle', receipts, id: this.#settles });
+      this.#post({ kind: 'settle', receipts, id: this.#settles });
     });
   }
 
@@ -82,13 +86,13 @@ export class HeldLeases {
     this.#held.clear();
     const thread = this.#thread;
     if (thread === null) return;
-    this.#say({ kind: 'close' });
+    this.#post({ kind: 'close' });
     const late = new AbortController();
     const timer = delay(CLOSE_MS, undefined, { signal: late.signal }).then(
       () => void thread.terminate(),
       () => undefined,
     );
-    await this.#gone;
+    await this.#exited;
     late.abort();
     await timer;
   }
@@ -100,27 +104,27 @@ export class HeldLeases {
     Atomics.store(this.#busy, 0, 0);
     const workerData: LeaseThreadData = { queue, leaseMs: leaseSeconds * 1_000, busy: this.#shared };
     const thread = startThread('lease-thread', workerData, import.meta.url);
-    this.#gone = new Promise((resolve) => {
-      thread.on('message', (message: FromThread) => this.#hear(message));
+    this.#exited = new Promise((resolve) => {
+      thread.on('message', (message: MessageFromThread) => this.#handleMessage(message));
       thread.on('error', (error) => this.#options.onError?.(String(error)));
       thread.on('exit', () => {
         this.#thread = null;
         for (const done of this.#waiting.values()) done();
         this.#waiting.clear();
-        this.#lose([...this.#held.keys()]);
+        this.#reportLost([...this.#held.keys()]);
         resolve();
       });
     });
     this.#thread = thread;
     const ends = new Map<number, Receipt[]>();
     for (const [receipt, deadline] of this.#held) ends.set(deadline, [...(ends.get(deadline) ?? []), receipt]);
-    for (const [deadline, receipts] of ends) this.#say({ kind: 'hold', receipts, deadline });
+    for (const [deadline, receipts] of ends) this.#post({ kind: 'hold', receipts, deadline });
   }
 
-  #hear(message: FromThread): void {
+  #handleMessage(message: MessageFromThread): void {
     switch (message.kind) {
       case 'lost':
-        this.#lose(message.receipts);
+        this.#reportLost(message.receipts);
         return;
       case 'settled':
         this.#waiting.get(message.id)?.();
@@ -132,11 +136,11 @@ export class HeldLeases {
     }
   }
 
-  #lose(receipts: readonly Receipt[]): void {
+  #reportLost(receipts: readonly Receipt[]): void {
     for (const receipt of receipts) if (this.#held.delete(receipt)) this.#options.onLost(receipt);
   }
 
-  #say(message: ToThread): void {
+  #post(message: MessageToThread): void {
     this.#thread?.postMessage(message);
   }
 }
@@ -148,13 +152,13 @@ export interface LeaseThreadData {
   readonly busy: SharedArrayBuffer;
 }
 
-export type ToThread =
+export type MessageToThread =
   | { readonly kind: 'hold'; readonly receipts: readonly Receipt[]; readonly deadline: number }
   | { readonly kind: 'drop'; readonly receipts: readonly Receipt[] }
   | { readonly kind: 'settle'; readonly receipts: readonly Receipt[]; readonly id: number }
   | { readonly kind: 'close' };
 
-export type FromThread =
+export type MessageFromThread =
   | { readonly kind: 'lost'; readonly receipts: readonly Receipt[] }
   | { readonly kind: 'settled'; readonly id: number }
   | { readonly kind: 'error'; readonly message: string };

@@ -4,7 +4,7 @@ import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
 import { Gate, jitter, wait } from '../lib/wait.ts';
-import type { Standing } from '../model/decide.ts';
+import type { JobStanding } from '../model/decide.ts';
 import type { StepSpec } from '../model/job.ts';
 import type { TaskBits } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
@@ -12,10 +12,10 @@ import type { Platform } from '../ports/platform.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
-import type { Rest } from './machine-rest.ts';
-import { messageOf } from './outcome.ts';
-import { publishPatience } from './publish.ts';
+import { shortMessageOf } from './outcome.ts';
+import { publishRetryMs } from './publish.ts';
 import type { QueueClient } from './queue-clients.ts';
+import type { ScaleInProtection } from './scale-in-protection.ts';
 
 interface IntakeOptions {
   readonly platform: Platform;
@@ -35,7 +35,7 @@ interface IntakeOptions {
   /** Where polls report activity: one part per group, in order. */
   readonly watch: LoopWatch;
   /** On a group's machine: receives only when it allows that. */
-  readonly rest: Rest | null;
+  readonly rest: ScaleInProtection | null;
   /** Called after `idleExit` without work: may this worker leave? Called again after that time; soon if `unsure`. */
   readonly mayLeave: () => Promise<boolean | 'unsure'>;
   /** Whether a refusal may pass, as it does for a new role. */
@@ -43,7 +43,7 @@ interface IntakeOptions {
 }
 
 /** The maximum of one receive. */
-const MOST = 256;
+const MAX_RECEIVE = 256;
 const LONG_POLL = 20;
 const SHORT_POLL = 0.25;
 /** Interval between asking to leave while no service responds, milliseconds: an idle machine costs money. */
@@ -51,7 +51,7 @@ const UNSURE_MS = 30_000;
 /** Interval between polls while a new role is refused, milliseconds. */
 const REFUSED_MS = 2_000;
 /** Wait before the next poll after a task was left to other machines, milliseconds. */
-const LEFT_MS = 2_000;
+const LEFT_TASK_PAUSE_MS = 2_000;
 /** How long upstream work may be in a group without workers before it is reported (law 7). */
 const UPSTREAM_MS = 5 * 60_000;
 
@@ -62,7 +62,7 @@ export class Intake {
   readonly #o: IntakeOptions;
   readonly #groups: ReadonlySet<string>;
   readonly #idle = new Set<string>();
-  readonly #left = new AbortController();
+  readonly #leaving = new AbortController();
   readonly #room = new Gate();
   #workedAt: number;
   /** When it last asked to leave. */
@@ -93,8 +93,8 @@ export class Intake {
   }
 
   /** Checks whether to leave, as after a poll without messages. */
-  consider(): Promise<void> {
-    this.#checking ??= this.#check()
+  considerLeaving(): Promise<void> {
+    this.#checking ??= this.#leaveIfDue()
       .then(
         () => {
           this.#refusedSince = null;
@@ -111,9 +111,9 @@ export class Intake {
   #refused(error: unknown): void {
     const now = this.#o.platform.clock.monotonic();
     const first = this.#refusedSince ?? now;
-    if (!isKind(error, 'unavailable') || now - first >= publishPatience(0)) throw error;
+    if (!isKind(error, 'unavailable') || now - first >= publishRetryMs(0)) throw error;
     if (this.#refusedSince === null)
-      this.#o.log.warn(`can't check whether to leave, so the worker continues: ${messageOf(error)}`);
+      this.#o.log.warn(`can't check whether to leave, so the worker continues: ${shortMessageOf(error)}`);
     this.#refusedSince = first;
   }
 
@@ -132,14 +132,14 @@ export class Intake {
   }
 
   /** Resolves when an attempt has ended, or after a moment. */
-  async change(ms = 250): Promise<void> {
+  async waitForChange(ms = 250): Promise<void> {
     const moment = new AbortController();
     await Promise.race([this.#room.next(), wait(ms, moment.signal)]);
     moment.abort();
   }
 
   #stop(): void {
-    this.#left.abort();
+    this.#leaving.abort();
     this.#room.open();
   }
 
@@ -147,11 +147,11 @@ export class Intake {
     const { dispatcher, watch } = this.#o;
     watch.mark(part, 'work');
     const client = await this.#o.client(group);
-    const { signal } = this.#left;
+    const { signal } = this.#leaving;
     while (!signal.aborted) {
       watch.mark(part, 'poll');
       if (dispatcher.room === 0) {
-        await this.change(watch.everyMs);
+        await this.waitForChange(watch.everyMs);
         continue;
       }
       const deliveries = await this.#receive(client, part);
@@ -160,10 +160,10 @@ export class Intake {
         this.#idle.delete(group);
         this.#workedAt = this.#o.platform.clock.monotonic();
         this.#emptySince = null;
-        if (await dispatcher.offer(client, deliveries)) await wait(jitter(LEFT_MS), signal);
+        if (await dispatcher.offer(client, deliveries)) await wait(jitter(LEFT_TASK_PAUSE_MS), signal);
       } else {
         this.#idle.add(group);
-        if (this.#idle.size === this.#groups.size && !dispatcher.busy) await this.consider();
+        if (this.#idle.size === this.#groups.size && !dispatcher.busy) await this.considerLeaving();
       }
     }
   }
@@ -171,7 +171,7 @@ export class Intake {
   /** Received messages; none if the worker takes no more. */
   async #receive(client: QueueClient, part: number): Promise<readonly Delivery[]> {
     const { dispatcher, rest, watch, mayPass, log } = this.#o;
-    const { signal } = this.#left;
+    const { signal } = this.#leaving;
     if (rest !== null) {
       // A rest may be long, and reports its own activity.
       watch.done(part);
@@ -180,15 +180,15 @@ export class Intake {
       watch.mark(part, 'poll');
     }
     try {
-      const max = Math.min(MOST, dispatcher.room);
-      const deliveries = await client.receive({ max, waitSeconds: this.#patience(), signal });
-      if (rest?.isAside() !== true) return deliveries;
+      const max = Math.min(MAX_RECEIVE, dispatcher.room);
+      const deliveries = await client.receive({ max, waitSeconds: this.#pollSeconds(), signal });
+      if (rest?.isInStandby() !== true) return deliveries;
       // The poll was under way when the machine was put into standby.
       await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
       return [];
     } catch (error) {
       if (!mayPass(error)) throw error;
-      log.warn(messageOf(error));
+      log.warn(shortMessageOf(error));
       await wait(REFUSED_MS, signal);
       return [];
     } finally {
@@ -196,15 +196,15 @@ export class Intake {
     }
   }
 
-  #patience(): number {
+  #pollSeconds(): number {
     const { untilEmpty, idleExit } = this.#o.options;
     if (untilEmpty) return SHORT_POLL;
     const wanted = Math.min(LONG_POLL, idleExit === null ? LONG_POLL : idleExit / 4);
-    return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.longestPoll ?? LONG_POLL));
+    return Math.max(SHORT_POLL, Math.min(wanted, this.#o.rest?.maxPollSeconds ?? LONG_POLL));
   }
 
   /** Nothing arrived and nothing runs: check whether to leave. An empty receive alone is no reason (law 7). */
-  async #check(): Promise<void> {
+  async #leaveIfDue(): Promise<void> {
     const { mayLeave, options, platform, settled } = this.#o;
     await settled();
     const now = platform.clock.monotonic();
@@ -217,24 +217,24 @@ export class Intake {
     }
     if (!options.untilEmpty) return;
     if (now - this.#checkedAt < 1_000) {
-      await wait(50, this.#left.signal);
+      await wait(50, this.#leaving.signal);
       return;
     }
     this.#checkedAt = now;
-    const left = await this.#leftOver();
+    const left = await this.#findRemaining();
     if (left.left === 'nothing') await this.#leaveIfEmpty(now);
     else this.#emptySince = null;
-    if (left.left === 'upstream') await this.#nameUpstream(left, now);
+    if (left.left === 'upstream') await this.#reportUpstream(left, now);
     else this.#upstreamSince = null;
   }
 
-  async #leftOver(): Promise<ReturnType<typeof leftFor>> {
+  async #findRemaining(): Promise<ReturnType<typeof remainingWork>> {
     const { watcher, platform } = this.#o;
     const mine = { groups: this.#groups, unfit: this.unfit };
-    let upstream: ReturnType<typeof leftFor> = { left: 'nothing' };
+    let upstream: ReturnType<typeof remainingWork> = { left: 'nothing' };
     for (const { view, standing } of (await watcher.round(true)).values()) {
       const ofFallbacks = await tasksOfFallbacks(platform.store, view, standing);
-      const left = leftFor(view, standing, ofFallbacks, mine, platform.clock.now());
+      const left = remainingWork(view, standing, ofFallbacks, mine, platform.clock.now());
       if (left.left === 'work') return left;
       if (left.left === 'upstream') upstream = left;
     }
@@ -248,13 +248,13 @@ export class Intake {
     this.#emptySince ??= now;
     let waiting = 0;
     for (const group of this.#groups) {
-      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).held();
+      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).readCounts();
       waiting += visible + leased + delayed;
     }
     if (waiting === 0 || now - this.#emptySince >= this.#o.platform.leaseSeconds * 1_000) this.#stop();
   }
 
-  async #nameUpstream(left: { readonly step: string; readonly group: string }, now: number): Promise<void> {
+  async #reportUpstream(left: { readonly step: string; readonly group: string }, now: number): Promise<void> {
     const { platform } = this.#o;
     const ledger = await platform.ledger();
     const workers = await ledger.workers({ since: platform.clock.now() - 2_000 * platform.leaseSeconds });
@@ -272,13 +272,13 @@ export class Intake {
 }
 
 /** What a worker with `--until-empty` still has to wait for in one job. */
-type Left =
+type RemainingWork =
   | { readonly left: 'nothing' }
   | { readonly left: 'work' }
   /** Only upstream, in another group. */
   | { readonly left: 'upstream'; readonly step: string; readonly group: string };
 
-interface Mine {
+interface WorkerScope {
   readonly groups: ReadonlySet<string>;
   /** `job/step` of tasks that don't fit this worker. */
   readonly unfit: ReadonlySet<string>;
@@ -289,20 +289,20 @@ interface Mine {
  * not waited for; tasks that don't fit this worker count as another group's, and those of `ofFallbacks` (by step) as
  * their fallback group's. For a fallback group, everything that may still come to it is upstream.
  */
-export function leftFor(
+export function remainingWork(
   view: JobView,
-  standing: Standing,
+  standing: JobStanding,
   ofFallbacks: ReadonlyMap<number, TaskBits>,
-  mine: Mine,
+  mine: WorkerScope,
   now: number,
-): Left {
+): RemainingWork {
   const { record } = view;
   const due = view.notBefore === null || Date.parse(view.notBefore) <= now;
   if (!due || view.paused !== null || view.cancelled || view.stopped !== null || view.closed !== null)
     return { left: 'nothing' };
   const takes = ({ name }: StepSpec, group: string | null): boolean =>
     group !== null && mine.groups.has(group) && !mine.unfit.has(`${record.job}/${name}`);
-  let upstream: Left = { left: 'nothing' };
+  let upstream: RemainingWork = { left: 'nothing' };
   for (const [index, step] of record.spec.steps.entries()) {
     const undecided = standing.steps[index]?.undecided.count ?? 0;
     const handedOver = ofFallbacks.get(index)?.count ?? 0;
@@ -311,9 +311,9 @@ export function leftFor(
     if (own > 0 && takes(step, step.group)) return { left: 'work' };
     if (handedOver > 0 && takes(step, step.fallback)) return { left: 'work' };
     const later = record.spec.steps.slice(index + 1);
-    const comes =
+    const mayArrive =
       takes(step, step.fallback) || later.some((next) => takes(next, next.group) || takes(next, next.fallback));
-    if (comes && upstream.left === 'nothing') {
+    if (mayArrive && upstream.left === 'nothing') {
       upstream = { left: 'upstream', step: step.name, group: own > 0 ? step.group : (step.fallback ?? step.group) };
     }
   }

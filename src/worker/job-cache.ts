@@ -2,7 +2,7 @@ import { BatchctlError } from '../errors.ts';
 import { openedStep, writeShards } from '../jobs/explode.ts';
 import { readJob, refreshView } from '../jobs/journal.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
-import { journalKey, partShard, shardOf, stagedByTask, stepPartShard } from '../model/keys.ts';
+import { journalKey, partShardKey, shardOf, stagedTaskPrefix, stepPartShardKey } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../model/part.ts';
 import { emptyView, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -54,9 +54,9 @@ export class JobCache {
 
   /** A part's line. Throws `corrupt` if its shard doesn't have it. */
   async part(job: string, task: number): Promise<Part> {
-    const key = partShard(job, shardOf(task));
+    const key = partShardKey(job, shardOf(task));
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    return partIn<Part>(key, lines, task);
+    return parsePart<Part>(key, lines, task);
   }
 
   /**
@@ -64,11 +64,11 @@ export class JobCache {
    * `corrupt` if the step's shard lacks the part, refers to a file that its maker didn't stage, or can't be written.
    */
   async filePart(view: JobView, index: number, task: number): Promise<FilePart> {
-    const key = stepPartShard(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
+    const key = stepPartShardKey(view.record.job, view.record.spec.steps[index]?.name ?? '', shardOf(task));
     if (!this.#shards.has(key) && (await this.#store.head(key)) === null) await this.#writeOnce(view, index);
     const lines = this.#shards.get(key) ?? (await this.#loadShard(key));
-    const part = partIn<FilePart>(key, lines, task);
-    mustBeOwn(view, index, key, part);
+    const part = parsePart<FilePart>(key, lines, task);
+    requireStagedFile(view, index, key, part);
     return part;
   }
 
@@ -101,7 +101,7 @@ export class JobCache {
   }
 }
 
-function partIn<T extends { readonly n: number }>(key: string, lines: readonly string[], task: number): T {
+function parsePart<T extends { readonly n: number }>(key: string, lines: readonly string[], task: number): T {
   const line = lines[task % PARTS_PER_SHARD];
   const part = line === undefined ? null : (JSON.parse(line) as T);
   if (part?.n === task) return part;
@@ -109,10 +109,15 @@ function partIn<T extends { readonly n: number }>(key: string, lines: readonly s
 }
 
 /** The file of a part must be one that a task of the step before staged in this job. */
-function mustBeOwn({ record: { job, spec } }: JobView, index: number, shard: string, { n, from, key }: FilePart): void {
+function requireStagedFile(
+  { record: { job, spec } }: JobView,
+  index: number,
+  shard: string,
+  { n, from, key }: FilePart,
+): void {
   const step = spec.steps[index - 1]?.name ?? '';
   const maker = Number(from.slice(step.length + 1));
-  if (from === `${step}/${maker}` && key.startsWith(stagedByTask(job, step, maker))) return;
+  if (from === `${step}/${maker}` && key.startsWith(stagedTaskPrefix(job, step, maker))) return;
   throw new BatchctlError(
     'corrupt',
     `Part ${n} in ${shard} is attributed to ${from}, expected a file of ${step}, found ${key}`,

@@ -5,13 +5,13 @@ const LINGER_MS = 25;
  * The next round waits this many times as long as the last one took: on a large grid with short tasks, most requests
  * come from these checks.
  */
-const REST = 4;
+const REST_FACTOR = 4;
 /** Upper limit, milliseconds: a leaving worker waits for its last round. */
 const LONGEST_MS = 2_000;
 
 /** Looks at jobs after their outcomes (law 11): several at once, one round at a time. */
 export class JobChecks {
-  readonly #glance: (job: string, published: boolean) => Promise<number | null>;
+  readonly #check: (job: string, published: boolean) => Promise<number | null>;
   readonly #onError: (error: unknown) => void;
   readonly #due = new Map<string, boolean>();
   /** Jobs to look at again later. */
@@ -19,12 +19,12 @@ export class JobChecks {
   #round: Promise<void> | null = null;
   #tookMs = 0;
 
-  constructor(glance: (job: string, published: boolean) => Promise<number | null>, onError: (error: unknown) => void) {
-    this.#glance = glance;
+  constructor(check: (job: string, published: boolean) => Promise<number | null>, onError: (error: unknown) => void) {
+    this.#check = check;
     this.#onError = onError;
   }
 
-  soon(job: string, published: boolean): void {
+  checkSoon(job: string, published: boolean): void {
     this.#due.set(job, published || this.#due.get(job) === true);
     this.#round ??= this.#run();
   }
@@ -33,17 +33,17 @@ export class JobChecks {
   async idle(): Promise<void> {
     for (const [job, timer] of this.#later) {
       clearTimeout(timer);
-      this.soon(job, false);
+      this.checkSoon(job, false);
     }
     this.#later.clear();
     while (this.#round !== null) await this.#round;
   }
 
-  #again(job: string, published: boolean, ms: number | null): void {
+  #checkLater(job: string, published: boolean, ms: number | null): void {
     if (ms === null || this.#later.has(job)) return;
     const timer = setTimeout(() => {
       this.#later.delete(job);
-      this.soon(job, published);
+      this.checkSoon(job, published);
     }, ms);
     this.#later.set(job, timer.unref());
   }
@@ -51,11 +51,11 @@ export class JobChecks {
   async #run(): Promise<void> {
     try {
       while (this.#due.size > 0) {
-        await wait(Math.min(LONGEST_MS, Math.max(LINGER_MS, REST * this.#tookMs)));
+        await wait(Math.min(LONGEST_MS, Math.max(LINGER_MS, REST_FACTOR * this.#tookMs)));
         const jobs = [...this.#due];
         this.#due.clear();
         const began = performance.now();
-        for (const [job, published] of jobs) this.#again(job, published, await this.#glance(job, published));
+        for (const [job, published] of jobs) this.#checkLater(job, published, await this.#check(job, published));
         this.#tookMs = performance.now() - began;
       }
     } catch (error) {

@@ -1,9 +1,9 @@
 import type { Receipt, TaskQueue } from '../ports/task-queue.ts';
 
 /** A lease younger than this part of its length needs no extension yet. */
-const FRESH = 0.1;
+const FRESH_FRACTION = 0.1;
 /** An extension that takes longer than this part of a lease is abandoned and repeated. */
-const PATIENCE = 0.5;
+const TIMEOUT_FRACTION = 0.5;
 const FIRST_RETRY_MS = 100;
 
 interface LeaseHeartbeatOptions {
@@ -42,8 +42,8 @@ export class LeaseHeartbeat {
   hold(receipts: readonly Receipt[], deadline: number): void {
     if (this.#stopped) return;
     for (const receipt of receipts) this.#deadlines.set(receipt, deadline);
-    this.#expireAt(deadline);
-    this.#beat ??= this.#beatIn(this.#pause());
+    this.#scheduleExpiry(deadline);
+    this.#beat ??= this.#scheduleBeat(this.#pause());
   }
 
   /** Stops extending them, and reports nothing more about them. */
@@ -52,7 +52,7 @@ export class LeaseHeartbeat {
   }
 
   /** Resolves when no extension in flight holds any of them. Never rejects. */
-  async settled(receipts: readonly Receipt[]): Promise<void> {
+  async awaitExtension(receipts: readonly Receipt[]): Promise<void> {
     const flight = this.#inFlight;
     if (flight !== null && receipts.some((receipt) => flight.receipts.has(receipt))) await flight.over;
   }
@@ -75,14 +75,14 @@ export class LeaseHeartbeat {
     return Math.min(longest, FIRST_RETRY_MS * 2 ** (this.#failures - 1)) * (0.5 + Math.random() / 2);
   }
 
-  #beatIn(delay: number): NodeJS.Timeout {
+  #scheduleBeat(delay: number): NodeJS.Timeout {
     return setTimeout(() => {
       const flight = this.#extend();
       this.#inFlight = flight;
       void flight.over.then(() => {
         this.#inFlight = null;
         const idle = this.#stopped || this.#deadlines.size === 0;
-        this.#beat = idle ? undefined : this.#beatIn(this.#failures > 0 ? this.#retryPause() : this.#pause());
+        this.#beat = idle ? undefined : this.#scheduleBeat(this.#failures > 0 ? this.#retryPause() : this.#pause());
       });
     }, delay);
   }
@@ -91,7 +91,7 @@ export class LeaseHeartbeat {
     const { now, leaseMs, onBusy } = this.#options;
     onBusy(true);
     const due: Receipt[] = [];
-    const fresh = now() + leaseMs * (1 - FRESH);
+    const fresh = now() + leaseMs * (1 - FRESH_FRACTION);
     for (const [receipt, deadline] of this.#deadlines) if (deadline <= fresh) due.push(receipt);
     const over = this.#request(due).finally(() => onBusy(false));
     return { receipts: new Set(due), over };
@@ -102,28 +102,28 @@ export class LeaseHeartbeat {
     try {
       const queue = await this.#options.open();
       const asked = this.#options.now();
-      const verdicts = await withinMs(queue.extend(receipts), this.#options.leaseMs * PATIENCE);
+      const verdicts = await withTimeout(queue.extend(receipts), this.#options.leaseMs * TIMEOUT_FRACTION);
       this.#failures = 0;
       const lost = receipts.filter((receipt, index) => {
         if (!this.#deadlines.has(receipt)) return false;
         if (verdicts[index] === 'extended') this.#deadlines.set(receipt, asked + this.#options.leaseMs);
         return verdicts[index] !== 'extended';
       });
-      this.#lose(lost);
+      this.#reportLost(lost);
     } catch (error) {
       this.#failures += 1;
       this.#options.onError(error);
     }
   }
 
-  #lose(receipts: readonly Receipt[]): void {
+  #reportLost(receipts: readonly Receipt[]): void {
     if (receipts.length === 0) return;
     this.drop(receipts);
     this.#options.onLost(receipts);
   }
 
   /** One timer for the earliest deadline; it rearms itself. */
-  #expireAt(deadline: number): void {
+  #scheduleExpiry(deadline: number): void {
     if (this.#stopped || deadline >= this.#expiryAt) return;
     clearTimeout(this.#expiry);
     this.#expiryAt = deadline;
@@ -131,10 +131,10 @@ export class LeaseHeartbeat {
       () => {
         this.#expiryAt = Number.POSITIVE_INFINITY;
         const now = this.#options.now();
-        this.#lose([...this.#deadlines].filter(([, end]) => end <= now).map(([receipt]) => receipt));
+        this.#reportLost([...this.#deadlines].filter(([, end]) => end <= now).map(([receipt]) => receipt));
         let next = Number.POSITIVE_INFINITY;
         for (const end of this.#deadlines.values()) next = Math.min(next, end);
-        if (next !== Number.POSITIVE_INFINITY) this.#expireAt(next);
+        if (next !== Number.POSITIVE_INFINITY) this.#scheduleExpiry(next);
       },
       Math.max(0, deadline - this.#options.now()),
     );
@@ -142,7 +142,7 @@ export class LeaseHeartbeat {
 }
 
 /** The promise's value, or an error after the given milliseconds; a later failure is ignored. */
-function withinMs<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
+function withTimeout<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`extending leases took longer than ${Math.round(ms)} ms`)), ms);
     promise.then(resolve, reject).finally(() => clearTimeout(timer));

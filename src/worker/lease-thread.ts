@@ -3,7 +3,7 @@ import { BatchctlError, isKind } from '../errors.ts';
 import { sharedMonotonic } from '../lib/thread.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
-import type { FromThread, LeaseThreadData, ToThread } from './held-leases.ts';
+import type { LeaseThreadData, MessageFromThread, MessageToThread } from './held-leases.ts';
 import { LeaseHeartbeat } from './lease-heartbeat.ts';
 
 /** The entry of the heartbeat thread, whose loop nothing else can block. Started by `HeldLeases`. */
@@ -12,7 +12,7 @@ function main(): void {
   if (port === null) throw new BatchctlError('unexpected', 'Expected to be started as a thread, found a process.');
   const data: LeaseThreadData = workerData;
   const busy = new Int32Array(data.busy);
-  const say = (message: FromThread) => port.postMessage(message);
+  const post = (message: MessageFromThread) => port.postMessage(message);
   let opening: Promise<TaskQueue> | null = null;
   const open = async (): Promise<TaskQueue> => {
     opening ??= makeQueue(data.queue);
@@ -21,7 +21,7 @@ function main(): void {
     } catch (error) {
       opening = null;
       // Transient errors are retried while leases hold. Any other error ends this thread, and so all leases.
-      if (!isKind(error, 'unavailable', 'credentials')) setImmediate(() => raise(error));
+      if (!isKind(error, 'unavailable', 'credentials')) setImmediate(() => throwError(error));
       throw error;
     }
   };
@@ -31,17 +31,17 @@ function main(): void {
     open,
     leaseMs: data.leaseMs,
     now: sharedMonotonic,
-    onLost: (receipts) => say({ kind: 'lost', receipts }),
-    onError: (error) => say({ kind: 'error', message: error instanceof Error ? error.message : String(error) }),
+    onLost: (receipts) => post({ kind: 'lost', receipts }),
+    onError: (error) => post({ kind: 'error', message: error instanceof Error ? error.message : String(error) }),
     onBusy: (now) => {
       Atomics.store(busy, 0, now ? 1 : 0);
       // First raise the flag, then process all messages: if the sender of "drop" sees no flag afterwards, the drop is
       // processed before any later extension is chosen.
-      if (now) hearAll();
+      if (now) handlePending();
     },
   });
 
-  const hear = (message: ToThread) => {
+  const handleMessage = (message: MessageToThread) => {
     switch (message.kind) {
       case 'hold':
         heart.hold(message.receipts, message.deadline);
@@ -51,16 +51,16 @@ function main(): void {
         return;
       case 'settle':
         heart.drop(message.receipts);
-        void heart.settled(message.receipts).then(() => say({ kind: 'settled', id: message.id }));
+        void heart.awaitExtension(message.receipts).then(() => post({ kind: 'settled', id: message.id }));
         return;
       case 'close':
         void close();
         return;
     }
   };
-  const hearAll = () => {
+  const handlePending = () => {
     for (let next = receiveMessageOnPort(port); next !== undefined; next = receiveMessageOnPort(port))
-      hear(next.message);
+      handleMessage(next.message);
   };
   const close = async () => {
     await heart.stop();
@@ -71,10 +71,10 @@ function main(): void {
       process.exit(0);
     }
   };
-  port.on('message', hear);
+  port.on('message', handleMessage);
 }
 
-function raise(error: unknown): never {
+function throwError(error: unknown): never {
   throw error;
 }
 

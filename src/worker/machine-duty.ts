@@ -4,14 +4,14 @@ import { runningViews } from '../jobs/watch/job-watcher.ts';
 import type { Clock } from '../lib/clock.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { Ledger } from '../ports/ledger.ts';
-import type { Machine, Notice } from '../ports/machine.ts';
+import type { Machine, MachineNotice } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Admitted } from './admit.ts';
+import type { AdmittedTask } from './admit.ts';
 import type { WorkerLog } from './context.ts';
-import { type EndReason, messageOf } from './outcome.ts';
+import { type EndReason, shortMessageOf } from './outcome.ts';
 import type { MachineTimes } from './worker-setup.ts';
 
-interface DutyOptions {
+interface MachineDutyOptions {
   readonly machine: Machine;
   readonly times: Pick<MachineTimes, 'noticeMs' | 'holdMs' | 'longestHoldMs'>;
   readonly log: WorkerLog;
@@ -31,8 +31,8 @@ interface DutyOptions {
 }
 
 /** What happens to the machine after its worker left: for `done` and `sick` the group shrinks if it may. */
-type Parting = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
-const STRENGTH: readonly Parting[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
+type LeaveReason = 'stay' | 'done' | 'sick' | 'replace' | 'ordered';
+const REASONS_BY_STRENGTH: readonly LeaveReason[] = ['stay', 'done', 'replace', 'sick', 'ordered'];
 
 /** Time to return tasks and update the ledger, in addition to the commands' grace period, milliseconds. */
 const RELEASE_MS = 15_000;
@@ -40,42 +40,42 @@ const RELEASE_MS = 15_000;
 const RELEASE_PART = 1 / 4;
 
 /** A worker's duties to its instance and group: obeys notices, and leaves in order. */
-export class Duty {
-  readonly #o: DutyOptions;
-  #aside = false;
+export class MachineDuty {
+  readonly #o: MachineDutyOptions;
+  #inStandby = false;
   /** The group or EC2 terminates this instance, so no request is needed. */
-  #ends = false;
+  #isTerminating = false;
   /** The group has shrunk by this instance. */
-  #tookPlace = false;
-  #parting: Parting = 'stay';
-  #seen: Notice['kind'] | null = null;
+  #shrankGroup = false;
+  #leaveReason: LeaveReason = 'stay';
+  #seen: MachineNotice['kind'] | null = null;
   #interruptedAt: number | null = null;
   #endingSince: number | null = null;
   #heldAt = Number.NEGATIVE_INFINITY;
-  #letGo = false;
+  #isReleased = false;
   #release: NodeJS.Timeout | undefined;
 
-  constructor(options: DutyOptions) {
+  constructor(options: MachineDutyOptions) {
     this.#o = options;
   }
 
   /** True in standby: its worker takes nothing. */
-  readonly isAside = (): boolean => this.#aside;
+  readonly isInStandby = (): boolean => this.#inStandby;
 
   /** Checks for notices every few seconds until the signal aborts. Never rejects. */
   async watch(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await wait(jitter(this.#o.times.noticeMs), signal);
-      if (!signal.aborted) await this.look();
+      if (!signal.aborted) await this.checkNotice();
     }
   }
 
   /** One check. Never rejects. */
-  async look(): Promise<void> {
+  async checkNotice(): Promise<void> {
     try {
-      await this.#heed(await this.#o.machine.notice());
+      await this.#handleNotice(await this.#o.machine.notice());
     } catch (error) {
-      this.#o.log.warn(messageOf(error));
+      this.#o.log.warn(shortMessageOf(error));
     }
   }
 
@@ -83,23 +83,23 @@ export class Duty {
    * Called when idle for long: terminates the instance through its group, unless the group may not shrink. `unsure`:
    * the service doesn't respond, so ask again soon. Never rejects.
    */
-  async mayLeave(): Promise<boolean | 'unsure'> {
+  async tryLeave(): Promise<boolean | 'unsure'> {
     const { machine, log } = this.#o;
     if (!machine.inGroup) return true;
     try {
-      if (!this.#ends) this.#tookPlace = await machine.leave(true);
-      this.#ends ||= this.#tookPlace;
+      if (!this.#isTerminating) this.#shrankGroup = await machine.leave(true);
+      this.#isTerminating ||= this.#shrankGroup;
     } catch (error) {
-      log.warn(messageOf(error));
-      if (!this.#ends) return 'unsure';
+      log.warn(shortMessageOf(error));
+      if (!this.#isTerminating) return 'unsure';
     }
-    if (this.#ends) log.info('idle for long: this instance is terminated, and its group shrinks');
-    return this.#ends;
+    if (this.#isTerminating) log.info('idle for long: this instance is terminated, and its group shrinks');
+    return this.#isTerminating;
   }
 
   /** A stronger reason to leave decides how. */
-  part(how: Parting): void {
-    if (STRENGTH.indexOf(how) > STRENGTH.indexOf(this.#parting)) this.#parting = how;
+  setLeaveReason(how: LeaveReason): void {
+    if (REASONS_BY_STRENGTH.indexOf(how) > REASONS_BY_STRENGTH.indexOf(this.#leaveReason)) this.#leaveReason = how;
   }
 
   /** Called when the worker has left. Rejects if the instance would be left behind: its worker must start again. */
@@ -107,62 +107,62 @@ export class Duty {
     clearTimeout(this.#release);
     const { machine, log } = this.#o;
     if (!machine.inGroup) return;
-    this.#ends ||= await this.#leave();
-    if (this.#ends) {
+    this.#isTerminating ||= await this.#leave();
+    if (this.#isTerminating) {
       // The group replaces an interrupted instance, and one that must be replaced.
-      const replaced = this.#interruptedAt !== null || this.#parting === 'replace';
-      if (this.#tookPlace || !replaced) await this.#o.lookOnceMore(this.#tookPlace);
-      return machine.letGo();
+      const replaced = this.#interruptedAt !== null || this.#leaveReason === 'replace';
+      if (this.#shrankGroup || !replaced) await this.#o.lookOnceMore(this.#shrankGroup);
+      return machine.completeTermination();
     }
     // An instance without a worker needs no protection.
-    await machine.protect(false).catch((error: unknown) => log.warn(messageOf(error)));
+    await machine.protect(false).catch((error: unknown) => log.warn(shortMessageOf(error)));
   }
 
   async #leave(): Promise<boolean> {
     const { machine, log } = this.#o;
-    switch (this.#parting) {
+    switch (this.#leaveReason) {
       case 'stay':
         return false;
       case 'done':
-        this.#tookPlace = await machine.leave(true);
-        return this.#tookPlace;
+        this.#shrankGroup = await machine.leave(true);
+        return this.#shrankGroup;
       case 'replace':
         return machine.leave(false);
       case 'sick':
       case 'ordered': {
-        this.#tookPlace = await machine.leave(true, this.#parting === 'ordered');
-        if (!this.#tookPlace) log.info('the group may not shrink: this instance is replaced');
-        return this.#tookPlace || machine.leave(false);
+        this.#shrankGroup = await machine.leave(true, this.#leaveReason === 'ordered');
+        if (!this.#shrankGroup) log.info('the group may not shrink: this instance is replaced');
+        return this.#shrankGroup || machine.leave(false);
       }
       default:
-        return this.#parting satisfies never;
+        return this.#leaveReason satisfies never;
     }
   }
 
-  async #heed(notice: Notice | null): Promise<void> {
+  async #handleNotice(notice: MachineNotice | null): Promise<void> {
     const { log, clock } = this.#o;
     const fresh = notice?.kind !== this.#seen;
     this.#seen = notice?.kind ?? null;
-    if (this.#aside && notice?.kind !== 'stopping') {
-      this.#aside = false;
-      this.#letGo = false;
+    if (this.#inStandby && notice?.kind !== 'stopping') {
+      this.#inStandby = false;
+      this.#isReleased = false;
       log.info('this instance is no longer in standby');
     }
     if (notice === null) return;
     switch (notice.kind) {
       case 'interruption':
-        if (fresh) this.#interrupted(notice.at ?? clock.now());
+        if (fresh) this.#handleInterruption(notice.at ?? clock.now());
         return;
       case 'terminating':
         if (fresh) this.#o.leave('its group terminates this instance');
-        this.#ends = true;
-        return this.#holdOn();
+        this.#isTerminating = true;
+        return this.#extendHold();
       case 'stopping':
         if (fresh) log.info('this instance is in standby: its worker takes nothing');
-        this.#aside = true;
-        return this.#standAside();
+        this.#inStandby = true;
+        return this.#enterStandby();
       case 'rebalance':
-        if (fresh) this.#recommended();
+        if (fresh) this.#handleRebalance();
         return;
       default:
         return notice.kind satisfies never;
@@ -170,11 +170,11 @@ export class Duty {
   }
 
   /** A recommendation reaches a whole pool at once, but few of its instances are interrupted. */
-  #recommended(): void {
+  #handleRebalance(): void {
     const { leave, leavesAtRisk, log, onRisk } = this.#o;
     if (leavesAtRisk) {
       leave('EC2 recommends to move away from this instance');
-      this.part('replace');
+      this.setLeaveReason('replace');
     } else {
       log.info('EC2 says that this instance is at elevated risk of interruption: it takes no long tasks for a while');
       onRisk();
@@ -182,10 +182,10 @@ export class Duty {
   }
 
   /** Tasks that can't finish by then are returned while there is time. */
-  #interrupted(at: number): void {
+  #handleInterruption(at: number): void {
     if (this.#interruptedAt !== null && this.#interruptedAt <= at) return;
     this.#interruptedAt = at;
-    this.#ends = true;
+    this.#isTerminating = true;
     const { clock, end, graceMs, leave } = this.#o;
     leave(`EC2 interrupts this spot instance at ${new Date(at).toISOString()}`);
     const left = Math.max(0, at - clock.now());
@@ -195,29 +195,29 @@ export class Duty {
   }
 
   /** The group waits for running tasks, up to its maximum. */
-  async #holdOn(): Promise<void> {
+  async #extendHold(): Promise<void> {
     const { clock, end, machine, times } = this.#o;
     const now = clock.monotonic();
     this.#endingSince ??= now;
     if (now - this.#endingSince >= times.longestHoldMs) end('drain');
     if (now - this.#heldAt < times.holdMs) return;
     this.#heldAt = now;
-    await machine.holdOn();
+    await machine.extendTermination();
   }
 
   /** The same hook holds an instance on its way to a warm pool; it is released as soon as nothing runs. */
-  async #standAside(): Promise<void> {
-    if (this.#letGo) return;
-    if (this.#o.busy()) return this.#holdOn();
-    this.#letGo = true;
-    await this.#o.machine.letGo();
+  async #enterStandby(): Promise<void> {
+    if (this.#isReleased) return;
+    if (this.#o.busy()) return this.#extendHold();
+    this.#isReleased = true;
+    await this.#o.machine.completeTermination();
   }
 }
 
 /** Milliseconds. Messages of a younger job may be missing from its queue's count. */
 const FRESH_MS = 300_000;
 
-interface LastLook {
+interface AfterLeavingOptions {
   readonly platform: Platform;
   readonly groups: readonly string[];
   readonly log: WorkerLog;
@@ -233,7 +233,13 @@ interface LastLook {
  * looks once more after it left: it sees all work sent before, and later senders see the smaller group. The last worker
  * of a group looks twice, because a queue's count may lag. Throws `unavailable`.
  */
-export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: LastLook): Promise<void> {
+export async function raiseAfterLeaving({
+  platform,
+  groups,
+  log,
+  lagMs,
+  tookPlace,
+}: AfterLeavingOptions): Promise<void> {
   for (const pauseMs of [0, lagMs]) {
     await wait(pauseMs);
     const views = await runningViews(platform, ['running', 'submitted']);
@@ -241,8 +247,8 @@ export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: 
     const since = platform.clock.now() - FRESH_MS;
     const fresh = views.some(({ record }) => Date.parse(record.createdAt) > since);
     const all = await raiseGroups(platform, views, { fresh });
-    for (const each of all) tell(each, log);
-    if (!all.some((each) => isLeftAlone(each, groups, tookPlace))) return;
+    for (const each of all) reportRaise(each, log);
+    if (!all.some((each) => hasNoWorker(each, groups, tookPlace))) return;
   }
 }
 
@@ -250,13 +256,13 @@ export async function lookOnceMore({ platform, groups, log, lagMs, tookPlace }: 
  * True if the group's work, if any, has no worker. The size reported by Auto Scaling may be outdated; the caller that
  * removed the worker knows better.
  */
-const isLeftAlone = (each: GroupRaise, groups: readonly string[], tookPlace: boolean): boolean =>
+const hasNoWorker = (each: GroupRaise, groups: readonly string[], tookPlace: boolean): boolean =>
   each.outcome === 'enough' &&
   each.status.running === 0 &&
   (tookPlace || each.status.desired === 0) &&
   groups.includes(each.group);
 
-function tell(raised: GroupRaise, log: WorkerLog): void {
+function reportRaise(raised: GroupRaise, log: WorkerLog): void {
   const { group, outcome } = raised;
   if (outcome === 'raised') log.info(`work waits in group ${group}: requested ${raised.status.desired} instances`);
   if (outcome !== 'failed') return;
@@ -281,7 +287,7 @@ export function isLong(timeoutSeconds: number, known: StepTime, longSeconds: num
 /** The maximum number of times that a task is left, by all machines together: after that, no other machine takes it. */
 const TIMES_LEFT = 4;
 /** A task that is left is away for this part of the time at risk: 15 seconds. */
-const AWAY = 1 / 40;
+const AWAY_FRACTION = 1 / 40;
 
 interface RiskOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'counts'>>;
@@ -294,12 +300,12 @@ interface RiskOptions {
  * left to other machines. Only for a while, because most such machines are never interrupted; and only while other
  * machines take them, because the report often reaches a whole pool at once.
  */
-export class Risk {
+export class InterruptionRisk {
   readonly #o: RiskOptions;
   #until = Number.NEGATIVE_INFINITY;
   /** When a task was last left, and when the run of tasks left one after the other began. */
-  #leftAt = Number.NEGATIVE_INFINITY;
-  #leavesSince = Number.NEGATIVE_INFINITY;
+  #deferredAt = Number.NEGATIVE_INFINITY;
+  #deferringSince = Number.NEGATIVE_INFINITY;
   readonly #known = new Map<string, { readonly at: number; readonly steps: ReadonlyMap<string, StepTime> }>();
 
   constructor(options: RiskOptions) {
@@ -311,24 +317,28 @@ export class Risk {
   }
 
   /** Seconds for which the task is left to other machines; null: it is taken. Never rejects: in doubt it is taken. */
-  async leaves({ delivery, message, step }: Pick<Admitted, 'delivery' | 'message' | 'step'>): Promise<number | null> {
+  async deferSeconds({
+    delivery,
+    message,
+    step,
+  }: Pick<AdmittedTask, 'delivery' | 'message' | 'step'>): Promise<number | null> {
     if (this.#o.monotonic() >= this.#until || delivery.receiveCount > TIMES_LEFT) return null;
     const { longSeconds, riskMs } = this.#o.times;
-    const known = await this.#stepsOf(message.job).catch(() => null);
+    const known = await this.#stepTimesOf(message.job).catch(() => null);
     if (!isLong(step.timeout, known?.get(step.name) ?? null, longSeconds)) return null;
-    const [now, awayMs] = [this.#o.monotonic(), riskMs * AWAY];
-    if (now - this.#leftAt >= awayMs) this.#leavesSince = now;
-    this.#leftAt = now;
-    if (now - this.#leavesSince < TIMES_LEFT * awayMs) return awayMs / 1_000;
+    const [now, awayMs] = [this.#o.monotonic(), riskMs * AWAY_FRACTION];
+    if (now - this.#deferredAt >= awayMs) this.#deferringSince = now;
+    this.#deferredAt = now;
+    if (now - this.#deferringSince < TIMES_LEFT * awayMs) return awayMs / 1_000;
     // Long tasks keep coming: other machines don't take them all.
     this.#until = Number.NEGATIVE_INFINITY;
     return null;
   }
 
-  async #stepsOf(job: string): Promise<ReadonlyMap<string, StepTime>> {
+  async #stepTimesOf(job: string): Promise<ReadonlyMap<string, StepTime>> {
     const now = this.#o.monotonic();
     const before = this.#known.get(job);
-    if (before !== undefined && now - before.at < this.#o.times.riskMs * AWAY) return before.steps;
+    if (before !== undefined && now - before.at < this.#o.times.riskMs * AWAY_FRACTION) return before.steps;
     const counts = await (await this.#o.ledger()).counts(job);
     const steps = new Map(counts.map(({ step, done, seconds }) => [step, { done, seconds }]));
     this.#known.set(job, { at: now, steps });

@@ -1,10 +1,10 @@
 import { type BatchctlError, isKind } from '../errors.ts';
-import { HeaderRefused } from '../jobs/fetch/join.ts';
-import { CutRefused } from '../jobs/split/cut-check.ts';
+import { HeaderError } from '../jobs/fetch/join.ts';
+import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import type { Admitted } from './admit.ts';
+import type { AdmittedTask } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
 
 /** The result of a delivery: `settle` has one clause for each. */
@@ -41,7 +41,7 @@ export type Outcome =
     };
 
 /** Outcomes that prove that the store accepts writes. */
-export const STORE_WORKS: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
+export const WRITTEN_OUTCOMES: readonly Outcome['kind'][] = ['published', 'twin', 'retry', 'failed', 'failedBefore'];
 
 /** Why an attempt was ended from outside: the reason of the abort signal. */
 export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'cancel' | 'lease';
@@ -49,22 +49,22 @@ export type EndReason = 'drain' | 'spot' | 'pause' | 'kill' | 'killFail' | 'canc
 const ERROR_LENGTH = 512;
 
 /** Reasons for which a retry is pointless. */
-const HOPELESS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
+const NO_RETRY_REASONS: ReadonlySet<string> = new Set(['changed', 'missing', 'input']);
 
 /** A failed attempt is retried, unless that is pointless or its attempts are used up. */
 export function judgeFailure(
-  task: Pick<Admitted, 'step' | 'number'>,
+  task: Pick<AdmittedTask, 'step' | 'number'>,
   failure: Failure,
   random = Math.random(),
 ): Outcome {
   const permanent = failure.exitCode !== null && task.step.permanent.includes(failure.exitCode);
-  const hopeless = permanent || HOPELESS.has(failure.reason);
+  const hopeless = permanent || NO_RETRY_REASONS.has(failure.reason);
   if (hopeless || task.number >= task.step.attempts) return { kind: 'failed', failure, attempts: task.number };
   return { kind: 'retry', failure, delay: retryDelay(task.number, random) };
 }
 
 /** The outcome of an attempt whose signal was aborted. */
-export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReason): Outcome {
+export function outcomeOfAbort(task: Pick<AdmittedTask, 'number'>, reason: EndReason): Outcome {
   switch (reason) {
     case 'lease':
       return { kind: 'leaseLost' };
@@ -90,10 +90,10 @@ export function endedFromOutside(task: Pick<Admitted, 'number'>, reason: EndReas
 export function failureOf(end: CommandEnd, line: string | null): Failure {
   const killed = end.how === 'signal' && end.signal === 'SIGKILL';
   const reason = killed ? 'memory' : end.how === 'aborted' ? 'signal' : end.how;
-  return { reason, exitCode: end.code, error: line ?? described(end) };
+  return { reason, exitCode: end.code, error: line ?? describeEnd(end) };
 }
 
-function described(end: CommandEnd): string | null {
+function describeEnd(end: CommandEnd): string | null {
   switch (end.how) {
     case 'timeout':
       return `ran longer than its timeout (${Math.round(end.seconds)} s)`;
@@ -113,14 +113,14 @@ function described(end: CommandEnd): string | null {
 
 /** A staging or publishing error as the task's failure; null for a service's error, which returns the task. */
 export function failureOfError(error: unknown): Failure | null {
-  if (error instanceof HeaderRefused || error instanceof CutRefused)
-    return { reason: 'input', exitCode: null, error: messageOf(error) };
+  if (error instanceof HeaderError || error instanceof CutError)
+    return { reason: 'input', exitCode: null, error: shortMessageOf(error) };
   if (!isKind(error, 'changed', 'jobFailed', 'corrupt', 'proof', 'config', 'jobFile', 'usage')) return null;
   const reason = error.kind === 'jobFailed' || error.kind === 'usage' ? 'output' : error.kind;
-  return { reason, exitCode: null, error: messageOf(error) };
+  return { reason, exitCode: null, error: shortMessageOf(error) };
 }
 
-export function messageOf(error: unknown): string {
+export function shortMessageOf(error: unknown): string {
   return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
 }
 
@@ -139,7 +139,7 @@ export class Denials {
   readonly #since = new Map<string, number>();
 
   /** Counts a denial; true if it is a repeated one. */
-  isRepeated(job: string, { receiveCount }: Pick<Delivery, 'receiveCount'>, now: number): boolean {
+  recordDenial(job: string, { receiveCount }: Pick<Delivery, 'receiveCount'>, now: number): boolean {
     const since = this.#since.get(job) ?? now;
     const isRepeated = receiveCount >= DENIALS || now - since >= SERVICE_DELAY * 1_000;
     if (isRepeated) this.#since.delete(job);
@@ -147,7 +147,7 @@ export class Denials {
     return isRepeated;
   }
 
-  ended(job: string): void {
+  clear(job: string): void {
     this.#since.delete(job);
   }
 }
@@ -155,8 +155,8 @@ export class Denials {
 /** The text about a denial or a refusal for people: what was found, and the way out. */
 export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
   const { message, denied, hint = null } = error;
-  const wayOut = denied === undefined ? hint : entryAllowing({ message, denied, ...where });
-  return wayOut === null ? messageOf(error) : `${messageOf(error)}; ${wayOut}`;
+  const wayOut = denied === undefined ? hint : grantHint({ message, denied, ...where });
+  return wayOut === null ? shortMessageOf(error) : `${shortMessageOf(error)}; ${wayOut}`;
 }
 
 interface Denial {
@@ -172,7 +172,7 @@ const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
 const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
 
 /** The configuration entry that lets the group's workers read it, as text; null: there is none. */
-export function entryAllowing({ message, denied, group, store }: Denial): string | null {
+export function grantHint({ message, denied, group, store }: Denial): string | null {
   const [key] = KEY.exec(denied) ?? [];
   const apply = 'then batchctl infra up --only iam';
   const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
 import { BatchctlError, hasCode, isKind } from '../errors.ts';
-import { isGarbled } from '../jobs/data/path-errors.ts';
+import { isInvalidUtf8 } from '../jobs/data/path-errors.ts';
 import { readOutput } from '../jobs/output.ts';
 import { bytesChecksum, fileChecksum } from '../lib/file-checksum.ts';
 import { asciiJson } from '../lib/json.ts';
@@ -10,27 +10,27 @@ import { wait } from '../lib/wait.ts';
 import { outKey, stagedKey, stagedPrefix } from '../model/keys.ts';
 import {
   DIRECT_LIMIT,
-  META,
+  META_KEY,
   META_LIMIT,
   OUTPUT_FORMAT,
   type OutputFile,
   type OutputManifest,
   type OutputMeta,
-  type OutputOf,
+  type OutputTask,
 } from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { Admitted } from './admit.ts';
+import type { AdmittedTask } from './admit.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 
 /** Facts of an output known before its bytes are. */
-type MetaBase = Omit<OutputMeta, 'format' | keyof OutputOf | 'bytesOut' | 'checksum' | 'manifest'>;
+type MetaBase = Omit<OutputMeta, 'format' | keyof OutputTask | 'bytesOut' | 'checksum' | 'manifest'>;
 
 interface Target {
   readonly store: ObjectStore;
-  readonly patience: Pick<Patience, 'during'>;
+  readonly patience: Pick<Retrier, 'during'>;
 }
 
-export type Published =
+export type PublishResult =
   | { readonly won: true; readonly meta: OutputMeta }
   /** Another attempt's output exists. */
   | { readonly won: false; readonly meta: OutputMeta };
@@ -42,23 +42,23 @@ export type Published =
  */
 export async function publish(
   to: Target,
-  task: Admitted,
+  task: AdmittedTask,
   directory: SlotDirectory,
   base: MetaBase,
-): Promise<Published> {
+): Promise<PublishResult> {
   if (task.step.output === 'files') return publishFiles(to, task, directory, base);
   const path = task.step.output === 'file' ? directory.outputFile : directory.stdout;
   const found = sizeOf(path, '$BATCHCTL_OUTPUT', directory);
   const size = found ?? 0;
-  const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
-  const meta: OutputMeta = { ...headOf(task), ...base, bytesOut: size, checksum };
+  const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);
+  const meta: OutputMeta = { ...ownerFields(task), ...base, bytesOut: size, checksum };
   const text = asciiJson(meta);
   if (size > DIRECT_LIMIT || text.length > META_LIMIT) {
     const file = await stage(to, task, base.attempt, { name: '', path, size, checksum });
     return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: true, files: [file] });
   }
   const key = outKey(task.message.job, task.message.step, task.message.task);
-  const metadata = { [META]: text };
+  const metadata = { [META_KEY]: text };
   // An empty existing file is consumed too: no need to delete it and create another.
   const options = { ifAbsent: true, metadata };
   const { created } = await to.patience.during((signal) =>
@@ -69,23 +69,30 @@ export async function publish(
   return created ? { won: true, meta } : readBack(to, task, meta);
 }
 
-async function publishFiles(to: Target, task: Admitted, directory: SlotDirectory, base: MetaBase): Promise<Published> {
+async function publishFiles(
+  to: Target,
+  task: AdmittedTask,
+  directory: SlotDirectory,
+  base: MetaBase,
+): Promise<PublishResult> {
   const files: OutputFile[] = [];
   const lines = createHash('sha256');
   for (const name of outputNames(directory.outputDirectory)) {
     const path = join(directory.outputDirectory, name);
     const size = sizeOf(path, `${name} in $BATCHCTL_OUTPUT_DIR`, directory) ?? 0;
-    const checksum = size === 0 ? EMPTY : await checksumOf(path, size);
+    const checksum = size === 0 ? EMPTY_CHECKSUM : await checksumOf(path, size);
     lines.update(`${checksum} ${size} ${name}\n`);
     files.push(await stage(to, task, base.attempt, { name, path, size, checksum }));
   }
   const bytesOut = files.reduce((sum, file) => sum + file.size, 0);
-  const meta: OutputMeta = { ...headOf(task), ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
+  const meta: OutputMeta = { ...ownerFields(task), ...base, bytesOut, checksum: `sha256:${lines.digest('hex')}` };
   return publishManifest(to, task, { format: OUTPUT_FORMAT, meta, single: false, files });
 }
 
 /** The fields that both forms of an output begin with: its owner. */
-function headOf({ message: { job, step, task } }: Admitted): OutputOf & { readonly format: typeof OUTPUT_FORMAT } {
+function ownerFields({
+  message: { job, step, task },
+}: AdmittedTask): OutputTask & { readonly format: typeof OUTPUT_FORMAT } {
   return { format: OUTPUT_FORMAT, job, step, task };
 }
 
@@ -95,7 +102,7 @@ function outputNames(directory: string): readonly string[] {
   const walk = (at: string): void => {
     for (const entry of entriesOf(at)) {
       const path = join(at, entry.name);
-      if (isGarbled(path)) throw garbled(relative(directory, path));
+      if (isInvalidUtf8(path)) throw invalidNameError(relative(directory, path));
       if (entry.isDirectory()) walk(path);
       else if (entry.isFile()) names.push(relative(directory, path).split(sep).join('/'));
       else
@@ -110,7 +117,7 @@ function outputNames(directory: string): readonly string[] {
 }
 
 /** It can't be part of a key, and a retry would not help. */
-function garbled(name: string): BatchctlError {
+function invalidNameError(name: string): BatchctlError {
   return new BatchctlError(
     'jobFailed',
     `the name of ${JSON.stringify(name)} in $BATCHCTL_OUTPUT_DIR is not valid UTF-8`,
@@ -129,7 +136,7 @@ function entriesOf(directory: string): readonly Dirent[] {
 
 async function stage(
   { store, patience }: Target,
-  task: Admitted,
+  task: AdmittedTask,
   attempt: string,
   file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
 ): Promise<OutputFile> {
@@ -139,9 +146,9 @@ async function stage(
   return { name: file.name, key, size: file.size, checksum: file.checksum };
 }
 
-async function publishManifest(to: Target, task: Admitted, manifest: OutputManifest): Promise<Published> {
+async function publishManifest(to: Target, task: AdmittedTask, manifest: OutputManifest): Promise<PublishResult> {
   const key = outKey(task.message.job, task.message.step, task.message.task);
-  const metadata = { [META]: asciiJson({ ...headOf(task), attempt: manifest.meta.attempt, manifest: true }) };
+  const metadata = { [META_KEY]: asciiJson({ ...ownerFields(task), attempt: manifest.meta.attempt, manifest: true }) };
   const { created } = await to.patience.during(() =>
     to.store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata }),
   );
@@ -149,7 +156,7 @@ async function publishManifest(to: Target, task: Admitted, manifest: OutputManif
 }
 
 /** If the key exists, it may be from our own first try with a lost answer (law 2). */
-async function readBack({ store, patience }: Target, task: Admitted, mine: OutputMeta): Promise<Published> {
+async function readBack({ store, patience }: Target, task: AdmittedTask, mine: OutputMeta): Promise<PublishResult> {
   const { job, step, task: number } = task.message;
   const standing = await patience.during(() => readOutput(store, job, step, number));
   if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} existed, but is gone`);
@@ -159,14 +166,14 @@ async function readBack({ store, patience }: Target, task: Admitted, mine: Outpu
 }
 
 /** Deletes what a losing attempt staged: allowed, as `out/` exists with another attempt (law 4). */
-async function deleteStaged(store: ObjectStore, task: Admitted, attempt: string): Promise<void> {
+async function deleteStaged(store: ObjectStore, task: AdmittedTask, attempt: string): Promise<void> {
   const keys: string[] = [];
   for await (const { key } of store.list(stagedPrefix(task.message.job, task.message.step, task.message.task, attempt)))
     keys.push(key);
   if (keys.length > 0) await store.delete(keys);
 }
 
-const EMPTY = `sha256:${createHash('sha256').digest('hex')}`;
+const EMPTY_CHECKSUM = `sha256:${createHash('sha256').digest('hex')}`;
 
 /**
  * Null if there is no file. Throws `jobFailed` for other file types, and, if commands run as another user, for someone
@@ -192,20 +199,20 @@ const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 15_000;
 
 /** How long publishing is retried, seconds: minimum and maximum. S3 takes half an hour or more to split a partition. */
-const LEAST_PATIENCE = 30 * 60;
-const MOST_PATIENCE = 45 * 60;
+const MIN_RETRY_SECONDS = 30 * 60;
+const MAX_RETRY_SECONDS = 45 * 60;
 
 /**
  * How long publishing is retried after a command of the given duration, milliseconds: as long as running it again would
  * take, but at least half an hour, and at most what remains of an SQS lease after the longest timeout. Tests shorten
  * it: `BATCHCTL_TEST_PATIENCE_SECONDS`.
  */
-export function publishPatience(commandSeconds: number): number {
-  const least = Number(process.env.BATCHCTL_TEST_PATIENCE_SECONDS ?? LEAST_PATIENCE);
-  return Math.min(MOST_PATIENCE, Math.max(least, commandSeconds)) * 1_000;
+export function publishRetryMs(commandSeconds: number): number {
+  const least = Number(process.env.BATCHCTL_TEST_PATIENCE_SECONDS ?? MIN_RETRY_SECONDS);
+  return Math.min(MAX_RETRY_SECONDS, Math.max(least, commandSeconds)) * 1_000;
 }
 
-interface PatienceOptions {
+interface RetrierOptions {
   readonly limitMs: number;
   /** Aborts when the attempt must end: no new try starts, and a repeated one under way may end. */
   readonly signal: AbortSignal;
@@ -216,13 +223,13 @@ interface PatienceOptions {
 }
 
 /** Repeats acts on a service that is unreachable or throttling, while the attempt may continue. */
-export class Patience {
-  readonly #o: PatienceOptions;
-  #told = false;
+export class Retrier {
+  readonly #o: RetrierOptions;
+  #reported = false;
   /** Since when every try has failed; null: the last one succeeded. */
   #since: number | null = null;
 
-  constructor(options: PatienceOptions) {
+  constructor(options: RetrierOptions) {
     this.#o = options;
   }
 
@@ -239,8 +246,8 @@ export class Patience {
         if (signal.aborted || !isKind(error, 'unavailable')) throw error;
         this.#since ??= monotonic();
         if (monotonic() - this.#since >= limitMs) throw error;
-        if (!this.#told) onTrouble(error);
-        this.#told = true;
+        if (!this.#reported) onTrouble(error);
+        this.#reported = true;
         // Randomly shortened by up to half, so that workers refused together don't come back together.
         await wait(pause * (0.5 + Math.random() / 2), signal);
         if (signal.aborted) throw error;

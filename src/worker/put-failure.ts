@@ -1,14 +1,14 @@
 import { readFailureObject } from '../jobs/failures.ts';
-import { causeText, type Failure, type FailureRecord, mayBeInput } from '../model/failure.ts';
-import { failedKey, isBegun, triesOfRound, tryKey } from '../model/keys.ts';
+import { causeText, type Failure, type FailureRecord, mayBeBadInput } from '../model/failure.ts';
+import { failedKey, isBegunKey, roundTriesPrefix, tryKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { Admitted } from './admit.ts';
+import type { AdmittedTask } from './admit.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';
 
 /** A failed attempt that ran here; or, with `attempt` null, a task that fails without running. */
-export interface Failing {
-  readonly task: Pick<Admitted, 'message' | 'step' | 'view'>;
+export interface FailedAttempt {
+  readonly task: Pick<AdmittedTask, 'message' | 'step' | 'view'>;
   readonly attempt: string | null;
   readonly number: number;
   /** Milliseconds since the epoch. */
@@ -22,7 +22,7 @@ export interface Failing {
 /** Writes a failed attempt (`tries/`) or a failure for good (`failed/`). Repeating it changes nothing. */
 export async function putFailure(
   ctx: Pick<WorkerContext, 'platform' | 'worker' | 'passed'>,
-  failing: Failing,
+  failing: FailedAttempt,
 ): Promise<void> {
   const { task, outcome, number, startedAt, endedAt } = failing;
   const { job, step, task: n, round } = task.message;
@@ -59,14 +59,14 @@ export async function putFailure(
  */
 export async function isBadInput(
   store: ObjectStore,
-  { message, step }: Pick<Admitted, 'message' | 'step'>,
+  { message, step }: Pick<AdmittedTask, 'message' | 'step'>,
   { attempts, failure, here }: { readonly attempts: number; readonly failure: Failure; readonly here: string | null },
 ): Promise<boolean> {
-  if (attempts < step.attempts || attempts < 2 || !mayBeInput(failure)) return false;
+  if (attempts < step.attempts || attempts < 2 || !mayBeBadInput(failure)) return false;
   const { job, step: name, task, round } = message;
   const workers = new Set(here === null ? [] : [here]);
-  for await (const key of store.keys(triesOfRound(job, name, task, round))) {
-    const worker = isBegun(key) ? null : ((await readFailureObject(store, key))?.worker ?? null);
+  for await (const key of store.keys(roundTriesPrefix(job, name, task, round))) {
+    const worker = isBegunKey(key) ? null : ((await readFailureObject(store, key))?.worker ?? null);
     if (worker !== null) workers.add(worker);
   }
   return workers.size > 1;

@@ -46,7 +46,7 @@ export interface Leases {
   hold(receipts: readonly Receipt[]): void;
   drop(receipts: readonly Receipt[]): void;
   /** Resolves when no heartbeat in flight includes one of the receipts. */
-  settling(receipts: readonly Receipt[]): Promise<void>;
+  dropAndWait(receipts: readonly Receipt[]): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -129,7 +129,7 @@ export class QueueClient {
   /** Stops the heartbeats and awaits the one in flight, so that none overrides a settlement. */
   async #settle(receipts: readonly Receipt[], act: () => Promise<void>): Promise<void> {
     this.#leases.drop(receipts);
-    await this.#leases.settling(receipts);
+    await this.#leases.dropAndWait(receipts);
     await act();
   }
 }

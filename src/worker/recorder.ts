@@ -3,14 +3,14 @@ import { Batcher } from '../lib/batcher.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { AttemptEvent, Ledger } from '../ports/ledger.ts';
 import type { WorkerLog } from './context.ts';
-import { messageOf } from './outcome.ts';
+import { shortMessageOf } from './outcome.ts';
 
 /** Events per group commit. */
 const BATCH = 500;
 /** Events kept while the ledger can't be written; beyond that the oldest are dropped, so that memory stays flat. */
 const MOST_KEPT = 20_000;
 /** Interval between retries of kept events, milliseconds. */
-const AGAIN_MS = 1_000;
+const RETRY_MS = 1_000;
 
 export interface RecorderOptions {
   readonly ledger: () => Promise<Pick<Ledger, 'record'>>;
@@ -28,9 +28,9 @@ export class Recorder {
   readonly #batches: Batcher<AttemptEvent>;
   readonly #closing = new AbortController();
   #kept: AttemptEvent[] = [];
-  #untold = 0;
+  #dropped = 0;
   /** Runs while events are kept. */
-  #later: Promise<void> | null = null;
+  #retrying: Promise<void> | null = null;
 
   constructor(options: RecorderOptions) {
     this.#o = options;
@@ -46,8 +46,8 @@ export class Recorder {
   async close(): Promise<void> {
     await this.#batches.idle();
     this.#closing.abort();
-    await this.#later;
-    const lost = this.#untold + this.#kept.length;
+    await this.#retrying;
+    const lost = this.#dropped + this.#kept.length;
     if (lost === 0) return;
     this.#o.log.warn(
       `could not write attempts to the ledger (events: ${lost}); batchctl verify --rebuild-ledger restores them from the store`,
@@ -56,15 +56,15 @@ export class Recorder {
 
   async #flush(events: readonly AttemptEvent[]): Promise<void> {
     // In order: kept events come first.
-    if (this.#later !== null) return this.#keep(events);
+    if (this.#retrying !== null) return this.#keep(events);
     try {
-      await this.#tell(events);
+      await this.#write(events);
     } catch (error) {
       if (!isKind(error, 'unavailable')) throw error;
-      this.#o.log.warn(`${messageOf(error)}; continuing without the ledger, which is updated later`);
+      this.#o.log.warn(`${shortMessageOf(error)}; continuing without the ledger, which is updated later`);
       this.#keep(events);
-      this.#later = this.#tellLater().finally(() => {
-        this.#later = null;
+      this.#retrying = this.#writeKept().finally(() => {
+        this.#retrying = null;
       });
     }
   }
@@ -74,17 +74,17 @@ export class Recorder {
     const over = this.#kept.length - MOST_KEPT;
     if (over <= 0) return;
     this.#kept.splice(0, over);
-    this.#untold += over;
+    this.#dropped += over;
   }
 
-  async #tellLater(): Promise<void> {
+  async #writeKept(): Promise<void> {
     const { signal } = this.#closing;
     while (this.#kept.length > 0) {
-      await wait(jitter(AGAIN_MS), signal);
+      await wait(jitter(RETRY_MS), signal);
       const last = signal.aborted;
       const batch = this.#kept.slice(0, BATCH);
       try {
-        await this.#tell(batch);
+        await this.#write(batch);
         // More events may have been dropped meanwhile than were written.
         const told = new Set(batch);
         this.#kept = this.#kept.filter((event) => !told.has(event));
@@ -98,7 +98,7 @@ export class Recorder {
     }
   }
 
-  async #tell(events: readonly AttemptEvent[]): Promise<void> {
+  async #write(events: readonly AttemptEvent[]): Promise<void> {
     await (await this.#o.ledger()).record(events);
   }
 }

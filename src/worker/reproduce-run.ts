@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
 import { causeText, type Failure, type FailureRecord } from '../model/failure.ts';
-import { failedKey, isBegun, outKey, triesOfRound } from '../model/keys.ts';
+import { failedKey, isBegunKey, outKey, roundTriesPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Runnable } from './admit.ts';
 import type { CommandEnd, Executor } from './executor.ts';
 import { failureOf } from './outcome.ts';
-import type { Reproduced } from './reproduce.ts';
+import type { ReproducedTask } from './reproduce.ts';
 import { maskSecrets, type SecretReader, type Secrets } from './secrets.ts';
 import { createShellExecutor } from './shell-executor.ts';
 import { lastLine, STDERR_KEPT } from './stderr.ts';
@@ -32,7 +32,7 @@ const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/;
  * when the signal aborts or this process dies. Throws `config` for a secret that can't be read here.
  */
 export async function runReproduced(
-  reproduced: Reproduced,
+  reproduced: ReproducedTask,
   reader: SecretReader,
   signal: AbortSignal,
 ): Promise<ReproducedRun> {
@@ -59,7 +59,7 @@ export async function runReproduced(
 
 function execute(
   executor: Executor,
-  { directory, task: { step }, secrets: references }: Reproduced,
+  { directory, task: { step }, secrets: references }: ReproducedTask,
   secrets: Secrets,
   { stdout, stderr, signal }: { readonly stdout: string; readonly stderr: string; readonly signal: AbortSignal },
 ): Promise<CommandEnd> {
@@ -101,20 +101,20 @@ function tailOf(path: string): readonly string[] {
 }
 
 /** What is recorded of a task: published, a failure (for good, or of the last attempt so far), or nothing yet. */
-export type Recorded =
+export type TaskRecord =
   | { readonly state: 'done' }
   | { readonly state: 'failed' | 'failedAttempt'; readonly failure: Failure }
   | { readonly state: 'none' };
 
 /** Reads the record of a task in the round that last included it. Throws `newer`, `corrupt`. */
-export async function recordedOf(store: ObjectStore, { message }: Pick<Runnable, 'message'>): Promise<Recorded> {
+export async function readTaskRecord(store: ObjectStore, { message }: Pick<Runnable, 'message'>): Promise<TaskRecord> {
   const { job, step, task, round } = message;
   if ((await store.head(outKey(job, step, task))) !== null) return { state: 'done' };
   const failed = await readRecord(store, failedKey(job, step, task, round));
   if (failed !== null) return { state: 'failed', failure: failed };
   let last: FailureRecord | null = null;
-  for await (const { key } of store.list(triesOfRound(job, step, task, round))) {
-    const record = isBegun(key) ? null : await readRecord(store, key);
+  for await (const { key } of store.list(roundTriesPrefix(job, step, task, round))) {
+    const record = isBegunKey(key) ? null : await readRecord(store, key);
     if (record !== null && record.number >= (last?.number ?? 0)) last = record;
   }
   return last === null ? { state: 'none' } : { state: 'failedAttempt', failure: last };
@@ -129,13 +129,13 @@ async function readRecord(store: ObjectStore, key: string): Promise<FailureRecor
  * Whether a task ended here (null: successfully) as recorded: with the same cause, or also successfully; null if
  * nothing is recorded. With a shell in between, a signal shows only as its exit code.
  */
-export function isAsRecorded(step: string, recorded: Recorded, failure: Failure | null): boolean | null {
+export function matchesRecord(step: string, recorded: TaskRecord, failure: Failure | null): boolean | null {
   if (recorded.state === 'none') return null;
   if (recorded.state === 'done' || failure === null) return (recorded.state === 'done') === (failure === null);
-  const there = recorded.failure;
+  const expected = recorded.failure;
   // A command ended by its timeout may exit with any code.
-  if (there.reason === 'timeout' || there.reason === 'stall') return failure.reason === there.reason;
-  const bySignal = there.reason === 'signal' || there.reason === 'memory';
-  if (bySignal && failure.exitCode === there.exitCode) return true;
-  return causeText({ step, ...there }) === causeText({ step, ...failure });
+  if (expected.reason === 'timeout' || expected.reason === 'stall') return failure.reason === expected.reason;
+  const bySignal = expected.reason === 'signal' || expected.reason === 'memory';
+  if (bySignal && failure.exitCode === expected.exitCode) return true;
+  return causeText({ step, ...expected }) === causeText({ step, ...failure });
 }

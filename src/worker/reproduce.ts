@@ -14,14 +14,14 @@ import { type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { Runnable } from './admit.ts';
-import { argvOf, SHELLS_OWN } from './command-script.ts';
+import { argvOf, SHELL_VARIABLES } from './command-script.ts';
 import { commandOf, environmentOf, INHERITED, secretsOf } from './environment.ts';
 import { JobCache } from './job-cache.ts';
 import type { Secrets } from './secrets.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 import { type StagedInput, stageIn } from './stage-in.ts';
 
-export interface Reproduced {
+export interface ReproducedTask {
   readonly task: Runnable;
   readonly directory: string;
   /** Bytes of its input. */
@@ -45,17 +45,17 @@ export interface ReproduceOptions {
  * `refused` for a directory that isn't empty, `notFound` for a pruned job and for a task without input so far,
  * `changed` for an input that changed since the job was accepted.
  */
-export async function reproduce(platform: Platform, view: JobView, options: ReproduceOptions): Promise<Reproduced> {
+export async function reproduce(platform: Platform, view: JobView, options: ReproduceOptions): Promise<ReproducedTask> {
   const task = runnable(view, options.task);
-  mustBeEmpty(options.directory);
-  await mustHaveInput(platform.store, task);
+  requireEmpty(options.directory);
+  await requireInput(platform.store, task);
   mkdirSync(dirname(options.directory), { recursive: true });
   const partial = join(dirname(options.directory), `.${basename(options.directory)}.${randomId(8)}`);
   try {
     mkdirSync(join(partial, 'work'), { recursive: true, mode: 0o700 });
-    const laid = await layOut(platform, task, partial, options.signal);
+    const written = await writeTaskFiles(platform, task, partial, options.signal);
     renameSync(partial, options.directory);
-    return { ...laid, task, directory: options.directory };
+    return { ...written, task, directory: options.directory };
   } catch (error) {
     rmSync(partial, { recursive: true, force: true });
     if (hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw notEmpty(options.directory);
@@ -72,7 +72,7 @@ function runnable(view: JobView, { step: index, name, task }: TaskName): Runnabl
   return { message, view, overrides, step: changedStep(accepted, overrides), index, number: 1 };
 }
 
-async function mustHaveInput(store: ObjectStore, { view, index, message }: Runnable): Promise<void> {
+async function requireInput(store: ObjectStore, { view, index, message }: Runnable): Promise<void> {
   const { steps } = view.record.spec;
   const name = `${message.step}/${message.task}`;
   if (hasBarrier(steps, index)) {
@@ -89,16 +89,16 @@ async function mustHaveInput(store: ObjectStore, { view, index, message }: Runna
   });
 }
 
-async function layOut(
+async function writeTaskFiles(
   platform: Platform,
   task: Runnable,
   directory: string,
   signal: AbortSignal,
-): Promise<Pick<Reproduced, 'bytes' | 'code' | 'secrets'>> {
+): Promise<Pick<ReproducedTask, 'bytes' | 'code' | 'secrets'>> {
   const slot = slotIn(directory);
   const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, slot, signal);
   const code = changedCode(task.view.record, task.overrides);
-  if (code !== null) await layCode(platform.store, code, slot.cwd);
+  if (code !== null) await writeCode(platform.store, code, slot.cwd);
   const secrets = secretsOf(platform, task.step.group, task.step);
   const command = commandIn(platform, task, { staged, slot, secrets });
   writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
@@ -106,7 +106,7 @@ async function layOut(
   return { bytes: staged.bytes, code, secrets };
 }
 
-async function layCode(store: ObjectStore, sha256: string, directory: string): Promise<void> {
+async function writeCode(store: ObjectStore, sha256: string, directory: string): Promise<void> {
   const gzip = await store.read(codeKey(sha256));
   if (gzip === null) throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
   await unpackCode(gzip, sha256, directory);
@@ -137,7 +137,7 @@ function commandIn(
   for (const [name, value] of Object.entries(all)) {
     const place = paths.get(value);
     if (place !== undefined) places[name] = place;
-    else if (name in task.step.env || name in groupEnv || isOwn(name)) env[name] = value;
+    else if (name in task.step.env || name in groupEnv || isCommandVariable(name)) env[name] = value;
   }
   return {
     title: `${step}/${n} of ${job}, round ${round}`,
@@ -148,13 +148,13 @@ function commandIn(
 }
 
 /** Variables that run.sh sets itself: the marks, by which its caller finds it, and the deadline, in the future. */
-const SET_THERE = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT', 'BATCHCTL_DEADLINE'];
+const SET_BY_SCRIPT = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT', 'BATCHCTL_DEADLINE'];
 
-function isOwn(name: string): boolean {
-  return !INHERITED.some((known) => known === name) && !SET_THERE.includes(name);
+function isCommandVariable(name: string): boolean {
+  return !INHERITED.some((known) => known === name) && !SET_BY_SCRIPT.includes(name);
 }
 
-function mustBeEmpty(directory: string): void {
+function requireEmpty(directory: string): void {
   try {
     if (readdirSync(directory).length > 0) throw notEmpty(directory);
   } catch (error) {
@@ -196,11 +196,11 @@ const MARKS = ['BATCHCTL_WORKER_ID', 'BATCHCTL_ATTEMPT'] as const;
 function envText({ title, env, places, secrets }: ReproducedCommand): string {
   const lines = [`# ${title}: its environment, read by run.sh, where $here is this directory`];
   for (const [name, value] of Object.entries(env)) {
-    if (!SHELLS_OWN.test(name)) lines.push(`${name}=${shellQuote(value)}`);
+    if (!SHELL_VARIABLES.test(name)) lines.push(`${name}=${shellQuote(value)}`);
   }
   for (const [name, place] of Object.entries(places)) lines.push(`${name}="$here/${place}"`);
   for (const [name, reference] of Object.entries(secrets)) {
-    const from = isKept(reference) ? `its own environment, where ${reference} is to be` : reference;
+    const from = isServiceSecret(reference) ? `its own environment, where ${reference} is to be` : reference;
     lines.push(`# ${name} is a secret: run.sh takes it from ${from}`);
   }
   return `${lines.join('\n')}\n`;
@@ -221,7 +221,7 @@ function runScript(command: ReproducedCommand): string {
     '',
     "# From this shell's environment, the command gets only what it would get from a worker's.",
     `if [ -z "\${${INSIDE}-}" ]; then`,
-    `  exec /usr/bin/env -i ${INSIDE}=1 ${[...INHERITED, ...inheritedSecrets(secrets)].map(passed).join(' ')} \\`,
+    `  exec /usr/bin/env -i ${INSIDE}=1 ${[...INHERITED, ...inheritedSecrets(secrets)].map(passVariable).join(' ')} \\`,
     `    ${MARKS.map((name) => `${name}="\${${name}-reproduce}"`).join(' ')} /bin/sh "$here/run.sh"`,
     'fi',
     `unset ${INSIDE}`,
@@ -244,21 +244,21 @@ function runScript(command: ReproducedCommand): string {
 
 /** Names that the shell would not assign are set by env(1), which also avoids its builtins. */
 function words(command: ReproducedCommand): string {
-  const own = Object.entries(command.env).filter(([name]) => SHELLS_OWN.test(name));
+  const own = Object.entries(command.env).filter(([name]) => SHELL_VARIABLES.test(name));
   return [...own.map(([name, value]) => `${name}=${shellQuote(value)}`), ...argvOf(command).map(shellQuote)].join(' ');
 }
 
-const passed = (name: string): string => `\${${name}+${name}="$${name}"}`;
+const passVariable = (name: string): string => `\${${name}+${name}="$${name}"}`;
 
 function inheritedSecrets(secrets: ReproducedCommand['secrets']): readonly string[] {
   const names = Object.entries(secrets).flatMap(([name, reference]) =>
-    isKept(reference) ? name : (/^env:(.+)$/.exec(reference)?.[1] ?? []),
+    isServiceSecret(reference) ? name : (/^env:(.+)$/.exec(reference)?.[1] ?? []),
   );
   return [...new Set(names)].filter((name) => !INHERITED.some((known) => known === name));
 }
 
 /** A secret kept by a service: only its users can read it. */
-const isKept = (reference: string): boolean => !/^(env|file):/.test(reference);
+const isServiceSecret = (reference: string): boolean => !/^(env|file):/.test(reference);
 
 function secretLines(name: string, reference: string): readonly string[] {
   const [, scheme, rest = ''] = /^(env|file):(.*)$/s.exec(reference) ?? [];

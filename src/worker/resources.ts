@@ -12,7 +12,7 @@ interface Needs {
 }
 
 /** A task's needs on this worker: `all` means its number of slots. */
-export function needsHere(needs: Needs, total: Resources): Resources {
+export function resolveNeeds(needs: Needs, total: Resources): Resources {
   return { slots: needs.slots === 'all' ? total.slots : needs.slots, memory: needs.memory, disk: needs.disk };
 }
 

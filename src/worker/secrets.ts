@@ -1,9 +1,9 @@
-import { BatchctlError, isKind, isOurs } from '../errors.ts';
+import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { readSecretFile } from '../lib/secret-file.ts';
 import { wait } from '../lib/wait.ts';
-import { allowLine, isAllowed } from '../model/allowed-secrets.ts';
+import { allowSecretsLine, isAllowed } from '../model/allowed-secrets.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
-import { Patience } from './publish.ts';
+import { Retrier } from './publish.ts';
 
 /** Names to values; in a job file, to references. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -13,28 +13,28 @@ const SHORTEST = 4;
 
 /** Replaces every secret's value (of at least four characters) in a text by asterisks. */
 export function maskSecrets(text: string, secrets: Secrets): string {
-  const values = new Set(Object.values(secrets).flatMap(tellingParts));
+  const values = new Set(Object.values(secrets).flatMap(maskableForms));
   // Longest first: otherwise the rest of a value that contains another would be visible.
   const sorted = [...values].filter((value) => value.length >= SHORTEST).sort((a, b) => b.length - a.length);
   return sorted.reduce((masked, value) => masked.replaceAll(value, '****'), text);
 }
 
 /** The forms of a value in a log: all of it, a line of a key file, a field of a JSON document (Secrets Manager). */
-function tellingParts(value: string): readonly string[] {
+function maskableForms(value: string): readonly string[] {
   return [value, value.trim(), ...value.split(/\r?\n/), ...(value.trimStart().startsWith('{') ? fieldsOf(value) : [])];
 }
 
 function fieldsOf(value: string): readonly string[] {
   try {
-    return texts(JSON.parse(value));
+    return stringsIn(JSON.parse(value));
   } catch {
     return [];
   }
 }
 
-function texts(value: unknown): readonly string[] {
+function stringsIn(value: unknown): readonly string[] {
   if (typeof value === 'string') return [value, ...value.split(/\r?\n/)];
-  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(texts) : [];
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(stringsIn) : [];
 }
 
 /** How long a service's value is cached, milliseconds: a rotated one is used after at most a minute. */
@@ -76,11 +76,11 @@ export class SecretReader {
   readonly #againMs: number;
   readonly #awayMs: number;
   readonly #onAway: (error: unknown) => void;
-  #isAway = false;
+  #isUnavailable = false;
   readonly #monotonic: () => number;
   readonly #patientUntil: number;
   readonly #known = new Map<string, { readonly value: string; readonly readAt: number }>();
-  readonly #asking = new Map<string, Promise<string>>();
+  readonly #requests = new Map<string, Promise<string>>();
 
   constructor({
     source,
@@ -110,27 +110,27 @@ export class SecretReader {
   async read(references: Secrets, signal?: AbortSignal): Promise<Secrets> {
     const entries = Object.entries(references);
     return Object.fromEntries(
-      await Promise.all(entries.map(async ([name, reference]) => [name, await this.#one(name, reference, signal)])),
+      await Promise.all(entries.map(async ([name, reference]) => [name, await this.#readOne(name, reference, signal)])),
     );
   }
 
-  async #one(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
+  async #readOne(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
     const rest = reference.slice(reference.indexOf(':') + 1);
     if (this.#allowed !== null && !isAllowed(reference, this.#allowed)) {
-      const why = `${this.#who} may not read it: add ${allowLine(reference)} to the profile`;
+      const why = `${this.#who} may not read it: add ${allowSecretsLine(reference)} to the profile`;
       throw new SecretRefused(name, reference, why, 'then restart the workers (on AWS: batchctl infra up), and resume');
     }
-    if (reference.startsWith('env:')) return ofEnvironment(name, reference, rest);
-    if (reference.startsWith('file:')) return ofFile(name, reference, rest);
+    if (reference.startsWith('env:')) return readVariable(name, reference, rest);
+    if (reference.startsWith('file:')) return readFromFile(name, reference, rest);
     const { readAt, value } = this.#known.get(reference) ?? {};
     if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
-    const patience = new Patience({
+    const patience = new Retrier({
       ...{ limitMs: this.#awayMs, signal: signal ?? new AbortController().signal, monotonic: this.#monotonic },
-      onTrouble: (error) => this.#tellAway(error),
+      onTrouble: (error) => this.#reportUnavailable(error),
     });
     for (;;) {
       try {
-        return await patience.during(() => orAborted(this.#ask(reference), signal));
+        return await patience.during(() => abortable(this.#request(reference), signal));
       } catch (error) {
         if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
         if (this.#monotonic() >= this.#patientUntil)
@@ -140,16 +140,16 @@ export class SecretReader {
     }
   }
 
-  #tellAway(error: unknown): void {
-    if (!this.#isAway) this.#onAway(error);
-    this.#isAway = true;
+  #reportUnavailable(error: unknown): void {
+    if (!this.#isUnavailable) this.#onAway(error);
+    this.#isUnavailable = true;
   }
 
-  #ask(reference: string): Promise<string> {
-    const asking = this.#asking.get(reference);
+  #request(reference: string): Promise<string> {
+    const asking = this.#requests.get(reference);
     if (asking !== undefined) return asking;
-    const ask = this.#fromSource(reference).finally(() => this.#asking.delete(reference));
-    this.#asking.set(reference, ask);
+    const ask = this.#fromSource(reference).finally(() => this.#requests.delete(reference));
+    this.#requests.set(reference, ask);
     return ask;
   }
 
@@ -159,29 +159,29 @@ export class SecretReader {
     const readAt = this.#monotonic();
     try {
       const value = await this.#source.read(reference);
-      this.#isAway = false;
+      this.#isUnavailable = false;
       this.#known.set(reference, { value, readAt });
       return value;
     } catch (error) {
       this.#known.delete(reference);
-      if (isOurs(error)) throw error;
+      if (isBatchctlError(error)) throw error;
       throw new BatchctlError('unexpected', `can't read ${reference}: ${error instanceof Error ? error.name : ''}`);
     }
   }
 }
 
-function ofEnvironment(name: string, reference: string, variable: string): string {
+function readVariable(name: string, reference: string, variable: string): string {
   const value = process.env[variable];
   if (value !== undefined) return value;
   throw new SecretRefused(name, reference, `the worker's environment has no ${variable}`, undefined);
 }
 
-async function ofFile(name: string, reference: string, path: string): Promise<string> {
+async function readFromFile(name: string, reference: string, path: string): Promise<string> {
   let text: string;
   try {
     text = await readSecretFile(path);
   } catch (error) {
-    if (!isOurs(error)) throw error;
+    if (!isBatchctlError(error)) throw error;
     throw new SecretRefused(name, reference, error.message, error.hint);
   }
   if (!text.includes('\0')) return text;
@@ -189,7 +189,7 @@ async function ofFile(name: string, reference: string, path: string): Promise<st
 }
 
 /** The request continues for others that wait for it. */
-async function orAborted<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+async function abortable<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return asked;
   const ended = new AbortController();
   const aborted = wait(2 ** 31 - 1, AbortSignal.any([signal, ended.signal])).then(() => {

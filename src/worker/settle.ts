@@ -1,13 +1,13 @@
 import { belongsToFallback, hasFallback, putInterruption } from '../jobs/interruptions.ts';
 import { guardDeployment, guardFailures, pauseForAccess } from '../jobs/watch/guards.ts';
 import type { Failure, FailureRecord } from '../model/failure.ts';
-import { DENIED, SECRET } from '../model/journal.ts';
+import { DENIED_REASON, SECRET_REASON } from '../model/journal.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
 import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
-import { type Admitted, OFTEN } from './admit.ts';
+import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
 import type { Outcome } from './outcome.ts';
@@ -17,10 +17,10 @@ import type { QueueClient } from './queue-clients.ts';
 const SECRET_DELAY = 5;
 
 /** A delivery with what was read of its task; `attempt` is null if nothing ran. */
-export interface Settling {
+export interface SettleItem {
   readonly queue: QueueClient;
   readonly delivery: Delivery;
-  readonly task: Omit<Admitted, 'kind' | 'number'> | null;
+  readonly task: Omit<AdmittedTask, 'kind' | 'number'> | null;
   readonly number: number;
   readonly slot: number;
   readonly attempt: string | null;
@@ -34,8 +34,8 @@ export type SendTo = (group: string, body: string, tenant: string) => Promise<vo
  * Ends a delivery; only this module settles messages. One clause per outcome, each in the order of law 3: the ledger
  * (later, if it is unavailable), then the chain, then the queue. The output or the failure is already in the store.
  */
-export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): Promise<void> {
-  if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > OFTEN) {
+export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo): Promise<void> {
+  if (item.task !== null && item.attempt !== null && item.delivery.receiveCount > MARK_AFTER_DELIVERIES) {
     await ctx.platform.store.delete([begunMark(item.task, item.attempt)]);
   }
   const { queue, delivery, outcome, task } = item;
@@ -48,9 +48,9 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
         await ctx.record(eventOf(ctx, item, 'interrupted', { reason: 'twin', exitCode: null, error: null }));
       }
       ctx.passed('record');
-      await chain(ctx, item, send);
+      await sendNextTask(ctx, item, send);
       ctx.passed('chain');
-      if (task !== null) ctx.streaks.succeeded(streakOf(task));
+      if (task !== null) ctx.streaks.recordSuccess(streakOf(task));
       await queue.ack(delivery.receipt);
       ctx.passed('ack');
       return;
@@ -89,7 +89,7 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
     case 'secretRefused':
     case 'denied': {
       // Uses up no attempt: if one worker lacks the permission, probably all do.
-      const reason = outcome.kind === 'secretRefused' ? SECRET : DENIED;
+      const reason = outcome.kind === 'secretRefused' ? SECRET_REASON : DENIED_REASON;
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
       if (task !== null) {
         const pause = () => pauseForAccess(ctx.platform, task.view, reason, outcome.error);
@@ -121,21 +121,24 @@ export async function settle(ctx: WorkerContext, item: Settling, send: SendTo): 
 }
 
 /** A person who resumes the job has fixed something: failures count anew. */
-const streakOf = ({ message: { job, step }, view }: Pick<Admitted, 'message' | 'view'>): string =>
+const streakOf = ({ message: { job, step }, view }: Pick<AdmittedTask, 'message' | 'view'>): string =>
   `${job}/${step}/${view.resumedAt ?? ''}`;
 
 /** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
-async function guardStep({ patience, platform, streaks, jobs }: WorkerContext, task: Settling['task']): Promise<void> {
+async function guardStep(
+  { patience, platform, streaks, jobs }: WorkerContext,
+  task: SettleItem['task'],
+): Promise<void> {
   const began = platform.clock.monotonic();
-  if (task === null || !streaks.failed(streakOf(task), began)) return;
+  if (task === null || !streaks.recordFailure(streakOf(task), began)) return;
   const { view, index, message } = task;
   const after = await patience.during(() => guardDeployment(platform, view, { index, round: message.round }));
-  streaks.looked(began, platform.clock.monotonic());
+  streaks.recordLook(began, platform.clock.monotonic());
   if (after.paused !== null) await jobs.refresh(after);
 }
 
 /** True if an attempt ran to its end here, but another one's output existed by then. */
-function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
+function lostToTwin({ attempt, result }: SettleItem, meta: OutputMeta): boolean {
   return result !== null && attempt !== null && attempt !== meta.attempt;
 }
 
@@ -144,7 +147,7 @@ function lostToTwin({ attempt, result }: Settling, meta: OutputMeta): boolean {
  * has the job's current round: an attempt that ends late was admitted by an older journal, and a message of that round
  * would be dropped, for a closed job permanently.
  */
-async function chain(ctx: WorkerContext, { task, outcome }: Settling, send: SendTo): Promise<void> {
+async function sendNextTask(ctx: WorkerContext, { task, outcome }: SettleItem, send: SendTo): Promise<void> {
   if (task === null) return;
   const { view, index, step, message } = task;
   const next = view.record.spec.steps[index + 1];
@@ -161,19 +164,19 @@ async function chain(ctx: WorkerContext, { task, outcome }: Settling, send: Send
 /** The start of an attempt, for the ledger: written along with the next event. */
 export function startEvent(
   ctx: WorkerContext,
-  item: Omit<Settling, 'outcome' | 'result'>,
+  item: Omit<SettleItem, 'outcome' | 'result'>,
   startedAt: number,
 ): AttemptEvent {
   return { ...baseEvent(ctx, item), outcome: 'running', startedAt, endedAt: null };
 }
 
-function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, failure: Failure): AttemptEvent {
+function eventOf(ctx: WorkerContext, item: SettleItem, outcome: AttemptOutcome, failure: Failure): AttemptEvent {
   const { result } = item;
   const now = ctx.platform.clock.now();
   return {
     ...baseEvent(ctx, item),
     outcome,
-    waitSeconds: waited(item),
+    waitSeconds: waitSecondsOf(item),
     startedAt: result?.startedAt ?? now,
     endedAt: result?.endedAt ?? now,
     exitCode: failure.exitCode,
@@ -186,7 +189,7 @@ function eventOf(ctx: WorkerContext, item: Settling, outcome: AttemptOutcome, fa
 }
 
 /** The content of a `failed/` object, whoever records it (law 12). */
-function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord): AttemptEvent {
+function failedEvent(ctx: WorkerContext, item: SettleItem, record: FailureRecord): AttemptEvent {
   return {
     ...eventOf(ctx, item, 'failed', record),
     attempt: record.attempt,
@@ -198,7 +201,7 @@ function failedEvent(ctx: WorkerContext, item: Settling, record: FailureRecord):
 }
 
 /** The facts of the published object, whoever records it (law 12). One literal: this is on the path of each task. */
-function doneEvent(item: Settling, meta: OutputMeta): AttemptEvent {
+function doneEvent(item: SettleItem, meta: OutputMeta): AttemptEvent {
   const { job, step, task } = item.task?.message ?? NO_TASK;
   return {
     job,
@@ -210,7 +213,7 @@ function doneEvent(item: Settling, meta: OutputMeta): AttemptEvent {
     worker: meta.worker,
     slot: item.slot,
     outcome: 'done',
-    waitSeconds: waited(item),
+    waitSeconds: waitSecondsOf(item),
     startedAt: Date.parse(meta.startedAt),
     endedAt: Date.parse(meta.endedAt),
     exitCode: 0,
@@ -228,7 +231,7 @@ const NO_TASK: TaskMessage = { job: '', step: '', task: 0, round: 0 };
 
 function baseEvent(
   ctx: WorkerContext,
-  item: Omit<Settling, 'outcome' | 'result'>,
+  item: Omit<SettleItem, 'outcome' | 'result'>,
 ): Omit<AttemptEvent, 'outcome' | 'startedAt' | 'endedAt'> {
   const message = item.task?.message ?? NO_TASK;
   return {
@@ -256,7 +259,7 @@ function baseEvent(
  * Seconds from sending (or from when the job was due) to the start of a first attempt: later ones were delayed on
  * purpose. Null if none ran here.
  */
-function waited({ number, delivery, result, task }: Settling): number | null {
+function waitSecondsOf({ number, delivery, result, task }: SettleItem): number | null {
   if (number !== 1 || result === null) return null;
   const notBefore = task?.view.notBefore ?? null;
   const due = Math.max(delivery.sentAt, notBefore === null ? 0 : Date.parse(notBefore));
@@ -268,7 +271,7 @@ function waited({ number, delivery, result, task }: Settling): number | null {
  * go there; otherwise null. Written to the store first, so that after a crash the next delivery is handed over without
  * running. A task interrupted in the fallback group stays there.
  */
-async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<string | null> {
+async function noteInterruption(ctx: WorkerContext, item: SettleItem): Promise<string | null> {
   const { task, attempt, result, queue, outcome } = item;
   if (outcome.kind !== 'interrupted' || outcome.why !== 'spot' || task === null || attempt === null) return null;
   const { step, message } = task;
@@ -291,8 +294,8 @@ async function noteInterruption(ctx: WorkerContext, item: Settling): Promise<str
  */
 async function handOver(
   ctx: WorkerContext,
-  { queue, delivery }: Pick<Settling, 'queue' | 'delivery'>,
-  { message }: Pick<Admitted, 'message'>,
+  { queue, delivery }: Pick<SettleItem, 'queue' | 'delivery'>,
+  { message }: Pick<AdmittedTask, 'message'>,
   group: string,
   send: SendTo,
 ): Promise<void> {

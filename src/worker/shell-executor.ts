@@ -15,7 +15,7 @@ import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { findProgram } from '../jobs/programs.ts';
 import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
-import { type CommandUser, givingUp, openWay, ownerOf, type SlotOwner } from './command-user.ts';
+import { allowTraversal, type CommandUser, dropPrivilegesPrefix, ownerOf, type SlotOwner } from './command-user.ts';
 import { CommandWatch, type EndedBy } from './command-watch.ts';
 import type { Command, CommandEnd, Executor } from './executor.ts';
 import { type ShellReport, SlotShell } from './slot-shell.ts';
@@ -53,8 +53,8 @@ class ShellExecutor implements Executor {
   readonly #running = new Map<number, { readonly watch: CommandWatch; readonly done: Promise<CommandEnd> }>();
   readonly #pids = new PidClock();
   #fifos: readonly StrayFifo[] = [];
-  #look: NodeJS.Timeout | undefined;
-  #lookAt = 0;
+  #checkTimer: NodeJS.Timeout | undefined;
+  #checkAt = 0;
   #closed = false;
 
   constructor(options: ShellExecutorOptions) {
@@ -66,7 +66,7 @@ class ShellExecutor implements Executor {
     }
     this.#options = options;
     const { user = null } = options;
-    if (user !== null) openWay(user, resolve(options.directory));
+    if (user !== null) allowTraversal(user, resolve(options.directory));
     const slots = Array.from({ length: options.slots }, (_, slot) => slot);
     this.#owners = user === null ? [] : slots.map((slot) => ownerOf(user, slot));
     const groups = this.#owners.map(({ gid }) => gid);
@@ -101,7 +101,7 @@ class ShellExecutor implements Executor {
     for (const { watch } of running) watch.end('aborted');
     await Promise.all(running.map(({ done }) => done));
     await Promise.all(this.#shells.map((shell) => shell.close()));
-    clearTimeout(this.#look);
+    clearTimeout(this.#checkTimer);
     this.#watchdog.close();
     this.#pids.close();
     for (const fifo of this.#fifos) fifo.close();
@@ -113,13 +113,13 @@ class ShellExecutor implements Executor {
     const name = argvOf(command)[0] ?? '';
     const program = findProgram(name, command.env.PATH, command.cwd);
     if (program === null) {
-      explain(command, `batchctl: Command not found: ${JSON.stringify(name)}\n`, true);
+      writeReason(command, `batchctl: Command not found: ${JSON.stringify(name)}\n`, true);
       return Promise.resolve(neverStarted('missing'));
     }
     const fifo = this.#fifo(slot);
     const { worker, user = null } = this.#options;
     const owner = this.owner(slot);
-    const as = user === null || owner === null ? null : givingUp(user, owner);
+    const as = user === null || owner === null ? null : dropPrivilegesPrefix(user, owner);
     const script = commandScript(command, { program, worker, fifo: fifo.path, mark: shell.mark, as });
     const firstPid = this.#pids.now();
     const startedAt = performance.now();
@@ -127,11 +127,11 @@ class ShellExecutor implements Executor {
     const watch = new CommandWatch(command, shell, signal);
     const done = this.#finish(slot, { command, program, shell, fifo, watch, report, startedAt, firstPid });
     this.#running.set(slot, { watch, done });
-    this.#lookWithin(watch.period);
+    this.#scheduleCheck(watch.maxCheckMs);
     return done;
   }
 
-  async #finish(slot: number, run: Run): Promise<CommandEnd> {
+  async #finish(slot: number, run: CommandRun): Promise<CommandEnd> {
     const { command, watch, startedAt } = run;
     try {
       const report = await run.report;
@@ -145,7 +145,7 @@ class ShellExecutor implements Executor {
       watch.stop();
       const mark = { variable: `${ATTEMPT_VARIABLE}=${command.attempt}`, group: this.owner(slot)?.gid ?? null };
       const strays = await endStrays({ ...run, mark, pids: this.#pids, seconds });
-      const { how, code, signal } = judge(command, run.program, watch.endedBy, report);
+      const { how, code, signal } = verdictOf(command, run.program, watch.endedBy, report);
       // Last: its strays are gone, and the shell's note about a signal is removed.
       const stderrBytes = await watch.endStderr();
       return { how, code, signal, seconds, cpuSeconds, peakMemory, strays, stderrBytes };
@@ -166,26 +166,26 @@ class ShellExecutor implements Executor {
   }
 
   /** One timer for all running commands; none while nothing runs. */
-  #lookWithin(period: number): void {
+  #scheduleCheck(period: number): void {
     const delay = Math.max(LEAST_LOOK_MS, Math.min(LOOK_MS, period));
     const at = performance.now() + delay;
-    if (this.#look !== undefined && this.#lookAt <= at) return;
-    clearTimeout(this.#look);
-    this.#lookAt = at;
-    this.#look = setTimeout(() => {
-      this.#look = undefined;
+    if (this.#checkTimer !== undefined && this.#checkAt <= at) return;
+    clearTimeout(this.#checkTimer);
+    this.#checkAt = at;
+    this.#checkTimer = setTimeout(() => {
+      this.#checkTimer = undefined;
       let next = LOOK_MS;
       for (const { watch } of this.#running.values()) {
-        watch.look();
-        next = Math.min(next, watch.period);
+        watch.check();
+        next = Math.min(next, watch.maxCheckMs);
       }
-      if (this.#running.size > 0) this.#lookWithin(next);
+      if (this.#running.size > 0) this.#scheduleCheck(next);
     }, delay);
-    this.#look.unref();
+    this.#checkTimer.unref();
   }
 }
 
-interface Run {
+interface CommandRun {
   readonly command: Command;
   readonly program: string;
   readonly shell: SlotShell;
@@ -210,7 +210,7 @@ type Verdict = Pick<CommandEnd, 'how' | 'code' | 'signal'>;
  * A command's end, from its shell's report and the reason why it was ended, if it was. Removes the shell's note from
  * its stderr.
  */
-function judge(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
+function verdictOf(command: Command, program: string, endedBy: EndedBy | null, report: ShellReport): Verdict {
   const { status, complaint } = report;
   // The shell was killed together with its command.
   if (status === null) return { how: endedBy ?? 'signal', code: 137, signal: 'SIGKILL' };
@@ -221,10 +221,10 @@ function judge(command: Command, program: string, endedBy: EndedBy | null, repor
   if (noted) return { how: 'signal', code: status, signal };
   if (status !== 0 && status <= 128 && complaint !== '') {
     // A directory or a file of the command could not be opened: it was never started.
-    explain(command, complaint, false);
+    writeReason(command, complaint, false);
     return { how: 'missing', code: null, signal: null };
   }
-  if ((status === 126 || status === 127) && !startable(program, command.cwd)) {
+  if ((status === 126 || status === 127) && !isExecutable(program, command.cwd)) {
     return { how: 'missing', code: null, signal: null };
   }
   return { how: 'exit', code: status, signal: null };
@@ -234,7 +234,7 @@ function neverStarted(how: 'aborted' | 'missing'): CommandEnd {
   return { how, code: null, signal: null, seconds: 0, cpuSeconds: null, peakMemory: null, strays: 0 };
 }
 
-function startable(program: string, cwd: string): boolean {
+function isExecutable(program: string, cwd: string): boolean {
   try {
     accessSync(isAbsolute(program) ? program : join(cwd, program), constants.X_OK);
     return true;
@@ -244,7 +244,7 @@ function startable(program: string, cwd: string): boolean {
 }
 
 /** Writes to the command's stderr why it never started; `fresh` also empties both files, as a start would have. */
-function explain(command: Command, text: string, fresh: boolean): void {
+function writeReason(command: Command, text: string, fresh: boolean): void {
   try {
     if (fresh) writeFileSync(command.stdout, '', { mode: 0o600 });
     if (fresh) writeFileSync(command.stderr, text, { mode: 0o600 });

@@ -27,7 +27,7 @@ const KEPT: readonly string[] = ['run', 'in', 'err'];
  * Creates or empties a slot's directory: removes what the last attempt left, keeps an empty one. With another owner
  * nothing is kept, as a command may have hard-linked its files.
  */
-export function freshDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
+export function prepareSlotDirectory(scratch: string, slot: number, owner: SlotOwner | null = null): SlotDirectory {
   const base = join(scratch, String(slot));
   const directory: SlotDirectory = {
     cwd: `${base}/run`,
@@ -40,7 +40,7 @@ export function freshDirectory(scratch: string, slot: number, owner: SlotOwner |
     inputDirectory: `${base}/inputs`,
   };
   if (owner !== null) return ownedDirectory(base, directory, owner);
-  emptyOrMake(directory.cwd);
+  ensureEmptyDirectory(directory.cwd);
   // Also stdout: if a publish failed after its link, the file is the published object itself.
   for (const name of readdirSync(base))
     if (!KEPT.includes(name)) rmSync(`${base}/${name}`, { recursive: true, force: true });
@@ -58,7 +58,7 @@ function ownedDirectory(base: string, shared: SlotDirectory, owner: SlotOwner): 
   return { ...shared, outputFile: `${made}/output`, own: { owner, home } };
 }
 
-function emptyOrMake(path: string): void {
+function ensureEmptyDirectory(path: string): void {
   try {
     if (readdirSync(path).length === 0) return;
     rmSync(path, { recursive: true, force: true });

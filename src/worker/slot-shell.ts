@@ -37,7 +37,7 @@ export class SlotShell {
   #shell: Shell | null = null;
   #text = '';
   #report: ((report: ShellReport) => void) | null = null;
-  #gone: Promise<void> = Promise.resolve();
+  #exited: Promise<void> = Promise.resolve();
 
   /** `expendable`: when memory is short, its commands are ended before this process. */
   constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string; expendable: boolean }) {
@@ -77,12 +77,12 @@ export class SlotShell {
   /** Kills the whole group and waits until its shell is gone. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
-    await this.#gone;
+    await this.#exited;
   }
 
   async close(): Promise<void> {
     this.#shell?.stdin.end();
-    await this.#gone;
+    await this.#exited;
   }
 
   #start(): Shell {
@@ -94,7 +94,7 @@ export class SlotShell {
     });
     const group = shell.pid;
     if (group !== undefined) this.#watchdog.add(group);
-    this.#gone = new Promise((resolve) => {
+    this.#exited = new Promise((resolve) => {
       const over = (broken: unknown) => {
         if (this.#shell !== shell) return;
         this.#shell = null;
@@ -106,12 +106,12 @@ export class SlotShell {
       shell.on('exit', () => over(null));
     });
     shell.stdin.on('error', () => undefined); // EPIPE: 'exit' reports that
-    shell.stderr.on('data', (chunk: Buffer) => this.#hear(shell, chunk));
+    shell.stderr.on('data', (chunk: Buffer) => this.#readReport(shell, chunk));
     shell.stdin.write(this.#expendable ? PROLOGUE + EXPENDABLE : PROLOGUE);
     return shell;
   }
 
-  #hear(shell: Shell, chunk: Buffer): void {
+  #readReport(shell: Shell, chunk: Buffer): void {
     if (this.#shell !== shell) return;
     this.#text += chunk.toString();
     if (!this.#text.endsWith('\n')) return;

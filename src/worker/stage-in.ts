@@ -12,7 +12,7 @@ import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { unpackCode } from '../jobs/code-archive.ts';
-import { HeaderRefused, headerQuote, type Joining, joinOutputs } from '../jobs/fetch/join.ts';
+import { HeaderError, headerQuote, type JoinOptions, joinOutputs } from '../jobs/fetch/join.ts';
 import {
   type OutputSource,
   Tally,
@@ -23,7 +23,7 @@ import {
 } from '../jobs/fetch/verified.ts';
 import { readOpened, stepTotals } from '../jobs/listing.ts';
 import { stagePart } from '../jobs/split/stage-part.ts';
-import { ahead } from '../lib/parallel.ts';
+import { mapAhead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
 import { codeKey, taskNumber } from '../model/keys.ts';
@@ -85,7 +85,7 @@ async function stageFirst(
   const staged = await stagePart(part, { input, store, bucket, target: directory.stdin, signal, split });
   const params = part.kind === 'item' ? { item: part.item } : part.kind === 'params' ? part.params : {};
   return {
-    ...asInput(task, directory.stdin, staged.bytes, params),
+    ...stagedInputOf(task, directory.stdin, staged.bytes, params),
     inputName: input?.name ?? null,
     ...(staged.checked && { wholeRecords: true }),
   };
@@ -100,7 +100,7 @@ async function stageFile(
 ): Promise<StagedInput> {
   const part = await ctx.jobs.filePart(task.view, task.index, task.message.task);
   const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: directory.stdin, signal });
-  return { ...asInput(task, directory.stdin, bytes, {}), inputName: part.name };
+  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName: part.name };
 }
 
 /** The previous step's output of the same chain, compared with its published checksum. */
@@ -113,18 +113,18 @@ async function stagePrevious(
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
   const bytes = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
-  const inputName = asksForName(task.step.run) ? await chainInput(ctx, task) : null;
-  return { ...asInput(task, directory.stdin, bytes, {}), inputName };
+  const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
+  return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName };
 }
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
-function asksForName(run: StepSpec['run']): boolean {
+function usesInputName(run: StepSpec['run']): boolean {
   if (typeof run === 'string') return /\bBATCHCTL_INPUT_(NAME|BASENAME|STEM)\b/.test(run);
   return run.some((argument) => placeholdersOf(argument).some((name) => name === 'name' || name === 'stem'));
 }
 
 /** The name of the input, or of the exploded file, that a chain began with; null if it began with neither. */
-async function chainInput({ jobs }: StageContext, { view, index, message }: Runnable): Promise<string | null> {
+async function chainInputName({ jobs }: StageContext, { view, index, message }: Runnable): Promise<string | null> {
   const { spec, inputs } = view.record;
   const start = sectionStart(spec.steps, index);
   if (spec.steps[start]?.gather === true) return null;
@@ -168,28 +168,33 @@ async function stageGather(
     opened,
   };
   if (step.input === 'dir') {
-    const bytes = await layInto(source, directory.inputDirectory, signal);
+    const bytes = await writeOutputFiles(source, directory.inputDirectory, signal);
     return { stdin: null, path: directory.inputDirectory, bytes, params: {}, inputName: null };
   }
   if (step.input === 'list') {
-    const bytes = await listInto(source, directory.stdin);
+    const bytes = await writeOutputList(source, directory.stdin);
     return { stdin: directory.stdin, path: directory.stdin, bytes, params: {}, inputName: null };
   }
   const { spec } = view.record;
   const joins = { join: joinOf(spec, index - 1, step), quote: headerQuote(spec) };
-  const bytes = await joinInto(source, directory.stdin, { ...step, ...joins }, signal);
-  return asInput(task, directory.stdin, bytes, {});
+  const bytes = await writeJoinedOutputs(source, directory.stdin, { ...step, ...joins }, signal);
+  return stagedInputOf(task, directory.stdin, bytes, {});
 }
 
-function asInput(task: Runnable, path: string, bytes: number, params: Readonly<Record<string, string>>): StagedInput {
-  if (task.step.input === 'file' || asksForFile(task, params)) {
+function stagedInputOf(
+  task: Runnable,
+  path: string,
+  bytes: number,
+  params: Readonly<Record<string, string>>,
+): StagedInput {
+  if (task.step.input === 'file' || usesInputPath(task, params)) {
     return { stdin: null, path, bytes, params, inputName: null };
   }
   return { stdin: bytes === 0 ? null : path, path: null, bytes, params, inputName: null };
 }
 
 /** Whether an argument is `{input}`. A command that opens its input should not find it on stdin, too. */
-function asksForFile({ step, view, overrides }: Runnable, params: Readonly<Record<string, string>>): boolean {
+function usesInputPath({ step, view, overrides }: Runnable, params: Readonly<Record<string, string>>): boolean {
   if (typeof step.run === 'string' || !step.run.some((argument) => placeholdersOf(argument).includes('input')))
     return false;
   return !Object.hasOwn({ ...changedParams(view.record, overrides), ...params }, 'input');
@@ -215,12 +220,12 @@ function gatheredTasks({ size, opened }: GatherSource): Iterable<number> {
 /**
  * Joins the outputs into one file for the gather, reading ahead and comparing checksums; with `header: once` it keeps
  * only the first one's first line. Returns the bytes. Throws `proof` for an output that is gone or altered, and
- * `HeaderRefused`, with the fix in its message, for one without that first line.
+ * `HeaderError`, with the fix in its message, for one without that first line.
  */
-async function joinInto(
+async function writeJoinedOutputs(
   source: GatherSource,
   path: string,
-  gather: Pick<StepSpec, 'name' | 'header'> & Pick<Joining, 'join' | 'quote'>,
+  gather: Pick<StepSpec, 'name' | 'header'> & Pick<JoinOptions, 'join' | 'quote'>,
   signal: AbortSignal,
 ): Promise<number> {
   const tally = new Tally(source.opened.count);
@@ -230,9 +235,9 @@ async function joinInto(
     const { header, quote, join } = gather;
     await joinOutputs({ source, tasks, header, quote, join, tally, signal }, (bytes) => target.writeFile(bytes));
   } catch (error) {
-    if (!(error instanceof HeaderRefused)) throw error;
+    if (!(error instanceof HeaderError)) throw error;
     const way = `remove header from step ${gather.name} in the job file, then batchctl retry ${source.job} --with JOBFILE`;
-    throw new HeaderRefused(`${error.message}; ${way}`);
+    throw new HeaderError(`${error.message}; ${way}`);
   } finally {
     await target.close();
   }
@@ -240,10 +245,10 @@ async function joinInto(
 }
 
 /** Writes the outputs as files: `<task>`, or `<task>/<name>` for steps with several. Returns the bytes. */
-async function layInto(source: GatherSource, directory: string, signal: AbortSignal): Promise<number> {
+async function writeOutputFiles(source: GatherSource, directory: string, signal: AbortSignal): Promise<number> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   let bytes = 0;
-  for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+  for await (const output of mapAhead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
     for (const file of output.files) {
       const path = join(directory, taskNumber(output.task), file.name);
       mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -255,11 +260,11 @@ async function layInto(source: GatherSource, directory: string, signal: AbortSig
 }
 
 /** Writes a list of the outputs, one JSON line each: task, name, key, size, checksum. Returns the list's bytes. */
-async function listInto(source: GatherSource, path: string): Promise<number> {
+async function writeOutputList(source: GatherSource, path: string): Promise<number> {
   const target = await open(path, 'w', 0o600);
   let written = 0;
   try {
-    for await (const output of ahead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
+    for await (const output of mapAhead(gatheredTasks(source), AHEAD, (task) => verifiedOutput(source, task))) {
       const lines = output.files.map(({ name, key, size, checksum }) =>
         Buffer.from(`${JSON.stringify({ task: output.task, name, key, size, checksum })}\n`),
       );
@@ -285,7 +290,7 @@ export class CodeCache {
   }
 
   /** Copies the files of an archive into `target` (clones, on file systems that can). */
-  async layInto(sha256: string, target: string): Promise<void> {
+  async copyInto(sha256: string, target: string): Promise<void> {
     copyTree(await this.#unpack(sha256), target);
   }
 

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { stretchOf } from '../lib/file-checksum.ts';
+import { readRange } from '../lib/file-checksum.ts';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -26,7 +26,7 @@ export const STDERR_KEPT = 2 ** 20;
 const FREEING_MS = 30_000;
 
 /** Uploads an attempt's stderr, with secrets masked; nothing if it wrote nothing. `size` is its size, if known. */
-export async function keepLog(
+export async function uploadLog(
   store: ObjectStore,
   task: TaskMessage,
   attempt: string,
@@ -71,7 +71,7 @@ function fileSize(path: string): number {
   return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
 }
 
-interface StderrTailOptions {
+interface StderrUploaderOptions {
   readonly store: Pick<ObjectStore, 'put'>;
   /** The attempt's log, which its end writes again. */
   readonly key: string;
@@ -87,18 +87,18 @@ const NOTHING = { size: 0, mtimeMs: 0 } as const;
  * worker had been doing. Best effort: errors are ignored, and only `stop` waits for it, so that the attempt's own last
  * write comes last.
  */
-export class StderrTail {
-  readonly #options: StderrTailOptions;
+export class StderrUploader {
+  readonly #options: StderrUploaderOptions;
   #timer: NodeJS.Timeout | undefined;
   #putting: Promise<void> | null = null;
   #stopped = false;
   /** The file as last uploaded; at first as the slot's last attempt left it, if the command has not started yet. */
-  #known: { readonly size: number; readonly mtimeMs: number };
+  #uploaded: { readonly size: number; readonly mtimeMs: number };
 
-  constructor(options: StderrTailOptions) {
+  constructor(options: StderrUploaderOptions) {
     this.#options = options;
-    this.#known = statSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
-    this.#arm();
+    this.#uploaded = statSync(options.path, { throwIfNoEntry: false }) ?? NOTHING;
+    this.#schedule();
   }
 
   /** Ends it; resolves when no upload is in flight. */
@@ -108,14 +108,14 @@ export class StderrTail {
     await this.#putting;
   }
 
-  #arm(): void {
+  #schedule(): void {
     if (this.#stopped) return;
     this.#timer = setTimeout(() => {
       this.#putting = this.#put()
         .catch(() => undefined)
         .then(() => {
           this.#putting = null;
-          this.#arm();
+          this.#schedule();
         });
     }, this.#options.everyMs).unref();
   }
@@ -123,17 +123,17 @@ export class StderrTail {
   async #put(): Promise<void> {
     const { store, key, path, secrets } = this.#options;
     const now = await stat(path);
-    if (now.size === 0 || (now.size === this.#known.size && now.mtimeMs === this.#known.mtimeMs)) return;
-    const written = await endOf(path, now.size);
+    if (now.size === 0 || (now.size === this.#uploaded.size && now.mtimeMs === this.#uploaded.mtimeMs)) return;
+    const written = await readTail(path, now.size);
     const log = Object.keys(secrets).length === 0 ? written : maskLog(wholeLines(written), secrets);
     if (this.#stopped || log.length === 0) return;
     await store.put(key, log);
-    this.#known = now;
+    this.#uploaded = now;
   }
 }
 
 /** Reads the part of a file of this size that `StderrLimit` keeps. */
-async function endOf(path: string, size: number): Promise<Buffer> {
+async function readTail(path: string, size: number): Promise<Buffer> {
   if (size <= 2 * STDERR_KEPT) return await readFile(path);
   const file = await open(path);
   try {
@@ -205,7 +205,7 @@ export class StderrLimit {
     const fd = openSync(this.#path, constants.O_RDWR | constants.O_APPEND);
     try {
       const { size } = fstatSync(fd);
-      const tail = stretchOf(fd, { offset: Math.max(0, size - this.#limit), length: this.#limit });
+      const tail = readRange(fd, { offset: Math.max(0, size - this.#limit), length: this.#limit });
       this.#cut += size - this.#headLength - tail.length;
       ftruncateSync(fd, 0);
       this.#headLength = writeSync(fd, cutLine(this.#cut));

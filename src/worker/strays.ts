@@ -32,28 +32,28 @@ interface EndedCommand {
  */
 export async function endStrays(command: EndedCommand): Promise<number> {
   const { fifo, shell, pids, firstPid, mark } = command;
-  const held = fifo.held();
+  const held = fifo.isHeld();
   if (!held && mark.group === null && command.seconds < SHORT_SECONDS) return 0;
   const found = new Set(held ? [] : pids.markedSince(firstPid, mark));
   if (!held && found.size === 0) return 0;
   // With a user group of its own, processes that it starts in the meantime, or that hold nothing, can't escape either.
   const alive = () =>
     mark.group === null ? [...found].some((pid) => hasMark(pid, mark)) : pids.markedSince(firstPid, mark).length > 0;
-  const left = () => fifo.held() || alive();
-  if (await ended(left, COURTESY_MS)) return 0;
+  const left = () => fifo.isHeld() || alive();
+  if (await waitUntilGone(left, COURTESY_MS)) return 0;
   shell.signal('SIGTERM');
   found.clear();
   signalMarked(mark, 'SIGTERM', found);
-  if (!(await ended(left, TERM_MS))) {
+  if (!(await waitUntilGone(left, TERM_MS))) {
     await shell.kill();
     const deadline = performance.now() + KILL_MS;
     do signalMarked(mark, 'SIGKILL', found);
-    while (!(await ended(left, COURTESY_MS)) && performance.now() < deadline);
+    while (!(await waitUntilGone(left, COURTESY_MS)) && performance.now() < deadline);
   }
   return Math.max(1, found.size);
 }
 
-async function ended(left: () => boolean, withinMs: number): Promise<boolean> {
+async function waitUntilGone(left: () => boolean, withinMs: number): Promise<boolean> {
   const deadline = performance.now() + withinMs;
   while (left()) {
     if (performance.now() >= deadline) return false;
@@ -100,7 +100,7 @@ export class StrayFifo {
   }
 
   /** True while anyone holds a writing end. */
-  held(): boolean {
+  isHeld(): boolean {
     try {
       for (let reads = 0; reads < MOST_READS; reads += 1) {
         if (readSync(this.#fd, this.#buffer, 0, this.#buffer.length, null) === 0) return false;
@@ -137,7 +137,7 @@ function markedProcesses(mark: ProcessMark): readonly number[] {
 
 /** Whether a process with the mark is running. False for a zombie, and, without a group, for another user's. */
 function hasMark(pid: number, { variable, group }: ProcessMark): boolean {
-  return (group !== null && groupOf(pid) === group) || environmentOf(pid).includes(`\0${variable}\0`);
+  return (group !== null && groupOf(pid) === group) || readEnvironment(pid).includes(`\0${variable}\0`);
 }
 
 /** A process's real user group; null if it is gone, or a zombie. The process can't hide it. */
@@ -153,7 +153,7 @@ function groupOf(pid: number): number | null {
 }
 
 /** A process's variables, with a NUL before and after each; empty if it is gone or another user's. */
-function environmentOf(pid: number): string {
+function readEnvironment(pid: number): string {
   try {
     return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
   } catch {
@@ -216,7 +216,7 @@ export class PidClock {
   #variableOf(pid: number, variable: string): string | null {
     const known = this.#known.get(pid);
     if (known !== undefined) return known;
-    const environment = environmentOf(pid);
+    const environment = readEnvironment(pid);
     const at = environment.indexOf(`\0${variable.slice(0, variable.indexOf('=') + 1)}`);
     if (at < 0) return null;
     const found = environment.slice(at + 1, environment.indexOf('\0', at + 1));

@@ -27,12 +27,12 @@ export class Watchdog {
   add(group: number): void {
     this.#groups.add(group);
     if (this.#process === null) this.#start();
-    else this.#tell(`add ${group}\n`);
+    else this.#send(`add ${group}\n`);
   }
 
   /** The group is gone: its number may come to mean another group. */
   remove(group: number): void {
-    if (this.#groups.delete(group)) this.#tell(`del ${group}\n`);
+    if (this.#groups.delete(group)) this.#send(`del ${group}\n`);
   }
 
   /** Lets it sweep once more and end by itself, without waiting for it. */
@@ -57,7 +57,7 @@ export class Watchdog {
     child.unref();
     // The pipe to it is a separate handle, which would keep this process alive.
     if ('unref' in child.stdin && typeof child.stdin.unref === 'function') child.stdin.unref();
-    for (const group of this.#groups) this.#tell(`add ${group}\n`);
+    for (const group of this.#groups) this.#send(`add ${group}\n`);
   }
 
   #replace(child: ChildProcess): void {
@@ -70,7 +70,7 @@ export class Watchdog {
     if (!this.#closed && this.#process === null && this.#groups.size > 0) this.#start();
   }
 
-  #tell(line: string): void {
+  #send(line: string): void {
     this.#process?.stdin?.write(line);
   }
 }

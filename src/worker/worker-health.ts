@@ -1,13 +1,13 @@
 import { BatchctlError } from '../errors.ts';
 import { sum } from '../model/load.ts';
 import type { Ledger, StepCounts } from '../ports/ledger.ts';
-import { type Outcome, STORE_WORKS } from './outcome.ts';
-import type { Settling } from './settle.ts';
+import { type Outcome, WRITTEN_OUTCOMES } from './outcome.ts';
+import type { SettleItem } from './settle.ts';
 
 /** Consecutive attempts that a service must have refused before the worker gives up. */
 const SERVICE_PATIENCE = 3;
 
-export class Tally {
+export class OutcomeTally {
   readonly #maxFailures: number | null;
   #failedInARow = 0;
   readonly #patienceMs: number;
@@ -26,7 +26,7 @@ export class Tally {
   /** Counts an outcome; `now` is monotonic. Returns why the worker should leave, if it should. */
   note(outcome: Outcome, now: number): BatchctlError | null {
     const refused = (outcome.kind === 'interrupted' || outcome.kind === 'declined') && outcome.why === 'service';
-    if (STORE_WORKS.includes(outcome.kind)) this.#refusedInARow = 0;
+    if (WRITTEN_OUTCOMES.includes(outcome.kind)) this.#refusedInARow = 0;
     if (refused && this.#refusedInARow === 0) this.#refusedSince = now;
     if (refused) this.#refusedInARow += 1;
     if (outcome.kind === 'published') {
@@ -61,8 +61,8 @@ export class Tally {
   }
 }
 
-type Counted = Pick<StepCounts, 'done' | 'failed' | 'retried'>;
-const NOTHING_COUNTED: Counted = { done: 0, failed: 0, retried: 0 };
+type StepResults = Pick<StepCounts, 'done' | 'failed' | 'retried'>;
+const NOTHING_COUNTED: StepResults = { done: 0, failed: 0, retried: 0 };
 
 const MOST_STREAKS = 64;
 
@@ -72,7 +72,7 @@ interface Streak {
   readonly step: string;
   inARow: number;
   /** The ledger's counts for the step at its start; null: not available. */
-  before: Promise<Counted | null>;
+  before: Promise<StepResults | null>;
   /** Failures of its tasks here since then. */
   failedHere: number;
 }
@@ -83,12 +83,12 @@ interface Streak {
  * elsewhere, with at most half as many failed attempts. If others fail too, or there are none, the worker stays, as
  * leaving would not help. Other steps that succeed here don't count: they may need less of a machine.
  */
-export class Health {
+export class WorkerHealth {
   readonly #max: number;
   readonly #ledger: () => Promise<Pick<Ledger, 'counts'>>;
   readonly #streaks = new Map<string, Streak>();
   /** Failures since the last success here. */
-  readonly #together = new Set<Streak>();
+  readonly #failingSteps = new Set<Streak>();
   #inARow = 0;
 
   constructor(max: number, ledger: () => Promise<Pick<Ledger, 'counts'>>) {
@@ -97,7 +97,7 @@ export class Health {
   }
 
   /** Counts a recorded outcome. True: a failure, so a verdict is due. */
-  note({ outcome, task }: Pick<Settling, 'outcome' | 'task'>): boolean {
+  note({ outcome, task }: Pick<SettleItem, 'outcome' | 'task'>): boolean {
     if (task === null) return false;
     const { job, step } = task.message;
     if (outcome.kind === 'published') this.#succeeded(`${job}/${step}`);
@@ -109,7 +109,7 @@ export class Health {
   /** Why the worker should remove itself; null: it should not. Never rejects. */
   async verdict(): Promise<BatchctlError | null> {
     const suspect = [...this.#streaks.values()].filter(({ inARow }) => inARow >= this.#max).map((streak) => [streak]);
-    if (this.#inARow >= this.#max && this.#together.size > 1) suspect.push([...this.#together]);
+    if (this.#inARow >= this.#max && this.#failingSteps.size > 1) suspect.push([...this.#failingSteps]);
     for (const streaks of suspect) {
       const reason = await this.#blame(streaks);
       if (reason !== null) return reason;
@@ -119,7 +119,7 @@ export class Health {
 
   #succeeded(name: string): void {
     this.#streaks.delete(name);
-    this.#together.clear();
+    this.#failingSteps.clear();
     this.#inARow = 0;
   }
 
@@ -131,7 +131,7 @@ export class Health {
     streak.inARow += 1;
     streak.failedHere += 1;
     this.#inARow += 1;
-    this.#together.add(streak);
+    this.#failingSteps.add(streak);
     // The latest failure is last, so that old jobs are forgotten first.
     this.#streaks.delete(name);
     this.#streaks.set(name, streak);
@@ -173,7 +173,7 @@ export class Health {
     return { done: 0, failed: 0 };
   }
 
-  async #countsOf(job: string, step: string): Promise<Counted | null> {
+  async #countsOf(job: string, step: string): Promise<StepResults | null> {
     try {
       const counts = await (await this.#ledger()).counts(job);
       return counts.find((one) => one.step === step) ?? NOTHING_COUNTED;
@@ -183,4 +183,4 @@ export class Health {
   }
 }
 
-const failures = ({ failed, retried }: Counted): number => failed + retried;
+const failures = ({ failed, retried }: StepResults): number => failed + retried;

@@ -1,6 +1,6 @@
 import { uptime } from 'node:os';
-import { isKind, isOurs } from '../errors.ts';
-import { noteBoot } from '../jobs/grid/boots.ts';
+import { isBatchctlError, isKind } from '../errors.ts';
+import { recordBootTime } from '../jobs/grid/boots.ts';
 import type { Clock } from '../lib/clock.ts';
 import { DRAIN_HOOK_SECONDS } from '../lib/stack-names.ts';
 import { isEc2 } from '../lib/this-machine.ts';
@@ -11,7 +11,7 @@ import type { WorkerMachine } from '../ports/ledger.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerOptions } from './context.ts';
-import { messageOf } from './outcome.ts';
+import { shortMessageOf } from './outcome.ts';
 
 export interface WorkerSetup {
   readonly role: NewRole;
@@ -37,25 +37,31 @@ export async function setUpWorker(platform: Platform, given: WorkerOptions): Pro
   const idleExit = given.idleExit ?? (inGroup && !given.untilEmpty ? jitter(times.idleExit) : null);
   const maxFailures = given.maxFailures ?? (inGroup ? MAX_FAILURES : null);
   const host = machine?.instance ?? given.host;
-  const options = { ...given, host, machine: machine === null ? null : paidFor(machine), idleExit, maxFailures };
-  const ground = { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
-  if (machine !== null && inGroup) await tellBoot(platform, machine, given);
-  return ground;
+  const options = {
+    ...given,
+    host,
+    machine: machine === null ? null : workerMachineOf(machine),
+    idleExit,
+    maxFailures,
+  };
+  const setup = { role, machine, inGroup, times, scratch: await platform.scratch(given.worker), options };
+  if (machine !== null && inGroup) await recordBoot(platform, machine, given);
+  return setup;
 }
 
 /** The next raise of the group uses it. It only saves a lookup, so work doesn't wait for a service that refuses it. */
-async function tellBoot({ store, clock }: Platform, machine: Machine, { groups }: WorkerOptions): Promise<void> {
+async function recordBoot({ store, clock }: Platform, machine: Machine, { groups }: WorkerOptions): Promise<void> {
   const { instance, launchedAt } = machine;
   const [group] = groups;
   if (launchedAt === null || group === undefined) return;
   try {
-    await noteBoot(store, group, { instance, seconds: (clock.now() - launchedAt) / 1_000 });
+    await recordBootTime(store, group, { instance, seconds: (clock.now() - launchedAt) / 1_000 });
   } catch (error) {
-    if (!isOurs(error)) throw error;
+    if (!isBatchctlError(error)) throw error;
   }
 }
 
-const paidFor = ({ type, zone, lifeCycle, launchedAt }: Machine): WorkerMachine => ({
+const workerMachineOf = ({ type, zone, lifeCycle, launchedAt }: Machine): WorkerMachine => ({
   ...{ type, zone, lifeCycle },
   ...(launchedAt !== null && { launchedAt }),
 });
@@ -78,7 +84,7 @@ class NewRole {
   readonly mayPass = (error: unknown): boolean => isKind(error, 'credentials') && this.#clock.monotonic() < this.#until;
 
   /** Repeats the act while it is refused and that may pass. */
-  async patiently<T>(work: () => Promise<T>, onRefused: (error: unknown) => void, signal: AbortSignal): Promise<T> {
+  async retryRefused<T>(work: () => Promise<T>, onRefused: (error: unknown) => void, signal: AbortSignal): Promise<T> {
     for (;;) {
       try {
         return await work();
@@ -96,27 +102,27 @@ class NewRole {
  * that isn't known everywhere yet delays the worker instead of ending it.
  */
 async function findMachine(platform: Platform, options: WorkerOptions, role: NewRole): Promise<Machine | null> {
-  let said = '';
-  const say = (error: unknown): void => {
-    const line = messageOf(error);
-    if (line !== said) options.say(`waiting until its role is known: ${line}`);
-    said = line;
+  let lastLine = '';
+  const logOnce = (error: unknown): void => {
+    const line = shortMessageOf(error);
+    if (line !== lastLine) options.say(`waiting until its role is known: ${line}`);
+    lastLine = line;
   };
   const first = async (): Promise<Machine | null> => {
     const machine = (await platform.machine?.()) ?? null;
-    if (role.patienceMs > 0) await askServices(platform, options);
+    if (role.patienceMs > 0) await probeServices(platform, options);
     return machine;
   };
-  return role.patiently(first, say, options.drain);
+  return role.retryRefused(first, logOnce, options.drain);
 }
 
-async function askServices(platform: Platform, { worker, groups }: WorkerOptions): Promise<void> {
+async function probeServices(platform: Platform, { worker, groups }: WorkerOptions): Promise<void> {
   const { store } = platform;
   for await (const _ of store.list(ordersPrefix(worker))) break;
   // The worker's log starts here, and replaces this.
   await store.put(workerLogKey(worker), `${new Date(platform.clock.now()).toISOString()} worker ${worker} starts\n`);
   await platform.ledger();
-  for (const group of groups) await (await platform.queue(group)).held();
+  for (const group of groups) await (await platform.queue(group)).readCounts();
 }
 
 /** Intervals and limits for a worker on a group's instance, milliseconds. */

@@ -2,12 +2,12 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliver.ts';
-import { visibleIn } from '../jobs/grid/queues.ts';
-import type { TellPoint } from '../jobs/notify/tell.ts';
-import { Teller } from '../jobs/notify/teller.ts';
+import { countVisible } from '../jobs/grid/queues.ts';
+import { NoticeSender } from '../jobs/notify/notice-sender.ts';
+import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
 import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
-import { Streaks } from '../model/breaker.ts';
+import { FailureStreaks } from '../model/breaker.ts';
 import { workerLogKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -19,16 +19,16 @@ import { Heartbeat, journalAge, type Order } from './heartbeat.ts';
 import { Intake } from './intake.ts';
 import { JobCache } from './job-cache.ts';
 import { JobChecks } from './job-checks.ts';
-import { Duty, lookOnceMore, Risk } from './machine-duty.ts';
-import { Rest } from './machine-rest.ts';
-import { Denials, type EndReason, messageOf } from './outcome.ts';
-import { Patience, publishPatience } from './publish.ts';
+import { InterruptionRisk, MachineDuty, raiseAfterLeaving } from './machine-duty.ts';
+import { Denials, type EndReason, shortMessageOf } from './outcome.ts';
+import { publishRetryMs, Retrier } from './publish.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
+import { ScaleInProtection } from './scale-in-protection.ts';
 import { SecretReader } from './secrets.ts';
-import { type Settling, settle } from './settle.ts';
+import { type SettleItem, settle } from './settle.ts';
 import { CodeCache } from './stage-in.ts';
-import { Health, Tally } from './worker-health.ts';
+import { OutcomeTally, WorkerHealth } from './worker-health.ts';
 import { setUpWorker, type WorkerSetup } from './worker-setup.ts';
 
 const GRACE_MS = 10_000;
@@ -49,23 +49,23 @@ class Worker {
   readonly #log: StoredLog;
   readonly #watcher: JobWatcher;
   readonly #deliveries: Deliveries;
-  readonly #teller: Teller;
+  readonly #noticeSender: NoticeSender;
   readonly #dispatcher: Dispatcher;
   readonly #recorder: Recorder;
   readonly #clients: QueueClients;
   readonly #settling = new Set<Promise<void>>();
   readonly #drain = new AbortController();
   /** What runs is given back at once: no service is waited for any more. */
-  readonly #hurry = new AbortController();
-  readonly #tally: Tally;
+  readonly #stopWaiting = new AbortController();
+  readonly #tally: OutcomeTally;
   readonly #jobChecks: JobChecks;
   readonly #heartbeat: Heartbeat;
   readonly #intake: Intake;
   readonly #watch: LoopWatch;
   /** Null without a machine that a group could end. */
-  readonly #duty: Duty | null;
+  readonly #duty: MachineDuty | null;
   /** Null where a worker that fails leaves by itself. */
-  readonly #health: Health | null;
+  readonly #health: WorkerHealth | null;
   #failure: BatchctlError | null = null;
 
   constructor(platform: Platform, ground: WorkerSetup) {
@@ -73,24 +73,24 @@ class Worker {
     const { options, role, machine, times, inGroup, scratch } = ground;
     const { maxFailures } = options;
     this.#options = options;
-    this.#tally = new Tally(inGroup ? null : maxFailures, platform.leaseSeconds * 1_000);
-    this.#health = inGroup && maxFailures !== null ? new Health(maxFailures, () => platform.ledger()) : null;
+    this.#tally = new OutcomeTally(inGroup ? null : maxFailures, platform.leaseSeconds * 1_000);
+    this.#health = inGroup && maxFailures !== null ? new WorkerHealth(maxFailures, () => platform.ledger()) : null;
     this.#watch = new LoopWatch(
       'the worker',
       [...options.groups.map((group) => `the poll of ${group}`), 'a rest', 'the drain'],
       times.loopMs,
     );
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
-    const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${messageOf(error)}`);
+    const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${shortMessageOf(error)}`);
     const { passed } = options;
-    this.#teller = workersTeller(platform, this.#log, passed);
-    const onSeen = (view: JobView): void => this.#teller.see(view);
-    const looking = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
-    this.#watcher = new JobWatcher(platform, platform.leaseSeconds, onTrouble, looking);
+    this.#noticeSender = createNoticeSender(platform, this.#log, passed);
+    const onSeen = (view: JobView): void => this.#noticeSender.observe(view);
+    const watcherOptions = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
+    this.#watcher = new JobWatcher(platform, platform.leaseSeconds, onTrouble, watcherOptions);
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
-    const looks = this.#patience(publishPatience(0));
+    const jobRetrier = this.#createRetrier(publishRetryMs(0));
     this.#jobChecks = new JobChecks(
-      (job, published) => looks.during(() => this.#watcher.afterOutcome(job, published)),
+      (job, published) => jobRetrier.during(() => this.#watcher.afterOutcome(job, published)),
       (error) => this.#giveUp(error),
     );
     this.#recorder = new Recorder({
@@ -107,32 +107,36 @@ class Worker {
       executor,
       secrets: new SecretReader({
         ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },
-        awayMs: publishPatience(0),
-        onAway: (error) => this.#log.warn(`tasks wait for their secrets: ${messageOf(error)}`),
+        awayMs: publishRetryMs(0),
+        onAway: (error) => this.#log.warn(`tasks wait for their secrets: ${shortMessageOf(error)}`),
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
-      streaks: new Streaks(),
+      streaks: new FailureStreaks(),
       denials: new Denials(),
-      patience: looks,
+      patience: jobRetrier,
       record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
       faults: options.faults ?? null,
     };
-    const risk = new Risk({ ledger: () => platform.ledger(), times, monotonic: () => platform.clock.monotonic() });
+    const risk = new InterruptionRisk({
+      ledger: () => platform.ledger(),
+      times,
+      monotonic: () => platform.clock.monotonic(),
+    });
     const dispatcher = new Dispatcher(this.#ctx, {
       code: new CodeCache(platform.store, join(scratch, 'code')),
       leaseSeconds: platform.leaseSeconds,
       settle: (item) => this.#settle(item),
       runningElsewhere: (job, step) => this.#heartbeat.runningElsewhere(job, step),
-      leaves: (task) => risk.leaves(task),
-      onBegun: () => this.#heartbeat.begun(),
+      leaves: (task) => risk.deferSeconds(task),
+      onBegun: () => this.#heartbeat.announceLater(),
       onRoom: () => this.#intake.wake(),
     });
     this.#dispatcher = dispatcher;
     this.#clients = new QueueClients({
       platform,
-      onLost: (receipt) => dispatcher.lost(receipt),
+      onLost: (receipt) => dispatcher.onLeaseLost(receipt),
       onError: (message) => this.#log.warn(`heartbeat: ${message}`),
     });
     const parts = { log: this.#log, dispatcher, watcher: this.#watcher, deliveries: this.#deliveries };
@@ -142,7 +146,7 @@ class Worker {
     const duty =
       machine === null
         ? null
-        : new Duty({
+        : new MachineDuty({
             ...parts,
             machine,
             times,
@@ -151,37 +155,37 @@ class Worker {
             leave,
             end,
             busy: () => dispatcher.busy,
-            leavesAtRisk: options.groups.some((group) => platform.leavesAtRisk?.(group) === true),
+            leavesAtRisk: options.groups.some((group) => platform.shouldLeaveAtRisk?.(group) === true),
             onRisk: () => risk.begin(),
             // Its hook holds the machine meanwhile; after that the worker's next start looks.
             lookOnceMore: (tookPlace) =>
-              this.#patience(times.holdMs).during(() =>
-                lookOnceMore({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
+              this.#createRetrier(times.holdMs).during(() =>
+                raiseAfterLeaving({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
               ),
           });
     this.#duty = duty;
     const rest =
       machine === null || duty === null
         ? null
-        : new Rest({
-            ...{ machine, times, log: this.#log, mayPass: role.mayPass, isAside: duty.isAside },
+        : new ScaleInProtection({
+            ...{ machine, times, log: this.#log, mayPass: role.mayPass, isAside: duty.isInStandby },
             monotonic: () => platform.clock.monotonic(),
             idleSince: () => this.#intake.idleSince,
-            backlog: () => visibleIn(platform, options.groups),
-            consider: () => this.#intake.consider(),
+            backlog: () => countVisible(platform, options.groups),
+            consider: () => this.#intake.considerLeaving(),
             watch: { of: this.#watch, part: options.groups.length },
             onTooLate: () => leave('its group terminates this instance'),
           });
     this.#intake = new Intake({
       ...{ ...parts, platform, options, rest, watch: this.#watch, mayPass: role.mayPass, drain: this.#drain.signal },
       client: (group) => this.#clients.get(group),
-      settled: () => this.#settled(),
-      mayLeave: async () => duty === null || (await duty.mayLeave()),
+      settled: () => this.#waitForSettling(),
+      mayLeave: async () => duty === null || (await duty.tryLeave()),
     });
     this.#heartbeat = new Heartbeat({
       ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, mayPass: role.mayPass, drain: this.#drain.signal },
       record: this.#ctx.record,
-      onOrder: (order) => this.#heedOrder(order),
+      onOrder: (order) => this.#obeyOrder(order),
       onBeat: () => this.#checkHealth(),
       giveUp: (error) => this.#giveUp(error),
     });
@@ -203,41 +207,41 @@ class Worker {
     await this.#heartbeat.requireAccess();
     const ended = new AbortController();
     // A machine that is to end, or held aside, takes nothing from the start.
-    await this.#duty?.look();
-    const beside = [this.#heartbeat.run(ended.signal), this.#duty?.watch(ended.signal)];
+    await this.#duty?.checkNotice();
+    const background = [this.#heartbeat.run(ended.signal), this.#duty?.watch(ended.signal)];
     try {
       await this.#intake.run().catch((error: unknown) => this.#giveUp(error));
-      if (!this.#drain.signal.aborted) this.#duty?.part('done');
+      if (!this.#drain.signal.aborted) this.#duty?.setLeaveReason('done');
       // Also when it gives up: what runs is published or given back, whatever the service still takes.
       this.#dispatcher.stopTaking();
-      await this.#drained();
-      await this.#settled();
+      await this.#waitForDrain();
+      await this.#waitForSettling();
       await this.#jobChecks.idle();
-      await Promise.all([this.#deliveries.idle(), this.#teller.idle()]);
+      await Promise.all([this.#deliveries.idle(), this.#noticeSender.idle()]);
     } catch (error) {
       this.#giveUp(error);
     } finally {
       ended.abort();
       drain.removeEventListener('abort', onDrain);
       stop.removeEventListener('abort', onStop);
-      await Promise.all(beside);
+      await Promise.all(background);
       await this.#close();
       await this.#duty?.finish().catch((error: unknown) => this.#giveUp(error));
     }
     if (this.#failure !== null) throw this.#failure;
   }
 
-  async #drained(): Promise<void> {
+  async #waitForDrain(): Promise<void> {
     const part = this.#options.groups.length + 1;
     while (this.#dispatcher.busy) {
       this.#watch.mark(part, 'poll');
-      await this.#intake.change();
+      await this.#intake.waitForChange();
     }
     this.#watch.done(part);
   }
 
-  #heedOrder(order: Order): void {
-    this.#duty?.part(order === 'replace' ? 'replace' : 'ordered');
+  #obeyOrder(order: Order): void {
+    this.#duty?.setLeaveReason(order === 'replace' ? 'replace' : 'ordered');
     this.#leave(`ordered to ${order}`);
     if (order === 'stop') this.#end('drain');
   }
@@ -249,28 +253,29 @@ class Worker {
   }
 
   #end(reason: EndReason): void {
-    this.#hurry.abort();
+    this.#stopWaiting.abort();
     this.#dispatcher.end(reason);
   }
 
   /** For looks at jobs: a store that asks to slow down delays them, and ends no worker. */
-  #patience(limitMs: number): Patience {
+  #createRetrier(limitMs: number): Retrier {
     const { clock } = this.#platform;
     const minutes = Math.round(limitMs / 60_000);
-    return new Patience({
-      ...{ limitMs, signal: this.#hurry.signal, monotonic: () => clock.monotonic() },
-      onTrouble: (error) => this.#log.warn(`can't read jobs; retrying for up to ${minutes} min: ${messageOf(error)}`),
+    return new Retrier({
+      ...{ limitMs, signal: this.#stopWaiting.signal, monotonic: () => clock.monotonic() },
+      onTrouble: (error) =>
+        this.#log.warn(`can't read jobs; retrying for up to ${minutes} min: ${shortMessageOf(error)}`),
     });
   }
 
   /** A service stays away: take no more, give back what can't be finished, and say so with the exit code. */
   #giveUp(error: unknown): void {
     this.#failure ??=
-      error instanceof BatchctlError ? error : new BatchctlError('unexpected', messageOf(error), { cause: error });
-    this.#leave(`giving up: ${messageOf(error)}`);
+      error instanceof BatchctlError ? error : new BatchctlError('unexpected', shortMessageOf(error), { cause: error });
+    this.#leave(`giving up: ${shortMessageOf(error)}`);
   }
 
-  #settle(item: Settling): void {
+  #settle(item: SettleItem): void {
     const work = settle(this.#ctx, item, async (group, body, tenant) =>
       (await this.#clients.get(group)).send({ body, tenant }),
     )
@@ -283,7 +288,7 @@ class Worker {
     this.#settling.add(work);
   }
 
-  #noteOutcome({ outcome, task, queue, delivery }: Settling): void {
+  #noteOutcome({ outcome, task, queue, delivery }: SettleItem): void {
     const reason = this.#tally.note(outcome, this.#platform.clock.monotonic());
     if (reason !== null) this.#giveUp(reason);
     if (this.#health?.note({ outcome, task }) === true) void this.#checkHealth();
@@ -295,18 +300,18 @@ class Worker {
       this.#intake.unfit.add(name);
     }
     const decided = ['published', 'twin', 'failed', 'failedBefore'].includes(outcome.kind);
-    if (decided) this.#jobChecks.soon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
+    if (decided) this.#jobChecks.checkSoon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
   /** A machine on which tasks fail that succeed elsewhere is taken out. */
   async #checkHealth(): Promise<void> {
     const reason = (await this.#health?.verdict()) ?? null;
     if (reason === null) return;
-    this.#duty?.part('sick');
+    this.#duty?.setLeaveReason('sick');
     this.#giveUp(reason);
   }
 
-  async #settled(): Promise<void> {
+  async #waitForSettling(): Promise<void> {
     while (this.#settling.size > 0) await Promise.all(this.#settling);
   }
 
@@ -321,7 +326,7 @@ class Worker {
     );
     await Promise.allSettled([
       this.#log.flush(),
-      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#heartbeat.sign('gone'))),
+      this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#heartbeat.workerRecord('gone'))),
     ]);
   }
 }
@@ -335,8 +340,8 @@ class StoredLog implements WorkerLog {
   readonly #say: (line: string) => void;
   readonly #now: () => number;
   #lines: string[] = [];
-  #put = 0;
-  #said = 0;
+  #storedCount = 0;
+  #lineCount = 0;
 
   constructor(store: ObjectStore, worker: string, now: () => number, say: (line: string) => void) {
     this.#store = store;
@@ -355,14 +360,14 @@ class StoredLog implements WorkerLog {
 
   /** Puts the log into the store if it grew. */
   async flush(): Promise<void> {
-    if (this.#put === this.#said) return;
-    this.#put = this.#said;
+    if (this.#storedCount === this.#lineCount) return;
+    this.#storedCount = this.#lineCount;
     await this.#store.put(this.#key, `${this.#lines.join('\n')}\n`);
   }
 
   #add(message: string): void {
     const line = `${new Date(this.#now()).toISOString()} ${message}`;
-    this.#said += 1;
+    this.#lineCount += 1;
     this.#lines.push(line);
     if (this.#lines.length > LINES_KEPT) this.#lines = this.#lines.slice(-LINES_KEPT / 2);
     this.#say(line);
@@ -370,6 +375,10 @@ class StoredLog implements WorkerLog {
 }
 
 /** A worker tells what it made so, and asks for no counters. What it begins to tell as it leaves is told: that takes seconds. */
-function workersTeller(platform: Platform, log: WorkerLog, passed: ((point: TellPoint) => void) | undefined): Teller {
-  return new Teller(platform, { watchful: false, onTrouble: ({ message }) => log.warn(message), passed });
+function createNoticeSender(
+  platform: Platform,
+  log: WorkerLog,
+  passed: ((point: NotifyPoint) => void) | undefined,
+): NoticeSender {
+  return new NoticeSender(platform, { checksCounters: false, onTrouble: ({ message }) => log.warn(message), passed });
 }

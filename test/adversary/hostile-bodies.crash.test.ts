@@ -2,7 +2,7 @@
 import { openSync, readSync } from 'node:fs';
 import { request } from 'node:http';
 import { expect } from 'chai';
-import { BOUNDS } from '../../src/manager/http/limits.ts';
+import { LIMITS } from '../../src/manager/http/limits.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
 import { ANYWHERE, list, many, type Shape, SPECS_OF_ALL_SIZES, spec } from './hostile-shapes.ts';
 
@@ -161,9 +161,9 @@ describe('a hostile body', () => {
   }
 });
 
-const LARGER = { '/api/v1/verbs': BOUNDS.command, '/api/v1/uploads/completions': BOUNDS.completion };
+const LARGER = { '/api/v1/verbs': LIMITS.command, '/api/v1/uploads/completions': LIMITS.completion };
 
-const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?? BOUNDS.body).value;
+const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?? LIMITS.body).value;
 
 /**
  * All shapes for the route that accepts the most fields, and for each field of other routes the shapes that its check
@@ -171,7 +171,7 @@ const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?
  */
 function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
   const room = limit - 600;
-  const values = (limit > BOUNDS.body.value ? BOUNDS.valuesOfLarge : BOUNDS.values).value - 100;
+  const values = (limit > LIMITS.body.value ? LIMITS.valuesOfLarge : LIMITS.values).value - 100;
   if (path.endsWith('/verbs')) yield* callsFor(room, values);
   const takesMost = path.endsWith('/plans');
   for (const [what, shape] of takesMost ? SPECS_OF_ALL_SIZES : []) {
@@ -211,7 +211,7 @@ function* callsFor(room: number, values: number): Generator<readonly [string, st
       command(
         name,
         `,"inputs":${inputs('')(room / 2, values / 2)}`,
-        `,"input":[${many(room / 2, BOUNDS.list.value, (n) => `"f${n}"`)}]`,
+        `,"input":[${many(room / 2, LIMITS.list.value, (n) => `"f${n}"`)}]`,
       ),
     ];
     yield [`${name}, wrong inputs`, command(name, `,"inputs":${list(() => '{"asked":1}', 2)(room, values)}`)];

@@ -1,10 +1,10 @@
-import { MOST_OF_A_JOB as MOST } from '../../src/jobs/spec/job-file.ts';
-import { BOUNDS } from '../../src/manager/http/limits.ts';
+import { JOB_LIMITS as MOST } from '../../src/jobs/spec/job-file.ts';
+import { LIMITS } from '../../src/manager/http/limits.ts';
 
 /** JSON of about this many bytes, with at most this many values that are sent back. */
 export type Shape = (bytes: number, values: number) => string;
 
-const DEPTH = BOUNDS.depth.value;
+const DEPTH = LIMITS.depth.value;
 
 /** As many of these items as fit; the last ones are longer if the number of values is used up first. */
 export function many(bytes: number, most: number, item: (n: number, filler: string) => string): string {

@@ -1,7 +1,7 @@
 // Protects: after a job fails, each command says what failed and which command to run next.
 
 import { expect } from 'chai';
-import { takeUpCommand } from '../../src/verbs/run.ts';
+import { continueCommand } from '../../src/verbs/run.ts';
 import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -21,11 +21,11 @@ const JOB = {
 describe('a resumed run', () => {
   it('fetches its outputs as the first command would have', () => {
     const work = { output: 'all rows.csv', header: null, join: null } as const;
-    expect(takeUpCommand('j-1', work)).to.equal("batchctl run j-1 -o 'all rows.csv'");
-    expect(takeUpCommand('j-1', { ...work, header: 'once', join: 'bytes' })).to.equal(
+    expect(continueCommand('j-1', work)).to.equal("batchctl run j-1 -o 'all rows.csv'");
+    expect(continueCommand('j-1', { ...work, header: 'once', join: 'bytes' })).to.equal(
       "batchctl run j-1 -o 'all rows.csv' --header once --join bytes",
     );
-    expect(takeUpCommand('j-1', { ...work, output: null, join: 'lines' })).to.equal('batchctl run j-1');
+    expect(continueCommand('j-1', { ...work, output: null, join: 'lines' })).to.equal('batchctl run j-1');
   });
 });
 

@@ -11,11 +11,11 @@ import {
 } from '../../src/cli/command.ts';
 import { parseCommand } from '../../src/cli/parse.ts';
 import { BatchctlError } from '../../src/errors.ts';
-import { wholeNumber } from '../../src/lib/units.ts';
+import { wholeNumberParser } from '../../src/lib/units.ts';
 
 const ARGUMENTS = { '<job>': 'the job', '[task...]': 'tasks' } as const;
 const OPTIONS = {
-  '--max-tasks <n>': parsed('send back at most this many', wholeNumber(1)),
+  '--max-tasks <n>': parsed('send back at most this many', wholeNumberParser(1)),
   '-o, --output <file>': 'where to',
   '--set <pair>': repeated('a parameter'),
   '--mode <mode>': choice('how', ['fast', 'safe']),

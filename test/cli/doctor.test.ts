@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
 import { journalKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -159,7 +159,7 @@ describe('doctor', () => {
   it('fails for an open job of a newer batchctl', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
-    const { next } = await mustReadView(platform.store, job);
+    const { next } = await requireView(platform.store, job);
     await platform.store.put(journalKey(job, next), '{"format":9}');
     const { code, of } = await examine();
     expect(code).to.equal(3);

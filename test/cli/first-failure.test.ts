@@ -1,10 +1,10 @@
 // Protects: people who follow a job see its first failure once, with the error that the task printed.
 
 import { expect } from 'chai';
-import { failureLine } from '../../src/cli/tell.ts';
+import { failureLine } from '../../src/cli/print-notices.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { FirstFailure } from '../../src/jobs/first-failure.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
@@ -27,9 +27,9 @@ describe('the first failure of a followed job', () => {
   });
 
   async function seen(job: string, times = 1): Promise<readonly string[]> {
-    const view = await mustReadView(place.platform.store, job);
+    const view = await requireView(place.platform.store, job);
     const first = new FirstFailure(place.platform, view, (failure) => lines.push(failureLine(failure)));
-    for (let n = 0; n < times; n += 1) first.see(await statusOf(place.platform, view));
+    for (let n = 0; n < times; n += 1) first.update(await statusOf(place.platform, view));
     await first.idle();
     return lines;
   }
@@ -44,11 +44,11 @@ describe('the first failure of a followed job', () => {
   it('is printed from the store if the ledger does not have it yet', async () => {
     const { record } = await submitJob(place, FAILING, {});
     await work(place.platform);
-    const view = await mustReadView(place.platform.store, record.job);
+    const view = await requireView(place.platform.store, record.job);
     const ledger = Object.create(await place.platform.ledger(), { tasks: { value: async () => [] } });
     const behind = Object.create(place.platform, { ledger: { value: async () => ledger } });
     const first = new FirstFailure(behind, view, (failure) => lines.push(failureLine(failure)));
-    first.see(await statusOf(place.platform, view));
+    first.update(await statusOf(place.platform, view));
     await first.idle();
     expect(lines).to.deep.equal(['price/0 failed for good: exit 65, claim 1: no rate']);
   });
@@ -56,7 +56,7 @@ describe('the first failure of a followed job', () => {
   it('is not one of an earlier round', async () => {
     const { record } = await submitJob(place, FAILING, {});
     await work(place.platform);
-    const view = await mustReadView(place.platform.store, record.job);
+    const view = await requireView(place.platform.store, record.job);
     await retry(place.platform, view, { tasks: NAMES, canaries: null, overrides: {}, dryRun: false });
     expect(await seen(record.job)).to.deep.equal([]);
     await work(place.platform);

@@ -1,9 +1,9 @@
 // Protects: a command may have any number of requests that end with its interrupt; Node.js warns from the eleventh.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { interrupts } from '../../src/cli/io.ts';
+import { listenForInterrupts } from '../../src/cli/io.ts';
 import { RunningVerbs } from '../../src/manager/manager.ts';
-import type { ValueCall, ValueEnd } from '../../src/ports/verbs.ts';
+import type { VerbCall, VerbResponse } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('the signal that ends a command', () => {
@@ -19,14 +19,14 @@ describe('the signal that ends a command', () => {
   }
 
   it('accepts any number of listeners on the command line', async () => {
-    const { signal, now, end } = interrupts(fakeIo());
+    const { signal, now, end } = listenForInterrupts(fakeIo());
     expect(await saidOf([signal, now])).to.deep.equal([]);
     end();
   });
 
   it('accepts any number of listeners in a manager', async () => {
     const given: AbortSignal[] = [];
-    const call = async ({ signal }: ValueCall): Promise<ValueEnd> => {
+    const call = async ({ signal }: VerbCall): Promise<VerbResponse> => {
       given.push(signal);
       return { answer: {}, exitCode: 0, error: null };
     };

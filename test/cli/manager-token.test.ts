@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { main } from '../../src/cli/main.ts';
 import { hashOf } from '../../src/jobs/tokens.ts';
-import { ownCertificate } from '../../src/manager/tls/open-tls.ts';
+import { ensureCertificate } from '../../src/manager/tls/open-tls.ts';
 import { tokenKey } from '../../src/model/keys.ts';
 import { TOKEN_TEXT } from '../../src/model/token.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -70,7 +70,7 @@ describe('batchctl manager token', () => {
   });
 
   it('create prints on a terminal what the holder must configure, with the fingerprint', async () => {
-    const { fingerprint } = await ownCertificate(await workspace.platform(), []);
+    const { fingerprint } = await ensureCertificate(await workspace.platform(), []);
     const io = fakeIo({ cwd: workspace.dir, env: { HOME: workspace.dir }, tty: true });
     expect(await main(['manager', 'token', 'create', 'ann', '--url', 'https://198.51.100.7/'], io)).to.equal(0);
     const made = io.stdout.text.trim();

@@ -2,9 +2,9 @@
 
 import { expect } from 'chai';
 import type { Context } from '../../src/cli/context.ts';
-import { tellRaised } from '../../src/cli/tell.ts';
+import { printRaised } from '../../src/cli/print-notices.ts';
 import type { GroupRaise } from '../../src/jobs/grid/raise.ts';
-import { newsOf } from '../../src/verbs/raise.ts';
+import { raiseResultsOf } from '../../src/verbs/raise.ts';
 
 describe('messages about raising groups', () => {
   const DEADLINE = Date.parse('2026-11-30T06:00:00Z');
@@ -16,7 +16,7 @@ describe('messages about raising groups', () => {
   function told(...raised: readonly GroupRaise[]): readonly string[] {
     const lines: string[] = [];
     const say = (line: string): void => void lines.push(line);
-    tellRaised({ warn: say, notice: say } as unknown as Context, newsOf(raised), 'UTC');
+    printRaised({ warn: say, notice: say } as unknown as Context, raiseResultsOf(raised), 'UTC');
     return lines;
   }
 

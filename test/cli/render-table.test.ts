@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { type Column, renderTable, shrink } from '../../src/cli/render.ts';
+import { type Column, renderTable, shrinkWidths } from '../../src/cli/render.ts';
 import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { fakeIo } from './fake-io.ts';
 
@@ -98,8 +98,8 @@ describe('a table', () => {
   });
 
   it('takes width from the widest column first, and from none below its minimum', () => {
-    expect(shrink([10, 30, 20], [8, 8, 8], 50)).to.deep.equal([10, 20, 20]);
-    expect(shrink([10, 30, 20], [8, 8, 8], 5)).to.deep.equal([8, 8, 8]);
-    expect(shrink([10, 30, 20], [8, 8, 8], 60)).to.deep.equal([10, 30, 20]);
+    expect(shrinkWidths([10, 30, 20], [8, 8, 8], 50)).to.deep.equal([10, 20, 20]);
+    expect(shrinkWidths([10, 30, 20], [8, 8, 8], 5)).to.deep.equal([8, 8, 8]);
+    expect(shrinkWidths([10, 30, 20], [8, 8, 8], 60)).to.deep.equal([10, 30, 20]);
   });
 });

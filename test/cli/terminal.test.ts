@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { confirm } from '../../src/cli/confirm.ts';
 import { type Context, openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { interrupts } from '../../src/cli/io.ts';
+import { listenForInterrupts } from '../../src/cli/io.ts';
 import { type LiveStatus, liveView } from '../../src/cli/live-view.ts';
 import { progressText, startProgress } from '../../src/cli/progress.ts';
 import { displayWidth } from '../../src/cli/terminal-text.ts';
@@ -77,7 +77,7 @@ describe('a live view', () => {
     const { ctx, io } = stage({ tty: true });
     const view = liveView(ctx);
     view.show(at(1));
-    view.above('a worker started');
+    view.printAbove('a worker started');
     view.close();
     expect(io.stderr.text).to.include('\x1b[2F\x1b[0Ja worker started\nprice');
   });
@@ -104,7 +104,7 @@ describe('a live view', () => {
     const { ctx, io } = stage({ tty: true }, ['--quiet']);
     const view = liveView(ctx);
     view.show(at(1));
-    view.above('a worker started');
+    view.printAbove('a worker started');
     view.close();
     expect(io.stderr.text).to.equal('');
   });
@@ -181,7 +181,7 @@ describe('a question before something is destroyed', () => {
 describe('Ctrl-C', () => {
   it('stops cleanly when pressed once, and ends the process when pressed twice', () => {
     const io = fakeIo();
-    const stops = interrupts(io);
+    const stops = listenForInterrupts(io);
     io.interrupt();
     expect([stops.signal.aborted, stops.now.aborted, io.exits]).to.deep.equal([true, false, []]);
     io.interrupt();
@@ -193,8 +193,8 @@ describe('Ctrl-C', () => {
 
   it('is left to a command that stops itself when pressed twice, but not three times', () => {
     const io = fakeIo();
-    const stops = interrupts(io);
-    stops.selfStopping(true);
+    const stops = listenForInterrupts(io);
+    stops.setHandlesSecond(true);
     for (const expected of [[], [], [143]]) {
       io.interrupt('SIGTERM');
       expect(io.exits).to.deep.equal(expected);

@@ -1,6 +1,6 @@
 // Protects: a task's stderr can't move the cursor, set the clipboard or hide text on the operator's terminal.
 import { expect } from 'chai';
-import { oneLine, VisibleBytes, visible, visibleInOurs } from '../../src/cli/terminal-text.ts';
+import { ControlEscaper, escapeControls, escapeKeepingColours, oneLine } from '../../src/cli/terminal-text.ts';
 import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 import { runCli } from './fake-io.ts';
@@ -12,15 +12,15 @@ const HOSTILE = `${CLEAR}${LINK}${CLIPBOARD}\rall is well\u202e`;
 
 describe('control characters in foreign text', () => {
   it('are made visible, except line ends and tabs', () => {
-    expect(visible('a\tb\r\nc\n')).to.equal('a\tb\r\nc\n');
-    expect(visible(HOSTILE)).to.equal(
+    expect(escapeControls('a\tb\r\nc\n')).to.equal('a\tb\r\nc\n');
+    expect(escapeControls(HOSTILE)).to.equal(
       '^[[2J^[[H^[]8;;https://evil.example^[\\open the report^[]8;;^[\\^[]52;c;cm0gLXJmIC8=^G^Mall is well<202e>',
     );
-    expect(visible('\x9b31m\x7f\x00')).to.equal('<9b>31m^?^@');
+    expect(escapeControls('\x9b31m\x7f\x00')).to.equal('<9b>31m^?^@');
   });
 
   it('are made visible in our own lines, whose colours stay', () => {
-    expect(visibleInOurs(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
+    expect(escapeKeepingColours(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
   });
 
   it('become spaces where a text must be one line', () => {
@@ -30,10 +30,10 @@ describe('control characters in foreign text', () => {
   it('are made visible in pieces as in the whole', () => {
     const bytes = Buffer.from(`é\r\n${HOSTILE}\r`);
     for (let size = 1; size < 8; size += 1) {
-      const shown = new VisibleBytes();
+      const shown = new ControlEscaper();
       let text = '';
       for (let at = 0; at < bytes.length; at += size) text += shown.write(bytes.subarray(at, at + size));
-      expect(text + shown.end(), `pieces of ${size}`).to.equal(visible(bytes.toString()));
+      expect(text + shown.end(), `pieces of ${size}`).to.equal(escapeControls(bytes.toString()));
     }
   });
 
@@ -52,7 +52,7 @@ describe('control characters in foreign text', () => {
     const inTerminal = (...argv: readonly string[]) =>
       runCli(argv, { cwd: workspace.dir, env: { HOME: workspace.dir, BATCHCTL_PROFILE: 'local' }, tty: true });
     /** Only colours, lines and tabs may control a terminal. */
-    const isHarmless = (text: string): boolean => visibleInOurs(text) === text;
+    const isHarmless = (text: string): boolean => escapeKeepingColours(text) === text;
 
     it('are removed from the line that reports a failure', () => {
       expect(said).to.include('one/0 failed for good: exit 3');
@@ -76,8 +76,8 @@ describe('control characters in foreign text', () => {
     });
 
     it('are made visible by logs on a terminal, and passed on with --raw or to a program', async () => {
-      expect((await inTerminal('logs', 'last')).stdout).to.equal(`${visible(HOSTILE)}\n`);
-      expect((await inTerminal('logs', 'last', 'one/0', '--follow')).stdout).to.equal(visible(HOSTILE));
+      expect((await inTerminal('logs', 'last')).stdout).to.equal(`${escapeControls(HOSTILE)}\n`);
+      expect((await inTerminal('logs', 'last', 'one/0', '--follow')).stdout).to.equal(escapeControls(HOSTILE));
       expect((await inTerminal('logs', 'last', '--raw')).stdout).to.equal(`${HOSTILE}\n`);
       expect((await workspace.run(['logs', 'last'])).stdout).to.equal(`${HOSTILE}\n`);
     });

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { strangerTo } from '../../src/config/config-file.ts';
+import { distrustReason } from '../../src/config/config-file.ts';
 import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 import type { BatchctlError } from '../../src/errors.ts';
 
@@ -67,7 +67,7 @@ describe('the configuration', () => {
     ];
     for (const [uid, gid, mode, why] of cases)
       it(`of user ${uid} and group ${gid} with mode ${(mode & 0o777).toString(8)} is ${why ? 'refused' : 'used'}`, () => {
-        const found = strangerTo({ uid, gid, mode }, OWN, GROUP);
+        const found = distrustReason({ uid, gid, mode }, OWN, GROUP);
         if (why === null) expect(found).to.equal(null);
         else expect(found).to.match(why);
       });

@@ -1,6 +1,6 @@
 // Protects: a job on AWS notifies its SNS topic and webhook once, and metrics reach CloudWatch.
 import { expect } from 'chai';
-import { NEWS, NOTICES } from '../../src/model/keys.ts';
+import { NEWS_PREFIX, NOTICES_PREFIX } from '../../src/model/keys.ts';
 import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { HookServer } from '../support/servers/hook-server.ts';
@@ -81,12 +81,12 @@ describe('notifications and metrics on AWS', () => {
     expect(worked.code, worked.stderr).to.equal(0);
     expect(hook.posts).to.have.length(1);
     expect(await published()).to.equal(1);
-    expect(await keys(NEWS)).to.equal(1);
+    expect(await keys(NEWS_PREFIX)).to.equal(1);
     await workspace.well('watch', 'last');
     await workspace.well('tick');
     expect(hook.posts).to.have.length(1);
-    expect(await keys(NEWS)).to.equal(0);
-    expect(await keys(NOTICES)).to.equal(4);
+    expect(await keys(NEWS_PREFIX)).to.equal(0);
+    expect(await keys(NOTICES_PREFIX)).to.equal(4);
   });
 
   it('a tick sends CloudWatch metrics for the stack and each group', async () => {

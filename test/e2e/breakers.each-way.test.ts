@@ -1,7 +1,7 @@
 // Protects: a program that fails everywhere pauses its job early; a few bad inputs or one bad worker do not.
 import { expect } from 'chai';
 import { exitOf } from '../../src/cli/report-error.ts';
-import { mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../src/jobs/journal.ts';
 import { triesPrefix } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { type InsideWorker, startInside, workHere } from '../support/inside-worker.ts';
@@ -105,7 +105,7 @@ eachWay('circuit breakers', (make) => {
     const workers = [1, 2].map(() => workspace.start(['worker', '--slots', '1']));
     await go(workspace, 2);
     const platform = await workspace.platform();
-    await until('the job is paused', async () => (await mustReadView(platform.store, id)).paused !== null);
+    await until('the job is paused', async () => (await requireView(platform.store, id)).paused !== null);
     for (const { child } of workers) child.kill('SIGKILL');
     await Promise.all(workers.map(({ ended }) => ended));
     workspace.write('fixed.json', { ...job(workspace, SOME, 'cat', TWICE) });

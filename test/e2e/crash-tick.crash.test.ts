@@ -1,6 +1,6 @@
 // Protects: a scheduled period runs exactly once, even when the tick that starts it is killed.
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/round-memory.ts';
+import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { factsOf, type JobFacts } from '../support/job-facts.ts';
 import { expectWhole, isDue, KEEPER_POINTS, scheduleDue, UNCOMMITTED } from '../support/killed-runs.ts';

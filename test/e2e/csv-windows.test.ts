@@ -1,6 +1,6 @@
 // Protects: a job over a large CSV in the store, cut without reading it all, is right, and is never proven if it can't be.
 import { expect } from 'chai';
-import { partShard } from '../../src/model/keys.ts';
+import { partShardKey } from '../../src/model/keys.ts';
 import type { Finding } from '../../src/model/verify/findings.ts';
 import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -46,7 +46,7 @@ describe('a job over a large CSV in the store', () => {
     expect(ran.stdout.trim().split('\n').at(-1)).to.equal(String(RECORDS));
     const id = JSON.parse(await well('status', '--json')).job;
     const { store } = await workspace.platform();
-    const parts = new TextDecoder().decode((await store.read(partShard(id, 0))) ?? new Uint8Array());
+    const parts = new TextDecoder().decode((await store.read(partShardKey(id, 0))) ?? new Uint8Array());
     expect(
       parts
         .trim()

@@ -1,6 +1,6 @@
 // Protects: every command prints and exits the same through a manager as directly.
 import { expect } from 'chai';
-import { person } from '../../src/lib/this-machine.ts';
+import { userAtHost } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
@@ -236,7 +236,7 @@ function plain({ code, stdout, stderr }: Ended, [verb = '']: Line): { code: numb
   const text = (said: string): string => {
     const steady = said
       .replaceAll(/^-> .*\n/gm, '')
-      .replaceAll('token:caller', person())
+      .replaceAll('token:caller', userAtHost())
       .replaceAll(/\btwin-\d{8}-\d{4}-[a-z0-9]{5}/g, 'JOB')
       // Through a manager, run follows the job and works on nothing.
       .replaceAll(/^continue it: batchctl run .*\n/gm, '')

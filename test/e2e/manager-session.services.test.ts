@@ -1,6 +1,6 @@
 // Protects: a failed job can be inspected and repaired through a manager with the same answers as without one.
 import { expect } from 'chai';
-import { person } from '../../src/lib/this-machine.ts';
+import { userAtHost } from '../../src/lib/this-machine.ts';
 import { claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
 import { type Answer, fixSession } from '../support/fix-session.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
@@ -37,7 +37,7 @@ describe('inspecting and repairing a failed job through a manager', () => {
 async function sessionOf(workspace: Workspace): Promise<readonly Answer[]> {
   try {
     const text = JSON.stringify(await fixSession(workspace));
-    return JSON.parse(text.replaceAll('token:caller', person())) as readonly Answer[];
+    return JSON.parse(text.replaceAll('token:caller', userAtHost())) as readonly Answer[];
   } finally {
     await workspace.remove();
   }

@@ -2,8 +2,8 @@
 import { createHmac } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { tickId } from '../../src/jobs/watch/round-memory.ts';
-import { keeperKey, NEWS, NOTICES } from '../../src/model/keys.ts';
+import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
+import { keeperKey, NEWS_PREFIX, NOTICES_PREFIX } from '../../src/model/keys.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
 import { makeCertificates } from '../support/servers/certificates.ts';
@@ -66,7 +66,7 @@ describe('notifications', () => {
     const [, t, v1] = /^t=(\d+),v1=([0-9a-f]{64})$/.exec(String(post.headers['x-batchctl-signature'])) ?? [];
     expect(v1).to.equal(createHmac('sha256', SECRET).update(`${t}.${post.text}`).digest('hex'));
     expect(Math.abs(Number(t) - Date.now() / 1_000)).to.be.below(60);
-    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
     expect(JSON.parse((await well(['status', 'last', '--json'])).stdout).untold).to.deep.equal([]);
     await well(['watch', 'last']);
     await well(['tick']);
@@ -114,7 +114,7 @@ describe('notifications', () => {
       await well(['tick'], ahead(3));
       expect(hook.posts).to.have.length(posts);
       expect(new Set(told()).size).to.equal(1);
-      expect(await keysBelow(NEWS)).to.deep.equal([]);
+      expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
     });
   }
 
@@ -144,7 +144,7 @@ describe('notifications', () => {
     const late = ahead(24 * 60 + 5);
     await well(['tick'], late);
     expect(hook.posts).to.have.length(2);
-    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
     expect(JSON.parse((await well(['status', 'last', '--json'], late)).stdout).untold[0]).to.include({ next: null });
     expect((await run(['doctor'])).stdout)
       .to.include('succeeded')
@@ -227,7 +227,7 @@ describe('notifications', () => {
     const ended = await manager.ended;
     expect(ended.code, ended.stderr).to.equal(0);
     expect(hook.bodies.map(({ event }) => event)).to.deep.equal(['succeeded']);
-    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
   });
 
   describe('over https', () => {
@@ -267,7 +267,7 @@ describe('notifications', () => {
         const [first, second] = secure.posts as [Post, Post];
         expect(secure.posts).to.have.length(2);
         expect(second.headers['x-batchctl-event-id']).to.equal(first.headers['x-batchctl-event-id']);
-        expect(await keysBelow(NEWS)).to.deep.equal([]);
+        expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
       });
     }
 
@@ -286,8 +286,8 @@ describe('notifications', () => {
     await workspace.submit();
     await work();
     await well(['wait', 'last']);
-    expect(await keysBelow(NOTICES)).to.deep.equal([]);
-    expect(await keysBelow(NEWS)).to.deep.equal([]);
+    expect(await keysBelow(NOTICES_PREFIX)).to.deep.equal([]);
+    expect(await keysBelow(NEWS_PREFIX)).to.deep.equal([]);
   });
 });
 

@@ -1,7 +1,7 @@
 // Protects: pause, resume, halt and onFailure take effect while workers run, and lose or repeat no task.
 import { expect } from 'chai';
 import { pause, resume } from '../../src/jobs/change/lifecycle.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
 import { forEachTest } from '../support/fixture.ts';
@@ -39,10 +39,10 @@ describe('decisions that race workers', () => {
     const worker = startInside(workspace, await workspace.platform('w-old-view'), { slots: 2, untilEmpty: false });
     for (let times = 1; times <= 6; times += 1) {
       await until('a few more ran', () => workspace.lines('ran').length >= times * 3);
-      await pause(platform, await mustReadView(platform.store, job), { now: times % 2 === 0 });
-      await resume(platform, await mustReadView(platform.store, job));
+      await pause(platform, await requireView(platform.store, job), { now: times % 2 === 0 });
+      await resume(platform, await requireView(platform.store, job));
     }
-    await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    await until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await worker.drain();
     // Duplicates may still be in the queue.
     expect((await workspace.work()).code).to.equal(0);
@@ -57,13 +57,13 @@ describe('decisions that race workers', () => {
     const job = await workspace.submit();
     const worker = startInside(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
     await until('an attempt failed', () => workspace.lines('ran').length > 0);
-    await pause(platform, await mustReadView(platform.store, job), { now: true });
+    await pause(platform, await requireView(platform.store, job), { now: true });
     // Retries come due while the job is paused. They are dropped, not run.
     await until('nothing is queued', async () => (await factsOf(platform, job)).queued === 0);
     workspace.write('go', '');
     const ran = workspace.lines('ran').length;
-    await resume(platform, await mustReadView(platform.store, job));
-    await until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    await resume(platform, await requireView(platform.store, job));
+    await until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await worker.drain();
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 2 } });
     expect(workspace.lines('ran').length - ran).to.equal(2);
@@ -126,7 +126,7 @@ describe('decisions that race workers', () => {
     const ran = await workspace.run(['run', 'job.json', '--json', '--slots', '1']);
     expect(ran.code, ran.stderr).to.equal(7);
     const job = (await (await platform.ledger()).jobs({}))[0]?.job ?? '';
-    const view = await mustReadView(platform.store, job);
+    const view = await requireView(platform.store, job);
     expect(view.paused).to.deep.include({ reason: 'halt' });
     const status = await workspace.run(['status', job, '--json']);
     expect(JSON.parse(status.stdout)).to.deep.include({ state: 'paused', reason: 'halt' });

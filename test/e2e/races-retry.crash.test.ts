@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { resume } from '../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
@@ -30,7 +30,7 @@ describe('retries under faults', () => {
   });
 
   const askAgain = async (canaries: number | null): Promise<void> => {
-    const view = await mustReadView(platform.store, job);
+    const view = await requireView(platform.store, job);
     await retry(platform, view, { tasks: [], canaries, overrides: {}, dryRun: false });
   };
 
@@ -90,7 +90,7 @@ describe('retries under faults', () => {
     await workspace.work();
     const killed = await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
     expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    await resume(platform, await mustReadView(platform.store, job));
+    await resume(platform, await requireView(platform.store, job));
     expect((await workspace.work()).code).to.equal(0);
     await expectDone(['sent', 'close', 'retry', 'pause', 'resume', 'close']);
   });

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
 import { jobKey, journalKey } from '../../src/model/keys.ts';
 import { addEntry } from '../support/claims-job.ts';
@@ -67,7 +67,7 @@ describe('why: decisions and failures', () => {
   it('says that it is not due yet', async () => {
     const job = await workspace.submit();
     const platform = await workspace.platform();
-    const { record } = await mustReadView(platform.store, job);
+    const { record } = await requireView(platform.store, job);
     const notBefore = new Date(Date.now() + 3_600_000).toISOString();
     await platform.store.put(jobKey(job), JSON.stringify({ ...record, notBefore }));
     const cause = await causeOf(platform, job, 'notDue');
@@ -166,7 +166,7 @@ describe('why: unavailable services', () => {
 
   it('reports a journal entry of a newer format', async () => {
     const platform = await workspace.platform();
-    const view = await addEntry(platform, await mustReadView(platform.store, job), {
+    const view = await addEntry(platform, await requireView(platform.store, job), {
       what: 'adjust',
       maxRunning: 2,
     });

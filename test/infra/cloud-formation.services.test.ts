@@ -46,7 +46,7 @@ import { type StackTemplate, stackTemplate, templateFacts } from '../../src/infr
 import { gridFacts } from '../../src/infra/grid.ts';
 import { takeInventory } from '../../src/infra/inventory.ts';
 import type { Resource } from '../../src/infra/resource.ts';
-import { tagsOfEc2 } from '../../src/infra/tags.ts';
+import { fromTagList } from '../../src/infra/tags.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { deadQueueName, gridName, queueName, roleName } from '../../src/lib/stack-names.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
@@ -244,7 +244,7 @@ async function described(profile: AwsProfile, clients: AwsClients): Promise<Desc
       names.map((group) => gridName(stack, group)),
       (name) => scalingGroup(scaling, name, ids),
     )),
-    ['addresses', Addresses.map(({ Domain, Tags }) => ({ Domain, tags: tagsOfEc2(Tags) }))],
+    ['addresses', Addresses.map(({ Domain, Tags }) => ({ Domain, tags: fromTagList(Tags) }))],
   ] as const;
   return named(Object.fromEntries(all.map(([name, value], at) => [`${at} ${name}`, value])), ids) as Described;
 }
@@ -272,7 +272,7 @@ async function bucket(s3: S3Client, Bucket: string): Promise<unknown> {
     access: access.PublicAccessBlockConfiguration,
     encryption: encryption.ServerSideEncryptionConfiguration,
     lifecycle: lifecycle.Rules,
-    tags: tagsOfEc2(tags.TagSet),
+    tags: fromTagList(tags.TagSet),
   };
 }
 
@@ -295,7 +295,7 @@ async function roleWithProfile(iam: IAMClient, name: string): Promise<unknown> {
     JSON.parse(decodeURIComponent(text)),
   );
   const held = InstanceProfile?.Roles?.map(({ RoleName }) => RoleName);
-  return { ...role, trust, policy, tags: tagsOfEc2(Tags), held, path: InstanceProfile?.Path };
+  return { ...role, trust, policy, tags: fromTagList(Tags), held, path: InstanceProfile?.Path };
 }
 
 async function securityGroup(ec2: EC2Client, name: string, ids: Map<string, string>): Promise<unknown> {
@@ -303,7 +303,7 @@ async function securityGroup(ec2: EC2Client, name: string, ids: Map<string, stri
   const { SecurityGroups: [found] = [] } = await ec2.send(asked);
   const { GroupId = '', SecurityGroupArn, Tags, ...group } = found ?? {};
   ids.set(GroupId, `the security group ${name}`);
-  return { ...group, tags: tagsOfEc2(Tags) };
+  return { ...group, tags: fromTagList(Tags) };
 }
 
 async function launchTemplate(ec2: EC2Client, name: string, ids: Map<string, string>): Promise<unknown> {
@@ -316,7 +316,13 @@ async function launchTemplate(ec2: EC2Client, name: string, ids: Map<string, str
   const { UserData = '', ...data } = version?.LaunchTemplateData ?? {};
   // Only one of the two compresses the manager's.
   const { DefaultVersionNumber, LatestVersionNumber, Tags } = found ?? {};
-  return { data, userData: decodeUserData(UserData), DefaultVersionNumber, LatestVersionNumber, tags: tagsOfEc2(Tags) };
+  return {
+    data,
+    userData: decodeUserData(UserData),
+    DefaultVersionNumber,
+    LatestVersionNumber,
+    tags: fromTagList(Tags),
+  };
 }
 
 async function scalingGroup(scaling: AutoScalingClient, name: string, ids: Map<string, string>): Promise<unknown> {

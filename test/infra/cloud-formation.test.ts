@@ -3,15 +3,15 @@ import { expect } from 'chai';
 import { parse, stringify } from 'yaml';
 import type { AwsProfile } from '../../src/config/load-config.ts';
 import {
-  afterDeployment,
-  howToDeploy,
+  deployHints,
+  postDeployCommands,
   requireTemplateSize,
   stackTemplate,
   type TemplateFacts,
 } from '../../src/infra/cloud-formation.ts';
 import { machinesOf, managerBoot } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
-import { PARTS } from '../../src/infra/resource.ts';
+import { STACK_PARTS } from '../../src/infra/resource.ts';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { partitionOf } from '../../src/lib/stack-names.ts';
 import { awsProfile, everyField, sampleFields } from '../support/aws-profile.ts';
@@ -34,7 +34,7 @@ function factsOf(profile: AwsProfile): TemplateFacts {
   return { vpc: 'vpc-1', machines: new Map(machines) };
 }
 
-const templateOf = (profile: AwsProfile, only: (typeof PARTS)[number] | null = null) =>
+const templateOf = (profile: AwsProfile, only: (typeof STACK_PARTS)[number] | null = null) =>
   stackTemplate(profile, factsOf(profile), RELEASE, only);
 
 const deployed = (profile: AwsProfile): Deployment => ({
@@ -50,7 +50,7 @@ describe('a stack as a CloudFormation template', () => {
       const all = [everyField(region), ...sampleFields(CONFIGURATIONS, SEED, place)];
       for (const fields of all) {
         const profile = await awsProfile(fields);
-        for (const only of [null, ...PARTS]) {
+        for (const only of [null, ...STACK_PARTS]) {
           const template = templateOf(profile, only);
           expect(templateMistakes(template), JSON.stringify(fields)).to.deep.equal([]);
           expect(Buffer.byteLength(template.Description)).to.be.at.most(1024);
@@ -149,9 +149,9 @@ describe('a stack as a CloudFormation template', () => {
     const profile = await awsProfile({ bucket: 'acme', groups, ledger });
     const deploy = 'deploy it: aws cloudformation deploy --region eu-west-1 --stack-name';
     const named = '--capabilities CAPABILITY_NAMED_IAM';
-    expect(howToDeploy(profile, null, 51_200)).to.deep.equal([`${deploy} month-end --template-file FILE ${named}`]);
-    expect(howToDeploy(profile, 'iam', 1)).to.deep.equal([`${deploy} month-end-iam --template-file FILE ${named}`]);
-    expect(howToDeploy(profile, 'grid', 51_201)).to.deep.equal([
+    expect(deployHints(profile, null, 51_200)).to.deep.equal([`${deploy} month-end --template-file FILE ${named}`]);
+    expect(deployHints(profile, 'iam', 1)).to.deep.equal([`${deploy} month-end-iam --template-file FILE ${named}`]);
+    expect(deployHints(profile, 'grid', 51_201)).to.deep.equal([
       `${deploy} month-end-grid --template-file FILE --s3-bucket BUCKET`,
       'it has 51201 bytes, more than the 51200 of a request, so it is passed through any BUCKET of the region',
     ]);
@@ -160,10 +160,10 @@ describe('a stack as a CloudFormation template', () => {
         `aws autoscaling suspend-processes --region eu-west-1 --auto-scaling-group-name month-end-${group} --scaling-processes AZRebalance`,
     );
     const domains = 'batchctl infra up --only data --profile prod';
-    expect(afterDeployment(profile, null)).to.deep.equal([domains, ...suspended]);
-    expect(afterDeployment(profile, 'data')).to.deep.equal([domains]);
-    expect(afterDeployment(profile, 'grid')).to.deep.equal(suspended);
-    expect(afterDeployment(profile, 'manager')).to.deep.equal([]);
+    expect(postDeployCommands(profile, null)).to.deep.equal([domains, ...suspended]);
+    expect(postDeployCommands(profile, 'data')).to.deep.equal([domains]);
+    expect(postDeployCommands(profile, 'grid')).to.deep.equal(suspended);
+    expect(postDeployCommands(profile, 'manager')).to.deep.equal([]);
   });
 
   it('is rejected if CloudFormation would not accept it', async () => {

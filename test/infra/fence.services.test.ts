@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { userDataFor } from '../../src/infra/user-data.ts';
+import { workerUserData } from '../../src/infra/user-data.ts';
 import { installed, needsRoot } from '../support/run/lacking.ts';
 
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
@@ -50,7 +50,7 @@ describe('the fence around the metadata of an instance', () => {
     const release = { sha256: 'a'.repeat(64), setups: {}, ca: null };
     const [fence = ''] =
       /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(
-        userDataFor({ profile, group: 'default', release }),
+        workerUserData({ profile, group: 'default', release }),
       ) ?? [];
     expect(fence).to.include('useradd');
     mkdirSync(join(root, 'opt/batchctl'), { recursive: true });

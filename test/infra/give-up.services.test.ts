@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
-import { userDataFor } from '../../src/infra/user-data.ts';
+import { workerUserData } from '../../src/infra/user-data.ts';
 import { failedBoots } from '../../src/jobs/grid/boots.ts';
 import { bootLogKey } from '../../src/model/keys.ts';
 import { bootLog } from '../support/boot/boot-in.ts';
@@ -29,7 +29,7 @@ describe('an instance whose worker fails for good', () => {
     if (only === undefined) throw new Error('the group has no instance');
     instance = only;
     const release = { sha256: host.bundle.sha256, setups: { default: null }, ca: null };
-    script = userDataFor({ profile: stack.profile, group: 'default', release });
+    script = workerUserData({ profile: stack.profile, group: 'default', release });
     expect((await (await stack.boot(instance, script)).ended).code, bootLog(stack.root(instance))).to.equal(0);
   }
   /** Acts like systemd, using what the boot left on the disk. */

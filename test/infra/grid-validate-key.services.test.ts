@@ -1,7 +1,7 @@
 // Protects: infra up rejects a KMS key that Auto Scaling can't use, before any instance fails to start.
 import { CreateGrantCommand, CreateKeyCommand, DisableKeyCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms';
 import { expect } from 'chai';
-import type { Part } from '../../src/infra/resource.ts';
+import type { StackPart } from '../../src/infra/resource.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { openResources, validated } from '../support/grid/emulated-account.ts';
@@ -12,7 +12,7 @@ describe("validation of a customer's key", () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
-  const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
+  const found = (settings: object, only: StackPart | null = null) => validated(cloud, { ...settings }, only);
   const keyWith = async (policy?: object) => {
     const client = await resources.parts.clients.kms();
     const { KeyMetadata } = await client.send(new CreateKeyCommand({}));

@@ -18,7 +18,7 @@ import {
 import { expect } from 'chai';
 import { warningsOf } from '../../src/infra/finding.ts';
 import { gridFacts } from '../../src/infra/grid.ts';
-import type { Part } from '../../src/infra/resource.ts';
+import type { StackPart } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -30,7 +30,7 @@ describe('validation of the network', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
-  const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
+  const found = (settings: object, only: StackPart | null = null) => validated(cloud, { ...settings }, only);
   const ec2 = () => resources.parts.clients.ec2();
   /** A VPC with one subnet and no route out. */
   const closedSubnet = async () => {

@@ -6,7 +6,7 @@ import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
 import { requireValid } from '../../src/infra/finding.ts';
 import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
-import type { Part } from '../../src/infra/resource.ts';
+import type { StackPart } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -20,7 +20,7 @@ describe('validation of groups', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
   const resources = forSuite(() => openResources(cloud));
 
-  const found = (settings: object, only: Part | null = null) => validated(cloud, { ...settings }, only);
+  const found = (settings: object, only: StackPart | null = null) => validated(cloud, { ...settings }, only);
   const ec2 = () => resources.parts.clients.ec2();
 
   it('finds nothing wrong with the defaults in a default VPC, with and without a manager', async () => {

@@ -2,13 +2,13 @@
 import { expect } from 'chai';
 import { probeBucket } from '../../src/adapters/aws/check-bucket.ts';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
-import { doing } from '../../src/adapters/aws/s3-bucket.ts';
+import { s3Operation } from '../../src/adapters/aws/s3-bucket.ts';
 import { Arns } from '../../src/infra/arns.ts';
 import { tlsOnly } from '../../src/infra/bucket-settings.ts';
 import { templateData } from '../../src/infra/launch-template.ts';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
-import { PARTS } from '../../src/infra/resource.ts';
-import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
+import { STACK_PARTS } from '../../src/infra/resource.ts';
+import { managerUserData, workerUserData } from '../../src/infra/user-data.ts';
 import { awsProfile, everyField } from '../support/aws-profile.ts';
 
 const PARTITIONS = [
@@ -30,12 +30,12 @@ for (const { region, partition, ec2 } of PARTITIONS) {
         const profile = await awsProfile({ ...everyField(region), ledger });
         const policies = [
           ...POLICY_ROLES.map((role) => policyFor(role, profile)),
-          ...PARTS.map((part) => adminPolicyFor(part, profile)),
+          ...STACK_PARTS.map((part) => adminPolicyFor(part, profile)),
         ];
         for (const { Statement } of policies)
           for (const { Sid, Resource } of Statement)
             for (const resource of Resource) expect(resource, Sid).to.match(new RegExp(`^(\\*$|arn:${partition}:)`));
-        const boot = { text: userDataFor({ profile, group: 'gpu', release }), release: 'a'.repeat(12) };
+        const boot = { text: workerUserData({ profile, group: 'gpu', release }), release: 'a'.repeat(12) };
         const launch = {
           ...{
             name: 'month-end-gpu',
@@ -53,7 +53,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
       }
       const clients = new AwsClients({ region, profile: null, account: null, endpoints: {} });
       const bucket = await probeBucket(clients, { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null });
-      texts.push(doing(bucket, 's3:GetObject', 'jobs/x', 'read it').resource);
+      texts.push(s3Operation(bucket, 's3:GetObject', 'jobs/x', 'read it').resource);
       await clients.close();
       const named = texts.flatMap((text) => [...text.matchAll(/arn:(aws[a-z-]*):/g)].map(([, found]) => found));
       expect([...new Set(named)]).to.deep.equal([partition]);

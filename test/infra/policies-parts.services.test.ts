@@ -1,7 +1,7 @@
 // Protects: people who set up one part of a stack get a policy that suffices for it, and for nothing else.
 import { expect } from 'chai';
 import type { PolicyDocument } from '../../src/infra/policy.ts';
-import { PARTS, type Part } from '../../src/infra/resource.ts';
+import { STACK_PARTS, type StackPart } from '../../src/infra/resource.ts';
 import { roleName } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
@@ -24,9 +24,9 @@ describe("the parts of the administrator's policy", function () {
   const workspace = forSuite(
     () => new StackWorkspace(cloud, { AWS_ENDPOINT_URL_S3: front.url, AWS_CA_BUNDLE: front.ca }),
   );
-  const calls: Record<Part, Call[]> = { data: [], iam: [], grid: [], manager: [] };
-  const policies: Partial<Record<Part, PolicyDocument>> = {};
-  const policyOf = (part: Part): PolicyDocument => policies[part] ?? { Version: '2012-10-17', Statement: [] };
+  const calls: Record<StackPart, Call[]> = { data: [], iam: [], grid: [], manager: [] };
+  const policies: Partial<Record<StackPart, PolicyDocument>> = {};
+  const policyOf = (part: StackPart): PolicyDocument => policies[part] ?? { Version: '2012-10-17', Statement: [] };
 
   before(async () => {
     const [boundary, other] = [await policyOfAll(strangers, 'boundary'), await policyOfAll(strangers, 'other')];
@@ -37,13 +37,13 @@ describe("the parts of the administrator's policy", function () {
     };
     workspace.configure(profile);
     const { stack } = workspace;
-    const as = async (part: Part, act: () => Promise<unknown>): Promise<void> => {
+    const as = async (part: StackPart, act: () => Promise<unknown>): Promise<void> => {
       cloud.takeCalls();
       await act();
       const asked = cloud.takeCalls().filter(({ accessKeyId }) => accessKeyId !== STRANGER);
       calls[part].push(...asked.flatMap((call) => callsOf(call, { account: cloud.account, stack, boundary })));
     };
-    for (const part of PARTS) {
+    for (const part of STACK_PARTS) {
       await as(part, async () => {
         await workspace.answer(['infra', 'plan', '--only', part]);
         await workspace.up('--only', part);
@@ -61,7 +61,7 @@ describe("the parts of the administrator's policy", function () {
     await openToAll(strangers, `${stack}-manager`);
     const groups = { default: { visibility: '90s', instances: ['m7g.large'] }, gpu: { instances: ['g5.xlarge'] } };
     workspace.configure({ ...profile, groups, tags: { team: 'claims' } }, stack);
-    for (const part of PARTS) {
+    for (const part of STACK_PARTS) {
       await as(part, async () => {
         await workspace.answer(['infra', 'status', '--only', part], 11);
         await workspace.up('--only', part);
@@ -79,14 +79,14 @@ describe("the parts of the administrator's policy", function () {
       workspace.configure({ ...profile, groups: changed, manager }, stack);
       for (const part of ['grid', 'manager'] as const) await as(part, () => workspace.up('--only', part));
     }
-    for (const part of PARTS) {
+    for (const part of STACK_PARTS) {
       const { stdout } = await workspace.run(['infra', 'policies', '--for', 'admin', '--only', part]);
       policies[part] = JSON.parse(stdout);
     }
     await workspace.down('--delete-data', '--timeout', '1s');
   });
 
-  for (const part of PARTS) {
+  for (const part of STACK_PARTS) {
     it(`let an administrator of only ${part} do everything for it, and no more`, () => {
       const policy = policyOf(part);
       expect(calls[part].filter((call) => !allows(policy, call))).to.deep.equal([]);
@@ -96,7 +96,7 @@ describe("the parts of the administrator's policy", function () {
   }
 
   it('let only an administrator of roles create one or change its permissions', () => {
-    for (const part of PARTS) {
+    for (const part of STACK_PARTS) {
       const writes = actionsOf(policyOf(part)).filter((action) => /^iam:(Create|Put|Attach|Update)/.test(action));
       const linked = writes.filter((action) => action !== 'iam:CreateServiceLinkedRole');
       if (part !== 'iam') expect(linked, part).to.deep.equal([]);

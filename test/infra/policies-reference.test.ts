@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { adminPolicyFor, POLICY_ROLES, policyFor } from '../../src/infra/policies.ts';
 import { allow, documentsOf, equals, type PolicyDocument, policyOf, type Statement } from '../../src/infra/policy.ts';
-import { PARTS } from '../../src/infra/resource.ts';
+import { STACK_PARTS } from '../../src/infra/resource.ts';
 import { awsProfile, everyField } from '../support/aws-profile.ts';
 import { idleParts } from '../support/iam-reference.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -21,7 +21,7 @@ async function policiesOf(fields: Readonly<Record<string, unknown>>): Promise<Re
   const profile = await awsProfile({ ...everyField(REGION), ...fields });
   return new Map([
     ...POLICY_ROLES.map((role) => [role, policyFor(role, profile)] as const),
-    ...PARTS.map((part) => [`admin's ${part}`, adminPolicyFor(part, profile)] as const),
+    ...STACK_PARTS.map((part) => [`admin's ${part}`, adminPolicyFor(part, profile)] as const),
   ]);
 }
 

@@ -2,12 +2,12 @@
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
-import { CERTIFICATE, tokenKey } from '../../src/model/keys.ts';
+import { CERTIFICATE_KEY, tokenKey } from '../../src/model/keys.ts';
 import { allows } from '../support/iam.ts';
 import { Workspace } from '../support/workspace.ts';
 
 /** What a role must not reach: access tokens, and the manager's certificate and key. */
-const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE];
+const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE_KEY];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 
 describe('the policies on tokens and the certificate of the manager', () => {

@@ -1,7 +1,7 @@
 // Protects: tags that a service would reject stop infra up before anything is created, not halfway.
 import { expect } from 'chai';
 import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
-import type { Part } from '../../src/infra/resource.ts';
+import type { StackPart } from '../../src/infra/resource.ts';
 import { validateTags } from '../../src/infra/tags.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -16,7 +16,11 @@ describe('tags', () => {
     if (profile.backend !== 'aws') throw new Error('expected a profile on AWS');
     return profile;
   }
-  const found = async (tags: object, fields: object = {}, only: Part | null = null): Promise<readonly string[]> => {
+  const found = async (
+    tags: object,
+    fields: object = {},
+    only: StackPart | null = null,
+  ): Promise<readonly string[]> => {
     const all = validateTags(await profileOf({ ...fields, tags }), (part) => only === null || only === part);
     for (const { status, mend } of all) expect([status, mend]).to.deep.equal(['fail', mend]);
     return all.map(({ message }) => message);

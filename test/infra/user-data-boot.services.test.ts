@@ -6,8 +6,8 @@ import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { AllocateAddressCommand, AssociateAddressCommand, DescribeAddressesCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { managerUserData, userDataFor } from '../../src/infra/user-data.ts';
-import { failedBoots, liftHold, noteBoot, readHold } from '../../src/jobs/grid/boots.ts';
+import { managerUserData, workerUserData } from '../../src/infra/user-data.ts';
+import { failedBoots, liftHold, readHold, recordBootTime } from '../../src/jobs/grid/boots.ts';
 import { bootLogKey, bootMark, bootsPrefix, bootTimesKey, bundleKey } from '../../src/model/keys.ts';
 import { bootLog, callsOf } from '../support/boot/boot-in.ts';
 import { readUnit } from '../support/boot/unit.ts';
@@ -44,7 +44,11 @@ describe('the first boot of an instance', () => {
     return stack;
   };
   const scriptOf = ({ profile }: BootStack, setup: string | null = null, ca: string | null = null): string =>
-    userDataFor({ profile, group: 'default', release: { sha256: host.bundle.sha256, setups: { default: setup }, ca } });
+    workerUserData({
+      profile,
+      group: 'default',
+      release: { sha256: host.bundle.sha256, setups: { default: setup }, ca },
+    });
   const boot = async (stack: BootStack, instance: GridInstance, script: string, env = {}): Promise<number | null> =>
     (await (await stack.boot(instance, script, env)).ended).code;
   const desiredOf = async (stack: string): Promise<number> => {
@@ -60,7 +64,7 @@ describe('the first boot of an instance', () => {
   const workerBegan = async (stack: BootStack, { id }: GridInstance): Promise<void> => {
     await until('the store has another second', async () => {
       await stack.store.delete([bootTimesKey('default')]);
-      await noteBoot(stack.store, 'default', { instance: id, seconds: 100 });
+      await recordBootTime(stack.store, 'default', { instance: id, seconds: 100 });
       const times = new Map<string, number>();
       for await (const { key, modified } of stack.store.list(bootsPrefix('default'))) times.set(key, modified);
       const own = times.get(bootTimesKey('default')) ?? 0;

@@ -6,15 +6,15 @@ import { deliverNow } from '../../src/jobs/deliver/deliver.ts';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
 import { verifiedOutput } from '../../src/jobs/fetch/verified.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { findOutputs } from '../../src/jobs/submit/job-outputs.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
 import { asciiJson } from '../../src/lib/json.ts';
-import { failedKey, outKey, stagedPrefix, stepPartShard } from '../../src/model/keys.ts';
-import { META, type OutputManifest } from '../../src/model/output.ts';
+import { failedKey, outKey, stagedPrefix, stepPartShardKey } from '../../src/model/keys.ts';
+import { META_KEY, type OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { runCli } from '../cli/fake-io.ts';
@@ -48,8 +48,8 @@ describe('outputs are bound to their task', () => {
   async function rewriteMeta(view: JobView, step: string, task: number, change: object): Promise<void> {
     const { store } = place.platform;
     const key = outKey(view.record.job, step, task);
-    const meta = { ...JSON.parse((await store.head(key))?.metadata[META] ?? ''), ...change };
-    await store.put(key, (await store.read(key)) ?? '', { metadata: { [META]: asciiJson(meta) } });
+    const meta = { ...JSON.parse((await store.head(key))?.metadata[META_KEY] ?? ''), ...change };
+    await store.put(key, (await store.read(key)) ?? '', { metadata: { [META_KEY]: asciiJson(meta) } });
   }
 
   /** As 0.1.0 wrote it: format 1, without a task. */
@@ -244,8 +244,8 @@ describe('outputs are bound to their task', () => {
         await look(place.platform, view);
       }
       const { store } = place.platform;
-      const view = await mustReadView(store, mine.record.job);
-      await store.copy(stepPartShard(theirs.record.job, 'count', 0), stepPartShard(view.record.job, 'count', 0));
+      const view = await requireView(store, mine.record.job);
+      await store.copy(stepPartShardKey(theirs.record.job, 'count', 0), stepPartShardKey(view.record.job, 'count', 0));
       const { view: now } = await look(place.platform, view);
       const error = await rejection(reads(now, 'count/1'));
       expect(error).to.have.property('kind', 'corrupt');
@@ -275,7 +275,7 @@ describe('outputs are bound to their task', () => {
         const key = outKey(view.record.job, 'price', 0);
         await platform.store.put(key, after, { metadata: (await platform.store.head(key))?.metadata ?? {} });
         await work(platform);
-        expect(stateOf(await mustReadView(platform.store, view.record.job))).to.equal('failed');
+        expect(stateOf(await requireView(platform.store, view.record.job))).to.equal('failed');
         const failed = await platform.store.read(failedKey(view.record.job, 'convert', 0, 0));
         const record = JSON.parse(new TextDecoder().decode(failed ?? new Uint8Array()));
         expect(record).to.include({ reason: 'proof' });

@@ -4,8 +4,8 @@ import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { countFiles, type Explosion, fileParts, hasAllShards, writeShards } from '../../src/jobs/explode.ts';
 import { asciiJson } from '../../src/lib/json.ts';
-import { outKey, stagedPrefix, stepPartShard, stepPartsPrefix } from '../../src/model/keys.ts';
-import { META, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output.ts';
+import { outKey, stagedPrefix, stepPartShardKey, stepPartsPrefix } from '../../src/model/keys.ts';
+import { META_KEY, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { explodingJob } from '../support/exploding-job.ts';
@@ -23,7 +23,7 @@ async function publishManyFiles({ store }: Platform, job: string, task: number, 
     return { name, key: `${stagedPrefix(job, 'split', task, attempt)}files/${name}`, size: 1, checksum: sha256(name) };
   });
   const checksum = sha256(files.map((file) => `${file.checksum} ${file.size} ${file.name}\n`).join(''));
-  const metadata = { [META]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
+  const metadata = { [META_KEY]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
   const manifest = {
     format: OUTPUT_FORMAT,
     meta: metaWith(of, count, checksum),
@@ -68,7 +68,7 @@ describe('an explode of 12,000 files', () => {
     expect(await countFiles(explosion)).to.equal(FILES);
     const opened = { format: 1, id: 'a', count: FILES, leftOut: '' } as const;
     const step = { ...explosion, taker: 'count', opened };
-    const shard = (n: number): string => stepPartShard(explosion.job, 'count', n);
+    const shard = (n: number): string => stepPartShardKey(explosion.job, 'count', n);
     await writeShards(step);
     const first = await explosion.store.read(shard(0));
     const second = await explosion.store.read(shard(1));
@@ -102,7 +102,7 @@ describe('an explode of 12,000 files', () => {
       const error = await writeShards({ ...explosion, taker: 'other', opened }).catch((thrown: unknown) => thrown);
       expect(error).to.include({ kind: 'corrupt' });
       expect(String(error)).to.include(`now contain ${says}`);
-      expect(await explosion.store.head(stepPartShard(explosion.job, 'other', 1))).to.equal(null);
+      expect(await explosion.store.head(stepPartShardKey(explosion.job, 'other', 1))).to.equal(null);
     }
   });
 });

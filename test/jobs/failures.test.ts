@@ -1,6 +1,6 @@
 // Protects: failures are grouped into the right causes, and a lost ledger does not change them.
 import { expect } from 'chai';
-import { causesOf, examplesOf, matching } from '../../src/jobs/failures.ts';
+import { causesOf, examplesOf, matchCauses } from '../../src/jobs/failures.ts';
 import { append } from '../../src/jobs/journal.ts';
 import { causeId, type FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
@@ -128,19 +128,19 @@ describe("a job's causes", () => {
     await fail(4, { error: 'other' });
     const causes = await causesOf(place.platform, view);
     const [one = '', two = ''] = causes.map(({ id }) => id);
-    expect(matching(causes, one.slice(0, 3), 'job').map(({ id }) => id)).to.deep.equal([one]);
-    expect(() => matching(causes, 'zzzzzz', 'job'))
+    expect(matchCauses(causes, one.slice(0, 3), 'job').map(({ id }) => id)).to.deep.equal([one]);
+    expect(() => matchCauses(causes, 'zzzzzz', 'job'))
       .to.throw(`${one}, ${two}`)
       .with.property('kind', 'notFound');
-    expect(() => matching(causes, '', 'job'))
+    expect(() => matchCauses(causes, '', 'job'))
       .to.throw()
       .with.property('kind', 'notFound');
     const alike = causes.map((cause, at) => ({ ...cause, id: `aaaaa${at}` }));
-    expect(() => matching(alike, 'AA', 'job'))
+    expect(() => matchCauses(alike, 'AA', 'job'))
       .to.throw('aaaaa0, aaaaa1')
       .with.property('kind', 'usage');
     expect(
-      matching(
+      matchCauses(
         alike.map((cause) => ({ ...cause, id: 'aaaaaa' })),
         'a',
         'job',

@@ -1,11 +1,11 @@
 // Protects: an older version or a late writer never damages a job that was pruned, closed or changed.
 import { expect } from 'chai';
-import { append, mustReadView, readEntries, readJob } from '../../src/jobs/journal.ts';
+import { append, readEntries, readJob, requireView } from '../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import { codeKey, jobKey, journalKey, outPrefix, runKeyClaim, stagedPrefix } from '../../src/model/keys.ts';
+import { codeKey, jobKey, journalKey, outPrefix, runClaimKey, stagedPrefix } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { factsOf, viewOf } from '../model/job-of.ts';
@@ -39,7 +39,7 @@ describe('fences of the journal', () => {
     const view = await putJob(place.platform, [{ name: 'a' }]);
     const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
     await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
-    expect(await rejection(mustReadView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
+    expect(await rejection(requireView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
   });
 
   it('accepts a job with a run key only if the key names it, so the loser of a claim is no job', async () => {
@@ -48,9 +48,9 @@ describe('fences of the journal', () => {
     await store.put(jobKey(record.job), JSON.stringify({ ...record, runKey: 'june', runNumber: 0 }));
     expect(await readJob(store, record.job), 'not claimed yet').to.equal(null);
     const claim = { format: 1, job: 'claims-20261130-0600-other', digest: record.digest };
-    await store.put(runKeyClaim('june', 0), JSON.stringify(claim));
+    await store.put(runClaimKey('june', 0), JSON.stringify(claim));
     expect(await readJob(store, record.job), "another's").to.equal(null);
-    await store.put(runKeyClaim('june', 0), JSON.stringify({ ...claim, job: record.job }));
+    await store.put(runClaimKey('june', 0), JSON.stringify({ ...claim, job: record.job }));
     expect((await readJob(store, record.job))?.job).to.equal(record.job);
   });
 

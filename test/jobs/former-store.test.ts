@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../src/jobs/fetch/fetch.ts';
 import { parseTarget } from '../../src/jobs/fetch/target.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { readOutput } from '../../src/jobs/output.ts';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
@@ -27,7 +27,7 @@ describe('a store of batchctl 0.1.0', () => {
   });
 
   const viewOf = (name: string): Promise<JobView> =>
-    mustReadView(place.platform.store, jobs.find((job) => job.startsWith(`${name}-`)) ?? name);
+    requireView(place.platform.store, jobs.find((job) => job.startsWith(`${name}-`)) ?? name);
   const verify = (view: JobView) => verifyJob(place.platform, view, { deep: true });
 
   async function fetched(view: JobView, step: string): Promise<string> {

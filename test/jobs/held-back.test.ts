@@ -1,7 +1,7 @@
 // Protects: a retry with canaries keeps all other failed tasks waiting until the canaries succeed.
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
-import { append, mustReadView } from '../../src/jobs/journal.ts';
+import { append, requireView } from '../../src/jobs/journal.ts';
 import { listFacts } from '../../src/jobs/listing.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { look } from '../../src/jobs/watch/look.ts';
@@ -40,7 +40,7 @@ describe('tasks that canaries hold back', () => {
     await place.platform.store.put(failedKey(job, 'price', 0, round), JSON.stringify(record));
   }
   const again = async (job: string, more: object) =>
-    retry(place.platform, await mustReadView(place.platform.store, job), {
+    retry(place.platform, await requireView(place.platform.store, job), {
       ...{ tasks: [], canaries: null, overrides: {}, dryRun: false },
       ...more,
     });
@@ -76,7 +76,7 @@ describe('tasks that canaries hold back', () => {
 
   it('stay held back after a late output by an attempt of an earlier round', async () => {
     const job = await stopped();
-    const before = await mustReadView(place.platform.store, job);
+    const before = await requireView(place.platform.store, job);
     const { view } = await again(job, { canaries: 1 });
     await publishSmall({ platform: place.platform, view: before }, 'price', 0, 'late\n');
     const found = await look(place.platform, view);
@@ -87,7 +87,7 @@ describe('tasks that canaries hold back', () => {
     const job = await stopped();
     await again(job, { canaries: 1 });
     await work(place.platform);
-    const view = await mustReadView(place.platform.store, job);
+    const view = await requireView(place.platform.store, job);
     expect(stateOf(view)).to.equal('succeeded');
     expect([0, 1, 2, 3, 4, 5].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 1, 1, 1, 1, 1]);
     for (let task = 0; task < 6; task += 1) {

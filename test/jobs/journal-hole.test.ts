@@ -2,8 +2,8 @@
 import { renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append, holeIn, mustReadView, readView, readViewToShow, refreshView } from '../../src/jobs/journal.ts';
-import { ledgerJob } from '../../src/jobs/remember.ts';
+import { append, findGap, readView, readViewToShow, refreshView, requireView } from '../../src/jobs/journal.ts';
+import { ledgerJob } from '../../src/jobs/record-view.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -104,10 +104,10 @@ describe('a gap in a journal', () => {
         for await (const key of store.keys(prefix, options)) if (!first || key !== journalKey(job, 3)) yield key;
       },
     });
-    const now = await mustReadView(racing, job);
+    const now = await requireView(racing, job);
     expect([now.next, listings]).to.deep.equal([5, 2]);
     listings = 0;
-    expect([await holeIn(racing, job), listings]).to.deep.equal([null, 2]);
+    expect([await findGap(racing, job), listings]).to.deep.equal([null, 2]);
   });
 
   it('costs no request: a listing replaces the read that finds no more, and a heartbeat lists nothing', async () => {
@@ -248,6 +248,6 @@ describe('a gap in a journal', () => {
     await work(place.platform);
     const { store } = place.platform;
     expect(await store.head(outKey(record.job, 'price', 0))).to.equal(null);
-    expect(stateOf(await mustReadView(store, other.record.job))).to.equal('succeeded');
+    expect(stateOf(await requireView(store, other.record.job))).to.equal('succeeded');
   });
 });

@@ -2,14 +2,14 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { buildReport } from '../../src/jobs/report.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
-import { META, OUTPUT_FORMAT } from '../../src/model/output.ts';
+import { META_KEY, OUTPUT_FORMAT } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { attemptOf, openPlace } from './published-job.ts';
@@ -48,7 +48,7 @@ describe('results of late outputs and undone skips', () => {
       ...{ counters: { n: String(n) }, code: null },
     };
     const key = outKey(job, step, task);
-    await place.platform.store.put(key, text, { ifAbsent: true, metadata: { [META]: asciiJson(meta) } });
+    await place.platform.store.put(key, text, { ifAbsent: true, metadata: { [META_KEY]: asciiJson(meta) } });
   }
   const task = (step: number, name: string, n: number) => ({ step, name, task: n });
   const going = (tasks: readonly ReturnType<typeof task>[], undo = false) => ({
@@ -63,7 +63,7 @@ describe('results of late outputs and undone skips', () => {
     await publish(view, 'price', 1, 1);
     await look(place.platform, view);
     await repairJob(place.platform, view);
-    const closed = await mustReadView(place.platform.store, view.record.job);
+    const closed = await requireView(place.platform.store, view.record.job);
     expect(stateOf(closed)).to.equal('succeeded');
     const report = await buildReport(place.platform, closed);
     expect(report.late).to.deep.equal(['price/1']);

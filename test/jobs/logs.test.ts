@@ -1,15 +1,15 @@
 // Protects: a followed log shows each line once, even when its beginning is cut off.
 
 import { expect } from 'chai';
-import { NOTHING_SHOWN, newIn, shownOf } from '../../src/jobs/logs.ts';
+import { NOTHING_SHOWN, shownOf, unshownBytes } from '../../src/jobs/logs.ts';
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (some: Uint8Array): string => new TextDecoder().decode(some);
-const news = (before: string, after: string): string => text(newIn(shownOf(bytes(before)), bytes(after)));
+const news = (before: string, after: string): string => text(unshownBytes(shownOf(bytes(before)), bytes(after)));
 
 describe('new output in a log', () => {
   it('is the whole log at first', () => {
-    expect(text(newIn(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
+    expect(text(unshownBytes(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
   });
 
   it('is the text added at its end', () => {
@@ -35,7 +35,7 @@ describe('new output in a log', () => {
     let seen = '';
     for (let at = 0; at <= whole.length; at += 1 + ((at * 31) % 97)) {
       const log = bytes(whole.slice(0, at));
-      seen += text(newIn(shown, log));
+      seen += text(unshownBytes(shown, log));
       shown = shownOf(log);
     }
     expect(whole.startsWith(seen)).to.equal(true);

@@ -1,7 +1,7 @@
 // Protects: a write whose answer was lost counts once, as one's own, and decisions use what happened since the look.
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
-import { append, mustReadView, readEntries } from '../../src/jobs/journal.ts';
+import { append, readEntries, requireView } from '../../src/jobs/journal.ts';
 import { readOpened } from '../../src/jobs/listing.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
@@ -166,7 +166,7 @@ describe('a look', () => {
     await append(platform.store, view, { who: 'me', now: 0 }, () => ({
       ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
     }));
-    const skipped = await mustReadView(platform.store, job);
+    const skipped = await requireView(platform.store, job);
     // It lists the journal again after the outputs: at that moment a person undoes the skip.
     let undone = false;
     const store = wrapStore(platform.store, {

@@ -1,4 +1,4 @@
-import { append, mustReadView } from '../../src/jobs/journal.ts';
+import { append, requireView } from '../../src/jobs/journal.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Place } from './published-job.ts';
@@ -22,7 +22,7 @@ export async function provenJob(place: Place): Promise<JobView> {
   await work(platform);
   const by = { who: 'ann@desk', now: platform.clock.now() };
   await append(platform.store, view, by, () => ({ what: 'skip', tasks: { price: '4' }, reason: 'a test claim' }));
-  await look(platform, await mustReadView(platform.store, view.record.job));
+  await look(platform, await requireView(platform.store, view.record.job));
   await work(platform);
-  return mustReadView(platform.store, view.record.job);
+  return requireView(platform.store, view.record.job);
 }

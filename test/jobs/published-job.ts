@@ -8,8 +8,8 @@ import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { recordDigest } from '../../src/jobs/submit/prepare.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { type JobInput, type JobRecord, stepIndex } from '../../src/model/job.ts';
-import { jobKey, outKey, partShard, stagedPrefix } from '../../src/model/keys.ts';
-import { META, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputOf } from '../../src/model/output.ts';
+import { jobKey, outKey, partShardKey, stagedPrefix } from '../../src/model/keys.ts';
+import { META_KEY, OUTPUT_FORMAT, type OutputFile, type OutputMeta, type OutputTask } from '../../src/model/output.ts';
 import { emptyView, type JobView, roundOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -83,7 +83,7 @@ export async function putJob(
   const lines = Array.from({ length: parts }, (_, n) =>
     JSON.stringify({ n, kind: 'whole', input: Math.min(n, inputs.length - 1) }),
   );
-  if (parts > 0) await platform.store.put(partShard(job, 0), `${lines.join('\n')}\n`);
+  if (parts > 0) await platform.store.put(partShardKey(job, 0), `${lines.join('\n')}\n`);
   await platform.store.put(jobKey(job), JSON.stringify(record));
   return emptyView(record);
 }
@@ -94,7 +94,7 @@ const sha256 = (bytes: string | Uint8Array): string => `sha256:${createHash('sha
 export const attemptOf = (step: string, task: number): string => sha256(`${step}/${task}`).slice(-16);
 
 /** An output's metadata. */
-export function metaWith(of: OutputOf, bytesOut: number, checksum: string, round = 0): OutputMeta {
+export function metaWith(of: OutputTask, bytesOut: number, checksum: string, round = 0): OutputMeta {
   return {
     format: OUTPUT_FORMAT,
     ...of,
@@ -125,7 +125,7 @@ export async function publishSmall(
 ): Promise<void> {
   const { job } = view.record;
   const round = roundOf(view, stepIndex(view.record.spec, step), task);
-  const metadata = { [META]: asciiJson(metaWith({ job, step, task }, Buffer.byteLength(text), checksum, round)) };
+  const metadata = { [META_KEY]: asciiJson(metaWith({ job, step, task }, Buffer.byteLength(text), checksum, round)) };
   await platform.store.put(outKey(job, step, task), text, { ifAbsent: true, metadata });
 }
 
@@ -152,7 +152,7 @@ export async function publishManifest(
   const lines = files.map(({ checksum, size, name }) => `${checksum} ${size} ${name}\n`).join('');
   const bytesOut = files.reduce((sum, { size }) => sum + size, 0);
   const meta = { ...metaWith(of, bytesOut, single ? (files[0]?.checksum ?? '') : sha256(lines)), attempt };
-  const metadata = { [META]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
+  const metadata = { [META_KEY]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
   const manifest = JSON.stringify({ format: OUTPUT_FORMAT, meta, single, files });
   await platform.store.put(outKey(job, step, task), manifest, { ifAbsent: true, metadata });
   return files;

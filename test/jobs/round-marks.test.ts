@@ -7,7 +7,7 @@ import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { beginRound, dropUnreached, isUnreached } from '../../src/jobs/round-marks.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { dataKey, OPEN, openMark } from '../../src/model/keys.ts';
+import { dataKey, OPEN_PREFIX, openMark } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -48,7 +48,7 @@ describe('the mark of a round that never began', () => {
   const older = (): Platform => ({ ...place.platform, store: aged() });
   const marks = async (): Promise<readonly string[]> => {
     const found: string[] = [];
-    for await (const key of store().keys(OPEN)) found.push(key);
+    for await (const key of store().keys(OPEN_PREFIX)) found.push(key);
     return found;
   };
   const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
@@ -58,7 +58,7 @@ describe('the mark of a round that never began', () => {
     const done: string[] = [];
     const put: ObjectStore['put'] = async (key, body, options) => {
       const answer = await store().put(key, body, options);
-      done.push(key.startsWith(OPEN) ? 'mark' : 'entry');
+      done.push(key.startsWith(OPEN_PREFIX) ? 'mark' : 'entry');
       return answer;
     };
     const platform = { ...place.platform, store: wrapStore(store(), { put }) };

@@ -1,6 +1,6 @@
 // Protects: status counts each task once, and projects the end of a job from current work.
 import { expect } from 'chai';
-import { compose, RecentRate } from '../../src/jobs/status.ts';
+import { composeStatus, RecentRate } from '../../src/jobs/status.ts';
 import type { LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { viewOf } from '../model/job-of.ts';
 
@@ -19,7 +19,7 @@ function workerOf(facts: Partial<LedgerWorker>): LedgerWorker {
 
 describe('a status', () => {
   const price = (counts: Partial<StepCounts>, entries: Parameters<typeof viewOf>[0]) => {
-    const [step] = compose(viewOf([SENT, ...entries]), [countsOf('price', counts)], [], now).steps;
+    const [step] = composeStatus(viewOf([SENT, ...entries]), [countsOf('price', counts)], [], now).steps;
     const { waiting, running, done, failed, skipped } = step ?? {};
     return { waiting, running, done, failed, skipped };
   };
@@ -64,7 +64,7 @@ describe('a status', () => {
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
     const exact = (entries: Parameters<typeof viewOf>[0], ...counts: readonly Partial<StepCounts>[]): boolean => {
       const steps = counts.map((count, index) => countsOf(['price', 'convert'][index] ?? '', count));
-      return compose(viewOf([SENT, ...entries]), steps, [], now).exact;
+      return composeStatus(viewOf([SENT, ...entries]), steps, [], now).exact;
     };
     expect(exact([close], { exact: true }, { exact: true })).to.equal(true);
     expect(exact([close], { exact: true }, { exact: false })).to.equal(false);
@@ -79,10 +79,10 @@ describe('a status', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
     const worker = workerOf({ done: 2, startedAt: now - 20_000 });
     // The job waited an hour for its worker, which says nothing about its pace.
-    const status = compose(view, [countsOf('price', { done: 2 })], [worker], now);
+    const status = composeStatus(view, [countsOf('price', { done: 2 })], [worker], now);
     expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
     expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
-    expect(compose(view, [countsOf('price', { done: 2 })], [], now)).to.include({
+    expect(composeStatus(view, [countsOf('price', { done: 2 })], [], now)).to.include({
       rate: null,
       eta: null,
       projected: null,

@@ -1,7 +1,7 @@
 // Protects: scripts get the documented JSON from the commands that change a job.
 import { expect } from 'chai';
 import { append } from '../../src/jobs/journal.ts';
-import { recordView } from '../../src/jobs/remember.ts';
+import { recordView } from '../../src/jobs/record-view.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';

@@ -1,7 +1,7 @@
 // Protects: parallel work keeps its limit and order and stops at the first failure, and joined output keeps one header line.
 
 import { expect } from 'chai';
-import { ahead, eachParallel } from '../../src/lib/parallel.ts';
+import { eachParallel, mapAhead } from '../../src/lib/parallel.ts';
 import { rejection } from '../support/rejection.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -52,7 +52,7 @@ describe('work in parallel', () => {
 describe('work ahead', () => {
   it('yields in order, whatever ends first, and starts at most the limit ahead', async () => {
     const begun: number[] = [];
-    const results = ahead([3, 2, 1, 0], 2, async (item) => {
+    const results = mapAhead([3, 2, 1, 0], 2, async (item) => {
       begun.push(item);
       for (let i = 0; i < item; i += 1) await turn();
       return item;
@@ -65,7 +65,7 @@ describe('work ahead', () => {
   });
 
   it('throws a failure when its turn comes', async () => {
-    const results = ahead([1, 2], 2, async (item) => {
+    const results = mapAhead([1, 2], 2, async (item) => {
       if (item === 2) throw new Error('two');
       return item;
     });

@@ -1,8 +1,8 @@
 // Protects: the dashboard's home names what needs a person once for each job, and says of each run what is true now.
 import { expect } from 'chai';
 import type { Periods } from '../../src/dashboard/api-routes.ts';
-import { attentionOf, groupedNotices } from '../../src/dashboard/words/attention.ts';
-import { columnWords, lookOf } from '../../src/dashboard/words/periods.ts';
+import { attentionOf, groupByJob } from '../../src/dashboard/words/attention.ts';
+import { appearanceOf, columnWords } from '../../src/dashboard/words/periods.ts';
 import type { GridCell, GridRow } from '../../src/model/period-grid.ts';
 import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 
@@ -22,10 +22,10 @@ const periodsOf = (...rows: readonly GridRow[]): Periods => ({
 
 /** Each group in brackets: its lines with their tones, and what they link to. */
 const linesOf = (seen: ReturnType<typeof overviewOf>, periods: Periods | null = null): readonly string[] =>
-  groupedNotices(attentionOf(seen, 'UTC', NOW, periods)).map(({ tone, lines }) =>
+  groupByJob(attentionOf(seen, 'UTC', NOW, periods)).map(({ tone, lines }) =>
     [
       tone,
-      ...lines.map(({ text, ways }) => [text, ...ways.map(({ label, href }) => `${label}=${href}`)].join(' ')),
+      ...lines.map(({ text, links }) => [text, ...links.map(({ label, href }) => `${label}=${href}`)].join(' ')),
     ].join(' | '),
   );
 
@@ -76,7 +76,7 @@ describe("the words of the dashboard's home", () => {
 
   it('tell of each cell what it shows', () => {
     const textOf = (cell: GridCell, status?: ReturnType<typeof statusOf>) => {
-      const { state, tone, late, text } = lookOf(rowOf(cell), cell, status, 'UTC', NOW);
+      const { state, tone, late, text } = appearanceOf(rowOf(cell), cell, status, 'UTC', NOW);
       return `${state} ${tone} ${late ?? 'in time'}: ${text}`;
     };
     const ended = { closedAt: '2026-11-30T03:00:00Z', finishBy: '2026-11-30T02:20:00Z', late: true };

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import type { Status } from '../../src/dashboard/api-routes.ts';
 import { attentionOf, tabOf } from '../../src/dashboard/words/attention.ts';
-import { countersOf, inOrder, JOB_ORDERS, notesOf } from '../../src/dashboard/words/job.ts';
+import { countersOf, JOB_ORDERS, notesOf, sortJobs } from '../../src/dashboard/words/job.ts';
 import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');
@@ -91,7 +91,7 @@ describe('what the dashboard says about a job', () => {
       statusOf({ job: 'bad', name: 'd', steps: [{ ...STEP, failed: 9 }] }),
     ];
     const by = (order: string): string =>
-      inOrder(jobs, order)
+      sortJobs(jobs, order)
         .map(({ job }) => job)
         .join(' ');
     expect(JOB_ORDERS.map(([order]) => `${order}: ${by(order)}`)).to.deep.equal([

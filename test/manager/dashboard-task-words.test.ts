@@ -1,7 +1,7 @@
 // Protects: a task's page tells its life truthfully, and the timeline finds what is under the pointer.
 import { expect } from 'chai';
 import type { Entry, Task } from '../../src/dashboard/api-routes.ts';
-import { type Bar, barAt, nextBar, ticksOf, within, zoomed } from '../../src/dashboard/chart/lanes.ts';
+import { type Bar, barAt, clampSpan, nextBar, ticksOf, zoomSpan } from '../../src/dashboard/chart/lanes.ts';
 import { historyOf, type TaskFacts } from '../../src/dashboard/words/task.ts';
 import { attempt, measuredOf, T0 } from '../model/report/report-attempts.ts';
 
@@ -76,9 +76,9 @@ describe('the timeline of slots', () => {
   });
 
   it('zooms around a point and stays within the job', () => {
-    expect(zoomed({ from: 0, to: 100 }, 0.5, 20, 100)).to.deep.equal({ from: 10, to: 60 });
-    expect(zoomed({ from: 10, to: 60 }, 4, 20, 100)).to.deep.equal({ from: 0, to: 100 });
-    expect(within({ from: 90, to: 110 }, 100)).to.deep.equal({ from: 80, to: 100 });
+    expect(zoomSpan({ from: 0, to: 100 }, 0.5, 20, 100)).to.deep.equal({ from: 10, to: 60 });
+    expect(zoomSpan({ from: 10, to: 60 }, 4, 20, 100)).to.deep.equal({ from: 0, to: 100 });
+    expect(clampSpan({ from: 90, to: 110 }, 100)).to.deep.equal({ from: 80, to: 100 });
     expect(ticksOf(1_000, { from: 3, to: 33 }, 4)).to.deep.equal({ at: [1_010, 1_020, 1_030], step: 10 });
   });
 

@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
 import { createToken } from '../../src/jobs/tokens.ts';
-import { Troubles } from '../../src/jobs/watch/round-memory.ts';
-import type { FiredAll } from '../../src/jobs/watch/tick.ts';
+import { Troubles } from '../../src/jobs/watch/keeper-mark.ts';
+import type { FireRoundResult } from '../../src/jobs/watch/tick.ts';
 import { Firings, type FiringsOptions } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { runManager } from '../../src/manager/manager.ts';
@@ -35,7 +35,7 @@ describe('a firing that hangs', () => {
     const ends: (() => void)[] = [];
     const keeping: FiringsOptions['keeping'] = {
       fire: ([schedule], _, options) =>
-        new Promise<FiredAll>((resolve) => {
+        new Promise<FireRoundResult>((resolve) => {
           signs.set(schedule?.name ?? '', options?.onSign ?? (() => undefined));
           ends.push(() => resolve({ fired: [], raised: [] }));
         }),
@@ -53,17 +53,17 @@ describe('a firing that hangs', () => {
     for (let hour = 0; hour < 24; hour += 1) {
       clock.pass(HOURS);
       for (const name of names) signs.get(name)?.();
-      expect(firings.hung()).to.equal(null);
+      expect(firings.hungFiring()).to.equal(null);
     }
     clock.pass(3 * HOURS);
-    expect(firings.hung()).to.equal(null);
+    expect(firings.hungFiring()).to.equal(null);
     signs.get('one')?.();
     clock.pass(1);
-    expect(firings.hung()).to.include({ kind: 'unavailable' });
-    expect(firings.hung()?.message).to.equal('the firing of two showed no activity for 3 h');
+    expect(firings.hungFiring()).to.include({ kind: 'unavailable' });
+    expect(firings.hungFiring()?.message).to.equal('the firing of two showed no activity for 3 h');
     for (const end of ends) end();
     await firings.idle();
-    expect(firings.hung()).to.equal(null);
+    expect(firings.hungFiring()).to.equal(null);
   });
 
   it('ends the manager with an error that names it, so that the manager is restarted', async () => {

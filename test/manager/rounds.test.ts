@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { readView } from '../../src/jobs/journal.ts';
 import { addSchedule } from '../../src/jobs/schedules/schedules.ts';
-import { readMark } from '../../src/jobs/watch/round-memory.ts';
+import { readKeeperMark } from '../../src/jobs/watch/keeper-mark.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { Rounds } from '../../src/manager/manager.ts';
 import { scheduleKey } from '../../src/model/keys.ts';
@@ -65,7 +65,7 @@ describe("a manager's rounds", () => {
     const before = { ...place.platform, clock: { now: () => due - 86_400_000, monotonic: () => 0 } };
     await addSchedule(before, 'month-end', { spec: scheduleSpec(), code: null, replace: false });
     start({ clock });
-    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'));
+    await until('the rounds are made', () => readKeeperMark(place.platform.store, 'manager-here-1'));
     expect(said('fired')).to.deep.equal([]);
     from = performance.now();
     await until('it is fired', () => said('fired').length > 0);
@@ -78,14 +78,14 @@ describe("a manager's rounds", () => {
     const view = await submitJob(place, `${ONE}deliver: { to: out, name: "{task}.txt" }\n`, {});
     // No worker counts what it publishes here; it is found when nothing moved for two leases.
     start({ leaseSeconds: 2 });
-    await until('the rounds are made', () => readMark(place.platform.store, 'manager-here-1'));
+    await until('the rounds are made', () => readKeeperMark(place.platform.store, 'manager-here-1'));
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'done\n');
     const { job } = view.record;
     await until('it is closed', () => said('moved').length > 0);
     const now = await readView(place.platform.store, job);
     expect(now === null ? null : stateOf(now)).to.equal('succeeded');
     await until('it is delivered', () => said('delivered').length > 0);
-    expect(await readMark(place.platform.store, 'manager-here-1')).to.include({ kind: 'manager' });
+    expect(await readKeeperMark(place.platform.store, 'manager-here-1')).to.include({ kind: 'manager' });
   });
 
   it('continue with other work during a failure, report it once, and resume it later', async () => {
@@ -101,11 +101,11 @@ describe("a manager's rounds", () => {
     await until('the look was tried again and again', () => failing(own).includes('jobs'));
     expect(failing(own)).to.deep.equal(['jobs']);
     // Only complete rounds leave a mark.
-    expect(await readMark(place.platform.store, 'manager-here-1')).to.equal(null);
+    expect(await readKeeperMark(place.platform.store, 'manager-here-1')).to.equal(null);
     broken = false;
     await until('it is done again', () => said('mended').length > 0);
     expect(said('trouble').map(({ text }) => text)).to.deep.equal(['jobs: the store is away']);
-    await until('the mark is left', () => readMark(place.platform.store, 'manager-here-1'));
+    await until('the mark is left', () => readKeeperMark(place.platform.store, 'manager-here-1'));
     expect(failing(own)).to.deep.equal([]);
   });
 
@@ -117,7 +117,7 @@ describe("a manager's rounds", () => {
     const own = start({ store: wrapStore(store, { list }) });
     await until('all duties fail', () => failing(own).length === own.health().length);
     broken = false;
-    await until('the mark is left', () => readMark(store, 'manager-here-1'));
+    await until('the mark is left', () => readKeeperMark(store, 'manager-here-1'));
   });
 
   it("report a schedule that can't be read, once, and fire the others", async () => {
@@ -129,7 +129,7 @@ describe("a manager's rounds", () => {
     const own = start();
     await until('the others are fired', () => said('fired').length > 0);
     own.nudge();
-    await until('the mark is left', () => readMark(store, 'manager-here-1'));
+    await until('the mark is left', () => readKeeperMark(store, 'manager-here-1'));
     const told = said('trouble').filter(({ fields }) => fields.about === 'schedule damaged');
     expect(told).to.have.length(1);
     // A later process knows what was reported.

@@ -14,7 +14,7 @@ describe('the code of a sign-in link', () => {
     (await listTokens(server.store, () => {})).map(({ token }) => token?.name);
 
   it('is exchanged once for a token that may operate, for half a day', async () => {
-    const code = server.signIn.offer();
+    const code = server.signIn.createCode();
     expect(code).to.match(/^[A-Za-z0-9_-]{43}$/);
     const answer = await use(code);
     expect([answer.status, answer.headers.get('cache-control')]).to.deep.equal([200, 'no-store']);
@@ -25,12 +25,12 @@ describe('the code of a sign-in link', () => {
     expect(await names()).to.have.length(1);
     server.clock.pass(SESSION_SECONDS + 1);
     expect((await server.call('/api/v1/me', token)).status).to.equal(401);
-    expect((await use(server.signIn.offer())).status).to.equal(200);
+    expect((await use(server.signIn.createCode())).status).to.equal(200);
     expect(await names(), 'the token that has expired is gone').to.have.length(1);
   });
 
   it('admits one of two browsers that open the link at once', async () => {
-    const code = server.signIn.offer();
+    const code = server.signIn.createCode();
     const answers = await Promise.all([1, 2, 3].map(() => use(code)));
     expect(answers.map(({ status }) => status).sort()).to.deep.equal([200, 401, 401]);
     expect(await names()).to.have.length(1);
@@ -38,22 +38,22 @@ describe('the code of a sign-in link', () => {
 
   it('is refused when it is wrong, late, replaced or not offered, and a wrong one uses up nothing', async () => {
     expect((await use('x'.repeat(43))).status).to.equal(401);
-    const first = server.signIn.offer();
-    const code = server.signIn.offer();
+    const first = server.signIn.createCode();
+    const code = server.signIn.createCode();
     for (const wrong of [first, `${code}x`, code.slice(1), '', 'é', 'x'.repeat(5_000)]) {
       expect((await use(encodeURIComponent(wrong))).status, wrong).to.equal(401);
     }
     const inUrl = await server.call(`/sign-in?code=${code}`, null, { method: 'POST' });
     expect(inUrl.status).to.equal(401);
     expect((await use(code)).status).to.equal(200);
-    const late = server.signIn.offer();
+    const late = server.signIn.createCode();
     server.clock.pass(CODE_SECONDS + 1);
     expect((await use(late)).status).to.equal(401);
     expect(await names()).to.have.length(1);
   });
 
   it('works on this machine only, and not through a proxy', async () => {
-    const code = server.signIn.offer();
+    const code = server.signIn.createCode();
     for (const headers of [{ 'x-forwarded-for': '203.0.113.9' }, { forwarded: 'for=203.0.113.9' }]) {
       const answer = await use(code, headers);
       expect(answer.status).to.equal(401);
@@ -68,7 +68,7 @@ describe('the code of a sign-in link', () => {
   });
 
   it('is in no line of the audit, though each use is', async () => {
-    const code = server.signIn.offer();
+    const code = server.signIn.createCode();
     await use(code);
     await use(code);
     expect(server.audit.map(({ verb, status }) => [verb, status])).to.deep.equal([
@@ -80,7 +80,7 @@ describe('the code of a sign-in link', () => {
   });
 
   it('stays usable when no token could be created', async () => {
-    const code = server.signIn.offer();
+    const code = server.signIn.createCode();
     const put = (): Promise<never> => Promise.reject(new Error('no room'));
     Object.assign(server.store, { put });
     expect((await use(code)).status).to.equal(500);

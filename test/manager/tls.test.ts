@@ -9,8 +9,14 @@ import { connect } from 'node:tls';
 import { expect } from 'chai';
 import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fingerprint.ts';
 import type { LogLine } from '../../src/manager/log.ts';
-import { isLoopback, openTls, ownCertificate, readCertificateFiles, renewTls } from '../../src/manager/tls/open-tls.ts';
-import { CERTIFICATE } from '../../src/model/keys.ts';
+import {
+  ensureCertificate,
+  isLoopback,
+  openTls,
+  readCertificateFiles,
+  renewTls,
+} from '../../src/manager/tls/open-tls.ts';
+import { CERTIFICATE_KEY } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forSuite } from '../support/fixture.ts';
@@ -29,15 +35,15 @@ describe("the manager's certificate", () => {
   describe('its own', () => {
     it('is created once: later and simultaneous managers use the same', async () => {
       const store = new MemoryStore();
-      const all = await Promise.all(Array.from({ length: 5 }, () => ownCertificate(place(store), [])));
+      const all = await Promise.all(Array.from({ length: 5 }, () => ensureCertificate(place(store), [])));
       expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).to.equal(1);
-      const later = await ownCertificate({ store, clock, who: 'manager@two' }, ['198.51.100.7']);
+      const later = await ensureCertificate({ store, clock, who: 'manager@two' }, ['198.51.100.7']);
       expect(later).to.deep.equal(all[0]);
       expect(later.fingerprint).to.equal(pemFingerprint(later.cert));
     });
 
     it('is valid for ten years, for servers only, with P-256 and the names by which it is reached', async () => {
-      const { cert, fingerprint } = await ownCertificate(place(new MemoryStore()), [
+      const { cert, fingerprint } = await ensureCertificate(place(new MemoryStore()), [
         '198.51.100.7',
         'jobs.example.com',
       ]);
@@ -55,7 +61,7 @@ describe("the manager's certificate", () => {
 
     it("is the one that was stored first, even if the loser's write fails", async () => {
       const store = new MemoryStore();
-      const first = await ownCertificate(place(store), []);
+      const first = await ensureCertificate(place(store), []);
       let reads = 0;
       const late = wrapStore(store, {
         read: async (...given) => {
@@ -63,7 +69,7 @@ describe("the manager's certificate", () => {
           return reads === 1 ? null : store.read(...given);
         },
       });
-      expect(await ownCertificate(place(late), [])).to.deep.equal(first);
+      expect(await ensureCertificate(place(late), [])).to.deep.equal(first);
     });
 
     it('is rejected, and not replaced, if a newer version created it or someone altered it', async () => {
@@ -78,19 +84,19 @@ describe("the manager's certificate", () => {
       ];
       for (const [value, kind] of cases) {
         const text = JSON.stringify(value);
-        await store.put(CERTIFICATE, text);
-        expect(await rejection(ownCertificate(place(store), [])), text.slice(0, 40)).to.include({ kind });
-        expect(new TextDecoder().decode((await store.read(CERTIFICATE)) ?? undefined)).to.equal(text);
+        await store.put(CERTIFICATE_KEY, text);
+        expect(await rejection(ensureCertificate(place(store), [])), text.slice(0, 40)).to.include({ kind });
+        expect(new TextDecoder().decode((await store.read(CERTIFICATE_KEY)) ?? undefined)).to.equal(text);
       }
     });
 
     it('is stored on this disk in a file that only its owner can read', async () => {
       const workspace = new Workspace();
       try {
-        await ownCertificate(await workspace.platform(), []);
+        await ensureCertificate(await workspace.platform(), []);
         const platform = await workspace.platform();
         const root = workspace.path('.batchctl');
-        expect(statSync(platform.localFile(CERTIFICATE)?.path ?? '').mode & 0o777).to.equal(0o600);
+        expect(statSync(platform.localFile(CERTIFICATE_KEY)?.path ?? '').mode & 0o777).to.equal(0o600);
         for (const name of ['.', 'store', 'tmp']) expect(statSync(join(root, name)).mode & 0o077, name).to.equal(0);
       } finally {
         await workspace.remove();
@@ -118,11 +124,11 @@ describe("the manager's certificate", () => {
   });
 
   describe('on the network', () => {
-    const server = forSuite(async () => GuardedServer.open({ identity: await ownCertificate(place(store), []) }));
+    const server = forSuite(async () => GuardedServer.open({ identity: await ensureCertificate(place(store), []) }));
     const store = new MemoryStore();
 
     it('is the one with the announced fingerprint, in TLS 1.2 and 1.3', async () => {
-      const { fingerprint } = await ownCertificate(place(store), []);
+      const { fingerprint } = await ensureCertificate(place(store), []);
       const { protocol, peer } = await shownBy(server.port);
       expect(protocol).to.equal('TLSv1.3');
       expect(fingerprintOf(peer.raw)).to.equal(fingerprint);

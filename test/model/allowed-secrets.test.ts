@@ -1,6 +1,6 @@
 // Protects: a job can read only those secrets of a worker's machine that the profile names.
 import { expect } from 'chai';
-import { isAllowed, refuseSecrets } from '../../src/model/allowed-secrets.ts';
+import { isAllowed, requireAllowedSecrets } from '../../src/model/allowed-secrets.ts';
 import { rejection } from '../support/rejection.ts';
 
 const cases: readonly (readonly [string, readonly string[], boolean])[] = [
@@ -40,7 +40,7 @@ describe('the references that a profile allows', () => {
       { name: 'price', secrets: { KEY: 'ssm:/key' } },
       { name: 'total', secrets: { DB: 'env:DB_PASSWORD', TOKEN: 'file:/etc/shadow' } },
     ];
-    const refuse = async (patterns: readonly string[] | null) => refuseSecrets(steps, patterns);
+    const refuse = async (patterns: readonly string[] | null) => requireAllowedSecrets(steps, patterns);
     const error = await rejection(refuse(['env:DB_*']));
     expect(error).to.include({ kind: 'jobFile' });
     expect(error.message).to.include('steps.total.secrets.TOKEN').and.include('file:/etc/shadow');

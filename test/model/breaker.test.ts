@@ -2,7 +2,14 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type FailingStep, guardOf, isBadDeployment, mayBeBad, Streaks, survives } from '../../src/model/breaker.ts';
+import {
+  breakerStateOf,
+  type FailingStep,
+  FailureStreaks,
+  isBadDeployment,
+  isSurvivor,
+  mayBeBadDeployment,
+} from '../../src/model/breaker.ts';
 import { viewOf } from './job-of.ts';
 
 const failing = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: readonly number[]): boolean =>
@@ -72,23 +79,23 @@ describe('a bad deployment', () => {
   });
 
   it('is ruled out by tasks that run more than twice as long as the failing ones', () => {
-    expect([1, 2, 2.1].map((seconds) => survives(seconds, 1))).to.deep.equal([false, false, true]);
+    expect([1, 2, 2.1].map((seconds) => isSurvivor(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
   it('is looked for in the first round only if the counters allow it', () => {
-    expect(mayBeBad({ done: 0, failed: 5, retried: 15 })).to.equal(true);
-    expect(mayBeBad({ done: 1, failed: 20, retried: 0 })).to.equal(true);
-    expect(mayBeBad({ done: 0, failed: 19, retried: 0 })).to.equal(false);
-    expect(mayBeBad({ done: 100, failed: 30, retried: 30 })).to.equal(false);
+    expect(mayBeBadDeployment({ done: 0, failed: 5, retried: 15 })).to.equal(true);
+    expect(mayBeBadDeployment({ done: 1, failed: 20, retried: 0 })).to.equal(true);
+    expect(mayBeBadDeployment({ done: 0, failed: 19, retried: 0 })).to.equal(false);
+    expect(mayBeBadDeployment({ done: 100, failed: 30, retried: 30 })).to.equal(false);
   });
 
   it('pauses a job at most twice a round: a second resume is final', () => {
     const first = { step: 'price', round: 0, done: 1 };
-    expect(guardOf([], 'price', 0)).to.deep.equal({ speaks: true, done: 0 });
-    expect(guardOf([first], 'price', 0)).to.deep.equal({ speaks: true, done: 1 });
-    expect(guardOf([first, { ...first, done: 2 }], 'price', 0)).to.deep.equal({ speaks: false, done: 2 });
-    expect(guardOf([first, first], 'price', 1)).to.deep.equal({ speaks: true, done: 0 });
-    expect(guardOf([first, first], 'check', 0)).to.deep.equal({ speaks: true, done: 0 });
+    expect(breakerStateOf([], 'price', 0)).to.deep.equal({ applies: true, done: 0 });
+    expect(breakerStateOf([first], 'price', 0)).to.deep.equal({ applies: true, done: 1 });
+    expect(breakerStateOf([first, { ...first, done: 2 }], 'price', 0)).to.deep.equal({ applies: false, done: 2 });
+    expect(breakerStateOf([first, first], 'price', 1)).to.deep.equal({ applies: true, done: 0 });
+    expect(breakerStateOf([first, first], 'check', 0)).to.deep.equal({ applies: true, done: 0 });
   });
 
   it('is recorded in the journal: the step that tripped, and when a person resumed the job', () => {
@@ -106,27 +113,27 @@ describe('a bad deployment', () => {
 });
 
 describe('failures in a row', () => {
-  const looks = (count: number, streaks = new Streaks()): readonly number[] =>
-    Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.failed('job/price', 0));
+  const looks = (count: number, streaks = new FailureStreaks()): readonly number[] =>
+    Array.from({ length: count }, (_, n) => n + 1).filter(() => streaks.recordFailure('job/price', 0));
 
   it('are checked less and less often', () => {
     expect(looks(30)).to.deep.equal([2, 3, 5, 8, 12, 18, 27]);
   });
 
   it('are checked for at most a tenth of a worker’s time, however long a check takes', () => {
-    const streaks = new Streaks();
-    const at = (now: number): boolean => streaks.failed('job/price', now);
+    const streaks = new FailureStreaks();
+    const at = (now: number): boolean => streaks.recordFailure('job/price', now);
     expect([at(0), at(1_000)]).to.deep.equal([false, true]);
-    streaks.looked(1_000, 3_000);
+    streaks.recordLook(1_000, 3_000);
     expect([at(3_000), at(20_999), at(21_000)]).to.deep.equal([false, false, true]);
   });
 
   it('end with a success of the same step', () => {
-    const streaks = new Streaks();
-    expect(streaks.failed('job/price', 0)).to.equal(false);
-    streaks.succeeded('job/check');
-    expect(streaks.failed('job/price', 0)).to.equal(true);
-    streaks.succeeded('job/price');
-    expect(streaks.failed('job/price', 0)).to.equal(false);
+    const streaks = new FailureStreaks();
+    expect(streaks.recordFailure('job/price', 0)).to.equal(false);
+    streaks.recordSuccess('job/check');
+    expect(streaks.recordFailure('job/price', 0)).to.equal(true);
+    streaks.recordSuccess('job/price');
+    expect(streaks.recordFailure('job/price', 0)).to.equal(false);
   });
 });

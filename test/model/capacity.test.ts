@@ -4,8 +4,14 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { bootSecondsOf, type Fleet, instancesFor, PACE, secondsToDrain } from '../../src/model/capacity.ts';
-import { type Load, UNKNOWN_SECONDS } from '../../src/model/load.ts';
+import {
+  bootSecondsOf,
+  DEFAULT_SIZING_TIMES,
+  type Fleet,
+  instancesFor,
+  secondsToDrain,
+} from '../../src/model/capacity.ts';
+import { ASSUMED_SECONDS, type Load } from '../../src/model/load.ts';
 
 const load = (change: Partial<Load> = {}): Load => ({ tasks: 100, seconds: 60, slots: 1, atOnce: null, ...change });
 const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 1_000, ...change });
@@ -62,7 +68,7 @@ describe('sizing a group', () => {
   }
 
   it('assumes a minute for a task of unknown duration, and says so', () => {
-    const [unknown, known] = [null, UNKNOWN_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
+    const [unknown, known] = [null, ASSUMED_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
     expect(unknown).to.deep.equal({ ...known, assumed: true });
     expect(known?.assumed).to.equal(false);
     const due = { job: 'j', in: 3_600, coming: 0, deviation: null, after: 0 };
@@ -126,7 +132,10 @@ describe('sizing a group', () => {
           const each = (tasks * seconds) / (instances * of.slots);
           // With one task per slot, nothing is faster than a task.
           const onePerSlot = instances * of.slots >= tasks;
-          expect(onePerSlot || each <= PACE.target - PACE.boot + 1e-6, `${each}`).to.equal(true);
+          expect(
+            onePerSlot || each <= DEFAULT_SIZING_TIMES.target - DEFAULT_SIZING_TIMES.boot + 1e-6,
+            `${each}`,
+          ).to.equal(true);
         },
       ),
     );

@@ -1,13 +1,13 @@
 // Protects: a job is closed soon after its last task ends, without needless listings of the store.
 
 import { expect } from 'chai';
-import { countsSayDecided, withSkipped } from '../../src/model/counts.ts';
+import { mayBeDecided, withSkipped } from '../../src/model/counts.ts';
 import { viewOf } from './job-of.ts';
 
 describe('the counters of a job', () => {
   const { steps } = viewOf([]).record.spec;
   const says = (...counts: readonly (readonly [done: number, failed: number])[]) =>
-    countsSayDecided(
+    mayBeDecided(
       steps,
       [4, 4, 1],
       counts.map(([done, failed], index) => ({ step: steps[index]?.name ?? '', done, failed })),

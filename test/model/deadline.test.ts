@@ -2,12 +2,12 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { type Fleet, instancesFor, PACE } from '../../src/model/capacity.ts';
-import type { Due, Load } from '../../src/model/load.ts';
-import { type Claim, claimsOf, endsIn, secondsFor } from '../../src/model/projection.ts';
+import { DEFAULT_SIZING_TIMES, type Fleet, instancesFor } from '../../src/model/capacity.ts';
+import type { Load, LoadDeadline } from '../../src/model/load.ts';
+import { type Claim, claimsOf, secondsForClaim, secondsToEnd } from '../../src/model/projection.ts';
 
 const HOUR = 3_600;
-const due = (change: Partial<Due> = {}): Due => ({
+const due = (change: Partial<LoadDeadline> = {}): LoadDeadline => ({
   ...{ job: 'a', in: 5 * HOUR, coming: 0, deviation: 0, after: 0 },
   ...change,
 });
@@ -176,8 +176,8 @@ describe('sizing a group for a deadline', () => {
 
   /** Whether this many instances do a claim's share of the work in the time that is left. */
   const meets = (claim: Claim, instances: number, { slots, current }: Fleet, inexact: number): boolean => {
-    const time = secondsFor(claim, PACE.boot) + claim.tail;
-    return endsIn(claim, instances, { slots, current, boot: PACE.boot }) <= time * (1 + inexact);
+    const time = secondsForClaim(claim, DEFAULT_SIZING_TIMES.boot) + claim.tail;
+    return secondsToEnd(claim, instances, { slots, current, boot: DEFAULT_SIZING_TIMES.boot }) <= time * (1 + inexact);
   };
 
   it('meets each deadline that can be met, and would miss one with one instance fewer', () => {

@@ -1,7 +1,13 @@
 // Protects: results of a successful job are delivered once per close, and a failed delivery is retried and reported.
 
 import { expect } from 'chai';
-import { type DeliveryState, deliveryOf, isDeliveryDue, isNews, nextTry } from '../../src/model/delivery.ts';
+import {
+  type DeliveryState,
+  deliveryOf,
+  isDeliveryDue,
+  nextTry,
+  shouldRecordFailure,
+} from '../../src/model/delivery.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { viewOf } from './job-of.ts';
@@ -72,11 +78,11 @@ describe('the delivery of a job', () => {
 
   it('records a new failure at once, a repeated one only after a while, and none after the last try', () => {
     const once = viewAfter(close(), undelivered(0)).delivery ?? { failed: null };
-    expect(isNews({ failed: null }, 'denied', WHEN)).to.equal(true);
-    expect(isNews(once, 'full', WHEN)).to.equal(true);
-    expect(isNews(once, 'denied', WHEN + 1_000)).to.equal(false);
-    expect(isNews(once, 'denied', WHEN + 60_000)).to.equal(true);
+    expect(shouldRecordFailure({ failed: null }, 'denied', WHEN)).to.equal(true);
+    expect(shouldRecordFailure(once, 'full', WHEN)).to.equal(true);
+    expect(shouldRecordFailure(once, 'denied', WHEN + 1_000)).to.equal(false);
+    expect(shouldRecordFailure(once, 'denied', WHEN + 60_000)).to.equal(true);
     const often = viewAfter(close(), ...Array.from({ length: 8 }, () => undelivered(0))).delivery ?? { failed: null };
-    expect(isNews(often, 'denied', WHEN + 86_400_000)).to.equal(false);
+    expect(shouldRecordFailure(often, 'denied', WHEN + 86_400_000)).to.equal(false);
   });
 });

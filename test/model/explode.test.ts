@@ -1,7 +1,7 @@
 // Protects: a job that explodes runs every file behind it, and tolerates failures as the job file says.
 
 import { expect } from 'chai';
-import { countsSayDecided, knowsSize, sizingOf, stepSizes } from '../../src/model/counts.ts';
+import { isSizeKnown, mayBeDecided, sizingOf, stepSizes } from '../../src/model/counts.ts';
 import { standingOf } from '../../src/model/decide.ts';
 import { exceedsTolerance, hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -24,10 +24,10 @@ describe('a job that explodes', () => {
 
   it('knows the sizes of its steps once the section is open', () => {
     expect(stepSizes(sizingOf(view))).to.deep.equal([4, null, null, 1]);
-    expect([0, 1, 2, 3].map((index) => knowsSize(view, index))).to.deep.equal([true, false, false, false]);
+    expect([0, 1, 2, 3].map((index) => isSizeKnown(view, index))).to.deep.equal([true, false, false, false]);
     const open = { ...view, exploded: new Map([[1, 7]]) };
     expect(stepSizes(sizingOf(open))).to.deep.equal([4, 7, 7, 1]);
-    expect([0, 1, 2, 3].every((index) => knowsSize(open, index))).to.equal(true);
+    expect([0, 1, 2, 3].every((index) => isSizeKnown(open, index))).to.equal(true);
   });
 
   it('opens the section without the failed chains, and requests none of its tasks before', () => {
@@ -81,7 +81,7 @@ describe('a job that explodes', () => {
     const counts = (...done: number[]): { step: string; done: number; failed: number }[] =>
       done.map((n, index) => ({ step: steps[index]?.name ?? '', done: n, failed: 0 }));
     const say = (behind: number, ...done: number[]): boolean =>
-      countsSayDecided(steps, [4, behind, behind, 1], counts(...done));
+      mayBeDecided(steps, [4, behind, behind, 1], counts(...done));
     expect(say(0, 3)).to.equal(false);
     expect(say(0, 4)).to.equal(true);
     // It is open, and none of it is done yet: there is nothing to look for.

@@ -2,13 +2,19 @@
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { type Forecast, forecast, type Outlook, outlook, sectionSeconds } from '../../src/model/forecast/forecast.ts';
+import {
+  type Forecast,
+  forecast,
+  forecastJob,
+  type JobForecast,
+  sectionSeconds,
+} from '../../src/model/forecast/forecast.ts';
 import { PartSizes } from '../../src/model/forecast/part-sizes.ts';
 import {
   fitSizes,
-  normal,
   type Observation,
   type Random,
+  randomNormal,
   type SampleRun,
   seededRandom,
 } from '../../src/model/forecast/section.ts';
@@ -50,7 +56,7 @@ function coverage(draw: (random: Random) => { readonly size: number; readonly se
     });
     const [time] = forecast({ ...base, parts, runs: [runOf(seen)], seed: trial }).times;
     // The whole job runs on another day, which is a few percent faster or slower.
-    const day = Math.exp(0.1 * normal(random));
+    const day = Math.exp(0.1 * randomNormal(random));
     const seconds = Float64Array.from(tasks, (task) => task.seconds * day);
     const truth = sectionSeconds([{ seconds, slots: 1, most: SLOTS }], SLOTS);
     if (time !== undefined && truth >= time.seconds.low && truth <= time.seconds.high) within += 1;
@@ -72,13 +78,13 @@ const base = { spec, slots: [SLOTS], seed: 1 };
 
 describe('a forecast', () => {
   it('covers the truth about as often as its error bars say, for similar tasks', () => {
-    expect(coverage((random) => ({ size: 0, seconds: 5 * Math.exp(0.4 * normal(random)) }))).to.be.within(68, 92);
+    expect(coverage((random) => ({ size: 0, seconds: 5 * Math.exp(0.4 * randomNormal(random)) }))).to.be.within(68, 92);
   });
 
   it('covers it as well if time grows with size', () => {
     const draw = (random: Random) => {
       const size = 1e6 * (0.2 + 3 * random());
-      return { size, seconds: (1 + 4e-6 * size) * Math.exp(0.2 * normal(random)) };
+      return { size, seconds: (1 + 4e-6 * size) * Math.exp(0.2 * randomNormal(random)) };
     };
     expect(coverage(draw)).to.be.within(68, 92);
   });
@@ -86,7 +92,7 @@ describe('a forecast', () => {
   it('is wider for a few tasks than for many', () => {
     const bar = (count: number): number => {
       const random = seededRandom(7);
-      const seen = Array.from({ length: count }, (_, n) => observation(n, Math.exp(normal(random))));
+      const seen = Array.from({ length: count }, (_, n) => observation(n, Math.exp(randomNormal(random))));
       const { low, expected, high } = timeOf(forecast({ ...base, parts: sizesOf(zeros(PARTS)), runs: [runOf(seen)] }));
       return (high - low) / expected;
     };
@@ -96,8 +102,15 @@ describe('a forecast', () => {
   it('is wider after a run on a busy machine, whose load it reports, and unchanged on another machine', () => {
     const seen = Array.from({ length: SAMPLE }, (_, n) => observation(n, 1 + (n % 3) / 10));
     const made = (load: { average: number; cores: number }) =>
-      outlook({ ...base, parts: sizesOf(Array(PARTS).fill(0)), runs: [runOf(seen)], slots: SLOTS, pieces: 0, load });
-    const width = ({ seconds: { low, high } }: Outlook): number => high / low;
+      forecastJob({
+        ...base,
+        parts: sizesOf(Array(PARTS).fill(0)),
+        runs: [runOf(seen)],
+        slots: SLOTS,
+        pieces: 0,
+        load,
+      });
+    const width = ({ seconds: { low, high } }: JobForecast): number => high / low;
     const [idle, full, busy] = [
       made({ average: 0.2, cores: 2 }),
       made({ average: 2, cores: 2 }),

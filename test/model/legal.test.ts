@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { type Asked, isAlready, isLegal, LEGAL } from '../../src/model/legal.ts';
+import { isAlreadyDone, LEGAL_STATES, type RequestedEntry, refusalOf } from '../../src/model/legal.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { viewOf } from './job-of.ts';
 
@@ -23,32 +23,32 @@ describe('the table of legal entries', () => {
     it(`says for a job that is ${state} what is allowed, and how to get the rest`, () => {
       const view = inState(state);
       expect(stateOf(view)).to.equal(state);
-      for (const what of Object.keys(LEGAL) as Asked[]) {
-        const illegal = isLegal(view, what);
-        expect(illegal === null, what).to.equal(LEGAL[what].some((legal) => legal === state));
+      for (const what of Object.keys(LEGAL_STATES) as RequestedEntry[]) {
+        const illegal = refusalOf(view, what);
+        expect(illegal === null, what).to.equal(LEGAL_STATES[what].some((legal) => legal === state));
         if (illegal !== null) expect(illegal.hint).to.include(view.record.job);
       }
     });
   }
 
   it('recognises a request that changes nothing', () => {
-    expect(isAlready(inState('cancelled'), 'cancel')).to.equal(true);
-    expect(isAlready(inState('running'), 'resume')).to.equal(true);
-    expect(isAlready(inState('paused'), 'pause')).to.equal(true);
-    expect(isAlready(inState('paused'), 'pause', true)).to.equal(false);
-    expect(isAlready(inState('failed'), 'cancel')).to.equal(false);
+    expect(isAlreadyDone(inState('cancelled'), 'cancel')).to.equal(true);
+    expect(isAlreadyDone(inState('running'), 'resume')).to.equal(true);
+    expect(isAlreadyDone(inState('paused'), 'pause')).to.equal(true);
+    expect(isAlreadyDone(inState('paused'), 'pause', true)).to.equal(false);
+    expect(isAlreadyDone(inState('failed'), 'cancel')).to.equal(false);
   });
 
   it('matches the table of docs/states.md', () => {
     const doc = readFileSync(new URL('../../docs/states.md', import.meta.url), 'utf8');
-    for (const what of Object.keys(LEGAL) as Asked[]) {
+    for (const what of Object.keys(LEGAL_STATES) as RequestedEntry[]) {
       const row = doc.split('\n').find((line) => line.startsWith('| ') && line.includes(`\`${what}\``)) ?? '';
       const cells = row
         .split('|')
         .slice(2, 8)
         .map((cell) => cell.trim().startsWith('yes'));
       expect(cells, what).to.deep.equal(
-        Object.keys(STATES).map((state) => LEGAL[what].some((legal) => legal === state)),
+        Object.keys(STATES).map((state) => LEGAL_STATES[what].some((legal) => legal === state)),
       );
     }
   });

@@ -1,7 +1,7 @@
 // Protects: the autoscaler sees the work that is really ready, from the counters and from the queue.
 
 import { expect } from 'chai';
-import { fitLoads, type Known, readyLoads } from '../../src/model/load.ts';
+import { fitLoads, type LoadFacts, readyLoads } from '../../src/model/load.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
 import { viewOf } from './job-of.ts';
 
@@ -22,8 +22,8 @@ const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
 describe('the load of ready tasks', () => {
   const view = viewOf([{ what: 'sent' }], JOB);
   const { parts } = view.record;
-  const none: Known = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };
-  const ready = (change: Partial<Known>) =>
+  const none: LoadFacts = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };
+  const ready = (change: Partial<LoadFacts>) =>
     readyLoads(view, { ...none, ...change }).map(({ group, tasks, seconds }) => ({ group, tasks, seconds }));
 
   it('is all parts of the first step at first, and nothing of later steps', () => {

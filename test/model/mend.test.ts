@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
 import type { Overrides } from '../../src/model/journal.ts';
-import { mendOf } from '../../src/model/overrides.ts';
+import { diffJobFile } from '../../src/model/overrides.ts';
 import { viewOf } from './job-of.ts';
 
 const FILE = `
@@ -20,7 +20,7 @@ steps:
 const ACCEPTED: JobRecord = viewOf([], FILE).record;
 
 const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPTED) =>
-  mendOf(record, before, parseJobFile(file, { file: 'job.yaml' }));
+  diffJobFile(record, before, parseJobFile(file, { file: 'job.yaml' }));
 
 describe('a changed job file', () => {
   it('can change commands, timeouts, attempts and needs of a step', () => {

@@ -7,7 +7,7 @@ import {
   type MetricsSnapshot,
   managerMetrics,
   metricsOf,
-  paceOf,
+  taskRateOf,
 } from '../../src/model/metrics.ts';
 
 const GROUP: GroupMetrics = {
@@ -69,14 +69,14 @@ describe('metrics', () => {
     it('are computed from the work of workers at two looks', () => {
       const before = { at: 0, workers: [tally('a', 10), tally('b', 5)] };
       const now = { at: 2 * MINUTE, workers: [tally('a', 30), tally('b', 5), tally('new', 7, MINUTE)] };
-      expect(paceOf('default', before, now)).to.deep.equal({ done: 13.5, failed: 0 });
-      expect(paceOf('gpu', before, now)).to.deep.equal({ done: 0, failed: 0 });
+      expect(taskRateOf('default', before, now)).to.deep.equal({ done: 13.5, failed: 0 });
+      expect(taskRateOf('gpu', before, now)).to.deep.equal({ done: 0, failed: 0 });
     });
     it('are never below zero, and exclude workers that were not seen at the first look', () => {
       const before = { at: 0, workers: [tally('a', 10)] };
       const now = { at: MINUTE, workers: [tally('a', 4), tally('back', 1_000, -MINUTE)] };
-      expect(paceOf('default', before, now)).to.deep.equal({ done: 0, failed: 0 });
-      expect(paceOf('default', now, now)).to.equal(null);
+      expect(taskRateOf('default', before, now)).to.deep.equal({ done: 0, failed: 0 });
+      expect(taskRateOf('default', now, now)).to.equal(null);
     });
   });
 });

@@ -8,9 +8,9 @@ import {
   lateEvent,
   missedEvent,
   NO_START_MS,
+  noStartAt,
   noStartEvent,
   noticeMove,
-  startsBy,
 } from '../../src/model/notify.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
 import { viewOf } from './job-of.ts';
@@ -110,19 +110,19 @@ describe('notifications about a job', () => {
 
   describe('the event no-start', () => {
     it('counts from the start time of a job that may run', () => {
-      expect(startsBy(job)).to.equal(Date.parse(job.record.createdAt) + NO_START_MS);
+      expect(noStartAt(job)).to.equal(Date.parse(job.record.createdAt) + NO_START_MS);
       const delayed: JobView = { ...job, record: { ...job.record, notBefore: WHEN } };
-      expect(startsBy(delayed)).to.equal(at + NO_START_MS);
+      expect(noStartAt(delayed)).to.equal(at + NO_START_MS);
       expect(noStartEvent(delayed)).to.include({ id: `${id}.no-start`, at: WHEN });
       for (const entry of [pause('person'), { what: 'cancel' }, close('failed'), { what: 'stop', cause: 'c' }] as const)
-        expect(startsBy(journaled(delayed, entry)), entry.what).to.equal(null);
+        expect(noStartAt(journaled(delayed, entry)), entry.what).to.equal(null);
     });
     it('counts anew from a resume, because nothing could run during the pause', () => {
       const old = { ...job.record, createdAt: new Date(at - 600 * MINUTE).toISOString() };
       const resumed = journaled({ ...job, record: old }, pause('person'), { what: 'resume' });
-      expect(startsBy(resumed)).to.equal(at + NO_START_MS);
+      expect(noStartAt(resumed)).to.equal(at + NO_START_MS);
       const delayed = { ...resumed, notBefore: new Date(at + MINUTE).toISOString() };
-      expect(startsBy(delayed)).to.equal(at + MINUTE + NO_START_MS);
+      expect(noStartAt(delayed)).to.equal(at + MINUTE + NO_START_MS);
     });
     it('belongs to the schedule if it is about a period', () => {
       const event = missedEvent('nightly', '2026-11-30T06:00', at, 'it did not fire');

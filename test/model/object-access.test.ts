@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../src/errors.ts';
 import {
-  READABLE,
+  READABLE_PREFIXES,
   rangeOf,
   requireReadable,
   requireReadablePrefix,
@@ -54,7 +54,7 @@ describe('the objects that callers can read and put', () => {
       fc.property(key, (text) => {
         const kind = kindOf(() => requireReadable(text));
         if (kind !== 'fine') return;
-        expect(READABLE.some((prefix) => text.startsWith(prefix))).to.equal(true);
+        expect(READABLE_PREFIXES.some((prefix) => text.startsWith(prefix))).to.equal(true);
         expect(text.split('/').some((each) => ['', '.', '..'].includes(each))).to.equal(false);
         // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
         expect(/[\x00-\x1f\x7f]/.test(text)).to.equal(false);

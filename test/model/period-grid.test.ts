@@ -107,7 +107,7 @@ describe('the grid of periods and jobs', () => {
     });
     const schedule: GridSchedule = {
       ...{ schedule: 'claims', name: 'claims', periods: ['2026-12', '2026-11', '2026-10', '2026-09'] },
-      holes: [hole('2026-11', 'due'), hole('2026-10', 'missed'), hole('2026-09', 'missed'), hole('2026-12', 'coming')],
+      gaps: [hole('2026-11', 'due'), hole('2026-10', 'missed'), hole('2026-09', 'missed'), hole('2026-12', 'coming')],
     };
     expect(said(gridOf([ran('claims-2026-09', 'succeeded')], [schedule]))).to.deep.equal([
       'claims 2026-11:due 2026-10:missed 2026-09:succeeded',
@@ -116,7 +116,7 @@ describe('the grid of periods and jobs', () => {
 
   it('gives a schedule whose name is not the job’s a row of its own', () => {
     const periods = ['2026-11-28T06:00', '2026-11-27T06:00', '2026-11-26T06:00'];
-    const of = (schedule: string): GridSchedule => ({ schedule, name: 'load', periods, holes: [] });
+    const of = (schedule: string): GridSchedule => ({ schedule, name: 'load', periods, gaps: [] });
     const runs = [
       ran('eu@2026-11-28T06:00', 'succeeded', { name: 'load' }),
       ran('us@2026-11-28T06:00', 'failed', { name: 'load' }),
@@ -131,7 +131,7 @@ describe('the grid of periods and jobs', () => {
 
   it('puts a pattern that fires once a month into the months, whatever its times', () => {
     const periods = ['2026-11-01T06:00', '2026-10-01T06:00', '2026-09-01T06:00'];
-    const schedule: GridSchedule = { schedule: 'claims', name: 'claims', periods, holes: [] };
+    const schedule: GridSchedule = { schedule: 'claims', name: 'claims', periods, gaps: [] };
     expect(said(gridOf([ran('claims@2026-11-01T06:00', 'succeeded')], [schedule]))).to.deep.equal([
       'claims 2026-11:succeeded',
     ]);

@@ -2,11 +2,11 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import type { Due, Load } from '../../src/model/load.ts';
-import { claimsOf, endsIn, type GroupShare, type Projection, projectionOf } from '../../src/model/projection.ts';
+import type { Load, LoadDeadline } from '../../src/model/load.ts';
+import { claimsOf, type GroupShare, type Projection, projectionOf, secondsToEnd } from '../../src/model/projection.ts';
 
-const DUE: Due = { job: 'claims', in: 7_200, coming: 0, deviation: 30, measured: 100, after: 0 };
-const load = (facts: Partial<Load> = {}, due: Partial<Due> = {}): Load => ({
+const DUE: LoadDeadline = { job: 'claims', in: 7_200, coming: 0, deviation: 30, measured: 100, after: 0 };
+const load = (facts: Partial<Load> = {}, due: Partial<LoadDeadline> = {}): Load => ({
   ...{ tasks: 600, seconds: 60, slots: 1, atOnce: null },
   ...facts,
   due: { ...DUE, ...due },
@@ -26,7 +26,7 @@ describe('a projection', () => {
     const loads = [load({}, { after: 20 })];
     const [claim] = claimsOf(loads, 2);
     if (claim === undefined) throw new Error('no claim');
-    expect(projected(share(loads)).ends).to.equal(endsIn(claim, 5, { slots: 2, current: 5, boot: 90 }));
+    expect(projected(share(loads)).ends).to.equal(secondsToEnd(claim, 5, { slots: 2, current: 5, boot: 90 }));
     // 36,000 slot-seconds on ten slots, the last task and one of the next step.
     expect(projected(share(loads)).ends).to.be.within(3_600, 3_700);
   });

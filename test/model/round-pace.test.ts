@@ -1,7 +1,7 @@
 // Protects: the manager looks at open jobs and schedules often enough, and slows down when there are many or it fails.
 
 import { expect } from 'chai';
-import { lookAgainMs, troubleMs, untilNextMs } from '../../src/model/round-pace.ts';
+import { failureDelayMs, lookIntervalMs, untilNextMs } from '../../src/model/round-pace.ts';
 
 describe('the pace of rounds', () => {
   const looks: readonly (readonly [number, boolean, number])[] = [
@@ -18,12 +18,14 @@ describe('the pace of rounds', () => {
   ];
   for (const [open, remote, ms] of looks) {
     it(`is a look every ${ms / 1_000} s with ${open} open jobs ${remote ? 'on a remote store' : 'on files'}`, () => {
-      expect(lookAgainMs({ open, remote })).to.equal(ms);
+      expect(lookIntervalMs({ open, remote })).to.equal(ms);
     });
   }
 
   it('slows down with each failure, down to once a minute', () => {
-    expect([1, 2, 3, 6, 7, 8, 100].map(troubleMs)).to.deep.equal([1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000]);
+    expect([1, 2, 3, 6, 7, 8, 100].map(failureDelayMs)).to.deep.equal([
+      1_000, 2_000, 4_000, 32_000, 60_000, 60_000, 60_000,
+    ]);
   });
 
   it('waits until the next firing, at most a minute, and not at all for one that is due', () => {

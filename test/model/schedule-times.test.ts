@@ -12,13 +12,13 @@ import {
   firingsBetween,
   parseCalendar,
   parseHolidays,
-  type When,
+  type ZonedCadence,
 } from '../../src/model/schedule-times.ts';
 import { firingLines as lines } from '../support/schedules.ts';
 
 const at = (text: string): number => Date.parse(text);
-const cron = (pattern: string, zone: string): When => ({ cadence: { kind: 'cron', pattern }, zone });
-const between = (when: When, from: string, until: string): readonly string[] =>
+const cron = (pattern: string, zone: string): ZonedCadence => ({ cadence: { kind: 'cron', pattern }, zone });
+const between = (when: ZonedCadence, from: string, until: string): readonly string[] =>
   lines(firingsBetween(when, at(from), at(until)));
 
 describe('a cron pattern', () => {
@@ -246,13 +246,13 @@ describe('a cron pattern', () => {
   });
 });
 
-const calendar = (over: Partial<Extract<Cadence, { kind: 'calendar' }>>, zone = 'Europe/London'): When => ({
+const calendar = (over: Partial<Extract<Cadence, { kind: 'calendar' }>>, zone = 'Europe/London'): ZonedCadence => ({
   cadence: { kind: 'calendar', day: 'last', time: '18:00', holidays: [], monthBefore: false, ...over },
   zone,
 });
 
 describe('when a calendar fires', () => {
-  const periods = (when: When, from: string, count: number): readonly string[] =>
+  const periods = (when: ZonedCadence, from: string, count: number): readonly string[] =>
     lines(firingsAfter(when, at(from), count));
 
   it('on the last business day, before weekends, in its own time zone', () => {

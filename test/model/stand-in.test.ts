@@ -2,12 +2,12 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { PACE, type SpotSight, standInFor } from '../../src/model/capacity.ts';
+import { DEFAULT_SIZING_TIMES, onDemandBaseFor, type SpotState } from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
 
 const HOUR = 3_600;
 const FLEET = { slots: 2, min: 0, max: 100 };
-const SPOT: SpotSight = {
+const SPOT: SpotState = {
   ...{ up: 5, base: 0, most: 25, since: null, refused: true, refusedToo: false, takenBack: 0 },
 };
 
@@ -18,8 +18,8 @@ const load = (facts: Partial<Load> = {}, within = HOUR): Load => ({
   ...facts,
 });
 
-const standIn = (spot: Partial<SpotSight> = {}, loads: readonly Load[] = [load()]): number =>
-  standInFor(loads, FLEET, { ...SPOT, ...spot }, PACE);
+const standIn = (spot: Partial<SpotState> = {}, loads: readonly Load[] = [load()]): number =>
+  onDemandBaseFor(loads, FLEET, { ...SPOT, ...spot }, DEFAULT_SIZING_TIMES);
 
 describe('on-demand instances that replace spot', () => {
   it('are as many as a deadline lacks', () => {

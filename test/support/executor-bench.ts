@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import type { CommandUser } from '../../src/worker/command-user.ts';
 import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
-import { freshDirectory, type SlotDirectory } from '../../src/worker/slot-directory.ts';
+import { prepareSlotDirectory, type SlotDirectory } from '../../src/worker/slot-directory.ts';
 
 const FIXTURES = resolve(import.meta.dirname, '../fixtures');
 let benches = 0;
@@ -31,7 +31,7 @@ export class ExecutorBench {
 
   /** A slot's files, made as a worker makes them when they are first asked for. */
   slot(slot: number): Pick<SlotDirectory, 'cwd' | 'stdin' | 'stdout' | 'stderr'> {
-    this.#directories[slot] ??= freshDirectory(this.directory, slot, this.executor.owner?.(slot) ?? null);
+    this.#directories[slot] ??= prepareSlotDirectory(this.directory, slot, this.executor.owner?.(slot) ?? null);
     return this.#directories[slot];
   }
 

@@ -1,5 +1,5 @@
 import { look } from '../../src/jobs/watch/look.ts';
-import { stepPartShard } from '../../src/model/keys.ts';
+import { stepPartShardKey } from '../../src/model/keys.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { openPlace, type Place, publishManifest, publishSmall } from '../jobs/published-job.ts';
@@ -48,7 +48,7 @@ export async function publishRest({ platform }: Place, view: JobView, count: num
 
 /** The parts of the step `count` that stand in its first shard; none while it isn't there. */
 export async function partsOf({ platform }: Place, view: JobView): Promise<readonly FilePart[]> {
-  const bytes = await platform.store.read(stepPartShard(view.record.job, 'count', 0));
+  const bytes = await platform.store.read(stepPartShardKey(view.record.job, 'count', 0));
   const lines = new TextDecoder().decode(bytes ?? new Uint8Array()).split('\n');
   return lines.filter(Boolean).map((line) => JSON.parse(line) as FilePart);
 }

@@ -1,7 +1,7 @@
 import { readEntries, readView } from '../../src/jobs/journal.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
-import { OPEN, outPrefix, taskOfOut } from '../../src/model/keys.ts';
+import { OPEN_PREFIX, outPrefix, taskOfOut } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
@@ -48,7 +48,7 @@ export async function factsOf(platform: Platform, job: string): Promise<JobFacts
   const dead: string[] = [];
   for await (const letter of queue.dead()) dead.push(letter.reason ?? '');
   let openMarks = 0;
-  for await (const { key } of store.list(`${OPEN}${job}`)) openMarks += key === '' ? 0 : 1;
+  for await (const { key } of store.list(`${OPEN_PREFIX}${job}`)) openMarks += key === '' ? 0 : 1;
   return {
     state: stateOf(view),
     reason: view.closed?.reason ?? null,

@@ -1,5 +1,5 @@
 import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/answers/report.ts';
-import { normal, seededRandom } from '../../src/model/forecast/section.ts';
+import { randomNormal, seededRandom } from '../../src/model/forecast/section.ts';
 import { logKey } from '../../src/model/keys.ts';
 import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
 import { ReportSums } from '../../src/model/report/report-sums.ts';
@@ -84,7 +84,7 @@ function attemptsOf({ tasks, workers, slots, median, troubles }: Run): readonly 
     const straggler = troubles && task === Math.floor(tasks * 0.96);
     const bad = troubles && task % 93 === 17 && task < 93 * 21;
     const flaky = troubles && task % 61 === 5 && tries === 0;
-    const seconds = median * Math.exp(normal(random) * 0.45) * (straggler ? 22 : bad || flaky ? 0.6 : 1);
+    const seconds = median * Math.exp(randomNormal(random) * 0.45) * (straggler ? 22 : bad || flaky ? 0.6 : 1);
     const worker = Math.floor(place / slots);
     const attempt = (outcome: AttemptFacts['outcome'], end: number): void =>
       void attempts.push(attemptOf({ task, number: tries + 1, worker, slot: place % slots, outcome, start, end }));
@@ -159,7 +159,7 @@ function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: read
     logOf: ({ step, task, attempt }) => logKey(job, step, task, attempt),
   });
   for (const attempt of attempts) sums.add(attempt);
-  const { steps, startedAt, endedAt, mostSlots, busySeconds, ...measured } = sums.measured();
+  const { steps, startedAt, endedAt, mostSlots, busySeconds, ...measured } = sums.figures();
   const failed = attempts.filter(({ outcome }) => outcome === 'failed').length;
   const step = (of: string, all: number, begun: Partial<StepReport>): StepReport => {
     const found = steps.get(of);
@@ -230,7 +230,7 @@ export function million(): Report {
   const small = twoThousand();
   const random = seededRandom(7);
   const sketch = new DurationSketch();
-  for (let n = 0; n < 20_000; n += 1) sketch.add(Math.exp(normal(random) * 0.5) * 14_000);
+  for (let n = 0; n < 20_000; n += 1) sketch.add(Math.exp(randomNormal(random) * 0.5) * 14_000);
   const some = sketch.distribution();
   const spread: Distribution | null = some && {
     ...{ ...some, count: 1_000_000, sum: some.sum * 50 },

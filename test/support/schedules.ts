@@ -1,5 +1,5 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import { runOf } from '../../src/model/keys.ts';
+import { runKeyOfClaim } from '../../src/model/keys.ts';
 import type { Schedule, ScheduledJob, ScheduleSpec } from '../../src/model/schedule.ts';
 import { type Cadence, type Firing, firingsBetween } from '../../src/model/schedule-times.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -49,7 +49,7 @@ export const runKeysOf = (schedule: Schedule, from: number, until: number): read
 /** The run keys that were claimed, each as often as it was, in order. */
 export async function claimedRuns({ store }: Platform): Promise<readonly string[]> {
   const keys: string[] = [];
-  for await (const key of store.keys('runs/')) keys.push(runOf(key) ?? key);
+  for await (const key of store.keys('runs/')) keys.push(runKeyOfClaim(key) ?? key);
   return keys.sort();
 }
 

@@ -24,8 +24,8 @@ export async function runSpotWorker(directory: string, group: string, say: (line
     inGroup: false,
     notice: async () => (existsSync(join(directory, 'running')) ? { kind: 'interruption', at: Date.now() } : null),
     protect: async () => true,
-    holdOn: async () => undefined,
-    letGo: async () => undefined,
+    extendTermination: async () => undefined,
+    completeTermination: async () => undefined,
     leave: async () => true,
   };
   try {

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseSplit } from '../../src/jobs/split/parse-split.ts';
-import { parseDuration, parseSize, wholeNumber } from '../../src/lib/units.ts';
+import { parseDuration, parseSize, wholeNumberParser } from '../../src/lib/units.ts';
 import { dollars, parseTime } from '../../src/verbs/limits.ts';
 import { finishByOf } from '../../src/verbs/schedule-add.ts';
 
@@ -113,7 +113,7 @@ describe('a number that is far too large', () => {
     'a time of day': (digits) => at(`${digits}:00`),
     'a date': (digits) => at(`${digits}-01-01`),
     "a schedule's deadline": (digits) => finishByOf(`in ${digits}h`),
-    'a count': wholeNumber(0),
+    'a count': wholeNumberParser(0),
     'an amount': dollars,
     'a split by size': (digits) => parseSplit(`csv:${digits}`),
     'a limit of a step': (digits) => step(`timeout: ${digits}h`),

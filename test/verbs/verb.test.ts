@@ -6,7 +6,7 @@ import { COMMANDS } from '../../src/cli/commands.ts';
 import { openContext } from '../../src/cli/context.ts';
 import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { inputSchema } from '../../src/cli/verb-schema.ts';
-import { wholeNumber } from '../../src/lib/units.ts';
+import { wholeNumberParser } from '../../src/lib/units.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { field, fieldText, flag, oneOf, parsedText, parseInput, text } from '../../src/verbs/verb.ts';
 import { fakeIo } from '../cli/fake-io.ts';
@@ -16,7 +16,7 @@ const VERB = {
     job: field('<job>', 'the job', text),
     state: v.optional(field('--state <state>', 'its state', oneOf(['open', 'closed']))),
     task: v.optional(field('--task <task>', 'a task', v.array(text)), []),
-    canary: v.optional(field('--canary <n>', 'so many first', parsedText(wholeNumber(1)))),
+    canary: v.optional(field('--canary <n>', 'so many first', parsedText(wholeNumberParser(1)))),
     scale: v.optional(field('--no-scale', 'leave sizes as they are', flag), true),
   }),
 };

@@ -81,7 +81,7 @@ describe('an attempt', () => {
     await jobs.get(view.record.job);
     const { outcome } = await runAttempt(ctx as never, task, {
       ...{ attempt: 'a', slot: 0, group: 'default', leaseSeconds: 15, signal },
-      code: { layInto: async () => undefined } as never,
+      code: { copyInto: async () => undefined } as never,
     });
     return outcome;
   }

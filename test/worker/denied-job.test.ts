@@ -2,11 +2,11 @@
 // again.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { reportUnread } from '../../src/jobs/denied-job.ts';
+import { reportUnreadableJob } from '../../src/jobs/denied-job.ts';
 import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/grid-checks.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { wait } from '../../src/lib/wait.ts';
-import { deniedMark, jobKey, jobPrefix, journalKey, partShard } from '../../src/model/keys.ts';
+import { deniedMark, jobKey, jobPrefix, journalKey, partShardKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
@@ -58,7 +58,7 @@ describe('a job that its workers may not read', () => {
     return workspace.submit('--no-scale');
   }
 
-  const stateHere = async (id: string): Promise<string> => stateOf(await mustReadView(platform.store, id));
+  const stateHere = async (id: string): Promise<string> => stateOf(await requireView(platform.store, id));
 
   it('is paused with the missing permission in its journal while other jobs continue, and continues once it is resumed', async () => {
     const shut = await submit('shut', 3);
@@ -66,14 +66,14 @@ describe('a job that its workers may not read', () => {
     const denied = await denying((key) => isShut && key === jobKey(shut));
     const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
     await until('it is paused', async () => (await stateHere(shut)) === 'paused');
-    const { paused, record, next } = await mustReadView(platform.store, shut);
+    const { paused, record, next } = await requireView(platform.store, shut);
     expect(paused).to.include({ reason: 'denied', who: workspace.worker });
     expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`);
     await until('its messages are dropped', async () => {
       const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
       return visible + leased + delayed === 0;
     });
-    expect((await mustReadView(platform.store, shut)).next, 'one pause').to.equal(next);
+    expect((await requireView(platform.store, shut)).next, 'one pause').to.equal(next);
     const open = await submit('open', 2);
     await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
     isShut = false;
@@ -110,7 +110,7 @@ describe('a job that its workers may not read', () => {
 
   for (const [what, denies] of [
     ['job', (id: string) => jobKey(id)],
-    ["parts of a job's input", (id: string) => partShard(id, 0)],
+    ["parts of a job's input", (id: string) => partShardKey(id, 0)],
   ] as const) {
     it(`is paused although no message comes back while others wait, as in a long queue: the ${what}`, async () => {
       const shut = await submit('shut', 4_000);
@@ -122,7 +122,7 @@ describe('a job that its workers may not read', () => {
       const worker = startInside(workspace, { ...denied, queue: async () => queue }, { slots: 2, untilEmpty: false });
       const paused = until('it is paused', async () => (await stateHere(shut)) === 'paused');
       await Promise.race([paused, worker.done.then(() => expect.fail('the worker left'))]);
-      expect((await mustReadView(platform.store, shut)).paused?.detail).to.include(denies(shut));
+      expect((await requireView(platform.store, shut)).paused?.detail).to.include(denies(shut));
       await worker.stop();
     });
   }
@@ -144,7 +144,7 @@ describe('a job that its workers may not read', () => {
       for (const [n, what] of entries.entries()) {
         if (what !== null) await platform.store.put(journalKey(name, n), entry(what));
       }
-      expect(await reportUnread(platform, name, 'x'), name).to.equal(said);
+      expect(await reportUnreadableJob(platform, name, 'x'), name).to.equal(said);
       expect(await platform.store.head(journalKey(name, entries.length)), name).to.equal(null);
     }
   });

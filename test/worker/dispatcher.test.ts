@@ -1,11 +1,11 @@
 // Protects: the cost of a worker is shared among its jobs without losing a second.
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { Spent } from '../../src/worker/dispatcher.ts';
+import { SlotSeconds } from '../../src/worker/dispatcher.ts';
 
 describe('the slot-seconds that a worker spent on jobs', () => {
   it('are summed by job, including those of running attempts', () => {
-    const spent = new Spent();
+    const spent = new SlotSeconds();
     spent.note('a', 1.5);
     spent.note('b', 2);
     spent.note('a', 1);
@@ -21,7 +21,7 @@ describe('the slot-seconds that a worker spent on jobs', () => {
   it('are listed for the latest 64 jobs, and summed up for the others', () => {
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 99 }))), (notes) => {
-        const spent = new Spent();
+        const spent = new SlotSeconds();
         for (const [job, seconds] of notes) spent.note(`j${job}`, seconds);
         const told = spent.with([]);
         const named = Object.keys(told).filter((name) => name !== '');

@@ -1,7 +1,7 @@
 // Protects: a job's maxRunning limit counts what other workers run, and checking it stays cheap on a large grid.
 import { expect } from 'chai';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
-import { Elsewhere } from '../../src/worker/heartbeat.ts';
+import { OtherWorkers } from '../../src/worker/heartbeat.ts';
 
 describe('the number of running tasks in other workers', () => {
   const grid = (count: number): readonly LedgerWorker[] =>
@@ -13,7 +13,7 @@ describe('the number of running tasks in other workers', () => {
     }));
 
   it('is counted by job and step, without those in this worker or in one that has gone', async () => {
-    const elsewhere = new Elsewhere('w1', () => undefined);
+    const elsewhere = new OtherWorkers('w1', () => undefined);
     elsewhere.running('job', null);
     await elsewhere.refresh(async () => grid(5));
     expect([elsewhere.running('job', null), elsewhere.running('job', 'two')]).to.deep.equal([3, 0]);
@@ -21,7 +21,7 @@ describe('the number of running tasks in other workers', () => {
 
   it('is read only if a job limits its running tasks, and at once on the first request', async () => {
     let [reads, unknown] = [0, 0];
-    const elsewhere = new Elsewhere('w1', () => {
+    const elsewhere = new OtherWorkers('w1', () => {
       unknown += 1;
     });
     const beat = (): Promise<void> =>
@@ -45,7 +45,7 @@ describe('the number of running tasks in other workers', () => {
   });
 
   it("delays nothing if it can't be read", async () => {
-    const elsewhere = new Elsewhere('w1', () => undefined);
+    const elsewhere = new OtherWorkers('w1', () => undefined);
     elsewhere.running('job', null);
     const away = elsewhere.refresh(async () => {
       throw new Error('away');

@@ -3,9 +3,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { overridesOfMend, putMend, readMend } from '../../src/jobs/change/corrected-file.ts';
+import { correctedOverrides, readCorrectedFile, storeCorrectedCode } from '../../src/jobs/change/corrected-file.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
@@ -31,7 +31,7 @@ describe("a gather's joined input", () => {
   async function worked(yaml: string, inputs: Readonly<Record<string, string>> = INPUTS): Promise<JobView> {
     const view = await submitJob(place, yaml, inputs);
     await work(place.platform);
-    return mustReadView(place.platform.store, view.record.job);
+    return requireView(place.platform.store, view.record.job);
   }
 
   async function gathered({ record }: JobView): Promise<string> {
@@ -72,12 +72,12 @@ describe("a gather's joined input", () => {
     }
     const file = join(place.directory, 'job.yaml');
     writeFileSync(file, jobOf(WITHOUT, ''));
-    const mend = await readMend(await loadJobFile(file), place.directory);
-    const overrides = overridesOfMend(failed, mend);
-    await putMend(place.platform.store, mend);
+    const mend = await readCorrectedFile(await loadJobFile(file), place.directory);
+    const overrides = correctedOverrides(failed, mend);
+    await storeCorrectedCode(place.platform.store, mend);
     await retry(place.platform, failed, { tasks: [], canaries: null, overrides, dryRun: false });
     await work(place.platform);
-    const view = await mustReadView(place.platform.store, job);
+    const view = await requireView(place.platform.store, job);
     expect(stateOf(view)).to.equal('succeeded');
     expect(await gathered(view)).to.equal(inputs['a.csv'] + inputs['b.csv']);
   });

@@ -137,7 +137,7 @@ describe('the lease keeper', function () {
     const answer = join(directory, 'answer');
     await holdWarm(receipts('a', 'b'), { busyUntil: answer });
     await until('an extension is under way', () => calls('extend').length > 0, PATIENCE);
-    const settled = keeper.settling(receipts('a')).then(() => [calls('extended').length, errors.length]);
+    const settled = keeper.dropAndWait(receipts('a')).then(() => [calls('extended').length, errors.length]);
     await new Promise(setImmediate);
     writeFileSync(answer, '');
     // Its answer came, unless it was so slow that it was given up.
@@ -149,7 +149,7 @@ describe('the lease keeper', function () {
 
   it('settles at once if nothing is in flight, without having started a thread for nothing', async () => {
     keep(LONG);
-    await keeper.settling(receipts('a'));
+    await keeper.dropAndWait(receipts('a'));
     expect(log()).to.deep.equal([]);
   });
 

@@ -205,10 +205,10 @@ describe('the heartbeat that keeps leases', () => {
     hold('a', 'b');
     await time.pass(LONGEST + 1);
     expect(asked.length).to.equal(1);
-    await heart.settled(receipts('other'));
+    await heart.awaitExtension(receipts('other'));
     heart.drop(receipts('a'));
     let isSettled = false;
-    void heart.settled(receipts('a')).then(() => {
+    void heart.awaitExtension(receipts('a')).then(() => {
       isSettled = true;
     });
     await time.pass(100);
@@ -222,7 +222,7 @@ describe('the heartbeat that keeps leases', () => {
 
   it('settles at once if nothing is in flight', async () => {
     hold('a');
-    await heart.settled(receipts('a'));
+    await heart.awaitExtension(receipts('a'));
     expect(asked).to.deep.equal([]);
   });
 

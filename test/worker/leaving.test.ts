@@ -2,10 +2,10 @@
 // can come.
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import type { Standing } from '../../src/model/decide.ts';
+import type { JobStanding } from '../../src/model/decide.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, type JobView } from '../../src/model/view.ts';
-import { leftFor } from '../../src/worker/intake.ts';
+import { remainingWork } from '../../src/worker/intake.ts';
 
 const SPEC = parseJobFile(
   `
@@ -33,7 +33,7 @@ function left(
 ) {
   const steps = [bits(...undecided), bits()].map((set) => ({ undecided: set }));
   const mine = { groups: new Set([group]), unfit: new Set(unfit) };
-  return leftFor(VIEW, { steps } as unknown as Standing, new Map([[0, bits(...handedOver)]]), mine, 0);
+  return remainingWork(VIEW, { steps } as unknown as JobStanding, new Map([[0, bits(...handedOver)]]), mine, 0);
 }
 
 describe('the tasks that a worker waits for in a step with a fallback group', () => {

@@ -3,10 +3,10 @@
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import { openSqlite } from '../../src/lib/sqlite.ts';
-import { OPEN, workerLogKey } from '../../src/model/keys.ts';
+import { OPEN_PREFIX, workerLogKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import { lockWaits, openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -53,7 +53,7 @@ describe('a database locked by a frozen process', () => {
     const { platform } = await opened(50);
     const unlock = lock('ledger.db');
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
-    const closed = until('the job is closed', async () => (await mustReadView(platform.store, job)).closed);
+    const closed = until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await Promise.race([closed, worker.done.then(() => expect.fail('the worker left'))]);
     // A heartbeat does the rest of its work, too.
     await until('its log is stored', () => platform.store.head(workerLogKey(platform.who)));
@@ -94,7 +94,7 @@ describe('a database locked by a frozen process', () => {
     const job = await workspace.submit();
     const { platform, warnings } = await opened(50);
     const ledger = await platform.ledger();
-    const view = await mustReadView(platform.store, job);
+    const view = await requireView(platform.store, job);
     const watcher = new JobWatcher(platform, LEASE, () => undefined, { raises: false });
     const verbs = { paused: () => pause(platform, view, { now: false }), running: () => resume(platform, view) };
     for (const [state, verb] of Object.entries(verbs)) {
@@ -134,6 +134,6 @@ describe('a database locked by a frozen process', () => {
 
 async function marks({ store }: Platform): Promise<readonly string[]> {
   const keys: string[] = [];
-  for await (const key of store.keys(OPEN)) keys.push(key);
+  for await (const key of store.keys(OPEN_PREFIX)) keys.push(key);
   return keys;
 }

@@ -1,10 +1,10 @@
 // Protects: a machine that fails tasks which succeed elsewhere is detected, and is not blamed for a bad job.
 import { expect } from 'chai';
 import type { StepCounts } from '../../src/ports/ledger.ts';
-import type { Settling } from '../../src/worker/settle.ts';
-import { Health } from '../../src/worker/worker-health.ts';
+import type { SettleItem } from '../../src/worker/settle.ts';
+import { WorkerHealth } from '../../src/worker/worker-health.ts';
 
-type Noted = Pick<Settling, 'outcome' | 'task'>;
+type Noted = Pick<SettleItem, 'outcome' | 'task'>;
 
 /** What a worker learns about a task; of its message only the names matter. */
 function noted(kind: 'published' | 'retry', job: string, step: string): Noted {
@@ -14,13 +14,13 @@ function noted(kind: 'published' | 'retry', job: string, step: string): Noted {
 describe('a machine’s health', () => {
   const MAX = 5;
   let counts: Record<string, Pick<StepCounts, 'done' | 'failed' | 'retried'>>;
-  let health: Health;
+  let health: WorkerHealth;
   let reads: number;
 
   beforeEach(() => {
     counts = { price: { done: 0, failed: 0, retried: 0 }, convert: { done: 0, failed: 0, retried: 0 } };
     reads = 0;
-    health = new Health(MAX, async () => ({
+    health = new WorkerHealth(MAX, async () => ({
       counts: async () => {
         reads += 1;
         return Object.entries(counts).map(([step, count]) => ({ step, ...count }) as StepCounts);
@@ -89,7 +89,7 @@ describe('a machine’s health', () => {
 
   it('counts from the time when the ledger answers, if it could not be read before', async () => {
     let away = true;
-    health = new Health(2, async () => {
+    health = new WorkerHealth(2, async () => {
       if (away) throw new Error('away');
       return { counts: async () => [{ step: 'convert', ...counts.convert } as StepCounts] };
     });

@@ -24,7 +24,7 @@ interface Running {
 
 /** Which of these attempts' tasks are ended when the journals are read. */
 async function endedByJournals({ store }: Platform, running: readonly Running[]): Promise<readonly number[]> {
-  const { heedJournals } = await import('../../src/worker/heartbeat.ts');
+  const { obeyJournals } = await import('../../src/worker/heartbeat.ts');
   const ended: number[] = [];
   const dispatcher = {
     running: () => running,
@@ -32,7 +32,7 @@ async function endedByJournals({ store }: Platform, running: readonly Running[])
       for (const each of running) if (which(each)) ended.push(each.task.message.task);
     },
   };
-  await heedJournals(store, new JobCache(store, 1), dispatcher as never);
+  await obeyJournals(store, new JobCache(store, 1), dispatcher as never);
   return ended;
 }
 
@@ -133,12 +133,12 @@ describe('the worker', () => {
     const { runAttempt } = await import('../../src/worker/attempt.ts');
     const { writeFileSync } = await import('node:fs');
     const { join } = await import('node:path');
-    const { freshDirectory } = await import('../../src/worker/slot-directory.ts');
+    const { prepareSlotDirectory } = await import('../../src/worker/slot-directory.ts');
     const { logKey } = await import('../../src/model/keys.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const scratch = join(place.directory, 'scratch');
-    writeFileSync(freshDirectory(scratch, 0).stderr, 'another job speaks: hunter2\n');
+    writeFileSync(prepareSlotDirectory(scratch, 0).stderr, 'another job speaks: hunter2\n');
     const found = await admit(
       platform.store,
       new JobCache(platform.store, 5_000),

@@ -3,15 +3,15 @@
 
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { HeaderRefused } from '../../src/jobs/fetch/join.ts';
+import { HeaderError } from '../../src/jobs/fetch/join.ts';
 import type { CommandEnd } from '../../src/worker/executor.ts';
 import {
-  endedFromOutside,
-  entryAllowing,
   failureOf,
   failureOfError,
+  grantHint,
   judgeFailure,
-  messageOf,
+  outcomeOfAbort,
+  shortMessageOf,
 } from '../../src/worker/outcome.ts';
 
 describe('a failed attempt', () => {
@@ -41,11 +41,11 @@ describe('a failed attempt', () => {
 describe('an attempt that is ended from outside', () => {
   it('uses up no attempt and is returned at once, unless a person ended the task or its job, or the lease is lost', () => {
     for (const why of ['pause', 'drain', 'spot', 'kill'] as const)
-      expect(endedFromOutside({ number: 2 }, why)).to.deep.equal({ kind: 'interrupted', why, delay: 0 });
-    expect(endedFromOutside({ number: 2 }, 'lease')).to.deep.equal({ kind: 'leaseLost' });
-    expect(endedFromOutside({ number: 2 }, 'cancel')).to.deep.equal({ kind: 'dropped', why: 'cancelled' });
+      expect(outcomeOfAbort({ number: 2 }, why)).to.deep.equal({ kind: 'interrupted', why, delay: 0 });
+    expect(outcomeOfAbort({ number: 2 }, 'lease')).to.deep.equal({ kind: 'leaseLost' });
+    expect(outcomeOfAbort({ number: 2 }, 'cancel')).to.deep.equal({ kind: 'dropped', why: 'cancelled' });
     const failure = { reason: 'killed', exitCode: null, error: 'failed by tasks kill' };
-    expect(endedFromOutside({ number: 2 }, 'killFail')).to.deep.equal({ kind: 'failed', failure, attempts: 2 });
+    expect(outcomeOfAbort({ number: 2 }, 'killFail')).to.deep.equal({ kind: 'failed', failure, attempts: 2 });
   });
 });
 
@@ -68,7 +68,7 @@ describe('the reason why an attempt failed', () => {
   });
 
   it("is the input or the output if that is at fault, which a retry of the first doesn't fix, and never a service", () => {
-    const header = new HeaderRefused('other columns');
+    const header = new HeaderError('other columns');
     expect(failureOfError(header)).to.include({ reason: 'input', error: 'other columns' });
     const task = { step: { attempts: 3, permanent: [] }, number: 1 } as never;
     expect(judgeFailure(task, { reason: 'input', exitCode: null, error: 'x' })).to.include({ kind: 'failed' });
@@ -78,7 +78,7 @@ describe('the reason why an attempt failed', () => {
       expect(failureOfError(new BatchctlError(kind, 'x'))).to.include({ reason: kind });
     for (const error of [new BatchctlError('unavailable', 'x'), new BatchctlError('full', 'x'), new Error('x')])
       expect(failureOfError(error)).to.equal(null);
-    expect(messageOf(new Error('x'.repeat(600)))).to.have.length(512);
+    expect(shortMessageOf(new Error('x'.repeat(600)))).to.have.length(512);
   });
 });
 
@@ -87,7 +87,7 @@ const OBJECT = 's3:GetObject on arn:aws:s3:::raw/claims/2026/a.csv';
 
 describe('the entry that lets workers read a denied input', () => {
   const of = (denied: string, message = `${denied} is denied`): string | null =>
-    entryAllowing({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
+    grantHint({ message, denied, group: 'gpu', store: { location: 's3://own/batchctl' } });
 
   it("names the group's keys if the key is denied, and its read with the input's folder if the object is", () => {
     const denied = `kms:Decrypt on ${KEY}`;

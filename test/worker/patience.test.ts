@@ -2,12 +2,12 @@
 // once.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { tryKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { Patience, publishPatience } from '../../src/worker/publish.ts';
+import { publishRetryMs, Retrier } from '../../src/worker/publish.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { startInside } from '../support/inside-worker.ts';
@@ -64,7 +64,7 @@ describe('a store that is unavailable while outputs are published', () => {
     });
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
     await worker.done;
-    expect(stateOf(await mustReadView(platform.store, job))).to.equal('succeeded');
+    expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
     expect(workspace.lines('ran'), 'each task of each step once').to.have.length(6);
     const kinds = refused.map((key) => /\/steps\/(\w+\/\w+)\//.exec(key)?.[1]);
     const once = ['none/log', 'none/out', 'one/log', 'one/out', 'two/files', 'two/log', 'two/out'];
@@ -86,7 +86,7 @@ describe('a store that is unavailable while outputs are published', () => {
       return (met.get(key) ?? 0) <= 1;
     });
     await startInside(workspace, platform, { slots: 2, untilEmpty: true }).done;
-    expect(stateOf(await mustReadView(platform.store, job))).to.equal('failed');
+    expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran'), 'each task twice').to.have.length(4);
     expect(refused.map((key) => key.split('/')[4]).sort()).to.deep.equal(['failed', 'failed', 'tries', 'tries']);
     const [counts] = await (await platform.ledger()).counts(job);
@@ -112,7 +112,7 @@ describe('a store that is unavailable while outputs are published', () => {
     const { platform } = await refusing((key) => key.includes('/failed/') && left-- > 0);
     await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
     expect(left).to.be.below(0);
-    expect(stateOf(await mustReadView(platform.store, job))).to.equal('failed');
+    expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran')).to.deep.equal([]);
   });
 
@@ -128,7 +128,7 @@ describe('a store that is unavailable while outputs are published', () => {
     await until('the output was refused twice', () => refused.length >= 2);
     await worker.stop();
     expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
-    expect(stateOf(await mustReadView(platform.store, job))).to.equal('running');
+    expect(stateOf(await requireView(platform.store, job))).to.equal('running');
   });
 });
 
@@ -162,7 +162,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
       const job = await workspace.submit();
       const { platform, told } = await refusing(3, what);
       const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
-      const isClosed = async () => stateOf(await mustReadView(platform.store, job)) === 'succeeded';
+      const isClosed = async () => stateOf(await requireView(platform.store, job)) === 'succeeded';
       await Promise.race([until('the job is closed', isClosed), worker.done]);
       await worker.drain();
       expect(told.left).to.be.below(0);
@@ -204,8 +204,8 @@ describe('patience', () => {
   });
   afterEach(() => time.release());
 
-  const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Patience =>
-    new Patience({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
+  const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Retrier =>
+    new Retrier({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
 
   it('outlasts a minute of refusals, reports them once, and starts over after a success', async () => {
     const began = time.now();
@@ -251,6 +251,6 @@ describe('patience', () => {
   });
 
   it('lasts as long as the command would take again, from 30 to 45 minutes', () => {
-    expect([1, 2_400, 36_000].map(publishPatience)).to.deep.equal([1_800_000, 2_400_000, 2_700_000]);
+    expect([1, 2_400, 36_000].map(publishRetryMs)).to.deep.equal([1_800_000, 2_400_000, 2_700_000]);
   });
 });

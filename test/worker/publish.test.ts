@@ -5,9 +5,9 @@ import { expect } from 'chai';
 import { type Output, readOutput } from '../../src/jobs/output.ts';
 import { stepPrefix } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
-import type { Admitted } from '../../src/worker/admit.ts';
-import { type Published, publish } from '../../src/worker/publish.ts';
-import { freshDirectory } from '../../src/worker/slot-directory.ts';
+import type { AdmittedTask } from '../../src/worker/admit.ts';
+import { type PublishResult, publish } from '../../src/worker/publish.ts';
+import { prepareSlotDirectory } from '../../src/worker/slot-directory.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -25,16 +25,16 @@ const FORMS = {
 describe('publishing an output', () => {
   const place = forEachTest(openPlace);
 
-  function attemptAt(store: ObjectStore, form: keyof typeof FORMS, attempt: string): Promise<Published> {
+  function attemptAt(store: ObjectStore, form: keyof typeof FORMS, attempt: string): Promise<PublishResult> {
     const { files, counters = {}, output = 'stdout' } = { counters: {}, output: 'stdout', ...FORMS[form] };
-    const directory = freshDirectory(join(place.directory, '.batchctl', 'tmp', attempt), 0);
+    const directory = prepareSlotDirectory(join(place.directory, '.batchctl', 'tmp', attempt), 0);
     for (const [name, text] of Object.entries(files)) {
       const path = name === '' ? directory.stdout : join(directory.outputDirectory, name);
       mkdirSync(join(path, '..'), { recursive: true });
       writeFileSync(path, text);
     }
     if (output === 'files') mkdirSync(directory.outputDirectory, { recursive: true });
-    const task = { message: { job: JOB, step: 'price', task: 0, round: 0 }, step: { output } } as Admitted;
+    const task = { message: { job: JOB, step: 'price', task: 0, round: 0 }, step: { output } } as AdmittedTask;
     const when = '2026-11-30T06:00:00.000Z';
     const patience = { during: <T>(act: () => Promise<T>): Promise<T> => act() };
     return publish({ store, patience }, task, directory, {

@@ -1,12 +1,12 @@
 // Protects: a rebalance recommendation to a whole pool neither ends a fleet nor keeps any task from running.
 import { expect } from 'chai';
-import { mustReadView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Ledger } from '../../src/ports/ledger.ts';
-import type { Machine, Notice } from '../../src/ports/machine.ts';
+import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import type { Admitted } from '../../src/worker/admit.ts';
-import { isLong, Risk } from '../../src/worker/machine-duty.ts';
+import type { AdmittedTask } from '../../src/worker/admit.ts';
+import { InterruptionRisk, isLong } from '../../src/worker/machine-duty.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -30,10 +30,15 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   /** A platform on a machine outside of groups, with its notices and the tasks that it returned. */
   async function onMachine(more: Partial<Platform> = {}) {
     const own = await workspace.platform(workspace.worker, 60);
-    const told: { notice: Notice | null; delays: number[] } = { notice: null, delays: [] };
+    const told: { notice: MachineNotice | null; delays: number[] } = { notice: null, delays: [] };
     const machine: Machine = {
       ...{ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', launchedAt: null, release: null },
-      ...{ inGroup: false, protect: async () => true, holdOn: async () => undefined, letGo: async () => undefined },
+      ...{
+        inGroup: false,
+        protect: async () => true,
+        extendTermination: async () => undefined,
+        completeTermination: async () => undefined,
+      },
       ...{ leave: async () => false, notice: async () => told.notice },
     };
     const queue: Platform['queue'] = async (group) => {
@@ -58,7 +63,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     const { platform, told } = await onMachine();
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const has = (job: string, state: string) =>
-      until(`${job} has ${state}`, async () => stateOf(await mustReadView(platform.store, job)) === state);
+      until(`${job} has ${state}`, async () => stateOf(await requireView(platform.store, job)) === state);
     const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
     told.notice = { kind: 'rebalance', at: null };
@@ -74,7 +79,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   });
 
   it('leaves if its group is configured so, after finishing its tasks', async () => {
-    const { platform, told } = await onMachine({ leavesAtRisk: (group) => group === 'default' });
+    const { platform, told } = await onMachine({ shouldLeaveAtRisk: (group) => group === 'default' });
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const job = await submit('long', 2, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
@@ -87,14 +92,14 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   it('takes a task that was left four times, and every task after it has left tasks for a minute', async () => {
     let now = 0;
     const counts = async () => [{ step: 'only', done: 1, seconds: 200 }];
-    const risk = new Risk({
+    const risk = new InterruptionRisk({
       ...{ times: { longSeconds: 90, riskMs: 600_000 }, monotonic: () => now },
       ledger: async () => ({ counts }) as unknown as Ledger,
     });
     const leaves = (receiveCount: number): Promise<number | null> =>
-      risk.leaves({
+      risk.deferSeconds({
         ...{ delivery: { receiveCount }, message: { job: 'claims-1' }, step: { name: 'only', timeout: 3_600 } },
-      } as Admitted);
+      } as AdmittedTask);
     expect(await leaves(1), 'not notified').to.equal(null);
     risk.begin();
     expect([await leaves(1), await leaves(4), await leaves(5)]).to.deep.equal([15, 15, null]);

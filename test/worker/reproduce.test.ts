@@ -7,13 +7,13 @@ import { retry } from '../../src/jobs/change/retry.ts';
 import { readView } from '../../src/jobs/journal.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
 import type { JobView } from '../../src/model/view.ts';
-import { type Reproduced, reproduce } from '../../src/worker/reproduce.ts';
+import { type ReproducedTask, reproduce } from '../../src/worker/reproduce.ts';
 import {
-  isAsRecorded,
-  type Recorded,
+  matchesRecord,
   type ReproducedRun,
-  recordedOf,
+  readTaskRecord,
   runReproduced,
+  type TaskRecord,
 } from '../../src/worker/reproduce-run.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
 import { openPlace } from '../jobs/published-job.ts';
@@ -46,7 +46,7 @@ describe('reproduce', () => {
   const place = forEachTest(openPlace);
 
   const at = (name: string): string => join(place.directory, name);
-  const text = (made: Reproduced, name: string): string => readFileSync(join(made.directory, name), 'utf8');
+  const text = (made: ReproducedTask, name: string): string => readFileSync(join(made.directory, name), 'utf8');
   const files = (directory: string): readonly string[] => readdirSync(directory).sort();
 
   async function done(yaml: string, inputs: Readonly<Record<string, string>>): Promise<JobView> {
@@ -60,14 +60,14 @@ describe('reproduce', () => {
     return done(JOB, { 'a.csv': CSV });
   };
 
-  function lay(view: JobView, task: string, directory = at('here')): Promise<Reproduced> {
+  function lay(view: JobView, task: string, directory = at('here')): Promise<ReproducedTask> {
     return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal: never });
   }
 
-  async function ran(made: Reproduced): Promise<ReproducedRun & { recorded: Recorded; same: boolean | null }> {
+  async function ran(made: ReproducedTask): Promise<ReproducedRun & { recorded: TaskRecord; same: boolean | null }> {
     const run = await runReproduced(made, new SecretReader({ source: null }), never);
-    const recorded = await recordedOf(place.platform.store, made.task);
-    return { ...run, recorded, same: isAsRecorded(made.task.message.step, recorded, run.failure) };
+    const recorded = await readTaskRecord(place.platform.store, made.task);
+    return { ...run, recorded, same: matchesRecord(made.task.message.step, recorded, run.failure) };
   }
 
   it('creates the exact input, the files and a script, and fails here as it failed there', async () => {

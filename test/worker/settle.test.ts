@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { append } from '../../src/jobs/journal.ts';
-import { Streaks } from '../../src/model/breaker.ts';
+import { FailureStreaks } from '../../src/model/breaker.ts';
 import { stepIndex } from '../../src/model/job.ts';
 import type { TaskMessage } from '../../src/model/message.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
@@ -12,7 +12,7 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { begunMark } from '../../src/worker/attempt.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { Denials } from '../../src/worker/outcome.ts';
-import { Patience } from '../../src/worker/publish.ts';
+import { Retrier } from '../../src/worker/publish.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -29,7 +29,7 @@ steps:
 
 describe('the end of a delivery', () => {
   const place = forEachTest(openPlace);
-  const patience = new Patience({
+  const patience = new Retrier({
     ...{ limitMs: 60_000, signal: new AbortController().signal, monotonic: () => performance.now() },
     onTrouble: () => undefined,
   });
@@ -52,7 +52,7 @@ describe('the end of a delivery', () => {
         record: async () => undefined,
         log: { warn: () => undefined },
         passed: () => undefined,
-        streaks: new Streaks(),
+        streaks: new FailureStreaks(),
         denials: new Denials(),
       },
     };
@@ -88,7 +88,7 @@ describe('the end of a delivery', () => {
         worker: 'w',
         jobs: new JobCache(platform.store, 1),
         scratch: '/',
-        streaks: new Streaks(),
+        streaks: new FailureStreaks(),
         denials: new Denials(),
         patience,
       },
@@ -136,7 +136,7 @@ describe('the end of a delivery', () => {
     const ctx = {
       ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/', patience },
       ...{ record: noting('record'), log: { warn: () => undefined }, passed: () => undefined },
-      streaks: new Streaks(),
+      streaks: new FailureStreaks(),
       denials: new Denials(),
     };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };

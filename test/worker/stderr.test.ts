@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import type { PutResult } from '../../src/ports/object-store.ts';
-import { StderrLimit, StderrTail } from '../../src/worker/stderr.ts';
+import { StderrLimit, StderrUploader } from '../../src/worker/stderr.ts';
 import { until } from '../support/until.ts';
 
 const PUT: PutResult = { created: true, etag: 'a' };
@@ -24,7 +24,7 @@ describe("a running attempt's stderr", () => {
   let directory: string;
   let path: string;
   let puts: string[];
-  let tail: StderrTail | null;
+  let tail: StderrUploader | null;
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'batchctl-tail-'));
     path = join(directory, 'err');
@@ -38,14 +38,14 @@ describe("a running attempt's stderr", () => {
   function begin(
     secrets: Readonly<Record<string, string>> = {},
     answer: () => Promise<PutResult> = () => Promise.resolve(PUT),
-  ): StderrTail {
+  ): StderrUploader {
     const store = {
       put: (_: string, body: Uint8Array | string) => {
         puts.push(Buffer.from(body).toString());
         return answer();
       },
     };
-    tail = new StderrTail({ store, key: 'log', path, secrets, everyMs: 5 });
+    tail = new StderrUploader({ store, key: 'log', path, secrets, everyMs: 5 });
     return tail;
   }
 
@@ -59,7 +59,7 @@ describe("a running attempt's stderr", () => {
       appendFileSync(other, 'more\n');
       return Promise.resolve(PUT);
     };
-    const clock = new StderrTail({ store: { put }, key: 'other', path: other, secrets: {}, everyMs: 5 });
+    const clock = new StderrUploader({ store: { put }, key: 'other', path: other, secrets: {}, everyMs: 5 });
     appendFileSync(other, 'more\n');
     await until('the other one', () => count >= times);
     await clock.stop();

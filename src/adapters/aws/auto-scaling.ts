@@ -10,10 +10,10 @@ import { BatchctlError } from '../../errors.ts';
 import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
 import type { GroupSize } from '../../model/group-size.ts';
 import type {
+  GroupMachine,
   LaunchTrouble,
   MachineCounts,
-  MachineEnded,
-  MachineSeen,
+  MachineTermination,
   SpotTroubles,
 } from '../../ports/worker-group.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
@@ -109,11 +109,11 @@ export class ScalingRequests {
     try {
       return await send(client);
     } catch (error) {
-      throw this.#translated(error, what, action);
+      throw this.#translateError(error, what, action);
     }
   }
 
-  #translated(error: unknown, what: string, action: string): Error {
+  #translateError(error: unknown, what: string, action: string): Error {
     const { region, account, profile } = this.#clients;
     // Actions that begin with Describe know no resources (Auto Scaling: actions, resources and condition keys).
     const resource = action.startsWith('Describe')
@@ -172,7 +172,7 @@ export function countsOf({ Instances = [] }: AutoScalingGroup): MachineCounts {
   };
 }
 
-export function machineOf(instance: Instance, launchedAt: ReadonlyMap<string, number>): MachineSeen {
+export function machineOf(instance: Instance, launchedAt: ReadonlyMap<string, number>): GroupMachine {
   const { InstanceId = '', InstanceType = '', AvailabilityZone = '', LaunchTemplate } = instance;
   return {
     instance: InstanceId,
@@ -201,7 +201,7 @@ const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
  * The meaning of a failed launch, by the text of EC2's error codes and messages as Auto Scaling passes them on (Auto
  * Scaling: troubleshoot launch failures; EC2: error codes). The first match counts.
  */
-const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
+const LAUNCH_ERROR_PATTERNS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
   // The state reason of an instance whose volumes a customer's key encrypts, without a grant for Auto Scaling's role.
   ['key', /kms|Client\.InternalError|Client error on launch|key pair|InvalidKeyPair/i],
   [
@@ -224,8 +224,8 @@ const MEANINGS: readonly (readonly [LaunchTrouble['code'], RegExp])[] = [
   ['network', /subnet|security ?group|InvalidGroup|\bVPC\b|free addresses|network interface|Elastic IP/i],
 ];
 
-function meaningOf(message: string): LaunchTrouble['code'] {
-  return MEANINGS.find(([, words]) => words.test(message))?.[0] ?? 'other';
+function troubleCodeOf(message: string): LaunchTrouble['code'] {
+  return LAUNCH_ERROR_PATTERNS.find(([, words]) => words.test(message))?.[0] ?? 'other';
 }
 
 /** Why launches failed since the last success, newest first, each reason once. Expects activities newest first. */
@@ -235,7 +235,7 @@ export function troublesOf(activities: readonly Activity[]): readonly LaunchTrou
     if (!isLaunch(activity)) continue;
     if (activity.StatusCode === 'Successful') break;
     const message = activity.StatusMessage ?? '';
-    const code = meaningOf(message);
+    const code = troubleCodeOf(message);
     // A launch is also cancelled when the group no longer needs it.
     const failed = activity.StatusCode === 'Failed' || (activity.StatusCode === 'Cancelled' && code !== 'other');
     const reason = code === 'other' ? message : code;
@@ -254,19 +254,19 @@ const TAKEN_BACK = /EC2 health check indicating it has been terminated|spot|reba
 export function spotTroublesOf(activities: readonly Activity[], now: number): SpotTroubles {
   const lately = activities.filter(({ StartTime }) => now - (StartTime?.getTime() ?? 0) < LATELY_MS);
   const launches = lately.filter(isLaunch);
-  const well = launches.findIndex(({ StatusCode }) => StatusCode === 'Successful');
+  const latestSuccess = launches.findIndex(({ StatusCode }) => StatusCode === 'Successful');
   const failed = launches
-    .slice(0, well === -1 ? launches.length : well)
+    .slice(0, latestSuccess === -1 ? launches.length : latestSuccess)
     .filter(({ StatusCode }) => StatusCode === 'Failed')
     .map(({ StatusMessage = '' }) => StatusMessage)
-    .filter((message) => ['capacity', 'price', 'quota'].includes(meaningOf(message)));
+    .filter((message) => ['capacity', 'price', 'quota'].includes(troubleCodeOf(message)));
   // A message that names neither kind is about the kind that the group mostly buys. Spot quotas have their own message.
   const onDemand = (message: string): boolean =>
-    /On-Demand/i.test(message) || (meaningOf(message) === 'quota' && !/spot/i.test(message));
+    /On-Demand/i.test(message) || (troubleCodeOf(message) === 'quota' && !/spot/i.test(message));
   return {
     refused: failed.some((message) => !onDemand(message)),
     refusedToo: failed.some(onDemand),
-    takenBack: lately.filter((each) => isEnd(each) && TAKEN_BACK.test(each.Cause ?? '')).length,
+    takenBack: lately.filter((each) => isTermination(each) && TAKEN_BACK.test(each.Cause ?? '')).length,
   };
 }
 
@@ -274,7 +274,7 @@ export function spotTroublesOf(activities: readonly Activity[], now: number): Sp
 export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string, number> {
   const times = new Map<string, number>();
   for (const activity of activities) {
-    const instance = isLaunch(activity) ? instanceOf(activity) : undefined;
+    const instance = isLaunch(activity) ? instanceIdOf(activity) : undefined;
     const began = activity.StartTime?.getTime();
     if (instance !== undefined && began !== undefined) times.set(instance, began);
   }
@@ -282,13 +282,14 @@ export function launchTimes(activities: readonly Activity[]): ReadonlyMap<string
 }
 
 /** By TerminateInstanceInAutoScalingGroup (Auto Scaling: verify a scaling activity, Cause). A change of size has other words. */
-const ENDED_ALONE = /was taken out of service in response to a user request/;
+const SELF_TERMINATION = /was taken out of service in response to a user request/;
 
 /** Instances that ended themselves, newest first. Expects activities newest first. */
-export function selfEndedOf(activities: readonly Activity[]): readonly MachineEnded[] {
+export function selfTerminationsOf(activities: readonly Activity[]): readonly MachineTermination[] {
   const launched = launchTimes(activities);
   return activities.flatMap((activity) => {
-    const instance = isEnd(activity) && ENDED_ALONE.test(activity.Cause ?? '') ? instanceOf(activity) : undefined;
+    const instance =
+      isTermination(activity) && SELF_TERMINATION.test(activity.Cause ?? '') ? instanceIdOf(activity) : undefined;
     const endedAt = activity.StartTime?.getTime();
     if (instance === undefined || endedAt === undefined) return [];
     return [{ instance, launchedAt: launched.get(instance) ?? null, endedAt }];
@@ -296,9 +297,9 @@ export function selfEndedOf(activities: readonly Activity[]): readonly MachineEn
 }
 
 /** `Terminating EC2 instance: i-0123`. */
-const isEnd = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
+const isTermination = ({ Description = '' }: Activity): boolean => /^Terminating EC2 instance/.test(Description);
 
-const instanceOf = ({ Description = '' }: Activity): string | undefined => /\bi-[0-9a-f]+/.exec(Description)?.[0];
+const instanceIdOf = ({ Description = '' }: Activity): string | undefined => /\bi-[0-9a-f]+/.exec(Description)?.[0];
 
 /** `Launching a new EC2 instance: i-0123`; without the id until there is one. */
 const isLaunch = ({ Description = '' }: Activity): boolean => /^Launching a new EC2 instance/.test(Description);

@@ -4,13 +4,13 @@ import { formatDuration } from '../../lib/units.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AwsClients } from './clients.ts';
-import { ifSet, SET_CLOCK, statusOf, translated } from './errors.ts';
-import { bucketArn, doing, type S3Bucket, target } from './s3-bucket.ts';
+import { nullOnError, SET_CLOCK, statusOf, translateErrors } from './errors.ts';
+import { bucketArn, bucketParams, type S3Bucket, s3Operation } from './s3-bucket.ts';
 
 /** This machine's clock error, seconds. Most services refuse requests from the second value, S3 from 15 minutes on. */
 const SKEW = { doubtful: 30, wrong: 300 };
 
-interface Headed {
+interface HeadResult {
   readonly error: unknown;
   /** The region that S3 names; null if it names none. */
   readonly region: string | null;
@@ -52,7 +52,7 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
     try {
       await store.put(key, 'one', { ifAbsent: true });
       const found = await store.read(key);
-      const at = { ...target(bucket), Key: bucket.prefix + key };
+      const at = { ...bucketParams(bucket), Key: bucket.prefix + key };
       const { SSEKMSKeyId: used } = await bucket.client.send(new bucket.sdk.HeadObjectCommand(at));
       if (found === null || used !== kmsKey) {
         return fail(
@@ -68,8 +68,8 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
   return { check: 'kmsKey', run };
 }
 
-async function headBucket(bucket: S3Bucket): Promise<Headed> {
-  const command = new bucket.sdk.HeadBucketCommand(target(bucket));
+async function headBucket(bucket: S3Bucket): Promise<HeadResult> {
+  const command = new bucket.sdk.HeadBucketCommand(bucketParams(bucket));
   let headers: Record<string, string> = {};
   let skew: number | null = null;
   command.middlewareStack.add(
@@ -92,7 +92,7 @@ async function headBucket(bucket: S3Bucket): Promise<Headed> {
   }
 }
 
-async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: Headed): Promise<Finding> {
+async function bucketFinding(bucket: S3Bucket, expected: string, { error, region }: HeadResult): Promise<Finding> {
   const { name, arn, owner, prefix } = bucket;
   if (statusOf(error) === 404) {
     return fail(
@@ -100,7 +100,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
       'create it with batchctl infra up; or correct `bucket` of the profile',
     );
   }
-  const found = region ?? (error === null ? await locationOf(bucket) : null);
+  const found = region ?? (error === null ? await readBucketLocation(bucket) : null);
   if (found !== null && found !== expected) {
     return fail(
       `the bucket ${name} is in ${found}, but the profile in ${expected}`,
@@ -121,7 +121,7 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
     );
   }
   // Any other error, by its kind.
-  await translated(doing(bucket, 's3:ListBucket', '', `read the bucket ${name}`), async () => {
+  await translateErrors(s3Operation(bucket, 's3:ListBucket', '', `read the bucket ${name}`), async () => {
     if (error !== null) throw error;
   });
   const whose = owner === null ? '' : `, of the account ${owner}`;
@@ -130,15 +130,15 @@ async function bucketFinding(bucket: S3Bucket, expected: string, { error, region
 
 /** Whether keys below the prefix may be listed. */
 async function isListed(bucket: S3Bucket): Promise<boolean> {
-  const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
+  const command = new bucket.sdk.ListObjectsV2Command({ ...bucketParams(bucket), Prefix: bucket.prefix, MaxKeys: 1 });
   return await bucket.client.send(command).then(
     () => true,
     () => false,
   );
 }
 
-async function locationOf(bucket: S3Bucket): Promise<string | null> {
-  const command = new bucket.sdk.GetBucketLocationCommand(target(bucket));
+async function readBucketLocation(bucket: S3Bucket): Promise<string | null> {
+  const command = new bucket.sdk.GetBucketLocationCommand(bucketParams(bucket));
   const answer = await bucket.client.send(command).catch(() => null);
   // Null means us-east-1, and EU is the former name of eu-west-1 (S3: GetBucketLocation).
   if (answer === null) return null;
@@ -165,11 +165,11 @@ export function judgeClock(skew: number): Finding {
 async function publicAccess(bucket: S3Bucket): Promise<Finding> {
   const { sdk, client, name } = bucket;
   const mend = `aws s3api put-public-access-block --bucket ${name} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`;
-  const status = await client.send(new sdk.GetBucketPolicyStatusCommand(target(bucket))).catch(() => null);
+  const status = await client.send(new sdk.GetBucketPolicyStatusCommand(bucketParams(bucket))).catch(() => null);
   if (status?.PolicyStatus?.IsPublic === true) return fail(`the policy of ${name} makes it public`, mend);
-  return setting(bucket, 'the public access block', 's3:GetBucketPublicAccessBlock', async () => {
-    const asked = client.send(new sdk.GetPublicAccessBlockCommand(target(bucket)));
-    const block = (await ifSet(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
+  return settingFinding(bucket, 'the public access block', 's3:GetBucketPublicAccessBlock', async () => {
+    const asked = client.send(new sdk.GetPublicAccessBlockCommand(bucketParams(bucket)));
+    const block = (await nullOnError(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
     const closed = block?.BlockPublicAcls && block.IgnorePublicAcls && block.BlockPublicPolicy;
     if (closed && block.RestrictPublicBuckets) return pass('public access is blocked');
     return warn(`public access to ${name} is not fully blocked: one wrong policy would expose all its data`, mend);
@@ -177,8 +177,8 @@ async function publicAccess(bucket: S3Bucket): Promise<Finding> {
 }
 
 function versioning(bucket: S3Bucket): Promise<Finding> {
-  return setting(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
-    const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(target(bucket)));
+  return settingFinding(bucket, 'versioning', 's3:GetBucketVersioning', async () => {
+    const { Status } = await bucket.client.send(new bucket.sdk.GetBucketVersioningCommand(bucketParams(bucket)));
     if (Status === 'Enabled') {
       return pass(
         'versioning is on: objects deleted by prune are kept, and charged for, until a rule expires older versions',
@@ -189,16 +189,21 @@ function versioning(bucket: S3Bucket): Promise<Finding> {
 }
 
 function lifecycle(bucket: S3Bucket): Promise<Finding> {
-  return setting(bucket, 'the lifecycle rules', 's3:GetLifecycleConfiguration', async () => {
-    const asked = bucket.client.send(new bucket.sdk.GetBucketLifecycleConfigurationCommand(target(bucket)));
-    return judgeLifecycle((await ifSet(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [], bucket.prefix);
+  return settingFinding(bucket, 'the lifecycle rules', 's3:GetLifecycleConfiguration', async () => {
+    const asked = bucket.client.send(new bucket.sdk.GetBucketLifecycleConfigurationCommand(bucketParams(bucket)));
+    return judgeLifecycle((await nullOnError(asked, 'NoSuchLifecycleConfiguration'))?.Rules ?? [], bucket.prefix);
   });
 }
 
 /** An operator may lack the right to read settings. That is reported, but isn't a failure. */
-async function setting(bucket: S3Bucket, what: string, action: string, look: () => Promise<Finding>): Promise<Finding> {
+async function settingFinding(
+  bucket: S3Bucket,
+  what: string,
+  action: string,
+  look: () => Promise<Finding>,
+): Promise<Finding> {
   try {
-    return await translated(doing(bucket, action, '', `read ${what} of ${bucket.name}`), look);
+    return await translateErrors(s3Operation(bucket, action, '', `read ${what} of ${bucket.name}`), look);
   } catch (error) {
     if (!(error instanceof Error) || statusOf(error.cause) !== 403) throw error;
     return warn(error.message, `allow ${action} in the policy, so that doctor can check ${what}`);
@@ -231,8 +236,8 @@ const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
 export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string): Finding {
   const enabled = rules.filter(({ Status }) => Status === 'Enabled');
-  const eaters = enabled.flatMap((rule) => eaten(rule, prefix));
-  const [worst] = [...eaters].sort((a, b) => a.days - b.days);
+  const effects = enabled.flatMap((rule) => harmfulEffectsOf(rule, prefix));
+  const [worst] = [...effects].sort((a, b) => a.days - b.days);
   if (worst !== undefined) {
     const { what, keys, days } = worst;
     const message = `the rule ${what} objects below ${keys} after ${days} days, including results`;
@@ -254,21 +259,21 @@ export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string):
   );
 }
 
-interface Eater {
+interface HarmfulEffect {
   /** For messages: `"tidy" deletes`. */
   readonly what: string;
   readonly keys: string;
   readonly days: number;
 }
 
-function eaten(rule: LifecycleRule, prefix: string): readonly Eater[] {
+function harmfulEffectsOf(rule: LifecycleRule, prefix: string): readonly HarmfulEffect[] {
   // batchctl's objects have no tags.
   if (rule.Filter?.Tag !== undefined || (rule.Filter?.And?.Tags ?? []).length > 0) return [];
-  const keys = NEEDED.map((place) => prefix + place).find((place) => meet(prefixOf(rule), place));
+  const keys = NEEDED.map((place) => prefix + place).find((place) => prefixesOverlap(prefixOf(rule), place));
   if (keys === undefined) return [];
   const name = `"${rule.ID ?? 'without a name'}"`;
   const { Days, Date: date } = rule.Expiration ?? {};
-  const found: Eater[] = [];
+  const found: HarmfulEffect[] = [];
   const deleted = Days ?? (date === undefined ? undefined : daysUntil(date));
   if (deleted !== undefined) found.push({ what: `${name} deletes`, keys: prefixOf(rule) || keys, days: deleted });
   for (const { Days: after = 0, StorageClass = '' } of rule.Transitions ?? []) {
@@ -284,7 +289,7 @@ function prefixOf({ Filter, Prefix }: LifecycleRule): string {
   return Filter?.Prefix ?? Filter?.And?.Prefix ?? Prefix ?? '';
 }
 
-const meet = (a: string, b: string): boolean => a.startsWith(b) || b.startsWith(a);
+const prefixesOverlap = (a: string, b: string): boolean => a.startsWith(b) || b.startsWith(a);
 
 function covers(rule: LifecycleRule, prefix: string): boolean {
   const { Filter } = rule;

@@ -16,7 +16,7 @@ import {
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-export interface Place {
+export interface ServiceEndpoint {
   readonly service: string;
   readonly url: URL;
 }
@@ -25,20 +25,24 @@ const CONNECT_MS = 2_000;
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[?::1\]?)$/;
 
 /** AWS's own endpoint of a service. The bucket's name in front of the host doesn't change the route. */
-export function placeOf(service: string, region: string, endpoint: string | undefined): Place {
+export function serviceEndpointOf(service: string, region: string, endpoint: string | undefined): ServiceEndpoint {
   const domain = region.startsWith('cn-') ? 'amazonaws.com.cn' : 'amazonaws.com';
   const host = service === 'simpledb' ? 'sdb' : service;
   return { service, url: new URL(endpoint ?? `https://${host}.${region}.${domain}`) };
 }
 
-export function routeChecks(places: readonly Place[], env: Environment): readonly Check[] {
+export function routeChecks(places: readonly ServiceEndpoint[], env: Environment): readonly Check[] {
   return [
     { check: 'proxy', run: (signal) => proxyFinding(places, env, signal) },
     { check: 'tls', run: () => tlsFinding(places) },
   ];
 }
 
-async function proxyFinding(places: readonly Place[], env: Environment, signal: AbortSignal): Promise<Finding> {
+async function proxyFinding(
+  places: readonly ServiceEndpoint[],
+  env: Environment,
+  signal: AbortSignal,
+): Promise<Finding> {
   const ways = new Map<string, string[]>();
   const straight: string[] = [];
   for (const { service, url } of places) {
@@ -49,25 +53,25 @@ async function proxyFinding(places: readonly Place[], env: Environment, signal: 
   }
   if (ways.size === 0) return pass('no proxy is used');
   for (const [proxy, services] of ways) {
-    const why = await unanswered(proxy, signal);
+    const why = await findConnectError(proxy, signal);
     if (why === null) continue;
     return fail(
-      `the proxy ${shown(proxy)} of ${services.join(', ')} does not respond: ${why}`,
+      `the proxy ${redactProxy(proxy)} of ${services.join(', ')} does not respond: ${why}`,
       'correct or unset HTTPS_PROXY and HTTP_PROXY, or list hosts that need no proxy in NO_PROXY',
     );
   }
-  const told = [...ways].map(([proxy, services]) => `${services.join(', ')} through ${shown(proxy)}`);
-  return pass([...told, ...(straight.length === 0 ? [] : [`${straight.join(', ')} without a proxy`])].join('; '));
+  const routes = [...ways].map(([proxy, services]) => `${services.join(', ')} through ${redactProxy(proxy)}`);
+  return pass([...routes, ...(straight.length === 0 ? [] : [`${straight.join(', ')} without a proxy`])].join('; '));
 }
 
 /** The proxy's URL without a password. */
-function shown(proxy: string): string {
+function redactProxy(proxy: string): string {
   const url = URL.canParse(proxy) ? new URL(proxy) : null;
   return url === null ? 'of the environment' : `${url.protocol}//${url.host}`;
 }
 
 /** Why no connection could be made; null if something answers. */
-function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> {
+function findConnectError(proxy: string, signal: AbortSignal): Promise<string | null> {
   if (!URL.canParse(proxy)) return Promise.resolve('it is not a URL');
   const { protocol, hostname, port } = new URL(proxy);
   return new Promise((resolve) => {
@@ -87,7 +91,7 @@ function unanswered(proxy: string, signal: AbortSignal): Promise<string | null> 
   });
 }
 
-function tlsFinding(places: readonly Place[]): Finding {
+function tlsFinding(places: readonly ServiceEndpoint[]): Finding {
   const plain = places.filter(({ url }) => url.protocol === 'http:' && !LOOPBACK.test(url.hostname));
   if (plain.length === 0) return pass('requests are encrypted, or stay on this machine');
   const names = plain.map(({ service, url }) => `${service} (${url.host})`);
@@ -106,7 +110,7 @@ export interface CheckedQueue {
 
 /** Drains and lost leases alone can use up a receive limit below this (law 8 counts attempts; SQS counts receives). */
 const FEW_RECEIVES = 20;
-const MEND = 'batchctl infra up fixes it';
+const FIX_HINT = 'batchctl infra up fixes it';
 
 /** Whether each group's queue and dead-letter queue exist, with the right attributes. */
 export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
@@ -125,20 +129,20 @@ async function checkQueue(clients: AwsClients, { group, name, visibility }: Chec
       `create ${them} with batchctl infra up; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
     );
   }
-  const grave = graveFaults(name, main, dead);
-  if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, MEND);
+  const grave = severeFaultsOf(name, main, dead);
+  if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, FIX_HINT);
   const doubtful = [
     ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
     ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
   ].map((line) => line.replace(/ \(batchctl infra up fixes it\)$/, ''));
-  if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, MEND);
+  if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, FIX_HINT);
   return pass(
     `group ${group}: ${name} and ${deadQueueName(name)} are configured correctly; a lease lasts ${visibility} s`,
   );
 }
 
 /** Settings that lose messages or dead letters, or make the queue unusable. */
-function graveFaults(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
+function severeFaultsOf(name: string, main: QueueAttributes, dead: QueueAttributes): readonly string[] {
   const found: string[] = [];
   if (main.FifoQueue === 'true') found.push(`${name} is a FIFO queue, expected a standard one`);
   const [kept, keptDead] = [Number(main.MessageRetentionPeriod), Number(dead.MessageRetentionPeriod)];

@@ -11,11 +11,11 @@ import type { SNSClient } from '@aws-sdk/client-sns';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
-import { type Credentials, credentialChain, findCredentials } from './credentials.ts';
+import { type CredentialProvider, credentialChain, findCredentials } from './credentials.ts';
 import { statusOf } from './errors.ts';
 import { withHotCalls } from './hot-calls.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
-import { PatientRetries, RateLimits } from './rate-limits.ts';
+import { QuotaFreeRetries, RateLimits } from './rate-limits.ts';
 
 /** Plain data, so that a thread can create its own clients. */
 export interface AwsClientsOptions {
@@ -65,11 +65,11 @@ export class AwsClients {
   readonly region: string;
   readonly profile: string | null;
   readonly account: string | null;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialProvider;
   readonly rates: RateLimits;
   readonly #endpoints: AwsClientsOptions['endpoints'];
   readonly #env: Readonly<Record<string, string | undefined>>;
-  #chain: Credentials | null = null;
+  #chain: CredentialProvider | null = null;
   readonly #handlers = new Map<ClientUse, RoutedHandler>();
   readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
 
@@ -92,7 +92,7 @@ export class AwsClients {
   }
 
   /** Asks the chain again from scratch, so that credentials come with their own expiry. Throws as the chain does. */
-  foundCredentials(): ReturnType<Credentials> {
+  lookUpCredentials(): ReturnType<CredentialProvider> {
     return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
   }
 
@@ -216,7 +216,7 @@ export class AwsClients {
       region: this.region,
       credentials: this.credentials,
       maxAttempts: attempts,
-      retryStrategy: new PatientRetries(attempts),
+      retryStrategy: new QuotaFreeRetries(attempts),
       requestHandler: this.#handler(use),
       logger: SILENT,
       ...(endpoint !== undefined && { endpoint }),
@@ -235,7 +235,7 @@ export class AwsClients {
     const known = this.#clients.get(name);
     // Each name is used by one method only, so the name determines the class.
     if (known !== undefined) return known as Promise<C>;
-    const made = make().then(judgingClock).then(watched);
+    const made = make().then(suppressSkewRetries).then(watchInTests);
     this.#clients.set(name, made);
     made.catch(() => this.#clients.delete(name));
     return made;
@@ -253,7 +253,7 @@ interface Stack {
 }
 
 /** Errors of a wrong signing time (@smithy/core: CLOCK_SKEW_ERROR_CODES), or errors without a code, as HEAD gives. */
-const OF_CLOCK =
+const CLOCK_ERRORS =
   /^(AuthFailure|InvalidSignatureException|Request(Expired|InTheFuture|TimeTooSkewed)|SignatureDoesNotMatch|Unknown(Error)?|Forbidden|40[03])$/;
 
 /**
@@ -261,7 +261,7 @@ const OF_CLOCK =
  * corrects the clock by each answer's date. It then spends all attempts even on "not found" or "already exists"
  * (@aws-sdk/core: AwsSdkSigV4Signer).
  */
-function judgingClock<C>(client: C): C {
+function suppressSkewRetries<C>(client: C): C {
   // Every SDK client has this stack.
   const { middlewareStack } = client as unknown as { readonly middlewareStack: Stack };
   middlewareStack.addRelativeTo(
@@ -269,7 +269,7 @@ function judgingClock<C>(client: C): C {
       try {
         return await next(args);
       } catch (error) {
-        const mayBe = error instanceof Error && OF_CLOCK.test(error.name) && (statusOf(error) ?? 0) <= 403;
+        const mayBe = error instanceof Error && CLOCK_ERRORS.test(error.name) && (statusOf(error) ?? 0) <= 403;
         if (!mayBe && error instanceof Error && '$metadata' in error) {
           Object.assign(error.$metadata ?? {}, { clockSkewCorrected: false });
         }
@@ -282,7 +282,7 @@ function judgingClock<C>(client: C): C {
 }
 
 /** In tests, a module named by its path sees every request (test/support/run/aws-requests.mjs). */
-async function watched<C>(client: C): Promise<C> {
+async function watchInTests<C>(client: C): Promise<C> {
   const module = process.env.BATCHCTL_TEST_AWS_REQUESTS;
   if (module !== undefined) (await import(module)).watch(client);
   return client;

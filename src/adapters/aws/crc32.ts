@@ -12,7 +12,7 @@ const POLYNOMIAL = 0xedb88320;
  * The CRC-32 of two concatenated byte strings, from their CRCs and the length of the second. Appending n zero bytes to
  * a message multiplies its CRC by x^(8n) modulo the polynomial; the second CRC is then added.
  */
-export function joinCrcs(first: number, second: number, secondLength: number): number {
+export function combineCrcs(first: number, second: number, secondLength: number): number {
   return (multiply(powerOfX(secondLength * 8), first) ^ second) >>> 0;
 }
 

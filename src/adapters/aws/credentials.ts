@@ -8,8 +8,8 @@ import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
 /** The SDK's own interface: returns a key, its secret and their expiry. */
-export type Credentials = Extract<NonNullable<S3ClientConfig['credentials']>, () => unknown>;
-type Identity = Awaited<ReturnType<Credentials>>;
+export type CredentialProvider = Extract<NonNullable<S3ClientConfig['credentials']>, () => unknown>;
+type CredentialIdentity = Awaited<ReturnType<CredentialProvider>>;
 
 export interface CredentialsOptions {
   /** A profile in ~/.aws/config; null: the environment, the default profile, the container or the instance. */
@@ -24,9 +24,9 @@ const ON_EC2 = { timeout: 5_000, maxRetries: 3 };
 /** Off EC2 nothing answers at that address, and a person waits for the error. */
 const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
 /** The SDK asks for new credentials this many milliseconds before the old ones expire. */
-const EARLY = 300_000;
+const RENEW_EARLY_MS = 300_000;
 /** Session credentials without an expiry are read again after this many milliseconds: someone may have renewed them. */
-const READ_AGAIN = EARLY + 300_000;
+const READ_AGAIN = RENEW_EARLY_MS + 300_000;
 /** Milliseconds between two searches for successors of expiring credentials: each may cost a request. */
 const LOOK_AGAIN = 10_000;
 
@@ -34,20 +34,20 @@ const LOOK_AGAIN = 10_000;
  * The SDK's own chain, shared by all clients. It looks for nothing before the first call. Expiring credentials are
  * looked up from scratch, files included, so that a long run uses a new sign-in within five minutes.
  */
-export function credentialChain(options: CredentialsOptions): Credentials {
-  let current: Identity | null = null;
+export function credentialChain(options: CredentialsOptions): CredentialProvider {
+  let current: CredentialIdentity | null = null;
   let lookedAt = Number.NEGATIVE_INFINITY;
-  let loading: Promise<Identity> | null = null;
+  let loading: Promise<CredentialIdentity> | null = null;
 
-  const load = async (): Promise<Identity> => {
+  const load = async (): Promise<CredentialIdentity> => {
     const found = await findCredentials(options);
-    const untold = found.expiration === undefined && found.sessionToken !== undefined;
-    return untold ? { ...found, expiration: new Date(Date.now() + READ_AGAIN) } : found;
+    const isExpiryUnknown = found.expiration === undefined && found.sessionToken !== undefined;
+    return isExpiryUnknown ? { ...found, expiration: new Date(Date.now() + READ_AGAIN) } : found;
   };
 
   return async () => {
-    if (current !== null && leftOf(current) > EARLY) return current;
-    if (current !== null && leftOf(current) > 0 && Date.now() - lookedAt < LOOK_AGAIN) return current;
+    if (current !== null && timeLeft(current) > RENEW_EARLY_MS) return current;
+    if (current !== null && timeLeft(current) > 0 && Date.now() - lookedAt < LOOK_AGAIN) return current;
     loading ??= load().finally(() => {
       loading = null;
       lookedAt = Date.now();
@@ -57,7 +57,7 @@ export function credentialChain(options: CredentialsOptions): Credentials {
     } catch (error) {
       // The source may be unavailable for a while; the credentials are still valid.
       if (current === null) throw error;
-      if (leftOf(current) <= 0) throw endedNow(error);
+      if (timeLeft(current) <= 0) throw noNewCredentialsError(error);
     }
     return current;
   };
@@ -67,7 +67,7 @@ export function credentialChain(options: CredentialsOptions): Credentials {
  * One search from scratch. The expiry is that of the credentials; undefined if they have none or don't say. If a role
  * needs an MFA code, the terminal asks for it once per process, and all searches share the resulting session.
  */
-export async function findCredentials({ profile, region, handler }: CredentialsOptions): Promise<Identity> {
+export async function findCredentials({ profile, region, handler }: CredentialsOptions): Promise<CredentialIdentity> {
   const { defaultProvider } = await import('@aws-sdk/credential-provider-node');
   const sts = { clientConfig: { requestHandler: handler }, parentClientConfig: { region, requestHandler: handler } };
   return await defaultProvider({
@@ -85,15 +85,15 @@ export async function findCredentials({ profile, region, handler }: CredentialsO
       if (SerialNumber === undefined) return await assume(source, params);
       const who = profile ?? process.env.AWS_PROFILE ?? 'default';
       return await mfaSession(RoleArn, async () => {
-        typing = typedCode(who, SerialNumber);
-        return await assume(source, { ...params, TokenCode: await typing });
+        codePrompt = promptForMfaCode(who, SerialNumber);
+        return await assume(source, { ...params, TokenCode: await codePrompt });
       });
     },
   })();
 }
 
 /** The prompt for the code, pending or done. */
-let typing: Promise<string> | null = null;
+let codePrompt: Promise<string> | null = null;
 /** Milliseconds after which a needed code's prompt is on screen. */
 const ASKED_BY_NOW = 1_000;
 
@@ -101,26 +101,27 @@ const ASKED_BY_NOW = 1_000;
  * Waits until a code that must be typed is there, so that callers with a short timeout don't count the typing. Doesn't
  * say whether there are credentials.
  */
-export async function codeTyped(credentials: Credentials): Promise<void> {
+export async function waitForMfaCode(credentials: CredentialProvider): Promise<void> {
   if (process.stdin.isTTY !== true) return;
   const found = credentials().catch(() => undefined);
   const over = new AbortController();
   await Promise.race([found, wait(ASKED_BY_NOW, over.signal)]);
   over.abort();
-  await typing?.catch(() => undefined);
+  await codePrompt?.catch(() => undefined);
 }
 
 /** By role: the session from a typed code, or why there is none. A code works once, so all clients share it. */
-const sessions = new Map<string, Promise<Identity>>();
+const sessions = new Map<string, Promise<CredentialIdentity>>();
 
-async function mfaSession(role: string, assume: () => Promise<Identity>): Promise<Identity> {
+async function mfaSession(role: string, assume: () => Promise<CredentialIdentity>): Promise<CredentialIdentity> {
   // Threads started later find it too.
   const key = `batchctl-mfa-${role}`;
-  const session = (getEnvironmentData(key) as unknown as Identity | undefined) ?? (await (sessions.get(role) ?? ask()));
-  if (leftOf(session) > 0) return session;
-  throw new MfaError(`the session of ${role}, started with an MFA code, has expired`, ASK_AGAIN);
+  const session =
+    (getEnvironmentData(key) as unknown as CredentialIdentity | undefined) ?? (await (sessions.get(role) ?? ask()));
+  if (timeLeft(session) > 0) return session;
+  throw new MfaError(`the session of ${role}, started with an MFA code, has expired`, NEW_CODE_HINT);
 
-  async function ask(): Promise<Identity> {
+  async function ask(): Promise<CredentialIdentity> {
     const asking = assume();
     sessions.set(role, asking);
     const given = await asking;
@@ -129,17 +130,17 @@ async function mfaSession(role: string, assume: () => Promise<Identity>): Promis
   }
 }
 
-const ASK_AGAIN = 'run the same command again to enter a new MFA code';
+const NEW_CODE_HINT = 'run the same command again to enter a new MFA code';
 
 /** How to get new credentials if these come from a typed code; null for any others. */
-export async function mfaHint({ accessKeyId }: Identity): Promise<string | null> {
+export async function mfaHint({ accessKeyId }: CredentialIdentity): Promise<string | null> {
   const given = await Promise.allSettled(sessions.values());
   const isOne = given.some((one) => one.status === 'fulfilled' && one.value.accessKeyId === accessKeyId);
-  return isOne ? ASK_AGAIN : null;
+  return isOne ? NEW_CODE_HINT : null;
 }
 
 /** Throws without a terminal, and when input ends. */
-async function typedCode(who: string, serial: string): Promise<string> {
+async function promptForMfaCode(who: string, serial: string): Promise<string> {
   const { stdin, stderr } = process;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw new MfaError(
@@ -154,7 +155,7 @@ async function typedCode(who: string, serial: string): Promise<string> {
   try {
     for (;;) {
       const said = await Promise.race([lines.question(`MFA code of ${serial}: `), ended]);
-      if (said === null) throw new MfaError('no MFA code was entered', ASK_AGAIN);
+      if (said === null) throw new MfaError('no MFA code was entered', NEW_CODE_HINT);
       // STS: AssumeRole, TokenCode.
       if (/^\d{6}$/.test(said.trim())) return said.trim();
       stderr.write('Enter a code of six digits.\n');
@@ -166,7 +167,7 @@ async function typedCode(who: string, serial: string): Promise<string> {
 }
 
 /** The credentials have expired and no source gives new ones. `translateAwsError` recognizes it by its name. */
-function endedNow(cause: unknown): Error {
+function noNewCredentialsError(cause: unknown): Error {
   if (cause instanceof MfaError) return cause;
   const why = messageOf(cause);
   return Object.assign(new Error(`they have expired, and there are no others: ${why}`, { cause }), {
@@ -175,5 +176,5 @@ function endedNow(cause: unknown): Error {
 }
 
 /** Milliseconds until they expire. */
-const leftOf = ({ expiration }: Identity): number =>
+const timeLeft = ({ expiration }: CredentialIdentity): number =>
   expiration === undefined ? Number.POSITIVE_INFINITY : expiration.getTime() - Date.now();

@@ -1,6 +1,6 @@
-import { BatchctlError, hasCode, isOurs } from '../../errors.ts';
+import { BatchctlError, hasCode, isBatchctlError } from '../../errors.ts';
 
-export interface Doing {
+export interface AwsOperation {
   /** Completes "could not": `put jobs/a/job.json`. */
   readonly what: string;
   /** The IAM action needed: `s3:PutObject`. */
@@ -14,7 +14,7 @@ export interface Doing {
 }
 
 /** Names that different services use for the same error. */
-const ENDED = new Set([
+const EXPIRED_CODES = new Set([
   'ExpiredToken',
   'ExpiredTokenException',
   'TokenRefreshRequired',
@@ -53,7 +53,7 @@ const MISSING = new Set([
   'ParameterNotFound',
 ]);
 /** Refusals (403 or 400) that no permission would change: the finding and the way out. */
-const REFUSED: Readonly<Record<string, { readonly found: (doing: Doing) => string; readonly hint: string }>> = {
+const REFUSED: Readonly<Record<string, { readonly found: (doing: AwsOperation) => string; readonly hint: string }>> = {
   // S3API/API_GetObject: an object in an archive tier must be restored before it can be read.
   InvalidObjectState: {
     found: ({ resource }) => `${resource} is in an archive tier (S3 Glacier), and is not restored`,
@@ -87,7 +87,7 @@ const SKEW_REFUSED = 300_000;
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
 const THROTTLED =
   /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
-const ELSEWHERE = new Set([
+const WRONG_REGION_CODES = new Set([
   'PermanentRedirect',
   'TemporaryRedirect',
   'AuthorizationHeaderMalformed',
@@ -128,7 +128,7 @@ export function statusOf(error: unknown): number | null {
 }
 
 /** Null if the setting doesn't exist, which a service reports by an error of that name. */
-export async function ifSet<T>(answer: Promise<T>, none: string): Promise<T | null> {
+export async function nullOnError<T>(answer: Promise<T>, none: string): Promise<T | null> {
   return await answer.catch((error: unknown) => {
     if (error instanceof Error && error.name === none) return null;
     throw error;
@@ -156,7 +156,7 @@ export function errorOf(code: string, message: string): Error {
 }
 
 /** Runs one operation, and throws its error as `translateAwsError` translates it. */
-export async function translated<T>(about: Doing, act: () => Promise<T>): Promise<T> {
+export async function translateErrors<T>(about: AwsOperation, act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
@@ -170,19 +170,24 @@ export async function translated<T>(about: Doing, act: () => Promise<T>): Promis
  * `unavailable` (all attempts failed), `full`, else `unexpected`. An error that already has a kind, or that an aborted
  * signal threw, is returned unchanged.
  */
-export function translateAwsError(error: unknown, doing: Doing): Error {
-  if (!(error instanceof Error)) return ours('unexpected', doing, String(error), undefined, error);
-  if (isOurs(error) || isAbort(error)) return error;
-  return ofPlace(error, doing) ?? ofCredentials(error, doing) ?? ofTrouble(error, doing) ?? fallback(error, doing);
+export function translateAwsError(error: unknown, doing: AwsOperation): Error {
+  if (!(error instanceof Error)) return operationError('unexpected', doing, String(error), undefined, error);
+  if (isBatchctlError(error) || isAbort(error)) return error;
+  return (
+    setupErrorOf(error, doing) ??
+    credentialsErrorOf(error, doing) ??
+    serviceErrorOf(error, doing) ??
+    fallback(error, doing)
+  );
 }
 
-function ofCredentials(error: Error, doing: Doing): Error | null {
+function credentialsErrorOf(error: Error, doing: AwsOperation): Error | null {
   const { name, message } = error;
-  if (error instanceof MfaError) return ours('credentials', doing, message, error.hint, error);
+  if (error instanceof MfaError) return operationError('credentials', doing, message, error.hint, error);
   // STS: AssumeRole, with a code that is wrong, expired or used.
   if (/^MultiFactorAuthentication failed/.test(message)) {
     const found = `the MFA code was rejected: ${firstLine(message)}`;
-    return ours(
+    return operationError(
       'credentials',
       doing,
       found,
@@ -190,15 +195,21 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
       error,
     );
   }
-  if (ENDED.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
-    return endedError(doing, `could not ${doing.what}: the credentials have expired (${name})`, error);
+  if (EXPIRED_CODES.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
+    return expiryError(doing, `could not ${doing.what}: the credentials have expired (${name})`, error);
   }
   if (name === 'CredentialsProviderError' || name === 'ProviderError') {
-    return ours('credentials', doing, `no AWS credentials were found: ${firstLine(message)}`, signIn(doing), error);
+    return operationError(
+      'credentials',
+      doing,
+      `no AWS credentials were found: ${firstLine(message)}`,
+      signInHint(doing),
+      error,
+    );
   }
   if (NOT_ACCEPTED.has(name)) {
     const hint = `${signInAgain(doing)}; also check this machine's clock`;
-    return ours('credentials', doing, `AWS rejects the credentials (${name})`, hint, error);
+    return operationError('credentials', doing, `AWS rejects the credentials (${name})`, hint, error);
   }
   const status = statusOf(error);
   // SQS throttles with 403 (RequestThrottled).
@@ -219,61 +230,73 @@ function ofCredentials(error: Error, doing: Doing): Error | null {
   return null;
 }
 
-function ofPlace(error: Error, doing: Doing): Error | null {
+function setupErrorOf(error: Error, doing: AwsOperation): Error | null {
   const { name } = error;
   if (MISSING.has(name)) {
     const what = name === 'NoSuchBucket' ? doing.resource.replace(/\/.*/, '') : doing.resource;
     const hint = doing.foreign ? 'correct the name of the bucket' : 'batchctl infra up creates it';
-    return ours('notFound', doing, `${what} does not exist (${name})`, hint, error);
+    return operationError('notFound', doing, `${what} does not exist (${name})`, hint, error);
   }
   const status = statusOf(error);
-  if (ELSEWHERE.has(name) || status === 301 || status === 307) {
+  if (WRONG_REGION_CODES.has(name) || status === 301 || status === 307) {
     const hint = 'set `region` of the profile to its region';
-    return ours('config', doing, `${doing.resource} is in another region than the profile's (${name})`, hint, error);
+    return operationError(
+      'config',
+      doing,
+      `${doing.resource} is in another region than the profile's (${name})`,
+      hint,
+      error,
+    );
   }
   const refused = REFUSED[name];
-  if (refused !== undefined) return ours('refused', doing, refused.found(doing), refused.hint, error);
-  const ahead = aheadOf(error);
+  if (refused !== undefined) return operationError('refused', doing, refused.found(doing), refused.hint, error);
+  const ahead = clockLeadOf(error);
   const isOff = ahead !== null && Math.abs(ahead) >= SKEW_REFUSED;
   if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message) || (name === EXPIRED && isOff)) {
     const off = isOff
       ? `${Math.round(Math.abs(ahead) / 60_000)} min ${ahead > 0 ? 'ahead of' : 'behind'} AWS's`
       : 'wrong';
-    return ours('config', doing, `this machine's clock is ${off} (${name})`, SET_CLOCK, error);
+    return operationError('config', doing, `this machine's clock is ${off} (${name})`, SET_CLOCK, error);
   }
   const code = codeOf(error);
   if (code !== null && CERTIFICATE.test(code)) {
     const hint = 'set AWS_CA_BUNDLE to a file with the certificates of your proxy or endpoint';
-    return ours('config', doing, `the certificate is not trusted (${code})`, hint, error);
+    return operationError('config', doing, `the certificate is not trusted (${code})`, hint, error);
   }
   return null;
 }
 
-function ofTrouble(error: Error, doing: Doing): Error | null {
+function serviceErrorOf(error: Error, doing: AwsOperation): Error | null {
   const status = statusOf(error);
   if (status === 507 || error.name === 'QuotaExceeded' || error.name === 'InsufficientStorage') {
-    return ours('full', doing, `the store is full (${error.name})`, 'free space there', error);
+    return operationError('full', doing, `the store is full (${error.name})`, 'free space there', error);
   }
   if (/^Bad response: 407/.test(error.message)) {
-    return ours('config', doing, 'the proxy requires a user name and password', 'set them in HTTPS_PROXY', error);
+    return operationError(
+      'config',
+      doing,
+      'the proxy requires a user name and password',
+      'set them in HTTPS_PROXY',
+      error,
+    );
   }
   if (!isTransient(error) && !/^(Bad response: |Proxy timeout)/.test(error.message)) return null;
   const answer = status === null ? firstLine(error.message) : `${error.name}, HTTP ${status}`;
   const what = THROTTLED.test(error.name) ? 'AWS limits the request rate' : 'the service is unreachable or failing';
-  return ours('unavailable', doing, `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor', error);
+  return operationError('unavailable', doing, `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor', error);
 }
 
-function fallback(error: Error, doing: Doing): Error {
+function fallback(error: Error, doing: AwsOperation): Error {
   const refused = /checksum|trailer/i.test(error.message) && (statusOf(error) ?? 0) >= 400;
   const hint = refused
     ? 'for an endpoint without checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED'
     : undefined;
-  return ours('unexpected', doing, `${error.name}: ${firstLine(error.message)}`, hint, error);
+  return operationError('unexpected', doing, `${error.name}: ${firstLine(error.message)}`, hint, error);
 }
 
-function ours(
+function operationError(
   kind: ConstructorParameters<typeof BatchctlError>[0],
-  doing: Doing,
+  doing: AwsOperation,
   found: string,
   hint: string | undefined,
   cause: unknown,
@@ -282,7 +305,7 @@ function ours(
 }
 
 /** Another account's bucket must allow it too. Without the right to list, S3 answers 403 even for a missing object. */
-function allowHint({ action, resource, foreign }: Doing): string {
+function allowHint({ action, resource, foreign }: AwsOperation): string {
   if (!foreign) return `allow ${action} on ${resource} in the policy (batchctl infra policies)`;
   const bucket = resource.replace(/\/.*/s, '');
   const unlisted = action.startsWith('s3:GetObject')
@@ -295,7 +318,11 @@ function allowHint({ action, resource, foreign }: Doing): string {
 }
 
 /** The error for credentials that have expired or soon will, with the way to get new ones. */
-export function endedError({ profile }: Pick<Doing, 'profile'>, message: string, cause?: unknown): BatchctlError {
+export function expiryError(
+  { profile }: Pick<AwsOperation, 'profile'>,
+  message: string,
+  cause?: unknown,
+): BatchctlError {
   const signIn = signInText(profile);
   return new BatchctlError('credentials', message, {
     hint: `${signIn}, then run the same command again`,
@@ -304,14 +331,15 @@ export function endedError({ profile }: Pick<Doing, 'profile'>, message: string,
   });
 }
 
-const profileFlag = ({ profile }: Pick<Doing, 'profile'>): string => (profile === null ? '' : ` --profile ${profile}`);
+const profileFlag = ({ profile }: Pick<AwsOperation, 'profile'>): string =>
+  profile === null ? '' : ` --profile ${profile}`;
 
 export const signInText = (profile: string | null): string =>
   `aws sso login${profileFlag({ profile })} (or get credentials in another way)`;
 
-const signInAgain = ({ profile }: Doing): string => `${signInText(profile)}, then run the same command again`;
+const signInAgain = ({ profile }: AwsOperation): string => `${signInText(profile)}, then run the same command again`;
 
-const signIn = (doing: Doing): string =>
+const signInHint = (doing: AwsOperation): string =>
   doing.profile === null
     ? 'aws sso login, or set a profile in `aws.profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
     : `aws sso login${profileFlag(doing)}; aws configure list${profileFlag(doing)} shows the credentials found`;
@@ -323,7 +351,7 @@ function attemptsOf(error: Error): string {
 }
 
 /** How far this machine's clock is ahead of the answer's date, milliseconds; null if the answer has none. */
-function aheadOf(error: Error): number | null {
+function clockLeadOf(error: Error): number | null {
   const response = '$response' in error ? error.$response : null;
   if (typeof response !== 'object' || response === null || !('headers' in response)) return null;
   const { headers } = response;

@@ -52,12 +52,12 @@ export class RoutedHandler {
 
   async handle(request: Request, options?: Options): Answer {
     // Before any of its timeouts begins.
-    if (this.#rates?.isOn) await this.#rates.turn(request, options?.abortSignal as AbortSignal | undefined);
+    if (this.#rates?.isOn) await this.#rates.waitForTurn(request, options?.abortSignal as AbortSignal | undefined);
     // When its socket closes, a request in flight fails; its client would retry it and keep the process alive.
     if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
     const answer = await this.#route(proxy).handle(request, options);
-    this.#rates?.answered(request, answer.response.statusCode);
+    this.#rates?.recordStatus(request, answer.response.statusCode);
     return answer;
   }
 

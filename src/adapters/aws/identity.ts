@@ -5,7 +5,7 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import type { CredentialsFacts } from '../../ports/insight.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
-import { endedError, signInText, translateAwsError, translated } from './errors.ts';
+import { expiryError, signInText, translateAwsError, translateErrors } from './errors.ts';
 
 export interface Identity {
   readonly account: string;
@@ -13,10 +13,10 @@ export interface Identity {
 }
 
 /** Asks STS for the caller's identity. Throws `credentials`, `unavailable` as `translateAwsError`. */
-export function identityOf(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
+export function readIdentity(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
   const what = 'find out whose credentials these are';
   const about = { what, action: 'sts:GetCallerIdentity', resource: '*', profile: clients.profile };
-  return translated(about, async () => {
+  return translateErrors(about, async () => {
     const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
     const { Account = '', Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
     return { account: Account, arn: Arn };
@@ -30,7 +30,7 @@ export function identityOf(clients: AwsClients, use: ClientUse = 'control'): Pro
 export async function requireAccount(clients: AwsClients): Promise<void> {
   const { account: expected, profile } = clients;
   if (expected === null) return;
-  const { account, arn } = await identityOf(clients);
+  const { account, arn } = await readIdentity(clients);
   if (account === expected) return;
   throw new BatchctlError('config', `Expected credentials of the account ${expected}, found ${account} (${arn})`, {
     hint:
@@ -41,7 +41,7 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
 }
 
 /** Throws `credentials` if they expire within `seconds` and a new search finds none that last longer. */
-export async function requireLasting(clients: AwsClients, seconds: number): Promise<void> {
+export async function requireLastingCredentials(clients: AwsClients, seconds: number): Promise<void> {
   const { profile } = clients;
   const expiration = await clients.credentials().then(
     (identity) => identity.expiration,
@@ -55,22 +55,22 @@ export async function requireLasting(clients: AwsClients, seconds: number): Prom
     },
   );
   if (expiration === undefined || expiration.getTime() - Date.now() > seconds * 1_000) return;
-  throw endedError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
+  throw expiryError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
 }
 
 /** When the current credentials expire, from a new search. Throws `credentials` when there are none. */
 export async function credentialsFacts(clients: AwsClients): Promise<CredentialsFacts> {
   const { profile } = clients;
-  const found = await clients.foundCredentials().catch((error: unknown) => {
+  const found = await clients.lookUpCredentials().catch((error: unknown) => {
     const doing = { what: 'find credentials', action: 'sts:GetCallerIdentity', resource: '*' };
     throw translateAwsError(error, { ...doing, profile });
   });
   const signIn = (await mfaHint(found)) ?? signInText(profile);
-  return { endsAt: found.expiration?.getTime() ?? null, renewed: renewsItself(process.env), signIn };
+  return { endsAt: found.expiration?.getTime() ?? null, renewed: isAutoRenewed(process.env), signIn };
 }
 
 /** AWS renews the credentials of an instance, a container or a web identity. */
-function renewsItself(env: Readonly<Record<string, string | undefined>>): boolean {
+function isAutoRenewed(env: Readonly<Record<string, string | undefined>>): boolean {
   const { AWS_CONTAINER_CREDENTIALS_RELATIVE_URI: ecs, AWS_CONTAINER_CREDENTIALS_FULL_URI: eks } = env;
   return isEc2() || ecs !== undefined || eks !== undefined || env.AWS_WEB_IDENTITY_TOKEN_FILE !== undefined;
 }
@@ -87,7 +87,7 @@ export function identityChecks(clients: AwsClients, known: boolean): readonly Ch
     const message = 'not checked: S3 has a custom endpoint, but STS has none';
     return [{ check: 'identity', run: () => pass(message) }];
   }
-  const identity = identityOf(clients, 'probe');
+  const identity = readIdentity(clients, 'probe');
   identity.catch(() => undefined); // reported by the check that awaits it
   return [
     { check: 'identity', run: async () => whoFinding(await identity) },

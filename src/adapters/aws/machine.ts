@@ -9,7 +9,7 @@ import {
 import { BatchctlError, isKind } from '../../errors.ts';
 import { DRAIN_HOOK, GROUP_TAG, MODE_TAG, RELEASE_TAG, UNTIL_TAG } from '../../lib/stack-names.ts';
 import { jitter, wait } from '../../lib/wait.ts';
-import type { Machine, Notice } from '../../ports/machine.ts';
+import type { Machine, MachineNotice } from '../../ports/machine.ts';
 import type { AwsClients } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 import { Imds, imdsEndpoint } from './imds.ts';
@@ -102,7 +102,7 @@ export class AwsMachine implements Machine {
   readonly #imds: Imds;
   readonly #group: string | null;
   readonly #now: () => number;
-  #noticed: Notice | null = null;
+  #noticed: MachineNotice | null = null;
   /** Null until asked: an instance may start protected or not, as the group is set. */
   #protected: boolean | null = null;
   #changing: Promise<unknown> = Promise.resolve();
@@ -126,7 +126,7 @@ export class AwsMachine implements Machine {
     this.#now = now;
   }
 
-  async notice(): Promise<Notice | null> {
+  async notice(): Promise<MachineNotice | null> {
     try {
       const [action, target, rebalance] = await Promise.all([
         this.#imds.get('meta-data/spot/instance-action'),
@@ -146,7 +146,7 @@ export class AwsMachine implements Machine {
     return change;
   }
 
-  async holdOn(): Promise<void> {
+  async extendTermination(): Promise<void> {
     const action = { LifecycleHookName: DRAIN_HOOK, AutoScalingGroupName: this.#group ?? '' };
     if (this.#group === null) return;
     try {
@@ -155,11 +155,11 @@ export class AwsMachine implements Machine {
     } catch (error) {
       // No hook holds it, yet or any longer.
       if (isValidation(error)) return;
-      throw this.#translated(error, 'hold this instance', 'RecordLifecycleActionHeartbeat');
+      throw this.#translateError(error, 'hold this instance', 'RecordLifecycleActionHeartbeat');
     }
   }
 
-  async letGo(): Promise<void> {
+  async completeTermination(): Promise<void> {
     if (this.#group === null) return;
     const action = { LifecycleHookName: DRAIN_HOOK, AutoScalingGroupName: this.#group };
     const end = performance.now() + HELD_MS;
@@ -169,7 +169,7 @@ export class AwsMachine implements Machine {
         await (await this.#clients.autoScaling()).send(new CompleteLifecycleActionCommand(answer));
         return;
       } catch (error) {
-        if (!isValidation(error)) throw this.#translated(error, 'release this instance', 'CompleteLifecycleAction');
+        if (!isValidation(error)) throw this.#translateError(error, 'release this instance', 'CompleteLifecycleAction');
       }
       const state = await this.#state();
       // The hook holds an instance a moment after termination begins. It never holds one that isn't terminating.
@@ -179,18 +179,18 @@ export class AwsMachine implements Machine {
     }
   }
 
-  async leave(takePlace: boolean, ordered = false): Promise<boolean> {
+  async leave(shrinkGroup: boolean, ordered = false): Promise<boolean> {
     if (this.#group === null) return false;
-    if (takePlace && !ordered && (await this.#isHeldByPerson())) return false;
-    const ending = { InstanceId: this.instance, ShouldDecrementDesiredCapacity: takePlace };
+    if (shrinkGroup && !ordered && (await this.#isHeldByPerson())) return false;
+    const ending = { InstanceId: this.instance, ShouldDecrementDesiredCapacity: shrinkGroup };
     try {
       await (await this.#clients.autoScaling()).send(new TerminateInstanceInAutoScalingGroupCommand(ending));
     } catch (error) {
       const refused = isValidation(error);
-      if (refused && (await this.#isEnding())) return true;
+      if (refused && (await this.#isTerminating())) return true;
       // It would go below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
-      if (refused && takePlace) return false;
-      throw this.#translated(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
+      if (refused && shrinkGroup) return false;
+      throw this.#translateError(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
     }
     this.#leaving = true;
     return true;
@@ -206,8 +206,8 @@ export class AwsMachine implements Machine {
     try {
       await (await this.#clients.autoScaling()).send(new SetInstanceProtectionCommand(change));
     } catch (error) {
-      if (!isValidation(error)) throw this.#translated(error, 'protect this instance', 'SetInstanceProtection');
-      if (await this.#isEnding()) return false;
+      if (!isValidation(error)) throw this.#translateError(error, 'protect this instance', 'SetInstanceProtection');
+      if (await this.#isTerminating()) return false;
       // Only an instance in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
       throw new BatchctlError(
         'unavailable',
@@ -222,7 +222,7 @@ export class AwsMachine implements Machine {
    * Whether the group is ending it. A group that doesn't know the instance isn't ending it yet: a worker that left on
    * that would leave its machine behind, in service and protected. Throws `unavailable` in that time.
    */
-  async #isEnding(): Promise<boolean> {
+  async #isTerminating(): Promise<boolean> {
     const state = await this.#state();
     // Includes later states with this prefix: `Terminating:Retained`.
     if (state !== null) {
@@ -242,7 +242,7 @@ export class AwsMachine implements Machine {
       );
       return found?.LifecycleState ?? null;
     } catch (error) {
-      throw this.#translated(error, "look at this instance's state", 'DescribeAutoScalingInstances');
+      throw this.#translateError(error, "look at this instance's state", 'DescribeAutoScalingInstances');
     }
   }
 
@@ -254,11 +254,11 @@ export class AwsMachine implements Machine {
       const tag = (key: string): string => Tags.find(({ Key }) => Key === key)?.Value ?? '';
       return tag(MODE_TAG) === 'manual' || Number(tag(UNTIL_TAG).split(' ')[0]) > this.#now();
     } catch (error) {
-      throw this.#translated(error, "look at the group's tags", 'DescribeTags');
+      throw this.#translateError(error, "look at the group's tags", 'DescribeTags');
     }
   }
 
-  #translated(error: unknown, what: string, action: string): Error {
+  #translateError(error: unknown, what: string, action: string): Error {
     const { profile } = this.#clients;
     const resource = `the Auto Scaling group ${this.#group}`;
     return translateAwsError(error, { what, action: `autoscaling:${action}`, resource, profile });
@@ -287,19 +287,19 @@ async function readFacts(imds: Imds): Promise<MachineFacts> {
     zone: zone ?? '',
     lifeCycle: lifeCycle === 'spot' ? 'spot' : 'on-demand',
     release,
-    launchedAt: launchIn(identity),
+    launchedAt: launchTimeOf(identity),
   };
 }
 
 /** When EC2 accepted the launch, to the second (EC2: instance-identity-documents, pendingTime). */
-function launchIn(document: string | null): number | null {
+function launchTimeOf(document: string | null): number | null {
   const [, time = ''] = /"pendingTime"\s*:\s*"([^"]+)"/.exec(document ?? '') ?? [];
   const at = Date.parse(time);
   return Number.isNaN(at) ? null : at;
 }
 
 /** Answers of the metadata service; null for each that has none. */
-interface Said {
+interface MetadataAnswers {
   /** `spot/instance-action`: `{"action":"terminate","time":"2026-11-30T08:22:00Z"}` (EC2: spot-instance-termination-notices). */
   readonly action: string | null;
   /** `autoscaling/target-lifecycle-state` (Auto Scaling: retrieving-target-lifecycle-state-through-imds). */
@@ -309,7 +309,7 @@ interface Said {
 }
 
 /** The most urgent notice for an instance: the one that ends it soonest. */
-export function noticeOf({ action, target, rebalance }: Said, now: number): Notice | null {
+export function noticeOf({ action, target, rebalance }: MetadataAnswers, now: number): MachineNotice | null {
   if (action !== null) return { kind: 'interruption', at: timeOf(action, now) };
   const state = target?.trim() ?? 'InService';
   if (/^(Warmed:)?Terminated$/.test(state)) return { kind: 'terminating', at: null };

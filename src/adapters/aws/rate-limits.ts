@@ -64,19 +64,19 @@ export class RateLimits {
   }
 
   /** Resolves when a request may be sent, or its signal aborts: within five seconds. */
-  async turn(request: Sendable, signal?: AbortSignal): Promise<void> {
+  async waitForTurn(request: Sendable, signal?: AbortSignal): Promise<void> {
     const now = this.#monotonic();
     for (const [name, lane] of this.#lanes) if (lane.isOver(now)) this.#lanes.delete(name);
-    await this.#lanes.get(laneOf(request))?.turn(signal);
+    await this.#lanes.get(laneOf(request))?.waitForTurn(signal);
   }
 
   /** Records an answer's status. Only a refusal matters. */
-  answered(request: Sendable, status: number): void {
+  recordStatus(request: Sendable, status: number): void {
     if (status !== 503 && status !== 429) return;
     const name = laneOf(request);
     const lane = this.#lanes.get(name) ?? new Lane(this.#monotonic);
     this.#lanes.set(name, lane);
-    lane.refused();
+    lane.recordRefusal();
   }
 
   /** Releases all waiting requests when their clients are closed. */
@@ -121,7 +121,7 @@ class Lane {
     return this.#waiting.length === 0 && now - this.#refusedAt >= QUIET;
   }
 
-  turn(signal?: AbortSignal): Promise<void> | undefined {
+  waitForTurn(signal?: AbortSignal): Promise<void> | undefined {
     const now = this.#monotonic();
     if (this.#waiting.length === 0 && this.#next <= now) {
       this.#send(now);
@@ -144,7 +144,7 @@ class Lane {
     });
   }
 
-  refused(): void {
+  recordRefusal(): void {
     const now = this.#monotonic();
     this.#refusedAt = now;
     this.#count(now);
@@ -182,10 +182,10 @@ class Lane {
     clearTimeout(this.#timer);
     const [first] = this.#waiting;
     if (first === undefined) return;
-    this.#timer = setTimeout(() => this.#letGo(), Math.max(1, Math.min(this.#next, first.until) - now));
+    this.#timer = setTimeout(() => this.#sendDue(), Math.max(1, Math.min(this.#next, first.until) - now));
   }
 
-  #letGo(): void {
+  #sendDue(): void {
     const now = this.#monotonic();
     for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
       if (this.#next > now && first.until > now) break;
@@ -212,7 +212,7 @@ const LONGEST_ASKED = 20_000;
  * quota shared by all requests of a client: that quota runs dry in an outage, and then every tenth lost request fails
  * for minutes (35 retries; sdkref/feature-retry-behavior).
  */
-export class PatientRetries implements Strategy {
+export class QuotaFreeRetries implements Strategy {
   readonly #attempts: number;
   readonly #random: () => number;
 

@@ -1,4 +1,4 @@
-import type { Credentials } from './credentials.ts';
+import type { CredentialProvider } from './credentials.ts';
 import { translateAwsError } from './errors.ts';
 
 /** A database and its user. The host must be the endpoint's own name: a token signed for an alias isn't accepted. */
@@ -10,7 +10,7 @@ export interface RdsUser {
 
 export interface RdsTokenOptions {
   readonly region: string;
-  readonly credentials: Credentials;
+  readonly credentials: CredentialProvider;
   /** The profile in ~/.aws/config, for messages; null: none. */
   readonly profile: string | null;
   /** Milliseconds, monotonic. */

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { BatchctlError } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { Metadata } from '../../ports/object-store.ts';
-import { type Doing, statusOf } from './errors.ts';
+import { type AwsOperation, statusOf } from './errors.ts';
 
 /** The SDK's S3 module, loaded with the first store. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
@@ -51,7 +51,7 @@ export function fullKey(bucket: S3Bucket, key: string): string {
 }
 
 /** The bucket, its owner and who pays, as every request names them. */
-export function target({ name, owner, requesterPays }: S3Bucket): {
+export function bucketParams({ name, owner, requesterPays }: S3Bucket): {
   readonly Bucket: string;
   readonly ExpectedBucketOwner?: string;
   readonly RequestPayer?: 'requester';
@@ -96,7 +96,7 @@ export const withoutQuotes = (etag: string | undefined): string => (etag ?? '').
 export const inQuotes = (etag: string): string => `"${etag}"`;
 
 /** For `translateAwsError`: an operation on one key, or on the bucket itself (key ''). */
-export function doing(bucket: S3Bucket, action: string, key: string, what: string): Doing {
+export function s3Operation(bucket: S3Bucket, action: string, key: string, what: string): AwsOperation {
   const path = key === '' ? '' : `/${bucket.prefix}${key}`;
   const resource = `${bucket.arn}${path}`;
   return { what, action, resource, profile: bucket.profile, ...(bucket.foreign && { foreign: true }) };

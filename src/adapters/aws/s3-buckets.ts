@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { MadeOnce } from '../../lib/once.ts';
-import { isInnerKey, isSecretKey } from '../../model/keys.ts';
-import type { Bucket, BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
+import { OnceMap } from '../../lib/once.ts';
+import { isInternalKey, isSecretKey } from '../../model/keys.ts';
+import type { Bucket, BucketObject, BucketReadOptions, StoreCopyOptions } from '../../ports/bucket.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -14,7 +14,7 @@ import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { translateAwsError } from './errors.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { bucketArn } from './s3-bucket.ts';
-import { gone } from './s3-copy.ts';
+import { missingSourceError } from './s3-copy.ts';
 import { createS3Store, type S3Store } from './s3-store.ts';
 
 export interface S3BucketsOptions {
@@ -35,19 +35,19 @@ export interface S3BucketsOptions {
 export class S3Buckets {
   readonly #options: S3BucketsOptions;
   readonly #clients = new Map<string, AwsClients>();
-  readonly #known = new MadeOnce<Bucket>();
+  readonly #known = new OnceMap<Bucket>();
 
   constructor(options: S3BucketsOptions) {
     this.#options = options;
   }
 
-  /** Throws `notFound`, `credentials` and `unavailable` as `regionOf` does. */
+  /** Throws `notFound`, `credentials` and `unavailable` as `findBucketRegion` does. */
   open(name: string): Promise<Bucket> {
     return this.#known.get(name, () => this.#open(name));
   }
 
   async close(): Promise<void> {
-    this.#known.take();
+    this.#known.takeAll();
     const clients = [...this.#clients.values()];
     this.#clients.clear();
     await Promise.all(clients.map((each) => each.close()));
@@ -57,7 +57,7 @@ export class S3Buckets {
     const { clients, own, allowed = async () => undefined, copies, requesterPays = [] } = this.#options;
     const isOwn = own?.name === name;
     const here = this.#clientsFor(clients.region);
-    const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await regionOf(here, name);
+    const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await findBucketRegion(here, name);
     const store = await createS3Store({
       ...{ clients: this.#clientsFor(region), bucket: name, prefix: '', kmsKey: null },
       // Only the profile says who owns a bucket, and only for its own.
@@ -83,13 +83,13 @@ class S3NamedBucket implements Bucket {
   readonly location: string;
   readonly #store: S3Store;
   readonly #own: S3Store | null;
-  readonly #allowed: () => Promise<void>;
+  readonly #requireWriteAccess: () => Promise<void>;
 
   constructor(store: S3Store, own: S3Store | null, allowed: () => Promise<void>) {
     this.location = store.location;
     this.#store = store;
     this.#own = own;
-    this.#allowed = allowed;
+    this.#requireWriteAccess = allowed;
   }
 
   head(key: string, version: string | null = null): Promise<BucketObject | null> {
@@ -109,17 +109,17 @@ class S3NamedBucket implements Bucket {
   }
 
   async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    await this.#allowed();
+    await this.#requireWriteAccess();
     return this.#store.put(key, body, options);
   }
 
   async delete(keys: readonly string[]): Promise<void> {
-    await this.#allowed();
+    await this.#requireWriteAccess();
     await this.#store.delete(keys);
   }
 
   async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
-    await this.#allowed();
+    await this.#requireWriteAccess();
     return this.#store.uploadFile(path, key, options);
   }
 
@@ -129,11 +129,11 @@ class S3NamedBucket implements Bucket {
     open: () => AsyncIterable<Uint8Array>,
     options: UploadOptions = {},
   ): Promise<PutResult> {
-    await this.#allowed();
+    await this.#requireWriteAccess();
     return this.#store.uploadStream(key, size, open, options);
   }
 
-  async copyFromStore(from: string, to: string, as: CopyAs): Promise<PutResult | null> {
+  async copyFromStore(from: string, to: string, as: StoreCopyOptions): Promise<PutResult | null> {
     if (this.#own === null) return null;
     if (isSecretKey(from)) {
       throw new BatchctlError(
@@ -142,14 +142,14 @@ class S3NamedBucket implements Bucket {
         { hint: 'only outputs of tasks below jobs/ can be copied' },
       );
     }
-    await this.#allowed();
+    await this.#requireWriteAccess();
     const copied = await this.#store.copyFrom(this.#own, from, to, as);
-    if (copied === null) throw gone(from);
+    if (copied === null) throw missingSourceError(from);
     return copied;
   }
 
   async copy(from: string, to: string): Promise<PutResult> {
-    await this.#allowed();
+    await this.#requireWriteAccess();
     return this.#store.copy(from, to);
   }
 }
@@ -160,7 +160,7 @@ const REGION_HEADER = 'x-amz-bucket-region';
  * The region of any account's bucket. S3 names it in its answer to HeadBucket, even if that is a redirect or a refusal
  * (S3API/API_HeadBucket). Throws `notFound` for a bucket that doesn't exist.
  */
-export async function regionOf(clients: AwsClients, name: string): Promise<string> {
+export async function findBucketRegion(clients: AwsClients, name: string): Promise<string> {
   const [{ HeadBucketCommand }, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('control')]);
   try {
     const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: name }));
@@ -192,7 +192,7 @@ function headerOf(error: unknown): string | null {
  * its access tokens; outputs may go anywhere except among the objects that decide. Otherwise anyone who may submit a
  * job could read the manager's key or create a token.
  */
-export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
+export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
   const inner = (key: string): string | null => (key.startsWith(prefix) ? key.slice(prefix.length) : null);
   const isReadable = (key: string): boolean => !isSecretKey(inner(key) ?? '');
   const readable = (key: string): string => {
@@ -200,7 +200,7 @@ export function fencedBucket(bucket: Bucket, prefix: string): Bucket {
     throw refused(`${bucket.location}/${key} is reserved for the manager, and can't be read by jobs`);
   };
   const writable = (key: string): string => {
-    if (!isInnerKey(inner(key) ?? '')) return key;
+    if (!isInternalKey(inner(key) ?? '')) return key;
     throw refused(`${bucket.location}/${key} is among the objects of jobs, so nothing can be delivered there`);
   };
   return {

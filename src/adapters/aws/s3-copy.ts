@@ -1,10 +1,10 @@
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, ObjectInfo, PutResult } from '../../ports/object-store.ts';
-import { translated } from './errors.ts';
+import { translateErrors } from './errors.ts';
 import { backOff } from './rate-limits.ts';
 import {
-  doing,
+  bucketParams,
   encryption,
   fullKey,
   inQuotes,
@@ -12,10 +12,10 @@ import {
   isNoSuchKey,
   isPrecondition,
   type S3Bucket,
-  target,
+  s3Operation,
   withoutQuotes,
 } from './s3-bucket.ts';
-import { changed } from './s3-read.ts';
+import { changedError } from './s3-read.ts';
 
 export interface CopySource {
   readonly bucket: S3Bucket;
@@ -48,8 +48,8 @@ export async function copyObject(
   options: CopyOptions,
 ): Promise<PutResult> {
   const { largest = 5 * GIB, ifAbsent } = options;
-  const about = doing(bucket, 's3:PutObject', key, `copy ${source.info.key} to ${key}`);
-  return translated(about, async () => {
+  const about = s3Operation(bucket, 's3:PutObject', key, `copy ${source.info.key} to ${key}`);
+  return translateErrors(about, async () => {
     for (let conflicts = 0; ; conflicts += 1) {
       try {
         return source.info.size > largest
@@ -58,8 +58,8 @@ export async function copyObject(
       } catch (error) {
         // S3 gives the same answer if the condition on the source or the one on the target fails.
         if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
-        if (isPrecondition(error)) throw changed(source.info.key, source.info.etag, 'another');
-        if (isNoSuchKey(error)) throw gone(source.info.key);
+        if (isPrecondition(error)) throw changedError(source.info.key, source.info.etag, 'another');
+        if (isNoSuchKey(error)) throw missingSourceError(source.info.key);
         if (!isConflict(error) || conflicts === CONFLICTS) throw error;
         await backOff(conflicts, options.signal);
       }
@@ -67,12 +67,12 @@ export async function copyObject(
   });
 }
 
-export const gone = (key: string): BatchctlError =>
+export const missingSourceError = (key: string): BatchctlError =>
   new BatchctlError('notFound', `Expected the object ${key} to copy, found none`);
 
 async function isTaken(bucket: S3Bucket, key: string): Promise<boolean> {
   try {
-    await bucket.client.send(new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) }));
+    await bucket.client.send(new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) }));
     return true;
   } catch {
     // The next look finds out what is wrong.
@@ -80,22 +80,22 @@ async function isTaken(bucket: S3Bucket, key: string): Promise<boolean> {
   }
 }
 
-const conditions = ({ bucket, info }: CopySource) => ({
+const sourceParams = ({ bucket, info }: CopySource) => ({
   CopySource: [bucket.name, ...fullKey(bucket, info.key).split('/')].map(encodeURIComponent).join('/'),
   CopySourceIfMatch: inQuotes(info.etag),
   ...(bucket.owner !== null && { ExpectedSourceBucketOwner: bucket.owner }),
 });
 
-const sending = ({ signal }: CopyOptions): { abortSignal?: AbortSignal } =>
+const abortOptions = ({ signal }: CopyOptions): { abortSignal?: AbortSignal } =>
   signal === undefined ? {} : { abortSignal: signal };
 
 async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, options: CopyOptions): Promise<PutResult> {
   const { ifAbsent, metadata } = options;
   const { CopyObjectResult } = await bucket.client.send(
     new bucket.sdk.CopyObjectCommand({
-      ...target(bucket),
+      ...bucketParams(bucket),
       ...encryption(bucket),
-      ...conditions(source),
+      ...sourceParams(source),
       Key: fullKey(bucket, key),
       ...(ifAbsent && { IfNoneMatch: '*' }),
       ...(metadata !== undefined && {
@@ -104,7 +104,7 @@ async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, opti
         TaggingDirective: 'REPLACE' as const,
       }),
     }),
-    sending(options),
+    abortOptions(options),
   );
   return { created: true, etag: withoutQuotes(CopyObjectResult?.ETag) };
 }
@@ -117,7 +117,7 @@ async function copyInSlices(
 ): Promise<PutResult> {
   const { ifAbsent, slice = GIB } = options;
   const { sdk, client } = bucket;
-  const at = { ...target(bucket), Key: fullKey(bucket, key) };
+  const at = { ...bucketParams(bucket), Key: fullKey(bucket, key) };
   const { size } = source.info;
   const metadata = options.metadata ?? source.info.metadata;
   // At most 10,000 parts (userguide/qfacts).
@@ -133,7 +133,7 @@ async function copyInSlices(
       const { CopyPartResult } = await client.send(
         new sdk.UploadPartCopyCommand({
           ...at,
-          ...conditions(source),
+          ...sourceParams(source),
           UploadId,
           PartNumber: index + 1,
           CopySourceRange: `bytes=${index * length}-${last}`,

@@ -8,18 +8,18 @@ import type {
   PutResult,
   SignedPut,
 } from '../../ports/object-store.ts';
-import { translated } from './errors.ts';
+import { translateErrors } from './errors.ts';
 import { urlOf } from './hot-calls.ts';
 import {
+  bucketParams,
   checkMetadata,
-  doing,
   encryption,
   fullKey,
   inQuotes,
   isConflict,
   isPrecondition,
   type S3Bucket,
-  target,
+  s3Operation,
   withoutQuotes,
 } from './s3-bucket.ts';
 import { type ChunkRules, chunkLength } from './s3-source.ts';
@@ -43,7 +43,7 @@ export class S3DirectUploads implements DirectUploads {
     checkMetadata(key, metadata);
     const { SSEKMSKeyId } = encryption(this.#bucket);
     const headers = {
-      ...this.#said(size, sha256),
+      ...this.#signedHeaders(size, sha256),
       ...Object.fromEntries(Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])),
       ...(SSEKMSKeyId !== undefined && {
         'x-amz-server-side-encryption': 'aws:kms',
@@ -64,7 +64,7 @@ export class S3DirectUploads implements DirectUploads {
       Metadata: { ...metadata },
       ...(checksums && { ChecksumAlgorithm: 'SHA256', ChecksumType: 'COMPOSITE' }),
     });
-    return translated(doing(this.#bucket, 's3:PutObject', key, `start the upload of ${key}`), async () => {
+    return translateErrors(s3Operation(this.#bucket, 's3:PutObject', key, `start the upload of ${key}`), async () => {
       const { UploadId = '' } = await client.send(command);
       return UploadId;
     });
@@ -73,7 +73,7 @@ export class S3DirectUploads implements DirectUploads {
   part(key: string, uploadId: string, { number, size, sha256, seconds }: DirectPart): Promise<SignedPut> {
     return this.#sign(key, {
       seconds,
-      headers: this.#said(size, sha256),
+      headers: this.#signedHeaders(size, sha256),
       query: { partNumber: String(number), uploadId },
     });
   }
@@ -94,12 +94,12 @@ export class S3DirectUploads implements DirectUploads {
       MpuObjectSize: size,
       ...(ifAbsent && { IfNoneMatch: '*' }),
     });
-    return translated(doing(this.#bucket, 's3:PutObject', key, `complete ${key}`), async () => {
+    return translateErrors(s3Operation(this.#bucket, 's3:PutObject', key, `complete ${key}`), async () => {
       try {
         const { ETag } = await client.send(command);
         return { created: true, etag: withoutQuotes(ETag) };
       } catch (error) {
-        if (!isPrecondition(error)) throw asOurs(error, key);
+        if (!isPrecondition(error)) throw completionErrorOf(error, key);
         await this.abort(key, UploadId);
         return { created: false, etag: '' };
       }
@@ -108,21 +108,24 @@ export class S3DirectUploads implements DirectUploads {
 
   abort(key: string, UploadId: string): Promise<void> {
     const { sdk, client } = this.#bucket;
-    return translated(doing(this.#bucket, 's3:AbortMultipartUpload', key, `abort the upload of ${key}`), async () => {
-      try {
-        await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at(key), UploadId }));
-      } catch (error) {
-        if (nameOf(error) !== 'NoSuchUpload') throw error;
-      }
-    });
+    return translateErrors(
+      s3Operation(this.#bucket, 's3:AbortMultipartUpload', key, `abort the upload of ${key}`),
+      async () => {
+        try {
+          await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at(key), UploadId }));
+        } catch (error) {
+          if (nameOf(error) !== 'NoSuchUpload') throw error;
+        }
+      },
+    );
   }
 
   #at(key: string): { readonly Bucket: string; readonly Key: string } {
-    return { ...target(this.#bucket), Key: fullKey(this.#bucket, key) };
+    return { ...bucketParams(this.#bucket), Key: fullKey(this.#bucket, key) };
   }
 
   /** The headers that a PUT of these bytes must send, so that S3 accepts no others. */
-  #said(size: number, sha256: string): Readonly<Record<string, string>> {
+  #signedHeaders(size: number, sha256: string): Readonly<Record<string, string>> {
     const { checksums, owner } = this.#bucket;
     return {
       'content-length': String(size),
@@ -139,7 +142,7 @@ export class S3DirectUploads implements DirectUploads {
       query = {},
     }: { seconds: number; headers: SignedPut['headers']; query?: Record<string, string> },
   ): Promise<SignedPut> {
-    return translated(doing(this.#bucket, 's3:PutObject', key, `sign a URL of ${key}`), async () => ({
+    return translateErrors(s3Operation(this.#bucket, 's3:PutObject', key, `sign a URL of ${key}`), async () => ({
       url: await signedUrl(this.#bucket, key, { method: 'PUT', seconds, headers, query }),
       headers,
     }));
@@ -149,7 +152,7 @@ export class S3DirectUploads implements DirectUploads {
 const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');
 const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
-function asOurs(error: unknown, key: string): unknown {
+function completionErrorOf(error: unknown, key: string): unknown {
   const name = nameOf(error);
   if (name === 'NoSuchUpload') {
     return new BatchctlError('notFound', `no such upload of ${key}: it was completed or aborted`, {
@@ -178,7 +181,7 @@ export async function signedUrl(
   what: Pick<Presigning, 'method' | 'seconds' | 'headers' | 'query'>,
 ): Promise<string> {
   const [url, region, credentials] = await Promise.all([
-    urlOf(bucket.client, new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) })),
+    urlOf(bucket.client, new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) })),
     bucket.client.config.region(),
     bucket.client.config.credentials(),
   ]);

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import type { ListOptions, ObjectEntry } from '../../ports/object-store.ts';
 import { translateAwsError } from './errors.ts';
-import { doing, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
+import { bucketParams, type S3Bucket, s3Operation, withoutQuotes } from './s3-bucket.ts';
 
 /** Lists a prefix in pages of a thousand keys. Numbered keys (tasks) are listed in parallel once they fill a page. */
 export async function* listObjects(
@@ -13,11 +13,11 @@ export async function* listObjects(
   const { from, to, signal } = options;
   // A listing that begins after the whole prefix is empty; one that begins before it starts at the prefix.
   if (from !== undefined && compareKeys(from.slice(0, prefix.length), prefix) > 0) return;
-  const begins = from !== undefined && from.length > prefix.length && from.startsWith(prefix);
-  if (to !== undefined && compareKeys(begins ? from : prefix, to) >= 0) return;
-  for await (const entries of pagesOf(bucket, prefix, begins ? justBefore(from) : undefined, signal)) {
+  const startsInside = from !== undefined && from.length > prefix.length && from.startsWith(prefix);
+  if (to !== undefined && compareKeys(startsInside ? from : prefix, to) >= 0) return;
+  for await (const entries of pagesOf(bucket, prefix, startsInside ? justBefore(from) : undefined, signal)) {
     for (const entry of entries) {
-      if (begins && compareKeys(entry.key, from) < 0) continue;
+      if (startsInside && compareKeys(entry.key, from) < 0) continue;
       if (to !== undefined && compareKeys(entry.key, to) >= 0) return;
       signal?.throwIfAborted();
       yield entry;
@@ -88,11 +88,11 @@ async function* listNumbered(
 ): AsyncGenerator<readonly ObjectEntry[]> {
   const { signal } = listing;
   // Requests whose answers are no longer needed.
-  const vain = new AbortController();
-  const ends = signal === undefined ? vain.signal : AbortSignal.any([signal, vain.signal]);
+  const obsolete = new AbortController();
+  const ends = signal === undefined ? obsolete.signal : AbortSignal.any([signal, obsolete.signal]);
   setMaxListeners(0, ends); // one listener per request ahead is no leak
   const asked: Range[] = [];
-  let behind: string | null = listing.after;
+  let startAfter: string | null = listing.after;
   let cursor = listing.number;
   let width = Math.max(1, Math.floor((listing.span * WANTED) / 1_000));
   let window = 1;
@@ -101,10 +101,10 @@ async function* listNumbered(
   const ask = (): void => {
     const start = startAt(cursor);
     const end = cursor + width < NUMBERS ? startAt(cursor + width) : null;
-    const page = listPage(bucket, { prefix, after: behind ?? justBefore(start), signal: ends });
+    const page = listPage(bucket, { prefix, after: startAfter ?? justBefore(start), signal: ends });
     page.catch(() => undefined); // reported when it is awaited in its turn
     asked.push({ start, end, page });
-    behind = null;
+    startAfter = null;
     cursor = end === null ? NUMBERS : cursor + width;
   };
 
@@ -116,7 +116,7 @@ async function* listNumbered(
       let count = 0;
       let following: string | undefined;
       for (let page = await range.page; ; page = await listPage(bucket, { prefix, token: page.next, signal })) {
-        const { within, beyond } = cut(page, range);
+        const { within, beyond } = cutToRange(page, range);
         count += within.length;
         following = beyond;
         yield within;
@@ -131,12 +131,15 @@ async function* listNumbered(
       window = Math.min(window * 2, AHEAD);
     }
   } finally {
-    vain.abort();
+    obsolete.abort();
   }
 }
 
 /** The part of a page inside the range, and the first key after it. */
-function cut({ entries }: Page, { start, end }: Range): { within: readonly ObjectEntry[]; beyond: string | undefined } {
+function cutToRange(
+  { entries }: Page,
+  { start, end }: Range,
+): { within: readonly ObjectEntry[]; beyond: string | undefined } {
   const from = entries.findIndex(({ key }) => compareKeys(key, start) >= 0);
   if (from === -1) return { within: [], beyond: undefined };
   const to = end === null ? -1 : entries.findIndex(({ key }) => compareKeys(key, end) >= 0);
@@ -163,12 +166,12 @@ interface PageRequest {
 
 /** One listing request. Keys are the store's, without the bucket's prefix. */
 async function listPage(bucket: S3Bucket, { prefix, token, after, signal }: PageRequest): Promise<Page> {
-  const about = doing(bucket, 's3:ListBucket', '', `list ${prefix === '' ? bucket.name : prefix}`);
+  const about = s3Operation(bucket, 's3:ListBucket', '', `list ${prefix === '' ? bucket.name : prefix}`);
   try {
     signal?.throwIfAborted();
     const answer = await bucket.client.send(
       new bucket.sdk.ListObjectsV2Command({
-        ...target(bucket),
+        ...bucketParams(bucket),
         Prefix: bucket.prefix + prefix,
         // XML can't represent every character that a key may contain.
         EncodingType: 'url',

@@ -4,11 +4,19 @@ import { crc32 } from 'node:zlib';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, PutResult, UploadOptions } from '../../ports/object-store.ts';
-import { base64Crc, joinCrcs } from './crc32.ts';
+import { base64Crc, combineCrcs } from './crc32.ts';
 import { isTransient, statusOf } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
 import { backOff } from './rate-limits.ts';
-import { encryption, fullKey, isConflict, isPrecondition, type S3Bucket, target, withoutQuotes } from './s3-bucket.ts';
+import {
+  bucketParams,
+  encryption,
+  fullKey,
+  isConflict,
+  isPrecondition,
+  type S3Bucket,
+  withoutQuotes,
+} from './s3-bucket.ts';
 import {
   type Chunk,
   type ChunkBody,
@@ -28,7 +36,7 @@ const STREAM_TRIES = 8;
  * Buckets whose server answered a completion with InvalidPart: it may require every part listed, as Ceph's gateway does
  * (ADR 11). Later uploads of this process put no mark there, and so can't be resumed.
  */
-const wantsEveryPart = new WeakSet<S3Bucket>();
+const bucketsWithoutMark = new WeakSet<S3Bucket>();
 
 interface Sent {
   readonly etag: string;
@@ -45,7 +53,7 @@ export class MultipartUpload {
   readonly #tools: UploadTools;
   readonly #sent: Sent[] = [];
   readonly #at: { readonly Bucket: string; readonly Key: string };
-  #safe = 0;
+  #storedBytes = 0;
 
   constructor(bucket: S3Bucket, key: string, source: ChunkSource, options: UploadOptions, tools: UploadTools) {
     this.#bucket = bucket;
@@ -53,7 +61,7 @@ export class MultipartUpload {
     this.#source = source;
     this.#options = options;
     this.#tools = tools;
-    this.#at = { ...target(bucket), Key: fullKey(bucket, key) };
+    this.#at = { ...bucketParams(bucket), Key: fullKey(bucket, key) };
   }
 
   /** `again`: this upload is no longer usable, and a new one is needed. */
@@ -61,10 +69,10 @@ export class MultipartUpload {
     const { signal, metadata = {} } = this.#options;
     const { size } = this.#source;
     const { rules } = this.#tools;
-    const mark = wantsEveryPart.has(this.#bucket)
+    const mark = bucketsWithoutMark.has(this.#bucket)
       ? null
       : markOf(size, chunkLength(size, rules), metadata, this.#bucket.kmsKey);
-    const found = mayResume && mark !== null ? await findBegun(this.#bucket, this.#key, mark, signal) : null;
+    const found = mayResume && mark !== null ? await findUnfinishedUpload(this.#bucket, this.#key, mark, signal) : null;
     const begun = found ?? (await this.#begin(mark));
     try {
       const chunks = chunksOf(size, rules);
@@ -78,13 +86,13 @@ export class MultipartUpload {
       await this.#options.check?.();
       return await this.#complete(begun.uploadId);
     } catch (error) {
-      if (isNoSuchUpload(error)) return this.#wasCompleted();
+      if (isNoSuchUpload(error)) return this.#resolveLostUpload();
       if (error instanceof BatchctlError && error.kind === 'changed') await this.#abort(begun.uploadId);
       throw error;
     }
   }
 
-  async #begin(mark: Buffer | null): Promise<Begun> {
+  async #begin(mark: Buffer | null): Promise<UnfinishedUpload> {
     const { sdk, client, checksums } = this.#bucket;
     const { UploadId: uploadId = '' } = await client.send(
       new sdk.CreateMultipartUploadCommand({
@@ -105,7 +113,7 @@ export class MultipartUpload {
     return { uploadId, parts: new Map() };
   }
 
-  async #send({ uploadId, parts }: Begun, chunk: Chunk, signal: AbortSignal): Promise<void> {
+  async #send({ uploadId, parts }: UnfinishedUpload, chunk: Chunk, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     const left = parts.get(chunk.number);
     const body = await this.#source.chunk(chunk, left?.crc === null);
@@ -115,9 +123,9 @@ export class MultipartUpload {
     // Not after an error: a failed request may still hold the bytes.
     body.done();
     this.#sent[number - 1] = { etag, crc: body.crc, length };
-    this.#safe += length;
+    this.#storedBytes += length;
     // The caller makes the last call, once the object exists.
-    if (this.#safe < this.#source.size) this.#options.onProgress?.(this.#safe);
+    if (this.#storedBytes < this.#source.size) this.#options.onProgress?.(this.#storedBytes);
   }
 
   async #put(
@@ -161,7 +169,7 @@ export class MultipartUpload {
   async #complete(UploadId: string): Promise<PutResult | 'again'> {
     const { sdk, client, checksums } = this.#bucket;
     const { ifAbsent = false, signal } = this.#options;
-    const whole = this.#sent.reduce((crc, chunk) => joinCrcs(crc, chunk.crc, chunk.length), 0);
+    const whole = this.#sent.reduce((crc, chunk) => combineCrcs(crc, chunk.crc, chunk.length), 0);
     const Parts = this.#sent.map(({ etag, crc }, index) => ({
       PartNumber: index + 1,
       ETag: `"${etag}"`,
@@ -188,7 +196,7 @@ export class MultipartUpload {
       // S3 then wants a new upload with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart:
       // another process resumed the same upload with other bytes, or the server wants the mark listed too.
       const isInvalidPart = error instanceof Error && error.name === 'InvalidPart';
-      if (isInvalidPart) wantsEveryPart.add(this.#bucket);
+      if (isInvalidPart) bucketsWithoutMark.add(this.#bucket);
       if (isConflict(error) || isInvalidPart) {
         await this.#abort(UploadId);
         return 'again';
@@ -208,7 +216,7 @@ export class MultipartUpload {
    * The upload is gone. If the answer to a completion was lost, or a twin completed the same upload, the object exists.
    * Otherwise (a lifecycle rule) there is nothing, or another object. If in doubt, send it again.
    */
-  async #wasCompleted(): Promise<PutResult | 'again'> {
+  async #resolveLostUpload(): Promise<PutResult | 'again'> {
     const { metadata = {}, ifAbsent = false } = this.#options;
     const there = await this.#tools.head(this.#key);
     if (there === null) return 'again';
@@ -241,16 +249,16 @@ export class MultipartUpload {
 
 const isNoSuchUpload = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchUpload';
 
-interface LeftPart {
+interface StoredPart {
   readonly size: number;
   readonly etag: string;
   /** Base64; null if S3 gives none. */
   readonly crc: string | null;
 }
 
-interface Begun {
+interface UnfinishedUpload {
   readonly uploadId: string;
-  readonly parts: ReadonlyMap<number, LeftPart>;
+  readonly parts: ReadonlyMap<number, StoredPart>;
 }
 
 /** Unfinished uploads of one key to look at; more than one is rare. */
@@ -269,13 +277,18 @@ function markOf(size: number, chunk: number, metadata: Metadata, kmsKey: string 
 }
 
 /** The newest unfinished upload of this key with this mark; null if there is none, or looking is denied. */
-async function findBegun(bucket: S3Bucket, key: string, mark: Buffer, signal?: AbortSignal): Promise<Begun | null> {
+async function findUnfinishedUpload(
+  bucket: S3Bucket,
+  key: string,
+  mark: Buffer,
+  signal?: AbortSignal,
+): Promise<UnfinishedUpload | null> {
   const { sdk, client } = bucket;
   const Key = fullKey(bucket, key);
   const options = signal === undefined ? {} : { abortSignal: signal };
   try {
     const { Uploads = [] } = await client.send(
-      new sdk.ListMultipartUploadsCommand({ ...target(bucket), Prefix: Key }),
+      new sdk.ListMultipartUploadsCommand({ ...bucketParams(bucket), Prefix: Key }),
       options,
     );
     const mine = Uploads.filter((upload) => upload.Key === Key)
@@ -298,7 +311,7 @@ async function findBegun(bucket: S3Bucket, key: string, mark: Buffer, signal?: A
 }
 
 /** True if the chunk in S3 holds the file's bytes, by S3's checksum or else by an entity tag that is an MD5. */
-function isTrusted(part: LeftPart, length: number, sums: Sums): boolean {
+function isTrusted(part: StoredPart, length: number, sums: Sums): boolean {
   if (part.size !== length) return false;
   if (part.crc !== null && part.crc !== base64Crc(sums.crc)) return false;
   // With a KMS key an entity tag may look like an MD5 without being one: then only the checksum decides.
@@ -312,13 +325,13 @@ async function partsOf(
   Key: string,
   UploadId: string,
   options: { abortSignal?: AbortSignal },
-): Promise<Map<number, LeftPart> | null> {
-  const parts = new Map<number, LeftPart>();
+): Promise<Map<number, StoredPart> | null> {
+  const parts = new Map<number, StoredPart>();
   let marker: string | undefined;
   try {
     do {
       const answer = await bucket.client.send(
-        new bucket.sdk.ListPartsCommand({ ...target(bucket), Key, UploadId, PartNumberMarker: marker }),
+        new bucket.sdk.ListPartsCommand({ ...bucketParams(bucket), Key, UploadId, PartNumberMarker: marker }),
         options,
       );
       for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32 = null } of answer.Parts ?? []) {

@@ -5,17 +5,17 @@ import { BatchctlError } from '../../errors.ts';
 import type { BucketObject, BucketReadOptions } from '../../ports/bucket.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
-import { type Doing, isAbort, isTransient, statusOf, translateAwsError, translated } from './errors.ts';
+import { type AwsOperation, isAbort, isTransient, statusOf, translateAwsError, translateErrors } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
 import { backOff } from './rate-limits.ts';
 import {
-  doing,
+  bucketParams,
   fullKey,
   inQuotes,
   isNoSuchKey,
   isPrecondition,
   type S3Bucket,
-  target,
+  s3Operation,
   withoutQuotes,
 } from './s3-bucket.ts';
 
@@ -40,7 +40,7 @@ export async function openBody(
   key: string,
   options: BucketReadOptions,
 ): Promise<OpenBody | null | 'beyond'> {
-  const about = aboutRead(bucket, key, options);
+  const about = readOperation(bucket, key, options);
   options.signal?.throwIfAborted();
   try {
     const first = await request(bucket, key, options);
@@ -49,15 +49,15 @@ export async function openBody(
     if (options.etag !== undefined && info.etag !== options.etag) {
       // The endpoint ignores If-Match.
       body.destroy();
-      throw changed(key, options.etag, info.etag);
+      throw changedError(key, options.etag, info.etag);
     }
     const length = Number(first.ContentLength ?? 0);
-    return { info, length, bytes: () => resumed(bucket, key, { first, body, info, length, options }) };
+    return { info, length, bytes: () => readWithResume(bucket, key, { first, body, info, length, options }) };
   } catch (error) {
     if (isNoSuchKey(error)) return null;
-    if (isPrecondition(error)) throw changed(key, options.etag ?? '', 'another');
+    if (isPrecondition(error)) throw changedError(key, options.etag ?? '', 'another');
     if (statusOf(error) === 416) return 'beyond';
-    throw asAbort(error, options.signal) ?? translateAwsError(error, about);
+    throw abortErrorOf(error, options.signal) ?? translateAwsError(error, about);
   }
 }
 
@@ -89,10 +89,10 @@ interface Reading {
   readonly options: BucketReadOptions;
 }
 
-async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncGenerator<Uint8Array> {
+async function* readWithResume(bucket: S3Bucket, key: string, reading: Reading): AsyncGenerator<Uint8Array> {
   const { first, info, length, options } = reading;
   const { signal, range } = options;
-  const about = aboutRead(bucket, key, options);
+  const about = readOperation(bucket, key, options);
   const expected = wholeChecksum(first, options);
   let body = reading.body;
   let crc = 0;
@@ -108,7 +108,7 @@ async function* resumed(bucket: S3Bucket, key: string, reading: Reading): AsyncG
       if (done >= length) break;
       throw Object.assign(new Error(`the answer ended after ${done} of ${length} bytes`), { code: 'ECONNRESET' });
     } catch (error) {
-      const aborted = asAbort(error, signal);
+      const aborted = abortErrorOf(error, signal);
       if (aborted !== null) throw aborted;
       fruitless += 1;
       if (!isTransient(error) || fruitless > FRUITLESS) throw translateAwsError(error, about);
@@ -131,18 +131,18 @@ async function reopen(bucket: S3Bucket, key: string, options: BucketReadOptions)
     const body = bodyOf(answer);
     if (withoutQuotes(answer.ETag) === options.etag) return body;
     body.destroy();
-    throw changed(key, options.etag ?? '', withoutQuotes(answer.ETag));
+    throw changedError(key, options.etag ?? '', withoutQuotes(answer.ETag));
   } catch (error) {
-    if (isPrecondition(error) || isNoSuchKey(error)) throw changed(key, options.etag ?? '', 'another, or none');
-    const about = aboutRead(bucket, key, options);
-    throw asAbort(error, options.signal) ?? translateAwsError(error, about);
+    if (isPrecondition(error) || isNoSuchKey(error)) throw changedError(key, options.etag ?? '', 'another, or none');
+    const about = readOperation(bucket, key, options);
+    throw abortErrorOf(error, options.signal) ?? translateAwsError(error, about);
   }
 }
 
 async function request(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<GetObjectCommandOutput> {
   const { range, etag, version = null, signal } = options;
   const command = new bucket.sdk.GetObjectCommand({
-    ...target(bucket),
+    ...bucketParams(bucket),
     Key: fullKey(bucket, key),
     ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
     ...(etag !== undefined && { IfMatch: inQuotes(etag) }),
@@ -178,16 +178,16 @@ function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
 }
 
 /** A named version needs another permission than the current object. */
-const aboutRead = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): Doing =>
-  doing(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
+const readOperation = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): AwsOperation =>
+  s3Operation(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
 
 /** The error to throw when the caller aborted; null otherwise. */
-function asAbort(error: unknown, signal: AbortSignal | undefined): unknown {
+function abortErrorOf(error: unknown, signal: AbortSignal | undefined): unknown {
   if (signal?.aborted) return signal.reason;
   return isAbort(error) ? error : null;
 }
 
-export function changed(key: string, expected: string, found: string): BatchctlError {
+export function changedError(key: string, expected: string, found: string): BatchctlError {
   return new BatchctlError('changed', `Expected version ${expected} of the object ${key}, found ${found}`, {
     hint: 'It was overwritten after it was pinned: submit again to use the current version.',
   });
@@ -232,27 +232,27 @@ export class HeadObjects {
     more: { readonly VersionId?: string; readonly ChecksumMode?: 'ENABLED' },
   ): Promise<HeadObjectCommandOutput | null> {
     const bucket = this.#bucket;
-    const command = new bucket.sdk.HeadObjectCommand({ ...target(bucket), Key: fullKey(bucket, key), ...more });
+    const command = new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key), ...more });
     const action = more.VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
-    return translated(doing(bucket, action, key, `read ${key}`), async () => {
+    return translateErrors(s3Operation(bucket, action, key, `read ${key}`), async () => {
       try {
         const found = await bucket.client.send(command);
         this.#existedAt = performance.now();
         return found;
       } catch (error) {
         const status = statusOf(error);
-        if (status === 400 || status === 403) await this.#complain(key, more);
+        if (status === 400 || status === 403) await this.#throwDetailedError(key, more);
         if (status !== 404) throw error;
-        await this.#proveBucket(key);
+        await this.#requireBucket(key);
         return null;
       }
     });
   }
 
   /** Throws the error that S3 explains in a body, if it does. A missing object doesn't explain a refusal. */
-  async #complain(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
+  async #throwDetailedError(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
     const bucket = this.#bucket;
-    const at = { ...target(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
+    const at = { ...bucketParams(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
     try {
       bodyOf(await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }))).resume();
     } catch (error) {
@@ -260,14 +260,14 @@ export class HeadObjects {
     }
   }
 
-  async #proveBucket(key: string): Promise<void> {
+  async #requireBucket(key: string): Promise<void> {
     if (performance.now() - this.#existedAt < TRUSTED) return;
     const bucket = this.#bucket;
     // In another account's bucket, one may be allowed to list only a part.
     const Prefix = bucket.prefix + (bucket.foreign ? key : '');
-    const command = new bucket.sdk.ListObjectsV2Command({ ...target(bucket), Prefix, MaxKeys: 1 });
+    const command = new bucket.sdk.ListObjectsV2Command({ ...bucketParams(bucket), Prefix, MaxKeys: 1 });
     // Not HeadBucket: its 404 has no body either.
-    await translated(doing(bucket, 's3:ListBucket', '', `find the bucket ${bucket.name}`), () =>
+    await translateErrors(s3Operation(bucket, 's3:ListBucket', '', `find the bucket ${bucket.name}`), () =>
       bucket.client.send(command),
     );
     this.#existedAt = performance.now();

@@ -36,7 +36,7 @@ export interface ChunkSource {
 const PIECE = 512 * 1024;
 
 /** A file being uploaded, opened once so that every chunk comes from the same file even if its path is replaced. */
-export class UploadSource implements ChunkSource {
+export class FileSource implements ChunkSource {
   readonly size: number;
   readonly #path: string;
   readonly #file: FileHandle;
@@ -52,11 +52,11 @@ export class UploadSource implements ChunkSource {
   }
 
   /** Throws `notFound` when the file doesn't exist. */
-  static async open(path: string): Promise<UploadSource> {
+  static async open(path: string): Promise<FileSource> {
     try {
       const file = await open(path);
       const { size, mtimeMs } = await file.stat();
-      return new UploadSource(path, file, size, mtimeMs);
+      return new FileSource(path, file, size, mtimeMs);
     } catch (cause) {
       if (!hasCode(cause, 'ENOENT')) throw cause;
       throw new BatchctlError('notFound', `Expected a file ${path} to upload, found none`, { cause });
@@ -95,7 +95,7 @@ export class UploadSource implements ChunkSource {
   async requireUnchanged(): Promise<void> {
     const { size, mtimeMs } = await this.#file.stat();
     if (size === this.size && mtimeMs === this.#modified) return;
-    throw this.#changed();
+    throw this.#changedError();
   }
 
   async close(): Promise<void> {
@@ -135,13 +135,13 @@ export class UploadSource implements ChunkSource {
   async #read(offset: number, into: Buffer): Promise<Buffer> {
     for (let done = 0; done < into.length; ) {
       const { bytesRead } = await this.#file.read(into, done, into.length - done, offset + done);
-      if (bytesRead === 0) throw this.#changed();
+      if (bytesRead === 0) throw this.#changedError();
       done += bytesRead;
     }
     return into;
   }
 
-  #changed(): BatchctlError {
+  #changedError(): BatchctlError {
     return new BatchctlError('changed', `Expected ${this.#path} to stay unchanged, but it was written to meanwhile`, {
       hint: 'upload it again once it is complete',
     });

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { isKind } from '../../errors.ts';
 import { eachParallel, Permits } from '../../lib/parallel.ts';
-import type { BucketObject, BucketReadOptions, CopyAs } from '../../ports/bucket.ts';
+import type { BucketObject, BucketReadOptions, StoreCopyOptions } from '../../ports/bucket.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -13,13 +13,13 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
-import { errorOf, isTransient, translateAwsError, translated } from './errors.ts';
+import { errorOf, isTransient, translateAwsError, translateErrors } from './errors.ts';
 import { backOff } from './rate-limits.ts';
-import { bucketArn, doing, fullKey, type S3Bucket, target } from './s3-bucket.ts';
-import { copyObject, gone } from './s3-copy.ts';
+import { bucketArn, bucketParams, fullKey, type S3Bucket, s3Operation } from './s3-bucket.ts';
+import { copyObject, missingSourceError } from './s3-copy.ts';
 import { S3DirectUploads, signedUrl } from './s3-direct.ts';
 import { listObjects } from './s3-list.ts';
-import { changed, HeadObjects, type OpenBody, openBody, streamOf } from './s3-read.ts';
+import { changedError, HeadObjects, type OpenBody, openBody, streamOf } from './s3-read.ts';
 import { CHUNK_RULES, type ChunkRules, StreamSource } from './s3-source.ts';
 import { putObject, upload, uploadFile } from './s3-upload.ts';
 
@@ -149,7 +149,7 @@ export class S3Store implements ObjectStore {
     const { ifAbsent = false } = options;
     // Some endpoints ignore the condition on a copy. On S3 the condition decides between racers.
     const [info, there] = await Promise.all([this.head(from), ifAbsent ? this.head(to) : null]);
-    if (info === null) throw gone(from);
+    if (info === null) throw missingSourceError(from);
     if (there !== null) return { created: false, etag: there.etag };
     return copyObject({ bucket: this.#bucket, info }, this.#bucket, to, { ifAbsent, ...this.#copies });
   }
@@ -158,7 +158,7 @@ export class S3Store implements ObjectStore {
   async presign(key: string, method: 'get' | 'put', seconds: number): Promise<string | null> {
     const bucket = this.#bucket;
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
-    return translated(doing(bucket, action, key, `sign a URL of ${key}`), () =>
+    return translateErrors(s3Operation(bucket, action, key, `sign a URL of ${key}`), () =>
       signedUrl(bucket, key, {
         ...{ method: method === 'get' ? 'GET' : 'PUT', seconds },
         // In the query, as the SDK's own presigner does it: a browser that follows a link sends no such header.
@@ -178,10 +178,10 @@ export class S3Store implements ObjectStore {
   }
 
   /** Copies from another bucket's store, or this one's, within S3. Null: the object doesn't exist. */
-  async copyFrom(other: S3Store, from: string, to: string, as: CopyAs): Promise<PutResult | null> {
+  async copyFrom(other: S3Store, from: string, to: string, as: StoreCopyOptions): Promise<PutResult | null> {
     const info = await other.head(from);
     if (info === null) return null;
-    if (info.size !== as.size) throw changed(from, `of ${as.size} bytes`, `one of ${info.size}`);
+    if (info.size !== as.size) throw changedError(from, `of ${as.size} bytes`, `one of ${info.size}`);
     const { metadata, signal, ifAbsent = false } = as;
     // As in `copy`: some endpoints ignore the condition.
     if (ifAbsent && (await this.head(to)) !== null) return { created: false, etag: '' };
@@ -206,7 +206,7 @@ export class S3Store implements ObjectStore {
     const version = options.version ?? null;
     const info = version === null ? await this.head(key) : await this.facts(key, version);
     if (info === null) return null;
-    if (options.etag !== undefined && options.etag !== info.etag) throw changed(key, options.etag, info.etag);
+    if (options.etag !== undefined && options.etag !== info.etag) throw changedError(key, options.etag, info.etag);
     return { info, length: 0, bytes: nothing };
   }
 }
@@ -233,10 +233,10 @@ async function deleteObjects(bucket: S3Bucket, keys: readonly string[]): Promise
 }
 
 async function deleteOne(bucket: S3Bucket, key: string): Promise<void> {
-  const command = new bucket.sdk.DeleteObjectCommand({ ...target(bucket), Key: fullKey(bucket, key) });
-  const about = doing(bucket, 's3:DeleteObject', key, `delete ${key}`);
+  const command = new bucket.sdk.DeleteObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) });
+  const about = s3Operation(bucket, 's3:DeleteObject', key, `delete ${key}`);
   // Deleting a missing object succeeds, so a 404 means that the bucket is missing.
-  await translated(about, () => bucket.client.send(command));
+  await translateErrors(about, () => bucket.client.send(command));
 }
 
 async function deleteBatch(bucket: S3Bucket, keys: readonly string[], signal: AbortSignal): Promise<void> {
@@ -249,7 +249,7 @@ async function deleteBatch(bucket: S3Bucket, keys: readonly string[], signal: Ab
     const worst = lasting ?? (tries === DELETE_TRIES ? first : null);
     if (worst !== null) {
       const rest = failed.length === 1 ? '' : ` and ${failed.length - 1} more`;
-      const about = doing(bucket, 's3:DeleteObject', worst.key, `delete ${worst.key}${rest}`);
+      const about = s3Operation(bucket, 's3:DeleteObject', worst.key, `delete ${worst.key}${rest}`);
       throw translateAwsError(worst.error, about);
     }
     left = failed.map(({ key }) => key);
@@ -265,11 +265,11 @@ interface Failed {
 /** The keys that a 200 answer lists as not deleted. */
 async function deleteOnce(bucket: S3Bucket, keys: readonly string[], signal: AbortSignal): Promise<readonly Failed[]> {
   const command = new bucket.sdk.DeleteObjectsCommand({
-    ...target(bucket),
+    ...bucketParams(bucket),
     Delete: { Objects: keys.map((key) => ({ Key: fullKey(bucket, key) })), Quiet: true },
   });
-  const about = doing(bucket, 's3:DeleteObject', '*', `delete ${keys.length} objects`);
-  const { Errors = [] } = await translated(about, () => bucket.client.send(command, { abortSignal: signal }));
+  const about = s3Operation(bucket, 's3:DeleteObject', '*', `delete ${keys.length} objects`);
+  const { Errors = [] } = await translateErrors(about, () => bucket.client.send(command, { abortSignal: signal }));
   return Errors.map(({ Key = '', Code = 'UnknownError', Message = '' }) => ({
     key: Key.slice(bucket.prefix.length),
     error: errorOf(Code, Message),

@@ -4,21 +4,21 @@ import { BatchctlError } from '../../errors.ts';
 import type { Permits } from '../../lib/parallel.ts';
 import type { ObjectInfo, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
-import { translateAwsError, translated } from './errors.ts';
+import { translateAwsError, translateErrors } from './errors.ts';
 import { backOff } from './rate-limits.ts';
 import {
+  bucketParams,
   checkMetadata,
-  doing,
   encryption,
   fullKey,
   isConflict,
   isPrecondition,
   type S3Bucket,
-  target,
+  s3Operation,
   withoutQuotes,
 } from './s3-bucket.ts';
 import { MultipartUpload } from './s3-multipart.ts';
-import { type ChunkRules, type ChunkSource, isTooLarge, UploadSource } from './s3-source.ts';
+import { type ChunkRules, type ChunkSource, FileSource, isTooLarge } from './s3-source.ts';
 
 export interface UploadTools {
   /** Limits the chunks in flight, of all uploads together. */
@@ -41,7 +41,7 @@ export async function uploadFile(
   options: UploadOptions,
   tools: UploadTools,
 ): Promise<PutResult> {
-  const result = await upload(bucket, key, { name: path, open: () => UploadSource.open(path) }, options, tools);
+  const result = await upload(bucket, key, { name: path, open: () => FileSource.open(path) }, options, tools);
   if (result.created && options.consume) await rm(path);
   return result;
 }
@@ -60,12 +60,12 @@ export async function upload(
   given: UploadOptions,
   tools: UploadTools,
 ): Promise<PutResult> {
-  const options = { ...given, onProgress: growing(given.onProgress) };
+  const options = { ...given, onProgress: monotonicProgress(given.onProgress) };
   const { metadata = {}, signal } = options;
   signal?.throwIfAborted();
   checkMetadata(key, metadata);
   fullKey(bucket, key);
-  const about = doing(bucket, 's3:PutObject', key, `upload ${what.name} as ${key}`);
+  const about = s3Operation(bucket, 's3:PutObject', key, `upload ${what.name} as ${key}`);
   try {
     for (let uploads = 1; ; uploads += 1) {
       const outcome = await once(uploads === 1);
@@ -116,7 +116,7 @@ export async function upload(
 }
 
 /** Makes progress monotonic, even if bytes have to be sent again. */
-function growing(onProgress: UploadOptions['onProgress']): (bytes: number) => void {
+function monotonicProgress(onProgress: UploadOptions['onProgress']): (bytes: number) => void {
   let most = 0;
   return (bytes) => {
     if (bytes < most) return;
@@ -148,7 +148,7 @@ export async function putObject(
   }
   checkMetadata(key, metadata);
   const command = new bucket.sdk.PutObjectCommand({
-    ...target(bucket),
+    ...bucketParams(bucket),
     ...encryption(bucket),
     Key: fullKey(bucket, key),
     Body: bytes,
@@ -157,7 +157,7 @@ export async function putObject(
     ...(ifAbsent && { IfNoneMatch: '*' }),
     ...(bucket.checksums && { ChecksumCRC32: base64Crc(crc32(bytes)) }),
   });
-  return translated(doing(bucket, 's3:PutObject', key, `put ${key}`), async () => {
+  return translateErrors(s3Operation(bucket, 's3:PutObject', key, `put ${key}`), async () => {
     for (let conflicts = 0; ; conflicts += 1) {
       try {
         const { ETag } = await bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });

@@ -5,11 +5,11 @@ import { STAND_IN_TAG } from '../../lib/stack-names.ts';
 import { changeSize, type GroupSize, sizeAt } from '../../model/group-size.ts';
 import type {
   GroupChange,
+  GroupMachine,
   GroupPrices,
   GroupStatus,
   LaunchTrouble,
-  MachineEnded,
-  MachineSeen,
+  MachineTermination,
   SpotTroubles,
   WorkerGroup,
   WorkerOrder,
@@ -20,13 +20,13 @@ import {
   launchTimes,
   machineOf,
   ScalingRequests,
-  selfEndedOf,
+  selfTerminationsOf,
   sizeOf,
   spotTroublesOf,
   troublesOf,
 } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
-import type { HereGroup } from './here-group.ts';
+import type { UnmanagedGroup } from './unmanaged-group.ts';
 
 /** Milliseconds. An older instance has a worker or lacks one; its exact launch time no longer matters. */
 const LAUNCHED_LATELY_MS = 15 * 60_000;
@@ -36,7 +36,7 @@ export interface ScalingGroupOptions {
   readonly name: string;
   readonly clients: AwsClients;
   /** Counts the workers and gives them orders; until the Auto Scaling group is made, the whole group. */
-  readonly here: HereGroup;
+  readonly here: UnmanagedGroup;
   /** Concurrent tasks on an instance; null if neither the profile nor the instance types say. */
   readonly slots: number | null;
   /** Null if it buys no spot instances, and for callers that may not change what it buys (workers). */
@@ -67,7 +67,7 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async describe({ counted = true }: { readonly counted?: boolean } = {}): Promise<GroupStatus> {
-    return (await this.#look(counted)).status;
+    return (await this.#readGroup(counted)).status;
   }
 
   /**
@@ -82,7 +82,7 @@ export class ScalingGroup implements WorkerGroup {
         { hint: `set groups.${this.group}.slots, then batchctl infra up, then batchctl infra release --roll` },
       );
     }
-    const { size, status } = await this.#look();
+    const { size, status } = await this.#readGroup();
     if (size === null) return await this.#options.here.resize();
     const wanted = changeSize(this.group, sizeAt(size, this.#options.clock.now()), change);
     await this.#change(size, wanted);
@@ -91,9 +91,9 @@ export class ScalingGroup implements WorkerGroup {
 
   async raise(least: number, onDemand = 0): Promise<GroupStatus> {
     // Doesn't count workers: in the `store` ledger each is an object to read.
-    const looked = await this.#look(false);
+    const looked = await this.#readGroup(false);
     if (looked.size === null) return looked.status;
-    const { size, status } = await this.#standIn(looked, looked.size, { least, onDemand });
+    const { size, status } = await this.#replaceSpot(looked, looked.size, { least, onDemand });
     const settled = raisedTo(sizeAt(size, this.#options.clock.now()), least);
     try {
       await this.#change(size, settled);
@@ -108,7 +108,7 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   async lower(seen: GroupStatus): Promise<GroupStatus> {
-    const { size, status, found } = await this.#look();
+    const { size, status, found } = await this.#readGroup();
     const { inService } = status.machines ?? {};
     if (size === null || found === null || inService === undefined) return status;
     if (size.mode === 'manual' || size.until !== null || size.desired !== seen.desired) return status;
@@ -127,16 +127,16 @@ export class ScalingGroup implements WorkerGroup {
     return spotTroublesOf(await this.#requests.activities(), this.#options.clock.now());
   }
 
-  async selfEnded(): Promise<readonly MachineEnded[]> {
+  async selfTerminations(): Promise<readonly MachineTermination[]> {
     if (this.#options.readsHistory !== true || (await this.#requests.read()) === null) return [];
-    return selfEndedOf(await this.#requests.activities());
+    return selfTerminationsOf(await this.#requests.activities());
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {
     return this.#options.here.order(worker, order);
   }
 
-  async machines(): Promise<readonly MachineSeen[]> {
+  async machines(): Promise<readonly GroupMachine[]> {
     const found = await this.#requests.read();
     const instances = found?.Instances ?? [];
     const times = await this.#launchTimes(instances);
@@ -167,7 +167,7 @@ export class ScalingGroup implements WorkerGroup {
   }
 
   /** Its size in the service; null if there is no such group. */
-  async #look(counted = true): Promise<Looked> {
+  async #readGroup(counted = true): Promise<ScalingSnapshot> {
     const { here, slots, spot } = this.#options;
     const [found, up] = await Promise.all([this.#requests.read(), counted ? here.describe() : null]);
     const known = slots === null ? {} : { slots };
@@ -192,8 +192,8 @@ export class ScalingGroup implements WorkerGroup {
    * Replaces spot by on-demand instances, with the size, in one request. The tag is set first: `infra` then doesn't
    * report drift, and later callers know since when. Returns the group as it is afterwards.
    */
-  async #standIn(
-    looked: Looked,
+  async #replaceSpot(
+    looked: ScalingSnapshot,
     size: GroupSize,
     { least, onDemand }: { readonly least: number; readonly onDemand: number },
   ): Promise<{ readonly size: GroupSize; readonly status: GroupStatus }> {
@@ -235,7 +235,7 @@ export class ScalingGroup implements WorkerGroup {
   }
 }
 
-interface Looked {
+interface ScalingSnapshot {
   readonly size: GroupSize | null;
   readonly found: AutoScalingGroup | null;
   readonly status: GroupStatus;

@@ -2,7 +2,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';
-import { type Doing, statusOf, translateAwsError } from './errors.ts';
+import { type AwsOperation, statusOf, translateAwsError } from './errors.ts';
 
 /** Secrets from Systems Manager parameters and Secrets Manager. Each service is loaded at its first use. */
 export class AwsSecrets implements SecretSource {
@@ -44,7 +44,7 @@ export class AwsSecrets implements SecretSource {
     return key === undefined ? value : fieldOf(value, name, key);
   }
 
-  #about(what: string, action: string, resource: string): Doing {
+  #about(what: string, action: string, resource: string): AwsOperation {
     return { what: `read ${what}`, action, resource, profile: this.#clients.profile };
   }
 }
@@ -52,7 +52,7 @@ export class AwsSecrets implements SecretSource {
 /** AWS names what was refused: it may be the key that encrypts the secret. */
 const NOT_AUTHORIZED = /not authorized to perform: (\S+) on resource: (\S+)/;
 
-function refusal(error: unknown, about: Doing, make: string): Error {
+function refusal(error: unknown, about: AwsOperation, make: string): Error {
   const [, action = about.action, resource = about.resource] =
     NOT_AUTHORIZED.exec(error instanceof Error ? error.message : '') ?? [];
   const ours = translateAwsError(error, { ...about, action, resource });

@@ -76,7 +76,7 @@ export function presignedUrl({
     // In the order of their names, as signed: ours begin with small letters, which come last.
     ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
   ]
-    .map((pair) => pair.map(encoded).join('='))
+    .map((pair) => pair.map(encodeRfc3986).join('='))
     .join('&');
   const lines = said.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, ' ')}`);
   const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
@@ -105,5 +105,5 @@ function signingKey(secret: string, scope: string): Buffer {
 const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 /** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
-export const encoded = (text: string): string =>
+export const encodeRfc3986 = (text: string): string =>
   encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -66,7 +66,7 @@ export class SimpleDbHttp {
       try {
         return await this.#try({ ...parameters, Action: action });
       } catch (error) {
-        if (attempt < attempts && (this.#corrected(error) || isPassing(error))) {
+        if (attempt < attempts && (this.#correctClock(error) || isPassing(error))) {
           await backOff(attempt);
           continue;
         }
@@ -81,7 +81,7 @@ export class SimpleDbHttp {
   }
 
   /** True when the error came from a clock that is now corrected. */
-  #corrected(error: unknown): boolean {
+  #correctClock(error: unknown): boolean {
     if (!(error instanceof SimpleDbError) || Math.abs(error.skew - this.#skew) < SKEW) return false;
     this.#skew = error.skew;
     return true;
@@ -157,7 +157,7 @@ interface SimpleDbCredentials {
 }
 
 /** SimpleDB's only API version. */
-const SIGNATURE_VERSION = '2009-04-15';
+const API_VERSION = '2009-04-15';
 
 /**
  * Signs a request's parameters by Signature Version 2 with HmacSHA256 (SimpleDB developer guide, HMACAuth) and returns
@@ -175,7 +175,7 @@ export function signSimpleDb(
     SignatureMethod: 'HmacSHA256',
     SignatureVersion: '2',
     Timestamp: new Date(at.now).toISOString().replace(/\.\d+Z$/, 'Z'),
-    Version: SIGNATURE_VERSION,
+    Version: API_VERSION,
   };
   const text = ['POST', at.host.toLowerCase(), '/', canonicalForm(signed)].join('\n');
   return { ...signed, Signature: createHmac('sha256', secretAccessKey).update(text).digest('base64') };

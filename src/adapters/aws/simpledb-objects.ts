@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { randomId } from '../../lib/id.ts';
 import { eachParallel } from '../../lib/parallel.ts';
-import { isLedgerBulk, ledgerLargeKey, ledgerScope } from '../../model/keys.ts';
+import { isLedgerBulk, jobOfLedgerKey, ledgerLargeKey } from '../../model/keys.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -102,7 +102,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
       return;
     }
     const domain = this.#domain(prefix).replaceAll('`', '``');
-    const end = [behind(prefix), options.to ?? behind(prefix)].sort()[0] ?? '';
+    const end = [prefixEnd(prefix), options.to ?? prefixEnd(prefix)].sort()[0] ?? '';
     const from = (condition: string): string =>
       `select e from \`${domain}\` where ${condition} and itemName() < ${quoted(end)} order by itemName() limit ${PAGE}`;
     let last = options.from === undefined || options.from < prefix ? prefix : options.from;
@@ -166,7 +166,7 @@ export class SimpleDbObjects implements Pick<ObjectStore, 'put' | 'read' | 'list
 
   /** By the key's job; what is listed over all jobs is in the first domain. */
   #domain(key: string): string {
-    const scope = ledgerScope(key);
+    const scope = jobOfLedgerKey(key);
     const n = scope === null ? 0 : createHash('sha256').update(scope).digest().readUInt32BE() % this.#domains.length;
     return this.#domains[n] ?? '';
   }
@@ -177,6 +177,6 @@ function quoted(text: string): string {
 }
 
 /** The first key after all that begin with the prefix: its last character, which is ASCII, plus one. */
-function behind(prefix: string): string {
+function prefixEnd(prefix: string): string {
   return prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1);
 }

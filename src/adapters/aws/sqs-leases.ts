@@ -1,11 +1,11 @@
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand } from '@aws-sdk/client-sqs';
 import type { Receipt } from '../../ports/task-queue.ts';
-import type { SqsPlace } from './sqs-open.ts';
-import { type BatchCall, inBatches, isLeaseLost, type Refused, refusedError } from './sqs-requests.ts';
+import type { SqsQueueRef } from './sqs-open.ts';
+import { type BatchCall, callInBatches, isLeaseLost, type RefusedItem, refusedError } from './sqs-requests.ts';
 
 /** Extends leases to `leaseSeconds` from now. A lease that would exceed 12 hours in all is `lost`. */
 export async function extendLeases(
-  place: SqsPlace,
+  place: SqsQueueRef,
   receipts: readonly Receipt[],
   leaseSeconds: number,
 ): Promise<readonly ('extended' | 'lost')[]> {
@@ -21,7 +21,7 @@ export async function extendLeases(
 
 /** Releases deliveries, each after its delay or the rest of its 12 hours. A lost one is already another worker's. */
 export async function releaseLeases(
-  place: SqsPlace,
+  place: SqsQueueRef,
   releases: readonly { readonly receipt: Receipt; readonly delay: number }[],
 ): Promise<void> {
   const changes = releases.map(({ receipt, delay }) => ({
@@ -34,9 +34,9 @@ export async function releaseLeases(
 
 /** Hides messages for a number of seconds from now; returns those whose lease is lost. Throws for any other refusal. */
 export async function changeVisibility<T extends { readonly handle: string; readonly seconds: number }>(
-  place: SqsPlace,
+  place: SqsQueueRef,
   changes: readonly T[],
-): Promise<readonly Refused<T>[]> {
+): Promise<readonly RefusedItem<T>[]> {
   const options: BatchCall<T> = {
     doing: { what: 'change leases', action: 'sqs:ChangeMessageVisibility', place },
     patienceMs: place.patienceMs,
@@ -50,7 +50,7 @@ export async function changeVisibility<T extends { readonly handle: string; read
       return await client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: place.url, Entries }));
     },
   };
-  const refused = await inBatches(changes, options);
+  const refused = await callInBatches(changes, options);
   const other = refused.find((refusal) => !isLeaseLost(refusal));
   if (other !== undefined) throw refusedError(other, options.doing);
   return refused;
@@ -83,7 +83,7 @@ function secondsLeft(receipt: Receipt): number {
  * Deletes messages by their handles. A handle whose lease is lost deletes nothing, and SQS may or may not report that
  * (SQS: DeleteMessage); it is ignored. Throws for any other refusal, after deleting all others.
  */
-export async function deleteMessages(place: SqsPlace, handles: readonly string[]): Promise<void> {
+export async function deleteMessages(place: SqsQueueRef, handles: readonly string[]): Promise<void> {
   const options: BatchCall<string> = {
     doing: { what: 'delete messages', action: 'sqs:DeleteMessage', place },
     patienceMs: place.patienceMs,
@@ -93,7 +93,7 @@ export async function deleteMessages(place: SqsPlace, handles: readonly string[]
       return await client.send(new DeleteMessageBatchCommand({ QueueUrl: place.url, Entries }));
     },
   };
-  const refused = await inBatches(handles, options);
+  const refused = await callInBatches(handles, options);
   const other = refused.find((refusal) => !isLeaseLost(refusal));
   if (other !== undefined) throw refusedError(other, options.doing);
 }

@@ -6,7 +6,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs';
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
-import type { Held } from '../../ports/task-queue.ts';
+import type { QueueCounts } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
 import { isTransient } from './errors.ts';
 import { Patience, sqsError } from './sqs-requests.ts';
@@ -33,7 +33,7 @@ export async function findQueue(
   name: string,
   use: 'control' | 'heartbeat' | 'probe',
   patienceMs: number = PATIENCE_MS,
-): Promise<SqsPlace> {
+): Promise<SqsQueueRef> {
   const client = () => clients.sqs(use);
   const place = { client, arn: queueArn(clients, name), profile: clients.profile, patienceMs };
   const patience = new Patience(patienceMs);
@@ -63,7 +63,7 @@ export async function createQueues({ clients: options, name, leaseSeconds }: Sqs
   }
 }
 
-async function create(clients: AwsClients, name: string, attributes: QueueAttributes): Promise<SqsPlace> {
+async function create(clients: AwsClients, name: string, attributes: QueueAttributes): Promise<SqsQueueRef> {
   const client = () => clients.sqs('control');
   const place = { client, arn: queueArn(clients, name), profile: clients.profile, patienceMs: 0 };
   try {
@@ -116,8 +116,8 @@ const WHY: readonly (readonly [QueueAttributeName, string])[] = [
 /** One line for each attribute that differs from ours and matters to senders or receivers. */
 export function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
   return WHY.flatMap(([attribute, why]) => {
-    const should = plain(attribute, wanted[attribute]);
-    const is = plain(attribute, found[attribute]);
+    const should = normalizeAttribute(attribute, wanted[attribute]);
+    const is = normalizeAttribute(attribute, found[attribute]);
     if (should === null || is === should) return [];
     return [
       `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (fix it with batchctl infra up)`,
@@ -128,14 +128,14 @@ export function attributeWarnings(name: string, found: QueueAttributes, wanted: 
 /** A line for each attribute that should have another value. */
 export function differingAttributes(found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
   return Object.entries(wanted).flatMap(([attribute, value]) => {
-    const is = plain(attribute, found[attribute as QueueAttributeName]);
-    const should = plain(attribute, value);
+    const is = normalizeAttribute(attribute, found[attribute as QueueAttributeName]);
+    const should = normalizeAttribute(attribute, value);
     return is === should ? [] : [`${attribute} ${is ?? 'none'} → ${should}`];
   });
 }
 
 /** A policy's JSON may have its fields in any order, and numbers as text. */
-function plain(attribute: string, value: string | undefined): string | null {
+function normalizeAttribute(attribute: string, value: string | undefined): string | null {
   // Some endpoints return a removed policy as an empty one.
   if (value === undefined || value === '') return null;
   if (attribute !== 'RedrivePolicy') return value;
@@ -151,7 +151,7 @@ interface ReadAttributes {
 
 /** Throws `notFound`, `credentials`, `unavailable`. */
 export async function readAttributes(
-  place: SqsPlace,
+  place: SqsQueueRef,
   names: readonly QueueAttributeName[] = ['All'],
 ): Promise<ReadAttributes> {
   const patience = new Patience(place.patienceMs);
@@ -184,7 +184,9 @@ function dateOf(response: unknown): number {
 }
 
 /** SQS's counts, approximate and up to a minute old (SQS: GetQueueAttributes), and when it gave them. */
-export async function countMessages(place: SqsPlace): Promise<{ readonly counts: Held; readonly at: number }> {
+export async function countMessages(
+  place: SqsQueueRef,
+): Promise<{ readonly counts: QueueCounts; readonly at: number }> {
   const { attributes, at } = await readAttributes(place, [
     'ApproximateNumberOfMessages',
     'ApproximateNumberOfMessagesNotVisible',
@@ -199,7 +201,7 @@ export async function countMessages(place: SqsPlace): Promise<{ readonly counts:
 }
 
 /** One queue: its address, its client, and how long failing requests are retried. */
-export interface SqsPlace {
+export interface SqsQueueRef {
   /** Created at its first use. */
   readonly client: () => Promise<SQSClient>;
   readonly url: string;

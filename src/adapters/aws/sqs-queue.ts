@@ -1,11 +1,11 @@
 import { deadQueueName } from '../../lib/stack-names.ts';
-import { jobIn } from '../../model/message.ts';
+import { jobOfMessage } from '../../model/message.ts';
 import type {
   Backlog,
   DeadLetter,
   Delivery,
-  Held,
   OutgoingMessage,
+  QueueCounts,
   Receipt,
   ReceiveOptions,
   TaskQueue,
@@ -21,12 +21,12 @@ import {
   queueAttributes,
   readAttributes,
   type SqsOptions,
-  type SqsPlace,
+  type SqsQueueRef,
 } from './sqs-open.ts';
-import { SqsPolls } from './sqs-receive.ts';
-import { TEN } from './sqs-requests.ts';
+import { SqsReceiver } from './sqs-receive.ts';
+import { BATCH_SIZE } from './sqs-requests.ts';
 import { fitReason, SqsSender } from './sqs-send.ts';
-import { purgeAll, purgeMatching, Sweep, type Swept } from './sqs-sweep.ts';
+import { purgeAll, purgeMatching, QueueSweep, type SweptMessage } from './sqs-sweep.ts';
 
 export { createQueues, type SqsOptions } from './sqs-open.ts';
 
@@ -48,7 +48,7 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
       readAttributes(queue),
       readAttributes(dead),
     ]);
-    if (options.onWarning !== undefined) warn(options, found, foundDead);
+    if (options.onWarning !== undefined) reportWarnings(options, found, foundDead);
     return new SqsQueue({ ...options, aws: clients, queue, dead, found, foundDead });
   } catch (error) {
     await clients.close();
@@ -56,7 +56,11 @@ export async function openSqsQueue(options: SqsQueueOptions): Promise<TaskQueue>
   }
 }
 
-function warn({ name, leaseSeconds, onWarning }: SqsQueueOptions, found: QueueAttributes, dead: QueueAttributes): void {
+function reportWarnings(
+  { name, leaseSeconds, onWarning }: SqsQueueOptions,
+  found: QueueAttributes,
+  dead: QueueAttributes,
+): void {
   const lines = [
     ...attributeWarnings(name, found, queueAttributes(leaseSeconds, dead.QueueArn ?? '')),
     ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
@@ -66,8 +70,8 @@ function warn({ name, leaseSeconds, onWarning }: SqsQueueOptions, found: QueueAt
 
 interface Opened extends SqsOptions {
   readonly aws: AwsClients;
-  readonly queue: SqsPlace;
-  readonly dead: SqsPlace;
+  readonly queue: SqsQueueRef;
+  readonly dead: SqsQueueRef;
   readonly found: QueueAttributes;
   readonly foundDead: QueueAttributes;
 }
@@ -77,9 +81,9 @@ class SqsQueue implements TaskQueue {
   readonly group: string;
   readonly leaseSeconds: number;
   readonly #aws: AwsClients;
-  readonly #queue: SqsPlace;
-  readonly #deadPlace: SqsPlace;
-  readonly #polls: SqsPolls;
+  readonly #queue: SqsQueueRef;
+  readonly #deadPlace: SqsQueueRef;
+  readonly #polls: SqsReceiver;
   readonly #sender: SqsSender;
   readonly #dead: SqsDead;
 
@@ -89,7 +93,7 @@ class SqsQueue implements TaskQueue {
     this.#aws = aws;
     this.#queue = queue;
     this.#deadPlace = dead;
-    this.#polls = new SqsPolls({ poll: () => aws.sqs('poll'), place: queue, leaseSeconds, pollSeconds });
+    this.#polls = new SqsReceiver({ poll: () => aws.sqs('poll'), place: queue, leaseSeconds, pollSeconds });
     this.#sender = new SqsSender(queue, bytesOf(found));
     const deadBytes = bytesOf(foundDead);
     const toDead = new SqsSender(dead, deadBytes);
@@ -129,7 +133,7 @@ class SqsQueue implements TaskQueue {
     return { ...counts, dead: dead.visible + dead.leased + dead.delayed, oldestSeconds: null };
   }
 
-  async held(): Promise<Held> {
+  async readCounts(): Promise<QueueCounts> {
     return (await countMessages(this.#queue)).counts;
   }
 
@@ -171,8 +175,8 @@ const MOVED = 'SQS moved it: received more often than the queue allows';
 const CLOCK_MS = 2_000;
 
 interface SqsDeadOptions {
-  readonly queue: SqsPlace;
-  readonly dead: SqsPlace;
+  readonly queue: SqsQueueRef;
+  readonly dead: SqsQueueRef;
   readonly toQueue: SqsSender;
   readonly toDead: SqsSender;
   readonly leaseSeconds: number;
@@ -194,15 +198,15 @@ class SqsDead {
    */
   async bury(burials: readonly { readonly delivery: Delivery; readonly reason: string }[]): Promise<void> {
     const { queue, toDead, leaseSeconds, deadBytes } = this.#o;
-    for (let at = 0; at < burials.length; at += TEN) {
-      const batch = burials.slice(at, at + TEN);
+    for (let at = 0; at < burials.length; at += BATCH_SIZE) {
+      const batch = burials.slice(at, at + BATCH_SIZE);
       const receipts = batch.map(({ delivery }) => delivery.receipt);
       const verdicts = await extendLeases(queue, receipts, leaseSeconds);
       const held = batch.filter((_burial, index) => verdicts[index] === 'extended');
       await toDead.send(
         held.map(({ delivery: { body }, reason }) => {
           const text = fitReason(reason, body, deadBytes);
-          return { body, tenant: jobIn(body), ...(text !== null && { reason: text }) };
+          return { body, tenant: jobOfMessage(body), ...(text !== null && { reason: text }) };
         }),
       );
       await deleteMessages(
@@ -217,7 +221,7 @@ class SqsDead {
     const { dead } = this.#o;
     let left = limit;
     if (left <= 0) return;
-    const sweep = new Sweep(dead, (await countMessages(dead)).counts.visible);
+    const sweep = new QueueSweep(dead, (await countMessages(dead)).counts.visible);
     for await (const page of sweep.pages()) {
       for (const { body, reason, sentAt } of page) {
         yield { body, reason: reason ?? MOVED, buriedAt: sentAt };
@@ -236,20 +240,20 @@ class SqsDead {
     let sent = 0;
     if (limit <= 0) return sent;
     const { counts, at } = await countMessages(dead);
-    const gone = new Set<string>();
+    const redriven = new Set<string>();
     // A letter buried around that moment counts as new if this run sent it back.
-    const isNew = ({ body, sentAt }: Swept): boolean =>
-      sentAt > at + CLOCK_MS || (sentAt > at - CLOCK_MS && gone.has(body));
-    const sweep = new Sweep(dead, counts.visible);
+    const isNew = ({ body, sentAt }: SweptMessage): boolean =>
+      sentAt > at + CLOCK_MS || (sentAt > at - CLOCK_MS && redriven.has(body));
+    const sweep = new QueueSweep(dead, counts.visible);
     for await (const page of sweep.pages()) {
       const back = page.filter((letter) => match(letter.body) && !isNew(letter)).slice(0, limit - sent);
-      for (const { body } of back) gone.add(body);
-      await toQueue.send(back.map(({ body }) => ({ body, tenant: jobIn(body) })));
+      for (const { body } of back) redriven.add(body);
+      await toQueue.send(back.map(({ body }) => ({ body, tenant: jobOfMessage(body) })));
       await deleteMessages(
         dead,
         back.map(({ handle }) => handle),
       );
-      sweep.settled(back);
+      sweep.markSettled(back);
       sent += back.length;
       if (sent >= limit) break;
     }

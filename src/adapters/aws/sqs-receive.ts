@@ -3,8 +3,8 @@ import { type Message, ReceiveMessageCommand, type SQSClient } from '@aws-sdk/cl
 import type { Delivery, ReceiveOptions } from '../../ports/task-queue.ts';
 import { isTransient } from './errors.ts';
 import { makeReceipt, releaseLeases } from './sqs-leases.ts';
-import type { SqsPlace } from './sqs-open.ts';
-import { Patience, sqsError, TEN } from './sqs-requests.ts';
+import type { SqsQueueRef } from './sqs-open.ts';
+import { BATCH_SIZE, Patience, sqsError } from './sqs-requests.ts';
 
 /** How late a poll may be, milliseconds: a later answer never comes, as after a silent network drop. */
 const LATE_MS = 10_000;
@@ -19,7 +19,7 @@ const ATTRIBUTES: ('ApproximateReceiveCount' | 'SentTimestamp')[] = ['Approximat
 export interface SqsPollsOptions {
   readonly poll: () => Promise<SQSClient>;
   /** Where messages that no caller waits for any more are released. */
-  readonly place: SqsPlace;
+  readonly place: SqsQueueRef;
   readonly leaseSeconds: number;
   /** The longest poll, seconds; leaving may take that long. */
   readonly pollSeconds: number;
@@ -31,12 +31,12 @@ export interface SqsPollsOptions {
  * Receives messages. A poll that the server has accepted is never cut off, because SQS would still hide messages for
  * it. It finishes, and messages that no caller waits for any more are released at once.
  */
-export class SqsPolls {
+export class SqsReceiver {
   readonly #o: SqsPollsOptions;
   readonly #patience: Patience;
-  readonly #left = new Set<Promise<void>>();
+  readonly #abandoned = new Set<Promise<void>>();
   /** Whether the last parallel polls brought all that was asked. */
-  #plenty = false;
+  #isBacklogged = false;
 
   constructor(options: SqsPollsOptions) {
     this.#o = options;
@@ -50,16 +50,17 @@ export class SqsPolls {
    */
   async receive({ max, waitSeconds, signal }: ReceiveOptions): Promise<readonly Delivery[]> {
     if (max <= 0 || signal?.aborted) return [];
-    if (this.#plenty) {
-      const found = await this.#sideBySide(max, signal);
+    if (this.#isBacklogged) {
+      const found = await this.#receiveInParallel(max, signal);
       if (found.length > 0) return found;
     }
     const end = performance.now() + Math.ceil(waitSeconds) * 1_000;
     for (let left = Math.ceil(waitSeconds); !signal?.aborted; ) {
-      const ask = Math.min(TEN, Math.floor(max));
+      const ask = Math.min(BATCH_SIZE, Math.floor(max));
       const poll = this.#poll(ask, Math.min(left, this.#o.pollSeconds), signal);
-      const first = await this.#unlessLeft(poll, signal);
-      if (first.length === TEN && max > TEN) return [...first, ...(await this.#sideBySide(max - TEN, signal))];
+      const first = await this.#awaitUnlessAborted(poll, signal);
+      if (first.length === BATCH_SIZE && max > BATCH_SIZE)
+        return [...first, ...(await this.#receiveInParallel(max - BATCH_SIZE, signal))];
       left = Math.round((end - performance.now()) / 1_000);
       if (first.length > 0 || left <= 0) return first;
     }
@@ -68,10 +69,10 @@ export class SqsPolls {
 
   /** Resolves when no poll is in flight and everything was released: at most half a minute after an abort. */
   async idle(): Promise<void> {
-    while (this.#left.size > 0) await Promise.all(this.#left);
+    while (this.#abandoned.size > 0) await Promise.all(this.#abandoned);
   }
 
-  async #sideBySide(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+  async #receiveInParallel(max: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     const late = AbortSignal.timeout(SHORT_MS);
     const ends = signal === undefined ? late : AbortSignal.any([signal, late]);
     setMaxListeners(0, ends); // one listener per poll in flight is no leak
@@ -79,23 +80,26 @@ export class SqsPolls {
     let wanted = max;
     const lane = async (): Promise<void> => {
       while (wanted > 0 && !ends.aborted) {
-        const ask = Math.min(TEN, wanted);
+        const ask = Math.min(BATCH_SIZE, wanted);
         wanted -= ask;
         // The next receive reports this failure: the messages at hand matter more than the error.
         const poll = this.#poll(ask, 0, ends).catch(() => []);
-        const more = await this.#unlessLeft(poll, ends);
+        const more = await this.#awaitUnlessAborted(poll, ends);
         found.push(...more);
         // Fewer than asked: little is left, or little is on the servers that this poll asked.
         if (more.length < ask) return;
       }
     };
-    await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(max / TEN)) }, lane));
-    this.#plenty = found.length >= max;
+    await Promise.all(Array.from({ length: Math.min(LANES, Math.ceil(max / BATCH_SIZE)) }, lane));
+    this.#isBacklogged = found.length >= max;
     return found;
   }
 
   /** What the poll brings, or nothing once the signal aborts: then its messages are released. */
-  async #unlessLeft(poll: Promise<readonly Delivery[]>, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
+  async #awaitUnlessAborted(
+    poll: Promise<readonly Delivery[]>,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly Delivery[]> {
     if (signal === undefined) return await poll;
     let leave = (): void => undefined;
     const left = new Promise<'left'>((resolve) => {
@@ -104,11 +108,11 @@ export class SqsPolls {
     });
     const outcome = await Promise.race([poll, left]).finally(() => signal.removeEventListener('abort', leave));
     if (outcome !== 'left') return outcome;
-    this.#giveBack(poll);
+    this.#releaseWhenDone(poll);
     return [];
   }
 
-  #giveBack(poll: Promise<readonly Delivery[]>): void {
+  #releaseWhenDone(poll: Promise<readonly Delivery[]>): void {
     const given = poll
       .then((deliveries) =>
         releaseLeases(
@@ -118,8 +122,8 @@ export class SqsPolls {
       )
       // A message that can't be released comes back when its lease expires.
       .catch(() => undefined)
-      .finally(() => this.#left.delete(given));
-    this.#left.add(given);
+      .finally(() => this.#abandoned.delete(given));
+    this.#abandoned.add(given);
   }
 
   /** One poll. A transient failure is retried while there is time to wait, and then brings nothing. */

@@ -4,14 +4,14 @@ import { wait } from '../../lib/wait.ts';
 import { isTransient, translateAwsError } from './errors.ts';
 
 /** Entries per call (SQS: SendMessageBatch and its siblings). */
-export const TEN = 10;
+export const BATCH_SIZE = 10;
 /** Calls in flight at once per operation. */
 const LANES = 16;
 
 export interface BatchCall<T> {
   /** Calls SQS for up to ten items; each entry's `Id` is the index of its item. */
   readonly call: (items: readonly T[]) => Promise<BatchResult>;
-  readonly doing: SqsDoing;
+  readonly doing: SqsOperation;
   /** How long transient failures are retried, milliseconds. */
   readonly patienceMs: number;
   /** An item's share of the payload, bytes; by default the payload isn't limited. */
@@ -25,7 +25,7 @@ export interface BatchResult {
 }
 
 /** An item that SQS refused for its content: a retry wouldn't help. */
-export interface Refused<T> extends Refusal {
+export interface RefusedItem<T> extends Refusal {
   readonly item: T;
 }
 
@@ -33,9 +33,9 @@ export interface Refused<T> extends Refusal {
  * Makes a call for any number of items, ten at a time, sixteen calls in flight. Transient failures are retried item by
  * item; items that SQS refuses are returned. Throws the error of the first call that failed for good, or for too long.
  */
-export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
-  const refused: Refused<T>[] = [];
-  const batches = packed(items, options.bytes);
+export async function callInBatches<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly RefusedItem<T>[]> {
+  const refused: RefusedItem<T>[] = [];
+  const batches = batchesOf(items, options.bytes);
   await eachParallel(batches, LANES, async (batch) => {
     refused.push(...(await settleBatch(batch, options)));
   });
@@ -43,12 +43,12 @@ export async function inBatches<T>(items: readonly T[], options: BatchCall<T>): 
 }
 
 /** Cuts items into batches of at most ten, and of at most as many bytes as a call may have. */
-function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generator<readonly T[]> {
+function* batchesOf<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generator<readonly T[]> {
   let batch: T[] = [];
   let size = 0;
   for (const item of items) {
     const more = bytes?.of(item) ?? 0;
-    if (batch.length === TEN || (batch.length > 0 && size + more > (bytes?.most ?? 0))) {
+    if (batch.length === BATCH_SIZE || (batch.length > 0 && size + more > (bytes?.most ?? 0))) {
       yield batch;
       batch = [];
       size = 0;
@@ -60,10 +60,10 @@ function* packed<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Generato
 }
 
 /** Sends a batch until each item is done or refused. An item that the answer doesn't name is retried. */
-async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly Refused<T>[]> {
+async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly RefusedItem<T>[]> {
   const { call, doing } = options;
   const patience = new Patience(options.patienceMs);
-  const refused: Refused<T>[] = [];
+  const refused: RefusedItem<T>[] = [];
   let left = items;
   while (left.length > 0) {
     let answer: BatchResult;
@@ -73,7 +73,7 @@ async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promi
       if (!isTransient(error) || !(await patience.pause())) throw sqsError(error, doing);
       continue;
     }
-    const { open, final, passing } = sortOut(left, answer);
+    const { open, final, passing } = classifyEntries(left, answer);
     refused.push(...final);
     if (open.length < left.length) patience.reset();
     if (open.length > 0 && !(await patience.pause())) throw refusedError(passing, doing);
@@ -83,13 +83,13 @@ async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promi
 }
 
 /** Which items are still to be done, which are refused for good, and why one of the open ones failed. */
-function sortOut<T>(
+function classifyEntries<T>(
   items: readonly T[],
   { Successful = [], Failed = [] }: BatchResult,
-): { readonly open: readonly T[]; readonly final: readonly Refused<T>[]; readonly passing: Refusal | null } {
+): { readonly open: readonly T[]; readonly final: readonly RefusedItem<T>[]; readonly passing: Refusal | null } {
   const open = new Map(items.map((item, place) => [String(place), item]));
   for (const { Id = '' } of Successful) open.delete(Id);
-  const final: Refused<T>[] = [];
+  const final: RefusedItem<T>[] = [];
   let passing: Refusal | null = null;
   for (const { Id = '', ...entry } of Failed) {
     const item = open.get(Id);
@@ -138,7 +138,7 @@ export class Patience {
   }
 }
 
-export interface SqsDoing {
+export interface SqsOperation {
   /** Completes "could not". */
   readonly what: string;
   /** `sqs:SendMessage` */
@@ -181,13 +181,13 @@ function isPassingRefusal(refusal: Refusal): boolean {
 }
 
 /** The error for a failed call, with the kinds of `translateAwsError`. */
-export function sqsError(error: unknown, doing: SqsDoing): Error {
+export function sqsError(error: unknown, doing: SqsOperation): Error {
   const { place, ...rest } = doing;
   return translateAwsError(error, { ...rest, resource: place.arn, profile: place.profile });
 }
 
 /** The error for an entry that SQS refused or didn't answer. */
-export function refusedError(refusal: Refusal | null, doing: SqsDoing): Error {
+export function refusedError(refusal: Refusal | null, doing: SqsOperation): Error {
   const unanswered = { code: 'ServiceUnavailable', message: 'SQS responded without every entry' };
   return sqsError(asError(refusal ?? unanswered), doing);
 }

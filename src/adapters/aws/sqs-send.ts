@@ -1,14 +1,14 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs';
 import { BatchctlError } from '../../errors.ts';
 import type { OutgoingMessage } from '../../ports/task-queue.ts';
-import type { SqsPlace } from './sqs-open.ts';
+import type { SqsQueueRef } from './sqs-open.ts';
 import {
   type BatchResult,
-  inBatches,
+  callInBatches,
   isGroupRefused,
-  type Refused,
+  type RefusedItem,
   refusedError,
-  type SqsDoing,
+  type SqsOperation,
 } from './sqs-requests.ts';
 
 /** SQS: SendMessage. */
@@ -32,12 +32,12 @@ export interface SqsMessage extends Omit<OutgoingMessage, 'tenant'> {
 
 /** Sends messages in batches, with the tenant as message group, so that SQS treats tenants fairly (fair queues). */
 export class SqsSender {
-  readonly #place: SqsPlace;
+  readonly #place: SqsQueueRef;
   readonly #mostBytes: number;
   #grouped = true;
 
   /** @param mostBytes the queue's own limit on a message; also applied to each batch, whose limit is never smaller. */
-  constructor(place: SqsPlace, mostBytes: number) {
+  constructor(place: SqsQueueRef, mostBytes: number) {
     this.#place = place;
     this.#mostBytes = mostBytes;
   }
@@ -46,21 +46,21 @@ export class SqsSender {
   async send(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
     const most = this.#mostBytes;
-    for (const message of messages) check(message, most);
+    for (const message of messages) requireSendable(message, most);
     const refused = await this.#batches(messages, most);
     const again = refused.filter(isGroupRefused).map(({ item }) => item);
     const other = refused.find((refusal) => !isGroupRefused(refusal));
-    if (other !== undefined) throw refusedError(other, this.#doing);
+    if (other !== undefined) throw refusedError(other, this.#operation);
     if (again.length === 0) return;
     // This endpoint doesn't know message groups on standard queues: leave them out from now on.
     this.#grouped = false;
     const [left] = await this.#batches(again, most);
-    if (left !== undefined) throw refusedError(left, this.#doing);
+    if (left !== undefined) throw refusedError(left, this.#operation);
   }
 
-  async #batches(messages: readonly SqsMessage[], most: number): Promise<readonly Refused<SqsMessage>[]> {
-    return await inBatches(messages, {
-      doing: this.#doing,
+  async #batches(messages: readonly SqsMessage[], most: number): Promise<readonly RefusedItem<SqsMessage>[]> {
+    return await callInBatches(messages, {
+      doing: this.#operation,
       patienceMs: this.#place.patienceMs,
       bytes: { of: bytesOf, most },
       call: (items) => this.#call(items),
@@ -91,7 +91,7 @@ export class SqsSender {
     };
   }
 
-  get #doing(): SqsDoing {
+  get #operation(): SqsOperation {
     return { what: 'send messages', action: 'sqs:SendMessage', place: this.#place };
   }
 }
@@ -120,7 +120,7 @@ function bytesOf({ body, reason }: SqsMessage): number {
   return Buffer.byteLength(body) + (reason === undefined ? 0 : REASON_BYTES + Buffer.byteLength(reason));
 }
 
-function check(message: SqsMessage, most: number): void {
+function requireSendable(message: SqsMessage, most: number): void {
   const { body, delay = 0 } = message;
   if (!(delay >= 0 && delay <= MAX_DELAY_SECONDS)) {
     throw new BatchctlError('unexpected', `a message's delay must be 0 to ${MAX_DELAY_SECONDS} s, found ${delay}`);

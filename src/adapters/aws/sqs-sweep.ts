@@ -2,8 +2,8 @@ import { type Message, PurgeQueueCommand, ReceiveMessageCommand } from '@aws-sdk
 import { BatchctlError } from '../../errors.ts';
 import { isTransient } from './errors.ts';
 import { changeVisibility, deleteMessages } from './sqs-leases.ts';
-import { countMessages, type SqsPlace } from './sqs-open.ts';
-import { isNamed, Patience, sqsError, TEN } from './sqs-requests.ts';
+import { countMessages, type SqsQueueRef } from './sqs-open.ts';
+import { BATCH_SIZE, isNamed, Patience, sqsError } from './sqs-requests.ts';
 import { REASON } from './sqs-send.ts';
 
 /** How long a message that was read stays hidden if this process dies, seconds. */
@@ -18,7 +18,7 @@ const EMPTY_ROUNDS = 3;
 const MOST_HELD = 100_000;
 
 /** A message as a sweep found it. */
-export interface Swept {
+export interface SweptMessage {
   readonly id: string;
   readonly handle: string;
   readonly body: string;
@@ -32,28 +32,28 @@ export interface Swept {
  * Reads every receivable message of a queue once. SQS has no way to read without receiving, so messages are received,
  * and those that weren't settled are released when the sweep ends, however it ends.
  */
-export class Sweep {
-  readonly #place: SqsPlace;
+export class QueueSweep {
+  readonly #place: SqsQueueRef;
   readonly #expected: number;
   readonly #held = new Map<string, string>();
   readonly #patience: Patience;
   #seen = 0;
 
   /** @param expected how many messages SQS counts, approximately. */
-  constructor(place: SqsPlace, expected: number) {
+  constructor(place: SqsQueueRef, expected: number) {
     this.#place = place;
     this.#expected = expected;
     this.#patience = new Patience(place.patienceMs);
   }
 
   /** Throws `unavailable` once it holds 100,000 messages that were not settled: SQS gives no more. */
-  async *pages(): AsyncGenerator<readonly Swept[]> {
+  async *pages(): AsyncGenerator<readonly SweptMessage[]> {
     let empty = 0;
     let lanes = 1;
     try {
       while (empty < (this.#seen >= this.#expected ? 1 : EMPTY_ROUNDS)) {
         const page = (await Promise.all(Array.from({ length: lanes }, () => this.#receive()))).flat();
-        lanes = page.length >= lanes * TEN ? LANES : 1;
+        lanes = page.length >= lanes * BATCH_SIZE ? LANES : 1;
         const fresh = page.filter((message) => this.#isFresh(message));
         empty = fresh.length === 0 ? empty + 1 : 0;
         this.#seen += fresh.length;
@@ -61,27 +61,27 @@ export class Sweep {
         if (this.#held.size >= MOST_HELD) throw tooMany(this.#place);
       }
     } finally {
-      await this.#giveBack();
+      await this.#releaseHeld();
     }
   }
 
   /** Call for messages that were deleted: they aren't released at the end. */
-  settled(messages: readonly Swept[]): void {
+  markSettled(messages: readonly SweptMessage[]): void {
     for (const { id } of messages) this.#held.delete(id);
   }
 
   /** A held message that comes again was hidden for too short a time; its newer receipt counts. */
-  #isFresh({ id, handle }: Swept): boolean {
+  #isFresh({ id, handle }: SweptMessage): boolean {
     const known = this.#held.has(id);
     this.#held.set(id, handle);
     return !known;
   }
 
-  async #receive(): Promise<readonly Swept[]> {
+  async #receive(): Promise<readonly SweptMessage[]> {
     const { client, url } = this.#place;
     const command = new ReceiveMessageCommand({
       QueueUrl: url,
-      MaxNumberOfMessages: TEN,
+      MaxNumberOfMessages: BATCH_SIZE,
       WaitTimeSeconds: WAIT_SECONDS,
       VisibilityTimeout: HIDE_SECONDS,
       MessageSystemAttributeNames: ['SentTimestamp'],
@@ -100,7 +100,7 @@ export class Sweep {
     }
   }
 
-  async #giveBack(): Promise<void> {
+  async #releaseHeld(): Promise<void> {
     const changes = [...this.#held.values()].map((handle) => ({ handle, seconds: 0 }));
     this.#held.clear();
     // A message that can't be released now comes back in a minute.
@@ -108,7 +108,7 @@ export class Sweep {
   }
 }
 
-function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes }: Message): Swept[] {
+function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes }: Message): SweptMessage[] {
   if (MessageId === undefined || ReceiptHandle === undefined) return [];
   return [
     {
@@ -121,7 +121,7 @@ function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes
   ];
 }
 
-function tooMany({ arn }: SqsPlace): BatchctlError {
+function tooMany({ arn }: SqsQueueRef): BatchctlError {
   return new BatchctlError(
     'unavailable',
     `can't search ${arn} completely: it has more messages than SQS returns at a time (about 120,000)`,
@@ -136,7 +136,7 @@ const PURGE_MS = 65_000;
  * Deletes everything, including delayed and leased messages. SQS takes up to a minute for it, and may delete messages
  * sent in that minute. Waits for another purge to end, which may have begun before the last messages were sent.
  */
-export async function purgeAll(place: SqsPlace): Promise<void> {
+export async function purgeAll(place: SqsQueueRef): Promise<void> {
   const patience = new Patience(Math.max(PURGE_MS, place.patienceMs));
   for (;;) {
     try {
@@ -151,16 +151,16 @@ export async function purgeAll(place: SqsPlace): Promise<void> {
 }
 
 /** Deletes visible messages whose body satisfies `match`; returns how many. Others can't be received, and stay. */
-export async function purgeMatching(place: SqsPlace, match: (body: string) => boolean): Promise<number> {
+export async function purgeMatching(place: SqsQueueRef, match: (body: string) => boolean): Promise<number> {
   let purged = 0;
-  const sweep = new Sweep(place, (await countMessages(place)).counts.visible);
+  const sweep = new QueueSweep(place, (await countMessages(place)).counts.visible);
   for await (const page of sweep.pages()) {
     const chosen = page.filter(({ body }) => match(body));
     await deleteMessages(
       place,
       chosen.map(({ handle }) => handle),
     );
-    sweep.settled(chosen);
+    sweep.markSettled(chosen);
     purged += chosen.length;
   }
   return purged;

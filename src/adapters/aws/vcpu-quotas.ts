@@ -2,7 +2,7 @@ import { isKind } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
 import type { AwsClients } from './clients.ts';
-import { ifSet, translateAwsError } from './errors.ts';
+import { nullOnError, translateAwsError } from './errors.ts';
 
 /** Instances that may run at the same time. */
 export interface QuotaUse {
@@ -16,7 +16,7 @@ export interface QuotaUse {
 }
 
 /** What a worker group may need of the account's quotas. */
-export function usesOf({ spot, max, onDemandBase, onDemandMax, instances }: Group, where: string): QuotaUse {
+export function quotaUseOf({ spot, max, onDemandBase, onDemandMax, instances }: Group, where: string): QuotaUse {
   // On-demand instances may replace spot ones.
   const onDemand = spot ? Math.max(onDemandBase, onDemandMax) : max;
   return { where, instances, spot: spot ? max - onDemandBase : 0, onDemand };
@@ -43,8 +43,8 @@ export interface QuotaNeed {
   readonly quota: number | null;
 }
 
-type Way = 'spot' | 'onDemand';
-interface Family extends Readonly<Record<Way, string | null>> {
+type PurchaseOption = 'spot' | 'onDemand';
+interface Family extends Readonly<Record<PurchaseOption, string | null>> {
   readonly types: RegExp;
   readonly name: string;
 }
@@ -118,7 +118,7 @@ export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[])
       const doing = { what: `read the vCPU quota ${need.code}`, action: 'servicequotas:GetServiceQuota', resource };
       try {
         const asked = client.send(new GetServiceQuotaCommand({ ServiceCode: 'ec2', QuotaCode: need.code }));
-        const found = await ifSet(asked, 'NoSuchResourceException');
+        const found = await nullOnError(asked, 'NoSuchResourceException');
         return { ...need, quota: found?.Quota?.Value ?? null };
       } catch (error) {
         const ours = translateAwsError(error, { ...doing, profile: clients.profile });

@@ -5,14 +5,14 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
 
 /** A store whose reads and writes each take `milliseconds` longer; calls `happened` for each. */
-export function slowStore(store: ObjectStore, milliseconds: number, happened: () => void): ObjectStore {
+export function slowStore(store: ObjectStore, milliseconds: number, onFault: () => void): ObjectStore {
   const late = async <T>(work: () => Promise<T>): Promise<T> => {
-    happened();
+    onFault();
     await setTimeout(milliseconds);
     return work();
   };
   return {
-    ...passing(store),
+    ...unchangedMethods(store),
     put: (key, body, options) => late(() => store.put(key, body, options)),
     delete: (keys) => late(() => store.delete(keys)),
     read: (key, options) => late(() => store.read(key, options)),
@@ -28,7 +28,7 @@ export function slowStore(store: ObjectStore, milliseconds: number, happened: ()
  * each delivery of a chain sends the next step's message, so they would double with each step. The doubled bodies are
  * remembered for the life of this process: a rehearsal has few.
  */
-export function twiceQueue(queue: TaskQueue, happened: (messages: number) => void): TaskQueue {
+export function duplicatingQueue(queue: TaskQueue, onDuplicate: (messages: number) => void): TaskQueue {
   const { ofTenant } = queue;
   const doubled = new Set<string>();
   return {
@@ -37,7 +37,7 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
     send: (messages) => {
       const fresh = messages.filter(({ body }) => !doubled.has(body));
       for (const { body } of fresh) doubled.add(body);
-      if (fresh.length > 0) happened(fresh.length);
+      if (fresh.length > 0) onDuplicate(fresh.length);
       return queue.send([...messages, ...fresh]);
     },
     receive: (options) => queue.receive(options),
@@ -46,7 +46,7 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
     release: (releases) => queue.release(releases),
     bury: (burials) => queue.bury(burials),
     backlog: () => queue.backlog(),
-    held: () => queue.held(),
+    readCounts: () => queue.readCounts(),
     ...(ofTenant && { ofTenant: (tenant: string) => ofTenant.call(queue, tenant) }),
     dead: (options) => queue.dead(options),
     redrive: (options) => queue.redrive(options),
@@ -56,7 +56,7 @@ export function twiceQueue(queue: TaskQueue, happened: (messages: number) => voi
 }
 
 /** Appends a line per fault before the fault happens, so that one that kills the worker counts too. Never throws. */
-export function tallyInto(file: string): (fault: FaultKind, count?: number) => void {
+export function openFaultTally(file: string): (fault: FaultKind, count?: number) => void {
   return (fault, count = 1) => {
     try {
       appendFileSync(file, `${fault}\n`.repeat(count));
@@ -74,15 +74,15 @@ export function tallyInto(file: string): (fault: FaultKind, count?: number) => v
  * `interruption` (spot ended an attempt), `discard` (a dead submission can no longer be committed); each also as
  * `before-...`. `passed` is called at each point and may kill this process there.
  */
-export function killStore(store: ObjectStore, passed: (point: string) => void): ObjectStore {
+export function killPointStore(store: ObjectStore, onPoint: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {
-    for (const point of points) passed(`before-${point}`);
+    for (const point of points) onPoint(`before-${point}`);
     const result = await write();
-    for (const point of points) passed(point);
+    for (const point of points) onPoint(point);
     return result;
   };
   return {
-    ...passing(store),
+    ...unchangedMethods(store),
     put: (key, body, options) => around(pointsOf(key, body), () => store.put(key, body, options)),
     delete: (keys) => around(keys.some(isOpenMark) ? ['unmark'] : [], () => store.delete(keys)),
     uploadFile: (path, key, options) =>
@@ -106,7 +106,7 @@ function pointsOf(key: string, body: Uint8Array | string): readonly string[] {
 }
 
 /** The methods that a fault leaves alone; without `direct`, so that all goes through here. */
-function passing(store: ObjectStore): Omit<ObjectStore, 'put' | 'delete' | 'uploadFile' | 'direct'> {
+function unchangedMethods(store: ObjectStore): Omit<ObjectStore, 'put' | 'delete' | 'uploadFile' | 'direct'> {
   return {
     location: store.location,
     read: (key, options) => store.read(key, options),

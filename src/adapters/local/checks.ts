@@ -13,7 +13,7 @@ import { dirname, join, relative } from 'node:path';
 import { hasCode, messageOf } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { isAlive, LOG_KEPT_MS, leftBehind } from '../../lib/left-behind.ts';
+import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
 import { isSqliteBusy, openSqlite, type Sqlite } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
@@ -21,7 +21,7 @@ import { networkFileSystem } from './fs-root.ts';
 /** The file system's clock may differ from this process's by this much, milliseconds. */
 const SKEW_MS = 2_000;
 /** A killed process's file in `tmp/` counts as a leftover after this long, milliseconds. */
-const LEFT_MS = 3_600_000;
+const LEFTOVER_MS = 3_600_000;
 
 /**
  * Checks whether a store can live in a local root by trying it in `tmp/`, which nothing else reads. If the root doesn't
@@ -51,7 +51,7 @@ function rootCheck(root: string): Finding {
   try {
     accessSync(place, constants.R_OK | constants.W_OK | constants.X_OK);
     if (place !== root) return pass(`${root} does not exist yet, but can be created`);
-    probe(root, () => undefined);
+    withProbeFile(root, () => undefined);
     return pass(`${root} can be read and written`);
   } catch (error) {
     const why = hasCode(error, 'EROFS') ? 'its file system is read-only' : messageOf(error);
@@ -92,7 +92,7 @@ function fileSystemCheck(root: string): Finding {
 /** Publishing hard-links a file to a name that must not exist yet. */
 function linkCheck(root: string): Finding {
   const mend = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
-  return probe(root, (file) => {
+  return withProbeFile(root, (file) => {
     const twin = `${file}-link`;
     try {
       linkSync(file, twin);
@@ -108,7 +108,7 @@ function linkCheck(root: string): Finding {
 }
 
 function clockCheck(root: string): Finding {
-  return probe(root, (file) => {
+  return withProbeFile(root, (file) => {
     const skew = statSync(file).mtimeMs - systemClock.now();
     if (Math.abs(skew) <= SKEW_MS) return pass('the clocks of the disk and of this process agree');
     const how = `${Math.round(Math.abs(skew) / 1_000)} s ${skew > 0 ? 'ahead of' : 'behind'}`;
@@ -126,7 +126,7 @@ function leftoverCheck(root: string, now: number): Finding {
   const left = names.filter((name) => {
     const pid = Number(/^(\d+)-/.exec(name)?.[1]);
     const stats = statSync(join(directory, name), { throwIfNoEntry: false });
-    return pid > 0 && !isAlive(pid) && stats !== undefined && now - stats.ctimeMs > LEFT_MS;
+    return pid > 0 && !isAlive(pid) && stats !== undefined && now - stats.ctimeMs > LEFTOVER_MS;
   });
   if (left.length === 0) return pass('no leftovers of killed processes in tmp/');
   return warn(
@@ -138,7 +138,7 @@ function leftoverCheck(root: string, now: number): Finding {
 /** Scratch files that the next worker removes when it starts. */
 function scratchCheck(root: string, now: number): Finding {
   const directory = join(root, 'work');
-  const left = leftBehind(directory, now - LOG_KEPT_MS);
+  const left = listLeftovers(directory, now - LOG_KEPT_MS);
   if (left.length === 0) return pass('no scratch directories or old logs of dead workers');
   const logs = left.filter(({ what }) => what === 'log').length;
   const counts = [
@@ -154,7 +154,7 @@ function scratchCheck(root: string, now: number): Finding {
 }
 
 /** A file of this process in `tmp/`, removed afterwards. */
-function probe<T>(root: string, use: (file: string) => T): T {
+function withProbeFile<T>(root: string, use: (file: string) => T): T {
   const directory = existsSync(join(root, 'tmp')) ? join(root, 'tmp') : root;
   const file = join(directory, `${process.pid}-doctor-${randomId(8)}`);
   try {
@@ -166,7 +166,7 @@ function probe<T>(root: string, use: (file: string) => T): T {
 }
 
 /** Bytes. A larger file isn't read through: a check must take only seconds. */
-const READ_THROUGH = 256 * 2 ** 20;
+const MAX_CHECKED_BYTES = 256 * 2 ** 20;
 
 /** Whether the two SQLite files of a root are sound. The check writes nothing. */
 export function databaseChecks(root: string): readonly Check[] {
@@ -187,7 +187,7 @@ function databaseCheck(file: string, mend: string): Finding {
   try {
     db = openSqlite(file, { busyMs: 1_000, readOnly: true });
     const mode = String(db.pragma('journal_mode'));
-    if (size > READ_THROUGH) {
+    if (size > MAX_CHECKED_BYTES) {
       db.prepare('SELECT count(*) FROM sqlite_schema').get();
       return pass(
         `${file} opens; its ${Math.round(size / 1e6)} MB are too large to check here (use PRAGMA quick_check)`,

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { makePrivate, openPrivateLog } from '../../lib/private-files.ts';
+import { makePrivateDatabase, openPrivateLog } from '../../lib/private-files.ts';
 import { isSqliteBusy, openSqlite } from '../../lib/sqlite.ts';
 import { wait } from '../../lib/wait.ts';
 import { translateSqlite } from './sqlite-open.ts';
@@ -75,14 +75,14 @@ export interface GroupLock {
 }
 
 /** A process that only checks the lock holds it for an instant, so taking it is retried for this long, milliseconds. */
-const TAKE_MS = 1_000;
+const LOCK_WAIT_MS = 1_000;
 
 /** Takes the lock of the only supervisor of a group on this machine; null when another process has it. */
 export async function lockGroup(root: string, group: string, signal?: AbortSignal): Promise<GroupLock | null> {
   const start = performance.now();
   for (;;) {
     const lock = tryLock(root, group);
-    if (lock !== null || signal?.aborted || performance.now() - start >= TAKE_MS) return lock;
+    if (lock !== null || signal?.aborted || performance.now() - start >= LOCK_WAIT_MS) return lock;
     await wait(10 + Math.random() * 20, signal);
   }
 }
@@ -97,7 +97,7 @@ export function isSupervised(root: string, group: string): boolean {
 function tryLock(root: string, group: string): GroupLock | null {
   const file = join(root, 'run', `${group}.lock.db`);
   try {
-    makePrivate(file);
+    makePrivateDatabase(file);
     const db = openSqlite(file, { busyMs: 0 });
     try {
       // Nothing is ever written: the open transaction is the lock.

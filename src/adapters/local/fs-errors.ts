@@ -29,7 +29,7 @@ export function translateFsError(error: unknown, doing: string): Error {
 }
 
 /** Runs `action` and translates its file system errors. */
-export function translating<T>(doing: string, action: () => T): T {
+export function withFsErrors<T>(doing: string, action: () => T): T {
   try {
     return action();
   } catch (error) {

@@ -12,9 +12,9 @@ import { BatchctlError, hasCode } from '../../errors.ts';
  * their common first bytes; it is invisible in keys.
  */
 
-const FILE = '@';
+const FILE_SUFFIX = '@';
 /** Suffix of a group directory: names in it continue with the bytes that it stands for. */
-const GROUP = '+';
+const GROUP_SUFFIX = '+';
 /** S3's limit on a key, bytes of UTF-8 (userguide/object-keys): jobs can then move to S3 without renaming. */
 const LONGEST_KEY = 1_024;
 /** Bytes of one name: escaping may triple them, and file systems allow 255. */
@@ -32,25 +32,25 @@ const ASCII = /^[\x00-\x7f]*$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** The bytes of a text's UTF-8, one character a byte. */
-function toBytes(text: string): string {
+function toByteString(text: string): string {
   return ASCII.test(text) ? text : Buffer.from(text, 'utf8').toString('latin1');
 }
 
-function fromBytes(bytes: string): string {
+function fromByteString(bytes: string): string {
   return ASCII.test(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }
 
 /** A key's path relative to `store/`. Throws `usage` for a key that is empty, over 1,024 bytes, or invalid Unicode. */
 export function pathOfKey(key: string): string {
-  const bytes = toBytes(key);
+  const bytes = toByteString(key);
   checkKey(key, bytes);
-  return place(bytes.split('/')).join('/') + FILE;
+  return encodeSegments(bytes.split('/')).join('/') + FILE_SUFFIX;
 }
 
 /** Where a listing of a prefix begins: a directory relative to `store/`, and the common first bytes of all its keys. */
 function startOfPrefix(prefix: string): { readonly directory: string; readonly base: string } {
-  const bytes = toBytes(prefix);
-  const placed = place(bytes.split('/'));
+  const bytes = toByteString(prefix);
+  const placed = encodeSegments(bytes.split('/'));
   // The last segment may end mid-name; only the groups before it are certain.
   const rest = unescapeName(placed.pop() ?? '') ?? '';
   return { directory: placed.join('/'), base: bytes.slice(0, bytes.length - rest.length) };
@@ -60,7 +60,7 @@ type NameKind = 'file' | 'directory' | 'group';
 
 /** The meaning of a directory entry; null for a file that isn't the store's (`.DS_Store`). */
 function readName(name: string): { readonly kind: NameKind; readonly bytes: string } | null {
-  const kind = name.endsWith(FILE) ? 'file' : name.endsWith(GROUP) ? 'group' : 'directory';
+  const kind = name.endsWith(FILE_SUFFIX) ? 'file' : name.endsWith(GROUP_SUFFIX) ? 'group' : 'directory';
   const bytes = unescapeName(kind === 'directory' ? name : name.slice(0, -1));
   return bytes === null ? null : { kind, bytes };
 }
@@ -74,17 +74,17 @@ function checkKey(key: string, bytes: string): void {
 }
 
 /** The names of the directories and the file, without the file's suffix. */
-function place(segments: readonly string[]): string[] {
+function encodeSegments(segments: readonly string[]): string[] {
   const names: string[] = [];
   for (const [index, segment] of segments.entries()) {
     let rest = segment;
     if (isSharded(segments, index) && SHARD.test(rest)) {
-      names.push(rest.slice(0, SHARD_DIGITS) + GROUP);
+      names.push(rest.slice(0, SHARD_DIGITS) + GROUP_SUFFIX);
       rest = rest.slice(SHARD_DIGITS);
     }
     // At exactly the limit too: then all names that begin with these bytes are in the group, which keeps them in order.
     while (rest.length >= LONGEST_NAME) {
-      names.push(escapeName(rest.slice(0, LONGEST_NAME)) + GROUP);
+      names.push(escapeName(rest.slice(0, LONGEST_NAME)) + GROUP_SUFFIX);
       rest = rest.slice(LONGEST_NAME);
     }
     names.push(escapeName(rest));
@@ -143,7 +143,7 @@ export function* walkObjects(root: string, range: KeyRange): Generator<ListedFil
     const item = level.items[level.next];
     level.next += 1;
     if (item === undefined) levels.pop();
-    else if (item.kind === 'file') yield { key: fromBytes(item.bytes), path: level.directory + item.name };
+    else if (item.kind === 'file') yield { key: fromByteString(item.bytes), path: level.directory + item.name };
     else levels.push(readLevel(level.directory + item.name, item.bytes, bounds));
   }
 }
@@ -170,9 +170,9 @@ interface Bounds {
 
 function boundsOf(range: KeyRange): Bounds {
   return {
-    prefix: toBytes(range.prefix),
-    from: toBytes(range.from ?? ''),
-    to: range.to === undefined ? undefined : toBytes(range.to),
+    prefix: toByteString(range.prefix),
+    from: toByteString(range.from ?? ''),
+    to: range.to === undefined ? undefined : toByteString(range.to),
   };
 }
 
@@ -182,14 +182,14 @@ function readLevel(directory: string, base: string, bounds: Bounds): Level {
     const read = readName(name);
     if (read === null) continue;
     const bytes = base + (read.kind === 'directory' ? `${read.bytes}/` : read.bytes);
-    if (mayHold(read.kind, bytes, bounds)) items.push({ kind: read.kind, name, bytes });
+    if (overlapsRange(read.kind, bytes, bounds)) items.push({ kind: read.kind, name, bytes });
   }
   items.sort((one, other) => (one.bytes < other.bytes ? -1 : 1));
   return { directory: `${directory}/`, items, next: 0 };
 }
 
 /** Whether a file, or some key that begins with `bytes`, is in the range. */
-function mayHold(kind: NameKind, bytes: string, { prefix, from, to }: Bounds): boolean {
+function overlapsRange(kind: NameKind, bytes: string, { prefix, from, to }: Bounds): boolean {
   if (to !== undefined && bytes >= to) return false;
   if (kind === 'file') return bytes >= from && bytes.startsWith(prefix);
   return (bytes >= from || from.startsWith(bytes)) && (bytes.startsWith(prefix) || prefix.startsWith(bytes));

@@ -12,9 +12,9 @@ import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
 const FORMAT = 1;
 const MAGIC = 'batchctl';
 const TRAILER = 16;
-const ETAG = 20;
+const ETAG_LENGTH = 20;
 const LINE_END = /^"modified":(\d{13}),"etag":"([\w-]{20})"}\n$/;
-const LINE_END_LENGTH = '"modified":,"etag":""}\n'.length + 13 + ETAG;
+const LINE_END_LENGTH = '"modified":,"etag":""}\n'.length + 13 + ETAG_LENGTH;
 const SHORTEST_TAIL = LINE_END_LENGTH + TRAILER;
 /** S3's limit on an object's metadata (userguide/UsingMetadata). */
 const LONGEST_METADATA = 2_048;
@@ -27,7 +27,7 @@ let etagCount = 0;
 function nextEtag(): string {
   etagPrefix ||= randomId(14);
   etagCount += 1;
-  return etagPrefix + etagCount.toString(36).padStart(ETAG - etagPrefix.length, '0');
+  return etagPrefix + etagCount.toString(36).padStart(ETAG_LENGTH - etagPrefix.length, '0');
 }
 
 export interface Tail {
@@ -109,20 +109,20 @@ function readFacts(fd: number, path: string, key: string): OpenObject {
   }
   const end = held;
   if (end < SHORTEST_TAIL || probe.toString('latin1', end - 8, end) !== MAGIC)
-    throw corrupt(path, key, 'its end is missing');
+    throw corruptError(path, key, 'its end is missing');
   const size = probe.readUIntLE(end - TRAILER, 6);
   const lineLength = probe.readUInt16LE(end - TRAILER + 6);
   const facts = LINE_END.exec(probe.toString('latin1', end - SHORTEST_TAIL, end - TRAILER));
   if (size + lineLength + TRAILER !== fileSize || facts?.[1] === undefined || facts[2] === undefined) {
-    throw corrupt(path, key, `its trailer says ${size} + ${lineLength} bytes, but the file has ${fileSize}`);
+    throw corruptError(path, key, `its trailer says ${size} + ${lineLength} bytes, but the file has ${fileSize}`);
   }
   const from = end - TRAILER - lineLength;
-  const line = from < 0 ? longLine(fd, size, lineLength) : probe.toString('latin1', from, end - TRAILER);
+  const line = from < 0 ? readLongLine(fd, size, lineLength) : probe.toString('latin1', from, end - TRAILER);
   return { fd, size, line, filling, modified: Number(facts[1]), etag: facts[2] };
 }
 
 /** A line that doesn't fit the probe: metadata with very many short names. */
-function longLine(fd: number, size: number, lineLength: number): string {
+function readLongLine(fd: number, size: number, lineLength: number): string {
   const line = Buffer.allocUnsafe(lineLength);
   readFully(fd, line, size);
   return line.toString('latin1');
@@ -139,16 +139,16 @@ function parseLine(line: string, path: string, key: string): Metadata {
   try {
     parsed = JSON.parse(line);
   } catch (cause) {
-    throw corrupt(path, key, 'its metadata is not JSON', cause);
+    throw corruptError(path, key, 'its metadata is not JSON', cause);
   }
   if (typeof parsed !== 'object' || parsed === null || !('format' in parsed) || !('metadata' in parsed)) {
-    throw corrupt(path, key, 'its metadata has no format');
+    throw corruptError(path, key, 'its metadata has no format');
   }
   if (typeof parsed.format === 'number' && parsed.format > FORMAT) {
     const expected = `Expected format ${FORMAT} of the object ${key}, found ${parsed.format}`;
     throw new BatchctlError('newer', expected, { hint: 'Use the version of batchctl that wrote it, or a later one.' });
   }
-  if (!isMetadata(parsed.metadata)) throw corrupt(path, key, 'its metadata is not a set of texts');
+  if (!isMetadata(parsed.metadata)) throw corruptError(path, key, 'its metadata is not a set of texts');
   return parsed.metadata;
 }
 
@@ -178,7 +178,7 @@ function readFully(fd: number, into: Uint8Array, position: number): number {
   return done;
 }
 
-function corrupt(path: string, key: string, why: string, cause?: unknown): BatchctlError {
+function corruptError(path: string, key: string, why: string, cause?: unknown): BatchctlError {
   return new BatchctlError('corrupt', `The object ${key} is incomplete: ${why} (${path})`, {
     hint: `A power failure or another program truncated it. Move the file away, then run again what wrote it.`,
     cause,

@@ -17,14 +17,14 @@ export function publishFile(
   options: { readonly ifAbsent: boolean; readonly sync: boolean },
 ): 'created' | 'exists' {
   if (options.sync) syncPath(temporary);
-  const outcome = giveName(temporary, final, options);
+  const outcome = linkOrRename(temporary, final, options);
   // Also if it exists: its writer may not have synced it yet, and the caller will rely on it.
   if (options.sync) syncPath(dirname(final));
   if (options.ifAbsent && outcome === 'created') removeFile(temporary);
   return outcome;
 }
 
-function giveName(
+function linkOrRename(
   temporary: string,
   final: string,
   options: { readonly ifAbsent: boolean; readonly sync: boolean },

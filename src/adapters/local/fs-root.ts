@@ -30,7 +30,7 @@ export function networkFileSystem(type: number): string | null {
 export function openRoot(root: string, sync: boolean): void {
   makeDirectory(root, sync);
   const network = networkFileSystem(statfsSync(root).type);
-  if (network !== null) throw unfit(root, `found ${network}, a network file system`);
+  if (network !== null) throw unfitRootError(root, `found ${network}, a network file system`);
   for (const name of ['store', 'tmp']) mkdirSync(join(root, name), { recursive: true, mode: 0o700 });
   const path = join(root, 'format');
   const found = readFormat(path) ?? writeFormat(root, path);
@@ -60,7 +60,7 @@ function writeFormat(root: string, path: string): number {
   const temporary = join(root, 'tmp', `${process.pid}-format-${process.hrtime.bigint()}`);
   try {
     writeFileSync(temporary, `{"format":${STORE_FORMAT}}\n`, { mode: 0o600, flag: 'wx' });
-    proveLinks(root, temporary);
+    requireHardLinks(root, temporary);
     // Synced whatever the store's durability: losing these few bytes must not cost the store.
     publishFile(temporary, path, { ifAbsent: true, sync: true });
   } finally {
@@ -69,26 +69,26 @@ function writeFormat(root: string, path: string): number {
   return readFormat(path) ?? STORE_FORMAT;
 }
 
-function proveLinks(root: string, file: string): void {
+function requireHardLinks(root: string, file: string): void {
   const twin = `${file}-link`;
   try {
     linkSync(file, twin);
   } catch (cause) {
     if (hasCode(cause, 'ENOSPC', 'EDQUOT')) throw cause;
-    throw unfit(root, 'found one without hard links', cause);
+    throw unfitRootError(root, 'found one without hard links', cause);
   }
   try {
     linkSync(file, twin);
   } catch (cause) {
     if (hasCode(cause, 'EEXIST')) return;
-    throw unfit(root, 'found one whose links fail in an unknown way', cause);
+    throw unfitRootError(root, 'found one whose links fail in an unknown way', cause);
   } finally {
     removeFile(twin);
   }
-  throw unfit(root, 'found one where a link replaces what exists');
+  throw unfitRootError(root, 'found one where a link replaces what exists');
 }
 
-function unfit(root: string, found: string, cause?: unknown): BatchctlError {
+function unfitRootError(root: string, found: string, cause?: unknown): BatchctlError {
   return new BatchctlError('config', `Expected ${root} on a local file system with hard links, ${found}`, {
     hint: 'Set "root" in batchctl.config.json to a directory on a local disk.',
     cause,

@@ -16,7 +16,7 @@ import type {
   ReadOptions,
   UploadOptions,
 } from '../../ports/object-store.ts';
-import { translateFsError, translating } from './fs-errors.ts';
+import { translateFsError, withFsErrors } from './fs-errors.ts';
 import { type ListedFile, pathOfKey, walkObjects } from './fs-keys.ts';
 import { infoOf, type OpenObject, openObject, readBytes } from './fs-object.ts';
 import { removeFile } from './fs-publish.ts';
@@ -43,7 +43,7 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
   const root = resolve(options.root);
   const clock = options.clock ?? systemClock;
   const sync = options.durability === 'power';
-  translating(`open ${options.root}`, () => {
+  withFsErrors(`open ${options.root}`, () => {
     openRoot(root, sync);
     removeStaleFiles(root, clock.now());
   });
@@ -51,10 +51,10 @@ export async function createFsStore(options: FsStoreOptions): Promise<FsStore> {
 }
 
 /** Reads up to this size block the event loop, because that is faster. */
-const BRIEF = 1024 * 1024;
+const MAX_SYNC_READ = 1024 * 1024;
 /** The largest `put`, by the port's contract. */
 const LARGEST_PUT = 64 * 1024 * 1024;
-const TURN = 500;
+const YIELD_EVERY = 500;
 const STREAM_CHUNK = 256 * 1024;
 const readAsync = promisify(readAt);
 /** Undefined for a file that provably isn't there (ENOENT); throws for anything else. */
@@ -86,7 +86,7 @@ export class FsStore implements ObjectStore {
       const expected = `Expected at most ${LARGEST_PUT} bytes to put as ${key}, found ${bytes.length}`;
       throw new BatchctlError('usage', expected, { hint: 'Upload it as a file.' });
     }
-    return translating(`put ${key}`, () => this.#writer.put({ key, path: this.#pathOf(key) }, bytes, options));
+    return withFsErrors(`put ${key}`, () => this.#writer.put({ key, path: this.#pathOf(key) }, bytes, options));
   }
 
   async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
@@ -94,10 +94,10 @@ export class FsStore implements ObjectStore {
     const object = this.#open(key, options.etag);
     if (object === null) return null;
     try {
-      const { start, length } = cutRange(object, options.range);
+      const { start, length } = clampRange(object, options.range);
       const into = Buffer.allocUnsafe(length);
-      if (length <= BRIEF) readBytes(object, into, start);
-      else await readLong(object.fd, into, start, options.signal);
+      if (length <= MAX_SYNC_READ) readBytes(object, into, start);
+      else await readInChunks(object.fd, into, start, options.signal);
       return into;
     } catch (error) {
       throw translateFsError(error, `read ${key}`);
@@ -113,7 +113,7 @@ export class FsStore implements ObjectStore {
     let streaming = false;
     try {
       const info = this.#info(object, key);
-      const { start, length } = cutRange(object, options.range);
+      const { start, length } = clampRange(object, options.range);
       if (length === 0) return { info, body: Readable.from([], { objectMode: false }) };
       const { fd } = object;
       const range = { fd, start, end: start + length - 1, highWaterMark: STREAM_CHUNK };
@@ -143,16 +143,16 @@ export class FsStore implements ObjectStore {
     return this.#walk(prefix, options, ({ key }) => key);
   }
 
-  async *#walk<T>(prefix: string, options: ListOptions, of: (file: ListedFile) => T | null): AsyncGenerator<T> {
+  async *#walk<T>(prefix: string, options: ListOptions, convert: (file: ListedFile) => T | null): AsyncGenerator<T> {
     let count = 0;
     try {
       for (const file of walkObjects(this.#directory, { prefix, from: options.from, to: options.to })) {
         options.signal?.throwIfAborted();
-        const found = of(file);
+        const found = convert(file);
         // An object that vanished in the meantime is skipped.
         if (found !== null) yield found;
         count += 1;
-        if (count % TURN === 0) await nextTurn();
+        if (count % YIELD_EVERY === 0) await nextTurn();
       }
     } catch (error) {
       throw translateFsError(error, `list ${prefix}`);
@@ -163,9 +163,9 @@ export class FsStore implements ObjectStore {
     const directories = new Set<string>();
     for (const [index, key] of keys.entries()) {
       const path = this.#pathOf(key);
-      translating(`delete ${key}`, () => removeFile(path));
+      withFsErrors(`delete ${key}`, () => removeFile(path));
       directories.add(dirname(path));
-      if (index % TURN === TURN - 1) await nextTurn();
+      if (index % YIELD_EVERY === YIELD_EVERY - 1) await nextTurn();
     }
     for (const directory of directories) this.#removeEmpty(directory);
   }
@@ -219,7 +219,7 @@ export class FsStore implements ObjectStore {
 
   #open(key: string, etag: string | undefined): OpenObject | null {
     const path = this.#pathOf(key);
-    const object = translating(`read ${key}`, () =>
+    const object = withFsErrors(`read ${key}`, () =>
       this.#missed && statSync(path, ONLY_IF_THERE) === undefined ? null : openObject(path, key),
     );
     this.#missed = object === null;
@@ -231,7 +231,7 @@ export class FsStore implements ObjectStore {
   }
 
   #info(object: OpenObject, key: string): ObjectInfo {
-    return translating(`read ${key}`, () => infoOf(object, this.#pathOf(key), key));
+    return withFsErrors(`read ${key}`, () => infoOf(object, this.#pathOf(key), key));
   }
 
   /** Removes directories that a delete left empty; publishing creates them again. */
@@ -254,7 +254,7 @@ function entryOf({ path, key }: ListedFile): ObjectEntry | null {
   return { key, size: object.size, etag: object.etag, modified: object.modified };
 }
 
-function cutRange(object: OpenObject, range: ReadOptions['range']): { start: number; length: number } {
+function clampRange(object: OpenObject, range: ReadOptions['range']): { start: number; length: number } {
   if (range === undefined) return { start: 0, length: object.size };
   const { offset, length } = range;
   if (!Number.isSafeInteger(offset) || !Number.isSafeInteger(length) || offset < 0 || length < 0) {
@@ -263,10 +263,16 @@ function cutRange(object: OpenObject, range: ReadOptions['range']): { start: num
   return { start: offset, length: Math.max(0, Math.min(length, object.size - offset)) };
 }
 
-async function readLong(fd: number, into: Buffer, start: number, signal: AbortSignal | undefined): Promise<void> {
+async function readInChunks(fd: number, into: Buffer, start: number, signal: AbortSignal | undefined): Promise<void> {
   for (let done = 0; done < into.length; ) {
     signal?.throwIfAborted();
-    const { bytesRead } = await readAsync(fd, into, done, Math.min(into.length - done, 16 * BRIEF), start + done);
+    const { bytesRead } = await readAsync(
+      fd,
+      into,
+      done,
+      Math.min(into.length - done, 16 * MAX_SYNC_READ),
+      start + done,
+    );
     if (bytesRead === 0) break;
     done += bytesRead;
   }

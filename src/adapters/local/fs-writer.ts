@@ -159,7 +159,7 @@ export class FsWriter {
     const moved = options.consume === true ? this.#move(path, target, options) : null;
     if (moved !== null) return moved;
     checkSource(path);
-    return (options.ifAbsent === true ? existing(target) : null) ?? this.#copyIn(path, target, options);
+    return (options.ifAbsent === true ? readExisting(target) : null) ?? this.#copyIn(path, target, options);
   }
 
   /** Turns the file itself into the object. Null if it is on another disk, read-only, or has other hard links. */
@@ -178,7 +178,7 @@ export class FsWriter {
     }
     let result: PutResult | null = null;
     try {
-      result = this.#becomeObject(temporary, target, options);
+      result = this.#appendAndPublish(temporary, target, options);
     } finally {
       if (result?.created !== true && isUnpublished(temporary)) renameSync(temporary, path);
     }
@@ -186,7 +186,7 @@ export class FsWriter {
   }
 
   /** Appends the tail and publishes; unless the result is `created`, the file is unchanged. */
-  #becomeObject(temporary: string, target: Target, options: UploadOptions): PutResult | null {
+  #appendAndPublish(temporary: string, target: Target, options: UploadOptions): PutResult | null {
     const fd = openForAppend(temporary);
     if (fd === null) return null;
     const { size } = fstatSync(fd);
@@ -195,8 +195,8 @@ export class FsWriter {
       const tail = this.#tail(size, options.metadata);
       writeFully(fd, tail.bytes);
       checkUntouched(fd, size + tail.bytes.length, target);
-      const created = publishFile(temporary, target.path, this.#how(options)) === 'created';
-      result = created ? { created, etag: tail.etag } : (existing(target) ?? { created, etag: '' });
+      const created = publishFile(temporary, target.path, this.#publishOptions(options)) === 'created';
+      result = created ? { created, etag: tail.etag } : (readExisting(target) ?? { created, etag: '' });
       if (created) options.onProgress?.(size);
       return result;
     } finally {
@@ -235,13 +235,13 @@ export class FsWriter {
   }
 
   #publish(temporary: string, target: Target, tail: Tail, options: PutOptions): PutResult {
-    if (publishFile(temporary, target.path, this.#how(options)) === 'created')
+    if (publishFile(temporary, target.path, this.#publishOptions(options)) === 'created')
       return { created: true, etag: tail.etag };
     removeFile(temporary);
-    return existing(target) ?? { created: false, etag: '' };
+    return readExisting(target) ?? { created: false, etag: '' };
   }
 
-  #how(options: PutOptions): { ifAbsent: boolean; sync: boolean } {
+  #publishOptions(options: PutOptions): { ifAbsent: boolean; sync: boolean } {
     return { ifAbsent: options.ifAbsent === true, sync: this.#sync };
   }
 
@@ -271,7 +271,7 @@ function isUnpublished(temporary: string): boolean {
 }
 
 /** The result for a key that another object has; null if none does (any longer). */
-function existing(target: Target): PutResult | null {
+function readExisting(target: Target): PutResult | null {
   const object = openObject(target.path, target.key);
   if (object === null) return null;
   closeSync(object.fd);

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
-import { translating } from './fs-errors.ts';
+import { withFsErrors } from './fs-errors.ts';
 
 /** The root's file system, and that of temporary files if it is another one. */
 export function diskSpaces(root: string): readonly DiskSpace[] {
@@ -14,7 +14,7 @@ export function diskSpaces(root: string): readonly DiskSpace[] {
 
 /** Free space for a user without privileges. Throws `unavailable` for a directory that can't be read. */
 function spaceOf(what: string, path: string): DiskSpace {
-  const { bavail, blocks, bsize, ffree, files } = translating(`read ${path}`, () => statfsSync(path));
+  const { bavail, blocks, bsize, ffree, files } = withFsErrors(`read ${path}`, () => statfsSync(path));
   // btrfs and others create inodes as needed, and report none.
   return { what, path, free: bavail * bsize, total: blocks * bsize, freeFiles: files === 0 ? null : ffree };
 }
@@ -32,7 +32,7 @@ export function supervisorFacts(root: string, group: string): SupervisorFacts {
   const log = supervisorLog(root, group);
   const alive = existsSync(join(root, 'run', `${group}.lock.db`)) && isSupervised(root, group);
   if (!existsSync(log)) return { alive, log: null, said: [] };
-  return { alive, log, said: translating(`read ${log}`, () => lastLines(log)) };
+  return { alive, log, said: withFsErrors(`read ${log}`, () => lastLines(log)) };
 }
 
 function lastLines(file: string): readonly string[] {

@@ -7,9 +7,9 @@ import type { Ledger } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import {
   type GroupChange,
+  type GroupMachine,
   type GroupStatus,
   type LaunchTrouble,
-  type MachineSeen,
   putOrder,
   type WorkerGroup,
   type WorkerOrder,
@@ -81,7 +81,7 @@ export class ProcessGroup implements WorkerGroup {
     await putOrder(this.#options.store, { group: this.group, worker, order }, { known, when: this.#clock.now() });
   }
 
-  async machines(): Promise<readonly MachineSeen[]> {
+  async machines(): Promise<readonly GroupMachine[]> {
     return [];
   }
 
@@ -117,7 +117,7 @@ const ALIVE_MS = 60_000;
  * starts the supervisor that keeps them up, unless one is alive.
  */
 export function openProcessGroup({ group, root, store, ledger, supervisor }: OpenProcessGroupOptions): ProcessGroup {
-  const up = async () => {
+  const liveWorkers = async () => {
     const seen = await (await ledger()).workers({ since: Date.now() - ALIVE_MS });
     return seen.filter(({ state }) => state !== 'gone');
   };
@@ -125,8 +125,8 @@ export function openProcessGroup({ group, root, store, ledger, supervisor }: Ope
   return new ProcessGroup({
     group,
     store,
-    isKnown: async (worker) => (await up()).some((known) => known.worker === worker),
-    running: async () => (await up()).filter((known) => known.group.split(',').includes(group)).length,
+    isKnown: async (worker) => (await liveWorkers()).some((known) => known.worker === worker),
+    running: async () => (await liveWorkers()).filter((known) => known.group.split(',').includes(group)).length,
     onChange: async ({ desired }) => {
       // Not needed for a size of zero: a running supervisor sees the size by itself.
       if (desired > 0) await ensureSupervisor({ root, group, argv, ...(cwd === undefined ? {} : { cwd }) });

@@ -94,14 +94,14 @@ export class SqliteMessages {
   }
 
   /** Changes whenever another connection commits. */
-  version(): number {
+  dataVersion(): number {
     return Number(this.#db.pragma('data_version'));
   }
 
   extend(receipts: readonly Receipt[], leaseEnd: number): ('extended' | 'lost')[] {
     return this.#write(() =>
       receipts.map((receipt) => {
-        const { id, receives } = parse(receipt);
+        const { id, receives } = parseReceipt(receipt);
         return this.#sql.extend.run(leaseEnd, id, receives).changes === 1 ? 'extended' : 'lost';
       }),
     );
@@ -118,7 +118,7 @@ export class SqliteMessages {
   release(releases: readonly { readonly receipt: Receipt; readonly delay: number }[], now: number): void {
     this.#write(() => {
       for (const { receipt, delay } of releases) {
-        const { id, receives } = parse(receipt);
+        const { id, receives } = parseReceipt(receipt);
         this.#sql.release.run(delay > 0 ? now + Math.round(delay * 1000) : 0, id, receives);
       }
     });
@@ -128,7 +128,7 @@ export class SqliteMessages {
     this.#write(() => {
       const gone = new Map<number, number>();
       for (const { delivery, reason } of burials) {
-        const { id, receives } = parse(delivery.receipt);
+        const { id, receives } = parseReceipt(delivery.receipt);
         if (this.#sql.bury.run(reason, now, id, receives).changes === 1) this.#remove(delivery.receipt, gone);
       }
       this.#shrink(gone);
@@ -181,7 +181,7 @@ export class SqliteMessages {
     });
   }
 
-  lastDead(): number {
+  lastDeadId(): number {
     return this.#sql.lastDead.get(this.#group) ?? 0;
   }
 
@@ -192,9 +192,9 @@ export class SqliteMessages {
   /** Turns dead letters into new messages; returns how many of them still existed. */
   redrive(rows: readonly DeadRow[], now: number): number {
     return this.#write(() => {
-      const risen = rows.filter((row) => this.#sql.unbury.run(row.id).changes === 1);
-      this.#insert(risen, now);
-      return risen.length;
+      const redriven = rows.filter((row) => this.#sql.unbury.run(row.id).changes === 1);
+      this.#insert(redriven, now);
+      return redriven.length;
     });
   }
 
@@ -217,7 +217,7 @@ export class SqliteMessages {
   }
 
   #remove(receipt: Receipt, gone: Map<number, number>): void {
-    const { id, receives } = parse(receipt);
+    const { id, receives } = parseReceipt(receipt);
     const lane = this.#sql.ack.get(id, receives);
     if (lane !== undefined) gone.set(lane, (gone.get(lane) ?? 0) + 1);
   }
@@ -231,7 +231,7 @@ export class SqliteMessages {
 }
 
 /** A receipt is `<message>.<delivery>`; any other text, like a stale receipt, names a message that doesn't exist. */
-function parse(receipt: Receipt): { id: number; receives: number } {
+function parseReceipt(receipt: Receipt): { id: number; receives: number } {
   const [id, receives] = receipt.split('.').map(Number);
   return {
     id: Number.isSafeInteger(id) ? Number(id) : -1,

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
-import { makePrivate } from '../../lib/private-files.ts';
+import { makePrivateDatabase } from '../../lib/private-files.ts';
 import { CACHE_SIZE, isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 
 /** What a commit survives. `process`: any kill; `power`: also a power loss. */
@@ -28,7 +28,7 @@ export async function openShared(
   options: { readonly durability: Durability; readonly waitMs: number },
 ): Promise<Sqlite> {
   return await retryBusy(file, options.waitMs, () => {
-    makePrivate(file);
+    makePrivateDatabase(file);
     const db = openSqlite(file, { busyMs: BLOCKING_MS });
     try {
       db.exec('PRAGMA journal_mode = WAL');

@@ -84,9 +84,9 @@ interface BacklogRow {
 
 /** Ends the delivery that (id, receives) names, if it is still the message's current one. */
 const CURRENT = `id = ? AND receives = ? AND phase = ${LEASED}`;
-const ofLane = (phase: number, rest = '') => `FROM messages WHERE lane = lanes.id AND phase = ${phase} ${rest}`;
+const fromLane = (phase: number, rest = '') => `FROM messages WHERE lane = lanes.id AND phase = ${phase} ${rest}`;
 /** The first message that could be claimed in a phase: a good estimate of the oldest. */
-const firstSent = (phase: number) => `(SELECT sent_at ${ofLane(phase, 'AND due <= @now ORDER BY due LIMIT 1')})`;
+const firstSent = (phase: number) => `(SELECT sent_at ${fromLane(phase, 'AND due <= @now ORDER BY due LIMIT 1')})`;
 const NEVER = 9e15;
 
 export type QueueStatements = ReturnType<typeof prepareQueue>;
@@ -116,9 +116,9 @@ export function prepareQueue(db: Sqlite) {
     nextDue: db
       .prepare<[{ group: string }], number | null>(
         `SELECT nullif(min(min(
-           ifnull((SELECT min(due) ${ofLane(READY)}), ${NEVER}),
-           ifnull((SELECT min(due) ${ofLane(TIMED)}), ${NEVER}),
-           ifnull((SELECT min(due) ${ofLane(LEASED)}), ${NEVER}))), ${NEVER}) FROM lanes WHERE grp = @group`,
+           ifnull((SELECT min(due) ${fromLane(READY)}), ${NEVER}),
+           ifnull((SELECT min(due) ${fromLane(TIMED)}), ${NEVER}),
+           ifnull((SELECT min(due) ${fromLane(LEASED)}), ${NEVER}))), ${NEVER}) FROM lanes WHERE grp = @group`,
       )
       .pluck(),
     extend: db.prepare<[number, number, number]>(`UPDATE messages SET due = ? WHERE ${CURRENT}`),
@@ -142,8 +142,8 @@ export function prepareQueue(db: Sqlite) {
     ),
     backlog: db.prepare<[{ group: string; now: number }], BacklogRow>(
       `SELECT ifnull(sum(total), 0) AS total,
-         ifnull(sum((SELECT count(*) ${ofLane(LEASED, 'AND due > @now')})), 0) AS leased,
-         ifnull(sum((SELECT count(*) ${ofLane(TIMED, 'AND due > @now')})), 0) AS delayed,
+         ifnull(sum((SELECT count(*) ${fromLane(LEASED, 'AND due > @now')})), 0) AS leased,
+         ifnull(sum((SELECT count(*) ${fromLane(TIMED, 'AND due > @now')})), 0) AS delayed,
          nullif(min(min(ifnull(${firstSent(LEASED)}, ${NEVER}), ifnull(${firstSent(TIMED)}, ${NEVER}),
            ifnull(${firstSent(READY)}, ${NEVER}))), ${NEVER}) AS oldest
        FROM lanes WHERE grp = @group`,

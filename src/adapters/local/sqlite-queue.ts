@@ -6,8 +6,8 @@ import type {
   Backlog,
   DeadLetter,
   Delivery,
-  Held,
   OutgoingMessage,
+  QueueCounts,
   Receipt,
   ReceiveOptions,
   TaskQueue,
@@ -61,14 +61,14 @@ interface CountRow {
   readonly last_due: number | null;
 }
 
-const of = (phase: number, what: string): string =>
+const selectInPhase = (phase: number, what: string): string =>
   `(SELECT ${what} FROM messages WHERE lane = lanes.id AND phase = ${phase} AND due > @now)`;
 
 /** What one tenant has in a group's queue: the index by lane and phase answers it. Throws SQLite's own errors. */
 function tenantBacklog(db: Sqlite, group: string, tenant: string, now: number): TenantBacklog {
   const counts = db.prepare<[{ group: string; tenant: string; now: number }], CountRow>(
-    `SELECT total, ${of(LEASED, 'count(*)')} AS leased, ${of(LEASED, 'min(due)')} AS lease_end,
-       ${of(TIMED, 'count(*)')} AS delayed, ${of(TIMED, 'min(due)')} AS due, ${of(TIMED, 'max(due)')} AS last_due
+    `SELECT total, ${selectInPhase(LEASED, 'count(*)')} AS leased, ${selectInPhase(LEASED, 'min(due)')} AS lease_end,
+       ${selectInPhase(TIMED, 'count(*)')} AS delayed, ${selectInPhase(TIMED, 'min(due)')} AS due, ${selectInPhase(TIMED, 'max(due)')} AS last_due
      FROM lanes WHERE grp = @group AND tenant = @tenant`,
   );
   const bodies = db
@@ -96,7 +96,7 @@ function tenantBacklog(db: Sqlite, group: string, tenant: string, now: number): 
 const PAGE = 1000;
 
 /** Runs one transaction, and retries it while another process holds the lock. */
-type Run = <T>(work: () => T) => Promise<T>;
+type RunTransaction = <T>(work: () => T) => Promise<T>;
 
 /**
  * Deletes waiting messages, delayed ones included, whose body satisfies `match`; returns how many. Leased messages
@@ -106,7 +106,7 @@ async function purgeWaiting(
   messages: SqliteMessages,
   match: (body: string) => boolean,
   clock: Clock,
-  run: Run,
+  run: RunTransaction,
 ): Promise<number> {
   const bound = await run(() => messages.nextId());
   let purged = 0;
@@ -134,10 +134,10 @@ async function redriveDead(
   match: (body: string) => boolean,
   limit: number,
   clock: Clock,
-  run: Run,
+  run: RunTransaction,
 ): Promise<number> {
   // Letters buried from here on stay: one that fails again at once isn't sent in circles.
-  const last = await run(() => messages.lastDead());
+  const last = await run(() => messages.lastDeadId());
   let after = 0;
   let sent = 0;
   while (after < last && sent < limit) {
@@ -153,7 +153,7 @@ async function redriveDead(
 /** Messages per transaction: enough to be fast, few enough that others wait some milliseconds at most. */
 const BATCH = 1000;
 /** Wait between looks for work, from first to longest, milliseconds, with jitter. */
-const LOOK_MS = { first: 5, last: 50 } as const;
+const POLL_MS = { first: 5, last: 50 } as const;
 /** SQS's limit (SendMessage: DelaySeconds), so that jobs that run here also run there. */
 const MAX_DELAY_SECONDS = 900;
 
@@ -189,7 +189,7 @@ export class SqliteQueue implements TaskQueue {
   readonly #holder: string;
   readonly #clock: Clock;
   readonly #lockWaitMs: number;
-  readonly #changed = new Wakeup();
+  readonly #wakeup = new Wakeup();
 
   constructor(db: Sqlite, file: string, options: SqliteQueueOptions) {
     this.group = options.group;
@@ -218,7 +218,7 @@ export class SqliteQueue implements TaskQueue {
     try {
       while (this.#db.open && max > 0 && !signal?.aborted) {
         const taken = await this.#run(() => this.#claim(max), signal);
-        if (taken.length > 0 || !(await this.#workBefore(end, signal))) return taken;
+        if (taken.length > 0 || !(await this.#waitForWork(end, signal))) return taken;
       }
     } catch (error) {
       // The caller aborted while another process held the lock.
@@ -247,7 +247,7 @@ export class SqliteQueue implements TaskQueue {
     return await this.#run(() => this.#messages.backlog(this.#clock.now()));
   }
 
-  async held(): Promise<Held> {
+  async readCounts(): Promise<QueueCounts> {
     return await this.#run(() => this.#messages.backlog(this.#clock.now()));
   }
 
@@ -291,7 +291,7 @@ export class SqliteQueue implements TaskQueue {
   /** Ends waits and closes the file; leases stay until they expire. */
   async close(): Promise<void> {
     this.#db.close();
-    this.#changed.wake();
+    this.#wakeup.wake();
   }
 
   #claim(max: number): Delivery[] {
@@ -300,19 +300,19 @@ export class SqliteQueue implements TaskQueue {
   }
 
   /** False when the time is over, the signal aborted or the queue is closed before anything seems receivable. */
-  async #workBefore(end: number, signal: AbortSignal | undefined): Promise<boolean> {
+  async #waitForWork(end: number, signal: AbortSignal | undefined): Promise<boolean> {
     let looked = '';
     let due: number | null = null;
-    let pause: number = LOOK_MS.first;
+    let pause: number = POLL_MS.first;
     while (this.#db.open && !signal?.aborted && this.#clock.monotonic() < end) {
       // Cheap check first: nothing is read unless another connection has committed.
-      const seen = `${await this.#run(() => this.#messages.version(), signal)}/${this.#changed.count}`;
+      const seen = `${await this.#run(() => this.#messages.dataVersion(), signal)}/${this.#wakeup.count}`;
       if (seen !== looked) due = await this.#run(() => this.#messages.nextDue(), signal);
       looked = seen;
       if (due !== null && due <= this.#clock.now()) return true;
       const left = Math.max(1, end - this.#clock.monotonic());
-      await this.#changed.pause(Math.min(left, pause * (0.75 + Math.random() / 2)), signal);
-      pause = Math.min(pause * 1.5, LOOK_MS.last);
+      await this.#wakeup.pause(Math.min(left, pause * (0.75 + Math.random() / 2)), signal);
+      pause = Math.min(pause * 1.5, POLL_MS.last);
     }
     return false;
   }
@@ -328,7 +328,7 @@ export class SqliteQueue implements TaskQueue {
   /** As `run`, for work that may make messages receivable: waiting receives in this process look at once. */
   async #write<T>(work: () => T): Promise<T> {
     const result = await this.#run(work);
-    this.#changed.wake();
+    this.#wakeup.wake();
     return result;
   }
 }

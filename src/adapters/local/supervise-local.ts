@@ -31,25 +31,25 @@ export async function superviseGroup(options: SuperviseGroupOptions): Promise<'d
   for (;;) {
     const lock = await lockGroup(options.root, options.group.group, options.signal);
     if (lock === null) return met ? 'done' : 'held';
-    await meetUntilZero(options, lock);
+    await superviseUntilEmpty(options, lock);
     met = true;
     // A caller that wants workers writes the size first and checks the lock then. So a size written while this process
     // was about to leave is seen here, after the lock is released.
-    if (options.signal.aborted || (await wanted(options)) === 0) return 'done';
+    if (options.signal.aborted || (await readWantedSize(options)) === 0) return 'done';
   }
 }
 
-async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): Promise<void> {
+async function superviseUntilEmpty(options: SuperviseGroupOptions, lock: GroupLock): Promise<void> {
   const { group, signal, onTrouble } = options;
   let slots: number | null = null;
   let leavers = 0;
-  let look = new AbortController();
+  let waiting = new AbortController();
   const supervisor = superviseWorkers({
     group: group.group,
     size: 0,
     spawnWorker: (worker) => options.spawnWorker(worker, slots),
     onDeath: async (end) => {
-      look.abort();
+      waiting.abort();
       await options.onDeath(end);
     },
     onLeave: () => {
@@ -61,7 +61,7 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
   });
   try {
     while (!signal.aborted) {
-      look = new AbortController();
+      waiting = new AbortController();
       try {
         const left = leavers;
         const size = await group.size();
@@ -76,7 +76,7 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
         // An unreadable size is no reason to end work: running workers stay up.
         onTrouble?.(error);
       }
-      await wait(jitter(options.pollMs ?? 1_000), AbortSignal.any([signal, look.signal]));
+      await wait(jitter(options.pollMs ?? 1_000), AbortSignal.any([signal, waiting.signal]));
     }
   } finally {
     supervisor.drain();
@@ -87,7 +87,7 @@ async function meetUntilZero(options: SuperviseGroupOptions, lock: GroupLock): P
 }
 
 /** The wanted size; 0 when it can't be read: the next caller that wants workers starts another supervisor. */
-async function wanted(options: SuperviseGroupOptions): Promise<number> {
+async function readWantedSize(options: SuperviseGroupOptions): Promise<number> {
   try {
     return (await options.group.size()).desired;
   } catch (error) {

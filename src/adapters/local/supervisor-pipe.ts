@@ -21,21 +21,21 @@ const STOP = 's';
  */
 export function listenToSupervisor(
   env: Readonly<Record<string, string | undefined>>,
-  on: { readonly drain: () => void; readonly stop: () => void },
+  handlers: { readonly drain: () => void; readonly stop: () => void },
 ): (() => void) | null {
   const fd = descriptorIn(env);
   if (fd === null) return null;
   const pipe = new Socket({ fd, readable: true, writable: false });
   let drained = false;
   const drain = () => {
-    if (!drained) on.drain();
+    if (!drained) handlers.drain();
     drained = true;
   };
   let stopped = false;
   pipe.on('data', (bytes) => {
     if (!stopped && bytes.includes(STOP)) {
       stopped = true;
-      on.stop();
+      handlers.stop();
     }
   });
   pipe.once('end', drain);
@@ -56,7 +56,7 @@ function descriptorIn(env: Readonly<Record<string, string | undefined>>): number
 }
 
 /** The message that lets a held worker start. */
-export interface Go {
+export interface StartMessage {
   /** The command line, without the program. */
   readonly argv: readonly string[];
   readonly worker: string;
@@ -68,7 +68,7 @@ export interface Go {
 const DIGITS = 8;
 
 /** In a supervisor: lets a held worker start. */
-export function sayGo(child: ChildProcess, go: Go): void {
+export function sendStart(child: ChildProcess, go: StartMessage): void {
   const text = Buffer.from(JSON.stringify(go));
   pipeTo(child)?.write(Buffer.concat([Buffer.from(String(text.length).padStart(DIGITS)), text]));
 }
@@ -77,12 +77,12 @@ export function sayGo(child: ChildProcess, go: Go): void {
  * In a held worker: blocks until the supervisor lets it start, and directs stdout and stderr, which were /dev/null, to
  * the log. Null if the supervisor has gone.
  */
-export function awaitGo(env: Readonly<Record<string, string | undefined>>): Go | null {
+export function awaitStart(env: Readonly<Record<string, string | undefined>>): StartMessage | null {
   const fd = descriptorIn(env);
   const head = fd === null ? null : readExactly(fd, DIGITS);
   const text = fd === null || head === null ? null : readExactly(fd, Number(head));
   if (text === null) return null;
-  const go: Go = JSON.parse(text);
+  const go: StartMessage = JSON.parse(text);
   for (const output of go.log === null ? [] : [1, 2]) {
     closeSync(output);
     // A file gets the lowest free descriptor.
@@ -103,13 +103,13 @@ function readExactly(fd: number, length: number): string | null {
 }
 
 /** In a supervisor: tells the worker to finish its tasks and leave. Safe to repeat, and for a dead worker. */
-export function sayDrain(child: ChildProcess): void {
+export function sendDrain(child: ChildProcess): void {
   const pipe = pipeTo(child);
   if (pipe !== null && !pipe.writableEnded) pipe.end();
 }
 
 /** In a supervisor: tells the worker to give its tasks back and leave. False if only a signal can tell it. */
-export function sayStop(child: ChildProcess): boolean {
+export function sendStop(child: ChildProcess): boolean {
   const pipe = pipeTo(child);
   if (pipe === null || pipe.writableEnded) return false;
   pipe.end(STOP);

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { newWorkerId } from '../../lib/id.ts';
 import { openPrivateLog } from '../../lib/private-files.ts';
-import { PIPE_FD, SUPERVISOR_FD, sayDrain, sayGo, sayStop, WORKER_ID } from './supervisor-pipe.ts';
+import { PIPE_FD, SUPERVISOR_FD, sendDrain, sendStart, sendStop, WORKER_ID } from './supervisor-pipe.ts';
 
 export interface SuperviseOptions {
   readonly group: string;
@@ -72,12 +72,13 @@ export class Supervisor {
     if (this.#options.signal?.aborted && size > 0) return;
     const staying = this.#staying();
     for (let more = size - staying.length; more > 0; more -= 1) {
-      const place = new WorkerPlace(this.#options.spawnWorker, (at, end) => this.#ended(at, end));
+      const place = new WorkerPlace(this.#options.spawnWorker, (at, end) => this.#handleEnd(at, end));
       this.#places.add(place);
       place.start();
     }
     const expendable = staying.sort((a, b) => Number(a.worker !== null) - Number(b.worker !== null));
-    for (const place of expendable.slice(0, Math.max(0, staying.length - size))) if (!place.drain()) this.#free(place);
+    for (const place of expendable.slice(0, Math.max(0, staying.length - size)))
+      if (!place.drain()) this.#removePlace(place);
   }
 
   drain(): void {
@@ -86,14 +87,14 @@ export class Supervisor {
 
   /** All workers give their tasks back and leave; those that don't are killed after `graceMs`. */
   stop(graceMs = 10_000): void {
-    for (const place of [...this.#places]) if (!place.stop(graceMs)) this.#free(place);
+    for (const place of [...this.#places]) if (!place.stop(graceMs)) this.#removePlace(place);
   }
 
   /** Resolves when no worker is up, none is to be started, and their messages are released. */
   whenIdle(): Promise<void> {
     return new Promise((resolve) => {
       this.#idle.push(resolve);
-      this.#tellIdle();
+      this.#notifyIdle();
     });
   }
 
@@ -101,24 +102,24 @@ export class Supervisor {
     return [...this.#places].filter((place) => !place.leaving);
   }
 
-  #ended(place: WorkerPlace, end: WorkerEnd): void {
+  #handleEnd(place: WorkerPlace, end: WorkerEnd): void {
     void this.#report(end);
     const left = end.code !== null && (this.#options.leaves ?? isClean)(end.code);
     if (left && !place.leaving) this.#options.onLeave?.(end);
     if (left || place.leaving) {
-      this.#free(place);
+      this.#removePlace(place);
       return;
     }
     place.deaths = end.seconds * 1000 >= this.#backoff.resetMs ? 1 : place.deaths + 1;
     place.startAfter(Math.min(this.#backoff.firstMs * 2 ** (place.deaths - 1), this.#backoff.lastMs));
   }
 
-  #free(place: WorkerPlace): void {
+  #removePlace(place: WorkerPlace): void {
     this.#places.delete(place);
-    this.#tellIdle();
+    this.#notifyIdle();
   }
 
-  #tellIdle(): void {
+  #notifyIdle(): void {
     if (this.#places.size > 0 || this.#reporting > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -132,7 +133,7 @@ export class Supervisor {
       this.#options.onTrouble?.(error);
     }
     this.#reporting -= 1;
-    this.#tellIdle();
+    this.#notifyIdle();
   }
 }
 
@@ -149,7 +150,7 @@ export interface WorkerCommand {
   /** A file for its stdout and stderr, appended to; without it they are dropped. */
   readonly log?: string;
   /** Used in place of a new process, if it is still there: its directory and environment are its own. */
-  readonly held?: HeldWorker | undefined;
+  readonly held?: StandbyWorker | undefined;
 }
 
 export interface WorkerEnd {
@@ -222,7 +223,7 @@ class WorkerPlace {
       this.#clearTimers();
       return false;
     }
-    sayDrain(this.#child);
+    sendDrain(this.#child);
     return true;
   }
 
@@ -232,7 +233,7 @@ class WorkerPlace {
     const child = this.#child;
     if (child === null) return this.drain();
     // A draining worker has no pipe any longer. To it, a second signal means "now" (the first one means drain).
-    if (!sayStop(child)) {
+    if (!sendStop(child)) {
       child.kill('SIGTERM');
       this.#timers.push(setTimeout(() => child.kill('SIGTERM'), Math.min(100, graceMs / 2)));
     }
@@ -250,7 +251,7 @@ function launch(worker: string, command: WorkerCommand): ChildProcess {
   const { argv, cwd, env, log } = command;
   const output = log === undefined ? 'ignore' : openPrivateLog(log);
   try {
-    const held = command.held?.go(worker, argv.slice(1), log ?? null) ?? null;
+    const held = command.held?.start(worker, argv.slice(1), log ?? null) ?? null;
     return held ?? spawnWorker(argv, { cwd, env: { ...(env ?? process.env), [WORKER_ID]: worker } }, output);
   } finally {
     if (output !== 'ignore') closeSync(output);
@@ -278,32 +279,32 @@ function spawnWorker(
  * A worker's process started early: it loads the program, opens and creates nothing, and waits until it may start. It
  * leaves when this process ends.
  */
-export class HeldWorker {
+export class StandbyWorker {
   readonly #child: ChildProcess;
-  #waits = true;
+  #isWaiting = true;
 
   constructor(argv: readonly string[], place: Pick<WorkerCommand, 'cwd' | 'env'>) {
     this.#child = spawnWorker(argv, place, 'ignore');
     this.#child.once('error', () => {
-      this.#waits = false;
+      this.#isWaiting = false;
     });
     this.#child.once('exit', () => {
-      this.#waits = false;
+      this.#isWaiting = false;
     });
   }
 
   /** Lets it start as this worker. Null if it no longer waits. */
-  go(worker: string, argv: readonly string[], log: string | null): ChildProcess | null {
-    if (!this.#waits || this.#child.pid === undefined) return null;
-    this.#waits = false;
-    sayGo(this.#child, { argv, worker, log });
+  start(worker: string, argv: readonly string[], log: string | null): ChildProcess | null {
+    if (!this.#isWaiting || this.#child.pid === undefined) return null;
+    this.#isWaiting = false;
+    sendStart(this.#child, { argv, worker, log });
     return this.#child;
   }
 
   /** Ends it, unless it was let go. It has nothing to give back. */
   drop(): void {
-    if (!this.#waits) return;
-    this.#waits = false;
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
     this.#child.stdio[PIPE_FD]?.destroy();
     this.#child.kill('SIGKILL');
   }

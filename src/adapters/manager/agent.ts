@@ -88,17 +88,17 @@ class Handshakes {
     const late = setTimeout(() => {
       socket.destroy(new Error(`no TLS handshake within ${HANDSHAKE / 1_000} s`));
     }, HANDSHAKE);
-    const settled = (error: Error | null): void => {
+    const settle = (error: Error | null): void => {
       clearTimeout(late);
       this.#open.delete(socket);
-      socket.off('error', settled);
+      socket.off('error', settle);
       callback?.(error, socket);
     };
-    socket.once('error', settled);
+    socket.once('error', settle);
     socket.once('secureConnect', () => {
       const wrong = mismatch(socket, this.#fingerprint);
       if (wrong !== null) socket.destroy();
-      settled(wrong);
+      settle(wrong);
     });
   }
 

@@ -6,7 +6,7 @@ import { VERSION } from '../../lib/version.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { VERSION_HEADER } from '../../model/api.ts';
 import { managerAgent } from './agent.ts';
-import { AwayError, answeredError, isAway } from './answered-error.ts';
+import { isManagerUnavailable, ManagerUnavailableError, readErrorAnswer } from './manager-errors.ts';
 
 export interface ConnectionOptions {
   readonly url: string;
@@ -36,7 +36,7 @@ const TRIES = 4;
 const FIRST_PAUSE = 500;
 const LONGEST_AFTER = 30;
 /** Kept connections: somewhat more than files put or fetched at a time. */
-const MOST = 16;
+const MAX_SOCKETS = 16;
 /** Time limit to connect, milliseconds. */
 const CONNECT = 10_000;
 
@@ -49,19 +49,19 @@ export class ManagerConnection {
   constructor({ url, token, fingerprint }: ConnectionOptions) {
     this.url = new URL(`${url}/`);
     this.#token = token;
-    this.#kept = managerAgent(this.url, fingerprint, { keepAlive: true, maxSockets: MOST });
+    this.#kept = managerAgent(this.url, fingerprint, { keepAlive: true, maxSockets: MAX_SOCKETS });
     this.#fresh = managerAgent(this.url, fingerprint, { keepAlive: false });
   }
 
-  /** Returns the answer, its body unread. Throws the manager's error with its kind; `AwayError` after some tries. */
-  async ask(call: Call): Promise<IncomingMessage> {
+  /** Returns the answer, its body unread. Throws the manager's error with its kind; `ManagerUnavailableError` after some tries. */
+  async request(call: Call): Promise<IncomingMessage> {
     for (let pause = FIRST_PAUSE, left = TRIES; ; pause *= 2) {
       left -= 1;
       try {
         return await this.#once(call);
       } catch (error) {
         call.signal?.throwIfAborted();
-        if (left === 0 || !isAway(error) || (error.begun && !call.again)) throw error;
+        if (left === 0 || !isManagerUnavailable(error) || (error.begun && !call.again)) throw error;
         if (error.after !== null && error.after > LONGEST_AFTER) throw error;
         await wait(error.after === null ? jitter(pause) : error.after * 1_000, call.signal);
         call.signal?.throwIfAborted();
@@ -70,7 +70,7 @@ export class ManagerConnection {
   }
 
   async json(call: Call): Promise<unknown> {
-    const answer = await this.ask({ ...call, headers: { accept: 'application/json', ...call.headers } });
+    const answer = await this.request({ ...call, headers: { accept: 'application/json', ...call.headers } });
     const chunks: Buffer[] = [];
     for await (const chunk of answer) chunks.push(chunk as Buffer);
     return JSON.parse(Buffer.concat(chunks).toString('utf8'));
@@ -85,7 +85,7 @@ export class ManagerConnection {
     const answer = await this.#send(call);
     const status = answer.statusCode ?? 0;
     if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
-    throw await answeredError(answer, this.url);
+    throw await readErrorAnswer(answer, this.url);
   }
 
   #send({ method, path, headers = {}, body, again, signal }: Call): Promise<IncomingMessage> {
@@ -108,18 +108,18 @@ export class ManagerConnection {
         reject(error);
       };
       const late = setTimeout(() => {
-        giveUp(this.#unreached(new Error(`no connection within ${CONNECT / 1_000} s`), false));
+        giveUp(this.#connectionError(new Error(`no connection within ${CONNECT / 1_000} s`), false));
       }, CONNECT);
       const onAbort = (): void => giveUp(signal?.reason as Error);
       signal?.addEventListener('abort', onAbort, { once: true });
       asked.once('socket', (socket) => {
-        const heard = (): void => {
+        const onConnected = (): void => {
           connected = true;
           clearTimeout(late);
         };
         // A kept connection, or one that its agent has compared already, is connected.
-        if (socket.connecting) socket.once(this.url.protocol === 'http:' ? 'connect' : 'secureConnect', heard);
-        else heard();
+        if (socket.connecting) socket.once(this.url.protocol === 'http:' ? 'connect' : 'secureConnect', onConnected);
+        else onConnected();
       });
       asked.once('close', () => {
         clearTimeout(late);
@@ -127,7 +127,7 @@ export class ManagerConnection {
       });
       asked.once('error', (error) => {
         if (signal?.aborted === true) reject(signal.reason as Error);
-        else reject(this.#unreached(error, connected));
+        else reject(this.#connectionError(error, connected));
       });
       const sent = body?.();
       if (sent === undefined || typeof sent === 'string' || sent instanceof Uint8Array) asked.end(sent);
@@ -136,7 +136,7 @@ export class ManagerConnection {
   }
 
   /** An error for people: why a request got no answer. */
-  #unreached(error: Error, connected: boolean): BatchctlError {
+  #connectionError(error: Error, connected: boolean): BatchctlError {
     if (error.name === 'BatchctlError') return error as BatchctlError;
     const where = this.url.origin;
     if (hasCode(error, ...UNTRUSTED)) {
@@ -146,7 +146,7 @@ export class ManagerConnection {
       });
     }
     const why = hasCode(error, 'ECONNREFUSED') ? 'nothing listens there' : error.message;
-    return new AwayError(`the manager at ${where} can't be reached: ${why}`, {
+    return new ManagerUnavailableError(`the manager at ${where} can't be reached: ${why}`, {
       begun: connected,
       hint: 'check that it is running and accepts this address; batchctl doctor shows more',
       cause: error,

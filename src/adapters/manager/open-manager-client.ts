@@ -2,9 +2,9 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { API, type ApiError, FRAMES_TYPE, type FrameEnd, type ValueFrame, VERSION_HEADER } from '../../model/api.ts';
 import type { ManagerHealth } from '../../model/manager-health.ts';
 import type { Manager } from '../../ports/manager.ts';
-import type { AskedValue } from '../../ports/verbs.ts';
-import { AwayError, kindOf } from './answered-error.ts';
+import type { VerbRequest } from '../../ports/verbs.ts';
 import { type ConnectionOptions, ManagerConnection } from './connection.ts';
+import { kindOf, ManagerUnavailableError } from './manager-errors.ts';
 import { RemoteStore } from './remote-store.ts';
 
 /** A manager through its HTTP API. Connects at the first call. */
@@ -16,7 +16,7 @@ export function openManagerClient(options: ConnectionOptions): Manager {
     store: new RemoteStore(connection),
     hello: async (signal) => {
       const begun = Date.now();
-      const answer = await connection.ask({ method: 'GET', path: '/healthz', again: true, signal });
+      const answer = await connection.request({ method: 'GET', path: '/healthz', again: true, signal });
       answer.resume();
       const said = Date.parse(answer.headers.date ?? '');
       const version = answer.headers[VERSION_HEADER];
@@ -39,14 +39,14 @@ export function openManagerClient(options: ConnectionOptions): Manager {
 /** Milliseconds without a frame until a connection counts as dead; a manager sends a sign of life every 15 s. */
 const SILENCE = 60_000;
 
-/** Runs a verb, frame by frame. Throws as `Manager.call`; `AwayError` if the stream ends without its last frame. */
+/** Runs a verb, frame by frame. Throws as `Manager.call`; `ManagerUnavailableError` if the stream ends without its last frame. */
 async function* framesOf(
   connection: ManagerConnection,
-  asked: AskedValue,
+  asked: VerbRequest,
   signal: AbortSignal,
 ): AsyncGenerator<ValueFrame> {
   const body = JSON.stringify(asked);
-  const answer = await connection.ask({
+  const answer = await connection.request({
     method: 'POST',
     path: `${API}/verbs`,
     headers: { 'content-type': 'application/json', accept: FRAMES_TYPE },
@@ -66,7 +66,7 @@ async function* framesOf(
   try {
     for await (const line of linesOf(answer)) {
       const frame = JSON.parse(line) as ValueFrame;
-      yield 'exit' in frame ? known(frame) : frame;
+      yield 'exit' in frame ? withKnownKind(frame) : frame;
       if ('exit' in frame) return;
     }
   } catch (error) {
@@ -75,11 +75,11 @@ async function* framesOf(
     answer.destroy();
   }
   signal.throwIfAborted();
-  throw brokeOff(connection, broken);
+  throw brokenStreamError(connection, broken);
 }
 
 /** Error kinds that this version doesn't know become `unexpected`. */
-function known(end: FrameEnd): FrameEnd {
+function withKnownKind(end: FrameEnd): FrameEnd {
   if (end.error === null) return end;
   const error: ApiError = { ...end.error, kind: kindOf(end.error.kind) };
   return { ...end, error };
@@ -96,9 +96,9 @@ async function* linesOf(stream: AsyncIterable<unknown>): AsyncGenerator<string> 
   }
 }
 
-function brokeOff({ url }: ManagerConnection, cause: unknown): AwayError {
+function brokenStreamError({ url }: ManagerConnection, cause: unknown): ManagerUnavailableError {
   const why = !(cause instanceof Error) || cause.message === 'aborted' ? '' : `: ${cause.message}`;
-  return new AwayError(`the manager at ${url.origin} broke off the answer${why}`, {
+  return new ManagerUnavailableError(`the manager at ${url.origin} broke off the answer${why}`, {
     begun: true,
     hint: 'try again',
     cause,

@@ -15,7 +15,7 @@ import {
   type UploadAsked,
   type UploadWay,
 } from '../../model/api.ts';
-import { CODE } from '../../model/keys.ts';
+import { CODE_PREFIX } from '../../model/keys.ts';
 import type {
   ListOptions,
   ObjectEntry,
@@ -28,8 +28,8 @@ import type {
   UploadOptions,
 } from '../../ports/object-store.ts';
 import { proxyAgent } from './agent.ts';
-import { AwayError, answeredError } from './answered-error.ts';
 import type { Call, ManagerConnection } from './connection.ts';
+import { ManagerUnavailableError, readErrorAnswer } from './manager-errors.ts';
 
 /** The manager's store, as far as its callers may read it. Raw data and code can be put; nothing can be deleted. */
 export class RemoteStore implements ObjectStore {
@@ -42,22 +42,26 @@ export class RemoteStore implements ObjectStore {
   }
 
   async head(key: string): Promise<ObjectInfo | null> {
-    const answer = await this.#connection.ask({ ...object('HEAD', key), also: [404], again: true });
+    const answer = await this.#connection.request({ ...objectCall('HEAD', key), also: [404], again: true });
     answer.resume();
-    return answer.statusCode === 404 ? null : infoIn(key, answer.headers);
+    return answer.statusCode === 404 ? null : infoFromHeaders(key, answer.headers);
   }
 
   async get(key: string, { range, etag, signal }: ReadOptions = {}): Promise<ObjectStream | null> {
     const headers: Record<string, string> = {};
     if (range !== undefined) headers.range = `bytes=${range.offset}-${range.offset + range.length - 1}`;
     if (etag !== undefined) headers['if-match'] = `"${unquoted(etag)}"`;
-    const asked = { ...object('GET', key), headers, also: MEANT, again: true, signal };
-    const answer = await this.#connection.ask(asked);
+    const asked = { ...objectCall('GET', key), headers, also: EXPECTED_STATUSES, again: true, signal };
+    const answer = await this.#connection.request(asked);
     if (answer.statusCode !== 307) return this.#stream(key, answer, etag);
     answer.resume();
     // Signed for this object alone: the token isn't sent there.
     const url = new URL(answer.headers.location ?? '', this.#connection.url);
-    return this.#stream(key, await askElsewhere({ method: 'GET', url, headers, also: MEANT, signal }), etag);
+    return this.#stream(
+      key,
+      await requestSigned({ method: 'GET', url, headers, also: EXPECTED_STATUSES, signal }),
+      etag,
+    );
   }
 
   async read(key: string, options: ReadOptions = {}): Promise<Uint8Array | null> {
@@ -132,9 +136,9 @@ export class RemoteStore implements ObjectStore {
     }
     // A range after the end of an object is empty.
     if (statusCode !== 200 && statusCode !== 206 && statusCode !== 416) {
-      throw await answeredError(answer, this.#connection.url);
+      throw await readErrorAnswer(answer, this.#connection.url);
     }
-    return { info: infoIn(key, answer.headers), body: answer };
+    return { info: infoFromHeaders(key, answer.headers), body: answer };
   }
 
   async #page(prefix: string, after: string | null, signal: AbortSignal | undefined): Promise<Page> {
@@ -151,9 +155,9 @@ interface Page {
 
 /** Tries of reading a small object when its body breaks off. */
 const READ_TRIES = 3;
-const MEANT = [307, 404, 412, 416];
+const EXPECTED_STATUSES = [307, 404, 412, 416];
 
-const object = (method: 'GET' | 'HEAD', key: string) => ({
+const objectCall = (method: 'GET' | 'HEAD', key: string) => ({
   ...{ method, path: `${API}/objects?${new URLSearchParams({ key })}` },
 });
 
@@ -175,14 +179,14 @@ interface UploadSource {
   slice(offset: number, length: number): Readable;
 }
 
-interface Watched {
+interface TransferOptions {
   readonly signal: AbortSignal | undefined;
   readonly onProgress: UploadOptions['onProgress'] | undefined;
 }
 
 /** Parts in flight, and parts signed at once: URLs are valid for minutes. */
 const PARALLEL = 4;
-const SIGNED = 20;
+const PARTS_PER_SIGNING = 20;
 
 /** Uploads raw data or code as the manager decides: to the store by signed URLs, or through the manager. */
 async function upload(
@@ -193,7 +197,7 @@ async function upload(
 ): Promise<PutResult> {
   const [size, sha256] = [await source.size(), await source.sha256()];
   const asked: UploadAsked = { key, size, sha256, ifAbsent };
-  const way = (await post(connection, '/uploads', asked, signal)) as UploadWay;
+  const way = (await postJson(connection, '/uploads', asked, signal)) as UploadWay;
   const put = await byWay(way);
   onProgress?.(size);
   return put;
@@ -233,12 +237,12 @@ async function putWhole(
     return (await connection.json(call)) as PutResult;
   }
   // 412: another object has the key.
-  const answer = await askElsewhere({ method: 'PUT', url: new URL(way.url), headers, body, also: [412], signal });
+  const answer = await requestSigned({ method: 'PUT', url: new URL(way.url), headers, body, also: [412], signal });
   answer.resume();
   return { created: answer.statusCode !== 412, etag: etagOf(answer) };
 }
 
-interface Parts {
+interface PartsUpload {
   readonly key: string;
   readonly size: number;
   readonly ifAbsent: boolean;
@@ -248,16 +252,16 @@ interface Parts {
 
 async function putParts(
   connection: ManagerConnection,
-  { key, size, ifAbsent, upload: id, partSize }: Parts,
+  { key, size, ifAbsent, upload: id, partSize }: PartsUpload,
   source: UploadSource,
-  { signal, onProgress }: Watched,
+  { signal, onProgress }: TransferOptions,
 ): Promise<PutResult> {
   const count = Math.ceil(size / partSize);
   const done: { number: number; etag: string; sha256: string }[] = [];
-  let safe = 0;
+  let uploaded = 0;
   try {
-    for (let first = 1; first <= count; first += SIGNED) {
-      const numbers = Array.from({ length: Math.min(SIGNED, count - first + 1) }, (_, at) => first + at);
+    for (let first = 1; first <= count; first += PARTS_PER_SIGNING) {
+      const numbers = Array.from({ length: Math.min(PARTS_PER_SIGNING, count - first + 1) }, (_, at) => first + at);
       const parts = await Promise.all(
         numbers.map(async (number) => {
           const offset = (number - 1) * partSize;
@@ -266,11 +270,11 @@ async function putParts(
         }),
       );
       const asked: PartsAsked = { key, upload: id, parts: parts.map(({ offset: _, ...part }) => part) };
-      const { items } = (await post(connection, '/uploads/parts', asked, signal)) as PartUrls;
+      const { items } = (await postJson(connection, '/uploads/parts', asked, signal)) as PartUrls;
       const signed = new Map(items.map((item) => [item.number, item]));
-      const one = async (part: (typeof parts)[number], ends: AbortSignal): Promise<void> => {
+      const putPart = async (part: (typeof parts)[number], ends: AbortSignal): Promise<void> => {
         const { url, headers } = signed.get(part.number) ?? { url: '', headers: {} };
-        const answer = await askElsewhere({
+        const answer = await requestSigned({
           method: 'PUT',
           url: new URL(url),
           headers: { ...headers, 'content-length': String(part.size) },
@@ -279,10 +283,10 @@ async function putParts(
         });
         answer.resume();
         done.push({ number: part.number, etag: etagOf(answer), sha256: part.sha256 });
-        safe += part.size;
-        onProgress?.(safe);
+        uploaded += part.size;
+        onProgress?.(uploaded);
       };
-      await eachParallel(parts, PARALLEL, one, signal);
+      await eachParallel(parts, PARALLEL, putPart, signal);
     }
     const completed: CompletionAsked = {
       key,
@@ -291,7 +295,7 @@ async function putParts(
       ifAbsent,
       parts: done.sort((a, b) => a.number - b.number),
     };
-    return (await post(connection, '/uploads/completions', completed, signal)) as PutResult;
+    return (await postJson(connection, '/uploads/completions', completed, signal)) as PutResult;
   } catch (error) {
     const path = `${API}/uploads?${new URLSearchParams({ key, upload: id })}`;
     // The leftovers are removed after a week; the first error is the one to report.
@@ -301,7 +305,7 @@ async function putParts(
 }
 
 /** Makes calls that may be repeated: a second upload is removed after a week, a second completion recognized. */
-function post(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
+function postJson(connection: ManagerConnection, path: string, body: unknown, signal?: AbortSignal): Promise<unknown> {
   const headers = { 'content-type': 'application/json' };
   const text = JSON.stringify(body);
   return connection.json({ method: 'POST', path: `${API}${path}`, headers, body: () => text, again: true, signal });
@@ -319,7 +323,7 @@ async function hashOf(stream: Readable): Promise<string> {
 
 /** Bytes in memory. Code is identified by the hash of its archive before compression, which is in its key. */
 function bytesSource(key: string, bytes: Uint8Array): UploadSource {
-  const named = new RegExp(`^${CODE}([0-9a-f]{64})[.]tar[.]gz$`).exec(key)?.[1];
+  const named = new RegExp(`^${CODE_PREFIX}([0-9a-f]{64})[.]tar[.]gz$`).exec(key)?.[1];
   return {
     size: async () => bytes.length,
     sha256: async () => named ?? createHash('sha256').update(bytes).digest('hex'),
@@ -335,7 +339,7 @@ function fileSource(path: string, { metadata = {} }: Pick<UploadOptions, 'metada
   return { size, slice, sha256: async () => metadata.sha256 ?? hashOf(slice(0, await size())) };
 }
 
-interface ElsewhereCall extends Pick<Call, 'headers' | 'also' | 'signal'> {
+interface SignedCall extends Pick<Call, 'headers' | 'also' | 'signal'> {
   readonly method: 'GET' | 'PUT';
   /** Signed by the manager: it needs no token, and none is sent. */
   readonly url: URL;
@@ -348,8 +352,8 @@ const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
-/** Sends a request to the store by a URL that the manager signed; retries while it is busy. Throws `AwayError`. */
-async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
+/** Sends a request to the store by a URL that the manager signed; retries while it is busy. Throws `ManagerUnavailableError`. */
+async function requestSigned(call: SignedCall): Promise<IncomingMessage> {
   for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
     left -= 1;
     try {
@@ -358,17 +362,18 @@ async function askElsewhere(call: ElsewhereCall): Promise<IncomingMessage> {
       if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
       answer.resume();
       const hint = "try again; if this persists, check the manager's clock";
-      if (status < 500 || left === 0) throw new AwayError(`${call.url.host} answered ${status}`, { begun: true, hint });
+      if (status < 500 || left === 0)
+        throw new ManagerUnavailableError(`${call.url.host} answered ${status}`, { begun: true, hint });
     } catch (error) {
       call.signal?.throwIfAborted();
-      if (left === 0 || error instanceof AwayError) throw error;
+      if (left === 0 || error instanceof ManagerUnavailableError) throw error;
     }
     await wait(jitter(pause), call.signal);
     call.signal?.throwIfAborted();
   }
 }
 
-function send({ method, url, headers = {}, body, signal }: ElsewhereCall): Promise<IncomingMessage> {
+function send({ method, url, headers = {}, body, signal }: SignedCall): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const by = url.protocol === 'http:' ? httpRequest : httpsRequest;
     const agent = proxyAgent(url);
@@ -376,7 +381,7 @@ function send({ method, url, headers = {}, body, signal }: ElsewhereCall): Promi
     asked.setTimeout(SILENCE, () => asked.destroy(new Error('no byte for a minute')));
     asked.once('error', (cause) => {
       if (signal?.aborted === true) return reject(signal.reason as Error);
-      // Not yet an `AwayError`: it is retried.
+      // Not yet a `ManagerUnavailableError`: it is retried.
       return reject(new Error(`${url.host} can't be reached: ${cause.message}`, { cause }));
     });
     const sent = body?.();
@@ -391,7 +396,7 @@ const META_PREFIX = 'x-amz-meta-';
 const unquoted = (etag: string): string => etag.replace(/^(W\/)?"|"$/g, '');
 
 /** An object's facts from the headers of an answer, also of an answer to a range request. */
-function infoIn(key: string, headers: IncomingHttpHeaders): ObjectInfo {
+function infoFromHeaders(key: string, headers: IncomingHttpHeaders): ObjectInfo {
   const whole = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length'] ?? '0';
   const modified = String(headers['x-batchctl-modified'] ?? headers['last-modified'] ?? '');
   const metadata = Object.entries(headers).flatMap(([name, value]) =>

@@ -29,18 +29,18 @@ export const POST_TIMEOUT_MS = 10_000;
 /** Bytes read of an answer: it only serves for the text of an error. */
 const ANSWER_BYTES = 64 * 1024;
 /** Characters of it that the error quotes. */
-const TOLD = 200;
+const QUOTED_CHARACTERS = 200;
 
 /**
  * Posts a notice as JSON. Doesn't follow redirects, which would send the body to an unchecked place. Never connects to
  * an address that gives out an instance's credentials, whatever its name. Throws `unavailable` (no answer, 408, 425,
  * 429, 5xx), `refused` for a forbidden place, `config` for any other answer than 2xx.
  */
-export async function post({ url, notice, secret, loopback, signal, ...options }: PostOptions): Promise<void> {
+export async function postNotice({ url, notice, secret, loopback, signal, ...options }: PostOptions): Promise<void> {
   const { timeoutMs = POST_TIMEOUT_MS, now = Date.now } = options;
   const target = new URL(url);
   const host = target.hostname;
-  refuse(placeOf(host), host, loopback);
+  requireAllowedAddress(addressKindOf(host), host, loopback);
   const body = Buffer.from(notice.body);
   const limit = AbortSignal.timeout(timeoutMs);
   const seconds = Math.floor(now() / 1_000);
@@ -63,19 +63,21 @@ export async function post({ url, notice, secret, loopback, signal, ...options }
           ...(secret !== null && { 'x-batchctl-signature': signatureOf(notice.body, secret, seconds) }),
         },
       },
-      (incoming) => resolve(read(incoming)),
+      (incoming) => resolve(readAnswer(incoming)),
     );
     sent.on('error', reject);
     sent.end(body);
   }).catch((error: unknown) => {
     if (signal?.aborted === true)
       throw new BatchctlError('interrupted', 'stopped before it answered', { cause: error });
-    throw limit.aborted ? away(host, `no answer within ${timeoutMs / 1_000} s`, error) : unreached(host, error);
+    throw limit.aborted
+      ? unavailableError(host, `no answer within ${timeoutMs / 1_000} s`, error)
+      : connectionError(host, error);
   });
-  judge(host, answer);
+  requireSuccess(host, answer);
 }
 
-async function read(incoming: IncomingMessage): Promise<{ readonly status: number; readonly text: string }> {
+async function readAnswer(incoming: IncomingMessage): Promise<{ readonly status: number; readonly text: string }> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of incoming as AsyncIterable<Buffer>) {
@@ -87,14 +89,14 @@ async function read(incoming: IncomingMessage): Promise<{ readonly status: numbe
   return { status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
 }
 
-function judge(host: string, { status, text }: { readonly status: number; readonly text: string }): void {
+function requireSuccess(host: string, { status, text }: { readonly status: number; readonly text: string }): void {
   if (status >= 200 && status < 300) return;
   const [line = ''] = text
     .replace(/[^\x20-\x7e\n]+/g, ' ')
     .trim()
     .split('\n');
-  const said = `it answered ${status}${line === '' ? '' : `: ${line.slice(0, TOLD)}`}`;
-  if (status === 408 || status === 425 || status === 429 || status >= 500) throw away(host, said);
+  const said = `it answered ${status}${line === '' ? '' : `: ${line.slice(0, QUOTED_CHARACTERS)}`}`;
+  if (status === 408 || status === 425 || status === 429 || status >= 500) throw unavailableError(host, said);
   if (status >= 300 && status < 400) {
     throw new BatchctlError('config', `${host}: ${said}, and redirects are not followed`, {
       hint: 'use the final address in notify',
@@ -117,7 +119,7 @@ const lookupFor =
     lookup(hostname, { ...options, all: true }, (error, addresses) => {
       if (error !== null) return callback(error, '');
       try {
-        for (const { address } of addresses) refuse(placeOf(address), hostname, loopback);
+        for (const { address } of addresses) requireAllowedAddress(addressKindOf(address), hostname, loopback);
       } catch (refused) {
         return callback(refused as Error, '');
       }
@@ -127,7 +129,7 @@ const lookupFor =
     });
   };
 
-function refuse(place: ReturnType<typeof placeOf>, host: string, loopback: boolean): void {
+function requireAllowedAddress(place: ReturnType<typeof addressKindOf>, host: string, loopback: boolean): void {
   if (place === 'elsewhere' || (place === 'loopback' && loopback)) return;
   const where =
     place === 'metadata' ? 'is link-local, where a machine keeps its credentials' : 'is this machine itself';
@@ -136,7 +138,7 @@ function refuse(place: ReturnType<typeof placeOf>, host: string, loopback: boole
   });
 }
 
-function unreached(host: string, error: unknown): Error {
+function connectionError(host: string, error: unknown): Error {
   if (error instanceof BatchctlError) return error;
   const { message, code } = error as Error & { readonly code?: string };
   if (/^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/.test(code ?? '')) {
@@ -145,10 +147,10 @@ function unreached(host: string, error: unknown): Error {
       cause: error,
     });
   }
-  return away(host, message, error);
+  return unavailableError(host, message, error);
 }
 
-const away = (host: string, found: string, cause?: unknown): BatchctlError =>
+const unavailableError = (host: string, found: string, cause?: unknown): BatchctlError =>
   new BatchctlError('unavailable', `${host}: ${found}`, {
     hint: 'it will be retried',
     ...(cause !== undefined && { cause }),
@@ -159,29 +161,29 @@ const away = (host: string, found: string, cause?: unknown): BatchctlError =>
  * userguide/instancedata-data-retrieval; ECS: task-iam-roles), to which no notice is ever sent · `loopback`: this
  * machine.
  */
-type Place = 'metadata' | 'loopback' | 'elsewhere';
+type AddressKind = 'metadata' | 'loopback' | 'elsewhere';
 
 const MAPPED = /^(?:0*:)*ffff:(.+)$/;
 
 /** The place of an IP address; `elsewhere` for any other text. */
-export function placeOf(address: string): Place {
+export function addressKindOf(address: string): AddressKind {
   const bare = address
     .replace(/^\[|\]$/g, '')
     .replace(/%.*$/, '')
     .toLowerCase();
-  if (isIP(bare) === 4) return placeOf4(bare);
+  if (isIP(bare) === 4) return ipv4KindOf(bare);
   if (isIP(bare) !== 6) return 'elsewhere';
   // The canonical spelling of an address, independent of omitted groups and leading zeros.
   const { hostname } = new URL(`http://[${bare}]/`);
   const six = hostname.slice(1, -1);
   const [, tail] = MAPPED.exec(six.replace(/^::/, '0:')) ?? [];
-  if (tail !== undefined) return placeOf4(dotted(tail));
+  if (tail !== undefined) return ipv4KindOf(dotted(tail));
   if (six === '::1' || six === '::') return 'loopback';
   if (/^fe[89ab][0-9a-f]:/.test(six) || /^fd00:ec2:/.test(six)) return 'metadata';
   return 'elsewhere';
 }
 
-function placeOf4(address: string): Place {
+function ipv4KindOf(address: string): AddressKind {
   if (/^169\.254\./.test(address)) return 'metadata';
   return /^(127|0)\./.test(address) ? 'loopback' : 'elsewhere';
 }
@@ -202,20 +204,20 @@ export function signatureOf(body: string, secret: string, seconds: number): stri
 }
 
 /** Resolves a secret from this process's environment or the profile's service. Errors never contain the value. */
-export async function readReference(
+export async function readSecret(
   reference: string,
   source: SecretSource,
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<string> {
   const rest = reference.slice(reference.indexOf(':') + 1);
-  const value = await resolved(reference, rest, source, env);
+  const value = await resolveSecret(reference, rest, source, env);
   if (value !== '') return value;
   throw new BatchctlError('config', `the secret ${reference}: expected text, found none`, {
     hint: `set it where this process runs, or correct the secret of the notification`,
   });
 }
 
-async function resolved(
+async function resolveSecret(
   reference: string,
   rest: string,
   source: SecretSource,

@@ -8,7 +8,7 @@ import type { Notice } from '../../ports/notifier.ts';
 const TIMEOUT_MS = 30_000;
 const GRACE_MS = 2_000;
 /** Bytes kept of its output. */
-const SAID = 4_096;
+const OUTPUT_BYTES = 4_096;
 
 export interface ProgramOptions {
   readonly path: string;
@@ -35,12 +35,12 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   });
   let said = '';
   child.stderr.on('data', (chunk: Buffer) => {
-    said = (said + chunk.toString()).slice(-SAID);
+    said = (said + chunk.toString()).slice(-OUTPUT_BYTES);
   });
   // A program that doesn't read its stdin, or ends early, is fine.
   child.stdin.on('error', () => undefined);
   child.stdin.end(notice.body);
-  const end = (how: NodeJS.Signals): void => {
+  const killGroup = (how: NodeJS.Signals): void => {
     try {
       if (child.pid !== undefined) process.kill(-child.pid, how);
     } catch (error) {
@@ -51,8 +51,8 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
   const stop = signal === undefined ? limit : AbortSignal.any([signal, limit]);
   let last: NodeJS.Timeout | null = null;
   const onStop = (): void => {
-    end('SIGTERM');
-    last = setTimeout(() => end('SIGKILL'), GRACE_MS);
+    killGroup('SIGTERM');
+    last = setTimeout(() => killGroup('SIGKILL'), GRACE_MS);
   };
   stop.addEventListener('abort', onStop, { once: true });
   if (stop.aborted) onStop();
@@ -60,7 +60,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
     // Not `close`: a child that it leaves behind may hold its pipe open.
     const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
     if (code !== 0)
-      throw away(path, limit.aborted ? `not finished after ${timeoutMs / 1_000} s` : endText(code, by), said);
+      throw programError(path, limit.aborted ? `not finished after ${timeoutMs / 1_000} s` : endText(code, by), said);
   } catch (error) {
     if (error instanceof BatchctlError) throw error;
     throw new BatchctlError('config', `${path} can't be started: ${error instanceof Error ? error.message : error}`, {
@@ -71,7 +71,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
     stop.removeEventListener('abort', onStop);
     if (last !== null) clearTimeout(last);
     // Ends the children that it left behind.
-    end('SIGKILL');
+    killGroup('SIGKILL');
     child.stderr.destroy();
   }
 }
@@ -79,7 +79,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
 const endText = (code: number | null, by: NodeJS.Signals | null): string =>
   by === null ? `exit ${code}` : `ended by ${by}`;
 
-function away(path: string, how: string, said: string): BatchctlError {
+function programError(path: string, how: string, said: string): BatchctlError {
   const line = said.trim().split('\n').at(-1) ?? '';
   return new BatchctlError('unavailable', `${path}: ${how}${line === '' ? '' : `: ${line.slice(0, 200)}`}`, {
     hint: 'it will be run again',

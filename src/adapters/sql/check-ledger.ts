@@ -1,14 +1,14 @@
 import { Kysely } from 'kysely';
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import { type Finding, pass, warn } from '../../ports/check.ts';
-import { schemaStanding } from './database.ts';
+import { readSchemaVersions } from './database.ts';
 import type { SqlDialect } from './dialect.ts';
 import type { ServerOptions } from './server-options.ts';
 import { loadDialect } from './sql-ledger.ts';
 import type { Tables } from './tables.ts';
 
 /** Thrown to roll a transaction back. */
-class Undo extends Error {}
+class RollbackSignal extends Error {}
 
 /**
  * Checks that a ledger on a server answers, has its tables, and lets its user write. Creates no table, and leaves no
@@ -20,18 +20,18 @@ export async function checkLedger(
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });
   try {
-    return await look(db, dialect);
+    return await checkSchema(db, dialect);
   } catch (error) {
-    throw isOurs(error) ? error : dialect.translate(error);
+    throw isBatchctlError(error) ? error : dialect.translate(error);
   } finally {
     await db.destroy();
   }
 }
 
-async function look(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
-  const { found, current } = await schemaStanding(db, dialect);
+async function checkSchema(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
+  const { found, current } = await readSchemaVersions(db, dialect);
   if (found === 0) return pass(`${dialect.name} responds; its tables are created when first used`);
-  await probe(db);
+  await probeWrite(db);
   if (found > current)
     return pass(`${dialect.name} takes writes; its schema ${found} is newer, and works with ${current}`);
   if (found === current) return pass(`${dialect.name} takes writes; its schema is ${current}, the newest`);
@@ -41,7 +41,7 @@ async function look(db: Kysely<Tables>, dialect: SqlDialect): Promise<Finding> {
   );
 }
 
-async function probe(db: Kysely<Tables>): Promise<void> {
+async function probeWrite(db: Kysely<Tables>): Promise<void> {
   const row = {
     ...{ worker: `doctor-${process.pid}`, group_name: '', host: '', pid: process.pid, version: '' },
     ...{ state: 'gone' as const, slots: 0, busy: '[]', done: 0, failed: 0, started_at: 0, seen_at: 0 },
@@ -49,10 +49,10 @@ async function probe(db: Kysely<Tables>): Promise<void> {
   try {
     await db.transaction().execute(async (transaction) => {
       await transaction.insertInto('workers').values(row).execute();
-      throw new Undo();
+      throw new RollbackSignal();
     });
   } catch (error) {
-    if (!(error instanceof Undo)) throw error;
+    if (!(error instanceof RollbackSignal)) throw error;
   }
 }
 
@@ -68,7 +68,7 @@ export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysq
   try {
     for (const table of TABLES) await db.schema.dropTable(table).ifExists().execute();
   } catch (error) {
-    throw isOurs(error) ? error : dialect.translate(error);
+    throw isBatchctlError(error) ? error : dialect.translate(error);
   } finally {
     await db.destroy();
   }

@@ -1,5 +1,5 @@
 import { Kysely, sql, type Transaction } from 'kysely';
-import { BatchctlError, isOurs } from '../../errors.ts';
+import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
 import { CompiledStatements, type SqlDialect, type SqlLocks } from './dialect.ts';
@@ -35,7 +35,7 @@ export class SqlDatabase {
 
   /** Connects and brings the tables up to date. `now` in milliseconds since the epoch. */
   static async open(dialect: SqlDialect, lockWaitMs: number, now: number): Promise<SqlDatabase> {
-    return await retrying(dialect, lockWaitMs, async () => {
+    return await withRetries(dialect, lockWaitMs, async () => {
       const db = new Kysely<Tables>({ dialect: await dialect.connect() });
       try {
         await migrate(db, dialect, now);
@@ -48,18 +48,18 @@ export class SqlDatabase {
   }
 
   read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-    return retrying(this.#dialect, this.#lockWaitMs, () => work(this.#db));
+    return withRetries(this.#dialect, this.#lockWaitMs, () => work(this.#db));
   }
 
   /** Commits all of the work or none. The work may run again from its beginning, so it must have no other effects. */
   async write<T>(work: (transaction: Transaction<Tables>) => Promise<T>): Promise<T> {
     const waitMs = this.#staysBusy ? Math.min(this.#lockWaitMs, BRIEF_WAIT_MS) : this.#lockWaitMs;
     try {
-      const result = await retrying(this.#dialect, waitMs, () => this.#db.transaction().execute(work));
+      const result = await withRetries(this.#dialect, waitMs, () => this.#db.transaction().execute(work));
       this.#staysBusy = false;
       return result;
     } catch (error) {
-      this.#staysBusy = isOurs(error) && this.#dialect.isBusy(error.cause);
+      this.#staysBusy = isBatchctlError(error) && this.#dialect.isBusy(error.cause);
       throw error;
     }
   }
@@ -70,14 +70,14 @@ export class SqlDatabase {
 }
 
 /** Between tries the event loop is free, and the jitter gives every process its turn. */
-async function retrying<T>(dialect: SqlDialect, lockWaitMs: number, work: () => Promise<T>): Promise<T> {
+async function withRetries<T>(dialect: SqlDialect, lockWaitMs: number, work: () => Promise<T>): Promise<T> {
   const start = systemClock.monotonic();
   for (let tries = 0; ; tries += 1) {
     let why: keyof typeof RETRY_MS;
     try {
       return await work();
     } catch (error) {
-      if (isOurs(error)) throw error;
+      if (isBatchctlError(error)) throw error;
       const again = dialect.isBusy(error) ? 'busy' : dialect.isLost(error) ? 'lost' : undefined;
       if (again === undefined || systemClock.monotonic() - start >= lockWaitMs) throw dialect.translate(error);
       why = again;
@@ -109,7 +109,7 @@ const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
  * migration reads the version again inside its own transaction. Throws `newer` for a schema that this code can't use.
  */
 async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Promise<void> {
-  if ((await presentVersion(db, dialect)) >= CURRENT) return;
+  if ((await readVersionOrZero(db, dialect)) >= CURRENT) return;
   await dialect.migrateAlone(db, async (alone) => {
     const versions = alone.schema
       .createTable('ledger_schema')
@@ -130,15 +130,15 @@ async function migrate(db: Kysely<Tables>, dialect: SqlDialect, now: number): Pr
 }
 
 /** The version of the tables (0: there are none), and the one that they would get. Throws `newer`. Changes nothing. */
-export async function schemaStanding(
+export async function readSchemaVersions(
   db: Kysely<Tables>,
   dialect: SqlDialect,
 ): Promise<{ readonly found: number; readonly current: number }> {
-  return { found: await presentVersion(db, dialect), current: CURRENT };
+  return { found: await readVersionOrZero(db, dialect), current: CURRENT };
 }
 
 /** 0 if there are no tables yet. Reading needs no right to create any, so a worker's user may have none. */
-async function presentVersion(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
+async function readVersionOrZero(db: Kysely<Tables>, dialect: SqlDialect): Promise<number> {
   try {
     return await versionOf(db, dialect);
   } catch (error) {

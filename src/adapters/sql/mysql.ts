@@ -12,7 +12,7 @@ import {
 import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
 import { lookUp, type SqlDialect, type UpsertPlan } from './dialect.ts';
-import { farewell, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
+import { endOrDestroy, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -28,16 +28,34 @@ import type { Tables } from './tables.ts';
 /** By number, since MySQL and MariaDB name some of them differently (https://mariadb.com/kb/en/mariadb-error-codes/). */
 const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([
   // lock wait timeout, deadlock, duplicate key (a twin was faster), statement or execution time exceeded
-  ...numbers('busy', 1205, 1213, 1062, 1969, 3024, 1317),
+  ...troubleEntries('busy', 1205, 1213, 1062, 1969, 3024, 1317),
   // shutdown, too many connections (of all, of this user), connection killed, gone away, lost
-  ...numbers('lost', 1053, 1040, 1203, 1226, 1927, 1077, 1079, 1080, 3169, 4031, 2006, 2013, 1158, 1159, 1160, 1161),
+  ...troubleEntries(
+    'lost',
+    1053,
+    1040,
+    1203,
+    1226,
+    1927,
+    1077,
+    1079,
+    1080,
+    3169,
+    4031,
+    2006,
+    2013,
+    1158,
+    1159,
+    1160,
+    1161,
+  ),
   // --read-only, read-only mode, read-only transaction: after a failover this connection is to a reader
-  ...numbers('lost', 1290, 1836, 1792),
-  ...numbers('password', 1045, 1698, 1251, 1275, 1130, 3118, 3159, 4151),
-  ...numbers('rights', 1044, 1142, 1143, 1227, 1370),
-  ...numbers('database', 1049),
-  ...numbers('full', 1021, 1114, 1041, 3019),
-  ...numbers('corrupt', 126, 127, 144, 145, 1034, 1035, 1194, 1195, 1712, 1877),
+  ...troubleEntries('lost', 1290, 1836, 1792),
+  ...troubleEntries('password', 1045, 1698, 1251, 1275, 1130, 3118, 3159, 4151),
+  ...troubleEntries('rights', 1044, 1142, 1143, 1227, 1370),
+  ...troubleEntries('database', 1049),
+  ...troubleEntries('full', 1021, 1114, 1041, 3019),
+  ...troubleEntries('corrupt', 126, 127, 144, 145, 1034, 1035, 1194, 1195, 1712, 1877),
 ]);
 
 /** Errors of the driver itself. */
@@ -48,7 +66,7 @@ const DRIVER: Readonly<Record<string, ServerTrouble>> = {
 };
 
 /** The object exists already: a table, a column, an index. */
-const PRESENT = new Set([1050, 1060, 1061]);
+const EXISTS_CODES = new Set([1050, 1060, 1061]);
 const NO_TABLE = 1146;
 
 function mysqlTrouble(error: unknown): ServerTrouble {
@@ -59,8 +77,8 @@ function mysqlTrouble(error: unknown): ServerTrouble {
   return error instanceof Error && /closed state|connection is in closed/i.test(error.message) ? 'lost' : 'other';
 }
 
-function isPresent(error: unknown): boolean {
-  return PRESENT.has(numberOf(error));
+function isAlreadyExistsError(error: unknown): boolean {
+  return EXISTS_CODES.has(numberOf(error));
 }
 
 function isMissingTable(error: unknown): boolean {
@@ -71,7 +89,7 @@ function numberOf(error: unknown): number {
   return error instanceof Error && 'errno' in error ? Number(error.errno) : 0;
 }
 
-function numbers(trouble: ServerTrouble, ...codes: readonly number[]): (readonly [number, ServerTrouble])[] {
+function troubleEntries(trouble: ServerTrouble, ...codes: readonly number[]): (readonly [number, ServerTrouble])[] {
   return codes.map((code) => [code, trouble] as const);
 }
 
@@ -85,13 +103,13 @@ const MIGRATION_WAIT = 10;
 async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void> {
   // `for share` is the newer syntax; MariaDB doesn't know it.
   const lock = how === 'shared' ? sql`lock in share mode` : sql`for update`;
-  const isThere = async (rows: RawBuilder<unknown>): Promise<boolean> =>
+  const lockRows = async (rows: RawBuilder<unknown>): Promise<boolean> =>
     (await sql`${rows} ${lock}`.execute(transaction)).rows.length > 0;
   const row = sql`select round from jobs where job = ${job}`;
-  if (await isThere(row)) return;
-  await isThere(sql`select version from ledger_schema where version = 1`);
+  if (await lockRows(row)) return;
+  await lockRows(sql`select version from ledger_schema where version = 1`);
   // Another writer may have added it before that lock was acquired.
-  await isThere(row);
+  await lockRows(row);
 }
 
 /** Each DDL statement of MySQL commits by itself, so the lock must outlast a transaction: the session holds it. */
@@ -170,7 +188,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
     migrateAlone,
     define: async (statement) => {
       await statement.execute().catch((error: unknown) => {
-        if (!isPresent(error)) throw error;
+        if (!isAlreadyExistsError(error)) throw error;
       });
     },
     isMissingTable,
@@ -237,7 +255,7 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
       return Array.isArray(rows) ? rows : [];
     },
     isAlive: () => alive,
-    end: () => farewell(() => connection.end(), cut),
+    end: () => endOrDestroy(() => connection.end(), cut),
     destroy: cut,
   };
 }

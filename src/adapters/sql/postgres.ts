@@ -10,7 +10,7 @@ import {
 } from 'kysely';
 import { Client, types } from 'pg';
 import { type LookUpPlan, onConflict, type SqlDialect } from './dialect.ts';
-import { farewell, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
+import { endOrDestroy, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -35,7 +35,7 @@ const TROUBLES: Readonly<Record<string, ServerTrouble>> = {
 };
 
 /** Errors of the driver without a code. */
-const SAID: readonly (readonly [RegExp, ServerTrouble])[] = [
+const MESSAGE_TROUBLES: readonly (readonly [RegExp, ServerTrouble])[] = [
   [/^(Connection terminated|timeout expired|Client (has|was) )/, 'lost'],
   [/^SASL: .*password/, 'password'],
   [/SSL connection/, 'tls'],
@@ -47,14 +47,14 @@ function postgresTrouble(error: unknown): ServerTrouble {
   const known = TROUBLES[code] ?? TROUBLES[code.slice(0, 2)] ?? networkTrouble(code);
   if (known !== undefined) return known;
   const message = error instanceof Error ? error.message : '';
-  return SAID.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
+  return MESSAGE_TROUBLES.find(([pattern]) => pattern.test(message))?.[1] ?? 'other';
 }
 
 /** One round trip that changes no session state, so that a proxy in between may share connections. */
 const BEGIN = `begin isolation level read committed; set local statement_timeout = '30s'; set local lock_timeout = '5s';
 set local idle_in_transaction_session_timeout = '30s'`;
 /** The first of the two numbers of an advisory lock: 'batc'. The second is the hash of the locked name. */
-const LOCKS = 0x62617463;
+const LOCK_CLASS = 0x62617463;
 const INT8 = 20;
 
 /** PostgreSQL 12 or newer, RDS, Aurora; through RDS Proxy too, because no state outlives a transaction. */
@@ -144,29 +144,29 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
     query: async (text, parameters) => {
       // Without parameters the text is sent as it is, so it may hold several statements.
       const result =
-        parameters.length === 0 ? await client.query(text) : await client.query(text, parameters.map(bare));
+        parameters.length === 0 ? await client.query(text) : await client.query(text, parameters.map(withoutNul));
       return result.rows ?? [];
     },
     isAlive: () => alive,
-    end: () => farewell(() => client.end(), cut),
+    end: () => endOrDestroy(() => client.end(), cut),
     destroy: cut,
   };
 }
 
 /** PostgreSQL text can't contain NUL; one in a command's last error line would fail every flush that includes it. */
-function bare(value: unknown): unknown {
+function withoutNul(value: unknown): unknown {
   return typeof value === 'string' && value.includes('\0') ? value.replaceAll('\0', '\u{fffd}') : value;
 }
 
 async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shared' | 'alone'): Promise<void> {
   const lock = sql.raw(how === 'shared' ? 'pg_advisory_xact_lock_shared' : 'pg_advisory_xact_lock');
-  await sql`select ${lock}(${sql.lit(LOCKS)}, hashtext(${job}))`.execute(transaction);
+  await sql`select ${lock}(${sql.lit(LOCK_CLASS)}, hashtext(${job}))`.execute(transaction);
 }
 
 /** Tables are created in transactions: a killed migration leaves nothing behind. */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.transaction().execute(async (transaction) => {
-    await sql`select pg_advisory_xact_lock(${sql.lit(LOCKS)}, 0)`.execute(transaction);
+    await sql`select pg_advisory_xact_lock(${sql.lit(LOCK_CLASS)}, 0)`.execute(transaction);
     await work(transaction);
   });
 }

@@ -3,8 +3,8 @@ import {
   addOutcome,
   addTransition,
   type Delta,
+  emptyDelta,
   mergeAttempt,
-  noDelta,
   standingOf,
 } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
@@ -27,7 +27,7 @@ interface StepEvents {
 /** Records events in the caller's transaction: reads the known state of their tasks, and writes the changes. */
 export async function recordEvents(context: RecordContext, events: readonly AttemptEvent[]): Promise<void> {
   const groups = groupByStep(events);
-  const pruned = await prunedAmong(context, groups);
+  const pruned = await lockAndReadPruned(context, groups);
   for (const group of groups) if (!pruned.has(group.job)) await recordStep(context, group);
 }
 
@@ -53,7 +53,7 @@ function byKey<K extends string | number>([a]: readonly [K, unknown], [b]: reado
 }
 
 /** A forgotten job stays forgotten: a late event doesn't bring its tasks back. */
-async function prunedAmong(context: RecordContext, groups: readonly StepEvents[]): Promise<ReadonlySet<string>> {
+async function lockAndReadPruned(context: RecordContext, groups: readonly StepEvents[]): Promise<ReadonlySet<string>> {
   const text = context.statements.text('pruned', () => sql`select job from jobs where job = ${''} and pruned = 1`);
   const pruned = new Set<string>();
   for (const job of new Set(groups.map((group) => group.job))) {
@@ -69,14 +69,14 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
   const locked = locks === undefined ? undefined : await lockTasks(context, group);
   const known = await knownAttempts(context, group);
   const rounds = await countedRounds(context, group);
-  const delta = noDelta();
+  const delta = emptyDelta();
   const attemptRows: Row[] = [];
   const taskRows: Row[] = [];
   const newRows: Row[] = [];
   for (const [task, events] of group.tasks) {
     const attempts = known.get(task) ?? new Map<string, AttemptEvent>();
     const before = standingOf(attempts.values());
-    const changed = mergeAll(attempts, events, delta, rounds.exact);
+    const changed = mergeEvents(attempts, events, delta, rounds.exact);
     if (changed.length === 0) continue;
     const after = standingOf(attempts.values());
     addTransition(delta, before, after, rounds.exact);
@@ -93,7 +93,7 @@ async function recordStep(context: RecordContext, group: StepEvents): Promise<vo
 }
 
 /** Merges a task's events into its attempts and returns those that changed; adds their outcomes to `delta`. */
-function mergeAll(
+function mergeEvents(
   attempts: Map<string, AttemptEvent>,
   events: readonly AttemptEvent[],
   delta: Delta,

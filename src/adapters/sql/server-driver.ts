@@ -65,12 +65,12 @@ export class ServerDriver implements Driver {
 }
 
 class PooledConnection implements DatabaseConnection {
-  readonly held: Held;
+  readonly held: HeldConnection;
   spoiled = false;
   readonly #spoils: (error: unknown) => boolean;
   readonly #answerMs: number;
 
-  constructor(held: Held, spoils: (error: unknown) => boolean, answerMs: number) {
+  constructor(held: HeldConnection, spoils: (error: unknown) => boolean, answerMs: number) {
     this.held = held;
     this.#spoils = spoils;
     this.#answerMs = answerMs;
@@ -78,7 +78,7 @@ class PooledConnection implements DatabaseConnection {
 
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     try {
-      return { rows: (await this.#answered(sql, parameters)) as R[] };
+      return { rows: (await this.#queryWithTimeout(sql, parameters)) as R[] };
     } catch (error) {
       this.spoiled ||= error instanceof NoAnswerError || this.#spoils(error);
       throw error;
@@ -98,7 +98,7 @@ class PooledConnection implements DatabaseConnection {
   }
 
   /** A server that hangs, or a network that drops packets, may stay silent for many minutes. */
-  #answered(text: string, parameters: readonly unknown[]): Promise<readonly unknown[]> {
+  #queryWithTimeout(text: string, parameters: readonly unknown[]): Promise<readonly unknown[]> {
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.held.connection.destroy();
@@ -138,19 +138,19 @@ export interface PoolOptions {
 }
 
 /** How long a server may take to close a connection, milliseconds: one that is gone must not keep the process alive. */
-const GOODBYE_MS = 1000;
+const END_WAIT_MS = 1000;
 
 /** Closes a connection properly, and cuts it if the server doesn't answer; never rejects. */
-export async function farewell(end: () => Promise<void>, cut: () => void): Promise<void> {
+export async function endOrDestroy(end: () => Promise<void>, cut: () => void): Promise<void> {
   const done = new AbortController();
   const ended = end().catch(() => undefined);
-  await Promise.race([ended, wait(GOODBYE_MS, done.signal)]);
+  await Promise.race([ended, wait(END_WAIT_MS, done.signal)]);
   done.abort();
   cut();
 }
 
 /** A connection in use. */
-export interface Held {
+export interface HeldConnection {
   readonly connection: ServerConnection;
   /** On the monotonic clock: when it is too old. */
   readonly until: number;
@@ -162,7 +162,7 @@ export interface Held {
  */
 export class ConnectionPool {
   readonly #options: PoolOptions;
-  readonly #idle: { readonly held: Held; readonly timer: NodeJS.Timeout }[] = [];
+  readonly #idle: { readonly held: HeldConnection; readonly timer: NodeJS.Timeout }[] = [];
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
   #ended = false;
@@ -172,24 +172,24 @@ export class ConnectionPool {
   }
 
   /** Waits for its turn while all are in use. Throws connection errors. */
-  async acquire(): Promise<Held> {
+  async acquire(): Promise<HeldConnection> {
     if (this.#inUse >= this.#options.size) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#inUse += 1;
     try {
       if (this.#ended) throw new Error('the connections to the database are closed');
       return this.#takeIdle() ?? (await this.#connect());
     } catch (error) {
-      this.#passOn();
+      this.#releaseTurn();
       throw error;
     }
   }
 
   /** Returns a connection; `spoiled`: close it and don't reuse it. */
-  release(held: Held, spoiled: boolean): void {
+  release(held: HeldConnection, spoiled: boolean): void {
     if (spoiled || !held.connection.isAlive()) held.connection.destroy();
     else if (this.#ended || performance.now() >= held.until) void held.connection.end();
-    else this.#keep(held);
-    this.#passOn();
+    else this.#addIdle(held);
+    this.#releaseTurn();
   }
 
   /** Closes idle connections now, and those in use when they come back. */
@@ -203,7 +203,7 @@ export class ConnectionPool {
     );
   }
 
-  #takeIdle(): Held | undefined {
+  #takeIdle(): HeldConnection | undefined {
     for (let last = this.#idle.pop(); last !== undefined; last = this.#idle.pop()) {
       clearTimeout(last.timer);
       if (!last.held.connection.isAlive()) last.held.connection.destroy();
@@ -213,13 +213,13 @@ export class ConnectionPool {
     return undefined;
   }
 
-  async #connect(): Promise<Held> {
+  async #connect(): Promise<HeldConnection> {
     const connection = await this.#options.connect();
     // Random, so that not all of a grid's workers, started together, reconnect in the same second.
     return { connection, until: performance.now() + this.#options.ageMs * (0.8 + Math.random() * 0.4) };
   }
 
-  #keep(held: Held): void {
+  #addIdle(held: HeldConnection): void {
     const timer = setTimeout(() => {
       this.#idle.splice(
         this.#idle.findIndex((each) => each.held === held),
@@ -231,7 +231,7 @@ export class ConnectionPool {
     this.#idle.push({ held, timer });
   }
 
-  #passOn(): void {
+  #releaseTurn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#inUse -= 1;
     else next();

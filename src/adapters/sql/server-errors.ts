@@ -1,4 +1,4 @@
-import { BatchctlError, isOurs } from '../../errors.ts';
+import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import type { ServerAddress } from './server-options.ts';
 
 /** The cause of an error, in the terms that all database servers share. */
@@ -46,7 +46,7 @@ export interface ServerNames {
 
 /** The error for the caller. Messages name server, database and user, but never a password: none gets here. */
 export function translateTrouble(names: ServerNames, trouble: ServerTrouble, error: unknown): BatchctlError {
-  if (isOurs(error)) return error;
+  if (isBatchctlError(error)) return error;
   const { name, address, passwordFrom } = names;
   // A host name with several addresses fails with an error that has a code and no text.
   const said = error instanceof Error && error.message !== '' ? error.message : codeOf(error) || String(error);

@@ -22,14 +22,14 @@ const SCHEMES = { 'postgres:': 'postgres', 'postgresql:': 'postgres', 'mysql:': 
 export function parseServerUrl(text: string, kind: keyof typeof PORTS, hasCa: boolean): ServerAddress {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   const scheme = Object.entries(SCHEMES).find(([name]) => name === url?.protocol)?.[1];
-  if (url === undefined || scheme !== kind) throw wrong(kind, 'another text');
+  if (url === undefined || scheme !== kind) throw wrongUrlError(kind, 'another text');
   if (url.password !== '')
-    throw wrong(kind, 'a password in it', 'name the variable that holds it in ledger.passwordEnv');
+    throw wrongUrlError(kind, 'a password in it', 'name the variable that holds it in ledger.passwordEnv');
   const user = decode(url.username);
   const database = decode(url.pathname.slice(1));
   const host = url.hostname.replace(/^\[|\]$/g, '');
   for (const [name, part] of Object.entries({ user, host, database })) {
-    if (part === '') throw wrong(kind, `no ${name}`);
+    if (part === '') throw wrongUrlError(kind, `no ${name}`);
   }
   const port = url.port === '' ? PORTS[kind] : Number(url.port);
   return { host, port, user, database, tls: wantsTls(url, kind, hasCa || !isThisMachine(host)) };
@@ -38,9 +38,9 @@ export function parseServerUrl(text: string, kind: keyof typeof PORTS, hasCa: bo
 function wantsTls(url: URL, kind: keyof typeof PORTS, otherwise: boolean): boolean {
   let tls = otherwise;
   for (const [name, value] of url.searchParams) {
-    if (name !== 'sslmode') throw wrong(kind, `the parameter ${name}`, 'only sslmode may follow the database');
+    if (name !== 'sslmode') throw wrongUrlError(kind, `the parameter ${name}`, 'only sslmode may follow the database');
     if (value !== 'verify-full' && value !== 'disable') {
-      throw wrong(
+      throw wrongUrlError(
         kind,
         'an sslmode other than verify-full or disable',
         "the modes in between don't prevent interception",
@@ -67,7 +67,11 @@ function decode(text: string): string {
   }
 }
 
-function wrong(kind: string, found: string, hint = `write ledger.url as ${kind}://USER@HOST/DATABASE`): BatchctlError {
+function wrongUrlError(
+  kind: string,
+  found: string,
+  hint = `write ledger.url as ${kind}://USER@HOST/DATABASE`,
+): BatchctlError {
   return new BatchctlError('config', `expected ledger.url to be ${kind}://USER@HOST/DATABASE, found ${found}`, {
     hint,
   });

@@ -25,11 +25,11 @@ import type { SqliteOptions } from './sqlite.ts';
 import type { Tables } from './tables.ts';
 import { forgetTasks, readAttempts, readAttemptsOfJob, readTasks, stepsOf } from './tasks.ts';
 
-type Place =
+type DatabaseOptions =
   | ({ readonly dialect: 'sqlite' } & SqliteOptions)
   | ({ readonly dialect: 'postgres' | 'mysql' } & ServerOptions);
 
-export type SqlLedgerOptions = Place & {
+export type SqlLedgerOptions = DatabaseOptions & {
   /** The writer of these counts: the worker's id, or the person's. 1 to 128 characters. */
   readonly writer: string;
   readonly clock?: Clock;
@@ -122,7 +122,7 @@ class SqlLedger implements Ledger {
   }
 
   async forget(job: string): Promise<void> {
-    await forgetTasks(this.#opened(), job);
+    await forgetTasks(this.#requireOpen(), job);
   }
 
   /** Waits for an `open` in progress; may be called again. */
@@ -140,17 +140,17 @@ class SqlLedger implements Ledger {
   }
 
   async #read<T>(work: (db: Kysely<Tables>) => Promise<T>): Promise<T> {
-    return await this.#opened().read(work);
+    return await this.#requireOpen().read(work);
   }
 
   async #write(work: (context: RecordContext) => Promise<void>): Promise<void> {
-    const database = this.#opened();
+    const database = this.#requireOpen();
     const { statements, locks } = database;
     const { writer } = this.#options;
     await database.write((transaction) => work({ transaction, locks, statements, writer, now: this.#clock.now() }));
   }
 
-  #opened(): SqlDatabase {
+  #requireOpen(): SqlDatabase {
     if (this.#database === undefined) {
       throw new BatchctlError('unexpected', 'expected the ledger to be open, found it closed');
     }
@@ -159,7 +159,7 @@ class SqlLedger implements Ledger {
 }
 
 /** Each database's driver is loaded only when it is used. */
-export async function loadDialect(options: Place): Promise<SqlDialect> {
+export async function loadDialect(options: DatabaseOptions): Promise<SqlDialect> {
   switch (options.dialect) {
     case 'sqlite':
       return (await import('./sqlite.ts')).sqliteDialect(options);

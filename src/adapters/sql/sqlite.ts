@@ -11,7 +11,7 @@ import {
   sql,
 } from 'kysely';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
-import { makePrivate } from '../../lib/private-files.ts';
+import { makePrivateDatabase } from '../../lib/private-files.ts';
 import {
   CACHE_SIZE,
   isSqliteBusy,
@@ -54,7 +54,7 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
 }
 
 function connect(options: SqliteOptions): Dialect {
-  makePrivate(options.file);
+  makePrivateDatabase(options.file);
   const database = openSqlite(options.file, { busyMs: BLOCKING_WAIT_MS });
   try {
     database.exec('PRAGMA journal_mode = WAL');
@@ -78,7 +78,7 @@ class OnlyWriterDriver extends SqliteDriver {
   readonly #database: Sqlite;
 
   constructor(database: Sqlite) {
-    super({ database: keepPrepared(database) });
+    super({ database: cachePrepared(database) });
     this.#database = database;
   }
 
@@ -93,7 +93,7 @@ class OnlyWriterDriver extends SqliteDriver {
 }
 
 /** Preparing a statement of 64 rows costs as much as running it: keep those that come again. */
-function keepPrepared(database: Sqlite): SqliteDatabase {
+function cachePrepared(database: Sqlite): SqliteDatabase {
   const kept = new Map<string, ReturnType<SqliteDatabase['prepare']>>();
   return {
     close: () => void database.close(),

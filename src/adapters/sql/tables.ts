@@ -1,4 +1,4 @@
-import type { Standing } from '../../model/ledger/transitions.ts';
+import type { TaskStanding } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, LedgerTask, TaskState } from '../../ports/ledger.ts';
 import type { JobRow } from './jobs.ts';
 import type { WorkerRow } from './sql-ledger.ts';
@@ -119,7 +119,7 @@ function countersText(counters: Readonly<Record<string, string>>): string | null
 export type TaskRow = Readonly<ReturnType<typeof taskRow>>;
 
 /** One literal: made by spreads, a row costs several microseconds, and there is one for each event. */
-export function taskRow(job: string, step: string, task: number, { state, round, attempts, by }: Standing) {
+export function taskRow(job: string, step: string, task: number, { state, round, attempts, by }: TaskStanding) {
   return {
     job,
     step,

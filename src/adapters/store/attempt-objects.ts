@@ -29,7 +29,7 @@ function attemptOfLine(job: string, line: string): AttemptEvent {
 }
 
 /** By step, task and id: the order of the lines in an object. */
-export function byTask(a: AttemptEvent, b: AttemptEvent): number {
+export function compareAttempts(a: AttemptEvent, b: AttemptEvent): number {
   if (a.step !== b.step) return a.step < b.step ? -1 : 1;
   if (a.task !== b.task) return a.task - b.task;
   return a.attempt < b.attempt ? -1 : a.attempt > b.attempt ? 1 : 0;
@@ -60,7 +60,7 @@ export class AttemptObjects {
   async read(job: string, totals: Totals, step: string, tasks: ReadonlySet<number>): Promise<readonly AttemptEvent[]> {
     const wanted = totals.objects.filter(({ tasks: spans }) => {
       const span = spans[step];
-      return span !== undefined && hasWithin(tasks, span);
+      return span !== undefined && hasTaskIn(tasks, span);
     });
     const found: AttemptEvent[][] = wanted.map(() => []);
     await eachParallel(wanted.entries(), READS, async ([index, { n }]) => {
@@ -87,7 +87,7 @@ export class AttemptObjects {
     }
     // A missing object was pruned in the meantime.
     const bytes = Buffer.from((await this.#store.read(key)) ?? []);
-    const lines: Lines = { bytes, offsets: indexOf(bytes) };
+    const lines: Lines = { bytes, offsets: indexLines(bytes) };
     this.#cache.set(key, lines);
     this.#cached += bytes.length;
     for (const [old, { bytes: oldBytes }] of this.#cache) {
@@ -100,7 +100,7 @@ export class AttemptObjects {
 }
 
 /** Lines are sorted by step and task, so those of a task are adjacent. */
-function indexOf(bytes: Buffer): Lines['offsets'] {
+function indexLines(bytes: Buffer): Lines['offsets'] {
   const offsets = new Map<string, Map<number, readonly [number, number]>>();
   for (let from = 0; from < bytes.length; ) {
     const newline = bytes.indexOf(10, from);
@@ -114,7 +114,7 @@ function indexOf(bytes: Buffer): Lines['offsets'] {
   return offsets;
 }
 
-function hasWithin(tasks: ReadonlySet<number>, [first, last]: readonly [number, number]): boolean {
+function hasTaskIn(tasks: ReadonlySet<number>, [first, last]: readonly [number, number]): boolean {
   for (const task of tasks) if (task >= first && task <= last) return true;
   return false;
 }

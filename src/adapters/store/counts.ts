@@ -1,6 +1,6 @@
 import { addDecimals, type DecimalSums, decimalTexts } from '../../model/ledger/decimals.ts';
 import {
-  addShare,
+  addTaskAttempts,
   compareExact,
   type KnownTaskState,
   type SumsByRound,
@@ -8,16 +8,16 @@ import {
 } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, ExactCounts, StepCounts } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
-import { readAttempts } from './reader.ts';
+import { readAttempts } from './read-attempts.ts';
 import type { Snapshot } from './snapshot.ts';
 import { addRounds, latest, sumRounds } from './totals.ts';
 
 /** Disputed tasks examined at once: only their attempts are held in memory. */
-const DISPUTED = 5000;
+const DISPUTED_AT_ONCE = 5000;
 /** Names of states by their codes (`STATE_CODES`). */
 const NAMES: readonly (KnownTaskState | null)[] = [null, 'waiting', 'running', 'failed', 'done'];
 
-type Standings = Record<KnownTaskState, number>;
+type StateCounts = Record<KnownTaskState, number>;
 
 /** The counts of a step at which nothing has happened yet. */
 function noCounts(step: string): StepCounts {
@@ -42,7 +42,7 @@ export async function countStep(
   const base = exact?.counts ?? noCounts(step);
   const after = exact?.round ?? -1;
   if (view.round <= after) return exact === undefined ? base : { ...base, exact: true };
-  const states: Standings = { waiting: 0, running: 0, failed: 0, done: 0 };
+  const states: StateCounts = { waiting: 0, running: 0, failed: 0, done: 0 };
   for (let task = 0; task < view.end; task += 1) {
     if (view.roundOf(task) <= after || view.isDisputed(task)) continue;
     addState(states, NAMES[view.codeBefore(task)] ?? null, -1);
@@ -51,11 +51,11 @@ export async function countStep(
   const rounds: SumsByRound = new Map();
   for (const totals of snapshot.totals) addRounds(rounds, totals.steps[step]?.rounds ?? {}, after);
   const disputed = view.disputed();
-  for (let at = 0; at < disputed.length; at += DISPUTED) {
-    const tasks = new Set(disputed.slice(at, at + DISPUTED));
+  for (let at = 0; at < disputed.length; at += DISPUTED_AT_ONCE) {
+    const tasks = new Set(disputed.slice(at, at + DISPUTED_AT_ONCE));
     for (const { merged, byWriter } of (await readAttempts(objects, snapshot, { job, step }, tasks)).values()) {
-      for (const own of byWriter) addShare(rounds, own, -1);
-      addShare(rounds, merged, 1);
+      for (const own of byWriter) addTaskAttempts(rounds, own, -1);
+      addTaskAttempts(rounds, merged, 1);
       addDisputed(states, merged, after);
     }
   }
@@ -78,7 +78,7 @@ export async function countStep(
   };
 }
 
-function addDisputed(states: Standings, attempts: readonly AttemptEvent[], after: number): void {
+function addDisputed(states: StateCounts, attempts: readonly AttemptEvent[], after: number): void {
   const standing = standingOf(attempts);
   if (standing.round <= after) return;
   const before = standingOf(attempts.filter(({ round }) => round <= after)).state;
@@ -87,7 +87,7 @@ function addDisputed(states: Standings, attempts: readonly AttemptEvent[], after
   addState(states, standing.state, 1);
 }
 
-function addState(states: Standings, state: KnownTaskState | null, by: 1 | -1): void {
+function addState(states: StateCounts, state: KnownTaskState | null, by: 1 | -1): void {
   if (state !== null) states[state] += by;
 }
 

@@ -1,7 +1,7 @@
 import { groupBy } from '../../model/group-by.ts';
 import { ledgerAttemptsKey, ledgerTotalsKey } from '../../model/keys.ts';
 import {
-  addShare,
+  addTaskAttempts,
   mergeAll,
   mergeAttempt,
   type SumsByRound,
@@ -9,8 +9,8 @@ import {
   sumsOf,
 } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
-import { type AttemptObjects, attemptLine, byTask, type LedgerObjects } from './attempt-objects.ts';
-import { readAttempts } from './reader.ts';
+import { type AttemptObjects, attemptLine, compareAttempts, type LedgerObjects } from './attempt-objects.ts';
+import { readAttempts } from './read-attempts.ts';
 import type { Snapshot } from './snapshot.ts';
 import { TaskStates } from './task-states.ts';
 import { type AttemptsObject, roundTotals, type Totals } from './totals.ts';
@@ -57,27 +57,30 @@ export class JobWriter {
    * events are kept, and the next flush puts them.
    */
   async record(events: readonly AttemptEvent[], now: number, snapshot: () => Promise<Snapshot>): Promise<void> {
-    for (const [step, tasks] of byStep(await this.#news(events, snapshot))) {
-      const state = this.#step(step);
+    for (const [step, tasks] of groupByStep(await this.#withoutKnown(events, snapshot))) {
+      const state = this.#stateOf(step);
       await this.#load(step, state, [...tasks.keys()]);
-      for (const [task, of] of tasks) this.#add(state, task, of, now);
+      for (const [task, taskEvents] of tasks) this.#add(state, task, taskEvents, now);
     }
     if (this.#isDirty) await this.#flush();
   }
 
   /** Without those events of other workers that are known from any writer: a rebuild repeats what workers recorded. */
-  async #news(events: readonly AttemptEvent[], snapshot: () => Promise<Snapshot>): Promise<readonly AttemptEvent[]> {
+  async #withoutKnown(
+    events: readonly AttemptEvent[],
+    snapshot: () => Promise<Snapshot>,
+  ): Promise<readonly AttemptEvent[]> {
     const foreign = events.filter((event) => event.worker !== this.#worker);
     if (foreign.length === 0) return events;
     const seen = await snapshot();
     const known = new Set<AttemptEvent>();
-    for (const [step, tasks] of byStep(foreign)) {
+    for (const [step, tasks] of groupByStep(foreign)) {
       const view = seen.step(step);
       const shared = new Set([...tasks.keys()].filter((task) => view.code(task) !== 0));
       const attempts = await readAttempts(this.#objects, seen, { job: this.#job, step }, shared);
-      for (const [task, of] of tasks) {
+      for (const [task, taskEvents] of tasks) {
         const merged = new Map(attempts.get(task)?.merged.map((each) => [each.attempt, each]));
-        for (const event of of) {
+        for (const event of taskEvents) {
           const before = merged.get(event.attempt);
           if (before !== undefined && mergeAttempt(before, event) === before) known.add(event);
         }
@@ -86,7 +89,7 @@ export class JobWriter {
     return events.filter((event) => !known.has(event));
   }
 
-  #step(step: string): StepState {
+  #stateOf(step: string): StepState {
     const state = this.#steps.get(step) ?? {
       ...{ sums: new Map(), states: new Map(), others: new TaskStates(), attempts: new Map() },
     };
@@ -102,7 +105,7 @@ export class JobWriter {
     if (absent.length === 0) return;
     const wanted = new Set(absent);
     const events = await this.#objects.read(this.#job, this.#totals(''), step, wanted);
-    for (const [task, of] of byTaskNumber(events)) state.attempts.set(task, mergeAll(of));
+    for (const [task, taskEvents] of groupByTask(events)) state.attempts.set(task, mergeAll(taskEvents));
   }
 
   #add(state: StepState, task: number, events: readonly AttemptEvent[], now: number): void {
@@ -112,8 +115,8 @@ export class JobWriter {
     const changed = after.filter((each) => old.get(each.attempt) !== each);
     if (changed.length === 0) return;
     this.#isDirty = true;
-    addShare(state.sums, before, -1);
-    addShare(state.sums, after, 1);
+    addTaskAttempts(state.sums, before, -1);
+    addTaskAttempts(state.sums, after, 1);
     state.attempts.set(task, after);
     for (const attempt of changed) {
       this.#recent.set(`${attempt.step}/${task}/${attempt.attempt}`, attempt);
@@ -131,7 +134,7 @@ export class JobWriter {
   async #flush(): Promise<void> {
     let recent = linesText(this.#recent.values());
     if (recent.length > RECENT_CHARACTERS) {
-      await this.#move([...this.#recent.values()].sort(byTask));
+      await this.#move([...this.#recent.values()].sort(compareAttempts));
       recent = '';
     }
     await this.#store.put(ledgerTotalsKey(this.#job, this.#writer), JSON.stringify(this.#totals(recent)));
@@ -146,8 +149,8 @@ export class JobWriter {
     this.#moved.push({ n, tasks });
     this.#recent = new Map();
     for (const state of this.#steps.values()) {
-      for (const [task, of] of state.attempts)
-        if (of.every(({ outcome }) => outcome !== 'running')) state.attempts.delete(task);
+      for (const [task, taskAttempts] of state.attempts)
+        if (taskAttempts.every(({ outcome }) => outcome !== 'running')) state.attempts.delete(task);
     }
   }
 
@@ -177,8 +180,10 @@ function lineOf(attempt: AttemptEvent): string {
   return line;
 }
 
-function byStep(events: readonly AttemptEvent[]): ReadonlyMap<string, ReadonlyMap<number, readonly AttemptEvent[]>> {
-  return new Map([...groupBy(events, ({ step }) => step)].map(([step, of]) => [step, byTaskNumber(of)]));
+function groupByStep(
+  events: readonly AttemptEvent[],
+): ReadonlyMap<string, ReadonlyMap<number, readonly AttemptEvent[]>> {
+  return new Map([...groupBy(events, ({ step }) => step)].map(([step, stepEvents]) => [step, groupByTask(stepEvents)]));
 }
 
-const byTaskNumber = (events: readonly AttemptEvent[]) => groupBy(events, ({ task }) => task);
+const groupByTask = (events: readonly AttemptEvent[]) => groupBy(events, ({ task }) => task);

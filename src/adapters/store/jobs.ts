@@ -1,7 +1,7 @@
 import { parseStored } from '../../lib/json.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import { LEDGER_JOBS, ledgerCreatedKey, ledgerJobPrefix } from '../../model/keys.ts';
-import { stage, supersedes } from '../../model/ledger/transitions.ts';
+import { stageOf, supersedes } from '../../model/ledger/transitions.ts';
 import type { JobFilter, JobState, LedgerJob } from '../../ports/ledger.ts';
 import type { LedgerObjects } from './attempt-objects.ts';
 
@@ -25,21 +25,21 @@ interface Statements {
 /** Writes a statement about a job, unless a known one supersedes it, and deletes those that it supersedes. */
 export async function writeJob(store: LedgerObjects, job: LedgerJob, now: number): Promise<void> {
   const known = await statementsOf(store, job.job);
-  const latest = known === null ? null : await read(store, known);
+  const latest = known === null ? null : await readStatement(store, known);
   if (latest !== null) {
     if (!supersedes(latest, job)) return;
-    if (JSON.stringify(kept(latest)) === JSON.stringify(kept(job))) return;
+    if (JSON.stringify(withoutPruned(latest)) === JSON.stringify(withoutPruned(job))) return;
   }
   const directory = known?.directory ?? (await create(store, job));
   const stamp = Math.max(now, Number(STATEMENT.exec(known?.names.at(-1) ?? '')?.[4] ?? -1) + 1);
-  const name = [pad(job.round, 6), stage(job.state), pad(closed(job), 15), pad(stamp, 15), job.state].join('.');
-  await store.put(`${directory}${name}`, JSON.stringify({ format: 1, ...kept(job) }));
+  const name = [pad(job.round, 6), stageOf(job.state), pad(closed(job), 15), pad(stamp, 15), job.state].join('.');
+  await store.put(`${directory}${name}`, JSON.stringify({ format: 1, ...withoutPruned(job) }));
   await store.delete((known?.names ?? []).filter((old) => old < name).map((old) => `${directory}${old}`));
 }
 
 export async function readJob(store: LedgerObjects, id: string): Promise<LedgerJob | null> {
   const known = await statementsOf(store, id);
-  return known === null ? null : await read(store, known);
+  return known === null ? null : await readStatement(store, known);
 }
 
 /** Newest first. States, times and prefixes come from the keys. Only matching jobs are read, at most `limit`. */
@@ -47,7 +47,9 @@ export async function readJobs(store: LedgerObjects, filter: JobFilter): Promise
   const { limit = Number.POSITIVE_INFINITY } = filter;
   const found: LedgerJob[] = [];
   if (limit < 1) return found;
-  for await (const job of ahead(listed(store, filter), Math.min(READS, limit), (each) => read(store, each))) {
+  for await (const job of mapAhead(listStatements(store, filter), Math.min(READS, limit), (each) =>
+    readStatement(store, each),
+  )) {
     if (job === null || !matches(job, filter)) continue;
     found.push(job);
     if (found.length >= limit) break;
@@ -78,15 +80,15 @@ async function directoryOf(store: LedgerObjects, job: string): Promise<string | 
 async function statementsOf(store: LedgerObjects, job: string): Promise<Statements | null> {
   const directory = await directoryOf(store, job);
   if (directory === null) return null;
-  for await (const known of grouped(store.keys(directory))) return known;
+  for await (const known of groupStatements(store.keys(directory))) return known;
   return null;
 }
 
-async function* listed(store: LedgerObjects, filter: JobFilter): AsyncGenerator<Statements> {
+async function* listStatements(store: LedgerObjects, filter: JobFilter): AsyncGenerator<Statements> {
   const { states, prefix, since } = filter;
   // Later jobs come first, so all jobs older than `since` come after this key.
   const to = since === undefined ? undefined : ledgerJobPrefix('', since - 1).replace(/\.\/$/, '');
-  for await (const known of grouped(store.keys(LEDGER_JOBS, to === undefined ? {} : { to }))) {
+  for await (const known of groupStatements(store.keys(LEDGER_JOBS, to === undefined ? {} : { to }))) {
     const state = STATEMENT.exec(known.names.at(-1) ?? '')?.[5];
     if (states !== undefined && !states.includes(state as JobState)) continue;
     if (prefix !== undefined && !known.job.startsWith(prefix)) continue;
@@ -94,7 +96,7 @@ async function* listed(store: LedgerObjects, filter: JobFilter): AsyncGenerator<
   }
 }
 
-async function* grouped(keys: AsyncIterable<string>): AsyncGenerator<Statements> {
+async function* groupStatements(keys: AsyncIterable<string>): AsyncGenerator<Statements> {
   let directory = '';
   let names: string[] = [];
   let pruned = false;
@@ -114,7 +116,7 @@ async function* grouped(keys: AsyncIterable<string>): AsyncGenerator<Statements>
 }
 
 /** The current statement; if it is superseded and deleted in the meantime, its successor. */
-async function read(store: LedgerObjects, known: Statements): Promise<LedgerJob | null> {
+async function readStatement(store: LedgerObjects, known: Statements): Promise<LedgerJob | null> {
   for (let at: Statements | null = known, tries = 0; at !== null && tries < 5; tries += 1) {
     const key = `${at.directory}${at.names.at(-1)}`;
     const bytes = await store.read(key);
@@ -134,13 +136,13 @@ function matches(job: LedgerJob, { name, createdBy, labels }: JobFilter): boolea
 }
 
 /** What a statement keeps: everything except the mark that only `forget` sets. */
-function kept(job: LedgerJob): LedgerJob {
+function withoutPruned(job: LedgerJob): LedgerJob {
   const { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps } = job;
   return { job: id, name, runKey, state, reason, round, createdAt, closedAt, createdBy, labels, steps };
 }
 
 function closed(job: LedgerJob): number {
-  return stage(job.state) === 2 ? (job.closedAt ?? 0) : 0;
+  return stageOf(job.state) === 2 ? (job.closedAt ?? 0) : 0;
 }
 
 function pad(n: number, width: number): string {

@@ -26,30 +26,30 @@ export interface Snapshot {
 }
 
 type Sums = Totals | ExactTotals | PrunedCounts;
-interface Kept {
+interface CachedJob {
   readonly objects: Map<string, { readonly etag: string; readonly value: Sums }>;
-  readonly snapshots: Map<Want, Snapshot>;
+  readonly snapshots: Map<SnapshotScope, Snapshot>;
 }
 
 /** `sums`: leaves out writers whose objects exact totals replace, so it serves only for counts. */
-type Want = 'all' | 'sums';
+type SnapshotScope = 'all' | 'sums';
 
 /** Reads jobs' sums: one listing, and a read of each object that changed since the last one. */
 export class Snapshots {
   readonly #store: LedgerObjects;
-  readonly #jobs = new Map<string, Kept>();
+  readonly #jobs = new Map<string, CachedJob>();
 
   constructor(store: LedgerObjects) {
     this.#store = store;
   }
 
-  async of(job: string, want: Want = 'all'): Promise<Snapshot> {
-    return (await this.ofFew(job, want, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
+  async get(job: string, want: SnapshotScope = 'all'): Promise<Snapshot> {
+    return (await this.getIfFew(job, want, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
   }
 
   /** Null if more than `most` writers' objects would have to be read. */
-  async ofFew(job: string, want: Want, most: number): Promise<Snapshot | null> {
-    const kept = this.#kept(job);
+  async getIfFew(job: string, want: SnapshotScope, most: number): Promise<Snapshot | null> {
+    const kept = this.#cached(job);
     const listed = new Map<string, string>();
     for await (const { key, etag } of this.#store.list(ledgerSumsPrefix(job))) listed.set(key, etag);
     for (const key of [...kept.objects.keys()]) if (!listed.has(key)) this.#drop(kept, key);
@@ -60,7 +60,7 @@ export class Snapshots {
       changed.filter((each) => !isTotals(each)),
     );
     const totals = changed.filter(isTotals);
-    const replaced = want === 'all' ? new Set<string>() : replacedBy(kept.objects);
+    const replaced = want === 'all' ? new Set<string>() : replacedTags(kept.objects);
     const isReplaced = (each: readonly [string, string]): boolean => replaced.has(each.join(' '));
     const own = totals.filter((each) => !isReplaced(each));
     if (own.length > most) return null;
@@ -77,7 +77,7 @@ export class Snapshots {
     this.#jobs.delete(job);
   }
 
-  async #read(kept: Kept, changed: readonly (readonly [string, string])[]): Promise<void> {
+  async #read(kept: CachedJob, changed: readonly (readonly [string, string])[]): Promise<void> {
     await eachParallel(changed, READS, async ([key, etag]) => {
       const bytes = await this.#store.read(key);
       this.#drop(kept, key);
@@ -85,12 +85,12 @@ export class Snapshots {
     });
   }
 
-  #drop(kept: Kept, key: string): void {
+  #drop(kept: CachedJob, key: string): void {
     kept.objects.delete(key);
     kept.snapshots.clear();
   }
 
-  #kept(job: string): Kept {
+  #cached(job: string): CachedJob {
     const kept = this.#jobs.get(job) ?? { objects: new Map(), snapshots: new Map() };
     this.#jobs.delete(job);
     this.#jobs.set(job, kept);
@@ -100,11 +100,11 @@ export class Snapshots {
 }
 
 /** Totals, as key and tag, that exact totals include. */
-function replacedBy(objects: Kept['objects']): ReadonlySet<string> {
+function replacedTags(objects: CachedJob['objects']): ReadonlySet<string> {
   return new Set([...objects.values()].flatMap(({ value }) => ('replaces' in value ? value.replaces : [])));
 }
 
-function hasNewerRounds(job: string, objects: Kept['objects']): boolean {
+function hasNewerRounds(job: string, objects: CachedJob['objects']): boolean {
   const { steps, exact, step } = snapshotOf(job, objects);
   return steps.some((name) => step(name).round > (exact.get(name)?.round ?? -1));
 }
@@ -118,7 +118,7 @@ export function replacedTotals(snapshot: Snapshot, round: number, steps: Readonl
   return snapshot.totals.filter(isCovered).flatMap((each) => snapshot.tags.get(each) ?? []);
 }
 
-function snapshotOf(job: string, objects: Kept['objects']): Snapshot {
+function snapshotOf(job: string, objects: CachedJob['objects']): Snapshot {
   const totals: Totals[] = [];
   const tags = new Map<Totals, string>();
   const exact = new Map<string, { readonly round: number; readonly counts: StepCounts }>();
@@ -187,18 +187,19 @@ class StepView {
     this.#codes = new Uint8Array(this.end);
     this.#oldRounds = new Uint16Array(exactRound < 0 ? 0 : this.end);
     this.#oldCodes = new Uint8Array(exactRound < 0 ? 0 : this.end);
-    const tellers = new Uint16Array(this.end);
+    const lastWriters = new Uint16Array(this.end);
     const actives = new Uint16Array(this.end);
     for (const [index, { steps }] of totals.entries()) {
       const own = steps[step];
       if (own === undefined) continue;
       for (const [key, { tasks }] of Object.entries(own.rounds)) {
         eachStateRun(tasks, (code, from, to) => {
-          for (let task = from; task < to; task += 1) this.#add(task, Number(key), code, index + 1, tellers, actives);
+          for (let task = from; task < to; task += 1)
+            this.#add(task, Number(key), code, index + 1, lastWriters, actives);
         });
       }
       eachTaskRun(own.others ?? '', (from, to) => {
-        for (let task = from; task < to; task += 1) this.#mark(task, OTHERS);
+        for (let task = from; task < to; task += 1) this.#setFlags(task, OTHERS);
       });
     }
   }
@@ -231,20 +232,27 @@ class StepView {
     return found;
   }
 
-  #add(task: number, round: number, code: number, writer: number, tellers: Uint16Array, actives: Uint16Array): void {
-    if (tellers[task] !== 0 && tellers[task] !== writer) this.#mark(task, SHARED);
-    tellers[task] = writer;
+  #add(
+    task: number,
+    round: number,
+    code: number,
+    writer: number,
+    lastWriters: Uint16Array,
+    actives: Uint16Array,
+  ): void {
+    if (lastWriters[task] !== 0 && lastWriters[task] !== writer) this.#setFlags(task, SHARED);
+    lastWriters[task] = writer;
     if (code !== WAITING) {
-      if (actives[task] !== 0 && actives[task] !== writer) this.#mark(task, TWO_ACTIVE);
+      if (actives[task] !== 0 && actives[task] !== writer) this.#setFlags(task, TWO_ACTIVE);
       actives[task] = writer;
     }
-    if (code === RUNNING) this.#mark(task, RUNS);
-    if (code === DONE) this.#mark(task, round <= this.#exactRound ? IS_DONE | WAS_DONE : IS_DONE);
+    if (code === RUNNING) this.#setFlags(task, RUNS);
+    if (code === DONE) this.#setFlags(task, round <= this.#exactRound ? IS_DONE | WAS_DONE : IS_DONE);
     raise(this.#rounds, this.#codes, task, round, code);
     if (round <= this.#exactRound) raise(this.#oldRounds, this.#oldCodes, task, round, code);
   }
 
-  #mark(task: number, flags: number): void {
+  #setFlags(task: number, flags: number): void {
     this.#flags[task] = (this.#flags[task] ?? 0) | flags;
   }
 

@@ -32,7 +32,7 @@ import { AttemptObjects, type LedgerObjects } from './attempt-objects.ts';
 import { countStep, replaceByExact } from './counts.ts';
 import { JobWriter } from './job-writer.ts';
 import { markPruned, readJob, readJobs, writeJob } from './jobs.ts';
-import { pageOfAttempts, pageOfTasks, readAttempts } from './reader.ts';
+import { readAttemptPage, readAttempts, readTaskPage } from './read-attempts.ts';
 import { SharedReading } from './shared-reading.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
@@ -84,7 +84,7 @@ class StoreLedger implements Ledger {
   readonly #clock: Clock;
   readonly #objects: AttemptObjects;
   readonly #snapshots: Snapshots;
-  readonly #signs: WorkerSigns;
+  readonly #heartbeats: WorkerHeartbeats;
   /** Null: this process reads by itself. */
   readonly #shared: {
     readonly counts: SharedReading<readonly StepCounts[]>;
@@ -105,7 +105,7 @@ class StoreLedger implements Ledger {
     this.#clock = clock;
     this.#objects = new AttemptObjects(store);
     this.#snapshots = new Snapshots(store);
-    this.#signs = new WorkerSigns(store);
+    this.#heartbeats = new WorkerHeartbeats(store);
     this.#shared = shares
       ? { counts: new SharedReading(store, clock), workers: new SharedReading(store, clock) }
       : null;
@@ -124,14 +124,14 @@ class StoreLedger implements Ledger {
         await wait(this.#recordedAt + RECORD_MS - performance.now());
       for (const [job, own] of groupBy(events, ({ job }) => job)) {
         const writer = await this.#writerOf(job);
-        await writer?.record(own, this.#clock.now(), () => this.#snapshots.of(job));
+        await writer?.record(own, this.#clock.now(), () => this.#snapshots.get(job));
       }
       this.#recordedAt = performance.now();
     });
   }
 
   heartbeat(worker: LedgerWorker): Promise<void> {
-    return this.#signs.write(worker);
+    return this.#heartbeats.write(worker);
   }
 
   job(id: string): Promise<LedgerJob | null> {
@@ -144,14 +144,17 @@ class StoreLedger implements Ledger {
 
   async counts(job: string, { exact = false }: { readonly exact?: boolean } = {}): Promise<readonly StepCounts[]> {
     if (this.#shared !== null && !exact) {
-      return await this.#shared.counts.of({ prefix: ledgerSharedPrefix(job), read: (most) => this.#count(job, most) });
+      return await this.#shared.counts.get({
+        prefix: ledgerSharedPrefix(job),
+        read: (most) => this.#readCounts(job, most),
+      });
     }
-    return (await this.#count(job, Number.POSITIVE_INFINITY))?.counts ?? [];
+    return (await this.#readCounts(job, Number.POSITIVE_INFINITY))?.counts ?? [];
   }
 
   async recordExact(job: string, round: number, steps: readonly ExactCounts[]): Promise<void> {
     for (const step of steps) checkCounters(step.counters);
-    const snapshot = await this.#snapshots.of(job);
+    const snapshot = await this.#snapshots.get(job);
     const replaced: StepCounts[] = [];
     for (const step of steps) {
       const counted = await countStep(this.#objects, snapshot, job, step.step);
@@ -166,12 +169,12 @@ class StoreLedger implements Ledger {
   }
 
   async tasks(job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
-    const found = await this.#found(job);
-    return found === null ? [] : await pageOfTasks(this.#objects, found.snapshot, job, found.steps, filter);
+    const found = await this.#readSnapshot(job);
+    return found === null ? [] : await readTaskPage(this.#objects, found.snapshot, job, found.steps, filter);
   }
 
   async attempts(job: string, step: string, task: number): Promise<readonly AttemptEvent[]> {
-    const found = await this.#found(job);
+    const found = await this.#readSnapshot(job);
     if (found === null) return [];
     const attempts = await readAttempts(this.#objects, found.snapshot, { job, step }, new Set([task]));
     return [...(attempts.get(task)?.merged ?? [])].sort(
@@ -180,21 +183,21 @@ class StoreLedger implements Ledger {
   }
 
   async attemptsOfJob(job: string, page: AttemptPage): Promise<readonly AttemptEvent[]> {
-    const found = await this.#found(job);
-    return found === null ? [] : await pageOfAttempts(this.#objects, found.snapshot, job, found.steps, page);
+    const found = await this.#readSnapshot(job);
+    return found === null ? [] : await readAttemptPage(this.#objects, found.snapshot, job, found.steps, page);
   }
 
   async workers({
     shared = false,
     ...filter
   }: WorkerFilter & { readonly shared?: boolean }): Promise<readonly LedgerWorker[]> {
-    if (this.#shared === null || !shared) return await this.#signs.read(filter);
+    if (this.#shared === null || !shared) return await this.#heartbeats.read(filter);
     const { group, since = 0 } = filter;
     const now = this.#clock.now();
-    const signs = await this.#shared.workers.of({
+    const signs = await this.#shared.workers.get({
       prefix: LEDGER_SHARED_WORKERS,
       read: async (most) => {
-        const counts = await this.#signs.readFew({ since }, most);
+        const counts = await this.#heartbeats.readFew({ since }, most);
         return counts === null ? null : { counts, writers: counts.length };
       },
       // Many workers send heartbeats every few seconds: a reading without a recent one is old.
@@ -226,17 +229,20 @@ class StoreLedger implements Ledger {
     await this.#recording;
   }
 
-  async #found(job: string): Promise<{ readonly snapshot: Snapshot; readonly steps: readonly string[] } | null> {
-    const [snapshot, known] = await Promise.all([this.#snapshots.of(job), this.#recordedSteps(job)]);
+  async #readSnapshot(job: string): Promise<{ readonly snapshot: Snapshot; readonly steps: readonly string[] } | null> {
+    const [snapshot, known] = await Promise.all([this.#snapshots.get(job), this.#recordedSteps(job)]);
     return snapshot.pruned === null ? { snapshot, steps: stepsOf(known, snapshot) } : null;
   }
 
   /** Null if more than `most` objects would have to be read. */
-  async #count(
+  async #readCounts(
     job: string,
     most: number,
   ): Promise<{ readonly counts: readonly StepCounts[]; readonly writers: number } | null> {
-    const [snapshot, known] = await Promise.all([this.#snapshots.ofFew(job, 'sums', most), this.#recordedSteps(job)]);
+    const [snapshot, known] = await Promise.all([
+      this.#snapshots.getIfFew(job, 'sums', most),
+      this.#recordedSteps(job),
+    ]);
     if (snapshot === null) return null;
     const writers = snapshot.totals.length;
     if (snapshot.pruned !== null) return { counts: snapshot.pruned, writers };
@@ -281,7 +287,7 @@ function stepsOf(known: readonly string[], snapshot: Snapshot): readonly string[
 
 /** Workers read at once. */
 const READS = 16;
-const SIGN = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
+const HEARTBEAT_KEY = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
 
 interface WorkerFilter {
   readonly group?: string;
@@ -292,7 +298,7 @@ interface WorkerFilter {
  * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
  * latest of each live worker, and only these are read. A newer one deletes the older one.
  */
-class WorkerSigns {
+class WorkerHeartbeats {
   readonly #store: LedgerObjects;
   readonly #last = new Map<string, string>();
 
@@ -318,7 +324,7 @@ class WorkerSigns {
     const latest = new Map<string, string>();
     // Keys are in time order, so a worker's last key is its latest.
     for await (const key of this.#store.keys(LEDGER_WORKERS)) {
-      const [, worker, seenAt, group] = SIGN.exec(key) ?? [];
+      const [, worker, seenAt, group] = HEARTBEAT_KEY.exec(key) ?? [];
       if (worker === undefined || seenAt === undefined) continue;
       latest.delete(worker);
       if (filter.group !== undefined && group !== filter.group) continue;
@@ -328,7 +334,7 @@ class WorkerSigns {
     if (latest.size > most) return null;
     const found: LedgerWorker[] = [];
     await eachParallel(latest.entries(), READS, async ([worker, key]) => {
-      const sign = (await this.#parsed(key)) ?? (await this.#newest(worker));
+      const sign = (await this.#readHeartbeat(key)) ?? (await this.#newest(worker));
       if (sign !== null) found.push(sign);
     });
     return found.sort((a, b) => b.seenAt - a.seenAt || (a.worker < b.worker ? -1 : 1));
@@ -338,10 +344,10 @@ class WorkerSigns {
   async #newest(worker: string): Promise<LedgerWorker | null> {
     let last: string | null = null;
     for await (const key of this.#store.keys(`${LEDGER_WORKERS}${worker}/`)) last = key;
-    return last === null ? null : await this.#parsed(last);
+    return last === null ? null : await this.#readHeartbeat(last);
   }
 
-  async #parsed(key: string): Promise<LedgerWorker | null> {
+  async #readHeartbeat(key: string): Promise<LedgerWorker | null> {
     const bytes = await this.#store.read(key);
     if (bytes === null) return null;
     const { format, ...worker } = parseStored<LedgerWorker & { format: number }>(key, bytes);

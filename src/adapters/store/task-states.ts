@@ -29,7 +29,7 @@ class TaskRunsEncoder {
 }
 
 /** Calls `tell` with each run of such a text, ascending, as `from` to before `to`. */
-export function eachTaskRun(text: string, tell: (from: number, to: number) => void): void {
+export function eachTaskRun(text: string, visit: (from: number, to: number) => void): void {
   const bytes = Buffer.from(text, 'base64');
   let at = 0;
   let end = 0;
@@ -45,7 +45,7 @@ export function eachTaskRun(text: string, tell: (from: number, to: number) => vo
   while (at < bytes.length) {
     const from = end + varint();
     end = from + varint();
-    tell(from, end);
+    visit(from, end);
   }
 }
 
@@ -98,9 +98,9 @@ export class TaskStates {
 }
 
 /** Calls `tell` with the runs of all sets and their state's code. */
-export function eachStateRun(sets: TaskSets, tell: (code: number, from: number, to: number) => void): void {
+export function eachStateRun(sets: TaskSets, visit: (code: number, from: number, to: number) => void): void {
   for (const name of NAMES) {
     const text = sets[name];
-    if (text !== undefined) eachTaskRun(text, (from, to) => tell(STATE_CODES[name], from, to));
+    if (text !== undefined) eachTaskRun(text, (from, to) => visit(STATE_CODES[name], from, to));
   }
 }

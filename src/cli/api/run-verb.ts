@@ -3,15 +3,15 @@ import * as z from 'zod';
 import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Attachments, ValueCall, ValueEnd, Verb, VerbEnd, VerbRunner } from '../../ports/verbs.ts';
+import type { Attachments, Verb, VerbCall, VerbOutcome, VerbResponse, VerbRunner } from '../../ports/verbs.ts';
 import { INNER_VERBS, VERBS } from '../../verbs/index.ts';
-import { type AnyVerb, type FileKind, fileFields, weighed } from '../../verbs/verb.ts';
+import { type AnyVerb, type FileKind, fileFields, withExitCode } from '../../verbs/verb.ts';
 import type { CommandEntry, CommandTable, JsonSchema } from '../command.ts';
 import { type Context, openContext } from '../context.ts';
-import { type GlobalFlags, knownZone } from '../global-flags.ts';
+import { type GlobalFlags, parseZone } from '../global-flags.ts';
 import type { Io } from '../io.ts';
-import { asKnown, exitOf } from '../report-error.ts';
-import { runHere } from '../verb-command.ts';
+import { exitOf, toBatchctlError } from '../report-error.ts';
+import { runInProcess } from '../verb-command.ts';
 import { answerSchema, inputSchema } from '../verb-schema.ts';
 
 /** Runs verbs for callers, with the manager's configuration and ports and each caller's name. */
@@ -35,13 +35,13 @@ export async function openVerbRunner(
 
 /** A verb prints nothing, and the caller's files, environment and stdin are on another machine. */
 const NOWHERE = new Writable({ write: (_, __, done) => done() });
-const NO_WORLD: Io = {
+const NO_IO: Io = {
   ...{ stdout: NOWHERE, stderr: NOWHERE, stdin: Readable.from([]), env: {}, cwd: '/nonexistent' },
   onInterrupt: () => () => {},
   exit: () => {},
 };
 
-async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform: Platform): Promise<ValueEnd> {
+async function callVerb(verb: AnyVerb, call: VerbCall, config: Config, platform: Platform): Promise<VerbResponse> {
   let ctx: Context | null = null;
   try {
     const { notice, warn } = call;
@@ -49,14 +49,14 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
     const own = Object.create(await opened.platform(), { warn: { value: warn, enumerable: true } }) as Platform;
     ctx = { ...opened, platform: () => Promise.resolve(own), notice, warn };
     let verdict: BatchctlError | null = null;
-    const made = await runHere(ctx, verb, call.input, {
+    const made = await runInProcess(ctx, verb, call.input, {
       report: (event) => call.report(event),
       shown: async () => {},
       conclude: (error) => {
         verdict = error;
       },
     });
-    const { result, exitCode } = weighed(verb, made, call.input);
+    const { result, exitCode } = withExitCode(verb, made, call.input);
     if (verb.list) for await (const row of result) await call.row(row);
     const answer = verb.list ? undefined : result;
     if (verdict !== null) return { answer, ...endOf(verdict) };
@@ -68,8 +68,8 @@ async function callVerb(verb: AnyVerb, call: ValueCall, config: Config, platform
   }
 }
 
-function endOf(error: unknown): VerbEnd {
-  const { kind, message, hint = null, question } = asKnown(error);
+function endOf(error: unknown): VerbOutcome {
+  const { kind, message, hint = null, question } = toBatchctlError(error);
   const cause = kind === 'unexpected' ? { cause: error } : {};
   return {
     exitCode: exitOf(error),
@@ -78,23 +78,23 @@ function endOf(error: unknown): VerbEnd {
   };
 }
 
-function contextOf(call: ValueCall, config: Config, platform: Platform): Context {
+function contextOf(call: VerbCall, config: Config, platform: Platform): Context {
   const { signal, dryRun, yes, tz } = call;
   const flags: GlobalFlags = {
-    ...{ config: undefined, profile: config.profile.name, tz: tz === null ? undefined : knownZone(tz) },
+    ...{ config: undefined, profile: config.profile.name, tz: tz === null ? undefined : parseZone(tz) },
     ...{ json: true, quiet: true, verbose: false, color: false, help: false, version: false, dryRun, yes },
   };
   return openContext({
-    ...{ io: NO_WORLD, flags, signal, stopNow: signal, closed: new AbortController().signal, config },
+    ...{ io: NO_IO, flags, signal, stopNow: signal, closed: new AbortController().signal, config },
     platform: actingAs(platform, call.who),
     attachments: attachmentsOf(call),
   });
 }
 
-const NOTHING: Attachments = { jobFile: null, inputs: [] };
+const NO_ATTACHMENTS: Attachments = { jobFile: null, inputs: [] };
 
-function attachmentsOf({ name, dryRun, attachments }: ValueCall): Attachments {
-  if (attachments === null) return NOTHING;
+function attachmentsOf({ name, dryRun, attachments }: VerbCall): Attachments {
+  if (attachments === null) return NO_ATTACHMENTS;
   const checked = checkAttachments(attachments);
   // A plan's attachments are not stored and not checked, so nothing may be created from them.
   if (checked.planned == null || name === 'plan' || dryRun) return checked;

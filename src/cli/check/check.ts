@@ -2,27 +2,27 @@ import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { CHECK_GROUP, type CheckCost, checkCost, faultCommands } from '../../infra/check.ts';
 import { takeInventory } from '../../infra/inventory.ts';
-import { type PlannedStep, planStack } from '../../infra/plan.ts';
+import { type ExecutableStep, planStack } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
 import type { InfraCheckInput } from '../commands/infra-check.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
-import { answer } from '../render.ts';
-import { asKnown } from '../report-error.ts';
+import { printAnswer } from '../render.ts';
+import { toBatchctlError } from '../report-error.ts';
 import {
   CHECK_STEPS,
   type CheckReport,
   type CheckStep,
   type CheckStepName,
   CheckSteps,
-  checkedHere,
   checkText,
   costText,
-  masked,
+  maskReport,
+  runtimeInfo,
   textPath,
   writeReport,
 } from './report.ts';
-import { type CheckRound, clean, lastWords, work } from './round.ts';
+import { type CheckRound, readLastLogs, removeCheckStack, runRound } from './round.ts';
 
 const STEPS = Object.entries(CHECK_STEPS) as readonly (readonly [CheckStepName, string])[];
 const FINDING = 11;
@@ -38,9 +38,9 @@ export class Check {
   readonly #begun: number;
   readonly #path: string;
   /** True once the operator has agreed: then the report's files are kept up to date. */
-  #writes = false;
+  #writesReport = false;
   /** True once resources may exist that must be removed. */
-  #makes = false;
+  #mayHaveResources = false;
   #cost: CheckCost;
   #logs: CheckReport['logs'] = [];
   #left: readonly string[] | null = null;
@@ -62,8 +62,8 @@ export class Check {
   async run(): Promise<number> {
     const { forReal, remove } = this.#options;
     const ctx = this.#ctx;
-    if (remove !== undefined) return this.#removed();
-    if (!forReal || ctx.flags.dryRun) return this.#planned();
+    if (remove !== undefined) return this.#removeLeftovers();
+    if (!forReal || ctx.flags.dryRun) return this.#showPlan();
     await ctx.announce();
     const planned = await this.#plan().catch((error: unknown) => {
       this.#write('failed');
@@ -76,10 +76,10 @@ export class Check {
     this.#say([`this takes about ten minutes, and ${costText(this.#cost)}`]);
     await confirm(ctx, `continue in account ${this.#stack.account}?`);
     // Written first, so that an unwritable path is reported before anything is created.
-    this.#makes = true;
+    this.#mayHaveResources = true;
     this.#write('running');
-    this.#writes = true;
-    this.#say([`if this process is killed, remove the stack with: ${this.#remove}`]);
+    this.#writesReport = true;
+    this.#say([`if this process is killed, remove the stack with: ${this.#removeCommand}`]);
     ctx.signal.addEventListener('abort', () =>
       this.#say(['stopping: the stack is removed first; press Ctrl-C again to leave it as it is']),
     );
@@ -89,18 +89,18 @@ export class Check {
       ...faults.prepare,
     ]);
     const round = this.#round(() => this.#say(['now interrupt the instance:', faults.interrupt]));
-    const trouble = await work(round, planned).then(
+    const trouble = await runRound(round, planned).then(
       () => null,
       (error: unknown) => error,
     );
-    this.#logs = await lastWords(ctx);
+    this.#logs = await readLastLogs(ctx);
     const code = await this.#end(trouble);
     this.#say(['remove what you created for AWS FIS:', ...faults.remove]);
     return code;
   }
 
   /** Plans and validates; creates nothing. */
-  async #planned(): Promise<number> {
+  async #showPlan(): Promise<number> {
     await this.#plan();
     for (const [step, does] of STEPS) this.#steps.skip(step, does, 'planned');
     await this.#answer(this.#report('planned'));
@@ -109,9 +109,9 @@ export class Check {
   }
 
   /** Only removes what an interrupted check left behind. */
-  async #removed(): Promise<number> {
+  async #removeLeftovers(): Promise<number> {
     const ctx = this.#ctx;
-    this.#makes = true;
+    this.#mayHaveResources = true;
     if (ctx.flags.dryRun) {
       this.#left = (await takeInventory(this.#stack)).map(({ kind, name }) => `${kind} ${name}`);
       await this.#answer(this.#report('planned'));
@@ -122,7 +122,7 @@ export class Check {
     return this.#end(null);
   }
 
-  #plan(): Promise<readonly PlannedStep[]> {
+  #plan(): Promise<readonly ExecutableStep[]> {
     return this.#steps.run('plan', async (see) => {
       const { steps, warnings } = await planStack(this.#stack, null);
       for (const warning of warnings) see(`warning: ${warning}`);
@@ -146,11 +146,11 @@ export class Check {
   async #end(trouble: unknown): Promise<number> {
     const removesOnly = this.#options.remove !== undefined;
     // A step that failed has its own message.
-    const why = trouble === null || this.#steps.failed ? '' : `: ${asKnown(trouble).message}`;
+    const why = trouble === null || this.#steps.failed ? '' : `: ${toBatchctlError(trouble).message}`;
     for (const [step] of STEPS) {
       if (!removesOnly && step !== 'down' && step !== 'inventory') this.#steps.skip(step, `not reached${why}`);
     }
-    this.#left = await clean(this.#round(() => undefined));
+    this.#left = await removeCheckStack(this.#round(() => undefined));
     const failed = trouble !== null || this.#steps.failed;
     const { signal } = this.#ctx;
     const report = this.#report(signal.aborted ? 'interrupted' : failed ? 'failed' : 'ok');
@@ -172,7 +172,7 @@ export class Check {
     return this.#stack.profile.groups[CHECK_GROUP]?.instances[0] ?? '';
   }
 
-  get #remove(): string {
+  get #removeCommand(): string {
     const { profile } = this.#ctx.flags;
     const named = profile === undefined ? '' : ` --profile ${profile}`;
     return `batchctl infra check --remove ${this.#name} --yes${named}`;
@@ -190,11 +190,11 @@ export class Check {
     if (status === 'planned') return;
     const took = seconds === null ? '' : ` (${seconds.toFixed(1)} s)`;
     this.#ctx.notice(`${status}: ${step}${took}: ${seen.join('; ')}`);
-    if (!this.#writes) return;
+    if (!this.#writesReport) return;
     try {
       this.#write('running');
     } catch (error) {
-      this.#ctx.warn(asKnown(error).message);
+      this.#ctx.warn(toBatchctlError(error).message);
     }
   }
 
@@ -202,14 +202,14 @@ export class Check {
     const { account, profile } = this.#stack;
     const { clock } = this.#ctx;
     const ended = verdict === 'ok' || verdict === 'failed' || verdict === 'interrupted';
-    const isGone = !this.#makes || (ended && this.#left !== null && this.#left.length === 0);
-    return masked({
+    const isGone = !this.#mayHaveResources || (ended && this.#left !== null && this.#left.length === 0);
+    return maskReport({
       ...{ format: 1, verdict, stack: profile.stack, region: profile.region, account },
-      ...{ instance: this.#instance, ledger: profile.ledger.kind, ...checkedHere() },
+      ...{ instance: this.#instance, ledger: profile.ledger.kind, ...runtimeInfo() },
       startedAt: new Date(this.#startedAt).toISOString(),
       seconds: Math.round((clock.monotonic() - this.#begun) / 100) / 10,
       ...{ cost: this.#cost, steps: this.#steps.all, left: this.#left },
-      remove: isGone ? null : this.#remove,
+      remove: isGone ? null : this.#removeCommand,
       logs: this.#logs,
     });
   }
@@ -219,6 +219,6 @@ export class Check {
   }
 
   #answer(report: CheckReport): Promise<void> {
-    return answer(this.#ctx, { json: report, text: checkText(report) });
+    return printAnswer(this.#ctx, { json: report, text: checkText(report) });
   }
 }

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import type { CheckCost } from '../../infra/check.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
-import { asKnown } from '../report-error.ts';
+import { toBatchctlError } from '../report-error.ts';
 
 /** The steps of a check in their order, each with a description. */
 export const CHECK_STEPS = {
@@ -90,7 +90,7 @@ export class CheckSteps {
       this.#add({ step, status: skipped ? 'skipped' : 'ok', seconds: this.#since(begun), seen });
       return done;
     } catch (error) {
-      const { message, hint } = asKnown(error);
+      const { message, hint } = toBatchctlError(error);
       const said = [message, ...(hint === undefined ? [] : [`hint: ${hint}`])];
       this.#add({ step, status: 'failed', seconds: this.#since(begun), seen: [...seen, ...said] });
       throw error;
@@ -113,24 +113,24 @@ export class CheckSteps {
   }
 }
 
-export const checkedHere = (): Pick<CheckReport, 'batchctl' | 'system'> => ({
+export const runtimeInfo = (): Pick<CheckReport, 'batchctl' | 'system'> => ({
   batchctl: VERSION,
   system: `Node ${process.versions.node}, ${process.platform} ${process.arch}`,
 });
 
 /** The report with all but the last four digits of account ids hidden, and no id of an access key. */
-export function masked(report: CheckReport): CheckReport {
+export function maskReport(report: CheckReport): CheckReport {
   const account = report.account;
   const hide = (text: string): string =>
-    (/^\d{12}$/.test(account) ? text.replaceAll(account, hidden(account)) : text)
-      .replace(/(?<![0-9a-zA-Z])\d{12}(?![0-9a-zA-Z])/g, hidden)
+    (/^\d{12}$/.test(account) ? text.replaceAll(account, maskId(account)) : text)
+      .replace(/(?<![0-9a-zA-Z])\d{12}(?![0-9a-zA-Z])/g, maskId)
       .replace(/\b(AKIA|ASIA|AIDA|AROA)[A-Z0-9]{8,}/g, '$1********');
   return JSON.parse(JSON.stringify(report), (_name, value: unknown) =>
     typeof value === 'string' ? hide(value) : value,
   );
 }
 
-const hidden = (id: string): string => `${'*'.repeat(8)}${id.slice(-4)}`;
+const maskId = (id: string): string => `${'*'.repeat(8)}${id.slice(-4)}`;
 
 export function checkText(report: CheckReport): string {
   const { stack, verdict, batchctl, system, region, account, instance, ledger, startedAt, seconds, cost } = report;

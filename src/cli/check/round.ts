@@ -1,9 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
-import { lookUntil } from '../../infra/asked.ts';
+import { pollUntil } from '../../infra/call-aws.ts';
 import { CHECK_GROUP } from '../../infra/check.ts';
-import { failureOf, type Gone, takeDown } from '../../infra/down.ts';
+import { failureOf, type RemovalOutcome, removeStack } from '../../infra/down.ts';
 import { takeInventory } from '../../infra/inventory.ts';
-import { applySteps, type PlannedStep } from '../../infra/plan.ts';
+import { applySteps, type ExecutableStep } from '../../infra/plan.ts';
 import type { OpenStack } from '../../infra/stack.ts';
 import { joinWorkers, listWorkers, readWorkerLogs, type SeenWorker, type WorkerRow } from '../../jobs/grid/workers.ts';
 import { specOfValue } from '../../jobs/spec/job-file.ts';
@@ -13,13 +13,13 @@ import { type FollowEnd, follow } from '../../jobs/watch/follow.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { newsOf } from '../../verbs/raise.ts';
+import { raiseResultsOf } from '../../verbs/raise.ts';
 import { submitSpec } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { asKnown } from '../report-error.ts';
-import { submissionTyped, submitting } from '../submit-progress.ts';
-import { tellRaised } from '../tell.ts';
+import { printRaised } from '../print-notices.ts';
+import { toBatchctlError } from '../report-error.ts';
+import { parseSubmission, withSubmitter } from '../submit-progress.ts';
 import type { CheckReport, CheckSteps } from './report.ts';
 
 const TASKS = 20;
@@ -47,11 +47,11 @@ export interface CheckRound {
 }
 
 /** Creates the stack and runs a job on it. Throws a step's error; later steps are then not run. */
-export async function work(round: CheckRound, planned: readonly PlannedStep[]): Promise<void> {
+export async function runRound(round: CheckRound, planned: readonly ExecutableStep[]): Promise<void> {
   const { ctx, steps } = round;
   await steps.run('up', async (see) => {
     let made = 0;
-    const done = ({ kind, name }: PlannedStep['step']): void => {
+    const done = ({ kind, name }: ExecutableStep['step']): void => {
       made += 1;
       ctx.detail(`created ${kind} ${name}`);
     };
@@ -63,8 +63,8 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   });
   const platform = await ctx.platform();
   const view = await steps.run('submit', async (see) => {
-    const { view: submitted } = await submitting(ctx, (submitter) =>
-      submitSpec(submitter, checkJob(ctx), null, { ...submissionTyped({}), stays: true }),
+    const { view: submitted } = await withSubmitter(ctx, (submitter) =>
+      submitSpec(submitter, checkJob(ctx), null, { ...parseSubmission({}), stays: true }),
     );
     see(`job ${submitted.record.job}`);
     return submitted;
@@ -74,20 +74,20 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
   const ended = { is: false };
   const following = follow(platform, view, {
     ...{ signal: AbortSignal.any([ctx.signal, over.signal]), timeout: JOB_SECONDS, watching: false },
-    onRaised: (raised) => tellRaised(ctx, newsOf(raised), zone),
-    onAway: ({ message }) => ctx.warn(`${message}; retrying`),
+    onRaised: (raised) => printRaised(ctx, raiseResultsOf(raised), zone),
+    onOutage: ({ message }) => ctx.warn(`${message}; retrying`),
   }).finally(() => {
     ended.is = true;
   });
   try {
     const first = await steps.run('boot', async (see) => {
-      const worker = await firstWorker(ctx, platform, ended);
+      const worker = await awaitFirstWorker(ctx, platform, ended);
       see(workerText(worker));
       return worker;
     });
     round.askInterruption();
-    await interruption(round, platform, first, ended);
-    const last = await steps.run('job', (see) => jobDone(platform, following, see));
+    await awaitInterruption(round, platform, first, ended);
+    const last = await steps.run('job', (see) => awaitJob(platform, following, see));
     await steps.run('verify', async (see) => {
       const { verdict, checked, problems } = await verifyJob(platform, last, { deep: true });
       if (verdict !== 'proven') throw new BatchctlError('proof', problems[0]?.message ?? `the job is ${verdict}`);
@@ -101,17 +101,17 @@ export async function work(round: CheckRound, planned: readonly PlannedStep[]): 
 }
 
 /** Removes the stack and returns what is left of it; null if unknown. Never throws. */
-export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly string[] | null> {
+export async function removeCheckStack({ ctx, stack, steps }: CheckRound): Promise<readonly string[] | null> {
   // The step has recorded its error.
   const settled = (step: Promise<void>): Promise<void> => step.catch(() => undefined);
   let left: readonly string[] | null = null;
   await settled(
     steps.run('down', async (see) => {
       // A second try may succeed: a service was unreachable, or an instance was slow to terminate.
-      const gone = await removed(ctx, stack).catch((error: unknown) => {
+      const gone = await takeDownStack(ctx, stack).catch((error: unknown) => {
         if (ctx.stopNow.aborted) throw error;
-        see(`needed a second try: ${asKnown(error).message}`);
-        return removed(ctx, stack);
+        see(`needed a second try: ${toBatchctlError(error).message}`);
+        return takeDownStack(ctx, stack);
       });
       const stays = gone.filter(({ outcome }) => outcome !== 'removed');
       see(`${formatMany(gone.length - stays.length, 'thing')} removed`);
@@ -130,8 +130,8 @@ export async function clean({ ctx, stack, steps }: CheckRound): Promise<readonly
   return left;
 }
 
-async function removed(ctx: Context, stack: OpenStack): Promise<readonly Gone[]> {
-  const { gone, failed } = await takeDown({
+async function takeDownStack(ctx: Context, stack: OpenStack): Promise<readonly RemovalOutcome[]> {
+  const { gone, failed } = await removeStack({
     ...{ stack, group: null, deleteData: true, timeoutMs: DRAIN_MS, signal: ctx.stopNow },
     // The only job of this stack is the check's own.
     requireIdle: async () => undefined,
@@ -143,7 +143,7 @@ async function removed(ctx: Context, stack: OpenStack): Promise<readonly Gone[]>
 }
 
 /** The last lines of the logs of workers and instances, which may explain a failure; none if they can't be read. */
-export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {
+export async function readLastLogs(ctx: Context): Promise<CheckReport['logs']> {
   try {
     const platform = await ctx.platform();
     const workers = await listWorkers(platform, { group: CHECK_GROUP, left: true });
@@ -157,7 +157,7 @@ export async function lastWords(ctx: Context): Promise<CheckReport['logs']> {
       return [{ of: one.worker, lines: lines.slice(-LOG_LINES) }];
     });
   } catch (error) {
-    ctx.detail(`no log can be read: ${asKnown(error).message}`);
+    ctx.detail(`no log can be read: ${toBatchctlError(error).message}`);
     return [];
   }
 }
@@ -177,7 +177,11 @@ function checkJob(ctx: Context) {
 }
 
 /** The first worker of the group. Throws `notFinished` with Auto Scaling's reasons if none comes up. */
-async function firstWorker(ctx: Context, platform: Platform, ended: { readonly is: boolean }): Promise<SeenWorker> {
+async function awaitFirstWorker(
+  ctx: Context,
+  platform: Platform,
+  ended: { readonly is: boolean },
+): Promise<SeenWorker> {
   const group = await platform.group(CHECK_GROUP);
   const begun = ctx.clock.monotonic();
   let found: SeenWorker | null = null;
@@ -189,7 +193,7 @@ async function firstWorker(ctx: Context, platform: Platform, ended: { readonly i
     const isLate = ctx.clock.monotonic() - begun > LAUNCH_TASKS * taskSeconds(ctx) * 1_000;
     return isLate && rows.length === 0 && (await group.launchTroubles()).length > 0;
   };
-  await lookUntil(look, { timeoutMs: BOOT_MS, signal: ctx.signal });
+  await pollUntil(look, { timeoutMs: BOOT_MS, signal: ctx.signal });
   if (found !== null) return found;
   const troubles = (await group.launchTroubles()).map(({ code, message }) => `${code}: ${message}`);
   const machines = rows.flatMap((row) =>
@@ -206,7 +210,7 @@ const workerText = ({ worker, host, version, slots, machine }: SeenWorker): stri
   `worker ${worker} on ${host}: ${machine === undefined ? 'no instance of a group' : `${machine.type}, ${machine.zone}, ${machine.lifeCycle}`}, ${slots} slots, version ${version}`;
 
 /** Waits until EC2 has reclaimed the instance, or the job has ended without an interruption. */
-async function interruption(
+async function awaitInterruption(
   { ctx, steps }: CheckRound,
   platform: Platform,
   { host }: SeenWorker,
@@ -221,13 +225,13 @@ async function interruption(
       taken = (await group.spotTroubles?.())?.takenBack ?? 0;
       return taken > 0 || over;
     };
-    await lookUntil(look, { timeoutMs: JOB_SECONDS * 1_000, signal: ctx.signal });
+    await pollUntil(look, { timeoutMs: JOB_SECONDS * 1_000, signal: ctx.signal });
     if (taken > 0) see(`EC2 interrupted ${host}`);
     else skip('the job ended before EC2 interrupted the instance: the AWS FIS command was not run, or too late');
   });
 }
 
-async function jobDone(
+async function awaitJob(
   platform: Platform,
   following: Promise<{ readonly end: FollowEnd; readonly view: JobView }>,
   see: (text: string) => void,

@@ -9,9 +9,9 @@ import {
   outputOf,
 } from '../command.ts';
 import type { Context } from '../context.ts';
-import { everything, overview } from '../help.ts';
+import { allCommandsHelp, overview } from '../help.ts';
 import { commandHelp } from '../parse.ts';
-import { answer, answerList, print } from '../render.ts';
+import { print, printAnswer, printList } from '../render.ts';
 
 export function helpCommand(ctx: Context, table: CommandTable): CommandDefinition {
   return defineCommand({
@@ -44,14 +44,14 @@ async function helpText(
       hint: `batchctl help ${words.join(' ')}`,
     });
   }
-  if (first === undefined) return (all ? everything : overview)(table.commands, width);
+  if (first === undefined) return (all ? allCommandsHelp : overview)(table.commands, width);
   const found = table.find(words);
   if (found !== null) return commandHelp(found.entry, (await found.entry.load())(ctx), width);
   const { topicNamed, topicText } = await import('../topics.ts');
   const topic = topicNamed(words.join(' '));
   if (topic !== null) return topicText(topic, width);
-  const { helpBelow, unknownCommand } = await import('../unknown-command.ts');
-  const below = words.length === 1 ? helpBelow(table.commands, first, width) : null;
+  const { subcommandHelp, unknownCommand } = await import('../unknown-command.ts');
+  const below = words.length === 1 ? subcommandHelp(table.commands, first, width) : null;
   if (below === null) throw unknownCommand(table.commands, words);
   return below;
 }
@@ -95,7 +95,7 @@ export function versionCommand(ctx: Context): CommandDefinition {
         `backend       ${config === null ? 'unknown' : `${found.backend} (profile ${found.profile})`}`,
         `store format  ${found.storeFormat}`,
       ];
-      await answer(ctx, { json: found, text: lines.join('\n') });
+      await printAnswer(ctx, { json: found, text: lines.join('\n') });
     },
   });
 }
@@ -119,8 +119,8 @@ export function schemaCommand(ctx: Context, table: CommandTable): CommandDefinit
     run: async ({ what }) => {
       const name = what.join(' ');
       const file = Object.hasOwn(FILES, name) ? FILES[name] : undefined;
-      const document = file === undefined ? await answerOf(ctx, table, what) : await file();
-      await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+      const document = file === undefined ? await commandSchema(ctx, table, what) : await file();
+      await printAnswer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
     },
   });
 }
@@ -131,7 +131,7 @@ const FILES: Readonly<Record<string, () => Promise<JsonSchema>>> = {
 };
 
 /** The schema of a command's `--json` answer. Throws `usage` for a command that is unknown or has none. */
-async function answerOf(ctx: Context, table: CommandTable, command: readonly string[]): Promise<JsonSchema> {
+async function commandSchema(ctx: Context, table: CommandTable, command: readonly string[]): Promise<JsonSchema> {
   const name = command.join(' ');
   const found = table.find(command);
   if (found === null || found.words.length > 0) {
@@ -182,7 +182,7 @@ async function configShow(ctx: Context, path: string | undefined): Promise<void>
       hint: 'batchctl config show lists all values that are set',
     });
   }
-  await answerList(ctx, {
+  await printList(ctx, {
     rows: values,
     columns: [
       { title: 'value of', value: (row) => row.path, whole: true },

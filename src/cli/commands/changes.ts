@@ -1,5 +1,5 @@
 import { formatDuration, formatSize } from '../../lib/units.ts';
-import type { AdjustedAnswer, ResumedAnswer, RetriedAnswer, SkippedAnswer } from '../../model/answers/changes.ts';
+import type { AdjustAnswer, ResumeAnswer, RetryAnswer, SkipAnswer } from '../../model/answers/changes.ts';
 import { stateText } from '../../model/job.ts';
 import type { TaskSets } from '../../model/journal.ts';
 import type { Change } from '../../model/overrides.ts';
@@ -9,8 +9,8 @@ import { tasksKill } from '../../verbs/tasks.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { answer, renderTable } from '../render.ts';
-import { asText, beforeRaised } from '../tell.ts';
+import { asText, showBeforeRaised } from '../print-notices.ts';
+import { printAnswer, renderTable } from '../render.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function retryCommand(ctx: Context): CommandDefinition {
@@ -32,20 +32,20 @@ export function retryCommand(ctx: Context): CommandDefinition {
       },
       related: ['failures', 'skip', 'tasks', 'logs', 'resume', 'status'],
     },
-    show: () => beforeRaised(ctx, (retried) => showRetried(ctx, retried)),
+    show: () => showBeforeRaised(ctx, (retried) => showRetried(ctx, retried)),
   });
 }
 
-async function showRetried(ctx: Context, retried: RetriedAnswer): Promise<void> {
+async function showRetried(ctx: Context, retried: RetryAnswer): Promise<void> {
   const { job, state, round, leftOut } = retried;
-  await answer(ctx, { json: retried, text: () => retriedText(ctx, retried) });
+  await printAnswer(ctx, { json: retried, text: () => retriedText(ctx, retried) });
   if (Object.keys(leftOut).length > 0) ctx.warn(`too late for ${setsText(leftOut)}: a gather has opened without them`);
   if (round !== null && state === 'paused') ctx.notice(`the job is paused; batchctl resume ${job} sends them`);
 }
 
 async function retriedText(
   ctx: Context,
-  { job, round, tasks, canaries, count, changes }: RetriedAnswer,
+  { job, round, tasks, canaries, count, changes }: RetryAnswer,
 ): Promise<string> {
   if (count === 0) return `${job}: nothing has failed for good, nothing to retry`;
   const first = canaries === null ? '' : `, first ${setsText(canaries)}`;
@@ -73,16 +73,16 @@ export function skipCommand(ctx: Context): CommandDefinition {
       related: ['failures', 'retry', 'adjust', 'verify', 'status'],
     },
     show: () =>
-      beforeRaised(ctx, async (skipped) => {
+      showBeforeRaised(ctx, async (skipped) => {
         const { job, state, changed } = skipped;
-        await answer(ctx, { json: skipped, text: skippedText(skipped, ctx.flags.dryRun) });
+        await printAnswer(ctx, { json: skipped, text: skippedText(skipped, ctx.flags.dryRun) });
         if (changed && state === 'failed') ctx.notice(`more tasks have failed for good: batchctl failures ${job}`);
         if (changed && state === 'paused') ctx.notice(`the job is paused: batchctl resume ${job}`);
       }),
   });
 }
 
-function skippedText({ job, state, changed, undo, tasks, count, already }: SkippedAnswer, dryRun: boolean): string {
+function skippedText({ job, state, changed, undo, tasks, count, already }: SkipAnswer, dryRun: boolean): string {
   if (count === 0) {
     return `${job}: ${formatMany(already, 'task')} ${undo ? 'not skipped' : 'already skipped'}, nothing changed`;
   }
@@ -129,7 +129,7 @@ export function pauseCommand(ctx: Context): CommandDefinition {
         const { job, changed } = paused;
         const { dryRun } = ctx.flags;
         const did = dryRun ? `would pause ${job}` : `${job} is paused`;
-        await answer(ctx, { json: paused, text: changed ? did : `${job} was already paused` });
+        await printAnswer(ctx, { json: paused, text: changed ? did : `${job} was already paused` });
         if (!dryRun) ctx.notice(`resume it with batchctl resume ${job}`);
       },
     }),
@@ -150,11 +150,12 @@ export function resumeCommand(ctx: Context): CommandDefinition {
       },
       related: ['pause', 'retry', 'worker', 'status'],
     },
-    show: () => beforeRaised(ctx, (resumed) => answer(ctx, { json: resumed, text: () => resumedText(ctx, resumed) })),
+    show: () =>
+      showBeforeRaised(ctx, (resumed) => printAnswer(ctx, { json: resumed, text: () => resumedText(ctx, resumed) })),
   });
 }
 
-async function resumedText(ctx: Context, { job, state, changed, changes, sent }: ResumedAnswer): Promise<string> {
+async function resumedText(ctx: Context, { job, state, changed, changes, sent }: ResumeAnswer): Promise<string> {
   const did = `${changed ? `${job} is ${state}` : `${job} was not paused`}: ${formatMany(sent, 'task')} sent`;
   const line = ctx.flags.dryRun ? `would resume ${job}` : did;
   return changes.length === 0 ? line : `${line}\n\n${await changesText(ctx, changes)}`;
@@ -172,7 +173,7 @@ export function cancelCommand(ctx: Context): CommandDefinition {
       },
       related: ['pause', 'status', 'fetch'],
     },
-    asks: true,
+    confirmsItself: true,
     show: () =>
       asText(ctx, ({ job, changed }) => {
         const did = ctx.flags.dryRun ? `would cancel ${job}` : `${job} is cancelled`;
@@ -203,7 +204,7 @@ export function adjustCommand(ctx: Context): CommandDefinition {
   });
 }
 
-async function adjustedText(ctx: Context, { job, state, changes }: AdjustedAnswer): Promise<string> {
+async function adjustedText(ctx: Context, { job, state, changes }: AdjustAnswer): Promise<string> {
   if (changes.length === 0) return `${job}: nothing to change`;
   const line = ctx.flags.dryRun ? `${job}: would change` : `${job}: changed; ${stateText(state)}`;
   return `${line}\n\n${await changesText(ctx, changes)}`;

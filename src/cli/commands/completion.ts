@@ -58,12 +58,12 @@ async function completeWords(
   rest: readonly string[] | null,
 ): Promise<void> {
   const words = rest ?? [];
-  const { asTyped, valuesOf } = await import('../completion/values.ts');
-  const asked = asTyped(ctx, words);
+  const { parseTypedLine, findCandidates } = await import('../completion/values.ts');
+  const asked = parseTypedLine(ctx, words);
   try {
     const typed = words.at(-1)?.replace(/^--[\w-]+=/, '') ?? '';
     const found = (
-      await valuesOf({ ctx: asked.ctx, table }, kind as Parameters<typeof valuesOf>[1], asked.words)
+      await findCandidates({ ctx: asked.ctx, table }, kind as Parameters<typeof findCandidates>[1], asked.words)
     ).filter(
       // A line break would split the word in two, or form a word that the shell script interprets itself.
       ([word]) => word.startsWith(typed) && !/\p{Cc}/u.test(word),

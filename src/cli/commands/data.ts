@@ -1,11 +1,11 @@
-import { formatSize, wholeNumber } from '../../lib/units.ts';
+import { formatSize, wholeNumberParser } from '../../lib/units.ts';
 import type { ListedData, RemovedData } from '../../model/answers/data.ts';
 import { ls, rm, sumText } from '../../verbs/data.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatInstant, formatMany } from '../format.ts';
 import { startProgress } from '../progress.ts';
-import { answer, answerList, print } from '../render.ts';
+import { print, printAnswer, printList } from '../render.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function lsCommand(ctx: Context): CommandDefinition {
@@ -28,16 +28,16 @@ const PAGE = 500;
 async function show(ctx: Context, rows: AsyncIterable<ListedData>, prefix: string, checksums: boolean): Promise<void> {
   const empty = prefix === '' ? 'no data; use batchctl upload to add some' : `no key begins with ${prefix}`;
   if (ctx.flags.json) {
-    await answerList(ctx, { rows, columns: [], empty });
+    await printList(ctx, { rows, columns: [], empty });
     return;
   }
-  const line = lineMaker(await ctx.zone(), checksums);
+  const line = lineFormatter(await ctx.zone(), checksums);
   let page: string[] = [];
   let any = false;
   for await (const row of rows) {
     if (!any) page.push(header(line.modifiedWidth, checksums));
     any = true;
-    page.push(line.of(row));
+    page.push(line.format(row));
     if (page.length < PAGE) continue;
     await print(ctx, page.join(''));
     page = [];
@@ -55,10 +55,10 @@ function header(modifiedWidth: number, checksums: boolean): string {
 }
 
 /** Formats a line. The key is the last column, so that the longest one need not be known in advance. */
-function lineMaker(
+function lineFormatter(
   zone: string,
   checksums: boolean,
-): { readonly modifiedWidth: number; readonly of: (row: ListedData) => string } {
+): { readonly modifiedWidth: number; readonly format: (row: ListedData) => string } {
   const minutes = new Map<number, string>();
   // Adjacent objects often share a minute, and formatting an instant is the expensive part.
   const instant = (modified: number): string => {
@@ -72,7 +72,7 @@ function lineMaker(
   const modifiedWidth = Math.max(...[0, 6].map((month) => formatInstant(Date.UTC(2026, month, 1), zone).length));
   return {
     modifiedWidth,
-    of: ({ key, size, modified, checksum }) => {
+    format: ({ key, size, modified, checksum }) => {
       const sum = checksums ? `${(checksum ?? '-').padEnd(CHECKSUM_WIDTH)}  ` : '';
       const shown = key.replace(/\p{Cc}/gu, '?');
       return `${formatSize(size).padStart(SIZE_WIDTH)}  ${instant(Date.parse(modified)).padEnd(modifiedWidth)}  ${sum}${shown}\n`;
@@ -107,7 +107,7 @@ const UPLOAD = {
   '--to <prefix>': 'put them below this prefix: claims/2026-11/',
   '--include <glob>': repeated('only matching files: *.csv by name, 2026/** by path in the directory'),
   '--exclude <glob>': repeated('exclude matching files'),
-  '--parallel <n>': parsed('concurrent uploads (default: 8)', wholeNumber(1)),
+  '--parallel <n>': parsed('concurrent uploads (default: 8)', wholeNumberParser(1)),
 };
 
 export function uploadCommand(ctx: Context): CommandDefinition {
@@ -140,7 +140,7 @@ export function uploadCommand(ctx: Context): CommandDefinition {
       },
       related: ['ls', 'rm', 'submit'],
     },
-    run: (input) => uploadVerb(ctx, input.path, input),
+    run: (input) => uploadFiles(ctx, input.path, input),
   });
 }
 
@@ -150,7 +150,11 @@ const WHY = {
 } as const;
 
 /** Uploads files to the store. Throws like `jobs/upload`. */
-async function uploadVerb(ctx: Context, paths: readonly string[], options: CommandInput<typeof UPLOAD>): Promise<void> {
+async function uploadFiles(
+  ctx: Context,
+  paths: readonly string[],
+  options: CommandInput<typeof UPLOAD>,
+): Promise<void> {
   const { upload } = await import('../../jobs/data/upload.ts');
   const { store } = await ctx.platform();
   const { dryRun } = ctx.flags;
@@ -168,7 +172,7 @@ async function uploadVerb(ctx: Context, paths: readonly string[], options: Comma
     progress.done();
     const what = `${formatMany(result.uploaded, 'file')} (${formatSize(result.uploadedBytes)})`;
     const skipped = result.skipped === 0 ? '' : `, skipped ${formatCount(result.skipped)} that exist already`;
-    await answer(ctx, {
+    await printAnswer(ctx, {
       json: { ...result, dryRun },
       text: `${dryRun ? 'would upload' : 'uploaded'} ${what} to store:${result.prefix}${skipped}`,
     });

@@ -1,17 +1,17 @@
-import type { Why } from '../../model/answers/tasks.ts';
+import type { WhyAnswer } from '../../model/answers/tasks.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import type { Severity } from '../../model/why/cause.ts';
 import { doctor, type WhyEvent, why } from '../../verbs/diagnosis.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../format.ts';
+import { fixLines } from '../fix-lines.ts';
+import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../format.ts';
 import { wrap } from '../help.ts';
-import { mendLines } from '../mend-lines.ts';
 import { withPagePaths } from '../pages.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answer, print } from '../render.ts';
+import { print, printAnswer } from '../render.ts';
 import { type Paint, paintFor, type Tint } from '../terminal-text.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function doctorCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, doctor, {
@@ -28,7 +28,7 @@ export function doctorCommand(ctx: Context): CommandDefinition {
 }
 
 async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<void> {
-  const results = await examined(ctx, checks);
+  const results = await runChecks(ctx, checks);
   const paint = paintFor(ctx, ctx.io.stdout);
   const width = Math.max(...results.map(({ check }) => check.length));
   const { isTTY, columns } = ctx.io.stdout;
@@ -36,7 +36,7 @@ async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<v
   for (const result of results) {
     const { check, status, message, mend } = result;
     const line = `${paint(CHECK_TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
-    const mended = mend === null ? '' : mendText(mend, 8 + width, room);
+    const mended = mend === null ? '' : fixText(mend, 8 + width, room);
     await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${mended}\n`);
   }
   const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
@@ -44,7 +44,7 @@ async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<v
 }
 
 /** Runs all checks at once and shows the results together. */
-async function examined(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<readonly CheckResult[]> {
+async function runChecks(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<readonly CheckResult[]> {
   const progress = ctx.io.stderr.isTTY === true ? await startProgress(ctx, 'examining') : null;
   const results: CheckResult[] = [];
   try {
@@ -58,8 +58,8 @@ async function examined(ctx: Context, checks: AsyncIterable<CheckResult>): Promi
 const CHECK_TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
 
 /** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
-function mendText(mend: string, indent: number, room: number): string {
-  const [first = '', ...more] = mendLines(withPagePaths(mend), Math.max(30, room - indent - 6));
+function fixText(mend: string, indent: number, room: number): string {
+  const [first = '', ...more] = fixLines(withPagePaths(mend), Math.max(30, room - indent - 6));
   return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }
 
@@ -76,11 +76,11 @@ export function whyCommand(ctx: Context): CommandDefinition {
       },
       related: ['status', 'failures', 'tasks', 'doctor'],
     },
-    show: () => showing(ctx),
+    show: () => whyPresenter(ctx),
   });
 }
 
-function showing(ctx: Context): Showing<Why, WhyEvent> {
+function whyPresenter(ctx: Context): Presenter<WhyAnswer, WhyEvent> {
   let progress: Progress | null = null;
   const end = (): void => {
     progress?.done();
@@ -93,7 +93,7 @@ function showing(ctx: Context): Showing<Why, WhyEvent> {
     async answer(found) {
       end();
       const zone = await ctx.zone();
-      await answer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
+      await printAnswer(ctx, { json: found, text: () => whyText(ctx, found, zone) });
     },
     close: end,
   };
@@ -109,16 +109,16 @@ const TINTS: Readonly<Record<Severity, Tint>> = {
 
 const INDENT = '   ';
 
-const MEND = 'fix:  ';
+const FIX_LABEL = 'fix:  ';
 
-function whyText(ctx: Context, found: Why, zone: string): string {
+function whyText(ctx: Context, found: WhyAnswer, zone: string): string {
   const paint = paintFor(ctx, ctx.io.stdout);
   const { causes } = found;
   if (causes.length === 0) return healthyText(found);
   const now = ctx.clock.now();
   const terminal = ctx.io.stdout.isTTY === true;
   const room = terminal ? Math.max(40, ctx.io.stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
-  const zoned = (text: string): string => withInstants(text, zone, now);
+  const zoned = (text: string): string => localizeInstants(text, zone, now);
   const head =
     found.job === null
       ? "the job can't be read"
@@ -126,7 +126,7 @@ function whyText(ctx: Context, found: Why, zone: string): string {
   return [head, ...causes.map((cause, at) => causeText(cause, at + 1, { paint, room, zoned }))].join('\n\n');
 }
 
-interface Look {
+interface TextLayout {
   readonly paint: Paint;
   /** Width in columns. A command is never broken. */
   readonly room: number;
@@ -134,9 +134,9 @@ interface Look {
 }
 
 function causeText(
-  { code, severity, title, evidence, mend }: Why['causes'][number],
+  { code, severity, title, evidence, mend }: WhyAnswer['causes'][number],
   number: number,
-  { paint, room, zoned }: Look,
+  { paint, room, zoned }: TextLayout,
 ): string {
   const indented = (text: string, indent: string): string => wrap(text, room - indent.length).join(`\n${indent}`);
   const first = `${number}. ${paint(TINTS[severity], code)} ${paint('faint', `(${severity})`)}`;
@@ -144,13 +144,13 @@ function causeText(
     first,
     `${INDENT}${paint('strong', indented(zoned(title), INDENT))}`,
     ...evidence.map((line) => `${INDENT}- ${indented(zoned(line), `${INDENT}  `)}`),
-    ...mendLines(mend, room - INDENT.length - MEND.length).map(
-      (line, at) => `${INDENT}${at === 0 ? MEND : ' '.repeat(MEND.length)}${line}`,
+    ...fixLines(mend, room - INDENT.length - FIX_LABEL.length).map(
+      (line, at) => `${INDENT}${at === 0 ? FIX_LABEL : ' '.repeat(FIX_LABEL.length)}${line}`,
     ),
   ].join('\n');
 }
 
-function healthyText({ job, state, running, waiting, rate, eta }: Why): string {
+function healthyText({ job, state, running, waiting, rate, eta }: WhyAnswer): string {
   if (state === 'succeeded') return `${job}: it succeeded, nothing is wrong`;
   const facts = [
     `${formatCount(running ?? 0)} running`,

@@ -1,13 +1,13 @@
 import { joinedNote } from '../../jobs/fetch/target.ts';
 import { formatSize } from '../../lib/units.ts';
-import type { FetchedAnswer } from '../../model/answers/data.ts';
+import type { FetchAnswer } from '../../model/answers/data.ts';
 import { type FetchEvent, fetch } from '../../verbs/fetch.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answer } from '../render.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { printAnswer } from '../render.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function fetchCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, fetch, {
@@ -30,11 +30,11 @@ export function fetchCommand(ctx: Context): CommandDefinition {
       },
       related: ['run', 'status', 'verify'],
     },
-    show: () => showing(ctx),
+    show: () => fetchPresenter(ctx),
   });
 }
 
-function showing(ctx: Context): Showing<FetchedAnswer, FetchEvent> {
+function fetchPresenter(ctx: Context): Presenter<FetchAnswer, FetchEvent> {
   let progress: Progress | null = null;
   let toStdout = false;
   return {
@@ -53,7 +53,7 @@ function showing(ctx: Context): Showing<FetchedAnswer, FetchEvent> {
     },
     async answer(fetched) {
       if (!toStdout)
-        await answer(ctx, {
+        await printAnswer(ctx, {
           json: fetched,
           text: lineOf(fetched) + joinedNote(fetched.output, fetched.outputs, ctx.io.cwd),
         });
@@ -62,7 +62,7 @@ function showing(ctx: Context): Showing<FetchedAnswer, FetchEvent> {
   };
 }
 
-function lineOf({ outputs, step, bytes, output, kept }: FetchedAnswer): string {
+function lineOf({ outputs, step, bytes, output, kept }: FetchAnswer): string {
   const unchanged = kept === 0 ? '' : `, ${formatCount(kept)} of them kept as they were`;
   return `fetched ${formatMany(outputs, 'output')} of ${step} (${formatSize(bytes)}) to ${output}${unchanged}`;
 }

@@ -1,6 +1,6 @@
 import { formatDuration } from '../../lib/units.ts';
-import type { ListedGroup, ListedQueue, ListedWorker, Redriven } from '../../model/answers/grid.ts';
-import { mendOfLaunch } from '../../model/why/causes-workers.ts';
+import type { ListedGroup, ListedQueue, ListedWorker, RedriveAnswer } from '../../model/answers/grid.ts';
+import { launchFix } from '../../model/why/causes-workers.ts';
 import {
   type GroupEvent,
   queue,
@@ -15,9 +15,9 @@ import {
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatCount, formatDistance, formatInstant, formatMany } from '../format.ts';
-import { answer, answerList, type Column, countColumn, print } from '../render.ts';
-import { asText } from '../tell.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { asText } from '../print-notices.ts';
+import { type Column, countColumn, print, printAnswer, printList } from '../render.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function scaleCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, scale, {
@@ -33,16 +33,18 @@ export function scaleCommand(ctx: Context): CommandDefinition {
       },
       related: ['workers', 'queue', 'worker', 'why', 'infra up'],
     },
-    show: (_, input) => showing(ctx, input),
+    show: (_, input) => scalePresenter(ctx, input),
   });
 }
 
-function showing(ctx: Context, input: RawInput): Showing<AsyncIterable<ListedGroup>, GroupEvent> {
-  const told = new Map<string, GroupEvent>();
-  const sized = Object.keys(scale.scopeWith ?? {}).some((name) => input[name] !== undefined && input[name] !== false);
+function scalePresenter(ctx: Context, input: RawInput): Presenter<AsyncIterable<ListedGroup>, GroupEvent> {
+  const events = new Map<string, GroupEvent>();
+  const isResize = Object.keys(scale.scopeWith ?? {}).some(
+    (name) => input[name] !== undefined && input[name] !== false,
+  );
   return {
-    event: (event) => void told.set(event.group, event),
-    answer: (groups) => (sized ? showChanged(ctx, groups) : showGroups(ctx, groups, told)),
+    event: (event) => void events.set(event.group, event),
+    answer: (groups) => (isResize ? showChanged(ctx, groups) : showGroups(ctx, groups, events)),
   };
 }
 
@@ -53,31 +55,31 @@ async function showChanged(ctx: Context, groups: AsyncIterable<ListedGroup>): Pr
     const until =
       group.until === null ? '' : `, until ${formatInstant(Date.parse(group.until), zone, ctx.clock.now())}`;
     const would = ctx.flags.dryRun ? 'would be ' : '';
-    await answer(ctx, {
+    await printAnswer(ctx, {
       json: group,
       text: `group ${group.group}: ${would}${desired} (${min} to ${max}, ${mode}${until}); ${running} up now`,
     });
   }
 }
 
-type Told = ReadonlyMap<string, GroupEvent>;
+type GroupEvents = ReadonlyMap<string, GroupEvent>;
 
-async function showGroups(ctx: Context, groups: AsyncIterable<ListedGroup>, told: Told): Promise<void> {
+async function showGroups(ctx: Context, groups: AsyncIterable<ListedGroup>, events: GroupEvents): Promise<void> {
   const zone = await ctx.zone();
   const rows: ListedGroup[] = [];
-  await answerList<ListedGroup>(ctx, {
+  await printList<ListedGroup>(ctx, {
     rows: groups,
     each: (row) => void rows.push(row),
-    columns: (all) => groupColumns(all, told, { zone, now: ctx.clock.now() }),
+    columns: (all) => groupColumns(all, events, { zone, now: ctx.clock.now() }),
     empty: 'no groups',
   });
-  for (const row of rows) tell(ctx, row, told.get(row.group));
+  for (const row of rows) explainShortfall(ctx, row, events.get(row.group));
 }
 
 /** The columns of groups. Columns of instances appear only if some group has instances. */
 function groupColumns(
   rows: readonly ListedGroup[],
-  told: Told,
+  events: GroupEvents,
   { zone, now }: { readonly zone: string; readonly now: number },
 ): readonly Column<ListedGroup>[] {
   const machines = rows.some(hasMachines);
@@ -86,7 +88,7 @@ function groupColumns(
     countColumn('desired', (row) => row.desired),
     countColumn('min', (row) => row.min),
     countColumn('max', (row) => row.max),
-    { title: 'mode', value: (row) => (told.get(row.group)?.byHand ? 'by hand' : row.mode) },
+    { title: 'mode', value: (row) => (events.get(row.group)?.byHand ? 'by hand' : row.mode) },
     ...(machines
       ? [
           countColumn('in service', (row: ListedGroup) => row.inService),
@@ -111,13 +113,13 @@ function groupColumns(
 const hasMachines = ({ inService }: ListedGroup): boolean => inService !== null;
 
 /** Tells people about a group that falls short of what was requested. */
-function tell(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): void {
+function explainShortfall(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): void {
   const { group, running, desired, inService, pending, troubles } = row;
   for (const message of told?.unread ?? []) ctx.warn(`group ${group}: ${message}`);
   if (told !== undefined && told.held !== null) ctx.warn(told.held);
   for (const { code, message } of troubles) {
     ctx.warn(`group ${group}: launches fail (${code}): ${message}`);
-    ctx.notice(`  ${mendOfLaunch(code, group)}`);
+    ctx.notice(`  ${launchFix(code, group)}`);
   }
   if (told?.missing) {
     const flag = group === 'default' ? '' : ` --group ${group}`;
@@ -156,14 +158,14 @@ export function workersCommand(ctx: Context): CommandDefinition {
 }
 
 async function show(ctx: Context, rows: AsyncIterable<ListedWorker>, empty: string): Promise<void> {
-  const idle: ListedWorker[] = [];
-  await answerList<ListedWorker>(ctx, {
+  const bareInstances: ListedWorker[] = [];
+  await printList<ListedWorker>(ctx, {
     rows,
-    each: (row) => void (row.state === 'noWorker' && idle.push(row)),
+    each: (row) => void (row.state === 'noWorker' && bareInstances.push(row)),
     columns: (all) => workerColumns(all, ctx.clock.now()),
     empty,
   });
-  const [first] = idle;
+  const [first] = bareInstances;
   if (first !== undefined) ctx.notice(`an instance without a worker: batchctl workers logs ${first.instance}`);
 }
 
@@ -265,7 +267,7 @@ export function queueCommand(ctx: Context): CommandDefinition {
     },
     show: () => ({
       answer: (rows) =>
-        answerList<ListedQueue>(ctx, {
+        printList<ListedQueue>(ctx, {
           rows,
           columns: [
             { title: 'group', value: ({ group }) => group, whole: true },
@@ -295,7 +297,7 @@ export function queueRedriveCommand(ctx: Context): CommandDefinition {
   });
 }
 
-async function showRedriven(ctx: Context, redriven: Redriven): Promise<void> {
+async function showRedriven(ctx: Context, redriven: RedriveAnswer): Promise<void> {
   const { group, sent, retried, left, dryRun } = redriven;
   const lines = [`group ${group}: ${dryRun ? 'would send' : 'sent'} ${formatMany(sent, 'dead letter')} back`];
   for (const { job, round, tasks } of retried) {
@@ -330,7 +332,7 @@ export function queuePurgeCommand(ctx: Context): CommandDefinition {
           const { group, job, purged, dryRun } = done;
           const count = purged === null ? '' : `${formatCount(purged)} `;
           const whose = job === null ? '' : ` of ${job}`;
-          await answer(ctx, {
+          await printAnswer(ctx, {
             json: done,
             text: dryRun
               ? `group ${group}: would delete messages${whose} among the ${formatCount(waiting)} waiting`

@@ -1,13 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
 import { POLICY_ROLES } from '../../infra/policies.ts';
-import { PARTS, type Part } from '../../infra/resource.ts';
+import { STACK_PARTS, type StackPart } from '../../infra/resource.ts';
 import type { StackReleases } from '../../infra/stack.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
-import { wholeNumber } from '../../lib/units.ts';
-import { type CommandDefinition, choice, defineCommand, groupFlag, objectOf, parsed } from '../command.ts';
+import { wholeNumberParser } from '../../lib/units.ts';
+import { type CommandDefinition, choice, defineCommand, groupOption, objectOf, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { awsProfile, ONLY, openReleases, withStack } from '../infra-stack.ts';
-import { answer } from '../render.ts';
+import { printAnswer } from '../render.ts';
 
 const FORMATS = ['yaml', 'json'] as const;
 
@@ -48,12 +48,12 @@ export function infraTemplateCommand(ctx: Context): CommandDefinition {
 /** Prints the template. Throws `config` for settings that would not work once deployed. */
 function infraTemplate(
   ctx: Context,
-  only: Part | undefined,
+  only: StackPart | undefined,
   format: (typeof FORMATS)[number] | undefined = 'yaml',
 ): Promise<void> {
   return withStack(ctx, async (stack) => {
     const [
-      { afterDeployment, howToDeploy, requireTemplateSize, stackTemplate, templateFacts },
+      { postDeployCommands, deployHints, requireTemplateSize, stackTemplate, templateFacts },
       { requireValid, warningsOf },
       { gridFacts },
       { validateStack },
@@ -71,7 +71,7 @@ function infraTemplate(
     const found = await validateStack(stack, facts, part);
     requireValid(found);
     for (const line of warningsOf(found)) ctx.warn(line);
-    const release = await releaseOf(releases, part);
+    const release = await findBootRelease(releases, part);
     const template = stackTemplate(profile, await templateFacts(profile, facts, part), release?.boots ?? null, part);
     if (release?.isThere === false) {
       ctx.warn(
@@ -83,15 +83,15 @@ function infraTemplate(
     const text = format === 'yaml' ? yaml() : JSON.stringify(template, null, 1);
     const bytes = Buffer.byteLength(ctx.flags.json ? JSON.stringify(template) : text);
     requireTemplateSize(bytes);
-    await answer(ctx, { json: template, text });
-    for (const line of howToDeploy(profile, part, bytes)) ctx.notice(line);
-    const after = afterDeployment(profile, part);
+    await printAnswer(ctx, { json: template, text });
+    for (const line of deployHints(profile, part, bytes)) ctx.notice(line);
+    const after = postDeployCommands(profile, part);
     if (after.length > 0) ctx.notice(`after deploying:\n${after.map((line) => `  ${line}`).join('\n')}`);
   });
 }
 
 /** The release that instances boot with, and whether the bucket has it. Null without instances. */
-async function releaseOf(releases: StackReleases, part: Part | null) {
+async function findBootRelease(releases: StackReleases, part: StackPart | null) {
   if (part === 'data' || part === 'iam') return null;
   const boots = await (part === 'manager' ? releases.inForce() : releases.wanted());
   const { current, differences } = await releases.look();
@@ -102,8 +102,8 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
       '--for <role>': choice('whose policy', POLICY_ROLES),
-      '--only <part>': choice('for admin: what infra plan, up and status need with the same --only', PARTS),
-      '--document <n>': parsed('document n of a policy that exceeds one managed policy', wholeNumber(1)),
+      '--only <part>': choice('for admin: what infra plan, up and status need with the same --only', STACK_PARTS),
+      '--document <n>': parsed('document n of a policy that exceeds one managed policy', wholeNumberParser(1)),
     },
     writes: false,
     output: {
@@ -147,7 +147,7 @@ export function infraPoliciesCommand(ctx: Context): CommandDefinition {
 async function infraPolicies(
   ctx: Context,
   role: (typeof POLICY_ROLES)[number],
-  only: Part | undefined,
+  only: StackPart | undefined,
   number: number | undefined,
 ): Promise<void> {
   if (only !== undefined && role !== 'admin') {
@@ -174,13 +174,13 @@ async function infraPolicies(
       `This policy has ${length} characters; an IAM managed policy may have at most ${MANAGED_LIMIT}. Attach it as ${documents.length} policies: --document 1 to ${documents.length}.\n`,
     );
   }
-  await answer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
+  await printAnswer(ctx, { json: document, text: JSON.stringify(document, null, 2) });
 }
 
 export function infraUserDataCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     options: {
-      '--group <group>': groupFlag('the group of the instances (default: default)'),
+      '--group <group>': groupOption('the group of the instances (default: default)'),
       '--address <allocation>': `for --group ${MANAGER_GROUP}: allocation id of the Elastic IP that it takes`,
     },
     writes: false,
@@ -215,7 +215,7 @@ async function infraUserData(
       hint: 'aws ec2 describe-addresses lists the allocation ids of Elastic IPs',
     });
   }
-  const [{ userDataFor, managerUserData }, releases] = await Promise.all([
+  const [{ workerUserData, managerUserData }, releases] = await Promise.all([
     import('../../infra/user-data.ts'),
     openReleases(ctx, profile),
   ]);
@@ -228,6 +228,6 @@ async function infraUserData(
   const userData =
     isManager && address !== undefined
       ? managerUserData({ profile, release, allocation: address })
-      : userDataFor({ profile, group, release });
-  await answer(ctx, { json: { group, release: release.sha256, userData }, text: userData });
+      : workerUserData({ profile, group, release });
+  await printAnswer(ctx, { json: { group, release: release.sha256, userData }, text: userData });
 }

@@ -5,7 +5,7 @@ import { type RollProgress, rollGroup } from '../../jobs/release/roll.ts';
 import type { BootChoice, Release, StackRelease } from '../../jobs/release/stack-release.ts';
 import { MANAGER_GROUP } from '../../lib/stack-names.ts';
 import { formatDuration, parseDuration } from '../../lib/units.ts';
-import { LONGEST_MS } from '../../lib/wait.ts';
+import { MAX_TIMER_MS } from '../../lib/wait.ts';
 import {
   type CommandDefinition,
   type CommandInput,
@@ -18,7 +18,7 @@ import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { awsProfile, openReleases } from '../infra-stack.ts';
-import { answer } from '../render.ts';
+import { printAnswer } from '../render.ts';
 
 const RELEASE: JsonSchema = {
   type: ['object', 'null'],
@@ -93,38 +93,38 @@ async function infraRelease(ctx: Context, input: CommandInput<typeof OPTIONS>): 
   const profile = await awsProfile(ctx);
   const releases = await openReleases(ctx, profile);
   const before = await releases.current();
-  const goesBack = rollback && !(await wasCutOff(profile, releases, before));
-  const target = goesBack ? (await releases.before()).before : before;
+  const goesBack = rollback && !(await isRollbackUnfinished(profile, releases, before));
+  const target = goesBack ? (await releases.rollbackTarget()).before : before;
   const what =
     rollback && target !== null ? `start new instances with release ${nameOf(target)}` : 'release this program';
   await confirm(ctx, `${what}${roll ? ', and replace running instances' : ''}?`);
-  const release = dryRun ? before : await madeCurrent(releases, { rollback, goesBack });
+  const release = dryRun ? before : await setCurrentRelease(releases, { rollback, goesBack });
   if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
 
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
-  const grid = await openReleaseGrid(profile, () => runNext(releases, { rollback, dryRun, target }));
+  const grid = await openReleaseGrid(profile, () => chooseBootRelease(releases, { rollback, dryRun, target }));
   try {
     let groups = await pointGroups(ctx, grid);
     if (roll && !dryRun) groups = await rollGroups(ctx, grid, groups, timeout);
     const json = { release: shown(release), before: shown(before), rolled: roll && !dryRun, dryRun, groups };
-    await answer(ctx, { json, text: textOf(groups, dryRun) });
+    await printAnswer(ctx, { json, text: textOf(groups, dryRun) });
   } finally {
     await grid.close();
   }
 }
 
-interface Going {
+interface ReleaseDirection {
   readonly rollback: boolean;
   readonly goesBack: boolean;
 }
 
-function madeCurrent(releases: StackRelease, { rollback, goesBack }: Going): Promise<Release | null> {
+function setCurrentRelease(releases: StackRelease, { rollback, goesBack }: ReleaseDirection): Promise<Release | null> {
   if (!rollback) return releases.make({ anew: true });
-  return goesBack ? releases.takeBack() : releases.goOn();
+  return goesBack ? releases.rollBack() : releases.continueRollback();
 }
 
 /** The release that new instances will use afterwards. */
-async function runNext(
+async function chooseBootRelease(
   releases: StackRelease,
   {
     rollback,
@@ -133,11 +133,15 @@ async function runNext(
   }: { readonly rollback: boolean; readonly dryRun: boolean; readonly target: Release | null },
 ): Promise<BootChoice> {
   if (!dryRun) return releases.inForce();
-  return rollback && target !== null ? releases.chosen(target) : releases.wanted({ anew: true });
+  return rollback && target !== null ? releases.bootChoiceOf(target) : releases.wanted({ anew: true });
 }
 
 /** Whether an interrupted rollback has not reached all groups. If so, it continues and goes back no further. */
-async function wasCutOff(profile: AwsProfile, releases: StackRelease, current: Release | null): Promise<boolean> {
+async function isRollbackUnfinished(
+  profile: AwsProfile,
+  releases: StackRelease,
+  current: Release | null,
+): Promise<boolean> {
   if (current === null || current.tookBack === null) return false;
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
   const grid = await openReleaseGrid(profile, () => releases.inForce());
@@ -176,9 +180,16 @@ async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<readonly Re
       done.push({ group, state, version: null, changes, old: 0, replaced: 0 });
       continue;
     }
-    if (state === 'toPoint' && !ctx.flags.dryRun) await grid.point(group);
+    if (state === 'toPoint' && !ctx.flags.dryRun) await grid.applyRelease(group);
     const version = await grid.version(group);
-    done.push({ group, state: 'pointed', version, changes, old: await oldOf(ctx, group, version), replaced: 0 });
+    done.push({
+      group,
+      state: 'pointed',
+      version,
+      changes,
+      old: await countOldInstances(ctx, group, version),
+      replaced: 0,
+    });
   }
   return done;
 }
@@ -190,7 +201,7 @@ async function rollGroups(
   groups: readonly ReleasedGroup[],
   timeout: number | undefined,
 ): Promise<readonly ReleasedGroup[]> {
-  const late = timeout === undefined ? null : AbortSignal.timeout(Math.min(timeout * 1_000, LONGEST_MS));
+  const late = timeout === undefined ? null : AbortSignal.timeout(Math.min(timeout * 1_000, MAX_TIMER_MS));
   const failed = new AbortController();
   const signal = AbortSignal.any([ctx.signal, failed.signal, ...(late === null ? [] : [late])]);
   const platform = await ctx.platform();
@@ -203,9 +214,9 @@ async function rollGroups(
   const roll = async (each: ReleasedGroup): Promise<ReleasedGroup> => {
     const { group, version } = each;
     if (version === null || group === MANAGER_GROUP) return each;
-    const end = (instance: string): Promise<void> => grid.end(instance);
+    const end = (instance: string): Promise<void> => grid.endInstance(instance);
     const replaced = await rollGroup({ platform, group, version, end, onProgress, signal });
-    return { ...each, replaced, old: await oldOf(ctx, group, version) };
+    return { ...each, replaced, old: await countOldInstances(ctx, group, version) };
   };
   const rolls = groups.map((each) =>
     roll(each).catch((error: unknown) => {
@@ -226,7 +237,7 @@ async function rollGroups(
 }
 
 /** The number of instances on another version; 0 for a group whose service doesn't report instances. */
-async function oldOf(ctx: Context, group: string, version: string | null): Promise<number> {
+async function countOldInstances(ctx: Context, group: string, version: string | null): Promise<number> {
   if (group === MANAGER_GROUP) return 0;
   const machines = await (await (await ctx.platform()).group(group)).machines();
   return machines.filter((machine) => !machine.state.startsWith('Terminat') && machine.version !== version).length;

@@ -1,16 +1,25 @@
 import { BatchctlError } from '../../errors.ts';
-import type { Gone } from '../../infra/down.ts';
-import { KINDS, PARTS, type Part } from '../../infra/resource.ts';
-import type { Standing } from '../../infra/status.ts';
+import type { RemovalOutcome } from '../../infra/down.ts';
+import { KINDS, STACK_PARTS, type StackPart } from '../../infra/resource.ts';
+import type { ResourceStatus } from '../../infra/status.ts';
 import { confirmName } from '../../lib/confirm-name.ts';
 import { parseDuration } from '../../lib/units.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, objectOf, parsed } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { awsProfile, LACKS, lackLines, NOTES, ONLY, STEP_COLUMNS, STEP_OUTPUT, withStack } from '../infra-stack.ts';
+import {
+  awsProfile,
+  MISSING_SCHEMA,
+  missingLines,
+  NOTES,
+  ONLY,
+  STEP_COLUMNS,
+  STEP_OUTPUT,
+  withStack,
+} from '../infra-stack.ts';
 import { startProgress } from '../progress.ts';
-import { answerList, type Column, renderTable } from '../render.ts';
+import { type Column, printList, renderTable } from '../render.ts';
 
 export function infraPlanCommand(ctx: Context): CommandDefinition {
   return defineCommand({
@@ -34,13 +43,13 @@ export function infraPlanCommand(ctx: Context): CommandDefinition {
   });
 }
 
-function infraPlan(ctx: Context, only: Part | undefined): Promise<void> {
+function infraPlan(ctx: Context, only: StackPart | undefined): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { planStack } = await import('../../infra/plan.ts');
     const { steps, warnings } = await planStack(stack, only ?? null);
     const rows = steps.map(({ step }) => step);
-    await answerList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
-    for (const line of [...warnings, ...lackLines(rows)]) ctx.warn(line);
+    await printList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    for (const line of [...warnings, ...missingLines(rows)]) ctx.warn(line);
   });
 }
 
@@ -66,7 +75,7 @@ export function infraUpCommand(ctx: Context): CommandDefinition {
   });
 }
 
-function infraUp(ctx: Context, only: Part | undefined): Promise<void> {
+function infraUp(ctx: Context, only: StackPart | undefined): Promise<void> {
   return withStack(ctx, async (stack) => {
     const { applySteps, planStack } = await import('../../infra/plan.ts');
     const { steps, warnings } = await planStack(stack, only ?? null);
@@ -78,7 +87,7 @@ function infraUp(ctx: Context, only: Part | undefined): Promise<void> {
       // Show the plan before asking; stdout is for the result.
       const onStderr = { ...ctx, io: { ...ctx.io, stdout: ctx.io.stderr } };
       ctx.io.stderr.write(`${await renderTable(onStderr, todo, STEP_COLUMNS)}\n`);
-      for (const line of lackLines(rows)) ctx.warn(line);
+      for (const line of missingLines(rows)) ctx.warn(line);
       await confirm(ctx, `create or change ${formatMany(todo.length, 'resource')} in account ${stack.account}?`);
     }
     if (!ctx.flags.dryRun && todo.length > 0) {
@@ -100,8 +109,8 @@ function infraUp(ctx: Context, only: Part | undefined): Promise<void> {
       }
       progress.done(`${formatMany(done, 'resource')} created or changed`);
     }
-    await answerList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
-    if (!asks) for (const line of lackLines(rows)) ctx.warn(line);
+    await printList(ctx, { rows, columns: STEP_COLUMNS, empty: 'nothing to create' });
+    if (!asks) for (const line of missingLines(rows)) ctx.warn(line);
   });
 }
 
@@ -112,7 +121,7 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
     options: ONLY,
     writes: false,
     output: objectOf({
-      part: { enum: PARTS },
+      part: { enum: STACK_PARTS },
       kind: { enum: KINDS },
       name: { type: 'string' },
       state: {
@@ -126,7 +135,7 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
         description: 'the differences from the configuration',
       },
       notes: { ...NOTES, description: `${NOTES.description}; and newer versions that infra up would use` },
-      lacks: LACKS,
+      lacks: MISSING_SCHEMA,
     }),
     help: {
       about:
@@ -145,9 +154,9 @@ export function infraStatusCommand(ctx: Context): CommandDefinition {
   });
 }
 
-const FINDING = 11;
+const EXIT_FINDINGS = 11;
 
-const STANDING_COLUMNS: readonly Column<Standing>[] = [
+const STANDING_COLUMNS: readonly Column<ResourceStatus>[] = [
   { title: 'part', value: ({ part }) => part },
   { title: 'kind', value: ({ kind }) => kind },
   { title: 'name', value: ({ name }) => name },
@@ -157,16 +166,16 @@ const STANDING_COLUMNS: readonly Column<Standing>[] = [
 const WORDS = {
   ...{ present: 'present', absent: 'absent', differs: 'differs', lacks: 'lacks', foreign: 'foreign' },
   ...{ leftOver: 'left over', unknown: 'unknown' },
-} satisfies Record<Standing['state'], string>;
+} satisfies Record<ResourceStatus['state'], string>;
 
 /** Shows the state of the stack. Returns 11 if something needs fixing. */
-function infraStatus(ctx: Context, only: Part | undefined): Promise<number> {
+function infraStatus(ctx: Context, only: StackPart | undefined): Promise<number> {
   return withStack(ctx, async (stack) => {
-    const { isFinding, stackStatus } = await import('../../infra/status.ts');
+    const { needsFix, stackStatus } = await import('../../infra/status.ts');
     const rows = await stackStatus(stack, only ?? null);
-    await answerList(ctx, { rows, columns: STANDING_COLUMNS, empty: 'nothing exists' });
-    for (const line of lackLines(rows)) ctx.warn(line);
-    return rows.some(isFinding) ? FINDING : 0;
+    await printList(ctx, { rows, columns: STANDING_COLUMNS, empty: 'nothing exists' });
+    for (const line of missingLines(rows)) ctx.warn(line);
+    return rows.some(needsFix) ? EXIT_FINDINGS : 0;
   });
 }
 
@@ -217,7 +226,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
 /** Seconds. */
 const TIMEOUT = 900;
 
-const GONE_COLUMNS: readonly Column<Gone>[] = [
+const GONE_COLUMNS: readonly Column<RemovalOutcome>[] = [
   { title: 'kind', value: ({ kind }) => kind },
   { title: 'name', value: ({ name }) => name },
   { title: 'outcome', value: ({ outcome }) => outcome },
@@ -236,24 +245,24 @@ async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promis
   if (!ctx.flags.dryRun) confirmName(input.confirm, profile.stack, 'infra down');
   const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
   return withStack(ctx, async (stack) => {
-    const [{ failureOf, takeDown, whatGoesDown }, { requireNoneOpen }] = await Promise.all([
+    const [{ failureOf, removeStack, planRemoval }, { requireNoOpenJobs }] = await Promise.all([
       import('../../infra/down.ts'),
       import('../../jobs/prune/open-jobs.ts'),
     ]);
-    const requireIdle = async () => requireNoneOpen(await ctx.platform(), group, `take ${what} down`);
+    const requireIdle = async () => requireNoOpenJobs(await ctx.platform(), group, `take ${what} down`);
     const { signal } = ctx;
     const timeoutMs = timeout * 1_000;
     const note = (text: string): void => ctx.notice(text);
     const { gone: rows, failed } = ctx.flags.dryRun
-      ? { gone: await wouldGo(), failed: [] }
-      : await takeDown({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
-    await answerList(ctx, { rows, columns: GONE_COLUMNS, empty: `nothing exists of ${what}` });
+      ? { gone: await previewRemoval(), failed: [] }
+      : await removeStack({ stack, group, deleteData, timeoutMs, requireIdle, note, signal });
+    await printList(ctx, { rows, columns: GONE_COLUMNS, empty: `nothing exists of ${what}` });
     const failure = failureOf(failed);
     if (failure !== null) throw failure;
     const left = rows.filter(({ outcome }) => outcome === 'left');
     if (left.length > 0) {
       ctx.warn(`${left.length} resources of ${what}, listed above, are left; run the same command to try again`);
-      return FINDING;
+      return EXIT_FINDINGS;
     }
     if (!ctx.flags.dryRun) {
       const kept = rows.some(({ outcome }) => outcome === 'kept') ? ' except what was to be kept' : '';
@@ -261,9 +270,9 @@ async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promis
     }
     return 0;
 
-    async function wouldGo(): Promise<readonly Gone[]> {
+    async function previewRemoval(): Promise<readonly RemovalOutcome[]> {
       await requireIdle();
-      const { items } = await whatGoesDown(stack, group);
+      const { items } = await planRemoval(stack, group);
       return items.map(({ kind, name }) => {
         const isData = ['objects', 'domain', 'bucket'].includes(kind);
         return isData && !deleteData

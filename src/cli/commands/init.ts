@@ -6,8 +6,8 @@ import { formatSize } from '../../lib/units.ts';
 import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { answer } from '../render.ts';
-import { type Guess, guessSplit } from '../sniff.ts';
+import { type GuessedSplit, guessSplit } from '../guess-split.ts';
+import { printAnswer } from '../render.ts';
 
 const HEAD_BYTES = 64 * 1024;
 
@@ -43,7 +43,7 @@ async function init(ctx: Context, dir: string | undefined, from: string | undefi
   const directory = resolve(ctx.io.cwd, dir ?? '.');
   const files = {
     'batchctl.config.json': EXAMPLE_CONFIG,
-    'job.yaml': from === undefined ? EXAMPLE_JOB : await jobFrom(resolve(ctx.io.cwd, from), directory),
+    'job.yaml': from === undefined ? EXAMPLE_JOB : await jobForPath(resolve(ctx.io.cwd, from), directory),
     '.gitignore': EXAMPLE_IGNORE,
   };
   const written: string[] = [];
@@ -53,7 +53,7 @@ async function init(ctx: Context, dir: string | undefined, from: string | undefi
     const made = await createFile(join(directory, name), text, ctx.flags.dryRun);
     (made ? written : kept).push(name);
   }
-  await answer(ctx, {
+  await printAnswer(ctx, {
     json: { directory, written, kept },
     text: [
       ...written.map((name) => `${ctx.flags.dryRun ? 'would write' : 'wrote'} ${join(dir ?? '', name)}`),
@@ -72,11 +72,11 @@ async function isIgnored(directory: string): Promise<boolean> {
   return text.split('\n').some((line) => /^\/?\.batchctl\/?\s*$/.test(line));
 }
 
-async function jobFrom(path: string, directory: string): Promise<string> {
+async function jobForPath(path: string, directory: string): Promise<string> {
   try {
-    if ((await stat(path)).isDirectory()) return await jobFromMany(path, directory);
+    if ((await stat(path)).isDirectory()) return await jobForDirectory(path, directory);
     const { size, guess } = await guessOf(path);
-    return jobFor({ from: relative(directory, path), name: path, guess, bytes: size });
+    return renderJob({ from: relative(directory, path), name: path, guess, bytes: size });
   } catch (cause) {
     if (hasCode(cause, 'ENOENT', 'ENOTDIR')) {
       throw new BatchctlError('notFound', `--from: expected a file or directory, found none at ${path}`, { cause });
@@ -85,7 +85,7 @@ async function jobFrom(path: string, directory: string): Promise<string> {
   }
 }
 
-async function guessOf(path: string): Promise<{ readonly size: number; readonly guess: Guess }> {
+async function guessOf(path: string): Promise<{ readonly size: number; readonly guess: GuessedSplit }> {
   const file = await open(path);
   try {
     const { size } = await file.stat();
@@ -101,7 +101,7 @@ const MANY_FILES = 8;
 const LARGE_FILE = 32_000_000;
 
 /** A job for the files of a directory that have the most common extension. */
-async function jobFromMany(path: string, directory: string): Promise<string> {
+async function jobForDirectory(path: string, directory: string): Promise<string> {
   const { matchFiles } = await import('../../jobs/data/find-files.ts');
   const byKind = new Map<string, string[]>();
   for (const file of await matchFiles('**', { directory: path, dot: false })) {
@@ -123,8 +123,8 @@ async function jobFromMany(path: string, directory: string): Promise<string> {
     ? 'each is a task, and -o DIR/ names results as they are'
     : 'they are cut; with split: { by: file }, each is a task';
   const left = others.map(([other, { length }]) => `${length} ${other === '' ? 'without an extension' : other}`);
-  return jobFor({
-    ...{ from: `${place === '' ? '' : `${place}/`}${below}*${escapedKind(kind)}`, name: basename(path), bytes },
+  return renderJob({
+    ...{ from: `${place === '' ? '' : `${place}/`}${below}*${escapeGlob(kind)}`, name: basename(path), bytes },
     ...{ guess, split: whole ? { by: 'file' } : guess },
     notes: [
       `${formatMany(files.length, 'file')} of ${formatSize(bytes)}, the largest ${formatSize(largest)}: ${why}`,
@@ -133,7 +133,7 @@ async function jobFromMany(path: string, directory: string): Promise<string> {
   });
 }
 
-const escapedKind = (kind: string): string => kind.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
+const escapeGlob = (kind: string): string => kind.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
 
 /** Returns false if the file exists. It appears complete or not at all: a temporary file is hard-linked to its name. */
 async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {
@@ -180,14 +180,14 @@ interface JobFacts {
   readonly name: string;
   readonly bytes: number;
   /** The format, for the example's command. */
-  readonly guess: Guess;
+  readonly guess: GuessedSplit;
   /** How to split, if not by that format. */
-  readonly split?: Guess;
+  readonly split?: GuessedSplit;
   readonly notes?: readonly string[];
 }
 
 /** A job for the user's files, split according to their format. */
-function jobFor({ from, name, bytes, guess, split = guess, notes = [] }: JobFacts): string {
+function renderJob({ from, name, bytes, guess, split = guess, notes = [] }: JobFacts): string {
   // A name may contain a line feed.
   const comments = notes.map((note) => `  # ${note.replace(/[\p{Cc}]/gu, '?')}\n`).join('');
   return `# Try it:  batchctl run job.yaml -o -
@@ -205,12 +205,12 @@ steps:
 }
 
 /** Each part of a CSV with a header begins with that header, which is no record. */
-function countOf(guess: Guess): string {
+function countOf(guess: GuessedSplit): string {
   if (guess.by === 'file') return '[wc, -c]';
   return guess.by === 'csv' && guess.header ? '"tail -n +2 | wc -l"' : '[wc, -l]';
 }
 
-function splitText(guess: Guess, size: string): string {
+function splitText(guess: GuessedSplit, size: string): string {
   if (guess.by === 'file') return '{ by: file }';
   if (guess.by !== 'csv') return `{ by: ${guess.by}, size: ${size} }`;
   const fields = [`by: csv, size: ${size}, header: ${guess.header}`];

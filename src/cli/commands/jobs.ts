@@ -3,9 +3,9 @@ import { history } from '../../verbs/history.ts';
 import { jobs } from '../../verbs/jobs.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatInstant, withInstants } from '../format.ts';
+import { formatCount, formatInstant, localizeInstants } from '../format.ts';
 import { columns } from '../help.ts';
-import { answerList, print } from '../render.ts';
+import { print, printList } from '../render.ts';
 import { oneLine } from '../terminal-text.ts';
 import { verbCommand } from '../verb-command.ts';
 
@@ -27,10 +27,10 @@ export function jobsCommand(ctx: Context): CommandDefinition {
 
 async function showJobs(ctx: Context, found: AsyncIterable<ListedJob>): Promise<void> {
   const zone = await ctx.zone();
-  const holed: string[] = [];
-  await answerList<ListedJob>(ctx, {
+  const withGap: string[] = [];
+  await printList<ListedJob>(ctx, {
     rows: found,
-    each: ({ job, journalHole }) => void (journalHole && holed.push(job)),
+    each: ({ job, journalHole }) => void (journalHole && withGap.push(job)),
     columns: [
       { title: 'job', value: ({ job }) => job, whole: true },
       { title: 'state', value: stateText },
@@ -46,17 +46,18 @@ async function showJobs(ctx: Context, found: AsyncIterable<ListedJob>): Promise<
     ],
     empty: 'no jobs',
   });
-  const [first] = holed;
+  const [first] = withGap;
   if (first === undefined) return;
-  const which = holed.length === 1 ? `the journal of job ${first} lacks` : `the journals of ${holed.length} jobs lack`;
+  const which =
+    withGap.length === 1 ? `the journal of job ${first} lacks` : `the journals of ${withGap.length} jobs lack`;
   ctx.warn(`${which} an entry in the middle; nothing is decided until it is restored`);
   ctx.warn(`batchctl history ${first} shows which entry is missing and what follows it`);
 }
 
 function stateText({ state, reason, pruned, rehearsal, journalHole }: ListedJob): string {
   const why = reason === null ? '' : ` (${reason})`;
-  const lacks = journalHole ? `, journal entry ${journalHole.missing} missing` : '';
-  return `${state}${why}${pruned ? ', pruned' : ''}${rehearsal ? ', a rehearsal' : ''}${lacks}`;
+  const gap = journalHole ? `, journal entry ${journalHole.missing} missing` : '';
+  return `${state}${why}${pruned ? ', pruned' : ''}${rehearsal ? ', a rehearsal' : ''}${gap}`;
 }
 
 export function historyCommand(ctx: Context): CommandDefinition {
@@ -79,12 +80,12 @@ async function showHistory(ctx: Context, lines: AsyncIterable<HistoryLine>): Pro
     for await (const line of lines) rows.push(line);
     return print(ctx, wrapped(ctx, rows, zone));
   }
-  await answerList<HistoryLine>(ctx, {
+  await printList<HistoryLine>(ctx, {
     rows: lines,
     columns: [
       { title: 'when', value: ({ when }) => formatInstant(Date.parse(when), zone), min: 20 },
       { title: 'who', value: ({ who }) => who },
-      { title: 'what', value: ({ text }) => withInstants(text, zone), min: 30 },
+      { title: 'what', value: ({ text }) => localizeInstants(text, zone), min: 30 },
     ],
     empty: 'nothing',
   });
@@ -95,7 +96,7 @@ function wrapped(ctx: Context, rows: readonly HistoryLine[], zone: string): stri
   const most = Math.max(...rows.map(({ who }) => who.length));
   const terms = rows.map(({ when, who, text }): readonly [string, string] => [
     `${formatInstant(Date.parse(when), zone)}  ${who.padEnd(most)}`,
-    oneLine(withInstants(text, zone)),
+    oneLine(localizeInstants(text, zone)),
   ]);
   return `${columns(terms, ctx.io.stdout.columns ?? 80)}\n`;
 }

@@ -15,7 +15,7 @@ import {
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { answer, answerList } from '../render.ts';
+import { printAnswer, printList } from '../render.ts';
 
 const CREATE = {
   '--scope <scope>': choice('what it allows; each scope includes those before it (default: read)', SCOPES),
@@ -51,21 +51,21 @@ export function managerTokenCreateCommand(ctx: Context): CommandDefinition {
 async function managerTokenCreate(ctx: Context, name: string, input: CommandInput<typeof CREATE>): Promise<void> {
   const { scope = 'read', expires, url } = input;
   await requireOwnStore(ctx);
-  const made = await make(ctx, { name, scope, expiresIn: expires ?? null });
+  const made = await createOrPreview(ctx, { name, scope, expiresIn: expires ?? null });
   const until =
     made.expires === null
       ? 'never expires'
       : `expires ${formatInstant(Date.parse(made.expires), await ctx.zone(), ctx.clock.now())}`;
-  await answer(ctx, {
+  await printAnswer(ctx, {
     json: made,
     text: made.token ?? `token ${name} would be created; scope ${scope}, ${until}`,
   });
   if (made.token === null || ctx.flags.json || ctx.io.stderr.isTTY !== true) return;
   ctx.notice(`token ${name}, scope ${scope}, ${until}. It is shown only once; store it as a secret.`);
-  if (url !== undefined) for (const line of await callerLines(ctx, url)) ctx.notice(line);
+  if (url !== undefined) for (const line of await clientInstructions(ctx, url)) ctx.notice(line);
 }
 
-async function make(
+async function createOrPreview(
   ctx: Context,
   wanted: NewToken,
 ): Promise<Omit<Token, 'id'> & { readonly token: string | null; readonly id: string | null }> {
@@ -84,7 +84,7 @@ async function make(
 }
 
 /** What the holder of the token has to configure. */
-async function callerLines(ctx: Context, url: string): Promise<readonly string[]> {
+async function clientInstructions(ctx: Context, url: string): Promise<readonly string[]> {
   const { readCertificate } = await import('../../manager/tls/open-tls.ts');
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;
   const { profile } = await ctx.config();
@@ -143,7 +143,7 @@ async function managerTokenList(ctx: Context): Promise<void> {
   const usedAt = ({ id }: Token): string | null => used.get(id) ?? null;
   const [now, zone] = [ctx.clock.now(), await ctx.zone()];
   const at = (text: string): string => formatInstant(Date.parse(text), zone, now);
-  await answerList<Token>(ctx, {
+  await printList<Token>(ctx, {
     rows: tokens,
     json: (token) => ({ ...tokenDocument(token), expired: isExpired(token, now), used: usedAt(token) }),
     columns: [
@@ -201,7 +201,7 @@ async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
     await revokeTokens(platform, found);
   }
   const would = ctx.flags.dryRun ? 'would be' : 'is';
-  await answer(ctx, {
+  await printAnswer(ctx, {
     json: { ids, revoked: !ctx.flags.dryRun },
     text: `token ${which} ${would} revoked`,
   });
@@ -232,7 +232,7 @@ async function managerFingerprint(ctx: Context): Promise<void> {
       hint: 'the first manager that listens beyond its own machine creates one: batchctl manager --listen 0.0.0.0:8443',
     });
   const { fingerprint } = own;
-  await answer(ctx, { json: { fingerprint }, text: fingerprint });
+  await printAnswer(ctx, { json: { fingerprint }, text: fingerprint });
 }
 
 /** Throws `config` if the profile uses a manager, whose store, with the tokens, it can't reach. */

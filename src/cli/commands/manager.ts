@@ -3,7 +3,7 @@ import type { Config } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
-import { wholeNumber } from '../../lib/units.ts';
+import { wholeNumberParser } from '../../lib/units.ts';
 import type { SignInCode } from '../../manager/http/auth.ts';
 import type { Log } from '../../manager/log.ts';
 import { isLoopback } from '../../manager/tls/open-tls.ts';
@@ -19,7 +19,7 @@ const OPTIONS = {
   ),
   '--workers <n>': parsed(
     'local profile: keep this many workers of the default group running, like scale; they keep running when the manager stops',
-    wholeNumber(0),
+    wholeNumberParser(0),
   ),
   '--tls-cert <file>': 'TLS certificate with its intermediate certificates (PEM); reloaded when it changes',
   '--tls-key <file>': 'key of the TLS certificate (PEM)',
@@ -48,12 +48,12 @@ export function managerCommand(ctx: Context, table: CommandTable): CommandDefini
 }
 
 /** Milliseconds without a sign of life after which a duty hangs: six times as long as it waits for services. */
-const LOOP_MS = 300_000;
+const HANG_MS = 300_000;
 
 async function manager(ctx: Context, table: CommandTable, input: ManagerInput): Promise<void> {
   const { listen, workers } = input;
   const config = await ctx.config();
-  requireManageable(config, workers);
+  requireLocalForWorkers(config, workers);
   const certificate = certificateFiles(ctx, input);
   const platform = await ctx.platform();
   const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
@@ -64,11 +64,11 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   const log = managerLog(ctx);
   const loopSeconds = ctx.io.env.BATCHCTL_TEST_LOOP_SECONDS;
   const at = listen ?? defaultListen(ctx, config);
-  const signIn = isForPerson(ctx, at) ? new SignInCode(platform) : null;
+  const signIn = canOfferSignIn(ctx, at) ? new SignInCode(platform) : null;
   await runManager({
     ...{ platform, verbs: await openVerbRunner(ctx, table, config, platform), signal: ctx.signal, log },
     ...{ listen: at, certificate, signIn },
-    loopMs: loopSeconds === undefined ? LOOP_MS : Number(loopSeconds) * 1_000,
+    loopMs: loopSeconds === undefined ? HANG_MS : Number(loopSeconds) * 1_000,
     passed: killPoints(ctx.io.env),
     onListening: async (address, fingerprint) => {
       const token = 'batchctl manager token create NAME --scope operate';
@@ -83,7 +83,7 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
 }
 
 /** True if a person reads stdout, and a browser on this machine reaches the manager by a loopback address. */
-function isForPerson({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: ListenAddress): boolean {
+function canOfferSignIn({ io, flags }: Pick<Context, 'io' | 'flags'>, { host }: ListenAddress): boolean {
   return io.stdout.isTTY === true && !flags.json && !flags.quiet && (isLoopback(host) || isEveryAddress(host));
 }
 
@@ -92,7 +92,7 @@ const isEveryAddress = (host: string): boolean => host === '0.0.0.0' || host ===
 /** Written to a terminal only: the log must not contain the code. The code is in the hash, which no browser sends. */
 function signInText(address: string, signIn: SignInCode): string {
   const here = address.replace(/\/\/(0\.0\.0\.0|\[::\]):/, '//127.0.0.1:');
-  return `\nTo sign in from this machine, open within 5 minutes (the link works once):\n\n    ${here}/#sign-in=${signIn.offer()}\n\n`;
+  return `\nTo sign in from this machine, open within 5 minutes (the link works once):\n\n    ${here}/#sign-in=${signIn.createCode()}\n\n`;
 }
 
 /** Throws `usage` for a certificate without a key, and a key without a certificate. */
@@ -103,14 +103,14 @@ function certificateFiles(
   if (tlsCert === undefined && tlsKey === undefined) return null;
   if (tlsCert !== undefined && tlsKey !== undefined)
     return { cert: resolve(io.cwd, tlsCert), key: resolve(io.cwd, tlsKey) };
-  const [given, lacking] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
-  throw new BatchctlError('usage', `${given} requires ${lacking}`, {
+  const [given, missing] = tlsCert === undefined ? ['--tls-key', '--tls-cert'] : ['--tls-cert', '--tls-key'];
+  throw new BatchctlError('usage', `${given} requires ${missing}`, {
     hint: 'without both, the manager creates its own certificate, identified by its fingerprint',
   });
 }
 
 /** Throws `usage`. */
-function requireManageable({ profile }: Config, workers: number | undefined): void {
+function requireLocalForWorkers({ profile }: Config, workers: number | undefined): void {
   if (workers !== undefined && profile.backend !== 'local')
     throw new BatchctlError('usage', `--workers requires the local profile, and ${profile.name} is on AWS`, {
       hint: 'use batchctl scale N, or groups.*.min in the profile',

@@ -1,24 +1,24 @@
 import { dirname, resolve } from 'node:path';
-import { BatchctlError, isOurs } from '../../errors.ts';
+import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import { receiversToTest, type TestedReceiver, testReceivers } from '../../jobs/notify/notice.ts';
-import { refuseForeign } from '../../jobs/notify/receivers.ts';
+import { refuseLocalReceivers } from '../../jobs/notify/receivers.ts';
 import { notificationSchema } from '../../lib/fields.ts';
 import { EVENTS } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
 import { type CommandDefinition, defineCommand, objectOf, parsed } from '../command.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
-import { answerList } from '../render.ts';
+import { printList } from '../render.ts';
 
 export function notifyTestCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[jobfile]': "also send to the receivers in this job file's `notify`" },
     options: {
       '--to <receiver>': parsed('send to this receiver instead: sns:TOPIC, https://... or exec:./program', (text) =>
-        checked(text, undefined),
+        parseFlag(text, undefined),
       ),
       '--secret <reference>': parsed('with --to: the secret that signs the event, such as env:NAME', (text) =>
-        checked(undefined, text),
+        parseFlag(undefined, text),
       ),
     },
     writes: false,
@@ -60,14 +60,14 @@ async function notifyTest(
   if (to !== undefined && jobfile !== undefined)
     throw new BatchctlError('usage', "--to can't be combined with a job file");
   if (to === undefined && secret !== undefined) throw new BatchctlError('usage', '--secret requires --to');
-  const receivers = to === undefined ? await named(ctx, jobfile) : [given(ctx, to, secret)];
+  const receivers = to === undefined ? await configuredReceivers(ctx, jobfile) : [receiverFromFlags(ctx, to, secret)];
   if (receivers.length === 0) {
     throw new BatchctlError('notFound', 'no receiver: the profile has no notify', {
       hint: 'add notify to the profile (docs/notify.md), or use batchctl notify test --to https://...',
     });
   }
   const tested = await testReceivers(await ctx.platform(), receivers, ctx.signal);
-  await answerList(ctx, {
+  await printList(ctx, {
     rows: tested,
     json: documentOf,
     columns: [
@@ -80,21 +80,24 @@ async function notifyTest(
   return tested.every(({ error }) => error === null) ? 0 : 8;
 }
 
-async function named(ctx: Context, jobfile: string | undefined): Promise<ReturnType<typeof receiversToTest>> {
+async function configuredReceivers(
+  ctx: Context,
+  jobfile: string | undefined,
+): Promise<ReturnType<typeof receiversToTest>> {
   const platform = await ctx.platform();
   if (jobfile === undefined) return receiversToTest(platform, null);
   const spec = await openJobFile(ctx, jobfile);
-  refuseForeign(spec, platform.remote === true);
+  refuseLocalReceivers(spec, platform.remote === true);
   return receiversToTest(platform, { spec, directory: dirname(resolve(ctx.io.cwd, jobfile)) });
 }
 
 /** A person at the command line may also address this machine. */
-function given(ctx: Context, to: string, secret = ''): Receiver & { readonly on: ReadonlySet<string> } {
+function receiverFromFlags(ctx: Context, to: string, secret = ''): Receiver & { readonly on: ReadonlySet<string> } {
   const whole = to.startsWith('exec:') ? `exec:${resolve(ctx.io.cwd, to.slice('exec:'.length))}` : to;
   return { to: whole, secret: secret === '' ? null : secret, trusted: true, on: new Set() };
 }
 
-function checked(to: string | undefined, secret: string | undefined): string {
+function parseFlag(to: string | undefined, secret: string | undefined): string {
   const field = to === undefined ? 'secret' : 'to';
   const found = notificationSchema().shape[field].safeParse(to ?? secret);
   if (found.success) return to ?? secret ?? '';
@@ -102,7 +105,7 @@ function checked(to: string | undefined, secret: string | undefined): string {
 }
 
 function documentOf({ error, ...tested }: TestedReceiver): Readonly<Record<string, unknown>> {
-  const ours = isOurs(error) ? error : null;
+  const ours = isBatchctlError(error) ? error : null;
   return {
     ...tested,
     sent: error === null,
@@ -114,6 +117,7 @@ function documentOf({ error, ...tested }: TestedReceiver): Readonly<Record<strin
 
 function outcomeOf({ error }: TestedReceiver): string {
   if (error === null) return 'sent';
-  const hint = isOurs(error) && error.hint !== undefined && error.kind !== 'unavailable' ? `; ${error.hint}` : '';
+  const hint =
+    isBatchctlError(error) && error.hint !== undefined && error.kind !== 'unavailable' ? `; ${error.hint}` : '';
   return `NOT sent: ${error.message}${hint}`;
 }

@@ -8,8 +8,8 @@ import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { expectedTime, loadLines } from '../forecast-text.ts';
 import { distanceText, formatCount, formatInstant, formatMany } from '../format.ts';
-import { answer, type Column, renderTable } from '../render.ts';
-import { submitting } from '../submit-progress.ts';
+import { type Column, printAnswer, renderTable } from '../render.ts';
+import { withSubmitter } from '../submit-progress.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function planCommand(ctx: Context): CommandDefinition {
@@ -42,24 +42,24 @@ export async function planHere(
   jobFile: string | null,
   input: SubmissionInput,
 ): Promise<void> {
-  await submitting(ctx, async (submitter) => {
+  await withSubmitter(ctx, async (submitter) => {
     await showPlan(ctx, await planSpec(submitter, spec, jobFile, input), { jobFile, again: input.again });
   });
 }
 
 /** Prints a plan. `jobFile`: null for a job that the command line describes. */
-export async function showPlan(ctx: Context, found: Plan, asked: Asked): Promise<void> {
-  await answer(ctx, { json: found, text: () => planText(ctx, found, asked) });
+export async function showPlan(ctx: Context, found: Plan, asked: PlanRequest): Promise<void> {
+  await printAnswer(ctx, { json: found, text: () => planText(ctx, found, asked) });
 }
 
 const INPUTS_SHOWN = 20;
 
-interface Asked {
+interface PlanRequest {
   readonly jobFile: string | null;
   readonly again: boolean;
 }
 
-async function planText(ctx: Context, found: Plan, asked: Asked): Promise<string> {
+async function planText(ctx: Context, found: Plan, asked: PlanRequest): Promise<string> {
   const shown = found.inputs.slice(0, INPUTS_SHOWN);
   const facts = [
     { title: 'input', value: ({ name }) => name, min: 12 },
@@ -129,7 +129,7 @@ function expectedLines({ forecast, name }: Plan, jobfile: string | null): readon
 async function limitLines(
   ctx: Context,
   { notBefore, finishBy, maxCost, projected, existing, forecast }: Plan,
-  { again }: Asked,
+  { again }: PlanRequest,
 ): Promise<readonly string[]> {
   const [zone, now] = [await ctx.zone(), ctx.clock.now()];
   const lines: string[] = [];
@@ -137,7 +137,7 @@ async function limitLines(
   if (finishBy !== null) {
     const deadline = Date.parse(finishBy);
     lines.push(`finish by: ${formatInstant(deadline, zone, now)}`);
-    if (projected !== null) lines.push(`projected: ${lateness(projected, deadline, zone)}`);
+    if (projected !== null) lines.push(`projected: ${marginText(projected, deadline, zone)}`);
   }
   if (maxCost !== null) {
     const unknown = forecast === null || forecast.cost === null ? "; its cost can't be estimated here" : '';
@@ -147,7 +147,7 @@ async function limitLines(
   return [...lines, `job ${existing.job} keeps its limits; batchctl adjust ${existing.job} changes them`];
 }
 
-function lateness({ expected, high }: NonNullable<Plan['projected']>, deadline: number, zone: string): string {
+function marginText({ expected, high }: NonNullable<Plan['projected']>, deadline: number, zone: string): string {
   const [middle, end] = [Date.parse(expected), Date.parse(high)];
   const text = `${formatInstant(middle, zone)}, ${distanceText(deadline - middle)}`;
   if (middle > deadline || end <= deadline) return text;

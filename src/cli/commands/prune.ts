@@ -1,11 +1,11 @@
 import { formatSize } from '../../lib/units.ts';
-import type { LeftoverKind, PrunedAnswer, PrunedJob } from '../../model/answers/data.ts';
+import type { LeftoverKind, PruneAnswer, PrunedJob } from '../../model/answers/data.ts';
 import { prune } from '../../verbs/prune.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answer, renderTable } from '../render.ts';
+import { printAnswer, renderTable } from '../render.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function pruneCommand(ctx: Context): CommandDefinition {
@@ -28,7 +28,7 @@ export function pruneCommand(ctx: Context): CommandDefinition {
         answer: async (pruned) => {
           progress?.done(`${dryRun ? 'would remove' : 'removed'} ${formatMany(pruned.objects, 'object')}`);
           progress = null;
-          await answer(ctx, { json: pruned, text: () => textOf(ctx, pruned) });
+          await printAnswer(ctx, { json: pruned, text: () => textOf(ctx, pruned) });
           warnSpared(ctx, pruned);
         },
         close: () => progress?.failed(),
@@ -47,7 +47,7 @@ const LEFTOVERS: Readonly<Record<LeftoverKind, string>> = {
   tokens: 'expired tokens',
 };
 
-async function textOf(ctx: Context, { jobs, spared, leftovers, objects, bytes }: PrunedAnswer): Promise<string> {
+async function textOf(ctx: Context, { jobs, spared, leftovers, objects, bytes }: PruneAnswer): Promise<string> {
   const zone = await ctx.zone();
   const blocks: string[] = [];
   if (jobs.length > 0) {
@@ -86,7 +86,7 @@ async function textOf(ctx: Context, { jobs, spared, leftovers, objects, bytes }:
 }
 
 /** Warns of jobs that were kept for a reason users would not expect. Open and recent jobs need no explanation. */
-function warnSpared(ctx: Context, { spared }: PrunedAnswer): void {
+function warnSpared(ctx: Context, { spared }: PruneAnswer): void {
   for (const { job, why, detail } of spared) {
     if (why === 'read') ctx.warn(`keeping ${job}: the open job ${detail} reads its outputs`);
     if (why === 'undelivered') ctx.warn(`keeping ${job}: it is not delivered to ${detail} yet (batchctl why ${job})`);

@@ -1,5 +1,5 @@
 import { jobExit } from '../../jobs/job-exit.ts';
-import { formatSize, parseDuration, wholeNumber } from '../../lib/units.ts';
+import { formatSize, parseDuration, wholeNumberParser } from '../../lib/units.ts';
 import {
   ALL_FAULTS,
   FAULT_KINDS,
@@ -11,7 +11,7 @@ import {
 } from '../../model/rehearsal.ts';
 import type { Faults } from '../../ports/worker-faults.ts';
 import { STATE_SCHEMA } from '../../verbs/job.ts';
-import { SUBMISSION } from '../../verbs/submission.ts';
+import { SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import {
   type CommandDefinition,
   type CommandInput,
@@ -25,10 +25,10 @@ import { forecastText } from '../forecast-text.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { openJobFile } from '../open-job-file.ts';
 import type { Rehearsed } from '../rehearse-job.ts';
-import { answer, countColumn, renderTable } from '../render.ts';
-import { submissionTyped } from '../submit-progress.ts';
+import { countColumn, printAnswer, renderTable } from '../render.ts';
+import { parseSubmission } from '../submit-progress.ts';
 import { paintFor } from '../terminal-text.ts';
-import { spelled } from '../verb-command.ts';
+import { commandLineFields } from '../verb-command.ts';
 import { forecastSchema } from '../verb-schema.ts';
 
 const count = { type: 'integer', minimum: 0 };
@@ -73,7 +73,7 @@ const rehearseOutput = async (): Promise<JsonSchema> =>
   );
 
 const REHEARSE = {
-  ...(spelled(SUBMISSION).options as object),
+  ...(commandLineFields(SUBMISSION_FIELDS).options as object),
   '--sample <share>': parsed(
     'sample size: a share such as 1% (the default, but at least 20 parts), or a count',
     sampleOf,
@@ -82,8 +82,8 @@ const REHEARSE = {
     `inject faults into the workers: a list of ${ALL_FAULTS}; without a list, all of them`,
     faultsOf,
   ),
-  '--seed <n>': parsed('repeat the same faults', wholeNumber(0)),
-  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+  '--seed <n>': parsed('repeat the same faults', wholeNumberParser(0)),
+  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumberParser(1)),
   '--keep': 'keep its outputs and parts',
   '--timeout <duration>': parsed('give up after this time', parseDuration),
 };
@@ -124,7 +124,7 @@ const SAMPLE = 0.01;
 
 async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeof REHEARSE>): Promise<number> {
   const { sample, faults, seed, slots, keep, timeout } = input;
-  const submission = submissionTyped(input);
+  const submission = parseSubmission(input);
   const spec = await openJobFile(ctx, jobfile);
   if (ctx.flags.dryRun) {
     const { planHere } = await import('./plan.ts');
@@ -138,7 +138,7 @@ async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeo
     faults: faults === true ? parseFaults(ALL_FAULTS) : (faults ?? NO_FAULTS),
     ...{ seed: seed ?? null, slots: slots ?? null, keep, timeout: timeout ?? null },
   });
-  await answer(ctx, {
+  await printAnswer(ctx, {
     json: documentOf(rehearsed),
     text: () => rehearseText(ctx, rehearsed),
   });

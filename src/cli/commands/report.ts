@@ -3,7 +3,7 @@ import { report, reportAttempts } from '../../verbs/report.ts';
 import { type CommandDefinition, type CommandHelp, choice, type RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { showAttempts, showReport } from '../report-output.ts';
-import { type RunVerb, runHere, verbCommand } from '../verb-command.ts';
+import { type RunVerb, runInProcess, verbCommand } from '../verb-command.ts';
 
 const HELP: CommandHelp = {
   about: [
@@ -61,7 +61,7 @@ export function reportCommand(ctx: Context): CommandDefinition {
   return {
     ...whole,
     runBy,
-    run: (input) => runBy((verb, given, tell) => runHere(ctx, verb, given, tell), input),
+    run: (input) => runBy((verb, given, tell) => runInProcess(ctx, verb, given, tell), input),
   };
 }
 

@@ -4,12 +4,12 @@ import { refusePruned } from '../../jobs/prune/pruned.ts';
 import { parseTaskName } from '../../jobs/tasks.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
-import { JOB_OR_LATEST_TEXT, jobShown, taskOfLatest } from '../../verbs/job.ts';
-import type { Reproduced } from '../../worker/reproduce.ts';
-import type { Recorded, ReproducedRun } from '../../worker/reproduce-run.ts';
+import { JOB_OR_LATEST_TEXT, resolveJobToShow, taskOfLatest } from '../../verbs/job.ts';
+import type { ReproducedTask } from '../../worker/reproduce.ts';
+import type { ReproducedRun, TaskRecord } from '../../worker/reproduce-run.ts';
 import { type CommandDefinition, type CommandInput, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
-import { answer } from '../render.ts';
+import { printAnswer } from '../render.ts';
 import { oneLine } from '../terminal-text.ts';
 
 const textOrNull = { type: ['string', 'null'] };
@@ -85,16 +85,16 @@ async function reproduce(
   { output, run }: CommandInput<typeof OPTIONS>,
 ): Promise<void> {
   const platform = await ctx.platform();
-  const view = await jobShown(ctx, job);
+  const view = await resolveJobToShow(ctx, job);
   refusePruned(view, 'its input, code and failures');
   const named = parseTaskName(view, task);
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
-  const [{ reproduce: layOut }, { recordedOf, isAsRecorded }] = await Promise.all([
+  const [{ reproduce: layOut }, { readTaskRecord, matchesRecord }] = await Promise.all([
     import('../../worker/reproduce.ts'),
     import('../../worker/reproduce-run.ts'),
   ]);
   const made = await layOut(platform, view, { task: named, directory, signal: ctx.signal });
-  const recorded = await recordedOf(platform.store, made.task);
+  const recorded = await readTaskRecord(platform.store, made.task);
   let ran: ReproducedRun | null = null;
   if (run) {
     ctx.notice(`running ${named.name}/${named.task}, for at most ${formatDuration(made.task.step.timeout)}`);
@@ -106,16 +106,16 @@ async function reproduce(
     // here.
     ran = await runReproduced(made, new SecretReader({ source: platform.secrets ?? null }), ctx.signal);
   }
-  const asRecorded = ran === null ? null : isAsRecorded(named.name, recorded, ran.failure);
-  await answer(ctx, {
+  const asRecorded = ran === null ? null : matchesRecord(named.name, recorded, ran.failure);
+  await printAnswer(ctx, {
     json: documentOf(made, recorded, ran, asRecorded),
     text: textOf(ctx, made, recorded, ran, asRecorded),
   });
 }
 
 function documentOf(
-  { task, directory, code, bytes }: Reproduced,
-  recorded: Recorded,
+  { task, directory, code, bytes }: ReproducedTask,
+  recorded: TaskRecord,
   ran: ReproducedRun | null,
   asRecorded: boolean | null,
 ): unknown {
@@ -132,8 +132,8 @@ function endOf({ end, failure }: ReproducedRun): object {
 
 function textOf(
   ctx: Context,
-  { task, directory, bytes }: Reproduced,
-  recorded: Recorded,
+  { task, directory, bytes }: ReproducedTask,
+  recorded: TaskRecord,
   ran: ReproducedRun | null,
   asRecorded: boolean | null,
 ): string {
@@ -152,7 +152,7 @@ function textOf(
   return [...lines, '', `again:    ${shellWord(`${shown}/run.sh`)}`].join('\n');
 }
 
-function recordedText(recorded: Recorded): string {
+function recordedText(recorded: TaskRecord): string {
   switch (recorded.state) {
     case 'done':
       return 'done';

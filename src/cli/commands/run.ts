@@ -3,24 +3,24 @@ import { resolve } from 'node:path';
 import * as v from 'valibot';
 import { BatchctlError } from '../../errors.ts';
 import { type FetchTarget, parseTarget } from '../../jobs/fetch/target.ts';
-import { wholeNumber } from '../../lib/units.ts';
+import { wholeNumberParser } from '../../lib/units.ts';
 import { duration } from '../../verbs/job.ts';
 import { HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
-import { AT, SUBMISSION } from '../../verbs/submission.ts';
+import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { inlineJob, openJobFile } from '../open-job-file.ts';
 import { exampleHint } from '../parse.ts';
-import { spelled, typed } from '../verb-command.ts';
+import { commandLineFields, parseFields } from '../verb-command.ts';
 
 /** What `run` takes: it submits, works on the job, and fetches its outputs. */
 const RUN = {
   jobfile: v.optional(field('[jobfile]', 'job file, YAML or JSON; or the id of a job to continue', text)),
-  ...SUBMISSION,
-  ...AT,
+  ...SUBMISSION_FIELDS,
+  ...START_FIELD,
   slots: v.optional(
-    field('-j, --slots <n>', 'tasks at a time (default: the number of processors)', parsedText(wholeNumber(1))),
+    field('-j, --slots <n>', 'tasks at a time (default: the number of processors)', parsedText(wholeNumberParser(1))),
   ),
   here: v.optional(
     field(
@@ -60,7 +60,7 @@ const runFields = v.strictObject(RUN);
 export type RunInput = v.InferOutput<typeof runFields> & { readonly rest: readonly string[] | null };
 
 export function runCommand(ctx: Context): CommandDefinition {
-  const { operands, options } = spelled(RUN);
+  const { operands, options } = commandLineFields(RUN);
   return {
     ...{ arguments: operands, options: { ...options, ...WATCH }, writes: true, passThrough: true, stopsItself: true },
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
@@ -91,16 +91,16 @@ export function runCommand(ctx: Context): CommandDefinition {
 }
 
 export function runInput(input: RawInput): RunInput {
-  return { ...typed(RUN, input), rest: Array.isArray(input.rest) ? (input.rest as readonly string[]) : null };
+  return { ...parseFields(RUN, input), rest: Array.isArray(input.rest) ? (input.rest as readonly string[]) : null };
 }
 
 /** Runs a job to its end on workers in this process. Returns the job's exit code. */
 async function run(ctx: Context, input: RunInput): Promise<number> {
   const { runJob } = await import('../run-job.ts');
   const { jobfile, rest } = input;
-  refuseBoth(input);
+  refuseFileAndCommand(input);
   checkOutput(ctx, input);
-  if (jobfile !== undefined && isReference(ctx, jobfile)) {
+  if (jobfile !== undefined && isJobReference(ctx, jobfile)) {
     return runJob(ctx, { kind: 'job', job: jobfile }, input);
   }
   if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun(ctx);
@@ -115,7 +115,7 @@ async function run(ctx: Context, input: RunInput): Promise<number> {
   return runJob(ctx, { kind: 'spec', spec, jobFile, input }, input);
 }
 
-export function refuseBoth({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>): void {
+export function refuseFileAndCommand({ jobfile, rest }: Pick<RunInput, 'jobfile' | 'rest'>): void {
   if (jobfile === undefined || rest === null) return;
   throw new BatchctlError('usage', 'a job file and a command after -- are mutually exclusive');
 }
@@ -136,5 +136,5 @@ export const nothingToRun = ({ io }: Pick<Context, 'io'>): BatchctlError =>
   });
 
 /** Whether a text names an existing job: it reads like a reference, and no file has that name. */
-export const isReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
+export const isJobReference = ({ io }: Pick<Context, 'io'>, said: string): boolean =>
   !existsSync(resolve(io.cwd, said)) && /^(key:|name:|last$|[a-z][a-z0-9-]*-\d{8}-\d{4}-)/.test(said);

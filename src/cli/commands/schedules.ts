@@ -2,12 +2,12 @@ import { formatDuration } from '../../lib/units.ts';
 import type {
   AddedSchedule,
   ChangedSchedule,
-  ComingFiring,
   FiredPeriod,
   ListedSchedule,
-  ShownSchedule,
+  ScheduleDetails,
+  UpcomingFiring,
 } from '../../model/answers/schedules.ts';
-import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
+import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
 import { scheduleAdd } from '../../verbs/schedule-add.ts';
 import {
   type PausedEvent,
@@ -23,9 +23,9 @@ import { crontabLine } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { answer, answerList, renderTable } from '../render.ts';
+import { asText, printRaiseEvent } from '../print-notices.ts';
+import { printAnswer, printList, renderTable } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
-import { asText, tellRaise } from '../tell.ts';
 import { verbCommand } from '../verb-command.ts';
 
 export function scheduleLsCommand(ctx: Context): CommandDefinition {
@@ -42,7 +42,7 @@ export function scheduleLsCommand(ctx: Context): CommandDefinition {
 
 function showList(ctx: Context, rows: AsyncIterable<ListedSchedule>): Promise<number> {
   const now = ctx.clock.now();
-  return answerList<ListedSchedule>(ctx, {
+  return printList<ListedSchedule>(ctx, {
     rows,
     columns: [
       { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
@@ -70,13 +70,13 @@ export function scheduleShowCommand(ctx: Context): CommandDefinition {
         event: (event) => {
           paused = event;
         },
-        answer: (shown) => answer(ctx, { json: shown, text: () => shownText(ctx, shown, paused) }),
+        answer: (shown) => printAnswer(ctx, { json: shown, text: () => shownText(ctx, shown, paused) }),
       };
     },
   });
 }
 
-async function shownText(ctx: Context, shown: ShownSchedule, paused: PausedEvent | null): Promise<string> {
+async function shownText(ctx: Context, shown: ScheduleDetails, paused: PausedEvent | null): Promise<string> {
   const { schedule, when, zone, catchUp, holidays, name, file, inputs, who, changedAt, next, recent } = shown;
   const now = ctx.clock.now();
   const state = paused === null ? '' : `, paused by ${paused.who} since ${instantText(paused.when, zone)}`;
@@ -108,9 +108,9 @@ export function scheduleNextCommand(ctx: Context): CommandDefinition {
   });
 }
 
-function showComing(ctx: Context, rows: AsyncIterable<ComingFiring>, name: unknown): Promise<number> {
+function showComing(ctx: Context, rows: AsyncIterable<UpcomingFiring>, name: unknown): Promise<number> {
   const now = ctx.clock.now();
-  return answerList<ComingFiring>(ctx, {
+  return printList<UpcomingFiring>(ctx, {
     rows,
     columns: [
       { title: 'schedule', value: ({ schedule }) => schedule, whole: true },
@@ -133,7 +133,7 @@ export function schedulePauseCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'paused, now or before', 4: 'no such schedule' },
       related: ['schedule resume', 'schedule run', 'schedule rm', 'pause'],
     },
-    show: () => asText(ctx, (changed) => switchedText(ctx, changed, 'was already paused', 'paused')),
+    show: () => asText(ctx, (changed) => pauseChangeText(ctx, changed, 'was already paused', 'paused')),
   });
 }
 
@@ -146,11 +146,16 @@ export function scheduleResumeCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'resumed, or was not paused', 4: 'no such schedule' },
       related: ['schedule pause', 'schedule next', 'schedule run', 'resume'],
     },
-    show: () => asText(ctx, (changed) => switchedText(ctx, changed, 'was not paused', 'resumed')),
+    show: () => asText(ctx, (changed) => pauseChangeText(ctx, changed, 'was not paused', 'resumed')),
   });
 }
 
-function switchedText(ctx: Context, { schedule, changed }: ChangedSchedule, unchanged: string, verb: string): string {
+function pauseChangeText(
+  ctx: Context,
+  { schedule, changed }: ChangedSchedule,
+  unchanged: string,
+  verb: string,
+): string {
   return `${schedule} ${!changed ? unchanged : ctx.flags.dryRun ? `would be ${verb}` : `is ${verb}`}`;
 }
 
@@ -189,10 +194,10 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
       // Printed after the job's id, which people read first.
       const raised: RaiseEvent[] = [];
       return {
-        event: (event) => (isRaise(event) ? void raised.push(event) : progress.show(event)),
+        event: (event) => (isRaiseEvent(event) ? void raised.push(event) : progress.show(event)),
         answer: async (fired) => {
           await showFired(ctx, fired);
-          for (const event of raised) await tellRaise(ctx, event);
+          for (const event of raised) await printRaiseEvent(ctx, event);
         },
         close: progress.close,
       };
@@ -203,9 +208,9 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
 async function showFired(ctx: Context, fired: FiredPeriod): Promise<void> {
   const { job, runKey, created } = fired;
   const { dryRun, quiet, json } = ctx.flags;
-  if (job === null) return answer(ctx, { json: fired, text: `would submit ${runKey}` });
+  if (job === null) return printAnswer(ctx, { json: fired, text: `would submit ${runKey}` });
   const text = created ? job : `${job} (${dryRun ? 'already exists' : 'already existed'})`;
-  return answer(ctx, { json: fired, text: quiet && !dryRun && !json ? job : text });
+  return printAnswer(ctx, { json: fired, text: quiet && !dryRun && !json ? job : text });
 }
 
 export function scheduleAddCommand(ctx: Context): CommandDefinition {
@@ -227,14 +232,14 @@ export function scheduleAddCommand(ctx: Context): CommandDefinition {
       related: ['schedule next', 'schedule ls', 'schedule run', 'schedule rm', 'tick', 'submit'],
     },
     show: () => {
-      let unkept = false;
+      let hasNoKeeper = false;
       return {
         event: () => {
-          unkept = true;
+          hasNoKeeper = true;
         },
         answer: async (added) => {
-          await answer(ctx, { json: added, text: () => addedText(ctx, added) });
-          if (unkept)
+          await printAnswer(ctx, { json: added, text: () => addedText(ctx, added) });
+          if (hasNoKeeper)
             ctx.notice(`nothing fires it yet; add to a crontab: ${crontabLine(ctx.io.cwd, await ctx.config())}`);
         },
       };

@@ -1,7 +1,7 @@
 import { status } from '../../verbs/status.ts';
 import { type CommandDefinition, choice } from '../command.ts';
 import type { Context } from '../context.ts';
-import { answer, print } from '../render.ts';
+import { print, printAnswer } from '../render.ts';
 import { statusText } from '../status-text.ts';
 import { verbCommand } from '../verb-command.ts';
 
@@ -20,7 +20,7 @@ export function statusCommand(ctx: Context): CommandDefinition {
     },
     show: (_, { format }) => ({
       async answer(found) {
-        if (format !== 'prometheus') return answer(ctx, { json: found, text: () => statusText(ctx, found) });
+        if (format !== 'prometheus') return printAnswer(ctx, { json: found, text: () => statusText(ctx, found) });
         const { prometheusText } = await import('../prometheus-text.ts');
         return print(ctx, prometheusText(found));
       },

@@ -1,14 +1,14 @@
-import type { SubmittedAnswer } from '../../model/answers/changes.ts';
+import type { SubmitAnswer } from '../../model/answers/changes.ts';
 import type { Plan } from '../../model/answers/plan.ts';
-import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
+import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
 import type { SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { answer, print } from '../render.ts';
+import { printRaiseEvent } from '../print-notices.ts';
+import { print, printAnswer } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
-import { tellRaise } from '../tell.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function submitCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, submit, {
@@ -30,17 +30,17 @@ export function submitCommand(ctx: Context): CommandDefinition {
     },
     options: { '-w, --watch': 'then watch it until it ends' },
     given: ({ watch }) => (watch === true ? { stays: true } : {}),
-    show: (_, options) => showing(ctx, options),
+    show: (_, options) => submitPresenter(ctx, options),
   });
 }
 
-function showing(ctx: Context, options: RawInput): Showing<SubmittedAnswer | Plan, SubmitEvent | RaiseEvent> {
+function submitPresenter(ctx: Context, options: RawInput): Presenter<SubmitAnswer | Plan, SubmitEvent | RaiseEvent> {
   const progress = submitProgress(ctx);
   // Printed after the answer, which people read first.
   const raised: RaiseEvent[] = [];
   const watches = options.watch === true;
   return {
-    event: (event) => (isRaise(event) ? void raised.push(event) : progress.show(event)),
+    event: (event) => (isRaiseEvent(event) ? void raised.push(event) : progress.show(event)),
     async answer(submitted) {
       if ('parts' in submitted) {
         const { showPlan } = await import('./plan.ts');
@@ -49,10 +49,10 @@ function showing(ctx: Context, options: RawInput): Showing<SubmittedAnswer | Pla
       const { job, created } = submitted;
       if (!watches) {
         if (ctx.flags.quiet && !ctx.flags.json) await print(ctx, `${job}\n`);
-        else await answer(ctx, { json: submitted, text: `${job}${created ? '' : ' (already existed)'}` });
+        else await printAnswer(ctx, { json: submitted, text: `${job}${created ? '' : ' (already existed)'}` });
       }
       if (watches && !created) return;
-      for (const event of raised) await tellRaise(ctx, event);
+      for (const event of raised) await printRaiseEvent(ctx, event);
     },
     async next(submitted) {
       if (!watches || 'parts' in submitted) return null;

@@ -5,12 +5,12 @@ import { logBytes, logs } from '../../verbs/logs.ts';
 import { type FailuresEvent, failures, TASKS_LISTED, tasks } from '../../verbs/tasks.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
-import { formatCount, formatDistance, formatInstant, formatMany, showsInputs } from '../format.ts';
-import { actLines } from '../mend-lines.ts';
+import { fixStepLines } from '../fix-lines.ts';
+import { formatCount, formatDistance, formatInstant, formatMany, shouldShowInputs } from '../format.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answerList, print, renderTable } from '../render.ts';
-import { oneLine, VisibleBytes } from '../terminal-text.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { print, printList, renderTable } from '../render.ts';
+import { ControlEscaper, oneLine } from '../terminal-text.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function tasksCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, tasks, {
@@ -33,16 +33,16 @@ export function tasksCommand(ctx: Context): CommandDefinition {
 
 async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state, limit }: RawInput): Promise<void> {
   const seen: { last: ListedTask | null } = { last: null };
-  const count = await answerList<ListedTask>(ctx, {
-    rows: each(found, (row) => {
+  const count = await printList<ListedTask>(ctx, {
+    rows: tapRows(found, (row) => {
       seen.last = row;
     }),
     columns: (rows) => [
       { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
-      ...(showsInputs(rows) ? [INPUT] : []),
+      ...(shouldShowInputs(rows) ? [INPUT] : []),
       { title: 'state', value: (row) => row.state },
       { title: 'attempts', value: ({ attempts }) => String(attempts ?? ''), align: 'right' },
-      { title: 'took', value: took, align: 'right' },
+      { title: 'took', value: durationText, align: 'right' },
       ...ENDED,
     ],
     empty: `no tasks${state === undefined ? ' have started' : ` are ${state}`}`,
@@ -54,8 +54,8 @@ async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state
 async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task: string): Promise<void> {
   let isBad = false;
   let of: string | null = null;
-  await answerList<ListedTask>(ctx, {
-    rows: each(found, ({ badInput, input }) => {
+  await printList<ListedTask>(ctx, {
+    rows: tapRows(found, ({ badInput, input }) => {
       isBad ||= badInput === true;
       of = input;
     }),
@@ -64,7 +64,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
       { title: 'number', value: ({ number }) => String(number ?? ''), align: 'right' },
       { title: 'round', value: ({ round }) => String(round), align: 'right' },
       { title: 'outcome', value: ({ state }) => state },
-      { title: 'took', value: took, align: 'right' },
+      { title: 'took', value: durationText, align: 'right' },
       ...ENDED,
     ],
     empty: `no attempt of ${task.replace(/\/0+(?=\d)/, '/')} has started`,
@@ -74,7 +74,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
 }
 
 /** Passes the rows through and calls `onRow` with each first. */
-async function* each(
+async function* tapRows(
   rows: AsyncIterable<ListedTask>,
   onRow: (row: ListedTask) => void,
 ): AsyncGenerator<ListedTask, void> {
@@ -93,7 +93,7 @@ const ENDED = [
   { title: 'error', value: ({ error }: ListedTask) => error ?? '' },
 ] as const;
 
-function took({ startedAt, endedAt }: ListedTask): string {
+function durationText({ startedAt, endedAt }: ListedTask): string {
   return startedAt === null || endedAt === null
     ? ''
     : formatDuration((Date.parse(endedAt) - Date.parse(startedAt)) / 1_000);
@@ -108,14 +108,14 @@ export function failuresCommand(ctx: Context): CommandDefinition {
       exitCodes: { 0: 'also if nothing failed for good', 4: 'no such job or cause' },
       related: ['retry', 'skip', 'reproduce', 'logs', 'tasks', 'why'],
     },
-    show: (_, options) => showing(ctx, options.cause !== undefined),
+    show: (_, options) => failuresPresenter(ctx, options.cause !== undefined),
   });
 }
 
 type Found = Extract<FailuresEvent, { readonly event: 'found' }>;
 
 /** `one`: a single cause was requested and is shown in detail. */
-function showing(ctx: Context, one: boolean): Showing<AsyncIterable<FailureCause>, FailuresEvent> {
+function failuresPresenter(ctx: Context, one: boolean): Presenter<AsyncIterable<FailureCause>, FailuresEvent> {
   let progress: Progress | null = null;
   let found: Found | null = null;
   return {
@@ -259,7 +259,7 @@ function nextCommands(first: FailureCause, one: boolean, room: number): string {
           [`batchctl skip ${cause} --reason TEXT`, 'skip them'],
         ] as const)),
   ];
-  return actLines(
+  return fixStepLines(
     next.map(([command, remark]) => ({ command, remark })),
     room,
   ).join('\n');
@@ -308,7 +308,7 @@ async function showLines(ctx: Context, rows: AsyncIterable<AttemptLog>, raw: boo
     for (let from = 0; from < bytes.length; ) {
       const feed = bytes.indexOf(10, from);
       const line = bytes.subarray(from, feed < 0 ? bytes.length : feed);
-      const shown = new VisibleBytes();
+      const shown = new ControlEscaper();
       out.push(before, passes ? line : Buffer.from(shown.write(line) + shown.end()), LINE_FEED);
       from = feed < 0 ? bytes.length : feed + 1;
     }
@@ -342,11 +342,11 @@ async function showLogs(
   // A file or a pipe gets the bytes unchanged.
   const passes = raw || ctx.io.stdout.isTTY !== true;
   let last: string | null = null;
-  let shown = new VisibleBytes();
+  let shown = new ControlEscaper();
   for await (const log of rows) {
     const bytes = logBytes(log);
     if (!follow || log.attempt !== last) {
-      shown = new VisibleBytes();
+      shown = new ControlEscaper();
       ctx.notice(`==> ${log.step}/${log.task} ${log.attempt} <==`);
     }
     await print(ctx, passes ? bytes : shown.write(bytes));

@@ -4,9 +4,9 @@ import { type TickEvent, tick } from '../../verbs/tick.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { answer } from '../render.ts';
-import { tellRaise } from '../tell.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { printRaiseEvent } from '../print-notices.ts';
+import { printAnswer } from '../render.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 export function tickCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, tick, {
@@ -25,20 +25,20 @@ export function tickCommand(ctx: Context): CommandDefinition {
       },
       related: ['schedule add', 'schedule ls', 'schedule run', 'doctor', 'worker', 'scale'],
     },
-    show: () => showing(ctx),
+    show: () => tickPresenter(ctx),
   });
 }
 
-function showing(ctx: Context): Showing<TickAnswer, TickEvent> {
+function tickPresenter(ctx: Context): Presenter<TickAnswer, TickEvent> {
   // Printed after the answer, which people read first.
   const raised: Extract<TickEvent, { readonly event: 'raised' }>[] = [];
   const show = async (round: TickAnswer): Promise<void> => {
-    await answer(ctx, {
+    await printAnswer(ctx, {
       json: round,
       text: ctx.flags.quiet ? '' : async () => (await roundLines(ctx, round)).join('\n'),
     });
-    for (const event of raised) await tellRaise(ctx, event);
-    tell(ctx, round);
+    for (const event of raised) await printRaiseEvent(ctx, event);
+    reportProblems(ctx, round);
   };
   return {
     event: (event) => (event.event === 'stopped' ? show(event.round) : void raised.push(event)),
@@ -46,7 +46,7 @@ function showing(ctx: Context): Showing<TickAnswer, TickEvent> {
   };
 }
 
-function tell(ctx: Context, { troubles, missed }: TickAnswer): void {
+function reportProblems(ctx: Context, { troubles, missed }: TickAnswer): void {
   for (const { schedule, period } of missed) {
     ctx.warn(`${schedule} missed ${period}: run it with batchctl schedule run ${schedule} --period ${period}`);
   }

@@ -16,9 +16,9 @@ import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
 import { type Progress, startProgress } from '../progress.ts';
-import { answer } from '../render.ts';
+import { printAnswer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
-import { type RunVerb, type Showing, shownEvents, verbCommand } from '../verb-command.ts';
+import { type Presenter, type RunVerb, sequentialEvents, verbCommand } from '../verb-command.ts';
 import { checkText, verifyText } from '../verify-text.ts';
 
 export function verifyCommand(ctx: Context): CommandDefinition {
@@ -43,23 +43,25 @@ export function verifyCommand(ctx: Context): CommandDefinition {
     options: {
       '--rebuild-ledger': 'only rebuild the records of all jobs from the store, as batchctl ledger rebuild does',
     },
-    show: () => showing(ctx),
+    show: () => verifyPresenter(ctx),
   });
   return {
     ...command,
     run: async (input) => {
       const code = await command.run(input);
-      if (input.output !== undefined && !ctx.flags.dryRun) tellWritten(ctx, input.output);
+      if (input.output !== undefined && !ctx.flags.dryRun) noteEvidenceFile(ctx, input.output);
       return typeof code === 'number' ? code : 0;
     },
     runBy: async (runVerb, input) => {
       if (input.output === undefined || ctx.flags.dryRun) return (await command.runBy?.(runVerb, input)) ?? 0;
-      return proveInto(ctx, runVerb, input);
+      return verifyToFile(ctx, runVerb, input);
     },
   };
 }
 
-function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(event: VerifyEvent): Promise<void> } {
+function verifyPresenter(
+  ctx: Context,
+): Presenter<VerifyAnswer, VerifyEvent> & { event(event: VerifyEvent): Promise<void> } {
   let progress: Progress | null = null;
   let kept: Extract<VerifyEvent, { readonly event: 'kept' }> | null = null;
   let found: Extract<VerifyEvent, { readonly event: 'checked' }> | null = null;
@@ -83,7 +85,7 @@ function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(eve
       }
     },
     async answer(made) {
-      await answer(ctx, { json: made, text: () => text(made) });
+      await printAnswer(ctx, { json: made, text: () => text(made) });
       const { delivery = null, verdict, check } = made;
       if (check === null && delivery !== null && verdict === 'proven') ctx.notice(deliveryLine(delivery));
     },
@@ -91,14 +93,14 @@ function showing(ctx: Context): Showing<VerifyAnswer, VerifyEvent> & { event(eve
   };
 }
 
-const tellWritten = (ctx: Context, output: unknown): void =>
+const noteEvidenceFile = (ctx: Context, output: unknown): void =>
   ctx.notice(`wrote ${output}; to check it on any machine: batchctl verify --check ${shellWord(String(output))}`);
 
 /** For `-o FILE` through a manager: writes the manager's bytes, completely or not at all. */
-async function proveInto(ctx: Context, runVerb: RunVerb, { output, ...given }: RawInput): Promise<number> {
+async function verifyToFile(ctx: Context, runVerb: RunVerb, { output, ...given }: RawInput): Promise<number> {
   const file = await openEvidence(resolve(ctx.io.cwd, String(output)));
-  const shown = showing(ctx);
-  const events = shownEvents(shown.event);
+  const shown = verifyPresenter(ctx);
+  const events = sequentialEvents(shown.event);
   const asked = verifyEvidence as unknown as VerbDeclaration<Fields, AsyncIterable<EvidenceRow>, VerifyEvent>;
   let written = false;
   let made: VerifyAnswer | null = null;
@@ -119,7 +121,7 @@ async function proveInto(ctx: Context, runVerb: RunVerb, { output, ...given }: R
   }
   if (made === null) throw new BatchctlError('unexpected', 'the manager sent no answer');
   await shown.answer(made);
-  if (written) tellWritten(ctx, output);
+  if (written) noteEvidenceFile(ctx, output);
   const verdict = verify.verdict?.(made) ?? null;
   if (verdict !== null) throw verdict;
   return 0;
@@ -163,7 +165,7 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
           const text = dryRun
             ? `would write ${to}`
             : `wrote ${to}: ${formatMany(attempts, 'attempt')}, ${exact} with exact counts`;
-          await answer(ctx, { json: rebuilt, text });
+          await printAnswer(ctx, { json: rebuilt, text });
         },
         close: () => progress?.failed(),
       };

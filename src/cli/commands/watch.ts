@@ -2,10 +2,10 @@ import { type WatchEvent, wait, watch } from '../../verbs/watch.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { liveView } from '../live-view.ts';
-import { answer } from '../render.ts';
-import { liveOf, statusText } from '../status-text.ts';
-import { failureLine, tellBudget, tellNext, tellRaise } from '../tell.ts';
-import { type Showing, verbCommand } from '../verb-command.ts';
+import { failureLine, printBudgetPause, printNextCommand, printRaiseEvent } from '../print-notices.ts';
+import { printAnswer } from '../render.ts';
+import { liveStatusOf, statusText } from '../status-text.ts';
+import { type Presenter, verbCommand } from '../verb-command.ts';
 
 type Status = Extract<WatchEvent, { readonly event: 'status' }>['status'];
 
@@ -26,30 +26,30 @@ export function watchCommand(ctx: Context): CommandDefinition {
       },
       related: ['status', 'wait', 'run'],
     },
-    show: () => showing(ctx),
+    show: () => watchPresenter(ctx),
   });
 }
 
-export function liveShowing(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
+export function livePresenter(ctx: Context): { event(event: WatchEvent): Promise<void>; close(): void } {
   const live = liveView(ctx);
   return {
     async event(event) {
-      if (event.event === 'status') live.show(liveOf(event.status));
-      else if (event.event === 'firstFailure') live.above(failureLine(event.failure));
-      else await tellRaise(ctx, event);
+      if (event.event === 'status') live.show(liveStatusOf(event.status));
+      else if (event.event === 'firstFailure') live.printAbove(failureLine(event.failure));
+      else await printRaiseEvent(ctx, event);
     },
     close: () => live.close(),
   };
 }
 
-function showing(ctx: Context): Showing<Status, WatchEvent> {
-  const live = liveShowing(ctx);
+function watchPresenter(ctx: Context): Presenter<Status, WatchEvent> {
+  const live = livePresenter(ctx);
   return {
     ...live,
     async answer(status) {
       live.close();
-      await answer(ctx, { json: status, text: () => statusText(ctx, status) });
-      tellNext(ctx, status);
+      await printAnswer(ctx, { json: status, text: () => statusText(ctx, status) });
+      printNextCommand(ctx, status);
     },
   };
 }
@@ -77,8 +77,8 @@ export function waitCommand(ctx: Context): CommandDefinition {
     },
     show: () => ({
       answer: async (status) => {
-        tellBudget(ctx, status);
-        await answer(ctx, { json: status, text: '' });
+        printBudgetPause(ctx, status);
+        await printAnswer(ctx, { json: status, text: '' });
       },
     }),
   });

@@ -1,21 +1,21 @@
 import { hostname } from 'node:os';
 import { BatchctlError } from '../../errors.ts';
-import { unfinished } from '../../jobs/job-exit.ts';
+import { notFinishedError } from '../../jobs/job-exit.ts';
 import { newWorkerId } from '../../lib/id.ts';
 import { killPoints } from '../../lib/kill-point.ts';
-import { parseDuration, wholeNumber } from '../../lib/units.ts';
+import { parseDuration, wholeNumberParser } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
-import { NAME } from '../../model/keys.ts';
+import { NAME_PATTERN } from '../../model/keys.ts';
 import { faultsOf, withFaults } from '../../platform/faults.ts';
-import { heedSupervisor, heldUntilGo, openPlatform } from '../../platform/open-platform.ts';
+import { obeySupervisor, openPlatform, preloadAndAwaitStart } from '../../platform/open-platform.ts';
 import { superviseLocalGroup } from '../../platform/own-workers.ts';
-import { type CommandDefinition, type CommandInput, defineCommand, groupFlag, parsed, repeated } from '../command.ts';
+import { type CommandDefinition, type CommandInput, defineCommand, groupOption, parsed, repeated } from '../command.ts';
 import type { Context } from '../context.ts';
 import { localResources, requireHere } from '../this-machine.ts';
 
 const WORKER = {
   '--group <group>': repeated('a group to serve (default: default); several groups are served in turn'),
-  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumber(1)),
+  '-j, --slots <n>': parsed('tasks at a time (default: the number of processors)', wholeNumberParser(1)),
   '--until-empty': 'exit when no open job has work for these groups',
   '--idle-exit <duration>': parsed(
     'exit after this time without work (default: 2m in an Auto Scaling group, otherwise never)',
@@ -23,7 +23,7 @@ const WORKER = {
   ),
   '--max-failures <n>': parsed(
     'exit after this many failed attempts in a row; in an Auto Scaling group (default: 20) only if such tasks succeed elsewhere',
-    wholeNumber(1),
+    wholeNumberParser(1),
   ),
   '--here': 'on an AWS profile, allow running outside EC2',
 };
@@ -54,13 +54,13 @@ export function workerCommand(ctx: Context): CommandDefinition {
  * A worker that `run` starts before it knows the job: loads everything that it will need, then waits. Returns the
  * command line to run; null if `run` has gone.
  */
-export async function heldWorker(): Promise<readonly string[] | null> {
+export async function awaitWorkerCommand(): Promise<readonly string[] | null> {
   await Promise.all([
     import('../../worker/command-user.ts'),
     import('../../worker/worker.ts'),
     import('../../worker/shell-executor.ts'),
   ]);
-  return heldUntilGo(process.env);
+  return preloadAndAwaitStart(process.env);
 }
 
 async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promise<void> {
@@ -71,7 +71,7 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
   requireHere(profile, options.here);
   const groups = options.group === undefined || options.group.length === 0 ? ['default'] : options.group;
   for (const group of groups) {
-    if (!NAME.test(group))
+    if (!NAME_PATTERN.test(group))
       throw new BatchctlError('usage', `--group ${group}: expected a name like default or gpu-large`);
   }
   const { commandUserOf } = await import('../../worker/command-user.ts');
@@ -91,7 +91,7 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
     import('../../worker/worker.ts'),
     import('../../worker/shell-executor.ts'),
   ]);
-  const unlisten = await heedSupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
+  const unlisten = await obeySupervisor(ctx.io.env, { drain: () => drain.abort(), stop: () => stop.abort() });
   try {
     await runWorker(platform, {
       worker: id,
@@ -108,10 +108,10 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
       say: (line) => ctx.notice(line),
       env: ctx.io.env,
       passed: killPoints(ctx.io.env),
-      faults: faults === null ? null : (await import('../../worker/own-faults.ts')).ownFaults(faults),
+      faults: faults === null ? null : (await import('../../worker/injected-faults.ts')).createInjectedFaults(faults),
     });
   } catch (error) {
-    throw unfinished(error, `worker ${id} leaves its work to others`, 'run the same command again');
+    throw notFinishedError(error, `worker ${id} leaves its work to others`, 'run the same command again');
   } finally {
     unlisten?.();
     await platform.close();
@@ -120,7 +120,7 @@ async function worker(ctx: Context, options: CommandInput<typeof WORKER>): Promi
 
 export function workerSupervisorCommand(ctx: Context): CommandDefinition {
   return defineCommand({
-    options: { '--group <group>': groupFlag('the group (default: default)') },
+    options: { '--group <group>': groupOption('the group (default: default)') },
     writes: true,
     output: null,
     help: {

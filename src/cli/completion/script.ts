@@ -39,9 +39,9 @@ function posixTables(commands: readonly Completable[]): string {
     caseOf(
       '_batchctl_flags',
       '$1',
-      commands.map(({ name, flags }) => [quoted(name), printed(flags.map(flagLine))] as const),
+      commands.map(({ name, flags }) => [quoted(name), printfCommand(flags.map(flagLine))] as const),
     ),
-    `_batchctl_global_flags() {\n  ${printed(globalFlags().map(flagLine))}\n}`,
+    `_batchctl_global_flags() {\n  ${printfCommand(globalFlags().map(flagLine))}\n}`,
     caseOf('_batchctl_value_of', '$1 $2', [
       ...commands.flatMap(({ name, flags }) => flags.flatMap((flag) => valueCase(name, flag))),
       ...globalFlags().flatMap((flag) => valueCase('*', flag)),
@@ -123,9 +123,9 @@ function nextWords(commands: readonly Completable[]): readonly (readonly [string
   const below = [...firsts.keys()].flatMap((first) => {
     const inner = commands.filter(({ name }) => name.startsWith(`${first} `));
     const lines = inner.map(({ name, summary }) => `${name.slice(first.length + 1)}\t${summary}`);
-    return inner.length === 0 ? [] : [[quoted(first), printed(lines)] as const];
+    return inner.length === 0 ? [] : [[quoted(first), printfCommand(lines)] as const];
   });
-  return [["''", printed([...firsts].map(([word, summary]) => `${word}\t${summary}`))], ...below];
+  return [["''", printfCommand([...firsts].map(([word, summary]) => `${word}\t${summary}`))], ...below];
 }
 
 function valueCase(name: string, { long, short, value }: CompletableFlag): readonly (readonly [string, string])[] {
@@ -153,7 +153,7 @@ function flagLine({ long, text }: CompletableFlag): string {
   return `${long}\t${text}`;
 }
 
-function printed(lines: readonly string[]): string {
+function printfCommand(lines: readonly string[]): string {
   return lines.length === 0 ? ':' : `printf '%s\\n' ${lines.map(quoted).join(' ')}`;
 }
 
@@ -241,7 +241,7 @@ complete -c batchctl -f
 ${[
   ...globalFlags().map((flag) => fishLine('', flagWords(flag))),
   ...fishWords(commands),
-  ...commands.flatMap(ofCommand),
+  ...commands.flatMap(fishCommandLines),
 ].join('\n')}
 `;
 }
@@ -283,27 +283,27 @@ end`;
 }
 
 function fishWords(commands: readonly Completable[]): readonly string[] {
-  const parents = parentsOf(commands).map((word) => at('', 0, `-a ${word} -d 'has commands below'`));
+  const parents = parentsOf(commands).map((word) => fishLineAt('', 0, `-a ${word} -d 'has commands below'`));
   const words = commands.map(({ name, summary }) => {
     const [first = '', second] = name.split(' ');
     return second === undefined
-      ? at('', 0, `-a ${first} -d ${fishQuoted(summary)}`)
-      : at(first, 0, `-a ${second} -d ${fishQuoted(summary)}`);
+      ? fishLineAt('', 0, `-a ${first} -d ${fishQuoted(summary)}`)
+      : fishLineAt(first, 0, `-a ${second} -d ${fishQuoted(summary)}`);
   });
   return [...parents, ...words];
 }
 
-function ofCommand({ name, flags, operands }: Completable): readonly string[] {
+function fishCommandLines({ name, flags, operands }: Completable): readonly string[] {
   return [
-    ...flags.map((flag) => at(name, null, flagWords(flag))),
+    ...flags.map((flag) => fishLineAt(name, null, flagWords(flag))),
     ...operands.flatMap(({ kind, choices, repeat }, index) => {
       const words = valueWords(kind, choices);
-      return words === '' ? [] : [at(name, repeat ? '+' : index, words)];
+      return words === '' ? [] : [fishLineAt(name, repeat ? '+' : index, words)];
     }),
   ];
 }
 
-function at(name: string, count: number | '+' | null, words: string): string {
+function fishLineAt(name: string, count: number | '+' | null, words: string): string {
   const test = `__batchctl_at ${name === '' ? '""' : `"${name}"`}${count === null ? '' : ` ${count}`}`;
   return fishLine(`-n '${test}' `, words);
 }

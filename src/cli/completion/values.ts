@@ -11,13 +11,13 @@ import type { DynamicKind } from './completable.ts';
 export type Candidate = readonly [word: string, text: string];
 
 /** Maximum number of candidates. */
-const MOST = 200;
+const MAX_CANDIDATES = 200;
 
 /** Naming causes requires reading a job's failures. With more than this many it would take too long. */
-const FAILURES = 2_000;
+const MAX_FAILURES = 2_000;
 
 /** The candidates that only the configuration or the store knows, best first. `words` are those typed so far. */
-export async function valuesOf(
+export async function findCandidates(
   { ctx, table }: { readonly ctx: Context; readonly table: CommandTable },
   kind: DynamicKind,
   words: readonly string[],
@@ -32,11 +32,11 @@ export async function valuesOf(
     return [...TOPICS.map(({ name, summary }): Candidate => [name, summary]), ...commands];
   }
   if (kind === 'profiles') return (await ctx.config()).profiles.map((name) => [name, '']);
-  const platform = await opened(ctx);
+  const platform = await openIfLocal(ctx);
   if (platform === null) return [];
   switch (kind) {
     case 'jobs':
-      return jobs(platform, typed);
+      return jobCandidates(platform, typed);
     case 'runKeys':
       return (await newest(platform)).flatMap(({ runKey, job }) => (runKey === null ? [] : [[runKey, job] as const]));
     case 'workers': {
@@ -49,14 +49,14 @@ export async function valuesOf(
       return (await knownGroups(platform)).map((name) => [name, '']);
     }
     case 'data':
-      return data(platform, typed);
+      return dataCandidates(platform, typed);
     default:
-      return ofJob(platform, kind, typed, await jobTyped(ctx, table, words));
+      return candidatesOfJob(platform, kind, typed, await typedJob(ctx, table, words));
   }
 }
 
 /** The platform; null if opening it would create an embedded store, or cost requests. */
-async function opened(ctx: Context): Promise<Platform | null> {
+async function openIfLocal(ctx: Context): Promise<Platform | null> {
   const { profile } = await ctx.config();
   // On AWS, each key pressed would cost requests.
   if (profile.backend !== 'local' || !existsSync(`${profile.root}/ledger.db`)) return null;
@@ -64,10 +64,10 @@ async function opened(ctx: Context): Promise<Platform | null> {
 }
 
 async function newest(platform: Platform): Promise<readonly LedgerJob[]> {
-  return (await platform.ledger()).jobs({ limit: MOST });
+  return (await platform.ledger()).jobs({ limit: MAX_CANDIDATES });
 }
 
-async function jobs(platform: Platform, typed: string): Promise<readonly Candidate[]> {
+async function jobCandidates(platform: Platform, typed: string): Promise<readonly Candidate[]> {
   const known = await newest(platform);
   const about = ({ name, state, pruned }: LedgerJob): string => `${name}, ${state}${pruned === true ? ', pruned' : ''}`;
   const ids = known.map((job): Candidate => [job.job, about(job)]);
@@ -82,19 +82,19 @@ async function jobs(platform: Platform, typed: string): Promise<readonly Candida
 }
 
 /** Keys of raw data, one level at a time, like paths. */
-async function data({ store }: Platform, typed: string): Promise<readonly Candidate[]> {
+async function dataCandidates({ store }: Platform, typed: string): Promise<readonly Candidate[]> {
   const { dataKey } = await import('../../model/keys.ts');
   const above = typed.slice(0, typed.lastIndexOf('/') + 1);
   const found = new Set<string>();
   for await (const { key } of store.list(dataKey(typed))) {
     const rest = key.slice(dataKey(above).length);
     found.add(`${above}${rest.includes('/') ? rest.slice(0, rest.indexOf('/') + 1) : rest}`);
-    if (found.size >= MOST) break;
+    if (found.size >= MAX_CANDIDATES) break;
   }
   return [...found].map((key) => [key, '']);
 }
 
-async function ofJob(
+async function candidatesOfJob(
   platform: Platform,
   kind: 'tasks' | 'steps' | 'causes',
   typed: string,
@@ -106,7 +106,7 @@ async function ofJob(
   const ledger = await platform.ledger();
   if (kind === 'causes') {
     const failed = (await ledger.counts(view.record.job)).reduce((sum, counts) => sum + counts.failed, 0);
-    if (failed > FAILURES) return [];
+    if (failed > MAX_FAILURES) return [];
     const { causesOf } = await import('../../jobs/failures.ts');
     return (await causesOf(platform, view)).map(({ id, step, tasks, error, reason }) => [
       id,
@@ -114,14 +114,14 @@ async function ofJob(
     ]);
   }
   // Failed tasks first: those are what people look for. Otherwise any tasks.
-  const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: MOST });
-  const listed = failed.length > 0 ? failed : await ledger.tasks(view.record.job, { limit: MOST });
+  const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: MAX_CANDIDATES });
+  const listed = failed.length > 0 ? failed : await ledger.tasks(view.record.job, { limit: MAX_CANDIDATES });
   const rows = listed.map(({ step, task, state, error }): Candidate => [`${step}/${task}`, error ?? state]);
   return rows.some(([word]) => word.startsWith(typed)) ? rows : spec.steps.map(({ name }) => [`${name}/`, '']);
 }
 
 /** The job that the words so far name; undefined (the latest) if they name none. */
-async function jobTyped(ctx: Context, table: CommandTable, words: readonly string[]): Promise<string | undefined> {
+async function typedJob(ctx: Context, table: CommandTable, words: readonly string[]): Promise<string | undefined> {
   const found = table.find(words.filter((word) => !word.startsWith('-')));
   if (found === null) return undefined;
   const definition = (await found.entry.load())(ctx);
@@ -142,7 +142,7 @@ async function jobTyped(ctx: Context, table: CommandTable, words: readonly strin
 }
 
 /** A context with the `--config` and `--profile` of the typed line, and its words without global flags. */
-export function asTyped(
+export function parseTypedLine(
   ctx: Context,
   words: readonly string[],
 ): { readonly ctx: Context; readonly words: readonly string[] } {

@@ -9,30 +9,30 @@ import {
   type Html,
   html,
   type Insert,
-  lastOf,
+  keepEnd,
   rateUnit,
+  rawHtml,
   shorten,
-  trusted,
 } from './html.ts';
 import {
   baseAxis,
   chart,
   columns,
   type LegendEntry,
+  labelsThatFit,
   legend,
   n,
   niceTicks,
-  roomFor,
-  rules,
+  percent,
   steps,
-  stretched,
+  stretchedBox,
   type Tick,
   timeCharacters,
   timeTicks,
   tip,
   valueAxis,
+  verticalLines,
   WIDE,
-  x,
 } from './svg.ts';
 
 type Bin = Throughput['bins'][number];
@@ -58,7 +58,7 @@ export function throughputChart(throughput: Throughput, slots: number, zone: str
   if (from === null || bins.length === 0 || seconds <= 0) return null;
   const start = Date.parse(from);
   const ticksFor = (pixels: number): readonly Tick[] =>
-    timeTicks(start, bins.length * seconds, zone, roomFor(pixels, timeCharacters(bins.length * seconds)));
+    timeTicks(start, bins.length * seconds, zone, labelsThatFit(pixels, timeCharacters(bins.length * seconds)));
   const troubled = bins.some((bin) => troubleOf(bin) > 0);
   return html`<div class="panels">${donePanel(throughput, ticksFor, zone)}${
     troubled
@@ -80,7 +80,7 @@ function donePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, zone
   const hits = bins.map((bin, i) => {
     if (bin.done + troubleOf(bin) + bin.running === 0) return null;
     const text = `${clockOf(start + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
-    return html`<rect class="hit" x="${x(i / bins.length)}" y="${TOP}" width="${x(1 / bins.length)}" height="${height}">${tip(text)}</rect>`;
+    return html`<rect class="hit" x="${percent(i / bins.length)}" y="${TOP}" width="${percent(1 / bins.length)}" height="${height}">${tip(text)}</rect>`;
   });
   return panel(`Tasks done per ${unit.name}`, null, [
     chart(
@@ -93,7 +93,7 @@ function donePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, zone
       [
         valueAxis(ticks, TOP, height, formatShort),
         baseAxis(ticksFor, TOP, height),
-        stretched(
+        stretchedBox(
           TOP,
           height,
           html`<path class="done area" d="${columns(
@@ -120,7 +120,7 @@ function troublePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, z
       if (bin[kind] === 0) return null;
       const tall = (bin[kind] / max) * height;
       base -= tall;
-      return html`<rect x="${x(i / bins.length)}" y="${n(base)}" width="${x(width)}" height="${n(tall)}" fill="${fill}"/>`;
+      return html`<rect x="${percent(i / bins.length)}" y="${n(base)}" width="${percent(width)}" height="${n(tall)}" fill="${fill}"/>`;
     });
     const text = `${clockOf(start + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
     return html`<g>${tip(text)}${pieces}</g>`;
@@ -138,7 +138,7 @@ function troublePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, z
           text: `${sums.join(', ')}.`,
           height: TOP + height + 8,
         },
-        [valueAxis(ticks, TOP, height, formatShort), rules(ticksFor, TOP + height), stacks],
+        [valueAxis(ticks, TOP, height, formatShort), verticalLines(ticksFor, TOP + height), stacks],
       ),
     ],
   );
@@ -165,7 +165,7 @@ function runningPanel({ bins }: Throughput, slots: number, ticksFor: TicksFor): 
         [
           valueAxis(ticks, TOP, height, formatShort),
           baseAxis(ticksFor, TOP, height),
-          stretched(
+          stretchedBox(
             TOP,
             height,
             html`<path class="running area" d="${columns(
@@ -209,7 +209,7 @@ const GAPS = 60;
 /** The id of the vertical lines through all rows, drawn once and reused in each. */
 const RULES = 'timeline-rules';
 
-interface Look {
+interface RowStyle {
   readonly seconds: number;
   readonly slow: ReadonlySet<string>;
   readonly height: number;
@@ -243,26 +243,26 @@ function kindOf({ outcome, task }: Bar, slow: ReadonlySet<string>): Kind {
   return outcome === 'failedAttempt' ? 'retried' : outcome;
 }
 
-function rowChart(row: TimelineRow, look: Look): Html {
+function rowChart(row: TimelineRow, look: RowStyle): Html {
   const { height } = look;
   const words = `busy ${formatShare(row.busy)}${row.shares === null ? `, ${formatMany(row.bars.length, 'attempt')}` : ''}`;
   const body: Insert =
     row.shares === null
       ? barsOf(row.bars, look)
-      : stretched(
+      : stretchedBox(
           0,
           height,
-          html`<path class="done area" d="${columns(look.fine ? row.shares : pairs(row.shares), height)}"/>`,
+          html`<path class="done area" d="${columns(look.fine ? row.shares : averagePairs(row.shares), height)}"/>`,
         );
   return html`<svg class="chart row" role="img" aria-label="${words}" width="100%" height="${height}"><rect class="idle" width="100%" height="${height}"/><use href="#${RULES}"/>${body}</svg>`;
 }
 
-function barsOf(bars: readonly Bar[], look: Look): Html {
+function barsOf(bars: readonly Bar[], look: RowStyle): Html {
   const { slow, height, seconds } = look;
   const of = (kind: Kind): readonly Bar[] => bars.filter((bar) => kindOf(bar, slow) === kind);
   const plain = of('done');
   const others = bars.filter((bar) => kindOf(bar, slow) !== 'done' && bar.outcome !== 'running');
-  return html`${stretched(0, height, html`<path class="done${bars.length <= GAPS && ' bar'}" d="${outlines(plain, look)}"/>`)}${
+  return html`${stretchedBox(0, height, html`<path class="done${bars.length <= GAPS && ' bar'}" d="${outlines(plain, look)}"/>`)}${
     look.tips && html`<g class="hits">${plain.map((bar) => rect(bar, look, true))}</g>`
   }${SPECIAL.map((kind) => {
     const own = of(kind);
@@ -273,21 +273,21 @@ function barsOf(bars: readonly Bar[], look: Look): Html {
     look.marks &&
     others.map(
       (bar) =>
-        html`<use href="#mark-${kindOf(bar, slow)}" x="${x((bar.start + bar.end) / 2 / seconds)}" y="${height / 2}"/>`,
+        html`<use href="#mark-${kindOf(bar, slow)}" x="${percent((bar.start + bar.end) / 2 / seconds)}" y="${height / 2}"/>`,
     )
   }`;
 }
 
-function rect(bar: Bar, { seconds, height, slow }: Look, told: boolean): Html {
+function rect(bar: Bar, { seconds, height, slow }: RowStyle, withTip: boolean): Html {
   const width = Math.max((bar.end - bar.start) / seconds, 0.002);
-  const place = html`x="${x(bar.start / seconds)}" y="1" width="${x(width)}" height="${height - 2}"`;
-  if (!told) return html`<rect ${place}/>`;
+  const place = html`x="${percent(bar.start / seconds)}" y="1" width="${percent(width)}" height="${height - 2}"`;
+  if (!withTip) return html`<rect ${place}/>`;
   const words = `${bar.task}: ${WORDS[kindOf(bar, slow)]}, ${formatSeconds(bar.end - bar.start)}`;
   return html`<rect ${place}>${tip(words)}</rect>`;
 }
 
 /** The average of each pair. */
-function pairs(shares: readonly number[]): readonly number[] {
+function averagePairs(shares: readonly number[]): readonly number[] {
   return Array.from({ length: Math.ceil(shares.length / 2) }, (_, i) => {
     const first = shares[2 * i] ?? 0;
     return (first + (shares[2 * i + 1] ?? first)) / 2;
@@ -295,9 +295,9 @@ function pairs(shares: readonly number[]): readonly number[] {
 }
 
 /** Many plain bars as one path. */
-function outlines(bars: readonly Bar[], { seconds, height }: Look): Html {
+function outlines(bars: readonly Bar[], { seconds, height }: RowStyle): Html {
   const unit = WIDE / seconds;
-  return trusted(
+  return rawHtml(
     bars
       .map(({ start, end }) => {
         const left = Math.round(start * unit);
@@ -327,14 +327,14 @@ export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], 
   if (from === null || rows.length === 0 || seconds <= 0) return null;
   const start = Date.parse(from);
   const ticksFor = (pixels: number): readonly Tick[] =>
-    timeTicks(start, seconds, zone, roomFor(pixels * PLOT, timeCharacters(seconds)));
+    timeTicks(start, seconds, zone, labelsThatFit(pixels * PLOT, timeCharacters(seconds)));
   const slow = new Set(
     slowest
       .filter((task) => task.times >= STRAGGLER.times && task.seconds >= seconds * STRAGGLER.share)
       .map(({ task }) => task),
   );
   const bars = rows.flatMap((row) => row.bars);
-  const look: Look = {
+  const look: RowStyle = {
     seconds,
     slow,
     height: rows.length > 24 ? 14 : 20,
@@ -342,12 +342,12 @@ export function timelineChart(timeline: Timeline, slowest: readonly SlowTask[], 
     tips: bars.length <= TIPS,
     marks: bars.filter((bar) => kindOf(bar, slow) !== 'done').length <= MARKS,
   };
-  const axis = html`<svg class="chart" width="100%" height="24" aria-hidden="true"><defs><g id="${RULES}">${rules(ticksFor, look.height)}</g></defs>${baseAxis(ticksFor, 0, 4)}</svg>`;
+  const axis = html`<svg class="chart" width="100%" height="24" aria-hidden="true"><defs><g id="${RULES}">${verticalLines(ticksFor, look.height)}</g></defs>${baseAxis(ticksFor, 0, 4)}</svg>`;
   return html`<figure><figcaption>${legend(entriesOf(timeline, bars, slow, look.marks))}</figcaption>
 <table class="timeline"><thead><tr><th scope="col">${rows.some((row) => row.slots > 1) ? 'worker' : 'slot'}</th><th scope="col"><span class="sr">when it was busy</span>${axis}</th><th scope="col">busy</th></tr></thead>
 <tbody>${rows.map(
     (row) =>
-      html`<tr><th scope="row" title="${row.label}"><span class="narrow">${lastOf(row.label.replace(' slot ', ' #'), 11)}</span><span class="roomy">${shorten(row.label, 22)}</span></th><td>${rowChart(row, look)}</td><td>${formatShare(row.busy)}</td></tr>`,
+      html`<tr><th scope="row" title="${row.label}"><span class="narrow">${keepEnd(row.label.replace(' slot ', ' #'), 11)}</span><span class="roomy">${shorten(row.label, 22)}</span></th><td>${rowChart(row, look)}</td><td>${formatShare(row.busy)}</td></tr>`,
   )}</tbody></table>
 ${stragglersNote(slowest, slow)}${hidden > 0 && html`<p class="note">${formatMany(hidden, 'more row')} with less work not shown.</p>`}</figure>`;
 }

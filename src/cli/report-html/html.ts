@@ -2,7 +2,7 @@ import { formatDuration } from '../../lib/units.ts';
 import { wallTime } from '../../model/wall-time.ts';
 import { formatCount, formatMany } from '../format.ts';
 
-/** A piece of HTML or SVG. Only `html` and `trusted` create one, so foreign text can't get in unescaped. */
+/** A piece of HTML or SVG. Only `html` and `rawHtml` create one, so foreign text can't get in unescaped. */
 export class Html {
   readonly text: string;
 
@@ -21,7 +21,7 @@ export function html(strings: TemplateStringsArray, ...inserts: readonly Insert[
 }
 
 /** Inserts this program's own text unchanged, for styles and path data. Never use it for foreign text. */
-export function trusted(text: string): Html {
+export function rawHtml(text: string): Html {
   return new Html(text);
 }
 
@@ -105,7 +105,7 @@ export function facts(entries: readonly (readonly [name: string, value: Insert])
 }
 
 /** Says how many rows of a list are not shown; null if all are. */
-export function andMore(total: number, shown: number, noun: string): Html | null {
+export function notShownNote(total: number, shown: number, noun: string): Html | null {
   return total <= shown ? null : html`<p class="note">${formatMany(total - shown, `more ${noun}`)} not shown.</p>`;
 }
 
@@ -124,7 +124,7 @@ export function section(id: string, title: string, lead: Insert, body: Insert): 
 /** How the report prints figures. An unknown one is said to be unknown, never shown as 0. */
 
 /** A figure, or a note that it is unknown. */
-export function known<T>(value: T | null, format: (value: T) => string | Html): string | Html {
+export function formatOrUnknown<T>(value: T | null, format: (value: T) => string | Html): string | Html {
   return value === null ? html`<span class="unknown">not known</span>` : format(value);
 }
 
@@ -207,12 +207,12 @@ export function shorten(name: string, limit: number): string {
 }
 
 /** The end of a name, where space is short. */
-export function lastOf(name: string, limit: number): string {
+export function keepEnd(name: string, limit: number): string {
   return name.length <= limit ? name : `…${name.slice(name.length - limit + 1)}`;
 }
 
 /** Two instants, one below the other; the day appears once if it is the same. */
-export function betweenOf(from: string, to: string, zone: string): Html {
+export function spanCell(from: string, to: string, zone: string): Html {
   const [start, till] = formatSpan(from, to, zone).split(' to ');
   return html`<span class="when">${start ?? ''}</span><small class="when">to ${till ?? ''}</small>`;
 }

@@ -5,6 +5,7 @@ import { formatCount, formatMany } from '../format.ts';
 import { throughputChart, timelineChart } from './charts.ts';
 import {
   clip,
+  formatOrUnknown,
   formatPace,
   formatSeconds,
   formatShare,
@@ -13,9 +14,8 @@ import {
   type Html,
   html,
   type Insert,
-  known,
+  rawHtml,
   section,
-  trusted,
 } from './html.ts';
 import {
   causesSection,
@@ -49,12 +49,12 @@ export function renderReportHtml(report: Report, { zone, compared }: ReportHtmlO
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${trusted(policy)}">
+<meta http-equiv="Content-Security-Policy" content="${rawHtml(policy)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 <title>${report.name}${report.period !== null && ` ${report.period}`}: ${verdict.statement}</title>
-<style>${trusted(STYLE)}</style>
+<style>${rawHtml(STYLE)}</style>
 </head>
 <body>
 ${DEFINITIONS}
@@ -65,7 +65,7 @@ ${keyFigures(report)}
 ${compared !== null && comparisonSection(compared, zone)}
 ${stepsSection(report)}
 ${throughputSection(report, zone)}
-${report.startedAt !== null && ranSections(report, zone)}
+${report.startedAt !== null && attemptSections(report, zone)}
 ${totalsSection(report)}
 ${decisionsSection(report, zone)}
 ${originSection(report, zone)}
@@ -84,7 +84,7 @@ function header({ job, name, period, runKey, createdBy, createdAt, closedAt }: R
   }</p></header>`;
 }
 
-function ranSections(report: Report, zone: string): Html {
+function attemptSections(report: Report, zone: string): Html {
   return html`${durationsSection(report)}
 ${timelineSection(report, zone)}
 ${waitSection(report)}
@@ -99,7 +99,7 @@ function throughputSection(report: Report, zone: string): Html {
     'throughput',
     'Work over time',
     chart !== null ? 'What was done, what failed, and how many attempts ran at once.' : null,
-    chart ?? notDrawn(report),
+    chart ?? noChartNote(report),
   );
 }
 
@@ -110,11 +110,11 @@ function timelineSection(report: Report, zone: string): Html {
     'timeline',
     'When each worker was busy',
     chart === null ? null : 'Gaps are idle time: a row that ends early had nothing left to do.',
-    chart ?? notDrawn(report),
+    chart ?? noChartNote(report),
   );
 }
 
-function notDrawn({ startedAt }: Report): Html {
+function noChartNote({ startedAt }: Report): Html {
   return html`<p class="note">${startedAt === null ? 'Nothing has run yet.' : 'Too little is known of the attempts to draw them.'}</p>`;
 }
 
@@ -129,7 +129,7 @@ interface Verdict {
 /** The job's result (or progress) as a statement, and what limits it in a few sentences. */
 export function verdictOf(report: Report, zone: string): Verdict {
   return {
-    ...stated(report),
+    ...statementOf(report),
     sentences: [
       tasksSentence(report),
       ...skipSentences(report),
@@ -150,7 +150,7 @@ const SIGNS: Readonly<Record<Tone, string>> = {
   open: 'M20 10v11l7 5',
 };
 
-function stated(report: Report): Pick<Verdict, 'tone' | 'statement'> {
+function statementOf(report: Report): Pick<Verdict, 'tone' | 'statement'> {
   const { state, proof, totals, expectations } = report;
   const broken = expectations.some(({ ok }) => ok === false);
   switch (state) {
@@ -269,10 +269,14 @@ function figuresOf({ totals, seconds, closedAt, startedAt, inputs }: Report): re
       value: formatCount(done),
       note: `of ${formatCount(tasks)}${skipped > 0 ? `, ${formatCount(skipped)} skipped` : ''}`,
     },
-    { name: 'Throughput', value: known(totals.rate, formatPace), note: 'tasks done, first start to last end' },
+    {
+      name: 'Throughput',
+      value: formatOrUnknown(totals.rate, formatPace),
+      note: 'tasks done, first start to last end',
+    },
     {
       name: 'Slots in use',
-      value: known(totals.utilisation, formatShare),
+      value: formatOrUnknown(totals.utilisation, formatShare),
       note: lostNote(totals.usefulSeconds, totals.lostSeconds),
     },
     {

@@ -2,12 +2,11 @@ import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
 import { formatCount, formatMany } from '../format.ts';
 import {
-  andMore,
-  betweenOf,
   clip,
   code,
   countColumn,
   facts,
+  formatOrUnknown,
   formatPace,
   formatSeconds,
   formatShare,
@@ -15,8 +14,9 @@ import {
   type Html,
   html,
   type Insert,
-  known,
+  notShownNote,
   section,
+  spanCell,
   table,
 } from './html.ts';
 
@@ -34,7 +34,7 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
   return section(
     'causes',
     'Why attempts failed',
-    html`Failures are grouped by step, exit code and error line, ignoring numbers, ids and times in the line. ${logsLie(job)}`,
+    html`Failures are grouped by step, exit code and error line, ignoring numbers, ids and times in the line. ${logsNote(job)}`,
     [
       table('Causes of failed attempts', shown, [
         {
@@ -56,9 +56,9 @@ export function causesSection({ job, causes }: Report, zone: string): Html {
         },
         countColumn('attempts', ({ attempts }) => attempts),
         countColumn('failed for good', ({ forGood }) => forGood, true),
-        { title: 'first, last', value: ({ firstAt, lastAt }) => betweenOf(firstAt, lastAt, zone), as: 'text' },
+        { title: 'first, last', value: ({ firstAt, lastAt }) => spanCell(firstAt, lastAt, zone), as: 'text' },
       ]),
-      andMore(causes.length, shown.length, 'cause'),
+      notShownNote(causes.length, shown.length, 'cause'),
       causes.some(({ forGood }) => forGood > 0) &&
         html`<p class="note">To retry those that failed for good: ${code(`batchctl retry ${job} --cause CAUSE`)}</p>`,
     ],
@@ -70,7 +70,7 @@ export function slowestSection({ job, slowest }: Report): Html {
     return section('slowest', 'Slowest tasks', null, html`<p class="note">No task is done yet.</p>`);
   }
   const shown = slowest.slice(0, SLOWEST);
-  return section('slowest', 'Slowest tasks', logsLie(job), [
+  return section('slowest', 'Slowest tasks', logsNote(job), [
     table('Slowest tasks', shown, [
       {
         title: 'task',
@@ -81,10 +81,10 @@ export function slowestSection({ job, slowest }: Report): Html {
       { title: 'took', value: ({ seconds }) => formatSeconds(seconds), as: 'number' },
       { title: 'of median', value: ({ times }) => `${Number(times.toFixed(1))} ×`, as: 'number' },
       { title: 'attempts', value: ({ attempts }) => formatCount(attempts), as: 'number', extra: true },
-      { title: 'input', value: ({ bytesIn }) => known(bytesIn, formatSize), as: 'number' },
-      { title: 'peak memory', value: ({ peakMemory }) => known(peakMemory, formatSize), as: 'number' },
+      { title: 'input', value: ({ bytesIn }) => formatOrUnknown(bytesIn, formatSize), as: 'number' },
+      { title: 'peak memory', value: ({ peakMemory }) => formatOrUnknown(peakMemory, formatSize), as: 'number' },
     ]),
-    andMore(slowest.length, shown.length, 'task'),
+    notShownNote(slowest.length, shown.length, 'task'),
   ]);
 }
 
@@ -111,24 +111,24 @@ export function workersSection({ workers, totals }: Report, zone: string): Html 
             countColumn('failed attempts', ({ failedAttempts }) => failedAttempts),
             countColumn('interrupted', ({ interrupted }) => interrupted),
             { title: 'busy', value: ({ busySeconds }) => formatSeconds(busySeconds), as: 'number' },
-            { title: 'from, to', value: ({ from, to }) => betweenOf(from, to, zone), as: 'text' },
+            { title: 'from, to', value: ({ from, to }) => spanCell(from, to, zone), as: 'text' },
           ]),
-      andMore(workers.length, shown.length, 'worker'),
+      notShownNote(workers.length, shown.length, 'worker'),
     ],
   );
 }
 
 /** The prefix of a job's logs, so that each log needn't repeat it. */
-function below(job: string): string {
+function logPrefix(job: string): string {
   return `jobs/${job}/steps/`;
 }
 
-function logsLie(job: string): Html {
-  return html`Logs are in the store below ${code(below(job))}`;
+function logsNote(job: string): Html {
+  return html`Logs are in the store below ${code(logPrefix(job))}`;
 }
 
 function logOf(job: string, key: string): Html {
-  return code(key.startsWith(below(job)) ? key.slice(below(job).length) : key);
+  return code(key.startsWith(logPrefix(job)) ? key.slice(logPrefix(job).length) : key);
 }
 
 const ROWS = 40;
@@ -143,11 +143,11 @@ export function totalsSection({ expectations, steps }: Report): Html {
       ? html`<p class="note">The job defines no control totals.</p>`
       : table('Control totals', shown, [
           { title: 'must hold', value: ({ equation }) => code(clip(equation)), as: 'text' },
-          { title: 'left', value: ({ left }) => known(left, grouped), as: 'number' },
-          { title: 'right', value: ({ right }) => known(right, grouped), as: 'number' },
+          { title: 'left', value: ({ left }) => formatOrUnknown(left, groupDigits), as: 'number' },
+          { title: 'right', value: ({ right }) => formatOrUnknown(right, groupDigits), as: 'number' },
           { title: 'holds', value: ({ ok }) => holds(ok), as: 'text' },
         ]),
-    andMore(expectations.length, shown.length, 'control total'),
+    notShownNote(expectations.length, shown.length, 'control total'),
     counters.length > 0 && [
       table(
         'Counters',
@@ -155,17 +155,17 @@ export function totalsSection({ expectations, steps }: Report): Html {
         [
           { title: 'step', value: ({ step }) => step, as: 'name' },
           { title: 'counter', value: ({ counter }) => clip(counter, 80), as: 'text' },
-          { title: 'total', value: ({ value }) => grouped(value), as: 'number' },
+          { title: 'total', value: ({ value }) => groupDigits(value), as: 'number' },
         ],
         'fit',
       ),
-      andMore(counters.length, ROWS, 'counter'),
+      notShownNote(counters.length, ROWS, 'counter'),
     ],
   ]);
 }
 
 /** An exact decimal with thousands separators; anything else unchanged. */
-function grouped(decimal: string): string {
+function groupDigits(decimal: string): string {
   const match = /^(-?)(\d+)(\.\d+)?$/.exec(decimal);
   if (match === null) return clip(decimal, 80);
   return `${match[1]}${(match[2] ?? '').replace(/\B(?=(\d{3})+$)/g, ',')}${match[3] ?? ''}`;
@@ -194,7 +194,7 @@ export function decisionsSection({ decisions }: Report, zone: string): Html {
 
 export function originSection(report: Report, zone: string): Html {
   const { inputs, proof, late, cost } = report;
-  const when = (instant: string | null): Insert => known(instant, (value) => formatWhen(value, zone));
+  const when = (instant: string | null): Insert => formatOrUnknown(instant, (value) => formatWhen(value, zone));
   return section('origin', 'What ran, and the evidence', null, [
     facts([
       ['Job', code(report.job)],
@@ -210,7 +210,7 @@ export function originSection(report: Report, zone: string): Html {
       ['Last attempt ended', report.endedAt === null ? 'none yet' : when(report.endedAt)],
       ['Closed', report.closedAt === null ? 'still open' : when(report.closedAt)],
       ['Input', inputText(report)],
-      ['Records of input', known(inputs.records, formatCount)],
+      ['Records of input', formatOrUnknown(inputs.records, formatCount)],
       ['Digest of job and inputs', code(report.digest)],
       ['Code', report.code === null ? 'no files shipped' : code(report.code)],
       ['batchctl', report.version],
@@ -221,7 +221,7 @@ export function originSection(report: Report, zone: string): Html {
           ? html`<span class="unknown">none for the current state of the job</span>`
           : html`${code(proof.key)}, ${formatWhen(proof.when, zone)}`,
       ],
-      ['Cost', known(cost, ({ usd, basis }) => html`$${usd.toFixed(2)} <span class="muted">${basis}</span>`)],
+      ['Cost', formatOrUnknown(cost, ({ usd, basis }) => html`$${usd.toFixed(2)} <span class="muted">${basis}</span>`)],
       ...pairs('Label', report.labels),
       ...pairs('Parameter', report.params),
     ]),
@@ -271,8 +271,16 @@ export function comparisonSection(
               html`${step !== null && html`<span class="muted">${step}</span> `}${name}${each && html` <span class="muted">per task</span>`}`,
             as: 'name',
           },
-          { title: 'before', value: (figure) => known(figure.before, (value) => inUnit(value, figure)), as: 'number' },
-          { title: 'now', value: (figure) => known(figure.now, (value) => inUnit(value, figure)), as: 'number' },
+          {
+            title: 'before',
+            value: (figure) => formatOrUnknown(figure.before, (value) => inUnit(value, figure)),
+            as: 'number',
+          },
+          {
+            title: 'now',
+            value: (figure) => formatOrUnknown(figure.now, (value) => inUnit(value, figure)),
+            as: 'number',
+          },
           { title: 'change', value: changeOf, as: 'number' },
         ],
         'fit compare',

@@ -5,11 +5,11 @@ import { measuredText } from '../report-text.ts';
 import {
   type Column,
   countColumn,
+  formatOrUnknown,
   formatSeconds,
   formatShort,
   type Html,
   html,
-  known,
   section,
   table,
 } from './html.ts';
@@ -21,15 +21,15 @@ import {
   LAYOUTS,
   type LogScale,
   labelRows,
+  labelsThatFit,
   logScale,
   n,
   niceTicks,
-  roomFor,
-  stretched,
+  percent,
+  stretchedBox,
   tip,
   valueAxis,
   WIDE,
-  x,
 } from './svg.ts';
 
 /** Pixels. */
@@ -68,13 +68,13 @@ function durationChart({ id, title, distribution, scale, noun }: DurationChartOp
   const text = `Half of ${formatCount(distribution.count)} took ${formatSeconds(distribution.p50)} or less, 95 of 100 ${formatSeconds(distribution.p95)}, 99 of 100 ${formatSeconds(distribution.p99)}, the longest ${formatSeconds(distribution.max)}.`;
   return chart({ id, title, text, height: top + PLOT + 24 }, [
     valueAxis(ticks, top, PLOT, formatShort),
-    baseAxis((pixels) => durationTicks(scale, roomFor(pixels, 5)), top, PLOT),
-    stretched(top, PLOT, bars(distribution, scale, ticks.at(-1) ?? 1)),
+    baseAxis((pixels) => durationTicks(scale, labelsThatFit(pixels, 5)), top, PLOT),
+    stretchedBox(top, PLOT, bars(distribution, scale, ticks.at(-1) ?? 1)),
     placed.map(
       ({ name, labels }) =>
         html`<g class="marks ${name}" aria-hidden="true">${labels.map(({ at, label, row, anchor }) => {
           const base = top - 6 - row * ROW;
-          return html`<line x1="${x(at)}" x2="${x(at)}" y1="${base + 3}" y2="${top + PLOT}"/><text x="${x(at)}" y="${base}" text-anchor="${anchor}">${label}</text>`;
+          return html`<line x1="${percent(at)}" x2="${percent(at)}" y1="${base + 3}" y2="${top + PLOT}"/><text x="${percent(at)}" y="${base}" text-anchor="${anchor}">${label}</text>`;
         })}</g>`,
     ),
     tips(distribution, scale, top, noun),
@@ -89,9 +89,9 @@ function marksOf({ count, p50, p95, p99, max }: Distribution, scale: LogScale): 
     ['max', max],
   ] as const;
   // Quantiles of one or two values mean nothing. Equal ones share a label.
-  const told = count < 3 ? named.filter(([name]) => name === 'max') : named;
+  const shown = count < 3 ? named.filter(([name]) => name === 'max') : named;
   const groups = new Map<string, { names: string[]; seconds: number }>();
-  for (const [name, seconds] of told) {
+  for (const [name, seconds] of shown) {
     const text = formatSeconds(seconds);
     const group = groups.get(text);
     if (group === undefined) groups.set(text, { names: [name], seconds });
@@ -116,7 +116,7 @@ function tips({ bins }: Distribution, scale: LogScale, top: number, noun: string
     if (count === 0) return null;
     const width = Math.max(scale.at(to) - scale.at(from), 0.004);
     const words = `${formatSeconds(from)} to ${formatSeconds(to)}: ${formatCount(count)} ${noun}`;
-    return html`<rect class="hit" x="${x(scale.at(from))}" y="${n(top)}" width="${x(width)}" height="${PLOT}">${tip(words)}</rect>`;
+    return html`<rect class="hit" x="${percent(scale.at(from))}" y="${n(top)}" width="${percent(width)}" height="${PLOT}">${tip(words)}</rect>`;
   })}`;
 }
 
@@ -143,8 +143,8 @@ export function stepsSection({ steps }: Report): Html {
       countColumn('interrupted', (step) => step.interrupted),
       { title: 'in', value: (step) => formatSize(step.bytesIn), as: 'number' },
       { title: 'out', value: (step) => formatSize(step.bytesOut), as: 'number' },
-      { title: 'CPU', value: (step) => known(step.cpuSeconds, formatSeconds), as: 'number' },
-      { title: 'peak memory', value: (step) => known(step.peakMemory, formatSize), as: 'number' },
+      { title: 'CPU', value: (step) => formatOrUnknown(step.cpuSeconds, formatSeconds), as: 'number' },
+      { title: 'peak memory', value: (step) => formatOrUnknown(step.peakMemory, formatSize), as: 'number' },
     ]),
   );
 }
@@ -173,7 +173,7 @@ export function waitSection({ steps }: Report): Html {
   });
 }
 
-interface Spread {
+interface DistributionSection {
   readonly id: string;
   readonly title: string;
   readonly lead: string;
@@ -186,7 +186,10 @@ interface Spread {
 type Statistic = 'min' | 'mean' | 'p50' | 'p95' | 'p99' | 'max' | 'sum';
 const EXTRA: readonly Statistic[] = ['min', 'mean', 'sum'];
 
-function distributions(steps: readonly StepReport[], { id, title, lead, of, none, noun, columns }: Spread): Html {
+function distributions(
+  steps: readonly StepReport[],
+  { id, title, lead, of, none, noun, columns }: DistributionSection,
+): Html {
   const measured = steps.flatMap((step) => {
     const distribution = of(step);
     return distribution === null || distribution.count === 0 ? [] : [{ name: step.name, distribution }];

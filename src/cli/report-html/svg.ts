@@ -1,5 +1,5 @@
-import { instantsOf, onDay, wallTime } from '../../model/wall-time.ts';
-import { clockOf, dayOf, formatSeconds, type Html, html, type Insert, trusted } from './html.ts';
+import { addDays, instantsOf, wallTime } from '../../model/wall-time.ts';
+import { clockOf, dayOf, formatSeconds, type Html, html, type Insert, rawHtml } from './html.ts';
 
 /**
  * Charts are as wide as the page. Positions along x are percentages and along y pixels, so that text and marks keep
@@ -12,7 +12,7 @@ export function n(value: number): number {
 }
 
 /** A share of the width as an SVG length. */
-export function x(share: number): string {
+export function percent(share: number): string {
   return `${n(share * 100)}%`;
 }
 
@@ -34,7 +34,7 @@ export function chart({ id, title, text, height }: ChartOptions, body: Insert): 
 export const WIDE = 10_000;
 
 /** A box over the whole width whose paths stretch: x from 0 to `WIDE`, y in pixels. */
-export function stretched(top: number, height: number, body: Insert): Html {
+export function stretchedBox(top: number, height: number, body: Insert): Html {
   return html`<svg y="${n(top)}" width="100%" height="${n(height)}" viewBox="0 0 ${WIDE} ${n(height)}" preserveAspectRatio="none" aria-hidden="true">${body}</svg>`;
 }
 
@@ -52,7 +52,7 @@ export function columns(values: readonly number[], height: number, from = 0, wid
     level = pixels;
     open = true;
   }
-  return trusted(open ? `${path}H${left(values.length)}V${n(height)}Z` : '');
+  return rawHtml(open ? `${path}H${left(values.length)}V${n(height)}Z` : '');
 }
 
 /** Adjacent steps of equal width as one line. Values are shares of the height, 0 to 1. */
@@ -64,7 +64,7 @@ export function steps(values: readonly number[], height: number): Html {
     if (before === undefined) return `M0 ${y(value)}`;
     return y(before) === y(value) ? '' : `H${left(i)}V${y(value)}`;
   });
-  return trusted(values.length === 0 ? '' : `${path.join('')}H${WIDE}`);
+  return rawHtml(values.length === 0 ? '' : `${path.join('')}H${WIDE}`);
 }
 
 export function tip(text: string): Html {
@@ -91,11 +91,11 @@ export interface LegendEntry {
 export function legend(entries: readonly LegendEntry[]): Html {
   return html`<ul class="legend">${entries.map(
     ({ swatch, words }) =>
-      html`<li><svg width="16" height="14" aria-hidden="true">${drawing(swatch)}</svg>${words}</li>`,
+      html`<li><svg width="16" height="14" aria-hidden="true">${swatchShape(swatch)}</svg>${words}</li>`,
   )}</ul>`;
 }
 
-function drawing({ kind, fill, mark }: LegendEntry['swatch']): Html {
+function swatchShape({ kind, fill, mark }: LegendEntry['swatch']): Html {
   if (kind === 'limit') return html`<line class="limit" x1="0" x2="16" y1="7" y2="7"/>`;
   if (mark === true) return html`<use href="#mark-${kind}" x="8" y="7"/>`;
   if (fill !== undefined) return html`<rect y="1" width="16" height="12" fill="${fill}"/>`;
@@ -211,7 +211,7 @@ function instants(from: number, seconds: number, step: number, zone: string): re
   for (let day = 0; day <= days; day += Math.max(1, Math.round(step / DAY))) {
     for (let minute = 0; minute < 1440; minute += Math.min(1440, step / 60)) {
       const time = { hour: Math.floor(minute / 60), minute: minute % 60, second: 0 };
-      for (const instant of instantsOf(onDay(today, day, time), zone)) found.add(instant);
+      for (const instant of instantsOf(addDays(today, day, time), zone)) found.add(instant);
     }
   }
   return [...found].filter((instant) => instant >= from && instant <= to).sort((a, b) => a - b);
@@ -233,7 +233,7 @@ export function widthOf(text: string): number {
 }
 
 /** How many labels of this many characters fit into a plot. */
-export function roomFor(pixels: number, characters: number): number {
+export function labelsThatFit(pixels: number, characters: number): number {
   return Math.max(2, Math.floor(pixels / (characters * 7.8 + 18)));
 }
 
@@ -257,17 +257,17 @@ export function baseAxis(ticksFor: (pixels: number) => readonly Tick[], top: num
     ({ name, pixels }) =>
       html`<g class="axis ${name}" aria-hidden="true">${ticksFor(pixels).map(
         ({ at, label }) =>
-          html`<line x1="${x(at)}" x2="${x(at)}" y1="${n(top)}" y2="${n(top + height + 4)}"/><text x="${x(at)}" y="${n(top + height + 17)}" text-anchor="${anchor(at)}">${label}</text>`,
+          html`<line x1="${percent(at)}" x2="${percent(at)}" y1="${n(top)}" y2="${n(top + height + 4)}"/><text x="${percent(at)}" y="${n(top + height + 17)}" text-anchor="${anchor(at)}">${label}</text>`,
       )}</g>`,
   )}`;
 }
 
 /** Vertical lines through a plot at the marks of an axis drawn elsewhere. */
-export function rules(ticksFor: (pixels: number) => readonly Tick[], height: number): Html {
+export function verticalLines(ticksFor: (pixels: number) => readonly Tick[], height: number): Html {
   return html`${LAYOUTS.map(
     ({ name, pixels }) =>
       html`<g class="axis ${name}" aria-hidden="true">${ticksFor(pixels).map(
-        ({ at }) => html`<line x1="${x(at)}" x2="${x(at)}" y1="0" y2="${height}"/>`,
+        ({ at }) => html`<line x1="${percent(at)}" x2="${percent(at)}" y1="0" y2="${height}"/>`,
       )}</g>`,
   )}`;
 }

@@ -8,21 +8,21 @@ import { planCut } from '../../jobs/plan.ts';
 import { jobFileOf } from '../../jobs/spec/format-job-file.ts';
 import { closeInputs, FileChecksums, type FoundInput, findInputs, needsNoInput } from '../../jobs/submit/inputs.ts';
 import type { FindSource } from '../../jobs/submit/job-outputs.ts';
-import { awaitInputs, digestOf, prepare, type SubmissionRequest, settleSpec } from '../../jobs/submit/prepare.ts';
+import { awaitInputs, digestOf, prepare, resolveSpec, type SubmissionRequest } from '../../jobs/submit/prepare.ts';
 import { uploadInputs } from '../../jobs/submit/upload-inputs.ts';
 import type { JobSpec } from '../../model/job.ts';
 import { codeKey } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
-import { largeFile, reportingProgress, requestOf, type SubmissionInput } from '../../verbs/submission.ts';
+import { noticeLargeFile, requestOf, type SubmissionInput, withSubmitProgress } from '../../verbs/submission.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
-import { submitting } from '../submit-progress.ts';
+import { withSubmitter } from '../submit-progress.ts';
 import { verbContext } from '../verb-command.ts';
 
 /** A job file read on this machine, and where it is. */
-export interface OwnJob {
+export interface LocalJob {
   readonly path: string;
   readonly spec: JobSpec;
   /** The job file's directory. */
@@ -30,14 +30,14 @@ export interface OwnJob {
 }
 
 /** Reads a job file on this machine. Throws `jobFile` with every mistake, `notFound`. */
-export async function openOwnJob(ctx: Context, path: string): Promise<OwnJob> {
+export async function openLocalJob(ctx: Context, path: string): Promise<LocalJob> {
   return { path, spec: await openJobFile(ctx, path), directory: dirname(resolve(ctx.io.cwd, path)) };
 }
 
 /** The spec and its packed files. Without `put` the files are not uploaded; only their hashes matter then. */
 export async function attachCode(
   manager: Manager,
-  { path, spec, directory }: OwnJob,
+  { path, spec, directory }: LocalJob,
   put = true,
 ): Promise<{ readonly attachments: Attachments; readonly code: CodeArchive | null }> {
   const code = await packCode(directory, spec.files);
@@ -50,19 +50,19 @@ export async function attachCode(
 export async function attachSubmission(
   ctx: Context,
   manager: Manager,
-  job: OwnJob,
+  job: LocalJob,
   input: SubmissionInput,
 ): Promise<Attachments> {
-  const { request, spec } = await ownRequest(ctx, job, input);
+  const { request, spec } = await localRequestOf(ctx, job, input);
   const stdin = new SpooledStdin(ctx);
   try {
-    const checksums = new FileChecksums(largeFile(ctx));
-    const find = async (): Promise<Found> => {
+    const checksums = new FileChecksums(noticeLargeFile(ctx));
+    const find = async (): Promise<FoundInputs> => {
       const inputs: FoundInput[] = [];
       const asked: string[] = [];
       const seen = new Map<string, string>();
-      for (const name of ownNames(spec)) {
-        const found = await findOwn(manager, request, name, { checksums, stdin, seen });
+      for (const name of localInputNames(spec)) {
+        const found = await findLocalInputs(manager, request, name, { checksums, stdin, seen });
         inputs.push(...found);
         asked.push(...found.map(() => name));
       }
@@ -77,8 +77,8 @@ export async function attachSubmission(
       },
     });
     const { attachments } = await attachCode(manager, job);
-    const put = await submitting(ctx, (submitter) =>
-      reportingProgress(submitter, (onProgress) =>
+    const put = await withSubmitter(ctx, (submitter) =>
+      withSubmitProgress(submitter, (onProgress) =>
         uploadInputs(manager.store, found.inputs, {
           signal: ctx.signal,
           onProgress: (done, total) => onProgress({ phase: 'upload', done, total }),
@@ -91,7 +91,7 @@ export async function attachSubmission(
   }
 }
 
-interface Found {
+interface FoundInputs {
   readonly inputs: readonly FoundInput[];
   /** The name by which each was requested. */
   readonly asked: readonly string[];
@@ -99,41 +99,41 @@ interface Found {
 }
 
 /** The request that the flags make. Directories and programs of this machine mean nothing to the manager. */
-async function ownRequest(ctx: Context, job: OwnJob, input: SubmissionInput): Promise<AskedJob> {
-  const context = verbContext(ctx, SILENT);
+async function localRequestOf(ctx: Context, job: LocalJob, input: SubmissionInput): Promise<LocalRequest> {
+  const context = verbContext(ctx, NO_EVENTS);
   const asked = await requestOf(context, job.spec, job.path, input);
   const request = { ...asked, directory: job.directory };
-  return { request, spec: settleSpec({ ...request, attachments: NOTHING }).spec };
+  return { request, spec: resolveSpec({ ...request, attachments: NO_ATTACHMENTS }).spec };
 }
 
-interface AskedJob {
+interface LocalRequest {
   readonly request: SubmissionRequest;
   /** With parameters and period filled in. */
   readonly spec: JobSpec;
 }
 
 /** Shows nothing, for calls that only look something up. */
-export const SILENT = { report: () => {}, shown: async () => {}, conclude: () => {} };
+export const NO_EVENTS = { report: () => {}, shown: async () => {}, conclude: () => {} };
 
-const NOTHING: Attachments = { jobFile: null, inputs: [] };
+const NO_ATTACHMENTS: Attachments = { jobFile: null, inputs: [] };
 
 /** Inputs that are files of this machine, or its stdin. */
-function ownNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
+function localInputNames({ input }: Pick<JobSpec, 'input'>): readonly string[] {
   if (input === null || needsNoInput(input.split)) return [];
   return input.from.filter((name) => !/^(store:|job:|https?:)/.test(name) && !isS3Uri(name));
 }
 
-interface OwnPlace {
+interface LocalInputContext {
   readonly checksums: FileChecksums;
   readonly stdin: SpooledStdin;
   readonly seen: Map<string, string>;
 }
 
-async function findOwn(
+async function findLocalInputs(
   manager: Manager,
   { spec, inputs, inputDirectory, directory }: SubmissionRequest,
   name: string,
-  { checksums, stdin, seen }: OwnPlace,
+  { checksums, stdin, seen }: LocalInputContext,
 ): Promise<readonly FoundInput[]> {
   const given = inputs.length > 0;
   if (name === '-' && !given)
@@ -180,14 +180,14 @@ class SpooledStdin {
 export async function attachPlan(
   ctx: Context,
   manager: Manager,
-  job: OwnJob,
+  job: LocalJob,
   input: SubmissionInput,
   find: FindSource,
 ): Promise<Attachments> {
-  const { request, spec } = await ownRequest(ctx, job, input);
+  const { request, spec } = await localRequestOf(ctx, job, input);
   const { attachments, code } = await attachCode(manager, job, false);
   const files = code?.files ?? [];
-  if (ownNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
+  if (localInputNames(spec).length === 0) return { ...attachments, planned: { files, cut: null } };
   const { bucket } = await ctx.platform();
   const prepared = await prepare({ ...request, code }, manager.store, find, new FileChecksums(), bucket);
   const { count: parts, records, inputs, pieces, sizes } = await planCut(prepared, ctx.signal);

@@ -1,24 +1,32 @@
 import { PassThrough } from 'node:stream';
 import type { BatchctlError } from '../../errors.ts';
 import { filesInArchive } from '../../jobs/code-archive.ts';
-import { refuseUnended } from '../../jobs/job-exit.ts';
-import { mustReadView } from '../../jobs/journal.ts';
+import { requireEnded } from '../../jobs/job-exit.ts';
+import { requireView } from '../../jobs/journal.ts';
 import { parseDuration } from '../../lib/units.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import type { ValueFrame } from '../../model/api.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
-import { type AskedValue, type Attachments, scopeOf } from '../../ports/verbs.ts';
+import { type Attachments, scopeOf, type VerbRequest } from '../../ports/verbs.ts';
 import { status } from '../../verbs/status.ts';
 import { type CallEvents, type Fields, fileFields, type Resumption, type VerbDeclaration } from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { openText } from '../open-job-file.ts';
-import { submissionTyped } from '../submit-progress.ts';
-import { runHere } from '../verb-command.ts';
-import { attachCode, attachSubmission, type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
-import { errorOf, type Insisting, insist, type Nature, type Piece, type Taker, type VerbResult } from './insist.ts';
+import { parseSubmission } from '../submit-progress.ts';
+import { runInProcess } from '../verb-command.ts';
+import { attachCode, attachSubmission, type LocalJob, NO_EVENTS, openLocalJob } from './attach-job.ts';
+import {
+  type ContentFrame,
+  callWithRetries,
+  errorOf,
+  type FrameReceiver,
+  type RetryContext,
+  type RetryMode,
+  type VerbResult,
+} from './call-with-retries.ts';
 
 /** Has a manager run a declared verb. Reports events, and returns the answer or throws the error as if it ran here. */
 export async function callVerb<Result, Event>(
@@ -29,24 +37,25 @@ export async function callVerb<Result, Event>(
   events: CallEvents<Event>,
   sent: Attachments | null = null,
 ): Promise<Result> {
-  if (verb.here?.(given) === true) return callHere(ctx, manager, verb, given, events);
-  const nature = natureOf(verb, given);
+  if (verb.runsLocally?.(given) === true) return callLocally(ctx, manager, verb, given, events);
+  const nature = retryModeOf(verb, given);
   const job = nature === 'follows' ? await jobId(ctx, manager, given.job) : null;
   const input = job === null ? given : { ...given, job };
-  const asked: AskedValue = {
+  const asked: VerbRequest = {
     ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, yes: ctx.flags.yes, tz: await ctx.zone() },
     attachments: sent ?? (await attachmentsOf(ctx, manager, verb, given)),
   };
   const insisting = {
-    ...{ ctx, nature, look: lookOf(verb.name, given) },
+    ...{ ctx, nature, look: checkCommandOf(verb.name, given) },
     ...(job !== null && {
       onInterrupted: () =>
-        verb.interrupted?.(input) ?? jobEnd(job, verb.takeUp?.(job, given) ?? `batchctl ${verb.name} ${job}`),
+        verb.interruptedError?.(input) ??
+        interruptedFollowError(job, verb.continueCommand?.(job, given) ?? `batchctl ${verb.name} ${job}`),
     }),
   };
   const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
-  const values = new Values<Event>(ctx, events, rows, verb.resumed?.() ?? null);
-  const ending = answered(insisting, verb.name, values, (yes, seconds) =>
+  const values = new AnswerReceiver<Event>(ctx, events, rows, verb.createResumption?.() ?? null);
+  const ending = callAndConfirm(insisting, verb.name, values, (yes, seconds) =>
     manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds) } }, ctx.signal),
   );
   if (rows === null) return (await ending) as Result;
@@ -58,7 +67,7 @@ export async function callVerb<Result, Event>(
 }
 
 /** Runs a verb in this process, on the manager's store. The manager resolves the job. */
-async function callHere<Result, Event>(
+async function callLocally<Result, Event>(
   ctx: Context,
   manager: Manager,
   verb: VerbDeclaration<Fields, Result, Event>,
@@ -67,24 +76,24 @@ async function callHere<Result, Event>(
 ): Promise<Result> {
   const job = await jobId(ctx, manager, given.job);
   if (given.job === undefined || given.job === 'last') ctx.notice(`job ${job}`);
-  return runHere(ctx, verb, { ...given, job }, events);
+  return runInProcess(ctx, verb, { ...given, job }, events);
 }
 
-interface HandedRow {
+interface PendingRow {
   readonly row: unknown;
   /** Called when the row was shown. */
   readonly shown: () => void;
 }
 
 async function* shownRows(rows: PassThrough): AsyncGenerator<unknown, void> {
-  for await (const { row, shown } of rows as AsyncIterable<HandedRow>) {
+  for await (const { row, shown } of rows as AsyncIterable<PendingRow>) {
     yield row;
     shown();
   }
 }
 
 /** Resolves once the row was shown, so that what follows is shown after it, or once no one reads rows any more. */
-async function handOver(rows: PassThrough, row: unknown): Promise<void> {
+async function writeRow(rows: PassThrough, row: unknown): Promise<void> {
   if (rows.destroyed) return;
   await new Promise<void>((resolve) => {
     const shown = (): void => {
@@ -92,24 +101,24 @@ async function handOver(rows: PassThrough, row: unknown): Promise<void> {
       resolve();
     };
     rows.on('close', shown);
-    rows.write({ row, shown } satisfies HandedRow);
+    rows.write({ row, shown } satisfies PendingRow);
   });
 }
 
-async function answered<Event>(
-  insisting: Insisting,
+async function callAndConfirm<Event>(
+  insisting: RetryContext,
   name: string,
-  values: Values<Event>,
+  values: AnswerReceiver<Event>,
   ask: (yes: boolean, seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<unknown> {
   const { ctx } = insisting;
   const insistOn = (yes: boolean): Promise<VerbResult> =>
-    insist(insisting, name, values, (seconds) => ask(yes, seconds));
+    callWithRetries(insisting, name, values, (seconds) => ask(yes, seconds));
   let { error } = await insistOn(ctx.flags.yes);
   const { stdin, stderr } = ctx.io;
   if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
     await confirm(ctx, error.question);
-    values.again('all');
+    values.restart('all');
     ({ error } = await insistOn(true));
   }
   if (error !== null && values.answer === undefined) throw errorOf(error);
@@ -118,8 +127,8 @@ async function answered<Event>(
 }
 
 /** What a lost connection means for a call. */
-function natureOf<Result, Event>(verb: VerbDeclaration<Fields, Result, Event>, given: RawInput): Nature {
-  if (verb.lasts?.(given) === true) return 'follows';
+function retryModeOf<Result, Event>(verb: VerbDeclaration<Fields, Result, Event>, given: RawInput): RetryMode {
+  if (verb.isLongRunning?.(given) === true) return 'follows';
   const looks = scopeOf({ scope: verb.scope, scopeWith: verb.scopeWith ?? {} }, given) === 'read';
   return looks || verb.repeatable?.(given) === true ? 'looks' : 'changes';
 }
@@ -138,7 +147,7 @@ async function attachmentsOf<Result, Event>(
     if (typeof path !== 'string') continue;
     if (kind === 'text') texts[path] = await openText(ctx, `--${name}`, path);
     else if (kind === 'job') attachments = await attachJobFile(ctx, manager, path);
-    else attachments = await attachJob(ctx, manager, verb.name, await openOwnJob(ctx, path), given);
+    else attachments = await attachJob(ctx, manager, verb.name, await openLocalJob(ctx, path), given);
   }
   if (Object.keys(texts).length === 0) return attachments;
   return { jobFile: null, inputs: [], ...attachments, texts };
@@ -147,7 +156,7 @@ async function attachmentsOf<Result, Event>(
 /** For a dry run nothing is uploaded; the hashes of the files are sent instead. */
 async function attachJobFile(ctx: Context, manager: Manager, path: string): Promise<Attachments> {
   const put = !ctx.flags.dryRun;
-  const { attachments, code } = await attachCode(manager, await openOwnJob(ctx, path), put);
+  const { attachments, code } = await attachCode(manager, await openLocalJob(ctx, path), put);
   if (put) return attachments;
   const hashes = code === null ? {} : Object.fromEntries(await filesInArchive(code.gzip));
   return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };
@@ -155,17 +164,17 @@ async function attachJobFile(ctx: Context, manager: Manager, path: string): Prom
 
 /** The id from the manager of the job that `said` names: after a reconnection, `last` could be another one. */
 async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<string> {
-  return jobIdBehind(ctx, manager, typeof said === 'string' ? said : undefined);
+  return jobIdFromManager(ctx, manager, typeof said === 'string' ? said : undefined);
 }
 
-class Values<Event> implements Taker {
+class AnswerReceiver<Event> implements FrameReceiver {
   readonly #ctx: Context;
   readonly #events: CallEvents<Event>;
   readonly #rows: PassThrough | null;
   readonly #resumption: Resumption | null;
   readonly #said: string[] = [];
   /** Notices that a person read before the question; they are not printed again. */
-  #known: string[] = [];
+  #toSkip: string[] = [];
   frames = 0;
   /** Rows were printed and can't be taken back. */
   printed = false;
@@ -178,7 +187,7 @@ class Values<Event> implements Taker {
     this.#resumption = resumption;
   }
 
-  async take(frame: Piece): Promise<void> {
+  async receive(frame: ContentFrame): Promise<void> {
     this.frames += 1;
     if ('event' in frame) this.#events.report(frame.event as Event);
     else if ('notice' in frame) this.#say(frame.notice, this.#ctx.notice);
@@ -186,8 +195,8 @@ class Values<Event> implements Taker {
     else if ('answer' in frame) this.answer = frame.answer;
     else if ('row' in frame && this.#rows !== null) {
       this.printed = true;
-      const row = this.#resumption === null ? frame.row : this.#resumption.fresh(frame.row);
-      if (row !== null) await handOver(this.#rows, row);
+      const row = this.#resumption === null ? frame.row : this.#resumption.newPart(frame.row);
+      if (row !== null) await writeRow(this.#rows, row);
     }
   }
 
@@ -196,18 +205,18 @@ class Values<Event> implements Taker {
   }
 
   #say(text: string, say: (text: string) => void): void {
-    const at = this.#known.indexOf(text);
+    const at = this.#toSkip.indexOf(text);
     if (at >= 0) {
-      this.#known.splice(at, 1);
+      this.#toSkip.splice(at, 1);
       return;
     }
     this.#said.push(text);
     say(text);
   }
 
-  again(what: 'all' | 'rows'): void {
-    this.#known = what === 'all' ? [...this.#said] : [];
-    if (what === 'rows') this.#resumption?.again();
+  restart(what: 'all' | 'rows'): void {
+    this.#toSkip = what === 'all' ? [...this.#said] : [];
+    if (what === 'rows') this.#resumption?.restart();
   }
 }
 
@@ -216,33 +225,33 @@ export async function attachJob(
   ctx: Context,
   manager: Manager,
   name: string,
-  job: OwnJob,
+  job: LocalJob,
   given: RawInput,
 ): Promise<Attachments> {
-  const input = submissionTyped(given);
+  const input = parseSubmission(given);
   if (name !== 'plan' && !ctx.flags.dryRun) return attachSubmission(ctx, manager, job, input);
   return (await import('./attach-job.ts')).attachPlan(ctx, manager, job, input, (text) =>
-    jobBehind(ctx, manager, text),
+    jobFromManager(ctx, manager, text),
   );
 }
 
 const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
 
 /** The id of the job that `text` names (`last`, a prefix ...), from the manager. Throws as `findJob` does. */
-export async function jobIdBehind(ctx: Context, manager: Manager, text: string | undefined): Promise<string> {
+export async function jobIdFromManager(ctx: Context, manager: Manager, text: string | undefined): Promise<string> {
   if (text !== undefined && ID.test(text)) return text;
   const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
-  return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, SILENT)).job;
+  return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, NO_EVENTS)).job;
 }
 
-async function jobBehind(ctx: Context, manager: Manager, text: string): Promise<JobView> {
-  return mustReadView(manager.store, await jobIdBehind(ctx, manager, text));
+async function jobFromManager(ctx: Context, manager: Manager, text: string): Promise<JobView> {
+  return requireView(manager.store, await jobIdFromManager(ctx, manager, text));
 }
 
 /** The error when Ctrl-C ends a call that follows a job. `takeUp` is the command to continue with. */
-function jobEnd(job: string, takeUp: string): BatchctlError {
+function interruptedFollowError(job: string, takeUp: string): BatchctlError {
   try {
-    refuseUnended('interrupted', job, takeUp);
+    requireEnded('interrupted', job, takeUp);
   } catch (error) {
     return error as BatchctlError;
   }
@@ -255,15 +264,15 @@ function timeoutLeft({ timeout }: RawInput, seconds: number): RawInput {
 }
 
 /** The command that shows whether the change was made. */
-function lookOf(name: string, given: RawInput): string {
+function checkCommandOf(name: string, given: RawInput): string {
   const [first = ''] = name.split(' ');
   if (typeof given.job === 'string' && first !== 'queue') return `batchctl history ${given.job}`;
   if (first === 'schedule')
     return typeof given.name === 'string' ? `batchctl schedule show ${given.name}` : 'batchctl schedule ls';
-  return LOOKS[first] ?? 'batchctl jobs';
+  return CHECK_COMMANDS[first] ?? 'batchctl jobs';
 }
 
-const LOOKS: Readonly<Record<string, string>> = {
+const CHECK_COMMANDS: Readonly<Record<string, string>> = {
   rm: 'batchctl ls',
   queue: 'batchctl queue',
   workers: 'batchctl workers',

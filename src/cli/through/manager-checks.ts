@@ -1,20 +1,20 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import { runChecks } from '../../jobs/doctor/machine-checks.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
-import { isServed, lineOf } from '../../model/api.ts';
+import { isVersionCompatible, releaseLineOf } from '../../model/api.ts';
 import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { doctor } from '../../verbs/diagnosis.ts';
 import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
-import { SILENT } from './attach-job.ts';
+import { NO_EVENTS } from './attach-job.ts';
 import { callVerb } from './call-verb.ts';
 
 /** Milliseconds that clocks may differ before a typed time means a different instant there. */
-const APART = 30_000;
+const MAX_CLOCK_SKEW_MS = 30_000;
 
 /** Checks the connection to the manager, the token, versions and clocks, and then runs the manager's own checks. */
 export async function managerChecks(ctx: Context, profile: ManagerProfile): Promise<readonly CheckResult[]> {
@@ -36,10 +36,10 @@ export async function managerChecks(ctx: Context, profile: ManagerProfile): Prom
       },
     ]);
     if (said === null) return way;
-    const own = await ownChecks(ctx, manager);
+    const own = await managerDoctorChecks(ctx, manager);
     const isKnown = own.some(({ check, status }) => check === 'token' && status === 'pass');
     const health = isKnown ? await healthChecks(manager, profile, ctx.clock.now(), ctx.signal) : [];
-    return [...way, ...agreement(said), ...own, ...health];
+    return [...way, ...helloChecks(said), ...own, ...health];
   } finally {
     await manager.close();
   }
@@ -50,12 +50,12 @@ function certificateOf({ url, fingerprint }: ManagerProfile): string {
   return fingerprint === null ? 'an authority signed its certificate' : `its certificate is ${fingerprint}`;
 }
 
-function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): readonly CheckResult[] {
+function helloChecks({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): readonly CheckResult[] {
   const results: CheckResult[] = [];
   if (version === null) {
     const mend = "correct the profile's url";
     results.push({ check: 'version', status: 'fail', message: 'it reports no version: is it a manager?', mend });
-  } else if (isServed(version, VERSION)) {
+  } else if (isVersionCompatible(version, VERSION)) {
     results.push({
       check: 'version',
       status: 'pass',
@@ -64,7 +64,7 @@ function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): r
     });
   } else {
     const message = `it runs batchctl ${version}, which does not support ${VERSION}`;
-    results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${lineOf(version)}.x here` });
+    results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${releaseLineOf(version)}.x here` });
   }
   if (ahead !== null) results.push(clockCheck(ahead));
   return results;
@@ -72,7 +72,7 @@ function agreement({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): r
 
 function clockCheck(ahead: number): CheckResult {
   const seconds = Math.round(Math.abs(ahead) / 1_000);
-  if (Math.abs(ahead) <= APART) {
+  if (Math.abs(ahead) <= MAX_CLOCK_SKEW_MS) {
     return { check: 'clock', status: 'pass', message: `its clock and this one differ by ${seconds} s`, mend: null };
   }
   const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one, so times mean another instant there`;
@@ -80,11 +80,11 @@ function clockCheck(ahead: number): CheckResult {
 }
 
 /** The manager's own `doctor` checks, each under `manager.`. Receiving them proves that the token is valid. */
-async function ownChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
+async function managerDoctorChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   try {
     const asked = doctor as unknown as VerbDeclaration<Fields, AsyncIterable<CheckResult>, never>;
-    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, SILENT)) {
+    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, NO_EVENTS)) {
       results.push({ ...result, check: `manager.${result.check}` });
     }
   } catch (error) {
@@ -94,7 +94,7 @@ async function ownChecks(ctx: Context, manager: Manager): Promise<readonly Check
 }
 
 function failed(check: string, error: unknown): CheckResult {
-  if (!isOurs(error)) throw error;
+  if (!isBatchctlError(error)) throw error;
   return {
     check,
     status: 'fail',
@@ -104,7 +104,7 @@ function failed(check: string, error: unknown): CheckResult {
 }
 
 /** Milliseconds before a certificate expires at which to warn. Automatic renewal has happened by then. */
-const SOON_MS = 14 * 86_400_000;
+const EXPIRY_WARNING_MS = 14 * 86_400_000;
 
 /** Checks of the manager's own duties and certificate; none for a manager too old to report them. */
 async function healthChecks(
@@ -117,25 +117,27 @@ async function healthChecks(
   try {
     health = await manager.health(signal);
   } catch (error) {
-    if (!isOurs(error)) throw error;
-    return [{ check: 'duties', status: 'fail', message: error.message, mend: error.hint ?? WHERE }];
+    if (!isBatchctlError(error)) throw error;
+    return [{ check: 'duties', status: 'fail', message: error.message, mend: error.hint ?? DUTY_FIX }];
   }
   if (health === null) return [];
   return [...dutyChecks(health.duties, now), ...certificateCheck(health.certificateExpires, fingerprint, now)];
 }
 
-const WHERE = "check the manager's log, and run batchctl doctor on its host";
+const DUTY_FIX = "check the manager's log, and run batchctl doctor on its host";
 
 function dutyChecks(duties: readonly DutyHealth[], now: number): readonly CheckResult[] {
   const troubled = duties.filter((duty) => isTroubled(duty, now));
   if (troubled.length === 0)
     return [{ check: 'duties', status: 'pass', message: "the manager's duties are running", mend: null }];
-  return troubled.flatMap((duty) => lackOf(duty).map((message) => ({ check: 'duties', ...message, mend: WHERE })));
+  return troubled.flatMap((duty) =>
+    dutyProblems(duty).map((message) => ({ check: 'duties', ...message, mend: DUTY_FIX })),
+  );
 }
 
-type Lack = Pick<CheckResult, 'status' | 'message'>;
+type DutyProblem = Pick<CheckResult, 'status' | 'message'>;
 
-function lackOf({ duty, failing, running, troubles }: DutyHealth): readonly Lack[] {
+function dutyProblems({ duty, failing, running, troubles }: DutyHealth): readonly DutyProblem[] {
   if (failing !== null) {
     return [
       { status: 'fail', message: `its duty ${duty} has been failing since ${failing.since}: ${failing.message}` },
@@ -147,7 +149,7 @@ function lackOf({ duty, failing, running, troubles }: DutyHealth): readonly Lack
 }
 
 function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
-  if (expires === null || Date.parse(expires) - now > SOON_MS) return [];
+  if (expires === null || Date.parse(expires) - now > EXPIRY_WARNING_MS) return [];
   const when = Date.parse(expires) <= now ? 'expired' : 'expires';
   const mend =
     fingerprint === null

@@ -2,30 +2,37 @@ import { BatchctlError } from '../../errors.ts';
 import { fetchOutputs, othersLine } from '../../jobs/fetch/fetch.ts';
 import { parseTarget } from '../../jobs/fetch/target.ts';
 import { jobExit } from '../../jobs/job-exit.ts';
-import { mustReadView } from '../../jobs/journal.ts';
+import { requireView } from '../../jobs/journal.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import { fetch } from '../../verbs/fetch.ts';
 import { plan } from '../../verbs/plan.ts';
-import { isRaise, type RaiseEvent } from '../../verbs/raise.ts';
+import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
 import { requireNames, run } from '../../verbs/run.ts';
-import { AT, SUBMISSION, type SubmitEvent } from '../../verbs/submission.ts';
+import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
 import type { AnyVerb } from '../../verbs/verb.ts';
 import { showPlan } from '../commands/plan.ts';
-import { checkOutput, isReference, nothingToRun, type RunInput, refuseBoth, runInput } from '../commands/run.ts';
-import { liveShowing } from '../commands/watch.ts';
+import {
+  checkOutput,
+  isJobReference,
+  nothingToRun,
+  type RunInput,
+  refuseFileAndCommand,
+  runInput,
+} from '../commands/run.ts';
+import { livePresenter } from '../commands/watch.ts';
 import { inlineJob } from '../open-job-file.ts';
+import { printNextCommand, printRaiseEvent } from '../print-notices.ts';
 import { print } from '../render.ts';
 import { showRun } from '../run-job.ts';
 import { submitProgress } from '../submit-progress.ts';
-import { tellNext, tellRaise } from '../tell.ts';
-import { shownEvents } from '../verb-command.ts';
-import { type OwnJob, openOwnJob, SILENT } from './attach-job.ts';
-import { attachJob, callVerb, jobIdBehind } from './call-verb.ts';
-import type { Asking } from './insist.ts';
+import { sequentialEvents } from '../verb-command.ts';
+import { type LocalJob, NO_EVENTS, openLocalJob } from './attach-job.ts';
+import { attachJob, callVerb, jobIdFromManager } from './call-verb.ts';
+import type { ConnectedCommand } from './call-with-retries.ts';
 
 /** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
-export async function runThrough(asking: Asking): Promise<number> {
+export async function runWithManager(asking: ConnectedCommand): Promise<number> {
   const { ctx, manager } = asking;
   const input = runInput(asking.input);
   if (input.here || input.slots !== undefined) {
@@ -39,47 +46,49 @@ export async function runThrough(asking: Asking): Promise<number> {
   const { job, created } = begun;
   const { output, header, join, name, scale } = input;
   const { timeout } = asking.given;
-  const live = liveShowing(ctx);
-  const events = shownEvents(live.event);
+  const live = livePresenter(ctx);
+  const events = sequentialEvents(live.event);
   const given = { job, created, output, header, join, name, scale, timeout };
   const status = await callVerb(ctx, manager, run as AnyVerb, given, events)
     .finally(() => events.shown())
     .finally(live.close);
   const fetched = status.state === 'succeeded' && output !== undefined ? await fetchTo(asking, job, input) : null;
   if (output !== '-') await showRun(ctx, status, created, fetched);
-  tellNext(ctx, status);
+  printNextCommand(ctx, status);
   return jobExit(status);
 }
 
-interface Begun {
+interface FollowedJob {
   readonly job: string;
   readonly created: boolean;
 }
 
 /** The job to follow; null if only a plan was requested. */
-async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
+async function begin(asking: ConnectedCommand, input: RunInput): Promise<FollowedJob | null> {
   const { ctx, manager, given } = asking;
   const { jobfile, rest } = input;
-  refuseBoth(input);
+  refuseFileAndCommand(input);
   const target = checkOutput(ctx, input);
-  if (jobfile !== undefined && isReference(ctx, jobfile)) {
-    return { job: await jobIdBehind(ctx, manager, jobfile), created: false };
+  if (jobfile !== undefined && isJobReference(ctx, jobfile)) {
+    return { job: await jobIdFromManager(ctx, manager, jobfile), created: false };
   }
   if (jobfile === undefined && (rest === null || rest.length === 0)) throw nothingToRun(ctx);
-  const job: OwnJob =
+  const job: LocalJob =
     jobfile === undefined
       ? {
           path: 'the command line',
           spec: await inlineJob(ctx, { ...input, command: rest ?? [] }),
           directory: ctx.io.cwd,
         }
-      : await openOwnJob(ctx, jobfile);
+      : await openLocalJob(ctx, jobfile);
   // Other mistakes in names are reported by the fetch.
   await requireNames({ spec: job.spec, inputs: [] }, target, input.name);
-  const submission = Object.fromEntries(Object.entries(given).filter(([name]) => name in SUBMISSION || name in AT));
+  const submission = Object.fromEntries(
+    Object.entries(given).filter(([name]) => name in SUBMISSION_FIELDS || name in START_FIELD),
+  );
   const fields = { ...submission, jobfile: job.path };
   if (ctx.flags.dryRun) {
-    const events = shownEvents(() => {});
+    const events = sequentialEvents(() => {});
     const sent = await attachJob(ctx, manager, plan.name, job, given);
     const found = await callVerb(ctx, manager, plan as AnyVerb, fields, events, sent);
     await showPlan(ctx, found, { jobFile: jobfile ?? null, again: input.again });
@@ -88,8 +97,8 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
   }
   const sent = await attachJob(ctx, manager, submit.name, job, given);
   const progress = submitProgress(ctx);
-  const events = shownEvents((event: SubmitEvent | RaiseEvent) =>
-    isRaise(event) ? tellRaise(ctx, event) : progress.show(event),
+  const events = sequentialEvents((event: SubmitEvent | RaiseEvent) =>
+    isRaiseEvent(event) ? printRaiseEvent(ctx, event) : progress.show(event),
   );
   return callVerb(ctx, manager, submit as AnyVerb, { ...fields, scale: input.scale }, events, sent)
     .finally(() => events.shown())
@@ -97,17 +106,17 @@ async function begin(asking: Asking, input: RunInput): Promise<Begun | null> {
 }
 
 async function fetchTo(
-  { ctx, manager }: Asking,
+  { ctx, manager }: ConnectedCommand,
   job: string,
   { output = '-', header, join, name }: RunInput,
 ): Promise<string> {
   if (isS3Uri(output)) {
     // The manager writes to S3 itself.
-    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name }, SILENT);
+    await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name }, NO_EVENTS);
     return output;
   }
   const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
-  const view = await mustReadView(manager.store, job);
+  const view = await requireView(manager.store, job);
   const options = { target, header: header ?? null, join, name, replace: ctx.flags.yes, signal: ctx.signal };
   const fetched = await fetchOutputs(await ctx.platform(), view, options);
   const others = othersLine(fetched);

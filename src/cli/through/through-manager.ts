@@ -2,30 +2,30 @@ import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
 import type { CommandDefinition } from '../command.ts';
-import { jobIdBehind } from './call-verb.ts';
-import type { Asking, Through } from './insist.ts';
+import { jobIdFromManager } from './call-verb.ts';
+import type { ConnectedCommand, RemoteCommand } from './call-with-retries.ts';
 
 /** A command that is more than one verb. Returns the exit code. */
-type Composed = (asking: Asking) => Promise<number>;
+type CompositeCommand = (asking: ConnectedCommand) => Promise<number>;
 
-const COMPOSED: Readonly<Record<string, () => Promise<Composed>>> = {
-  run: async () => (await import('./run-through.ts')).runThrough,
+const COMPOSITE_COMMANDS: Readonly<Record<string, () => Promise<CompositeCommand>>> = {
+  run: async () => (await import('./run-through.ts')).runWithManager,
   // These read and write local files, and use the manager only for objects.
-  upload: async () => runHere,
-  reproduce: async () => runHereOnJob,
+  upload: async () => runLocally,
+  reproduce: async () => runLocallyOnJob,
 };
 
 /** Runs a command through a manager, with the same output. Throws `config` for one that needs the machine itself. */
-export async function throughManager(through: Through): Promise<number> {
+export async function runThroughManager(through: RemoteCommand): Promise<number> {
   const { ctx, profile, entry, definition } = through;
-  const composed = Object.hasOwn(COMPOSED, entry.name) ? COMPOSED[entry.name] : undefined;
+  const composed = Object.hasOwn(COMPOSITE_COMMANDS, entry.name) ? COMPOSITE_COMMANDS[entry.name] : undefined;
   const { runBy } = definition;
-  if (composed === undefined && runBy === undefined) throw notThrough(through);
+  if (composed === undefined && runBy === undefined) throw unsupportedError(through);
   if (definition.writes) await ctx.announce();
   const manager = openManager(profile, ctx.io.env);
   try {
     const asking = { ...through, manager };
-    if (runBy !== undefined) return await callGiven(asking, runBy);
+    if (runBy !== undefined) return await callOnManager(asking, runBy);
     return (await (await composed?.())?.(asking)) ?? 0;
   } finally {
     await manager.close();
@@ -33,32 +33,32 @@ export async function throughManager(through: Through): Promise<number> {
 }
 
 /** Has the manager run the verb, and shows its answer as if it ran here. */
-async function callGiven(
-  { ctx, manager, given }: Asking,
+async function callOnManager(
+  { ctx, manager, given }: ConnectedCommand,
   runBy: NonNullable<CommandDefinition['runBy']>,
 ): Promise<number> {
   const { callVerb } = await import('./call-verb.ts');
   return runBy((verb, fields, events) => callVerb(ctx, manager, verb, fields, events), given);
 }
 
-async function runHere({ definition, input }: Asking): Promise<number> {
+async function runLocally({ definition, input }: ConnectedCommand): Promise<number> {
   return (await definition.run(input)) ?? 0;
 }
 
-async function runHereOnJob(asking: Asking): Promise<number> {
+async function runLocallyOnJob(asking: ConnectedCommand): Promise<number> {
   const input = { ...asking.input, ...taskOfLatest(asking.input) };
-  return (await asking.definition.run({ ...input, job: await saidJob({ ...asking, input }) })) ?? 0;
+  return (await asking.definition.run({ ...input, job: await requestedJobId({ ...asking, input }) })) ?? 0;
 }
 
 /** The id of the job that was meant. Printed unless it was typed. */
-async function saidJob({ ctx, manager, input }: Asking): Promise<string> {
+async function requestedJobId({ ctx, manager, input }: ConnectedCommand): Promise<string> {
   const typed = typeof input.job === 'string' ? input.job : undefined;
-  const job = await jobIdBehind(ctx, manager, typed);
+  const job = await jobIdFromManager(ctx, manager, typed);
   if (typed !== job) ctx.notice(`job ${job}`);
   return job;
 }
 
-function notThrough({ profile, entry: { name } }: Through): BatchctlError {
+function unsupportedError({ profile, entry: { name } }: RemoteCommand): BatchctlError {
   const [first = ''] = name.split(' ');
   return new BatchctlError('config', `${name} can't be used through a manager, which profile ${profile.name} uses`, {
     hint: HINTS[first] ?? 'use a profile of the account or machine itself: --profile NAME',

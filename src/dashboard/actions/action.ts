@@ -69,12 +69,12 @@ export function action<Name extends ApiName>(definition: Definition<Name>): Acti
 }
 
 /** Those of the fields that are filled in, for a call's input. */
-export const filled = (values: Values, ...names: readonly string[]): Values =>
+export const filledFields = (values: Values, ...names: readonly string[]): Values =>
   Object.fromEntries(Object.entries(values).filter(([name, value]) => names.includes(name) && value !== ''));
 
 /** The same for a command line: `finishBy` as `--finish-by 18:30`. */
-export const flags = (values: Values, ...names: readonly string[]): readonly string[] =>
-  Object.entries(filled(values, ...names)).flatMap(([name, value]) => [
+export const filledFlags = (values: Values, ...names: readonly string[]): readonly string[] =>
+  Object.entries(filledFields(values, ...names)).flatMap(([name, value]) => [
     `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
     value,
   ]);

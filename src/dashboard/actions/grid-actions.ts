@@ -1,6 +1,6 @@
 import { formatMany } from '../../cli/format.ts';
 import type { Group, Queue, Worker } from '../api-routes.ts';
-import { type Action, action, filled, flags } from './action.ts';
+import { type Action, action, filledFields, filledFlags } from './action.ts';
 
 /** `worker`: a worker's id, or the id of an instance that has no worker. */
 export function drain(worker: string): Action {
@@ -49,11 +49,11 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
       },
     ],
     words: (values) => [
-      ...['scale', ...(values.n ? [values.n] : []), '--group', group, ...flags(values, 'min', 'max', 'for')],
+      ...['scale', ...(values.n ? [values.n] : []), '--group', group, ...filledFlags(values, 'min', 'max', 'for')],
       ...(values.mode ? [`--${values.mode}`] : []),
     ],
     input: (values) => ({
-      ...{ group, ...filled(values, 'n', 'min', 'max', 'for') },
+      ...{ group, ...filledFields(values, 'n', 'min', 'max', 'for') },
       ...(values.mode && { [values.mode]: true }),
     }),
     outcome: ({ items: [seen] }) => (seen === undefined ? 'Scaling requested.' : `New size: ${sizeText(seen)}.`),
@@ -71,8 +71,8 @@ export function redrive({ group, dead }: Queue): Action {
       'Dead letters of jobs that no longer exist or cannot be retried stay in the dead-letter queue.',
     ],
     fields: [{ name: 'limit', label: 'At most', kind: 'count', hint: 'number of dead letters; empty: all' }],
-    words: (values) => ['queue', 'redrive', '--group', group, ...flags(values, 'limit')],
-    input: (values) => ({ group, ...filled(values, 'limit') }),
+    words: (values) => ['queue', 'redrive', '--group', group, ...filledFlags(values, 'limit')],
+    input: (values) => ({ group, ...filledFields(values, 'limit') }),
     outcome: ({ items }, dryRun) => items.map((group) => redriveText(group, dryRun)).join(' '),
   });
 }

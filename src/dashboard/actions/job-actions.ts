@@ -2,7 +2,7 @@ import { formatMany } from '../../cli/format.ts';
 import { countIn, parseTaskSet } from '../../model/task-set.ts';
 import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
-import { type Action, action, type Field, filled, flags } from './action.ts';
+import { type Action, action, type Field, filledFields, filledFlags } from './action.ts';
 
 type Ranges = Readonly<Record<string, string>>;
 
@@ -71,7 +71,7 @@ const REASON: Field = {
 const SAME_PROGRAM = 'The program stays the same. To run a fixed one, add --with JOBFILE to the command below.';
 
 /** Tasks that are acted on together, by one call: those named, or all that match a filter. */
-export interface Chosen {
+export interface TaskSelection {
   readonly job: string;
   /** As in a title: `task price/6`, `3 tasks`, `all 1,204 failed tasks of price`. */
   readonly name: string;
@@ -83,45 +83,45 @@ export interface Chosen {
   readonly cause: string;
 }
 
-export const oneTask = (job: string, task: string): Chosen => ({
+export const oneTask = (job: string, task: string): TaskSelection => ({
   ...{ job, name: `task ${task}`, count: 1, tasks: [task], step: '', cause: '' },
 });
 
-const ofCause = (job: string, { cause, step }: Cause, count: number): Chosen => ({
+const causeSelection = (job: string, { cause, step }: Cause, count: number): TaskSelection => ({
   ...{ job, name: `cause ${cause}: ${count} of ${step}`, count, tasks: [], step: '', cause },
 });
 
 /** The choice as a command's words, and as a call's fields. */
-const chosenWords = ({ job, tasks, step, cause }: Chosen): readonly string[] => [
+const chosenWords = ({ job, tasks, step, cause }: TaskSelection): readonly string[] => [
   job,
   ...tasks.flatMap((task) => ['--task', task]),
-  ...flags({ cause, step }, 'cause', 'step'),
+  ...filledFlags({ cause, step }, 'cause', 'step'),
 ];
-const chosenFields = ({ job, tasks, step, cause }: Chosen) => ({
-  ...{ job, ...filled({ step }, 'step') },
+const chosenFields = ({ job, tasks, step, cause }: TaskSelection) => ({
+  ...{ job, ...filledFields({ step }, 'step') },
   ...(tasks.length > 0 && { task: tasks }),
   ...(cause !== '' && { cause: [cause] }),
 });
 
 /** Retries tasks that failed for good. `label`: of the button. */
-export function retryChosen(chosen: Chosen, label = 'Retry'): Action {
+export function retryChosen(chosen: TaskSelection, label = 'Retry'): Action {
   const { name, count } = chosen;
   return action({
     ...{ label, name: `Retry ${name}`, operation: 'retry', preview: true },
     what: [`Retries ${formatMany(count, 'task')} that failed for good.`, SAME_PROGRAM],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
-    words: (values) => ['retry', ...chosenWords(chosen), ...flags(values, 'canary')],
-    input: (values) => ({ ...chosenFields(chosen), ...filled(values, 'canary') }),
+    words: (values) => ['retry', ...chosenWords(chosen), ...filledFlags(values, 'canary')],
+    input: (values) => ({ ...chosenFields(chosen), ...filledFields(values, 'canary') }),
     outcome: retryText,
   });
 }
 
-export const retryCause = (job: string, cause: Cause): Action => retryChosen(ofCause(job, cause, cause.count));
+export const retryCause = (job: string, cause: Cause): Action => retryChosen(causeSelection(job, cause, cause.count));
 
 export const retryAll = (job: string, failed: number): Action =>
   retryChosen({ job, name: `all failed tasks of ${job}`, count: failed, tasks: [], step: '', cause: '' }, 'Retry all');
 
-export function skipChosen(chosen: Chosen): Action {
+export function skipChosen(chosen: TaskSelection): Action {
   const { name, count } = chosen;
   return action({
     ...{ label: 'Skip', name: `Skip ${name}`, danger: true, operation: 'skip', preview: true },
@@ -137,9 +137,9 @@ export function skipChosen(chosen: Chosen): Action {
   });
 }
 
-export const skipCause = (job: string, cause: Cause): Action => skipChosen(ofCause(job, cause, cause.count));
+export const skipCause = (job: string, cause: Cause): Action => skipChosen(causeSelection(job, cause, cause.count));
 
-export function unskipChosen(chosen: Chosen): Action {
+export function unskipChosen(chosen: TaskSelection): Action {
   const { name, count } = chosen;
   return action({
     ...{ label: 'Undo skip', name: `Undo the skip of ${name}`, operation: 'skip', preview: true },
@@ -152,10 +152,11 @@ export function unskipChosen(chosen: Chosen): Action {
   });
 }
 
-export const unskipCause = (job: string, cause: Cause): Action => unskipChosen(ofCause(job, cause, cause.skippedCount));
+export const unskipCause = (job: string, cause: Cause): Action =>
+  unskipChosen(causeSelection(job, cause, cause.skippedCount));
 
 /** Ends running attempts, of one task or of all running tasks of a step. */
-export function killChosen(chosen: Chosen): Action {
+export function killChosen(chosen: TaskSelection): Action {
   const { job, name, count, tasks, step } = chosen;
   const [task] = tasks;
   return action({
@@ -248,8 +249,8 @@ export function adjust({ job, maxCost }: Status): Action {
       },
       { name: 'maxRunning', label: 'Tasks running at a time', kind: 'text', hint: 'approximate' },
     ],
-    words: (values) => ['adjust', job, ...flags(values, ...LIMITS), ...(values.finishBy ? ['--tz', zone] : [])],
-    input: (values) => ({ job, ...filled(values, ...LIMITS), ...(values.finishBy ? { tz: zone } : {}) }),
+    words: (values) => ['adjust', job, ...filledFlags(values, ...LIMITS), ...(values.finishBy ? ['--tz', zone] : [])],
+    input: (values) => ({ job, ...filledFields(values, ...LIMITS), ...(values.finishBy ? { tz: zone } : {}) }),
     outcome: ({ changed, changes }) =>
       changed ? changesText(changes) : 'Nothing changed: these limits were already set.',
   });

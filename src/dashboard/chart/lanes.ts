@@ -36,13 +36,13 @@ export const OUTCOMES: Readonly<Record<Outcome, string>> = {
 const SHORTEST = 1 / 2_000;
 
 /** A span of the same middle, `factor` times as long, within the whole. */
-export function zoomed({ from, to }: Span, factor: number, at: number, seconds: number): Span {
+export function zoomSpan({ from, to }: Span, factor: number, at: number, seconds: number): Span {
   const length = Math.min(seconds, Math.max(seconds * SHORTEST, (to - from) * factor));
   const share = to === from ? 0.5 : (at - from) / (to - from);
-  return within({ from: at - share * length, to: at + (1 - share) * length }, seconds);
+  return clampSpan({ from: at - share * length, to: at + (1 - share) * length }, seconds);
 }
 
-export function within({ from, to }: Span, seconds: number): Span {
+export function clampSpan({ from, to }: Span, seconds: number): Span {
   const length = Math.min(seconds, to - from);
   const start = Math.max(0, Math.min(seconds - length, from));
   return { from: start, to: start + length };
@@ -70,7 +70,7 @@ export function nextBar({ bars }: Pick<Lane, 'bars'>, bar: Bar | null, by: 1 | -
 }
 
 /** `exit 3`; null for a success. */
-export function barEnd({ outcome, reason, exitCode }: Bar): string {
+export function outcomeText({ outcome, reason, exitCode }: Bar): string {
   const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(
     ' ',
   );

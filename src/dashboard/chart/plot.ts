@@ -21,7 +21,7 @@ export interface Plots {
 export function drawPlots(holder: HTMLElement, columns: Columns): Plots {
   const style = getComputedStyle(holder);
   const colour: Colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  const plots = panelsOf(columns, colour).map((panel) => drawn(holder, panel, columns, colour));
+  const plots = panelsOf(columns, colour).map((panel) => createPlot(holder, panel, columns, colour));
   const shape = shapeOf(panelsOf(columns, colour));
   const resize = new ResizeObserver(() => {
     const width = widthOf(holder);
@@ -69,7 +69,7 @@ function panelsOf(columns: Columns, colour: Colour): readonly Panel[] {
 
 const widthOf = (holder: HTMLElement): number => Math.max(200, holder.clientWidth);
 
-function drawn(holder: HTMLElement, panel: Panel, columns: Columns, colour: Colour): uPlot {
+function createPlot(holder: HTMLElement, panel: Panel, columns: Columns, colour: Colour): uPlot {
   const axis = {
     stroke: colour('muted'),
     grid: { stroke: colour('line'), width: 1 },

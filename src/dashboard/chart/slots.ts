@@ -5,8 +5,8 @@ import { type Bar, type Lane, type Outcome, type Span, ticksOf } from './lanes.t
 const AXIS = 22;
 const WAITING = 34;
 /** The least width of an attempt, and the least distance between two marks. */
-const LEAST = 2;
-const APART = 9;
+const MIN_WIDTH = 2;
+const MIN_MARK_DISTANCE = 9;
 
 export interface Drawing {
   readonly lanes: readonly Lane[];
@@ -62,7 +62,7 @@ export function drawSlots(canvas: HTMLCanvasElement, drawing: Drawing, layout: L
   for (const [n, each] of lanes.entries()) {
     const y = top + n * lane;
     pen.fillStyle = colour('muted');
-    pen.fillText(fitting(pen, each.label, left - 10), 0, y + lane / 2);
+    pen.fillText(fitText(pen, each.label, left - 10), 0, y + lane / 2);
     pen.save();
     pen.beginPath();
     pen.rect(left, y, width - left, lane);
@@ -75,18 +75,18 @@ export function drawSlots(canvas: HTMLCanvasElement, drawing: Drawing, layout: L
       const { start, end } = drawing.chosen.bar;
       pen.strokeStyle = colour('text');
       pen.lineWidth = 2;
-      pen.strokeRect(x(start) - 1, y + 1, Math.max(LEAST, x(end) - x(start)) + 2, lane - 3);
+      pen.strokeRect(x(start) - 1, y + 1, Math.max(MIN_WIDTH, x(end) - x(start)) + 2, lane - 3);
     }
     pen.restore();
   }
 }
 
 type Pen = CanvasRenderingContext2D;
-type Across = (second: number) => number;
+type XScale = (second: number) => number;
 type Colour = (name: string) => string;
 
 /** The end of a text that fits: a slot's number matters more than its worker's first letters. */
-function fitting(pen: Pen, text: string, width: number): string {
+function fitText(pen: Pen, text: string, width: number): string {
   const short = text.replace(' slot ', ' #');
   if (pen.measureText(text).width <= width) return text;
   for (let from = 0; from < short.length; from += 1) {
@@ -100,7 +100,7 @@ function drawAxis(
   pen: Pen,
   { start, span }: Drawing,
   { left, width, height }: Layout,
-  x: Across,
+  x: XScale,
   colour: Colour,
 ): void {
   const { at, step } = ticksOf(start, span, (width - left) / 84);
@@ -136,7 +136,7 @@ function drawWaiting(
   pen: Pen,
   { waiting, seconds }: Drawing,
   { left, width }: Layout,
-  x: Across,
+  x: XScale,
   colour: Colour,
 ): void {
   const most = Math.max(1, ...waiting);
@@ -177,7 +177,7 @@ function drawShares(
   shares: readonly number[],
   seconds: number,
   { y, lane }: Row,
-  x: Across,
+  x: XScale,
   colour: Colour,
 ): void {
   const full = lane - 3;
@@ -205,7 +205,7 @@ function drawBars(
   pen: Pen,
   bars: readonly Bar[],
   { y, lane, from, to }: Row & { readonly from: number; readonly to: number },
-  x: Across,
+  x: XScale,
   colour: Colour,
 ): void {
   for (const outcome of ORDER) {
@@ -213,11 +213,11 @@ function drawBars(
     for (const bar of bars) {
       if (bar.outcome !== outcome) continue;
       const left = x(bar.start);
-      const wide = Math.max(LEAST, x(bar.end) - left - 1);
+      const wide = Math.max(MIN_WIDTH, x(bar.end) - left - 1);
       if (left > to || left + wide < from) continue;
       drawBar(pen, outcome, { left, wide, y: y + 1, tall: lane - 3 }, colour);
       const middle = Math.min(to - 6, Math.max(from + 6, left + wide / 2));
-      if (outcome === 'done' || outcome === 'running' || middle - marked < APART) continue;
+      if (outcome === 'done' || outcome === 'running' || middle - marked < MIN_MARK_DISTANCE) continue;
       marked = middle;
       drawMark(pen, outcome, middle, y + lane / 2 - 0.5, colour);
     }

@@ -3,7 +3,7 @@ import { useEffect } from 'preact/hooks';
 import { API } from '../../model/api.ts';
 import type { ApiError, Overview } from '../api-routes.ts';
 import { CallError, send } from '../call.ts';
-import { instant } from '../clock.ts';
+import { exactNow } from '../clock.ts';
 import { route } from '../route.ts';
 import { token } from '../session.ts';
 import { changes } from '../use-query.ts';
@@ -48,11 +48,11 @@ class Feed<T> {
   readonly #inView: ReadonlySignal<boolean>;
   readonly #stop = new AbortController();
   /** Closes the current connection. */
-  #leave: (() => void) | null = null;
+  #closeConnection: (() => void) | null = null;
   readonly #unwatch: () => void;
   #wait = FIRST_WAIT_MS;
-  #again: (() => void) | null = null;
-  #heard = instant();
+  #skipWait: (() => void) | null = null;
+  #heard = exactNow();
 
   /** `event`: the name of events that carry the document. `inView`: whether somebody may be looking at it. */
   constructor(path: string, event: string, inView: ReadonlySignal<boolean>) {
@@ -63,7 +63,7 @@ class Feed<T> {
     addEventListener('online', this.retry);
     this.#unwatch = effect(() => {
       if (inView.value) this.retry();
-      else this.#leave?.();
+      else this.#closeConnection?.();
     });
   }
 
@@ -75,7 +75,7 @@ class Feed<T> {
   }
 
   /** Reconnects now instead of waiting. */
-  readonly retry = (): void => this.#again?.();
+  readonly retry = (): void => this.#skipWait?.();
 
   async #follow(): Promise<void> {
     while (!this.#stop.signal.aborted) {
@@ -83,13 +83,13 @@ class Feed<T> {
       if (this.#stop.signal.aborted || why === null) return;
       if (why === PAUSED) {
         const isOver = this.health.value.state === 'ended';
-        if (isOver || !this.#inView.peek()) await this.#rest(PAUSE_MS);
+        if (isOver || !this.#inView.peek()) await this.#sleep(PAUSE_MS);
         continue;
       }
       const { value } = this.health;
       const since = value.state === 'lost' ? value.since : this.#heard;
       this.health.value = { state: 'lost', since, why };
-      await this.#rest(this.#nextWait());
+      await this.#sleep(this.#nextWait());
     }
   }
 
@@ -110,28 +110,28 @@ class Feed<T> {
         if (done) return 'the manager closed the connection';
         clearTimeout(timer);
         timer = setTimeout(() => silent.abort(), SILENCE_MS);
-        this.#heard = instant();
+        this.#heard = exactNow();
         for (const event of parser.add(value)) {
           if (event.event === 'end') return this.#end();
           if (event.event === 'leaving') return 'the manager has shut down';
           received = true;
-          this.#take(event);
+          this.#accept(event);
         }
         if (!received) continue;
         // The data is up to date: from now on the connection may be closed.
-        this.#leave = () => left.abort();
+        this.#closeConnection = () => left.abort();
         if (!this.#inView.peek()) return PAUSED;
       }
     } catch (error) {
       return left.signal.aborted ? PAUSED : this.#whyLost(error);
     } finally {
-      this.#leave = null;
+      this.#closeConnection = null;
       clearTimeout(timer);
       silent.abort();
     }
   }
 
-  #take({ event, data }: ServerEvent): void {
+  #accept({ event, data }: ServerEvent): void {
     if (event === 'trouble') this.trouble.value = parseClean(data) as ApiError;
     if (event !== this.#event) return;
     this.#wait = FIRST_WAIT_MS;
@@ -165,25 +165,25 @@ class Feed<T> {
     return ms;
   }
 
-  async #rest(ms: number): Promise<void> {
+  async #sleep(ms: number): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms);
-      this.#again = () => {
+      this.#skipWait = () => {
         clearTimeout(timer);
         resolve();
       };
     });
-    this.#again = null;
+    this.#skipWait = null;
   }
 }
 
-interface Followed<T> {
+interface FeedState<T> {
   readonly value: T | null;
   readonly health: Health;
 }
 
 /** Follows a path for as long as a view is mounted. */
-export function useFeed<T>(path: string, event: string): Followed<T> {
+export function useFeed<T>(path: string, event: string): FeedState<T> {
   const feed = useSignal<Feed<T> | null>(null);
   useEffect(() => {
     const started = new Feed<T>(path, event, visible);

@@ -12,7 +12,7 @@ const SIGNS: Readonly<Record<Tone, string>> = {
 };
 
 /** An icon beside a word, so that the tone is clear without colour. */
-export function Sign({ tone }: { readonly tone: Tone }) {
+export function ToneIcon({ tone }: { readonly tone: Tone }) {
   return (
     <svg class={`sign ${tone}`} width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
       <circle cx="8" cy="8" r="7.25" />
@@ -24,7 +24,7 @@ export function Sign({ tone }: { readonly tone: Tone }) {
 export function Mark({ tone, children }: { readonly tone: Tone; readonly children: string }) {
   return (
     <span class={`mark ${tone}`}>
-      <Sign tone={tone} />
+      <ToneIcon tone={tone} />
       {children}
     </span>
   );
@@ -40,7 +40,7 @@ interface NotedProps {
   readonly note: ComponentChildren;
 }
 
-export function Noted({ children, note }: NotedProps) {
+export function WithNote({ children, note }: NotedProps) {
   return (
     <>
       {children}

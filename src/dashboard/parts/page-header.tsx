@@ -8,7 +8,7 @@ import { route } from '../route.ts';
 import { nextScheme, scheme } from '../scheme.ts';
 import { me, signOut } from '../session.ts';
 import { connection, lastHeard } from '../tab.ts';
-import { areDeadNews } from '../words/attention.ts';
+import { hasUrgentDeadLetters } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
@@ -81,7 +81,7 @@ export function PageHeader() {
           name="queues"
           count={dead}
           of="dead"
-          bad={seen?.queues.some((queue) => areDeadNews(queue, seen.jobs)) === true}
+          bad={seen?.queues.some((queue) => hasUrgentDeadLetters(queue, seen.jobs)) === true}
         />
         <View name="schedules" count={undefined} of="" />
       </nav>

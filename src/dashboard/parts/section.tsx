@@ -116,7 +116,7 @@ export function LogBox({ name, text, follow = false }: LogBoxProps) {
 }
 
 /** A part of the page that is loaded when it is first shown. */
-export function Later<Props extends object>({
+export function LazyPart<Props extends object>({
   load,
   ...props
 }: Props & { readonly load: () => Promise<FunctionComponent<Props>> }) {

@@ -5,16 +5,15 @@ import type { Overview, Periods, State, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
-import { Ago, BadCount, Noted, ProgressBar, Sign, StateMark, When } from '../parts/marks.tsx';
+import { Ago, BadCount, ProgressBar, StateMark, ToneIcon, When, WithNote } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
 import { token } from '../session.ts';
 import { useQuery } from '../use-query.ts';
-import { attentionOf, groupedNotices, type NoticeGroup } from '../words/attention.ts';
+import { attentionOf, groupByJob, type NoticeGroup } from '../words/attention.ts';
 import {
   costText,
-  inOrder,
   isOpen,
   JOB_ORDERS,
   marginOf,
@@ -22,6 +21,7 @@ import {
   progressOf,
   reasonText,
   shareDecided,
+  sortJobs,
 } from '../words/job.ts';
 import { PeriodsSection } from './periods.tsx';
 
@@ -47,12 +47,12 @@ export function JobsView() {
   const { query } = route.value;
   const [name, state, order] = [query.get('name') ?? '', query.get('state') ?? '', query.get('order') ?? ''];
   const shown = seen.jobs.filter((job) => isMatch(job, name, state));
-  const open = inOrder(
+  const open = sortJobs(
     shown.filter((job) => isOpen(job.state)),
     order === '' ? 'deadline' : order,
   );
   const latest = shown.filter((job) => !isOpen(job.state)).sort((a, b) => endOf(b) - endOf(a));
-  const ended = inOrder(latest, order);
+  const ended = sortJobs(latest, order);
   return (
     <>
       <h1>Jobs</h1>
@@ -139,15 +139,15 @@ function Filter(kept: FilterProps) {
 /** Job names, and other things, shown at first; the rest are folded. */
 const NOTICES = 6;
 /** Runs of one job that a line links to. */
-const WAYS = 12;
+const MAX_LINKS = 12;
 
 /** What needs a person's attention, most severe first, by job name. */
 function Attention({ seen, periods }: { readonly seen: Overview; readonly periods: Periods | null }) {
-  const groups = groupedNotices(attentionOf(seen, zone, now.value, periods));
+  const groups = groupByJob(attentionOf(seen, zone, now.value, periods));
   if (groups.length === 0) {
     return seen.jobs.some(({ state }) => isOpen(state)) ? (
       <p class="attention calm">
-        <Sign tone="good" /> Nothing needs your attention.
+        <ToneIcon tone="good" /> Nothing needs your attention.
       </p>
     ) : null;
   }
@@ -172,16 +172,16 @@ function Notices({ groups }: { readonly groups: readonly NoticeGroup[] }) {
         <li key={key} class={tone}>
           {lines.map((line) => (
             <p key={line.key}>
-              <Sign tone={line.tone} />
+              <ToneIcon tone={line.tone} />
               {line.href === null ? (
                 <span>
                   {line.text}{' '}
-                  {line.ways.slice(0, WAYS).map(({ label, href }) => (
+                  {line.links.slice(0, MAX_LINKS).map(({ label, href }) => (
                     <a key={href} class="way" href={href}>
                       {label}
                     </a>
                   ))}
-                  {line.ways.length > WAYS && ` and ${formatCount(line.ways.length - WAYS)} more`}
+                  {line.links.length > MAX_LINKS && ` and ${formatCount(line.links.length - MAX_LINKS)} more`}
                 </span>
               ) : (
                 <a href={line.href}>{line.text}</a>
@@ -213,9 +213,9 @@ function ProgressCell(status: Status) {
   const decided = share === null ? [] : [percentText(share)];
   const running = progress.running > 0 ? [`${formatCount(progress.running)} running`] : [];
   return (
-    <Noted note={[`${formatCount(progress.done)} of ${total}`, ...decided, ...running].join(' · ')}>
+    <WithNote note={[`${formatCount(progress.done)} of ${total}`, ...decided, ...running].join(' · ')}>
       <ProgressBar name={status.job} progress={progress} />
-    </Noted>
+    </WithNote>
   );
 }
 
@@ -228,9 +228,9 @@ function Pace({ rate, eta, notBefore }: Status) {
     );
   }
   return (
-    <Noted note={eta !== null && formatLeft(eta)}>
+    <WithNote note={eta !== null && formatLeft(eta)}>
       {rate === null ? <span class="unknown">–</span> : formatRate(rate)}
-    </Noted>
+    </WithNote>
   );
 }
 
@@ -239,7 +239,7 @@ function Deadline(status: Status) {
   if (margin === null) {
     const ends = status.projected !== null && status.closedAt === null;
     return (
-      <Noted
+      <WithNote
         note={
           ends && (
             <>
@@ -249,13 +249,13 @@ function Deadline(status: Status) {
         }
       >
         <span class="unknown">none</span>
-      </Noted>
+      </WithNote>
     );
   }
   return (
-    <Noted note={margin.detail}>
+    <WithNote note={margin.detail}>
       <span class={`margin ${margin.tone}`}>{margin.margin}</span>
-    </Noted>
+    </WithNote>
   );
 }
 
@@ -263,18 +263,18 @@ function Cost(status: Status) {
   const cost = costText(status);
   if (cost === null) return <span class="unknown">–</span>;
   return (
-    <Noted note={cost.note}>
+    <WithNote note={cost.note}>
       <span class={cost.tone ?? ''}>{cost.main}</span>
-    </Noted>
+    </WithNote>
   );
 }
 
 function Failed(status: Status) {
   const { failed, skipped } = progressOf(status);
   return (
-    <Noted note={skipped > 0 && `${formatCount(skipped)} skipped`}>
+    <WithNote note={skipped > 0 && `${formatCount(skipped)} skipped`}>
       <BadCount>{failed}</BadCount>
-    </Noted>
+    </WithNote>
   );
 }
 

@@ -6,10 +6,10 @@ import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { hashOf, jobHash } from '../hash.ts';
 import { Section } from '../parts/section.tsx';
-import { type CellLook, columnWords, lookOf, toneOfCell, UNIT_WORDS } from '../words/periods.ts';
+import { appearanceOf, type CellAppearance, columnWords, toneOfCell, UNIT_WORDS } from '../words/periods.ts';
 
 export function PeriodsSection({ periods, seen }: { readonly periods: Periods; readonly seen: Overview }) {
-  const told = useSignal<string | null>(null);
+  const description = useSignal<string | null>(null);
   if (periods.bands.length === 0) return null;
   const statuses = new Map(seen.jobs.map((status) => [status.job, status]));
   const left = periods.bands.reduce((sum, band) => sum + band.left, 0);
@@ -22,12 +22,12 @@ export function PeriodsSection({ periods, seen }: { readonly periods: Periods; r
           band={band}
           statuses={statuses}
           onText={(text) => {
-            told.value = text;
+            description.value = text;
           }}
         />
       ))}
       <p class="told">
-        {told.value ?? 'Point at a run, or move through the grid with the arrow keys, to read about it.'}
+        {description.value ?? 'Point at a run, or move through the grid with the arrow keys, to read about it.'}
       </p>
       {left > 0 && <p class="note">{formatMany(left, 'more job')} with nothing wrong.</p>}
       {periods.more && <p class="note">Only the newest 2,000 jobs are shown.</p>}
@@ -59,7 +59,7 @@ const LEGEND_WORDS: Readonly<Partial<Record<GridCell['state'], string>>> = {
   ...{ due: 'not started', missed: 'never ran', coming: 'to come' },
 };
 
-function Shape({ look: { state, tone, late } }: { readonly look: Pick<CellLook, 'state' | 'tone' | 'late'> }) {
+function Shape({ look: { state, tone, late } }: { readonly look: Pick<CellAppearance, 'state' | 'tone' | 'late'> }) {
   return (
     <span class={`run ${tone} is-${state}${late === null ? '' : ` ${late}`}`}>
       <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
@@ -176,7 +176,7 @@ interface CellProps {
 }
 
 function Cell({ row, cell, at, status, none, isChosen, onChosen, onText }: CellProps) {
-  const look = cell === null ? null : lookOf(row, cell, status, zone, now.value);
+  const look = cell === null ? null : appearanceOf(row, cell, status, zone, now.value);
   const text = look?.text ?? none;
   const common = {
     ...{ 'data-at': at, 'aria-label': text, tabIndex: isChosen ? 0 : -1 },

@@ -4,10 +4,10 @@ import { redrive } from '../actions/grid-actions.ts';
 import type { Queue } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
-import { BadCount, Noted } from '../parts/marks.tsx';
+import { BadCount, WithNote } from '../parts/marks.tsx';
 import { Empty, Loading, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
-import { areDeadNews } from '../words/attention.ts';
+import { hasUrgentDeadLetters } from '../words/attention.ts';
 
 export function QueuesView() {
   const seen = overview.value;
@@ -30,10 +30,11 @@ export function QueuesView() {
 
 const count = (title: string, note: string, of: (queue: Queue) => number): Column<Queue> => ({
   ...{ title, kind: 'number' },
-  cell: (queue) => <Noted note={note}>{formatCount(of(queue))}</Noted>,
+  cell: (queue) => <WithNote note={note}>{formatCount(of(queue))}</WithNote>,
 });
 
-const isNews = (queue: Queue): boolean => overview.value !== null && areDeadNews(queue, overview.value.jobs);
+const needsAttention = (queue: Queue): boolean =>
+  overview.value !== null && hasUrgentDeadLetters(queue, overview.value.jobs);
 
 const COLUMNS: readonly Column<Queue>[] = [
   { title: 'group', cell: ({ group }) => group },
@@ -42,14 +43,16 @@ const COLUMNS: readonly Column<Queue>[] = [
   count('delayed', 'not due yet', ({ delayed }) => delayed),
   {
     ...{ title: 'oldest', kind: 'number' },
-    cell: ({ oldest }) => <Noted note="time in the queue">{oldest === null ? '–' : formatDuration(oldest)}</Noted>,
+    cell: ({ oldest }) => (
+      <WithNote note="time in the queue">{oldest === null ? '–' : formatDuration(oldest)}</WithNote>
+    ),
   },
   {
     ...{ title: 'dead letters', kind: 'number' },
     cell: (queue) => (
-      <Noted note="failed for good, or unreadable">
-        <BadCount bad={isNews(queue)}>{queue.dead}</BadCount>
-      </Noted>
+      <WithNote note="failed for good, or unreadable">
+        <BadCount bad={needsAttention(queue)}>{queue.dead}</BadCount>
+      </WithNote>
     ),
   },
   {

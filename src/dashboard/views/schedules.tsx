@@ -3,7 +3,7 @@ import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
-import { Mark, Noted, When } from '../parts/marks.tsx';
+import { Mark, When, WithNote } from '../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { useQuery } from '../use-query.ts';
@@ -35,7 +35,7 @@ export function SchedulesView() {
           <Table
             caption="Coming runs"
             rows={firings}
-            columns={COMING}
+            columns={FIRING_COLUMNS}
             keyOf={({ schedule, period }) => `${schedule} ${period}`}
           />
         </Section>
@@ -50,27 +50,27 @@ const toneOf = (state: string): Tone =>
 function Last({ last }: Schedule) {
   if (last === null) return <span class="unknown">never</span>;
   return (
-    <Noted note={<When at={last.at} />}>
+    <WithNote note={<When at={last.at} />}>
       <Mark tone={toneOf(last.state)}>{last.state}</Mark>{' '}
       {last.job === null ? last.period : <a href={jobHash(last.job)}>{last.period}</a>}
-    </Noted>
+    </WithNote>
   );
 }
 
 const COLUMNS: readonly Column<Schedule>[] = [
-  { title: 'schedule', cell: ({ schedule, name }) => <Noted note={`job ${name}`}>{schedule}</Noted> },
+  { title: 'schedule', cell: ({ schedule, name }) => <WithNote note={`job ${name}`}>{schedule}</WithNote> },
   {
     title: 'state',
     cell: ({ state }) => <Mark tone={state === 'active' ? 'good' : 'doubtful'}>{state}</Mark>,
   },
-  { title: 'when', cell: ({ when, zone }) => <Noted note={zone}>{when}</Noted> },
+  { title: 'when', cell: ({ when, zone }) => <WithNote note={zone}>{when}</WithNote> },
   {
     title: 'next',
     cell: ({ next, state }) =>
       next === null ? (
         <span class="unknown">{state === 'paused' ? 'none while paused' : 'none'}</span>
       ) : (
-        <Noted note={<When at={next.at} />}>{next.period}</Noted>
+        <WithNote note={<When at={next.at} />}>{next.period}</WithNote>
       ),
   },
   { title: 'last', cell: Last },
@@ -85,7 +85,7 @@ const COLUMNS: readonly Column<Schedule>[] = [
   },
 ];
 
-const COMING: readonly Column<Firing>[] = [
+const FIRING_COLUMNS: readonly Column<Firing>[] = [
   { title: 'schedule', cell: ({ schedule }) => schedule },
   { title: 'period', cell: ({ period }) => period },
   {

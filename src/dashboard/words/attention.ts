@@ -20,13 +20,13 @@ interface RunNotice {
   readonly name: string;
   /** The run among those of its job: `2026-11`. */
   readonly label: string;
-  readonly what: What;
+  readonly what: RunProblem;
   /** The reason, if it is the same for all. */
   readonly why: string;
 }
 
 /** What is wrong with several runs of one job. */
-const TOGETHER = {
+const PROBLEM_TEXTS = {
   failed: 'runs failed',
   paused: 'runs are paused',
   delivery: 'runs were not delivered',
@@ -40,7 +40,7 @@ const TOGETHER = {
   due: 'periods should have started',
 } as const;
 
-type What = keyof typeof TOGETHER;
+type RunProblem = keyof typeof PROBLEM_TEXTS;
 
 /** Milliseconds that a failed job stays in the list after its end. */
 const NEWS_MS = 12 * 3_600_000;
@@ -72,7 +72,7 @@ interface NoticeLine {
   /** For a single thing: the way to it. */
   readonly href: string | null;
   /** The way to each of several runs. */
-  readonly ways: readonly { readonly label: string; readonly href: string }[];
+  readonly links: readonly { readonly label: string; readonly href: string }[];
 }
 
 /** The lines about one job name, or about one thing that is no job. */
@@ -83,27 +83,27 @@ export interface NoticeGroup {
 }
 
 /** Notices by job name: the same of several runs is one line. Keeps the order of the first of each. */
-export function groupedNotices(notices: readonly Notice[]): readonly NoticeGroup[] {
-  return [...by(notices, ({ key, run }) => (run === undefined ? key : `job ${run.name}`))].map(([key, of]) => ({
+export function groupByJob(notices: readonly Notice[]): readonly NoticeGroup[] {
+  return [...groupBy(notices, ({ key, run }) => (run === undefined ? key : `job ${run.name}`))].map(([key, of]) => ({
     ...{ key, tone: toneOf(of) },
-    lines: [...by(of, (notice) => notice.run?.what ?? notice.key).values()].map(lineOf),
+    lines: [...groupBy(of, (notice) => notice.run?.what ?? notice.key).values()].map(lineOf),
   }));
 }
 
 function lineOf(notices: readonly Notice[]): NoticeLine {
   const [first] = notices as readonly [Notice, ...Notice[]];
   const { key, tone, text, href, run } = first;
-  if (run === undefined || notices.length === 1) return { key, tone, text, href, ways: [] };
+  if (run === undefined || notices.length === 1) return { key, tone, text, href, links: [] };
   const whys = new Set(notices.map((notice) => notice.run?.why));
   const why = whys.size === 1 ? run.why : '';
   return {
     ...{ key: `${run.name} ${run.what}`, tone: toneOf(notices), href: null },
-    text: `${run.name}: ${formatCount(notices.length)} ${TOGETHER[run.what]}${why}`,
-    ways: notices.map((notice) => ({ label: notice.run?.label ?? notice.key, href: notice.href })),
+    text: `${run.name}: ${formatCount(notices.length)} ${PROBLEM_TEXTS[run.what]}${why}`,
+    links: notices.map((notice) => ({ label: notice.run?.label ?? notice.key, href: notice.href })),
   };
 }
 
-function by<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const groups = new Map<string, T[]>();
   for (const item of items) {
     const group = groups.get(keyOf(item));
@@ -126,7 +126,7 @@ function periodNotices({ name, schedule, cells }: Row, at: number): readonly Not
     const label = period ?? job ?? '';
     const when = Date.parse(cell.closedAt ?? cell.at);
     if (when < at - PERIOD_NEWS_MS) return [];
-    const say = (what: What, text: string, why = ''): readonly Notice[] => [
+    const say = (what: RunProblem, text: string, why = ''): readonly Notice[] => [
       {
         ...{ key: `${job ?? `${schedule ?? name}@${period}`} state`, tone: what === 'due' ? 'doubtful' : 'bad' },
         ...{ href: job === null ? hashOf(['schedules']) : jobHash(job), text, run: { name, label, what, why } },
@@ -154,7 +154,7 @@ function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string
   if (job.rehearsal !== null) return [];
   const href = jobHash(job.job);
   const notices: Notice[] = [];
-  const say = (kind: string, what: What, tone: Tone, text: string, why = ''): void => {
+  const say = (kind: string, what: RunProblem, tone: Tone, text: string, why = ''): void => {
     const run = { name: job.name, label: labelOf(job), what, why };
     notices.push({ key: `${job.job} ${kind}`, tone, href, text: `${job.job}: ${text}`, run });
   };
@@ -204,7 +204,7 @@ function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
 }
 
 /** Dead letters need a person, as for `doctor`; but those of a closed job are its failures, already told. */
-export const areDeadNews = ({ group, dead }: Queue, jobs: readonly Status[]): boolean =>
+export const hasUrgentDeadLetters = ({ group, dead }: Queue, jobs: readonly Status[]): boolean =>
   dead > 0 &&
   jobs.some(
     ({ state, rehearsal, steps }) =>
@@ -212,7 +212,7 @@ export const areDeadNews = ({ group, dead }: Queue, jobs: readonly Status[]): bo
   );
 
 function queueNotices(queue: Queue, jobs: readonly Status[]): readonly Notice[] {
-  if (!areDeadNews(queue, jobs)) return [];
+  if (!hasUrgentDeadLetters(queue, jobs)) return [];
   const { group, dead } = queue;
   const text = `${formatMany(dead, 'dead letter')} in group ${group}`;
   return [{ key: `dead ${group}`, tone: 'doubtful', href: hashOf(['queues']), text }];
@@ -241,7 +241,7 @@ export function tabOf({ view, job, status, overview, live }: TabFacts, zone: str
   if (!live) return { title: `not live · ${place} · batchctl`, tone: 'doubtful' };
   const notices = overview === null ? [] : attentionOf(overview, zone, at);
   if (job === null) {
-    const count = notices.length === 0 ? '' : `(${groupedNotices(notices).length}) `;
+    const count = notices.length === 0 ? '' : `(${groupByJob(notices).length}) `;
     return { title: `${count}${place} · batchctl`, tone: toneOf(notices) };
   }
   if (status === null) return { title: `${place} · batchctl`, tone: 'open' };

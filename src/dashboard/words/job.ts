@@ -88,7 +88,7 @@ export const JOB_ORDERS = [
 ] as const;
 
 /** Sorts by one of `JOB_ORDERS`; '' and unknown ones change nothing. Jobs without the sort value come last. */
-export function inOrder(jobs: readonly Status[], order: string): readonly Status[] {
+export function sortJobs(jobs: readonly Status[], order: string): readonly Status[] {
   if (order === 'name') return [...jobs].sort((a, b) => a.name.localeCompare(b.name, 'en'));
   const weigh = WEIGHTS[order];
   if (weigh === undefined) return jobs;
@@ -179,13 +179,13 @@ export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: 
   return from === to ? null : `between ${from} and ${to} in 19 of 20 cases`;
 }
 
-type Ending = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
+type DeadlineFacts = Pick<Status, 'finishBy' | 'projected' | 'closedAt' | 'state'>;
 
 /** A projected end is tight if it leaves less than this share of the time until the deadline. */
 const TIGHT = 0.1;
 
 /** Null for a job that has no deadline or was cancelled. `at`: milliseconds since the epoch. */
-export function marginOf(status: Ending, zone: string, at: number): Margin | null {
+export function marginOf(status: DeadlineFacts, zone: string, at: number): Margin | null {
   if (status.finishBy === null || status.state === 'cancelled') return null;
   const deadline = Date.parse(status.finishBy);
   const text = deadlineText(status, { zone, now: at }) ?? '';
@@ -214,7 +214,7 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
   const { job, rehearsal, prunedAt, untold, journalHole } = status;
   const note = (text: string): JobNote => ({ text, tone: null, command: null });
   return [
-    ...(journalHole ? [holeNote(job, journalHole)] : []),
+    ...(journalHole ? [gapNote(job, journalHole)] : []),
     ...(rehearsal === null ? [] : [note(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`)]),
     ...deliveryNotes(status, zone),
     ...untold.map(({ event, to, message, next }): JobNote => {
@@ -228,7 +228,7 @@ export function notesOf(status: Status, zone: string): readonly JobNote[] {
   ];
 }
 
-function holeNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
+function gapNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
   const text = `Journal entry ${missing} is missing, although entries up to ${last} exist. Until it is restored, later entries are ignored and nothing is decided about the job.`;
   return { tone: 'bad', text, command: `batchctl history ${job}` };
 }
@@ -282,7 +282,7 @@ function groupDigits(decimal: string): string {
 }
 
 /** `peak 61 MB of 64 MB`, with `0.9 CPUs, of 161 of 2,027 attempts`; null if no attempt was measured. */
-export function usedText(step: Report['steps'][number]): { readonly main: string; readonly note: string } | null {
+export function usageText(step: Report['steps'][number]): { readonly main: string; readonly note: string } | null {
   const { needs, peakMemory, cpuSeconds, measured, measuredSeconds, duration } = step;
   if (measured === 0) return null;
   const asked = needs.memory === 0 ? ', none asked for' : ` of ${formatSize(needs.memory)}`;

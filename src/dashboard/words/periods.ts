@@ -4,7 +4,7 @@ import type { Status } from '../api-routes.ts';
 import { marginOf, reasonText, type Tone, toneOfState } from './job.ts';
 
 /** How a cell looks: a colour and a shape, and whether it is late. */
-export interface CellLook {
+export interface CellAppearance {
   readonly state: GridCell['state'];
   readonly tone: Tone;
   /** `tight`: it will be late unless something changes, or only just in time. */
@@ -18,7 +18,13 @@ export const toneOfCell = (state: GridCell['state']): Tone =>
   state === 'due' || state === 'missed' || state === 'coming' ? TONES[state] : toneOfState(state);
 
 /** A cell as it is now. `status`: of its job, if the page follows it: newer than the cell. */
-export function lookOf(row: GridRow, cell: GridCell, status: Status | undefined, zone: string, at: number): CellLook {
+export function appearanceOf(
+  row: GridRow,
+  cell: GridCell,
+  status: Status | undefined,
+  zone: string,
+  at: number,
+): CellAppearance {
   const state = status?.state ?? cell.state;
   const margin = status === undefined ? null : marginOf(status, zone, at);
   const late = margin === null ? (cell.late ? 'late' : null) : marginLook(margin.tone);
@@ -33,7 +39,8 @@ export function lookOf(row: GridRow, cell: GridCell, status: Status | undefined,
   return { state, tone: toneOfCell(state), late, text: what.join(' · ') };
 }
 
-const marginLook = (tone: Tone): CellLook['late'] => (tone === 'bad' ? 'late' : tone === 'doubtful' ? 'tight' : null);
+const marginLook = (tone: Tone): CellAppearance['late'] =>
+  tone === 'bad' ? 'late' : tone === 'doubtful' ? 'tight' : null;
 
 function stateText({ job, at: due }: GridCell, state: GridCell['state'], reason: string | null, at: number): string {
   const ago = formatDistance(Date.parse(due) - at);

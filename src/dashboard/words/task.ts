@@ -3,7 +3,7 @@ import type { Entry, Task } from '../api-routes.ts';
 import type { Tone } from './job.ts';
 
 /** One stretch of a task's life: it waits, an attempt runs, or a person decides something about it. */
-export interface TaskStretch {
+export interface TaskPhase {
   readonly key: string;
   readonly state: 'waiting' | 'running' | 'done' | 'failedAttempt' | 'failed' | 'interrupted' | 'decision';
   readonly tone: Tone;
@@ -47,12 +47,12 @@ export function endText({ exitCode, reason }: Pick<Task, 'exitCode' | 'reason'>)
 }
 
 /** A task's life so far, oldest first; the last stretch is what it does now. */
-export function historyOf(facts: TaskFacts): readonly TaskStretch[] {
+export function historyOf(facts: TaskFacts): readonly TaskPhase[] {
   const { attempts, open } = facts;
   const decisions = facts.entries.filter((entry) => isAbout(entry, facts)).map(decisionOf);
   const ran = attempts.flatMap((attempt, at) => [
     ...waitBefore(attempt, attempts[at - 1], facts.readyAt),
-    stretchOf(attempt, open),
+    phaseOf(attempt, open),
   ]);
   const past = [...ran, ...decisions].sort((a, b) => Date.parse(a.from ?? '') - Date.parse(b.from ?? ''));
   const now = waitNow(facts, past);
@@ -71,7 +71,7 @@ const DECISIONS: Readonly<Record<string, string>> = {
   kill: 'kill',
 };
 
-function decisionOf(entry: Entry & { readonly reason?: unknown }): TaskStretch {
+function decisionOf(entry: Entry & { readonly reason?: unknown }): TaskPhase {
   const { what, who, when, number, reason } = entry;
   return {
     ...{ key: `entry ${number}`, state: 'decision', tone: what === 'skip' ? 'doubtful' : 'open', attempt: null },
@@ -80,10 +80,10 @@ function decisionOf(entry: Entry & { readonly reason?: unknown }): TaskStretch {
   };
 }
 
-function stretchOf(attempt: Task, open: boolean): TaskStretch {
+function phaseOf(attempt: Task, open: boolean): TaskPhase {
   const { state: outcome, startedAt, endedAt, error } = attempt;
   // An attempt without an end, of a job that has ended, vanished with its worker.
-  const state = (outcome === 'running' && !open ? 'interrupted' : outcome) as TaskStretch['state'];
+  const state = (outcome === 'running' && !open ? 'interrupted' : outcome) as TaskPhase['state'];
   const [word, tone] = WORDS[state] ?? [state, 'open'];
   const text = [endText(attempt), error].filter((part) => part !== null).join(': ');
   return {
@@ -95,7 +95,7 @@ function stretchOf(attempt: Task, open: boolean): TaskStretch {
 /** Waits shorter than this many milliseconds are not worth a line. */
 const SHORT_MS = 1_000;
 
-function waitBefore(attempt: Task, before: Task | undefined, readyAt: string | null): readonly TaskStretch[] {
+function waitBefore(attempt: Task, before: Task | undefined, readyAt: string | null): readonly TaskPhase[] {
   const { startedAt, waitSeconds } = attempt;
   if (startedAt === null || attempt.attempt === 'none') return [];
   const start = Date.parse(startedAt);
@@ -110,12 +110,12 @@ function waitBefore(attempt: Task, before: Task | undefined, readyAt: string | n
 
 const instantOf = (text: string | null): number | null => (text === null ? null : Date.parse(text));
 
-const waiting = (from: string | null, to: string | null, text: string): TaskStretch => ({
+const waiting = (from: string | null, to: string | null, text: string): TaskPhase => ({
   ...{ key: `waiting ${from}`, state: 'waiting', tone: 'open', word: 'waiting', from, to, attempt: null, text },
 });
 
 /** What it waits for now; null if it runs or is decided. */
-function waitNow({ open, readyAt, waitsFor }: TaskFacts, past: readonly TaskStretch[]): TaskStretch | null {
+function waitNow({ open, readyAt, waitsFor }: TaskFacts, past: readonly TaskPhase[]): TaskPhase | null {
   if (past.some(({ state }) => state === 'done')) return null;
   const last = past.findLast(({ word }) => word !== 'kill');
   if (last === undefined) {

@@ -7,10 +7,10 @@ const COLOUR = /\u001b\[[\d;]*m/g;
 
 /** Text from the store, safe to show: characters that would hide or reverse text are replaced by their names. */
 export function cleanText(text: string): string {
-  return text.replaceAll('\r\n', '\n').replace(COLOUR, '').replace(STRANGE, shown);
+  return text.replaceAll('\r\n', '\n').replace(COLOUR, '').replace(STRANGE, escapeCharacter);
 }
 
-function shown(sign: string): string {
+function escapeCharacter(sign: string): string {
   const code = sign.charCodeAt(0);
   if (code < 0x20) return String.fromCharCode(0x2400 + code);
   return code === 0x7f ? '\u2421' : `\u27e8U+${code.toString(16).toUpperCase().padStart(4, '0')}\u27e9`;

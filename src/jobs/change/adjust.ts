@@ -1,12 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
 import { parseTolerance, toleranceText } from '../../model/job.ts';
-import { mustBeLegal } from '../../model/legal.ts';
-import { type Change, same } from '../../model/overrides.ts';
+import { requireLegal } from '../../model/legal.ts';
+import { type Change, isSameJson } from '../../model/overrides.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { append, refreshView } from '../journal.ts';
-import { lookAndTell } from '../notify/teller.ts';
-import { recordView } from '../remember.ts';
+import { lookAndNotify } from '../notify/notice-sender.ts';
+import { recordView } from '../record-view.ts';
 
 /** New limits of an open job. Absent: unchanged; null: no limit. */
 export interface Adjustment {
@@ -21,7 +21,7 @@ export interface Adjustment {
   readonly maxRunning?: number | null;
 }
 
-interface Adjusted {
+interface AdjustResult {
   readonly view: JobView;
   /** Only the differences. */
   readonly changes: readonly Change[];
@@ -39,15 +39,15 @@ export async function adjust(
   seen: JobView,
   wanted: Adjustment,
   { dryRun }: { readonly dryRun: boolean },
-): Promise<Adjusted> {
+): Promise<AdjustResult> {
   const view = await refreshView(platform.store, seen);
-  mustBeLegal(view, 'adjust');
+  requireLegal(view, 'adjust');
   const before = legalChanges(platform, view, wanted);
   if (dryRun) return { view, changes: before, changed: false };
   let changes = before;
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
-    mustBeLegal(now, 'adjust');
+    requireLegal(now, 'adjust');
     changes = legalChanges(platform, now, wanted);
     if (changes.length === 0) return null;
     const { notBefore, ...limits } = wanted;
@@ -55,7 +55,7 @@ export async function adjust(
     return { what: 'adjust', ...limits, ...(moved && notBefore !== undefined && { notBefore }) };
   });
   if (appended) await recordView(platform, after);
-  return { view: (await lookAndTell(platform, after)).view, changes, changed: appended };
+  return { view: (await lookAndNotify(platform, after)).view, changes, changed: appended };
 }
 
 function legalChanges(
@@ -69,7 +69,7 @@ function legalChanges(
   const changed = (field: keyof Adjustment): boolean => changes.some((change) => change.field === field);
   const why =
     wanted.notBefore !== undefined && changed('notBefore')
-      ? whyNotMoved(view, Date.parse(wanted.notBefore), now, leaseSeconds)
+      ? fixedStartReason(view, Date.parse(wanted.notBefore), now, leaseSeconds)
       : null;
   if (why !== null) {
     throw new BatchctlError('refused', `job ${job} ${why}, so its start time can't be changed`, {
@@ -77,7 +77,7 @@ function legalChanges(
     });
   }
   const after = { ...view, ...wanted };
-  if (!hasBegun(after, now) && beginsTooLate(after) && (changed('notBefore') || changed('finishBy'))) {
+  if (!hasBegun(after, now) && startsAfterDeadline(after) && (changed('notBefore') || changed('finishBy'))) {
     throw new BatchctlError(
       'refused',
       `job ${job} would start at ${after.notBefore}, but its deadline is ${after.finishBy}`,
@@ -97,7 +97,7 @@ function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): reado
       ({ field }) =>
         field !== 'notBefore' || !(hasBegun(view, at) && hasBegun({ notBefore: wanted.notBefore ?? null }, at)),
     )
-    .filter((change) => !same(change.from, change.to));
+    .filter((change) => !isSameJson(change.from, change.to));
 }
 
 type Times = Pick<JobView, 'notBefore' | 'finishBy'>;
@@ -110,12 +110,12 @@ const hasBegun = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number): boole
  * Why a job may not be told, at `now`, to begin at `to`, in words that follow its name; null: it may. A worker may know a
  * journal as it was some time ago, a lease at most: what begins sooner can't be put off any more.
  */
-function whyNotMoved(times: Times, to: number, now: number, leaseSeconds: number): string | null {
+function fixedStartReason(times: Times, to: number, now: number, leaseSeconds: number): string | null {
   if (times.notBefore === null || hasBegun(times, now)) return 'may have started already';
   const at = Date.parse(times.notBefore);
   return to > at && at - now < leaseSeconds * 1_000 ? 'is about to start' : null;
 }
 
 /** True for a job that would begin at its deadline, or after it. */
-const beginsTooLate = ({ notBefore, finishBy }: Times): boolean =>
+const startsAfterDeadline = ({ notBefore, finishBy }: Times): boolean =>
   notBefore !== null && finishBy !== null && Date.parse(finishBy) <= Date.parse(notBefore);

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type JobSpec, stepIndex } from '../../model/job.ts';
 import type { Overrides, TaskSets } from '../../model/journal.ts';
 import { codeKey } from '../../model/keys.ts';
-import { type Change, changedCode, changesOf, foldOverrides, mendOf, same } from '../../model/overrides.ts';
+import { type Change, changedCode, changesOf, diffJobFile, foldOverrides, isSameJson } from '../../model/overrides.ts';
 import { substitute } from '../../model/substitute.ts';
 import { tasksIn } from '../../model/task-set.ts';
 import { type JobView, overridesOf, roundOf } from '../../model/view.ts';
@@ -10,13 +10,13 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import { type CodeArchive, filesInArchive, packCode } from '../code-archive.ts';
 
 /** A corrected job file with its files, read and packed; nothing is stored yet. */
-export interface Mend {
+export interface CorrectedFile {
   readonly spec: JobSpec;
   readonly code: CodeArchive | null;
 }
 
 /** Packs a corrected job file's files, relative to `directory`. Throws `jobFile` for a pattern without a match. */
-export async function readMend(spec: JobSpec, directory: string): Promise<Mend> {
+export async function readCorrectedFile(spec: JobSpec, directory: string): Promise<CorrectedFile> {
   return { spec, code: await packCode(directory, spec.files) };
 }
 
@@ -24,9 +24,9 @@ export async function readMend(spec: JobSpec, directory: string): Promise<Mend> 
  * What a round with the corrected job file changes. Throws `refused`, listing each difference, if it isn't the same
  * job: input, split, step names, and anything that outputs or verdicts depend on can't change any more.
  */
-export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides {
+export function correctedOverrides(view: JobView, { spec, code }: CorrectedFile): Overrides {
   const { record } = view;
-  const { overrides, refused } = mendOf(record, view.overrides, filled(view, spec));
+  const { overrides, refused } = diffJobFile(record, view.overrides, fillInput(view, spec));
   if (refused.length > 0) {
     const adjusts = refused.some(({ field }) => field === 'tolerate' || field === 'maxRunning');
     throw new BatchctlError(
@@ -43,11 +43,11 @@ export function overridesOfMend(view: JobView, { spec, code }: Mend): Overrides 
 }
 
 /** Stores the program under its hash before the entry refers to it, so that no worker finds it missing. */
-export async function putMend(store: ObjectStore, { code }: Mend): Promise<void> {
+export async function storeCorrectedCode(store: ObjectStore, { code }: CorrectedFile): Promise<void> {
   if (code !== null) await store.put(codeKey(code.sha256), code.gzip);
 }
 
-function filled(view: JobView, spec: JobSpec): JobSpec {
+function fillInput(view: JobView, spec: JobSpec): JobSpec {
   const { record } = view;
   if (spec.input === null || record.given?.input === true) return spec;
   const given = Object.fromEntries((record.given?.params ?? []).map((name) => [name, record.spec.params[name] ?? '']));
@@ -72,7 +72,7 @@ export async function changesFor(
   view: JobView,
   tasks: TaskSets,
   overrides: Overrides,
-  mend: Mend | null,
+  mend: CorrectedFile | null,
 ): Promise<readonly Change[]> {
   if (Object.keys(overrides).length === 0) return [];
   const before = new Map<number, Overrides>();
@@ -101,7 +101,7 @@ async function fileChanges(
   store: ObjectStore,
   from: string | null,
   to: string | null,
-  mend: Mend | null,
+  mend: CorrectedFile | null,
 ): Promise<readonly Change[]> {
   if (from === to) return [];
   const files = async (sha256: string | null): Promise<ReadonlyMap<string, string>> => {
@@ -115,5 +115,5 @@ async function fileChanges(
   return [...new Set([...then.keys(), ...now.keys()])]
     .sort()
     .map((name) => ({ field: `files/${name}`, from: then.get(name) ?? null, to: now.get(name) ?? null }))
-    .filter((change) => !same(change.from, change.to));
+    .filter((change) => !isSameJson(change.from, change.to));
 }

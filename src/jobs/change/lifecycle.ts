@@ -3,24 +3,24 @@ import { eachParallel } from '../../lib/parallel.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
 import { causeText } from '../../model/failure.ts';
 import { failedKey, outKey } from '../../model/keys.ts';
-import { isAlready, mustBeLegal } from '../../model/legal.ts';
-import { type Change, same } from '../../model/overrides.ts';
+import { isAlreadyDone, requireLegal } from '../../model/legal.ts';
+import { type Change, isSameJson } from '../../model/overrides.ts';
 import { isKilled, type JobView, roundOf, stateOf } from '../../model/view.ts';
 import type { AttemptEvent } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { refuseResume } from '../cost/affordable.ts';
-import { dropMark } from '../denied-job.ts';
+import { requireResumeAffordable } from '../cost/affordable.ts';
+import { removeDeniedMark } from '../denied-job.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndTell } from '../notify/teller.ts';
-import { recordView, whereAvailable } from '../remember.ts';
+import { lookAndNotify } from '../notify/notice-sender.ts';
+import { ifLedgerAvailable, recordView } from '../record-view.ts';
 import { sendUndecided, undecidedSets } from '../send.ts';
 import { setsOfTasks, type TaskName } from '../tasks.ts';
 import { guardFailures } from '../watch/guards.ts';
-import { changesFor, type Mend, overridesOfMend, putMend } from './corrected-file.ts';
-import { askAgain } from './retry.ts';
+import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
+import { startRetryRound } from './retry.ts';
 
-interface Changed {
+interface ChangeResult {
   readonly view: JobView;
   /** False if the job was already so. */
   readonly changed: boolean;
@@ -33,19 +33,19 @@ interface PauseOptions {
 }
 
 /** Stops a job's tasks from being taken until `resume`. Throws `refused` for a job that is closed. */
-export async function pause(platform: Platform, view: JobView, { now, reason }: PauseOptions): Promise<Changed> {
+export async function pause(platform: Platform, view: JobView, { now, reason }: PauseOptions): Promise<ChangeResult> {
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (seen) => {
-    if (isAlready(seen, 'pause', now)) return null;
+    if (isAlreadyDone(seen, 'pause', now)) return null;
     // A pause may become a pause at once; a job cancelled while paused may not.
-    if (stateOf(seen) !== 'paused') mustBeLegal(seen, 'pause');
+    if (stateOf(seen) !== 'paused') requireLegal(seen, 'pause');
     return { what: 'pause', now, reason: reason ?? 'person' };
   });
   await recordView(platform, after);
   return { view: after, changed: appended };
 }
 
-interface Resumed extends Changed {
+interface ResumeResult extends ChangeResult {
   readonly changes: readonly Change[];
   readonly sent: number;
 }
@@ -58,15 +58,20 @@ interface Resumed extends Changed {
  * for a closed job, for a running one with a corrected file, for another job's file, and for a job whose cost limit is
  * used up.
  */
-export async function resume(platform: Platform, seen: JobView, mend: Mend | null = null): Promise<Resumed> {
-  if (stateOf(seen) === 'paused') await refuseResume(platform, seen);
-  const { view, changes } = mend === null ? { view: seen, changes: [] } : await askMended(platform, seen, mend);
+export async function resume(
+  platform: Platform,
+  seen: JobView,
+  mend: CorrectedFile | null = null,
+): Promise<ResumeResult> {
+  if (stateOf(seen) === 'paused') await requireResumeAffordable(platform, seen);
+  const { view, changes } =
+    mend === null ? { view: seen, changes: [] } : await startCorrectedRound(platform, seen, mend);
   // Before the entry, so that a process that raises the group afterwards finds no older mark.
-  await dropMark(platform.store, seen.record.job);
+  await removeDeniedMark(platform.store, seen.record.job);
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after, appended } = await append(platform.store, view, by, (now) => {
-    if (isAlready(now, 'resume')) return null;
-    mustBeLegal(now, 'resume');
+    if (isAlreadyDone(now, 'resume')) return null;
+    requireLegal(now, 'resume');
     return { what: 'resume' };
   });
   await recordView(platform, after);
@@ -74,14 +79,14 @@ export async function resume(platform: Platform, seen: JobView, mend: Mend | nul
   // Tasks given up by `onFailure: stop` are dropped until a retry includes them.
   const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
   // Nothing may be left to send: then do here what was waiting (opening a gather, a close).
-  const found = await lookAndTell(platform, after);
+  const found = await lookAndNotify(platform, after);
   return { view: found.view, changed: appended, changes, sent };
 }
 
 /** Throws `refused` unless the job's undecided tasks can run with a corrected file: it runs, or is closed. */
-function mustBeMendable(view: JobView): void {
+function requireCorrectable(view: JobView): void {
   if (stateOf(view) !== 'running') {
-    mustBeLegal(view, 'resume');
+    requireLegal(view, 'resume');
     return;
   }
   const { job } = view.record;
@@ -93,38 +98,45 @@ function mustBeMendable(view: JobView): void {
 }
 
 /** What `resume` with a corrected job file would change. Throws as it does. */
-export async function wouldMend(platform: Platform, seen: JobView, mend: Mend): Promise<readonly Change[]> {
-  mustBeMendable(seen);
+export async function previewCorrection(
+  platform: Platform,
+  seen: JobView,
+  mend: CorrectedFile,
+): Promise<readonly Change[]> {
+  requireCorrectable(seen);
   const tasks = undecidedSets(standingOf(seen, await listFacts(platform.store, seen)));
-  return changesFor(platform.store, seen, tasks, overridesOfMend(seen, mend), mend);
+  return changesFor(platform.store, seen, tasks, correctedOverrides(seen, mend), mend);
 }
 
 /** For open steps, only undecided tasks: failed ones need a retry. */
-function openedIn({ record: { spec } }: JobView, facts: readonly StepFacts[]): { readonly opened?: readonly string[] } {
+function openedSteps(
+  { record: { spec } }: JobView,
+  facts: readonly StepFacts[],
+): { readonly opened?: readonly string[] } {
   const opened = spec.steps.filter((_, index) => facts[index]?.opened).map(({ name }) => name);
   return opened.length === 0 ? {} : { opened };
 }
 
-interface Asked {
+interface CorrectionResult {
   readonly view: JobView;
   readonly changes: readonly Change[];
 }
 
-async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise<Asked> {
+async function startCorrectedRound(platform: Platform, seen: JobView, mend: CorrectedFile): Promise<CorrectionResult> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
-    const overrides = overridesOfMend(view, mend);
+    const overrides = correctedOverrides(view, mend);
     // The same command died after its resume, or was repeated: its tasks already run so.
-    if (stateOf(view) === 'running' && same(view.overrides, overrides)) return { view, changes: [] };
-    mustBeMendable(view);
+    if (stateOf(view) === 'running' && isSameJson(view.overrides, overrides)) return { view, changes: [] };
+    requireCorrectable(view);
     const facts = await listFacts(platform.store, view);
     const tasks = undecidedSets(standingOf(view, facts));
     const changes = await changesFor(platform.store, view, tasks, overrides, mend);
-    await putMend(platform.store, mend);
-    const { view: after, round } = await askAgain(
+    await storeCorrectedCode(platform.store, mend);
+    const { view: after, round } = await startRetryRound(
       platform,
       view,
-      { tasks, canaries: null, ...openedIn(view, facts) },
+      { tasks, canaries: null, ...openedSteps(view, facts) },
       overrides,
     );
     if (round !== null) return { view: after, changes };
@@ -137,15 +149,15 @@ async function askMended(platform: Platform, seen: JobView, mend: Mend): Promise
  * On a cancelled job it only completes a cancel that was interrupted before the close. Throws `refused` for a job that
  * ended in another way.
  */
-export async function cancel(platform: Platform, view: JobView): Promise<Changed> {
+export async function cancel(platform: Platform, view: JobView): Promise<ChangeResult> {
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: cancelled, appended } = await append(platform.store, view, by, (seen) => {
-    if (isAlready(seen, 'cancel')) return null;
-    mustBeLegal(seen, 'cancel');
+    if (isAlreadyDone(seen, 'cancel')) return null;
+    requireLegal(seen, 'cancel');
     return { what: 'cancel' };
   });
   await recordView(platform, cancelled);
-  const { view: after } = await lookAndTell(platform, cancelled);
+  const { view: after } = await lookAndNotify(platform, cancelled);
   return { view: after, changed: appended };
 }
 
@@ -166,7 +178,7 @@ export async function kill(
   tasks: readonly TaskName[],
   mode: 'requeue' | 'fail',
 ): Promise<JobView> {
-  mustBeLegal(view, 'kill');
+  requireLegal(view, 'kill');
   const standing = standingOf(view, await listFacts(platform.store, view));
   const live = tasks.filter(({ step, task }) => standing.steps[step]?.undecided.has(task) === true);
   const [first] = tasks;
@@ -178,13 +190,13 @@ export async function kill(
   }
   const by = { who: platform.who, now: platform.clock.now() };
   const { view: after } = await append(platform.store, view, by, (seen) => {
-    mustBeLegal(seen, 'kill');
+    requireLegal(seen, 'kill');
     if (mode === 'fail' && live.every((task) => isKilled(seen, task.step, task.task))) return null;
     return { what: 'kill', mode, tasks: setsOfTasks(live) };
   });
   if (mode === 'requeue') return after;
   await eachParallel(live, IN_FLIGHT, (task) => fail(platform, after, task));
-  return (await lookAndTell(platform, await guardFailures(platform, after))).view;
+  return (await lookAndNotify(platform, await guardFailures(platform, after))).view;
 }
 
 async function fail(platform: Platform, view: JobView, { step, name, task }: TaskName): Promise<void> {
@@ -225,5 +237,5 @@ async function fail(platform: Platform, view: JobView, { step, name, task }: Tas
     counters: {},
   };
   // The failure is in `failed/`; the worker that moves the delivery to the dead letters also records it.
-  await whereAvailable(async () => (await platform.ledger()).record([event]));
+  await ifLedgerAvailable(async () => (await platform.ledger()).record([event]));
 }

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
 import type { Overrides, TaskSets } from '../../model/journal.ts';
-import { mustBeLegal } from '../../model/legal.ts';
+import { requireLegal } from '../../model/legal.ts';
 import { type Change, foldOverrides } from '../../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../../model/task-choice.ts';
 import { TaskBits, tasksIn } from '../../model/task-set.ts';
@@ -10,11 +10,11 @@ import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { recordView } from '../remember.ts';
+import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import type { TaskName } from '../tasks.ts';
-import { changesFor, type Mend, overridesOfMend, putMend } from './corrected-file.ts';
+import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
 
 export interface RetryOptions {
   /** Neither tasks nor causes: everything that failed for good. */
@@ -27,12 +27,12 @@ export interface RetryOptions {
   readonly canaries: number | null;
   readonly overrides: Overrides;
   /** The corrected job file, for `--with`; `overrides` take precedence. */
-  readonly mend?: Mend | null;
+  readonly mend?: CorrectedFile | null;
   /** True only reports what would be retried. */
   readonly dryRun: boolean;
 }
 
-interface Retried {
+interface RetryResult {
   readonly view: JobView;
   /** The new round; null if there was nothing to retry, and in a dry run. */
   readonly round: number | null;
@@ -49,19 +49,19 @@ interface Retried {
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
  * opened gather left out, and for another job's file.
  */
-export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<Retried> {
+export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<RetryResult> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
-    mustBeLegal(view, 'retry');
+    requireLegal(view, 'retry');
     const among = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
     const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among });
-    refuseOthers(view, choice, options.tasks.length > 0, among !== null);
+    refuseInvalidChoice(view, choice, options.tasks.length > 0, among !== null);
     const overrides = overridesFor(view, options);
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
     if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
-    if (options.mend) await putMend(platform.store, options.mend);
+    if (options.mend) await storeCorrectedCode(platform.store, options.mend);
     const { stopped } = view;
-    const { view: after, round } = await askAgain(platform, view, choice, overrides);
+    const { view: after, round } = await startRetryRound(platform, view, choice, overrides);
     view = after;
     // Another entry came first and may include the failed tasks, so choose again.
     if (round === null) continue;
@@ -71,7 +71,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
     const send = (): Promise<number> =>
       stopped === null
-        ? sendAsked(platform, view, facts, asked)
+        ? sendTaskSets(platform, view, facts, asked)
         : sendUndecided(platform, view, standingOf(view, facts));
     const sent = view.paused === null ? await send() : 0;
     return { view, round, choice, changes, sent };
@@ -80,11 +80,11 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
 
 /** A corrected file replaces the changes of earlier rounds; flags apply on top. */
 function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
-  return mend ? foldOverrides(overridesOfMend(view, mend), overrides) : overrides;
+  return mend ? foldOverrides(correctedOverrides(view, mend), overrides) : overrides;
 }
 
 /** Starts a round: its mark, then its entry, if the journal is still as in `view`; otherwise null. */
-export async function askAgain(
+export async function startRetryRound(
   platform: Platform,
   view: JobView,
   { tasks, canaries, opened }: Pick<RetryChoice, 'tasks' | 'canaries'> & { readonly opened?: readonly string[] },
@@ -96,7 +96,7 @@ export async function askAgain(
   return { view: after, round: appended ? round : null };
 }
 
-async function sendAsked(
+async function sendTaskSets(
   platform: Platform,
   view: JobView,
   facts: readonly StepFacts[],
@@ -118,7 +118,7 @@ async function sendAsked(
   return sent;
 }
 
-function refuseOthers(
+function refuseInvalidChoice(
   view: JobView,
   { count, leftOut, notFailed, skipped }: RetryChoice,
   named: boolean,

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
 import { hasBarrier, isClosed, stepIndex } from '../../model/job.ts';
 import type { EntryKind, TaskSets } from '../../model/journal.ts';
-import { mustBeLegal } from '../../model/legal.ts';
+import { requireLegal } from '../../model/legal.ts';
 import { chooseSkip, isTolerated, type SkipChoice } from '../../model/task-choice.ts';
 import { formatTaskSet, TaskBits, tasksIn } from '../../model/task-set.ts';
 import { foldJournal, type JobView, stateOf } from '../../model/view.ts';
@@ -10,8 +10,8 @@ import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { lookAndTell } from '../notify/teller.ts';
-import { recordView } from '../remember.ts';
+import { lookAndNotify } from '../notify/notice-sender.ts';
+import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import type { TaskName } from '../tasks.ts';
@@ -31,7 +31,7 @@ export interface SkipOptions {
 
 type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
 
-interface Skipped {
+interface SkipResult {
   readonly view: JobView;
   readonly choice: SkipChoice;
   /** False if everything was already so, and in a dry run. */
@@ -48,26 +48,27 @@ interface Skipped {
  * for a cancelled job, a published task, a task that was never requested, and the undo of a skip that an opened gather
  * relies on.
  */
-export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<Skipped> {
+export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<SkipResult> {
   const what = options.undo ? 'unskip' : 'skip';
   let view = await refreshView(platform.store, seen);
   for (;;) {
-    mustBeLegal(view, what);
+    requireLegal(view, what);
     const among = await tasksOfCauses(platform, view, options.causes, 'all');
     const facts = await listFacts(platform.store, view);
     const choice = chooseSkip(view, facts, { tasks: options.tasks, among, only: options.only, undo: options.undo });
-    refuseOthers(view, choice);
+    refuseInvalidChoice(view, choice);
     if (options.dryRun) return { view, choice, changed: false, sent: 0 };
     // The look completes a skip that died between its entry and its look.
-    if (choice.count === 0) return { view: (await lookAndTell(platform, view)).view, choice, changed: false, sent: 0 };
+    if (choice.count === 0)
+      return { view: (await lookAndNotify(platform, view)).view, choice, changed: false, sent: 0 };
     const entry = entryOf(view, facts, choice, options);
     const { view: after, appended } = await appendSkip(platform, view, entry);
     view = after;
     // Another entry came first and may decide the chosen tasks differently.
     if (!appended) continue;
     await recordView(platform, view);
-    const sent = await sendWanted(platform, view, choice, entry);
-    return { view: (await lookAndTell(platform, view)).view, choice, changed: true, sent };
+    const sent = await sendAfterSkip(platform, view, choice, entry);
+    return { view: (await lookAndNotify(platform, view)).view, choice, changed: true, sent };
   }
 }
 
@@ -90,7 +91,7 @@ function entryOf(
 ): SkipEntry {
   const round = isClosed(stateOf(view)) ? { round: view.round + 1 } : {};
   if (undo) {
-    const asked = askedAfter(view, facts, tasks);
+    const asked = undecidedAfterUndo(view, facts, tasks);
     return asked === null
       ? { what: 'unskip', tasks, ...round }
       : { what: 'unskip', tasks, round: view.round + 1, asked };
@@ -102,7 +103,7 @@ function entryOf(
 }
 
 /** The tasks that are undecided once their skip is undone; null for none. */
-function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
+function undecidedAfterUndo(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
   const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', what: 'unskip', tasks }]);
   const asked: Record<string, string> = {};
   for (const { name, undecided } of standingOf(after, facts).steps) {
@@ -114,7 +115,12 @@ function askedAfter(view: JobView, facts: readonly StepFacts[], tasks: TaskSets)
 }
 
 /** An undo requests what is undecided again; a skip that ends a `stop` requests everything that was given up. */
-async function sendWanted(platform: Platform, view: JobView, { tasks }: SkipChoice, entry: SkipEntry): Promise<number> {
+async function sendAfterSkip(
+  platform: Platform,
+  view: JobView,
+  { tasks }: SkipChoice,
+  entry: SkipEntry,
+): Promise<number> {
   const all = entry.what === 'skip' && entry.unstop === true;
   if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;
   const standing = standingOf(view, await listFacts(platform.store, view));
@@ -128,7 +134,7 @@ async function sendWanted(platform: Platform, view: JobView, { tasks }: SkipChoi
   return sent;
 }
 
-function refuseOthers(view: JobView, { published, unasked, leftOut }: SkipChoice): void {
+function refuseInvalidChoice(view: JobView, { published, unasked, leftOut }: SkipChoice): void {
   const { job } = view.record;
   if (published[0] !== undefined) {
     throw new BatchctlError('refused', `can't skip task ${published[0]} of job ${job}: it is published`, {

@@ -1,12 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
-import { leastOfOne, leftOf, type NextMachine } from '../../model/cost/limit.ts';
+import { leftOf, minMachineCost, type NextMachine } from '../../model/cost/limit.ts';
 import {
-  budgetMend,
+  budgetFix,
   dollarsText,
-  ITS_LIMIT,
-  pricesMend,
-  reachedText,
-  THE_MONTHS,
+  JOB_LIMIT,
+  limitReachedText,
+  MONTH_BUDGET,
+  pricesFix,
 } from '../../model/cost/limit-text.ts';
 import { expectedCost } from '../../model/cost/projected.ts';
 import { typesWithoutPrice } from '../../model/cost/spending.ts';
@@ -15,9 +15,9 @@ import { groupsOf, type JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
-import { jobsSharing } from '../grid/demand.ts';
-import { leastToGoOn } from './paid-for.ts';
-import { type CostStanding, isLimited, limitOf, pricesOf, standingsOf } from './standings.ts';
+import { otherJobsInGroups } from '../grid/demand.ts';
+import { leastCostToContinue } from './machine-allowance.ts';
+import { type CostStanding, isLimited, limitOf, readPrices, readStandings } from './standings.ts';
 
 /** The expected cost of a forecast; null if nothing has a price, or a price isn't known. */
 export async function costOfForecast(
@@ -26,7 +26,7 @@ export async function costOfForecast(
   forecast: Pick<Forecast, 'steps'>,
 ): Promise<number | null> {
   if (platform.budget === undefined) return null;
-  const { prices, nextIn } = await pricesOf(platform, groupsOf(spec));
+  const { prices, nextIn } = await readPrices(platform, groupsOf(spec));
   if (prices.size === 0) return null;
   const cost = expectedCost(spec.steps, forecast, (group) => {
     const of = prices.get(group);
@@ -43,21 +43,21 @@ export interface Submission {
   readonly expected: number | null;
 }
 
-export const wouldBeLimited = ({ budget }: Platform, maxCost: number | null): boolean =>
+export const hasCostLimit = ({ budget }: Platform, maxCost: number | null): boolean =>
   budget !== undefined && (budget.month !== null || limitOf({ maxCost }, budget) !== null);
 
 /**
  * Throws `refused` if a submission's limit can't be enforced because a price is missing, if its expected cost exceeds
  * the limit, or if the stack's monthly limit is used up.
  */
-export async function refuseUnaffordable(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
+export async function requireWithinBudget(platform: Platform, { spec, maxCost, expected }: Submission): Promise<void> {
   const { budget } = platform;
-  if (budget === undefined || !wouldBeLimited(platform, maxCost)) return;
-  const { prices, nextIn } = await pricesOf(platform, groupsOf(spec));
+  if (budget === undefined || !hasCostLimit(platform, maxCost)) return;
+  const { prices, nextIn } = await readPrices(platform, groupsOf(spec));
   if (prices.size === 0) return;
-  refuseUnpriced([...prices.values()]);
+  requirePrices([...prices.values()]);
   const limit = limitOf({ maxCost }, budget);
-  const each = [...prices.keys()].map((group) => leastIn(nextIn(group), null));
+  const each = [...prices.keys()].map((group) => leastCostIn(nextIn(group), null));
   if (limit !== null && Math.max(...each) > limit) {
     throw new BatchctlError(
       'refused',
@@ -73,33 +73,34 @@ export async function refuseUnaffordable(platform: Platform, { spec, maxCost, ex
     );
   }
   if (budget.month === null) return;
-  const running = await jobsSharing(platform, new Set(platform.groups), new Set());
-  const month = (await standingsOf(platform, running))?.month ?? null;
+  const running = await otherJobsInGroups(platform, new Set(platform.groups), new Set());
+  const month = (await readStandings(platform, running))?.month ?? null;
   if (month === null) return;
   const least = Math.max(expected ?? 0, ...each);
-  refuseOver(month, least, THE_MONTHS, 'raise budget.month in the configuration, or wait for the next month');
+  requireBudgetLeft(month, least, MONTH_BUDGET, 'raise budget.month in the configuration, or wait for the next month');
 }
 
 /** Throws `refused` if the job's or the stack's limit can't pay for one machine and a task. */
-export async function refuseResume(platform: Platform, view: JobView): Promise<void> {
+export async function requireResumeAffordable(platform: Platform, view: JobView): Promise<void> {
   if (!isLimited(platform, [view])) return;
   const { job, spec } = view.record;
-  const { prices } = await pricesOf(platform, groupsOf(spec));
+  const { prices } = await readPrices(platform, groupsOf(spec));
   if (prices.size === 0) return;
-  refuseUnpriced([...prices.values()]);
-  const others = await jobsSharing(platform, new Set(platform.groups), new Set([job]));
-  const standings = await standingsOf(platform, [view, ...others]);
+  requirePrices([...prices.values()]);
+  const others = await otherJobsInGroups(platform, new Set(platform.groups), new Set([job]));
+  const standings = await readStandings(platform, [view, ...others]);
   if (standings === null) return;
   const own = standings.jobs.get(job) ?? null;
-  const least = leastToGoOn(view, standings);
-  if (own !== null) refuseOver(own, least?.own ?? 0, ITS_LIMIT, budgetMend(job, ITS_LIMIT));
-  if (standings.month !== null) refuseOver(standings.month, least?.month ?? 0, THE_MONTHS, budgetMend(job, THE_MONTHS));
+  const least = leastCostToContinue(view, standings);
+  if (own !== null) requireBudgetLeft(own, least?.own ?? 0, JOB_LIMIT, budgetFix(job, JOB_LIMIT));
+  if (standings.month !== null)
+    requireBudgetLeft(standings.month, least?.month ?? 0, MONTH_BUDGET, budgetFix(job, MONTH_BUDGET));
 }
 
-const leastIn = (next: NextMachine | null, longest: number | null): number =>
-  next === null ? 0 : leastOfOne(next, longest);
+const leastCostIn = (next: NextMachine | null, longest: number | null): number =>
+  next === null ? 0 : minMachineCost(next, longest);
 
-function refuseUnpriced(prices: readonly GroupPrices[]): void {
+function requirePrices(prices: readonly GroupPrices[]): void {
   const types = [...new Set(prices.flatMap(typesWithoutPrice))].sort();
   if (types.length === 0) return;
   const trouble = prices.map((of) => of.trouble).find((text) => text !== null);
@@ -107,20 +108,20 @@ function refuseUnpriced(prices: readonly GroupPrices[]): void {
   throw new BatchctlError(
     'refused',
     `the price of ${types.join(', ')} is unknown${why}, so no cost limit can be enforced`,
-    { hint: pricesMend(types) },
+    { hint: pricesFix(types) },
   );
 }
 
-function refuseOver(standing: CostStanding, least: number, whose: string, mend: string): void {
+function requireBudgetLeft(standing: CostStanding, least: number, whose: string, mend: string): void {
   if ('unknown' in standing) {
     throw new BatchctlError(
       'refused',
       `the price of ${standing.unknown.join(', ')} is unknown, so ${whose} can't be enforced`,
-      { hint: pricesMend(standing.unknown) },
+      { hint: pricesFix(standing.unknown) },
     );
   }
   if (leftOf(standing) >= least) return;
-  throw new BatchctlError('refused', `${reachedText(whose, standing)}; it needs about ${dollarsText(least)}`, {
+  throw new BatchctlError('refused', `${limitReachedText(whose, standing)}; it needs about ${dollarsText(least)}`, {
     hint: mend,
   });
 }

@@ -1,19 +1,19 @@
-import { BatchctlError, isKind, isOurs } from '../../errors.ts';
-import { isReached, isStuck } from '../../model/cost/limit.ts';
-import { ITS_LIMIT, pricesMend, reachedText, stuckText, THE_MONTHS } from '../../model/cost/limit-text.ts';
+import { BatchctlError, isBatchctlError, isKind } from '../../errors.ts';
+import { isLimitReached, isLimitTooLow } from '../../model/cost/limit.ts';
+import { JOB_LIMIT, limitReachedText, limitStuckText, MONTH_BUDGET, pricesFix } from '../../model/cost/limit-text.ts';
 import { sizingOf, stepSizes } from '../../model/counts.ts';
 import { standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
-import { BUDGET, type EntryKind } from '../../model/journal.ts';
+import { BUDGET_REASON, type EntryKind } from '../../model/journal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { jobsSharing } from '../grid/demand.ts';
+import { otherJobsInGroups } from '../grid/demand.ts';
 import { append } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { recordView } from '../remember.ts';
-import { type Least, leastToGoOn } from './paid-for.ts';
-import { type CostStanding, isLimited, limitOf, type Standings, standingsOf } from './standings.ts';
+import { recordView } from '../record-view.ts';
+import { type LeastCost, leastCostToContinue } from './machine-allowance.ts';
+import { type CostStanding, isLimited, limitOf, readStandings, type Standings } from './standings.ts';
 
 /** Interval between cost checks by a watcher, milliseconds. */
 const EVERY_MS = 60_000;
@@ -40,7 +40,7 @@ export class CostGuard {
       return await guardCosts(this.#platform, due, { all, onTrouble: this.#onTrouble });
     } catch (error) {
       // A group that the profile no longer has, or may not query, must not stop watchers from watching jobs.
-      if (!isOurs(error) || isKind(error, 'unavailable')) throw error;
+      if (!isBatchctlError(error) || isKind(error, 'unavailable')) throw error;
       for (const { record } of due) this.#onTrouble(record.job, error);
       return [];
     }
@@ -63,9 +63,9 @@ export async function guardCosts(
   { all = false, onTrouble = () => undefined }: GuardOptions = {},
 ): Promise<readonly JobView[]> {
   const known = new Set(views.map(({ record }) => record.job));
-  const others = all ? [] : await jobsSharing(platform, new Set(platform.groups), known);
+  const others = all ? [] : await otherJobsInGroups(platform, new Set(platform.groups), known);
   const running = [...views, ...others.filter((view) => isDue(view, platform.clock.now()))];
-  const standings = await standingsOf(platform, running);
+  const standings = await readStandings(platform, running);
   if (standings === null) return [];
   const paused: JobView[] = [];
   for (const view of running) {
@@ -73,8 +73,8 @@ export async function guardCosts(
     const unknown = [standings.jobs.get(job), standings.month].flatMap((of) =>
       of && 'unknown' in of ? of.unknown : [],
     );
-    if (unknown.length > 0) onTrouble(job, noPrices(unknown));
-    if (entryFor(platform, view, standings) === null || !(await hasMore(platform, view, standings))) continue;
+    if (unknown.length > 0) onTrouble(job, missingPricesError(unknown));
+    if (pauseEntry(platform, view, standings) === null || !(await hasWorkLeft(platform, view, standings))) continue;
     const after = await pauseAtLimit(platform, view, standings);
     if (after !== null) paused.push(after);
   }
@@ -83,41 +83,44 @@ export async function guardCosts(
 
 async function pauseAtLimit(platform: Platform, view: JobView, standings: Standings): Promise<JobView | null> {
   const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) => entryFor(platform, now, standings));
+  const { view: after, appended } = await append(platform.store, view, by, (now) =>
+    pauseEntry(platform, now, standings),
+  );
   if (appended) await recordView(platform, after);
   return after.paused === null ? null : after;
 }
 
 /** The entry for the current journal: a person may have raised the limit since the costs were read. */
-function entryFor({ budget }: Platform, view: JobView, standings: Standings): EntryKind | null {
+function pauseEntry({ budget }: Platform, view: JobView, standings: Standings): EntryKind | null {
   const { jobs, month } = standings;
   if (view.cancelled || view.closed !== null || view.paused !== null || view.stopped !== null) return null;
   const limit = budget === undefined ? null : limitOf(view, budget);
   const own = limit === null ? null : withLimit(jobs.get(view.record.job) ?? null, limit);
-  const least = leastNow(view, standings);
-  const detail = found(ITS_LIMIT, own, least?.own ?? null) ?? found(THE_MONTHS, month, least?.month ?? null);
-  return detail === null ? null : { what: 'pause', now: false, reason: BUDGET, detail };
+  const least = leastCostNow(view, standings);
+  const detail =
+    limitReason(JOB_LIMIT, own, least?.own ?? null) ?? limitReason(MONTH_BUDGET, month, least?.month ?? null);
+  return detail === null ? null : { what: 'pause', now: false, reason: BUDGET_REASON, detail };
 }
 
 const withLimit = (standing: CostStanding | null, limit: number): CostStanding | null =>
   standing === null ? null : { ...standing, limit };
 
-function found(whose: string, standing: CostStanding | null, least: number | null): string | null {
+function limitReason(whose: string, standing: CostStanding | null, least: number | null): string | null {
   if (standing === null || 'unknown' in standing) return null;
-  if (isReached(standing)) return reachedText(whose, standing);
-  return least !== null && isStuck(standing, least) ? stuckText(whose, standing, least) : null;
+  if (isLimitReached(standing)) return limitReachedText(whose, standing);
+  return least !== null && isLimitTooLow(standing, least) ? limitStuckText(whose, standing, least) : null;
 }
 
 /** The cost of one more machine that could continue the job; null while some of its tasks run on any machine. */
-function leastNow(view: JobView, standings: Standings): Least | null {
+function leastCostNow(view: JobView, standings: Standings): LeastCost | null {
   const runs = (standings.counts.get(view.record.job) ?? []).some(({ running }) => running > 0);
-  return runs ? null : leastToGoOn(view, standings);
+  return runs ? null : leastCostToContinue(view, standings);
 }
 
 /** The error for a cost limit that can't be enforced because prices are missing. */
-export function noPrices(types: readonly string[]): BatchctlError {
+export function missingPricesError(types: readonly string[]): BatchctlError {
   return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown, so no cost limit can be enforced`, {
-    hint: pricesMend(types),
+    hint: pricesFix(types),
   });
 }
 
@@ -132,9 +135,9 @@ function isDue(view: JobView, now: number): boolean {
  * True while tasks are still to begin: a pause doesn't stop tasks that only need to end. Reads counters, which may lag.
  * They show nothing of a retry's round until its tasks begin, so then a listing decides.
  */
-async function hasMore({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
+async function hasWorkLeft({ store }: Platform, view: JobView, { counts }: Standings): Promise<boolean> {
   const known = counts.get(view.record.job) ?? [];
-  if (countsSayMore(view, known)) return true;
+  if (countsShowWork(view, known)) return true;
   if (view.round === 0) return false;
   const undecided = standingOf(view, await listFacts(store, view)).steps.reduce(
     (sum, step) => sum + step.undecided.count,
@@ -143,7 +146,7 @@ async function hasMore({ store }: Platform, view: JobView, { counts }: Standings
   return undecided > known.reduce((sum, { running }) => sum + running, 0);
 }
 
-function countsSayMore(view: JobView, counts: readonly StepCounts[]): boolean {
+function countsShowWork(view: JobView, counts: readonly StepCounts[]): boolean {
   const { steps } = view.record.spec;
   const sizes = stepSizes(sizingOf(view));
   let ended = 0;

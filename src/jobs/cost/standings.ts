@@ -1,15 +1,15 @@
 import { USUAL_BOOT } from '../../model/capacity.ts';
-import { drainingCost, type NextMachine, type Standing } from '../../model/cost/limit.ts';
+import { drainingCost, type LimitUsage, type NextMachine } from '../../model/cost/limit.ts';
 import {
   ALIVE_LEASES,
   jobSpending,
   lifeOfJob,
   machinesOf,
-  monthUpTo,
+  monthToDate,
+  nextMachinePrice,
   type PaidMachine,
   type PriceAt,
   priceOf,
-  priceToCome,
   type Spending,
   spendingIn,
   typesWithoutPrice,
@@ -22,7 +22,7 @@ import type { GroupPrices } from '../../ports/worker-group.ts';
 import { bootSeconds } from '../grid/boots.ts';
 
 /** Costs compared with a limit. If prices aren't known, `unknown` names the instance types. */
-export type CostStanding = Standing | { readonly limit: number; readonly unknown: readonly string[] };
+export type CostStanding = LimitUsage | { readonly limit: number; readonly unknown: readonly string[] };
 
 export interface Standings {
   /** For the jobs with a limit. */
@@ -49,53 +49,53 @@ export function isLimited({ budget }: Platform, views: readonly JobView[]): bool
  * Compares the costs of jobs and of the stack's month with their limits; null if nothing has a price. Pass the views of
  * all running jobs, so that time which machines spend on none of them is shared correctly.
  */
-export async function standingsOf(platform: Platform, views: readonly JobView[]): Promise<Standings | null> {
+export async function readStandings(platform: Platform, views: readonly JobView[]): Promise<Standings | null> {
   const { budget, clock } = platform;
   if (budget === undefined) return null;
-  const month = budget.month === null ? null : monthUpTo(clock.now(), budget.zone);
+  const month = budget.month === null ? null : monthToDate(clock.now(), budget.zone);
   const limited = views.filter((view) => limitOf(view, budget) !== null);
   const since = [...limited.map(({ record }) => Date.parse(record.createdAt)), ...(month === null ? [] : [month.from])];
   const of = month === null ? limited.flatMap(({ record }) => groupsOf(record.spec)) : (platform.groups ?? []);
   const groups = [...new Set(of)];
   const [ground, counts, bootingOn] = await Promise.all([
-    costGround(platform, groups, Math.min(clock.now(), ...since)),
-    countsOf(platform, views),
-    bootingIn(platform, groups),
+    readCostFacts(platform, groups, Math.min(clock.now(), ...since)),
+    readCounts(platform, views),
+    readBooting(platform, groups),
   ]);
   if (ground === null) return null;
   const booting = bootingOn(ground);
-  const drain = drainer({ ground, views, counts, booting });
+  const drain = makeDrainCost({ ground, views, counts, booting });
   const jobs = limited.map((view): [string, CostStanding] => {
     const { job, spec, createdAt } = view.record;
     const own = new Set(groupsOf(spec));
     const life = lifeOfJob(Date.parse(createdAt), null, ground.now);
     const sharers = sharersOf(views, [...own]);
     const spent = jobSpending({ job, groups: own, life, sharers }, ground.machines, ground.priceAt);
-    return [job, standing(limitOf(view, budget) ?? 0, spent, drain(own, job), ground)];
+    return [job, costStanding(limitOf(view, budget) ?? 0, spent, drain(own, job), ground)];
   });
   const spentNow = month === null ? null : spendingIn(month, ground.machines, ground.priceAt);
   return {
     jobs: new Map(jobs),
-    month: spentNow === null ? null : standing(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
+    month: spentNow === null ? null : costStanding(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
     nextIn: ground.nextIn,
     ...{ booting, counts },
   };
 }
 
-function standing(limit: number, spent: Spending, draining: number | null, { prices }: CostGround): CostStanding {
+function costStanding(limit: number, spent: Spending, draining: number | null, { prices }: CostFacts): CostStanding {
   if (spent.usd !== null && draining !== null) return { limit, soFar: spent.usd, draining };
   const types = [...prices.values()].flatMap(typesWithoutPrice);
   return { limit, unknown: [...new Set([...spent.unknown, ...types])].sort() };
 }
 
 interface DrainFacts {
-  readonly ground: CostGround;
+  readonly ground: CostFacts;
   readonly views: readonly JobView[];
   readonly counts: Standings['counts'];
   readonly booting: Standings['booting'];
 }
 
-function drainer({ ground, views, counts, booting }: DrainFacts) {
+function makeDrainCost({ ground, views, counts, booting }: DrainFacts) {
   const sharers = (groups: readonly string[]): number => sharersOf(views, groups);
   const secondsOf = (job: string, step: string): number | null => {
     const { done = 0, seconds = 0 } = counts.get(job)?.find((count) => count.step === step) ?? {};
@@ -114,17 +114,17 @@ function drainer({ ground, views, counts, booting }: DrainFacts) {
 const sharersOf = (views: readonly JobView[], groups: readonly string[]): number =>
   Math.max(1, views.filter(({ record }) => groupsOf(record.spec).some((group) => groups.includes(group))).length);
 
-async function countsOf(platform: Platform, views: readonly JobView[]): Promise<Standings['counts']> {
+async function readCounts(platform: Platform, views: readonly JobView[]): Promise<Standings['counts']> {
   const ledger = await platform.ledger();
   const all = views.map(async ({ record: { job } }) => [job, await ledger.counts(job)] as const);
   return new Map(await Promise.all(all));
 }
 
 /** Machines that groups hold or requested and that have no worker yet. */
-async function bootingIn(
+async function readBooting(
   platform: Platform,
   groups: readonly string[],
-): Promise<(ground: CostGround) => Standings['booting']> {
+): Promise<(ground: CostFacts) => Standings['booting']> {
   const sizes = await Promise.all(
     groups.map(async (name) => {
       const { machines, desired } = await (await platform.group(name)).describe();
@@ -140,7 +140,7 @@ async function bootingIn(
     );
 }
 
-export interface CostGround {
+export interface CostFacts {
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The machines that were up since then, in any group. */
@@ -155,18 +155,18 @@ export interface CostGround {
  * The prices of some groups' machines, and the machines that were up since a given time: one read per worker, whatever
  * the number of tasks. Null if nothing has a price.
  */
-export async function costGround(
+export async function readCostFacts(
   platform: Platform,
   groups: readonly string[],
   since: number,
-): Promise<CostGround | null> {
+): Promise<CostFacts | null> {
   if (platform.budget === undefined) return null;
   const now = platform.clock.now();
   const workers = await (await platform.ledger()).workers({ since });
   const machines = machinesOf(workers, { now, aliveMs: ALIVE_LEASES * platform.leaseSeconds * 1_000 });
   const spot = machines.filter(({ machine }) => machine.lifeCycle === 'spot').map(({ machine }) => machine.type);
   const others = [...new Set(spot)].sort();
-  const { prices, nextIn } = await pricesOf(platform, groups, others);
+  const { prices, nextIn } = await readPrices(platform, groups, others);
   const hours = [...prices.values()].flatMap((of) => of.hours);
   return { now, machines, prices, nextIn, priceAt: (machine) => priceOf(hours, machine) };
 }
@@ -175,11 +175,11 @@ export async function costGround(
  * The prices of the groups' machines, without those that cost nothing, and the boot times of their next ones. `others`:
  * as for `prices` of a group.
  */
-export async function pricesOf(
+export async function readPrices(
   platform: Platform,
   groups: readonly string[],
   others: readonly string[] = [],
-): Promise<Pick<CostGround, 'prices' | 'nextIn'>> {
+): Promise<Pick<CostFacts, 'prices' | 'nextIn'>> {
   const found = await Promise.all(
     groups.map(async (group) => ({
       ...{ group, of: (await (await platform.group(group)).prices?.(others)) ?? null },
@@ -190,7 +190,7 @@ export async function pricesOf(
   const prices = new Map(found.flatMap(({ group, of }) => (of === null ? [] : [[group, of] as const])));
   const nextIn = (group: string): NextMachine | null => {
     const of = prices.get(group);
-    const price = of === undefined ? 0 : priceToCome(of);
+    const price = of === undefined ? 0 : nextMachinePrice(of);
     return price === null ? null : { price, boot: boots.get(group) ?? USUAL_BOOT };
   };
   return { prices, nextIn };

@@ -1,21 +1,27 @@
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import { costOfWork, type StepLeft } from '../../model/cost/projected.ts';
-import { jobSpending, lifeOfJob, needsSharers, priceToCome, typesWithoutPrice } from '../../model/cost/spending.ts';
+import { type RemainingStep, workCost } from '../../model/cost/projected.ts';
+import {
+  jobSpending,
+  lifeOfJob,
+  nextMachinePrice,
+  shouldCountSharingJobs,
+  typesWithoutPrice,
+} from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { jobsSharing } from '../grid/demand.ts';
+import { otherJobsInGroups } from '../grid/demand.ts';
 import { earlierRun } from '../why/durations.ts';
-import { type CostGround, costGround, limitOf } from './standings.ts';
+import { type CostFacts, limitOf, readCostFacts } from './standings.ts';
 
 /** A job's cost for display, US dollars. */
 export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;
 
-interface Read {
+interface CostReading {
   readonly at: number;
-  readonly ground: CostGround | null;
+  readonly ground: CostFacts | null;
   /** Mean seconds per task by step, from an earlier run. */
   readonly means: ReadonlyMap<string, number>;
   /** How many jobs share its groups, if that matters. */
@@ -26,9 +32,9 @@ interface Read {
 const HOLDS_MS = 60_000;
 
 /** Computes a job's cost; for a repeated status it reads only once a minute. */
-export class CostWatch {
+export class CostReader {
   readonly #platform: Platform;
-  #read: Read | null = null;
+  #read: CostReading | null = null;
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -42,25 +48,25 @@ export class CostWatch {
     if (budget === undefined) return none;
     const now = clock.monotonic();
     if (this.#read === null || now - this.#read.at >= HOLDS_MS)
-      this.#read = { at: now, ...(await this.#look(view, counts)) };
+      this.#read = { at: now, ...(await this.#readFacts(view, counts)) };
     const { ground, means, sharers } = this.#read;
     return ground === null ? none : { ...none, ...costsOf(view, ground, { counts, left, means, sharers }) };
   }
 
-  async #look(view: JobView, counts: readonly StepCounts[]): Promise<Omit<Read, 'at'>> {
+  async #readFacts(view: JobView, counts: readonly StepCounts[]): Promise<Omit<CostReading, 'at'>> {
     const { createdAt, job, spec } = view.record;
     const groups = new Set(groupsOf(spec));
     try {
       const unseen = view.closed === null && spec.steps.some(({ name }) => meanOf(counts, name) === null);
-      const ground = await costGround(this.#platform, groupsOf(spec), Date.parse(createdAt));
+      const ground = await readCostFacts(this.#platform, groupsOf(spec), Date.parse(createdAt));
       const costs = ground !== null && ground.prices.size > 0;
       const earlier = unseen && costs ? await earlierRun(await this.#platform.ledger(), view) : null;
-      const shared = ground !== null && view.closed === null && needsSharers(groups, ground.machines);
-      const others = shared ? await jobsSharing(this.#platform, groups, new Set([job])) : [];
+      const shared = ground !== null && view.closed === null && shouldCountSharingJobs(groups, ground.machines);
+      const others = shared ? await otherJobsInGroups(this.#platform, groups, new Set([job])) : [];
       return { ground: costs ? ground : null, means: earlier?.means ?? new Map(), sharers: 1 + others.length };
     } catch (error) {
       // Cost is a minor part of a status, which must not fail because a group is no longer configured.
-      if (!isOurs(error)) throw error;
+      if (!isBatchctlError(error)) throw error;
       return { ground: null, means: new Map(), sharers: 1 };
     }
   }
@@ -82,7 +88,7 @@ interface Progress {
 
 function costsOf(
   view: JobView,
-  ground: CostGround,
+  ground: CostFacts,
   { counts, left, means, sharers }: Progress,
 ): Omit<CostStatus, 'maxCost'> {
   const { job, spec, createdAt } = view.record;
@@ -90,27 +96,27 @@ function costsOf(
   const ended = view.closed === null ? null : Date.parse(view.closed.when);
   const life = lifeOfJob(Date.parse(createdAt), ended, ground.now);
   const spent = jobSpending({ job, groups, life, sharers }, ground.machines, ground.priceAt);
-  const steps = spec.steps.map(({ name, group, needs }, index): StepLeft => {
+  const steps = spec.steps.map(({ name, group, needs }, index): RemainingStep => {
     const { total = null, waiting = 0, running = 0 } = left[index] ?? {};
     const seconds = meanOf(counts, name) ?? means.get(name) ?? null;
     return { group, waiting: total === null ? null : waiting, running, seconds, slots: needs.slots };
   });
   const open = view.closed === null && !view.cancelled;
-  const toCome = open ? costOfWork(steps, (group) => slotPrice(group, ground)) : null;
+  const toCome = open ? workCost(steps, (group) => slotPrice(group, ground)) : null;
   return {
     cost: rounded(spent.usd),
     costProjected: spent.usd === null || toCome === null ? null : rounded(spent.usd + toCome),
-    costUnknown: [...new Set([...spent.unknown, ...(open ? unpriced(ground) : [])])].sort(),
+    costUnknown: [...new Set([...spent.unknown, ...(open ? unpricedTypes(ground) : [])])].sort(),
   };
 }
 
-const unpriced = ({ prices }: CostGround): readonly string[] => [...prices.values()].flatMap(typesWithoutPrice);
+const unpricedTypes = ({ prices }: CostFacts): readonly string[] => [...prices.values()].flatMap(typesWithoutPrice);
 
-function slotPrice(group: string, { prices, machines }: CostGround) {
+function slotPrice(group: string, { prices, machines }: CostFacts) {
   const of = prices.get(group);
   if (of === undefined) return { usd: 0, slots: 1 };
   const seen = machines.filter((machine) => machine.groups.includes(group)).map(({ slots }) => slots);
-  return { usd: priceToCome(of), slots: of.slots ?? (seen.length === 0 ? 1 : Math.min(...seen)) };
+  return { usd: nextMachinePrice(of), slots: of.slots ?? (seen.length === 0 ? 1 : Math.min(...seen)) };
 }
 
 function meanOf(counts: readonly StepCounts[], name: string): number | null {

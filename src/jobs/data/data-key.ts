@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { DATA, dataKey } from '../../model/keys.ts';
+import { DATA_PREFIX, dataKey } from '../../model/keys.ts';
 import type { Metadata } from '../../ports/object-store.ts';
 
 /** S3's limit on a whole key, in bytes of UTF-8 (userguide/object-keys). */
@@ -21,7 +21,7 @@ export function parseDataKey(text: string): string {
 export function parseDataPrefix(text: string): string {
   const prefix = bareKey(text).replace(/\/$/, '');
   if (prefix === '') return '';
-  return `${parseDataKey(prefix).slice(DATA.length)}/`;
+  return `${parseDataKey(prefix).slice(DATA_PREFIX.length)}/`;
 }
 
 /** A key as users see it, without `store:` and `data/`. */
@@ -31,7 +31,7 @@ export function bareKey(text: string): string {
 
 /** A whole key without `data/`. */
 export function shownKey(key: string): string {
-  return key.slice(DATA.length);
+  return key.slice(DATA_PREFIX.length);
 }
 
 function mistakeOf(key: string): string | null {
@@ -40,7 +40,7 @@ function mistakeOf(key: string): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what this looks for.
   if (/[\x00-\x1f\x7f]/.test(key)) return 'it contains a control character';
   const bytes = Buffer.byteLength(dataKey(key));
-  return bytes > LONGEST ? `with ${DATA} it has ${bytes} bytes, more than ${LONGEST}` : null;
+  return bytes > LONGEST ? `with ${DATA_PREFIX} it has ${bytes} bytes, more than ${LONGEST}` : null;
 }
 
 /** Metadata of raw data with this checksum (`sha256:<hex>`). */

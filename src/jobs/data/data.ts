@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import { dataKey } from '../../model/keys.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
-import { openReaders, refuseRead } from '../prune/open-jobs.ts';
+import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
 import { bareKey, dataChecksum, parseDataKey, shownKey } from './data-key.ts';
 
 /** The number of objects looked up ahead. */
@@ -34,18 +34,18 @@ export async function* listData(
 ): AsyncGenerator<DataEntry> {
   const entries = store.list(dataKey(bareKey(prefix)), signal === undefined ? {} : { signal });
   if (checksums) {
-    for await (const entry of ahead(entries, AHEAD, (found) => withChecksum(store, found))) yield entry;
+    for await (const entry of mapAhead(entries, AHEAD, (found) => withChecksum(store, found))) yield entry;
   } else {
-    for await (const entry of entries) yield shown(entry, null);
+    for await (const entry of entries) yield dataEntryOf(entry, null);
   }
 }
 
 async function withChecksum(store: ObjectStore, entry: ObjectEntry): Promise<DataEntry> {
   const info = await store.head(entry.key);
-  return shown(entry, info === null ? null : dataChecksum(info.metadata));
+  return dataEntryOf(entry, info === null ? null : dataChecksum(info.metadata));
 }
 
-function shown({ key, size, modified }: ObjectEntry, checksum: string | null): DataEntry {
+function dataEntryOf({ key, size, modified }: ObjectEntry, checksum: string | null): DataEntry {
   return { key: shownKey(key), size, modified, checksum };
 }
 
@@ -57,7 +57,7 @@ function shown({ key, size, modified }: ObjectEntry, checksum: string | null): D
 export async function findRemovable(store: ObjectStore, texts: readonly string[]): Promise<readonly DataEntry[]> {
   const found = new Map<string, DataEntry>();
   for (const text of texts) {
-    const entries = await namedBy(store, text);
+    const entries = await matchData(store, text);
     if (entries.length === 0) {
       throw new BatchctlError('notFound', `there is no data ${bareKey(text)}`, { hint: 'batchctl ls' });
     }
@@ -65,11 +65,11 @@ export async function findRemovable(store: ObjectStore, texts: readonly string[]
   }
   const entries = [...found.values()];
   // Nothing may be written yet, so ask this machine's clock instead of the store's.
-  await refuseWhatIsRead(store, entries, async () => Date.now());
+  await refuseDataInUse(store, entries, async () => Date.now());
   return entries;
 }
 
-async function namedBy(store: ObjectStore, text: string): Promise<readonly DataEntry[]> {
+async function matchData(store: ObjectStore, text: string): Promise<readonly DataEntry[]> {
   const bare = bareKey(text);
   if (bare.endsWith('/') || bare.endsWith('*')) {
     const entries: DataEntry[] = [];
@@ -77,24 +77,24 @@ async function namedBy(store: ObjectStore, text: string): Promise<readonly DataE
     return entries;
   }
   const info = await store.head(parseDataKey(text));
-  return info === null ? [] : [shown(info, dataChecksum(info.metadata))];
+  return info === null ? [] : [dataEntryOf(info, dataChecksum(info.metadata))];
 }
 
 /** Removes raw data. Throws `refused`, before anything is removed, if an open job reads it by now. */
 export async function removeData(store: ObjectStore, entries: readonly DataEntry[]): Promise<void> {
-  await refuseWhatIsRead(store, entries);
+  await refuseDataInUse(store, entries);
   for (let at = 0; at < entries.length; at += BATCH) {
     await store.delete(entries.slice(at, at + BATCH).map(({ key }) => dataKey(key)));
   }
 }
 
-async function refuseWhatIsRead(
+async function refuseDataInUse(
   store: ObjectStore,
   entries: readonly DataEntry[],
   now?: () => Promise<number>,
 ): Promise<void> {
   const keys = new Set(entries.map(({ key }) => dataKey(key)));
-  for (const [key, job] of await openReaders(store, (read) => keys.has(read), now && { now })) {
-    throw refuseRead(shownKey(key), job, 'remove');
+  for (const [key, job] of await findOpenReaders(store, (read) => keys.has(read), now && { now })) {
+    throw inUseError(shownKey(key), job, 'remove');
   }
 }

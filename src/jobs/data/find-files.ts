@@ -5,7 +5,7 @@ import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { parseDataKey, shownKey } from './data-key.ts';
-import { isGarbled, leadsNowhere, notText, unreadable } from './path-errors.ts';
+import { brokenLinkError, invalidUtf8Error, isInvalidUtf8, unreadableDirectoryError } from './path-errors.ts';
 
 export interface FoundFile {
   readonly path: string;
@@ -57,14 +57,14 @@ interface WalkOptions extends FindOptions {
   readonly wanted: (name: string) => boolean;
 }
 
-interface Named {
+interface FileMatch {
   readonly path: string;
   /** Contains `/` for a file below a directory that was given. */
   readonly name: string;
   readonly size: number;
 }
 
-async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<Named> {
+async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<FileMatch> {
   const path = resolve(options.cwd, text);
   const stats = statOf(path);
   if (stats?.isDirectory()) yield* walk(path, '', options);
@@ -78,7 +78,7 @@ async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<Name
   }
 }
 
-async function* walk(directory: string, below: string, options: WalkOptions): AsyncGenerator<Named> {
+async function* walk(directory: string, below: string, options: WalkOptions): AsyncGenerator<FileMatch> {
   const entries = await entriesOf(join(directory, below));
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const entry of entries) {
@@ -91,8 +91,8 @@ async function* walk(directory: string, below: string, options: WalkOptions): As
       const stats = statOf(path);
       if (stats?.isFile()) yield { path, name, size: stats.size };
       else if (stats !== null) options.onIgnored?.(path, stats.isDirectory() ? 'linkToDirectory' : 'noFile');
-      else if (isGarbled(path)) throw notText(path);
-      else if (entry.isSymbolicLink()) throw leadsNowhere(path);
+      else if (isInvalidUtf8(path)) throw invalidUtf8Error(path);
+      else if (entry.isSymbolicLink()) throw brokenLinkError(path);
     }
   }
 }
@@ -102,9 +102,9 @@ async function entriesOf(directory: string): Promise<Dirent[]> {
   try {
     return await readdir(directory, { withFileTypes: true });
   } catch (error) {
-    if (isGarbled(directory)) throw notText(directory);
+    if (isInvalidUtf8(directory)) throw invalidUtf8Error(directory);
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw unreadable(directory, error);
+    throw unreadableDirectoryError(directory, error);
   }
 }
 
@@ -152,36 +152,38 @@ export async function matchFiles(
   pattern: string,
   { directory, dot }: { readonly directory: string; readonly dot: boolean },
 ): Promise<readonly string[]> {
-  const closed: Trouble[] = [];
-  const dead = new Map<string, unknown>();
-  const onClosed: OnError = (path, error, done) => {
-    closed.push({ path, error });
+  const readErrors: Trouble[] = [];
+  const brokenLinks = new Map<string, unknown>();
+  const onReadError: OnError = (path, error, done) => {
+    readErrors.push({ path, error });
     done(error, undefined);
   };
   // Broken links are treated as files, so that the pattern decides whether they match.
-  const onDead: OnError = (path, error, done) => {
-    dead.set(path, error);
+  const onBrokenLink: OnError = (path, error, done) => {
+    brokenLinks.set(path, error);
     done(null, path);
   };
-  const matches = await glob([hidden(pattern)], {
+  const matches = await glob([escapeLineFeeds(pattern)], {
     ...{ cwd: directory, dot, onlyFiles: true, absolute: true, expandDirectories: false },
     fs: {
-      readdir: watched(fs.readdir, onClosed),
-      realpath: watched(fs.realpath, onDead),
-      stat: watched(fs.stat, onGone),
+      readdir: interceptErrors(fs.readdir, onReadError),
+      realpath: interceptErrors(fs.realpath, onBrokenLink),
+      stat: interceptErrors(fs.stat, onStatError),
     },
   });
-  const paths = matches.map((match) => resolve(plain(match))).sort();
+  const paths = matches.map((match) => resolve(unescapeLineFeeds(match))).sort();
   const shown = (path: string): string => relative(directory, path) || path;
 
   // A missing directory matches nothing. One whose name isn't UTF-8 can't even be looked up.
-  const unread = closed.find(({ path, error }) => isGarbled(path) || !hasCode(error, 'ENOENT', 'ENOTDIR'));
+  const unread = readErrors.find(({ path, error }) => isInvalidUtf8(path) || !hasCode(error, 'ENOENT', 'ENOTDIR'));
   if (unread !== undefined) {
-    throw isGarbled(unread.path) ? notText(shown(unread.path)) : unreadable(shown(unread.path), unread.error);
+    throw isInvalidUtf8(unread.path)
+      ? invalidUtf8Error(shown(unread.path))
+      : unreadableDirectoryError(shown(unread.path), unread.error);
   }
   for (const path of paths) {
-    if (dead.has(path)) throw leadsNowhere(shown(path), dead.get(path));
-    if (isGarbled(path)) throw notText(shown(path));
+    if (brokenLinks.has(path)) throw brokenLinkError(shown(path), brokenLinks.get(path));
+    if (isInvalidUtf8(path)) throw invalidUtf8Error(shown(path));
   }
   return paths;
 }
@@ -195,26 +197,26 @@ type Done = (error: unknown, result: unknown) => void;
 
 type OnError = (path: string, error: unknown, done: Done) => void;
 
-const onGone: OnError = (path, error, done) =>
+const onStatError: OnError = (path, error, done) =>
   fs.lstat(path, (none, link) => (none === null ? done(null, link) : done(error, undefined)));
 
 /** Stands for a line feed in a name, as the matcher's wildcards match none. No file name has a lone surrogate. */
 const LINE_FEED = '\uDC0A';
-const hidden = (text: string): string => text.replaceAll('\n', LINE_FEED);
-const plain = (text: string): string => text.replaceAll(LINE_FEED, '\n');
+const escapeLineFeeds = (text: string): string => text.replaceAll('\n', LINE_FEED);
+const unescapeLineFeeds = (text: string): string => text.replaceAll(LINE_FEED, '\n');
 
-function hiddenIn(result: unknown): unknown {
-  if (typeof result === 'string') return hidden(result);
-  if (Array.isArray(result)) for (const entry of result as Dirent[]) entry.name = hidden(entry.name);
+function escapeResult(result: unknown): unknown {
+  if (typeof result === 'string') return escapeLineFeeds(result);
+  if (Array.isArray(result)) for (const entry of result as Dirent[]) entry.name = escapeLineFeeds(entry.name);
   return result;
 }
 
 /** Wraps a function of `node:fs`: its errors go to `onError`, which decides what the callback receives. */
-function watched<F extends object>(act: F, onError: OnError): F {
+function interceptErrors<F extends object>(act: F, onError: OnError): F {
   return new Proxy(act, {
     apply(target, self, given: unknown[]) {
-      const path = plain(String(given[0]));
-      const done: Done = (error, result) => (given.at(-1) as Done)(error, hiddenIn(result));
+      const path = unescapeLineFeeds(String(given[0]));
+      const done: Done = (error, result) => (given.at(-1) as Done)(error, escapeResult(result));
       const ended: Done = (error, result) => (error ? onError(resolve(path), error, done) : done(null, result));
       return Reflect.apply(target as Done, self, [path, ...given.slice(1, -1), ended]);
     },

@@ -4,9 +4,9 @@ import { BatchctlError, hasCode } from '../../errors.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { FilePin } from '../../model/job.ts';
-import { DATA } from '../../model/keys.ts';
+import { DATA_PREFIX } from '../../model/keys.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
-import { openReaders, refuseRead } from '../prune/open-jobs.ts';
+import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
 import { filePin } from '../split/file-source.ts';
 import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
 import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
@@ -65,7 +65,7 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
     except: resolve(cwd, store.location),
     ...(onIgnored && { onIgnored }),
   });
-  await refuseWhatIsRead(store, files, signal);
+  await refuseDataInUse(store, files, signal);
   const present = await presentKeys(store, new Set(files.map(({ key }) => key)));
   const progress = new ByteProgress(files, options.onProgress);
   let uploaded = 0;
@@ -75,9 +75,9 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
       dryRun: options.dryRun ?? false,
       isNew: present?.has(file.key) === false,
       signal: ends,
-      onProgress: (bytes) => progress.at(file, bytes),
+      onProgress: (bytes) => progress.report(file, bytes),
     });
-    progress.at(file, file.size);
+    progress.report(file, file.size);
     if (how === 'skipped') return;
     uploaded += 1;
     uploadedBytes += file.size;
@@ -94,16 +94,16 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
 }
 
 /** Data that an open job reads may be uploaded again only if nothing changes: the job's inputs are pinned. */
-async function refuseWhatIsRead(
+async function refuseDataInUse(
   store: ObjectStore,
   files: readonly FoundFile[],
   signal: AbortSignal | undefined,
 ): Promise<void> {
   const byKey = new Map(files.map((file) => [file.key, file]));
-  for (const [key, job] of await openReaders(store, (read) => byKey.has(read))) {
+  for (const [key, job] of await findOpenReaders(store, (read) => byKey.has(read))) {
     const file = byKey.get(key);
     if (file !== undefined && !(await isUploaded(store, file, signal))) {
-      throw refuseRead(shownKey(key), job, 'replace');
+      throw inUseError(shownKey(key), job, 'replace');
     }
   }
 }
@@ -111,24 +111,24 @@ async function refuseWhatIsRead(
 class ByteProgress {
   readonly total: number;
   readonly #safe = new Map<FoundFile, number>();
-  readonly #tell: ((progress: UploadProgress) => void) | undefined;
+  readonly #onProgress: ((progress: UploadProgress) => void) | undefined;
   #done = 0;
 
   constructor(files: readonly FoundFile[], tell: ((progress: UploadProgress) => void) | undefined) {
     this.total = files.reduce((sum, { size }) => sum + size, 0);
-    this.#tell = tell;
+    this.#onProgress = tell;
   }
 
   /** Reports that this many bytes of the file are safe. */
-  at(file: FoundFile, bytes: number): void {
+  report(file: FoundFile, bytes: number): void {
     this.#done += bytes - (this.#safe.get(file) ?? 0);
     this.#safe.set(file, bytes);
-    this.#tell?.({ done: this.#done, total: this.total });
+    this.#onProgress?.({ done: this.#done, total: this.total });
   }
 }
 
 /** Files up to this size are read once, so the checked bytes are the ones that are put. Larger files are read twice. */
-const HELD = 8 * 2 ** 20;
+const IN_MEMORY = 8 * 2 ** 20;
 
 interface UploadFileOptions {
   /** Only checks whether the file would be uploaded. */
@@ -151,7 +151,7 @@ async function uploadFile(
 ): Promise<'uploaded' | 'skipped'> {
   const pin = await pinOf(file.path);
   const there = isNew ? null : await store.head(file.key);
-  const bytes = pin.size <= HELD ? await reading(file.path, () => readFile(file.path)) : null;
+  const bytes = pin.size <= IN_MEMORY ? await translateReadErrors(file.path, () => readFile(file.path)) : null;
   const checksum = bytes === null ? await checksumOf(file.path, signal) : bytesChecksum(bytes);
   await checkUnchanged(file.path, pin);
   if (isSame(there, pin.size, checksum)) return 'skipped';
@@ -184,7 +184,7 @@ function isSame(there: ObjectInfo | null, size: number, checksum: string): boole
 }
 
 async function pinOf(path: string): Promise<FilePin> {
-  return reading(path, async () => filePin(await stat(path, { bigint: true })));
+  return translateReadErrors(path, async () => filePin(await stat(path, { bigint: true })));
 }
 
 async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
@@ -195,10 +195,10 @@ async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
 }
 
 async function checksumOf(path: string, signal: AbortSignal | undefined): Promise<string> {
-  return reading(path, () => fileChecksum(path, signal === undefined ? {} : { signal }));
+  return translateReadErrors(path, () => fileChecksum(path, signal === undefined ? {} : { signal }));
 }
 
-async function reading<T>(path: string, read: () => Promise<T>): Promise<T> {
+async function translateReadErrors<T>(path: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
@@ -222,7 +222,7 @@ function changed(path: string, why: string, cause?: unknown): BatchctlError {
 const WORTH_LISTING = 20;
 
 /** Unrelated keys to read past before the listing stops being cheaper. */
-const STRANGERS = 2_000;
+const MAX_OTHER_KEYS = 2_000;
 
 /** Which of these keys exist; null if one request per key is cheaper than a listing. */
 async function presentKeys(
@@ -233,11 +233,11 @@ async function presentKeys(
   const sorted = [...keys].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
   const [first = '', last = ''] = [sorted[0], sorted.at(-1)];
   const present = new Set<string>();
-  let strangers = 0;
+  let others = 0;
   for await (const key of store.keys(commonPrefix(first, last), { from: first })) {
     if (keys.has(key)) present.add(key);
-    else strangers += 1;
-    if (strangers > STRANGERS + keys.size) return null;
+    else others += 1;
+    if (others > MAX_OTHER_KEYS + keys.size) return null;
     if (key === last) break;
   }
   return present;
@@ -247,5 +247,5 @@ async function presentKeys(
 function commonPrefix(a: string, b: string): string {
   const [one, other] = [[...a], [...b]];
   const differs = one.findIndex((character, at) => character !== other[at]);
-  return differs < DATA.length ? DATA : one.slice(0, differs).join('');
+  return differs < DATA_PREFIX.length ? DATA_PREFIX : one.slice(0, differs).join('');
 }

@@ -1,22 +1,22 @@
 import { hostname } from 'node:os';
-import { BatchctlError, isKind, isOurs, messageOf } from '../../errors.ts';
+import { BatchctlError, isBatchctlError, isKind, messageOf } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { wait } from '../../lib/wait.ts';
-import { deliveryOf, isDeliveryDue, isNews, nextTry } from '../../model/delivery.ts';
-import { DUE, dueMark, dueOf } from '../../model/keys.ts';
+import { deliveryOf, isDeliveryDue, nextTry, shouldRecordFailure } from '../../model/delivery.ts';
+import { DUE_PREFIX, dueMark, parseDueMark } from '../../model/keys.ts';
 import { parseS3Uri } from '../../model/s3-uri.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from '../fetch/bucket-place.ts';
 import { DirectoryPlace } from '../fetch/directory-place.ts';
 import { manifestHead } from '../fetch/fetch.ts';
-import { fillPlace, type PlacePassed } from '../fetch/fill-place.ts';
+import { fillPlace, type OnPlacePoint } from '../fetch/fill-place.ts';
 import { checkDistinct, chooseStep, fileNamer } from '../fetch/names.ts';
-import { type Place, type PlaceManifest, Superseded } from '../fetch/place.ts';
+import { type Place, type PlaceManifest, SupersededError } from '../fetch/place.ts';
 import { type OutputSource, outputSource, Tally } from '../fetch/verified.ts';
 import { append, readView, refreshView } from '../journal.ts';
 import { listPublished } from '../listing.ts';
-import type { Seen } from '../watch/round-memory.ts';
+import type { Sighting } from '../watch/keeper-mark.ts';
 import { deliveryLine } from './delivery-line.ts';
 
 interface DueMark {
@@ -52,20 +52,20 @@ export async function readDueMark(
 }
 
 /** True for a job whose success leads to a delivery that watchers handle. */
-export function marksDelivery({ remote }: Pick<Platform, 'remote'>, view: JobView): boolean {
+export function isDeliveredByWatchers({ remote }: Pick<Platform, 'remote'>, view: JobView): boolean {
   const { deliverTo = null } = view.record;
   // A directory belongs to one machine: workers elsewhere can't write there.
   return deliverTo !== null && (deliverTo.host === null || remote !== true);
 }
 
 /** Renews the mark during `work`; afterwards it says that no process is working on it. */
-export async function whileMarked<T>(
+export async function withDueMark<T>(
   platform: Pick<Platform, 'store' | 'clock' | 'who' | 'leaseSeconds' | 'remote'>,
   view: JobView,
   after: number,
   work: () => Promise<T>,
 ): Promise<T> {
-  if (!marksDelivery(platform, view)) return work();
+  if (!isDeliveredByWatchers(platform, view)) return work();
   await putDueMark(platform, view, after, true);
   const touching = setInterval(
     () => {
@@ -78,7 +78,7 @@ export async function whileMarked<T>(
     return await work();
   } catch (error) {
     // The process that shut this one out delivers now.
-    if (!(error instanceof Superseded)) await putDueMark(platform, view, after, false).catch(() => undefined);
+    if (!(error instanceof SupersededError)) await putDueMark(platform, view, after, false).catch(() => undefined);
     throw error;
   } finally {
     clearInterval(touching);
@@ -88,11 +88,11 @@ export async function whileMarked<T>(
 export interface DeliverOptions {
   readonly signal?: AbortSignal;
   /** For crash tests. */
-  readonly passed?: PlacePassed;
+  readonly passed?: OnPlacePoint;
 }
 
 /** A bucket can be reached from anywhere, a directory only on the machine that submitted the job. */
-export function deliversHere(view: JobView): boolean {
+export function isDeliverableHere(view: JobView): boolean {
   const host = view.record.deliverTo?.host ?? null;
   return host === null || host === hostname();
 }
@@ -111,7 +111,9 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
   const { after } = delivery;
   const by = () => ({ who: platform.who, now: platform.clock.now() });
   try {
-    const { outputs, bytes } = await whileMarked(platform, view, after, () => place(platform, view, to, options));
+    const { outputs, bytes } = await withDueMark(platform, view, after, () =>
+      deliverOutputs(platform, view, to, options),
+    );
     await options.passed?.('delivered');
     const { view: done } = await append(platform.store, view, by(), (now) =>
       isDeliveryDue(now) && now.delivery?.after === after ? { what: 'delivered', after, to, outputs, bytes } : null,
@@ -120,14 +122,16 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
     return done;
   } catch (error) {
     if (options.signal?.aborted === true || !(error instanceof Error)) throw error;
-    if (error instanceof Superseded && error.by?.job === view.record.job) return refreshView(platform.store, view);
-    const { kind, hint = null, signIn } = isOurs(error) ? error : UNEXPECTED;
+    if (error instanceof SupersededError && error.by?.job === view.record.job) return refreshView(platform.store, view);
+    const { kind, hint = null, signIn } = isBatchctlError(error) ? error : UNEXPECTED;
     const { message } = error;
     const entry = { what: 'undelivered', after, to, kind, message, hint } as const;
     // An unreachable store accepts no entry either, so only the error itself is left.
     await append(platform.store, view, by(), (now) => {
       const due = isDeliveryDue(now) && now.delivery?.after === after;
-      return due && now.delivery !== null && isNews(now.delivery, message, platform.clock.now()) ? entry : null;
+      return due && now.delivery !== null && shouldRecordFailure(now.delivery, message, platform.clock.now())
+        ? entry
+        : null;
     }).catch(() => undefined);
     throw new BatchctlError(kind, `job ${view.record.job} succeeded, but is not delivered to ${to}: ${message}`, {
       ...(hint !== null && { hint }),
@@ -139,7 +143,7 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
 
 const UNEXPECTED = { kind: 'unexpected', hint: undefined, signIn: undefined } as const;
 
-async function place(
+async function deliverOutputs(
   platform: Platform,
   view: JobView,
   to: string,
@@ -213,7 +217,7 @@ export async function deliverNow(platform: Platform, seen: JobView, options: Del
 }
 
 /** Interval between looks of a busy process. */
-const SELDOM_MS = 60_000;
+const BUSY_INTERVAL_MS = 60_000;
 
 /**
  * Deliveries by a watcher, one after another, next to its other work. It starts an unclaimed delivery at its second
@@ -224,10 +228,10 @@ export class Deliveries {
   readonly #platform: Platform;
   readonly #signal: AbortSignal;
   readonly #log: { info(line: string): void; warn(line: string): void };
-  readonly #passed: PlacePassed | undefined;
+  readonly #passed: OnPlacePoint | undefined;
   readonly #queue = new Map<string, JobView>();
   /** The due marks, as first seen. */
-  #seen: ReadonlyMap<string, Seen>;
+  #seen: ReadonlyMap<string, Sighting>;
   #running: Promise<void> | null = null;
   #current: string | null = null;
   #lookedAt = Number.NEGATIVE_INFINITY;
@@ -240,8 +244,8 @@ export class Deliveries {
     platform: Platform,
     signal: AbortSignal,
     log: { info(line: string): void; warn(line: string): void },
-    passed?: PlacePassed,
-    seen: ReadonlyMap<string, Seen> = new Map(),
+    passed?: OnPlacePoint,
+    seen: ReadonlyMap<string, Sighting> = new Map(),
   ) {
     this.#seen = seen;
     this.#platform = platform;
@@ -253,7 +257,7 @@ export class Deliveries {
   /** A watcher's round. Rounds are rare while it is busy, but regular, so that no job waits for an idle grid. */
   async look(busy: boolean): Promise<void> {
     const now = this.#platform.clock.monotonic();
-    if (busy && now - this.#lookedAt < SELDOM_MS) return;
+    if (busy && now - this.#lookedAt < BUSY_INTERVAL_MS) return;
     this.#lookedAt = now;
     await this.round();
   }
@@ -264,9 +268,9 @@ export class Deliveries {
    */
   async round(): Promise<number> {
     let left = 0;
-    const seen = new Map<string, Seen>();
-    for await (const key of this.#platform.store.keys(DUE)) {
-      const mark = dueOf(key);
+    const seen = new Map<string, Sighting>();
+    for await (const key of this.#platform.store.keys(DUE_PREFIX)) {
+      const mark = parseDueMark(key);
       if (mark !== null && (await this.#consider(key, mark, seen))) left += 1;
     }
     this.#seen = seen;
@@ -274,7 +278,7 @@ export class Deliveries {
   }
 
   /** The marks of the last round, for a later process. */
-  seen(): ReadonlyMap<string, Seen> {
+  seen(): ReadonlyMap<string, Sighting> {
     return this.#seen;
   }
 
@@ -287,7 +291,7 @@ export class Deliveries {
   async #consider(
     key: string,
     { job, after }: { readonly job: string; readonly after: number },
-    seen: Map<string, Seen>,
+    seen: Map<string, Sighting>,
   ): Promise<boolean> {
     if (job === this.#current || this.#queue.has(job)) return true;
     const { store, clock } = this.#platform;
@@ -308,13 +312,14 @@ export class Deliveries {
       return true;
     } catch (error) {
       if (isKind(error, 'unavailable', 'full', 'credentials')) throw error;
-      this.#tell(job, error);
+      this.#warn(job, error);
       return false;
     }
   }
 
   #mayTry(view: JobView): boolean {
-    if (!deliversHere(view) || !marksDelivery(this.#platform, view) || view.delivery === null) return false;
+    if (!isDeliverableHere(view) || !isDeliveredByWatchers(this.#platform, view) || view.delivery === null)
+      return false;
     const next = nextTry(view.delivery);
     return next !== null && next <= this.#platform.clock.now();
   }
@@ -337,14 +342,14 @@ export class Deliveries {
         const delivery = deliveryOf(await deliver(this.#platform, view, options));
         if (delivery?.state === 'delivered') this.#log.info(`job ${job}: ${deliveryLine(delivery)}`);
       } catch (error) {
-        if (!signal.aborted) this.#tell(job, error);
+        if (!signal.aborted) this.#warn(job, error);
       } finally {
         this.#current = null;
       }
     }
   }
 
-  #tell(job: string, error: unknown): void {
+  #warn(job: string, error: unknown): void {
     this.#log.warn(`job ${job}: ${messageOf(error)}`);
   }
 }

@@ -2,20 +2,20 @@ import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { formatDuration, formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
-import { allowLine, isAllowed } from '../../model/allowed-secrets.ts';
-import { OPEN, openOf } from '../../model/keys.ts';
+import { allowSecretsLine, isAllowed } from '../../model/allowed-secrets.ts';
+import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
 import { changedStep } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { readMark } from '../denied-job.ts';
+import { readDeniedMark } from '../denied-job.ts';
 import { knownGroups } from '../grid/queues.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { readView } from '../journal.ts';
-import { lostNotices } from '../notify/tell.ts';
+import { listLostNotices } from '../notify/send-notice.ts';
 import { listSchedules } from '../schedules/schedules.ts';
-import { freshKeeper, latestKeeper } from '../watch/round-memory.ts';
+import { freshKeeper, latestKeeper } from '../watch/keeper-mark.ts';
 
 /** Free space below which a disk is nearly full, or practically full: bytes, share, and files. */
 const NEARLY = { bytes: 1e9, share: 0.03, files: 10_000 };
@@ -32,7 +32,7 @@ export function gridChecks(platform: Platform): readonly Check[] {
     { check: 'workers', run: () => workersCheck(platform) },
     ...(platform.remote === true ? [] : [{ check: 'supervisors', run: () => supervisorsCheck(platform) }]),
     { check: 'keeper', run: () => keeperCheck(platform) },
-    { check: 'notifications', run: () => toldCheck(platform) },
+    { check: 'notifications', run: () => notificationsCheck(platform) },
     { check: 'versions', run: async () => versionsCheck(await open) },
     { check: 'openJobs', run: async () => openJobsCheck(platform, await open) },
     { check: 'secrets', run: async () => secretsCheck(platform, await open) },
@@ -98,7 +98,7 @@ async function queueCheck(platform: Platform): Promise<Finding> {
   const groups = await knownGroups(platform);
   let waiting = 0;
   for (const group of groups) {
-    const { visible, leased, delayed } = await (await platform.queue(group)).held();
+    const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
     waiting += visible + leased + delayed;
   }
   return pass(`it responds for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in total`);
@@ -199,8 +199,8 @@ export interface OpenJobs {
 
 export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
   const marks = new Map<string, number>();
-  for await (const { key, modified } of store.list(OPEN)) {
-    const mark = openOf(key);
+  for await (const { key, modified } of store.list(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
     if (mark !== null) marks.set(mark.job, Math.max(modified, marks.get(mark.job) ?? 0));
   }
   const views = new Map<string, JobView>();
@@ -249,7 +249,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   }
   const running = [...views.values()].filter((view) => ['running', 'submitted'].includes(stateOf(view)));
   for (const { record } of running) {
-    const mark = await readMark(platform.store, record.job);
+    const mark = await readDeniedMark(platform.store, record.job);
     if (mark === null) continue;
     return fail(`workers can't read ${record.job}: ${mark.detail}`, `allow it, then batchctl resume ${record.job}`);
   }
@@ -272,7 +272,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
 }
 
 /** Files that no wildcard pattern should match: the worker's own credentials, and files that only root may read. */
-const PRECIOUS = [
+const SENSITIVE_REFERENCES = [
   ...['AWS_SECRET_ACCESS_KEY', 'AWS_SESSION_TOKEN', 'BATCHCTL_TOKEN', 'PGPASSWORD'].map((name) => `env:${name}`),
   ...['/etc/shadow', '/etc/batchctl/config.json', '/proc/self/environ', '/proc/1/environ'].map(
     (path) => `file:${path}`,
@@ -281,7 +281,7 @@ const PRECIOUS = [
 ];
 
 /** Directories where any user can create a link to another file. */
-const ANYBODYS = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
+const WORLD_WRITABLE = /^file:\/(tmp|var\/tmp|dev\/shm)\//;
 
 /** Which `env:` and `file:` references jobs may use, and whether these are too many, or too few for an open job. */
 export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
@@ -301,15 +301,17 @@ export function secretsCheck(platform: Platform, { views }: OpenJobs): Finding {
       const found = patterns.length === 0 ? 'the profile allows none' : `the profile allows ${patterns.join(', ')}`;
       return fail(
         `the open job ${record.job} needs ${reference} (steps.${name}.secrets.${variable}), but ${found}`,
-        `add ${allowLine(reference)} to the profile${added}; batchctl resume ${record.job}`,
+        `add ${allowSecretsLine(reference)} to the profile${added}; batchctl resume ${record.job}`,
       );
     }
   }
   for (const pattern of patterns) {
-    const reached = pattern.includes('*') ? PRECIOUS.find((reference) => isAllowed(reference, [pattern])) : undefined;
+    const reached = pattern.includes('*')
+      ? SENSITIVE_REFERENCES.find((reference) => isAllowed(reference, [pattern]))
+      : undefined;
     if (reached !== undefined)
       return warn(`"${pattern}" lets every job read ${reached}`, `list in "allowSecrets" only what jobs need${added}`);
-    if (ANYBODYS.test(pattern))
+    if (WORLD_WRITABLE.test(pattern))
       return warn(
         `"${pattern}" is in a directory that every user can write to: a command could link any file there`,
         `keep secrets in a directory of root, such as /run/secrets, and put that into "allowSecrets"${added}`,
@@ -351,8 +353,8 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
 const NAMED = 3;
 
 /** Notifications that were not delivered and are not retried any more; `prune` removes them. */
-async function toldCheck({ store }: Pick<Platform, 'store'>): Promise<Finding> {
-  const lost = await lostNotices(store);
+async function notificationsCheck({ store }: Pick<Platform, 'store'>): Promise<Finding> {
+  const lost = await listLostNotices(store);
   if (lost.length === 0) return pass('all notifications were sent, or are being retried');
   const named = lost.slice(-NAMED).map(({ to, event }) => `${to}, of ${event}`);
   return warn(

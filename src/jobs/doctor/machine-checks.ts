@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
-import { isOurs, messageOf } from '../../errors.ts';
+import { isBatchctlError, messageOf } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
@@ -146,13 +146,13 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   try {
     return await Promise.race([Promise.resolve().then(() => check.run(stop.signal)), late]);
   } catch (error) {
-    return ofError(error);
+    return errorFinding(error);
   } finally {
     clearTimeout(timer);
   }
 }
 
-function ofError(error: unknown): Finding {
+function errorFinding(error: unknown): Finding {
   const message = messageOf(error);
-  return fail(message, (isOurs(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');
+  return fail(message, (isBatchctlError(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');
 }

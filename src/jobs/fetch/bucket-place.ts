@@ -9,20 +9,20 @@ import {
   CLAIMS,
   type Claim,
   claimName,
-  type Draft,
   generationOf,
   MANIFEST,
   type Place,
+  type PreparedFile,
   type PutFile,
   parseManifest,
-  ShutOut,
+  ShutOutError,
 } from './place.ts';
-import { checkFound, type OutputSource, refuseInput, verifiedBytes, verifiedChunks } from './verified.ts';
+import { type OutputSource, refuseInput, requireChecksum, verifiedBytes, verifiedChunks } from './verified.ts';
 
 /** Files up to this size are put in one request, larger ones as a resumable multipart upload. */
-const AT_ONCE = 8 * 2 ** 20;
+const SINGLE_PUT_BYTES = 8 * 2 ** 20;
 /** How long a check of our own claim stays valid, milliseconds. To shut out another delivery takes twice as long. */
-const SURE_MS = 500;
+const CLAIM_CHECK_MS = 500;
 /** Attempts for one file that another process keeps overwriting. */
 const TRIES = 5;
 
@@ -37,13 +37,13 @@ const TRIES = 5;
  */
 export class BucketPlace implements Place {
   readonly text: string;
-  readonly late = true;
+  readonly allowsLateWrites = true;
   readonly #bucket: Bucket;
   readonly #prefix: string;
   readonly #source: OutputSource;
   #generation = 0;
   /** When this delivery last saw its own claim. Wall time too, as the monotonic clock stops while a machine sleeps. */
-  #sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+  #claimSeenAt = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
 
   /** `prefix`: empty, or ending in a slash. */
   constructor(text: string, bucket: Bucket, prefix: string, source: OutputSource) {
@@ -94,12 +94,12 @@ export class BucketPlace implements Place {
     return true;
   }
 
-  async shut(generation: number): Promise<void> {
+  async shutOut(generation: number): Promise<void> {
     await this.#bucket.delete([this.#keyOf(generation, 'marker'), this.#keyOf(generation, 'manifest')]);
-    await wait(2 * SURE_MS);
+    await wait(2 * CLAIM_CHECK_MS);
   }
 
-  async forget(from: number, to: number): Promise<void> {
+  async removeClaims(from: number, to: number): Promise<void> {
     const keys = await this.#keys();
     const old = keys.filter(({ generation }) => generation >= from && generation <= to).map(({ key }) => key);
     if (old.length > 0) await this.#bucket.delete(old);
@@ -126,23 +126,23 @@ export class BucketPlace implements Place {
   }
 
   async remove(name: string): Promise<void> {
-    this.#sure = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
-    if (!(await this.#isIn())) throw new ShutOut();
+    this.#claimSeenAt = { monotonic: Number.NEGATIVE_INFINITY, wall: 0 };
+    if (!(await this.#hasClaim())) throw new ShutOutError();
     await this.#bucket.delete([this.#prefix + name]);
   }
 
-  async publish(draft: Draft, name: string): Promise<void> {
+  async publish(draft: PreparedFile, name: string): Promise<void> {
     try {
       await this.#bucket.copy(this.#keyOf(this.#generation, draft), this.#prefix + name);
     } catch (error) {
-      throw isKind(error, 'notFound', 'changed') ? new ShutOut() : error;
+      throw isKind(error, 'notFound', 'changed') ? new ShutOutError() : error;
     }
   }
 
   /** False if `ifAbsent` is set and another object exists. */
   async #write(key: string, bytes: Uint8Array, options: { readonly ifAbsent?: true } = {}): Promise<boolean> {
     const put =
-      bytes.length <= AT_ONCE
+      bytes.length <= SINGLE_PUT_BYTES
         ? this.#bucket.put(key, bytes, options)
         : this.#bucket.uploadStream(key, bytes.length, () => Readable.from([bytes]), options);
     return (await put).created;
@@ -153,12 +153,12 @@ export class BucketPlace implements Place {
     const metadata = dataMetadata(file.checksum);
     const as = { size: file.size, metadata, signal, ifAbsent: true };
     const copied = await this.#bucket.copyFromStore(file.key, key, as).catch((error: unknown) => {
-      if (isKind(error, 'changed')) checkFound(this.#source, task, { name: '', ...file }, error.message);
+      if (isKind(error, 'changed')) requireChecksum(this.#source, task, { name: '', ...file }, error.message);
       throw error;
     });
     if (copied !== null) return copied.created;
     const of = { name: '', ...file };
-    if (file.size <= AT_ONCE) {
+    if (file.size <= SINGLE_PUT_BYTES) {
       const bytes = await verifiedBytes(this.#source, task, of);
       return (await this.#bucket.put(key, bytes, { metadata, ifAbsent: true })).created;
     }
@@ -166,26 +166,28 @@ export class BucketPlace implements Place {
     return (await this.#bucket.uploadStream(key, file.size, open, { metadata, signal, ifAbsent: true })).created;
   }
 
-  /** Throws `ShutOut` once this delivery is shut out, but first removes its puts that no later delivery names. */
+  /** Throws `ShutOutError` once this delivery is shut out, but first removes its puts that no later delivery names. */
   async #checkPut(name: string, created: boolean): Promise<void> {
-    if (await this.#isIn()) return;
+    if (await this.#hasClaim()) return;
     const [claims, manifest] = [await this.claims(), await this.read(MANIFEST)];
     const newest = claims.at(-1)?.bytes ?? manifest;
     const isNamed = newest !== null && parseManifest(this.text, newest).files.some((file) => file.name === name);
     if (created && !isNamed) await this.#bucket.delete([this.#prefix + name]);
-    throw new ShutOut();
+    throw new ShutOutError();
   }
 
-  async #isIn(): Promise<boolean> {
+  async #hasClaim(): Promise<boolean> {
     const now = { monotonic: performance.now(), wall: Date.now() };
-    const isSure = now.monotonic - this.#sure.monotonic < SURE_MS && Math.abs(now.wall - this.#sure.wall) < SURE_MS;
+    const isSure =
+      now.monotonic - this.#claimSeenAt.monotonic < CLAIM_CHECK_MS &&
+      Math.abs(now.wall - this.#claimSeenAt.wall) < CLAIM_CHECK_MS;
     if (isSure) return true;
     if ((await this.#bucket.head(this.#keyOf(this.#generation, 'marker'))) === null) return false;
-    this.#sure = now;
+    this.#claimSeenAt = now;
     return true;
   }
 
-  #keyOf(generation: number, what: Draft | typeof CLAIM): string {
+  #keyOf(generation: number, what: PreparedFile | typeof CLAIM): string {
     return `${this.#prefix}${CLAIMS}/${claimName(generation)}/${what}`;
   }
 

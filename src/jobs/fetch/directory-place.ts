@@ -29,13 +29,22 @@ import { randomId } from '../../lib/id.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { OutputFile } from '../../model/output.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type FileNamer, Names } from './names.ts';
-import { CLAIM, CLAIMS, type Claim, claimName, type Draft, generationOf, type Place, ShutOut } from './place.ts';
+import { type FileNamer, NameRegistry } from './names.ts';
+import {
+  CLAIM,
+  CLAIMS,
+  type Claim,
+  claimName,
+  generationOf,
+  type Place,
+  type PreparedFile,
+  ShutOutError,
+} from './place.ts';
 import { draftIn, removeStaleDrafts, STALE_MS, unwritable } from './target.ts';
 import {
-  checkFound,
   type OutputSource,
   refuseInput,
+  requireChecksum,
   SMALL,
   type Tally,
   verifiedBytes,
@@ -53,7 +62,7 @@ import {
  */
 export class DirectoryPlace implements Place {
   readonly text: string;
-  readonly late = false;
+  readonly allowsLateWrites = false;
   readonly #platform: Platform;
   readonly #source: OutputSource;
   readonly #claims: string;
@@ -88,7 +97,7 @@ export class DirectoryPlace implements Place {
   }
 
   holds(name: string, file: Pick<OutputFile, 'size' | 'checksum'>, signal: AbortSignal): Promise<boolean> {
-    return isThere(join(this.text, name), file, signal);
+    return hasFile(join(this.text, name), file, signal);
   }
 
   async claims(): Promise<readonly Claim[]> {
@@ -110,9 +119,9 @@ export class DirectoryPlace implements Place {
     try {
       await mkdir(made, { recursive: true });
       await this.#removeStale((await stat(made)).mtimeMs);
-      for (const name of [CLAIM, 'manifest' satisfies Draft])
+      for (const name of [CLAIM, 'manifest' satisfies PreparedFile])
         await writeFile(join(made, name), manifest, { flag: 'wx' });
-      await writeFile(join(made, 'marker' satisfies Draft), '', { flag: 'wx' });
+      await writeFile(join(made, 'marker' satisfies PreparedFile), '', { flag: 'wx' });
       await rename(made, this.#own);
       return true;
     } catch (error) {
@@ -122,7 +131,7 @@ export class DirectoryPlace implements Place {
     }
   }
 
-  async shut(generation: number): Promise<void> {
+  async shutOut(generation: number): Promise<void> {
     const open = join(this.#claims, claimName(generation));
     try {
       await rename(open, `${open}.shut-${randomId(8)}`);
@@ -131,7 +140,7 @@ export class DirectoryPlace implements Place {
     }
   }
 
-  async forget(from: number, to: number): Promise<void> {
+  async removeClaims(from: number, to: number): Promise<void> {
     for (const { folder, generation } of await this.#folders()) {
       if (generation === null || generation < from || generation > to) continue;
       const gone = join(this.#claims, `gone-${randomId(16)}`);
@@ -145,8 +154,8 @@ export class DirectoryPlace implements Place {
 
   async ensure(...[name, task, file, how]: Parameters<Place['ensure']>): Promise<boolean> {
     const path = join(this.text, name);
-    refuseLinksOut(this.text, path);
-    if (!how.fresh && (await isThere(path, file, how.signal))) return true;
+    refuseEscapingLinks(this.text, path);
+    if (!how.fresh && (await hasFile(path, file, how.signal))) return true;
     await how.before();
     await this.#write(path, async () => {
       await mkdir(dirname(path), { recursive: true });
@@ -162,7 +171,7 @@ export class DirectoryPlace implements Place {
 
   async remove(name: string): Promise<void> {
     const path = join(this.text, name);
-    refuseLinksOut(this.text, path);
+    refuseEscapingLinks(this.text, path);
     const removed = join(this.#own, `removed-${randomId(8)}`);
     try {
       if (!(await lstat(path)).isFile()) return;
@@ -174,7 +183,7 @@ export class DirectoryPlace implements Place {
     await rm(removed, { force: true });
   }
 
-  async publish(draft: Draft, name: string): Promise<void> {
+  async publish(draft: PreparedFile, name: string): Promise<void> {
     const path = join(this.text, name);
     await this.#write(path, () => rename(join(this.#own, draft), path));
   }
@@ -184,7 +193,7 @@ export class DirectoryPlace implements Place {
     try {
       await act();
     } catch (error) {
-      throw existsSync(this.#own) ? unwritable(path, error) : new ShutOut();
+      throw existsSync(this.#own) ? unwritable(path, error) : new ShutOutError();
     }
   }
 
@@ -215,7 +224,7 @@ const REMEMBERED = 100_000;
 /** Other entries named. */
 const NAMED = 10;
 
-interface IntoDirectory {
+interface DirectoryFetchOptions {
   readonly platform: Platform;
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
@@ -232,9 +241,9 @@ interface IntoDirectory {
  * correct existing file. Returns entries of the directory that were there before and are not outputs, the first ten by
  * name; names that begin with a dot or an underscore do not count. Throws `proof`, naming the task, for an altered output.
  */
-export async function fetchIntoDirectory(options: IntoDirectory): Promise<readonly string[]> {
+export async function fetchIntoDirectory(options: DirectoryFetchOptions): Promise<readonly string[]> {
   const { source, directory, nameOf, distinct, tally } = options;
-  const taken = new Names();
+  const taken = new NameRegistry();
   await makeDirectory(directory);
   await removeStaleDrafts(directory);
   const before = await readdir(directory);
@@ -248,9 +257,9 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<readon
       if (!distinct) taken.claim(name, task);
       if (!fresh) others.delete(name.replace(/\/.*/s, ''));
       const path = join(directory, name);
-      if (fresh || !(await isThere(path, file, signal))) {
+      if (fresh || !(await hasFile(path, file, signal))) {
         kept = false;
-        refuseLinksOut(options.directory, path);
+        refuseEscapingLinks(options.directory, path);
         await fetchFile(options, task, file, path, signal);
       }
       tally.add({ bytes: file.size });
@@ -262,7 +271,7 @@ export async function fetchIntoDirectory(options: IntoDirectory): Promise<readon
 }
 
 /** True if the file exists with the right size and checksum. */
-async function isThere(
+async function hasFile(
   path: string,
   file: Pick<OutputFile, 'size' | 'checksum'>,
   signal: AbortSignal,
@@ -281,7 +290,7 @@ async function isThere(
 
 /** Fetches one file. It appears at `path` complete and verified; the draft is written to `directory`. */
 async function fetchFile(
-  { platform, source, directory }: Pick<IntoDirectory, 'platform' | 'source' | 'directory'>,
+  { platform, source, directory }: Pick<DirectoryFetchOptions, 'platform' | 'source' | 'directory'>,
   task: number,
   file: OutputFile,
   path: string,
@@ -335,7 +344,7 @@ async function cloneVerified(
   await truncate(draft, file.size);
   // The store's files are private to their owner; fetched files get the usual permissions of new files.
   await chmod(draft, 0o666 & ~process.umask());
-  checkFound(source, task, file, await fileChecksum(draft, { signal }));
+  requireChecksum(source, task, file, await fileChecksum(draft, { signal }));
   return true;
 }
 
@@ -343,7 +352,7 @@ async function cloneVerified(
  * Throws `refused` if a link leads the path out of the directory, to a place that the user did not name. A link at the
  * file's own path is replaced.
  */
-function refuseLinksOut(directory: string, path: string): void {
+function refuseEscapingLinks(directory: string, path: string): void {
   for (let parent = dirname(path); parent !== directory; parent = dirname(parent)) {
     let real: string;
     try {

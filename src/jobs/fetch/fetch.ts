@@ -1,12 +1,12 @@
 import { BatchctlError } from '../../errors.ts';
-import type { FetchedAnswer } from '../../model/answers/data.ts';
+import type { FetchAnswer } from '../../model/answers/data.ts';
 import { type Join, joinOf, stateText } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { BucketPlace } from './bucket-place.ts';
 import { fetchIntoDirectory } from './directory-place.ts';
-import { fillPlace, type PlacePassed } from './fill-place.ts';
-import { headerQuote, type Joining, joinIntoFile, joinIntoObject, joinOutputs } from './join.ts';
+import { fillPlace, type OnPlacePoint } from './fill-place.ts';
+import { headerQuote, type JoinOptions, joinIntoFile, joinIntoObject, joinOutputs } from './join.ts';
 import { type ChosenStep, checkDistinct, chooseStep, fileNamer, publishedTasks } from './names.ts';
 import { MARKER, type PlaceManifest } from './place.ts';
 import type { FetchTarget } from './target.ts';
@@ -26,7 +26,7 @@ export interface FetchOptions {
   readonly replace?: boolean;
   readonly signal?: AbortSignal;
   /** For crash tests. */
-  readonly passed?: PlacePassed;
+  readonly passed?: OnPlacePoint;
   /** Called as outputs are written. */
   readonly onProgress?: (progress: FetchProgress) => void;
 }
@@ -37,7 +37,7 @@ export interface FetchOptions {
  * would collide, `proof` (naming the task) for an altered output, `refused` if the target can't be written or an output
  * doesn't begin with the header that is kept once.
  */
-export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchedAnswer> {
+export async function fetchOutputs(platform: Platform, view: JobView, options: FetchOptions): Promise<FetchAnswer> {
   const { target, header, signal } = options;
   const chosen = chooseStep(view, options.step);
   const { job } = view.record;
@@ -47,7 +47,7 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
   const source = outputSource(platform.store, view, chosen.step.name);
   const join = joinOf(view.record.spec, chosen.index, { header, join: options.join });
   let others: readonly string[] = [];
-  const joining: Joining = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
+  const joining: JoinOptions = { source, tasks, header, quote: headerQuote(view.record.spec), join, tally, signal };
   switch (target.kind) {
     case 'directory': {
       await checkDistinct(pattern, nameOf, tasks);
@@ -93,7 +93,7 @@ function refuseOther(place: string, { job, step }: PlaceManifest): BatchctlError
 }
 
 /** One line about missing outputs; null if there are none. */
-export function missingLine(view: JobView, { outputs, missing, step }: FetchedAnswer): string | null {
+export function missingLine(view: JobView, { outputs, missing, step }: FetchAnswer): string | null {
   if (missing === 0) return null;
   const state = stateOf(view);
   const why = state === 'succeeded' ? ': their tasks were skipped, or failed' : `, as ${stateText(state)}`;
@@ -101,12 +101,12 @@ export function missingLine(view: JobView, { outputs, missing, step }: FetchedAn
 }
 
 /** One line about entries of the directory that are not outputs; null if there are none. */
-export function othersLine({ output, others: [first], step }: FetchedAnswer): string | null {
+export function othersLine({ output, others: [first], step }: FetchAnswer): string | null {
   if (first === undefined) return null;
   return `${output} also contains entries that are not outputs of ${step}, such as ${first}; an earlier fetch may have left them`;
 }
 
 /** Whether the step has one task with one output, which may go to stdout by default. */
-export function isOneOutput({ total, step }: ChosenStep): boolean {
+export function hasSingleOutput({ total, step }: ChosenStep): boolean {
   return total === 1 && step.output !== 'files';
 }

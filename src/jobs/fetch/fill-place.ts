@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { outKey } from '../../model/keys.ts';
-import { type FileNamer, Names } from './names.ts';
+import { type FileNamer, NameRegistry } from './names.ts';
 import {
   CLAIMS,
   MANIFEST,
@@ -11,8 +11,8 @@ import {
   type PlacedFile,
   type PlaceManifest,
   parseManifest,
-  ShutOut,
-  Superseded,
+  ShutOutError,
+  SupersededError,
 } from './place.ts';
 import { type OutputSource, type Tally, verifiedOutput } from './verified.ts';
 
@@ -36,9 +36,9 @@ export type PlacePoint =
   | 'delivered';
 
 /** Tests stop or kill a delivery here. */
-export type PlacePassed = (point: PlacePoint) => void | Promise<void>;
+export type OnPlacePoint = (point: PlacePoint) => void | Promise<void>;
 
-export interface Filling {
+export interface FillOptions {
   readonly place: Place;
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
@@ -53,7 +53,7 @@ export interface Filling {
   /** Returns why another job's outputs may not be replaced; null: they may. */
   readonly mayReplace: (standing: PlaceManifest) => BatchctlError | null;
   /** For crash tests. */
-  readonly passed?: PlacePassed | undefined;
+  readonly passed?: OnPlacePoint | undefined;
 }
 
 /**
@@ -61,13 +61,13 @@ export interface Filling {
  * writes the manifest, then the marker. When the marker is visible, so is all of this delivery, and nothing of another.
  * The delivery first claims the place with create-if-absent under the next generation, and shuts out earlier
  * generations (ADR 37). Files with the right size and checksum are kept, so the same call completes an interrupted one.
- * Throws `refused` if another job's outputs are there or are being put, `Superseded` once a later delivery has begun.
+ * Throws `refused` if another job's outputs are there or are being put, `SupersededError` once a later delivery has begun.
  */
-export async function fillPlace(filling: Filling): Promise<void> {
+export async function fillPlace(filling: FillOptions): Promise<void> {
   const { place, marker, passed = () => undefined } = filling;
   const planned = await plan(filling);
   const fresh = await place.isEmpty();
-  const { generation, manifest, before, brokenOff } = await takeTurn(filling, planned);
+  const { generation, manifest, before, brokenOff } = await claimPlace(filling, planned);
   try {
     const earlier = before === null ? brokenOff : [before, ...brokenOff];
     const markers = new Set([marker, ...earlier.map((each) => each.marker ?? marker)]);
@@ -77,17 +77,17 @@ export async function fillPlace(filling: Filling): Promise<void> {
     // While anything changes, the place must not look complete.
     if (before === null || !isSame(before, manifest)) await unmark();
     await putAll(filling, planned.files, { fresh, unmark });
-    if (place.late && brokenOff.length > 0) await settle(filling, planned.files, unmark);
-    await removeLeft(filling, earlier, manifest.files, unmark);
+    if (place.allowsLateWrites && brokenOff.length > 0) await recheckUntilStable(filling, planned.files, unmark);
+    await removeLeftovers(filling, earlier, manifest.files, unmark);
     await passed('place-manifest');
     await place.publish('manifest', MANIFEST);
     await passed('place-marker');
     // Publish even if the marker exists: only a delivery that isn't shut out passes this point.
     await place.publish('marker', marker);
     await passed('place-marked');
-    await place.forget(0, generation);
+    await place.removeClaims(0, generation);
   } catch (error) {
-    if (error instanceof ShutOut) throw await whoCame(filling, generation);
+    if (error instanceof ShutOutError) throw await explainShutOut(filling, generation);
     throw error;
   }
 }
@@ -95,18 +95,18 @@ export async function fillPlace(filling: Filling): Promise<void> {
 interface Plan {
   readonly outputs: number;
   /** In task order. */
-  readonly files: readonly Planned[];
+  readonly files: readonly PlannedFile[];
 }
 
-interface Planned extends PlacedFile {
+interface PlannedFile extends PlacedFile {
   /** The object that contains the bytes; absent if the task's single object holds them. */
   readonly key?: string;
 }
 
-async function plan(filling: Filling): Promise<Plan> {
+async function plan(filling: FillOptions): Promise<Plan> {
   const { place, source, nameOf, distinct, tally, marker } = filling;
-  const taken = new Names();
-  const files: Planned[] = [];
+  const taken = new NameRegistry();
+  const files: PlannedFile[] = [];
   let outputs = 0;
   const one = async (task: number): Promise<void> => {
     const output = await verifiedOutput(source, task);
@@ -114,7 +114,7 @@ async function plan(filling: Filling): Promise<Plan> {
       const name = await nameOf(task, file.name);
       if (!distinct) taken.claim(name, task);
       await place.refuseInput(name);
-      refuseOwnNames(name, marker);
+      refuseReservedName(name, marker);
       const { size, checksum, key } = file;
       files.push({ name, task, size, checksum, ...(key !== outKey(source.job, source.step, task) && { key }) });
     }
@@ -125,7 +125,7 @@ async function plan(filling: Filling): Promise<Plan> {
   return { outputs, files: files.sort((a, b) => a.task - b.task || (a.name < b.name ? -1 : 1)) };
 }
 
-interface Turn {
+interface PlaceClaim {
   readonly generation: number;
   readonly manifest: PlaceManifest;
   /** The last completed delivery to this place; null: none. */
@@ -133,36 +133,36 @@ interface Turn {
   readonly brokenOff: readonly PlaceManifest[];
 }
 
-/** Claims the place and shuts out other deliveries. Throws `refused` and `Superseded` before anything has changed. */
-async function takeTurn(filling: Filling, planned: Plan): Promise<Turn> {
+/** Claims the place and shuts out other deliveries. Throws `refused` and `SupersededError` before anything has changed. */
+async function claimPlace(filling: FillOptions, planned: Plan): Promise<PlaceClaim> {
   const { place, signal, passed = () => undefined } = filling;
   for (;;) {
     signal?.throwIfAborted();
-    const found = await standings(place);
-    refuse(filling, found.all);
+    const found = await readDeliveries(place);
+    refuseConflicts(filling, found.all);
     const generation = 1 + Math.max(0, ...found.all.map(generationIn));
     const manifest = manifestOf(filling, generation, planned);
     await passed('place-plan');
     if (!(await place.claim(generation, manifestBytes(manifest)))) continue;
     await passed('place-claim');
     // Decide again about deliveries that began meanwhile: only the highest generation writes.
-    const { all, delivered, claimed } = await standings(place);
+    const { all, delivered, claimed } = await readDeliveries(place);
     const others = all.filter(({ id }) => id !== manifest.id);
     const later = others.findLast((other) => generationIn(other) >= generation);
     if (later !== undefined || others.length === all.length) {
-      await place.forget(generation, generation);
+      await place.removeClaims(generation, generation);
       continue;
     }
     const brokenOff = claimed.filter(({ id }) => id !== manifest.id);
-    for (const each of brokenOff) await place.shut(generationIn(each));
+    for (const each of brokenOff) await place.shutOut(generationIn(each));
     await passed('place-shut');
     // One of them may have completed before it was shut out.
-    const before = brokenOff.length === 0 ? delivered : (await standings(place)).delivered;
+    const before = brokenOff.length === 0 ? delivered : (await readDeliveries(place)).delivered;
     return { generation, manifest, before, brokenOff };
   }
 }
 
-function manifestOf({ of, marker }: Filling, generation: number, planned: Plan): PlaceManifest {
+function manifestOf({ of, marker }: FillOptions, generation: number, planned: Plan): PlaceManifest {
   const files = planned.files.map(({ key: _, ...file }) => file);
   return {
     ...{ format: 1, ...of, generation, id: randomId(16), marker, outputs: planned.outputs },
@@ -170,7 +170,7 @@ function manifestOf({ of, marker }: Filling, generation: number, planned: Plan):
   };
 }
 
-async function standings(place: Place) {
+async function readDeliveries(place: Place) {
   // Claims first: a delivery that completes meanwhile has written its manifest before its claim is removed.
   const claims = await place.claims();
   const found = await place.read(MANIFEST);
@@ -182,25 +182,26 @@ async function standings(place: Place) {
 /** Places written before 0.2.0 have no generation. */
 const generationIn = ({ generation = 0 }: PlaceManifest): number => generation;
 
-const isOurs = (other: PlaceManifest, of: Filling['of']): boolean => other.job === of.job && other.step === of.step;
+const isSameJobStep = (other: PlaceManifest, of: FillOptions['of']): boolean =>
+  other.job === of.job && other.step === of.step;
 
-function refuse(filling: Filling, standing: readonly PlaceManifest[]): void {
+function refuseConflicts(filling: FillOptions, standing: readonly PlaceManifest[]): void {
   const { place, of, mayReplace } = filling;
   for (const other of standing) {
-    if (!isOurs(other, of)) {
+    if (!isSameJobStep(other, of)) {
       const refusal = mayReplace(other);
       if (refusal !== null) throw refusal;
     } else if (other.round > of.round || (other.close ?? 0) > of.close) {
-      throw new Superseded(place.text, other);
+      throw new SupersededError(place.text, other);
     }
   }
 }
 
-async function whoCame(filling: Filling, generation: number): Promise<BatchctlError> {
+async function explainShutOut(filling: FillOptions, generation: number): Promise<BatchctlError> {
   const { place, of, mayReplace } = filling;
-  const by = (await standings(place)).all.findLast((other) => generationIn(other) > generation) ?? null;
-  const refusal = by === null || isOurs(by, of) ? null : mayReplace(by);
-  return refusal ?? new Superseded(place.text, by);
+  const by = (await readDeliveries(place)).all.findLast((other) => generationIn(other) > generation) ?? null;
+  const refusal = by === null || isSameJobStep(by, of) ? null : mayReplace(by);
+  return refusal ?? new SupersededError(place.text, by);
 }
 
 function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
@@ -211,12 +212,12 @@ function isSame(before: PlaceManifest, now: PlaceManifest): boolean {
 }
 
 async function putAll(
-  { place, source, tally, signal, passed = () => undefined }: Filling,
-  planned: readonly Planned[],
+  { place, source, tally, signal, passed = () => undefined }: FillOptions,
+  planned: readonly PlannedFile[],
   { fresh, unmark, again = false }: { fresh: boolean; unmark: () => Promise<void>; again?: boolean },
 ): Promise<number> {
   let put = 0;
-  const one = async (files: readonly Planned[], ends: AbortSignal): Promise<void> => {
+  const one = async (files: readonly PlannedFile[], ends: AbortSignal): Promise<void> => {
     let kept = true;
     for (const { name, task, size, checksum, key = outKey(source.job, source.step, task) } of files) {
       const how = { fresh, before: unmark, signal: ends };
@@ -233,7 +234,7 @@ async function putAll(
   return put;
 }
 
-function* byTask(planned: readonly Planned[]): Generator<readonly Planned[]> {
+function* byTask(planned: readonly PlannedFile[]): Generator<readonly PlannedFile[]> {
   for (let from = 0, to = 0; from < planned.length; from = to) {
     const task = planned[from]?.task;
     while (planned[to]?.task === task && to < planned.length) to += 1;
@@ -242,7 +243,11 @@ function* byTask(planned: readonly Planned[]): Generator<readonly Planned[]> {
 }
 
 /** Checks again until no file changes any more. */
-async function settle(filling: Filling, planned: readonly Planned[], unmark: () => Promise<void>): Promise<void> {
+async function recheckUntilStable(
+  filling: FillOptions,
+  planned: readonly PlannedFile[],
+  unmark: () => Promise<void>,
+): Promise<void> {
   for (let looks = 1; looks <= LOOKS; looks += 1) {
     if ((await putAll(filling, planned, { fresh: false, unmark, again: true })) === 0) return;
   }
@@ -255,8 +260,8 @@ async function settle(filling: Filling, planned: readonly Planned[], unmark: () 
  * Removes leftovers of earlier deliveries, so that a reader of the whole place finds only this job's outputs. Keeps
  * what others have written since.
  */
-async function removeLeft(
-  { place, signal = new AbortController().signal }: Filling,
+async function removeLeftovers(
+  { place, signal = new AbortController().signal }: FillOptions,
   earlier: readonly PlaceManifest[],
   now: readonly PlacedFile[],
   unmark: () => Promise<void>,
@@ -276,7 +281,7 @@ async function removeLeft(
   );
 }
 
-function refuseOwnNames(name: string, marker: string): void {
+function refuseReservedName(name: string, marker: string): void {
   const isOwn = name === MANIFEST || name === marker || name === CLAIMS || name.startsWith(`${CLAIMS}/`);
   if (!isOwn) return;
   throw new BatchctlError('usage', `an output would be named ${name}, which is reserved for batchctl`, {

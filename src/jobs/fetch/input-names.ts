@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type JobRecord, sectionStart, takesFiles } from '../../model/job.ts';
-import { partShard, shardOf, stepPartShard } from '../../model/keys.ts';
+import { partShardKey, shardOf, stepPartShardKey } from '../../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD, type Part } from '../../model/part.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -10,10 +10,10 @@ import type { ObjectStore } from '../../ports/object-store.ts';
  * inputs have in common, or as an `explode` named its file. Throws `usage` if the parts come from no input (a range, a
  * grid), `corrupt` for a part that isn't listed.
  */
-export function inputPaths(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
+export function inputPathFinder(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string> {
   const { steps } = view.record.spec;
   const start = sectionStart(steps, step);
-  return takesFiles(steps, start) ? fileNames(store, view, start) : inputNames(store, view);
+  return takesFiles(steps, start) ? explodedNameFinder(store, view, start) : splitPathFinder(store, view);
 }
 
 /**
@@ -21,8 +21,11 @@ export function inputPaths(store: ObjectStore, view: JobView, step: number): (ta
  * that an `explode` made. Null for a task of or behind a gather, for parts that come from no input, and where the list of
  * parts is damaged. Reads each shard of parts once.
  */
-export function givenInputs(store: ObjectStore, view: JobView): (step: number, task: number) => Promise<string | null> {
-  const ofSteps = view.record.spec.steps.map((_, step) => givenInputsOfStep(store, view, step));
+export function inputNameFinder(
+  store: ObjectStore,
+  view: JobView,
+): (step: number, task: number) => Promise<string | null> {
+  const ofSteps = view.record.spec.steps.map((_, step) => stepInputNameFinder(store, view, step));
   return async (step, task) => {
     try {
       return (await ofSteps[step]?.(task)) ?? null;
@@ -33,11 +36,15 @@ export function givenInputs(store: ObjectStore, view: JobView): (step: number, t
   };
 }
 
-function givenInputsOfStep(store: ObjectStore, view: JobView, step: number): (task: number) => Promise<string | null> {
+function stepInputNameFinder(
+  store: ObjectStore,
+  view: JobView,
+  step: number,
+): (task: number) => Promise<string | null> {
   const { spec, inputs } = view.record;
   const start = sectionStart(spec.steps, step);
   if (spec.steps[start]?.gather === true) return async () => null;
-  if (takesFiles(spec.steps, start)) return fileNames(store, view, start);
+  if (takesFiles(spec.steps, start)) return explodedNameFinder(store, view, start);
   const indexOf = inputIndexes(store, view);
   return async (task) => inputs[await indexOf(task)]?.name ?? null;
 }
@@ -46,11 +53,11 @@ function givenInputsOfStep(store: ObjectStore, view: JobView, step: number): (ta
 const SHARDS_KEPT = 2;
 
 /** The files that tasks behind an `explode` took; `start` is the step that takes them. */
-function fileNames(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
+function explodedNameFinder(store: ObjectStore, view: JobView, start: number): (task: number) => Promise<string> {
   const { job, spec } = view.record;
   const shards = new Map<string, Promise<readonly string[]>>();
   return async (task) => {
-    const key = stepPartShard(job, spec.steps[start]?.name ?? '', shardOf(task));
+    const key = stepPartShardKey(job, spec.steps[start]?.name ?? '', shardOf(task));
     const known = shards.get(key) ?? readNames(store, key);
     if (!shards.has(key) && shards.size >= SHARDS_KEPT) shards.delete(shards.keys().next().value ?? '');
     shards.set(key, known);
@@ -72,7 +79,7 @@ async function readNames(store: ObjectStore, key: string): Promise<readonly stri
 }
 
 /** The inputs of the first section's tasks. */
-function inputNames(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
+function splitPathFinder(store: ObjectStore, view: JobView): (task: number) => Promise<string> {
   const { job } = view.record;
   const paths = pathsOf(view.record);
   const indexOf = inputIndexes(store, view);
@@ -90,7 +97,7 @@ function inputIndexes(store: ObjectStore, view: JobView): (task: number) => Prom
   const shards = new Map<number, Promise<Int32Array>>();
   return async (task) => {
     const shard = shardOf(task);
-    const known = shards.get(shard) ?? readInputs(store, partShard(view.record.job, shard));
+    const known = shards.get(shard) ?? readInputs(store, partShardKey(view.record.job, shard));
     shards.set(shard, known);
     return (await known)[task % PARTS_PER_SHARD] ?? -1;
   };

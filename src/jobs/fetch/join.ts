@@ -4,12 +4,12 @@ import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { bytesChecksum, fileChecksum, stretchOf } from '../../lib/file-checksum.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { bytesChecksum, fileChecksum, readRange } from '../../lib/file-checksum.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import type { JobSpec, Join } from '../../model/job.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 import type { Output } from '../output.ts';
-import { draftIn, isSpecial, removeStaleDrafts, unwritable } from './target.ts';
+import { draftIn, isDeviceOrPipe, removeStaleDrafts, unwritable } from './target.ts';
 import {
   isSingle,
   type OutputSource,
@@ -24,7 +24,7 @@ import {
 /** How many outputs are looked up, and read if small, ahead of the one being written. */
 const AHEAD = 16;
 
-export interface Joining {
+export interface JoinOptions {
   readonly source: OutputSource;
   readonly tasks: Iterable<number>;
   /** `once`: keep the first line of the first output, and drop it from the others, which must begin with it. */
@@ -41,25 +41,25 @@ type Sink = (bytes: Uint8Array) => Promise<void>;
 
 /**
  * Writes the outputs one after another, in task order. Throws `proof`, naming the task, for an altered output, and
- * `HeaderRefused` for one that doesn't begin with the header that is kept once.
+ * `HeaderError` for one that doesn't begin with the header that is kept once.
  */
-export async function joinOutputs(joining: Joining, write: Sink): Promise<void> {
-  const pieces = new PieceCollector(write);
+export async function joinOutputs(joining: JoinOptions, write: Sink): Promise<void> {
+  const pieces = new ChunkCollector(write);
   for await (const chunk of joinedChunks(joining)) await pieces.add(chunk);
   await pieces.flush();
 }
 
 /** Yields the same bytes, for callers that pull them. */
-async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
+async function* joinedChunks(joining: JoinOptions): AsyncGenerator<Uint8Array> {
   const { source, join, tally, signal } = joining;
-  const header = joining.header === 'once' ? new HeaderOnce(source, joining.quote) : null;
+  const header = joining.header === 'once' ? new HeaderFilter(source, joining.quote) : null;
   let last: Uint8Array = new Uint8Array(); // The tail of what was written before this file.
-  for await (const { output, bytes } of ahead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
+  for await (const { output, bytes } of mapAhead(joining.tasks, AHEAD, (task) => readAhead(source, task))) {
     for (const file of output.files) {
       if (file.size === 0) continue;
       const whole = bytes === null ? verifiedChunks(source, output.task, file, signal) : [bytes];
       let tail: Uint8Array = new Uint8Array(); // The tail of what was written of this file.
-      for await (const chunk of header === null ? whole : header.kept(output.task, whole)) {
+      for await (const chunk of header === null ? whole : header.filter(output.task, whole)) {
         signal?.throwIfAborted();
         if (chunk.length === 0) continue;
         const between = tail.length === 0 && join === 'lines' ? lineEndAfter(last) : null;
@@ -77,13 +77,13 @@ async function* joinedChunks(joining: Joining): AsyncGenerator<Uint8Array> {
   }
 }
 
-interface Ready {
+interface ReadOutput {
   readonly output: Output;
   /** The bytes of a small single file; null: they are streamed in turn. */
   readonly bytes: Uint8Array | null;
 }
 
-async function readAhead(source: OutputSource, task: number): Promise<Ready> {
+async function readAhead(source: OutputSource, task: number): Promise<ReadOutput> {
   const output = await verifiedOutput(source, task);
   const [file] = output.files;
   const small = isSingle(output) && file !== undefined && file.size > 0 && file.size <= SMALL;
@@ -94,8 +94,8 @@ async function readAhead(source: OutputSource, task: number): Promise<Ready> {
  * Joins the outputs into a file, which appears once it is complete and every checksum is verified. A file that already
  * has exactly these bytes is kept. A device or pipe is written directly.
  */
-export async function joinIntoFile(joining: Joining, path: string): Promise<void> {
-  const special = isSpecial(path);
+export async function joinIntoFile(joining: JoinOptions, path: string): Promise<void> {
+  const special = isDeviceOrPipe(path);
   const directory = dirname(path);
   if (!special && joining.header === null && (await isJoined(joining, path))) return;
   const draft = special ? path : draftIn(directory);
@@ -119,31 +119,31 @@ export async function joinIntoFile(joining: Joining, path: string): Promise<void
 }
 
 /** True if each section has its output's published checksum, with only the expected line ends in between. */
-async function isJoined({ source, tasks, join, tally, signal }: Joining, path: string): Promise<boolean> {
+async function isJoined({ source, tasks, join, tally, signal }: JoinOptions, path: string): Promise<boolean> {
   const size = await sizeOf(path);
   if (size === null) return false;
   const fd = openSync(path, 'r');
   let [outputs, offset] = [0, 0];
   let between: Uint8Array = new Uint8Array();
   try {
-    for await (const output of ahead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
+    for await (const output of mapAhead(tasks, AHEAD, (task) => verifiedOutput(source, task))) {
       signal?.throwIfAborted();
       for (const file of output.files) {
         if (file.size === 0) continue;
-        if (!stretchOf(fd, { offset, length: between.length }).equals(between)) return false;
+        if (!readRange(fd, { offset, length: between.length }).equals(between)) return false;
         offset += between.length;
         if (offset + file.size > size) return false;
         const stretch = { offset, length: file.size };
         // A small file is read at once, because a stream would cost more than the read.
         const small = file.size <= SMALL;
         const found = small
-          ? bytesChecksum(stretchOf(fd, stretch))
+          ? bytesChecksum(readRange(fd, stretch))
           : await fileChecksum(path, { ...stretch, ...(signal && { signal }) });
         if (found !== file.checksum) return false;
         offset += file.size;
         if (join !== 'lines') continue;
-        const length = Math.min(ENOUGH, file.size);
-        between = lineEndAfter(stretchOf(fd, { offset: offset - length, length }));
+        const length = Math.min(PROBE_BYTES, file.size);
+        between = lineEndAfter(readRange(fd, { offset: offset - length, length }));
       }
       outputs += 1;
     }
@@ -171,7 +171,7 @@ const JOINED = 'batchctl-joined';
  * Joins the outputs into one object, which appears whole. Repeating the command resumes an interrupted upload. An
  * object already joined from exactly these outputs is kept.
  */
-export async function joinIntoObject(joining: Joining, bucket: Bucket, key: string): Promise<void> {
+export async function joinIntoObject(joining: JoinOptions, bucket: Bucket, key: string): Promise<void> {
   const recipe = await recipeOf(joining);
   const { tally, signal } = joining;
   const there = await bucket.head(key);
@@ -185,7 +185,7 @@ export async function joinIntoObject(joining: Joining, bucket: Bucket, key: stri
 }
 
 /** Dropped header lines make the size unknown in advance, so the outputs are first joined in a file in `TMPDIR`. */
-async function joinByFile(joining: Joining, upload: (path: string) => Promise<unknown>): Promise<void> {
+async function joinByFile(joining: JoinOptions, upload: (path: string) => Promise<unknown>): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'batchctl-join-'));
   try {
     const path = join(directory, 'joined');
@@ -209,11 +209,11 @@ interface Recipe {
 }
 
 /** What is joined: the outputs' checksums and the line ends between them. */
-async function recipeOf({ source, tasks, header, join }: Joining): Promise<Recipe> {
+async function recipeOf({ source, tasks, header, join }: JoinOptions): Promise<Recipe> {
   const hash = createHash('sha256').update(`${header === null ? 'all' : `header once, ${join}`}\n`);
   const reads = header === null && join === 'lines';
   let [outputs, bytes, between] = [0, 0, 0];
-  for await (const { files, ends } of ahead(tasks, AHEAD, (task) => withLineEnds(source, task, reads))) {
+  for await (const { files, ends } of mapAhead(tasks, AHEAD, (task) => withLineEnds(source, task, reads))) {
     for (const [n, { checksum, size }] of files.entries()) {
       if (size > 0 && between > 0) hash.update(`${between}\n`);
       hash.update(`${checksum} ${size}\n`);
@@ -234,7 +234,7 @@ async function withLineEnds(source: OutputSource, task: number, reads: boolean) 
   const { files } = await verifiedOutput(source, task);
   const ends: number[] = [];
   for (const { key, size } of reads ? files : []) {
-    const length = Math.min(ENOUGH, size);
+    const length = Math.min(PROBE_BYTES, size);
     const tail = length === 0 ? null : await source.store.read(key, { range: { offset: size - length, length } });
     ends.push(tail === null ? 0 : lineEndAfter(tail).length);
   }
@@ -254,7 +254,7 @@ const DOS_LINE_END = Buffer.from('\r\n');
 const BYTE_ORDER_MARK = Buffer.from('\ufeff');
 
 /** How many bytes of an output's beginning or end show whether it is text, and which line ends it has. */
-const ENOUGH = 4_096;
+const PROBE_BYTES = 4_096;
 
 /** A longer first line is not a header. */
 const LONGEST_HEADER = 2 ** 20;
@@ -272,8 +272,8 @@ function lineEndAfter(tail: Uint8Array): Uint8Array {
 
 /** The last bytes of the output so far, after a further chunk; `before` is the former tail. */
 function tailAfter(before: Uint8Array, chunk: Uint8Array): Uint8Array {
-  const whole = before.length === 0 || chunk.length >= ENOUGH ? chunk : Buffer.concat([before, chunk]);
-  return whole.subarray(-ENOUGH);
+  const whole = before.length === 0 || chunk.length >= PROBE_BYTES ? chunk : Buffer.concat([before, chunk]);
+  return whole.subarray(-PROBE_BYTES);
 }
 
 /** False if there is a NUL, or a control character other than white space, escape and separators. */
@@ -304,7 +304,7 @@ export function headerQuote({ input }: Pick<JobSpec, 'input'>): HeaderQuote {
 const OPENS_FIELD = /(?:^|[,;|\t]) *"/;
 
 /** An output doesn't begin with the expected header. The message shows both lines. */
-export class HeaderRefused extends BatchctlError {
+export class HeaderError extends BatchctlError {
   constructor(message: string, hint?: string) {
     super('refused', message, hint === undefined ? {} : { hint });
   }
@@ -314,7 +314,7 @@ export class HeaderRefused extends BatchctlError {
  * Keeps the header of the first output that isn't empty, and drops it from the others. A header is the first line; in
  * CSV also the following lines that a quoted field spans.
  */
-export class HeaderOnce {
+export class HeaderFilter {
   readonly #source: OutputSource;
   readonly #quote: HeaderQuote;
   #header: { readonly line: Buffer; readonly task: number } | null = null;
@@ -325,10 +325,10 @@ export class HeaderOnce {
   }
 
   /**
-   * The bytes of the next output without its header, as they arrive. Throws `HeaderRefused`, before passing any of them
+   * The bytes of the next output without its header, as they arrive. Throws `HeaderError`, before passing any of them
    * on, if they are not text or begin with another header. Ignores byte order marks and the kind of line end.
    */
-  async *kept(task: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  async *filter(task: number, chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     let head: Buffer | null = Buffer.alloc(0);
     for await (const chunk of chunks) {
       if (head === null) {
@@ -336,7 +336,7 @@ export class HeaderOnce {
         continue;
       }
       head = Buffer.concat([head, chunk]);
-      if (head.length < ENOUGH || (head.length <= LONGEST_HEADER && this.#endIn(head) === -1)) continue;
+      if (head.length < PROBE_BYTES || (head.length <= LONGEST_HEADER && this.#endIn(head) === -1)) continue;
       yield this.#withoutHeader(task, head);
       head = null;
     }
@@ -344,7 +344,7 @@ export class HeaderOnce {
   }
 
   #withoutHeader(task: number, head: Buffer): Uint8Array {
-    if (!isText(head.subarray(0, ENOUGH))) throw this.#refused(`the output of ${this.#name(task)} is not text`);
+    if (!isText(head.subarray(0, PROBE_BYTES))) throw this.#refused(`the output of ${this.#name(task)} is not text`);
     const end = this.#endIn(head);
     const length = end === -1 ? head.length : end;
     if (length > LONGEST_HEADER) {
@@ -372,7 +372,7 @@ export class HeaderOnce {
     if (this.#quote?.spansLines !== true) return first;
     let end = first;
     for (let from = 0, open = false; end !== -1; end = head.indexOf(LF, from)) {
-      open = open !== isOpen(head.subarray(from, end), this.#quote.character);
+      open = open !== hasOpenQuote(head.subarray(from, end), this.#quote.character);
       if (!open) break;
       from = end + 1;
     }
@@ -382,7 +382,7 @@ export class HeaderOnce {
   /** Throws if a header ends within quotes, because its end is then unknown. */
   #requireClosed(task: number, line: Buffer): void {
     const quote = this.#quote;
-    if (quote === null || !isOpen(line, quote.character)) return;
+    if (quote === null || !hasOpenQuote(line, quote.character)) return;
     if (!quote.spansLines && !OPENS_FIELD.test(line.toString('latin1'))) return;
     const why = quote.spansLines ? 'and closes none' : 'and only by: csv says where such a line ends';
     throw this.#refused(`the first line of ${this.#name(task)} opens a quote, ${why}: ${shown(line, 0)}`);
@@ -392,9 +392,9 @@ export class HeaderOnce {
     return `${this.#source.step}/${task}`;
   }
 
-  #refused(why: string): HeaderRefused {
+  #refused(why: string): HeaderError {
     const { job, step } = this.#source;
-    return new HeaderRefused(
+    return new HeaderError(
       `header once: ${why}`,
       `batchctl fetch ${job} --step ${step} -o FILE joins the outputs unchanged; a split such as csv:32MB,header gives each part the header`,
     );
@@ -402,7 +402,7 @@ export class HeaderOnce {
 }
 
 /** True if a text has an odd number of quotes. */
-function isOpen(text: Buffer, quote: string): boolean {
+function hasOpenQuote(text: Buffer, quote: string): boolean {
   let open = false;
   if (quote === '') return false;
   for (let at = text.indexOf(quote); at !== -1; at = text.indexOf(quote, at + 1)) open = !open;
@@ -431,7 +431,7 @@ function shown(line: Buffer, from: number): string {
 const FULL = 256 * 1024;
 
 /** Collects small chunks of bytes, so that a million of them need only a thousand writes. */
-export class PieceCollector {
+export class ChunkCollector {
   readonly #write: (bytes: Uint8Array) => Promise<void>;
   #pieces: Uint8Array[] = [];
   #length = 0;

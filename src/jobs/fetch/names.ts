@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { knowsSize } from '../../model/counts.ts';
+import { isSizeKnown } from '../../model/counts.ts';
 import { type JobSpec, type StepSpec, sectionStart } from '../../model/job.ts';
 import { taskNumber } from '../../model/keys.ts';
-import { isInside } from '../../model/output.ts';
+import { isSafeRelativePath } from '../../model/output.ts';
 import { stemOf } from '../../model/substitute.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
-import { inputPaths, pathsOf } from './input-names.ts';
+import { inputPathFinder, pathsOf } from './input-names.ts';
 import type { FetchTarget } from './target.ts';
 import { type OwnInput, ownInputs, refuseInput } from './verified.ts';
 
@@ -55,10 +55,10 @@ export function fileNamer(
   const whole = given ?? defaultPattern(spec, { ...chosen, first });
   checkNamePattern(whole, chosen);
   const pattern = many && !whole.includes('{name}') ? `${whole}/{name}` : whole;
-  const pathOf = OF_INPUT.test(pattern) ? inputPaths(store, view, chosen.index) : null;
+  const pathOf = OF_INPUT.test(pattern) ? inputPathFinder(store, view, chosen.index) : null;
   const nameOf: FileNamer = async (task, file) => {
     const values = { step: chosen.step.name, job, name: file };
-    return filledIn(pattern, { ...values, ...valuesOf(task, pathOf === null ? null : await pathOf(task)) });
+    return fillPattern(pattern, { ...values, ...valuesOf(task, pathOf === null ? null : await pathOf(task)) });
   };
   return { nameOf, pattern, distinct: OF_TASK.test(pattern) || chosen.total <= 1 };
 }
@@ -72,7 +72,7 @@ function valuesOf(task: number, path: string | null): Values {
   return { ...ofTask, path, input, stem: stemOf(input), dir: path.slice(0, -input.length - 1) };
 }
 
-function filledIn(pattern: string, values: Values): string {
+function fillPattern(pattern: string, values: Values): string {
   // An input that is in no directory adds none.
   const placed = values.dir === '' ? pattern.replaceAll('{dir}/', '') : pattern;
   return checkInside(placed.replace(PLACEHOLDER, (text, name: string) => values[name] ?? text));
@@ -95,12 +95,12 @@ export async function checkNames(
   const pattern = given ?? defaultPattern(spec, { gathered, first: start === 0 });
   checkNamePattern(pattern, { step, gathered });
   if (start > 0 || spec.input?.split.by !== 'file' || pattern.includes('{name}') || pattern.includes('{job}')) return;
-  const taken = new Names();
+  const taken = new NameRegistry();
   const source = { job: spec.name, inputs: ownInputs(inputs, true) };
   const at = (name: string): string =>
     target.kind === 'directory' ? join(target.path, name) : `s3://${target.bucket}/${target.prefix}${name}`;
   for (const [task, path] of pathsOf({ spec, inputs }).entries()) {
-    const name = filledIn(pattern, { step: step.name, ...valuesOf(task, path) });
+    const name = fillPattern(pattern, { step: step.name, ...valuesOf(task, path) });
     taken.claim(name, task);
     await refuseInput(source, at(name));
   }
@@ -114,7 +114,7 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
   for (const [text, name = ''] of pattern.matchAll(PLACEHOLDER)) {
     if (!KNOWN.includes(name)) throw wrong(`${text} is unknown`, `use ${KNOWN.map((n) => `{${n}}`).join(', ')}`);
   }
-  if (!isInside(pattern)) throw wrong('expected a path below the directory', 'try out-{task}.csv');
+  if (!isSafeRelativePath(pattern)) throw wrong('expected a path below the directory', 'try out-{task}.csv');
   if (pattern.includes('{name}') && !many) {
     throw wrong(
       `{name} is for steps with output: files, but ${chosen.step.name} has one output per task`,
@@ -129,11 +129,11 @@ export function checkNamePattern(pattern: string, chosen: Pick<ChosenStep, 'step
 export async function checkDistinct(pattern: string, nameOf: FileNamer, tasks: Iterable<number>): Promise<void> {
   // Names of files of a task are known when its output is read; the default's are below its input's path.
   if (OF_TASK.test(pattern) || (pattern.includes('{name}') && pattern !== '{path}/{name}')) return;
-  const taken = new Names();
+  const taken = new NameRegistry();
   for (const task of tasks) taken.claim(await nameOf(task, '_'), task);
 }
 
-export class Names {
+export class NameRegistry {
   readonly #tasks = new Map<string, number>();
   readonly #directories = new Map<string, number>();
 
@@ -160,7 +160,7 @@ export class Names {
 
 /** Names come from outside: from commands and from the names of inputs. */
 function checkInside(name: string): string {
-  if (isInside(name)) return name;
+  if (isSafeRelativePath(name)) return name;
   throw new BatchctlError('refused', `an output is named ${JSON.stringify(name)}, which is outside of the directory`, {
     hint: 'fetch it with -o -, or rename it with --name',
   });
@@ -199,7 +199,7 @@ export function chooseStep(view: JobView, name: string | undefined): ChosenStep 
 export async function publishedTasks(store: ObjectStore, view: JobView, chosen: ChosenStep): Promise<TaskBits> {
   const { job } = view.record;
   const published = await listPublished(store, job, chosen.step.name, chosen.total);
-  if (published.count > 0 || (chosen.total === 0 && knowsSize(view, chosen.index))) return published;
+  if (published.count > 0 || (chosen.total === 0 && isSizeKnown(view, chosen.index))) return published;
   throw new BatchctlError('notFound', `job ${job} is ${stateOf(view)}: step ${chosen.step.name} has no output yet`, {
     hint: `batchctl status ${job}`,
   });

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { taskNumber } from '../../model/keys.ts';
-import { isInside, type OutputFile } from '../../model/output.ts';
+import { isSafeRelativePath, type OutputFile } from '../../model/output.ts';
 
 /** The file that records whose outputs are in a place; written after all of them. */
 export const MANIFEST = '_manifest.json';
@@ -46,7 +46,8 @@ export function parseManifest(place: string, bytes: Uint8Array): PlaceManifest {
     const manifest = parseStored<PlaceManifest>(at, bytes);
     const { job, files } = manifest;
     // The named files may be removed later, so none may be outside.
-    const areInside = Array.isArray(files) && files.every(({ name }) => typeof name === 'string' && isInside(name));
+    const areInside =
+      Array.isArray(files) && files.every(({ name }) => typeof name === 'string' && isSafeRelativePath(name));
     if (typeof job === 'string' && areInside) return manifest;
   } catch (cause) {
     throw foreign(place, cause);
@@ -75,7 +76,7 @@ export const CLAIMS = '_delivery';
 export const CLAIM = 'claim';
 
 /** Prepared when a delivery claims a place, and published at its end. */
-export type Draft = 'manifest' | 'marker';
+export type PreparedFile = 'manifest' | 'marker';
 
 export interface Claim {
   readonly generation: number;
@@ -89,13 +90,13 @@ export type PutFile = Pick<OutputFile, 'key' | 'size' | 'checksum'>;
 /**
  * A target for outputs, with one file each, a manifest and a marker: a directory, or a prefix of a bucket. One instance
  * is one delivery: after `claim` it writes as that generation until another one shuts it out. From then on each of its
- * writes throws `ShutOut`, however long it was suspended.
+ * writes throws `ShutOutError`, however long it was suspended.
  */
 export interface Place {
   /** The place as the user named it. */
   readonly text: string;
   /** True if a request that was in flight when its sender was shut out may still change a file. */
-  readonly late: boolean;
+  readonly allowsLateWrites: boolean;
   /** True if nothing exists there. */
   isEmpty(): Promise<boolean>;
   /** The bytes of a small file; null if it doesn't exist. */
@@ -108,9 +109,9 @@ export interface Place {
   /** Create-if-absent. False: another delivery has that generation. */
   claim(generation: number, manifest: Uint8Array): Promise<boolean>;
   /** Shuts out another delivery. Its claim stays as a record of what it put. */
-  shut(generation: number): Promise<void>;
+  shutOut(generation: number): Promise<void>;
   /** Removes the claims from one generation to another, both inclusive. */
-  forget(from: number, to: number): Promise<void>;
+  removeClaims(from: number, to: number): Promise<void>;
 
   /**
    * Puts a task's output there, whole. Returns true if it was already there. `fresh`: nothing can be there, so no check
@@ -126,7 +127,7 @@ export interface Place {
   refuseInput(name: string): Promise<void>;
   remove(name: string): Promise<void>;
   /** Publishes what was prepared under its name, whole, replacing what is there. */
-  publish(draft: Draft, name: string): Promise<void>;
+  publish(draft: PreparedFile, name: string): Promise<void>;
 }
 
 export const claimName = (generation: number): string => taskNumber(generation);
@@ -138,13 +139,13 @@ export function generationOf(name: string): number | null {
 }
 
 /** Another delivery has shut this one out: it can't write any more. */
-export class ShutOut extends Error {}
+export class ShutOutError extends Error {}
 
 /**
  * The place belongs to another delivery, which began later or delivers a later state. `by`: that delivery's job; null:
  * the place belongs to no job any more.
  */
-export class Superseded extends BatchctlError {
+export class SupersededError extends BatchctlError {
   readonly by: PlaceManifest | null;
 
   constructor(place: string, by: PlaceManifest | null) {

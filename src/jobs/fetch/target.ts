@@ -75,7 +75,7 @@ function requireWritable(path: string, text: string): Stats | null {
     return stats;
   } catch (cause) {
     if (!hasCode(cause, ...UNWRITABLE)) throw cause;
-    throw new BatchctlError('usage', `-o ${text}: ${at} can't be written (${saidBy(cause)})`, {
+    throw new BatchctlError('usage', `-o ${text}: ${at} can't be written (${systemMessage(cause)})`, {
       hint: 'choose another target with -o, or allow this user to write there',
       cause,
     });
@@ -129,10 +129,11 @@ export function joinedNote(text: string, outputs: number, cwd: string): string {
 }
 
 /** True if each output has its own name. */
-export const hasNames = ({ kind }: Pick<FetchTarget, 'kind'>): boolean => kind === 'directory' || kind === 'bucket';
+export const hasFilePerOutput = ({ kind }: Pick<FetchTarget, 'kind'>): boolean =>
+  kind === 'directory' || kind === 'bucket';
 
 /** True for what a rename can't replace: a device or a pipe (`/dev/null`). */
-export function isSpecial(path: string): boolean {
+export function isDeviceOrPipe(path: string): boolean {
   const stats = statOf(path);
   return stats !== null && !stats.isFile();
 }
@@ -157,12 +158,12 @@ function statOrNull(path: string): Stats | null {
 const UNWRITABLE = 'EACCES EPERM EROFS ENOTDIR EISDIR EEXIST ENOTEMPTY ENAMETOOLONG ELOOP'.split(' ');
 
 /** `EACCES: permission denied`, without the call and its path. */
-const saidBy = (error: unknown): string =>
+const systemMessage = (error: unknown): string =>
   error instanceof Error ? error.message.replace(/,.*$/s, '') : String(error);
 
 export function unwritable(path: string, error: unknown): unknown {
   if (!hasCode(error, ...UNWRITABLE)) return error;
-  return new BatchctlError('refused', `can't write ${path}: ${saidBy(error)}`, {
+  return new BatchctlError('refused', `can't write ${path}: ${systemMessage(error)}`, {
     hint: 'choose another target with -o, or move the existing file away',
     cause: error,
   });

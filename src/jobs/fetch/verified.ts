@@ -113,7 +113,7 @@ function linesChecksum(files: readonly OutputFile[]): string {
 export async function verifiedBytes(source: OutputSource, task: number, file: OutputFile): Promise<Uint8Array> {
   const bytes = await source.store.read(file.key);
   if (bytes === null) throw altered(source, task, file.checksum, 'nothing');
-  checkFound(source, task, file, bytesChecksum(bytes));
+  requireChecksum(source, task, file, bytesChecksum(bytes));
   return bytes;
 }
 
@@ -134,7 +134,7 @@ export async function* verifiedChunks(
     hash.update(chunk as Buffer);
     yield chunk as Buffer;
   }
-  checkFound(source, task, file, `sha256:${hash.digest('hex')}`);
+  requireChecksum(source, task, file, `sha256:${hash.digest('hex')}`);
 }
 
 /** Bytes that gather while earlier ones are being written: then one call writes them all. */
@@ -151,7 +151,7 @@ export async function writeChunks(
 }
 
 /** Throws `proof`, naming the task, if the checksum differs from the published one. */
-export function checkFound(source: OutputSource, task: number, file: OutputFile, found: string): void {
+export function requireChecksum(source: OutputSource, task: number, file: OutputFile, found: string): void {
   if (found !== file.checksum) throw altered(source, task, file.checksum, found);
 }
 

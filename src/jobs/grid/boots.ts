@@ -2,10 +2,10 @@ import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
 import { BOOTS_KEPT, bootSecondsOf } from '../../model/capacity.ts';
-import { type BootMark, bootLogKey, bootMark, bootOf, bootsPrefix, bootTimesKey } from '../../model/keys.ts';
+import { type BootMark, bootLogKey, bootMark, bootsPrefix, bootTimesKey, parseBootMark } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { LaunchTrouble, MachineEnded } from '../../ports/worker-group.ts';
+import type { LaunchTrouble, MachineTermination } from '../../ports/worker-group.ts';
 
 export interface Boots {
   /** Null if the group isn't held. */
@@ -24,7 +24,7 @@ export async function readBoots({ store }: Platform, group: string): Promise<Boo
 }
 
 /** This many failed boots in a row hold a group: no instance is then started automatically. */
-const HOLDS = 3;
+const HOLD_THRESHOLD = 3;
 
 /** A failed boot of an instance: its setup failed, or something before it. The instance terminated itself. */
 export interface FailedBoot {
@@ -46,31 +46,31 @@ export interface Hold {
   readonly last: FailedBoot;
 }
 
-export function heldText({ group, failed, last }: Hold): string {
+export function holdText({ group, failed, last }: Hold): string {
   const what = last.line ?? last.step ?? 'its boot log says why';
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
 }
 
 /** Why a group is held at zero, or null. One listing, ordered by the store's time: instances' clocks don't matter. */
 export async function readHold(store: ObjectStore, group: string): Promise<Hold | null> {
-  const failed = await failedInARow(store, group);
+  const failed = await failedMarks(store, group);
   const last = failed.at(-1);
-  if (last === undefined || failed.length < HOLDS) return null;
+  if (last === undefined || failed.length < HOLD_THRESHOLD) return null;
   return { group, failed: failed.length, last: await readFailed(store, last) };
 }
 
 /** A group's failed boots since one succeeded or the hold was lifted, oldest first. */
 export async function failedBoots(store: ObjectStore, group: string): Promise<readonly FailedBoot[]> {
-  return Promise.all((await failedInARow(store, group)).map((mark) => readFailed(store, mark)));
+  return Promise.all((await failedMarks(store, group)).map((mark) => readFailed(store, mark)));
 }
 
 /** Clears a group's record of failed boots. Does nothing if none failed; returns whether the group was held. */
 export async function liftHold(store: ObjectStore, group: string, who: string): Promise<boolean> {
-  const failed = await failedInARow(store, group);
+  const failed = await failedMarks(store, group);
   if (failed.length === 0) return false;
   const body = `${JSON.stringify({ format: 1, what: 'lifted', who, failed: failed.length })}\n`;
   await store.put(bootMark(group, randomId(12), 'lifted'), body);
-  return failed.length >= HOLDS;
+  return failed.length >= HOLD_THRESHOLD;
 }
 
 /**
@@ -79,12 +79,16 @@ export async function liftHold(store: ObjectStore, group: string, who: string): 
  * group's last worker started, or since a person lifted its hold, counts: `ended` is newest first. Usually a listing and
  * one or two requests.
  */
-export async function noteSilent(store: ObjectStore, group: string, ended: readonly MachineEnded[]): Promise<void> {
+export async function markSilentBoots(
+  store: ObjectStore,
+  group: string,
+  ended: readonly MachineTermination[],
+): Promise<void> {
   if (ended.length === 0) return;
   const [marks, times] = await Promise.all([readMarks(store, group), store.head(bootTimesKey(group))]);
   const well = Math.max(times?.modified ?? 0, ...marks.filter(({ what }) => what !== 'failed').map(({ at }) => at));
-  const silent: MachineEnded[] = [];
-  for (const each of ended.slice(0, HOLDS)) {
+  const silent: MachineTermination[] = [];
+  for (const each of ended.slice(0, HOLD_THRESHOLD)) {
     if (each.launchedAt === null || each.launchedAt <= well || marks.some(({ who }) => who === each.instance)) break;
     if ((await store.head(bootLogKey(each.instance))) !== null) break;
     silent.push(each);
@@ -104,7 +108,7 @@ interface Mark {
   readonly at: number;
 }
 
-async function failedInARow(store: ObjectStore, group: string): Promise<readonly Mark[]> {
+async function failedMarks(store: ObjectStore, group: string): Promise<readonly Mark[]> {
   const marks = await readMarks(store, group);
   const well = marks.findLastIndex(({ what }) => what !== 'failed');
   return marks.slice(well + 1);
@@ -114,7 +118,7 @@ async function failedInARow(store: ObjectStore, group: string): Promise<readonly
 async function readMarks(store: ObjectStore, group: string): Promise<readonly Mark[]> {
   const marks: Mark[] = [];
   for await (const { key, modified } of store.list(bootsPrefix(group))) {
-    const mark = bootOf(key);
+    const mark = parseBootMark(key);
     if (mark !== null) marks.push({ key, ...mark, at: modified });
   }
   // S3 has times in whole seconds: in the same second, success counts as later and ends the hold.
@@ -157,11 +161,15 @@ interface BootTimes {
 }
 
 /** A longer time isn't a boot: the instance was stopped, or its clock is wrong. Seconds. */
-const NO_BOOT = 3_600;
+const MAX_BOOT_SECONDS = 3_600;
 
 /** Records how long a group's instance took to boot; once per instance, however many workers it has. */
-export async function noteBoot(store: ObjectStore, group: string, { instance, seconds }: BootTime): Promise<void> {
-  if (!(seconds > 0 && seconds <= NO_BOOT)) return;
+export async function recordBootTime(
+  store: ObjectStore,
+  group: string,
+  { instance, seconds }: BootTime,
+): Promise<void> {
+  if (!(seconds > 0 && seconds <= MAX_BOOT_SECONDS)) return;
   const boots = await readTimes(store, group);
   if (boots.some((boot) => boot.instance === instance)) return;
   const body: BootTimes = { format: 1, boots: [...boots, { instance, seconds }].slice(-BOOTS_KEPT) };

@@ -1,17 +1,17 @@
 import { isKind } from '../../errors.ts';
 import { groupsOf } from '../../model/job.ts';
-import { OPEN, openOf } from '../../model/keys.ts';
+import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { fitLoads, type Load, readyLoads, type StepLoad } from '../../model/load.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Held } from '../../ports/task-queue.ts';
+import type { QueueCounts } from '../../ports/task-queue.ts';
 import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
 import { deviationsOf, earlierRun } from '../why/durations.ts';
 
 const NONE: ReadonlyMap<number, number> = new Map();
 
-interface LoadsAsked {
+interface LoadOptions {
   /** Tasks that were just requested again, by step index. */
   readonly again?: ReadonlyMap<number, number>;
   /** True: for jobs with a deadline, also read the spread of task durations, from a few outputs. */
@@ -22,7 +22,7 @@ interface LoadsAsked {
 export async function loadsOf(
   platform: Platform,
   views: readonly JobView[],
-  { again = NONE, spread = false }: LoadsAsked = {},
+  { again = NONE, spread = false }: LoadOptions = {},
 ): Promise<readonly StepLoad[]> {
   const ledger = await platform.ledger();
   const now = platform.clock.now();
@@ -47,10 +47,10 @@ export async function loadsOf(
 }
 
 /** A group's share of the ready tasks, limited to what its queue holds. */
-export function loadsIn(
+export function loadsOfGroup(
   group: string,
   loads: readonly StepLoad[],
-  backlog: Held | null,
+  backlog: QueueCounts | null,
   fresh: boolean,
 ): readonly Load[] {
   const held = backlog === null ? null : backlog.visible + backlog.leased + backlog.delayed;
@@ -62,14 +62,14 @@ export function loadsIn(
 }
 
 /** Other running jobs with tasks in the queues of these groups. Skips jobs that can't be read. */
-export async function jobsSharing(
+export async function otherJobsInGroups(
   { store, clock }: Platform,
   groups: ReadonlySet<string>,
   besides: ReadonlySet<string>,
 ): Promise<readonly JobView[]> {
   const jobs = new Set<string>();
-  for await (const key of store.keys(OPEN)) {
-    const mark = openOf(key);
+  for await (const key of store.keys(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
     if (mark !== null && !besides.has(mark.job)) jobs.add(mark.job);
   }
   const now = clock.now();

@@ -1,13 +1,13 @@
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus } from '../../ports/worker-group.ts';
 import { runningViews } from '../watch/job-watcher.ts';
-import type { Seen } from '../watch/round-memory.ts';
+import type { Sighting } from '../watch/keeper-mark.ts';
 import { loadsOf } from './demand.ts';
 import { knownGroups } from './queues.ts';
 
 /** A group whose size was reduced, because its launches hang and nothing waits for them. */
-export interface GroupLower {
+export interface GroupLowering {
   readonly group: string;
   readonly from: number;
   readonly to: number;
@@ -15,10 +15,10 @@ export interface GroupLower {
   readonly onDemand: number | null;
 }
 
-export interface Lowered {
-  readonly lowered: readonly GroupLower[];
+export interface LowerResult {
+  readonly lowered: readonly GroupLowering[];
   /** Groups that lack instances although nothing waits, each since when: for the next round. */
-  readonly short: ReadonlyMap<string, Seen>;
+  readonly short: ReadonlyMap<string, Sighting>;
 }
 
 /**
@@ -34,10 +34,10 @@ const SHORT_MS = 10 * 60_000;
  */
 export async function lowerIdle(
   platform: Platform,
-  before: ReadonlyMap<string, Seen>,
+  before: ReadonlyMap<string, Sighting>,
   onTrouble: (group: string, error: unknown) => void,
-): Promise<Lowered> {
-  const [lowered, short]: [GroupLower[], Map<string, Seen>] = [[], new Map()];
+): Promise<LowerResult> {
+  const [lowered, short]: [GroupLowering[], Map<string, Sighting>] = [[], new Map()];
   if (platform.remote !== true) return { lowered, short };
   const now = platform.clock.monotonic();
   for (const name of await knownGroups(platform)) {
@@ -45,34 +45,34 @@ export async function lowerIdle(
       const group = await platform.group(name);
       // Read the size before the work: work that raised it was submitted earlier.
       const status = await group.describe();
-      const standsIn = status.mode === 'auto' && status.until === null && isStandIn(status);
-      if (!(isShort(status) || standsIn) || !(await nothingWaits(platform, name))) continue;
+      const standsIn = status.mode === 'auto' && status.until === null && hasStandIns(status);
+      if (!(isBelowDesired(status) || standsIn) || !(await hasNoWork(platform, name))) continue;
       const is = standsIn ? `${status.desired} ${status.onDemand?.base}` : String(status.desired);
       const known = before.get(name);
       const since = known?.is === is ? known.since : now;
       const after = now - since >= SHORT_MS ? await group.lower(status) : status;
-      const onDemand = standsIn && !isStandIn(after) ? (after.onDemand?.usual ?? null) : null;
+      const onDemand = standsIn && !hasStandIns(after) ? (after.onDemand?.usual ?? null) : null;
       if (after.desired < status.desired || onDemand !== null)
         lowered.push({ group: name, from: status.desired, to: after.desired, onDemand });
       else short.set(name, { is, since });
     } catch (error) {
-      if (!isOurs(error)) throw error;
+      if (!isBatchctlError(error)) throw error;
       onTrouble(name, error);
     }
   }
   return { lowered, short };
 }
 
-export const loweredText = ({ group, from, to, onDemand }: GroupLower): string =>
+export const loweredText = ({ group, from, to, onDemand }: GroupLowering): string =>
   `group ${group}: requested ${to} (${from} before${onDemand === null ? '' : `; ${onDemand} on demand again, the rest spot`}), as no more work is waiting`;
 
-const isShort = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
+const isBelowDesired = ({ mode, until, desired, min, machines }: GroupStatus): boolean =>
   mode === 'auto' && until === null && machines !== undefined && desired > Math.max(min, machines.inService);
 
-const isStandIn = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
+const hasStandIns = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
 
-async function nothingWaits(platform: Platform, group: string): Promise<boolean> {
-  const { visible, leased, delayed } = await (await platform.queue(group)).held();
+async function hasNoWork(platform: Platform, group: string): Promise<boolean> {
+  const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
   if (visible + leased + delayed > 0) return false;
   const now = platform.clock.now();
   const views = (await runningViews(platform)).filter(

@@ -1,20 +1,26 @@
-import { isOurs } from '../../errors.ts';
-import { type GroupMetrics, type MetricsSnapshot, metricsOf, paceOf, type WorkerTally } from '../../model/metrics.ts';
+import { isBatchctlError } from '../../errors.ts';
+import {
+  type GroupMetrics,
+  type MetricsSnapshot,
+  metricsOf,
+  taskRateOf,
+  type WorkerTally,
+} from '../../model/metrics.ts';
 import { stateOf } from '../../model/view.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import { knownGroups } from './queues.ts';
 
-export interface TalliesSeen {
+export interface WorkerTallies {
   /** Milliseconds since the epoch. */
   readonly at: number;
   readonly workers: readonly WorkerTally[];
 }
 
-interface ReadMetrics {
+interface MetricsReading {
   readonly snapshot: MetricsSnapshot;
-  readonly tallies: TalliesSeen;
+  readonly tallies: WorkerTallies;
 }
 
 /** A worker counts if its last heartbeat is younger than this many leases. */
@@ -25,7 +31,7 @@ const ALIVE_LEASES = 2;
  * the result of an earlier call, needed for tasks per minute. A group that can't be read is left out and named. Throws
  * only errors that affect everything.
  */
-export async function readMetrics(platform: Platform, before: TalliesSeen | null = null): Promise<ReadMetrics> {
+export async function readMetrics(platform: Platform, before: WorkerTallies | null = null): Promise<MetricsReading> {
   const { clock, leaseSeconds } = platform;
   const at = clock.now();
   const [names, workers, views] = await Promise.all([
@@ -33,15 +39,17 @@ export async function readMetrics(platform: Platform, before: TalliesSeen | null
     platform.ledger().then((ledger) => ledger.workers({ since: at - ALIVE_LEASES * leaseSeconds * 1_000 })),
     runningViews(platform, ['submitted', 'running', 'paused']),
   ]);
-  const tallies: TalliesSeen = { at, workers: workers.map(tallyOf) };
+  const tallies: WorkerTallies = { at, workers: workers.map(tallyOf) };
   const alive = workers.filter(({ state }) => state !== 'gone');
   const groups: GroupMetrics[] = [];
   const unknown: string[] = [];
   for (const name of names) {
     try {
-      groups.push(await groupMetrics(platform, name, alive, before === null ? null : paceOf(name, before, tallies)));
+      groups.push(
+        await groupMetrics(platform, name, alive, before === null ? null : taskRateOf(name, before, tallies)),
+      );
     } catch (error) {
-      if (!isOurs(error)) throw error;
+      if (!isBatchctlError(error)) throw error;
       unknown.push(name);
     }
   }
@@ -55,7 +63,7 @@ async function groupMetrics(
   platform: Platform,
   name: string,
   alive: readonly LedgerWorker[],
-  pace: ReturnType<typeof paceOf>,
+  pace: ReturnType<typeof taskRateOf>,
 ): Promise<GroupMetrics> {
   const [{ visible, leased, delayed, dead, oldestSeconds }, status] = await Promise.all([
     platform.queue(name).then((queue) => queue.backlog()),
@@ -81,12 +89,12 @@ const tallyOf = ({ worker, group, done, failed, startedAt, seenAt }: LedgerWorke
 const EVERY_MS = 55_000;
 
 /** Publishes metrics if the profile says so, at most once a minute, however often it is called. */
-export class MetricsPutter {
+export class MetricsPublisher {
   readonly #platform: Platform;
-  #seen: TalliesSeen | null;
+  #seen: WorkerTallies | null;
 
   /** `seen`: the result of `seen()` in an earlier process. */
-  constructor(platform: Platform, seen: TalliesSeen | null = null) {
+  constructor(platform: Platform, seen: WorkerTallies | null = null) {
     this.#platform = platform;
     this.#seen = seen;
   }
@@ -102,7 +110,7 @@ export class MetricsPutter {
   }
 
   /** State for a later process; null if nothing is published. */
-  seen(): TalliesSeen | null {
+  seen(): WorkerTallies | null {
     return this.#seen;
   }
 }

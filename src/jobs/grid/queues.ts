@@ -1,6 +1,6 @@
 import { groupsOf } from '../../model/job.ts';
-import { GROUPS, groupOf, OPEN, openOf } from '../../model/keys.ts';
-import { jobIn } from '../../model/message.ts';
+import { GROUPS_PREFIX, groupOf, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
+import { jobOfMessage } from '../../model/message.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { Backlog } from '../../ports/task-queue.ts';
 import { readJob } from '../journal.ts';
@@ -9,13 +9,13 @@ import { readJob } from '../journal.ts';
 export async function knownGroups({ store, groups: own }: Platform): Promise<readonly string[]> {
   if (own !== undefined) return own;
   const groups = new Set(['default']);
-  for await (const { key } of store.list(GROUPS)) {
+  for await (const { key } of store.list(GROUPS_PREFIX)) {
     const group = groupOf(key);
     if (group !== null) groups.add(group);
   }
   const jobs = new Set<string>();
-  for await (const { key } of store.list(OPEN)) {
-    const mark = openOf(key);
+  for await (const { key } of store.list(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
     if (mark !== null) jobs.add(mark.job);
   }
   for (const job of jobs) {
@@ -38,10 +38,10 @@ export async function readBacklogs(platform: Platform, groups: readonly string[]
  * and there is none, this avoids requests to Auto Scaling, whose rate limit the whole account shares. Skips a group
  * that the profile no longer has.
  */
-export async function anyWaits(platform: Platform, groups: Iterable<string>): Promise<boolean> {
+export async function hasWaitingMessages(platform: Platform, groups: Iterable<string>): Promise<boolean> {
   for (const group of groups) {
     if (platform.groups?.includes(group) === false) continue;
-    const { visible, delayed } = await (await platform.queue(group)).held();
+    const { visible, delayed } = await (await platform.queue(group)).readCounts();
     if (visible + delayed > 0) return true;
   }
   return false;
@@ -53,12 +53,12 @@ export async function anyWaits(platform: Platform, groups: Iterable<string>): Pr
  */
 export async function purgeQueue(platform: Platform, group: string, job: string | null): Promise<number | null> {
   const queue = await platform.queue(group);
-  return await queue.purge(job === null ? {} : { match: (body) => jobIn(body) === job });
+  return await queue.purge(job === null ? {} : { match: (body) => jobOfMessage(body) === job });
 }
 
 /** Approximate number of waiting messages in all of the groups' queues. */
-export async function visibleIn(platform: Pick<Platform, 'queue'>, groups: Iterable<string>): Promise<number> {
+export async function countVisible(platform: Pick<Platform, 'queue'>, groups: Iterable<string>): Promise<number> {
   let visible = 0;
-  for (const group of groups) visible += (await (await platform.queue(group)).held()).visible;
+  for (const group of groups) visible += (await (await platform.queue(group)).readCounts()).visible;
   return visible;
 }

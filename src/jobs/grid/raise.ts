@@ -1,18 +1,24 @@
-import { BatchctlError, isOurs } from '../../errors.ts';
-import { instancesFor, type Need, PACE, type Pace, standInFor } from '../../model/capacity.ts';
+import { BatchctlError, isBatchctlError } from '../../errors.ts';
+import {
+  DEFAULT_SIZING_TIMES,
+  type InstanceNeed,
+  instancesFor,
+  onDemandBaseFor,
+  type SizingTimes,
+} from '../../model/capacity.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { Load, StepLoad } from '../../model/load.ts';
 import type { JobView } from '../../model/view.ts';
 import { groupFlag } from '../../model/why/cause.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
-import { type PaidFor, paidFor } from '../cost/paid-for.ts';
-import { pauseMarked } from '../denied-job.ts';
-import { resendable } from '../send.ts';
-import type { Troubles } from '../watch/round-memory.ts';
-import { bootSeconds, type Hold, noteSilent, readHold } from './boots.ts';
-import { jobsSharing, loadsIn, loadsOf } from './demand.ts';
-import { anyWaits } from './queues.ts';
+import { type MachineAllowance, machineAllowance } from '../cost/machine-allowance.ts';
+import { pauseDeniedJobs } from '../denied-job.ts';
+import { canResend } from '../send.ts';
+import type { Troubles } from '../watch/keeper-mark.ts';
+import { bootSeconds, type Hold, markSilentBoots, readHold } from './boots.ts';
+import { loadsOf, loadsOfGroup, otherJobsInGroups } from './demand.ts';
+import { hasWaitingMessages } from './queues.ts';
 
 /**
  * The result of raising one group. `enough`: it has what its work needs, or nothing waits · `manual`: a person sets its
@@ -25,7 +31,7 @@ export type GroupRaise =
       readonly outcome: 'raised';
       readonly before: number;
       readonly status: GroupStatus;
-      readonly need: Need;
+      readonly need: InstanceNeed;
       /** On-demand instances that replace spot from now on; null if unchanged. */
       readonly onDemand: number | null;
       readonly late: LateJob | null;
@@ -79,17 +85,17 @@ export async function raiseGroups(
   // Read once for all groups, and only if some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;
   const ready = (): Promise<readonly StepLoad[]> => {
-    loads ??= loadsHere(platform, due, options);
+    loads ??= readAllLoads(platform, due, options);
     return loads;
   };
-  const paid = paidFor(platform, due, options.all === true);
+  const paid = machineAllowance(platform, due, options.all === true);
   return Promise.all(
     groups.map(async (group): Promise<GroupRaise> => {
       try {
         const mine = due.filter(({ record }) => groupsOf(record.spec).includes(group));
         return await raiseGroup(platform, group, { ready, paid, views: mine }, options);
       } catch (error) {
-        if (!isOurs(error)) throw error;
+        if (!isBatchctlError(error)) throw error;
         return { group, outcome: 'failed', error };
       }
     }),
@@ -97,13 +103,13 @@ export async function raiseGroups(
 }
 
 /** The ready tasks of the jobs, and the jobs that share their groups. */
-async function loadsHere(
+async function readAllLoads(
   platform: Platform,
   views: readonly JobView[],
   { again, all = false }: RaiseOptions,
 ): Promise<readonly StepLoad[]> {
   const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
-  const others = all ? [] : await jobsSharing(platform, groups, new Set(views.map(({ record }) => record.job)));
+  const others = all ? [] : await otherJobsInGroups(platform, groups, new Set(views.map(({ record }) => record.job)));
   const [mine, theirs] = await Promise.all([
     loadsOf(platform, views, { ...(again && { again }), spread: true }),
     loadsOf(platform, others, { spread: true }),
@@ -111,9 +117,9 @@ async function loadsHere(
   return [...mine, ...theirs];
 }
 
-interface Raising {
+interface RaiseInput {
   readonly ready: () => Promise<readonly StepLoad[]>;
-  readonly paid: PaidFor;
+  readonly paid: MachineAllowance;
   /** The jobs that have steps in the group. */
   readonly views: readonly JobView[];
 }
@@ -121,24 +127,24 @@ interface Raising {
 async function raiseGroup(
   platform: Platform,
   name: string,
-  { ready, paid, views }: Raising,
+  { ready, paid, views }: RaiseInput,
   options: RaiseOptions,
 ): Promise<GroupRaise> {
   const group = await platform.group(name);
   // A thousand leaving workers look once more; they must not each read a thousand heartbeats.
   const status = await group.describe({ counted: false });
   if (status.byHand) return { group: name, outcome: 'byHand', status };
-  const over = status.until !== null && status.until <= platform.clock.now();
-  if (status.mode === 'manual' && !over) return { group: name, outcome: 'manual', status };
+  const isExpired = status.until !== null && status.until <= platform.clock.now();
+  if (status.mode === 'manual' && !isExpired) return { group: name, outcome: 'manual', status };
   const [waiting, backlog, slots, boot] = await Promise.all([
     ready(),
-    platform.queue(name).then((queue) => queue.held()),
-    status.slots ?? slotsSeen(platform, name),
+    platform.queue(name).then((queue) => queue.readCounts()),
+    status.slots ?? readSlots(platform, name),
     bootSeconds(platform.store, name),
   ]);
   const { desired: current, min, max } = status;
-  const pace = { ...PACE, boot };
-  const loads = loadsIn(name, waiting, backlog, options.fresh);
+  const pace = { ...DEFAULT_SIZING_TIMES, boot };
+  const loads = loadsOfGroup(name, waiting, backlog, options.fresh);
   const need = instancesFor(loads, { slots, current, min, max }, pace);
   const onDemand = await onDemandNeeded(group, status, loads, {
     slots,
@@ -147,20 +153,21 @@ async function raiseGroup(
     paid: () => paid(name),
   });
   const late = lateJob(need, max, platform.clock.now());
-  if (need.instances <= current && !over && onDemand === null) return { group: name, outcome: 'enough', status, late };
+  if (need.instances <= current && !isExpired && onDemand === null)
+    return { group: name, outcome: 'enough', status, late };
   // Marks are looked for only where something is to be started: it is a read a job, and a listing.
   const starts = need.instances > current || onDemand !== null;
-  const readable = starts ? await pauseMarked(platform, views) : views;
+  const readable = starts ? await pauseDeniedJobs(platform, views) : views;
   if (readable.length < views.length) {
     const [again] = (await raiseGroups(platform, readable, options)).filter((each) => each.group === name);
     return again ?? { group: name, outcome: 'enough', status, late: null };
   }
-  const hold = starts ? await holdOf(platform, group) : null;
+  const hold = starts ? await refreshHold(platform, group) : null;
   if (hold !== null) return { group: name, outcome: 'held', status, hold };
   const wanted = need.instances > current ? Math.min(need.instances, current + (await paid(name))) : need.instances;
   const unpaid = need.instances - wanted;
   // On-demand replacements from an earlier rush are no baseline: none of them is running.
-  if (current === 0 && onDemand === null && isLeftOver(status)) await group.lower(status);
+  if (current === 0 && onDemand === null && hasStaleOnDemand(status)) await group.lower(status);
   const after = await group.raise(wanted, onDemand ?? 0);
   const standsIn = onDemand !== null && (after.onDemand?.base ?? 0) >= onDemand ? onDemand : null;
   return after.desired > current || standsIn !== null
@@ -169,23 +176,23 @@ async function raiseGroup(
 }
 
 /** Also counts instances that ended since and could not say why. */
-async function holdOf({ store }: Platform, group: WorkerGroup): Promise<Hold | null> {
-  await noteSilent(store, group.group, (await group.selfEnded?.()) ?? []);
+async function refreshHold({ store }: Platform, group: WorkerGroup): Promise<Hold | null> {
+  await markSilentBoots(store, group.group, (await group.selfTerminations?.()) ?? []);
   return readHold(store, group.group);
 }
 
-const isLeftOver = ({ onDemand, machines }: GroupStatus): boolean =>
+const hasStaleOnDemand = ({ onDemand, machines }: GroupStatus): boolean =>
   onDemand !== undefined && onDemand.raisedAt !== null && (machines?.inService ?? 0) + (machines?.pending ?? 0) === 0;
 
 /** A merely assumed lateness is not reported. */
-function lateJob({ late, assumed, unbounded }: Need, max: number, now: number): LateJob | null {
+function lateJob({ late, assumed, unbounded }: InstanceNeed, max: number, now: number): LateJob | null {
   if (late === null || assumed) return null;
   const ends = Number.isFinite(late.ends) ? now + late.ends * 1_000 : null;
   return { job: late.job, ends, deadline: now + late.in * 1_000, max: unbounded > max ? unbounded : null };
 }
 
 /** The fewest slots of a worker in the group lately; 1 before any was seen. */
-async function slotsSeen(platform: Platform, group: string): Promise<number> {
+async function readSlots(platform: Platform, group: string): Promise<number> {
   const workers = await (await platform.ledger()).workers({});
   const slots = workers.filter((worker) => worker.group.split(',').includes(group)).map((worker) => worker.slots);
   return slots.length === 0 ? 1 : Math.min(...slots);
@@ -199,7 +206,7 @@ export class Raiser {
   readonly #platform: Platform;
   #at = Number.NEGATIVE_INFINITY;
   /** What was reported already: late jobs, and groups held back by a cost limit. */
-  readonly #told = new Set<string>();
+  readonly #reported = new Set<string>();
 
   constructor(platform: Platform) {
     this.#platform = platform;
@@ -211,20 +218,20 @@ export class Raiser {
     if (this.#platform.remote !== true || views.length === 0 || now - this.#at < EVERY_MS) return [];
     this.#at = now;
     const raised = await raiseGroups(this.#platform, views, { fresh: false, all });
-    return raised.map((each) => this.#newsOf(each));
+    return raised.map((each) => this.#withoutReported(each));
   }
 
-  #newsOf(raised: GroupRaise): GroupRaise {
+  #withoutReported(raised: GroupRaise): GroupRaise {
     if (raised.outcome !== 'raised' && raised.outcome !== 'enough') return raised;
     const { group, late, unpaid = 0 } = raised;
-    const isOldLate = late !== null && !this.#isNews(`${group} ${late.job} ${late.deadline}`);
-    const isOldUnpaid = unpaid > 0 && !this.#isNews(`${group} unpaid`);
+    const isOldLate = late !== null && !this.#isNew(`${group} ${late.job} ${late.deadline}`);
+    const isOldUnpaid = unpaid > 0 && !this.#isNew(`${group} unpaid`);
     return { ...raised, ...(isOldLate && { late: null }), ...(isOldUnpaid && { unpaid: 0 }) };
   }
 
-  #isNews(what: string): boolean {
-    if (this.#told.has(what)) return false;
-    this.#told.add(what);
+  #isNew(what: string): boolean {
+    if (this.#reported.has(what)) return false;
+    this.#reported.add(what);
     return true;
   }
 }
@@ -253,9 +260,9 @@ export class WaitingRaiser {
   async round(all: readonly JobView[]): Promise<void> {
     const { onlyWaiting, onRaised, onTrouble } = this.#options;
     const now = this.#platform.clock.now();
-    const views = all.filter((view) => resendable(view, now));
+    const views = all.filter((view) => canResend(view, now));
     const groups = new Set(views.flatMap(({ record }) => groupsOf(record.spec)));
-    if (onlyWaiting && this.#platform.remote && !(await anyWaits(this.#platform, groups))) return;
+    if (onlyWaiting && this.#platform.remote && !(await hasWaitingMessages(this.#platform, groups))) return;
     const raised = await this.#raiser.round(views, true);
     if (onRaised !== null) return onRaised(raised);
     for (const each of raised) {
@@ -284,9 +291,9 @@ function lateError(group: string, { job, ends, deadline, max }: LateJob): Batchc
   });
 }
 
-interface StandInAsked {
+interface StandInOptions {
   readonly slots: number;
-  readonly pace: Pace;
+  readonly pace: SizingTimes;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** How many more spot instances the limits on cost would pay for. */
@@ -294,7 +301,7 @@ interface StandInAsked {
 }
 
 /** The assumed price of an on-demand instance in spot ones: spot saves up to 90 %, typically two thirds (EC2: spot). */
-export const AS_SPOT = 3;
+export const ON_DEMAND_PRICE_FACTOR = 3;
 
 /**
  * How many of a group's instances should be on demand from now on; null: no more than now. Reads the group's latest
@@ -304,17 +311,17 @@ export async function onDemandNeeded(
   group: WorkerGroup,
   { onDemand, machines, min, max }: GroupStatus,
   loads: readonly Load[],
-  { slots, pace, now, paid }: StandInAsked,
+  { slots, pace, now, paid }: StandInOptions,
 ): Promise<number | null> {
   if (onDemand === undefined || machines === undefined || group.spotTroubles === undefined) return null;
   const { base, raisedAt } = onDemand;
   const up = machines.inService + machines.pending;
   const since = raisedAt === null ? null : (now - raisedAt) / 1_000;
   const wanted = (troubles: Awaited<ReturnType<NonNullable<WorkerGroup['spotTroubles']>>>): number =>
-    standInFor(loads, { slots, min, max }, { up, base, most: onDemand.most, since, ...troubles }, pace);
+    onDemandBaseFor(loads, { slots, min, max }, { up, base, most: onDemand.most, since, ...troubles }, pace);
   if (wanted({ refused: true, refusedToo: false, takenBack: 0 }) <= base) return null;
   const found = wanted(await group.spotTroubles());
   if (found <= base) return null;
-  const afforded = Math.min(found, base + Math.floor((await paid()) / AS_SPOT));
+  const afforded = Math.min(found, base + Math.floor((await paid()) / ON_DEMAND_PRICE_FACTOR));
   return afforded > base ? afforded : null;
 }

@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import type { Redriven } from '../../model/answers/grid.ts';
+import type { RedriveAnswer } from '../../model/answers/grid.ts';
 import { parseMessage, type TaskMessage } from '../../model/message.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../../model/view.ts';
@@ -34,10 +34,10 @@ interface FailedTasks {
  * first, and the letter, now of an older round, is sent back to be acked. After a kill between the two, the letter
  * stays and is sent back the next time.
  */
-export async function redriveGroup(platform: Platform, options: RedriveOptions): Promise<Redriven> {
+export async function redriveGroup(platform: Platform, options: RedriveOptions): Promise<RedriveAnswer> {
   const { group, limit, dryRun } = options;
   const queue = await platform.queue(group);
-  const { back, failed } = await choose(platform, queue, options);
+  const { back, failed } = await selectLetters(platform, queue, options);
   const retried: { job: string; round: number | null; tasks: readonly string[] }[] = [];
   const left: { job: string; tasks: readonly string[]; why: string }[] = [];
   for (const [job, { view, tasks, bodies }] of failed) {
@@ -57,12 +57,12 @@ export async function redriveGroup(platform: Platform, options: RedriveOptions):
   return { group, sent, retried, left, dryRun };
 }
 
-async function choose(
+async function selectLetters(
   platform: Platform,
   queue: TaskQueue,
   options: RedriveOptions,
 ): Promise<{ readonly back: string[]; readonly failed: ReadonlyMap<string, FailedTasks> }> {
-  const failures = new Failures(platform);
+  const failures = new FailedTaskFinder(platform);
   const back: string[] = [];
   const failed = new Map<string, FailedTasks>();
   let found = 0;
@@ -95,7 +95,7 @@ function taskOf(body: string): TaskMessage | null {
 }
 
 /** Finds which tasks failed for good; reads each job, and lists each step, once. */
-class Failures {
+class FailedTaskFinder {
   readonly #platform: Platform;
   readonly #views = new Map<string, JobView | null>();
   readonly #steps = new Map<string, TaskBits>();

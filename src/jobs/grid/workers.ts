@@ -1,9 +1,9 @@
-import { BatchctlError, isKind, isOurs } from '../../errors.ts';
+import { BatchctlError, isBatchctlError, isKind } from '../../errors.ts';
 import type { WorkerLogs } from '../../model/answers/grid.ts';
 import { bootLogKey, workerLogKey } from '../../model/keys.ts';
 import type { LedgerWorker, WorkerState } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { MachineSeen } from '../../ports/worker-group.ts';
+import type { GroupMachine } from '../../ports/worker-group.ts';
 import { knownGroups } from './queues.ts';
 
 /** A worker for display. `lost`: it did not report that it left, and missed four heartbeats. */
@@ -27,12 +27,12 @@ export async function listWorkers(
   return seen
     .filter((worker) => left || worker.state !== 'gone')
     .filter((worker) => group === undefined || worker.group.split(',').includes(group))
-    .map((worker) => asSeen(worker, now, platform.leaseSeconds))
+    .map((worker) => withLostState(worker, now, platform.leaseSeconds))
     .sort((a, b) => a.startedAt - b.startedAt || (a.worker < b.worker ? -1 : 1));
 }
 
 /** Workers send a heartbeat every third of a lease. */
-function asSeen(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
+function withLostState(worker: LedgerWorker, now: number, leaseSeconds: number): SeenWorker {
   const lost = worker.state !== 'gone' && now - worker.seenAt > (4 * leaseSeconds * 1_000) / 3;
   return lost ? { ...worker, state: 'lost' } : worker;
 }
@@ -70,8 +70,8 @@ export const BOOT_MS = 600_000;
 
 /** A worker, with its machine if the group has machines; or a machine without a worker. */
 export type WorkerRow =
-  | { readonly worker: SeenWorker; readonly group: string; readonly machine: MachineSeen | null }
-  | { readonly worker: null; readonly group: string; readonly machine: MachineSeen; readonly state: MachineState };
+  | { readonly worker: SeenWorker; readonly group: string; readonly machine: GroupMachine | null }
+  | { readonly worker: null; readonly group: string; readonly machine: GroupMachine; readonly state: MachineState };
 
 /** `booting`: its worker is expected · `noWorker`: it should have a worker by now · `ending`: it is shutting down. */
 export type MachineState = 'booting' | 'noWorker' | 'ending';
@@ -99,7 +99,7 @@ export async function joinWorkers(
   const rows = workers.map((worker): WorkerRow => {
     const machine = machines.get(worker.host) ?? null;
     const gone = machine === null && complete && now - worker.seenAt > platform.leaseSeconds * 500;
-    return { worker: gone ? asGone(worker) : worker, group: worker.group, machine };
+    return { worker: gone ? markLost(worker) : worker, group: worker.group, machine };
   });
   const taken = new Set(workers.filter(({ state }) => state !== 'gone').map(({ host }) => host));
   const without = seen.flatMap(({ group: name, found }) =>
@@ -114,25 +114,25 @@ export async function joinWorkers(
  * Marks a worker as lost before four heartbeats are missing if no group holds its instance any more. One must be
  * missing, because the worker may run on an instance outside of groups.
  */
-function asGone(worker: SeenWorker): SeenWorker {
-  return isInstance(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
+function markLost(worker: SeenWorker): SeenWorker {
+  return isInstanceId(worker.host) && worker.state !== 'gone' ? { ...worker, state: 'lost' } : worker;
 }
 
 /** The state of a machine without a worker. */
-export function machineState({ state, launchedAt }: MachineSeen, now: number): MachineState {
+export function machineState({ state, launchedAt }: GroupMachine, now: number): MachineState {
   if (state.startsWith('Terminat')) return 'ending';
   if (state.startsWith('Pending')) return 'booting';
   return launchedAt !== null && now - launchedAt < BOOT_MS ? 'booting' : 'noWorker';
 }
 
 /** Whether the text is an instance id (EC2: `i-` and 8 or 17 hexadecimal digits). */
-export const isInstance = (text: string): boolean => /^i-[0-9a-f]{8,17}$/.test(text);
+export const isInstanceId = (text: string): boolean => /^i-[0-9a-f]{8,17}$/.test(text);
 
 async function machinesOf(platform: Platform, group: string) {
   try {
     return { group, found: await (await platform.group(group)).machines(), error: null };
   } catch (error) {
-    if (!isOurs(error)) throw error;
+    if (!isBatchctlError(error)) throw error;
     return { group, found: [], error };
   }
 }
@@ -142,7 +142,7 @@ async function machinesOf(platform: Platform, group: string) {
  * worker; an instance's boot log is stored under its own id. Throws `notFound`.
  */
 export async function readWorkerLogs(platform: Platform, text: string): Promise<WorkerLogs> {
-  const { worker, host } = await placesOf(platform, text);
+  const { worker, host } = await resolveWorker(platform, text);
   const read = async (key: string): Promise<string | null> => {
     const bytes = await platform.store.read(key);
     return bytes === null ? null : new TextDecoder().decode(bytes);
@@ -154,8 +154,8 @@ export async function readWorkerLogs(platform: Platform, text: string): Promise<
   ]);
   const boot = own === null && machine === null ? null : `${machine ?? ''}${own ?? ''}`;
   if (boot === null && log === null) {
-    throw new BatchctlError('notFound', `${isInstance(worker) ? 'instance' : 'worker'} ${worker} has no log yet`, {
-      hint: isInstance(worker)
+    throw new BatchctlError('notFound', `${isInstanceId(worker) ? 'instance' : 'worker'} ${worker} has no log yet`, {
+      hint: isInstanceId(worker)
         ? 'an instance uploads one when its worker starts or its setup fails; until then use aws ec2 get-console-output'
         : 'workers upload it with each heartbeat; batchctl workers lists the workers',
     });
@@ -163,13 +163,13 @@ export async function readWorkerLogs(platform: Platform, text: string): Promise<
   return { worker, boot, log };
 }
 
-async function placesOf(
+async function resolveWorker(
   platform: Platform,
   text: string,
 ): Promise<{ readonly worker: string; readonly host: string | null }> {
   try {
     const { worker, host } = await findWorker(platform, text);
-    return { worker, host: isInstance(host) ? host : null };
+    return { worker, host: isInstanceId(host) ? host : null };
   } catch (error) {
     if (isKind(error, 'notFound') && /^[a-z0-9][a-z0-9-]{0,79}$/.test(text)) return { worker: text, host: null };
     throw error;

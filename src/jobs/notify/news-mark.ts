@@ -6,7 +6,7 @@ import type { Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { toldOf, toldOfFiring } from './receivers.ts';
+import { firingReceivers, jobReceivers } from './receivers.ts';
 
 /** A mark about a firing. It has all that the notification needs, because the schedule may be gone by then. */
 interface FiringNews {
@@ -22,14 +22,14 @@ interface FiringNews {
  * killed watcher left without listing finished jobs. Does nothing without receivers.
  */
 export async function putNewsMark(platform: Platform, view: JobView, entry: number): Promise<void> {
-  if (toldOf(platform, view.record).length === 0) return;
+  if (jobReceivers(platform, view.record).length === 0) return;
   await platform.store.put(newsMark(view.record.job, entry), '{"format":1}');
 }
 
 /** Marks that a firing did not happen, unless that was reported or is being reported, or there are no receivers. */
 async function putFiringNews(platform: Platform, news: Omit<FiringNews, 'format'>): Promise<void> {
   const { event, notify } = news;
-  if (!toldOfFiring(platform, notify).some(({ on }) => on.has(event.kind))) return;
+  if (!firingReceivers(platform, notify).some(({ on }) => on.has(event.kind))) return;
   for await (const _ of platform.store.keys(noticesPrefix(event.id))) return;
   await platform.store.put(firingNewsMark(event.id), JSON.stringify({ format: 1, ...news } satisfies FiringNews));
 }
@@ -47,7 +47,7 @@ export async function putMissedFirings(
   missed: readonly { readonly schedule: string; readonly firing: Firing }[],
 ): Promise<void> {
   for (const { schedule, firing } of missed) {
-    await put(platform, schedules, { schedule, ...firing, why: 'it did not fire in time' });
+    await putNotFired(platform, schedules, { schedule, ...firing, why: 'it did not fire in time' });
   }
 }
 
@@ -60,10 +60,10 @@ export async function putFailedFiring(
   const { schedule, period, at, error } = failed;
   if (platform.clock.now() - at < NO_START_MS) return;
   const why = messageOf(error);
-  await put(platform, schedules, { schedule, period, at, why });
+  await putNotFired(platform, schedules, { schedule, period, at, why });
 }
 
-async function put(
+async function putNotFired(
   platform: Platform,
   schedules: readonly Schedule[],
   what: { readonly schedule: string; readonly period: string; readonly at: number; readonly why: string },

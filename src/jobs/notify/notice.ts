@@ -1,4 +1,4 @@
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import type { JobSpec } from '../../model/job.ts';
 import type { NewsEvent, Notification } from '../../model/notify.ts';
@@ -6,7 +6,7 @@ import type { JobView } from '../../model/view.ts';
 import type { Notice, Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { statusOf } from '../status.ts';
-import { isProgram, programFrom, shownReceiver, toldOfFiring } from './receivers.ts';
+import { firingReceivers, isExecReceiver, resolveExec, shownReceiver } from './receivers.ts';
 
 /** What receivers get, as JSON (docs/notify.md). */
 export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
@@ -27,7 +27,7 @@ export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
 export async function jobNotice(platform: Platform, view: JobView, event: NewsEvent): Promise<Notice> {
   const { job, spec, runKey, period } = view.record;
   const status = await statusOf(platform, view).catch((error: unknown) => {
-    if (isOurs(error)) return null;
+    if (isBatchctlError(error)) return null;
     throw error;
   });
   return noticeOf(platform, event, { job, name: spec.name, runKey, period, schedule: null, status });
@@ -77,12 +77,12 @@ export function receiversToTest(
   job: { readonly spec: Pick<JobSpec, 'notify'>; readonly directory: string } | null,
 ): readonly (Receiver & { readonly on: ReadonlySet<string> })[] {
   const whole = (one: Notification): Notification => {
-    if (job === null || !isProgram(one.to)) return one;
-    return { ...one, to: programFrom(one.to, job.directory) };
+    if (job === null || !isExecReceiver(one.to)) return one;
+    return { ...one, to: resolveExec(one.to, job.directory) };
   };
-  const programs = (job?.spec.notify ?? []).filter(({ to }) => isProgram(to)).map(whole);
+  const programs = (job?.spec.notify ?? []).filter(({ to }) => isExecReceiver(to)).map(whole);
   return [
-    ...toldOfFiring(platform, job?.spec.notify ?? []),
+    ...firingReceivers(platform, job?.spec.notify ?? []),
     ...programs.map(({ to, on }) => ({ to, on: new Set<string>(on), secret: null, trusted: true })),
   ];
 }

@@ -1,36 +1,38 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { crypto } from '../../lib/id.ts';
+import { loadCrypto } from '../../lib/id.ts';
 import type { JobRecord, JobSpec } from '../../model/job.ts';
 import type { EventKind, Notification } from '../../model/notify.ts';
 import type { Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
 
-export interface Told extends Receiver {
+export interface NoticeReceiver extends Receiver {
   /** Its id in the store: the same in every process that notifies it. */
   readonly id: string;
   readonly on: ReadonlySet<EventKind>;
 }
 
-type Here = Pick<Platform, 'notices' | 'remote'>;
+type NoticeContext = Pick<Platform, 'notices' | 'remote'>;
 
 /**
  * The receivers of a job's own list and the profile's, each once; none for a rehearsal. Those that this process may not
  * notify for a job are left to others.
  */
-export function toldOf(here: Here, record: JobRecord): readonly Told[] {
+export function jobReceivers(here: NoticeContext, record: JobRecord): readonly NoticeReceiver[] {
   const { notices } = here;
   if (notices === undefined || (record.rehearsal ?? null) !== null) return [];
-  const own = record.spec.notify.flatMap((one) => ofJob(here, record, one));
+  const own = record.spec.notify.flatMap((one) => ownReceivers(here, record, one));
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
 /** For a firing that did not happen: the receivers in its job and the profile, without those bound to one machine. */
-export function toldOfFiring(here: Here, notify: readonly Notification[]): readonly Told[] {
+export function firingReceivers(here: NoticeContext, notify: readonly Notification[]): readonly NoticeReceiver[] {
   const { notices } = here;
   if (notices === undefined) return [];
-  const own = notify.filter(({ to }) => !isProgram(to)).map((one) => receiverOf(one, one.to, here.remote !== true));
+  const own = notify
+    .filter(({ to }) => !isExecReceiver(to))
+    .map((one) => receiverOf(one, one.to, here.remote !== true));
   return merged([...notices.profile.map((one) => receiverOf(one, one.to, true)), ...own]);
 }
 
@@ -45,9 +47,9 @@ export function shownReceiver(to: string): string {
  * Throws `jobFile` for receivers that would use the machine of remote workers or managers: anyone who may submit can
  * write such a job.
  */
-export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
+export function refuseLocalReceivers({ notify }: Pick<JobSpec, 'notify'>, remote: boolean): void {
   for (const { to, secret } of remote ? notify : []) {
-    if (isProgram(to)) {
+    if (isExecReceiver(to)) {
       const hint = "put it into the profile's notify: then the owner of the profile runs it";
       throw wrong(`expected sns: or https:, found ${to}: it is unclear which machine would run it`, hint);
     }
@@ -61,29 +63,33 @@ export function refuseForeign({ notify }: Pick<JobSpec, 'notify'>, remote: boole
   }
 }
 
-export const isProgram = (to: string): boolean => to.startsWith('exec:');
+export const isExecReceiver = (to: string): boolean => to.startsWith('exec:');
 
 /** The full path of a program, relative to a directory. */
-export const programFrom = (to: string, directory: string): string =>
+export const resolveExec = (to: string, directory: string): string =>
   `exec:${resolve(directory, to.slice('exec:'.length))}`;
 
-function ofJob({ remote }: Here, record: Pick<JobRecord, 'host' | 'notifyFrom'>, one: Notification): readonly Told[] {
+function ownReceivers(
+  { remote }: NoticeContext,
+  record: Pick<JobRecord, 'host' | 'notifyFrom'>,
+  one: Notification,
+): readonly NoticeReceiver[] {
   const { to, secret = '' } = one;
   if (remote === true) {
     // Refused at submission, but anyone with write access to the store may have put it there.
-    if (isProgram(to) || to.startsWith('http:') || /^(env|file):/.test(secret)) return [];
+    if (isExecReceiver(to) || to.startsWith('http:') || /^(env|file):/.test(secret)) return [];
     return [receiverOf(one, to, false)];
   }
-  if (!isProgram(to)) return [receiverOf(one, to, true)];
+  if (!isExecReceiver(to)) return [receiverOf(one, to, true)];
   const { notifyFrom = null, host } = record;
   if (notifyFrom === null || host !== hostname()) return [];
-  return [receiverOf(one, programFrom(to, notifyFrom), true)];
+  return [receiverOf(one, resolveExec(to, notifyFrom), true)];
 }
 
-function receiverOf(one: Notification, to: string, trusted: boolean): Told {
+function receiverOf(one: Notification, to: string, trusted: boolean): NoticeReceiver {
   const { on, secret = null } = one;
   return {
-    id: crypto().createHash('sha256').update(to).digest('hex').slice(0, 12),
+    id: loadCrypto().createHash('sha256').update(to).digest('hex').slice(0, 12),
     to,
     on: new Set(on),
     secret,
@@ -91,8 +97,8 @@ function receiverOf(one: Notification, to: string, trusted: boolean): Told {
   };
 }
 
-function merged(all: readonly Told[]): readonly Told[] {
-  const byId = new Map<string, Told>();
+function merged(all: readonly NoticeReceiver[]): readonly NoticeReceiver[] {
+  const byId = new Map<string, NoticeReceiver>();
   for (const one of all) {
     const known = byId.get(one.id);
     byId.set(one.id, known === undefined ? one : { ...known, on: new Set([...known.on, ...one.on]) });

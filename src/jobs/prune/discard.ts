@@ -1,4 +1,4 @@
-import { jobKey, jobPrefix, journalKey, OPEN, workersPrefix } from '../../model/keys.ts';
+import { jobKey, jobPrefix, journalKey, OPEN_PREFIX, workerPrefix } from '../../model/keys.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type DiscardedRecord, readJob, readRecord } from '../journal.ts';
@@ -13,14 +13,14 @@ export const ABANDONED_MS = 24 * 3_600_000;
  */
 export async function discardJob(store: ObjectStore, job: string): Promise<void> {
   const key = jobKey(job);
-  const stays = await saysDiscarded(store, job);
+  const stays = await isDiscarded(store, job);
   if (!stays) await store.delete([key]);
   await removeKeys(store, except(store.keys(jobPrefix(job)), stays ? key : null));
-  await removeKeys(store, store.keys(`${OPEN}${job}.`));
+  await removeKeys(store, store.keys(`${OPEN_PREFIX}${job}.`));
 }
 
 /** True for a job that can never be committed, according to its job.json. */
-export async function saysDiscarded(store: ObjectStore, job: string): Promise<boolean> {
+export async function isDiscarded(store: ObjectStore, job: string): Promise<boolean> {
   return (await store.head(jobKey(job))) !== null && (await readRecord(store, job)) === null;
 }
 
@@ -52,7 +52,7 @@ export async function discardAbandoned(platform: Platform, job: string): Promise
   const { store } = platform;
   let newest: number | null = null;
   const marks: string[] = [];
-  for await (const { key, modified } of store.list(`${OPEN}${job}.`)) {
+  for await (const { key, modified } of store.list(`${OPEN_PREFIX}${job}.`)) {
     newest = Math.max(newest ?? 0, modified);
     marks.push(key);
   }
@@ -65,19 +65,19 @@ export async function discardAbandoned(platform: Platform, job: string): Promise
 
 /** The store's own time: compared instants must come from one clock. */
 export async function storeTime({ store, who }: Pick<Platform, 'store' | 'who'>): Promise<number> {
-  const key = `${workersPrefix(who)}clock`;
+  const key = `${workerPrefix(who)}clock`;
   await store.put(key, '{"format":1}');
   const info = await store.head(key);
   await store.delete([key]);
   return info?.modified ?? 0;
 }
 
-export interface Removed {
+export interface RemovalTotals {
   readonly objects: number;
   readonly bytes: number;
 }
 
-export const NOTHING_REMOVED: Removed = { objects: 0, bytes: 0 };
+export const NOTHING_REMOVED: RemovalTotals = { objects: 0, bytes: 0 };
 
 export interface RemoveOptions {
   /** True only counts. */
@@ -102,7 +102,7 @@ export async function removeListed(
   store: Pick<ObjectStore, 'delete'>,
   entries: AsyncIterable<Pick<ObjectEntry, 'key' | 'size'>>,
   { dryRun = false, signal, batch: most = BATCH, onRemoved }: RemoveOptions = {},
-): Promise<Removed> {
+): Promise<RemovalTotals> {
   const running = new Set<Promise<void>>();
   let failure: { readonly error: unknown } | null = null;
   let [objects, bytes] = [0, 0];
@@ -146,6 +146,6 @@ async function* unsized(keys: AsyncIterable<string>): AsyncGenerator<Pick<Object
   for await (const key of keys) yield { key, size: 0 };
 }
 
-export function addRemoved(a: Removed, b: Removed): Removed {
+export function addRemoved(a: RemovalTotals, b: RemovalTotals): RemovalTotals {
   return { objects: a.objects + b.objects, bytes: a.bytes + b.bytes };
 }

@@ -1,23 +1,23 @@
 import { isKind } from '../../errors.ts';
-import type { PrunedAnswer } from '../../model/answers/data.ts';
+import type { PruneAnswer } from '../../model/answers/data.ts';
 import {
-  CODE,
+  CODE_PREFIX,
   codeOf,
   jobKey,
   jobPrefix,
   journalKey,
-  KEEPERS,
-  NEWS,
-  NOTICES,
-  noticeOf,
-  OPEN,
-  openOf,
-  SCHEDULES,
-  TOKEN_USES,
-  TOKENS,
+  KEEPERS_PREFIX,
+  NEWS_PREFIX,
+  NOTICES_PREFIX,
+  OPEN_PREFIX,
+  parseNoticeKey,
+  parseOpenMark,
+  SCHEDULES_PREFIX,
+  TOKEN_USES_PREFIX,
+  TOKENS_PREFIX,
   tokenOf,
   tokenUseKey,
-  WORKERS,
+  WORKERS_PREFIX,
 } from '../../model/keys.ts';
 import { isExpired, tokenId } from '../../model/token.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
@@ -29,11 +29,11 @@ import {
   ABANDONED_MS,
   addRemoved,
   discardUnlessCommitted,
+  isDiscarded,
   NOTHING_REMOVED,
-  type Removed,
+  type RemovalTotals,
   type RemoveOptions,
   removeListed,
-  saysDiscarded,
   storeTime,
 } from './discard.ts';
 import type { PruneChoice } from './prune.ts';
@@ -51,26 +51,26 @@ export async function pruneLeftovers(
   choice: PruneChoice,
   olderThan: number,
   options: RemoveOptions,
-): Promise<PrunedAnswer['leftovers']> {
+): Promise<PruneAnswer['leftovers']> {
   const { store } = platform;
   const now = options.dryRun === true ? platform.clock.now() : await storeTime(platform);
   const before = now - Math.max(olderThan, ABANDONED_MS);
   return {
-    submissions: await abandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
+    submissions: await removeAbandoned(store, choice.uncommitted, now - ABANDONED_MS, options),
     // One at a time: an object that a submission puts again between check and removal would be lost.
     code: await removeListed(store, unusedCode(store, choice.code, now - ABANDONED_MS), { ...options, batch: 1 }),
     workers: addRemoved(
       await removeListed(store, goneWorkers(platform, before), options),
-      platform.removeLeftBehind?.(before, options.dryRun === true) ?? NOTHING_REMOVED,
+      platform.removeLeftovers?.(before, options.dryRun === true) ?? NOTHING_REMOVED,
     ),
-    keepers: await removeListed(store, olderOf(store, KEEPERS, before), options),
+    keepers: await removeListed(store, olderOf(store, KEEPERS_PREFIX, before), options),
     // Marks first: without its record, a mark would look like a notification that was never sent.
     notices: addRemoved(
-      await removeListed(store, olderOf(store, NEWS, before), options),
+      await removeListed(store, olderOf(store, NEWS_PREFIX, before), options),
       await removeListed(store, oldNotices(store, before), options),
     ),
     marks: addRemoved(
-      await marks(platform, now, options),
+      await removeUnreachedMarks(platform, now, options),
       await removeListed(store, strayUses(store, before), options),
     ),
     tokens: await removeListed(store, expiredTokens(store, before), options),
@@ -78,11 +78,11 @@ export async function pruneLeftovers(
 }
 
 /** Marks of rounds that never started, because their author died. An unreadable job keeps its marks. */
-async function marks(platform: Platform, now: number, options: RemoveOptions): Promise<Removed> {
+async function removeUnreachedMarks(platform: Platform, now: number, options: RemoveOptions): Promise<RemovalTotals> {
   const { store } = platform;
   const jobs = new Set<string>();
-  for await (const key of store.keys(OPEN)) {
-    const mark = openOf(key);
+  for await (const key of store.keys(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
     if (mark !== null && mark.round > 0) jobs.add(mark.job);
   }
   let removed = NOTHING_REMOVED;
@@ -103,18 +103,21 @@ function nullIfUnreadable(error: unknown): null {
 }
 
 /** Its newest object tells whether a submitter is still splitting. */
-async function abandoned(
+async function removeAbandoned(
   store: ObjectStore,
   jobs: readonly string[],
   before: number,
   options: RemoveOptions,
-): Promise<Removed> {
+): Promise<RemovalTotals> {
   let removed = NOTHING_REMOVED;
   for (const job of jobs) {
     options.signal?.throwIfAborted();
     // The record of the discard stays, and doesn't count as a leftover.
-    const stays = (await saysDiscarded(store, job)) ? jobKey(job) : null;
-    const [own, mark] = [await summed(store, jobPrefix(job), stays), await summed(store, `${OPEN}${job}.`)];
+    const stays = (await isDiscarded(store, job)) ? jobKey(job) : null;
+    const [own, mark] = [
+      await sumObjects(store, jobPrefix(job), stays),
+      await sumObjects(store, `${OPEN_PREFIX}${job}.`),
+    ];
     if (own.objects + mark.objects === 0 || Math.max(own.newest, mark.newest) > before) continue;
     // A job with a journal was once committed; it is not decided here what happened to it.
     if ((await store.head(journalKey(job, 0))) !== null) continue;
@@ -126,11 +129,11 @@ async function abandoned(
   return removed;
 }
 
-async function summed(
+async function sumObjects(
   store: ObjectStore,
   prefix: string,
   except: string | null = null,
-): Promise<Removed & { readonly newest: number }> {
+): Promise<RemovalTotals & { readonly newest: number }> {
   let [objects, bytes, newest] = [0, 0, 0];
   for await (const { key, size, modified } of store.list(prefix)) {
     if (key === except) continue;
@@ -149,7 +152,7 @@ async function* unusedCode(
 ): AsyncGenerator<ObjectEntry> {
   if (used === null) return;
   const scheduled = await scheduledCode(store);
-  for await (const entry of store.list(CODE)) {
+  for await (const entry of store.list(CODE_PREFIX)) {
     const hash = codeOf(entry.key);
     if (hash === null || used.has(hash) || scheduled.has(hash) || entry.modified > before) continue;
     // Check again: it may have been put again since it was listed.
@@ -161,7 +164,7 @@ async function* unusedCode(
 /** Anything that looks like a hash in a schedule is kept. */
 async function scheduledCode(store: ObjectStore): Promise<ReadonlySet<string>> {
   const hashes = new Set<string>();
-  for await (const key of store.keys(SCHEDULES)) {
+  for await (const key of store.keys(SCHEDULES_PREFIX)) {
     const text = new TextDecoder().decode((await store.read(key)) ?? new Uint8Array());
     for (const [hash] of text.matchAll(/[0-9a-f]{64}/g)) hashes.add(hash);
   }
@@ -175,8 +178,8 @@ async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<
   let held: ObjectEntry[] = [];
   let of = '';
   const isGone = (): boolean => !alive.has(of) && held.every(({ modified }) => modified <= before);
-  for await (const entry of platform.store.list(WORKERS)) {
-    const worker = entry.key.slice(WORKERS.length).split('/')[0] ?? '';
+  for await (const entry of platform.store.list(WORKERS_PREFIX)) {
+    const worker = entry.key.slice(WORKERS_PREFIX.length).split('/')[0] ?? '';
     if (worker !== of) {
       if (isGone()) yield* held;
       held = [];
@@ -189,7 +192,7 @@ async function* goneWorkers(platform: Platform, before: number): AsyncGenerator<
 
 /** Tokens that expired before `before`. An unreadable one is left to a person. */
 async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
-  for await (const entry of store.list(TOKENS)) {
+  for await (const entry of store.list(TOKENS_PREFIX)) {
     const sha256 = tokenOf(entry.key);
     const token = sha256 === null ? null : await readToken(store, sha256).catch(nullIfUnreadable);
     if (token !== null && isExpired(token, before)) yield entry;
@@ -200,19 +203,19 @@ async function* expiredTokens(store: ObjectStore, before: number): AsyncGenerato
 async function* strayUses(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
   const kept = new Set<string>();
   // Tokens come first in key order, as their hashes are hex.
-  for await (const entry of store.list(TOKENS)) {
+  for await (const entry of store.list(TOKENS_PREFIX)) {
     const sha256 = tokenOf(entry.key);
     if (sha256 !== null) kept.add(tokenUseKey(tokenId(sha256)));
-    else if (entry.key.startsWith(TOKEN_USES) && entry.modified <= before && !kept.has(entry.key)) yield entry;
+    else if (entry.key.startsWith(TOKEN_USES_PREFIX) && entry.modified <= before && !kept.has(entry.key)) yield entry;
   }
 }
 
 /** Records of open jobs are kept: otherwise watchers would notify again. */
 async function* oldNotices(store: ObjectStore, before: number): AsyncGenerator<ObjectEntry> {
   const open = new Set<string>();
-  for await (const key of store.keys(OPEN)) open.add(openOf(key)?.job ?? '');
-  for await (const entry of olderOf(store, NOTICES, before)) {
-    const job = noticeOf(entry.key)?.event.split('.')[0] ?? '';
+  for await (const key of store.keys(OPEN_PREFIX)) open.add(parseOpenMark(key)?.job ?? '');
+  for await (const entry of olderOf(store, NOTICES_PREFIX, before)) {
+    const job = parseNoticeKey(entry.key)?.event.split('.')[0] ?? '';
     if (!open.has(job)) yield entry;
   }
 }

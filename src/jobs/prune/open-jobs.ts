@@ -1,7 +1,7 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { groupsOf, type JobRecord } from '../../model/job.ts';
-import { OPEN, openOf } from '../../model/keys.ts';
+import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { emptyView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -17,14 +17,14 @@ interface ReadersOptions {
 }
 
 /** The full keys that open jobs read and for which `wanted` returns true, each with the id of such a job. */
-export async function openReaders(
+export async function findOpenReaders(
   store: ObjectStore,
   wanted: (key: string) => boolean,
   { uncommitted = false, now = () => storeTime({ store, who: `reader-${randomId(8)}` }) }: ReadersOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
   const marks = new Map<string, RoundMark[]>();
-  for await (const { key, modified } of store.list(OPEN)) {
-    const mark = openOf(key);
+  for await (const { key, modified } of store.list(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
     if (mark === null) continue;
     const of = marks.get(mark.job) ?? [];
     marks.set(mark.job, of);
@@ -34,7 +34,7 @@ export async function openReaders(
   for (const [job, its] of marks) {
     const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
     const read = keysRead(record, store.location).filter(wanted);
-    if (record === null || read.length === 0 || !(await isOpenBy(store, record, its, now))) continue;
+    if (record === null || read.length === 0 || !(await isOpenByMarks(store, record, its, now))) continue;
     for (const key of read) readers.set(key, job);
   }
   return readers;
@@ -53,7 +53,7 @@ function keysRead(record: JobRecord | null, location: string): readonly string[]
  * A mark may outlive the close that should have deleted it. A retry's mark precedes its entry, and counts as open
  * unless that entry never came because the retry died.
  */
-async function isOpenBy(
+async function isOpenByMarks(
   store: ObjectStore,
   record: JobRecord,
   marks: readonly RoundMark[],
@@ -69,7 +69,7 @@ async function isOpenBy(
 }
 
 /** The refusal to change an object that a job reads. `act` is the request: `replace`, `remove`. */
-export function refuseRead(key: string, job: string, act: string): BatchctlError {
+export function inUseError(key: string, job: string, act: string): BatchctlError {
   return new BatchctlError('refused', `won't ${act} ${key}: the open job ${job} reads it`, {
     hint: `wait for it (batchctl wait ${job}), or end it (batchctl cancel ${job})`,
   });
@@ -81,7 +81,7 @@ const NAMED = 5;
  * Throws `refused`, naming the open jobs of one group or of any: what they need must stay. Where there is no bucket
  * there are none; a store that can't be read is an error.
  */
-export async function requireNoneOpen(platform: Platform, group: string | null, act: string): Promise<void> {
+export async function requireNoOpenJobs(platform: Platform, group: string | null, act: string): Promise<void> {
   const jobs = await openJobs(platform, group);
   const [first] = jobs;
   if (first === undefined) return;
@@ -95,8 +95,8 @@ export async function requireNoneOpen(platform: Platform, group: string | null, 
 async function openJobs(platform: Platform, group: string | null): Promise<readonly string[]> {
   const marks = new Map<string, RoundMark[]>();
   try {
-    for await (const { key, modified } of platform.store.list(OPEN)) {
-      const mark = openOf(key);
+    for await (const { key, modified } of platform.store.list(OPEN_PREFIX)) {
+      const mark = parseOpenMark(key);
       if (mark === null) continue;
       const of = marks.get(mark.job) ?? [];
       marks.set(mark.job, of);
@@ -126,5 +126,5 @@ async function isOpen(
     return marks.some(({ modified }) => platform.clock.now() - modified < ABANDONED_MS);
   }
   if (group !== null && !groupsOf(record.spec).includes(group)) return false;
-  return isOpenBy(platform.store, record, marks, async () => platform.clock.now());
+  return isOpenByMarks(platform.store, record, marks, async () => platform.clock.now());
 }

@@ -1,17 +1,17 @@
 import { isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
-import { ahead } from '../../lib/parallel.ts';
-import type { PrunedAnswer, PrunedJob, SparedJob } from '../../model/answers/data.ts';
+import { mapAhead } from '../../lib/parallel.ts';
+import type { PruneAnswer, PrunedJob, SparedJob } from '../../model/answers/data.ts';
 import { deliveryOf } from '../../model/delivery.ts';
 import type { JobState } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import {
-  JOBS,
+  JOBS_PREFIX,
   jobKey,
   jobPrefix,
   journalKey,
   journalPrefix,
-  OPEN,
+  OPEN_PREFIX,
   openedKey,
   proofsPrefix,
   prunedKey,
@@ -20,22 +20,22 @@ import { emptyView, foldJournal, type JobView, stateOf } from '../../model/view.
 import type { ExactCounts } from '../../ports/ledger.ts';
 import type { ObjectEntry, ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { marksDelivery } from '../deliver/deliver.ts';
+import { isDeliveredByWatchers } from '../deliver/deliver.ts';
 import { storedIds } from '../find.ts';
 import { append, readEntries, readJob, readView } from '../journal.ts';
-import { recordView } from '../remember.ts';
+import { recordView } from '../record-view.ts';
 import { rebuildLedger } from '../verify/repair.ts';
-import { addRemoved, type Removed, type RemoveOptions, removeKeys, removeListed } from './discard.ts';
+import { addRemoved, type RemovalTotals, type RemoveOptions, removeKeys, removeListed } from './discard.ts';
 import { pruneLeftovers } from './leftovers.ts';
-import { openReaders } from './open-jobs.ts';
+import { findOpenReaders } from './open-jobs.ts';
 import { markChecksum, type PrunedMark, readPrunedMark } from './pruned.ts';
 import { remainsOf } from './remains.ts';
 
-export interface Pruned {
+export interface PruneResult {
   readonly jobs: readonly PrunedJob[];
   readonly spared: readonly SparedJob[];
-  readonly leftovers: PrunedAnswer['leftovers'];
-  readonly total: Removed;
+  readonly leftovers: PruneAnswer['leftovers'];
+  readonly total: RemovalTotals;
 }
 
 /**
@@ -47,7 +47,7 @@ export async function prune(
   choice: PruneChoice,
   olderThan: number,
   options: RemoveOptions,
-): Promise<Pruned> {
+): Promise<PruneResult> {
   const jobs: PrunedJob[] = [];
   const spared = [...choice.spared];
   for (const chosen of choice.jobs) {
@@ -60,7 +60,7 @@ export async function prune(
     else if (!begun || removed.objects > 0) jobs.push({ job, state, closedAt, proof, ...removed });
   }
   const leftovers = await pruneLeftovers(platform, choice, olderThan, options);
-  const total = [...jobs, ...Object.values(leftovers)].reduce<Removed>(addRemoved, { objects: 0, bytes: 0 });
+  const total = [...jobs, ...Object.values(leftovers)].reduce<RemovalTotals>(addRemoved, { objects: 0, bytes: 0 });
   return { jobs, spared, leftovers, total };
 }
 
@@ -69,7 +69,7 @@ async function pruneChosen(
   platform: Platform,
   { job, next }: Prunable,
   options: RemoveOptions,
-): Promise<Removed | { readonly readBy: string } | null> {
+): Promise<RemovalTotals | { readonly readBy: string } | null> {
   const view = await readView(platform.store, job);
   if (view === null || (view.next !== next && view.pruned === null)) return null;
   return pruneJob(platform, view, options);
@@ -106,7 +106,7 @@ const AHEAD = 8;
 /** How long later prunes remove what an attempt published after the prune. */
 const SWEEP_MS = 2 * 24 * 3_600_000;
 
-type Seen =
+type Candidate =
   | { readonly kind: 'done'; readonly job: string }
   | { readonly kind: 'uncommitted'; readonly job: string }
   | { readonly kind: 'unreadable'; readonly job: string; readonly detail: string }
@@ -119,17 +119,17 @@ type Seen =
 export async function choosePrunable(platform: Platform, olderThan: number): Promise<PruneChoice> {
   const { store, clock } = platform;
   const now = clock.now();
-  const read = await readByOpenJobs(store, now);
+  const read = await findReaders(store, now);
   const code = new Set<string>();
   const [jobs, spared, uncommitted]: [Prunable[], SparedJob[], string[]] = [[], [], []];
-  for await (const seen of ahead(storedIds(store), AHEAD, (job) => lookAt(store, job, now))) {
+  for await (const seen of mapAhead(storedIds(store), AHEAD, (job) => readCandidate(store, job, now))) {
     if (seen.kind === 'done') continue;
     if (seen.kind === 'uncommitted') uncommitted.push(seen.job);
     else if (seen.kind === 'unreadable') spared.push({ job: seen.job, why: 'unreadable', detail: seen.detail });
     else {
       const { view, proof } = seen;
       const { job } = view.record;
-      const why = sparedBecause(view, now - olderThan, read.get(job)) ?? undelivered(platform, view);
+      const why = spareReason(view, now - olderThan, read.get(job)) ?? undeliveredReason(platform, view);
       if (why === null) jobs.push(prunableOf(view, proof));
       else {
         spared.push({ job, ...why });
@@ -138,7 +138,7 @@ export async function choosePrunable(platform: Platform, olderThan: number): Pro
     }
   }
   const known = spared.every(({ why }) => why !== 'unreadable');
-  return { jobs: jobs.sort(longestEnded), spared, uncommitted, code: known ? code : null };
+  return { jobs: jobs.sort(compareCloseTime), spared, uncommitted, code: known ? code : null };
 }
 
 function prunableOf(view: JobView, proof: boolean): Prunable {
@@ -148,12 +148,12 @@ function prunableOf(view: JobView, proof: boolean): Prunable {
 }
 
 /** Oldest first, so that an interrupted prune has removed the oldest. */
-function longestEnded(a: Prunable, b: Prunable): number {
+function compareCloseTime(a: Prunable, b: Prunable): number {
   const [left, right] = [a.closedAt ?? '', b.closedAt ?? ''];
   return left < right ? -1 : Number(left > right);
 }
 
-function sparedBecause(view: JobView, before: number, reader: string | undefined): Omit<SparedJob, 'job'> | null {
+function spareReason(view: JobView, before: number, reader: string | undefined): Omit<SparedJob, 'job'> | null {
   const { closed } = view;
   if (view.pruned !== null) return reader === undefined ? null : { why: 'read', detail: reader };
   if (closed === null) return { why: 'open', detail: stateOf(view) };
@@ -162,15 +162,15 @@ function sparedBecause(view: JobView, before: number, reader: string | undefined
 }
 
 /** Jobs with outputs still to be delivered; given-up or impossible deliveries don't hold back a prune. */
-function undelivered(platform: Platform, view: JobView): Omit<SparedJob, 'job'> | null {
+function undeliveredReason(platform: Platform, view: JobView): Omit<SparedJob, 'job'> | null {
   const delivery = deliveryOf(view);
   const tried = delivery?.state === 'due' || delivery?.state === 'failing';
-  return delivery !== null && tried && marksDelivery(platform, view)
+  return delivery !== null && tried && isDeliveredByWatchers(platform, view)
     ? { why: 'undelivered', detail: delivery.to }
     : null;
 }
 
-async function lookAt(store: ObjectStore, job: string, now: number): Promise<Seen> {
+async function readCandidate(store: ObjectStore, job: string, now: number): Promise<Candidate> {
   try {
     const mark = await readPrunedMark(store, job);
     if (mark?.finished === true && now - Date.parse(mark.when) > SWEEP_MS) return { kind: 'done', job };
@@ -197,16 +197,18 @@ async function hasAny(store: ObjectStore, prefix: string): Promise<boolean> {
 
 /** An open job that reads the job's outputs; null for none. */
 export async function readerOf(store: ObjectStore, job: string): Promise<string | null> {
-  const [reader] = (await openReaders(store, (key) => key.startsWith(jobPrefix(job)), { uncommitted: true })).values();
+  const [reader] = (
+    await findOpenReaders(store, (key) => key.startsWith(jobPrefix(job)), { uncommitted: true })
+  ).values();
   return reader ?? null;
 }
 
 /** The jobs whose outputs open jobs read, each with such a reader. */
-async function readByOpenJobs(store: ObjectStore, now: number): Promise<ReadonlyMap<string, string>> {
+async function findReaders(store: ObjectStore, now: number): Promise<ReadonlyMap<string, string>> {
   const sources = new Map<string, string>();
   // A choice writes nothing, so it uses this machine's clock; the removal checks again by the store's.
   const options = { uncommitted: true, now: async () => now };
-  for (const [key, reader] of await openReaders(store, (key) => key.startsWith(JOBS), options)) {
+  for (const [key, reader] of await findOpenReaders(store, (key) => key.startsWith(JOBS_PREFIX), options)) {
     const source = key.split('/')[1];
     if (source !== undefined) sources.set(source, reader);
   }
@@ -224,18 +226,18 @@ export async function pruneJob(
   platform: Platform,
   seen: JobView,
   options: RemoveOptions,
-): Promise<Removed | { readonly readBy: string } | null> {
+): Promise<RemovalTotals | { readonly readBy: string } | null> {
   if (options.dryRun === true) return removeListed(platform.store, removable(platform, seen), options);
-  const view = await decide(platform, seen);
+  const view = await appendPrune(platform, seen);
   if (view.pruned === null) return null;
   const { job } = view.record;
-  const mark = (await readPrunedMark(platform.store, job)) ?? (await keepMark(platform, view, view.pruned));
+  const mark = (await readPrunedMark(platform.store, job)) ?? (await createPrunedMark(platform, view, view.pruned));
   // An input of a job submitted meanwhile: it can be removed once that job is closed.
   const readBy = await readerOf(platform.store, job);
   if (readBy !== null) return { readBy };
   const removed = await removeListed(platform.store, removable(platform, view), options);
   if (mark.finished && removed.objects === 0) return removed;
-  await removeKeys(platform.store, platform.store.keys(`${OPEN}${job}.`));
+  await removeKeys(platform.store, platform.store.keys(`${OPEN_PREFIX}${job}.`));
   await forgetPruned(platform, view, mark);
   await platform.store.put(prunedKey(job), JSON.stringify({ ...mark, finished: true } satisfies PrunedMark));
   return removed;
@@ -250,7 +252,7 @@ export async function forgetPruned(platform: Platform, view: JobView, { steps }:
 }
 
 /** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */
-async function decide(platform: Platform, seen: JobView): Promise<JobView> {
+async function appendPrune(platform: Platform, seen: JobView): Promise<JobView> {
   const by = { who: platform.who, now: platform.clock.now() };
   const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
   const { view } = await append(platform.store, seen, by, (now) =>
@@ -259,7 +261,7 @@ async function decide(platform: Platform, seen: JobView): Promise<JobView> {
   return view;
 }
 
-async function keepMark(
+async function createPrunedMark(
   platform: Platform,
   view: JobView,
   { who, when }: NonNullable<JobView['pruned']>,

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
-import { crypto } from '../../lib/id.ts';
+import { loadCrypto } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
-import { canonicalJson } from '../../model/digest.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import { prunedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ExactCounts } from '../../ports/ledger.ts';
@@ -24,7 +24,7 @@ export interface PrunedMark {
 }
 
 export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark): string {
-  return `sha256:${crypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
+  return `sha256:${loadCrypto().createHash('sha256').update(canonicalJson(rest)).digest('hex')}`;
 }
 
 /**

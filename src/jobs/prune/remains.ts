@@ -57,7 +57,7 @@ export async function remainsProblems(store: ObjectStore, view: JobView): Promis
 }
 
 /** Throws `corrupt` for a pruned job whose remaining objects were altered. */
-export async function mustBeAsLeft(store: ObjectStore, view: JobView): Promise<void> {
+export async function requireUnchanged(store: ObjectStore, view: JobView): Promise<void> {
   const problems = await remainsProblems(store, view);
   if (problems.length === 0) return;
   throw new BatchctlError('corrupt', `${alteredText(view)}: ${problems.join('; ')}`, { hint: REMAINS_HINT });

@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import { sizingOf, stepSizes } from '../../model/counts.ts';
 import type { Observation, SampleRun } from '../../model/forecast/section.ts';
 import { type JobSpec, sectionStart } from '../../model/job.ts';
@@ -11,7 +11,7 @@ import { readView } from '../journal.ts';
 import { readOutput } from '../output.ts';
 
 /** Of a step with more tasks than this, only this many are read, spread over all of them. */
-const LOOKED_AT = 600;
+const MAX_TASKS_READ = 600;
 /** Attempts of a task that a page should include: those that failed before it was done. */
 const PAGE = 8;
 const IN_FLIGHT = 16;
@@ -34,7 +34,7 @@ export async function observe(platform: Platform, view: JobView, options: Observ
   const done: (readonly AttemptEvent[])[] = [];
   for (const [index, { name }] of spec.steps.entries())
     done.push(await doneAttempts(ledger, job, name, totals[index] ?? 0, options.signal));
-  const whole = totals.every((total) => (total ?? 0) <= LOOKED_AT);
+  const whole = totals.every((total) => (total ?? 0) <= MAX_TASKS_READ);
   const sizes = new Map((done[0] ?? []).map(({ task, bytesIn }) => [task, bytesIn ?? 0]));
   const cold = whole ? firstOfSlots(done.flat()) : new Set<string>();
   const steps: (readonly Observation[])[] = [];
@@ -77,7 +77,7 @@ async function doneAttempts(
   const take = (page: readonly AttemptEvent[]): void => {
     for (const event of page) if (event.step === step && event.outcome === 'done') found.set(event.task, event);
   };
-  const looks = Math.min(total, LOOKED_AT);
+  const looks = Math.min(total, MAX_TASKS_READ);
   for (let i = 0; i < looks; i += 1) {
     signal?.throwIfAborted();
     const task = total <= looks ? i : Math.round((i * (total - 1)) / (looks - 1));
@@ -118,7 +118,7 @@ async function observations(
     };
   };
   const seen: Observation[] = [];
-  for await (const one of ahead(done, IN_FLIGHT, look)) seen.push(one);
+  for await (const one of mapAhead(done, IN_FLIGHT, look)) seen.push(one);
   return seen;
 }
 

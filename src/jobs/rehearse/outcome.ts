@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { hasCode } from '../../errors.ts';
-import { isAlive } from '../../lib/left-behind.ts';
+import { isAlive } from '../../lib/leftovers.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { FAULT_KINDS, type FaultKind } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
@@ -69,7 +69,7 @@ async function clearGroup(platform: Platform, group: string, tally: string): Pro
  * Ends a rehearsal, whatever its result: afterwards it is closed, its group's queue is empty and, unless it is kept,
  * its objects are gone. Its job.json, journal and proof stay, as for any pruned job. Safe to repeat.
  */
-export async function leaveRehearsal(
+export async function endRehearsal(
   platform: Platform,
   view: JobView,
   { keep, tally }: { readonly keep: boolean; readonly tally: (group: string) => string },
@@ -88,7 +88,7 @@ export async function clearAbandoned(platform: Platform, tally: (group: string) 
     const view = await readableView(platform, job);
     const { rehearsal, host } = view?.record ?? {};
     if (view === null || !rehearsal || host !== hostname() || isAlive(rehearsal.pid)) continue;
-    await leaveRehearsal(platform, view, { keep: false, tally });
+    await endRehearsal(platform, view, { keep: false, tally });
     cleared.push(job);
   }
   return cleared;

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
-import { partShard, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
+import { partShardKey, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
 import { PARTS_PER_SHARD, type Part, parsePart } from '../../model/part.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
@@ -14,9 +14,9 @@ import { type SampledParts, type SubmitOptions, submit } from '../submit/submit.
 
 const NEWLINE = 0x0a;
 
-type RehearsalWish = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
+type RehearsalRequest = Pick<Rehearsal, 'sample' | 'faults' | 'seed'>;
 
-interface Sampled extends SampledParts {
+interface SampleResult extends SampledParts {
   readonly sizes: PartSizes;
 }
 
@@ -28,8 +28,8 @@ async function sampleParts(
   store: ObjectStore,
   job: string,
   { count, records, inputs }: CutParts,
-  wish: RehearsalWish,
-): Promise<Sampled> {
+  wish: RehearsalRequest,
+): Promise<SampleResult> {
   const sizes = new PartSizes();
   for await (const part of readParts(store, job, count)) sizes.add(sizeOf(part, inputs));
   const chosen = chooseParts(count, sampleSize(wish.sample, count), sizes.largest);
@@ -70,7 +70,7 @@ export function sizeOf(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): n
 async function* readParts(store: ObjectStore, job: string, count: number): AsyncGenerator<Part> {
   const shards = count === 0 ? 0 : shardOf(count - 1) + 1;
   for (let shard = 0; shard < shards; shard += 1) {
-    const key = partShard(job, shard);
+    const key = partShardKey(job, shard);
     const bytes = await store.read(key);
     if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone right after it was written`);
     for (const line of linesOf(bytes)) {
@@ -128,7 +128,7 @@ class SampleWriter {
   async finish(): Promise<void> {
     await this.#flush();
     const shards = this.count === 0 ? 0 : shardOf(this.count - 1) + 1;
-    const end = partShard(this.#job, shards);
+    const end = partShardKey(this.#job, shards);
     await removeListed(
       this.#store,
       this.#listed(partsPrefix(this.#job), (key) => key >= end),
@@ -141,7 +141,7 @@ class SampleWriter {
 
   async #flush(): Promise<void> {
     if (this.#lines.length === 0) return;
-    await this.#store.put(partShard(this.#job, shardOf(this.count - 1)), `${this.#lines.join('\n')}\n`);
+    await this.#store.put(partShardKey(this.#job, shardOf(this.count - 1)), `${this.#lines.join('\n')}\n`);
     this.#lines = [];
   }
 
@@ -183,11 +183,11 @@ export function rehearsedSpec(
 export async function submitRehearsal(
   platform: Platform,
   prepared: Prepared,
-  wish: RehearsalWish,
+  wish: RehearsalRequest,
   options: Pick<SubmitOptions, 'signal' | 'onProgress'>,
 ): Promise<SubmittedRehearsal> {
-  let sampled: Sampled | null = null;
-  const sample = async (job: string, parts: CutParts): Promise<Sampled> => {
+  let sampled: SampleResult | null = null;
+  const sample = async (job: string, parts: CutParts): Promise<SampleResult> => {
     sampled = await sampleParts(platform.store, job, parts, wish);
     return sampled;
   };
@@ -197,7 +197,7 @@ export async function submitRehearsal(
   return { view, sizes: sizesOf(sampled) };
 }
 
-function sizesOf(sampled: Sampled | null): PartSizes {
+function sizesOf(sampled: SampleResult | null): PartSizes {
   if (sampled === null) throw new TypeError('a submission without a key always cuts its input');
   return sampled.sizes;
 }

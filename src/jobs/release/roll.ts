@@ -2,7 +2,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
+import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { failedBoots } from '../grid/boots.ts';
 
 /** A worker counts as up if its last heartbeat is younger than this many leases. */
@@ -37,8 +37,8 @@ export interface RollProgress {
   readonly trouble: LaunchTrouble | null;
 }
 
-interface Seen {
-  readonly old: readonly MachineSeen[];
+interface GroupSnapshot {
+  readonly old: readonly GroupMachine[];
   readonly ready: number;
   readonly desired: number;
   readonly workerOf: ReadonlyMap<string, LedgerWorker>;
@@ -55,22 +55,22 @@ export async function rollGroup(options: RollOptions): Promise<number> {
   const failedBefore = new Set((await failedBoots(platform.store, group)).map(({ instance }) => instance));
   let replaced = 0;
   for (;;) {
-    const seen = await lookAt(options);
+    const seen = await readSnapshot(options);
     if (seen.old.length === 0) break;
     const size = Math.max(1, Math.ceil(Math.max(seen.desired, seen.old.length) / QUARTERS));
-    const batch = chosen(seen, size).map(({ instance }) => instance);
+    const batch = chooseBatch(seen, size).map(({ instance }) => instance);
     for (const instance of batch) await replace(options, instance, seen.workerOf.get(instance));
-    await untilWhole(options, new Set(batch), failedBefore);
+    await waitUntilReplaced(options, new Set(batch), failedBefore);
     replaced += batch.length;
     signal.throwIfAborted();
   }
-  await untilWhole(options, new Set(), failedBefore);
+  await waitUntilReplaced(options, new Set(), failedBefore);
   return replaced;
 }
 
 /** Instances already leaving come first, so that an interrupted roll continues; then those with the least to finish. */
-function chosen({ old, workerOf }: Seen, size: number): readonly MachineSeen[] {
-  const rank = ({ instance }: MachineSeen): number => {
+function chooseBatch({ old, workerOf }: GroupSnapshot, size: number): readonly GroupMachine[] {
+  const rank = ({ instance }: GroupMachine): number => {
     const worker = workerOf.get(instance);
     if (worker?.state === 'draining') return -2;
     return worker === undefined ? -1 : worker.busy.length;
@@ -90,12 +90,12 @@ async function replace({ platform, group, end }: RollOptions, instance: string, 
   }
 }
 
-async function untilWhole(options: RollOptions, batch: ReadonlySet<string>, failedBefore: ReadonlySet<string>) {
+async function waitUntilReplaced(options: RollOptions, batch: ReadonlySet<string>, failedBefore: ReadonlySet<string>) {
   const { platform, group, onProgress, signal, lookMs = LOOK_MS } = options;
   for (;;) {
     signal.throwIfAborted();
-    await refuseFailed(platform, group, failedBefore);
-    const seen = await lookAt(options);
+    await requireNoFailedBoot(platform, group, failedBefore);
+    const seen = await readSnapshot(options);
     const leaving = seen.old.filter(({ instance }) => batch.has(instance));
     const silent = leaving.filter(({ instance }) => !seen.workerOf.has(instance));
     const awaited = Math.max(0, seen.desired - (seen.old.length - leaving.length));
@@ -109,7 +109,7 @@ async function untilWhole(options: RollOptions, batch: ReadonlySet<string>, fail
   }
 }
 
-async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> {
+async function readSnapshot({ platform, group, version }: RollOptions): Promise<GroupSnapshot> {
   const { clock, leaseSeconds } = platform;
   const of = await platform.group(group);
   const since = clock.now() - ALIVE_LEASES * leaseSeconds * 1_000;
@@ -121,7 +121,7 @@ async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> 
   const workerOf = new Map<string, LedgerWorker>();
   for (const worker of workers) if (worker.state !== 'gone') workerOf.set(worker.host, worker);
   const here = machines.filter(({ state }) => !/^(Terminat|Detach)/.test(state));
-  refuseNewer(group, version, here);
+  requireNoNewer(group, version, here);
   return {
     old: here.filter((machine) => machine.version !== version),
     ready: here.filter((each) => each.version === version && each.state === 'InService' && workerOf.has(each.instance))
@@ -132,7 +132,7 @@ async function lookAt({ platform, group, version }: RollOptions): Promise<Seen> 
 }
 
 /** Another release was made meanwhile: replacements have that version, so they would be replaced for ever. */
-function refuseNewer(group: string, version: string, machines: readonly MachineSeen[]): void {
+function requireNoNewer(group: string, version: string, machines: readonly GroupMachine[]): void {
   const newer = machines.find((machine) => Number(machine.version) > Number(version));
   if (newer === undefined) return;
   throw new BatchctlError(
@@ -144,7 +144,7 @@ function refuseNewer(group: string, version: string, machines: readonly MachineS
   );
 }
 
-async function refuseFailed(platform: Platform, group: string, before: ReadonlySet<string>): Promise<void> {
+async function requireNoFailedBoot(platform: Platform, group: string, before: ReadonlySet<string>): Promise<void> {
   const failed = (await failedBoots(platform.store, group)).find(({ instance }) => !before.has(instance));
   if (failed === undefined) return;
   const { instance, step, line } = failed;

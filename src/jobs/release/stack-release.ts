@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { BatchctlError, hasCode, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { VERSION } from '../../lib/version.ts';
-import { bootFileKey, bundleKey, isOfReleases, RELEASES, releaseKey, releaseOf } from '../../model/keys.ts';
+import { bootFileKey, bundleKey, isReleasesKey, RELEASES_PREFIX, releaseKey, releaseOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { expandPatterns, packFiles } from '../code-archive.ts';
 import { liftHold } from '../grid/boots.ts';
@@ -50,20 +50,20 @@ export class StackRelease {
    */
   async wanted({ anew = false }: { readonly anew?: boolean } = {}): Promise<BootChoice> {
     const [current, bundle] = await Promise.all([this.current(), this.#program()]);
-    return this.chosen(!anew && current?.tookBack === bundle.sha256 ? current : bundle);
+    return this.bootChoiceOf(!anew && current?.tookBack === bundle.sha256 ? current : bundle);
   }
 
   /** What new instances currently run; before the first release, what they should run. */
   async inForce(): Promise<BootChoice> {
     const current = await this.current();
-    return current === null ? this.wanted() : this.chosen(current);
+    return current === null ? this.wanted() : this.bootChoiceOf(current);
   }
 
   /** Keys that an instance of the current release could not fetch, without setups; null before the first release. */
   async missing(): Promise<readonly string[] | null> {
     const current = await this.current();
     if (current === null) return null;
-    const { sha256, ca } = this.chosen(current);
+    const { sha256, ca } = this.bootChoiceOf(current);
     const keys = [bundleKey(sha256), ...(ca === null ? [] : [bootFileKey('ca', ca)])];
     const heads = await Promise.all(keys.map((key) => this.#o.store.head(key)));
     return keys.filter((_, at) => heads[at] === null);
@@ -89,12 +89,14 @@ export class StackRelease {
       missingFiles(store, this.#read()),
     ]);
     const differences = [
-      ...(wanted.sha256 === current.sha256 ? [] : [`${named(current)} → ${named(wanted)}, for new instances`]),
+      ...(wanted.sha256 === current.sha256
+        ? []
+        : [`${releaseName(current)} → ${releaseName(wanted)}, for new instances`]),
       ...(bundle === null ? [`the bundle ${wanted.sha256.slice(0, 12)} is not in the store`] : []),
-      ...missing.map((key) => `${key.slice(RELEASES.length, RELEASES.length + 18)} is not in the store`),
+      ...missing.map((key) => `${key.slice(RELEASES_PREFIX.length, RELEASES_PREFIX.length + 18)} is not in the store`),
     ];
     const taken = (await this.#program()).sha256 !== wanted.sha256;
-    const note = `${named(await this.#program())} was rolled back; make it current again with batchctl infra release`;
+    const note = `${releaseName(await this.#program())} was rolled back; make it current again with batchctl infra release`;
     return { current, differences, note: taken ? note : null };
   }
 
@@ -112,22 +114,22 @@ export class StackRelease {
     await putFiles(store, this.#read());
     if (kept) {
       await this.#requireBundle(current);
-      return this.#lifted(current, missing.length > 0);
+      return this.#liftHolds(current, missing.length > 0);
     }
     // Put it each time: old ones are removed by the time of the last put.
     await store.put(bundleKey(bundle.sha256), bundle.gzip);
     const { sha256, version } = bundle;
     const wanted = { sha256, version, at: clock.now(), by: who, restores: null, tookBack: null };
     const { release, created } = await claimRelease(store, wanted);
-    return this.#lifted(release, anew || created || missing.length > 0);
+    return this.#liftHolds(release, anew || created || missing.length > 0);
   }
 
   /** The release that a rollback leads to. Throws `refused` if there is none, or its bundle is gone. */
-  async before(): Promise<{ readonly current: Release; readonly before: Release }> {
+  async rollbackTarget(): Promise<{ readonly current: Release; readonly before: Release }> {
     const current = await this.current();
     const before = current === null ? null : await releaseBefore(this.#o.store, current);
     if (current === null || before === null) {
-      const found = current === null ? 'there is no release yet' : `${named(current)} is the first`;
+      const found = current === null ? 'there is no release yet' : `${releaseName(current)} is the first`;
       throw new BatchctlError('refused', `expected a release before the current one, found that ${found}`, {
         hint: 'make one with batchctl infra release and another version of batchctl',
       });
@@ -137,29 +139,29 @@ export class StackRelease {
   }
 
   /** Makes the release before the current one current again. */
-  async takeBack(): Promise<Release> {
+  async rollBack(): Promise<Release> {
     const { store, clock, who } = this.#o;
-    const { current, before } = await this.before();
+    const { current, before } = await this.rollbackTarget();
     await putFiles(store, this.#read());
     const { sha256, version } = before;
     const wanted = { sha256, version, at: clock.now(), by: who };
     const restores = before.restores ?? before.number;
     const going = { ...wanted, restores, tookBack: current.sha256 };
     const { release } = await claimRelease(store, going, current.number);
-    return this.#lifted(release, true);
+    return this.#liftHolds(release, true);
   }
 
   /** Continues an interrupted rollback: the current release is the one it rolled back to. Null before the first. */
-  async goOn(): Promise<Release | null> {
+  async continueRollback(): Promise<Release | null> {
     const current = await this.current();
-    return current === null ? null : this.#lifted(current, true);
+    return current === null ? null : this.#liftHolds(current, true);
   }
 
   /** Removes what was put below `releases/`; `make` puts it again. An existing bucket may have other files there. */
   async remove(): Promise<void> {
     const { store } = this.#o;
     const keys: string[] = [];
-    for await (const key of store.keys(RELEASES)) if (isOfReleases(key)) keys.push(key);
+    for await (const key of store.keys(RELEASES_PREFIX)) if (isReleasesKey(key)) keys.push(key);
     await store.delete(keys);
   }
 
@@ -167,19 +169,19 @@ export class StackRelease {
     if ((await this.#o.store.head(bundleKey(release.sha256))) !== null) return;
     throw new BatchctlError(
       'refused',
-      `${bundleKey(release.sha256)}, of ${named(release)}, is no longer in the store`,
+      `${bundleKey(release.sha256)}, of ${releaseName(release)}, is no longer in the store`,
       { hint: 'upload it again with batchctl infra release and that version of batchctl' },
     );
   }
 
   /** Lifts holds after failed boots if the program or files changed, or a person releases them again. */
-  async #lifted(release: Release, changed: boolean): Promise<Release> {
+  async #liftHolds(release: Release, changed: boolean): Promise<Release> {
     const { store, who, paths } = this.#o;
     if (changed) await Promise.all(Object.keys(paths.setups).map((group) => liftHold(store, group, who)));
     return release;
   }
 
-  chosen({ sha256, version }: Pick<Bundle, 'sha256' | 'version'>): BootChoice {
+  bootChoiceOf({ sha256, version }: Pick<Bundle, 'sha256' | 'version'>): BootChoice {
     const { setups, ca } = this.#read();
     return { sha256, version, setups, ca };
   }
@@ -196,7 +198,7 @@ export class StackRelease {
 }
 
 /** `0.2.0 (7f3a9c0d12ab)`. */
-const named = ({ version, sha256 }: Pick<Release, 'version' | 'sha256'>): string =>
+const releaseName = ({ version, sha256 }: Pick<Release, 'version' | 'sha256'>): string =>
   `${version} (${sha256.slice(0, 12)})`;
 
 /** A release of a stack. The one with the highest number is current. */
@@ -265,7 +267,7 @@ export async function claimRelease(
 
 async function releaseNumbers(store: ObjectStore): Promise<readonly number[]> {
   const numbers: number[] = [];
-  for await (const key of store.keys(RELEASES)) {
+  for await (const key of store.keys(RELEASES_PREFIX)) {
     const number = releaseOf(key);
     if (number !== null) numbers.push(number);
   }

@@ -1,6 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
-import { codeKey, runOf } from '../../model/keys.ts';
+import { codeKey, runKeyOfClaim } from '../../model/keys.ts';
 import { deadlineOf, dueFirings, lapsedFirings, runKeyOf, type Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import { substitute } from '../../model/substitute.ts';
@@ -11,10 +11,10 @@ import type { CodeArchive } from '../code-archive.ts';
 import { findJob } from '../find.ts';
 import { closeInputs, FileChecksums } from '../submit/inputs.ts';
 import { type Prepared, prepare, type SubmissionRequest } from '../submit/prepare.ts';
-import { type SubmitOptions, type SubmitPoint, type Submitted, submit } from '../submit/submit.ts';
+import { type SubmitOptions, type SubmitPoint, type SubmitResult, submit } from '../submit/submit.ts';
 
 /** Which of a schedule's firings already ran, by period: one listing for any number of them. */
-export async function ranAlready(
+export async function findRanPeriods(
   store: Pick<ObjectStore, 'keys'>,
   schedule: Pick<Schedule, 'name'>,
   firings: readonly Firing[],
@@ -27,7 +27,7 @@ export async function ranAlready(
   const prefix = `${schedule.name}@`;
   // '0' is the character after '/', so this ends after the last period's claims.
   for await (const key of store.keys(`runs/${prefix}`, { from, to: last.replace(/\/$/, '0') })) {
-    const run = runOf(key);
+    const run = runKeyOfClaim(key);
     if (run !== null) ran.add(run.slice(prefix.length));
   }
   return ran;
@@ -47,7 +47,7 @@ export async function fire(
   schedule: Schedule,
   firing: Firing,
   { onProgress, ...options }: FireOptions,
-): Promise<Submitted> {
+): Promise<SubmitResult> {
   const prepared = await prepareFiring(platform, schedule, firing);
   return submit(platform, prepared, { ...options, notBefore: null, ...(onProgress && { onProgress }) });
 }
@@ -89,7 +89,7 @@ async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedul
 }
 
 /** The result of a firing. `due`: nothing was asked to fire it · `waiting`: silently waits for its input. */
-export type Fired = {
+export type FireResult = {
   readonly schedule: string;
   readonly period: string;
   readonly at: number;
@@ -123,10 +123,10 @@ export async function fireDue(
   platform: Platform,
   schedules: readonly Schedule[],
   options: FireDueOptions = {},
-): Promise<readonly Fired[]> {
-  const fired: Fired[] = [];
+): Promise<readonly FireResult[]> {
+  const fired: FireResult[] = [];
   for (const schedule of schedules) {
-    for (const firing of (await leftOf(platform, schedule, options.ran)).slice(0, MOST_A_ROUND)) {
+    for (const firing of (await unfiredFirings(platform, schedule, options.ran)).slice(0, MOST_A_ROUND)) {
       if (options.signal?.aborted === true) return fired;
       const what = { schedule: schedule.name, period: firing.period, at: firing.at };
       if (options.dryRun === true) fired.push({ ...what, outcome: 'due' });
@@ -140,7 +140,7 @@ export async function fireDue(
 }
 
 /** A schedule's firings that are due and have not run. */
-async function leftOf(
+async function unfiredFirings(
   { store, clock }: Platform,
   schedule: Schedule,
   known: FireDueOptions['ran'],
@@ -148,7 +148,7 @@ async function leftOf(
   const due = dueFirings(schedule, clock.now());
   const before = known?.get(schedule.name);
   const open = due.filter(({ period }) => before?.has(period) !== true);
-  const ran = await ranAlready(store, schedule, open);
+  const ran = await findRanPeriods(store, schedule, open);
   known?.set(
     schedule.name,
     new Set(due.map(({ period }) => period).filter((each) => before?.has(each) || ran.has(each))),
@@ -171,7 +171,7 @@ async function fireOne(
   const awaited = firing.at + schedule.job.awaitInput * 1_000 > platform.clock.now();
   try {
     const prepared = await prepareFiring(platform, schedule, firing);
-    if (awaited && !(await standsStill(platform, schedule, firing, prepared, signal))) {
+    if (awaited && !(await isInputStable(platform, schedule, firing, prepared, signal))) {
       await dropPrepared(prepared);
       return { outcome: 'waiting', why: 'the input is being written' };
     }
@@ -188,7 +188,7 @@ async function fireOne(
   }
 }
 
-async function standsStill(
+async function isInputStable(
   platform: Platform,
   schedule: Schedule,
   firing: Firing,
@@ -210,7 +210,7 @@ export async function missedFirings(
   const missed: { readonly schedule: string; readonly firing: Firing }[] = [];
   for (const schedule of schedules) {
     const lapsed = lapsedFirings(schedule, from, until);
-    const ran = await ranAlready(store, schedule, lapsed);
+    const ran = await findRanPeriods(store, schedule, lapsed);
     const left = lapsed.filter(({ period }) => !ran.has(period)).slice(-most);
     missed.push(...left.map((firing) => ({ schedule: schedule.name, firing })));
   }

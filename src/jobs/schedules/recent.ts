@@ -1,11 +1,11 @@
 import type { JobState } from '../../model/job.ts';
-import { dueFirings, fellIntoPause, runKeyOf, type Schedule } from '../../model/schedule.ts';
+import { dueFirings, isWithinPause, runKeyOf, type Schedule } from '../../model/schedule.ts';
 import { type Firing, firingsAfter, firingsBefore } from '../../model/schedule-times.ts';
 import { stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { existingRun } from '../run-keys.ts';
-import { ranAlready } from './fire.ts';
+import { findRanPeriods } from './fire.ts';
 
 /** A period's state: that of its job, or without a job: `due` for the next round, `missed`, or held back by a pause. */
 type PeriodState = JobState | 'due' | 'missed' | 'paused';
@@ -28,7 +28,7 @@ export async function recentPeriods(
 ): Promise<readonly Period[]> {
   const now = platform.clock.now();
   const firings = firingsBefore(schedule, now, count);
-  const ran = await ranAlready(platform.store, schedule, firings);
+  const ran = await findRanPeriods(platform.store, schedule, firings);
   const own = firings.filter(({ period, at }) => ran.has(period) || at > schedule.since);
   return Promise.all(
     own.map(async (firing): Promise<Period> => {
@@ -36,7 +36,7 @@ export async function recentPeriods(
         const run = known(runKeyOf(schedule, firing)) ?? (await jobOf(platform, schedule, firing));
         return { ...firing, ...run };
       }
-      if (fellIntoPause(schedule, firing)) return { ...firing, state: 'paused', job: null };
+      if (isWithinPause(schedule, firing)) return { ...firing, state: 'paused', job: null };
       const late = now - firing.at >= schedule.catchUp * 1_000;
       if (late) return { ...firing, state: 'missed', job: null };
       return { ...firing, state: schedule.paused === null ? 'due' : 'paused', job: null };
@@ -61,7 +61,7 @@ export async function comingPeriods(
   count: number,
 ): Promise<readonly (Firing & { readonly job: string | null })[]> {
   const coming = firingsAfter(schedule, clock.now(), count);
-  const ran = await ranAlready(store, schedule, coming);
+  const ran = await findRanPeriods(store, schedule, coming);
   return Promise.all(
     coming.map(async (firing) => {
       const run = ran.has(firing.period) ? await existingRun({ store }, runKeyOf(schedule, firing)) : null;
@@ -80,7 +80,7 @@ interface Unfired extends Firing {
 }
 
 /** The last period that a change would silently drop; null for none. `before`: the replaced schedule. */
-export async function unfiredBy(
+export async function findUnfired(
   { store, clock }: Pick<Platform, 'store' | 'clock'>,
   before: Schedule | null,
   schedule: Schedule,
@@ -88,23 +88,23 @@ export async function unfiredBy(
   const now = clock.now();
   const found =
     schedule.cadence.kind === 'calendar'
-      ? ofCalendar(schedule, now)
+      ? unfiredByCalendar(schedule, now)
       : before === null
         ? null
-        : ofPattern(before, schedule, now);
+        : unfiredByPattern(before, schedule, now);
   if (found === null) return null;
-  return (await ranAlready(store, schedule, [found])).has(found.period) ? null : found;
+  return (await findRanPeriods(store, schedule, [found])).has(found.period) ? null : found;
 }
 
-function ofCalendar(schedule: Schedule, now: number): Unfired | null {
+function unfiredByCalendar(schedule: Schedule, now: number): Unfired | null {
   const [last] = firingsBefore(schedule, now, 1);
-  if (last === undefined || schedule.paused !== null || fellIntoPause(schedule, last)) return null;
+  if (last === undefined || schedule.paused !== null || isWithinPause(schedule, last)) return null;
   const isLate = now - last.at >= schedule.catchUp * 1_000;
   if (last.at <= schedule.since) return isLate ? null : { ...last, fate: 'before' };
   return { ...last, fate: isLate ? 'missed' : 'due' };
 }
 
-function ofPattern(before: Schedule, { since }: Schedule, now: number): Unfired | null {
+function unfiredByPattern(before: Schedule, { since }: Schedule, now: number): Unfired | null {
   const last = dueFirings(before, now).at(-1);
   return last === undefined || last.at > since || before.since === since ? null : { ...last, fate: 'dropped' };
 }

@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
-import { canonicalJson } from '../../model/digest.ts';
-import { codeKey, NAME, SCHEDULES, scheduleKey, scheduleOf } from '../../model/keys.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
+import { codeKey, NAME_PATTERN, SCHEDULES_PREFIX, scheduleKey, scheduleOf } from '../../model/keys.ts';
 import {
   foldSchedule,
   type Schedule,
@@ -22,8 +22,8 @@ export async function readSchedule(store: Pick<ObjectStore, 'read'>, name: strin
 }
 
 /** Like `readSchedule`, but a missing one is an error of kind `notFound`. */
-export async function mustReadSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule> {
-  const schedule = NAME.test(name) ? await readSchedule(store, name) : null;
+export async function requireSchedule(store: Pick<ObjectStore, 'read'>, name: string): Promise<Schedule> {
+  const schedule = NAME_PATTERN.test(name) ? await readSchedule(store, name) : null;
   if (schedule !== null) return schedule;
   throw new BatchctlError('notFound', `there is no schedule ${name}`, { hint: 'batchctl schedule ls' });
 }
@@ -78,7 +78,7 @@ export class ScheduleReader {
   /** All schedules, by name. Calls `onTrouble` for one that can't be read, and continues. */
   async list(onTrouble: (name: string, error: unknown) => void): Promise<readonly Schedule[]> {
     const counts = new Map<string, number>();
-    for await (const key of this.#store.keys(SCHEDULES)) {
+    for await (const key of this.#store.keys(SCHEDULES_PREFIX)) {
       const name = scheduleOf(key);
       if (name !== null) counts.set(name, (counts.get(name) ?? 0) + 1);
     }
@@ -157,27 +157,27 @@ export function taken({ name, who, when }: Schedule): BatchctlError {
 
 /** Firings that fall due during the pause are never made up. Throws `notFound`. */
 export async function pauseSchedule(platform: Platform, name: string): Promise<ChangedSchedule> {
-  return change(platform, name, ({ paused }) => (paused === null ? 'pause' : null));
+  return setPaused(platform, name, ({ paused }) => (paused === null ? 'pause' : null));
 }
 
 /** Throws `notFound`. */
 export async function resumeSchedule(platform: Platform, name: string): Promise<ChangedSchedule> {
-  return change(platform, name, ({ paused }) => (paused === null ? null : 'resume'));
+  return setPaused(platform, name, ({ paused }) => (paused === null ? null : 'resume'));
 }
 
 /** Removes a schedule and returns its last state; its jobs and their run keys stay. Throws `notFound`. */
 export async function removeSchedule(platform: Platform, name: string): Promise<Schedule> {
-  const before = await mustReadSchedule(platform.store, name);
+  const before = await requireSchedule(platform.store, name);
   await changeSchedule(platform, name, (now) => (now === null ? null : { what: 'rm' }));
   return before;
 }
 
-async function change(
+async function setPaused(
   platform: Platform,
   name: string,
   decide: (schedule: Schedule) => 'pause' | 'resume' | null,
 ): Promise<ChangedSchedule> {
-  await mustReadSchedule(platform.store, name);
+  await requireSchedule(platform.store, name);
   const { schedule, changed } = await changeSchedule(platform, name, (before) => {
     const what = decide(before ?? gone(name));
     return what === null ? null : { what };

@@ -1,8 +1,8 @@
 import { messageOf } from '../../errors.ts';
-import { describeFound, MOST_PROBLEMS, type Path, type Problem, unknownName } from '../../lib/problems.ts';
+import { describeFound, MAX_PROBLEMS, type Path, type Problem, unknownNameMessage } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
-import { GIVEN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
+import { BUILT_IN_PARAMS, placeholdersOf } from '../../model/substitute.ts';
 import { LONGEST_TEXT } from './schema.ts';
 
 export type Loose = Readonly<Record<string, unknown>>;
@@ -19,7 +19,7 @@ function checkSteps(steps: readonly (Loose | null)[]): Problem[] {
   const problems: Problem[] = [];
   const places = new Map<string, number>();
   for (const [index, step] of steps.entries()) {
-    if (problems.length > MOST_PROBLEMS) break;
+    if (problems.length > MAX_PROBLEMS) break;
     if (step === null) continue;
     const report = (field: string, message: string, key = false): void => {
       problems.push({ path: ['steps', index, ...field.split('.')], message, key });
@@ -117,13 +117,13 @@ function checkParams(job: Loose): Problem[] {
   const problems: Problem[] = [];
   const input = looseMap(job.input);
   const split = looseMap(input?.split);
-  const given: readonly string[] = GIVEN_PARAMS;
+  const given: readonly string[] = BUILT_IN_PARAMS;
   // Environment variables use upper-case names, so two parameters that differ only in case would collide.
   const taken = new Map<string, string>();
   const names: [string, Path][] = entriesOf(job.params).map(([name]) => [name, ['params', name]]);
   for (const [name] of entriesOf(split?.axes)) names.push([name, ['input', 'split', 'axes', name]]);
   for (const [name, path] of names) {
-    if (problems.length > MOST_PROBLEMS) return problems;
+    if (problems.length > MAX_PROBLEMS) return problems;
     const other = taken.get(name.toUpperCase());
     if (given.includes(name)) {
       problems.push({ path, message: `${name} is reserved: batchctl sets {${given.join('}, {')}} itself`, key: true });
@@ -139,9 +139,9 @@ function checkParams(job: Loose): Problem[] {
   for (const [index, from] of (list ? itemsOf(input?.from) : [input?.from]).entries()) {
     if (typeof from !== 'string' || from.length > LONGEST_TEXT) continue;
     for (const name of placeholdersOf(from)) {
-      if (problems.length > MOST_PROBLEMS) return problems;
+      if (problems.length > MAX_PROBLEMS) return problems;
       if (known.has(name)) continue;
-      const message = `${unknownName('parameter', name, [...known])}; write {{${name}} for the literal text`;
+      const message = `${unknownNameMessage('parameter', name, [...known])}; write {{${name}} for the literal text`;
       problems.push({ path: list ? ['input', 'from', index] : ['input', 'from'], message });
     }
   }
@@ -152,14 +152,18 @@ function checkExpect(job: Loose, steps: readonly (Loose | null)[]): Problem[] {
   const known = new Set(['input', ...steps.flatMap((step) => (typeof step?.name === 'string' ? [step.name] : []))]);
   const problems: Problem[] = [];
   for (const [index, text] of itemsOf(job.expect).entries()) {
-    if (problems.length > MOST_PROBLEMS) return problems;
+    if (problems.length > MAX_PROBLEMS) return problems;
     if (typeof text !== 'string' || text.length > LONGEST_TEXT || text.trim() === '') continue;
     const path = ['expect', index];
     try {
       for (const { step, counter } of countersOf(parseExpect(text))) {
-        if (step !== null && !known.has(step)) problems.push({ path, message: unknownName('step', step, [...known]) });
+        if (step !== null && !known.has(step))
+          problems.push({ path, message: unknownNameMessage('step', step, [...known]) });
         if (step === 'input' && !['records', 'bytes', 'files'].includes(counter)) {
-          problems.push({ path, message: unknownName('count of the input', counter, ['records', 'bytes', 'files']) });
+          problems.push({
+            path,
+            message: unknownNameMessage('count of the input', counter, ['records', 'bytes', 'files']),
+          });
         }
       }
     } catch (error) {

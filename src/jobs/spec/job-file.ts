@@ -11,7 +11,7 @@ import { jobFileSchema } from './schema.ts';
 export const MOST_JOB_FILE_BYTES = 4 * 1024 * 1024;
 
 /** The maximum content of a job: checking a step takes about 20 microseconds, and any other value a few. */
-export const MOST_OF_A_JOB = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
+export const JOB_LIMITS = { values: 10_000, depth: 64, steps: 1_000, notify: 100 };
 
 const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` prints their JSON Schema';
 
@@ -20,7 +20,7 @@ const HINT = 'docs/job-file.md describes the fields; `batchctl schema job` print
  * names every mistake: `FILE:LINE:COLUMN: FIELD: found ..., allowed: ...`.
  */
 export function parseJobFile(text: string, where: { readonly file: string }): JobSpec {
-  const { value, problems, locate } = readYaml(text, keptAsWritten);
+  const { value, problems, locate } = readYaml(text, isKeptAsWritten);
   if (value === undefined && problems.length > 0) throw problemsError('jobFile', where.file, problems, locate, HINT);
   return specOf(value ?? null, where.file, problems, locate);
 }
@@ -82,18 +82,18 @@ export async function loadJobFile(path: string): Promise<JobSpec> {
 function excessOf(job: unknown): Problem | null {
   for (const field of ['steps', 'notify'] as const) {
     const { length } = itemsOf(looseMap(job)?.[field]);
-    if (length > MOST_OF_A_JOB[field])
-      return { path: [field], message: `found ${length}, allowed: at most ${MOST_OF_A_JOB[field]}` };
+    if (length > JOB_LIMITS[field])
+      return { path: [field], message: `found ${length}, allowed: at most ${JOB_LIMITS[field]}` };
   }
   let values = 0;
   const look = (value: unknown, depth: number): Problem | null => {
     values += 1;
-    if (values > MOST_OF_A_JOB.values) {
-      const message = `found more than ${MOST_OF_A_JOB.values} fields and values, allowed: ${MOST_OF_A_JOB.values}; move long lists into an input, split by list`;
+    if (values > JOB_LIMITS.values) {
+      const message = `found more than ${JOB_LIMITS.values} fields and values, allowed: ${JOB_LIMITS.values}; move long lists into an input, split by list`;
       return { path: [], message };
     }
     if (typeof value !== 'object' || value === null) return null;
-    if (depth === MOST_OF_A_JOB.depth) return { path: [], message: `is nested more than ${MOST_OF_A_JOB.depth} deep` };
+    if (depth === JOB_LIMITS.depth) return { path: [], message: `is nested more than ${JOB_LIMITS.depth} deep` };
     for (const name in value) {
       const excess = look((value as Loose)[name], depth + 1);
       if (excess !== null) return excess;
@@ -104,7 +104,7 @@ function excessOf(job: unknown): Problem | null {
 }
 
 /** Maps of plain values whose numbers reach commands as text: `1.10` must not become `1.1`, nor `007` `7`. */
-function keptAsWritten(path: Path): boolean {
+function isKeptAsWritten(path: Path): boolean {
   const [first, second, third] = path;
   if (first === 'params' || first === 'labels') return path.length === 2;
   if (first === 'input') return path.length === 4 && second === 'split' && third === 'axes';

@@ -6,7 +6,7 @@ import { firstRecordAt } from './cut-rules.ts';
 const NEWLINE = 10;
 
 /** A part that was cut within a record, or whose quotes are unbalanced: its input can't be cut by windows. */
-export class CutRefused extends Error {}
+export class CutError extends Error {}
 
 /**
  * Checks that a part of a CSV that was cut by windows begins and ends between records, as its bytes pass. If every part of
@@ -37,7 +37,7 @@ export class CutCheck {
     this.#isLast = part.offset + part.length === input.size;
   }
 
-  /** The part's next bytes, its header first. Throws `CutRefused`. */
+  /** The part's next bytes, its header first. Throws `CutError`. */
   add(bytes: Uint8Array): void {
     const own = bytes.subarray(Math.min(this.#header, bytes.length));
     this.#header -= bytes.length - own.length;
@@ -52,7 +52,7 @@ export class CutCheck {
     this.#last = chunk[chunk.length - 1] ?? NEWLINE;
   }
 
-  /** All bytes have passed. Throws `CutRefused`. */
+  /** All bytes have passed. Throws `CutError`. */
   finish(): void {
     this.#checked(() => this.#finder.finish());
     if (!this.#isLast && this.#last !== NEWLINE) throw this.#refused('a record goes on after the end of the part');
@@ -72,8 +72,8 @@ export class CutCheck {
     }
   }
 
-  #refused(what: string): CutRefused {
-    return new CutRefused(
+  #refused(what: string): CutError {
+    return new CutError(
       `${this.#name}, part from byte ${this.#start}: ${what}, so it is unclear where records end; ` +
         'submit the job again with exact: true in the split, which finds the records or names the faulty line',
     );

@@ -1,6 +1,6 @@
 import { readBuffer } from '../../lib/read-buffer.ts';
 import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
-import { type KnownState, lastRecordEnd, stateIn } from '../../model/split/csv-window.ts';
+import { findQuoteState, lastRecordEnd, type QuoteState } from '../../model/split/csv-window.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';
 import {
   type Cut,
@@ -42,7 +42,7 @@ async function* cutLinesBySize(options: LineCutOptions): AsyncGenerator<readonly
   let cuts: Cut[] = [];
   for (let start = options.from; start < end; ) {
     const target = start + size;
-    if (access.remote) access.ahead?.(soon(start, size, near, end));
+    if (access.remote) access.ahead?.(upcomingRanges(start, size, near, end));
     let cut = end;
     if (target < end) {
       cut = await lastLineEnd(options, near, start, target);
@@ -93,7 +93,7 @@ async function firstLineEnd(
  * the next ones. They lie on a grid, so that a cut's range stays the same while it shifts, and is read once. The grid is
  * shifted itself, as sizes are often multiples of `near`.
  */
-function soon(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
+function upcomingRanges(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
   const ranges = [];
   for (let i = 1; i <= AHEAD; i += 1) {
     const target = start + i * size;
@@ -231,7 +231,7 @@ export interface Windows {
 
 /**
  * Cuts CSV by size, reading only windows before the cuts. In CSV without faults, a quote in a window tells whether the
- * window begins within quotes (`stateIn`). Where no quote is near, a field that long is not expected, and line ends are
+ * window begins within quotes (`findQuoteState`). Where no quote is near, a field that long is not expected, and line ends are
  * taken for record ends; where quotes tell nothing, all bytes since the last cut are read. Faults outside of the windows
  * stay unseen, so all parts are `assumed`: their workers check them (`CutCheck`).
  */
@@ -253,8 +253,8 @@ async function* cutCsvByWindows(
       const bytes = await readFully(name, access, low, Buffer.allocUnsafe(target - low));
       const has = bytes.includes(dialect.quote);
       const last = length >= largest || low === start;
-      let state: KnownState | null = { at: 0, quoted: false };
-      if (low !== start && has) state = stateIn(bytes, dialect);
+      let state: QuoteState | null = { at: 0, quoted: false };
+      if (low !== start && has) state = findQuoteState(bytes, dialect);
       else if (low !== start && quotes && !last) state = null;
       quotes ||= has;
       const found = state === null ? -1 : lastRecordEnd(bytes, state, dialect.quote);
@@ -265,7 +265,7 @@ async function* cutCsvByWindows(
   try {
     for (let start = from; start < end; ) {
       const target = start + size;
-      access.ahead?.(soon(start, size, first, end));
+      access.ahead?.(upcomingRanges(start, size, first, end));
       const record = start === from ? options.firstRecord : start;
       const cut = target >= end ? end : ((await nearCut(start, target)) ?? (await reader.cut(start, record)));
       yield [{ end: cut, records: null }];
@@ -329,7 +329,7 @@ export async function cutRanges(input: RangeInput, split: RecordSplit, options: 
   const header = hasHeader(split) ? await headerLength(input, split, options) : 0;
   const finder = finderOf(split, name);
   if (split.size === undefined || options.counts) {
-    return { header, cuts: walked(name, split, chunksOf(input, options.chunkSize, true), options) };
+    return { header, cuts: cutByRecords(name, split, chunksOf(input, options.chunkSize, true), options) };
   }
   const shared = { name, access, from: header, end, size: split.size, chunkSize: options.chunkSize };
   if (!(finder instanceof CsvFinder)) return { header, cuts: cutLinesBySize(shared) };
@@ -356,7 +356,7 @@ async function* cutFixed(end: number, length: number, every: number): AsyncGener
   }
 }
 
-async function* walked(
+async function* cutByRecords(
   name: string,
   split: RecordSplit,
   chunks: AsyncIterable<Buffer>,

@@ -89,7 +89,7 @@ export async function* walkRecords(
         if (at !== -1) cutter = begin(at);
       }
       if (cutter !== null) {
-        last = tell(finder, cutter, last);
+        last = feedCutter(finder, cutter, last);
         cutter.partial(end, finder.blank);
       }
       yield { chunk, header, cuts, safe: cutter?.safe ?? 0 };
@@ -108,7 +108,7 @@ export async function* walkRecords(
   yield { chunk: Buffer.alloc(0), header, cuts, safe: end };
 }
 
-function tell(finder: RecordFinder, cutter: Cutter, last: number): number {
+function feedCutter(finder: RecordFinder, cutter: Cutter, last: number): number {
   let told = last;
   for (let at = finder.next(); at !== -1; at = finder.next()) {
     cutter.record(at, finder.blank);

@@ -2,7 +2,7 @@ import { type BigIntStats, closeSync, fstatSync, openSync, readSync, statSync } 
 import { Readable } from 'node:stream';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { FilePin } from '../../model/job.ts';
-import { changedInput, detectCompression, HEAD_SIZE, type LookAtHead, type SplitSource } from './split-source.ts';
+import { changedInput, detectCompression, HEAD_SIZE, type HeadCheck, type SplitSource } from './split-source.ts';
 
 /** Identifies a local input: it is read in place and must not change. */
 export function filePin(stat: BigIntStats): FilePin {
@@ -124,7 +124,7 @@ function notRegular(name: string): BatchctlError {
 export async function openPipeSource(
   index: number,
   input: Readable,
-  look: LookAtHead | null = null,
+  look: HeadCheck | null = null,
   name = '-',
 ): Promise<SplitSource> {
   const chunks = input[Symbol.asyncIterator]() as AsyncIterator<Buffer | string>;

@@ -94,7 +94,7 @@ class Splitter {
 
   /** Finds errors that can be known before anything is stored. */
   #precheck(split: Exclude<SplitSpec, { by: 'range' | 'grid' }>): void {
-    if (split.by === 'file') this.#number(this.#options.inputs.length - 1);
+    if (split.by === 'file') this.#checkNumber(this.#options.inputs.length - 1);
     if (split.by === 'file' || split.by === 'list') return;
     for (const { name, size, compression } of this.#options.inputs) {
       finderOf(split, name);
@@ -106,13 +106,13 @@ class Splitter {
   async *#whole(source: SplitSource): AsyncGenerator<Part> {
     if (source.random === null) {
       const chunks = source.stream(this.#options.signal) as AsyncIterable<Buffer>;
-      yield* this.#counted(wholePiece(chunks, this.#pieceOptions(source)));
+      yield* this.#numberParts(wholePiece(chunks, this.#pieceOptions(source)));
     } else {
-      this.#number(this.#n);
+      this.#checkNumber(this.#n);
       yield { n: this.#n, kind: 'whole', input: source.index };
       this.#n += 1;
     }
-    await this.#done(source, 1, null, null);
+    await this.#finishInput(source, 1, null, null);
   }
 
   async *#list(source: SplitSource): AsyncGenerator<Part> {
@@ -120,27 +120,27 @@ class Splitter {
     let bytes = 0;
     for await (const items of listItems(
       source.name,
-      this.#counting(source, (length) => (bytes += length)),
+      this.#countedChunks(source, (length) => (bytes += length)),
     )) {
       for (const item of items) {
-        this.#number(this.#n);
+        this.#checkNumber(this.#n);
         yield { n: this.#n, kind: 'item', input: source.index, item };
         this.#n += 1;
       }
     }
-    await this.#done(source, this.#n - first, bytes, this.#n - first);
+    await this.#finishInput(source, this.#n - first, bytes, this.#n - first);
   }
 
   async *#pieces(source: SplitSource, split: RecordSplit): AsyncGenerator<Part> {
     const first = this.#n;
     let bytes = 0;
     let records = 0;
-    const chunks = this.#counting(source, (length) => (bytes += length));
-    for await (const part of this.#counted(cutPieces(split, chunks, this.#pieceOptions(source)))) {
+    const chunks = this.#countedChunks(source, (length) => (bytes += length));
+    for await (const part of this.#numberParts(cutPieces(split, chunks, this.#pieceOptions(source)))) {
       if (part.kind === 'piece') records += part.records ?? Number.NaN;
       yield part;
     }
-    await this.#done(source, this.#n - first, bytes, this.#records(split, records));
+    await this.#finishInput(source, this.#n - first, bytes, this.#records(split, records));
   }
 
   async *#ranges(source: SplitSource, split: RecordSplit): AsyncGenerator<Part> {
@@ -159,7 +159,7 @@ class Splitter {
     let offset = header;
     for await (const batch of cuts) {
       for (const cut of batch) {
-        this.#number(this.#n);
+        this.#checkNumber(this.#n);
         const counted = cut.records === null ? {} : { records: cut.records };
         records += cut.records ?? Number.NaN;
         yield { n: this.#n, kind: 'range', input: source.index, offset, length: cut.end - offset, ...head, ...counted };
@@ -169,7 +169,7 @@ class Splitter {
       await this.#reached(before + offset);
     }
     await this.#reached(before + size);
-    await this.#done(source, this.#n - first, size, this.#records(split, records));
+    await this.#finishInput(source, this.#n - first, size, this.#records(split, records));
   }
 
   #counts(split: RecordSplit): boolean {
@@ -180,7 +180,7 @@ class Splitter {
     return this.#counts(split) ? records : null;
   }
 
-  async #done(source: SplitSource, parts: number, bytes: number | null, records: number | null): Promise<void> {
+  async #finishInput(source: SplitSource, parts: number, bytes: number | null, records: number | null): Promise<void> {
     await source.check();
     this.#options.onInput?.({ index: source.index, parts, bytes, records });
   }
@@ -195,18 +195,18 @@ class Splitter {
       directory: directory ?? tmpdir(),
       inMemory,
       counts: split.by === 'records' || this.#options.countRecords === true,
-      onPart: (n) => this.#number(n),
+      onPart: (n) => this.#checkNumber(n),
     };
   }
 
-  async *#counted(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
+  async *#numberParts(parts: AsyncIterable<Part>): AsyncGenerator<Part> {
     for await (const part of parts) {
       yield part;
       this.#n += 1;
     }
   }
 
-  async *#counting(source: SplitSource, add: (bytes: number) => void): AsyncGenerator<Buffer> {
+  async *#countedChunks(source: SplitSource, add: (bytes: number) => void): AsyncGenerator<Buffer> {
     for await (const chunk of decompressed(source, this.#options.signal)) {
       add(chunk.length);
       yield chunk;
@@ -227,7 +227,7 @@ class Splitter {
   }
 
   /** Throws if a part may not have this number. */
-  #number(n: number): void {
+  #checkNumber(n: number): void {
     const { maxTasks } = this.#options;
     if (n >= maxTasks) throw tooMany(maxTasks, `${n} so far, with more to come`);
   }

@@ -65,7 +65,7 @@ interface Head {
 }
 
 /** Throws `jobFile` for an input that the split can't cut. */
-export type LookAtHead = (head: Head) => Promise<void>;
+export type HeadCheck = (head: Head) => Promise<void>;
 
 const NUL = 0;
 
@@ -98,7 +98,7 @@ const BEGINNING = 262;
  * For splits that cut text at line ends: refuses inputs without line ends that they know, and names the command that
  * converts them. Null for splits that accept any bytes.
  */
-export function textHead(split: SplitSpec): LookAtHead | null {
+export function textHeadCheck(split: SplitSpec): HeadCheck | null {
   const { by } = split;
   if (by !== 'lines' && by !== 'csv' && by !== 'jsonl' && by !== 'list') return null;
   const quote = split.by === 'csv' ? split.quote : '';
@@ -114,20 +114,21 @@ export function textHead(split: SplitSpec): LookAtHead | null {
     if (marked !== undefined) {
       throw refused(
         `is ${marked.encoding}, according to its byte order mark`,
-        converted(head, `iconv -f ${marked.encoding} -t UTF-8`),
+        convertCommand(head, `iconv -f ${marked.encoding} -t UTF-8`),
       );
     }
     const beginning = text.toString('latin1', 0, BEGINNING);
     const packed = PACKED.find(({ at, mark }) => beginning.startsWith(mark, at));
     if (packed !== undefined) {
-      throw refused(`was packed by ${packed.program}, which is not unpacked here`, converted(head, packed.unpack));
+      throw refused(`was packed by ${packed.program}, which is not unpacked here`, convertCommand(head, packed.unpack));
     }
     const nul = text.indexOf(NUL);
     if (nul !== -1) {
       const what = `has a NUL byte at byte ${nul}${head.compression === null ? '' : ', decompressed'}`;
-      throw refused(what, `${withoutNuls(head, text)}; for binary data use by: records, or by: file`);
+      throw refused(what, `${nulHint(head, text)}; for binary data use by: records, or by: file`);
     }
-    if (hasReturnsAlone(text, quote)) throw refused('ends its lines with CR only', converted(head, "tr '\\r' '\\n'"));
+    if (hasReturnsAlone(text, quote))
+      throw refused('ends its lines with CR only', convertCommand(head, "tr '\\r' '\\n'"));
   };
 }
 
@@ -149,14 +150,14 @@ async function textOf({ name, compression, bytes }: Head): Promise<Buffer> {
 }
 
 /** UTF-16 without a mark has a NUL next to each ASCII character. */
-function withoutNuls(head: Head, text: Buffer): string {
+function nulHint(head: Head, text: Buffer): string {
   const count = [0, 0];
   for (const [at, byte] of text.entries()) if (byte === NUL) count[at % 2] = (count[at % 2] ?? 0) + 1;
   const [even = 0, odd = 0] = count;
   const many = text.length / 4;
-  if (odd > many && even < odd / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16LE -t UTF-8')}`;
-  if (even > many && odd < even / 4) return `if it is UTF-16: ${converted(head, 'iconv -f UTF-16BE -t UTF-8')}`;
-  return `if they have no meaning: ${converted(head, "tr -d '\\000'")}`;
+  if (odd > many && even < odd / 4) return `if it is UTF-16: ${convertCommand(head, 'iconv -f UTF-16LE -t UTF-8')}`;
+  if (even > many && odd < even / 4) return `if it is UTF-16: ${convertCommand(head, 'iconv -f UTF-16BE -t UTF-8')}`;
+  return `if they have no meaning: ${convertCommand(head, "tr -d '\\000'")}`;
 }
 
 /** True for text with CRs but no line feed. A CR within quotes is data, and the last byte may be half a line end. */
@@ -171,7 +172,7 @@ function hasReturnsAlone(text: Buffer, quote: string): boolean {
 }
 
 /** The command that converts an input. A remote input, or one with an unusual name, is shown as `FILE`. */
-function converted({ name, compression }: Head, filter: string): string {
+function convertCommand({ name, compression }: Head, filter: string): string {
   const file = /^[\w./][\w./@%+=,-]*$/.test(name) ? name : 'FILE';
   return compression === null
     ? `${filter} < ${file} > CONVERTED`

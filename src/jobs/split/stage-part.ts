@@ -43,7 +43,7 @@ const STRETCH = 16 * 1024 * 1024;
 /**
  * Writes a part's bytes, header first, to `target`, and returns their number. `checked`: its cuts were assumed, and are
  * between records. Throws `changed` if the input isn't the one that the job was accepted with, `corrupt` if a stored
- * piece, or the file of an exploded output, is gone or altered, `CutRefused` if a cut is within a record.
+ * piece, or the file of an exploded output, is gone or altered, `CutError` if a cut is within a record.
  */
 export async function stagePart(part: Part | FilePart, options: StageOptions): Promise<StagedPart> {
   const text = stdinText(part);
@@ -178,7 +178,7 @@ async function readObjectRanges(
 }
 
 /**
- * Reads a part again whose cuts were assumed, without its header, and writes nothing. Throws `CutRefused` if a cut is
+ * Reads a part again whose cuts were assumed, without its header, and writes nothing. Throws `CutError` if a cut is
  * within a record, `changed` if the input isn't the one that the job was accepted with.
  */
 export async function recheckCuts(

@@ -6,7 +6,7 @@ import {
   changedInput,
   detectCompression,
   HEAD_SIZE,
-  type LookAtHead,
+  type HeadCheck,
   type RandomAccess,
   type SplitSource,
 } from './split-source.ts';
@@ -27,7 +27,7 @@ export async function openStoreSource(
   key: string,
   name = `store:${key}`,
   known: ObjectInfo | null = null,
-  look: LookAtHead | null = null,
+  look: HeadCheck | null = null,
 ): Promise<StoreSource> {
   const info = known ?? (await store.head(key));
   if (info === null) {
@@ -144,7 +144,7 @@ export async function openBucketSource(
   bucket: Bucket,
   key: string,
   name: string,
-  look: LookAtHead | null = null,
+  look: HeadCheck | null = null,
 ): Promise<BucketSource> {
   const info = await bucket.head(key);
   if (info === null) {
@@ -164,7 +164,7 @@ export async function openBucketSource(
 }
 
 /** Compares an object with its pin: null if it still matches, otherwise the difference in words. */
-export function pinBroken(now: BucketObject | null, etag: string, name: string): string | null {
+export function pinDifference(now: BucketObject | null, etag: string, name: string): string | null {
   if (now === null) return `${name} is gone`;
   return now.etag === etag ? null : `${name} was overwritten`;
 }

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import type { JobInput } from '../../model/job.ts';
-import { partShard, shardOf } from '../../model/keys.ts';
+import { partShardKey, shardOf } from '../../model/keys.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { storePieces } from '../split/cut-pieces.ts';
@@ -29,7 +29,7 @@ export async function cut(
   let count = 0;
   let lines: string[] = [];
   const flush = async (): Promise<void> => {
-    if (lines.length > 0) await store.put(partShard(job, shardOf(count - 1)), `${lines.join('\n')}\n`);
+    if (lines.length > 0) await store.put(partShardKey(job, shardOf(count - 1)), `${lines.join('\n')}\n`);
     lines = [];
   };
   try {

@@ -5,18 +5,18 @@ import type { Readable } from 'node:stream';
 import { isDynamicPattern } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { fileChecksum } from '../../lib/file-checksum.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import type { FilePin, JobInput, SplitSpec } from '../../model/job.ts';
-import { DATA, dataKey } from '../../model/keys.ts';
+import { DATA_PREFIX, dataKey } from '../../model/keys.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { AttachedInput } from '../../ports/verbs.ts';
 import { dataChecksum, parseDataKey, shownKey } from '../data/data-key.ts';
 import { matchFiles } from '../data/find-files.ts';
-import { leadsNowhere } from '../data/path-errors.ts';
+import { brokenLinkError } from '../data/path-errors.ts';
 import { type FileSource, openFileSource, openPipeSource, statFileSource } from '../split/file-source.ts';
-import { changedInput, HEAD_SIZE, type LookAtHead, type SplitSource, textHead } from '../split/split-source.ts';
+import { changedInput, HEAD_SIZE, type HeadCheck, type SplitSource, textHeadCheck } from '../split/split-source.ts';
 import { openBucketSource, openStoreSource } from '../split/store-source.ts';
 import { type FindSource, findOutputs } from './job-outputs.ts';
 import { uploadedInput } from './upload-inputs.ts';
@@ -66,7 +66,7 @@ type Target =
   | { readonly kind: 'pipe' };
 
 /** Records a target. Throws `refused` if it was recorded before, because its data would be processed twice. */
-function refuseTwice(target: Target, seen: Map<string, string>): void {
+function refuseDuplicate(target: Target, seen: Map<string, string>): void {
   if (target.kind === 'attached' || target.kind === 'pipe') return;
   const identity = identityOf(target);
   const before = seen.get(identity);
@@ -81,7 +81,7 @@ function refuseTwice(target: Target, seen: Map<string, string>): void {
 function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): string {
   switch (target.kind) {
     case 'file':
-      return `file:${whereItLies(target.at)}`;
+      return `file:${realPath(target.at)}`;
     case 'store':
       return `store:${target.at}`;
     case 's3':
@@ -92,7 +92,7 @@ function identityOf(target: Exclude<Target, { kind: 'attached' | 'pipe' }>): str
 }
 
 /** The real path; the path itself if that fails, because opening the file gives a better error. */
-function whereItLies(path: string): string {
+function realPath(path: string): string {
   try {
     return realpathSync.native(path);
   } catch {
@@ -146,11 +146,11 @@ export async function findInputs(names: readonly string[], place: InputPlace): P
   try {
     for (const name of names) {
       const targets = await targetsOf(name, place);
-      for (const target of targets) refuseTwice(target, place.seen);
+      for (const target of targets) refuseDuplicate(target, place.seen);
       // Files are opened one at a time, because each open file must be closed; objects are looked up in parallel.
       const atOnce = targets.every(({ kind }) => kind === 'store' || kind === 's3') ? AHEAD : 1;
       const numbered = targets.map((target, at) => ({ target, index: found.length + at }));
-      for await (const input of ahead(numbered, atOnce, ({ target, index }) => open(target, index, place))) {
+      for await (const input of mapAhead(numbered, atOnce, ({ target, index }) => open(target, index, place))) {
         found.push(input);
       }
     }
@@ -205,7 +205,7 @@ async function fileTargets(name: string, directory: string): Promise<readonly Ta
   const path = resolve(directory, name);
   const kind = await kindOf(path);
   if (kind === 'file') {
-    await refuseTwoMeanings(name, path, directory);
+    await refuseAmbiguousName(name, path, directory);
     return [{ kind: 'file', at: path, name }];
   }
   const pattern = kind === 'directory' ? `${escapeGlob(name)}/**` : name;
@@ -215,7 +215,7 @@ async function fileTargets(name: string, directory: string): Promise<readonly Ta
 }
 
 /** If a file is really called `*.csv`, the name is ambiguous: either reading would leave out or add data. */
-async function refuseTwoMeanings(name: string, path: string, directory: string): Promise<void> {
+async function refuseAmbiguousName(name: string, path: string, directory: string): Promise<void> {
   if (!isDynamicPattern(name)) return;
   const others = (await matchFiles(name, { directory, dot: false })).filter((match) => match !== path);
   if (others.length === 0) return;
@@ -235,7 +235,7 @@ async function kindOf(path: string): Promise<'file' | 'directory' | null> {
   try {
     return (await stat(path)).isDirectory() ? 'directory' : 'file';
   } catch (error) {
-    if (hasCode(error, 'ELOOP')) throw leadsNowhere(path, error);
+    if (hasCode(error, 'ELOOP')) throw brokenLinkError(path, error);
     // A long pattern isn't a file name.
     if (hasCode(error, 'ENOENT', 'ENOTDIR', 'ENAMETOOLONG')) return null;
     throw error;
@@ -247,7 +247,7 @@ function escapeGlob(name: string): string {
 }
 
 async function open(target: Target, index: number, place: InputPlace): Promise<FoundInput> {
-  const look = textHead(place.split);
+  const look = textHeadCheck(place.split);
   switch (target.kind) {
     case 'file': {
       const source =
@@ -255,7 +255,7 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
           ? statFileSource(index, target.at, target.name)
           : openFileSource(index, target.at, target.name);
       if (look !== null) await lookAtFile(source, look);
-      if (place.checksums !== null) return toUpload(target, source, place.checksums);
+      if (place.checksums !== null) return openForUpload(target, source, place.checksums);
       return {
         source,
         input: { ...base(source, target.name), source: { kind: 'file', path: target.at, pin: source.pin } },
@@ -291,7 +291,7 @@ async function open(target: Target, index: number, place: InputPlace): Promise<F
   }
 }
 
-async function lookAtFile(source: FileSource, look: LookAtHead): Promise<void> {
+async function lookAtFile(source: FileSource, look: HeadCheck): Promise<void> {
   const bytes = Buffer.alloc(Math.min(HEAD_SIZE, source.size));
   try {
     await source.random?.readAt(0, bytes);
@@ -303,7 +303,7 @@ async function lookAtFile(source: FileSource, look: LookAtHead): Promise<void> {
 }
 
 /** A file that remote workers will read: cut here, and put before the job is committed. */
-async function toUpload(
+async function openForUpload(
   { at, name }: { readonly at: string; readonly name: string },
   source: FileSource,
   checksums: FileChecksums,
@@ -343,9 +343,10 @@ async function openAttached(
   index: number,
   store: ObjectStore,
   { key, name, checksum, size }: AttachedInput,
-  look: LookAtHead | null,
+  look: HeadCheck | null,
 ): Promise<FoundInput> {
-  if (!key.startsWith(DATA)) throw new BatchctlError('usage', `expected an attached input below ${DATA}, found ${key}`);
+  if (!key.startsWith(DATA_PREFIX))
+    throw new BatchctlError('usage', `expected an attached input below ${DATA_PREFIX}, found ${key}`);
   const info = await store.head(parseDataKey(shownKey(key)));
   if (info === null) {
     throw new BatchctlError('notFound', `the input ${name} is not in the store, at ${shownKey(key)}`, {

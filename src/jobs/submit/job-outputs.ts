@@ -1,5 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import { outPrefix, taskOfOut } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -18,7 +18,7 @@ export interface OutputInput {
 export type FindSource = (text: string) => Promise<JobView>;
 
 /** Inputs with names and pins that fit into a job.json of one request. */
-const MOST = 100_000;
+const MAX_OUTPUTS = 100_000;
 /** Outputs looked up ahead. */
 const AHEAD = 16;
 
@@ -40,14 +40,14 @@ export async function findOutputs(
   const chosen = sourceStep(name, view, step);
   const { job } = view.record;
   const found: OutputInput[] = [];
-  for await (const output of ahead(tasksOf(store, job, chosen), AHEAD, (task) =>
+  for await (const output of mapAhead(tasksOf(store, job, chosen), AHEAD, (task) =>
     readOutput(store, job, chosen, task),
   )) {
     if (output === null) continue;
     for (const { name: file, key, checksum } of output.files) {
       found.push({ key, checksum, name: `job:${job}/${chosen}/${output.task}${file === '' ? '' : `/${file}`}` });
     }
-    if (found.length > MOST) throw tooMany(name);
+    if (found.length > MAX_OUTPUTS) throw tooMany(name);
   }
   if (found.length > 0) return found;
   throw new BatchctlError('notFound', `the input ${name} matches nothing: step ${chosen} of ${job} has no output`, {
@@ -81,7 +81,7 @@ async function* tasksOf(store: ObjectStore, job: string, step: string): AsyncGen
 }
 
 function tooMany(name: string): BatchctlError {
-  return new BatchctlError('refused', `the input ${name} has more than ${MOST} files`, {
+  return new BatchctlError('refused', `the input ${name} has more than ${MAX_OUTPUTS} files`, {
     hint: 'join them first, with a step with gather: true, or with batchctl fetch and batchctl upload',
   });
 }

@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
-import { canonicalJson } from '../../model/digest.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import type { JobInput, JobRecord, JobSpec } from '../../model/job.ts';
-import { RUN_KEY } from '../../model/keys.ts';
+import { RUN_KEY_PATTERN } from '../../model/keys.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
 import type { ScheduledJob } from '../../model/schedule.ts';
 import { substitute } from '../../model/substitute.ts';
@@ -14,8 +14,8 @@ import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Attachments } from '../../ports/verbs.ts';
 import { type CodeArchive, packCode } from '../code-archive.ts';
 import { deliverPlace } from '../deliver/deliver-to.ts';
-import { mustReadView } from '../journal.ts';
-import { refuseForeign } from '../notify/receivers.ts';
+import { requireView } from '../journal.ts';
+import { refuseLocalReceivers } from '../notify/receivers.ts';
 import {
   closeInputs,
   type FileChecksums,
@@ -72,12 +72,12 @@ export interface Prepared {
 export async function prepare(
   request: SubmissionRequest,
   store: ObjectStore,
-  findSource: FindSource = (job) => mustReadView(store, job),
+  findSource: FindSource = (job) => requireView(store, job),
   checksums: FileChecksums | null = null,
   bucket: OpenBucket = noBuckets,
 ): Promise<Prepared> {
-  const { spec, runKey, place } = settleSpec(request);
-  refuseForeign(spec, checksums !== null);
+  const { spec, runKey, place } = resolveSpec(request);
+  refuseLocalReceivers(spec, checksums !== null);
   const code = request.code === undefined ? await packCode(request.directory, spec.files) : request.code;
   const inputs = await inputsOf(request, spec, { store, bucket, findSource, checksums });
   try {
@@ -91,7 +91,7 @@ export async function prepare(
 }
 
 /** A request before anything is looked up. */
-interface Settled {
+interface ResolvedSpec {
   readonly spec: JobSpec;
   readonly runKey: string | null;
   /** Where outputs will be delivered, with `{job}` not filled in; null: nowhere. */
@@ -99,7 +99,7 @@ interface Settled {
 }
 
 /** Fills in parameters and the period. Throws like `prepare` for fields that don't go together. */
-export function settleSpec(request: SubmissionRequest): Settled {
+export function resolveSpec(request: SubmissionRequest): ResolvedSpec {
   const params = mergeParams(request);
   const known = { ...params, ...(request.period !== null && { period: request.period }) };
   const fill = (text: string, field: string): string => substitute(text, known, { field, unknown: 'error' });
@@ -111,13 +111,13 @@ export function settleSpec(request: SubmissionRequest): Settled {
   };
   const runKey = runKeyOf(request, fill);
   const place = deliverPlace(spec, request.directory, known);
-  if (request.attachments != null) refuseOwnMachine(spec, place);
+  if (request.attachments != null) refuseManagerMachine(spec, place);
   return { spec, runKey, place };
 }
 
 /** A remote caller may not use this machine's directories or programs. */
-function refuseOwnMachine(spec: JobSpec, place: string | null): void {
-  refuseForeign(spec, true);
+function refuseManagerMachine(spec: JobSpec, place: string | null): void {
+  refuseLocalReceivers(spec, true);
   if (place === null || isS3Uri(place)) return;
   throw new BatchctlError(
     'usage',
@@ -148,7 +148,7 @@ function inputOf({ spec, inputs }: SubmissionRequest, fill: (text: string, field
 function runKeyOf({ runKey }: SubmissionRequest, fill: (text: string, field: string) => string): string | null {
   if (runKey === null) return null;
   const key = fill(runKey, '--run-key');
-  if (RUN_KEY.test(key)) return key;
+  if (RUN_KEY_PATTERN.test(key)) return key;
   throw new BatchctlError(
     'usage',
     `expected a run key of letters, digits and . _ @ : + -, at most 128, found "${key}"`,

@@ -3,30 +3,30 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
-import { refuseSecrets } from '../../model/allowed-secrets.ts';
+import { requireAllowedSecrets } from '../../model/allowed-secrets.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import { range, standingOf } from '../../model/decide.ts';
-import { canonicalJson } from '../../model/digest.ts';
 import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';
-import { mendOf } from '../../model/overrides.ts';
+import { diffJobFile } from '../../model/overrides.ts';
 import type { Rehearsal } from '../../model/rehearsal.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { recordedPlace } from '../deliver/deliver-to.ts';
-import { append, mustReadView, readJob, readRecord } from '../journal.ts';
+import { append, readJob, readRecord, requireView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { isProgram, refuseForeign } from '../notify/receivers.ts';
-import { lookAndTell } from '../notify/teller.ts';
+import { lookAndNotify } from '../notify/notice-sender.ts';
+import { isExecReceiver, refuseLocalReceivers } from '../notify/receivers.ts';
 import { discardJob } from '../prune/discard.ts';
-import { recordView } from '../remember.ts';
+import { recordView } from '../record-view.ts';
 import { claimRun, keyedOf, type RunKeyClaim, runsOf } from '../run-keys.ts';
 import { sendTasks, sendUndecided } from '../send.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 import { type CutParts, cut } from './cut.ts';
 import { closeInputs } from './inputs.ts';
 import { digestOf, type Prepared, type SubmissionRequest } from './prepare.ts';
-import { mustStillBeThere, uploadInputs } from './upload-inputs.ts';
+import { requireStillPresent, uploadInputs } from './upload-inputs.ts';
 
 /** Each point is passed right after what it names was written: crash tests stop the submission there. */
 export type SubmitPoint = 'code' | 'inputs' | 'parts' | 'open' | 'job' | 'claim' | 'send' | 'sent';
@@ -57,7 +57,7 @@ export interface SampledParts {
   readonly rehearsal: Rehearsal;
 }
 
-export interface Submitted {
+export interface SubmitResult {
   readonly view: JobView;
   readonly created: boolean;
 }
@@ -68,10 +68,10 @@ export interface Submitted {
  * key has other content, if an equal submission isn't sent yet, or if this one took so long that others took it for
  * dead and discarded it; `notFound` if there are no parts.
  */
-export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<Submitted> {
+export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<SubmitResult> {
   const { runKey } = prepared;
-  refuseForeign(prepared.spec, platform.remote === true);
-  refuseSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
+  refuseLocalReceivers(prepared.spec, platform.remote === true);
+  requireAllowedSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
   const [runs] = await Promise.all([
     runKey === null ? null : runsOf(platform, runKey),
     requireQueues(platform, prepared),
@@ -79,7 +79,7 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
   const existing = runs?.latest ?? null;
   if (existing !== null && options.mode !== 'again') {
     await closeInputs(prepared.inputs);
-    return takeUp(platform, prepared, existing.claim, options);
+    return useExisting(platform, prepared, existing.claim, options);
   }
   if (runKey === null) await refuseEqual(platform, prepared.digest);
   const record = await write(platform, prepared, runs?.next ?? null, options);
@@ -87,7 +87,7 @@ export async function submit(platform: Platform, prepared: Prepared, options: Su
   options.passed?.('claim');
   if (winner !== null) {
     await discardJob(platform.store, record.job);
-    return takeUp(platform, prepared, winner, options);
+    return useExisting(platform, prepared, winner, options);
   }
   return { view: await send(platform, emptyView(record), options), created: true };
 }
@@ -153,7 +153,7 @@ async function write(
       params: Object.keys(request.params),
       labels: Object.keys(request.labels),
     },
-    notifyFrom: spec.notify.some(({ to }) => isProgram(to)) ? request.directory : null,
+    notifyFrom: spec.notify.some(({ to }) => isExecReceiver(to)) ? request.directory : null,
     // A sample's outputs are not delivered.
     deliverTo: sampled === undefined ? recordedPlace(prepared.deliverPlace, job, hostname()) : null,
     rehearsal: sampled?.rehearsal ?? null,
@@ -162,10 +162,10 @@ async function write(
   options.passed?.('open');
   const { created } = await store.put(jobKey(job), JSON.stringify(record), { ifAbsent: true });
   // If job.json exists, it may be from our own first try (law 2).
-  if (!created && (await readRecord(store, job)) === null) throw await discarded(store, job);
+  if (!created && (await readRecord(store, job)) === null) throw await removeDiscarded(store, job);
   options.passed?.('job');
   try {
-    await mustStillBeThere(store, record, code);
+    await requireStillPresent(store, record, code);
   } catch (error) {
     if (isKind(error, 'notFound')) await discardJob(store, job);
     throw error;
@@ -197,12 +197,12 @@ async function claim({ store }: Platform, record: JobRecord): Promise<RunKeyClai
   if (keyed === null) return null;
   const { job, digest } = record;
   const standing = await claimRun(store, keyed, { format: 1, job, digest });
-  if (standing.discarded !== undefined) throw await discarded(store, job);
+  if (standing.discarded !== undefined) throw await removeDiscarded(store, job);
   return standing.job === job ? null : standing;
 }
 
 /** Removes what a submission wrote, also after others discarded it. Returns the error to throw. */
-async function discarded(store: ObjectStore, job: string): Promise<BatchctlError> {
+async function removeDiscarded(store: ObjectStore, job: string): Promise<BatchctlError> {
   await discardJob(store, job);
   return new BatchctlError(
     'refused',
@@ -223,19 +223,19 @@ async function send(platform: Platform, view: JobView, options: SubmitOptions): 
   );
   options.passed?.('sent');
   await recordView(platform, sent);
-  if (total === 0) await lookAndTell(platform, sent);
-  return total === 0 ? mustReadView(platform.store, sent.record.job) : sent;
+  if (total === 0) await lookAndNotify(platform, sent);
+  return total === 0 ? requireView(platform.store, sent.record.job) : sent;
 }
 
 /** The run key exists: returns its job. If its sender died, finishes sending. */
-async function takeUp(
+async function useExisting(
   platform: Platform,
   prepared: Prepared,
   found: RunKeyClaim,
   options: SubmitOptions,
-): Promise<Submitted> {
-  const view = await mustReadView(platform.store, found.job);
-  if (found.digest !== prepared.digest && options.mode === 'new' && !isMendedSince(view, prepared)) {
+): Promise<SubmitResult> {
+  const view = await requireView(platform.store, found.job);
+  if (found.digest !== prepared.digest && options.mode === 'new' && !matchesCorrectedJob(view, prepared)) {
     throw new BatchctlError(
       'refused',
       `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,
@@ -272,7 +272,7 @@ async function refuseEqual(platform: Platform, digest: string): Promise<void> {
   for (const job of await watcher.openJobs()) {
     const record = await readableJob(platform, job);
     if (record === null || record.digest !== digest) continue;
-    if (stateOf(await mustReadView(platform.store, job)) !== 'submitted') continue;
+    if (stateOf(await requireView(platform.store, job)) !== 'submitted') continue;
     throw new BatchctlError('refused', `job ${job} is the same submission, and is incomplete`, {
       hint: `complete it with batchctl resume ${job}; use --run-key to make repeated submissions safe`,
     });
@@ -305,18 +305,21 @@ const by = (platform: Platform): { who: string; now: number } => ({ who: platfor
  * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the
  * inputs as accepted. A command that cron fires thus stays valid after its program was fixed.
  */
-function isMendedSince(view: JobView, { spec, code, inputs }: Prepared): boolean {
+function matchesCorrectedJob(view: JobView, { spec, code, inputs }: Prepared): boolean {
   const { record, overrides } = view;
-  const { code: mendedCode = record.code, steps = {}, defaults = {} } = overrides;
-  if (mendedCode !== (code?.sha256 ?? null)) return false;
+  const { code: correctedCode = record.code, steps = {}, defaults = {} } = overrides;
+  if (correctedCode !== (code?.sha256 ?? null)) return false;
   if (digestOf(record.spec, record.code, inputs) !== record.digest) return false;
-  if (!givenAlike(record, spec)) return false;
-  const mend = mendOf(record, overrides, spec);
-  return mend.refused.length === 0 && canonicalJson([steps, defaults]) === canonicalJson(changesOf(mend.overrides));
+  if (!hasSameArguments(record, spec)) return false;
+  const correction = diffJobFile(record, overrides, spec);
+  return (
+    correction.refused.length === 0 &&
+    canonicalJson([steps, defaults]) === canonicalJson(changesOf(correction.overrides))
+  );
 }
 
 /** Whether the submission repeats what `--set` and `--label` gave the job, which a changed job file doesn't affect. */
-function givenAlike({ given, spec: accepted }: JobRecord, spec: JobSpec): boolean {
+function hasSameArguments({ given, spec: accepted }: JobRecord, spec: JobSpec): boolean {
   const params = given?.params ?? [];
   const labels = given?.labels ?? [];
   return (

@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { JobInput, JobRecord } from '../../model/job.ts';
-import { codeKey, INPUTS, inputKey, JOBS } from '../../model/keys.ts';
+import { codeKey, INPUTS_PREFIX, inputKey, JOBS_PREFIX } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { CodeArchive } from '../code-archive.ts';
 import { dataChecksum, dataMetadata } from '../data/data-key.ts';
@@ -93,12 +93,9 @@ async function uploadInput(
 }
 
 /** Checks that the uploaded inputs still exist, once job.json names them. Throws `notFound` if one doesn't. */
-async function uploadedMustBeThere(
-  store: Pick<ObjectStore, 'head'>,
-  { inputs }: Pick<JobRecord, 'inputs'>,
-): Promise<void> {
+async function requireUploaded(store: Pick<ObjectStore, 'head'>, { inputs }: Pick<JobRecord, 'inputs'>): Promise<void> {
   await eachParallel(inputs, PARALLEL, async ({ name, source }) => {
-    if (source.kind !== 'store' || !source.key.startsWith(INPUTS)) return;
+    if (source.kind !== 'store' || !source.key.startsWith(INPUTS_PREFIX)) return;
     if ((await store.head(source.key))?.etag === source.etag) return;
     throw new BatchctlError('notFound', `the input ${name} was removed from the store during the submission`, {
       hint: 'submit the job again; it is uploaded again',
@@ -117,11 +114,15 @@ function altered(key: string): BatchctlError {
  * the code again, and requires that uploaded inputs and source jobs exist. A prune writes its decision and then looks
  * for readers, so one of the two detects the other. Throws `notFound` for a pruned source.
  */
-export async function mustStillBeThere(store: ObjectStore, record: JobRecord, code: CodeArchive | null): Promise<void> {
+export async function requireStillPresent(
+  store: ObjectStore,
+  record: JobRecord,
+  code: CodeArchive | null,
+): Promise<void> {
   if (code !== null && (await store.head(codeKey(code.sha256))) === null) {
     await store.put(codeKey(code.sha256), code.gzip);
   }
-  await uploadedMustBeThere(store, record);
+  await requireUploaded(store, record);
   for (const job of sourcesOf(record)) {
     const view = await readView(store, job);
     if (view !== null) refusePruned(view, 'its outputs');
@@ -131,8 +132,8 @@ export async function mustStillBeThere(store: ObjectStore, record: JobRecord, co
 function sourcesOf({ inputs }: JobRecord): ReadonlySet<string> {
   const jobs = new Set<string>();
   for (const { source } of inputs) {
-    if (source.kind !== 'store' || !source.key.startsWith(JOBS)) continue;
-    jobs.add(source.key.slice(JOBS.length).split('/')[0] ?? '');
+    if (source.kind !== 'store' || !source.key.startsWith(JOBS_PREFIX)) continue;
+    jobs.add(source.key.slice(JOBS_PREFIX.length).split('/')[0] ?? '');
   }
   return jobs;
 }

@@ -2,10 +2,10 @@ import { isKind } from '../../errors.ts';
 import type { RangePart } from '../../model/part.ts';
 import { Findings } from '../../model/verify/findings.ts';
 import { stateOf } from '../../model/view.ts';
-import { CutRefused } from '../split/cut-check.ts';
+import { CutError } from '../split/cut-check.ts';
 import { recheckCuts } from '../split/stage-part.ts';
 import { readParts } from './scan-inputs.ts';
-import type { Verifying } from './verify-context.ts';
+import type { VerifyContext } from './verify-context.ts';
 
 /** Parts that are read at most: those of tasks that were skipped or given up before they ran, by the thousand. */
 const READ = 100;
@@ -14,7 +14,7 @@ const READ = 100;
  * Proves for a succeeded job that assumed cuts are between records (ADR 46): by what its workers found, and for tasks
  * without an output or failure that says so, by reading their parts. Call it after parts and outputs were scanned.
  */
-export async function checkCuts(ctx: Verifying): Promise<void> {
+export async function checkCuts(ctx: VerifyContext): Promise<void> {
   const { cuts, warnings } = ctx;
   if (cuts === null || stateOf(ctx.view) !== 'succeeded') return;
   const open = new Set<number>();
@@ -36,7 +36,10 @@ export async function checkCuts(ctx: Verifying): Promise<void> {
   }
 }
 
-async function recheck({ store, bucket, signal, view, findings, warnings }: Verifying, part: RangePart): Promise<void> {
+async function recheck(
+  { store, bucket, signal, view, findings, warnings }: VerifyContext,
+  part: RangePart,
+): Promise<void> {
   const { inputs, spec } = view.record;
   const input = inputs[part.input];
   if (input === undefined) return;
@@ -44,7 +47,7 @@ async function recheck({ store, bucket, signal, view, findings, warnings }: Veri
   try {
     await recheckCuts(part, input, { input, store, bucket, split: spec.input?.split, ...(signal && { signal }) });
   } catch (error) {
-    if (error instanceof CutRefused) {
+    if (error instanceof CutError) {
       const what = `part ${part.n} has no output that counts, and does not hold whole records; its neighbors may not, either`;
       findings.add('cutWithinRecord', `${what}: ${error.message}`);
     } else if (isKind(error, 'changed')) {

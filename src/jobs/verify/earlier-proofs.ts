@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { StepFacts } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
-import { jobKey, openedKey, outKey, outPrefix, partShard, partsPrefix, stepPartsPrefix } from '../../model/keys.ts';
+import { jobKey, openedKey, outKey, outPrefix, partShardKey, partsPrefix, stepPartsPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
-import { countIn, inRanges, parseTaskSet, type Ranges, without } from '../../model/task-set.ts';
+import { countIn, inRanges, parseTaskSet, type Ranges, subtractRanges } from '../../model/task-set.ts';
 import type { Evidence, InputEvidence, StepEvidence } from '../../model/verify/evidence.ts';
-import { type Findings, NAMED } from '../../model/verify/findings.ts';
+import { type Findings, MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { type Difference, differences } from '../../model/verify/verify-result.ts';
 import { emptyView, foldJournal, isSkipped, type JobView, roundOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -14,7 +14,7 @@ import { TotalsSum } from '../totals.ts';
 import type { Decision, KeptProof } from './proof.ts';
 
 /** What a verification found, as far as a proof states it. */
-export interface FoundNow {
+export interface CurrentFacts {
   readonly evidence: Evidence;
   readonly deep: boolean;
   /** In step order. */
@@ -44,7 +44,7 @@ export class EarlierProofs {
   }
 
   /** Adds how `now` differs from the oldest proof that contradicts it. Call it after all outputs were added. */
-  async compare(store: ObjectStore, now: FoundNow, findings: Findings): Promise<void> {
+  async compare(store: ObjectStore, now: CurrentFacts, findings: Findings): Promise<void> {
     for (const proof of this.#proofs) {
       const changes = [...proof.changes(now)];
       if (changes.length === 0) continue;
@@ -61,7 +61,7 @@ interface Change extends Difference {
 }
 
 /** A step's changes since a proof. */
-interface SinceThen {
+interface StepChanges {
   /** The tasks that were published at that time; null: the proof doesn't say. */
   readonly published: Ranges | null;
   /** Sums over the counted outputs of tasks that were not published then. */
@@ -78,7 +78,7 @@ class EarlierProof {
   readonly #then: JobView;
   readonly #kept: KeptProof;
   readonly #evidence: Evidence;
-  readonly #steps: readonly SinceThen[];
+  readonly #steps: readonly StepChanges[];
 
   constructor(view: JobView, kept: KeptProof, evidence: Evidence, decisions: readonly Decision[]) {
     this.#now = view;
@@ -106,7 +106,7 @@ class EarlierProof {
     step.made.set(made, (step.made.get(made) ?? 0) + 1);
   }
 
-  *changes(now: FoundNow): Generator<Change> {
+  *changes(now: CurrentFacts): Generator<Change> {
     const { job } = this.#now.record;
     const then = this.#evidence;
     const deep = this.#kept.proof.result.deep || now.deep;
@@ -158,12 +158,12 @@ class EarlierProof {
   }
 
   /** Outputs of that time whose tasks now have another end, although no one requested it. */
-  *#lost(index: number, since: SinceThen, facts: StepFacts): Generator<Change> {
+  *#lost(index: number, since: StepChanges, facts: StepFacts): Generator<Change> {
     const { record } = this.#now;
     const name = record.spec.steps[index]?.name ?? '';
     let told = 0;
     for (const [from, to] of since.published ?? []) {
-      for (let n = from; n <= to && told < NAMED; n += 1) {
+      for (let n = from; n <= to && told < MAX_NAMED_TASKS; n += 1) {
         if (facts.published.has(n)) continue;
         if (this.#isAskedSince(index, n) || isSkipped(this.#now, index, n)) continue;
         // Otherwise the output is missing, which is already a finding.
@@ -214,7 +214,7 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
     const ranges =
       step === undefined || due === null
         ? null
-        : without(without(due, parseTaskSet(step.failed)), parseTaskSet(step.skipped));
+        : subtractRanges(subtractRanges(due, parseTaskSet(step.failed)), parseTaskSet(step.skipped));
     const outputs = step?.made.reduce((sum, made) => sum + made.outputs, 0) ?? 0;
     all.push(ranges !== null && countIn(ranges, Number.MAX_SAFE_INTEGER) === outputs ? ranges : null);
   }
@@ -240,7 +240,7 @@ function acceptedInput({ checksum, checksumFrom, ...rest }: InputEvidence) {
 }
 
 /** A step's sums, including its changes since. */
-function sumsWith({ bytesIn, bytesOut, counters, outputs, made }: StepEvidence, since?: SinceThen) {
+function sumsWith({ bytesIn, bytesOut, counters, outputs, made }: StepEvidence, since?: StepChanges) {
   const sum = new TotalsSum();
   sum.add({ bytesIn, bytesOut, counters, seconds: 0 });
   const fresh = since?.fresh.totals();
@@ -255,6 +255,6 @@ const madeBy = ({ round, code }: { readonly round: number; readonly code: string
   `round ${round}, ${code === null ? 'no code' : `code ${code}`}`;
 
 const partsKey = (job: string, count: number): string =>
-  count > PARTS_PER_SHARD ? partsPrefix(job) : partShard(job, 0);
+  count > PARTS_PER_SHARD ? partsPrefix(job) : partShardKey(job, 0);
 
 const shown = (value: unknown): string => (value === undefined ? 'nothing' : JSON.stringify(value));

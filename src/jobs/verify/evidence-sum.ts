@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { canonicalJson } from '../../model/digest.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
@@ -26,7 +26,7 @@ import type { StepTotals } from '../totals.ts';
  */
 export class RootDigest {
   readonly #of: string;
-  readonly #tell: (shard: ShardLine) => void;
+  readonly #onShard: (shard: ShardLine) => void;
   readonly #root = createHash('sha256');
   #hash: Hash | null = null;
   #shard = 0;
@@ -34,9 +34,9 @@ export class RootDigest {
   #lines = 0;
 
   /** `tell` is called with each finished shard; `of` names what the lines describe. */
-  constructor(of: string, tell: (shard: ShardLine) => void) {
+  constructor(of: string, onShard: (shard: ShardLine) => void) {
     this.#of = of;
-    this.#tell = tell;
+    this.#onShard = onShard;
   }
 
   get lines(): number {
@@ -64,7 +64,7 @@ export class RootDigest {
     if (this.#hash === null) return;
     const sha256 = this.#hash.digest('hex');
     this.#root.update(`${sha256}\n`);
-    this.#tell({ line: 'shard', of: this.#of, shard: this.#shard, lines: this.#inShard, sha256 });
+    this.#onShard({ line: 'shard', of: this.#of, shard: this.#shard, lines: this.#inShard, sha256 });
     this.#hash = null;
     this.#inShard = 0;
   }
@@ -78,9 +78,9 @@ class StepEnds {
   readonly #failed = new TaskSetWriter();
   readonly #skipped = new TaskSetWriter();
 
-  constructor(name: string, tell: (shard: ShardLine) => void) {
+  constructor(name: string, onShard: (shard: ShardLine) => void) {
     this.#name = name;
-    this.#root = new RootDigest(`ends of ${name}`, tell);
+    this.#root = new RootDigest(`ends of ${name}`, onShard);
   }
 
   add(line: EndLine, text: string): void {
@@ -120,7 +120,7 @@ const DECISIONS_LISTED = 200;
 
 /** Computes a proof's evidence in constant memory. `verify` feeds it from the store, `verify --check` from a file. */
 export class EvidenceSum {
-  readonly #tell: (shard: ShardLine) => void;
+  readonly #onShard: (shard: ShardLine) => void;
   readonly #inputs: RootDigest;
   readonly #decisions: RootDigest;
   readonly #parts: RootDigest;
@@ -136,11 +136,11 @@ export class EvidenceSum {
   #exploded: { readonly step: string; readonly root: RootDigest } | null = null;
 
   /** `tell` is called with the digest of each finished shard. */
-  constructor(tell: (shard: ShardLine) => void) {
-    this.#tell = tell;
-    this.#inputs = new RootDigest('inputs', tell);
-    this.#decisions = new RootDigest('decisions', tell);
-    this.#parts = new RootDigest('parts', tell);
+  constructor(onShard: (shard: ShardLine) => void) {
+    this.#onShard = onShard;
+    this.#inputs = new RootDigest('inputs', onShard);
+    this.#decisions = new RootDigest('decisions', onShard);
+    this.#parts = new RootDigest('parts', onShard);
   }
 
   get entries(): readonly JournalEntry[] {
@@ -182,7 +182,7 @@ export class EvidenceSum {
   }
 
   beginStep(name: string): void {
-    this.#step = new StepEnds(name, this.#tell);
+    this.#step = new StepEnds(name, this.#onShard);
   }
 
   end(line: EndLine, text: string): void {
@@ -197,7 +197,7 @@ export class EvidenceSum {
   /** A file that a step took for a task; steps follow one another. */
   file({ step, n }: FileLine, text: string): void {
     if (this.#exploded?.step !== step) this.endFiles();
-    this.#exploded ??= { step, root: new RootDigest(`files of ${step}`, this.#tell) };
+    this.#exploded ??= { step, root: new RootDigest(`files of ${step}`, this.#onShard) };
     this.#exploded.root.add(n, text);
   }
 

@@ -3,7 +3,7 @@ import { BatchctlError, isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
 import { parseStored } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
-import { canonicalJson } from '../../model/digest.ts';
+import { canonicalJson } from '../../model/canonical-json.ts';
 import type { EntryWhat, JournalEntry } from '../../model/journal.ts';
 import { journalKey, proofKey, proofsPrefix } from '../../model/keys.ts';
 import type { DecisionLine, ProofLine } from '../../model/verify/evidence.ts';
@@ -160,11 +160,11 @@ function rootOf(decisions: readonly Decision[], count: number): string {
  * a chain. Returns the key; null for a result that proves nothing.
  */
 export async function recordProof(platform: Platform, result: VerifyResult): Promise<string | null> {
-  return (await keepProof(platform, result))?.key ?? null;
+  return (await storeProof(platform, result))?.key ?? null;
 }
 
 /** Like `recordProof`, but returns the whole proof. */
-export async function keepProof(platform: Platform, result: VerifyResult): Promise<KeptProof | null> {
+export async function storeProof(platform: Platform, result: VerifyResult): Promise<KeptProof | null> {
   if (result.verdict !== 'proven') return null;
   for (;;) {
     const last = await lastProof(platform, result.job);

@@ -1,5 +1,5 @@
 import { isKind } from '../../errors.ts';
-import type { RebuiltAnswer } from '../../model/answers/upkeep.ts';
+import type { RebuildAnswer } from '../../model/answers/upkeep.ts';
 import { standingOf } from '../../model/decide.ts';
 import type { Finding } from '../../model/verify/findings.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -8,10 +8,10 @@ import { readView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { forgetPruned } from '../prune/prune.ts';
 import { readPrunedMark } from '../prune/pruned.ts';
-import { ledgerJob } from '../remember.ts';
+import { ledgerJob } from '../record-view.ts';
 import { rebuildLedger } from './repair.ts';
 
-type RebuiltAll = Omit<RebuiltAnswer, 'dryRun'>;
+type RebuildAllResult = Omit<RebuildAnswer, 'dryRun'>;
 
 export interface RebuildOptions {
   /** Only jobs accepted since then, milliseconds since the epoch; null: all. */
@@ -29,7 +29,7 @@ export interface RebuildOptions {
  * store doesn't keep stay unknown: workers, waiting times, returned attempts. Skips and names jobs that are damaged or
  * of a newer format.
  */
-export async function rebuildAll(platform: Platform, options: RebuildOptions): Promise<RebuiltAll> {
+export async function rebuildAll(platform: Platform, options: RebuildOptions): Promise<RebuildAllResult> {
   let [jobs, attempts, exact] = [0, 0, 0];
   const looked = { before: 0 };
   const unreadable: { job: string; why: string }[] = [];

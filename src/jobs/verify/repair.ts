@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
-import type { VerifiedAnswer } from '../../model/answers/verify.ts';
-import { type Standing, standingOf } from '../../model/decide.ts';
+import type { VerifyAnswer } from '../../model/answers/verify.ts';
+import { type JobStanding, standingOf } from '../../model/decide.ts';
 import { type JobRecord, sectionStart } from '../../model/job.ts';
-import { failedPrefix, isBegun, taskOfFailed, triesPrefix } from '../../model/keys.ts';
+import { failedPrefix, isBegunKey, taskOfFailed, triesPrefix } from '../../model/keys.ts';
 import type { OutputMeta } from '../../model/output.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type Finding, Findings } from '../../model/verify/findings.ts';
@@ -14,7 +14,7 @@ import { instantIn, readFailureObject, UNREADABLE } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
-import { ledgerJob, recordView } from '../remember.ts';
+import { ledgerJob, recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
 import { sendTasks, undecidedSets } from '../send.ts';
 import { exactOf, TotalsSum } from '../totals.ts';
@@ -22,7 +22,7 @@ import { type Look, look } from '../watch/look.ts';
 import { scanStep } from './scan-outputs.ts';
 import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-context.ts';
 
-export interface Repaired extends NonNullable<VerifiedAnswer['repair']> {
+export interface RepairResult extends NonNullable<VerifyAnswer['repair']> {
   readonly view: JobView;
 }
 
@@ -39,15 +39,15 @@ const TRIES = 20;
  * `resume` does. It reopens a closed job by retrying the missing tasks in a new round. A job that is paused, cancelled
  * or stopped stays so. Deletes nothing. Throws `unavailable` if others keep writing to the job's journal.
  */
-export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<Repaired> {
+export async function repairJob(platform: Platform, seen: JobView, options: RepairOptions = {}): Promise<RepairResult> {
   const view = await refreshView(platform.store, seen);
   refusePruned(view, 'its parts');
-  if (options.dryRun === true) return planned(view, standingOf(view, await listFacts(platform.store, view)));
+  if (options.dryRun === true) return planRepair(view, standingOf(view, await listFacts(platform.store, view)));
   const { events, exact } = await rebuildLedger(platform, view, options);
   for (let round = 0; round < TRIES; round += 1) {
     const found = await look(platform, view);
     refusePruned(found.view, 'its parts');
-    const plan = { ...planned(found.view, found.standing), recorded: events };
+    const plan = { ...planRepair(found.view, found.standing), recorded: events };
     if (found.standing.settled && view.closed !== null && found.view.closed !== null && !found.view.cancelled)
       await (await platform.ledger()).recordExact(view.record.job, found.view.closed.round, exact);
     if (found.standing.settled || plan.withheld !== null || sentSince(view, found.view)) return plan;
@@ -60,7 +60,7 @@ export async function repairJob(platform: Platform, seen: JobView, options: Repa
   });
 }
 
-function planned(view: JobView, standing: Standing): Repaired {
+function planRepair(view: JobView, standing: JobStanding): RepairResult {
   const withheld = view.cancelled ? 'cancelled' : view.stopped !== null ? 'stopped' : view.paused ? 'paused' : null;
   const open = standing.settled || withheld !== null;
   return {
@@ -97,7 +97,7 @@ async function reopen(platform: Platform, { view, standing }: Look): Promise<Job
 }
 
 /** Sends the first section's missing tasks. A gather that lacks earlier outputs can't run yet: watchers send it. */
-async function sendFirst(platform: Platform, view: JobView, standing: Standing): Promise<number> {
+async function sendFirst(platform: Platform, view: JobView, standing: JobStanding): Promise<number> {
   const { steps } = view.record.spec;
   const first = standing.steps.findIndex(({ undecided }) => undecided.count > 0);
   let sent = 0;
@@ -110,7 +110,7 @@ async function sendFirst(platform: Platform, view: JobView, standing: Standing):
 
 const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
-interface Rebuilt {
+interface RebuildResult {
   /** Events sent to the ledger; those that it already knew changed nothing. */
   readonly events: number;
   /** The store's counts for each step: exact for a job that is closed and settled. */
@@ -130,7 +130,11 @@ const TRY = /\/tries\/(\d{9})\.(\d+)\.([a-z0-9]+)$/;
  * permanent failure. Idempotent, and only moves forward (law 1). Memory holds one group of events. A failure that can't
  * be read is recorded with what is known of it.
  */
-export async function rebuildLedger(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<Rebuilt> {
+export async function rebuildLedger(
+  platform: Platform,
+  view: JobView,
+  options: VerifyOptions = {},
+): Promise<RebuildResult> {
   const { store } = platform;
   const ledger = await platform.ledger();
   await ledger.recordJob(ledgerJob(view));
@@ -157,7 +161,7 @@ export async function rebuildLedger(platform: Platform, view: JobView, options: 
       },
       signal: options.signal,
       ...{ findings: new Findings(), warnings: new Findings() },
-      looked: (count: number) => {
+      reportChecked: (count: number) => {
         done += count;
         if (done % 100 === 0) options.onProgress?.(done, view.record.parts * view.record.spec.steps.length);
       },
@@ -208,7 +212,7 @@ async function* failures(
   const ledger = await platform.ledger();
   for await (const key of store.keys(triesPrefix(job, step))) {
     const [, task, round, attempt] = TRY.exec(key) ?? [];
-    if (attempt === undefined || isBegun(key)) continue;
+    if (attempt === undefined || isBegunKey(key)) continue;
     const of = { job, step, task: Number(task), round: Number(round), attempt };
     const event = await failureEvent(store, key, of, damaged);
     if (event !== null) yield { ...event, outcome: 'failedAttempt' };

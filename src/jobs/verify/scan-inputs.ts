@@ -7,29 +7,29 @@ import type { OpenedGather } from '../../model/decide.ts';
 import { type JobInput, takesFiles } from '../../model/job.ts';
 import {
   jobPrefix,
-  partShard,
+  partShardKey,
   partsPrefix,
   piecesPrefix,
   shardOf,
-  stepPartShard,
+  stepPartShardKey,
   stepPartsPrefix,
 } from '../../model/keys.ts';
 import { PARTS_PER_SHARD, type Part, type PiecePart, parsePart } from '../../model/part.ts';
 import { inputLine } from '../../model/verify/evidence.ts';
-import { NAMED } from '../../model/verify/findings.ts';
+import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import { fileParts, type OpenedStep, openedStep, shardCount } from '../explode.ts';
 import { stepTotals } from '../listing.ts';
 import { filePin } from '../split/file-source.ts';
-import { pinBroken, versionReader } from '../split/store-source.ts';
-import { hashObject, type Verifying } from './verify-context.ts';
+import { pinDifference, versionReader } from '../split/store-source.ts';
+import { hashObject, type VerifyContext } from './verify-context.ts';
 
 /**
  * Reports the inputs to the evidence. A deep verification also reads them, and reports changes since the job was
  * accepted. Inputs may be missing: the outputs exist.
  */
-export async function scanInputs(ctx: Verifying): Promise<void> {
+export async function scanInputs(ctx: VerifyContext): Promise<void> {
   for (const [n, input] of ctx.view.record.inputs.entries()) {
     ctx.signal?.throwIfAborted();
     const { changed, checksum } = ctx.deep ? await readInput(ctx, input) : UNREAD;
@@ -49,7 +49,7 @@ interface InputRead {
 
 const UNREAD: InputRead = { changed: null, checksum: null };
 
-async function readInput(ctx: Verifying, input: JobInput): Promise<InputRead> {
+async function readInput(ctx: VerifyContext, input: JobInput): Promise<InputRead> {
   const before = await changeOf(ctx, input);
   if (before !== null || input.source.kind === 'pipe') return { changed: before, checksum: null };
   const checksum = await checksumOf(ctx, input);
@@ -61,7 +61,7 @@ function differenceOf({ checksum }: JobInput, found: string | null): string | nu
   return checksum === null || checksum === found ? null : `it has ${found} instead of ${checksum}`;
 }
 
-async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | null> {
+async function changeOf(ctx: VerifyContext, { source }: JobInput): Promise<string | null> {
   switch (source.kind) {
     case 'pipe':
       return null;
@@ -72,7 +72,7 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
     }
     case 's3': {
       const { bucket, key, etag, version } = source;
-      return pinBroken(await (await ctx.bucket(bucket)).head(key, version), etag, `s3://${bucket}/${key}`);
+      return pinDifference(await (await ctx.bucket(bucket)).head(key, version), etag, `s3://${bucket}/${key}`);
     }
     case 'file': {
       const stat = statSync(source.path, { bigint: true, throwIfNoEntry: false });
@@ -87,7 +87,10 @@ async function changeOf(ctx: Verifying, { source }: JobInput): Promise<string | 
   }
 }
 
-async function checksumOf({ store, bucket, signal }: Verifying, { source, size }: JobInput): Promise<string | null> {
+async function checksumOf(
+  { store, bucket, signal }: VerifyContext,
+  { source, size }: JobInput,
+): Promise<string | null> {
   if (source.kind === 'pipe') return null;
   if (source.kind === 'store') return (await hashObject(store, source.key, size, signal))?.checksum ?? null;
   if (source.kind === 's3') {
@@ -101,13 +104,13 @@ async function checksumOf({ store, bucket, signal }: Verifying, { source, size }
  * Reads the part shards of every opened step behind an `explode`, alongside the outputs they were made from. Memory
  * holds one shard.
  */
-export async function scanStepParts(ctx: Verifying): Promise<void> {
+export async function scanStepParts(ctx: VerifyContext): Promise<void> {
   for (const [index, opened] of ctx.opened.entries()) {
     if (opened !== null && takesFiles(ctx.view.record.spec.steps, index)) await scanStep(ctx, index, opened);
   }
 }
 
-async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Promise<void> {
+async function scanStep(ctx: VerifyContext, index: number, opened: OpenedGather): Promise<void> {
   const { store, view, findings } = ctx;
   const step = openedStep(store, view, { index, size: stepTotals(view)[index - 1] ?? 0, opened });
   const check = new FilePartsCheck(step.taker, findings);
@@ -118,10 +121,10 @@ async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Pr
     for await (const expected of fileParts({ ...step, leftOut: opened.leftOut })) {
       files += 1;
       ctx.evidence?.file(step.taker, expected);
-      if (files % TURN === 0) ctx.looked(TURN);
+      if (files % TURN === 0) ctx.reportChecked(TURN);
       for (let done: 'line' | 'part' | 'both' = 'line'; done === 'line'; ) {
         done = line === undefined ? 'part' : check.compare(line.text, line.where, expected);
-        if (line === undefined) check.missing(expected);
+        if (line === undefined) check.reportMissing(expected);
         else if (done !== 'part') line = (await lines.next()).value;
       }
     }
@@ -131,21 +134,21 @@ async function scanStep(ctx: Verifying, index: number, opened: OpenedGather): Pr
     findings.add('partSource', `can't compare the parts of ${step.taker} with the files: ${error.message}`);
     return;
   }
-  for (; line !== undefined; line = (await lines.next()).value) check.extra(line.where);
+  for (; line !== undefined; line = (await lines.next()).value) check.reportExtra(line.where);
   if (files !== opened.count) {
     findings.add('opened', `step ${step.taker} was opened with ${opened.count} files, but ${step.step} made ${files}`);
   }
 }
 
 async function* stepLinesOf(
-  { store, view, signal, findings }: Verifying,
+  { store, view, signal, findings }: VerifyContext,
   step: OpenedStep,
 ): AsyncGenerator<{ readonly text: string; readonly where: string }, undefined> {
   const { job } = view.record;
   const known = new Set<string>();
   for (let shard = 0; shard < shardCount(step.opened.count); shard += 1) {
     signal?.throwIfAborted();
-    const key = stepPartShard(job, step.taker, shard);
+    const key = stepPartShardKey(job, step.taker, shard);
     known.add(key);
     const bytes = await store.read(key);
     if (bytes === null) findings.add('shardMissing', `${key} is missing, with up to ${PARTS_PER_SHARD} parts`);
@@ -165,7 +168,7 @@ async function* stepLinesOf(
   return undefined;
 }
 
-interface PartsScanned {
+interface PartsScan {
   readonly parts: number;
   readonly inputs: number;
   readonly bytes: number;
@@ -177,7 +180,7 @@ const IN_MEMORY = 16 * 1024 * 1024;
 const TURN = 1_000;
 
 /** Reads all part shards, once and in order, with the pieces that they name. */
-export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
+export async function scanParts(ctx: VerifyContext): Promise<PartsScan> {
   const check = new PartsCheck(ctx.view.record, ctx.findings, ctx.warnings);
   const pieces = new PieceWalk(ctx);
   let parts = 0;
@@ -187,9 +190,9 @@ export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
     ctx.evidence?.part(part);
     if (part.kind === 'piece') await pieces.take(part);
     parts += 1;
-    if (parts % TURN === 0) ctx.looked(TURN);
+    if (parts % TURN === 0) ctx.reportChecked(TURN);
   }
-  ctx.looked(parts % TURN);
+  ctx.reportChecked(parts % TURN);
   ctx.evidence?.endParts();
   check.finish();
   await pieces.finish();
@@ -197,14 +200,16 @@ export async function scanParts(ctx: Verifying): Promise<PartsScanned> {
 }
 
 /** The parts, in order. Reports shards and lines that are missing or altered. */
-export async function* readParts(ctx: Pick<Verifying, 'store' | 'view' | 'signal' | 'findings'>): AsyncGenerator<Part> {
+export async function* readParts(
+  ctx: Pick<VerifyContext, 'store' | 'view' | 'signal' | 'findings'>,
+): AsyncGenerator<Part> {
   const { job, parts } = ctx.view.record;
   const sizes = new Map<string, number>();
   for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
   const shards = parts === 0 ? 0 : shardOf(parts - 1) + 1;
   for (let shard = 0; shard < shards; shard += 1) {
     ctx.signal?.throwIfAborted();
-    const key = partShard(job, shard);
+    const key = partShardKey(job, shard);
     const size = sizes.get(key);
     sizes.delete(key);
     if (size === undefined) {
@@ -224,7 +229,7 @@ export async function* readParts(ctx: Pick<Verifying, 'store' | 'view' | 'signal
   for (const key of sizes.keys()) ctx.findings.add('foreign', `${key} is not a part shard of this job`);
 }
 
-async function* linesOf(ctx: Pick<Verifying, 'store'>, key: string, size: number): AsyncGenerator<string> {
+async function* linesOf(ctx: Pick<VerifyContext, 'store'>, key: string, size: number): AsyncGenerator<string> {
   if (size <= IN_MEMORY) {
     const bytes = await ctx.store.read(key);
     const text = new TextDecoder().decode(bytes ?? new Uint8Array());
@@ -242,11 +247,11 @@ async function* linesOf(ctx: Pick<Verifying, 'store'>, key: string, size: number
 
 /** Walks the stored pieces alongside the parts that name them: both are ordered by number. */
 class PieceWalk {
-  readonly #ctx: Verifying;
+  readonly #ctx: VerifyContext;
   readonly #entries: AsyncIterator<ObjectEntry>;
   #next: ObjectEntry | null | undefined;
 
-  constructor(ctx: Verifying) {
+  constructor(ctx: VerifyContext) {
     this.#ctx = ctx;
     this.#entries = ctx.store.list(piecesPrefix(ctx.view.record.job))[Symbol.asyncIterator]();
   }
@@ -268,7 +273,7 @@ class PieceWalk {
       'pieceAltered',
       `${part.key}, with the bytes of part ${part.n}, differs from what was split from the input`,
     );
-    if (altered.length < NAMED) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
+    if (altered.length < MAX_NAMED_TASKS) altered.push(part.key.slice(jobPrefix(this.#ctx.view.record.job).length));
   }
 
   async finish(): Promise<void> {

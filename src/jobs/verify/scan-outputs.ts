@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isKind } from '../../errors.ts';
-import { ahead } from '../../lib/parallel.ts';
+import { mapAhead } from '../../lib/parallel.ts';
 import { isHeldBack, type StepFacts } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import { failedPrefix, outPrefix, stagedPrefix, taskOfFailed, taskOfOut } from '../../model/keys.ts';
@@ -10,27 +10,27 @@ import {
   metaProblem,
   type OutputFile,
   type OutputMeta,
-  type OutputOf,
+  type OutputTask,
 } from '../../model/output.ts';
 import { TaskBits, tasksIn } from '../../model/task-set.ts';
-import { madeTwice } from '../../model/verify/attempt-places.ts';
+import { copyProblem } from '../../model/verify/attempt-places.ts';
 import { publishedEnd, type TaskEnd } from '../../model/verify/evidence.ts';
-import { NAMED } from '../../model/verify/findings.ts';
+import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { isSkipped, roundOf } from '../../model/view.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { readFailureObject } from '../failures.ts';
 import { stepTotals } from '../listing.ts';
 import { manifestOf, metaOf } from '../output.ts';
 import { type StepTotals, TotalsSum } from '../totals.ts';
-import { hashObject, type Verifying } from './verify-context.ts';
+import { hashObject, type VerifyContext } from './verify-context.ts';
 
 /** A task's published object, as listed. */
-interface Found {
+interface ListedOutput {
   readonly task: number;
   readonly key: string;
 }
 
-interface Looked {
+interface OutputCheck {
   readonly task: number;
   readonly meta: OutputMeta | null;
   /** What is wrong with it; null: nothing. */
@@ -38,13 +38,13 @@ interface Looked {
 }
 
 /** Checks a task's published object. Deep: reads every byte. */
-async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promise<Looked> {
+async function checkOutput(ctx: VerifyContext, name: string, { task, key }: ListedOutput): Promise<OutputCheck> {
   const of = { job: ctx.view.record.job, step: name, task };
   try {
     const info = await ctx.store.head(key);
     if (info === null) return { task, meta: null, problem: 'it disappeared during the check' };
     const brief = metaOf(of, info.metadata);
-    if (brief.manifest === true) return await lookAtManifest(ctx, of, key, brief.attempt);
+    if (brief.manifest === true) return await checkManifest(ctx, of, key, brief.attempt);
     const problem = metaProblem(brief, ctx.view.round) ?? (await bytesProblem(ctx, info, brief));
     return { task, meta: brief, problem };
   } catch (error) {
@@ -54,12 +54,12 @@ async function lookAt(ctx: Verifying, name: string, { task, key }: Found): Promi
 }
 
 /** Only a deep verification reads the bytes. */
-async function bytesProblem(ctx: Verifying, info: ObjectInfo, expected: OutputMeta): Promise<string | null> {
+async function bytesProblem(ctx: VerifyContext, info: ObjectInfo, expected: OutputMeta): Promise<string | null> {
   if (info.size !== expected.bytesOut) return `it has ${info.size} bytes, but ${expected.bytesOut} were published`;
   return ctx.deep ? hashProblem(ctx, info.key, expected.bytesOut, expected.checksum) : null;
 }
 
-async function lookAtManifest(ctx: Verifying, of: OutputOf, key: string, attempt: string): Promise<Looked> {
+async function checkManifest(ctx: VerifyContext, of: OutputTask, key: string, attempt: string): Promise<OutputCheck> {
   const { job, step, task } = of;
   const bytes = await ctx.store.read(key);
   if (bytes === null) return { task, meta: null, problem: 'it disappeared during the check' };
@@ -80,7 +80,7 @@ function checksumOfManifest(single: boolean, files: readonly OutputFile[]): stri
   return `sha256:${createHash('sha256').update(manifestLines(files)).digest('hex')}`;
 }
 
-async function filesProblem(ctx: Verifying, prefix: string, files: readonly OutputFile[]): Promise<string | null> {
+async function filesProblem(ctx: VerifyContext, prefix: string, files: readonly OutputFile[]): Promise<string | null> {
   const sizes = new Map<string, number>();
   for await (const { key, size } of ctx.store.list(prefix)) sizes.set(key, size);
   for (const { key, size, checksum } of files) {
@@ -93,7 +93,7 @@ async function filesProblem(ctx: Verifying, prefix: string, files: readonly Outp
   return null;
 }
 
-async function hashProblem(ctx: Verifying, key: string, size: number, checksum: string): Promise<string | null> {
+async function hashProblem(ctx: VerifyContext, key: string, size: number, checksum: string): Promise<string | null> {
   const found = await hashObject(ctx.store, key, size, ctx.signal);
   if (found === null) return `${key} is gone`;
   return found.checksum === checksum ? null : `${key} has ${found.checksum}, but ${checksum} was published`;
@@ -111,10 +111,10 @@ interface Failure {
 /** Failures read ahead. */
 
 /** Walks `failed/` alongside the outputs, and reports the end of each task without one to the evidence. */
-class Unpublished {
+class UnpublishedTasks {
   /** Failed for good in the round that last requested them, and not published. */
   readonly failed: TaskBits;
-  readonly #ctx: Verifying;
+  readonly #ctx: VerifyContext;
   readonly #index: number;
   readonly #name: string;
   readonly #before: TaskBits | null;
@@ -122,26 +122,26 @@ class Unpublished {
   #next: Failure | null | undefined;
 
   /** `before`: the published tasks of the step before; null for the first step. */
-  constructor(ctx: Verifying, index: number, before: TaskBits | null) {
+  constructor(ctx: VerifyContext, index: number, before: TaskBits | null) {
     this.failed = new TaskBits(stepTotals(ctx.view)[index] ?? 0);
     this.#ctx = ctx;
     this.#index = index;
     this.#name = ctx.view.record.spec.steps[index]?.name ?? '';
     this.#before = before;
-    this.#failures = ahead(failedTasks(ctx, index, this.failed.size), AHEAD, (named) => readFailure(ctx, named));
+    this.#failures = mapAhead(failedTasks(ctx, index, this.failed.size), AHEAD, (named) => readFailure(ctx, named));
   }
 
   /** Reports the tasks from `from` to below `to`, which are not published. Call it in ascending order. */
-  async tell(from: number, to: number): Promise<void> {
+  async report(from: number, to: number): Promise<void> {
     for (let n = from; n < to; n += 1) {
       while (this.#next !== null && (this.#next === undefined || this.#next.task < n)) await this.#step();
       const failure = this.#next?.task === n ? this.#next : null;
       if (failure !== null) this.failed.add(n);
-      if (failure?.wholeRecords === true) foundWhole(this.#ctx, this.#index, n);
+      if (failure?.wholeRecords === true) recordCheckedCut(this.#ctx, this.#index, n);
       const end = this.#endOf(n, failure?.end ?? null);
       if (end !== null) this.#ctx.evidence?.end({ line: 'end', step: this.#name, n, ...end });
     }
-    if (to > from) this.#ctx.looked(to - from);
+    if (to > from) this.#ctx.reportChecked(to - from);
   }
 
   async close(): Promise<void> {
@@ -173,7 +173,7 @@ interface Named {
 }
 
 /** The failures that count, in task order: those of the round that last requested their task. */
-async function* failedTasks({ store, view }: Verifying, index: number, size: number): AsyncGenerator<Named> {
+async function* failedTasks({ store, view }: VerifyContext, index: number, size: number): AsyncGenerator<Named> {
   const name = view.record.spec.steps[index]?.name ?? '';
   for await (const key of store.keys(failedPrefix(view.record.job, name))) {
     const named = taskOfFailed(key);
@@ -185,7 +185,7 @@ async function* failedTasks({ store, view }: Verifying, index: number, size: num
 const UNREAD = { attempt: null, reason: null, exitCode: null, error: null } as const;
 
 /** The stored details of a failure. A failure that can't be read still counts. */
-async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise<Failure> {
+async function readFailure(ctx: VerifyContext, { key, task, round }: Named): Promise<Failure> {
   if (ctx.evidence === null) return { task, wholeRecords: false, end: { end: 'failed', round, ...UNREAD } };
   const found = await readFailureObject(ctx.store, key);
   if (found?.problem) ctx.warnings.add('failureUnreadable', found.problem);
@@ -194,12 +194,12 @@ async function readFailure(ctx: Verifying, { key, task, round }: Named): Promise
   return { task, wholeRecords, end: { end: 'failed', round, attempt, reason, exitCode, error } };
 }
 
-function foundWhole({ cuts }: Verifying, index: number, task: number): void {
+function recordCheckedCut({ cuts }: VerifyContext, index: number, task: number): void {
   // Only tasks of the first step read parts.
   if (index === 0) cuts?.checked.add(task);
 }
 
-export interface StepScanned {
+export interface StepScan {
   readonly facts: StepFacts;
   /** Totals of the outputs that count, without those that a gather left out. */
   readonly totals: StepTotals;
@@ -213,47 +213,47 @@ const AHEAD = 16;
  * before. `each` receives every sound output, and whether a gather left it out.
  */
 export async function scanStep(
-  ctx: Verifying,
+  ctx: VerifyContext,
   index: number,
   before: TaskBits | null,
   each?: (task: number, meta: OutputMeta, late: boolean) => Promise<void> | undefined,
-): Promise<StepScanned> {
+): Promise<StepScan> {
   const name = ctx.view.record.spec.steps[index]?.name ?? '';
   const published = new TaskBits(stepTotals(ctx.view)[index] ?? 0);
   const opened = ctx.opened[index] ?? null;
   const leftOut = leftOutBy(ctx, index + 1, published.size);
   const sum = new TotalsSum();
-  const rest = new Unpublished(ctx, index, before);
+  const rest = new UnpublishedTasks(ctx, index, before);
   ctx.evidence?.beginStep(name);
   let next = 0;
-  for await (const looked of ahead(tasksOf(ctx, name, published), AHEAD, (found) => lookAt(ctx, name, found))) {
+  for await (const looked of mapAhead(tasksOf(ctx, name, published), AHEAD, (found) => checkOutput(ctx, name, found))) {
     const { task, meta } = looked;
-    ctx.looked(1);
-    if (task > next) await rest.tell(next, task);
+    ctx.reportChecked(1);
+    if (task > next) await rest.report(next, task);
     next = task + 1;
     const late = leftOut.has(task);
-    const own = looked.problem ?? (meta === null ? null : twice(ctx, index, task, meta));
+    const own = looked.problem ?? (meta === null ? null : duplicateProblem(ctx, index, task, meta));
     const wrong = own ?? (meta === null || late ? null : addTo(sum, meta));
-    if (meta?.wholeRecords === true && wrong === null) foundWhole(ctx, index, task);
+    if (meta?.wholeRecords === true && wrong === null) recordCheckedCut(ctx, index, task);
     if (meta !== null && wrong === null) await each?.(task, meta, late);
-    if (wrong !== null) sayAltered(ctx, name, task, wrong);
+    if (wrong !== null) reportAltered(ctx, name, task, wrong);
     else if (meta !== null) ctx.evidence?.end(publishedEnd(name, task, meta, late));
   }
-  await rest.tell(next, published.size);
+  await rest.report(next, published.size);
   await rest.close();
   const totals = sum.totals();
   ctx.evidence?.endStep(totals);
   return { facts: { size: published.size, published, failed: rest.failed, opened }, totals };
 }
 
-function sayAltered(ctx: Verifying, name: string, task: number, problem: Looked['problem'] & string): void {
-  if (ctx.altered.length < NAMED) ctx.altered.push(`${name}/${task}`);
+function reportAltered(ctx: VerifyContext, name: string, task: number, problem: OutputCheck['problem'] & string): void {
+  if (ctx.altered.length < MAX_NAMED_TASKS) ctx.altered.push(`${name}/${task}`);
   ctx.findings.add('altered', `the output of ${name}/${task} differs from what was published: ${problem}`);
   ctx.evidence?.end({ line: 'end', step: name, n: task, end: 'altered', problem });
 }
 
 /** The tasks that the gather at `index` leaves out, if it exists and is open. */
-function leftOutBy(ctx: Verifying, index: number, size: number): TaskBits {
+function leftOutBy(ctx: VerifyContext, index: number, size: number): TaskBits {
   const bits = new TaskBits(size);
   try {
     for (const task of tasksIn(ctx.opened[index]?.leftOut ?? '')) bits.add(task);
@@ -264,7 +264,7 @@ function leftOutBy(ctx: Verifying, index: number, size: number): TaskBits {
 }
 
 /** The objects under out/ that belong to a task; others are reported and skipped. */
-async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): AsyncGenerator<Found> {
+async function* tasksOf(ctx: VerifyContext, name: string, published: TaskBits): AsyncGenerator<ListedOutput> {
   const options = ctx.signal === undefined ? {} : { signal: ctx.signal };
   for await (const key of ctx.store.keys(outPrefix(ctx.view.record.job, name), options)) {
     const task = taskOfOut(key);
@@ -278,9 +278,14 @@ async function* tasksOf(ctx: Verifying, name: string, published: TaskBits): Asyn
 }
 
 /** Reports it if the attempt that made this output also made another one. */
-function twice({ attempts }: Verifying, index: number, task: number, { attempt }: OutputMeta): string | null {
+function duplicateProblem(
+  { attempts }: VerifyContext,
+  index: number,
+  task: number,
+  { attempt }: OutputMeta,
+): string | null {
   const other = attempts.note(attempt, index, task);
-  return other === null ? null : madeTwice(attempt, other);
+  return other === null ? null : copyProblem(attempt, other);
 }
 
 function addTo(sum: TotalsSum, meta: OutputMeta): string | null {

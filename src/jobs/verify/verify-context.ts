@@ -19,7 +19,7 @@ export interface VerifyOptions {
   readonly evidence?: EvidenceFile;
 }
 
-export interface Verifying {
+export interface VerifyContext {
   readonly store: ObjectStore;
   readonly bucket: OpenBucket;
   readonly view: JobView;
@@ -36,7 +36,7 @@ export interface Verifying {
   /** Receives everything seen; null if no evidence is wanted. */
   readonly evidence: EvidenceLog | null;
   /** Reports that this many more objects were checked; 0: the total is reached. */
-  readonly looked: (count: number) => void;
+  readonly reportChecked: (count: number) => void;
 }
 
 /** Reads each step's opened.json once, so that all passes use the same version. */

@@ -12,7 +12,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
 import { listFacts, stepTotals } from '../listing.ts';
 import { prunedError } from '../prune/pruned.ts';
-import { mustBeAsLeft } from '../prune/remains.ts';
+import { requireUnchanged } from '../prune/remains.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
 import { recordDigest } from '../submit/prepare.ts';
 import { evaluateAll, type StepTotals } from '../totals.ts';
@@ -21,13 +21,13 @@ import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
 import { checkProofs, type Decision, readDecisions, readProofs, standingProof } from './proof.ts';
 import { scanInputs, scanParts, scanStepParts } from './scan-inputs.ts';
-import { type StepScanned, scanStep } from './scan-outputs.ts';
-import { attemptPlaces, readAllOpened, type Verifying, type VerifyOptions } from './verify-context.ts';
+import { type StepScan, scanStep } from './scan-outputs.ts';
+import { attemptPlaces, readAllOpened, type VerifyContext, type VerifyOptions } from './verify-context.ts';
 
 const NOTHING = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0, counters: {} };
 
 /** Evaluates the control totals on the sums; `totals` is in step order. One that fails is a finding. */
-export function concludeTotals(
+export function checkTotals(
   view: JobView,
   totals: readonly StepTotals[],
   findings: Findings,
@@ -40,7 +40,7 @@ export function concludeTotals(
 }
 
 /** A cancelled or failed job proves nothing, even if none of its work is missing. */
-export function concludeState(view: JobView, findings: Findings): void {
+export function checkState(view: JobView, findings: Findings): void {
   const state = stateOf(view);
   if (state === 'cancelled') findings.add('cancelled', 'the job was cancelled before it ended');
   const reason = view.closed?.reason ?? null;
@@ -64,7 +64,7 @@ export type { VerifyOptions };
  */
 export async function verifyJob(platform: Platform, view: JobView, options: VerifyOptions = {}): Promise<VerifyResult> {
   const now = await refreshView(platform.store, view);
-  await mustBeAsAccepted(platform.store, now.record);
+  await requireIntactRecord(platform.store, now.record);
   if (now.pruned !== null) return keptResult(platform, now, now.pruned, options);
   return isClosed(stateOf(now)) ? verifyClosed(platform, now, options) : unfinished(platform, now, options);
 }
@@ -81,7 +81,7 @@ async function keptResult(
 ): Promise<VerifyResult> {
   const { record, next } = view;
   const { job } = record;
-  await mustBeAsLeft(platform.store, view);
+  await requireUnchanged(platform.store, view);
   const kept = await standingProof(platform, job, next - 1);
   if (kept === null) throw prunedError(job, pruned, 'no proof of its result was stored');
   if (evidence !== undefined)
@@ -90,7 +90,7 @@ async function keptResult(
 }
 
 async function unfinished({ store }: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
-  await mustBeAsProven(store, view);
+  await requireProvenJournal(store, view);
   const chains = checkChains(view, await listFacts(store, view), new Findings());
   return composeResult({
     ...{ view, chains, deep: options.deep === true, scanned: { parts: 0, inputs: 0, bytes: 0 } },
@@ -102,7 +102,7 @@ async function unfinished({ store }: Platform, view: JobView, options: VerifyOpt
 async function verifyClosed(platform: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
   const { store } = platform;
   const evidence = new EvidenceLog(view.record, options.evidence ?? null);
-  const ctx = await begin(platform, view, evidence, options);
+  const ctx = await createContext(platform, view, evidence, options);
   await scanInputs(ctx);
   const decisions = await readDecisions(store, view);
   for (const { line, entry } of decisions) evidence.decision(line, entry);
@@ -117,11 +117,11 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   const facts = steps.map((step) => step.facts);
   const chains = checkChains(view, facts, ctx.findings);
   const totals = steps.map((step) => step.totals);
-  const expectations = concludeTotals(view, totals, ctx.findings);
+  const expectations = checkTotals(view, totals, ctx.findings);
   const found = evidence.finish();
   await earlier.compare(store, { evidence: found, deep: ctx.deep, facts }, ctx.findings);
-  concludeState(view, ctx.findings);
-  ctx.looked(0);
+  checkState(view, ctx.findings);
+  ctx.reportChecked(0);
   return composeResult({
     ...ctx,
     ...{ chains, scanned, expectations, evidence: found, skips: skipsOf(entriesOf(decisions)) },
@@ -137,7 +137,7 @@ const SOURCES: Readonly<Partial<Record<string, Shape>>> = {
 };
 
 /** Throws `corrupt` if job.json's digest isn't the accepted one: then nothing derived from it can be trusted. */
-async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<void> {
+async function requireIntactRecord(store: ObjectStore, record: JobRecord): Promise<void> {
   const { job, runKey } = record;
   const altered = (found: string): BatchctlError =>
     new BatchctlError('corrupt', `${jobKey(job)} was altered: ${found}`, {
@@ -159,7 +159,7 @@ async function mustBeAsAccepted(store: ObjectStore, record: JobRecord): Promise<
 }
 
 /** Throws `corrupt` for an open job whose journal no longer matches an earlier proof. */
-async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> {
+async function requireProvenJournal(store: ObjectStore, view: JobView): Promise<void> {
   const { job } = view.record;
   const findings = new Findings();
   checkProofs(await readProofs(store, job), await readDecisions(store, view), findings);
@@ -171,20 +171,20 @@ async function mustBeAsProven(store: ObjectStore, view: JobView): Promise<void> 
 }
 
 async function scanSteps(
-  ctx: Verifying,
+  ctx: VerifyContext,
   evidence: EvidenceLog,
   earlier: EarlierProofs,
-): Promise<readonly StepScanned[]> {
+): Promise<readonly StepScan[]> {
   const specs = ctx.view.record.spec.steps;
   for (const [index, opened] of ctx.opened.entries()) {
     if (opened === null) continue;
     const { id, count, leftOut } = opened;
     evidence.opened({ line: 'opened', step: specs[index]?.name ?? '', id, count, leftOut });
   }
-  const steps: StepScanned[] = [];
+  const steps: StepScan[] = [];
   let before: TaskBits | null = null;
   for (const index of specs.keys()) {
-    const step: StepScanned = await scanStep(ctx, index, before, (task, meta, late) => {
+    const step: StepScan = await scanStep(ctx, index, before, (task, meta, late) => {
       earlier.add(index, task, meta, late);
       return undefined;
     });
@@ -194,12 +194,12 @@ async function scanSteps(
   return steps;
 }
 
-async function begin(
+async function createContext(
   { store, bucket }: Platform,
   view: JobView,
   evidence: EvidenceLog,
   options: VerifyOptions,
-): Promise<Verifying> {
+): Promise<VerifyContext> {
   const total = view.record.parts + stepTotals(view).reduce((sum, size) => sum + size, 0);
   let done = 0;
   return {
@@ -215,7 +215,7 @@ async function begin(
     altered: [],
     cuts: { assumed: new TaskBits(view.record.parts), checked: new TaskBits(view.record.parts) },
     evidence,
-    looked: (count) => {
+    reportChecked: (count) => {
       done += count;
       if (count !== 1 || done % 100 === 0) options.onProgress?.(done, total);
     },

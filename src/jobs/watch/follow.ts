@@ -4,13 +4,13 @@ import { wait } from '../../lib/wait.ts';
 import { isClosed } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { CostWatch } from '../cost/status-cost.ts';
+import { CostReader } from '../cost/status-cost.ts';
 import { type GroupRaise, Raiser } from '../grid/raise.ts';
-import { Teller } from '../notify/teller.ts';
+import { NoticeSender } from '../notify/notice-sender.ts';
 import { ProjectionWatch } from '../projection.ts';
 import { type JobStatus, RecentRate, statusOf } from '../status.ts';
 import { JobWatcher } from './job-watcher.ts';
-import { KeeperWatch } from './round-memory.ts';
+import { KeeperWatch } from './keeper-mark.ts';
 
 export type FollowEnd = 'closed' | 'paused' | 'timeout' | 'interrupted';
 
@@ -22,9 +22,9 @@ interface FollowOptions {
   /** True: read a status at each look, to show it; false: only at the end. */
   readonly watching: boolean;
   /** Called once when a service becomes unreachable. */
-  readonly onAway?: (error: Error) => void;
+  readonly onOutage?: (error: Error) => void;
   /** Called with receivers that could not be notified of the job. */
-  readonly onUntold?: (error: Error) => void;
+  readonly onNotifyFailure?: (error: Error) => void;
   /** False: don't change the size of groups. */
   readonly scale?: boolean;
   /** Called with the result of raising the job's groups, at most once a minute. */
@@ -33,11 +33,11 @@ interface FollowOptions {
 
 /** Looks start at short intervals, for short jobs, and slow down to one per second. */
 const LOOK_MS = { first: 20, last: 1_000, growth: 1.05 } as const;
-const PICTURE_MS = 250;
+const STATUS_MS = 250;
 /** The job continues without its follower, so an unreachable service is retried for this time. */
-const AWAY_MS = 5 * 60_000;
+const OUTAGE_MS = 5 * 60_000;
 /** Interval between looks during that time. */
-const AGAIN_MS = 1_000;
+const RETRY_MS = 1_000;
 
 /**
  * Follows a job until it is closed or paused, as one of its watchers (law 9). Throws `unavailable` if a service is
@@ -50,21 +50,21 @@ export async function follow(
 ): Promise<{ readonly end: FollowEnd; readonly view: JobView }> {
   const { clock } = platform;
   const scales = options.scale ?? true;
-  const teller = new Teller(platform, {
+  const sender = new NoticeSender(platform, {
     ...(options.signal && { signal: options.signal }),
-    onTrouble: (error) => options.onUntold?.(error),
-    watchful: true,
+    onTrouble: (error) => options.onNotifyFailure?.(error),
+    checksCounters: true,
   });
-  const onSeen = (seen: JobView): void => teller.see(seen);
+  const onSeen = (seen: JobView): void => sender.observe(seen);
   const watcher = new JobWatcher(platform, platform.leaseSeconds, undefined, { raises: scales, onSeen });
   const raiser = scales ? new Raiser(platform) : null;
   const until = options.timeout === null ? Number.POSITIVE_INFINITY : clock.monotonic() + options.timeout * 1_000;
   const { job } = view.record;
   const recent = new RecentRate();
   const keepers = new KeeperWatch(platform);
-  const costs = new CostWatch(platform);
+  const costs = new CostReader(platform);
   const projections = new ProjectionWatch(platform);
-  const away = new Away(platform, options.onAway);
+  const outage = new OutageTolerance(platform, options.onOutage);
   let now = view;
   let pause: number = LOOK_MS.first;
   let pictureAt = 0;
@@ -75,54 +75,54 @@ export async function follow(
     const end = isClosed(state) ? 'closed' : state === 'paused' ? 'paused' : null;
     if (options.watching && (end !== null || clock.monotonic() >= pictureAt)) {
       options.onStatus?.(await statusOf(platform, now, recent, keepers, costs, projections));
-      pictureAt = clock.monotonic() + PICTURE_MS;
+      pictureAt = clock.monotonic() + STATUS_MS;
     }
     return end;
   };
   for (;;) {
-    const end = await away.unless(look);
+    const end = await outage.run(look);
     if (end !== null) {
-      await teller.idle();
+      await sender.idle();
       return { end, view: now };
     }
     if (options.signal?.aborted || clock.monotonic() >= until) {
-      await teller.idle();
+      await sender.idle();
       return { end: options.signal?.aborted ? 'interrupted' : 'timeout', view: now };
     }
-    await away.unless(() => watcher.guardCosts(false));
-    const raised = await away.unless(async () => (await raiser?.round([now])) ?? []);
+    await outage.run(() => watcher.guardCosts(false));
+    const raised = await outage.run(async () => (await raiser?.round([now])) ?? []);
     if (raised !== null && raised.length > 0) options.onRaised?.(raised);
     if (clock.monotonic() >= roundAt) {
       // Other open jobs share the queue: their missing messages decide whether anything is re-sent here.
-      await away.unless(() => watcher.round());
+      await outage.run(() => watcher.round());
       roundAt = clock.monotonic() + platform.leaseSeconds * 1_000;
     }
-    await wait(Math.min(away.lasts ? AGAIN_MS : pause, until - clock.monotonic()), options.signal);
+    await wait(Math.min(outage.isOngoing ? RETRY_MS : pause, until - clock.monotonic()), options.signal);
     pause = Math.min(LOOK_MS.last, pause * LOOK_MS.growth);
   }
 }
 
 /** Tolerates an unreachable service for a while. */
-class Away {
+class OutageTolerance {
   readonly #clock: Clock;
   readonly #mostMs: number;
-  readonly #tell: (error: Error) => void;
+  readonly #onOutage: (error: Error) => void;
   /** Monotonic milliseconds; null while it responds. */
   #since: number | null = null;
 
   constructor({ clock, remote }: Platform, tell: (error: Error) => void = () => undefined) {
     this.#clock = clock;
     // Errors of this machine won't pass within a minute.
-    this.#mostMs = remote ? AWAY_MS : 0;
-    this.#tell = tell;
+    this.#mostMs = remote ? OUTAGE_MS : 0;
+    this.#onOutage = tell;
   }
 
-  get lasts(): boolean {
+  get isOngoing(): boolean {
     return this.#since !== null;
   }
 
   /** The result of `work`; null if a service that it needs has been unreachable for a short time. */
-  async unless<T>(work: () => Promise<T>): Promise<T | null> {
+  async run<T>(work: () => Promise<T>): Promise<T | null> {
     try {
       const done = await work();
       this.#since = null;
@@ -132,7 +132,7 @@ class Away {
       const now = this.#clock.monotonic();
       const since = this.#since ?? now;
       if (now - since >= this.#mostMs) throw error;
-      if (this.#since === null) this.#tell(error);
+      if (this.#since === null) this.#onOutage(error);
       this.#since = since;
       return null;
     }

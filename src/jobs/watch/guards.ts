@@ -1,14 +1,21 @@
-import { type FailingStep, guardOf, isBadDeployment, MANY_TASKS, mayBeBad, survives } from '../../model/breaker.ts';
+import {
+  breakerStateOf,
+  type FailingStep,
+  isBadDeployment,
+  isSurvivor,
+  MANY_TASKS,
+  mayBeBadDeployment,
+} from '../../model/breaker.ts';
 import { standingOf } from '../../model/decide.ts';
 import { exceedsTolerance } from '../../model/job.ts';
-import { type DENIED, DEPLOYMENT, type SECRET } from '../../model/journal.ts';
+import { type DENIED_REASON, DEPLOYMENT_REASON, type SECRET_REASON } from '../../model/journal.ts';
 import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { type FailureFound, readFailureObject } from '../failures.ts';
+import { readFailureObject, type StoredFailure } from '../failures.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts, listPublished, stepTotals } from '../listing.ts';
-import { recordView } from '../remember.ts';
+import { recordView } from '../record-view.ts';
 
 /** The minimum number of ended tasks for `halt`. */
 const HALT_AFTER = 20;
@@ -55,7 +62,7 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
 export async function pauseForAccess(
   platform: Platform,
   view: JobView,
-  reason: typeof SECRET | typeof DENIED,
+  reason: typeof SECRET_REASON | typeof DENIED_REASON,
   detail: string,
 ): Promise<JobView> {
   const by = { who: platform.who, now: platform.clock.now() };
@@ -103,11 +110,11 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   const name = spec.steps[index]?.name ?? '';
   // Don't list if the verdict would be ignored.
   if (spec.halt === 'never') return view;
-  if (!guardOf(view.tripped, name, round).speaks || view.paused !== null || view.closed !== null) return view;
+  if (!breakerStateOf(view.tripped, name, round).applies || view.paused !== null || view.closed !== null) return view;
   const counts = (await (await platform.ledger()).counts(job)).find(({ step }) => step === name);
   // Counters span all rounds, so only in the first do they show how little succeeds.
-  if (counts === undefined || (round === 0 && !mayBeBad(counts))) return view;
-  const found = await failingIn(platform, view, at);
+  if (counts === undefined || (round === 0 && !mayBeBadDeployment(counts))) return view;
+  const found = await readFailing(platform, view, at);
   // Published outputs are listed last: a retry of few tasks may have a million of them.
   const rest = { survivors: 0, running: counts.running, succeeded: 0 };
   if (found === null || !isBadDeployment({ ...found, ...rest })) return view;
@@ -128,10 +135,10 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
     // A person who resumed it since the listing has decided otherwise.
     if (now.resumedAt !== view.resumedAt) return null;
-    if (!guardOf(now.tripped, name, round).speaks || !isBad(now, survivors)) return null;
+    if (!breakerStateOf(now.tripped, name, round).applies || !isBad(now, survivors)) return null;
     const succeeded = succeededSince(now, name, round, done);
     const detail = `${found.tasks} tasks of ${name} failed on ${found.byWorker.size} workers, and ${succeeded === 0 ? 'none' : `only ${succeeded}`} succeeded; the last error: ${found.said}`;
-    return { what: 'pause', now: false, reason: DEPLOYMENT, detail, tripped: { step: name, round, done } };
+    return { what: 'pause', now: false, reason: DEPLOYMENT_REASON, detail, tripped: { step: name, round, done } };
   });
   if (appended) await recordView(platform, after);
   return after;
@@ -139,7 +146,7 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
 
 /** Of the done tasks, those since a person last resumed after a pause by this guard. */
 const succeededSince = ({ tripped }: JobView, step: string, round: number, done: number): number =>
-  Math.max(0, done - guardOf(tripped, step, round).done);
+  Math.max(0, done - breakerStateOf(tripped, step, round).done);
 
 interface StepRound {
   readonly index: number;
@@ -157,7 +164,7 @@ interface Named {
 }
 
 /** The round's failed attempts since a person last resumed; null if too few. Times are the store's. */
-async function failingIn(platform: Platform, view: JobView, at: StepRound): Promise<Failing | null> {
+async function readFailing(platform: Platform, view: JobView, at: StepRound): Promise<Failing | null> {
   const named = (await failuresOf(platform, view, at)).sort((a, b) => a.modified - b.modified);
   const tasks = new Set<number>();
   let enough: number | null = null;
@@ -167,7 +174,7 @@ async function failingIn(platform: Platform, view: JobView, at: StepRound): Prom
   const read = await Promise.all(
     newest.map(async ({ key, task }) => ({ task, found: await readFailureObject(platform.store, key) })),
   );
-  const speaking = read.filter(({ found }) => found !== null && speaks(found, view.resumedAt));
+  const speaking = read.filter(({ found }) => found !== null && countsAsFailure(found, view.resumedAt));
   const spoken = new Set(speaking.map(({ task }) => task));
   if (spoken.size < MANY_TASKS) return null;
   const byWorker = new Map<string, Set<number>>();
@@ -215,12 +222,12 @@ async function survivorsOf(
   const running = await (await ledger()).tasks(job, { step, states: ['running'], limit: RUNNING });
   const now = clock.now();
   return running.filter(
-    (task) => task.round === round && task.startedAt !== null && survives((now - task.startedAt) / 1_000, longest),
+    (task) => task.round === round && task.startedAt !== null && isSurvivor((now - task.startedAt) / 1_000, longest),
   ).length;
 }
 
 /** An attempt that a person killed, or that started before the resume, says nothing about current ones. */
-const speaks = ({ reason, entries }: FailureFound, resumedAt: number | null): boolean =>
+const countsAsFailure = ({ reason, entries }: StoredFailure, resumedAt: number | null): boolean =>
   reason !== 'killed' && (resumedAt === null || (entries ?? 0) > resumedAt);
 
 /** Names of every failed attempt of the step in that round, since a person last resumed. */

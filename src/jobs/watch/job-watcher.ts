@@ -1,8 +1,8 @@
 import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { countsSayDecided, withSkipped } from '../../model/counts.ts';
+import { mayBeDecided, withSkipped } from '../../model/counts.ts';
 import type { JobState } from '../../model/job.ts';
-import { lookedKey, OPEN, openOf } from '../../model/keys.ts';
+import { lookKey, OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -13,16 +13,16 @@ import { peekView, readJob, refreshView } from '../journal.ts';
 import { stepTotals } from '../listing.ts';
 import { discardAbandoned } from '../prune/discard.ts';
 import { dropUnreached } from '../round-marks.ts';
+import type { Sighting } from './keeper-mark.ts';
 import { finishClose, isOpen, type Look, look } from './look.ts';
-import { resendMissing, type Watched } from './resend-missing.ts';
-import type { Seen } from './round-memory.ts';
+import { resendMissing, type WatchedJob } from './resend-missing.ts';
 
-interface Memory extends Watched {
+interface Memory extends WatchedJob {
   /** Counters at the last listing, and its time (monotonic ms). */
   listed: { readonly counts: string; readonly at: number } | null;
   /** No listing because of counters before this time (monotonic ms): the last one found nothing to do. */
   quietUntil: number;
-  stood: Watched['stood'];
+  stood: WatchedJob['stood'];
   /** The mark of the process that listed it last, and when this process saw it (monotonic ms). */
   mark: { readonly etag: string | null; readonly at: number } | null;
   /** The current counters, and since when (monotonic ms). */
@@ -38,7 +38,7 @@ interface JobWatcherOptions {
   readonly discards?: boolean;
   /** True for one of many workers: an active large job is listed by one of them each minute, not by each. */
   readonly shares?: boolean;
-  readonly stood?: ReadonlyMap<string, Seen>;
+  readonly stood?: ReadonlyMap<string, Sighting>;
   readonly onRaised?: (raised: readonly GroupRaise[]) => void;
   /** Called with each job after a look. */
   readonly onSeen?: (view: JobView) => void;
@@ -77,7 +77,7 @@ export class JobWatcher {
   /** Problems of raising groups that were already reported. */
   readonly #told = new Set<string>();
   #open = 0;
-  readonly #recalled: ReadonlyMap<string, Seen>;
+  readonly #recalled: ReadonlyMap<string, Sighting>;
 
   /**
    * Calls `onTrouble` for a job that can't be read, or whose group can't be raised; the others continue. With
@@ -103,7 +103,7 @@ export class JobWatcher {
     this.#platform = platform;
     this.#onTrouble = onTrouble;
     this.#leaseMs = leaseSeconds * 1_000;
-    const tellOnce = (job: string, error: Error): void => this.#tellOnce(job, error);
+    const tellOnce = (job: string, error: Error): void => this.#reportOnce(job, error);
     const raising = { onlyWaiting: raises === 'waiting', onRaised: onRaised ?? null, onTrouble: tellOnce };
     this.#raiser = raises === false ? null : new WaitingRaiser(platform, raising);
     this.#costs = new CostGuard(platform, tellOnce);
@@ -112,8 +112,8 @@ export class JobWatcher {
   /** Ids of jobs with an open mark, whether committed or not. */
   async openJobs(): Promise<readonly string[]> {
     const jobs = new Set<string>();
-    for await (const key of this.#platform.store.keys(OPEN)) {
-      const mark = openOf(key);
+    for await (const key of this.#platform.store.keys(OPEN_PREFIX)) {
+      const mark = parseOpenMark(key);
       if (mark !== null) jobs.add(mark.job);
     }
     return [...jobs];
@@ -148,7 +148,7 @@ export class JobWatcher {
     const ended = this.#platform.clock.monotonic();
     memory.quietUntil = found.did.length > 0 ? 0 : ended + Math.max(QUIET_MS, 10 * (ended - began));
     memory.view = found.view;
-    this.#noteStanding(memory, found);
+    this.#recordPosition(memory, found);
     return { view: found.view, look: found };
   }
 
@@ -166,13 +166,13 @@ export class JobWatcher {
       if (late) await this.glance(job, true);
       return null;
     } catch (error) {
-      this.#passOver(job, error);
+      this.#reportTrouble(job, error);
       return null;
     }
   }
 
   /** Skips a job with a problem of its own (newer format, damaged or denied object, bug). Throws if a service fails. */
-  #passOver(job: string, error: unknown): void {
+  #reportTrouble(job: string, error: unknown): void {
     if (isKind(error, 'unavailable', 'full', 'credentials') && !isDenied(error)) throw error;
     this.#onTrouble(job, error);
   }
@@ -196,13 +196,13 @@ export class JobWatcher {
         else if (glanced.view.closed !== null && this.#mayFinish(job)) await finishClose(this.#platform, glanced.view);
         if (glanced !== null && glanced.view.closed !== null) await dropUnreached(this.#platform, glanced.view);
       } catch (error) {
-        this.#passOver(job, error);
+        this.#reportTrouble(job, error);
       }
     }
     await this.guardCosts();
     await resendMissing(this.#platform, [...this.#jobs.values()], {
       leaseMs: this.#leaseMs,
-      onTrouble: (job, error) => this.#passOver(job, error),
+      onTrouble: (job, error) => this.#reportTrouble(job, error),
     });
     await this.#raiser?.round(this.#views());
     return looks;
@@ -230,7 +230,7 @@ export class JobWatcher {
     }
   }
 
-  #tellOnce(job: string, error: Error): void {
+  #reportOnce(job: string, error: Error): void {
     if (this.#told.has(error.message)) return;
     this.#told.add(error.message);
     this.#onTrouble(job, error);
@@ -272,7 +272,7 @@ export class JobWatcher {
     const stale = now - lastAt >= Math.min(LIST_MS, 2 * this.#leaseMs);
     const moved = listed === null || listed.counts !== text;
     const ended = withSkipped(memory.view, counts);
-    const decided = countsSayDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
+    const decided = mayBeDecided(memory.view.record.spec.steps, stepTotals(memory.view), ended);
     // After a retry, old failures keep suggesting that everything is decided: fruitless listings take at most a tenth
     // of the time.
     const isDue = moved && decided && now >= memory.quietUntil;
@@ -291,7 +291,7 @@ export class JobWatcher {
     const standsStill = memory.counted !== null && now - memory.counted.since >= 2 * this.#leaseMs;
     if (!this.#shares || tasks < LARGE || standsStill) return false;
     const { store } = this.#platform;
-    const key = lookedKey(memory.view.record.job);
+    const key = lookKey(memory.view.record.job);
     const etag = (await store.head(key))?.etag ?? null;
     const isNew = etag !== null && etag !== memory.mark?.etag;
     if (isNew) memory.mark = { etag, at: now };
@@ -304,7 +304,7 @@ export class JobWatcher {
     return isNew;
   }
 
-  #noteStanding(memory: Memory, found: Look): void {
+  #recordPosition(memory: Memory, found: Look): void {
     const is = [
       found.view.next,
       ...found.standing.steps.map((step) => `${step.published}/${step.failed}/${step.undecided.count}`),
@@ -315,8 +315,8 @@ export class JobWatcher {
     memory.stood = { is, since, look: found };
   }
 
-  stood(): ReadonlyMap<string, Seen> {
-    const stood = new Map<string, Seen>();
+  positions(): ReadonlyMap<string, Sighting> {
+    const stood = new Map<string, Sighting>();
     for (const [job, memory] of this.#jobs)
       if (memory.stood !== null && isOpen(memory.view)) stood.set(job, memory.stood);
     return stood;

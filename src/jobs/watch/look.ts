@@ -1,22 +1,28 @@
 import { BatchctlError } from '../../errors.ts';
-import { type NextMove, type Standing, type StepFacts, standingOf, TOO_MANY } from '../../model/decide.ts';
+import {
+  type JobStanding,
+  type NextMove,
+  type StepFacts,
+  standingOf,
+  TOO_MANY_FILES_REASON,
+} from '../../model/decide.ts';
 import { takesFiles } from '../../model/job.ts';
 import type { EntryKind } from '../../model/journal.ts';
-import { OPEN, openedKey, openMark, openOf } from '../../model/keys.ts';
+import { OPEN_PREFIX, openedKey, openMark, parseOpenMark } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { marksDelivery, putDueMark } from '../deliver/deliver.ts';
+import { isDeliveredByWatchers, putDueMark } from '../deliver/deliver.ts';
 import { completeShards, openExploded } from '../explode.ts';
 import { append, refreshView } from '../journal.ts';
 import { listFacts, readOpened } from '../listing.ts';
 import { putNewsMark } from '../notify/news-mark.ts';
-import { ledgerJob, recordBehind, whereAvailable } from '../remember.ts';
+import { ifLedgerAvailable, ledgerJob, updateStaleRecord } from '../record-view.ts';
 import { completeOpened, decideOpening, sendTasks, sendUndecided } from '../send.ts';
 import { expectationsOf, recordExactCounts } from '../totals.ts';
 
 export interface Look {
   readonly view: JobView;
-  readonly standing: Standing;
+  readonly standing: JobStanding;
   /** What this look did, in order. */
   readonly did: readonly NextMove['move'][];
 }
@@ -41,7 +47,7 @@ export async function look(platform: Platform, seen: JobView, finishes: () => bo
     if (move.move === 'wait') {
       // If another process closed the job, that one updates the ledger; otherwise every worker of a large grid would.
       if (wasClosed && finishes()) await finishClose(platform, view, facts);
-      await recordBehind(platform, view);
+      await updateStaleRecord(platform, view);
       return { view, standing, did };
     }
     did.push(move.move);
@@ -68,7 +74,7 @@ async function makeMove(
     case 'open':
       return open(platform, view, facts, move);
     case 'retry-rest':
-      return askForRest(platform, view, move.round);
+      return requestRest(platform, view, move.round);
     default:
       return move satisfies never;
   }
@@ -85,7 +91,7 @@ async function open(
   return after === 'tooMany' ? (await close(platform, view, facts, TOO_MANY_FILES)).view : after;
 }
 
-const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY } as const;
+const TOO_MANY_FILES = { move: 'close', state: 'failed', reason: TOO_MANY_FILES_REASON } as const;
 
 /**
  * Writes opened.json once; the writer then sends the gather's task. A resend completes an interrupted opening. If tasks
@@ -106,7 +112,7 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   return after;
 }
 
-async function askForRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
+async function requestRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
   const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
     now.closed === null && now.asked.some((asked) => asked.round === round && !asked.released)
       ? { what: 'retry-rest', round }
@@ -132,7 +138,7 @@ async function close(
   move: NextMove & { move: 'close' },
 ): Promise<{ readonly view: JobView; readonly appended: boolean; readonly told: boolean }> {
   const ending = await endingOf(platform, view, move);
-  if (ending.state === 'succeeded' && marksDelivery(platform, view)) {
+  if (ending.state === 'succeeded' && isDeliveredByWatchers(platform, view)) {
     await putDueMark(platform, view, view.next, false);
   }
   await putNewsMark(platform, view, view.next);
@@ -141,12 +147,12 @@ async function close(
     if (now.next !== view.next) return null;
     return ending;
   });
-  return { view: after, appended, told: appended && (await tellOfClose(platform, after, facts)) };
+  return { view: after, appended, told: appended && (await recordClose(platform, after, facts)) };
 }
 
 /** False: the ledger is unavailable. */
-function tellOfClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<boolean> {
-  return whereAvailable(async () => {
+function recordClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<boolean> {
+  return ifLedgerAvailable(async () => {
     await (await platform.ledger()).recordJob(ledgerJob(view));
     await recordExactCounts(platform, view, facts ?? (await listFacts(platform.store, view)));
   });
@@ -171,14 +177,14 @@ async function endingOf(
 export async function finishClose(platform: Platform, view: JobView, facts?: readonly StepFacts[]): Promise<void> {
   const marks = await marksOfClose(platform, view);
   if (marks.length === 0) return;
-  if (await tellOfClose(platform, view, facts)) await platform.store.delete(marks);
+  if (await recordClose(platform, view, facts)) await platform.store.delete(marks);
 }
 
 async function marksOfClose(platform: Platform, view: JobView): Promise<readonly string[]> {
   const marks: string[] = [];
   if (view.closed === null) return marks;
-  for await (const key of platform.store.keys(`${OPEN}${view.record.job}.`)) {
-    const mark = openOf(key);
+  for await (const key of platform.store.keys(`${OPEN_PREFIX}${view.record.job}.`)) {
+    const mark = parseOpenMark(key);
     if (mark !== null && mark.round <= view.closed.round) marks.push(openMark(mark.job, mark.round));
   }
   return marks;

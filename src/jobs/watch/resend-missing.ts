@@ -2,20 +2,20 @@ import type { JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { append } from '../journal.ts';
-import { recordView } from '../remember.ts';
-import { resendable, sendUndecided, undecidedSets } from '../send.ts';
+import { recordView } from '../record-view.ts';
+import { canResend, sendUndecided, undecidedSets } from '../send.ts';
+import type { Sighting } from './keeper-mark.ts';
 import { isOpen, type Look } from './look.ts';
-import type { Seen } from './round-memory.ts';
 
 /** A job's exact position when it last moved, and since when (monotonic ms). */
-interface Stood extends Seen {
+interface JobPosition extends Sighting {
   readonly look: Look;
 }
 
 /** A job as a watcher knows it; a resend updates its view. */
-export interface Watched {
+export interface WatchedJob {
   view: JobView;
-  readonly stood: Stood | null;
+  readonly stood: JobPosition | null;
 }
 
 interface ResendOptions {
@@ -27,23 +27,23 @@ interface ResendOptions {
 /** Re-sends tasks missing for two leases (doubled by each resend) while the queue holds fewer than that (law 9). */
 export async function resendMissing(
   platform: Platform,
-  watched: readonly Watched[],
+  watched: readonly WatchedJob[],
   { leaseMs, onTrouble }: ResendOptions,
 ): Promise<void> {
   const now = platform.clock.monotonic();
   const standing = watched.filter(({ view, stood }) => isOpen(view) && stood !== null);
   const due = standing.filter(({ view, stood }) => {
     const patience = 2 * leaseMs * 2 ** Math.min(view.resends, 10);
-    return stood !== null && now - stood.since >= patience && resendable(view, platform.clock.now());
+    return stood !== null && now - stood.since >= patience && canResend(view, platform.clock.now());
   });
   for (const job of due)
     await resend(platform, job, standing).catch((error: unknown) => onTrouble(job.view.record.job, error));
 }
 
-async function resend(platform: Platform, job: Watched, standing: readonly Watched[]): Promise<void> {
+async function resend(platform: Platform, job: WatchedJob, standing: readonly WatchedJob[]): Promise<void> {
   const found = job.stood?.look;
   if (found === undefined || found.standing.settled || job.view.next !== found.view.next) return;
-  const counted = standing.filter(({ view }) => resendable(view, platform.clock.now()));
+  const counted = standing.filter(({ view }) => canResend(view, platform.clock.now()));
   const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
   if (!(await queueHoldsLess(platform, found, looks))) return;
   const by = { who: platform.who, now: platform.clock.now() };
@@ -72,7 +72,7 @@ async function queueHoldsLess(
     const groups = linkedGroups(view.record.spec.steps[index]?.group ?? 'default', specs);
     let held = 0;
     for (const group of groups) {
-      const { visible, leased, delayed } = await (await platform.queue(group)).held();
+      const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
       held += visible + leased + delayed;
     }
     if (held < missingIn(groups, all)) return true;

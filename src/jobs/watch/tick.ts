@@ -1,44 +1,44 @@
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import type { NextMove } from '../../model/decide.ts';
 import type { Schedule } from '../../model/schedule.ts';
 import type { Firing } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { Deliveries } from '../deliver/deliver.ts';
-import { type GroupLower, lowerIdle } from '../grid/lower.ts';
-import { MetricsPutter } from '../grid/metrics.ts';
+import { type GroupLowering, lowerIdle } from '../grid/lower.ts';
+import { MetricsPublisher } from '../grid/metrics.ts';
 import { addRaiseTroubles, type GroupRaise, raiseGroups } from '../grid/raise.ts';
 import { putFailedFiring, putMissedFirings } from '../notify/news-mark.ts';
-import type { TellPoint } from '../notify/tell.ts';
-import { Teller } from '../notify/teller.ts';
-import { type Fired, fireDue, missedFirings } from '../schedules/fire.ts';
+import { NoticeSender } from '../notify/notice-sender.ts';
+import type { NotifyPoint } from '../notify/send-notice.ts';
+import { type FireResult, fireDue, missedFirings } from '../schedules/fire.ts';
 import { ScheduleReader } from '../schedules/schedules.ts';
 import type { SubmitPoint } from '../submit/submit.ts';
 import { JobWatcher } from './job-watcher.ts';
 import {
+  fromStoredSightings,
   type KeeperMark,
   latestKeeper,
-  noted,
-  putMark,
-  readMark,
-  recalled,
+  putKeeperMark,
+  readKeeperMark,
   type Trouble,
   Troubles,
   tickId,
-} from './round-memory.ts';
+  toStoredSightings,
+} from './keeper-mark.ts';
 
 interface TickOptions {
   /** True: report what is due; do nothing. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
-  readonly passed?: (point: KeepingPoint) => void;
+  readonly passed?: (point: KeeperPoint) => void;
 }
 
-export interface Ticked extends LookedOn {
+export interface TickResult extends WatchRoundResult {
   readonly keeper: string;
-  readonly fired: readonly Fired[];
+  readonly fired: readonly FireResult[];
   /** Each reported once. */
-  readonly missed: readonly Missed[];
-  readonly lowered: readonly GroupLower[];
+  readonly missed: readonly MissedFiring[];
+  readonly lowered: readonly GroupLowering[];
   /** The results of deliveries, in words. */
   readonly delivered: readonly string[];
   readonly troubles: readonly Trouble[];
@@ -48,54 +48,54 @@ export interface Ticked extends LookedOn {
  * One round of a manager's work: fires due schedules, watches open jobs (opens gathers, closes, raises groups,
  * re-sends, delivers), and writes its mark. After a kill at any point, the next round does the rest.
  */
-export async function tick(platform: Platform, { dryRun, signal, passed }: TickOptions): Promise<Ticked> {
+export async function tick(platform: Platform, { dryRun, signal, passed }: TickOptions): Promise<TickResult> {
   const id = tickId();
   const began = platform.clock.now();
-  const { keeping, told } = await Keeping.open(platform, {
+  const { keeping, told } = await KeeperDuties.open(platform, {
     ...{ id, kind: 'tick', signal: signal ?? new AbortController().signal },
     ...(passed && { passed }),
   });
   const troubles = new Troubles(told, began);
   const schedules = await keeping.schedules(troubles);
   const { fired, raised } = await keeping.fire(schedules, troubles, { dryRun });
-  const missed = await keeping.missed(schedules, began, { dryRun });
+  const missed = await keeping.findMissed(schedules, began, { dryRun });
   const done = { keeper: id, fired, missed };
   if (dryRun) return { ...done, moved: [], raised: [], lowered: [], delivered: [], troubles: troubles.all };
-  const looked = await keeping.lookOn(troubles);
-  const lowered = await keeping.lower(troubles);
+  const looked = await keeping.watchJobs(troubles);
+  const lowered = await keeping.lowerGroups(troubles);
   // Before deliveries, which may take an hour.
-  await keeping.tell(troubles);
-  await keeping.measure(troubles);
+  await keeping.notify(troubles);
+  await keeping.publishMetrics(troubles);
   const delivered: string[] = [];
   await keeping.deliver(troubles, (line) => delivered.push(line));
-  await keeping.delivered();
+  await keeping.waitForDeliveries();
   // A round that was told to stop is incomplete.
-  if (signal?.aborted !== true) await keeping.leaveMark(began, troubles.told);
+  if (signal?.aborted !== true) await keeping.writeMark(began, troubles.told);
   return { ...done, ...looked, raised: [...raised, ...looked.raised], lowered, delivered, troubles: troubles.all };
 }
 
 /** Each point is passed when the named duty is done; the crash tests stop the process there. */
-export type KeepingPoint = SubmitPoint | TellPoint | 'fired' | 'looked' | 'kept';
+export type KeeperPoint = SubmitPoint | NotifyPoint | 'fired' | 'looked' | 'kept';
 
-interface KeepingOptions {
+interface KeeperOptions {
   /** The id of the mark that it leaves. */
   readonly id: string;
   readonly kind: KeeperMark['kind'];
   readonly signal: AbortSignal;
-  readonly passed?: (point: KeepingPoint) => void;
+  readonly passed?: (point: KeeperPoint) => void;
 }
 
-export interface Missed {
+export interface MissedFiring {
   readonly schedule: string;
   readonly firing: Firing;
 }
 
-export interface FiredAll {
-  readonly fired: readonly Fired[];
+export interface FireRoundResult {
+  readonly fired: readonly FireResult[];
   readonly raised: readonly GroupRaise[];
 }
 
-export interface LookedOn {
+export interface WatchRoundResult {
   readonly moved: readonly { readonly job: string; readonly move: NextMove['move'] }[];
   readonly raised: readonly GroupRaise[];
 }
@@ -107,61 +107,67 @@ const MISSED = { ms: 31 * 86_400_000, most: 10 } as const;
  * The duties of a manager or tick, to be repeated: `tick` runs them once in sequence, a manager runs each at its own
  * pace. State between rounds is kept here, and saved in the mark.
  */
-export class Keeping {
+export class KeeperDuties {
   readonly #platform: Platform;
-  readonly #options: KeepingOptions;
+  readonly #options: KeeperOptions;
   readonly #schedules: ScheduleReader;
   readonly #watcher: JobWatcher;
   readonly #deliveries: Deliveries;
-  readonly #teller: Teller;
-  readonly #metrics: MetricsPutter;
+  readonly #noticeSender: NoticeSender;
+  readonly #metrics: MetricsPublisher;
   /** Due periods that have run, by schedule: they need not be checked again. */
   readonly #ran = new Map<string, ReadonlySet<string>>();
-  #short: ReturnType<typeof recalled>;
+  #short: ReturnType<typeof fromStoredSightings>;
   /** When firings were last checked, milliseconds since the epoch; null: never. */
   #missedUntil: number | null;
   #looking: { readonly troubles: Troubles; readonly raised: GroupRaise[] } | null = null;
-  #telling: Troubles | null = null;
+  #noticeTroubles: Troubles | null = null;
   #delivering: { readonly troubles: Troubles; readonly onLine: (line: string) => void } | null = null;
 
   /** Restores what the process with that id saw, now or before a restart. */
   static async open(
     platform: Platform,
-    options: KeepingOptions,
-  ): Promise<{ keeping: Keeping; told: KeeperMark['told'] }> {
-    const [mark, last] = await Promise.all([readMark(platform.store, options.id), lastRound(platform)]);
-    return { keeping: new Keeping(platform, options, mark, last), told: mark?.told ?? {} };
+    options: KeeperOptions,
+  ): Promise<{ keeping: KeeperDuties; told: KeeperMark['told'] }> {
+    const [mark, last] = await Promise.all([readKeeperMark(platform.store, options.id), lastRound(platform)]);
+    return { keeping: new KeeperDuties(platform, options, mark, last), told: mark?.told ?? {} };
   }
 
-  private constructor(platform: Platform, options: KeepingOptions, mark: KeeperMark | null, last: number | null) {
+  private constructor(platform: Platform, options: KeeperOptions, mark: KeeperMark | null, last: number | null) {
     const { clock, leaseSeconds, store } = platform;
     this.#platform = platform;
     this.#options = options;
     this.#missedUntil = last;
     this.#schedules = new ScheduleReader(store);
-    this.#short = recalled(clock, mark?.short ?? {});
+    this.#short = fromStoredSightings(clock, mark?.short ?? {});
     this.#watcher = new JobWatcher(
       platform,
       leaseSeconds,
       (job, error) => this.#looking?.troubles.add(`job ${job}`, error),
       {
-        stood: recalled(clock, mark?.stood ?? {}),
+        stood: fromStoredSightings(clock, mark?.stood ?? {}),
         onRaised: (more) => this.#looking?.raised.push(...more),
-        onSeen: (view) => this.#teller.see(view),
+        onSeen: (view) => this.#noticeSender.observe(view),
       },
     );
     const log = {
       info: (line: string) => this.#delivering?.onLine(line),
       warn: (line: string) => this.#delivering?.troubles.add('a delivery', new Error(line)),
     };
-    this.#metrics = new MetricsPutter(platform, mark?.tallies ?? null);
+    this.#metrics = new MetricsPublisher(platform, mark?.tallies ?? null);
     const { signal, passed } = options;
-    this.#teller = new Teller(platform, {
-      ...{ signal, watchful: true, keeper: true, late: recalled(clock, mark?.late ?? {}) },
-      onTrouble: (error) => this.#telling?.add('a notification', error),
+    this.#noticeSender = new NoticeSender(platform, {
+      ...{ signal, checksCounters: true, keeper: true, late: fromStoredSightings(clock, mark?.late ?? {}) },
+      onTrouble: (error) => this.#noticeTroubles?.add('a notification', error),
       ...(passed && { passed }),
     });
-    this.#deliveries = new Deliveries(platform, options.signal, log, undefined, recalled(clock, mark?.due ?? {}));
+    this.#deliveries = new Deliveries(
+      platform,
+      options.signal,
+      log,
+      undefined,
+      fromStoredSightings(clock, mark?.due ?? {}),
+    );
   }
 
   /** The number of open jobs at the last look. */
@@ -178,7 +184,7 @@ export class Keeping {
     schedules: readonly Schedule[],
     troubles: Troubles,
     { dryRun = false, onSign }: { readonly dryRun?: boolean; readonly onSign?: () => void } = {},
-  ): Promise<FiredAll> {
+  ): Promise<FireRoundResult> {
     const { signal, passed } = this.#options;
     const point = (at: SubmitPoint): void => {
       passed?.(at);
@@ -201,11 +207,11 @@ export class Keeping {
   }
 
   /** Missed firings since the last call, at first by any manager or tick; each is returned once. */
-  async missed(
+  async findMissed(
     schedules: readonly Schedule[],
     until: number,
     { dryRun = false }: { readonly dryRun?: boolean } = {},
-  ): Promise<readonly Missed[]> {
+  ): Promise<readonly MissedFiring[]> {
     const from = Math.max(this.#missedUntil ?? 0, until - MISSED.ms);
     const missed = await missedFirings(this.#platform, schedules, { from, until, most: MISSED.most });
     if (dryRun) return missed;
@@ -215,10 +221,10 @@ export class Keeping {
   }
 
   /** One round over all open jobs. Throws errors that prevent the whole round. */
-  async lookOn(troubles: Troubles): Promise<LookedOn> {
+  async watchJobs(troubles: Troubles): Promise<WatchRoundResult> {
     const raised: GroupRaise[] = [];
     this.#looking = { troubles, raised };
-    this.#telling ??= troubles;
+    this.#noticeTroubles ??= troubles;
     const looks = await this.#watcher.round();
     addRaiseTroubles(raised, troubles);
     this.#options.passed?.('looked');
@@ -226,7 +232,7 @@ export class Keeping {
   }
 
   /** Groups whose launches hang without work. */
-  async lower(troubles: Troubles): Promise<readonly GroupLower[]> {
+  async lowerGroups(troubles: Troubles): Promise<readonly GroupLowering[]> {
     const { lowered, short } = await lowerIdle(this.#platform, this.#short, (group, error) =>
       troubles.add(`group ${group}`, error),
     );
@@ -244,43 +250,43 @@ export class Keeping {
   }
 
   /** Resolves when no delivery is in progress here. */
-  delivered(): Promise<void> {
+  waitForDeliveries(): Promise<void> {
     return this.#deliveries.idle();
   }
 
   /**
-   * Sends notifications that dead processes left, and due retries; also waits for those that `lookOn` started.
+   * Sends notifications that dead processes left, and due retries; also waits for those that `watchJobs` started.
    * `troubles` receives unreachable receivers from now on.
    */
-  async tell(troubles: Troubles): Promise<void> {
-    this.#telling = troubles;
-    await this.#teller.round();
-    await this.told();
+  async notify(troubles: Troubles): Promise<void> {
+    this.#noticeTroubles = troubles;
+    await this.#noticeSender.round();
+    await this.waitForNotices();
   }
 
   /** Resolves when no notification is in progress here. */
-  told(): Promise<void> {
-    return this.#teller.idle();
+  waitForNotices(): Promise<void> {
+    return this.#noticeSender.idle();
   }
 
   /** Publishes metrics, if the profile asks, at most once a minute. Those that fail are reported and dropped. */
-  async measure(troubles: Troubles): Promise<void> {
+  async publishMetrics(troubles: Troubles): Promise<void> {
     await this.#metrics.round().catch((error: unknown) => {
-      if (!isOurs(error)) throw error;
+      if (!isBatchctlError(error)) throw error;
       troubles.add('metrics', error);
     });
   }
 
   /** Writes the mark of a round that started at `began` (milliseconds since the epoch). */
-  async leaveMark(began: number, told: KeeperMark['told']): Promise<void> {
+  async writeMark(began: number, told: KeeperMark['told']): Promise<void> {
     const { clock } = this.#platform;
     const { id, kind, passed } = this.#options;
-    const stood = noted(clock, this.#watcher.stood());
-    const due = noted(clock, this.#deliveries.seen());
-    const short = noted(clock, this.#short);
-    const late = noted(clock, this.#teller.late());
+    const stood = toStoredSightings(clock, this.#watcher.positions());
+    const due = toStoredSightings(clock, this.#deliveries.seen());
+    const short = toStoredSightings(clock, this.#short);
+    const late = toStoredSightings(clock, this.#noticeSender.late());
     const at = new Date(began).toISOString();
-    await putMark(this.#platform, { id, kind, at, stood, due, short, late, tallies: this.#metrics.seen(), told });
+    await putKeeperMark(this.#platform, { id, kind, at, stood, due, short, late, tallies: this.#metrics.seen(), told });
     passed?.('kept');
   }
 }
@@ -288,6 +294,6 @@ export class Keeping {
 /** Start of the last round of any manager or tick, milliseconds since the epoch; null for none. */
 async function lastRound(platform: Platform): Promise<number | null> {
   const latest = await latestKeeper(platform);
-  const mark = latest === null ? null : await readMark(platform.store, latest.id);
+  const mark = latest === null ? null : await readKeeperMark(platform.store, latest.id);
   return mark === null ? null : Date.parse(mark.at);
 }

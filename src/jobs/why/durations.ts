@@ -1,7 +1,7 @@
 import type { StepFacts } from '../../model/decide.ts';
 import { TaskBits } from '../../model/task-set.ts';
 import type { JobView } from '../../model/view.ts';
-import type { DurationsSeen, Snapshot } from '../../model/why/snapshot.ts';
+import type { DurationSnapshot, Snapshot } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -17,8 +17,8 @@ export async function durationsOf(
   platform: Platform,
   view: JobView,
   facts: readonly StepFacts[],
-): Promise<ReadonlyMap<string, DurationsSeen>> {
-  const found = new Map<string, DurationsSeen>();
+): Promise<ReadonlyMap<string, DurationSnapshot>> {
+  const found = new Map<string, DurationSnapshot>();
   for (const [index, { name }] of view.record.spec.steps.entries()) {
     const published = facts[index]?.published;
     if (published === undefined || published.count === 0) continue;

@@ -1,16 +1,16 @@
-import { isOurs } from '../../errors.ts';
-import { type Standing, standingOf } from '../../model/decide.ts';
+import { isBatchctlError } from '../../errors.ts';
+import { type JobStanding, standingOf } from '../../model/decide.ts';
 import { groupBy } from '../../model/group-by.ts';
 import { groupsOf } from '../../model/job.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import {
-  type GroupSeen,
-  type HoldSeen,
-  type StepSeen,
+  type GroupSnapshot,
+  type HoldSnapshot,
+  type StepSnapshot,
   type Trouble,
   undecidedFor,
-  type WorkerSeen,
+  type WorkerSnapshot,
 } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -23,20 +23,20 @@ import { linkedGroups } from '../watch/resend-missing.ts';
 /** How late counts may be, including the time for sending, milliseconds. */
 const COUNTS_LATE_MS = 120_000;
 
-interface GroupsOf {
-  readonly standing: Standing | null;
-  readonly steps: readonly StepSeen[] | null;
+interface GroupContext {
+  readonly standing: JobStanding | null;
+  readonly steps: readonly StepSnapshot[] | null;
   readonly ledger: Ledger | null;
   readonly counts: readonly StepCounts[] | null;
 }
 
 /** The workers of a job's groups, and its messages in their queues, by group. */
 export async function lookAtGroups(
-  at: LookAt,
+  at: ServiceQuery,
   platform: Platform,
   view: JobView,
-  { standing, steps, ledger, counts }: GroupsOf,
-): Promise<readonly GroupSeen[]> {
+  { standing, steps, ledger, counts }: GroupContext,
+): Promise<readonly GroupSnapshot[]> {
   const groups = groupsOf(view.record.spec);
   const workers =
     ledger === null
@@ -56,7 +56,7 @@ export async function lookAtGroups(
         undecided,
         size,
         supervisor,
-        workers: serving satisfies readonly WorkerSeen[],
+        workers: serving satisfies readonly WorkerSnapshot[],
         queue,
         ...machines,
       };
@@ -72,11 +72,11 @@ export async function lookAtGroups(
   }));
 }
 
-const NO_MACHINES: Pick<GroupSeen, 'machines' | 'launchTroubles' | 'hold'> = {
+const NO_MACHINES: Pick<GroupSnapshot, 'machines' | 'launchTroubles' | 'hold'> = {
   ...{ machines: [], launchTroubles: [], hold: null },
 };
 
-async function machinesOf(at: LookAt, platform: Platform, name: string): Promise<typeof NO_MACHINES> {
+async function machinesOf(at: ServiceQuery, platform: Platform, name: string): Promise<typeof NO_MACHINES> {
   const [machines, launches, boots] = await Promise.all([
     at.try('group', name, async () => (await platform.group(name)).machines()),
     at.try('group', name, async () => (await platform.group(name)).launchTroubles()),
@@ -90,7 +90,7 @@ async function machinesOf(at: LookAt, platform: Platform, name: string): Promise
   };
 }
 
-const heldAs = ({ failed, last: { instance, at, step, line } }: Hold): HoldSeen => ({
+const heldAs = ({ failed, last: { instance, at, step, line } }: Hold): HoldSnapshot => ({
   failed,
   instance,
   at,
@@ -114,17 +114,17 @@ async function messagesOf(platform: Platform, view: JobView, group: string): Pro
  * messages.
  */
 async function missingOf(
-  at: LookAt,
+  at: ServiceQuery,
   platform: Platform,
   view: JobView,
-  standing: Standing,
+  standing: JobStanding,
   seen: readonly Pooled[],
   counts: readonly StepCounts[] | null,
 ): Promise<ReadonlyMap<string, number>> {
   const state = stateOf(view);
   if (state !== 'running' && state !== 'submitted') return new Map();
   if (platform.remote === true && movedLately(platform, view, counts)) return new Map();
-  const short = poolsOf(view, seen).filter((pool) => lackOf(pool) > 0);
+  const short = poolsOf(view, seen).filter((pool) => missingMessages(pool) > 0);
   if (short.length === 0) return new Map();
   const facts = await at.try('store', null, () => listFacts(platform.store, view));
   const again = facts === null ? null : standingOf(view, facts);
@@ -135,7 +135,7 @@ async function missingOf(
     for (const { group, undecided } of pool) {
       now.push({ group, undecided, queue: await at.try('queue', group, () => messagesOf(platform, view, group)) });
     }
-    const lack = lackOf(now);
+    const lack = missingMessages(now);
     if (lack > 0) missing.set(now.find(({ undecided }) => undecided > 0)?.group ?? '', lack);
   }
   return missing;
@@ -154,7 +154,7 @@ function poolsOf({ record }: JobView, seen: readonly Pooled[]): readonly (readon
 }
 
 /** How many messages a pool's queues lack; none if one of them can't be queried. */
-function lackOf(pool: readonly Pooled[]): number {
+function missingMessages(pool: readonly Pooled[]): number {
   let lack = 0;
   for (const { undecided, queue } of pool) {
     if (queue === null) return 0;
@@ -175,7 +175,7 @@ function held({ mine, backlog }: Messages): number {
   return visible + leased + delayed;
 }
 
-const signature = ({ steps }: Standing): string =>
+const signature = ({ steps }: JobStanding): string =>
   steps.map(({ published, failed, undecided }) => `${published}/${failed}/${undecided.count}`).join(' ');
 
 function newestFormat(bodies: readonly string[]): number | null {
@@ -188,7 +188,7 @@ function newestFormat(bodies: readonly string[]): number | null {
 }
 
 /** Queries services one by one. Records those that fail, and continues with the rest. */
-export class LookAt {
+export class ServiceQuery {
   readonly troubles: Trouble[] = [];
 
   /** The result, or null if the service failed. Throws errors that are not a service's. */
@@ -208,7 +208,7 @@ export class LookAt {
 
 /** What an error says about a service. An error without a kind is a bug, and is rethrown. */
 export function troubleOf(error: unknown, service: Trouble['service'], group: string | null): Trouble {
-  if (!isOurs(error)) throw error;
+  if (!isBatchctlError(error)) throw error;
   const { kind, message, hint = null, denied = null } = error;
   return { service, group, kind, message, hint, denied };
 }

@@ -1,22 +1,22 @@
 import { isKind } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { VERSION } from '../../lib/version.ts';
-import type { Why } from '../../model/answers/tasks.ts';
-import { canaryTasks, heldRounds, type Standing, type StepFacts, standingOf } from '../../model/decide.ts';
+import type { WhyAnswer } from '../../model/answers/tasks.ts';
+import { canaryTasks, heldRounds, type JobStanding, type StepFacts, standingOf } from '../../model/decide.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
-import { isBegun, triesOfRound } from '../../model/keys.ts';
+import { isBegunKey, roundTriesPrefix } from '../../model/keys.ts';
 import { parseMessage } from '../../model/message.ts';
 import { type JobView, roundOf, stateOf } from '../../model/view.ts';
 import { causesOf } from '../../model/why/causes.ts';
-import { ofTrouble } from '../../model/why/causes-service.ts';
+import { troubleCause } from '../../model/why/causes-service.ts';
 import {
-  type CanariesSeen,
-  type DeadSeen,
-  type FailureSeen,
-  type GroupSeen,
-  RUNNING_SEEN,
+  type CanarySnapshot,
+  type DeadLetterSnapshot,
+  type FailureSnapshot,
+  type GroupSnapshot,
+  MAX_RUNNING_TASKS,
   type Snapshot,
-  type StepSeen,
+  type StepSnapshot,
   type TaskHistory,
 } from '../../model/why/snapshot.ts';
 import type { Ledger, LedgerTask, StepCounts } from '../../ports/ledger.ts';
@@ -26,10 +26,10 @@ import { findJob } from '../find.ts';
 import { tasksOfFallbacks } from '../interruptions.ts';
 import { readEntries } from '../journal.ts';
 import { listFacts } from '../listing.ts';
-import { untoldOf } from '../notify/tell.ts';
+import { unnotifiedReceivers } from '../notify/send-notice.ts';
 import { statusOf } from '../status.ts';
 import { durationsOf, earlierRun } from './durations.ts';
-import { LookAt, lookAtGroups, troubleOf } from './groups.ts';
+import { lookAtGroups, ServiceQuery, troubleOf } from './groups.ts';
 
 /**
  * Why a job is slow, stuck or failing. An unreachable store, queue or ledger is part of the answer, not an error.
@@ -39,7 +39,7 @@ export async function whyJob(
   open: () => Promise<Platform>,
   text: string | undefined,
   onFound: (view: JobView) => void | Promise<void> = () => undefined,
-): Promise<Why> {
+): Promise<WhyAnswer> {
   let service: 'store' | 'ledger' = 'store';
   let platform: Platform;
   let view: JobView;
@@ -52,11 +52,11 @@ export async function whyJob(
     view = await findJob(platform, text);
   } catch (error) {
     if (!isKind(error, 'unavailable', 'full', 'newer', 'corrupt', 'credentials')) throw error;
-    const causes = [ofTrouble(troubleOf(error, service, null))];
+    const causes = [troubleCause(troubleOf(error, service, null))];
     return { job: null, state: null, causes, running: null, waiting: null, rate: null, eta: null };
   }
   await onFound(view);
-  const seen = await gather(platform, view);
+  const seen = await readSnapshot(platform, view);
   const causes = causesOf(seen);
   // These numbers need the ledger; if it is unreachable, that is one of the causes.
   const status = seen.counts === null ? null : await statusOf(platform, view);
@@ -83,8 +83,8 @@ const CANARIES_NAMED = 5;
  * of its outputs; apart from that it reads only a few tasks, whatever the job's size. Changes nothing. Records services
  * that can't be reached.
  */
-async function gather(platform: Platform, view: JobView): Promise<Snapshot> {
-  const at = new LookAt();
+async function readSnapshot(platform: Platform, view: JobView): Promise<Snapshot> {
+  const at = new ServiceQuery();
   const { job } = view.record;
   const open = !isClosed(stateOf(view));
   const ledger = await at.try('ledger', null, () => platform.ledger());
@@ -122,7 +122,7 @@ async function gather(platform: Platform, view: JobView): Promise<Snapshot> {
     durations: durations ?? new Map(),
     earlier,
     disks: (await at.try('disk', null, async () => (await platform.insight?.disks()) ?? [])) ?? [],
-    untold: (await at.try('store', null, () => untoldOf(platform, view))) ?? [],
+    untold: (await at.try('store', null, () => unnotifiedReceivers(platform, view))) ?? [],
     credentials:
       (await at.try('credentials', null, async () => (await platform.insight?.credentials?.()) ?? null)) ?? null,
     troubles: at.troubles,
@@ -136,19 +136,19 @@ async function readLedger(
 ): Promise<{ readonly counts: readonly StepCounts[]; readonly running: readonly LedgerTask[] }> {
   const [counts, running] = await Promise.all([
     ledger.counts(job),
-    open ? ledger.tasks(job, { states: ['running'], limit: RUNNING_SEEN }) : [],
+    open ? ledger.tasks(job, { states: ['running'], limit: MAX_RUNNING_TASKS }) : [],
   ]);
   return { counts, running };
 }
 
 async function stepsSeen(
-  at: LookAt,
+  at: ServiceQuery,
   { store }: Platform,
   view: JobView,
-  { facts, standing }: { readonly facts: readonly StepFacts[]; readonly standing: Standing },
-): Promise<readonly StepSeen[]> {
+  { facts, standing }: { readonly facts: readonly StepFacts[]; readonly standing: JobStanding },
+): Promise<readonly StepSnapshot[]> {
   const ofFallbacks = await at.try('store', null, () => tasksOfFallbacks(store, view, standing));
-  return standing.steps.map((step, index): StepSeen => {
+  return standing.steps.map((step, index): StepSnapshot => {
     const spec = view.record.spec.steps[index];
     const tasks = ofFallbacks?.get(index)?.count ?? 0;
     const fallback = spec?.fallback ?? null;
@@ -181,7 +181,7 @@ async function whoCancelled(platform: Platform, job: string): Promise<Snapshot['
   return entry === undefined ? null : { who: entry.who, when: entry.when };
 }
 
-async function failuresSeen(platform: Platform, view: JobView): Promise<readonly FailureSeen[]> {
+async function failuresSeen(platform: Platform, view: JobView): Promise<readonly FailureSnapshot[]> {
   const causes = await failureCauses(platform, view);
   return causes
     .filter(({ tasks }) => tasks.count > 0)
@@ -193,7 +193,7 @@ async function failuresSeen(platform: Platform, view: JobView): Promise<readonly
 }
 
 /** The state of a retry's canaries while they hold back its other tasks. */
-function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen | null {
+function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanarySnapshot | null {
   const held = heldRounds(view).at(-1);
   if (held === undefined) return null;
   let [all, published] = [0, 0];
@@ -210,16 +210,16 @@ function canariesSeen(view: JobView, facts: readonly StepFacts[]): CanariesSeen 
 /** Number of dead letters read per group, and reported for the job. */
 const READ = 5_000;
 
-const TOLD = 20;
+const MAX_DEAD_LETTERS = 20;
 
 /** Dead letters of undecided tasks, which no worker will run. Permanently failed tasks normally have dead letters. */
 async function deadLettersOf(
   platform: Platform,
   view: JobView,
-  standing: Standing,
-  groups: readonly GroupSeen[],
-): Promise<readonly DeadSeen[]> {
-  const found = new Map<string, DeadSeen>();
+  standing: JobStanding,
+  groups: readonly GroupSnapshot[],
+): Promise<readonly DeadLetterSnapshot[]> {
+  const found = new Map<string, DeadLetterSnapshot>();
   for (const { group, backlog, missing } of groups) {
     // A task whose message is a dead letter has no other message, so it is missing.
     if ((backlog?.dead ?? 0) === 0 || missing === 0) continue;
@@ -231,7 +231,7 @@ async function deadLettersOf(
       const undecided = standing.steps[index]?.undecided.has(task) ?? false;
       if (!undecided || roundOf(view, index, task) !== round) continue;
       found.set(`${step}/${task}`, { group, step, task, reason });
-      if (found.size === TOLD) return [...found.values()];
+      if (found.size === MAX_DEAD_LETTERS) return [...found.values()];
     }
   }
   return [...found.values()];
@@ -251,7 +251,7 @@ export async function historiesOf(
   platform: Platform,
   ledger: Ledger,
   view: JobView,
-  steps: readonly StepSeen[],
+  steps: readonly StepSnapshot[],
   running: readonly LedgerTask[],
 ): Promise<readonly TaskHistory[]> {
   const names = new Map<string, { readonly step: string; readonly task: number }>();
@@ -277,8 +277,8 @@ export async function historiesOf(
 /** Attempts of an often delivered task that began in its round and never got an outcome. */
 async function begunMarks({ store }: Platform, view: JobView, step: string, task: number): Promise<number> {
   const index = view.record.spec.steps.findIndex(({ name }) => name === step);
-  const prefix = triesOfRound(view.record.job, step, task, roundOf(view, index, task));
+  const prefix = roundTriesPrefix(view.record.job, step, task, roundOf(view, index, task));
   let begun = 0;
-  for await (const key of store.keys(prefix)) if (isBegun(key)) begun += 1;
+  for await (const key of store.keys(prefix)) if (isBegunKey(key)) begun += 1;
   return begun;
 }

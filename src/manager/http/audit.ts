@@ -4,11 +4,11 @@ import { EXIT_HEADER } from '../../model/api.ts';
 declare module 'fastify' {
   interface FastifyRequest {
     /** Further facts for the audit, set by the route of a verb. */
-    audited: Audited;
+    audited: AuditFacts;
   }
 }
 
-export interface Audited {
+export interface AuditFacts {
   readonly verb?: string;
   readonly input?: Readonly<Record<string, unknown>>;
   readonly exitCode?: number;
@@ -37,55 +37,55 @@ export interface AuditLine {
 }
 
 /** Lines per minute for calls without authentication: a flood of calls must not flood the log. */
-const STRANGERS = 60;
+const MAX_UNAUTHENTICATED = 60;
 const MINUTE_MS = 60_000;
 
 /** Logs each call that may change something, and each refused one. Call it first: other hooks refuse calls too. */
 export function addAudit(app: FastifyInstance, log: (line: AuditLine) => void): void {
-  app.decorateRequest('audited', null as unknown as Audited);
-  const strangers = new Strangers();
+  app.decorateRequest('audited', null as unknown as AuditFacts);
+  const strangers = new UnauthenticatedLimit();
   app.addHook('onRequest', async (request, reply) => {
     const [at, began] = [new Date().toISOString(), performance.now()];
     request.audited = {};
     reply.raw.once('close', () => {
-      if (!isTold(request, reply) || !strangers.mayTell(request)) return;
-      log(lineOf(request, reply, { at, ms: Math.round(performance.now() - began), untold: strangers.untold() }));
+      if (!shouldLog(request, reply) || !strangers.mayLog(request)) return;
+      log(lineOf(request, reply, { at, ms: Math.round(performance.now() - began), untold: strangers.takeUnlogged() }));
     });
   });
 }
 
 const REFUSED = [401, 403, 426, 429];
-const LOOKING = ['GET', 'HEAD', 'OPTIONS'];
+const SAFE_METHODS = ['GET', 'HEAD', 'OPTIONS'];
 /** These need only `read`, yet following a job moves it on, and delivers its outputs, in the token's name. */
-const LOOKING_ON = ['watch', 'wait'];
+const FOLLOWING_VERBS = ['watch', 'wait'];
 
-function isTold(request: FastifyRequest, reply: FastifyReply): boolean {
+function shouldLog(request: FastifyRequest, reply: FastifyReply): boolean {
   const { statusCode } = reply.raw;
   if (REFUSED.includes(statusCode) || (statusCode === 400 && request.caller === null)) return true;
-  if (LOOKING_ON.includes(request.audited.verb ?? '')) return true;
-  return request.needed === null ? !LOOKING.includes(request.method) : request.needed !== 'read';
+  if (FOLLOWING_VERBS.includes(request.audited.verb ?? '')) return true;
+  return request.needed === null ? !SAFE_METHODS.includes(request.method) : request.needed !== 'read';
 }
 
 /** Counts the lines of unauthenticated callers. */
-class Strangers {
+class UnauthenticatedLimit {
   #minute = Number.NEGATIVE_INFINITY;
-  #told = 0;
-  #untold = 0;
+  #logged = 0;
+  #unlogged = 0;
 
-  mayTell({ caller }: FastifyRequest): boolean {
+  mayLog({ caller }: FastifyRequest): boolean {
     if (caller !== null) return true;
     const now = performance.now();
-    if (now - this.#minute >= MINUTE_MS) [this.#minute, this.#told] = [now, 0];
-    this.#told += 1;
-    if (this.#told <= STRANGERS) return true;
-    this.#untold += 1;
+    if (now - this.#minute >= MINUTE_MS) [this.#minute, this.#logged] = [now, 0];
+    this.#logged += 1;
+    if (this.#logged <= MAX_UNAUTHENTICATED) return true;
+    this.#unlogged += 1;
     return false;
   }
 
   /** How many were not logged since the last call. */
-  untold(): number {
-    const count = this.#untold;
-    this.#untold = 0;
+  takeUnlogged(): number {
+    const count = this.#unlogged;
+    this.#unlogged = 0;
     return count;
   }
 }
@@ -95,7 +95,7 @@ type Facts = Pick<AuditLine, 'at' | 'ms' | 'untold'>;
 function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }: Facts): AuditLine {
   const { caller, audited } = request;
   const { statusCode, writableFinished } = reply.raw;
-  const input = audited.input ?? { ...asObject(request.params), ...beginning(asObject(request.body)) };
+  const input = audited.input ?? { ...asObject(request.params), ...firstFields(asObject(request.body)) };
   const exitCode = audited.exitCode ?? numberOf(reply.getHeader(EXIT_HEADER));
   return {
     ...{ audit: 1, at, request: request.id },
@@ -103,7 +103,7 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }
     verb:
       audited.verb ?? request.routeOptions.config?.verb ?? `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
     job: typeof input.job === 'string' ? short(input.job) : null,
-    input: told(input),
+    input: loggedInput(input),
     status: statusCode,
     exitCode,
     outcome: !writableFinished ? 'cut' : outcomeOf(statusCode, exitCode),
@@ -124,18 +124,18 @@ const MOST = 40;
  * An input in its logged form: bounded, and for `NAME=VALUE` only the name, because values may be secrets. For values
  * other than texts, numbers and true, only the type is logged.
  */
-export function told(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
-  const fields = Object.entries(beginning(input)).filter(
+export function loggedInput(input: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  const fields = Object.entries(firstFields(input)).filter(
     ([name, value]) => (name !== 'job' || typeof value !== 'string') && name !== '*',
   );
-  return Object.fromEntries(fields.map(([name, value]) => [short(name), toldValue(name, value)]));
+  return Object.fromEntries(fields.map(([name, value]) => [short(name), loggedValue(name, value)]));
 }
 
-function toldValue(name: string, value: unknown): unknown {
+function loggedValue(name: string, value: unknown): unknown {
   if (typeof value === 'number' || typeof value === 'boolean' || value === null) return value;
   if (typeof value === 'string') return short(name === 'set' ? value.replace(/=.*$/s, '=...') : value);
   if (!Array.isArray(value)) return typeof value;
-  return value.slice(0, MOST).map((each) => (Array.isArray(each) ? 'array' : toldValue(name, each)));
+  return value.slice(0, MOST).map((each) => (Array.isArray(each) ? 'array' : loggedValue(name, each)));
 }
 
 const short = (text: string): string => {
@@ -147,7 +147,7 @@ const asObject = (value: unknown): Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 
 /** The first fields: a body may have very many. */
-const beginning = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
+const firstFields = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.keys(fields)
       .slice(0, MOST)

@@ -4,12 +4,12 @@ import { isKind } from '../../errors.ts';
 import { createToken, FRESH_MS, listTokens, revokeTokens, type TokenReader } from '../../jobs/tokens.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { API, covers, type Scope } from '../../model/api.ts';
+import { API, hasScope, type Scope } from '../../model/api.ts';
 import { isExpired, type Token } from '../../model/token.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isLoopback } from '../tls/open-tls.ts';
 import { Refusal } from './error-answers.ts';
-import { FailedTries, whenGone } from './limits.ts';
+import { FailedTries, onConnectionEnd } from './limits.ts';
 
 /** The caller: the token's name, id and scope. */
 type Caller = Pick<Token, 'name' | 'id' | 'scope'>;
@@ -65,36 +65,36 @@ export function addAuth(app: FastifyInstance, { tokens, onUsed, onNobody, clock 
     if (scope === 'anyone') return;
     const text = bearerOf(request);
     // A valid token works even from an address from which others guess: they may share it.
-    const patience = tries.waitOf(request.ip);
-    if (patience > 0 && !tokens.wasGood(text ?? '') && !(await tokens.isListed(text ?? ''))) requirePatience(patience);
+    const waitMs = tries.waitOf(request.ip);
+    if (waitMs > 0 && !tokens.wasGood(text ?? '') && !(await tokens.isListed(text ?? ''))) refuseWhileBlocked(waitMs);
     const token = text === null ? null : await find(tokens, text);
     if (token === null || text === null) {
       // A call without a token isn't a guess.
       if (text === null) await onNobody?.(request);
-      else tries.failed(request.ip);
-      throw unknown(text);
+      else tries.noteFailure(request.ip);
+      throw invalidTokenError(text);
     }
     const { name, id, scope: held } = token;
     request.caller = { name, id, scope: held };
     onUsed?.(id);
-    if (scope !== null) requireCovered(request, scope);
+    if (scope !== null) requireScope(request, scope);
     open.set(request, text);
-    whenGone(reply, () => open.delete(request));
+    onConnectionEnd(reply, () => open.delete(request));
   });
 
   // The body is known only now.
   app.addHook('preHandler', async (request) => {
     const { scope } = request.routeOptions.config;
-    if (typeof scope === 'function') requireCovered(request, scope(request));
+    if (typeof scope === 'function') requireScope(request, scope(request));
   });
 
-  const timer = setInterval(() => void endLapsed(open, tokens), FRESH_MS);
+  const timer = setInterval(() => void endExpiredCalls(open, tokens), FRESH_MS);
   timer.unref();
   app.addHook('onClose', async () => clearInterval(timer));
 }
 
 /** Ends calls whose tokens are no longer valid. A store that can't be read doesn't prove that. */
-async function endLapsed(open: ReadonlyMap<FastifyRequest, string>, tokens: TokenReader): Promise<void> {
+async function endExpiredCalls(open: ReadonlyMap<FastifyRequest, string>, tokens: TokenReader): Promise<void> {
   for (const [request, text] of open) {
     const isGood = await tokens.find(text).then(
       (token) => token !== null,
@@ -130,11 +130,11 @@ async function find(tokens: TokenReader, text: string): Promise<Token | null> {
     return await tokens.find(text);
   } catch (error) {
     if (!isKind(error, 'newer', 'corrupt')) throw error;
-    throw challenged('invalid_token', `the token can't be read: ${error.message}`, error.hint);
+    throw challengeError('invalid_token', `the token can't be read: ${error.message}`, error.hint);
   }
 }
 
-function requirePatience(wait: number): void {
+function refuseWhileBlocked(wait: number): void {
   if (wait <= 0) return;
   const seconds = Math.ceil(wait / 1_000);
   throw new Refusal(429, 'unavailable', `too many invalid tokens from this address: try again in ${seconds} s`, {
@@ -143,15 +143,15 @@ function requirePatience(wait: number): void {
   });
 }
 
-const MAKE = 'ask someone with access to the store to run batchctl manager token create NAME --scope read';
+const CREATE_TOKEN_HINT = 'ask someone with access to the store to run batchctl manager token create NAME --scope read';
 
-function unknown(text: string | null): Refusal {
+function invalidTokenError(text: string | null): Refusal {
   return text === null
-    ? challenged(null, 'expected a token (Authorization: Bearer bct_...), found none', MAKE)
-    : challenged('invalid_token', 'the token is unknown, revoked or expired', MAKE);
+    ? challengeError(null, 'expected a token (Authorization: Bearer bct_...), found none', CREATE_TOKEN_HINT)
+    : challengeError('invalid_token', 'the token is unknown, revoked or expired', CREATE_TOKEN_HINT);
 }
 
-function challenged(error: string | null, message: string, hint: string | undefined): Refusal {
+function challengeError(error: string | null, message: string, hint: string | undefined): Refusal {
   const challenge = `Bearer realm="batchctl"${error === null ? '' : `, error="${error}"`}`;
   return new Refusal(401, 'credentials', message, {
     ...(hint !== undefined && { hint }),
@@ -159,10 +159,10 @@ function challenged(error: string | null, message: string, hint: string | undefi
   });
 }
 
-function requireCovered(request: FastifyRequest, needed: Scope): void {
+function requireScope(request: FastifyRequest, needed: Scope): void {
   request.needed = needed;
   const held = request.caller?.scope;
-  if (held !== undefined && covers(held, needed)) return;
+  if (held !== undefined && hasScope(held, needed)) return;
   throw new Refusal(403, 'refused', `expected a token with the scope ${needed}, found one with ${held ?? 'none'}`, {
     hint: `batchctl manager token create NAME --scope ${needed}, with access to the store`,
     headers: { 'www-authenticate': `Bearer realm="batchctl", error="insufficient_scope", scope="${needed}"` },
@@ -188,7 +188,7 @@ declare module 'fastify' {
 export const [CODE_SECONDS, SESSION_SECONDS] = [300, 12 * 3_600];
 
 /** Tokens that were created for a code. */
-const NAMED = /^sign-in-[a-z2-7]{10}$/;
+const SIGN_IN_NAME = /^sign-in-[a-z2-7]{10}$/;
 
 /**
  * The code of a sign-in link. It works once, within five minutes, for a caller on this machine. It exists in this
@@ -199,17 +199,17 @@ export class SignInCode {
   /** The hash, so that all guesses are compared in the same time, whatever their length; null: none, or it was used. */
   #hash: Buffer | null = null;
   /** Monotonic milliseconds. */
-  #ends = 0;
+  #expiresAt = 0;
 
   constructor(platform: Pick<Platform, 'store' | 'clock' | 'who'>) {
     this.#platform = platform;
   }
 
   /** A new code of 256 random bits. The one before no longer works. */
-  offer(): string {
+  createCode(): string {
     const code = randomBytes(32).toString('base64url');
     this.#hash = sha256(code);
-    this.#ends = this.#platform.clock.monotonic() + CODE_SECONDS * 1_000;
+    this.#expiresAt = this.#platform.clock.monotonic() + CODE_SECONDS * 1_000;
     return code;
   }
 
@@ -219,9 +219,9 @@ export class SignInCode {
     if (hash === null || !timingSafeEqual(hash, sha256(code))) return null;
     // Used before anything else happens, so that two callers at once don't both get a token.
     this.#hash = null;
-    if (this.#platform.clock.monotonic() > this.#ends) return null;
+    if (this.#platform.clock.monotonic() > this.#expiresAt) return null;
     try {
-      await this.#removeEnded();
+      await this.#revokeExpired();
       const made = { name: `sign-in-${randomId(10)}`, scope: 'operate', expiresIn: SESSION_SECONDS } as const;
       return (await createToken(this.#platform, made)).text;
     } catch (error) {
@@ -232,11 +232,11 @@ export class SignInCode {
   }
 
   /** Tokens of earlier codes that have expired: nobody else would remove them. */
-  async #removeEnded(): Promise<void> {
+  async #revokeExpired(): Promise<void> {
     const { store, clock } = this.#platform;
     const tokens = await listTokens(store, () => {});
     const ended = tokens.filter(
-      ({ token }) => token !== null && NAMED.test(token.name) && isExpired(token, clock.now()),
+      ({ token }) => token !== null && SIGN_IN_NAME.test(token.name) && isExpired(token, clock.now()),
     );
     if (ended.length > 0) await revokeTokens({ store }, ended);
   }

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { BatchctlError, type ErrorKind, hasCode, isOurs } from '../../errors.ts';
+import { BatchctlError, type ErrorKind, hasCode, isBatchctlError } from '../../errors.ts';
 import { API, type ApiError } from '../../model/api.ts';
 
 /** The status of each kind of error. An error with a status of its own is a `Refusal`. */
@@ -26,7 +26,7 @@ export const STATUSES: Readonly<Record<ErrorKind, number>> = {
 };
 
 /** The public part of an error, and the part for the manager's log only. */
-interface ToldError {
+interface PublicError {
   readonly status: number;
   readonly error: ApiError;
   readonly headers: Readonly<Record<string, string>>;
@@ -35,8 +35,8 @@ interface ToldError {
 }
 
 /** The public form of an error. For an unexpected one it has only the request's id: the text may contain anything. */
-export function toldError(error: unknown, requestId: string): ToldError {
-  if (isOurs(error) && error.kind !== 'unexpected') {
+export function publicError(error: unknown, requestId: string): PublicError {
+  if (isBatchctlError(error) && error.kind !== 'unexpected') {
     const { kind, message, hint = null } = error;
     const known = error instanceof Refusal ? error : { statusCode: STATUSES[kind], headers: {} };
     return { status: known.statusCode, error: { kind, message, hint }, headers: known.headers, hidden: null };
@@ -52,11 +52,11 @@ const IN_THE_LOG = "the manager's log shows it under the request's id";
 export const statusOfKind = (kind: string): number => STATUSES[kind as ErrorKind] ?? STATUSES.unexpected;
 
 /** A verb's own text for an unexpected error stays in the log, too. */
-export function toldByVerb(error: ApiError, requestId: string): ApiError {
-  return error.kind === 'unexpected' ? toldError(null, requestId).error : error;
+export function publicVerbError(error: ApiError, requestId: string): ApiError {
+  return error.kind === 'unexpected' ? publicError(null, requestId).error : error;
 }
 
-const SAID: Readonly<Record<string, string>> = {
+const FRAMEWORK_MESSAGES: Readonly<Record<string, string>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'expected a body of content-type application/json',
   FST_ERR_CTP_INVALID_JSON_BODY: 'the body is not valid JSON',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'expected a JSON body, found an empty one',
@@ -66,17 +66,17 @@ const SAID: Readonly<Record<string, string>> = {
 };
 
 /** Errors of the HTTP framework: invalid bodies and URLs. */
-function frameworkError(error: unknown): Pick<ToldError, 'status' | 'error'> | null {
+function frameworkError(error: unknown): Pick<PublicError, 'status' | 'error'> | null {
   if (!(error instanceof Error)) return null;
   const { statusCode, code, validation } = error as Partial<FastifyError>;
   if (statusCode === undefined || statusCode < 400 || statusCode > 499) return null;
   const isJson = error instanceof SyntaxError || code === 'FST_ERR_CTP_INVALID_JSON_BODY';
-  const message = isJson ? 'the body is not valid JSON' : (SAID[code ?? ''] ?? error.message);
-  const hint = validation === undefined ? SEE : null;
+  const message = isJson ? 'the body is not valid JSON' : (FRAMEWORK_MESSAGES[code ?? ''] ?? error.message);
+  const hint = validation === undefined ? API_HINT : null;
   return { status: statusCode, error: { kind: 'usage', message, hint } };
 }
 
-const SEE = `GET ${API}/openapi.json describes what each path accepts`;
+const API_HINT = `GET ${API}/openapi.json describes what each path accepts`;
 
 /** Answers every error, including those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
 export function addErrors(app: FastifyInstance, onHidden: (error: unknown, requestId: string) => void): void {
@@ -84,7 +84,7 @@ export function addErrors(app: FastifyInstance, onHidden: (error: unknown, reque
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0] ?? '';
     throw new BatchctlError('notFound', `expected a path of the API, found ${request.method} ${shown(path)}`, {
-      hint: SEE,
+      hint: API_HINT,
     });
   });
 }
@@ -95,13 +95,13 @@ export function sendError(
   reply: FastifyReply,
   onHidden: (error: unknown, requestId: string) => void,
 ): FastifyReply {
-  const told = toldError(error, request.id);
+  const visible = publicError(error, request.id);
   const isTooLarge = hasCode(error, 'FST_ERR_CTP_BODY_TOO_LARGE');
-  const answer = { error: isTooLarge ? { ...told.error, hint: smallerBody(request) } : told.error };
+  const answer = { error: isTooLarge ? { ...visible.error, hint: smallerBodyHint(request) } : visible.error };
   // A caller that left before the end isn't an error.
   const left = reply.raw.destroyed && hasCode(error, 'ERR_STREAM_PREMATURE_CLOSE');
-  if (told.hidden !== null && !left) onHidden(told.hidden, request.id);
-  return reply.code(told.status).headers(told.headers).type('application/json').send(answer);
+  if (visible.hidden !== null && !left) onHidden(visible.hidden, request.id);
+  return reply.code(visible.status).headers(visible.headers).type('application/json').send(answer);
 }
 
 const shown = (path: string): string => (path.length > 100 ? `${path.slice(0, 100)}...` : path);
@@ -119,7 +119,7 @@ export function addWrongMethods(app: FastifyInstance, methods: ReadonlyMap<strin
       // Before the body is parsed, which may be of any type.
       onRequest: async (request) => {
         throw new Refusal(405, 'usage', `expected ${allow} of this path, found ${request.method}`, {
-          hint: SEE,
+          hint: API_HINT,
           headers: { allow },
         });
       },
@@ -141,7 +141,7 @@ export function collectMethods(app: FastifyInstance): ReadonlyMap<string, Readon
   return found;
 }
 
-const BROKEN: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
+const BROKEN_REQUESTS: Readonly<Record<string, readonly [status: number, reason: string, message: string]>> = {
   HPE_HEADER_OVERFLOW: [431, 'Request Header Fields Too Large', 'the request line and headers are too long'],
   ERR_HTTP_REQUEST_TIMEOUT: [408, 'Request Timeout', 'the request did not arrive in time'],
 };
@@ -152,7 +152,7 @@ export function answerBroken(error: Error & { readonly code?: string }, socket: 
     socket.destroy();
     return;
   }
-  const [status, reason, message] = BROKEN[error.code ?? ''] ?? [
+  const [status, reason, message] = BROKEN_REQUESTS[error.code ?? ''] ?? [
     400,
     'Bad Request',
     'this is not a valid HTTP request',
@@ -179,7 +179,7 @@ export class Refusal extends BatchctlError {
   }
 }
 
-export function smallerBody({ routeOptions }: FastifyRequest): string {
+export function smallerBodyHint({ routeOptions }: FastifyRequest): string {
   return routeOptions.url === VERBS
     ? 'for many local inputs: batchctl upload DIR --to PREFIX, then --input store:PREFIX/'
     : 'move long lists into an input, split by list';

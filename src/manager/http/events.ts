@@ -3,19 +3,19 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { findJob } from '../../jobs/find.ts';
 import type { JobStatus } from '../../jobs/status.ts';
-import { KeeperWatch } from '../../jobs/watch/round-memory.ts';
+import { KeeperWatch } from '../../jobs/watch/keeper-mark.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import { API, type ApiError } from '../../model/api.ts';
 import type { LedgerJob } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
-import { toldError } from './error-answers.ts';
+import { publicError } from './error-answers.ts';
 
 /** Milliseconds between two looks at a job, and at all that goes on. */
-const NEAR = { job: 1_000, overview: 2_000 };
+const LOCAL_INTERVALS = { job: 1_000, overview: 2_000 };
 /** The same where each look is requests to S3 and SQS, a few for each open job and group: they are paid for. */
-const FAR = { job: 2_500, overview: 10_000 };
+const REMOTE_INTERVALS = { job: 2_500, overview: 10_000 };
 const ALIVE = 15_000;
 
 interface EventOptions {
@@ -29,8 +29,8 @@ const CONFIG = { scope: 'read', streams: true } as const;
 
 /** What goes on, as it happens: server-sent events, each a whole document. */
 export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALIVE }: EventOptions): void {
-  const asError = (error: unknown): ApiError => toldError(error, 'of these events').error;
-  const every = platform.remote === true ? FAR : NEAR;
+  const asError = (error: unknown): ApiError => publicError(error, 'of these events').error;
+  const every = platform.remote === true ? REMOTE_INTERVALS : LOCAL_INTERVALS;
   const streams = new Set<EventStream>();
   const open = (reply: FastifyReply): EventStream => {
     const stream = new EventStream(aliveMs);
@@ -41,24 +41,25 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
   };
 
   const all = new Overview({ verbs, platform, asError });
-  const overview = new SharedLook({ look: (signal) => all.look(signal), everyMs: every.overview, asError });
+  const overview = new SharedPoll({ look: (signal) => all.look(signal), everyMs: every.overview, asError });
   app.get(`${API}/events`, { config: CONFIG, exposeHeadRoute: false }, (_, reply) => {
     const stream = open(reply);
-    stream.body.once('close', overview.listen(telling(stream, 'overview')));
+    stream.body.once('close', overview.listen(listenerFor(stream, 'overview')));
     return reply;
   });
 
-  const jobs = new Map<string, SharedLook>();
+  const jobs = new Map<string, SharedPoll>();
   app.get<{ Params: { job: string } }>(
     `${API}/jobs/:job/events`,
     { config: CONFIG, exposeHeadRoute: false },
     async (request, reply) => {
       const { job } = (await findJob(platform, request.params.job)).record;
       const look =
-        jobs.get(job) ?? new SharedLook({ look: (signal) => lookAt(verbs, job, signal), everyMs: every.job, asError });
+        jobs.get(job) ??
+        new SharedPoll({ look: (signal) => readStatus(verbs, job, signal), everyMs: every.job, asError });
       jobs.set(job, look);
       const stream = open(reply);
-      const leave = look.listen(telling(stream, 'status'));
+      const leave = look.listen(listenerFor(stream, 'status'));
       stream.body.once('close', () => {
         leave();
         if (look.isIdle) jobs.delete(job);
@@ -75,7 +76,7 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
   });
 }
 
-function telling(stream: EventStream, event: string): Listener {
+function listenerFor(stream: EventStream, event: string): Listener {
   return {
     changed: ({ json, last }) => {
       stream.send(event, json);
@@ -89,7 +90,7 @@ function telling(stream: EventStream, event: string): Listener {
 
 const ENDED: readonly string[] = ['succeeded', 'failed', 'cancelled'] satisfies JobStatus['state'][];
 
-async function lookAt(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<Seen> {
+async function readStatus(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<Snapshot> {
   const status = await askStatus(verbs, job, signal);
   return { json: JSON.stringify(status), last: ENDED.includes(status.state) };
 }
@@ -121,10 +122,10 @@ class Overview {
     this.#keepers = new KeeperWatch(options.platform);
   }
 
-  async look(signal: AbortSignal): Promise<Seen> {
+  async look(signal: AbortSignal): Promise<Snapshot> {
     const { platform } = this.#options;
     const troubles: ApiError[] = [];
-    const trying = async <T>(act: () => Promise<T>, otherwise: T): Promise<T> => {
+    const tryOr = async <T>(act: () => Promise<T>, otherwise: T): Promise<T> => {
       try {
         return await act();
       } catch (error) {
@@ -133,14 +134,14 @@ class Overview {
         return otherwise;
       }
     };
-    const ask = (name: string, input = {}) => trying(() => askVerb(this.#options.verbs, name, input, signal), []);
+    const ask = (name: string, input = {}) => tryOr(() => askVerb(this.#options.verbs, name, input, signal), []);
     const [jobs, workers, groups, queues, firings, keeper] = await Promise.all([
-      trying(() => this.#jobs(signal), { documents: [], more: false }),
+      tryOr(() => this.#jobs(signal), { documents: [], more: false }),
       ask('workers'),
       ask('scale'),
       ask('queue'),
       ask('schedule next'),
-      trying(() => this.#keepers.id(), null),
+      tryOr(() => this.#keepers.id(), null),
     ]);
     const parts = [
       `"keeper":${JSON.stringify(keeper)}`,
@@ -168,12 +169,13 @@ class Overview {
       jobs.entries(),
       PARALLEL,
       async ([index, job], ends) => {
-        const of = job.closedAt === null ? null : `${job.job} ${job.round} ${job.state} ${job.closedAt} ${job.pruned}`;
-        const known = of === null ? undefined : this.#ended.get(of);
+        const cacheKey =
+          job.closedAt === null ? null : `${job.job} ${job.round} ${job.state} ${job.closedAt} ${job.pruned}`;
+        const known = cacheKey === null ? undefined : this.#ended.get(cacheKey);
         const status = known === undefined ? await statusIfThere(verbs, job.job, ends) : null;
         const document = known ?? (status === null ? '' : JSON.stringify(status));
         const settled = known !== undefined || (status !== null && isSettled(status));
-        if (of !== null && settled) ended.set(of, document);
+        if (cacheKey !== null && settled) ended.set(cacheKey, document);
         documents[index] = document;
       },
       signal,
@@ -273,14 +275,14 @@ export class EventStream {
 }
 
 /** What a look found: a document as JSON; `last`: it will not change any more. */
-interface Seen {
+interface Snapshot {
   readonly json: string;
   readonly last: boolean;
 }
 
-interface LookOptions {
+interface SharedPollOptions {
   /** Looks once. Throws where it can't. */
-  readonly look: (signal: AbortSignal) => Promise<Seen>;
+  readonly look: (signal: AbortSignal) => Promise<Snapshot>;
   /** Milliseconds between two looks, at least. */
   readonly everyMs: number;
   readonly asError: (error: unknown) => ApiError;
@@ -288,7 +290,7 @@ interface LookOptions {
 
 /** Told of news: a document that differs from the one before, or that a look failed. */
 interface Listener {
-  changed(seen: Seen): void;
+  changed(seen: Snapshot): void;
   failed(error: ApiError): void;
 }
 
@@ -298,13 +300,13 @@ const SHARE = 0.2;
 const AFTER_FAILURE = 5_000;
 
 /** One look for all who want to know the same. It is made again and again while somebody listens, and only then. */
-class SharedLook {
-  readonly #options: LookOptions;
+class SharedPoll {
+  readonly #options: SharedPollOptions;
   readonly #listeners = new Set<Listener>();
   #stop: AbortController | null = null;
-  #seen: Seen | null = null;
+  #seen: Snapshot | null = null;
 
-  constructor(options: LookOptions) {
+  constructor(options: SharedPollOptions) {
     this.#options = options;
   }
 
@@ -331,7 +333,7 @@ class SharedLook {
   async #loop(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const began = performance.now();
-      const failed = await this.#once(signal);
+      const failed = await this.#poll(signal);
       if (this.#seen?.last === true) return;
       const took = performance.now() - began;
       const rest = failed ? AFTER_FAILURE : Math.max(this.#options.everyMs - took, took / SHARE - took);
@@ -340,7 +342,7 @@ class SharedLook {
   }
 
   /** Returns true if the look failed. */
-  async #once(signal: AbortSignal): Promise<boolean> {
+  async #poll(signal: AbortSignal): Promise<boolean> {
     try {
       const seen = await this.#options.look(signal);
       if (signal.aborted || seen.json === this.#seen?.json) return false;
@@ -349,8 +351,8 @@ class SharedLook {
       return false;
     } catch (error) {
       if (signal.aborted) return false;
-      const told = this.#options.asError(error);
-      for (const listener of this.#listeners) listener.failed(told);
+      const visible = this.#options.asError(error);
+      for (const listener of this.#listeners) listener.failed(visible);
       return true;
     }
   }

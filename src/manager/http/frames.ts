@@ -3,11 +3,11 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
 import { API, FRAMES_TYPE, type FrameEnd, type ValueFrame } from '../../model/api.ts';
-import { type AskedValue, scopeOf, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
+import { scopeOf, type Verb, type VerbOutcome, type VerbRequest, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
-import { toldByVerb } from './error-answers.ts';
-import { BOUNDS, goneSignal } from './limits.ts';
-import { requireFew } from './verb-input.ts';
+import { publicVerbError } from './error-answers.ts';
+import { goneSignal, LIMITS } from './limits.ts';
+import { requireBoundedInput } from './verb-input.ts';
 
 /** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
 const ALIVE = 15_000;
@@ -21,7 +21,7 @@ interface FramesOptions {
   readonly onHidden: (error: unknown, requestId: string) => void;
 }
 
-/** What `POST /verbs` takes, as `AskedValue` has it. */
+/** What `POST /verbs` takes, as `VerbRequest` has it. */
 export const VALUES_BODY = {
   type: 'object',
   required: ['name', 'input'],
@@ -49,24 +49,24 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   app.post(
     `${API}/verbs`,
     {
-      bodyLimit: BOUNDS.command.value,
+      bodyLimit: LIMITS.command.value,
       schema: { body: VALUES_BODY },
-      config: { scope: (request) => scopeOf(askedVerb(byName, request), askedOf(request).input), streams: true },
+      config: { scope: (request) => scopeOf(requestedVerb(byName, request), callOf(request).input), streams: true },
     },
-    (request, reply) => call(options, askedVerb(byName, request), request, reply),
+    (request, reply) => call(options, requestedVerb(byName, request), request, reply),
   );
 }
 
-const askedOf = ({ body }: FastifyRequest): AskedValue => body as AskedValue;
+const callOf = ({ body }: FastifyRequest): VerbRequest => body as VerbRequest;
 
 function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { input, dryRun = false, yes = false, tz = null, attachments = null } = askedOf(request);
-  return stream(options, verb, request, reply, async (frames, gone) => {
+  const { input, dryRun = false, yes = false, tz = null, attachments = null } = callOf(request);
+  return streamFrames(options, verb, request, reply, async (frames, gone) => {
     const end = await options.verbs.call({
       ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
       report: (event) => frames.report({ event }),
-      notice: (text) => frames.say({ notice: text }),
-      warn: (text) => frames.say({ warning: text }),
+      notice: (text) => frames.write({ notice: text }),
+      warn: (text) => frames.write({ warning: text }),
       row: (row) => frames.send({ row }),
     });
     if (end.answer !== undefined) await frames.send({ answer: end.answer });
@@ -74,8 +74,8 @@ function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply
   });
 }
 
-function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
-  const { name } = body as AskedValue;
+function requestedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
+  const { name } = body as VerbRequest;
   const verb = byName.get(name);
   if (verb !== undefined) return verb;
   throw new BatchctlError('usage', `a manager has no verb ${JSON.stringify(name.slice(0, 100))}`, {
@@ -84,15 +84,15 @@ function askedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest):
 }
 
 /** Answers with frames, as `work` makes them; the last one tells how it ended. */
-function stream(
+function streamFrames(
   options: FramesOptions,
   verb: Verb,
   request: FastifyRequest,
   reply: FastifyReply,
-  work: (frames: FrameStream, gone: AbortSignal) => Promise<VerbEnd>,
+  work: (frames: FrameStream, gone: AbortSignal) => Promise<VerbOutcome>,
 ): FastifyReply {
-  const { input } = askedOf(request);
-  requireFew(input);
+  const { input } = callOf(request);
+  requireBoundedInput(input);
   request.audited = { verb: verb.name, input };
   const gone = goneSignal(reply);
   const frames = new FrameStream(gone);
@@ -104,7 +104,7 @@ function stream(
       request.audited = { verb: verb.name, input, exitCode };
       // A list that breaks off as its reader leaves is nobody's mistake.
       if (error?.kind === 'unexpected' && !gone.aborted) options.onHidden(cause ?? error, request.id);
-      return frames.end({ exit: exitCode, error: error === null ? null : toldByVerb(error, request.id) });
+      return frames.end({ exit: exitCode, error: error === null ? null : publicVerbError(error, request.id) });
     })
     .catch((error: unknown) => {
       if (!gone.aborted) options.onHidden(error, request.id);
@@ -136,10 +136,10 @@ class FrameStream {
 
   /** Progress: a reader so slow that much waits for it misses some. */
   report(frame: ValueFrame): void {
-    if (this.body.writableLength < HELD) this.say(frame);
+    if (this.body.writableLength < HELD) this.write(frame);
   }
 
-  say(frame: ValueFrame): void {
+  write(frame: ValueFrame): void {
     if (!this.#gone.aborted) this.body.write(`${JSON.stringify(frame)}\n`);
   }
 

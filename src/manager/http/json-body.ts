@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { Refusal, smallerBody } from './error-answers.ts';
-import { BOUNDS } from './limits.ts';
+import { Refusal, smallerBodyHint } from './error-answers.ts';
+import { LIMITS } from './limits.ts';
 
 /**
  * Parses JSON bodies, and refuses those with too many values or too deep nesting before parsing: how long a body blocks
@@ -10,8 +10,8 @@ export function addJsonBodies(app: FastifyInstance): void {
   const parse = app.getDefaultJsonParser('ignore', 'ignore');
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
-    const isLarge = (request.routeOptions.bodyLimit ?? 0) > BOUNDS.body.value;
-    requireShape(body, (isLarge ? BOUNDS.valuesOfLarge : BOUNDS.values).value, request);
+    const isLarge = (request.routeOptions.bodyLimit ?? 0) > LIMITS.body.value;
+    requireShape(body, (isLarge ? LIMITS.valuesOfLarge : LIMITS.values).value, request);
     // Each step runs in its own turn of the event loop.
     setImmediate(() =>
       parse(request, body.toString('utf8'), (error, value) =>
@@ -50,7 +50,7 @@ function isPoisoned(body: unknown): boolean {
 
 /** Throws a `Refusal`. Invalid JSON may pass: the parser refuses it. */
 function requireShape(body: Uint8Array, most: number, request: FastifyRequest): void {
-  const deepest = BOUNDS.depth.value;
+  const deepest = LIMITS.depth.value;
   let [values, depth] = [0, 0];
   for (let at = 0; at < body.length; at += 1) {
     const byte = body[at];
@@ -75,4 +75,4 @@ function endOfText(body: Uint8Array, from: number): number {
 }
 
 const tooLarge = (allowed: string, request: FastifyRequest): Refusal =>
-  new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, { hint: smallerBody(request) });
+  new Refusal(413, 'usage', `expected a JSON body with ${allowed}, found more`, { hint: smallerBodyHint(request) });

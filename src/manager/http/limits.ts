@@ -4,7 +4,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { Refusal } from './error-answers.ts';
 
 /** A limit that a caller can meet: docs/security.md has the table, and a test compares them. */
-interface Bound {
+interface Limit {
   readonly what: string;
   readonly value: number;
   readonly unit: 'bytes' | 'ms' | '';
@@ -13,11 +13,11 @@ interface Bound {
   readonly answer: string;
 }
 
-const bound = (what: string, value: number, unit: Bound['unit'], answer: string, why: string): Bound => ({
+const bound = (what: string, value: number, unit: Limit['unit'], answer: string, why: string): Limit => ({
   ...{ what, value, unit, why, answer },
 });
 
-export const BOUNDS = {
+export const LIMITS = {
   body: bound('a JSON body', 2 ** 20, 'bytes', '413', 'a job file of a thousand steps needs a tenth of it'),
   command: bound(
     "a command line's call",
@@ -85,7 +85,7 @@ export const BOUNDS = {
     'then 1 s, doubling up to 60 s; a valid token is still accepted',
   ),
   addresses: bound('addresses whose failed logins are remembered', 10_000, '', 'forgotten', 'about 2 MB of memory'),
-} as const satisfies Readonly<Record<string, Bound>>;
+} as const satisfies Readonly<Record<string, Limit>>;
 
 /** The window for counting a token's calls, milliseconds. */
 export const RATE_WINDOW = 10_000;
@@ -113,22 +113,22 @@ export class FailedTries {
 
   /** Milliseconds until the address may try again; 0: now. */
   waitOf(address: string): number {
-    const tries = this.#of(address);
-    if (tries === null || tries.count < BOUNDS.tries.value) return 0;
-    const wait = Math.min(FIRST_WAIT * 2 ** (tries.count - BOUNDS.tries.value), LONGEST_WAIT);
+    const tries = this.#triesOf(address);
+    if (tries === null || tries.count < LIMITS.tries.value) return 0;
+    const wait = Math.min(FIRST_WAIT * 2 ** (tries.count - LIMITS.tries.value), LONGEST_WAIT);
     return Math.max(0, tries.last + wait - this.#clock.monotonic());
   }
 
-  failed(address: string): void {
+  noteFailure(address: string): void {
     const network = networkOf(address);
-    const count = (this.#of(address)?.count ?? 0) + 1;
+    const count = (this.#triesOf(address)?.count ?? 0) + 1;
     this.#tries.delete(network);
     this.#tries.set(network, { count, last: this.#clock.monotonic() });
     const [oldest] = this.#tries.keys();
-    if (this.#tries.size > BOUNDS.addresses.value && oldest !== undefined) this.#tries.delete(oldest);
+    if (this.#tries.size > LIMITS.addresses.value && oldest !== undefined) this.#tries.delete(oldest);
   }
 
-  #of(address: string): Tries | null {
+  #triesOf(address: string): Tries | null {
     const tries = this.#tries.get(networkOf(address));
     return tries === undefined || this.#clock.monotonic() - tries.last > FORGOTTEN ? null : tries;
   }
@@ -156,19 +156,24 @@ declare module 'fastify' {
 }
 
 /** Counts a call. Throws a `Refusal` with 429 beyond the rate limit. */
-type Rate = (request: FastifyRequest) => Promise<void>;
+type RateCheck = (request: FastifyRequest) => Promise<void>;
 
 /** Limits a caller's rate and concurrent calls. Call it after `addAuth`, and before any route is added. */
 export function addLimits(app: FastifyInstance): void {
   void app.register(rateLimit, { global: false });
-  app.addHook('onRequest', rateOf(app, BOUNDS.rate, keyOf));
-  boundCalls(app);
+  app.addHook('onRequest', rateCheckOf(app, LIMITS.rate, keyOf));
+  limitCalls(app);
 }
 
 /** Counts calls without a token where one is needed, by address, separately from other calls from there. */
-export const strangersRate = (app: FastifyInstance): Rate => rateOf(app, BOUNDS.rateOfNone, ({ ip }) => networkOf(ip));
+export const tokenlessRate = (app: FastifyInstance): RateCheck =>
+  rateCheckOf(app, LIMITS.rateOfNone, ({ ip }) => networkOf(ip));
 
-function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (request: FastifyRequest) => string): Rate {
+function rateCheckOf(
+  app: FastifyInstance,
+  { value: max }: Limit,
+  keyGenerator: (request: FastifyRequest) => string,
+): RateCheck {
   let check: ReturnType<FastifyInstance['createRateLimit']> | null = null;
   app.addHook('onReady', async () => {
     check = app.createRateLimit({ max, timeWindow: RATE_WINDOW, keyGenerator });
@@ -176,7 +181,7 @@ function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (requ
   return async (request) => {
     const asked = await check?.(request);
     if (asked === undefined || asked.isAllowed || !asked.isExceeded) return;
-    throw tooMuch(`${max} calls in ${RATE_WINDOW / 1_000} s`, asked.ttlInSeconds);
+    throw tooManyError(`${max} calls in ${RATE_WINDOW / 1_000} s`, asked.ttlInSeconds);
   };
 }
 
@@ -184,32 +189,32 @@ function rateOf(app: FastifyInstance, { value: max }: Bound, keyGenerator: (requ
 const keyOf = ({ caller, ip }: FastifyRequest): string =>
   caller === null ? `address ${networkOf(ip)}` : `token ${caller.id}`;
 
-function tooMuch(what: string, seconds: number): Refusal {
+function tooManyError(what: string, seconds: number): Refusal {
   return new Refusal(429, 'unavailable', `too many requests: at most ${what}`, {
     hint: `try again in ${seconds} s`,
     headers: { 'retry-after': String(seconds) },
   });
 }
 
-interface Held {
+interface OpenCalls {
   calls: number;
   streams: number;
 }
 
-function boundCalls(app: FastifyInstance): void {
-  const heldBy = new Map<string, Held>();
+function limitCalls(app: FastifyInstance): void {
+  const heldBy = new Map<string, OpenCalls>();
   let all = 0;
   app.addHook('onRequest', async (request, reply) => {
     const key = keyOf(request);
     const streams = request.routeOptions.config?.streams === true ? 1 : 0;
     const held = heldBy.get(key) ?? { calls: 0, streams: 0 };
-    refuseMore(all, held, streams);
+    requireCapacity(all, held, streams);
     all += 1;
     held.calls += 1;
     held.streams += streams;
     heldBy.set(key, held);
     // Otherwise a caller that left during the token's lookup would be counted forever.
-    whenGone(reply, () => {
+    onConnectionEnd(reply, () => {
       all -= 1;
       held.calls -= 1;
       held.streams -= streams;
@@ -219,23 +224,23 @@ function boundCalls(app: FastifyInstance): void {
 }
 
 /** Throws a `Refusal`: 503 if the manager is full, 429 if the caller has used up its share. */
-function refuseMore(all: number, held: Held, streams: number): void {
-  if (all >= BOUNDS.calls.value) {
+function requireCapacity(all: number, held: OpenCalls, streams: number): void {
+  if (all >= LIMITS.calls.value) {
     throw new Refusal(503, 'unavailable', `the manager is busy: ${all} calls are in progress`, {
       hint: 'try again in 2 s',
       headers: { 'retry-after': '2' },
     });
   }
-  if (held.calls >= BOUNDS.callsOfOne.value) throw tooMuch(`${BOUNDS.callsOfOne.value} calls in progress`, 2);
-  if (streams > 0 && held.streams >= BOUNDS.streamsOfOne.value)
-    throw tooMuch(`${BOUNDS.streamsOfOne.value} streams`, 10);
+  if (held.calls >= LIMITS.callsOfOne.value) throw tooManyError(`${LIMITS.callsOfOne.value} calls in progress`, 2);
+  if (streams > 0 && held.streams >= LIMITS.streamsOfOne.value)
+    throw tooManyError(`${LIMITS.streamsOfOne.value} streams`, 10);
 }
 
 /**
  * Closes the connection of a body that doesn't arrive, even after its call was refused. Call it before `addAuth`. `ms`:
- * from `BOUNDS` by default.
+ * from `LIMITS` by default.
  */
-export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.value): void {
+export function addBodyTime(app: FastifyInstance, ms: number = LIMITS.bodyTime.value): void {
   app.addHook('onRequest', async (request, reply) => {
     const { raw } = request;
     if (raw.headers['transfer-encoding'] === undefined && Number(raw.headers['content-length'] ?? 0) === 0) return;
@@ -244,10 +249,10 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
     let seen = socket.bytesRead;
     const look = (): void => {
       if (raw.complete || socket.destroyed) return;
-      const came = socket.bytesRead > seen;
+      const progressed = socket.bytesRead > seen;
       seen = socket.bytesRead;
       // Only authenticated callers may take longer.
-      if (isUpload && request.caller !== null && came) timer = wait();
+      if (isUpload && request.caller !== null && progressed) timer = wait();
       else socket.destroy();
     };
     const wait = (): NodeJS.Timeout => setTimeout(look, ms).unref();
@@ -261,7 +266,7 @@ export function addBodyTime(app: FastifyInstance, ms: number = BOUNDS.bodyTime.v
 type Answer = Pick<FastifyReply, 'raw'>;
 
 /** Calls `act` when the connection has ended; at once if the caller has left, as no event follows then. */
-export function whenGone({ raw }: Answer, act: () => void): void {
+export function onConnectionEnd({ raw }: Answer, act: () => void): void {
   if (raw.destroyed) act();
   else raw.once('close', act);
 }
@@ -269,6 +274,6 @@ export function whenGone({ raw }: Answer, act: () => void): void {
 /** Aborts when the answer's connection has ended. */
 export function goneSignal(reply: Answer): AbortSignal {
   const gone = new AbortController();
-  whenGone(reply, () => gone.abort());
+  onConnectionEnd(reply, () => gone.abort());
   return gone.signal;
 }

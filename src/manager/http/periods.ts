@@ -4,12 +4,12 @@ import { comingPeriods, type Period, recentPeriods } from '../../jobs/schedules/
 import { ScheduleReader } from '../../jobs/schedules/schedules.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { API, type ApiError, type ApiPeriods } from '../../model/api.ts';
-import { fillGrid, type GridHole, type GridRun, type GridSchedule, planGrid } from '../../model/period-grid.ts';
+import { fillGrid, type GridGap, type GridRun, type GridSchedule, planGrid } from '../../model/period-grid.ts';
 import { isRehearsal } from '../../model/rehearsal.ts';
 import { runKeyOf, type Schedule } from '../../model/schedule.ts';
 import { firingsAfter } from '../../model/schedule-times.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { Refusal, toldError } from './error-answers.ts';
+import { publicError, Refusal } from './error-answers.ts';
 
 /** The newest jobs that are looked at, none of them older than this many milliseconds. */
 const [MOST, SHOWN_FOR] = [2_000, 400 * 86_400_000];
@@ -24,7 +24,7 @@ const REMEMBERED = 3_600_000;
 
 /** The latest runs of all jobs by period, with the runs of schedules that never came: one read for all who ask. */
 export function addPeriods(app: FastifyInstance, platform: Platform): void {
-  const look = new PeriodsLook(platform);
+  const look = new PeriodsReader(platform);
   app.get<{ Querystring: { readonly tz?: string } }>(
     `${API}/periods`,
     { config: { scope: 'read' }, exposeHeadRoute: false },
@@ -57,7 +57,7 @@ interface Facts {
   readonly troubles: readonly ApiError[];
 }
 
-class PeriodsLook {
+class PeriodsReader {
   readonly #platform: Platform;
   readonly #reader: ScheduleReader;
   #facts: { readonly at: number; readonly read: Promise<Facts> } | null = null;
@@ -73,12 +73,12 @@ class PeriodsLook {
   }
 
   async grid(zone: string): Promise<ApiPeriods> {
-    const { runs, schedules, more, troubles } = await this.#fresh();
+    const { runs, schedules, more, troubles } = await this.#freshFacts();
     const plan = planGrid({ runs, schedules, now: this.#platform.clock.now(), zone });
     return { bands: fillGrid(plan, await this.#deadlinesOf(plan.needed)), more, troubles };
   }
 
-  #fresh(): Promise<Facts> {
+  #freshFacts(): Promise<Facts> {
     const { clock, remote } = this.#platform;
     const now = clock.monotonic();
     if (now - this.#rememberedSince > REMEMBERED) {
@@ -98,31 +98,31 @@ class PeriodsLook {
 
   async #read(): Promise<Facts> {
     const troubles: ApiError[] = [];
-    const trouble = (error: unknown): void => void troubles.push(toldError(error, 'of the latest runs').error);
+    const addTrouble = (error: unknown): void => void troubles.push(publicError(error, 'of the latest runs').error);
     const since = this.#platform.clock.now() - SHOWN_FOR;
     const jobs = await (await this.#platform.ledger()).jobs({ since, limit: MOST + 1 });
     const runs: GridRun[] = jobs.slice(0, MOST).filter(({ steps }) => !isRehearsal(steps));
     // The newest run of a key wins.
     const byKey = new Map([...runs].reverse().map((run) => [run.runKey ?? run.job, run]));
     const schedules: GridSchedule[] = [];
-    await eachParallel(await this.#reader.list((_, error) => trouble(error)), PARALLEL, async (schedule) => {
+    await eachParallel(await this.#reader.list((_, error) => addTrouble(error)), PARALLEL, async (schedule) => {
       try {
-        schedules.push(await this.#expected(schedule, byKey, runs));
+        schedules.push(await this.#scheduleRow(schedule, byKey, runs));
       } catch (error) {
-        trouble(error);
+        addTrouble(error);
       }
     });
     return { runs, schedules, more: jobs.length > MOST, troubles };
   }
 
   /** Adds runs that the ledger's newest jobs lack to `runs`. */
-  async #expected(schedule: Schedule, byKey: ReadonlyMap<string, GridRun>, runs: GridRun[]): Promise<GridSchedule> {
+  async #scheduleRow(schedule: Schedule, byKey: ReadonlyMap<string, GridRun>, runs: GridRun[]): Promise<GridSchedule> {
     const { name } = schedule.job.spec;
     const [recent, coming] = await Promise.all([
       recentPeriods(this.#platform, schedule, FIRINGS, (runKey) => byKey.get(runKey) ?? this.#closed.get(runKey)),
       schedule.paused === null ? comingPeriods(this.#platform, schedule, 1) : [],
     ]);
-    const holes = coming.flatMap(({ period, at, job }): GridHole[] =>
+    const holes = coming.flatMap(({ period, at, job }): GridGap[] =>
       job === null ? [{ period, at, state: 'coming' }] : [],
     );
     for (const { period, at, state, job } of recent) {
@@ -138,7 +138,7 @@ class PeriodsLook {
     }
     // A new schedule has no past: its next firings tell how long its periods are.
     const periods = [...recent, ...firingsAfter(schedule, this.#platform.clock.now(), 3)].map(({ period }) => period);
-    return { schedule: schedule.name, name, periods, holes };
+    return { schedule: schedule.name, name, periods, gaps: holes };
   }
 
   async #deadlinesOf(jobs: readonly GridRun[]): Promise<ReadonlyMap<string, string | null>> {

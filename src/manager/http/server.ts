@@ -20,17 +20,17 @@ import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } f
 import { addEvents } from './events.ts';
 import { addFrames } from './frames.ts';
 import { addJsonBodies } from './json-body.ts';
-import { addBodyTime, addLimits, BOUNDS, networkOf, strangersRate } from './limits.ts';
+import { addBodyTime, addLimits, LIMITS, networkOf, tokenlessRate } from './limits.ts';
 import { addObjects } from './objects/object-routes.ts';
 import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
 import { addVerbs } from './verb-routes.ts';
 
-/** Node's options for the limits on connections and headers in `BOUNDS`. */
+/** Node's options for the limits on connections and headers in `LIMITS`. */
 const OPTIONS = {
-  maxHeaderSize: BOUNDS.head.value,
-  headersTimeout: BOUNDS.headTime.value,
-  keepAliveTimeout: BOUNDS.idle.value,
+  maxHeaderSize: LIMITS.head.value,
+  headersTimeout: LIMITS.headTime.value,
+  keepAliveTimeout: LIMITS.idle.value,
   // A verb may take long to answer, and an upload to arrive: `limits.ts` limits bodies.
   requestTimeout: 0,
   // Interval of Node's check for late headers, milliseconds.
@@ -39,22 +39,22 @@ const OPTIONS = {
 
 /** Creates the server of an app: with TLS if there is a certificate, otherwise plain. */
 function makeServer(handler: RequestListener, identity: Identity | null): Server {
-  const server = identity === null ? createServer(OPTIONS, handler) : secure(handler, identity);
+  const server = identity === null ? createServer(OPTIONS, handler) : createTlsServer(handler, identity);
   // Further connections are not read: an answer would cost the handshake that the limit saves.
-  server.maxConnections = BOUNDS.connections.value;
-  boundConnectionsOfOne(server);
+  server.maxConnections = LIMITS.connections.value;
+  limitPerAddress(server);
   return server;
 }
 
-function secure(handler: RequestListener, { cert, key }: Identity): Server {
-  const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: BOUNDS.handshake.value } as const;
+function createTlsServer(handler: RequestListener, { cert, key }: Identity): Server {
+  const tls = { cert, key, minVersion: 'TLSv1.2', handshakeTimeout: LIMITS.handshake.value } as const;
   const server = createSecureServer({ ...OPTIONS, ...tls }, handler);
   // After a failed or missing handshake no answer is possible; trying would keep the connection open.
   server.on('tlsClientError', (_, socket) => socket.destroy());
   return server;
 }
 
-function boundConnectionsOfOne(server: Server): void {
+function limitPerAddress(server: Server): void {
   const held = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const network = networkOf(socket.remoteAddress ?? '');
@@ -65,7 +65,7 @@ function boundConnectionsOfOne(server: Server): void {
       if (left === 0) held.delete(network);
       else held.set(network, left);
     });
-    if (count > BOUNDS.connectionsOfOne.value) socket.destroy();
+    if (count > LIMITS.connectionsOfOne.value) socket.destroy();
   });
 }
 
@@ -85,7 +85,7 @@ function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOpt
   addVersions(app);
   addAuth(app, {
     ...{ tokens: new TokenReader(platform), clock: platform.clock },
-    ...{ onUsed: keepUses(app, platform), onNobody: strangersRate(app) },
+    ...{ onUsed: recordTokenUses(app, platform), onNobody: tokenlessRate(app) },
   });
   addLimits(app);
 }
@@ -94,7 +94,7 @@ function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOpt
 const WRITE_MS = 60_000;
 const LAST_MS = 2_000;
 
-function keepUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'clock'>): (id: string) => void {
+function recordTokenUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'clock'>): (id: string) => void {
   const uses = new TokenUses(platform);
   const timer = setInterval(() => void uses.write(), WRITE_MS).unref();
   app.addHook('onClose', async () => {
@@ -104,7 +104,7 @@ function keepUses(app: FastifyInstance, platform: Pick<Platform, 'store' | 'cloc
     await Promise.race([uses.write(), wait(LAST_MS, written.signal)]);
     written.abort();
   });
-  return (id) => uses.used(id);
+  return (id) => uses.recordUse(id);
 }
 
 /** Only the page's own content, from this origin. */
@@ -176,8 +176,8 @@ export function buildServer({
   const app = Fastify({
     logger: false,
     serverFactory: (handler) => makeServer(handler, identity),
-    bodyLimit: BOUNDS.body.value,
-    routerOptions: { maxParamLength: BOUNDS.parameter.value },
+    bodyLimit: LIMITS.body.value,
+    routerOptions: { maxParamLength: LIMITS.parameter.value },
     genReqId: () => randomId(12),
     clientErrorHandler: answerBroken,
     frameworkErrors: (error, request, reply) => void sendError(error, request, reply, onHidden),

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
-import { isOurs } from '../../errors.ts';
-import { readMetrics, type TalliesSeen } from '../../jobs/grid/metrics.ts';
+import { isBatchctlError } from '../../errors.ts';
+import { readMetrics, type WorkerTallies } from '../../jobs/grid/metrics.ts';
 import { VERSION } from '../../lib/version.ts';
 import { wait } from '../../lib/wait.ts';
-import { API, isServed, lineOf, VERSION_HEADER } from '../../model/api.ts';
-import { CERTIFICATE } from '../../model/keys.ts';
+import { API, isVersionCompatible, releaseLineOf, VERSION_HEADER } from '../../model/api.ts';
+import { CERTIFICATE_KEY } from '../../model/keys.ts';
 import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
 import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -37,13 +37,13 @@ export function addService(app: FastifyInstance, { verbs, platform }: ServiceOpt
 export function addVersions(app: FastifyInstance, own = VERSION): void {
   app.addHook('onRequest', async (request, reply) => {
     reply.raw.setHeader(VERSION_HEADER, own);
-    const said = request.headers[VERSION_HEADER];
-    if (said === undefined || isServed(own, String(said))) return;
-    const needed = `${lineOf(own)}.x`;
+    const callerVersion = request.headers[VERSION_HEADER];
+    if (callerVersion === undefined || isVersionCompatible(own, String(callerVersion))) return;
+    const needed = `${releaseLineOf(own)}.x`;
     throw new Refusal(
       426,
       'config',
-      `this manager runs batchctl ${own} and supports ${needed}, not ${String(said).slice(0, 60)}`,
+      `this manager runs batchctl ${own} and supports ${needed}, not ${String(callerVersion).slice(0, 60)}`,
       {
         hint: `use batchctl ${needed}, or run the manager with the version of its callers`,
         // RFC 9110, 15.5.22: the answer must name the required version.
@@ -62,7 +62,7 @@ class StoreProbe {
   #asked = Number.NEGATIVE_INFINITY;
   #answer: Promise<string | null> = Promise.resolve(null);
   /** A request that did not come back in time may still be in flight: no other one joins it. */
-  #underWay: Promise<string | null> | null = null;
+  #pending: Promise<string | null> | null = null;
 
   constructor(platform: Pick<Platform, 'store' | 'clock'>) {
     this.#platform = platform;
@@ -73,18 +73,18 @@ class StoreProbe {
     const now = this.#platform.clock.monotonic();
     if (now - this.#asked < FRESH) return this.#answer;
     this.#asked = now;
-    this.#answer = this.#inTime();
+    this.#answer = this.#askInTime();
     return this.#answer;
   }
 
-  async #inTime(): Promise<string | null> {
+  async #askInTime(): Promise<string | null> {
     const answered = new AbortController();
-    this.#underWay ??= this.#request().finally(() => {
-      this.#underWay = null;
+    this.#pending ??= this.#request().finally(() => {
+      this.#pending = null;
     });
     const late = wait(IN_TIME, answered.signal).then(() => `no answer within ${IN_TIME / 1_000} s`);
     try {
-      return await Promise.race([this.#underWay, late]);
+      return await Promise.race([this.#pending, late]);
     } finally {
       answered.abort();
     }
@@ -93,10 +93,10 @@ class StoreProbe {
   async #request(): Promise<string | null> {
     try {
       // Whether the object exists doesn't matter.
-      await this.#platform.store.head(CERTIFICATE);
+      await this.#platform.store.head(CERTIFICATE_KEY);
       return null;
     } catch (error) {
-      return isOurs(error) ? error.message : 'it could not be checked';
+      return isBatchctlError(error) ? error.message : 'it could not be checked';
     }
   }
 }
@@ -150,7 +150,7 @@ interface MetricsOptions {
  * are still sent: that is when they matter.
  */
 export function addMetrics(app: FastifyInstance, { platform, health, onHidden }: MetricsOptions): void {
-  let before: TalliesSeen | null = null;
+  let before: WorkerTallies | null = null;
   let text: Promise<string> | null = null;
   let readAt = Number.NEGATIVE_INFINITY;
   const read = async (): Promise<string> => {
@@ -170,8 +170,8 @@ export function addMetrics(app: FastifyInstance, { platform, health, onHidden }:
     return reading;
   };
   app.get('/metrics', { config: { scope: 'read' } }, async (request, reply) => {
-    const stack = await inTime(latest(), (error) => {
-      if (!isOurs(error)) onHidden(error, request.id);
+    const stack = await textInTime(latest(), (error) => {
+      if (!isBatchctlError(error)) onHidden(error, request.id);
     });
     const own = healthMetrics(await health(), { now: platform.clock.now(), stackRead: stack !== null });
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(`${stack ?? ''}${own}`);
@@ -179,7 +179,7 @@ export function addMetrics(app: FastifyInstance, { platform, health, onHidden }:
 }
 
 /** Null if it fails, or takes too long. */
-async function inTime(text: Promise<string>, onFailed: (error: unknown) => void): Promise<string | null> {
+async function textInTime(text: Promise<string>, onFailed: (error: unknown) => void): Promise<string | null> {
   const came = new AbortController();
   try {
     return await Promise.race([text, wait(METRICS_IN_TIME, came.signal).then(() => null)]);

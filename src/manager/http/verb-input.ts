@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 import { describeFound } from '../../lib/problems.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
-import { BOUNDS } from './limits.ts';
+import { LIMITS } from './limits.ts';
 
 export interface ApiCall {
   readonly input: Readonly<Record<string, unknown>>;
@@ -17,13 +17,13 @@ export interface ApiRequest {
 }
 
 /** Under which a job that came in a body is known to the verb. */
-const SENT = 'job.json';
+const SENT_JOB_PATH = 'job.json';
 
 /**
  * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for a field that it hasn't, one
  * that stands in the wrong place, and a value of the wrong kind.
  */
-export function apiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
+export function parseApiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
   const inQuery = method === 'GET' || method === 'DELETE';
   const given = inQuery ? typedQuery(verb, query) : bodyFields(body);
   if (!inQuery) refuseFields(query, () => true, 'must be in the body, as this method accepts none in the query');
@@ -32,13 +32,13 @@ export function apiCall(verb: Verb, method: string, { params, query, body }: Api
   const { dryRun, tz, spec, code, ...rest } = given;
   const known = apiFields(verb);
   refuseFields(given, (name) => !known.has(name), 'is unknown');
-  const texts = sentLines(verb, rest);
-  const attachments = withTexts(sentJob(verb, spec, code), texts);
-  const named = attachments === null || verb.jobFile === null ? {} : { [verb.jobFile]: SENT };
+  const texts = attachedLines(verb, rest);
+  const attachments = withTexts(attachedJob(verb, spec, code), texts);
+  const named = attachments === null || verb.jobFile === null ? {} : { [verb.jobFile]: SENT_JOB_PATH };
   return {
     input: { ...rest, ...Object.fromEntries(Object.keys(texts).map((name) => [name, name])), ...named, ...params },
-    dryRun: dryRun !== undefined && flag('dryRun', dryRun),
-    tz: tz === undefined || tz === null ? null : zone(tz),
+    dryRun: dryRun !== undefined && requireFlag('dryRun', dryRun),
+    tz: tz === undefined || tz === null ? null : requireZone(tz),
     attachments,
   };
 }
@@ -81,13 +81,13 @@ function bodyFields(body: unknown): Record<string, unknown> {
   if (body === undefined || body === null) return {};
   if (typeof body !== 'object' || Array.isArray(body))
     throw new BatchctlError('usage', 'expected a JSON object as the body');
-  requireFew(body as Record<string, unknown>);
+  requireBoundedInput(body as Record<string, unknown>);
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
 }
 
 /** Throws `usage` for an input of more fields, or longer lists, than any verb can be meant to take. */
-export function requireFew(input: Readonly<Record<string, unknown>>): void {
-  const { fields, list } = BOUNDS;
+export function requireBoundedInput(input: Readonly<Record<string, unknown>>): void {
+  const { fields, list } = LIMITS;
   const names = Object.keys(input);
   if (names.length > fields.value)
     throw new BatchctlError('usage', `expected at most ${fields.value} fields, found ${names.length}`);
@@ -108,7 +108,7 @@ function refuseFields(given: Readonly<Record<string, unknown>>, isWrong: (name: 
   if (name !== undefined) throw new BatchctlError('usage', `the field ${JSON.stringify(name.slice(0, 100))} ${why}`);
 }
 
-function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
+function attachedJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments | null {
   if (spec === undefined) {
     if (code !== undefined) throw new BatchctlError('usage', 'code: expected with a spec, found without');
     if (jobFile === 'jobfile') {
@@ -125,11 +125,11 @@ function sentJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachments |
       'code: expected the SHA-256 of an archive that was stored as code/<sha256>.tar.gz',
     );
   }
-  return { jobFile: { path: SENT, spec, code: code ?? null }, inputs: [] };
+  return { jobFile: { path: SENT_JOB_PATH, spec, code: code ?? null }, inputs: [] };
 }
 
 /** What small files hold that fields bring as lines, by the fields' names. */
-function sentLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
+function attachedLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   const sent = lines.filter((name) => given[name] !== undefined);
   return Object.fromEntries(
     sent.map((name) => {
@@ -146,12 +146,12 @@ function withTexts(attachments: Attachments | null, texts: Readonly<Record<strin
   return { jobFile: null, inputs: [], ...attachments, texts };
 }
 
-function flag(name: string, value: unknown): boolean {
+function requireFlag(name: string, value: unknown): boolean {
   if (typeof value === 'boolean') return value;
   throw new BatchctlError('usage', `${name}: expected true or false, found ${describeFound(value)}`);
 }
 
-function zone(value: unknown): string {
+function requireZone(value: unknown): string {
   try {
     if (typeof value === 'string') return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
   } catch {

@@ -2,21 +2,21 @@ import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
-import { scopeOf, type ValueCall, type Verb, type VerbEnd, type VerbRunner } from '../../ports/verbs.ts';
+import { scopeOf, type Verb, type VerbCall, type VerbOutcome, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
-import { statusOfKind, toldByVerb } from './error-answers.ts';
+import { publicVerbError, statusOfKind } from './error-answers.ts';
 import { goneSignal } from './limits.ts';
-import { type ApiRequest, apiCall, propertiesOf } from './verb-input.ts';
+import { type ApiRequest, parseApiCall, propertiesOf } from './verb-input.ts';
 
 /** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
 export function addVerbs(app: FastifyInstance, verbs: VerbRunner, onHidden: OnHidden): void {
   for (const { verb, method, path } of endpointsOf(verbs)) {
-    const asks = Object.keys(verb.scopeWith).length > 0;
+    const scopeVaries = Object.keys(verb.scopeWith).length > 0;
     app.route({
       method,
       url: `${API}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
       exposeHeadRoute: false,
-      config: { scope: asks ? (request) => scopeOf(verb, bodyOf(request)) : verb.scope, verb: verb.name },
+      config: { scope: scopeVaries ? (request) => scopeOf(verb, bodyOf(request)) : verb.scope, verb: verb.name },
       handler: (request, reply) => run({ verbs, onHidden }, verb, request, reply),
     });
   }
@@ -41,12 +41,14 @@ export function endpointsOf({ verbs }: VerbRunner): readonly Endpoint[] {
   return verbs.flatMap((verb) => {
     if (verb.path === null) return [];
     const own = { verb, method: verb.method, path: verb.path };
-    return verb.shownAt === null ? [own] : [own, { verb: shownOnly(verb), method: 'GET' as const, path: verb.shownAt }];
+    return verb.shownAt === null
+      ? [own]
+      : [own, { verb: readOnlyVerb(verb), method: 'GET' as const, path: verb.shownAt }];
   });
 }
 
 /** The verb without what makes a change of it. */
-function shownOnly(verb: Verb): Verb {
+function readOnlyVerb(verb: Verb): Verb {
   const { scopeWith, input } = verb;
   const properties = Object.fromEntries(Object.entries(propertiesOf(input)).filter(([name]) => !(name in scopeWith)));
   return { ...verb, method: 'GET', path: verb.shownAt, scopeWith: {}, writes: false, input: { ...input, properties } };
@@ -65,12 +67,12 @@ async function run(
   reply: FastifyReply,
 ): Promise<FastifyReply> {
   const { params, query, body } = request as unknown as ApiRequest;
-  const { input, dryRun, tz, attachments } = apiCall(verb, request.method, { params, query, body });
+  const { input, dryRun, tz, attachments } = parseApiCall(verb, request.method, { params, query, body });
   const answer = new JsonAnswer(verb.list);
   const warnings: string[] = [];
   const call = { name: verb.name, input, who: callerOf(request), attachments, signal: goneSignal(reply) };
   const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
-  const hide = ({ error, cause }: VerbEnd): void => {
+  const logHidden = ({ error, cause }: VerbOutcome): void => {
     // A list that breaks off as its reader leaves is nobody's mistake.
     if (error?.kind === 'unexpected' && !call.signal.aborted) onHidden(cause ?? error, request.id);
   };
@@ -79,7 +81,7 @@ async function run(
   if (end === undefined) {
     // Its end comes too late for a header: an error shows as a body that breaks off.
     void running.then((late) => {
-      hide(late);
+      logHidden(late);
       if (late.error === null || isVerdict(late)) answer.end();
       else answer.body.destroy(new Error(late.error.message));
     });
@@ -92,18 +94,18 @@ async function run(
     answer.end();
     return reply.send(answer.body);
   }
-  hide(end);
+  logHidden(end);
   answer.body.destroy();
-  return reply.code(statusOfKind(end.error.kind)).send({ error: toldByVerb(end.error, request.id) });
+  return reply.code(statusOfKind(end.error.kind)).send({ error: publicVerbError(end.error, request.id) });
 }
 
 /** Serialises what the verb answers. */
 async function callVerb(
   verbs: VerbRunner,
-  asked: Omit<ValueCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
+  asked: Omit<VerbCall, 'yes' | 'report' | 'notice' | 'warn' | 'row'>,
   answer: JsonAnswer,
   warnings: string[],
-): Promise<VerbEnd> {
+): Promise<VerbOutcome> {
   const end = await verbs.call({
     ...asked,
     // Who calls the API has decided.
@@ -117,7 +119,7 @@ async function callVerb(
   return end;
 }
 
-const isVerdict = ({ error }: VerbEnd): boolean => error !== null && VERDICTS.includes(error.kind);
+const isVerdict = ({ error }: VerbOutcome): boolean => error !== null && VERDICTS.includes(error.kind);
 
 /** Bytes buffered until a verb has ended, so that an error can still have its own status. */
 const HELD = 256 * 1024;

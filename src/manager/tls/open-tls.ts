@@ -6,7 +6,7 @@ import { networkInterfaces, hostname as thisHost } from 'node:os';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { fingerprintOf } from '../../lib/fingerprint.ts';
 import { parseStored } from '../../lib/json.ts';
-import { CERTIFICATE } from '../../model/keys.ts';
+import { CERTIFICATE_KEY } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { info, type Log, warning } from '../log.ts';
@@ -25,7 +25,7 @@ interface TlsOptions {
 export async function openTls({ platform, host, files }: TlsOptions): Promise<Identity | null> {
   if (files !== null) return readCertificateFiles(files);
   if (isLoopback(host)) return null;
-  return ownCertificate(platform, /^(0\.0\.0\.0|::|)$/.test(host) ? [] : [host]);
+  return ensureCertificate(platform, /^(0\.0\.0\.0|::|)$/.test(host) ? [] : [host]);
 }
 
 /** True for addresses that only this machine can reach. */
@@ -51,13 +51,13 @@ export function renewTls(
 ): void {
   if (!(server instanceof Server)) return;
   let inUse = identity;
-  const tellExpiry = (): void => {
+  const warnOfExpiry = (): void => {
     const text = expiryWarning(inUse, Date.now());
     if (text !== null) log(warning('certificate', text, { expires: inUse.expires }));
   };
-  tellExpiry();
-  const daily = setInterval(tellExpiry, DAY_MS).unref();
-  const look = keepCertificate(server, files, identity, {
+  warnOfExpiry();
+  const daily = setInterval(warnOfExpiry, DAY_MS).unref();
+  const look = watchCertificate(server, files, identity, {
     onReload: (renewed) => {
       inUse = renewed;
       onRenewed(renewed);
@@ -109,7 +109,7 @@ interface StoredCertificate {
  * The certificate that all managers of a store share, so that its fingerprint stays when an instance is replaced. It is
  * created if there is none (create-if-absent). `names` are its host names and addresses, in addition to this machine's.
  */
-export async function ownCertificate(
+export async function ensureCertificate(
   platform: Pick<Platform, 'store' | 'clock' | 'who'>,
   names: readonly string[],
 ): Promise<Identity> {
@@ -119,27 +119,27 @@ export async function ownCertificate(
   const now = clock.now();
   // Loaded only if one must be made.
   const { makeCertificate } = await import('./make-certificate.ts');
-  const made = await makeCertificate([...names, ...namesHere()], now);
+  const made = await makeCertificate([...names, ...ownNames()], now);
   const stored: StoredCertificate = { format: 1, ...made, who, at: new Date(now).toISOString() };
-  await store.put(CERTIFICATE, JSON.stringify(stored), { ifAbsent: true });
+  await store.put(CERTIFICATE_KEY, JSON.stringify(stored), { ifAbsent: true });
   // The winner of the race, perhaps another manager.
   const winner = await readCertificate(store);
   if (winner !== null) return winner;
-  throw new BatchctlError('changed', `${CERTIFICATE} was removed while it was created`, {
+  throw new BatchctlError('changed', `${CERTIFICATE_KEY} was removed while it was created`, {
     hint: 'start the manager again',
   });
 }
 
 /** Null if no manager has made one. Throws `newer`, `corrupt`, `config` for one that can't be used. */
 export async function readCertificate(store: Pick<ObjectStore, 'read'>): Promise<Identity | null> {
-  const bytes = await store.read(CERTIFICATE);
+  const bytes = await store.read(CERTIFICATE_KEY);
   if (bytes === null) return null;
-  const { cert, key } = parseStored<StoredCertificate>(CERTIFICATE, bytes);
-  return identityOf(String(cert), String(key), CERTIFICATE);
+  const { cert, key } = parseStored<StoredCertificate>(CERTIFICATE_KEY, bytes);
+  return identityOf(String(cert), String(key), CERTIFICATE_KEY);
 }
 
 /** A name longer than DNS allows, or with other characters, would make an invalid certificate. */
-function namesHere(): readonly string[] {
+function ownNames(): readonly string[] {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
   // A link-local address means nothing to other machines.
   const own = addresses.map(({ address }) => address).filter((address) => !/^fe80:/i.test(address));
@@ -186,7 +186,7 @@ interface ReloadOptions {
  * Uses a renewed certificate: new connections get it, open ones stay. One that can't be used leaves the old one in
  * place, and is reported once per change of the files. Returns the function for SIGHUP: an immediate look.
  */
-function keepCertificate(
+function watchCertificate(
   server: Pick<Server, 'setSecureContext'>,
   files: CertificateFiles,
   current: Identity,
@@ -194,7 +194,7 @@ function keepCertificate(
 ): () => Promise<void> {
   let inUse = current;
   let seen: string | null = null;
-  const look = async (isAsked: boolean): Promise<void> => {
+  const reload = async (isAsked: boolean): Promise<void> => {
     const now = await stampOf(files);
     if (now === seen && !isAsked) return;
     try {
@@ -212,14 +212,14 @@ function keepCertificate(
     seen = now;
   };
   let looking = Promise.resolve();
-  const inTurn = (isAsked: boolean): Promise<void> => {
-    looking = looking.then(() => look(isAsked));
+  const reloadInTurn = (isAsked: boolean): Promise<void> => {
+    looking = looking.then(() => reload(isAsked));
     return looking;
   };
-  const timer = setInterval(() => void inTurn(false), everyMs);
+  const timer = setInterval(() => void reloadInTurn(false), everyMs);
   timer.unref();
   signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-  return () => inTurn(true);
+  return () => reloadInTurn(true);
 }
 
 /** Changes whenever a file does, or is gone. */
@@ -249,8 +249,8 @@ export interface Identity {
 
 /** Combines certificate and key. Throws `config`, naming their source, if they are invalid, or don't match. */
 function identityOf(cert: string, key: string, from: string): Identity {
-  const leaf = read(`a certificate (PEM) in ${from}`, () => new X509Certificate(cert));
-  const secret = read(`a private key (PEM, without a passphrase) in ${from}`, () => createPrivateKey(key));
+  const leaf = parsePem(`a certificate (PEM) in ${from}`, () => new X509Certificate(cert));
+  const secret = parsePem(`a private key (PEM, without a passphrase) in ${from}`, () => createPrivateKey(key));
   if (!leaf.checkPrivateKey(secret)) {
     throw new BatchctlError(
       'config',
@@ -262,7 +262,7 @@ function identityOf(cert: string, key: string, from: string): Identity {
 }
 
 /** Not the error's own text: it may contain parts of the key. */
-function read<T>(what: string, parse: () => T): T {
+function parsePem<T>(what: string, parse: () => T): T {
   try {
     return parse();
   } catch {

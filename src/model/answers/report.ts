@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import {
   count,
+  describe,
   instant,
   instantOrNull,
   jobState,
@@ -8,7 +9,6 @@ import {
   numberOrNull,
   text,
   textOrNull,
-  told,
   type Value,
 } from './shapes.ts';
 import { exitCode } from './tasks.ts';
@@ -154,7 +154,7 @@ export const COMPARED_REPORT = v.object({ ...REPORT.entries, compared: v.nullabl
 export const ATTEMPTS = v.array(
   v.object({
     ...{ job: text, step: text, task: count, round: count, attempt: text, number: count, worker: text, slot: count },
-    outcome: told(text, 'as in the ledger'),
+    outcome: describe(text, 'as in the ledger'),
     ...{ startedAt: number, endedAt: numberOrNull, waitSeconds: numberOrNull, exitCode },
     ...{ reason: textOrNull, error: textOrNull, cpuSeconds: numberOrNull, peakMemory: numberOrNull },
     ...{ bytesIn: numberOrNull, bytesOut: numberOrNull, counters: words },

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { instant, number, text, textOrNull, told, type Value } from './shapes.ts';
+import { describe, instant, number, text, textOrNull, type Value } from './shapes.ts';
 
 const PERIOD_STATES = [
   ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
@@ -8,12 +8,12 @@ const PERIOD_STATES = [
 
 const PERIOD = v.object({
   period: text,
-  at: told(instant, 'due time'),
-  state: told(v.picklist(PERIOD_STATES), 'the state of its job; due, missed or paused if it has no job'),
+  at: describe(instant, 'due time'),
+  state: describe(v.picklist(PERIOD_STATES), 'the state of its job; due, missed or paused if it has no job'),
   job: textOrNull,
 });
 
-export type ShownPeriod = Value<typeof PERIOD>;
+export type SchedulePeriod = Value<typeof PERIOD>;
 
 const NEXT = v.object({ period: text, at: instant });
 
@@ -24,15 +24,15 @@ export const SCHEDULE = v.object({
   schedule: text,
   state: STATE,
   kind: v.picklist(['cron', 'calendar']),
-  when: told(text, 'the pattern, or the business day and its time'),
+  when: describe(text, 'the pattern, or the business day and its time'),
   zone: text,
-  holidays: told(v.array(text), 'dates'),
-  catchUp: told(number, 'seconds'),
-  name: told(text, "the job's"),
-  file: told(text, 'path of the job file'),
-  inputs: told(v.array(text), '{period} is not replaced'),
-  code: told(textOrNull, 'SHA-256 of its files'),
-  who: told(text, 'who created or last changed it'),
+  holidays: describe(v.array(text), 'dates'),
+  catchUp: describe(number, 'seconds'),
+  name: describe(text, "the job's"),
+  file: describe(text, 'path of the job file'),
+  inputs: describe(v.array(text), '{period} is not replaced'),
+  code: describe(textOrNull, 'SHA-256 of its files'),
+  who: describe(text, 'who created or last changed it'),
   changedAt: instant,
   next: v.nullable(NEXT),
   last: v.nullable(PERIOD),
@@ -41,37 +41,37 @@ export const SCHEDULE = v.object({
 export type ListedSchedule = Value<typeof SCHEDULE>;
 
 /** What `schedule show` answers. */
-export const SHOWN_SCHEDULE = v.object({ ...SCHEDULE.entries, recent: told(v.array(PERIOD), 'latest first') });
+export const SCHEDULE_DETAILS = v.object({ ...SCHEDULE.entries, recent: describe(v.array(PERIOD), 'latest first') });
 
-export type ShownSchedule = Value<typeof SHOWN_SCHEDULE>;
+export type ScheduleDetails = Value<typeof SCHEDULE_DETAILS>;
 
 /** One firing of `schedule next`. */
-export const COMING_FIRING = v.object({
+export const UPCOMING_FIRING = v.object({
   schedule: text,
   period: text,
   at: instant,
   zone: text,
-  job: told(textOrNull, 'already run by hand, so it does not run again'),
+  job: describe(textOrNull, 'already run by hand, so it does not run again'),
 });
 
-export type ComingFiring = Value<typeof COMING_FIRING>;
+export type UpcomingFiring = Value<typeof UPCOMING_FIRING>;
 
 /** What `schedule pause` and `schedule resume` answer. */
 export const CHANGED_SCHEDULE = v.object({
   schedule: text,
   state: STATE,
-  changed: told(v.boolean(), 'false: it was already in that state'),
+  changed: describe(v.boolean(), 'false: it was already in that state'),
 });
 
 export type ChangedSchedule = Value<typeof CHANGED_SCHEDULE>;
 
-export const REMOVED_SCHEDULE = v.object({ schedule: text, removed: told(v.boolean(), 'false with --dry-run') });
+export const REMOVED_SCHEDULE = v.object({ schedule: text, removed: describe(v.boolean(), 'false with --dry-run') });
 
 export type RemovedSchedule = Value<typeof REMOVED_SCHEDULE>;
 
 /** What `schedule run` answers. */
 export const FIRED_PERIOD = v.object({
-  job: told(textOrNull, 'null with --dry-run, for a period that has not run'),
+  job: describe(textOrNull, 'null with --dry-run, for a period that has not run'),
   runKey: text,
   created: v.boolean(),
 });
@@ -80,7 +80,7 @@ export type FiredPeriod = Value<typeof FIRED_PERIOD>;
 
 export const ADDED_SCHEDULE = v.object({
   schedule: text,
-  changed: told(v.boolean(), 'false: an identical schedule exists'),
+  changed: describe(v.boolean(), 'false: an identical schedule exists'),
   next: v.nullable(NEXT),
 });
 

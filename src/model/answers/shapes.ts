@@ -15,7 +15,7 @@ export const jobState = v.picklist(['submitted', 'running', 'paused', 'succeeded
 type Schema = v.BaseSchema<any, any, v.BaseIssue<unknown>>;
 
 /** The same with a description, for the documents made from it. */
-export const told = <const S extends Schema>(schema: S, description: string) =>
+export const describe = <const S extends Schema>(schema: S, description: string) =>
   v.pipe(schema, v.description(description));
 
 /** The type of a schema's values, deeply read-only. */

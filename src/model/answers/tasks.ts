@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { CAUSE_CODES, SEVERITIES } from '../why/cause.ts';
 import { TASK_SETS } from './changes.ts';
-import { count, instantOrNull, jobState, numberOrNull, text, textOrNull, told, type Value } from './shapes.ts';
+import { count, describe, instantOrNull, jobState, numberOrNull, text, textOrNull, type Value } from './shapes.ts';
 
 /** Null for what did not run to its end. */
 export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
@@ -10,27 +10,27 @@ export const exitCode = v.nullable(v.pipe(v.number(), v.integer()));
 export const LISTED_TASK = v.object({
   step: text,
   task: count,
-  state: told(text, 'waiting, running, done, failed, skipped; for an attempt, its outcome'),
+  state: describe(text, 'waiting, running, done, failed, skipped; for an attempt, its outcome'),
   round: count,
-  input: told(
+  input: describe(
     textOrNull,
     "the input of the task's first step, or the file of an explode; null for and behind a gather, and without inputs",
   ),
-  attempts: v.optional(told(count, 'number of recorded attempts; only for a task')),
-  attempt: v.optional(told(text, 'id of the attempt; only with --task, like the fields below')),
+  attempts: v.optional(describe(count, 'number of recorded attempts; only for a task')),
+  attempt: v.optional(describe(text, 'id of the attempt; only with --task, like the fields below')),
   number: v.optional(count),
   cpuSeconds: v.optional(numberOrNull),
-  peakMemory: v.optional(told(numberOrNull, 'bytes')),
-  waitSeconds: v.optional(told(numberOrNull, 'between sending, or becoming due, and starting; null if unknown')),
+  peakMemory: v.optional(describe(numberOrNull, 'bytes')),
+  waitSeconds: v.optional(describe(numberOrNull, 'between sending, or becoming due, and starting; null if unknown')),
   worker: textOrNull,
   startedAt: instantOrNull,
   endedAt: instantOrNull,
   exitCode,
   reason: textOrNull,
-  error: told(textOrNull, 'the last line of stderr'),
-  cause: told(textOrNull, 'the id used by failures; null for a success'),
+  error: describe(textOrNull, 'the last line of stderr'),
+  cause: describe(textOrNull, 'the id used by failures; null for a success'),
   badInput: v.optional(
-    told(
+    describe(
       v.boolean(),
       'the task used up its attempts on at least two workers; only for an attempt that failed for good',
     ),
@@ -39,44 +39,44 @@ export const LISTED_TASK = v.object({
 
 export type ListedTask = Value<typeof LISTED_TASK>;
 
-export const KILLED_TASK = v.object({
+export const KILL_ANSWER = v.object({
   job: text,
   state: jobState,
-  task: told(textOrNull, 'the named task; null with --step'),
+  task: describe(textOrNull, 'the named task; null with --step'),
   tasks: TASK_SETS,
   count,
   mode: v.picklist(['requeue', 'fail']),
 });
 
-export type KilledTasks = Value<typeof KILLED_TASK>;
+export type KillAnswer = Value<typeof KILL_ANSWER>;
 
 /** One cause of `failures`: what failed for good with the same step, exit code, reason and last line of stderr. */
 export const FAILURE_CAUSE = v.object({
   job: text,
-  cause: told(text, 'id of the cause, the same in every job'),
+  cause: describe(text, 'id of the cause, the same in every job'),
   step: text,
   exitCode,
   reason: text,
-  error: told(textOrNull, 'the last line of stderr, without numbers, ids, paths and times'),
-  count: told(count, 'tasks that failed for this cause, without skipped ones'),
-  tasks: told(text, 'the tasks: 0-4,17'),
+  error: describe(textOrNull, 'the last line of stderr, without numbers, ids, paths and times'),
+  count: describe(count, 'tasks that failed for this cause, without skipped ones'),
+  tasks: describe(text, 'the tasks: 0-4,17'),
   skippedCount: count,
-  skipped: told(text, 'tasks that failed for this cause and were skipped by a person'),
-  first: told(instantOrNull, 'when the first of them failed'),
+  skipped: describe(text, 'tasks that failed for this cause and were skipped by a person'),
+  first: describe(instantOrNull, 'when the first of them failed'),
   last: instantOrNull,
-  workers: told(count, 'number of workers, counted up to 1,000'),
-  badInput: told(
+  workers: describe(count, 'number of workers, counted up to 1,000'),
+  badInput: describe(
     count,
     "tasks that used up their attempts on at least two workers, among the job's first 1,000 failures",
   ),
   example: v.object({
     task: count,
-    input: told(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
+    input: describe(textOrNull, 'the input, or the exploded file, that its chain began with; null behind a gather'),
     worker: textOrNull,
-    attempt: told(textOrNull, 'null if nothing ran'),
-    error: told(textOrNull, 'the last line of stderr, unchanged'),
-    log: told(textOrNull, 'key of the log; null if nothing was written'),
-    tail: told(v.array(text), 'the last lines of the log, up to ten'),
+    attempt: describe(textOrNull, 'null if nothing ran'),
+    error: describe(textOrNull, 'the last line of stderr, unchanged'),
+    log: describe(textOrNull, 'key of the log; null if nothing was written'),
+    tail: describe(v.array(text), 'the last lines of the log, up to ten'),
   }),
 });
 
@@ -88,33 +88,33 @@ export const ATTEMPT_LOG = v.object({
   step: text,
   task: count,
   attempt: text,
-  text: told(text, 'what the attempt wrote to stderr'),
+  text: describe(text, 'what the attempt wrote to stderr'),
 });
 
 export type AttemptLog = Value<typeof ATTEMPT_LOG>;
 
-export const WHY = v.object({
-  job: told(textOrNull, "null if the store or the ledger can't be read"),
+export const WHY_ANSWER = v.object({
+  job: describe(textOrNull, "null if the store or the ledger can't be read"),
   state: v.nullable(jobState),
-  causes: told(
+  causes: describe(
     v.array(
       v.object({
-        code: told(v.picklist(CAUSE_CODES), 'stable; codes are only ever added'),
-        severity: told(
+        code: describe(v.picklist(CAUSE_CODES), 'stable; codes are only ever added'),
+        severity: describe(
           v.picklist(SEVERITIES),
           'stops: until someone acts; fails: tasks failed for good; slows; waits: continues on its own; note',
         ),
-        title: told(text, 'a sentence with the facts'),
+        title: describe(text, 'a sentence with the facts'),
         evidence: v.array(text),
-        mend: told(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
+        mend: describe(text, 'steps separated by "; ", each a command, then ", " and its purpose; or a sentence'),
       }),
     ),
     'the most important first; none: nothing is wrong',
   ),
-  running: told(v.nullable(count), 'tasks known to the ledger'),
-  waiting: told(v.nullable(count), 'tasks known to the ledger'),
-  rate: told(numberOrNull, 'tasks per second'),
-  eta: told(numberOrNull, 'seconds'),
+  running: describe(v.nullable(count), 'tasks known to the ledger'),
+  waiting: describe(v.nullable(count), 'tasks known to the ledger'),
+  rate: describe(numberOrNull, 'tasks per second'),
+  eta: describe(numberOrNull, 'seconds'),
 });
 
-export type Why = Value<typeof WHY>;
+export type WhyAnswer = Value<typeof WHY_ANSWER>;

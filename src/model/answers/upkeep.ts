@@ -1,43 +1,43 @@
 import * as v from 'valibot';
-import { count, instant, text, textOrNull, told, type Value } from './shapes.ts';
+import { count, describe, instant, text, textOrNull, type Value } from './shapes.ts';
 
 const resized = {
   group: text,
   from: count,
   to: count,
-  onDemand: told(v.nullable(count), 'number of instances on demand from now on instead of spot; null if unchanged'),
+  onDemand: describe(v.nullable(count), 'number of instances on demand from now on instead of spot; null if unchanged'),
 };
 
 /** What a round came to, as `tick` answers it. */
-export const TICKED = v.object({
-  keeper: told(text, 'the id under which it is recorded as active'),
-  fired: told(
+export const TICK_ANSWER = v.object({
+  keeper: describe(text, 'the id under which it is recorded as active'),
+  fired: describe(
     v.array(v.object({ schedule: text, period: text, at: instant, job: textOrNull })),
     'with --dry-run: what would be fired, without a job',
   ),
-  waiting: told(
+  waiting: describe(
     v.array(v.object({ schedule: text, period: text, at: instant, why: text })),
     'waiting for their input, because of --await-input',
   ),
-  missed: told(
+  missed: describe(
     v.array(v.object({ schedule: text, period: text, at: instant })),
     'whose catch-up time ended since the last round',
   ),
-  moved: told(
+  moved: describe(
     v.array(v.object({ job: text, move: v.picklist(['open', 'retry-rest', 'close']) })),
     'what was due for open jobs',
   ),
-  raised: told(v.array(v.object(resized)), 'groups'),
-  lowered: told(v.array(v.object(resized)), 'groups whose launches hung without work'),
-  delivered: told(v.array(text), 'results of deliveries, as text'),
-  troubles: told(
+  raised: describe(v.array(v.object(resized)), 'groups'),
+  lowered: describe(v.array(v.object(resized)), 'groups whose launches hung without work'),
+  delivered: describe(v.array(text), 'results of deliveries, as text'),
+  troubles: describe(
     v.array(
       v.object({
         about: text,
-        kind: told(text, 'of the error'),
+        kind: describe(text, 'of the error'),
         message: text,
         hint: textOrNull,
-        news: told(v.boolean(), 'false: it was reported within the last hour'),
+        news: describe(v.boolean(), 'false: it was reported within the last hour'),
       }),
     ),
     'what failed, while everything else was done',
@@ -45,28 +45,28 @@ export const TICKED = v.object({
   dryRun: v.boolean(),
 });
 
-export type TickAnswer = Value<typeof TICKED>;
+export type TickAnswer = Value<typeof TICK_ANSWER>;
 
 /** One check of `doctor`. */
 export const CHECK_RESULT = v.object({
-  check: told(text, 'stable identifier of the check'),
+  check: describe(text, 'stable identifier of the check'),
   status: v.picklist(['pass', 'warn', 'fail']),
-  message: told(text, 'what was found'),
-  mend: told(textOrNull, 'the command or step that fixes it; null for a pass'),
+  message: describe(text, 'what was found'),
+  mend: describe(textOrNull, 'the command or step that fixes it; null for a pass'),
 });
 
 export type CheckResult = Value<typeof CHECK_RESULT>;
 
-const WRONG = v.array(v.object({ job: text, why: text }));
+const JOB_PROBLEMS = v.array(v.object({ job: text, why: text }));
 
 /** What `ledger rebuild` answers. */
-export const REBUILT = v.object({
-  jobs: told(count, 'jobs written to the ledger'),
-  attempts: told(count, 'attempts written to the ledger, known before or not'),
-  exact: told(count, 'jobs whose counts are known to match the store'),
-  unreadable: WRONG,
-  damaged: told(WRONG, "failures that can't be read in full; the readable part was written"),
-  dryRun: told(v.boolean(), 'true: nothing was written'),
+export const REBUILD_ANSWER = v.object({
+  jobs: describe(count, 'jobs written to the ledger'),
+  attempts: describe(count, 'attempts written to the ledger, known before or not'),
+  exact: describe(count, 'jobs whose counts are known to match the store'),
+  unreadable: JOB_PROBLEMS,
+  damaged: describe(JOB_PROBLEMS, "failures that can't be read in full; the readable part was written"),
+  dryRun: describe(v.boolean(), 'true: nothing was written'),
 });
 
-export type RebuiltAnswer = Value<typeof REBUILT>;
+export type RebuildAnswer = Value<typeof REBUILD_ANSWER>;

@@ -1,16 +1,16 @@
 import * as v from 'valibot';
-import { count, jobState, number, text, textOrNull, told, type Value } from './shapes.ts';
+import { count, describe, jobState, number, text, textOrNull, type Value } from './shapes.ts';
 import { DELIVERY } from './status.ts';
 
 const integer = v.pipe(v.number(), v.integer());
 const flag = v.boolean();
-const tasks = (description: string) => told(v.array(text), `${description}: step/n, the first thousand`);
-const findings = (description: string) => told(v.array(v.object({ code: text, message: text })), description);
-const root = told(text, 'sha256:<hex> over the digests of shards of 10,000 lines');
-const set = (description: string) => told(text, `${description}: a set, 0-4,17`);
-const counters = told(v.record(text, text), 'exact decimals');
+const tasks = (description: string) => describe(v.array(text), `${description}: step/n, the first thousand`);
+const findings = (description: string) => describe(v.array(v.object({ code: text, message: text })), description);
+const root = describe(text, 'sha256:<hex> over the digests of shards of 10,000 lines');
+const taskSet = (description: string) => describe(text, `${description}: a set, 0-4,17`);
+const counters = describe(v.record(text, text), 'exact decimals');
 
-const source = told(
+const source = describe(
   v.object({
     kind: v.picklist(['file', 'store', 's3', 'pipe']),
     path: v.optional(text),
@@ -23,36 +23,36 @@ const source = told(
   'the version that was read',
 );
 
-const changed = told(
+const changed = describe(
   v.object({
-    timeout: v.optional(told(v.nullable(number), 'seconds; null: as defined by the steps')),
+    timeout: v.optional(describe(v.nullable(number), 'seconds; null: as defined by the steps')),
     params: v.optional(v.record(text, text)),
-    defaults: v.optional(told(v.record(text, text), 'of the corrected job file')),
-    code: v.optional(told(textOrNull, 'SHA-256 of the corrected code')),
-    steps: v.optional(told(v.record(text, v.unknown()), 'the fields that the corrected job file changed, by step')),
+    defaults: v.optional(describe(v.record(text, text), 'of the corrected job file')),
+    code: v.optional(describe(textOrNull, 'SHA-256 of the corrected code')),
+    steps: v.optional(describe(v.record(text, v.unknown()), 'the fields that the corrected job file changed, by step')),
   }),
   'what changed from then on',
 );
 
 /** What a proof rests on. Bounded however large the job is: a root stands for a long list, and lists are cut. */
 export const EVIDENCE = v.object({
-  record: told(text, 'digest of job.json without its inputs'),
-  spec: told(text, 'digest of the spec with defaults'),
-  code: told(textOrNull, "SHA-256 of the archive of the job's files"),
-  images: told(v.nullable(v.record(text, text)), 'digests of images, by step'),
+  record: describe(text, 'digest of job.json without its inputs'),
+  spec: describe(text, 'digest of the spec with defaults'),
+  code: describe(textOrNull, "SHA-256 of the archive of the job's files"),
+  images: describe(v.nullable(v.record(text, text)), 'digests of images, by step'),
   submitted: v.object({ who: text, when: text, host: text, version: text }),
   inputs: v.object({
     count,
     bytes: count,
     records: v.nullable(integer),
     root,
-    listed: told(
+    listed: describe(
       v.array(
         v.object({
           name: text,
           size: count,
           checksum: textOrNull,
-          checksumFrom: told(v.nullable(v.picklist(['submit', 'verify'])), 'who read the bytes; null: no one'),
+          checksumFrom: describe(v.nullable(v.picklist(['submit', 'verify'])), 'who read the bytes; null: no one'),
           source,
         }),
       ),
@@ -64,32 +64,32 @@ export const EVIDENCE = v.object({
     v.object({
       name: text,
       root,
-      ends: told(count, 'tasks that it has the end of'),
-      outputs: told(count, 'those that count'),
+      ends: describe(count, 'tasks that it has the end of'),
+      outputs: describe(count, 'those that count'),
       bytesIn: count,
       bytesOut: count,
       counters,
-      made: told(v.array(v.object({ round: count, code: textOrNull, outputs: count })), 'by code and round'),
-      failed: set('for good, or given up'),
-      skipped: set('skipped'),
+      made: describe(v.array(v.object({ round: count, code: textOrNull, outputs: count })), 'by code and round'),
+      failed: taskSet('for good, or given up'),
+      skipped: taskSet('skipped'),
     }),
   ),
-  gathers: v.array(v.object({ step: text, took: told(count, 'outputs or files'), leftOut: set('skipped') })),
-  files: told(v.array(v.object({ step: text, count, root })), 'files that steps after an explode used as tasks'),
+  gathers: v.array(v.object({ step: text, took: describe(count, 'outputs or files'), leftOut: taskSet('skipped') })),
+  files: describe(v.array(v.object({ step: text, count, root })), 'files that steps after an explode used as tasks'),
   tolerance: v.object({
-    value: told(text, 'a count or a percentage'),
+    value: describe(text, 'a count or a percentage'),
     who: text,
     when: text,
-    entry: told(v.nullable(integer), 'the journal entry that set it; null: the job file'),
+    entry: describe(v.nullable(integer), 'the journal entry that set it; null: the job file'),
   }),
-  rounds: told(
+  rounds: describe(
     v.array(
       v.object({
         round: count,
         entry: count,
         who: text,
         when: text,
-        tasks: told(v.record(text, text), 'sets by step'),
+        tasks: describe(v.record(text, text), 'sets by step'),
         changed,
       }),
     ),
@@ -98,27 +98,29 @@ export const EVIDENCE = v.object({
   decisions: v.object({
     count,
     root,
-    listed: told(
-      v.array(v.object({ n: count, what: text, who: text, when: text, checksum: told(text, "of the entry's bytes") })),
+    listed: describe(
+      v.array(
+        v.object({ n: count, what: text, who: text, when: text, checksum: describe(text, "of the entry's bytes") }),
+      ),
       'the first two hundred',
     ),
   }),
 });
 
 /** What `verify` found, and a proof states. */
-export const RESULT = v.object({
+export const VERIFY_RESULT = v.object({
   format: v.literal(1),
   job: text,
   runKey: textOrNull,
   state: jobState,
   round: count,
-  entry: told(integer, 'the last journal entry that was considered; -1 if none'),
-  digest: told(text, 'of the job as accepted: spec, code and inputs'),
-  verdict: told(v.picklist(['proven', 'failed', 'unfinished']), 'unfinished: the job is not closed'),
-  deep: told(flag, 'every byte was read'),
-  checked: v.object({ parts: count, inputs: count, bytes: told(count, 'decompressed'), outputs: count }),
+  entry: describe(integer, 'the last journal entry that was considered; -1 if none'),
+  digest: describe(text, 'of the job as accepted: spec, code and inputs'),
+  verdict: describe(v.picklist(['proven', 'failed', 'unfinished']), 'unfinished: the job is not closed'),
+  deep: describe(flag, 'every byte was read'),
+  checked: v.object({ parts: count, inputs: count, bytes: describe(count, 'decompressed'), outputs: count }),
   rehearsal: v.optional(
-    told(
+    describe(
       v.object({ parts: count, of: count }),
       'only for a rehearsal: the parts of its sample, of the whole input; nothing is claimed about the rest',
     ),
@@ -128,7 +130,7 @@ export const RESULT = v.object({
       name: text,
       tasks: count,
       published: count,
-      failed: told(count, 'for good, or given up'),
+      failed: describe(count, 'for good, or given up'),
       skipped: count,
       missing: count,
     }),
@@ -139,31 +141,31 @@ export const RESULT = v.object({
   skips: v.array(v.object({ step: text, tasks: text, who: text, when: text, reason: text })),
   missing: tasks('neither published nor failed for good'),
   late: tasks('published after a gather had opened without them: kept, never used'),
-  altered: told(v.array(text), 'outputs and pieces that differ from what was published or split'),
+  altered: describe(v.array(text), 'outputs and pieces that differ from what was published or split'),
   expectations: v.array(v.object({ equation: text, ok: flag, left: textOrNull, right: textOrNull })),
-  evidence: told(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed'),
+  evidence: describe(v.nullable(EVIDENCE), 'what the proof rests on; null for a job that is not closed'),
   problems: findings('what breaks the proof, as stable codes'),
   warnings: findings('what does not break it'),
 });
 
-const { format, runKey, verdict, steps, problems } = RESULT.entries;
+const { format, runKey, verdict, steps, problems } = VERIFY_RESULT.entries;
 
 /** What `verify` answers; with `--check`, of the file's own proof, of which little may be readable. */
-export const VERIFIED = v.object({
-  ...v.partial(RESULT).entries,
+export const VERIFY_ANSWER = v.object({
+  ...v.partial(VERIFY_RESULT).entries,
   ...{ format, runKey, verdict, steps, problems },
-  job: told(textOrNull, 'null only for a file without a readable proof'),
+  job: describe(textOrNull, 'null only for a file without a readable proof'),
   state: v.nullable(jobState),
-  checked: v.nullable(RESULT.entries.checked),
+  checked: v.nullable(VERIFY_RESULT.entries.checked),
   delivery: v.optional(DELIVERY),
-  proof: v.optional(told(textOrNull, 'key of the proof in the store')),
+  proof: v.optional(describe(textOrNull, 'key of the proof in the store')),
   repair: v.optional(
-    told(
+    describe(
       v.nullable(
         v.object({
-          recorded: told(count, 'events written to the ledger'),
-          sent: told(count, 'messages'),
-          missing: told(v.record(text, text), 'sets of tasks by step'),
+          recorded: describe(count, 'events written to the ledger'),
+          sent: describe(count, 'messages'),
+          missing: describe(v.record(text, text), 'sets of tasks by step'),
           reopened: flag,
           withheld: v.nullable(v.picklist(['paused', 'cancelled', 'stopped'])),
         }),
@@ -172,16 +174,16 @@ export const VERIFIED = v.object({
     ),
   ),
   check: v.optional(
-    told(
+    describe(
       v.nullable(
         v.object({
           file: text,
           lines: count,
-          sha256: told(text, 'of all lines before the last, as written'),
-          checksum: told(textOrNull, "of the stored proof's bytes"),
-          who: told(textOrNull, 'who made the proof'),
+          sha256: describe(text, 'of all lines before the last, as written'),
+          checksum: describe(textOrNull, "of the stored proof's bytes"),
+          who: describe(textOrNull, 'who made the proof'),
           when: textOrNull,
-          version: told(textOrNull, 'the version of batchctl that made it'),
+          version: describe(textOrNull, 'the version of batchctl that made it'),
           mismatches: findings('contradictions found'),
         }),
       ),
@@ -190,4 +192,4 @@ export const VERIFIED = v.object({
   ),
 });
 
-export type VerifiedAnswer = Value<typeof VERIFIED>;
+export type VerifyAnswer = Value<typeof VERIFY_ANSWER>;

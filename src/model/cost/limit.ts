@@ -1,28 +1,28 @@
 import { IDLE_EXIT } from '../capacity.ts';
-import { UNKNOWN_SECONDS } from '../load.ts';
+import { ASSUMED_SECONDS } from '../load.ts';
 import type { PaidMachine, PriceAt } from './spending.ts';
 
 /** The spending of a job, or of a stack's month, against its limit. US dollars. */
-export interface Standing {
+export interface LimitUsage {
   readonly limit: number;
   readonly soFar: number;
   readonly draining: number;
 }
 
 /** True at the limit minus the cost of draining: running tasks can still end within it, and no more may begin. */
-export function isReached({ limit, soFar, draining }: Standing): boolean {
+export function isLimitReached({ limit, soFar, draining }: LimitUsage): boolean {
   return soFar + draining >= limit;
 }
 
 /** True if nothing is up, and what is left can't start a machine: nothing happens until a person raises the limit. */
-export function isStuck(standing: Standing, least: number): boolean {
+export function isLimitTooLow(standing: LimitUsage, least: number): boolean {
   return standing.draining === 0 && leftOf(standing) < least;
 }
 
-export const leftOf = ({ limit, soFar, draining }: Standing): number => Math.max(0, limit - soFar - draining);
+export const leftOf = ({ limit, soFar, draining }: LimitUsage): number => Math.max(0, limit - soFar - draining);
 
 /** Seconds that a machine must work to be worth its start: with less, most of its cost is booting and idling. */
-const WORTH = 600;
+const MIN_WORK_SECONDS = 600;
 
 export interface NextMachine {
   /** US dollars per hour. */
@@ -34,17 +34,17 @@ export interface NextMachine {
 export const startingCost = ({ price, boot }: NextMachine): number => (price * (boot + IDLE_EXIT)) / 3_600;
 
 /** The least amount for which one more machine is worth starting: it works for ten minutes, and for two tasks. */
-export function leastOfOne(next: NextMachine, taskSeconds: number | null): number {
+export function minMachineCost(next: NextMachine, taskSeconds: number | null): number {
   return startingCost(next) + workingCost(next, taskSeconds);
 }
 
 /** The part of that for its work, which is reserved for booting machines. */
 export const workingCost = ({ price }: NextMachine, taskSeconds: number | null): number =>
-  (price * Math.max(WORTH, 2 * (taskSeconds ?? 0))) / 3_600;
+  (price * Math.max(MIN_WORK_SECONDS, 2 * (taskSeconds ?? 0))) / 3_600;
 
 /** How many more machines can be started with the amount left. */
-export function machinesFor(left: number, next: NextMachine, taskSeconds: number | null): number {
-  const least = leastOfOne(next, taskSeconds);
+export function affordableMachines(left: number, next: NextMachine, taskSeconds: number | null): number {
+  const least = minMachineCost(next, taskSeconds);
   // Machines that cost nothing are unlimited. Ignores the error of adding fractions.
   return least === 0 ? Number.MAX_SAFE_INTEGER : Math.max(0, Math.floor(left / least + 1e-9));
 }
@@ -94,6 +94,6 @@ function secondsLeft({ up, groups, busy }: PaidMachine, { groups: of, isOurs, se
   if (busy.length === 0) return IDLE_EXIT / sharers(groups);
   const ours = busy.map((task) => task.split('/')).filter(([job = '']) => isOurs(job));
   if (ours.length === 0) return 0;
-  const longest = Math.max(...ours.map(([job = '', step = '']) => secondsOf(job, step) ?? UNKNOWN_SECONDS));
+  const longest = Math.max(...ours.map(([job = '', step = '']) => secondsOf(job, step) ?? ASSUMED_SECONDS));
   return (longest + IDLE_EXIT) * (ours.length / busy.length);
 }

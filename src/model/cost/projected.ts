@@ -1,9 +1,9 @@
 import type { Forecast } from '../forecast/forecast.ts';
 import type { StepSpec } from '../job.ts';
-import { heldBy } from '../load.ts';
+import { slotsPerTask } from '../load.ts';
 import { startingCost } from './limit.ts';
 
-export interface StepLeft {
+export interface RemainingStep {
   readonly group: string;
   /** Tasks that wait, or will come; null while their number is unknown. */
   readonly waiting: number | null;
@@ -24,7 +24,7 @@ interface SlotPrice {
  * The cost of the remaining work, US dollars: slot-seconds by a share of a machine's price. Running tasks are half
  * done, on average. Null while a needed duration, number of tasks or price isn't known.
  */
-export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) => SlotPrice): number | null {
+export function workCost(steps: readonly RemainingStep[], priceOf: (group: string) => SlotPrice): number | null {
   let usd = 0;
   for (const step of steps) {
     if (step.waiting === null) return null;
@@ -32,7 +32,7 @@ export function costOfWork(steps: readonly StepLeft[], priceOf: (group: string) 
     if (tasks === 0) continue;
     const { usd: price, slots } = priceOf(step.group);
     if (price === null || step.seconds === null) return null;
-    const held = heldBy({ slots: step.slots }, slots);
+    const held = slotsPerTask({ slots: step.slots }, slots);
     usd += (price / 3_600) * ((tasks * step.seconds * held) / slots);
   }
   return usd;
@@ -53,7 +53,7 @@ export function expectedCost(
     const { tasks, taskSeconds } = seen;
     return [{ group, waiting: tasks.expected, running: 0, seconds: taskSeconds.expected, slots: needs.slots }];
   });
-  const cost = costOfWork(work, priceOf);
+  const cost = workCost(work, priceOf);
   const starts = [...new Set(steps.map(({ group }) => group))].map((group) => {
     const { usd, boot } = priceOf(group);
     return usd === null ? null : startingCost({ price: usd, boot });

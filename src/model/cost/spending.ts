@@ -12,30 +12,30 @@ export interface Spending {
   readonly unknown: readonly string[];
 }
 
-interface CostingJob {
+interface BilledJob {
   readonly job: string;
   readonly groups: ReadonlySet<string>;
   /** From its acceptance to now, or to some time after its close. */
-  readonly life: While;
+  readonly life: TimeSpan;
   /** How many jobs share its groups now, including itself. */
   readonly sharers: number;
 }
 
 /** Milliseconds after its close in which the job still pays for idle machines. */
-const TAIL_MS = 600_000;
+const IDLE_TAIL_MS = 600_000;
 
 /** The time in which the job pays for machines; `closedAt` is null while it is open. */
-export function lifeOfJob(createdAt: number, closedAt: number | null, now: number): While {
-  return { from: createdAt, to: closedAt === null ? now : Math.min(now, closedAt + TAIL_MS) };
+export function lifeOfJob(createdAt: number, closedAt: number | null, now: number): TimeSpan {
+  return { from: createdAt, to: closedAt === null ? now : Math.min(now, closedAt + IDLE_TAIL_MS) };
 }
 
 /** The cost of a job so far: of each machine's life, with booting and idling, its attempts' share. */
-export function jobSpending(job: CostingJob, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
-  return total(machines, (machine) => secondsFor(job, machine, machines), priceAt);
+export function jobSpending(job: BilledJob, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
+  return total(machines, (machine) => billedSeconds(job, machine, machines), priceAt);
 }
 
 /** The cost of all machines in a period, busy or not. */
-export function spendingIn(during: While, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
+export function spendingIn(during: TimeSpan, machines: readonly PaidMachine[], priceAt: PriceAt): Spending {
   return total(machines, ({ life }) => sharedSeconds(life, during), priceAt);
 }
 
@@ -57,34 +57,34 @@ function total(
 }
 
 /** Seconds of the machine's life that the job pays for: never more than both lives share. */
-function secondsFor(job: CostingJob, machine: PaidMachine, machines: readonly PaidMachine[]): number {
+function billedSeconds(job: BilledJob, machine: PaidMachine, machines: readonly PaidMachine[]): number {
   const { groups, life } = job;
   const up = machine.life;
   const shared = sharedSeconds(up, life);
-  const part = partOf(job, [machine]);
+  const part = workShareOf(job, [machine]);
   if (part !== null) return Math.min(shared, ((up.to - up.from) / 1_000) * part);
   // It has done no work yet: it was started for waiting work, and this job had some.
-  const forIt = machine.groups.some((group) => groups.has(group)) && up.from >= life.from - USUAL_BOOT * 1_000;
-  if (!forIt) return 0;
+  const startedForJob = machine.groups.some((group) => groups.has(group)) && up.from >= life.from - USUAL_BOOT * 1_000;
+  if (!startedForJob) return 0;
   const beside = machines.filter((other) => other.groups.some((group) => machine.groups.includes(group)));
-  return shared * (partOf(job, beside) ?? 1 / job.sharers);
+  return shared * (workShareOf(job, beside) ?? 1 / job.sharers);
 }
 
 /** The job's share of the work of some machines; null if none has worked. */
-function partOf({ job }: CostingJob, machines: readonly PaidMachine[]): number | null {
+function workShareOf({ job }: BilledJob, machines: readonly PaidMachine[]): number | null {
   const spent = machines.map((machine) => [...machine.spent.values()].reduce((sum, seconds) => sum + seconds, 0));
   const all = spent.reduce((sum, seconds) => sum + seconds, 0);
   return all > 0 ? machines.reduce((sum, machine) => sum + (machine.spent.get(job) ?? 0), 0) / all : null;
 }
 
 /** True if no machine of the groups or next to them has done anything. Then the number of sharing jobs counts. */
-export function needsSharers(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
+export function shouldCountSharingJobs(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
   const here = machines.filter((machine) => machine.groups.some((group) => groups.has(group)));
   return here.length > 0 && here.every(({ spent }) => [...spent.values()].every((seconds) => seconds === 0));
 }
 
 /** A period, milliseconds since the epoch. */
-interface While {
+interface TimeSpan {
   readonly from: number;
   readonly to: number;
 }
@@ -96,7 +96,7 @@ export interface PaidMachine {
   readonly groups: readonly string[];
   readonly machine: WorkerMachine;
   /** From its launch (estimated, if its worker doesn't say) to its workers' last heartbeat, or to now. */
-  readonly life: While;
+  readonly life: TimeSpan;
   readonly up: boolean;
   readonly slots: number;
   /** Slot-seconds by job; the empty name is for jobs that are no longer named. */
@@ -121,7 +121,7 @@ export function machinesOf(
   for (const worker of [...workers].sort((a, b) => b.seenAt - a.seenAt)) {
     const found = paidMachine(worker, now, aliveMs);
     const newer = byHost.get(worker.host);
-    if (found !== null) byHost.set(worker.host, newer === undefined ? found : merged(newer, found));
+    if (found !== null) byHost.set(worker.host, newer === undefined ? found : mergeMachines(newer, found));
   }
   return [...byHost.values()];
 }
@@ -139,7 +139,7 @@ function paidMachine(worker: LedgerWorker, now: number, aliveMs: number): PaidMa
   };
 }
 
-function merged(newer: PaidMachine, older: PaidMachine): PaidMachine {
+function mergeMachines(newer: PaidMachine, older: PaidMachine): PaidMachine {
   const spent = new Map(newer.spent);
   for (const [job, seconds] of older.spent) spent.set(job, (spent.get(job) ?? 0) + seconds);
   const life = { from: Math.min(newer.life.from, older.life.from), to: Math.max(newer.life.to, older.life.to) };
@@ -147,7 +147,7 @@ function merged(newer: PaidMachine, older: PaidMachine): PaidMachine {
 }
 
 /** Seconds that two periods overlap. */
-const sharedSeconds = (one: While, other: While): number =>
+const sharedSeconds = (one: TimeSpan, other: TimeSpan): number =>
   Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) / 1_000;
 
 /**
@@ -164,7 +164,7 @@ export function priceOf(hours: readonly HourPrice[], { type, zone, lifeCycle }: 
 }
 
 /** The approximate price per hour of the group's next machine: the mean of its types; null if one price is unknown. */
-export function priceToCome({ types, lifeCycle, hours }: GroupPrices): number | null {
+export function nextMachinePrice({ types, lifeCycle, hours }: GroupPrices): number | null {
   const each = types.map((type) => priceOf(hours, { type, zone: '', lifeCycle }));
   const known = each.filter((usd) => usd !== null);
   return each.length === 0 || known.length < each.length ? null : known.reduce((a, b) => a + b, 0) / known.length;
@@ -180,7 +180,7 @@ function mean(prices: readonly HourPrice[]): number | null {
 }
 
 /** The calendar month in a zone up to now, milliseconds since the epoch. */
-export function monthUpTo(now: number, zone: string): While {
+export function monthToDate(now: number, zone: string): TimeSpan {
   const { year, month } = wallTime(now, zone);
   const [from] = instantsOf({ year, month, day: 1, hour: 0, minute: 0, second: 0 }, zone);
   return { from, to: now };

@@ -6,12 +6,12 @@ import {
   drawOne,
   drawStep,
   type Estimate,
-  normal,
   type Observation,
-  oneOf,
   partsSection,
+  pickOne,
   plainSection,
   type Random,
+  randomNormal,
   resample,
   type SampleRun,
   type SectionSize,
@@ -20,12 +20,12 @@ import {
 } from './section.ts';
 
 /** The forecast for a whole job, in `plan` and `rehearse`. Seconds and bytes. */
-export type Outlook = Value<typeof FORECAST>;
+export type JobForecast = Value<typeof FORECAST>;
 
 /** Fixed, so that repeating a plan gives the same result. */
 const SEED = 20_261_130;
 
-interface OutlookInput extends Omit<ForecastInput, 'slots' | 'seed' | 'slowdown'> {
+interface JobForecastInput extends Omit<ForecastInput, 'slots' | 'seed' | 'slowdown'> {
   readonly slots: number;
   /** Bytes of pieces cut from the input and stored. */
   readonly pieces: number;
@@ -34,7 +34,7 @@ interface OutlookInput extends Omit<ForecastInput, 'slots' | 'seed' | 'slowdown'
 }
 
 /** Forecasts a whole job on the existing slots, and on twice as many. */
-export function outlook({ slots, pieces, load, ...input }: OutlookInput): Outlook {
+export function forecastJob({ slots, pieces, load, ...input }: JobForecastInput): JobForecast {
   const slower = slowdown(load);
   const { times, ...made } = forecast({ ...input, slots: [slots, 2 * slots], seed: SEED, slowdown: slower });
   const none: Estimate = { low: 0, expected: 0, high: 0 };
@@ -66,7 +66,7 @@ interface ForecastInput {
 
 /** The forecast for a whole job. Steps that no run has reached are `unseen`, and not counted. */
 export interface Forecast
-  extends Pick<Outlook, 'tasks' | 'bytesIn' | 'bytesOut' | 'cpuSeconds' | 'peakMemory' | 'steps' | 'unseen'> {
+  extends Pick<JobForecast, 'tasks' | 'bytesIn' | 'bytesOut' | 'cpuSeconds' | 'peakMemory' | 'steps' | 'unseen'> {
   readonly times: readonly { readonly slots: number; readonly seconds: Estimate }[];
 }
 
@@ -76,7 +76,7 @@ const DRAWS = 300;
 const DRIFT = 0.1;
 
 /** One draw: a possible outcome of the whole. */
-interface Drawn {
+interface RunDraw {
   readonly seconds: readonly number[];
   readonly steps: readonly (StepDraw & { readonly tasks: number })[];
 }
@@ -89,8 +89,8 @@ interface Drawn {
 export function forecast(input: ForecastInput): Forecast {
   const random = seededRandom(input.seed);
   const draws = Array.from({ length: DRAWS }, () => drawRun(input, random));
-  const over = (of: (drawn: Drawn) => number): Estimate => estimateOf(draws.map(of));
-  const sum = (of: (step: Drawn['steps'][number]) => number): Estimate =>
+  const over = (of: (drawn: RunDraw) => number): Estimate => estimateOf(draws.map(of));
+  const sum = (of: (step: RunDraw['steps'][number]) => number): Estimate =>
     over(({ steps }) => steps.reduce((total, step) => total + of(step), 0));
   const { steps } = input.spec;
   const seen = (index: number): boolean => observed(input.runs, index).length > 0;
@@ -107,7 +107,7 @@ export function forecast(input: ForecastInput): Forecast {
       : null,
     steps: steps.flatMap(({ name }, index) => {
       if (!seen(index)) return [];
-      const of = (value: (step: Drawn['steps'][number]) => number): Estimate =>
+      const of = (value: (step: RunDraw['steps'][number]) => number): Estimate =>
         over((drawn) => {
           const step = drawn.steps[index];
           return step === undefined ? 0 : value(step);
@@ -119,18 +119,18 @@ export function forecast(input: ForecastInput): Forecast {
   };
 }
 
-const NOTHING: StepDraw = {
+const EMPTY_DRAW: StepDraw = {
   ...{ seconds: new Float64Array(), scheduled: 0, work: 0, bytesIn: 0, bytesOut: 0, files: 0 },
   ...{ cpuSeconds: 0, peakMemory: 0 },
 };
 
-function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, random: Random): Drawn {
+function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, random: Random): RunDraw {
   const some = resample(runs, random);
   // Two standard deviations cover the slowdown that tasks may have had, or may have.
-  const drift = Math.exp(Math.hypot(DRIFT, Math.log(slowdown) / 2) * normal(random));
-  const overhead = oneOf(runs, random);
+  const drift = Math.exp(Math.hypot(DRIFT, Math.log(slowdown) / 2) * randomNormal(random));
+  const overhead = pickOne(runs, random);
   const times = slots.map(() => overhead.before + overhead.after);
-  const drawn: Drawn['steps'][number][] = [];
+  const drawn: RunDraw['steps'][number][] = [];
   for (let start = 0; start < spec.steps.length; ) {
     const kind = start === 0 ? 'parts' : takesFiles(spec.steps, start) ? 'files' : 'one';
     const size =
@@ -140,7 +140,7 @@ function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, rand
       const seen = observed(some, start);
       const draw =
         seen.length === 0 || size.count === 0
-          ? NOTHING
+          ? EMPTY_DRAW
           : kind === 'one'
             ? drawOneOf(seen, drawn.at(-1), { random, drift })
             : drawStep(seen, size, { random, drift, sized: kind === 'parts' && parts.bytes > 0 });
@@ -157,7 +157,7 @@ function drawOneOf(
   before: StepDraw | undefined,
   options: { readonly random: Random; readonly drift: number },
 ): StepDraw {
-  const one = oneOf(seen, options.random);
+  const one = pickOne(seen, options.random);
   const grown = one.bytesIn > 0 && before !== undefined ? before.bytesOut / one.bytesIn : 1;
   return drawOne(one, grown, options);
 }
@@ -200,11 +200,11 @@ export interface MachineLoad {
 }
 
 /** Beyond this overload, more load says nothing more. */
-const MOST = 10;
+const MAX_SLOWDOWN = 10;
 
 /** The factor by which a task may be slower there: 1 while every process has a processor. */
 function slowdown(load: MachineLoad | null): number {
-  return load === null ? 1 : Math.min(MOST, Math.max(1, load.average / load.cores));
+  return load === null ? 1 : Math.min(MAX_SLOWDOWN, Math.max(1, load.average / load.cores));
 }
 
 /** The median and both ends of the draws; all 0 if there are none. */

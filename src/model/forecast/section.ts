@@ -1,7 +1,7 @@
 import type { PartSizes } from './part-sizes.ts';
 
 /** How many chains are scheduled one by one. If there are more, the first ones count as work that fills all slots. */
-const SCHEDULED = 1_500;
+const MAX_SCHEDULED = 1_500;
 
 /** The number and sizes of a section's tasks: for parts, their sizes; for files and the like, only the number. */
 export interface SectionSize {
@@ -14,18 +14,18 @@ export interface SectionSize {
 /** The parts of an input, in random order. */
 export function partsSection(parts: PartSizes, random: Random): SectionSize {
   const bins = parts.bins();
-  const sizes = new Float64Array(Math.min(parts.count, SCHEDULED));
-  if (parts.count <= SCHEDULED) {
+  const sizes = new Float64Array(Math.min(parts.count, MAX_SCHEDULED));
+  if (parts.count <= MAX_SCHEDULED) {
     let at = 0;
     for (const { count, size } of bins) for (let i = 0; i < count; i += 1) sizes[at++] = size;
     shuffle(sizes, random);
-  } else for (let i = 0; i < sizes.length; i += 1) sizes[i] = drawn(bins, random() * parts.count);
+  } else for (let i = 0; i < sizes.length; i += 1) sizes[i] = sizeAtRank(bins, random() * parts.count);
   return { count: parts.count, sizes, bins };
 }
 
 /** Tasks whose size doesn't matter. */
 export function plainSection(count: number): SectionSize {
-  return { count, sizes: new Float64Array(Math.min(count, SCHEDULED)), bins: [{ count, size: 0 }] };
+  return { count, sizes: new Float64Array(Math.min(count, MAX_SCHEDULED)), bins: [{ count, size: 0 }] };
 }
 
 export interface StepDraw {
@@ -114,7 +114,7 @@ export function drawOne(
   };
 }
 
-function drawn(bins: SectionSize['bins'], at: number): number {
+function sizeAtRank(bins: SectionSize['bins'], at: number): number {
   let left = at;
   for (const { count, size } of bins) {
     if (left < count) return size;
@@ -171,7 +171,7 @@ interface SizeModel {
 /** Sizes that differ by less than this share don't show the cost of a byte. */
 const SAME_SIZE = 0.02;
 
-const FEWEST = 5;
+const MIN_MEASURES = 5;
 
 /**
  * Fits `fixed + perByte * size` to the measurements, both at least 0. If sizes hardly differ, or explain nothing, every
@@ -186,12 +186,12 @@ export function fitSizes(measures: readonly Measure[]): SizeModel {
     values += measure.value;
   }
   const [size, value] = [sizes / count, values / count];
-  const line = count < FEWEST ? null : lineOf(measures, size, value);
+  const line = count < MIN_MEASURES ? null : fitLine(measures, size, value);
   const { fixed, perByte } = line ?? { fixed: value, perByte: 0 };
   return { predict: (bytes) => Math.max(0, fixed + perByte * bytes), fitted: line === null ? 1 : 2 };
 }
 
-function lineOf(
+function fitLine(
   measures: readonly Measure[],
   size: number,
   value: number,
@@ -248,12 +248,12 @@ export function seededRandom(seed: number): Random {
 }
 
 /** A number from the normal distribution with mean 0 and deviation 1. */
-export function normal(random: Random): number {
+export function randomNormal(random: Random): number {
   return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }
 
 /** An element of a list that isn't empty, all with equal probability. */
-export function oneOf<T>(list: readonly T[], random: Random): T {
+export function pickOne<T>(list: readonly T[], random: Random): T {
   const found = list[Math.floor(random() * list.length)];
   if (found === undefined) throw new RangeError('nothing to choose from');
   return found;
@@ -261,5 +261,5 @@ export function oneOf<T>(list: readonly T[], random: Random): T {
 
 /** As many elements as the list has, drawn with replacement: a bootstrap sample. */
 export function resample<T>(list: readonly T[], random: Random): readonly T[] {
-  return list.map(() => oneOf(list, random));
+  return list.map(() => pickOne(list, random));
 }

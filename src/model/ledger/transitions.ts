@@ -76,7 +76,7 @@ function isEmpty(counters: Readonly<Record<string, string>>): boolean {
   return true;
 }
 
-export interface Standing {
+export interface TaskStanding {
   readonly state: KnownTaskState;
   readonly round: number;
   readonly attempts: number;
@@ -85,7 +85,7 @@ export interface Standing {
 }
 
 /** A task's standing, given all its attempts: done is final; otherwise the latest round decides. */
-export function standingOf(attempts: Iterable<AttemptEvent>): Standing {
+export function standingOf(attempts: Iterable<AttemptEvent>): TaskStanding {
   let count = 0;
   let round = 0;
   let winner: AttemptEvent | undefined;
@@ -129,7 +129,7 @@ export interface Delta extends Omit<RoundSums, 'movedAt'> {
   failed: number;
 }
 
-export function noDelta(): Delta {
+export function emptyDelta(): Delta {
   return {
     counted: false,
     round: 0,
@@ -149,7 +149,7 @@ export function noDelta(): Delta {
  * Adds to `delta` the change of the step from one standing to the next. Adds nothing while the task's round is within
  * `exactRound`: the totals taken from the store then include it already (-1: none were taken).
  */
-export function addTransition(delta: Delta, before: Standing, after: Standing, exactRound: number): void {
+export function addTransition(delta: Delta, before: TaskStanding, after: TaskStanding, exactRound: number): void {
   if (after.round <= exactRound) return;
   delta.counted = true;
   delta.round = Math.max(delta.round, after.round);
@@ -183,7 +183,7 @@ function addState(delta: Delta, state: KnownTaskState, by: 1 | -1): void {
   if (state !== 'waiting') delta[state] += by;
 }
 
-function winnerOf(standing: Standing): AttemptEvent | undefined {
+function winnerOf(standing: TaskStanding): AttemptEvent | undefined {
   return standing.state === 'done' ? standing.by : undefined;
 }
 
@@ -228,7 +228,7 @@ export function sumsOf(sums: SumsByRound, round: number): RoundSums {
 }
 
 /** Adds (or with -1 subtracts) all attempts of one task: outcomes to their rounds, totals to the winner's round. */
-export function addShare(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
+export function addTaskAttempts(sums: SumsByRound, attempts: readonly AttemptEvent[], by: 1 | -1): void {
   for (const { outcome, round } of attempts) {
     if (outcome === 'failedAttempt') sumsOf(sums, round).retried += by;
     if (outcome === 'interrupted') sumsOf(sums, round).interrupted += by;
@@ -254,7 +254,7 @@ export function mergeAll(events: Iterable<AttemptEvent>): AttemptEvent[] {
   return [...merged.values()];
 }
 
-interface Counted {
+interface ExactCounts {
   readonly done: number;
   readonly failed: number;
 }
@@ -263,7 +263,7 @@ interface Counted {
  * Compares two exact totals of the same round: negative if `a` was taken earlier, 0 if they are equal. A done task
  * stays done, while one that failed for good may be published late: so the done tasks decide first.
  */
-export function compareExact(a: Counted, b: Counted): number {
+export function compareExact(a: ExactCounts, b: ExactCounts): number {
   return a.done === b.done ? a.failed - b.failed : a.done - b.done;
 }
 
@@ -278,11 +278,11 @@ export function supersedes(
 ): boolean {
   if (now.round !== before.round) return now.round > before.round;
   if (isClosed(now.state) && isClosed(before.state)) return (now.closedAt ?? 0) >= (before.closedAt ?? 0);
-  return stage(now.state) >= stage(before.state);
+  return stageOf(now.state) >= stageOf(before.state);
 }
 
 /** A state's progress: submitted, then open, then closed. */
-export function stage(state: JobState): number {
+export function stageOf(state: JobState): number {
   if (isClosed(state)) return 2;
   return state === 'submitted' ? 0 : 1;
 }

@@ -1,6 +1,6 @@
 import type { Comparison, Figure, Report, StepReport } from '../answers/report.ts';
 
-type Kind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
+type FigureKind = Pick<Figure, 'code' | 'name' | 'unit' | 'better'> & {
   readonly matters?: true;
   /** It grows with the number of tasks, so for jobs of different sizes it is compared per task. */
   readonly grows?: true;
@@ -28,17 +28,17 @@ export function compareReports(before: Report, now: Report, regress: number | nu
   return {
     ...{ job: before.job, name: before.name, createdAt: before.createdAt, perTask, regress },
     figures: figures.map(({ least: _, ...figure }) => figure),
-    regressions: figures.filter(({ regressed }) => regressed).map(sentence),
+    regressions: figures.filter(({ regressed }) => regressed).map(regressionText),
   };
 }
 
-type Made = Omit<Figure, 'regressed'> & { readonly least: number };
+type FigureDraft = Omit<Figure, 'regressed'> & { readonly least: number };
 
-function jobFigures(before: Report, now: Report, perTask: boolean): readonly Made[] {
-  const make = (kind: Kind, of: (report: Report) => number | null): Made => {
+function jobFigures(before: Report, now: Report, perTask: boolean): readonly FigureDraft[] {
+  const make = (kind: FigureKind, of: (report: Report) => number | null): FigureDraft => {
     const divided = perTask && kind.grows === true;
-    const value = (report: Report): number | null => by(of(report), divided ? report.totals.tasks : 1);
-    return made(kind, null, divided, value(before), value(now));
+    const value = (report: Report): number | null => divideByTasks(of(report), divided ? report.totals.tasks : 1);
+    return makeFigure(kind, null, divided, value(before), value(now));
   };
   const counters = new Set(now.steps.flatMap(({ counters }) => Object.keys(counters)));
   return [
@@ -59,9 +59,9 @@ function jobFigures(before: Report, now: Report, perTask: boolean): readonly Mad
   ];
 }
 
-function stepFigures(before: StepReport, now: StepReport): readonly Made[] {
-  const make = (kind: Kind, of: (step: StepReport) => number | null): Made =>
-    made(kind, now.name, false, of(before), of(now));
+function stepFigures(before: StepReport, now: StepReport): readonly FigureDraft[] {
+  const make = (kind: FigureKind, of: (step: StepReport) => number | null): FigureDraft =>
+    makeFigure(kind, now.name, false, of(before), of(now));
   return [
     make(KINDS.p50, ({ duration }) => duration?.p50 ?? null),
     make(KINDS.p95, ({ duration }) => duration?.p95 ?? null),
@@ -89,9 +89,15 @@ const KINDS = {
   p95: { code: 'p95', name: 'p95', unit: 'seconds', better: 'less', matters: true, least: NOISE.quantile },
   max: { code: 'max', name: 'max', unit: 'seconds', better: 'less' },
   wait: { code: 'wait', name: 'wait p50', unit: 'seconds', better: 'less' },
-} as const satisfies Readonly<Record<string, Kind>>;
+} as const satisfies Readonly<Record<string, FigureKind>>;
 
-function made(kind: Kind, step: string | null, perTask: boolean, before: number | null, now: number | null): Made {
+function makeFigure(
+  kind: FigureKind,
+  step: string | null,
+  perTask: boolean,
+  before: number | null,
+  now: number | null,
+): FigureDraft {
   const { code, name, unit, better } = kind;
   const known = before !== null && now !== null;
   const change = !known || before === 0 ? (known && now === 0 ? 0 : null) : (now - before) / before;
@@ -99,13 +105,13 @@ function made(kind: Kind, step: string | null, perTask: boolean, before: number 
   return { ...{ code, name, step, unit, perTask, before, now, change, better }, matters: kind.matters === true, least };
 }
 
-function isRegressed({ matters, better, before, now, least }: Made, regress: number | null): boolean {
+function isRegressed({ matters, better, before, now, least }: FigureDraft, regress: number | null): boolean {
   if (!matters || better === null || regress === null || before === null || now === null) return false;
   const worse = better === 'less' ? now - before : before - now;
   return worse > Math.abs(before) * regress && worse > least;
 }
 
-function sentence({ name, step, unit, perTask, before, now, change }: Made): string {
+function regressionText({ name, step, unit, perTask, before, now, change }: FigureDraft): string {
   const what = `${step === null ? '' : `${step} `}${name}${perTask ? ' per task' : ''}`;
   const by = change === null ? '' : ` (${change > 0 ? '+' : ''}${Math.round(change * 100)}%)`;
   const of = { seconds: ' s', usd: ' USD', bytes: ' bytes' }[unit as string] ?? '';
@@ -118,7 +124,7 @@ function plain(value: number | null): string {
   return String(Math.abs(value) >= 1 ? Number(value.toFixed(3)) : Number(value.toPrecision(3)));
 }
 
-function by(value: number | null, tasks: number): number | null {
+function divideByTasks(value: number | null, tasks: number): number | null {
   if (tasks === 1) return value;
   return value === null || tasks === 0 ? null : value / tasks;
 }

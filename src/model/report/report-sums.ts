@@ -1,5 +1,5 @@
 import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from '../answers/report.ts';
-import { causeId, causeText, foldError, mayBeInput } from '../failure.ts';
+import { causeId, causeText, foldError, mayBeBadInput } from '../failure.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
 import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums, type WaitingStep, WaitingSums } from './timeline.ts';
@@ -18,7 +18,7 @@ export interface ReportContext extends Pick<EndingContext, 'now' | 'closedAt'> {
 }
 
 /** Results of the attempts, each counted once. */
-export interface Measured {
+export interface ReportFigures {
   /** Milliseconds since the epoch; null while nothing ran. */
   readonly startedAt: number | null;
   readonly endedAt: number | null;
@@ -51,7 +51,7 @@ export class ReportSums {
   readonly #waiting = new WaitingSums(this.#grid);
   readonly #workers: WorkerSums;
   readonly #causes = new CauseSums();
-  readonly #slowest = new Slowest();
+  readonly #slowest = new SlowestTasks();
   readonly #steps = new Map<string, StepSums>();
   #task: AttemptFacts[] = [];
   #attempts = 0;
@@ -77,7 +77,7 @@ export class ReportSums {
   }
 
   /** The results; nothing may be added after. */
-  measured(): Measured {
+  figures(): ReportFigures {
     this.#endTask();
     const slots = new Map<string, number>();
     const slotsOf = (worker: string): number => {
@@ -130,7 +130,7 @@ export class ReportSums {
     this.#attempts += 1;
     if (startedAt < this.#first) this.#first = startedAt;
     if (end > this.#last) this.#last = end;
-    this.#grid.reach(startedAt, end);
+    this.#grid.makeRoom(startedAt, end);
     this.#throughput.add(attempt);
     if (outcome === 'done') {
       this.#useful += end - startedAt;
@@ -161,7 +161,7 @@ export class ReportSums {
     for (const failure of failures) {
       const forGood = failure === standing;
       const { reason, error } = failure.facts;
-      const badInput = forGood && workers.size > 1 && mayBeInput({ reason: reason ?? 'unknown', error });
+      const badInput = forGood && workers.size > 1 && mayBeBadInput({ reason: reason ?? 'unknown', error });
       this.#causes.add(failure.facts, failure.end, { forGood, badInput });
     }
   }
@@ -184,13 +184,13 @@ export class ReportSums {
 }
 
 /** How many causes are kept apart; all further ones are one cause per step. */
-const KEPT = 1_000;
+const MAX_CAUSES = 1_000;
 
 /** How many are reported, by the number of attempts. */
-const SHOWN = 50;
+const REPORTED_CAUSES = 50;
 
 /** Raw error lines with a remembered cause: folding costs more than everything else. */
-const REMEMBERED = 10_000;
+const MAX_CACHED_LINES = 10_000;
 
 const OTHERS = 'many different errors';
 
@@ -224,7 +224,7 @@ class CauseSums {
   reports(logOf: (facts: AttemptFacts) => string): readonly CauseReport[] {
     return [...this.#sums.values()]
       .sort((a, b) => b.attempts - a.attempts || a.firstAt - b.firstAt)
-      .slice(0, SHOWN)
+      .slice(0, REPORTED_CAUSES)
       .map(({ cause, step, reason, exitCode, error, attempts, forGood, badInput, firstAt, lastAt, example }) => ({
         ...{ cause, step, reason, exitCode, error, attempts, forGood, badInput },
         firstAt: new Date(firstAt).toISOString(),
@@ -241,7 +241,7 @@ class CauseSums {
     if (known !== undefined) return known;
     const cause = { step, reason, exitCode, error };
     const text = causeText(cause);
-    const full = this.#sums.size >= KEPT && !this.#sums.has(text);
+    const full = this.#sums.size >= MAX_CAUSES && !this.#sums.has(text);
     const key = full ? `${step} ${OTHERS}` : text;
     let sum = this.#sums.get(key);
     if (sum === undefined) {
@@ -254,13 +254,13 @@ class CauseSums {
       };
       this.#sums.set(key, sum);
     }
-    if (this.#known.size >= REMEMBERED) this.#known.clear();
+    if (this.#known.size >= MAX_CACHED_LINES) this.#known.clear();
     this.#known.set(raw, sum);
     return sum;
   }
 }
 
-const NAMED = 20;
+const MAX_SLOW_TASKS = 20;
 
 interface SlowAttempt {
   readonly facts: AttemptFacts;
@@ -269,18 +269,18 @@ interface SlowAttempt {
   readonly attempts: number;
 }
 
-class Slowest {
+class SlowestTasks {
   /** Longest first; among equals, the earlier one. */
   readonly #kept: SlowAttempt[] = [];
 
   add(facts: AttemptFacts, milliseconds: number, attempts: number): void {
     const kept = this.#kept;
-    const least = kept[NAMED - 1];
+    const least = kept[MAX_SLOW_TASKS - 1];
     if (least !== undefined && milliseconds <= least.milliseconds) return;
     let at = kept.length;
     while (at > 0 && (kept[at - 1]?.milliseconds ?? 0) < milliseconds) at -= 1;
     kept.splice(at, 0, { facts, milliseconds, attempts });
-    if (kept.length > NAMED) kept.pop();
+    if (kept.length > MAX_SLOW_TASKS) kept.pop();
   }
 
   get tasks(): readonly SlowAttempt[] {

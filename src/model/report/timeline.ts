@@ -6,13 +6,13 @@ import type { Presence } from './worker-sums.ts';
 const ROWS = 64;
 
 /** Slots kept apart; all further ones share one row, which is not shown. */
-const KEPT = 4_096;
+const MAX_SLOT_ROWS = 4_096;
 
 /** Bars over all rows. */
 const BARS = 2_000;
 
 /** Bars kept while the number of rows is unknown. */
-const HELD = 2 * BARS;
+const MAX_HELD_BARS = 2 * BARS;
 
 /** Unsuccessful attempts kept for rows that have no bars: every one, or every second, every fourth... */
 const SAMPLED = 1_000;
@@ -32,7 +32,7 @@ export class TimelineSums {
   #count = 0;
   #held = 0;
   /** A row with more bars than this has none. */
-  #most = BARS;
+  #maxBars = BARS;
   #rest: Row | null = null;
   #sample: { readonly row: Row; readonly attempt: EndedAttempt }[] = [];
   /** Each how many-th unsuccessful attempt is kept, and how many there were. */
@@ -48,13 +48,13 @@ export class TimelineSums {
     const { worker, startedAt } = attempt.facts;
     const row = this.#rowOf(worker, slot);
     row.from = Math.min(row.from, startedAt);
-    this.#grid.cover(row.series, startedAt, attempt.end);
+    this.#grid.addSpan(row.series, startedAt, attempt.end);
     if (attempt.outcome !== 'done' && attempt.outcome !== 'running') this.#addToSample(row, attempt);
     if (row.bars === null) return;
     row.bars.push(attempt);
     this.#held += 1;
-    if (row.bars.length > this.#most) this.#drop(row);
-    if (this.#held > HELD) this.#lower();
+    if (row.bars.length > this.#maxBars) this.#drop(row);
+    if (this.#held > MAX_HELD_BARS) this.#dropLongestRows();
   }
 
   /** The maximum number of a worker's slots that were busy at once, as far as the bins show it. */
@@ -69,12 +69,12 @@ export class TimelineSums {
     const view = this.#grid.view();
     if (view === null) return { from: null, seconds: 0, rows: [], hidden: 0, sampled: 1, waiting: [] };
     const bundles = this.#bundles();
-    const most = Math.min(this.#most, Math.floor(BARS / Math.max(1, bundles.length)));
+    const most = Math.min(this.#maxBars, Math.floor(BARS / Math.max(1, bundles.length)));
     const rows = bundles.map(({ label, rows, slots }) => {
       const [only] = rows;
       const counted = slots ?? [...new Set(rows.map(({ worker }) => worker ?? ''))].reduce((n, w) => n + slotsOf(w), 0);
       const bars = rows.length === 1 && only !== undefined && only.bars !== null && only.bars.length <= most;
-      return this.#shown(view, { label, rows, slots: Math.max(1, counted) }, bars ? (only.bars ?? []) : null);
+      return this.#timelineRow(view, { label, rows, slots: Math.max(1, counted) }, bars ? (only.bars ?? []) : null);
     });
     return {
       from: new Date(view.from).toISOString(),
@@ -86,7 +86,7 @@ export class TimelineSums {
     };
   }
 
-  #shown(
+  #timelineRow(
     view: GridView,
     { label, rows, slots }: { readonly label: string; readonly rows: readonly Row[]; readonly slots: number },
     bars: readonly EndedAttempt[] | null,
@@ -148,7 +148,7 @@ export class TimelineSums {
     let slots = this.#rows.get(worker);
     const known = slots?.get(slot);
     if (known !== undefined) return known;
-    if (this.#count >= KEPT) {
+    if (this.#count >= MAX_SLOT_ROWS) {
       this.#rest ??= { worker: null, slot: 0, series: this.#grid.series(), bars: null, from: Number.POSITIVE_INFINITY };
       return this.#rest;
     }
@@ -180,11 +180,11 @@ export class TimelineSums {
   }
 
   /** Too many bars are held in all: rows with many lose theirs first. */
-  #lower(): void {
+  #dropLongestRows(): void {
     while (this.#held > BARS) {
-      this.#most = Math.floor(this.#most / 2);
+      this.#maxBars = Math.floor(this.#maxBars / 2);
       for (const slots of this.#rows.values()) {
-        for (const row of slots.values()) if ((row.bars?.length ?? 0) > this.#most) this.#drop(row);
+        for (const row of slots.values()) if ((row.bars?.length ?? 0) > this.#maxBars) this.#drop(row);
       }
     }
   }
@@ -213,7 +213,7 @@ export class WaitingSums {
     const inOrder = [...attempts].sort((a, b) => a.facts.startedAt - b.facts.startedAt);
     const [first] = inOrder;
     if (first === undefined) return;
-    const { begun, done } = this.#of(first.facts.step);
+    const { begun, done } = this.#seriesOf(first.facts.step);
     this.#grid.add(begun, first.facts.startedAt, 1);
     for (const [n, { outcome, end, facts }] of inOrder.entries()) {
       if (outcome === 'done') this.#grid.add(done, end, 1);
@@ -222,7 +222,7 @@ export class WaitingSums {
       // One that failed for good waits only since it was retried.
       const asked = facts.startedAt - (facts.waitSeconds ?? 0) * 1_000;
       const from = before.facts.round === facts.round ? before.end : Math.max(before.end, asked);
-      this.#grid.cover(this.#between, from, facts.startedAt);
+      this.#grid.addSpan(this.#between, from, facts.startedAt);
     }
   }
 
@@ -233,20 +233,20 @@ export class WaitingSums {
     if (view === null) return sums;
     let before: readonly number[] = [];
     for (const { name, tasks, from } of steps) {
-      const { begun, done } = this.#of(name);
-      const started = total(this.#grid.values(begun));
+      const { begun, done } = this.#seriesOf(name);
+      const started = runningTotals(this.#grid.values(begun));
       const end = before.at(-1) ?? 0;
       for (const [at, count] of started.entries()) {
         const made = before[at] ?? 0;
         const there = from === 'start' ? tasks : from === 'each' ? made : made >= end ? tasks : 0;
         sums[at] = (sums[at] ?? 0) + Math.max(0, there - count) * view.width;
       }
-      before = total(this.#grid.values(done));
+      before = runningTotals(this.#grid.values(done));
     }
     return sums;
   }
 
-  #of(step: string): { readonly begun: Series; readonly done: Series } {
+  #seriesOf(step: string): { readonly begun: Series; readonly done: Series } {
     const known = this.#steps.get(step);
     if (known !== undefined) return known;
     const made = { begun: this.#grid.series(), done: this.#grid.series() };
@@ -263,7 +263,7 @@ export interface WaitingStep {
   readonly from: 'start' | 'each' | 'all';
 }
 
-function total(values: readonly number[]): readonly number[] {
+function runningTotals(values: readonly number[]): readonly number[] {
   let sum = 0;
   return values.map((value) => {
     sum += value;
@@ -297,13 +297,13 @@ export class ThroughputSums {
   /** Adds an attempt, whose time the grid has reached. */
   add({ facts, outcome, end }: EndedAttempt): void {
     this.#attempts += 1;
-    this.#grid.cover(this.#running, facts.startedAt, end);
+    this.#grid.addSpan(this.#running, facts.startedAt, end);
     if (outcome !== 'running') this.#grid.add(this.#ended[outcome], end, 1);
   }
 
   /** The result; `presences` are those of its workers, within `span`: from the first start to the last end. */
   throughput(presences: readonly Presence[], span: Pick<Presence, 'from' | 'to'>): Throughput {
-    for (const { from, to, slots } of presences) this.#grid.cover(this.#slots, from, to, slots);
+    for (const { from, to, slots } of presences) this.#grid.addSpan(this.#slots, from, to, slots);
     const most = Math.max(FEWEST_BINS, Math.floor(this.#attempts / ATTEMPTS_A_BIN));
     const view = this.#grid.view(most);
     if (view === null) return { from: null, seconds: 0, bins: [] };
@@ -367,7 +367,7 @@ export class TimeGrid {
   }
 
   /** Makes room for a span of time, milliseconds since the epoch, before anything is added to it. */
-  reach(from: number, to: number): void {
+  makeRoom(from: number, to: number): void {
     for (;;) {
       const first = Math.min(this.#first, Math.floor(from / this.#width));
       const last = Math.max(this.#last, Math.floor(to / this.#width));
@@ -386,7 +386,7 @@ export class TimeGrid {
   }
 
   /** Adds the milliseconds from `from` to `to`, times `weight`, to their bins. */
-  cover(series: Series, from: number, to: number, weight = 1): void {
+  addSpan(series: Series, from: number, to: number, weight = 1): void {
     const width = this.#width;
     const last = Math.floor(to / width);
     for (let bin = Math.floor(from / width); bin <= last; bin += 1) {

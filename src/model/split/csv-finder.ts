@@ -22,7 +22,7 @@ export class QuoteFault extends Error {
 }
 
 /** Bytes that are examined one by one before the native search, which costs a call, is worth it. */
-const PATIENCE = 32;
+const SCAN_BYTES = 32;
 
 type State = 'out' | 'in' | 'maybeOut';
 
@@ -127,7 +127,7 @@ export class CsvFinder implements RecordFinder {
     let previous = this.#previous;
     let done = at;
     let doneAfter = previous;
-    for (let patience = at + PATIENCE; at < stop && at < patience; ) {
+    for (let patience = at + SCAN_BYTES; at < stop && at < patience; ) {
       const byte = chunk[at];
       if (byte !== quote) {
         previous = byte ?? NEWLINE;
@@ -136,7 +136,7 @@ export class CsvFinder implements RecordFinder {
       }
       if (previous !== delimiter && previous !== NEWLINE) break;
       let close = at + 1;
-      const far = Math.min(at + PATIENCE, stop);
+      const far = Math.min(at + SCAN_BYTES, stop);
       while (close < far && chunk[close] !== quote) close += 1;
       const next = close + 1 < far ? chunk[close + 1] : quote;
       if (next !== delimiter && next !== NEWLINE && next !== RETURN) break;
@@ -144,7 +144,7 @@ export class CsvFinder implements RecordFinder {
       previous = quote;
       done = at;
       doneAfter = previous;
-      patience = at + PATIENCE;
+      patience = at + SCAN_BYTES;
     }
     this.#position = this.#base + done;
     this.#previous = doneAfter;

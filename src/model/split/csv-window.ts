@@ -4,7 +4,7 @@ const NEWLINE = 10;
 const RETURN = 13;
 
 /** A position in CSV that is neither at a quote nor behind one in the same run, and whether it lies in quotes. */
-export interface KnownState {
+export interface QuoteState {
   readonly at: number;
   readonly quoted: boolean;
 }
@@ -17,7 +17,7 @@ export interface KnownState {
  * to the next, until one of them meets a run that can't be there. So for such CSV the answer is certain, not likely. It
  * says nothing about bytes that it was not shown: whoever relies on it must check the whole (`CutCheck`).
  */
-export function stateIn(bytes: Buffer, { delimiter, quote }: QuotedDialect): KnownState | null {
+export function findQuoteState(bytes: Buffer, { delimiter, quote }: QuotedDialect): QuoteState | null {
   // Without the bytes before it, it is unknown how many quotes a run at the beginning has.
   const at = runEnd(bytes, 0, quote);
   /** Whether the position is in quotes, assuming that `at` isn't. The other assumption is always the opposite. */
@@ -48,7 +48,7 @@ function runEnd(bytes: Buffer, from: number, quote: number): number {
 }
 
 /** The position after the last line end outside of quotes, which ends a record; -1 if there is none. */
-export function lastRecordEnd(bytes: Buffer, { at, quoted }: KnownState, quote: number): number {
+export function lastRecordEnd(bytes: Buffer, { at, quoted }: QuoteState, quote: number): number {
   // A doubled quote leaves and enters again, with nothing between.
   let quotes = 0;
   for (let n = at; n < bytes.length; n += 1) quotes += bytes[n] === quote ? 1 : 0;

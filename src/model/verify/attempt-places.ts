@@ -1,7 +1,7 @@
 /** Two words of an attempt's hash, and the place of its output, counted from 1 over all steps; 0: empty. */
 const WORDS = 3;
 /** Load factor at which the table grows. */
-const FULLEST = 0.8;
+const MAX_LOAD = 0.8;
 const GROWTH = 2;
 /** The table is made for all of a job's tasks, but at first for at most this many: a file may claim any number. */
 const FIRST_TASKS = 2 ** 20;
@@ -24,12 +24,12 @@ export class AttemptPlaces {
       next += sizes[index] ?? 0;
       return { name, first };
     });
-    this.#table = new Uint32Array(Math.ceil(Math.min(next, FIRST_TASKS) / FULLEST) * WORDS);
+    this.#table = new Uint32Array(Math.ceil(Math.min(next, FIRST_TASKS) / MAX_LOAD) * WORDS);
   }
 
   /** Records the attempt of a task's output. Returns the task (`step/n`) whose output it made before, or null. */
   note(attempt: string, step: number, task: number): string | null {
-    if (this.#held + 1 > (this.#table.length / WORDS) * FULLEST) this.#grow();
+    if (this.#held + 1 > (this.#table.length / WORDS) * MAX_LOAD) this.#grow();
     const [high, low] = hashOf(attempt);
     const found = put(this.#table, high, low, (this.#steps[step]?.first ?? 1) + task);
     if (found === 0) this.#held += 1;
@@ -48,7 +48,7 @@ export class AttemptPlaces {
 }
 
 /** The problem of an output whose attempt also made another task's. */
-export function madeTwice(attempt: string, other: string): string {
+export function copyProblem(attempt: string, other: string): string {
   return `its attempt ${attempt} also made the output of ${other}, so one of them is a copy`;
 }
 

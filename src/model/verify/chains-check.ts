@@ -1,4 +1,4 @@
-import { factOf, isHeldBack, type Standing, type StepFacts, standingOf } from '../decide.ts';
+import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
 import { parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../view.ts';
@@ -6,8 +6,8 @@ import { type Findings, TaskNames } from './findings.ts';
 import type { StepProof } from './verify-result.ts';
 
 /** The end of every chain of a job. */
-export interface ChainsChecked {
-  readonly standing: Standing;
+export interface ChainsResult {
+  readonly standing: JobStanding;
   readonly steps: readonly StepProof[];
   readonly chains: { readonly failed: number; readonly tolerated: number };
   readonly failed: readonly string[];
@@ -21,7 +21,7 @@ export interface ChainsChecked {
  * tolerance, or was skipped; and that every gather, and every step behind an `explode`, was opened with exactly the
  * published ones. A pure function of journal and listing.
  */
-export function checkChains(view: JobView, facts: readonly StepFacts[], findings: Findings): ChainsChecked {
+export function checkChains(view: JobView, facts: readonly StepFacts[], findings: Findings): ChainsResult {
   const standing = standingOf(view, facts);
   const [failed, skipped, missing, late] = [new TaskNames(), new TaskNames(), new TaskNames(), new TaskNames()];
   // Tasks that `onFailure: stop` gave up count as failed (law 9), and aren't waited for.
@@ -31,7 +31,7 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
     const before = { failed: failed.count, skipped: skipped.count, missing: missing.count };
     for (const n of fact.failed) if (!isSkipped(view, index, n)) failed.add(step.name, n);
     for (const n of step.undecided) (givenUp ? failed : missing).add(step.name, n);
-    for (const n of heldBackIn(view, fact, index)) failed.add(step.name, n);
+    for (const n of heldBackTasks(view, fact, index)) failed.add(step.name, n);
     addSkipped(view, fact, index, skipped);
     return {
       name: step.name,
@@ -59,7 +59,7 @@ export function checkChains(view: JobView, facts: readonly StepFacts[], findings
 }
 
 /** Undecided tasks that canaries hold back: `standingOf` counts them as failed. */
-function* heldBackIn(view: JobView, { size, published, failed }: StepFacts, index: number): Generator<number> {
+function* heldBackTasks(view: JobView, { size, published, failed }: StepFacts, index: number): Generator<number> {
   if (view.asked.every(({ released }) => released)) return;
   for (let n = 0; n < size; n += 1) {
     const decided = published.has(n) || failed.has(n) || isSkipped(view, index, n);
@@ -73,7 +73,7 @@ function checkTolerance(
   facts: readonly StepFacts[],
   steps: readonly StepProof[],
   findings: Findings,
-): ChainsChecked['chains'] {
+): ChainsResult['chains'] {
   const specs = view.record.spec.steps;
   const sections = new Map<number, number>();
   for (const [index, step] of steps.entries()) {
@@ -109,7 +109,7 @@ function checkOpened(
   view: JobView,
   facts: readonly StepFacts[],
   index: number,
-  { standing, findings, late }: { standing: Standing; findings: Findings; late: TaskNames },
+  { standing, findings, late }: { standing: JobStanding; findings: Findings; late: TaskNames },
 ): void {
   const { steps } = view.record.spec;
   const name = `${takesFiles(steps, index) ? 'step' : 'gather'} ${steps[index]?.name ?? ''}`;
@@ -140,7 +140,7 @@ function checkOpened(
     if (!before.fact.published.has(n)) continue;
     late.add(before.name, n);
     taken -= 1;
-    const round = unheardRound(view, index, n);
+    const round = ignoredRound(view, index, n);
     if (round !== null)
       findings.add(
         'opened',
@@ -158,7 +158,7 @@ function checkOpened(
  * The round that asked for a chain whose output came too late, because the step waiting for it had been opened by an
  * older reading of the journal: versions that wrote no `open` entry could do that. Null if there was no such round.
  */
-function unheardRound(view: JobView, index: number, task: number): number | null {
+function ignoredRound(view: JobView, index: number, task: number): number | null {
   if (view.opened.has(index)) return null;
   const round = roundOf(view, index - 1, task);
   const asked = view.asked.find((each) => each.round === round);

@@ -5,16 +5,16 @@ export interface Finding {
 }
 
 /** How many findings of one code are reported as text; the others are counted. */
-const TOLD = 10;
+const MAX_REPORTED = 10;
 
 export class Findings {
-  readonly #told: Finding[] = [];
+  readonly #reported: Finding[] = [];
   readonly #counts = new Map<string, number>();
 
   add(code: string, message: string): void {
     const count = (this.#counts.get(code) ?? 0) + 1;
     this.#counts.set(code, count);
-    if (count <= TOLD) this.#told.push({ code, message });
+    if (count <= MAX_REPORTED) this.#reported.push({ code, message });
   }
 
   count(code: string): number {
@@ -22,20 +22,20 @@ export class Findings {
   }
 
   get any(): boolean {
-    return this.#told.length > 0;
+    return this.#reported.length > 0;
   }
 
   /** The findings in their order; those not reported as text are counted at the end. */
   list(): readonly Finding[] {
     const rest = [...this.#counts].flatMap(([code, count]) =>
-      count > TOLD ? [{ code, message: `and ${count - TOLD} more like these` }] : [],
+      count > MAX_REPORTED ? [{ code, message: `and ${count - MAX_REPORTED} more like these` }] : [],
     );
-    return [...this.#told, ...rest];
+    return [...this.#reported, ...rest];
   }
 }
 
 /** How many tasks a list names; the counts are complete. */
-export const NAMED = 1_000;
+export const MAX_NAMED_TASKS = 1_000;
 
 /** Names of tasks (`step/n`), the first thousand of them. */
 export class TaskNames {
@@ -44,7 +44,7 @@ export class TaskNames {
 
   add(step: string, task: number): void {
     this.count += 1;
-    if (this.names.length < NAMED) this.names.push(`${step}/${task}`);
+    if (this.names.length < MAX_NAMED_TASKS) this.names.push(`${step}/${task}`);
   }
 }
 

@@ -15,7 +15,7 @@ export class PartsCheck {
   #next = 0;
   #inputs = 0;
   #bytes = 0;
-  #at: InputCheck | null = null;
+  #current: InputCheck | null = null;
   /** Inputs before this one were seen in a sample. */
   #sampledTo = 0;
 
@@ -39,20 +39,20 @@ export class PartsCheck {
 
   add(part: Part): void {
     if (part.n < this.#next) this.#findings.add('partTwice', `part ${part.n} is duplicated or out of order`);
-    else if (part.n > this.#next) this.#missing(this.#next, part.n);
+    else if (part.n > this.#next) this.#reportMissing(this.#next, part.n);
     this.#next = Math.max(this.#next, part.n + 1);
     const by = this.#split?.by ?? 'no split';
-    if (!fits(part, this.#split))
+    if (!isExpectedKind(part, this.#split))
       this.#findings.add('partKind', `part ${part.n} is a ${part.kind}, which ${by} doesn't make`);
-    else if (this.#record.rehearsal) this.#sampled(part);
-    else if (part.kind === 'params') this.#params(part.n, part.params);
-    else this.#ofInput(part);
+    else if (this.#record.rehearsal) this.#countSampled(part);
+    else if (part.kind === 'params') this.#checkParams(part.n, part.params);
+    else this.#addToInput(part);
   }
 
   /** Call when no more parts come. */
   finish(): void {
     const { parts, inputs } = this.#record;
-    if (this.#next < parts) this.#missing(this.#next, parts);
+    if (this.#next < parts) this.#reportMissing(this.#next, parts);
     if (this.#next > parts)
       this.#findings.add('partExtra', `the job was accepted with ${parts} parts, but there are ${this.#next}`);
     // A sample doesn't contain all inputs, and doesn't claim to.
@@ -66,7 +66,7 @@ export class PartsCheck {
   }
 
   /** For a rehearsal's part, only counts its bytes, and the inputs with parts. */
-  #sampled(part: Part): void {
+  #countSampled(part: Part): void {
     if (part.kind === 'params') return;
     const known = this.#record.inputs[part.input];
     if (known === undefined) {
@@ -80,12 +80,12 @@ export class PartsCheck {
     else if (part.kind === 'whole') this.#bytes += known.size;
   }
 
-  #missing(from: number, to: number): void {
+  #reportMissing(from: number, to: number): void {
     const what = to - from === 1 ? `part ${from} is` : `parts ${from} to ${to - 1} are`;
     this.#findings.add('partMissing', `${what} missing`);
   }
 
-  #params(n: number, params: Readonly<Record<string, string>>): void {
+  #checkParams(n: number, params: Readonly<Record<string, string>>): void {
     const split = this.#split;
     if (split?.by !== 'range' && split?.by !== 'grid') return;
     const expected = n < countParams(split) ? paramsOf(split, n) : null;
@@ -97,39 +97,39 @@ export class PartsCheck {
     if (!same) this.#findings.add('partAltered', `part ${n} has other parameters than the split defines`);
   }
 
-  #ofInput(part: Exclude<Part, { kind: 'params' }>): void {
+  #addToInput(part: Exclude<Part, { kind: 'params' }>): void {
     const known = this.#record.inputs[part.input];
     if (known === undefined) {
       this.#findings.add('partInput', `part ${part.n} refers to input ${part.input}, which the job doesn't have`);
       return;
     }
-    if (this.#at !== null && part.input < this.#at.index) {
+    if (this.#current !== null && part.input < this.#current.index) {
       this.#findings.add('inputTwice', `part ${part.n} belongs to ${known.name}, whose parts had ended`);
       return;
     }
-    if (this.#at?.index !== part.input) this.#moveTo(part.input);
-    this.#at?.add(part);
+    if (this.#current?.index !== part.input) this.#moveTo(part.input);
+    this.#current?.add(part);
   }
 
   /** Ends the inputs before `index`, including those without a part, and begins it. */
   #moveTo(index: number): void {
-    for (let next = this.#at === null ? 0 : this.#at.index + 1; ; next += 1) {
-      if (this.#at !== null) {
-        this.#bytes += this.#at.finish();
-        if (this.#at.empty) this.#warnings?.add('inputEmpty', `the input ${this.#at.name} has no part`);
+    for (let next = this.#current === null ? 0 : this.#current.index + 1; ; next += 1) {
+      if (this.#current !== null) {
+        this.#bytes += this.#current.finish();
+        if (this.#current.empty) this.#warnings?.add('inputEmpty', `the input ${this.#current.name} has no part`);
         this.#inputs += 1;
       }
       const input = next > index ? undefined : this.#record.inputs[next];
-      this.#at =
+      this.#current =
         input === undefined
           ? null
           : new InputCheck(next, input, { job: this.#record.job, split: this.#split, findings: this.#findings });
-      if (next >= index || this.#at === null) return;
+      if (next >= index || this.#current === null) return;
     }
   }
 }
 
-function fits(part: Part, split: SplitSpec | null): boolean {
+function isExpectedKind(part: Part, split: SplitSpec | null): boolean {
   switch (split?.by) {
     case undefined:
       return false;
@@ -189,58 +189,58 @@ class InputCheck {
     this.#records += 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     this.#kind ??= part.kind;
     if (part.kind !== this.#kind)
-      this.#say('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
-    else if (part.kind === 'range') this.#range(part);
-    else if (part.kind === 'piece') this.#piece(part);
+      this.#report('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
+    else if (part.kind === 'range') this.#addRange(part);
+    else if (part.kind === 'piece') this.#addPiece(part);
     else if (part.kind === 'whole' && this.#parts > 1)
-      this.#say('inputTwice', `part ${part.n} contains ${name} a second time`);
+      this.#report('inputTwice', `part ${part.n} contains ${name} a second time`);
   }
 
   /** Call when all its parts were seen; returns how many bytes of the input they contain (decompressed). */
   finish(): number {
     const { name, size, records: counted, source } = this.#input;
-    if (this.#parts === 0) return this.#uncut();
+    if (this.#parts === 0) return this.#finishWithoutParts();
     if (this.#kind === 'range' && this.#position < size)
-      this.#say('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
+      this.#report('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
     if (this.#kind === 'range' && this.#position > size)
-      this.#say('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
+      this.#report('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
     // A pipe's bytes were counted while splitting; a compressed file's size says nothing about its content.
     if (this.#kind === 'piece' && source.kind === 'pipe' && size > 0 && this.#position !== size)
-      this.#say('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
+      this.#report('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
     const records = this.#kind === 'item' ? this.#parts : this.#records;
     if (counted !== null && !Number.isNaN(records) && records !== counted)
-      this.#say('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
+      this.#report('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
     return this.#kind === 'whole' || this.#kind === 'item' ? size : this.#bytes;
   }
 
-  #range(part: RangePart): void {
+  #addRange(part: RangePart): void {
     const { name } = this.#input;
     const header = part.header?.length ?? 0;
-    this.#begin(header);
+    this.#setHeader(header);
     if (header !== this.#header || (part.header?.offset ?? 0) !== 0)
-      this.#say('header', `part ${part.n} has another header of ${name} than the preceding parts`);
+      this.#report('header', `part ${part.n} has another header of ${name} than the preceding parts`);
     if (part.offset > this.#position)
-      this.#say('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} are in no part`);
+      this.#report('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} are in no part`);
     if (part.offset < this.#position)
-      this.#say('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}, expected ${this.#position}`);
-    if (part.length === 0) this.#say('partEmpty', `part ${part.n} contains no byte of ${name}`);
+      this.#report('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}, expected ${this.#position}`);
+    if (part.length === 0) this.#report('partEmpty', `part ${part.n} contains no byte of ${name}`);
     this.#position = Math.max(this.#position, part.offset + part.length);
     this.#bytes += part.length;
   }
 
-  #piece(part: PiecePart): void {
+  #addPiece(part: PiecePart): void {
     const header = part.header ?? 0;
-    this.#begin(header);
+    this.#setHeader(header);
     if (header !== this.#header || part.size < header)
-      this.#say('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
+      this.#report('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
     if (part.key !== pieceKey(this.#options.job, part.n))
-      this.#say('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
+      this.#report('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
     this.#position += part.size - header;
     this.#bytes += part.size - header;
   }
 
   /** The header's own bytes count once, however many parts get them. */
-  #begin(header: number): void {
+  #setHeader(header: number): void {
     if (this.#header !== null) return;
     this.#header = header;
     this.#position = header;
@@ -248,17 +248,17 @@ class InputCheck {
   }
 
   /** An input without a part: it is empty, only a header, or a list of empty lines. */
-  #uncut(): number {
+  #finishWithoutParts(): number {
     const { name, size, records, compression } = this.#input;
     const { split } = this.#options;
     const headerAlone = split?.by === 'csv' && split.header && size <= HEADER_LIMIT;
     const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list';
     if (split?.by === 'file' || (records ?? 0) > 0 || !nothing)
-      this.#say('inputMissing', `no part contains ${name}, which has ${size} bytes`);
+      this.#report('inputMissing', `no part contains ${name}, which has ${size} bytes`);
     return nothing ? size : 0;
   }
 
-  #say(code: string, message: string): void {
+  #report(code: string, message: string): void {
     this.#options.findings.add(code, message);
   }
 }
@@ -280,20 +280,20 @@ export class FilePartsCheck {
   compare(line: string, where: string, expected: FilePart): 'line' | 'part' | 'both' {
     const found = parseFilePart(line);
     if (found === null) {
-      this.#say('partAltered', `${where} is not a part of ${this.#step}`);
+      this.#report('partAltered', `${where} is not a part of ${this.#step}`);
       return 'both';
     }
     if (found.n < expected.n) {
-      this.#say('partTwice', `part ${found.n} of ${this.#step} is duplicated or out of order: ${where}`);
+      this.#report('partTwice', `part ${found.n} of ${this.#step} is duplicated or out of order: ${where}`);
       return 'line';
     }
     if (found.n > expected.n) {
-      this.missing(expected);
+      this.reportMissing(expected);
       return 'part';
     }
     if (!isSame(found, expected)) {
       const { n, from, name, key, checksum } = expected;
-      this.#say(
+      this.#report(
         'partAltered',
         `part ${n} of ${this.#step} refers to ${found.key} with ${found.checksum}, but ${from} made ${name}, ${key} with ${checksum}`,
       );
@@ -302,16 +302,16 @@ export class FilePartsCheck {
   }
 
   /** Reports a published file that no line names. */
-  missing({ n, from, name }: FilePart): void {
-    this.#say('partMissing', `part ${n} of ${this.#step} is missing: ${name}, which ${from} made`);
+  reportMissing({ n, from, name }: FilePart): void {
+    this.#report('partMissing', `part ${n} of ${this.#step} is missing: ${name}, which ${from} made`);
   }
 
   /** Reports a line after the last file. */
-  extra(where: string): void {
-    this.#say('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
+  reportExtra(where: string): void {
+    this.#report('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
   }
 
-  #say(code: string, message: string): void {
+  #report(code: string, message: string): void {
     this.#findings.add(code, message);
   }
 }

@@ -1,21 +1,21 @@
 import type { Value } from '../answers/shapes.ts';
-import type { RESULT } from '../answers/verify.ts';
+import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
-import { parseTaskSet, without } from '../task-set.ts';
+import { parseTaskSet, subtractRanges } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';
-import type { ChainsChecked } from './chains-check.ts';
+import type { ChainsResult } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
 import type { Findings } from './findings.ts';
 
 /** Stable, and the body of a proof. Lists of tasks name the first thousand; counts are complete. */
-export type VerifyResult = Value<typeof RESULT>;
+export type VerifyResult = Value<typeof VERIFY_RESULT>;
 export type StepProof = VerifyResult['steps'][number];
 
-interface Verified {
+interface ResultFacts {
   readonly view: JobView;
   readonly deep: boolean;
-  readonly chains: ChainsChecked;
+  readonly chains: ChainsResult;
   readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
   readonly expectations: VerifyResult['expectations'];
   readonly skips: VerifyResult['skips'];
@@ -26,7 +26,7 @@ interface Verified {
 }
 
 /** Composes the result: equal for equal stores, so that a repeated proof isn't kept twice. */
-export function composeResult(verified: Verified): VerifyResult {
+export function composeResult(verified: ResultFacts): VerifyResult {
   const { view, chains, findings } = verified;
   const state = stateOf(view);
   const { rehearsal } = view.record;
@@ -88,7 +88,7 @@ export function skipsOf(entries: readonly JournalEntry[]): VerifyResult['skips']
     const { tasks, who, when, reason } = entry;
     return Object.entries(tasks).flatMap(([step, set]): VerifyResult['skips'] => {
       const left = entries.slice(n + 1).reduce((ranges, later) => {
-        return later.what === 'unskip' ? without(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
+        return later.what === 'unskip' ? subtractRanges(ranges, parseTaskSet(later.tasks[step] ?? '')) : ranges;
       }, parseTaskSet(set));
       return left.length === 0 ? [] : [{ step, tasks: rangesText(left), who, when, reason }];
     });

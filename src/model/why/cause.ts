@@ -81,14 +81,14 @@ export interface Cause {
 /** Formats of amounts in causes; `model` has no other texts of its own. */
 
 /** `1 task`, `1,234 tasks`. */
-export function many(count: number, noun: string): string {
+export function formatMany(count: number, noun: string): string {
   return `${String(count).replace(/\B(?=(\d{3})+$)/g, ',')} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-export const are = (count: number): string => (count === 1 ? 'is' : 'are');
+export const isOrAre = (count: number): string => (count === 1 ? 'is' : 'are');
 
 /** `340ms`, `12s`, `4m`, `3h20m`, `2d5h`. */
-export function span(seconds: number): string {
+export function formatDuration(seconds: number): string {
   if (seconds < 0.9995) return `${Math.max(0, Math.round(seconds * 1_000))}ms`;
   if (seconds < 9.95) return `${Number(seconds.toFixed(1))}s`;
   const whole = Math.round(seconds);
@@ -106,7 +106,7 @@ function two(large: number, unit: string, small: number, smaller: string): strin
 }
 
 /** `4.2GB`: powers of 1,000. */
-export function size(bytes: number): string {
+export function formatSize(bytes: number): string {
   const units = ['B', 'KB', 'MB', 'GB', 'TB'];
   let [value, unit] = [bytes, 0];
   while (value >= 999.95 && unit < units.length - 1) [value, unit] = [value / 1_000, unit + 1];
@@ -114,9 +114,11 @@ export function size(bytes: number): string {
 }
 
 /** The first few of a list, and the number of the others. */
-export function some(names: readonly string[], most = 3): string {
+export function formatList(names: readonly string[], most = 3): string {
   const more = names.length - most;
-  return more > 0 ? `${names.slice(0, most).join(', ')} and ${many(more, 'more').replace(/s$/, '')}` : names.join(', ');
+  return more > 0
+    ? `${names.slice(0, most).join(', ')} and ${formatMany(more, 'more').replace(/s$/, '')}`
+    : names.join(', ');
 }
 
 export const iso = (instant: number): string => new Date(instant).toISOString();

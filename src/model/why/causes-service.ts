@@ -1,19 +1,29 @@
-import { are, type Cause, type CauseCode, groupFlag, iso, many, size, some, span } from './cause.ts';
+import {
+  type Cause,
+  type CauseCode,
+  formatDuration,
+  formatList,
+  formatMany,
+  formatSize,
+  groupFlag,
+  isOrAre,
+  iso,
+} from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
 /** Less free space than this counts as a full disk, bytes. */
 const FULL_BELOW = 2 ** 20;
 /** A disk counts as nearly full below this share, and below this number of bytes. */
-const NEARLY_SHARE = 0.05;
-const NEARLY_BELOW = 10e9;
-const NEARLY_FILES = 10_000;
+const LOW_DISK_SHARE = 0.05;
+const LOW_DISK_BYTES = 10e9;
+const LOW_DISK_FILES = 10_000;
 /** Credentials that expire sooner are reported, milliseconds. */
-const ENDS_SOON = 3_600_000;
+const EXPIRES_SOON_MS = 3_600_000;
 
 /** Services that don't answer, disks without space, versions that don't match. */
 export function serviceCauses(seen: Snapshot): readonly Cause[] {
   return [
-    ...seen.troubles.map(ofTrouble),
+    ...seen.troubles.map(troubleCause),
     ...diskCauses(seen),
     ...newerMessages(seen),
     ...olderWorkers(seen),
@@ -31,7 +41,7 @@ const CODES: Readonly<Record<Trouble['service'], CauseCode>> = {
 };
 
 /** The cause for an error: a format, damage, a full disk, or a service that does not answer. */
-export function ofTrouble({ service, group, kind, message, hint, denied }: Trouble): Cause {
+export function troubleCause({ service, group, kind, message, hint, denied }: Trouble): Cause {
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
   const evidence = [message];
   if (kind === 'newer') {
@@ -71,12 +81,12 @@ export function ofTrouble({ service, group, kind, message, hint, denied }: Troub
 function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
   if (credentials === null || credentials.endsAt === null || credentials.renewed) return [];
   const left = credentials.endsAt - now;
-  if (left > ENDS_SOON) return [];
+  if (left > EXPIRES_SOON_MS) return [];
   return [
     {
       code: 'credentialsEnding',
       severity: left > 0 ? 'note' : 'stops',
-      title: `the credentials of this machine ${left > 0 ? `expire in ${span(left / 1_000)}` : 'have expired'}`,
+      title: `the credentials of this machine ${left > 0 ? `expire in ${formatDuration(left / 1_000)}` : 'have expired'}`,
       evidence: [`at ${iso(credentials.endsAt)}; workers that use them then return their tasks`],
       mend: credentials.signIn,
     },
@@ -86,16 +96,16 @@ function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
 function diskCauses({ disks }: Snapshot): readonly Cause[] {
   return disks.flatMap(({ what, path, free, total, freeFiles }): Cause[] => {
     const evidence = [
-      `${path}: ${size(free)} of ${size(total)} free${freeFiles === null ? '' : `, ${many(freeFiles, 'file')} more`}`,
+      `${path}: ${formatSize(free)} of ${formatSize(total)} free${freeFiles === null ? '' : `, ${formatMany(freeFiles, 'file')} more`}`,
     ];
     const mend = `free space on the disk of ${path}: nothing is lost, and returned tasks are delivered again`;
     const none = free < FULL_BELOW ? 'no space' : freeFiles === 0 ? 'no space for another file' : null;
     if (none !== null) {
       return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend }];
     }
-    const nearly = free < NEARLY_SHARE * total && free < NEARLY_BELOW;
-    if (!nearly && (freeFiles === null || freeFiles >= NEARLY_FILES)) return [];
-    const left = nearly ? size(free) : `space for ${many(freeFiles ?? 0, 'file')}`;
+    const nearly = free < LOW_DISK_SHARE * total && free < LOW_DISK_BYTES;
+    if (!nearly && (freeFiles === null || freeFiles >= LOW_DISK_FILES)) return [];
+    const left = nearly ? formatSize(free) : `space for ${formatMany(freeFiles ?? 0, 'file')}`;
     return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend }];
   });
 }
@@ -105,7 +115,7 @@ function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
   return groups.flatMap(({ group, newerFormat, workers, size: groupSize }): Cause[] => {
     if (newerFormat === null) return [];
     const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
-    const known = versions.length === 0 ? '' : `; its workers are batchctl ${some(versions)}`;
+    const known = versions.length === 0 ? '' : `; its workers are batchctl ${formatList(versions)}`;
     const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
     const mend = groupSize?.byHand
       ? 'stop its workers, and start new ones with the version of batchctl that submitted the job'
@@ -121,7 +131,7 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
       ({ state, version }) => state !== 'gone' && state !== 'lost' && isOlder(version, view.record.version),
     );
     if (older.length === 0) return [];
-    const title = `${many(older.length, 'worker')} of group ${group} ${are(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
+    const title = `${formatMany(older.length, 'worker')} of group ${group} ${isOrAre(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
     const evidence = older.slice(0, 3).map(({ worker, version }) => `${worker}: batchctl ${version}`);
     const mend = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
     return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend }];

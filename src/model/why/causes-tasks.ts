@@ -1,17 +1,17 @@
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import { hasBarrier } from '../job.ts';
-import { are, type Cause, iso, many, size, some, span } from './cause.ts';
+import { type Cause, formatDuration, formatList, formatMany, formatSize, isOrAre, iso } from './cause.ts';
 import {
-  busyWith,
-  type GroupSeen,
+  availableWorkers,
+  type GroupSnapshot,
+  groupsWithWork,
+  runningTaskNames,
   type Snapshot,
+  secondsSince,
   shouldRun,
-  since,
   type TaskHistory,
-  taking,
   undecidedIn,
-  type WorkerSeen,
-  wanted,
+  type WorkerSnapshot,
 } from './snapshot.ts';
 
 /** What keeps some or all tasks from ending: lost messages, limits, delays. */
@@ -20,16 +20,16 @@ export function taskCauses(seen: Snapshot): readonly Cause[] {
   return [
     ...missing(seen),
     deadLetters(seen),
-    ...maxRunning(seen),
-    ...wanted(seen).map((group) => backoff(seen, group)),
+    ...maxRunningCauses(seen),
+    ...groupsWithWork(seen).map((group) => backoff(seen, group)),
   ].filter((cause) => cause !== null);
 }
 
 function missing(seen: Snapshot): readonly Cause[] {
-  return wanted(seen).flatMap(({ group, missing: count }): Cause[] => {
+  return groupsWithWork(seen).flatMap(({ group, missing: count }): Cause[] => {
     if (count === 0) return [];
     const { job } = seen.view.record;
-    const title = `${many(count, 'task')} ${are(count)} neither decided nor in the queue of group ${group}`;
+    const title = `${formatMany(count, 'task')} ${isOrAre(count)} neither decided nor in the queue of group ${group}`;
     const evidence = ['seen in two checks; a worker, watch or wait re-sends them after two leases'];
     return [{ code: 'missingTasks', severity: 'stops', title, evidence, mend: `batchctl verify ${job} --repair` }];
   });
@@ -42,18 +42,18 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
   return {
     code: 'deadLetters',
     severity: 'stops',
-    title: `${many(letters.length, 'task')} of it ${are(letters.length)} in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
+    title: `${formatMany(letters.length, 'task')} of it ${isOrAre(letters.length)} in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
     mend: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
   };
 }
 
-function maxRunning(seen: Snapshot): readonly Cause[] {
-  const running = [...busyWith(seen)];
+function maxRunningCauses(seen: Snapshot): readonly Cause[] {
+  const running = [...runningTaskNames(seen)];
   const { spec, job } = seen.view.record;
   const { maxRunning: limit } = seen.view;
-  const slots = wanted(seen)
-    .flatMap(taking)
+  const slots = groupsWithWork(seen)
+    .flatMap(availableWorkers)
     .reduce((sum, worker) => sum + worker.slots, 0);
   const causes: Cause[] = [];
   const reached = (count: number, most: number, what: string, waiting: number, mend: string): void => {
@@ -62,8 +62,8 @@ function maxRunning(seen: Snapshot): readonly Cause[] {
     causes.push({
       code: 'maxRunning',
       severity: 'slows',
-      title: `${what} runs as many tasks as it may: maxRunning is ${most}, ${many(waiting - count, 'task')} ${waiting - count === 1 ? 'waits' : 'wait'}`,
-      evidence: [`running: ${some(running)}`, `its workers have ${many(slots, 'slot')}`],
+      title: `${what} runs as many tasks as it may: maxRunning is ${most}, ${formatMany(waiting - count, 'task')} ${waiting - count === 1 ? 'waits' : 'wait'}`,
+      evidence: [`running: ${formatList(running)}`, `its workers have ${formatMany(slots, 'slot')}`],
       mend,
     });
   };
@@ -79,7 +79,7 @@ function maxRunning(seen: Snapshot): readonly Cause[] {
 }
 
 /** Every task of the job in the group is delayed, mostly for a retry. */
-function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSeen): Cause | null {
+function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSnapshot): Cause | null {
   if (mine === null || mine.nextDue === null || mine.visible > 0 || mine.leased > 0 || newerFormat !== null)
     return null;
   const failures = seen.histories.flatMap(({ attempts, ...task }) => {
@@ -98,12 +98,12 @@ function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSeen): Cause
   const [first] = failed;
   const last =
     mine.lastDue !== null && mine.lastDue > mine.nextDue
-      ? `, the last in ${span((mine.lastDue - seen.now) / 1_000)}`
+      ? `, the last in ${formatDuration((mine.lastDue - seen.now) / 1_000)}`
       : '';
   return {
     code: 'backoff',
     severity: 'waits',
-    title: `all ${many(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${span((mine.nextDue - seen.now) / 1_000)}${last}`,
+    title: `all ${formatMany(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${formatDuration((mine.nextDue - seen.now) / 1_000)}${last}`,
     evidence: failed.slice(0, 3).map(({ task, last: attempt }) => attemptText(task, attempt)),
     mend: first === undefined ? 'wait' : `wait; batchctl logs ${job} ${nameOf(first.task)}, to see what fails`,
   };
@@ -133,16 +133,16 @@ function killsWorkers(seen: Snapshot): Cause | null {
   return {
     code: 'killsWorkers',
     severity: 'slows',
-    title: `${nameOf(worst)} seems to kill its workers: ${many(worst.begun, 'attempt')} of it started and never ended`,
+    title: `${nameOf(worst)} seems to kill its workers: ${formatMany(worst.begun, 'attempt')} of it started and never ended`,
     evidence: deadly
       .slice(0, 3)
-      .map((task) => `${nameOf(task)}: ${many(task.begun, 'attempt')} without an end; at five it fails for good`),
+      .map((task) => `${nameOf(task)}: ${formatMany(task.begun, 'attempt')} without an end; at five it fails for good`),
     mend: `batchctl tasks ${job} --task ${nameOf(worst)}, to see its attempts; batchctl kill ${job} ${nameOf(worst)} --fail, to continue without it`,
   };
 }
 
 /** An attempt whose worker died while it ran, or that lost its lease. */
-function lost(seen: Snapshot, attempts: readonly AttemptEvent[]): readonly AttemptEvent[] {
+function lostAttempts(seen: Snapshot, attempts: readonly AttemptEvent[]): readonly AttemptEvent[] {
   const workers = workersById(seen);
   const last = attempts.at(-1);
   return attempts.filter((attempt) => {
@@ -155,7 +155,7 @@ function lost(seen: Snapshot, attempts: readonly AttemptEvent[]): readonly Attem
 
 function leasesExpiring(seen: Snapshot): Cause | null {
   const hit = seen.histories
-    .map((history) => ({ history, losses: lost(seen, history.attempts) }))
+    .map((history) => ({ history, losses: lostAttempts(seen, history.attempts) }))
     .filter(({ losses }) => losses.length >= 2 || losses.some(({ outcome }) => outcome === 'interrupted'))
     .sort((a, b) => b.losses.length - a.losses.length);
   const [worst] = hit;
@@ -163,14 +163,14 @@ function leasesExpiring(seen: Snapshot): Cause | null {
   if (worst === undefined || last === undefined) return null;
   const { job } = seen.view.record;
   const memory = Math.max(0, ...worst.history.attempts.map(({ peakMemory }) => peakMemory ?? 0));
-  const others = hit.length > 1 ? `, and ${many(hit.length - 1, 'other task')} too` : '';
+  const others = hit.length > 1 ? `, and ${formatMany(hit.length - 1, 'other task')} too` : '';
   return {
     code: 'leasesExpiring',
     severity: 'slows',
-    title: `${nameOf(worst.history)} lost its worker or its lease ${many(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
+    title: `${nameOf(worst.history)} lost its worker or its lease ${formatMany(worst.losses.length, 'time')}${others}: the worker died, or its machine was suspended (out of memory?)`,
     evidence: [
       ...worst.losses.slice(-3).map((attempt) => lossText(attempt, workersById(seen))),
-      ...(memory > 0 ? [`other attempts of it used up to ${size(memory)} of memory`] : []),
+      ...(memory > 0 ? [`other attempts of it used up to ${formatSize(memory)} of memory`] : []),
     ],
     mend: `batchctl workers logs ${last.worker}, to see why; batchctl tasks ${job} --task ${nameOf(worst.history)}, for every attempt; if memory is the cause, declare it in the job file (needs: { memory: 4GB })`,
   };
@@ -178,7 +178,7 @@ function leasesExpiring(seen: Snapshot): Cause | null {
 
 function lossText(
   { worker, attempt, startedAt, outcome }: AttemptEvent,
-  workers: ReadonlyMap<string, WorkerSeen>,
+  workers: ReadonlyMap<string, WorkerSnapshot>,
 ): string {
   const known = workers.get(worker);
   const how =
@@ -200,28 +200,28 @@ function workerLost(seen: Snapshot): Cause | null {
   const [first] = orphans;
   if (first?.worker === undefined || first.worker === null) return null;
   const worker = workers.get(first.worker);
-  const ends = wanted(seen).flatMap(({ mine }) => (mine?.leaseEnd ? [mine.leaseEnd] : []));
+  const ends = groupsWithWork(seen).flatMap(({ mine }) => (mine?.leaseEnd ? [mine.leaseEnd] : []));
   const again =
     ends.length === 0
       ? 'the next worker with free slots takes them'
-      : `delivered again when the lease expires, in ${span((Math.min(...ends) - seen.now) / 1_000)}`;
+      : `delivered again when the lease expires, in ${formatDuration((Math.min(...ends) - seen.now) / 1_000)}`;
   return {
     code: 'workerLost',
     severity: 'waits',
-    title: `${many(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${span(since(seen, worker?.seenAt ?? seen.now))} ago)`,
-    evidence: [`${some(orphans.map(taskName))}: ${again}`],
+    title: `${formatMany(orphans.length, 'task')} ran on a worker that is gone (${first.worker}, last seen ${formatDuration(secondsSince(seen, worker?.seenAt ?? seen.now))} ago)`,
+    evidence: [`${formatList(orphans.map(taskName))}: ${again}`],
     mend: `wait: no attempt is used up; batchctl workers logs ${first.worker}, for why it died`,
   };
 }
 
 const taskName = ({ step, task }: LedgerTask): string => `${step}/${task}`;
 
-function workersById({ groups }: Snapshot): ReadonlyMap<string, WorkerSeen> {
+function workersById({ groups }: Snapshot): ReadonlyMap<string, WorkerSnapshot> {
   return new Map(groups.flatMap(({ workers }) => workers.map((worker) => [worker.worker, worker] as const)));
 }
 
 /** A task that takes this many times its step's median is an outlier. */
-const FAR = 3;
+const OUTLIER_FACTOR = 3;
 
 /** The share of a job's tasks below which the remaining ones count as the last. */
 const LAST_SHARE = 0.05;
@@ -239,7 +239,7 @@ export function paceCauses(seen: Snapshot): readonly Cause[] {
 }
 
 function stragglers(seen: Snapshot): readonly Cause[] {
-  const busy = busyWith(seen);
+  const busy = runningTaskNames(seen);
   const running = seen.running.filter((task) => busy.has(`${task.step}/${task.task}`));
   const total = (seen.steps ?? []).reduce((sum, step) => sum + step.total, 0);
   const left = undecidedIn(seen);
@@ -248,7 +248,7 @@ function stragglers(seen: Snapshot): readonly Cause[] {
   for (const task of running) {
     const usual = usualOf(seen, task.step);
     if (usual === null || task.startedAt === null) continue;
-    if (since(seen, task.startedAt) <= Math.max(FAR * usual.seconds, seen.leaseSeconds)) continue;
+    if (secondsSince(seen, task.startedAt) <= Math.max(OUTLIER_FACTOR * usual.seconds, seen.leaseSeconds)) continue;
     byStep.set(task.step, [...(byStep.get(task.step) ?? []), task]);
   }
   return [...byStep].map(([step, tasks]) => stragglerOf(seen, step, tasks, last));
@@ -260,15 +260,15 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   const { job } = seen.view.record;
   const usual = usualOf(seen, step);
   const name = `${step}/${first?.task}`;
-  const ran = span(since(seen, first?.startedAt ?? seen.now));
-  const versus = usual === null ? '' : `, ${usual.what} ${span(usual.seconds)}`;
-  const count = tasks.length === 1 ? name : `${many(tasks.length, 'task')}, ${name} the longest`;
+  const ran = formatDuration(secondsSince(seen, first?.startedAt ?? seen.now));
+  const versus = usual === null ? '' : `, ${usual.what} ${formatDuration(usual.seconds)}`;
+  const count = tasks.length === 1 ? name : `${formatMany(tasks.length, 'task')}, ${name} the longest`;
   const evidence = oldest
     .slice(0, 3)
     .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
   const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
-    const title = `${many(tasks.length, 'task')} of ${step} ${are(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
+    const title = `${formatMany(tasks.length, 'task')} of ${step} ${isOrAre(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
     return { code: 'slowTasks', severity: 'slows', title, evidence, mend };
   }
   const barrier = (seen.steps ?? []).find(
@@ -300,8 +300,8 @@ function slowSteps({ earlier, counts, view }: Snapshot): readonly Cause[] {
       {
         code: 'slowStep',
         severity: 'slows',
-        title: `a task of ${step} takes ${span(mean)}; in the previous run it took ${span(before)}`,
-        evidence: [`the mean of ${many(done, 'task')} here, against ${earlier.job}`],
+        title: `a task of ${step} takes ${formatDuration(mean)}; in the previous run it took ${formatDuration(before)}`,
+        evidence: [`the mean of ${formatMany(done, 'task')} here, against ${earlier.job}`],
         mend: `batchctl report ${view.record.job} --compare ${earlier.job}`,
       },
     ];
@@ -313,7 +313,7 @@ function ledgerBehind(seen: Snapshot): Cause | null {
   const { steps, counts, view } = seen;
   if (steps === null || counts === null) return null;
   const moved = Math.max(0, ...counts.map(({ movedAt }) => movedAt ?? 0));
-  const still = view.closed !== null || since(seen, moved) > 2 * seen.leaseSeconds;
+  const still = view.closed !== null || secondsSince(seen, moved) > 2 * seen.leaseSeconds;
   const behind = steps.flatMap(({ name, published }) => {
     const done = counts.find(({ step }) => step === name)?.done ?? 0;
     return done < published ? [`${name}: the ledger counts ${done} done, the store has ${published}`] : [];
@@ -322,7 +322,7 @@ function ledgerBehind(seen: Snapshot): Cause | null {
   return {
     code: 'ledgerBehind',
     severity: 'note',
-    title: `the ledger lags behind the store: status, tasks and report show less than was done (${some(behind, 1)})`,
+    title: `the ledger lags behind the store: status, tasks and report show less than was done (${formatList(behind, 1)})`,
     evidence: behind,
     mend: `batchctl verify ${view.record.job} --repair, for this job; batchctl verify --rebuild-ledger, for all`,
   };

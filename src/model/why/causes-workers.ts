@@ -1,29 +1,29 @@
-import type { LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
-import { instancesFor, PACE } from '../capacity.ts';
+import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
+import { DEFAULT_SIZING_TIMES, instancesFor } from '../capacity.ts';
 import { stepIndex } from '../job.ts';
 import { fitLoads, readyLoads } from '../load.ts';
-import { are, type Cause, groupFlag, iso, many, size, some, span } from './cause.ts';
+import { type Cause, formatDuration, formatList, formatMany, formatSize, groupFlag, isOrAre, iso } from './cause.ts';
 import {
-  busyWith,
-  type GroupSeen,
+  availableWorkers,
+  type GroupSnapshot,
+  groupsWithWork,
+  runningTaskNames,
   type Snapshot,
+  secondsSince,
   shouldRun,
-  since,
-  startOne,
+  startWorkerHint,
   stepsOf,
-  taking,
-  type WorkerSeen,
-  wanted,
+  type WorkerSnapshot,
 } from './snapshot.ts';
 
 /** Workers count as dying if their supervisor reported a death within this time, seconds. */
-const DIES_NOW = 300;
+const RECENT_DEATH_SECONDS = 300;
 
 /** Whether a worker can run what waits, group by group. */
 export function workerCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
-  return wanted(seen).flatMap((group) => {
-    const nobody = noTaker(seen, group);
+  return groupsWithWork(seen).flatMap((group) => {
+    const nobody = noWorkerCause(seen, group);
     if (nobody !== null) return [nobody];
     const unfit = doesNotFit(seen, group);
     const elsewhere = busyElsewhere(seen, group);
@@ -31,26 +31,26 @@ export function workerCauses(seen: Snapshot): readonly Cause[] {
   });
 }
 
-function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
-  if (taking(group).length > 0) return null;
+function noWorkerCause(seen: Snapshot, group: GroupSnapshot): Cause | null {
+  if (availableWorkers(group).length > 0) return null;
   const { size: wantedSize, supervisor, workers } = group;
   const desired = wantedSize?.desired ?? 0;
-  const what = whatWaits(seen, group);
+  const what = waitingText(seen, group);
   const evidence = [
     `${what} ${group.undecided === 1 ? 'waits' : 'wait'} in group ${group.group}`,
-    ...lastSeen(seen, group),
+    ...lastWorkerText(seen, group),
   ];
   const leaving = workers.filter(({ state }) => state === 'draining');
   const flag = groupFlag(group.group);
   if (leaving.length > 0 && desired === 0) {
-    const names = some(leaving.map(({ worker }) => worker));
-    const title = `the last ${many(leaving.length, 'worker')} of group ${group.group} ${are(leaving.length)} leaving: ${names}`;
+    const names = formatList(leaving.map(({ worker }) => worker));
+    const title = `the last ${formatMany(leaving.length, 'worker')} of group ${group.group} ${isOrAre(leaving.length)} leaving: ${names}`;
     return {
       code: 'workersLeaving',
       severity: 'stops',
       title,
       evidence,
-      mend: wantedSize?.byHand ? startOne(group) : `batchctl scale 1${flag}`,
+      mend: wantedSize?.byHand ? startWorkerHint(group) : `batchctl scale 1${flag}`,
     };
   }
   if (desired === 0) {
@@ -58,23 +58,25 @@ function noTaker(seen: Snapshot, group: GroupSeen): Cause | null {
     const title = `no worker serves group ${group.group}${none}`;
     const isHere = wantedSize?.machines === undefined && !wantedSize?.byHand;
     const run = isHere ? `; batchctl run ${seen.view.record.job}, to work on this job until it ends` : '';
-    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startOne(group) + run };
+    return { code: 'noWorker', severity: 'stops', title, evidence, mend: startWorkerHint(group) + run };
   }
   if (supervisor !== null && !supervisor.alive) {
     const title = `no worker serves group ${group.group}: its size is ${desired}, but the process that supervises it is dead`;
     return { code: 'supervisorDead', severity: 'stops', title, evidence, mend: `batchctl scale ${desired}${flag}` };
   }
-  return starting(seen, group, desired, evidence);
+  return startingCause(seen, group, desired, evidence);
 }
 
 /** A worker is on its way. Repeated deaths at the start are a different cause, which its supervisor reports. */
-function starting(seen: Snapshot, group: GroupSeen, desired: number, before: readonly string[]): Cause {
+function startingCause(seen: Snapshot, group: GroupSnapshot, desired: number, before: readonly string[]): Cause {
   const said = group.supervisor?.said ?? [];
-  const deaths = said.filter((line) => / ended after /.test(line) && since(seen, instantOf(line)) < DIES_NOW);
+  const deaths = said.filter(
+    (line) => / ended after /.test(line) && secondsSince(seen, instantOf(line)) < RECENT_DEATH_SECONDS,
+  );
   const evidence = [...before, ...deaths.slice(-3)];
   const worker = /worker (\S+) ended/.exec(deaths.at(-1) ?? '')?.[1];
   if (worker === undefined) {
-    const title = `${many(desired, 'worker')} of group ${group.group} ${are(desired)} starting`;
+    const title = `${formatMany(desired, 'worker')} of group ${group.group} ${isOrAre(desired)} starting`;
     const mend = group.size?.machines === undefined ? 'wait a few seconds' : 'wait: an instance takes a minute or two';
     return { code: 'workerStarting', severity: 'waits', title, evidence, mend };
   }
@@ -84,29 +86,31 @@ function starting(seen: Snapshot, group: GroupSeen, desired: number, before: rea
 
 const instantOf = (line: string): number => Date.parse(/^\d{4}-\S+Z/.exec(line)?.[0] ?? '') || 0;
 
-function whatWaits(seen: Snapshot, group: GroupSeen): string {
+function waitingText(seen: Snapshot, group: GroupSnapshot): string {
   const steps = stepsOf(seen, group.group).map(({ name }) => name);
-  return `${many(group.undecided, 'task')} of ${some(steps)}`;
+  return `${formatMany(group.undecided, 'task')} of ${formatList(steps)}`;
 }
 
-function lastSeen(seen: Snapshot, { workers }: GroupSeen): readonly string[] {
-  const last = workers.reduce<WorkerSeen | null>((a, b) => (a === null || b.seenAt > a.seenAt ? b : a), null);
+function lastWorkerText(seen: Snapshot, { workers }: GroupSnapshot): readonly string[] {
+  const last = workers.reduce<WorkerSnapshot | null>((a, b) => (a === null || b.seenAt > a.seenAt ? b : a), null);
   if (last === null) return [];
   const how = last.state === 'gone' ? 'left' : 'was last seen';
-  return [`the last one, ${last.worker} on ${last.host}, ${how} ${span(since(seen, last.seenAt))} ago`];
+  return [
+    `the last one, ${last.worker} on ${last.host}, ${how} ${formatDuration(secondsSince(seen, last.seenAt))} ago`,
+  ];
 }
 
 /** A step whose tasks need more than any worker of its group has: they are released each time. */
-function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
-  const workers = taking(group);
+function doesNotFit(seen: Snapshot, group: GroupSnapshot): Cause | null {
+  const workers = availableWorkers(group);
   for (const { name } of stepsOf(seen, group.group)) {
     const needs = seen.view.record.spec.steps[stepIndex(seen.view.record.spec, name)]?.needs;
     if (needs === undefined) continue;
-    const lacks = workers.map((worker) => lackOf(needs, worker));
+    const lacks = workers.map((worker) => missingResource(needs, worker));
     const [first] = lacks;
     if (first === undefined || first === null || lacks.includes(null)) continue;
     const most = workers.reduce((a, b) => ((b[first] ?? 0) > (a[first] ?? 0) ? b : a));
-    const amount = (n: number): string => (first === 'slots' ? many(n, 'slot') : `${size(n)} of ${first}`);
+    const amount = (n: number): string => (first === 'slots' ? formatMany(n, 'slot') : `${formatSize(n)} of ${first}`);
     const needed = first === 'slots' ? Number(needs.slots) : needs[first];
     return {
       code: 'doesNotFit',
@@ -115,7 +119,7 @@ function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
       evidence: workers.slice(0, 3).map(describe),
       mend:
         first === 'slots'
-          ? startOne(group, ` --slots ${needed}`)
+          ? startWorkerHint(group, ` --slots ${needed}`)
           : `start a worker with more ${first} in group ${group.group}, or lower needs.${first} in the job file and submit it again`,
     };
   }
@@ -125,27 +129,27 @@ function doesNotFit(seen: Snapshot, group: GroupSeen): Cause | null {
 type Resource = 'slots' | 'memory' | 'disk';
 
 /** The resource of which the worker has too little, whatever else runs there; null if none is known. */
-function lackOf(
+function missingResource(
   needs: { readonly slots: number | 'all'; readonly memory: number; readonly disk: number },
-  worker: WorkerSeen,
+  worker: WorkerSnapshot,
 ): Resource | null {
   if (needs.slots !== 'all' && needs.slots > worker.slots) return 'slots';
   if (worker.memory !== undefined && needs.memory > worker.memory) return 'memory';
   return worker.disk !== undefined && needs.disk > worker.disk ? 'disk' : null;
 }
 
-function describe({ worker, slots, memory, disk }: WorkerSeen): string {
+function describe({ worker, slots, memory, disk }: WorkerSnapshot): string {
   const more = [
-    memory === undefined ? '' : `, ${size(memory)} of memory`,
-    disk === undefined ? '' : `, ${size(disk)} of disk`,
+    memory === undefined ? '' : `, ${formatSize(memory)} of memory`,
+    disk === undefined ? '' : `, ${formatSize(disk)} of disk`,
   ];
-  return `${worker}: ${many(slots, 'slot')}${more.join('')}`;
+  return `${worker}: ${formatMany(slots, 'slot')}${more.join('')}`;
 }
 
 /** All slots of the group run other jobs' tasks. */
-function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
-  const workers = taking(group);
-  const mine = busyWith(seen);
+function busyElsewhere(seen: Snapshot, group: GroupSnapshot): Cause | null {
+  const workers = availableWorkers(group);
+  const mine = runningTaskNames(seen);
   if (stepsOf(seen, group.group).some(({ name }) => [...mine].some((task) => task.startsWith(`${name}/`)))) return null;
   const full = workers.every(({ slots, busy }) => busy.length >= Math.min(slots, 64));
   if (!full || (group.mine !== null && group.mine.visible === 0)) return null;
@@ -158,18 +162,18 @@ function busyElsewhere(seen: Snapshot, group: GroupSeen): Cause | null {
   }
   const jobs = [...counts].sort(([, a], [, b]) => b - a);
   const slots = workers.reduce((sum, worker) => sum + worker.slots, 0);
-  const names = some(jobs.map(([job, count]) => `${job} (${count})`));
+  const names = formatList(jobs.map(([job, count]) => `${job} (${count})`));
   return {
     code: 'workersBusyElsewhere',
     severity: 'slows',
-    title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${are(slots)} busy with other jobs: ${names}`,
-    evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${some(busy, 2)}`),
-    mend: `${group.size?.byHand ? startOne(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to run this one first`,
+    title: `${slots === 1 ? 'the only slot' : `all ${slots} slots`} of group ${group.group} ${isOrAre(slots)} busy with other jobs: ${names}`,
+    evidence: workers.slice(0, 3).map(({ worker, busy }) => `${worker} runs ${formatList(busy, 2)}`),
+    mend: `${group.size?.byHand ? startWorkerHint(group) : `batchctl scale ${workers.length + 1}${groupFlag(group.group)}`}; batchctl pause ${jobs[0]?.[0] ?? 'JOB'} --now, to run this one first`,
   };
 }
 
 /** How to fix a failing launch, by its reason. */
-export function mendOfLaunch(code: LaunchTrouble['code'], group: string): string {
+export function launchFix(code: LaunchTrouble['code'], group: string): string {
   const field = `groups.${group}`;
   switch (code) {
     case 'capacity':
@@ -203,9 +207,9 @@ const STORM = { attempts: 10, share: 0.2 } as const;
 
 export function gridCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
-  const groups = wanted(seen).flatMap((group) => [
-    ...missing(group),
-    ...held(seen, group),
+  const groups = groupsWithWork(seen).flatMap((group) => [
+    ...missingGroup(group),
+    ...groupOnHold(seen, group),
     ...launches(group),
     ...withoutWorkers(seen, group),
     ...manualAtZero(group),
@@ -216,22 +220,23 @@ export function gridCauses(seen: Snapshot): readonly Cause[] {
 }
 
 /** A group in which no worker takes tasks stops. */
-const severityOf = (group: GroupSeen): 'stops' | 'slows' => (taking(group).length === 0 ? 'stops' : 'slows');
+const severityOf = (group: GroupSnapshot): 'stops' | 'slows' =>
+  availableWorkers(group).length === 0 ? 'stops' : 'slows';
 
-function missing(group: GroupSeen): readonly Cause[] {
-  if (!group.size?.missing || taking(group).length > 0) return [];
+function missingGroup(group: GroupSnapshot): readonly Cause[] {
+  if (!group.size?.missing || availableWorkers(group).length > 0) return [];
   return [
     {
       code: 'groupMissing',
       severity: 'stops',
       title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
-      evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+      evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
       mend: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
     },
   ];
 }
 
-function held(seen: Snapshot, group: GroupSeen): readonly Cause[] {
+function groupOnHold(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
   const { hold } = group;
   if (hold === null) return [];
   const what = hold.line === null ? (hold.step ?? 'its boot log shows why') : hold.line;
@@ -239,14 +244,14 @@ function held(seen: Snapshot, group: GroupSeen): readonly Cause[] {
     {
       code: 'groupHeld',
       severity: severityOf(group),
-      title: `group ${group.group} is on hold: its last ${many(hold.failed, 'instance')} could not be set up, so no others are started`,
-      evidence: [`${hold.instance}, ${span(since(seen, hold.at))} ago: ${what}`],
+      title: `group ${group.group} is on hold: its last ${formatMany(hold.failed, 'instance')} could not be set up, so no others are started`,
+      evidence: [`${hold.instance}, ${formatDuration(secondsSince(seen, hold.at))} ago: ${what}`],
       mend: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
     },
   ];
 }
 
-function launches(group: GroupSeen): readonly Cause[] {
+function launches(group: GroupSnapshot): readonly Cause[] {
   const { machines: counts, desired = 0 } = group.size ?? {};
   if (counts === undefined) return [];
   const failing = group.launchTroubles.filter(({ code }) => code === 'setup' || counts.inService < desired);
@@ -256,23 +261,23 @@ function launches(group: GroupSeen): readonly Cause[] {
     title:
       code === 'setup'
         ? `the last instance of group ${group.group} could not be set up, and terminated itself`
-        : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${desired} ${are(counts.inService)} in service`,
+        : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${desired} ${isOrAre(counts.inService)} in service`,
     evidence: [`${iso(at)}: ${message}`],
-    mend: mendOfLaunch(code, group.group),
+    mend: launchFix(code, group.group),
   }));
 }
 
-function withoutWorkers(seen: Snapshot, group: GroupSeen): readonly Cause[] {
-  const mute = group.machines.filter((machine) => isMute(seen, group, machine));
+function withoutWorkers(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
+  const mute = group.machines.filter((machine) => isWithoutWorker(seen, group, machine));
   const [first] = mute;
   if (first === undefined) return [];
   return [
     {
       code: 'instancesWithoutWorkers',
       severity: severityOf(group),
-      title: `${many(mute.length, 'instance')} of group ${group.group} ${are(mute.length)} in service without a worker: ${some(mute.map(({ instance }) => instance))}`,
+      title: `${formatMany(mute.length, 'instance')} of group ${group.group} ${isOrAre(mute.length)} in service without a worker: ${formatList(mute.map(({ instance }) => instance))}`,
       evidence: mute.slice(0, 3).map(({ instance, type, zone, launchedAt }) => {
-        const age = launchedAt === null ? 'a while ago' : `${span(since(seen, launchedAt))} ago`;
+        const age = launchedAt === null ? 'a while ago' : `${formatDuration(secondsSince(seen, launchedAt))} ago`;
         return `${instance} (${type}, ${zone}) was launched ${age}`;
       }),
       mend: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
@@ -280,30 +285,30 @@ function withoutWorkers(seen: Snapshot, group: GroupSeen): readonly Cause[] {
   ];
 }
 
-function isMute({ now }: Snapshot, { workers }: GroupSeen, machine: MachineSeen): boolean {
+function isWithoutWorker({ now }: Snapshot, { workers }: GroupSnapshot, machine: GroupMachine): boolean {
   const young = machine.launchedAt !== null && now - machine.launchedAt < BOOT_MS;
   if (machine.state !== 'InService' || young) return false;
   return !workers.some(({ host, state }) => host === machine.instance && state !== 'gone' && state !== 'lost');
 }
 
-function manualAtZero(group: GroupSeen): readonly Cause[] {
+function manualAtZero(group: GroupSnapshot): readonly Cause[] {
   const { size } = group;
   const manual = size?.machines !== undefined && size.mode === 'manual' && size.desired === 0;
-  if (!manual || taking(group).length > 0) return [];
+  if (!manual || availableWorkers(group).length > 0) return [];
   const flag = groupFlag(group.group);
   return [
     {
       code: 'groupManualAtZero',
       severity: 'stops',
       title: `group ${group.group} is manual, with size 0: only a person can raise it`,
-      evidence: [`${many(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+      evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
       mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
     },
   ];
 }
 
 /** The group has its maximum size, and the work would need more to be done in time. */
-function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
+function atMax(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
   const { size, backlog, workers } = group;
   if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return [];
   const means = seen.earlier?.means ?? new Map<string, number>();
@@ -323,21 +328,21 @@ function atMax(seen: Snapshot, group: GroupSeen): readonly Cause[] {
     {
       code: 'groupAtMax',
       severity: 'slows',
-      title: `group ${group.group} has ${many(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${span(PACE.target)}` : 'by the deadline'}`,
-      evidence: [`${many(held, 'message')} in its queue`],
+      title: `group ${group.group} has ${formatMany(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${formatDuration(DEFAULT_SIZING_TIMES.target)}` : 'by the deadline'}`,
+      evidence: [`${formatMany(held, 'message')} in its queue`],
       mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
     },
   ];
 }
 
-function allProtected({ group, size }: GroupSeen): readonly Cause[] {
+function allProtected({ group, size }: GroupSnapshot): readonly Cause[] {
   const { machines, desired = 0 } = size ?? {};
   if (machines === undefined || machines.inService <= desired || machines.protected < machines.inService) return [];
   return [
     {
       code: 'allProtected',
       severity: 'note',
-      title: `group ${group} should have ${desired}, but keeps ${many(machines.inService, 'instance')}: all are protected while they work`,
+      title: `group ${group} should have ${desired}, but keeps ${formatMany(machines.inService, 'instance')}: all are protected while they work`,
       evidence: ['each terminates itself once it has nothing to do'],
       mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
     },
@@ -359,7 +364,7 @@ function storms({ counts, view, groups }: Snapshot): readonly Cause[] {
       {
         code: 'interruptionStorm',
         severity: 'slows',
-        title: `${many(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: EC2 interrupts instances, or they are drained`,
+        title: `${formatMany(interrupted, 'attempt')} of ${step} were interrupted, of ${ended} that ended: EC2 interrupts instances, or they are drained`,
         evidence: ['interrupted attempts are returned without counting as failed, but their work is lost'],
         mend: `${spared}; batchctl workers --all${groupFlag(group.group)}, to see which instances left`,
       },

@@ -1,14 +1,14 @@
-import { budgetMend, whoseLimit } from '../cost/limit-text.ts';
-import { TOO_MANY } from '../decide.ts';
+import { budgetFix, limitNameOf } from '../cost/limit-text.ts';
+import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
 import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
-import { BUDGET, DENIED, DEPLOYMENT, SECRET } from '../journal.ts';
+import { BUDGET_REASON, DENIED_REASON, DEPLOYMENT_REASON, SECRET_REASON } from '../journal.ts';
 import { stateOf } from '../view.ts';
-import { are, CAUSE_CODES, type Cause, iso, many, SEVERITIES, some, span } from './cause.ts';
+import { CAUSE_CODES, type Cause, formatDuration, formatList, formatMany, isOrAre, iso, SEVERITIES } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
 import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
 import { gridCauses, workerCauses } from './causes-workers.ts';
-import { type FailureSeen, isDue, type Snapshot, since } from './snapshot.ts';
+import { type FailureSnapshot, isDue, type Snapshot, secondsSince } from './snapshot.ts';
 
 /** Why a job is slow, stuck or failing, the most serious cause first: a pure function of the snapshot. */
 export function causesOf(seen: Snapshot): readonly Cause[] {
@@ -17,14 +17,14 @@ export function causesOf(seen: Snapshot): readonly Cause[] {
     ...decidedCauses(seen),
     ...failedCauses(seen),
     ...deliveryCauses(seen),
-    ...toldCauses(seen),
+    ...noticeCauses(seen),
     ...gridCauses(seen),
     ...workerCauses(seen),
     ...lossCauses(seen),
     ...taskCauses(seen),
     ...paceCauses(seen),
   ];
-  return rank(explained(found));
+  return rank(dropExplained(found));
 }
 
 /** By severity, then in the order of the codes; equal ones keep their order. */
@@ -45,7 +45,7 @@ const GRID_STOPS = [
 ] as const;
 
 /** Drops a cause that another one explains: tasks that wait for a fitting worker, say, are also "all delayed". */
-function explained(causes: readonly Cause[]): readonly Cause[] {
+function dropExplained(causes: readonly Cause[]): readonly Cause[] {
   const has = new Set(causes.map(({ code }) => code));
   const grid = GRID_STOPS.some((code) => has.has(code));
   return causes.filter(({ code, severity }) => {
@@ -61,7 +61,7 @@ function explained(causes: readonly Cause[]): readonly Cause[] {
 const SENT_A_SECOND = 5_000;
 
 function decidedCauses(seen: Snapshot): readonly Cause[] {
-  return [cancelled(seen), paused(seen), stopped(seen), notDue(seen), unfinished(seen)].filter(
+  return [cancelled(seen), paused(seen), stopped(seen), notDue(seen), unfinishedSubmission(seen)].filter(
     (cause) => cause !== null,
   );
 }
@@ -69,7 +69,7 @@ function decidedCauses(seen: Snapshot): readonly Cause[] {
 function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
   if (!view.cancelled) return null;
   const by = cancelledBy === null ? '' : ` by ${cancelledBy.who}`;
-  const ago = cancelledBy === null ? '' : `, ${span((seen.now - Date.parse(cancelledBy.when)) / 1_000)} ago`;
+  const ago = cancelledBy === null ? '' : `, ${formatDuration((seen.now - Date.parse(cancelledBy.when)) / 1_000)} ago`;
   return {
     code: 'cancelled',
     severity: 'stops',
@@ -82,7 +82,7 @@ function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
 function paused(seen: Snapshot): Cause | null {
   const { paused: pause, record } = seen.view;
   if (pause === null || seen.view.cancelled || seen.view.closed !== null) return null;
-  const ago = span(since(seen, Date.parse(pause.when)));
+  const ago = formatDuration(secondsSince(seen, Date.parse(pause.when)));
   const mend = `batchctl resume ${record.job}`;
   if (pause.reason === 'halt') {
     const { halt } = record.spec;
@@ -95,7 +95,7 @@ function paused(seen: Snapshot): Cause | null {
       mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
     };
   }
-  if (pause.reason === DEPLOYMENT) {
+  if (pause.reason === DEPLOYMENT_REASON) {
     return {
       code: 'badDeployment',
       severity: 'stops',
@@ -104,17 +104,17 @@ function paused(seen: Snapshot): Cause | null {
       mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
     };
   }
-  if (pause.reason === BUDGET) {
-    const whose = whoseLimit(pause.detail);
+  if (pause.reason === BUDGET_REASON) {
+    const whose = limitNameOf(pause.detail);
     return {
       code: 'budget',
       severity: 'stops',
       title: `it has reached its cost limit, so it was paused ${ago} ago: ${whose} is reached`,
       evidence: [pause.detail ?? 'the journal does not say how much', `at ${pause.when}, by ${pause.who}`],
-      mend: budgetMend(record.job, whose),
+      mend: budgetFix(record.job, whose),
     };
   }
-  if (pause.reason === SECRET) {
+  if (pause.reason === SECRET_REASON) {
     return {
       code: 'secretRefused',
       severity: 'stops',
@@ -123,7 +123,7 @@ function paused(seen: Snapshot): Cause | null {
       mend: `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
     };
   }
-  if (pause.reason === DENIED) {
+  if (pause.reason === DENIED_REASON) {
     return {
       code: 'accessDenied',
       severity: 'stops',
@@ -161,23 +161,23 @@ function notDue(seen: Snapshot): Cause | null {
   return {
     code: 'notDue',
     severity: 'waits',
-    title: `it starts in ${span((Date.parse(notBefore) - seen.now) / 1_000)}, as it was submitted with --at`,
+    title: `it starts in ${formatDuration((Date.parse(notBefore) - seen.now) / 1_000)}, as it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
     mend: `wait; or start it now with batchctl adjust ${record.job} --at now`,
   };
 }
 
-function unfinished(seen: Snapshot): Cause | null {
+function unfinishedSubmission(seen: Snapshot): Cause | null {
   const { view } = seen;
   if (view.sent || view.cancelled || view.closed !== null) return null;
   const { job, createdAt, createdBy, host, parts } = view.record;
-  const age = since(seen, Date.parse(createdAt));
+  const age = secondsSince(seen, Date.parse(createdAt));
   // Splitting a large input takes time: a recent submission may still be doing it.
   const young = age < Math.max(30, parts / SENT_A_SECOND);
   return {
     code: 'submissionUnfinished',
     severity: young ? 'waits' : 'stops',
-    title: `its submission, started ${span(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${many(parts, 'task')} may not have been sent`,
+    title: `its submission, started ${formatDuration(age)} ago, ${young ? 'is not finished yet' : 'did not finish'}: some of its ${formatMany(parts, 'task')} may not have been sent`,
     evidence: [`submitted at ${createdAt} by ${createdBy} on ${host}; the journal has no "sent"`],
     mend: `batchctl verify ${job} --repair, to send the rest now; batchctl watch ${job}, to send it after a while, as any worker does`,
   };
@@ -193,7 +193,7 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
   const there = host === null ? '' : ` on ${host}`;
   const now = `batchctl watch ${job}${host === null ? '' : `, on ${host}`}`;
   if (failed === null) {
-    const ago = span(since(seen, Date.parse(view.closed.when)));
+    const ago = formatDuration(secondsSince(seen, Date.parse(view.closed.when)));
     const title = `it succeeded ${ago} ago, but is not delivered to ${to}${there} yet`;
     const evidence = [host === null ? 'any worker, watcher or manager delivers it' : `only ${host} has that directory`];
     return [{ code: 'notDelivered', severity: 'waits', title, evidence, mend: `${now}, to deliver it now` }];
@@ -205,19 +205,21 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
       code: 'notDelivered',
       severity: 'stops',
       title: `its outputs can't be delivered to ${to}${there}: ${failed.message}`,
-      evidence: [`tried ${many(failed.tries, 'time')}, the last time at ${failed.when} by ${failed.who}; ${later}`],
+      evidence: [
+        `tried ${formatMany(failed.tries, 'time')}, the last time at ${failed.when} by ${failed.who}; ${later}`,
+      ],
       mend: `${failed.hint === null ? 'fix that' : failed.hint}; ${now}, then`,
     },
   ];
 }
 
 /** Notifications that could not be delivered: the job itself is fine, but people may have missed the news. */
-function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
+function noticeCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
     ...{ code: 'notTold', severity: 'note' },
     title: `${to} could not be notified of ${event}: ${message ?? 'the process died during the attempt'}`,
     evidence: [
-      `tried ${many(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
+      `tried ${formatMany(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,
     ],
     mend: 'batchctl doctor --notify, once it is fixed',
   }));
@@ -226,20 +228,20 @@ function toldCauses({ untold = [] }: Snapshot): readonly Cause[] {
 /** An `explode` made more files than the job may have tasks: the watcher to open the next step closed the job. */
 function tooManyFiles({ view }: Snapshot): Cause | null {
   const { closed } = view;
-  if (closed?.reason !== TOO_MANY) return null;
+  if (closed?.reason !== TOO_MANY_FILES_REASON) return null;
   const { steps, maxTasks } = view.record.spec;
   const exploding = steps.find(({ explode }, index) => explode && !view.exploded.has(index + 1));
   return {
     code: 'tooManyFiles',
     severity: 'fails',
-    title: `${exploding?.name ?? 'a step'} made more files than the job may have tasks: maxTasks is ${many(maxTasks, 'task')}`,
+    title: `${exploding?.name ?? 'a step'} made more files than the job may have tasks: maxTasks is ${formatMany(maxTasks, 'task')}`,
     evidence: [`closed at ${closed.when}`],
     mend: 'submit the job again with a larger maxTasks, or with fewer, larger files',
   };
 }
 
 /** How many causes of failures are reported here; `failures` has them all. */
-const FAILURES_TOLD = 5;
+const MAX_FAILURES = 5;
 
 function failedCauses(seen: Snapshot): readonly Cause[] {
   return [
@@ -257,7 +259,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
   return {
     code: 'expectUnmet',
     severity: 'fails',
-    title: `every task ended, but a control total does not hold: ${some(view.record.spec.expect)}`,
+    title: `every task ended, but a control total does not hold: ${formatList(view.record.spec.expect)}`,
     evidence: [`closed at ${view.closed.when}`],
     mend: `batchctl verify ${view.record.job}, to see both sides of each equation`,
   };
@@ -266,7 +268,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
 function failing({ view, failures }: Snapshot): readonly Cause[] {
   if (view.cancelled) return []; // nothing can fix them any more
   const { job } = view.record;
-  return failures.slice(0, FAILURES_TOLD).map((failure): Cause => {
+  return failures.slice(0, MAX_FAILURES).map((failure): Cause => {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
     const skip = `batchctl skip ${job} ${failure.id === null ? '--task T' : `--cause ${failure.id}`} --reason TEXT`;
     const evidence = [
@@ -276,7 +278,7 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
     return {
       code: 'failing',
       severity: 'fails',
-      title: `${many(failure.count, 'task')} of ${failure.step} failed for good: ${saidOf(failure)}`,
+      title: `${formatMany(failure.count, 'task')} of ${failure.step} failed for good: ${failureText(failure)}`,
       evidence,
       mend: `${retry}, once it is fixed (with a corrected program: --with JOBFILE); ${skip}, to continue without it`,
     };
@@ -286,7 +288,12 @@ function failing({ view, failures }: Snapshot): readonly Cause[] {
 /** A failed job whose failures can no longer be seen. */
 function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | null {
   const { closed, pruned, record } = view;
-  if (closed?.state !== 'failed' || closed.reason === 'expect' || closed.reason === TOO_MANY || failures.length > 0)
+  if (
+    closed?.state !== 'failed' ||
+    closed.reason === 'expect' ||
+    closed.reason === TOO_MANY_FILES_REASON ||
+    failures.length > 0
+  )
     return null;
   if (view.stopped !== null || steps === null || troubles.length > 0) return null;
   return {
@@ -298,7 +305,7 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
   };
 }
 
-function saidOf({ reason, exitCode, error }: FailureSeen): string {
+function failureText({ reason, exitCode, error }: FailureSnapshot): string {
   const how = reason === 'exit' && exitCode !== null ? `exit ${exitCode}` : reason;
   return error === null ? how : `${how}, "${error}"`;
 }
@@ -317,11 +324,11 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
     return {
       code: 'gatherBlocked',
       severity: 'fails',
-      title: `${step.name} can't start: ${many(failed, 'chain')} before it failed for good, ${tolerated} ${are(tolerated)} tolerated`,
+      title: `${step.name} can't start: ${formatMany(failed, 'chain')} before it failed for good, ${tolerated} ${isOrAre(tolerated)} tolerated`,
       evidence: steps
         .slice(start, index)
         .filter(({ failed: here }) => here > 0)
-        .map(({ name, failed: here, total }) => `${name}: ${here} of ${many(total, 'task')} failed`),
+        .map(({ name, failed: here, total }) => `${name}: ${here} of ${formatMany(total, 'task')} failed`),
       mend: `batchctl retry ${job}, once the failures are fixed; batchctl skip ${job} --cause C --reason TEXT, to continue without them`,
     };
   }
@@ -335,7 +342,7 @@ function canaries({ view, canaries: seen }: Snapshot): Cause | null {
     return {
       code: 'canaryHeld',
       severity: 'stops',
-      title: `round ${seen.round} is held back: of its ${many(seen.all, 'canary').replace('canarys', 'canaries')}, ${some(seen.failed)} failed for good again`,
+      title: `round ${seen.round} is held back: of its ${formatMany(seen.all, 'canary').replace('canarys', 'canaries')}, ${formatList(seen.failed)} failed for good again`,
       evidence: [`${seen.published} of ${seen.all} succeeded`, `batchctl logs ${job} ${seen.failed[0] ?? ''}`],
       mend: `batchctl retry ${job} --canary ${seen.all}, once it is fixed; batchctl retry ${job}, for all at once`,
     };

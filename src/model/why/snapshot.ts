@@ -1,7 +1,7 @@
 import type { CredentialsFacts, DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import type { AttemptEvent, LedgerTask, LedgerWorker, StepCounts } from '../../ports/ledger.ts';
 import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
-import type { GroupStatus, LaunchTrouble, MachineSeen } from '../../ports/worker-group.ts';
+import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
 import type { StepStanding } from '../decide.ts';
 import { type JobView, stateOf } from '../view.ts';
@@ -17,20 +17,20 @@ export interface Snapshot {
   readonly view: JobView;
   readonly cancelledBy: { readonly who: string; readonly when: string } | null;
   /** From a listing of the store; null if it could not be listed. */
-  readonly steps: readonly StepSeen[] | null;
+  readonly steps: readonly StepSnapshot[] | null;
   /** The ledger's counters; null if it can't be reached. */
   readonly counts: readonly StepCounts[] | null;
-  /** Running tasks as far as the ledger knows, at most `RUNNING_SEEN`. */
+  /** Running tasks as far as the ledger knows, at most `MAX_RUNNING_TASKS`. */
   readonly running: readonly LedgerTask[];
   /** A few undecided tasks with all their attempts, those begun most often first. */
   readonly histories: readonly TaskHistory[];
-  readonly groups: readonly GroupSeen[];
+  readonly groups: readonly GroupSnapshot[];
   /** A few dead letters of undecided tasks; all others are of tasks that failed for good. */
-  readonly deadLetters: readonly DeadSeen[];
-  readonly failures: readonly FailureSeen[];
+  readonly deadLetters: readonly DeadLetterSnapshot[];
+  readonly failures: readonly FailureSnapshot[];
   /** The canaries of a retry whose rest is held back; null if there is none. */
-  readonly canaries: CanariesSeen | null;
-  readonly durations: ReadonlyMap<string, DurationsSeen>;
+  readonly canaries: CanarySnapshot | null;
+  readonly durations: ReadonlyMap<string, DurationSnapshot>;
   /** Mean seconds per task by step, from the latest earlier run of the same job; null if there is none. */
   readonly earlier: { readonly job: string; readonly means: ReadonlyMap<string, number> } | null;
   readonly disks: readonly DiskSpace[];
@@ -42,9 +42,9 @@ export interface Snapshot {
   readonly troubles: readonly Trouble[];
 }
 
-export const RUNNING_SEEN = 1_000;
+export const MAX_RUNNING_TASKS = 1_000;
 
-export interface StepSeen extends Omit<StepStanding, 'undecided'> {
+export interface StepSnapshot extends Omit<StepStanding, 'undecided'> {
   readonly group: string;
   /** For a step with a barrier: whether it may begin. False for all others. */
   readonly opened: boolean;
@@ -55,7 +55,7 @@ export interface StepSeen extends Omit<StepStanding, 'undecided'> {
   readonly some: readonly number[];
 }
 
-export interface GroupSeen {
+export interface GroupSnapshot {
   readonly group: string;
   readonly undecided: number;
   readonly size: GroupStatus | null;
@@ -68,16 +68,16 @@ export interface GroupSeen {
   /** The newest format of a delayed message that this version can't read; null if none. */
   readonly newerFormat: number | null;
   /** Its workers: live, draining, lost and recently gone. */
-  readonly workers: readonly WorkerSeen[];
+  readonly workers: readonly WorkerSnapshot[];
   /** Its machines; empty if its workers are processes, or started by hand. */
-  readonly machines: readonly MachineSeen[];
+  readonly machines: readonly GroupMachine[];
   /** Why its last launches failed: each reason once. */
   readonly launchTroubles: readonly LaunchTrouble[];
   /** After this many consecutive failed boots none is started automatically; null if launches aren't held. */
-  readonly hold: HoldSeen | null;
+  readonly hold: HoldSnapshot | null;
 }
 
-export interface HoldSeen {
+export interface HoldSnapshot {
   readonly failed: number;
   /** The instance of the last failed boot. */
   readonly instance: string;
@@ -88,7 +88,7 @@ export interface HoldSeen {
   readonly line: string | null;
 }
 
-export interface WorkerSeen extends Omit<LedgerWorker, 'state'> {
+export interface WorkerSnapshot extends Omit<LedgerWorker, 'state'> {
   /** `lost`: not seen for four heartbeats, without having said that it left. */
   readonly state: LedgerWorker['state'] | 'lost';
 }
@@ -101,14 +101,14 @@ export interface TaskHistory {
   readonly begun: number;
 }
 
-export interface DeadSeen {
+export interface DeadLetterSnapshot {
   readonly group: string;
   readonly step: string;
   readonly task: number;
   readonly reason: string;
 }
 
-export interface CanariesSeen {
+export interface CanarySnapshot {
   readonly round: number;
   readonly all: number;
   readonly published: number;
@@ -116,7 +116,7 @@ export interface CanariesSeen {
   readonly failed: readonly string[];
 }
 
-export interface FailureSeen {
+export interface FailureSnapshot {
   readonly id: string | null;
   readonly step: string;
   readonly reason: string;
@@ -127,7 +127,7 @@ export interface FailureSeen {
   readonly example: string;
 }
 
-export interface DurationsSeen {
+export interface DurationSnapshot {
   /** Seconds. */
   readonly median: number;
   readonly longest: number;
@@ -157,12 +157,12 @@ export function isDue({ view, now }: Snapshot): boolean {
 }
 
 /** Workers that take tasks, or soon may. */
-export function taking({ workers }: GroupSeen): readonly WorkerSeen[] {
+export function availableWorkers({ workers }: GroupSnapshot): readonly WorkerSnapshot[] {
   return workers.filter(({ state }) => state === 'idle' || state === 'busy' || state === 'starting');
 }
 
 /** Names of the job's tasks that live workers report as running: `price/17`. */
-export function busyWith(seen: Snapshot): ReadonlySet<string> {
+export function runningTaskNames(seen: Snapshot): ReadonlySet<string> {
   const prefix = `${seen.view.record.job}/`;
   const names = new Set<string>();
   for (const { workers } of seen.groups) {
@@ -174,15 +174,15 @@ export function busyWith(seen: Snapshot): ReadonlySet<string> {
   return names;
 }
 
-export function wanted(seen: Snapshot): readonly GroupSeen[] {
+export function groupsWithWork(seen: Snapshot): readonly GroupSnapshot[] {
   return seen.groups.filter(({ undecided }) => undecided > 0);
 }
 
-export function stepsOf(seen: Snapshot, group: string): readonly StepSeen[] {
+export function stepsOf(seen: Snapshot, group: string): readonly StepSnapshot[] {
   return (seen.steps ?? []).filter((step) => undecidedFor(step, group) > 0);
 }
 
-export function undecidedFor({ group: own, undecided, handedOver }: StepSeen, group: string): number {
+export function undecidedFor({ group: own, undecided, handedOver }: StepSnapshot, group: string): number {
   const others = handedOver?.tasks ?? 0;
   return (own === group ? undecided - others : 0) + (handedOver?.group === group ? others : 0);
 }
@@ -191,7 +191,7 @@ export const undecidedIn = (seen: Snapshot): number =>
   (seen.steps ?? []).reduce((sum, { undecided }) => sum + undecided, 0);
 
 /** How to get a worker for a group: one or two commands. */
-export function startOne({ group, size }: GroupSeen, flags = ''): string {
+export function startWorkerHint({ group, size }: GroupSnapshot, flags = ''): string {
   const flag = groupFlag(group) + flags;
   if (size?.machines !== undefined) return `batchctl scale ${Math.max(1, size.desired)}${flag}`;
   if (size?.byHand) return `batchctl worker --here${flag} --until-empty, on any machine that can reach the queues`;
@@ -199,4 +199,4 @@ export function startOne({ group, size }: GroupSeen, flags = ''): string {
 }
 
 /** Seconds since an instant, at least 0. */
-export const since = ({ now }: Snapshot, instant: number): number => Math.max(0, now - instant) / 1_000;
+export const secondsSince = ({ now }: Snapshot, instant: number): number => Math.max(0, now - instant) / 1_000;

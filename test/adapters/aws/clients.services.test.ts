@@ -10,8 +10,8 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { RoutedHandler } from '../../../src/adapters/aws/http-handler.ts';
-import { identityOf, requireAccount } from '../../../src/adapters/aws/identity.ts';
-import { PatientRetries, RateLimits, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
+import { readIdentity, requireAccount } from '../../../src/adapters/aws/identity.ts';
+import { QuotaFreeRetries, RateLimits, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
 import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
@@ -95,7 +95,7 @@ describe('AWS clients', () => {
     };
 
     it("is checked before anything is written: another than the profile's is refused", async () => {
-      expect((await identityOf(of(null))).account).to.equal('123456789012');
+      expect((await readIdentity(of(null))).account).to.equal('123456789012');
       await requireAccount(of('123456789012'));
       const error = await failsWith('config', requireAccount(of('999999999999')));
       expect(error.message).to.contain('999999999999').and.to.contain('123456789012');
@@ -266,9 +266,9 @@ describe('AWS clients', () => {
     class Noted extends RateLimits {
       readonly asked: string[] = [];
 
-      override turn(request: Sendable, signal?: AbortSignal): Promise<void> {
+      override waitForTurn(request: Sendable, signal?: AbortSignal): Promise<void> {
         this.asked.push(`${request.method}${signal === undefined ? '' : ', can be aborted'}`);
-        return super.turn(request, signal);
+        return super.waitForTurn(request, signal);
       }
     }
 
@@ -295,7 +295,7 @@ describe('AWS clients', () => {
 
   describe('retries', () => {
     it('double their waits with full jitter, honour Retry-After, and end after a fixed number of attempts', async () => {
-      const retries = new PatientRetries(4, () => 1);
+      const retries = new QuotaFreeRetries(4, () => 1);
       const transient = { errorType: 'TRANSIENT', error: { name: 'Error', message: 'x' } } as const;
       let token = await retries.acquireInitialRetryToken();
       const delays: number[] = [];

@@ -7,7 +7,7 @@ import { text } from 'node:stream/consumers';
 import { getEnvironmentData } from 'node:worker_threads';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { credentialsFacts, requireLasting } from '../../../src/adapters/aws/identity.ts';
+import { credentialsFacts, requireLastingCredentials } from '../../../src/adapters/aws/identity.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { awsChecks } from '../../../src/platform/checks.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
@@ -110,7 +110,7 @@ describe('a profile with an MFA device', () => {
       if (one === undefined || other === undefined) throw new Error('there are two');
       expect(await credentialsFacts(one)).to.include({ signIn: 'run the same command again to enter a new MFA code' });
       Date.now = () => now() + 3_700_000;
-      const over = await rejection(requireLasting(other, 30));
+      const over = await rejection(requireLastingCredentials(other, 30));
       expect(over).to.include({ kind: 'credentials', hint: 'run the same command again to enter a new MFA code' });
       expect(over.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
       expect(codes()).to.deep.equal([]);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { requireLasting } from '../../../src/adapters/aws/identity.ts';
+import { requireLastingCredentials } from '../../../src/adapters/aws/identity.ts';
 import { rejection } from '../../support/rejection.ts';
 
 /** The command that renews the credentials of the profile acme. */
@@ -41,14 +41,14 @@ describe('credentials that expire', () => {
     closing.push(() => of.close());
     for (let request = 0; request < 3; request += 1) await of.credentials();
     expect(readFileSync(looks, 'utf8')).to.have.length(1);
-    await requireLasting(of, 30);
+    await requireLastingCredentials(of, 30);
     Date.now = () => now() + 40_000;
-    const nearing = await rejection(requireLasting(of, 30));
+    const nearing = await rejection(requireLastingCredentials(of, 30));
     expect(nearing).to.include({ kind: 'credentials', signIn: SIGN_IN });
     expect(readFileSync(looks, 'utf8')).to.have.length(2);
     Date.now = () => now() + 61_000;
     rmSync(session);
-    const over = await rejection(requireLasting(of, 30));
+    const over = await rejection(requireLastingCredentials(of, 30));
     expect(over).to.include({ kind: 'credentials', signIn: SIGN_IN });
     expect(over.message).to.include('have expired');
   });

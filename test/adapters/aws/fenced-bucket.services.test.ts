@@ -3,8 +3,8 @@
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { createToken, hashOf } from '../../../src/jobs/tokens.ts';
-import { ownCertificate } from '../../../src/manager/tls/open-tls.ts';
-import { CERTIFICATE, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
+import { ensureCertificate } from '../../../src/manager/tls/open-tls.ts';
+import { CERTIFICATE_KEY, codeKey, dataKey, jobKey, keeperKey, releaseKey, tokenKey } from '../../../src/model/keys.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
@@ -33,11 +33,11 @@ describe("the profile's own bucket, as jobs name it", () => {
     platform = await workspace.platform();
     bucket = await platform.bucket(workspace.stack);
     token = (await createToken(platform, { name: 'ann', scope: 'read', expiresIn: null })).text;
-    await ownCertificate(platform, []);
+    await ensureCertificate(platform, []);
     workspace.write('job.json', JOB);
   });
 
-  const secrets = (): readonly string[] => [tokenKey(hashOf(token)), CERTIFICATE].map((key) => PREFIX + key);
+  const secrets = (): readonly string[] => [tokenKey(hashOf(token)), CERTIFICATE_KEY].map((key) => PREFIX + key);
 
   it('lets no job read or list the tokens and the certificate of the manager', async () => {
     for (const key of secrets()) {
@@ -64,7 +64,7 @@ describe("the profile's own bucket, as jobs name it", () => {
     writeFileSync(workspace.path('forged.json'), '{}');
     const inner = [
       tokenKey('a'.repeat(64)),
-      CERTIFICATE,
+      CERTIFICATE_KEY,
       codeKey('a'.repeat(64)),
       jobKey('x'),
       keeperKey('x'),
@@ -86,7 +86,7 @@ describe("the profile's own bucket, as jobs name it", () => {
       for (const each of tries) expect(await rejection(each), key).to.include({ kind: 'refused' });
     }
     expect(await platform.store.head(tokenKey('a'.repeat(64)))).to.equal(null);
-    expect(await platform.store.head(CERTIFICATE)).to.not.equal(null);
+    expect(await platform.store.head(CERTIFICATE_KEY)).to.not.equal(null);
   });
 
   it('copies nothing of the manager out of the store, to this bucket or another', async () => {

@@ -3,8 +3,8 @@
 import { AutoScalingClient, DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { HereGroup } from '../../../src/adapters/aws/here-group.ts';
 import { ScalingGroup } from '../../../src/adapters/aws/scaling-group.ts';
+import { UnmanagedGroup } from '../../../src/adapters/aws/unmanaged-group.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { gridName, STAND_IN_TAG } from '../../../src/lib/stack-names.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -44,7 +44,7 @@ describe('a group of spot instances', () => {
     const platform = { store, clock: systemClock, leaseSeconds: 120, ledger: async () => ledger };
     return new ScalingGroup({
       ...{ group: 'default', name: gridName(stack, 'default'), clients, slots: 2, clock: systemClock },
-      ...{ here: new HereGroup('default', 20, platform as unknown as Platform), allowed: async () => undefined },
+      ...{ here: new UnmanagedGroup('default', 20, platform as unknown as Platform), allowed: async () => undefined },
       spot: { usual: 1, most: 4 },
     });
   }

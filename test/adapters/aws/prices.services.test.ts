@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
-import { priceToCome } from '../../../src/model/cost/spending.ts';
+import { nextMachinePrice } from '../../../src/model/cost/spending.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 
@@ -70,7 +70,7 @@ describe('the market price of an instance', () => {
     const found = await prices.forGroup(['c7g.large'], { spot: true });
     expect(found.hours).to.deep.equal([]);
     expect(found.trouble).to.include('ec2:DescribeSpotPriceHistory');
-    expect(priceToCome({ ...found, slots: null })).to.equal(null);
+    expect(nextMachinePrice({ ...found, slots: null })).to.equal(null);
     ahead = 61_000;
     expect((await prices.forGroup(['c7g.large'], { spot: true })).trouble).to.equal(null);
   });
@@ -78,7 +78,7 @@ describe('the market price of an instance', () => {
   it('is the configured price if the market has none', async () => {
     cloud.failNext('ec2:DescribeSpotPriceHistory', 403, 'UnauthorizedOperation', 'no');
     const found = await open({ 'c7g.large': 0.05 }).forGroup(['c7g.large'], { spot: true });
-    expect(priceToCome({ ...found, slots: null })).to.equal(0.05);
+    expect(nextMachinePrice({ ...found, slots: null })).to.equal(0.05);
   });
 
   it('is the newest of each zone if the history has several', () => {

@@ -32,11 +32,11 @@ describe('request rates for S3', () => {
     /** Makes one request, answered a millisecond later. Returns its status and how long it was held. */
     async function send(status: () => number, request = PUT): Promise<{ status: number; held: number }> {
       const began = time.now();
-      if (limits.isOn) await limits.turn(request);
+      if (limits.isOn) await limits.waitForTurn(request);
       const held = time.now() - began;
       await new Promise((resolve) => setTimeout(resolve, 1));
       const answer = status();
-      limits.answered(request, answer);
+      limits.recordStatus(request, answer);
       return { status: answer, held };
     }
 
@@ -62,7 +62,7 @@ describe('request rates for S3', () => {
       const client = async (): Promise<void> => {
         while (time.now() - began < seconds * 1_000) {
           const { status: answer } = await send(status);
-          // Approximately as PatientRetries waits.
+          // Approximately as QuotaFreeRetries waits.
           await new Promise((resolve) => setTimeout(resolve, answer === 503 ? 250 : 9));
         }
       };
@@ -80,7 +80,7 @@ describe('request rates for S3', () => {
       expect(sum(settled, 'refused') / sum(settled, 'sent')).to.be.below(0.1);
       expect(seen[39]?.sent).to.be.above(800);
       await time.pass(25_000);
-      await limits.turn(PUT);
+      await limits.waitForTurn(PUT);
       expect(limits.isOn).to.equal(false);
     });
 
@@ -95,7 +95,7 @@ describe('request rates for S3', () => {
     });
 
     it('apply to the reads or writes of one bucket, and only a rejection limits them', async () => {
-      for (const status of [200, 404, 412, 500]) limits.answered(PUT, status);
+      for (const status of [200, 404, 412, 500]) limits.recordStatus(PUT, status);
       expect(limits.isOn).to.equal(false);
       await under(20, 10, () => 0);
       expect(limits.isOn).to.equal(true);
@@ -125,9 +125,9 @@ describe('request rates for S3', () => {
     it('release requests that a signal ends, and all when their clients close', async () => {
       await under(20, 10, () => 0);
       const end = new AbortController();
-      const waiting = Array.from({ length: 8 }, () => limits.turn(PUT, end.signal));
-      const past = limits.turn(PUT, AbortSignal.abort());
-      const last = limits.turn(PUT);
+      const waiting = Array.from({ length: 8 }, () => limits.waitForTurn(PUT, end.signal));
+      const past = limits.waitForTurn(PUT, AbortSignal.abort());
+      const last = limits.waitForTurn(PUT);
       await past;
       end.abort();
       await Promise.all(waiting);

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { regionOf, S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
+import { findBucketRegion, S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
@@ -244,13 +244,13 @@ describe('buckets named by s3:// addresses', () => {
         account: null,
         endpoints: { s3: server.url },
       });
-      expect(await regionOf(clients, 'elsewhere')).to.equal('eu-central-1');
+      expect(await findBucketRegion(clients, 'elsewhere')).to.equal('eu-central-1');
       await clients.close();
       await server.close();
     });
   }
 
   it('report a bucket that does not exist', async () => {
-    expect(await rejection(regionOf(bench.clients, `none-${randomId(8)}`))).to.include({ kind: 'notFound' });
+    expect(await rejection(findBucketRegion(bench.clients, `none-${randomId(8)}`))).to.include({ kind: 'notFound' });
   });
 });

@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { base64Crc, joinCrcs } from '../../../src/adapters/aws/crc32.ts';
+import { base64Crc, combineCrcs } from '../../../src/adapters/aws/crc32.ts';
 import { CHUNK_RULES, chunkLength, chunksOf } from '../../../src/adapters/aws/s3-source.ts';
 import { presignedUrl } from '../../../src/adapters/aws/signature.ts';
 import { CREDENTIALS } from '../../support/aws-keys.ts';
@@ -74,15 +74,15 @@ describe('signatures, checksums and chunks for S3', () => {
     fc.assert(
       fc.property(bytes, bytes, (one, other) => {
         const whole = crc32(Buffer.concat([one, other]));
-        expect(joinCrcs(crc32(one), crc32(other), other.length)).to.equal(whole);
+        expect(combineCrcs(crc32(one), crc32(other), other.length)).to.equal(whole);
       }),
     );
     const zeros = crc32(Buffer.alloc(8 * MIB));
-    expect(joinCrcs(zeros, crc32(Buffer.from('end')), 3)).to.equal(crc32('end', zeros));
+    expect(combineCrcs(zeros, crc32(Buffer.from('end')), 3)).to.equal(crc32('end', zeros));
     // 600 GiB, for example, whose length in bits exceeds 32 bits.
     const gib = 1024 * MIB;
-    const twice = joinCrcs(joinCrcs(7, 5, 300 * gib), 9, 300 * gib);
-    expect(joinCrcs(7, joinCrcs(5, 9, 300 * gib), 600 * gib)).to.equal(twice);
+    const twice = combineCrcs(combineCrcs(7, 5, 300 * gib), 9, 300 * gib);
+    expect(combineCrcs(7, combineCrcs(5, 9, 300 * gib), 600 * gib)).to.equal(twice);
     expect(base64Crc(crc32('abc'))).to.equal('NSRBwg==');
   });
 

@@ -3,8 +3,8 @@
 import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { HereGroup } from '../../../src/adapters/aws/here-group.ts';
 import { ScalingGroup } from '../../../src/adapters/aws/scaling-group.ts';
+import { UnmanagedGroup } from '../../../src/adapters/aws/unmanaged-group.ts';
 import { isKind } from '../../../src/errors.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { gridName } from '../../../src/lib/stack-names.ts';
@@ -43,7 +43,7 @@ describe('a group on Auto Scaling', () => {
     const clock = { ...systemClock, now: () => Date.now() + ahead.ms };
     const ledger = { workers: async () => [{ ...WORKER, seenAt: clock.now() }] };
     const platform = { store, clock, leaseSeconds: 120, ledger: async () => ledger };
-    const here = new HereGroup('default', 20, platform as unknown as Platform);
+    const here = new UnmanagedGroup('default', 20, platform as unknown as Platform);
     return new ScalingGroup({
       ...{ group: 'default', name: gridName(stack, 'default'), clients, here, slots: 2, clock },
       allowed: async () => undefined,

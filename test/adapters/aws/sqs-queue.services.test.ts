@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
-import { SqsPolls } from '../../../src/adapters/aws/sqs-receive.ts';
+import { SqsReceiver } from '../../../src/adapters/aws/sqs-receive.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -68,7 +68,7 @@ describe('the SQS queue', () => {
     const clients = new AwsClients(options.clients);
     const place = await findQueue(clients, options.name, 'control');
     const poll = () => clients.sqs('poll');
-    const polls = new SqsPolls({ poll, place, leaseSeconds: 30, pollSeconds: 20, lateMs: 3_000 });
+    const polls = new SqsReceiver({ poll, place, leaseSeconds: 30, pollSeconds: 20, lateMs: 3_000 });
     await queue.send(messages(1));
     bench.proxy.fail(1, { kind: 'hang' }, isAction('ReceiveMessage'));
     const start = performance.now();

@@ -1,6 +1,6 @@
 // Protects: each instance type counts towards the vCPU quota of its family, and groups of one family are added up.
 import { expect } from 'chai';
-import { quotaNeeds, quotaWarning, usesOf } from '../../../src/adapters/aws/vcpu-quotas.ts';
+import { quotaNeeds, quotaUseOf, quotaWarning } from '../../../src/adapters/aws/vcpu-quotas.ts';
 
 describe('vCPU quotas', () => {
   const table: readonly (readonly [types: string, onDemand: string | null, spot: string | null])[] = [
@@ -40,9 +40,9 @@ describe('vCPU quotas', () => {
   it('cover all groups at their maximum, each with its largest type; on demand also for instances that replace spot', () => {
     const group = { spot: true, max: 10, onDemandBase: 1, onDemandMax: 3, instances: ['c7g.large', 'm7g.xlarge'] };
     const uses = [
-      usesOf(group, 'a'),
-      usesOf({ ...group, onDemandMax: 0 }, 'b'),
-      usesOf({ ...group, spot: false, max: 5, instances: ['c7g.large', 'x2gd.medium'] }, 'c'),
+      quotaUseOf(group, 'a'),
+      quotaUseOf({ ...group, onDemandMax: 0 }, 'b'),
+      quotaUseOf({ ...group, spot: false, max: 5, instances: ['c7g.large', 'x2gd.medium'] }, 'c'),
     ];
     const vcpus = new Map([
       ['c7g.large', 2],

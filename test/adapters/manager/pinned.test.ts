@@ -5,7 +5,7 @@ import { openManagerClient } from '../../../src/adapters/manager/open-manager-cl
 import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
-import type { AskedValue } from '../../../src/ports/verbs.ts';
+import type { VerbRequest } from '../../../src/ports/verbs.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -13,7 +13,7 @@ import { listen } from '../../support/servers/listen.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
 import { until } from '../../support/until.ts';
 
-const ASKED: AskedValue = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
+const ASKED: VerbRequest = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
 
 async function certificate(): Promise<{ readonly cert: string; readonly key: string; readonly fingerprint: string }> {
   const made = await generate([{ name: 'commonName', value: 'manager' }], { keyType: 'ec', curve: 'P-256' });

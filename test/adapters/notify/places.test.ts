@@ -1,7 +1,7 @@
 // Protects: a notification is never posted to a cloud metadata address, however the URL spells it.
 
 import { expect } from 'chai';
-import { placeOf } from '../../../src/adapters/notify/post.ts';
+import { addressKindOf } from '../../../src/adapters/notify/post.ts';
 
 describe('where an address leads', () => {
   for (const [place, addresses] of [
@@ -17,7 +17,7 @@ describe('where an address leads', () => {
     ],
   ] as readonly (readonly [string, readonly string[]])[]) {
     it(`${place}: ${addresses.join(', ')}`, () => {
-      for (const address of addresses) expect(placeOf(address), address).to.equal(place);
+      for (const address of addresses) expect(addressKindOf(address), address).to.equal(place);
     });
   }
 
@@ -28,6 +28,6 @@ describe('where an address leads', () => {
       'http://0251.0376.0251.0376/',
       'http://[::ffff:a9fe:a9fe]/',
     ])
-      expect(placeOf(new URL(url).hostname), url).to.equal('metadata');
+      expect(addressKindOf(new URL(url).hostname), url).to.equal('metadata');
   });
 });

@@ -6,7 +6,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { post, signatureOf } from '../../../src/adapters/notify/post.ts';
+import { postNotice, signatureOf } from '../../../src/adapters/notify/post.ts';
 import type { BatchctlError } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -22,12 +22,12 @@ const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', bo
 describe('a notification over http and https', () => {
   const hook = forEachTest(() => HookServer.start());
 
-  const send = (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<void> =>
-    post({
+  const send = (fields: Partial<Parameters<typeof postNotice>[0]> = {}): Promise<void> =>
+    postNotice({
       ...{ url: `http://127.0.0.1:${hook.port}/in?token=t`, notice: NOTICE, secret: null, loopback: true },
       ...{ signal: undefined, timeoutMs: 60_000, ...fields },
     });
-  const refused = async (fields: Partial<Parameters<typeof post>[0]> = {}): Promise<BatchctlError> =>
+  const refused = async (fields: Partial<Parameters<typeof postNotice>[0]> = {}): Promise<BatchctlError> =>
     (await rejection(send(fields))) as BatchctlError;
 
   it('is one post of the unchanged body, with its id and signature', async () => {
@@ -174,8 +174,8 @@ describe('a notification over http and https', () => {
       const here = new URL('../../../src/adapters/notify/post.ts', import.meta.url);
       writeFileSync(
         script,
-        `import { post } from ${JSON.stringify(here.pathname)};
-await post({ url: process.argv[2], notice: ${JSON.stringify(NOTICE)}, secret: null, loopback: true, signal: undefined });`,
+        `import { postNotice } from ${JSON.stringify(here.pathname)};
+await postNotice({ url: process.argv[2], notice: ${JSON.stringify(NOTICE)}, secret: null, loopback: true, signal: undefined });`,
       );
       const child = spawn(process.execPath, ['--import', 'tsx', script, `https://localhost:${secure.port}/x`], {
         env: { ...process.env, NODE_EXTRA_CA_CERTS: files.ca },

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { CompiledQuery } from 'kysely';
 import {
   ConnectionPool,
-  type Held,
+  type HeldConnection,
   NoAnswerError,
   type PoolOptions,
   ServerDriver,
@@ -52,7 +52,7 @@ describe('the connections to a database server', () => {
     poolOf();
     const [a, b] = [await pool.acquire(), await pool.acquire()];
     const order: string[] = [];
-    const take = async (name: string): Promise<Held> => {
+    const take = async (name: string): Promise<HeldConnection> => {
       const held = await pool.acquire();
       order.push(name);
       return held;

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { parseServerUrl } from '../../../src/adapters/sql/server-options.ts';
-import { isOurs } from '../../../src/errors.ts';
+import { isBatchctlError } from '../../../src/errors.ts';
 
 describe("a database server's URL", () => {
   it('contains host, port, user and database', () => {
@@ -44,7 +44,7 @@ describe("a database server's URL", () => {
         parseServerUrl(url, 'postgres', false);
         expect.fail('it was taken');
       } catch (error) {
-        if (!isOurs(error)) throw error;
+        if (!isBatchctlError(error)) throw error;
         expect(error.kind).to.equal('config');
         expect(error.message).to.contain(found);
         expect(`${error.message} ${error.hint} ${String(error.cause)}`).not.to.contain('s3cret');

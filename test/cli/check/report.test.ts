@@ -1,6 +1,6 @@
 // Protects: the report of infra check can be sent to others: it contains no full account id and no key id.
 import { expect } from 'chai';
-import { type CheckReport, CheckSteps, checkText, masked } from '../../../src/cli/check/report.ts';
+import { type CheckReport, CheckSteps, checkText, maskReport } from '../../../src/cli/check/report.ts';
 import { BatchctlError } from '../../../src/errors.ts';
 
 const ACCOUNT = '123456789012';
@@ -35,7 +35,7 @@ describe('the report of infra check', () => {
       `bucket acme${ACCOUNT}raw of 999988887777, key AKIAIOSFODNN7EXAMPLE`,
       'at 1764324000123, instance i-0999988887777abcd',
     ];
-    const hidden = masked(await reportOf(told));
+    const hidden = maskReport(await reportOf(told));
     const text = `${JSON.stringify(hidden)}\n${checkText(hidden)}`;
     expect(text).not.to.match(/123456789012|999988887777(?!abcd)|IOSFODNN/);
     expect(hidden.account).to.equal('********9012');

@@ -1,8 +1,8 @@
 // Protects: adjusting a running job changes exactly what was asked, and never closes or delays it by accident.
 import { expect } from 'chai';
-import { isOurs } from '../../../src/errors.ts';
+import { isBatchctlError } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { claimsJob, failForGood } from '../../support/claims-job.ts';
@@ -18,7 +18,7 @@ describe('adjusting a job', () => {
     view = await submitJob(place, claimsJob(1), {});
   });
 
-  const reread = () => mustReadView(place.platform.store, view.record.job);
+  const reread = () => requireView(place.platform.store, view.record.job);
   const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
   const change = async (wanted: Parameters<typeof adjust>[2], dryRun = false) =>
     adjust(place.platform, await reread(), wanted, { dryRun });
@@ -54,7 +54,7 @@ describe('adjusting a job', () => {
     expect(stateOf(await reread())).to.equal('failed');
     const error = await rejection(change({ tolerate: '4' }));
     expect(error).to.include({ kind: 'refused' });
-    expect(isOurs(error) ? error.hint : '').to.include('batchctl skip');
+    expect(isBatchctlError(error) ? error.hint : '').to.include('batchctl skip');
   });
 
   it('refuses an invalid tolerance', async () => {
@@ -89,7 +89,7 @@ describe('adjusting a job', () => {
       const error = await rejection(change({ notBefore: ahead(HOUR) }));
       expect(error).to.include({ kind: 'refused' });
       expect((error as Error).message).to.include("is about to start, so its start time can't be changed");
-      expect(isOurs(error) ? error.hint : '').to.include('batchctl pause');
+      expect(isBatchctlError(error) ? error.hint : '').to.include('batchctl pause');
       expect((await change({ notBefore: ahead(0) })).changed).to.equal(true);
       expect((await rejection(change({ notBefore: ahead(HOUR) }))) as Error)
         .to.have.property('message')

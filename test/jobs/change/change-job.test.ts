@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { findJob } from '../../../src/jobs/find.ts';
-import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
-import { recordView } from '../../../src/jobs/remember.ts';
+import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { recordView } from '../../../src/jobs/record-view.ts';
 import { listTasks, parseTaskName } from '../../../src/jobs/tasks.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { failedKey, openMark } from '../../../src/model/keys.ts';
@@ -33,7 +33,7 @@ describe('changing a job', () => {
   const failForGood = (task: number, round = 0) =>
     place.platform.store.put(failedKey(JOB, 'price', task, round), '{"format":1}');
   const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
-  const reread = () => mustReadView(place.platform.store, JOB);
+  const reread = () => requireView(place.platform.store, JOB);
   const marks = async () => {
     const keys: string[] = [];
     for await (const { key } of place.platform.store.list('open/')) keys.push(key);

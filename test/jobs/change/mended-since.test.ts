@@ -2,12 +2,12 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readMend } from '../../../src/jobs/change/corrected-file.ts';
+import { readCorrectedFile } from '../../../src/jobs/change/corrected-file.ts';
 import { retry } from '../../../src/jobs/change/retry.ts';
-import { mustReadView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../../src/jobs/submit/prepare.ts';
-import { type Submitted, submit } from '../../../src/jobs/submit/submit.ts';
+import { type SubmitResult, submit } from '../../../src/jobs/submit/submit.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -26,7 +26,7 @@ const MENDED_FILE = FILE.replace('attempts: 1', 'attempts: 2').replace('region: 
 
 describe('a run key whose job was fixed', () => {
   const place = forEachTest(openPlace);
-  let first: Submitted;
+  let first: SubmitResult;
   beforeEach(async () => {
     write('claims.csv', '1\n2\n');
     write('price.sh', 'exit 65\n');
@@ -42,7 +42,7 @@ describe('a run key whose job was fixed', () => {
     params: Readonly<Record<string, string>> = {},
     labels: Readonly<Record<string, string>> = {},
     runKey = 'claims-2026-11',
-  ): Promise<Submitted> {
+  ): Promise<SubmitResult> {
     const request = {
       ...{ spec: specOf(yaml), directory: place.directory, inputs: [], inputDirectory: place.directory, stdin: null },
       ...{ params, labels, period: null, runKey, expectInputs: null, allowEmpty: false },
@@ -51,8 +51,8 @@ describe('a run key whose job was fixed', () => {
     return submit(place.platform, prepared, { mode: 'new', notBefore: null });
   }
   async function mendWith(yaml: string): Promise<void> {
-    const view = await mustReadView(place.platform.store, first.view.record.job);
-    const mend = await readMend(specOf(yaml), place.directory);
+    const view = await requireView(place.platform.store, first.view.record.job);
+    const mend = await readCorrectedFile(specOf(yaml), place.directory);
     await retry(place.platform, view, { tasks: [], canaries: null, overrides: {}, dryRun: false, mend });
   }
   const isRefused = async (yaml: string) => {

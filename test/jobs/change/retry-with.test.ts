@@ -2,10 +2,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readMend } from '../../../src/jobs/change/corrected-file.ts';
+import { readCorrectedFile } from '../../../src/jobs/change/corrected-file.ts';
 import { pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { openFile, readOutput } from '../../../src/jobs/output.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
@@ -40,8 +40,8 @@ describe('a fixed program', () => {
   });
 
   const script = (text: string) => writeFileSync(join(place.directory, 'price.sh'), text);
-  const reread = () => mustReadView(place.platform.store, view.record.job);
-  const mendOf = (yaml: string) => readMend(parseJobFile(yaml, { file: 'job.yaml' }), place.directory);
+  const reread = () => requireView(place.platform.store, view.record.job);
+  const mendOf = (yaml: string) => readCorrectedFile(parseJobFile(yaml, { file: 'job.yaml' }), place.directory);
   const again = async (options: Partial<RetryOptions> = {}) =>
     retry(place.platform, await reread(), { tasks: [], canaries: null, overrides: {}, dryRun: false, ...options });
   const outputOf = async (
@@ -180,7 +180,7 @@ describe('a canary', () => {
     const yaml = FILE.replace('files: [price.sh]\n', '').replace('[sh, price.sh]', '"false"');
     const view = await submitJob(place, yaml, {});
     await work(platform);
-    const failed = await mustReadView(platform.store, view.record.job);
+    const failed = await requireView(platform.store, view.record.job);
     const asked = { tasks: [], canaries: 1, overrides: { params: { region: 'US' } }, dryRun: false };
     const { view: retried, choice } = await retry(platform, failed, asked);
     expect(choice.canaries).to.deep.equal({ price: '0' });

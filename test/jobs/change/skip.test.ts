@@ -1,10 +1,10 @@
 // Protects: skipping lets a job continue without tasks that can't succeed, can be undone, and changes no others.
 import { expect } from 'chai';
-import { isOurs } from '../../../src/errors.ts';
+import { isBatchctlError } from '../../../src/errors.ts';
 import { pause } from '../../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { type SkipOptions, skip } from '../../../src/jobs/change/skip.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { type StepStatus, statusOf } from '../../../src/jobs/status.ts';
 import { parseTaskName } from '../../../src/jobs/tasks.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
@@ -31,7 +31,7 @@ describe('skipping', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
 
-  const reread = () => mustReadView(place.platform.store, view.record.job);
+  const reread = () => requireView(place.platform.store, view.record.job);
   const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
   const without = async (names: readonly string[], options: Partial<SkipOptions> = {}) => {
     const now = await reread();
@@ -215,7 +215,7 @@ describe('skipping', () => {
     const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };
     const error = await rejection(retry(place.platform, await reread(), asked));
     expect(error).to.include({ kind: 'refused' });
-    expect(isOurs(error) ? error.hint : '').to.include('--undo');
+    expect(isBatchctlError(error) ? error.hint : '').to.include('--undo');
     await without(['price/1'], { undo: true });
     expect((await retry(place.platform, await reread(), asked)).choice.tasks).to.deep.equal({ price: '1' });
   });

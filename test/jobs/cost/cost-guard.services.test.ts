@@ -3,15 +3,15 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { resume } from '../../../src/jobs/change/lifecycle.ts';
 import { guardCosts } from '../../../src/jobs/cost/cost-guard.ts';
-import { paidFor } from '../../../src/jobs/cost/paid-for.ts';
-import { noteBoot } from '../../../src/jobs/grid/boots.ts';
+import { machineAllowance } from '../../../src/jobs/cost/machine-allowance.ts';
+import { recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { raiseGroups } from '../../../src/jobs/grid/raise.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { BusyCosts } from '../../../src/worker/heartbeat.ts';
+import { BusyCostCheck } from '../../../src/worker/heartbeat.ts';
 import type { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -39,7 +39,7 @@ describe('the guard of job costs', () => {
     const job = await workspace.submit('--no-scale', ...flags);
     return { platform: await workspace.platform(), job };
   }
-  const view = (platform: Platform, job: string): Promise<JobView> => mustReadView(platform.store, job);
+  const view = (platform: Platform, job: string): Promise<JobView> => requireView(platform.store, job);
   /** A machine that has worked for this many minutes. */
   async function machine(platform: Platform, minutes: number, more: Partial<LedgerWorker> = {}): Promise<void> {
     const now = platform.clock.now();
@@ -133,7 +133,7 @@ describe('the guard of job costs', () => {
     await machine(platform, 31, { spent: { [job]: 600 } });
     const seen = old(await view(platform, job));
     const clock = new FakeClock(platform.clock.now());
-    const costs = new BusyCosts({ ...platform, clock }, expect.fail, () => 0.5);
+    const costs = new BusyCostCheck({ ...platform, clock }, expect.fail, () => 0.5);
     cloud.takeCalls();
     clock.pass(1_799);
     await costs.round([seen]);
@@ -165,7 +165,7 @@ describe('the guard of job costs', () => {
     ]);
     const seen = old(await view(platform, job));
     // Two tasks of an hour each, a boot and the idle time afterwards: 123.50.
-    expect(await paidFor(platform, [seen], true)('default')).to.equal(0);
+    expect(await machineAllowance(platform, [seen], true)('default')).to.equal(0);
     const [paused] = await guardCosts(platform, [seen], { all: true });
     expect(paused?.paused?.detail).to.equal(
       'its limit of $100.00 pays for no more instances: $33.00 spent, and one needs about $123.50',
@@ -177,9 +177,9 @@ describe('the guard of job costs', () => {
   it('includes the time that the group’s machines need to boot', async () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     const seen = await view(platform, job);
-    expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
-    for (const n of [1, 2, 3]) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
-    expect(await paidFor(platform, [seen], true)('default')).to.equal(1);
+    expect(await machineAllowance(platform, [seen], true)('default')).to.equal(2);
+    for (const n of [1, 2, 3]) await recordBootTime(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
+    expect(await machineAllowance(platform, [seen], true)('default')).to.equal(1);
     const { stderr } = await workspace.run(['submit', 'job.json', '--max-cost', '20']);
     expect(stderr).to.include('idling cost about $22.00');
   });
@@ -270,7 +270,7 @@ describe('the guard of job costs', () => {
     const { platform, job } = await open({}, ['--max-cost', '40']);
     const seen = await view(platform, job);
     // 400 tasks of a minute each on two slots would need 8 machines. Each costs at least 13.50.
-    expect(await paidFor(platform, [seen], true)('default')).to.equal(2);
+    expect(await machineAllowance(platform, [seen], true)('default')).to.equal(2);
     const [raised] = await raiseGroups(platform, [seen], { fresh: true, all: true });
     expect(raised).to.deep.include({ outcome: 'raised', before: 0, unpaid: 6 });
     const watching = workspace.start(['watch', job]);
@@ -284,7 +284,7 @@ describe('the guard of job costs', () => {
     const { platform, job } = await open();
     const seen = await view(platform, job);
     cloud.takeCalls();
-    expect(await paidFor(platform, [seen], true)('default')).to.equal(Number.POSITIVE_INFINITY);
+    expect(await machineAllowance(platform, [seen], true)('default')).to.equal(Number.POSITIVE_INFINITY);
     await new JobWatcher(platform, platform.leaseSeconds, undefined, { raises: false }).guardCosts();
     expect(cloud.takeCalls()).to.deep.equal([]);
   });

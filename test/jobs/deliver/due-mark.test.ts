@@ -1,6 +1,6 @@
 // Protects: people can see whether a process is delivering a job's outputs right now.
 import { expect } from 'chai';
-import { readDueMark, whileMarked } from '../../../src/jobs/deliver/deliver.ts';
+import { readDueMark, withDueMark } from '../../../src/jobs/deliver/deliver.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { dueMark } from '../../../src/model/keys.ts';
 import { viewOf } from '../../model/job-of.ts';
@@ -15,7 +15,7 @@ describe('the mark of a due delivery', () => {
 
   it('is renewed while a process delivers', async () => {
     const here = platform();
-    await whileMarked(here, view, 1, async () => {
+    await withDueMark(here, view, 1, async () => {
       const first = await readDueMark(here, key);
       expect(first?.begun).to.equal(true);
       await until('another touch', async () => (await readDueMark(here, key))?.text !== first?.text);
@@ -24,7 +24,7 @@ describe('the mark of a due delivery', () => {
 
   it('shows that no process delivers once the delivery was interrupted', async () => {
     const here = platform();
-    const error = await rejection(whileMarked(here, view, 1, () => Promise.reject(new Error('told to leave'))));
+    const error = await rejection(withDueMark(here, view, 1, () => Promise.reject(new Error('told to leave'))));
     expect(error.message).to.equal('told to leave');
     expect((await readDueMark(here, key))?.begun).to.equal(false);
   });
@@ -32,6 +32,6 @@ describe('the mark of a due delivery', () => {
   it("is not written for a directory that workers on other machines can't reach", async () => {
     const here = { ...platform(), remote: true } as const;
     const there = { ...view, record: { ...view.record, deliverTo: { place: '/out', host: 'here' } } };
-    await whileMarked(here, there, 1, async () => expect(await readDueMark(here, key)).to.equal(null));
+    await withDueMark(here, there, 1, async () => expect(await readDueMark(here, key)).to.equal(null));
   });
 });

@@ -11,8 +11,8 @@ import { findJob } from '../../../src/jobs/find.ts';
 import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
-import { CERTIFICATE, dataKey, outKey, stagedPrefix } from '../../../src/model/keys.ts';
-import { META } from '../../../src/model/output.ts';
+import { CERTIFICATE_KEY, dataKey, outKey, stagedPrefix } from '../../../src/model/keys.ts';
+import { META_KEY } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { rejection } from '../../support/rejection.ts';
 import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
@@ -159,7 +159,7 @@ describe('the fences of fetch', () => {
     const other = 'bcdefghijklmnopq';
     const files = 'files/secret.txt';
     const cases: readonly (readonly [string, string, string])[] = [
-      ["the manager's key", CERTIFICATE, 'abcdefghijklmnop'],
+      ["the manager's key", CERTIFICATE_KEY, 'abcdefghijklmnop'],
       ['raw data', dataKey('secret.txt'), 'abcdefghijklmnop'],
       ['another output', outKey(job, 'price', 1), 'abcdefghijklmnop'],
       ["another job's file", stagedPrefix('x-20261130-0600-abcde', 'price', 0, other) + files, other],
@@ -171,7 +171,7 @@ describe('the fences of fetch', () => {
     ];
     it('reports a missing list of files', async () => {
       const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
-      const metadata = { [META]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
+      const metadata = { [META_KEY]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
       await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: 1 }), { metadata });
       expect(await rejection(fetch(view, 'results/'))).to.include({ kind: 'corrupt' });
     });

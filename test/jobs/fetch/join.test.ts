@@ -1,12 +1,12 @@
 // Protects: output written in many small pieces is saved complete and in order.
 
 import { expect } from 'chai';
-import { PieceCollector } from '../../../src/jobs/fetch/join.ts';
+import { ChunkCollector } from '../../../src/jobs/fetch/join.ts';
 
 describe('collected pieces', () => {
   it('are written in order and many at once, the last ones on flush', async () => {
     const writes: string[] = [];
-    const pieces = new PieceCollector(async (bytes) => {
+    const pieces = new ChunkCollector(async (bytes) => {
       writes.push(Buffer.from(bytes).toString());
     });
     const given = Array.from({ length: 50_000 }, (_, n) => `line ${n}\n`);
@@ -19,7 +19,7 @@ describe('collected pieces', () => {
 
   it('are written before a large piece that follows them', async () => {
     const writes: number[] = [];
-    const pieces = new PieceCollector(async (bytes) => {
+    const pieces = new ChunkCollector(async (bytes) => {
       writes.push(bytes.length);
     });
     await pieces.add(Buffer.from('abc'));

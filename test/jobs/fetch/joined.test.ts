@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { fetchOutputs } from '../../../src/jobs/fetch/fetch.ts';
-import { HeaderOnce } from '../../../src/jobs/fetch/join.ts';
+import { HeaderFilter } from '../../../src/jobs/fetch/join.ts';
 import { parseTarget } from '../../../src/jobs/fetch/target.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { joinOf } from '../../../src/model/job.ts';
@@ -195,11 +195,11 @@ describe('outputs joined as lines or bytes', () => {
   it('keep only the first header wherever chunks end', async () => {
     const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
     for (let cut = 0; cut <= 8; cut += 1) {
-      const header = new HeaderOnce(source, null);
+      const header = new HeaderFilter(source, null);
       const kept: string[] = [];
       for (const [task, text] of ['id,v\n1,2', '\ufeffid,v\r\n3,4\n5'].entries()) {
         const bytes = Buffer.from(text);
-        for await (const chunk of header.kept(task, [bytes.subarray(0, cut), bytes.subarray(cut)])) {
+        for await (const chunk of header.filter(task, [bytes.subarray(0, cut), bytes.subarray(cut)])) {
           kept.push(Buffer.from(chunk).toString());
         }
       }
@@ -209,7 +209,7 @@ describe('outputs joined as lines or bytes', () => {
 
   it("pass nothing on of an output that isn't text after its first line", async () => {
     const source = { store: place.platform.store, job: 'claims-1', step: 'price' };
-    const kept = new HeaderOnce(source, null).kept(0, [Buffer.from('id,v\n'), Buffer.from('\0')]);
+    const kept = new HeaderFilter(source, null).filter(0, [Buffer.from('id,v\n'), Buffer.from('\0')]);
     expect(await rejection(kept.next())).to.include({ kind: 'refused' });
   });
 

@@ -1,14 +1,14 @@
 // Protects: groups are sized by how long their instances really take to boot.
 import { expect } from 'chai';
-import { bootSeconds, liftHold, noteBoot, noteSilent, readHold } from '../../../src/jobs/grid/boots.ts';
+import { bootSeconds, liftHold, markSilentBoots, readHold, recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { bootLogKey, bootTimesKey } from '../../../src/model/keys.ts';
-import type { MachineEnded } from '../../../src/ports/worker-group.ts';
+import type { MachineTermination } from '../../../src/ports/worker-group.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 describe('remembered boot times', () => {
   const boots = async (store: MemoryStore, ...seconds: readonly number[]): Promise<void> => {
     for (const [at, each] of seconds.entries())
-      await noteBoot(store, 'default', { instance: `i-${at}`, seconds: each });
+      await recordBootTime(store, 'default', { instance: `i-${at}`, seconds: each });
   };
 
   it('are those of the latest boots of the group', async () => {
@@ -23,8 +23,9 @@ describe('remembered boot times', () => {
     const store = new MemoryStore();
     await boots(store, 100);
     for (const seconds of [5_000, -3, 0, Number.NaN, 700])
-      await noteBoot(store, 'default', { instance: 'i-0', seconds });
-    for (const seconds of [5_000, -3, 0, Number.NaN]) await noteBoot(store, 'default', { instance: 'i-1', seconds });
+      await recordBootTime(store, 'default', { instance: 'i-0', seconds });
+    for (const seconds of [5_000, -3, 0, Number.NaN])
+      await recordBootTime(store, 'default', { instance: 'i-1', seconds });
     expect(await bootSeconds(store, 'default')).to.equal(100);
   });
 
@@ -50,7 +51,7 @@ describe('instances that ended themselves', () => {
     store = new MemoryStore();
   });
   /** Newest first; `ago`: seconds. */
-  const ended = (...instances: readonly (readonly [string, number])[]): readonly MachineEnded[] =>
+  const ended = (...instances: readonly (readonly [string, number])[]): readonly MachineTermination[] =>
     instances.map(([instance, ago]) => {
       const endedAt = Date.now() - ago * 1_000;
       return { instance, launchedAt: endedAt - 90_000, endedAt };
@@ -58,10 +59,10 @@ describe('instances that ended themselves', () => {
   const three = ended(['i-3', 10], ['i-2', 20], ['i-1', 30]);
 
   it('hold their group if three in a row could write nothing to the store, which says what to look at', async () => {
-    await noteSilent(store, 'default', three.slice(1));
+    await markSilentBoots(store, 'default', three.slice(1));
     expect(await readHold(store, 'default')).to.equal(null);
-    await noteSilent(store, 'default', three);
-    await noteSilent(store, 'default', three);
+    await markSilentBoots(store, 'default', three);
+    await markSilentBoots(store, 'default', three);
     const hold = await readHold(store, 'default');
     expect(hold).to.deep.include({ failed: 3 });
     expect(hold?.last.instance).to.equal('i-3');
@@ -70,21 +71,21 @@ describe('instances that ended themselves', () => {
 
   it('do not hold it if a worker of theirs started, on an image that leaves no boot log', async () => {
     const launched = three.map((each) => ({ ...each, endedAt: Date.now() }));
-    for (const { instance } of launched) await noteBoot(store, 'default', { instance, seconds: 90 });
-    await noteSilent(store, 'default', launched);
+    for (const { instance } of launched) await recordBootTime(store, 'default', { instance, seconds: 90 });
+    await markSilentBoots(store, 'default', launched);
     expect(await readHold(store, 'default')).to.equal(null);
   });
 
   it('do not hold it if one left its boot log, a worker has started since, or a person lifted the hold', async () => {
     await store.put(bootLogKey('i-2'), 'batchctl: start');
-    await noteSilent(store, 'default', three);
+    await markSilentBoots(store, 'default', three);
     expect(await readHold(store, 'default')).to.equal(null);
     await store.delete([bootLogKey('i-2')]);
     await liftHold(store, 'default', 'me');
-    await noteSilent(store, 'default', three);
+    await markSilentBoots(store, 'default', three);
     expect(await readHold(store, 'default')).to.equal(null);
-    await noteBoot(store, 'gpu', { instance: 'i-0', seconds: 90 });
-    await noteSilent(store, 'gpu', three);
+    await recordBootTime(store, 'gpu', { instance: 'i-0', seconds: 90 });
+    await markSilentBoots(store, 'gpu', three);
     expect(await readHold(store, 'gpu')).to.equal(null);
   });
 });

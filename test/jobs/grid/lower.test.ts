@@ -1,6 +1,6 @@
 // Protects: a group whose launches hang is lowered to what is needed, and never while work waits.
 import { expect } from 'chai';
-import { type Lowered, lowerIdle } from '../../../src/jobs/grid/lower.ts';
+import { type LowerResult, lowerIdle } from '../../../src/jobs/grid/lower.ts';
 import { tick } from '../../../src/jobs/watch/tick.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
@@ -19,7 +19,7 @@ describe('lowering a group whose launches hang', () => {
   const place = forEachTest(openPlace);
   let clock: FakeClock;
   let status: GroupStatus;
-  let seen: Lowered;
+  let seen: LowerResult;
   const troubles: string[] = [];
 
   beforeEach(() => {
@@ -30,7 +30,7 @@ describe('lowering a group whose launches hang', () => {
   });
 
   /** A manager's round this many minutes later. */
-  async function round(minutes = 0): Promise<Lowered['lowered']> {
+  async function round(minutes = 0): Promise<LowerResult['lowered']> {
     clock.pass(minutes * 60);
     const group = {
       group: 'default',

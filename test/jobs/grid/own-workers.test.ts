@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
-import { complaintIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
+import { lastWarningIn, startOwnWorkers } from '../../../src/platform/own-workers.ts';
 import { until } from '../../support/until.ts';
 import { Workspace } from '../../support/workspace.ts';
 import { openPlace } from '../published-job.ts';
@@ -41,9 +41,9 @@ describe('the workers of a run', () => {
       '2026-11-26T15:38:26.664Z worker w-vrk7zl4osf leaves: 0 done, 0 failed for good',
       'error: the store rejected 4 attempts in a row; the log shows why',
     ];
-    expect(complaintIn(warned.join('\n'))).to.equal('x/enc/8 is returned: found none');
-    expect(complaintIn('error: no such group\nhint: make it\n')).to.equal('no such group');
-    expect(complaintIn('worker w-a starts\n')).to.equal(null);
+    expect(lastWarningIn(warned.join('\n'))).to.equal('x/enc/8 is returned: found none');
+    expect(lastWarningIn('error: no such group\nhint: make it\n')).to.equal('no such group');
+    expect(lastWarningIn('worker w-a starts\n')).to.equal(null);
   });
 
   describe('started before the job is known', () => {

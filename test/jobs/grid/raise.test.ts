@@ -4,12 +4,12 @@ import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import type { BatchctlError } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
 import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
-import { noteBoot } from '../../../src/jobs/grid/boots.ts';
+import { recordBootTime } from '../../../src/jobs/grid/boots.ts';
 import { Raiser, raiseGroups } from '../../../src/jobs/grid/raise.ts';
-import { mustReadView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { Troubles } from '../../../src/jobs/watch/round-memory.ts';
-import { Keeping } from '../../../src/jobs/watch/tick.ts';
+import { Troubles } from '../../../src/jobs/watch/keeper-mark.ts';
+import { KeeperDuties } from '../../../src/jobs/watch/tick.ts';
 import { deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Ledger, StepCounts } from '../../../src/ports/ledger.ts';
@@ -111,7 +111,7 @@ describe('raising groups', () => {
     const mark = JSON.stringify({ format: 1, who: 'i-1', detail: 's3:GetObject on x is denied' });
     await platform.store.put(deniedMark(job), mark);
     await new JobWatcher(platform, 15).round();
-    const { paused } = await mustReadView(platform.store, job);
+    const { paused } = await requireView(platform.store, job);
     expect(paused).to.include({ reason: 'denied', detail: 's3:GetObject on x is denied (met by i-1)' });
     expect(await desired('default'), 'for the other job').to.equal(1);
     await cancel(platform, small);
@@ -137,7 +137,8 @@ describe('raising groups', () => {
   });
 
   it('plans with the boot times measured here', async () => {
-    for (let n = 0; n < 4; n += 1) await noteBoot(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
+    for (let n = 0; n < 4; n += 1)
+      await recordBootTime(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
     await raiseGroups(platform, [view], { fresh: true });
     // 18,000 s of work in the 1,200 s that half an hour leaves after booting.
     expect(await desired('default')).to.equal(15);
@@ -216,7 +217,7 @@ describe('raising groups', () => {
       expect(raised.late.max).to.be.greaterThan(0);
       const troubles = new Troubles({}, clock.now());
       const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
-      await (await Keeping.open(measuring(), options)).keeping.lookOn(troubles);
+      await (await KeeperDuties.open(measuring(), options)).keeping.watchJobs(troubles);
       expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
         `its group is limited to 0 instances; raise the limit with batchctl scale --max ${raised.late.max}`,
       ]);
@@ -265,7 +266,7 @@ describe('raising groups', () => {
         ...platform,
         queue: async (group) => {
           const queue = await platform.queue(group);
-          return Object.assign(Object.create(queue), { backlog, held: () => queue.held() });
+          return Object.assign(Object.create(queue), { backlog, readCounts: () => queue.readCounts() });
         },
       };
       const worker = new JobWatcher(alone, 15, undefined, { raises: 'waiting' });

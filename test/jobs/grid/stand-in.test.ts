@@ -1,7 +1,7 @@
 // Protects: on-demand instances replace missing spot only as a deadline needs and cost limits allow.
 import { expect } from 'chai';
 import { onDemandNeeded } from '../../../src/jobs/grid/raise.ts';
-import { PACE } from '../../../src/model/capacity.ts';
+import { DEFAULT_SIZING_TIMES } from '../../../src/model/capacity.ts';
 import type { Load } from '../../../src/model/load.ts';
 import type { GroupStatus, SpotTroubles, WorkerGroup } from '../../../src/ports/worker-group.ts';
 
@@ -27,7 +27,7 @@ describe('the number of on-demand instances in a group', () => {
       return troubles;
     };
     const group = { spotTroubles } as unknown as WorkerGroup;
-    const about = { slots: 2, pace: PACE, now, paid: async () => paid };
+    const about = { slots: 2, pace: DEFAULT_SIZING_TIMES, now, paid: async () => paid };
     return { onDemand: await onDemandNeeded(group, { ...status, ...change }, waiting, about), asked };
   }
 
@@ -47,7 +47,12 @@ describe('the number of on-demand instances in a group', () => {
     expect(await needed({ onDemand: lately })).to.deep.equal({ onDemand: null, asked: 0 });
     const { onDemand: __, ...bare } = status;
     expect(
-      await onDemandNeeded({} as WorkerGroup, bare, loads, { slots: 2, pace: PACE, now, paid: async () => 1 }),
+      await onDemandNeeded({} as WorkerGroup, bare, loads, {
+        slots: 2,
+        pace: DEFAULT_SIZING_TIMES,
+        now,
+        paid: async () => 1,
+      }),
     ).to.equal(null);
   });
 

@@ -1,7 +1,7 @@
 // Protects: people are notified once, and only when it is certain, that a job will miss its deadline.
 import { expect } from 'chai';
-import { Teller } from '../../../src/jobs/notify/teller.ts';
-import type { Seen } from '../../../src/jobs/watch/round-memory.ts';
+import { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
+import type { Sighting } from '../../../src/jobs/watch/keeper-mark.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -51,18 +51,18 @@ describe('notifying people that a job will miss its deadline', () => {
     view = { ...job, finishBy: new Date(Date.now() + HOUR).toISOString() };
   });
 
-  const tellerOf = (late: ReadonlyMap<string, Seen> = new Map()): Teller =>
-    new Teller(platform, { watchful: true, onTrouble: (error) => expect.fail(error.message), late });
+  const senderOf = (late: ReadonlyMap<string, Sighting> = new Map()): NoticeSender =>
+    new NoticeSender(platform, { checksCounters: true, onTrouble: (error) => expect.fail(error.message), late });
   /**
    * Looks once for each given task duration, slightly more than a minute apart. Returns the number of notifications
    * after each look.
    */
-  const looks = async (teller: Teller, ...each: readonly number[]): Promise<readonly number[]> => {
+  const looks = async (sender: NoticeSender, ...each: readonly number[]): Promise<readonly number[]> => {
     const after: number[] = [];
     for (const now of each) {
       seconds = now;
-      teller.see(view);
-      await teller.idle();
+      sender.observe(view);
+      await sender.idle();
       after.push(told.length);
       ahead += 61_000;
     }
@@ -70,23 +70,23 @@ describe('notifying people that a job will miss its deadline', () => {
   };
 
   it('happens once, after the projection was late for a whole lease', async () => {
-    expect(await looks(tellerOf(), PAST_IT, PAST_IT, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 1, 1]);
+    expect(await looks(senderOf(), PAST_IT, PAST_IT, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 1, 1]);
     expect(told[0]).to.match(/[.]late$/);
   });
 
   it('waits for another whole lease if the projection recovered in between', async () => {
-    const after = await looks(tellerOf(), PAST_IT, WELL_BEFORE, PAST_IT, PAST_IT, PAST_IT);
+    const after = await looks(senderOf(), PAST_IT, WELL_BEFORE, PAST_IT, PAST_IT, PAST_IT);
     expect(after).to.deep.equal([0, 0, 0, 0, 1]);
   });
 
   it('continues from what an earlier process saw, until the job has recovered', async () => {
     const { job } = view.record;
     const late = new Map([[job, { is: view.finishBy ?? '', since: performance.now() - LEASE * 1_000 }]]);
-    expect(await looks(tellerOf(late), WELL_BEFORE, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 0]);
-    const teller = tellerOf(late);
-    expect([...teller.late().keys()], 'the next process knows it too').to.deep.equal([job]);
-    expect(await looks(teller, PAST_IT)).to.deep.equal([1]);
+    expect(await looks(senderOf(late), WELL_BEFORE, PAST_IT, PAST_IT)).to.deep.equal([0, 0, 0]);
+    const sender = senderOf(late);
+    expect([...sender.late().keys()], 'the next process knows it too').to.deep.equal([job]);
+    expect(await looks(sender, PAST_IT)).to.deep.equal([1]);
     ahead = HOUR + 1_000;
-    expect(tellerOf(late).late().size, 'a job whose deadline has passed is forgotten').to.equal(0);
+    expect(senderOf(late).late().size, 'a job whose deadline has passed is forgotten').to.equal(0);
   });
 });

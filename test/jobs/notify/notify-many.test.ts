@@ -2,8 +2,8 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { putNewsMark } from '../../../src/jobs/notify/news-mark.ts';
-import { Teller } from '../../../src/jobs/notify/teller.ts';
-import { NEWS } from '../../../src/model/keys.ts';
+import { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
+import { NEWS_PREFIX } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -68,18 +68,18 @@ describe('notifying people of many ends', () => {
   };
   const marks = async (): Promise<number> => {
     let count = 0;
-    for await (const _ of place.platform.store.keys(NEWS)) count += 1;
+    for await (const _ of place.platform.store.keys(NEWS_PREFIX)) count += 1;
     return count;
   };
 
   it('sends eight at a time, and each only once', async () => {
     const platform = platformOf();
     const views = await Promise.all(Array.from({ length: 40 }, (_, n) => ended(platform, n)));
-    const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
-    for (const view of views) teller.see(view);
+    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+    for (const view of views) sender.observe(view);
     await until('eight wait', () => receiver.waiting >= 8);
     receiver.letGo();
-    await teller.idle();
+    await sender.idle();
     expect(receiver.most).to.equal(8);
     expect(new Set(receiver.got).size).to.equal(40);
     expect(receiver.got).to.have.length(40);
@@ -90,12 +90,12 @@ describe('notifying people of many ends', () => {
     const platform = platformOf();
     const before = await putJob(platform, [{ name: 'a' }], {});
     const paused = await addEntry(platform, before, { what: 'pause', reason: 'halt', now: false });
-    const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
-    teller.see(paused);
+    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+    sender.observe(paused);
     await until('it is being sent', () => receiver.waiting === 1);
-    teller.see(await addEntry(platform, paused, { what: 'close', state: 'failed', reason: 'failures', round: 0 }));
+    sender.observe(await addEntry(platform, paused, { what: 'close', state: 'failed', reason: 'failures', round: 0 }));
     receiver.letGo();
-    await teller.idle();
+    await sender.idle();
     expect(receiver.got.map((id) => id.split('.').at(-1))).to.deep.equal(['paused', 'failed']);
   });
 
@@ -103,17 +103,17 @@ describe('notifying people of many ends', () => {
     const platform = platformOf();
     receiver.away = true;
     receiver.letGo();
-    const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
-    teller.see(await ended(platform, 0));
-    await teller.idle();
+    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+    sender.observe(await ended(platform, 0));
+    await sender.idle();
     receiver.away = false;
     const next = await ended(platform, 1);
-    teller.see(next);
-    await teller.idle();
+    sender.observe(next);
+    await sender.idle();
     expect(receiver.tries, 'it may hang, so it is not tried again yet').to.equal(1);
     ahead = 61_000;
-    teller.see(next);
-    await teller.idle();
+    sender.observe(next);
+    await sender.idle();
     expect(receiver.got.map((id) => id.split('.')[0])).to.deep.equal([next.record.job]);
   });
 });

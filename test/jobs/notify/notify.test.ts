@@ -4,9 +4,9 @@ import { BatchctlError } from '../../../src/errors.ts';
 import { readMetrics } from '../../../src/jobs/grid/metrics.ts';
 import { putNewsMark } from '../../../src/jobs/notify/news-mark.ts';
 import { bodyText, type NoticeBody } from '../../../src/jobs/notify/notice.ts';
-import { refuseForeign, shownReceiver, toldOf } from '../../../src/jobs/notify/receivers.ts';
-import { Teller } from '../../../src/jobs/notify/teller.ts';
-import { NEWS, NOTICES, newsMark } from '../../../src/model/keys.ts';
+import { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
+import { jobReceivers, refuseLocalReceivers, shownReceiver } from '../../../src/jobs/notify/receivers.ts';
+import { NEWS_PREFIX, NOTICES_PREFIX, newsMark } from '../../../src/model/keys.ts';
 import { type EventKind, type Notification, noStartEvent } from '../../../src/model/notify.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
@@ -44,12 +44,12 @@ describe('notifying people', () => {
     notices: { notifier: receivers, profile },
     ...(remote && { remote }),
   });
-  const tellerOf = (platform: Platform, fields: Partial<ConstructorParameters<typeof Teller>[1]> = {}) => {
+  const senderOf = (platform: Platform, fields: Partial<ConstructorParameters<typeof NoticeSender>[1]> = {}) => {
     const troubles: string[] = [];
-    const teller = new Teller(platform, {
-      ...{ watchful: false, onTrouble: ({ message }) => troubles.push(message), ...fields },
+    const sender = new NoticeSender(platform, {
+      ...{ checksCounters: false, onTrouble: ({ message }) => troubles.push(message), ...fields },
     });
-    return { teller, troubles };
+    return { sender, troubles };
   };
   const ended = async (platform: Platform): Promise<JobView> => {
     const view = await putJob(platform, [{ name: 'a' }], {});
@@ -65,9 +65,9 @@ describe('notifying people', () => {
   it('happens once if twenty watchers see an end at the same time', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await ended(platform);
-    const tellers = Array.from({ length: 20 }, () => tellerOf(platform).teller);
-    for (const teller of tellers) teller.see(view);
-    await Promise.all(tellers.map((teller) => teller.idle()));
+    const senders = Array.from({ length: 20 }, () => senderOf(platform).sender);
+    for (const sender of senders) sender.observe(view);
+    await Promise.all(senders.map((sender) => sender.idle()));
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([`${view.record.job}.${view.next - 1}.failed`]);
   });
 
@@ -79,21 +79,21 @@ describe('notifying people', () => {
     ]);
     receivers.away.add('sns:a');
     const view = await ended(platform);
-    const { teller, troubles } = tellerOf(platform);
-    teller.see(view);
-    await teller.idle();
+    const { sender, troubles } = senderOf(platform);
+    sender.observe(view);
+    await sender.idle();
     expect(receivers.got.map(({ to }) => to)).to.deep.equal(['sns:b']);
     expect(troubles).to.have.length(1);
-    expect(await keys(NEWS)).to.have.length(1);
+    expect(await keys(NEWS_PREFIX)).to.have.length(1);
     receivers.away.clear();
-    teller.see(view);
-    await teller.idle();
+    sender.observe(view);
+    await sender.idle();
     expect(receivers.got, 'not at once').to.have.length(1);
     ahead = 2 * MINUTE;
-    const keeper = tellerOf(platform, { keeper: true }).teller;
+    const keeper = senderOf(platform, { keeper: true }).sender;
     await keeper.round();
     expect(receivers.got.map(({ to }) => to)).to.deep.equal(['sns:b', 'sns:a']);
-    expect(await keys(NEWS)).to.deep.equal([]);
+    expect(await keys(NEWS_PREFIX)).to.deep.equal([]);
   });
 
   it('happens at once for the other receivers while one is unreachable', async () => {
@@ -104,23 +104,23 @@ describe('notifying people', () => {
     receivers.away.add('sns:a');
     const pause = { what: 'pause', reason: 'halt', now: false } as const;
     const first = await addEntry(platform, await putJob(platform, [{ name: 'a' }], {}), pause);
-    const { teller } = tellerOf(platform);
-    teller.see(first);
-    await teller.idle();
-    teller.see(await addEntry(platform, await addEntry(platform, first, { what: 'resume' }), pause));
-    await teller.idle();
+    const { sender } = senderOf(platform);
+    sender.observe(first);
+    await sender.idle();
+    sender.observe(await addEntry(platform, await addEntry(platform, first, { what: 'resume' }), pause));
+    await sender.idle();
     expect(receivers.got.map(({ to, id }) => `${to} ${id.split('.')[1]}`)).to.deep.equal(['sns:b 0', 'sns:b 2']);
   });
 
   it('removes the mark of an end only in a manager if others may know more receivers', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }], true);
     const view = await ended(platform);
-    const { teller } = tellerOf(platform);
-    teller.see(view);
-    await teller.idle();
-    expect(await keys(NEWS)).to.deep.equal([newsMark(view.record.job, view.next - 1)]);
-    await tellerOf(platform, { keeper: true }).teller.round();
-    expect(await keys(NEWS)).to.deep.equal([]);
+    const { sender } = senderOf(platform);
+    sender.observe(view);
+    await sender.idle();
+    expect(await keys(NEWS_PREFIX)).to.deep.equal([newsMark(view.record.job, view.next - 1)]);
+    await senderOf(platform, { keeper: true }).sender.round();
+    expect(await keys(NEWS_PREFIX)).to.deep.equal([]);
     expect(receivers.got).to.have.length(1);
   });
 
@@ -128,12 +128,12 @@ describe('notifying people', () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
     await putNewsMark(platform, view, view.next);
-    const { teller } = tellerOf(platform, { keeper: true });
-    await teller.round();
-    expect(await keys(NEWS)).to.have.length(1);
+    const { sender } = senderOf(platform, { keeper: true });
+    await sender.round();
+    expect(await keys(NEWS_PREFIX)).to.have.length(1);
     ahead = 25 * 60 * MINUTE;
-    await teller.round();
-    expect(await keys(NEWS)).to.deep.equal([]);
+    await sender.round();
+    expect(await keys(NEWS_PREFIX)).to.deep.equal([]);
     expect(receivers.got).to.deep.equal([]);
   });
 
@@ -159,26 +159,26 @@ describe('notifying people', () => {
   it('writes nothing without receivers, and sends nothing about a rehearsal', async () => {
     const platform = tellingOf([]);
     await ended(platform);
-    expect([...(await keys(NEWS)), ...(await keys(NOTICES))]).to.deep.equal([]);
+    expect([...(await keys(NEWS_PREFIX)), ...(await keys(NOTICES_PREFIX))]).to.deep.equal([]);
     const telling = tellingOf([{ on: ALL, to: 'sns:a' }]);
     const view = await putJob(telling, [{ name: 'a' }], {});
     const rehearsal = { ...view.record, rehearsal: { format: 1 } as never };
-    expect(toldOf(telling, view.record)).to.have.length(1);
-    expect(toldOf(telling, rehearsal)).to.have.length(0);
+    expect(jobReceivers(telling, view.record)).to.have.length(1);
+    expect(jobReceivers(telling, rehearsal)).to.have.length(0);
   });
 
   it('happens once for a job that has not started, a quarter of an hour after its start time', async () => {
     const platform = tellingOf([{ on: ['no-start'], to: 'sns:a' }]);
     const view = await putJob(platform, [{ name: 'a' }], {});
-    const { teller } = tellerOf(platform, { watchful: true });
+    const { sender } = senderOf(platform, { checksCounters: true });
     ahead = Date.parse(view.record.createdAt) - Date.now() + 14 * MINUTE;
-    teller.see(view);
-    await teller.idle();
+    sender.observe(view);
+    await sender.idle();
     expect(receivers.got).to.have.length(0);
     for (const minutes of [16, 18]) {
       ahead = Date.parse(view.record.createdAt) - Date.now() + minutes * MINUTE;
-      teller.see(view);
-      await teller.idle();
+      sender.observe(view);
+      await sender.idle();
     }
     expect(receivers.got.map(({ id }) => id)).to.deep.equal([noStartEvent(view).id]);
   });
@@ -189,24 +189,24 @@ describe('notifying people', () => {
     });
     const bad = [of('exec:./a'), of('http://127.0.0.1/'), of('https://a/', 'env:A'), of('https://a/', 'file:/a')];
     for (const spec of bad) {
-      expect(() => refuseForeign(spec, true), JSON.stringify(spec))
+      expect(() => refuseLocalReceivers(spec, true), JSON.stringify(spec))
         .to.throw('notify')
         .with.property('kind', 'jobFile');
-      expect(() => refuseForeign(spec, false)).not.to.throw();
+      expect(() => refuseLocalReceivers(spec, false)).not.to.throw();
     }
-    expect(() => refuseForeign(of('https://a/', 'ssm:a'), true)).not.to.throw();
-    expect(() => refuseForeign(of('sns:a'), true)).not.to.throw();
+    expect(() => refuseLocalReceivers(of('https://a/', 'ssm:a'), true)).not.to.throw();
+    expect(() => refuseLocalReceivers(of('sns:a'), true)).not.to.throw();
   });
 
   it('ignores a job.json that names one anyway, put by anyone with write access to the store', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }], {});
     const notify = ['exec:/bin/true', 'http://localhost/', 'https://example.com/'].map((to) => ({ on: ALL, to }));
     const record = { ...view.record, notifyFrom: '/', spec: { ...view.record.spec, notify } };
-    const told = (remote?: true) => toldOf(tellingOf([], remote), record).map(({ to, trusted }) => [to, trusted]);
+    const told = (remote?: true) => jobReceivers(tellingOf([], remote), record).map(({ to, trusted }) => [to, trusted]);
     expect(told(true)).to.deep.equal([['https://example.com/', false]]);
     expect(told().at(-1)).to.deep.equal(['https://example.com/', true]);
     // A program belongs to its machine; this machine is not the one that submitted the job.
-    const elsewhere = toldOf(tellingOf([]), { ...record, host: 'elsewhere' });
+    const elsewhere = jobReceivers(tellingOf([]), { ...record, host: 'elsewhere' });
     expect(elsewhere.map(({ to }) => to)).to.deep.equal(['http://localhost/', 'https://example.com/']);
   });
 

@@ -1,14 +1,14 @@
 // Protects: when a submission that slept for a day meets a process that discards it, only one of the two continues.
 import { expect } from 'chai';
-import { mustReadView, readJob } from '../../../src/jobs/journal.ts';
+import { readJob, requireView } from '../../../src/jobs/journal.ts';
 import { discardAbandoned } from '../../../src/jobs/prune/discard.ts';
 import { pruneLeftovers } from '../../../src/jobs/prune/leftovers.ts';
 import { choosePrunable } from '../../../src/jobs/prune/prune.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../../src/jobs/submit/prepare.ts';
-import { type SubmitOptions, type Submitted, submit } from '../../../src/jobs/submit/submit.ts';
+import { type SubmitOptions, type SubmitResult, submit } from '../../../src/jobs/submit/submit.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { jobPrefix, OPEN, runKeyClaim } from '../../../src/model/keys.ts';
+import { jobPrefix, OPEN_PREFIX, runClaimKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -67,7 +67,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
     platform: Platform,
     runKey: string | null,
     mode: SubmitOptions['mode'] = 'new',
-  ): Promise<Submitted> {
+  ): Promise<SubmitResult> {
     const request = {
       ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory: place.directory, inputs: [] },
       ...{ inputDirectory: place.directory, stdin: null, params: {}, labels: {}, period: null },
@@ -132,7 +132,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
     return first?.split('/')[1] ?? '';
   }
 
-  async function refused(submission: Promise<Submitted>, job: string): Promise<void> {
+  async function refused(submission: Promise<SubmitResult>, job: string): Promise<void> {
     const error = await submission.then(
       () => expect.fail('it was submitted'),
       (thrown: unknown) => thrown,
@@ -141,7 +141,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
     expect(String(error)).to.include(`${job} was discarded`);
   }
 
-  async function expectWhole({ view, created }: Submitted): Promise<void> {
+  async function expectWhole({ view, created }: SubmitResult): Promise<void> {
     expect(created).to.equal(true);
     expect(stateOf(await publishAll(place.platform, view))).to.equal('succeeded');
   }
@@ -165,13 +165,13 @@ describe('a submission that slept for a day, and a process that discards it', ()
         const job = await jobIdOf();
         await clean(later);
         const fence = before === 'its claim' ? [] : [`${jobPrefix(job)}job.json`];
-        expect(await keys('jobs/', OPEN)).to.deep.equal(fence);
+        expect(await keys('jobs/', OPEN_PREFIX)).to.deep.equal(fence);
         expect(await readJob(place.platform.store, job)).to.equal(null);
         asleep.go();
         await refused(submission, job);
-        expect(await keys('jobs/', OPEN)).to.deep.equal(fence);
+        expect(await keys('jobs/', OPEN_PREFIX)).to.deep.equal(fence);
         await clean(later);
-        expect(await keys('jobs/', OPEN)).to.deep.equal(fence);
+        expect(await keys('jobs/', OPEN_PREFIX)).to.deep.equal(fence);
         await expectWhole(await submitBy(place.platform, runKey));
       });
     }
@@ -189,7 +189,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
       const submitted = await submission;
       slow.asleep.go();
       await cleaning;
-      expect(await keys(OPEN)).to.have.length(1);
+      expect(await keys(OPEN_PREFIX)).to.have.length(1);
       await expectWhole(submitted);
     });
   }
@@ -199,7 +199,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
       const { platform, asleep } = sleeper(at);
       const submission = submitBy(platform, 'month-end');
       await asleep.reached;
-      const job = (await keys(OPEN))[0]?.slice(OPEN.length, -2) ?? '';
+      const job = (await keys(OPEN_PREFIX))[0]?.slice(OPEN_PREFIX.length, -2) ?? '';
       const dying = cleaner(true);
       void CLEANERS['a watcher'](dying.platform);
       await dying.asleep.reached;
@@ -207,7 +207,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
       asleep.go();
       await refused(submission, job);
       await CLEANERS['a watcher'](later);
-      expect((await keys(jobPrefix(job), OPEN)).filter((key) => !key.endsWith('/job.json'))).to.deep.equal([]);
+      expect((await keys(jobPrefix(job), OPEN_PREFIX)).filter((key) => !key.endsWith('/job.json'))).to.deep.equal([]);
       dying.asleep.go();
     }
     await expectWhole(await submitBy(place.platform, 'month-end'));
@@ -225,11 +225,11 @@ describe('a submission that slept for a day, and a process that discards it', ()
     second.asleep.go();
     const { view, created } = await alive;
     expect(created).to.equal(true);
-    expect(await keys('runs/')).to.deep.equal([runKeyClaim('month-end', 0), runKeyClaim('month-end', 1)]);
+    expect(await keys('runs/')).to.deep.equal([runClaimKey('month-end', 0), runClaimKey('month-end', 1)]);
     first.asleep.go();
     await refused(dead, job);
     const { job: standing } = view.record;
-    expect((await mustReadView(place.platform.store, standing)).record.job).to.equal(standing);
+    expect((await requireView(place.platform.store, standing)).record.job).to.equal(standing);
     expect(await submitBy(place.platform, 'month-end')).to.deep.include({ created: false });
     await expectWhole(await submitBy(place.platform, 'month-end', 'again'));
     expect(await keys('runs/')).to.have.length(3);
@@ -239,9 +239,9 @@ describe('a submission that slept for a day, and a process that discards it', ()
     const { platform, asleep } = sleeper(/^runs\//);
     const submission = submitBy(platform, 'month-end');
     await asleep.reached;
-    const before = await keys('jobs/', OPEN);
+    const before = await keys('jobs/', OPEN_PREFIX);
     await work(later);
-    expect(await keys('jobs/', OPEN)).to.deep.equal(before);
+    expect(await keys('jobs/', OPEN_PREFIX)).to.deep.equal(before);
     asleep.go();
     await expectWhole(await submission);
   });
@@ -249,6 +249,6 @@ describe('a submission that slept for a day, and a process that discards it', ()
   it('a watcher that read a job just before its commit leaves its open mark in place', async () => {
     const { view } = await submitBy(place.platform, 'month-end');
     await discardAbandoned(place.platform, view.record.job);
-    expect(await keys(OPEN)).to.have.length(1);
+    expect(await keys(OPEN_PREFIX)).to.have.length(1);
   });
 });

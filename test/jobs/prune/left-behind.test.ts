@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { choosePrunable, type Pruned, prune } from '../../../src/jobs/prune/prune.ts';
+import { choosePrunable, type PruneResult, prune } from '../../../src/jobs/prune/prune.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { openPlace } from '../published-job.ts';
 
@@ -12,7 +12,7 @@ const DAY = 24 * 3_600_000;
 describe('leftovers of dead workers on this machine', () => {
   const place = forEachTest(openPlace);
 
-  const pruneAll = async (dryRun: boolean): Promise<Pruned> =>
+  const pruneAll = async (dryRun: boolean): Promise<PruneResult> =>
     prune(place.platform, await choosePrunable(place.platform, 7 * DAY), 7 * DAY, { dryRun });
 
   it('are removed by a prune or the next worker: scratch at once, logs once they are old', async () => {

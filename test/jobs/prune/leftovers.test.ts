@@ -7,7 +7,7 @@ import {
   codeKey,
   jobKey,
   journalKey,
-  noticeSent,
+  noticeSentKey,
   openMark,
   workerLogKey,
 } from '../../../src/model/keys.ts';
@@ -84,7 +84,9 @@ describe('prune of leftovers', () => {
     const { store } = place.platform;
     const { record } = await putJob(place.platform, [{ name: 'a' }]);
     await store.put(openMark(record.job, 0), '{"format":1}');
-    const keys = [record.job, 'closed-20261130-0600-abcde'].map((job) => noticeSent(`${job}.3.late`, '0'.repeat(12)));
+    const keys = [record.job, 'closed-20261130-0600-abcde'].map((job) =>
+      noticeSentKey(`${job}.3.late`, '0'.repeat(12)),
+    );
     for (const key of keys) await store.put(key, '{}');
     expect(await left(keys)).to.deep.equal(keys.slice(0, 1));
   });

@@ -2,15 +2,15 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { chooseStep } from '../../../src/jobs/fetch/names.ts';
-import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
-import { choosePrunable, type Pruned, prune } from '../../../src/jobs/prune/prune.ts';
+import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { choosePrunable, type PruneResult, prune } from '../../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
 import { recordProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
-import { codeKey, jobKey, jobPrefix, openMark, partShard, tokenKey, workerLogKey } from '../../../src/model/keys.ts';
+import { codeKey, jobKey, jobPrefix, openMark, partShardKey, tokenKey, workerLogKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -38,7 +38,7 @@ describe('prune', () => {
     await recordProof(place.platform, await verifyJob(place.platform, view));
     return view;
   }
-  async function pruneAll(platform: Platform = place.platform, olderThan = 0, dryRun = false): Promise<Pruned> {
+  async function pruneAll(platform: Platform = place.platform, olderThan = 0, dryRun = false): Promise<PruneResult> {
     return prune(platform, await choosePrunable(platform, olderThan), olderThan, { dryRun });
   }
   async function keys(prefix: string): Promise<readonly string[]> {
@@ -46,7 +46,7 @@ describe('prune', () => {
     for await (const { key } of place.platform.store.list(prefix)) found.push(key.slice(prefix.length));
     return found;
   }
-  const reread = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
+  const reread = ({ record }: JobView) => requireView(place.platform.store, record.job);
   /** The platform some time later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
   const KEPT = ['job.json', 'journal/000000.json', 'journal/000001.json', 'journal/000002.json', 'proofs/0000.json'];
@@ -234,14 +234,14 @@ describe('prune', () => {
     const [used, unused] = [codeKey(view.record.code ?? ''), codeKey('0'.repeat(64))];
     await store.put(unused, 'x');
     await store.put(workerLogKey('w-gone'), 'x');
-    await store.put(partShard('lost-20261130-0600-abcde', 0), 'x');
+    await store.put(partShardKey('lost-20261130-0600-abcde', 0), 'x');
     await store.put(openMark('lost-20261130-0600-abcde', 0), '{}');
     const whole = { ...view.record, runKey: 'k', runNumber: 0, job: 'loser-20261130-0600-abcde' };
     await store.put(jobKey(whole.job), JSON.stringify(whole));
     const isThere = async (key: string) => (await store.head(key)) !== null;
     await pruneAll(place.platform, 0, false);
     expect(await isThere(unused), 'too new').to.equal(true);
-    expect(await isThere(partShard('lost-20261130-0600-abcde', 0))).to.equal(true);
+    expect(await isThere(partShardKey('lost-20261130-0600-abcde', 0))).to.equal(true);
 
     const old = wrapStore(store, {
       list: async function* (prefix, options) {
@@ -257,7 +257,7 @@ describe('prune', () => {
     expect(leftovers).to.deep.include({ code: { objects: 1, bytes: 1 }, workers: { objects: 1, bytes: 1 } });
     expect(leftovers.submissions.objects).to.equal(3);
     expect(await isThere(used), 'a whole job names it').to.equal(true);
-    expect(await isThere(partShard(another.record.job, 0))).to.equal(true);
+    expect(await isThere(partShardKey(another.record.job, 0))).to.equal(true);
     for (const key of [unused, jobKey(whole.job), openMark('lost-20261130-0600-abcde', 0)]) {
       expect(await isThere(key), key).to.equal(false);
     }

@@ -1,11 +1,11 @@
 // Protects: prune never removes what a job submitted at the same moment is about to read.
 import { expect } from 'chai';
-import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune, pruneJob } from '../../../src/jobs/prune/prune.ts';
 import { jobKey, journalKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { heedJournals } from '../../../src/worker/heartbeat.ts';
+import { obeyJournals } from '../../../src/worker/heartbeat.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -97,9 +97,9 @@ describe('prune and a submission at the same time', () => {
       },
     };
     const troubled: string[] = [];
-    await heedJournals(store, new JobCache(store, 1), dispatcher as never, (job) => troubled.push(job));
+    await obeyJournals(store, new JobCache(store, 1), dispatcher as never, (job) => troubled.push(job));
     expect(ended).to.deep.equal([`${other.record.job} cancel`]);
     expect(troubled).to.deep.equal([newer.record.job]);
-    expect(await rejection(mustReadView(store, newer.record.job))).to.include({ kind: 'newer' });
+    expect(await rejection(requireView(store, newer.record.job))).to.include({ kind: 'newer' });
   });
 });

@@ -1,6 +1,6 @@
 // Protects: the remains of a pruned job are trusted only if their checksums match.
 import { expect } from 'chai';
-import { mustReadView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import type { PrunedMark } from '../../../src/jobs/prune/pruned.ts';
 import { proofChecksum, recordProof, type StoredProof } from '../../../src/jobs/verify/proof.ts';
@@ -37,7 +37,7 @@ describe('the remains of a pruned job', () => {
   };
   const run = (...argv: readonly string[]) =>
     runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
-  const reread = () => mustReadView(place.platform.store, job);
+  const reread = () => requireView(place.platform.store, job);
   beforeEach(async () => {
     view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n3\n' }));
     ({ job } = view.record);

@@ -78,9 +78,9 @@ describe('the release of a stack', () => {
 
   it('rolls back to the previous release, and a second time to the one before that', async () => {
     for (const letter of ['a', 'b', 'c']) await program(letter).make();
-    expect(await program('c').takeBack()).to.include({ number: 3, sha256: sum('b'), restores: 1, tookBack: sum('c') });
-    expect(await program('c').takeBack()).to.include({ number: 4, sha256: sum('a'), restores: 0 });
-    const { kind, message } = (await rejection(program('c').takeBack())) as Error & { kind: string };
+    expect(await program('c').rollBack()).to.include({ number: 3, sha256: sum('b'), restores: 1, tookBack: sum('c') });
+    expect(await program('c').rollBack()).to.include({ number: 4, sha256: sum('a'), restores: 0 });
+    const { kind, message } = (await rejection(program('c').rollBack())) as Error & { kind: string };
     expect(kind).to.equal('refused');
     expect(message).to.include('0.a (aaaaaaaaaaaa) is the first');
     expect(await numbered()).to.deep.equal(['a', 'b', 'c', 'b', 'a']);
@@ -89,7 +89,7 @@ describe('the release of a stack', () => {
   it('stays rolled back after infra up, and returns with infra release', async () => {
     await program('a').make();
     await program('b').make();
-    await program('b').takeBack();
+    await program('b').rollBack();
     const looked = await program('b').look();
     expect(looked.differences).to.deep.equal([]);
     expect(looked.note).to.equal(
@@ -104,7 +104,7 @@ describe('the release of a stack', () => {
     await program('a').make();
     await program('b').make();
     await store.delete([bundleKey(sum('a'))]);
-    expect(await rejection(program('b').takeBack())).to.include({ kind: 'refused' });
+    expect(await rejection(program('b').rollBack())).to.include({ kind: 'refused' });
     expect(await numbered()).to.deep.equal(['a', 'b']);
   });
 
@@ -160,9 +160,9 @@ describe('the release of a stack', () => {
     await program('a').make({ anew: true });
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
     await program('b').make();
-    await program('b').takeBack();
+    await program('b').rollBack();
     await threeFail();
-    expect(await program('b').goOn()).to.include({ number: 2, sha256: sum('a') });
+    expect(await program('b').continueRollback()).to.include({ number: 2, sha256: sum('a') });
     expect(await failedBoots(store, 'default')).to.deep.equal([]);
   });
 

@@ -5,7 +5,7 @@ import { type RollProgress, rollGroup } from '../../../src/jobs/release/roll.ts'
 import { bootMark } from '../../../src/model/keys.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { MachineSeen, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { GroupMachine, WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -13,7 +13,7 @@ import { rejection } from '../../support/rejection.ts';
 const [OLD, NEW] = ['1', '2'];
 
 interface Simulated {
-  readonly machine: MachineSeen;
+  readonly machine: GroupMachine;
   worker: 'up' | 'draining' | 'none';
   busy: number;
 }
@@ -42,7 +42,7 @@ class SimulatedGroup {
   launch(version: string, worker: Simulated['worker'] = 'none'): string {
     this.#launched += 1;
     const instance = `i-${this.#launched}`;
-    const machine: MachineSeen = {
+    const machine: GroupMachine = {
       launchedAt: 0,
       instance,
       type: 'm7g.large',

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import { fire, fireDue } from '../../../src/jobs/schedules/fire.ts';
-import { addSchedule, listSchedules, mustReadSchedule } from '../../../src/jobs/schedules/schedules.ts';
+import { addSchedule, listSchedules, requireSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { seededRandom } from '../../../src/model/forecast/section.ts';
 import { firingsBetween } from '../../../src/model/schedule-times.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -68,7 +68,7 @@ describe('a year of schedules', () => {
 /** Runs a recent or coming period of some schedule; returns true if it had not run. */
 async function runByHand(platform: Platform, roll: () => number): Promise<boolean> {
   const names = Object.keys(YEARS_SCHEDULES);
-  const schedule = await mustReadSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');
+  const schedule = await requireSchedule(platform.store, names[Math.floor(roll() * names.length)] ?? '');
   const now = platform.clock.now();
   const near = firingsBetween(schedule, Math.max(YEAR.from, now - 86_400_000), now + 7 * 86_400_000);
   const firing = near[Math.floor(roll() * near.length)];

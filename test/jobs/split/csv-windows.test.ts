@@ -2,14 +2,14 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BatchctlError } from '../../../src/errors.ts';
-import { CutRefused, cutCheckOf } from '../../../src/jobs/split/cut-check.ts';
+import { CutError, cutCheckOf } from '../../../src/jobs/split/cut-check.ts';
 import { splitInputs } from '../../../src/jobs/split/split-inputs.ts';
 import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import type { JobInput, SplitSpec } from '../../../src/model/job.ts';
 import type { RangePart } from '../../../src/model/part.ts';
 import { CsvFinder } from '../../../src/model/split/csv-finder.ts';
-import { stateIn } from '../../../src/model/split/csv-window.ts';
+import { findQuoteState } from '../../../src/model/split/csv-window.ts';
 import type { ReadOptions } from '../../../src/ports/object-store.ts';
 
 const DIALECT = { delimiter: 44, quote: 34 };
@@ -55,7 +55,7 @@ class FakeObject {
       check.finish();
       return null;
     } catch (error) {
-      if (error instanceof CutRefused) return error.message;
+      if (error instanceof CutError) return error.message;
       throw error;
     }
   }
@@ -158,7 +158,7 @@ describe('cutting CSV by windows', () => {
       fc.property(rows, fc.nat(), fc.integer({ min: 1, max: 40 }), (text, at, length) => {
         const bytes = Buffer.from(text);
         const low = bytes.length === 0 ? 0 : at % bytes.length;
-        const known = stateIn(bytes.subarray(low, low + length), DIALECT);
+        const known = findQuoteState(bytes.subarray(low, low + length), DIALECT);
         if (known === null) return;
         told += 1;
         let quotes = 0;

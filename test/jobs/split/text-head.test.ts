@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { openPipeSource } from '../../../src/jobs/split/file-source.ts';
-import { HEAD_SIZE, textHead } from '../../../src/jobs/split/split-source.ts';
+import { HEAD_SIZE, textHeadCheck } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -151,7 +151,7 @@ describe('the first bytes of an input that is cut as text', () => {
 
   it('checks objects of the store, and stdin however its bytes arrive', async () => {
     const bytes = encoded(LINES, 'UTF-16LE', true);
-    const look = textHead({ by: 'lines', every: 1 });
+    const look = textHeadCheck({ by: 'lines', every: 1 });
     await place.platform.store.put('data/in', bytes);
     const stored = await rejection(openStoreSource(0, place.platform.store, 'data/in', 'store:in', null, look));
     expect(stored).to.include({ kind: 'jobFile', hint: 'iconv -f UTF-16 -t UTF-8 < FILE > CONVERTED' });

@@ -1,7 +1,7 @@
 // Protects: a job can read another job's outputs in task order, with proof, and fails clearly when they are gone.
 import { expect } from 'chai';
 import { findJob } from '../../../src/jobs/find.ts';
-import { append, mustReadView } from '../../../src/jobs/journal.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
 import { readOutput } from '../../../src/jobs/output.ts';
 import { loadJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
@@ -35,7 +35,7 @@ describe('--input job:JOB/STEP', () => {
   async function source(): Promise<JobView> {
     const view = await submitJob(place, SOURCE, { 'a.csv': CSV });
     await work(place.platform);
-    return mustReadView(place.platform.store, view.record.job);
+    return requireView(place.platform.store, view.record.job);
   }
   async function outputs({ record }: JobView): Promise<readonly string[]> {
     const texts: string[] = [];
@@ -59,7 +59,7 @@ describe('--input job:JOB/STEP', () => {
     expect(first?.source).to.deep.include({ kind: 'store', key: outKey(record.job, 'price', 0) });
     expect(first?.checksum).to.match(/^sha256:[0-9a-f]{64}$/);
     await work(place.platform);
-    const done = await mustReadView(place.platform.store, view.record.job);
+    const done = await requireView(place.platform.store, view.record.job);
     expect(stateOf(done)).to.equal('succeeded');
     expect(await outputs(done)).to.deep.equal(['id,v\n1,a\n2,b\n', 'id,v\n3,c\n4,d\n', 'id,v\n5,e\n']);
     const proof = await verifyJob(place.platform, done, { deep: true });
@@ -135,7 +135,7 @@ describe('--input job:JOB/STEP', () => {
     const view = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
     await place.platform.store.delete([outKey(record.job, 'price', 1)]);
     await work(place.platform);
-    const done = await mustReadView(place.platform.store, view.record.job);
+    const done = await requireView(place.platform.store, view.record.job);
     expect(stateOf(done)).to.equal('failed');
     const ledger = await place.platform.ledger();
     const failed = await ledger.tasks(view.record.job, { states: ['failed'], limit: 10 });

@@ -10,7 +10,7 @@ import {
   TokenUses,
   USE_MS,
 } from '../../../src/jobs/tokens.ts';
-import { TOKEN_USES, tokenUseKey } from '../../../src/model/keys.ts';
+import { TOKEN_USES_PREFIX, tokenUseKey } from '../../../src/model/keys.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
@@ -42,7 +42,7 @@ describe("a token's last use", () => {
     expect(await readTokenUse(store, ID)).to.equal(null);
     const first = iso();
     for (let minute = 0; minute < 59; minute += 1) {
-      for (let call = 0; call < 100; call += 1) uses.used(ID);
+      for (let call = 0; call < 100; call += 1) uses.recordUse(ID);
       await uses.write();
       clock.pass(60);
     }
@@ -50,17 +50,17 @@ describe("a token's last use", () => {
     clock.pass(USE_MS / 1_000);
     await uses.write();
     expect(puts, 'nobody used it').to.equal(1);
-    uses.used(ID);
+    uses.recordUse(ID);
     await uses.write();
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
 
   it('is the latest that either of two managers saw', async () => {
     const [one, other] = [new TokenUses({ store, clock }), new TokenUses({ store, clock })];
-    one.used(ID);
+    one.recordUse(ID);
     await one.write();
     clock.pass(600);
-    other.used(ID);
+    other.recordUse(ID);
     await other.write();
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
   });
@@ -68,7 +68,7 @@ describe("a token's last use", () => {
   it('is written later if the store is unavailable', async () => {
     const uses = new TokenUses({ store, clock });
     const at = iso();
-    uses.used(ID);
+    uses.recordUse(ID);
     away = true;
     await uses.write();
     away = false;
@@ -88,7 +88,7 @@ describe("a token's last use", () => {
     const place = { store, clock, who: 'ann@desk' };
     const { token } = await createToken(place, { name: 'ann', scope: 'read', expiresIn: null });
     const uses = new TokenUses({ store, clock });
-    uses.used(token.id);
+    uses.recordUse(token.id);
     await uses.write();
     expect((await listTokens(store, () => {})).map(({ id }) => id)).to.deep.equal([token.id]);
     await revokeTokens(place, await findTokens(place, 'ann'));
@@ -104,7 +104,7 @@ describe("a token's last use", () => {
     expect((await server.call('/api/v1/me', `bct_${'x'.repeat(43)}`)).status).to.equal(401);
     const used = async (): Promise<string[]> => {
       const keys: string[] = [];
-      for await (const key of server.store.keys(TOKEN_USES)) keys.push(key);
+      for await (const key of server.store.keys(TOKEN_USES_PREFIX)) keys.push(key);
       return keys;
     };
     expect(await used()).to.deep.equal([]);

@@ -2,14 +2,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append, mustReadView } from '../../../src/jobs/journal.ts';
-import { keepProof } from '../../../src/jobs/verify/proof.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
+import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { asciiJson } from '../../../src/lib/json.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
-import { failedKey, jobKey, openedKey, outKey, partShard, proofKey } from '../../../src/model/keys.ts';
-import { META, type OutputMeta } from '../../../src/model/output.ts';
+import { failedKey, jobKey, openedKey, outKey, partShardKey, proofKey } from '../../../src/model/keys.ts';
+import { META_KEY, type OutputMeta } from '../../../src/model/output.ts';
 import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -34,7 +34,7 @@ steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
 describe('the comparison of a proof with earlier ones', () => {
   const place = forEachTest(openPlace);
 
-  const reread = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
+  const reread = ({ record }: JobView) => requireView(place.platform.store, record.job);
   const verify = async (view: JobView, deep = false) => verifyJob(place.platform, await reread(view), { deep });
   const bytesOf = async (key: string): Promise<string> =>
     new TextDecoder().decode((await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`));
@@ -52,7 +52,7 @@ describe('the comparison of a proof with earlier ones', () => {
   async function proved(view: JobView, deep = false): Promise<VerifyResult> {
     const result = await verify(view, deep);
     expect([result.verdict, result.problems]).to.deep.equal(['proven', []]);
-    await keepProof(place.platform, result);
+    await storeProof(place.platform, result);
     const now = Date.now();
     await until('another instant', () => Date.now() > now + 1);
     return result;
@@ -66,8 +66,8 @@ describe('the comparison of a proof with earlier ones', () => {
 
   async function editMeta(key: string, change: (meta: OutputMeta) => Partial<OutputMeta>): Promise<void> {
     const { store } = place.platform;
-    const meta = JSON.parse((await store.head(key))?.metadata[META] ?? '') as OutputMeta;
-    await store.put(key, await bytesOf(key), { metadata: { [META]: asciiJson({ ...meta, ...change(meta) }) } });
+    const meta = JSON.parse((await store.head(key))?.metadata[META_KEY] ?? '') as OutputMeta;
+    await store.put(key, await bytesOf(key), { metadata: { [META_KEY]: asciiJson({ ...meta, ...change(meta) }) } });
   }
 
   async function decide(view: JobView, kind: EntryKind): Promise<JobView> {
@@ -123,7 +123,7 @@ describe('the comparison of a proof with earlier ones', () => {
   it("names the shard when a part's bounds were moved, although every byte is still in one part", async () => {
     const view = await plain();
     await proved(view);
-    const key = partShard(view.record.job, 0);
+    const key = partShardKey(view.record.job, 0);
     const text = await bytesOf(key);
     const moved = text
       .replace('"offset":0,"length":2', '"offset":0,"length":3')
@@ -178,7 +178,7 @@ describe('the comparison of a proof with earlier ones', () => {
     const first = await proved(view);
     await editMeta(outKey(view.record.job, 'price', 4), () => ({ counters: { amount: '11' } }));
     const { evidence } = await verify(view);
-    await keepProof(place.platform, { ...first, evidence });
+    await storeProof(place.platform, { ...first, evidence });
     expect(await refused(view)).to.include('"50" at proof 0, and is "51" now');
   });
 

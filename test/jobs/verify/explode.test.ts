@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { outKey, stepPartShard } from '../../../src/model/keys.ts';
+import { outKey, stepPartShardKey } from '../../../src/model/keys.ts';
 import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
@@ -16,7 +16,7 @@ describe('verifying a job that exploded', () => {
 
   beforeEach(async () => {
     ({ place, view } = await explodingJob());
-    shard = stepPartShard(view.record.job, 'count', 0);
+    shard = stepPartShardKey(view.record.job, 'count', 0);
   });
   afterEach(() => place.end());
 
@@ -67,7 +67,7 @@ describe('verifying a job that exploded', () => {
   it('finds a shard that is gone, and one that belongs to nothing', async () => {
     await close();
     await place.platform.store.delete([shard]);
-    await place.platform.store.put(stepPartShard(view.record.job, 'count', 7), 'x\n');
+    await place.platform.store.put(stepPartShardKey(view.record.job, 'count', 7), 'x\n');
     expect(await problems()).to.include.members(['shardMissing', 'partMissing', 'foreign']);
   });
 

@@ -2,17 +2,17 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append, mustReadView } from '../../../src/jobs/journal.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
 import { checkFile } from '../../../src/jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../../../src/jobs/verify/evidence-log.ts';
-import { keepProof, proofLine, type StoredProof, standingProof } from '../../../src/jobs/verify/proof.ts';
+import { proofLine, type StoredProof, standingProof, storeProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { asciiJson } from '../../../src/lib/json.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { journalKey, outKey, proofKey } from '../../../src/model/keys.ts';
-import { META } from '../../../src/model/output.ts';
+import { META_KEY } from '../../../src/model/output.ts';
 import type { Evidence } from '../../../src/model/verify/evidence.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -70,7 +70,7 @@ describe('a proof with its evidence', () => {
 
   it('stays valid until something new is decided; delivering or pruning outputs decides nothing', async () => {
     const seen = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': '1\n2\n' }));
-    const kept = await keepProof(place.platform, await verify(seen));
+    const kept = await storeProof(place.platform, await verify(seen));
     let view = seen;
     const add = async (entry: EntryKind): Promise<void> => {
       view = (await append(place.platform.store, view, { who: 'me', now: 0 }, () => entry)).view;
@@ -91,7 +91,7 @@ describe('a proof with its evidence', () => {
     const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n' });
     await work(place.platform);
     const { store, clock } = place.platform;
-    const now = await mustReadView(store, view.record.job);
+    const now = await requireView(store, view.record.job);
     const retry = {
       what: 'retry',
       round: 1,
@@ -103,12 +103,12 @@ describe('a proof with its evidence', () => {
     await append(store, now, by, () => retry);
     const key = outKey(view.record.job, 'price', 1);
     const mended = {
-      ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META] ?? ''),
+      ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META_KEY] ?? ''),
       ...{ task: 1, attempt: attemptOf('price', 1), round: 1, code: 'c0de' },
     };
-    await store.put(key, '', { metadata: { [META]: asciiJson(mended) } });
-    await look(place.platform, await mustReadView(store, view.record.job));
-    const { rounds, steps } = await evidenceOf(await mustReadView(store, view.record.job));
+    await store.put(key, '', { metadata: { [META_KEY]: asciiJson(mended) } });
+    await look(place.platform, await requireView(store, view.record.job));
+    const { rounds, steps } = await evidenceOf(await requireView(store, view.record.job));
     expect(rounds).to.have.length(1);
     expect(rounds[0]).to.deep.include({
       round: 1,
@@ -139,7 +139,7 @@ describe('a proof with its evidence', () => {
     const key = outKey(view.record.job, 'price', 1);
     const { metadata = {} } = (await store.head(key)) ?? {};
     await store.put(key, await bytesOf(key), {
-      metadata: { [META]: metadata[META]?.replace(/"attempt":"\w+"/, '"attempt":"bbbbbbbbbbbbbbbb"') ?? '' },
+      metadata: { [META_KEY]: metadata[META_KEY]?.replace(/"attempt":"\w+"/, '"attempt":"bbbbbbbbbbbbbbbb"') ?? '' },
     });
     const second = await evidenceOf(view);
     expect(second.steps[0]?.root).not.to.equal(first.steps[0]?.root);
@@ -151,8 +151,8 @@ describe('a proof with its evidence', () => {
     const { store } = platform;
     const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const [first, second] = [proofKey(view.record.job, 0), proofKey(view.record.job, 1)];
-    await keepProof(platform, await verify(view));
-    await keepProof(platform, await verify(view, true));
+    await storeProof(platform, await verify(view));
+    await storeProof(platform, await verify(view, true));
     expect(await codesOf(view)).to.deep.equal([]);
     const bytes = await bytesOf(first);
     const text = new TextDecoder().decode(bytes);
@@ -174,7 +174,7 @@ describe('a proof with its evidence', () => {
     const { store } = place.platform;
     const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
     const key = proofKey(view.record.job, 0);
-    await keepProof(place.platform, await verify(view));
+    await storeProof(place.platform, await verify(view));
     const { checksum: _, ...proof } = JSON.parse(new TextDecoder().decode(await bytesOf(key))) as StoredProof;
     await store.put(key, JSON.stringify(proof));
     expect(await codesOf(view), 'a proof with evidence has a checksum').to.deep.equal(['proofAltered']);
@@ -205,7 +205,7 @@ describe('a proof with its evidence', () => {
     const path = join(place.directory, 'many.ndjson');
     const evidence = await EvidenceFile.create(path);
     const result = await verifyJob(platform, view, { evidence });
-    evidence.line(await proofLine(platform, result, await keepProof(platform, result)));
+    evidence.line(await proofLine(platform, result, await storeProof(platform, result)));
     evidence.finish();
     expect((await platform.store.read(proofKey(view.record.job, 0)))?.length).to.be.below(10_000);
     const { lines, mismatches } = await checkFile(path);

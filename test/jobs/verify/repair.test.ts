@@ -2,11 +2,11 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append, mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { OPEN, openedKey, outKey } from '../../../src/model/keys.ts';
+import { OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
@@ -35,7 +35,7 @@ describe('repairing a job', () => {
 
   const repair = (view: JobView) => repairJob(place.platform, view);
   const verify = (view: JobView) => verifyJob(place.platform, view);
-  const read = ({ record }: JobView) => mustReadView(place.platform.store, record.job);
+  const read = ({ record }: JobView) => requireView(place.platform.store, record.job);
   const remove = ({ record }: JobView, ...tasks: readonly (readonly [string, number])[]) =>
     place.platform.store.delete(tasks.map(([step, task]) => outKey(record.job, step, task)));
 
@@ -47,7 +47,7 @@ describe('repairing a job', () => {
 
   async function openMarks(): Promise<readonly string[]> {
     const marks: string[] = [];
-    for await (const { key } of place.platform.store.list(OPEN)) marks.push(key);
+    for await (const { key } of place.platform.store.list(OPEN_PREFIX)) marks.push(key);
     return marks;
   }
 
@@ -58,7 +58,7 @@ describe('repairing a job', () => {
     const repaired = await repair(view);
     expect(repaired).to.include({ sent: 1, reopened: true, withheld: null });
     expect(repaired.missing).to.deep.equal({ convert: '3' });
-    expect(await openMarks()).to.deep.equal([`${OPEN}${view.record.job}.1`]);
+    expect(await openMarks()).to.deep.equal([`${OPEN_PREFIX}${view.record.job}.1`]);
     expect((await verify(view)).verdict).to.equal('unfinished');
     await work(place.platform);
     const after = await verify(view);

@@ -8,7 +8,7 @@ import { recordDigest } from '../../../src/jobs/submit/prepare.ts';
 import { recordProof, type StoredProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
-import { outKey, partShard, pieceKey, proofKey } from '../../../src/model/keys.ts';
+import { outKey, partShardKey, pieceKey, proofKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { openPlace, publishManifest, publishSmall } from '../published-job.ts';
@@ -129,7 +129,7 @@ describe('verifying a closed job', () => {
   it('finds a shard, a part or a piece that is gone, and a piece that was altered', async () => {
     const { store } = place.platform;
     const plain = await lines();
-    const shard = partShard(plain.record.job, 0);
+    const shard = partShardKey(plain.record.job, 0);
     const text = new TextDecoder().decode((await store.read(shard)) ?? new Uint8Array());
     await store.put(shard, text.split('\n').slice(1).join('\n'));
     expect(await codesOf(plain)).to.include.members(['partMissing', 'byteGap']);

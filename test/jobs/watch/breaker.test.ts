@@ -1,6 +1,6 @@
 // Protects: a job whose program fails everywhere is paused before it burns through all its tasks.
 import { expect } from 'chai';
-import { append, mustReadView, refreshView } from '../../../src/jobs/journal.ts';
+import { append, refreshView, requireView } from '../../../src/jobs/journal.ts';
 import { guardDeployment, guardFailures } from '../../../src/jobs/watch/guards.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import {
@@ -188,7 +188,7 @@ describe('the guard against a program that fails everywhere', () => {
     expect((await ledger.job(view.record.job))?.state).to.equal('running');
     await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'paused', reason: 'deployment' });
-    await append(platform.store, await mustReadView(platform.store, view.record.job), by, () => ({ what: 'resume' }));
+    await append(platform.store, await requireView(platform.store, view.record.job), by, () => ({ what: 'resume' }));
     await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'running', reason: null });
     expect((await refreshView(platform.store, view)).closed).to.equal(null);

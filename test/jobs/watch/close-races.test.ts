@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { openMark, outKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
@@ -36,7 +36,7 @@ describe('a close that another journal entry preceded', () => {
       put: async (key, body, options) => {
         if (!raced && String(body).includes('"close"')) {
           raced = true;
-          const seen = await mustReadView(platform.store, job);
+          const seen = await requireView(platform.store, job);
           const options = { tasks: [task], canaries: null, overrides: {}, dryRun: false };
           const { view: asked } = await retry(platform, seen, options);
           await skip(platform, asked, { tasks: [task], causes: [], reason: 'bad', undo: false, dryRun: false });
@@ -48,7 +48,7 @@ describe('a close that another journal entry preceded', () => {
     expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal([
       ...['sent', 'retry', 'skip', 'close'],
     ]);
-    expect(stateOf(await mustReadView(platform.store, job))).to.equal('succeeded');
+    expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
     expect(await platform.store.head(outKey(job, 'price', 3))).to.equal(null);
     const [counts] = await (await platform.ledger()).counts(job);
     expect(counts).to.include({ done: 2, failed: 1, exact: true });

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { refreshView } from '../../../src/jobs/journal.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { stepPartShard } from '../../../src/model/keys.ts';
+import { stepPartShardKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
@@ -54,7 +54,7 @@ describe('explode with several watchers, and after a death', () => {
     await setUp();
     await publishFiles(place, view);
     await look(place.platform, view);
-    const key = stepPartShard(view.record.job, 'count', 0);
+    const key = stepPartShardKey(view.record.job, 'count', 0);
     await place.platform.store.delete([key]);
     let puts = 0;
     const store = wrapStore(place.platform.store, {

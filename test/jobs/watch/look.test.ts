@@ -1,7 +1,7 @@
 // Protects: a process that dies while closing a job or opening a gather leaves what the next watcher needs to finish
 // it.
 import { expect } from 'chai';
-import { mustReadView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { openedKey, openMark } from '../../../src/model/keys.ts';
@@ -82,7 +82,7 @@ describe('a look', () => {
     const fresh = await openPlace();
     try {
       const lost = { ...platform, ledger: () => fresh.platform.ledger() };
-      expect((await look(lost, await mustReadView(platform.store, job))).did).to.deep.equal([]);
+      expect((await look(lost, await requireView(platform.store, job))).did).to.deep.equal([]);
       expect(await (await lost.ledger()).counts(job)).to.deep.equal([]);
     } finally {
       await fresh.end();

@@ -248,12 +248,12 @@ describe('a missing task', () => {
       ...platform,
       queue: async (group) => {
         const queue = await platform.queue(group);
-        const held: typeof queue.held = async () => {
+        const held: typeof queue.readCounts = async () => {
           if (!paused) await addEntry(platform, view, { what: 'pause', now: false, reason: 'x' });
           paused = true;
-          return queue.held();
+          return queue.readCounts();
         };
-        return Object.create(queue, { held: { value: held } });
+        return Object.create(queue, { readCounts: { value: held } });
       },
     });
     expect(await resends(view, 0, 30_000)).to.equal(0);

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
-import { mustReadView, readEntries } from '../../../src/jobs/journal.ts';
+import { readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { readOpened } from '../../../src/jobs/listing.ts';
 import { sendTasks } from '../../../src/jobs/send.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
@@ -38,7 +38,7 @@ describe('a step that opens while a person changes what it takes', () => {
     (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
   const leftOut = async (): Promise<string | null> =>
     (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
-  const now = (): Promise<JobView> => mustReadView(place.platform.store, view.record.job);
+  const now = (): Promise<JobView> => requireView(place.platform.store, view.record.job);
 
   /** Three of four tasks are published; the last one failed for good. */
   async function setUp(yaml = claimsJob(1)): Promise<void> {

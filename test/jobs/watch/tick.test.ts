@@ -5,8 +5,8 @@ import { expect } from 'chai';
 import { refreshView } from '../../../src/jobs/journal.ts';
 import { addSchedule, pauseSchedule } from '../../../src/jobs/schedules/schedules.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
-import { freshKeeper, latestKeeper, readMark, tickId } from '../../../src/jobs/watch/round-memory.ts';
-import { type Ticked, tick } from '../../../src/jobs/watch/tick.ts';
+import { freshKeeper, latestKeeper, readKeeperMark, tickId } from '../../../src/jobs/watch/keeper-mark.ts';
+import { type TickResult, tick } from '../../../src/jobs/watch/tick.ts';
 import { scheduleKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -30,8 +30,8 @@ describe('tick', () => {
 
   /** A new process each time: its monotonic clock starts again. */
   const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
-  const round = (dryRun = false): Promise<Ticked> => tick(here(), { dryRun });
-  const outcomes = ({ fired }: Ticked): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
+  const round = (dryRun = false): Promise<TickResult> => tick(here(), { dryRun });
+  const outcomes = ({ fired }: TickResult): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
 
   it('fires what is due, once, and leaves its mark', async () => {
     await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
@@ -39,7 +39,7 @@ describe('tick', () => {
     now = MONTH_END + 30_000;
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
     expect(outcomes(await round())).to.deep.equal([]);
-    const mark = await readMark(place.platform.store, tickId());
+    const mark = await readKeeperMark(place.platform.store, tickId());
     expect(mark).to.deep.include({ kind: 'tick', at: new Date(now).toISOString() });
     const keeper = await latestKeeper(place.platform);
     expect(keeper?.id).to.equal(tickId());
@@ -90,7 +90,7 @@ describe('tick', () => {
     expect(told).to.deep.equal([true, false, false, true]);
     writeFileSync(join(place.directory, 'in-2026-11'), 'x\n');
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
-    expect((await readMark(place.platform.store, tickId()))?.told).to.deep.equal({});
+    expect((await readKeeperMark(place.platform.store, tickId()))?.told).to.deep.equal({});
   });
 
   it('fires nothing of a paused schedule', async () => {

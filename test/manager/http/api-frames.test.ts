@@ -3,15 +3,15 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { expect } from 'chai';
 import type { ValueFrame } from '../../../src/model/api.ts';
-import type { ValueCall, ValueEnd } from '../../../src/ports/verbs.ts';
+import type { VerbCall, VerbResponse } from '../../../src/ports/verbs.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { until } from '../../support/until.ts';
 
-const DONE: ValueEnd = { answer: undefined, exitCode: 0, error: null };
+const DONE: VerbResponse = { answer: undefined, exitCode: 0, error: null };
 
 describe("a command line's verbs, as frames", () => {
   let server: ApiServer;
-  let act: (call: ValueCall) => Promise<ValueEnd>;
+  let act: (call: VerbCall) => Promise<VerbResponse>;
 
   const open = async (aliveMs?: number): Promise<void> => {
     act = async () => DONE;

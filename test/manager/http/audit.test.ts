@@ -1,6 +1,6 @@
 // Protects: the audit log says who changed what and from where, and contains no secrets.
 import { expect } from 'chai';
-import { told } from '../../../src/manager/http/audit.ts';
+import { loggedInput } from '../../../src/manager/http/audit.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
@@ -63,8 +63,8 @@ describe('the audit log', () => {
   });
 
   it('records the job even if it is named in an unexpected form', () => {
-    expect(told({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
-    expect(told({ job: 'claims-1', now: true })).to.deep.equal({ now: true });
+    expect(loggedInput({ job: ['claims-1'], now: true })).to.deep.equal({ job: ['claims-1'], now: true });
+    expect(loggedInput({ job: 'claims-1', now: true })).to.deep.equal({ now: true });
   });
 
   it('records rejected calls, whether a guard or the verb rejected them, but not reads', async () => {
@@ -112,7 +112,7 @@ describe('the audit log', () => {
       ...{ spec: { secrets: { A: 'hunter2' } }, long: 'x'.repeat(5_000), job: 'last', '*': 'path' },
       ...{ many: Array.from({ length: 1_000 }, (_, n) => n), nested: [['hunter2'], { a: 'hunter2' }] },
     };
-    const shown = told(input);
+    const shown = loggedInput(input);
     expect(shown).to.deep.include({
       ...{ set: ['PASSWORD=...', 'REGION'], reason: 'see bct_...', limit: 5, now: true, nothing: null, spec: 'object' },
       nested: ['array', 'object'],
@@ -122,7 +122,7 @@ describe('the audit log', () => {
     expect(text).to.not.include('hunter2').and.not.include('AAAA');
     expect(text.length).to.be.below(1_000);
     const wide = Object.fromEntries(Array.from({ length: 10_000 }, (_, n) => [`k${n}`, 'x'.repeat(5_000)]));
-    expect(JSON.stringify(told(wide)).length).to.be.below(10_000);
-    expect(JSON.stringify(told({ reason: 'a\n{"audit":1}' }))).to.not.include('\n');
+    expect(JSON.stringify(loggedInput(wide)).length).to.be.below(10_000);
+    expect(JSON.stringify(loggedInput({ reason: 'a\n{"audit":1}' }))).to.not.include('\n');
   });
 });

@@ -6,7 +6,7 @@ import Fastify from 'fastify';
 import { FRESH_MS, findTokens, hashOf, revokeTokens, TokenReader } from '../../../src/jobs/tokens.ts';
 import { addAuth } from '../../../src/manager/http/auth.ts';
 import { builtPage } from '../../../src/manager/http/server.ts';
-import { covers, SCOPES, type Scope } from '../../../src/model/api.ts';
+import { hasScope, SCOPES, type Scope } from '../../../src/model/api.ts';
 import { tokenKey } from '../../../src/model/keys.ts';
 import { describedVerbs } from '../../support/manager/described-verbs.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
@@ -195,7 +195,7 @@ describe('access to the API', () => {
         const path = url.replaceAll(/:\w+/g, 'x').replaceAll('*', 'x');
         for (const [held, token] of tokens) {
           const status = await server.status(path, token, method);
-          const isLetIn = covers(held, scope);
+          const isLetIn = hasScope(held, scope);
           if (!isLetIn) refusals += 1;
           expect(status === 403, `${route} with ${held}: ${status}`).to.equal(!isLetIn);
         }
@@ -218,7 +218,7 @@ describe('access to the API', () => {
       for (const [name, input, needed] of cases) {
         for (const held of SCOPES) {
           const answer = await server.command(name, input, tokens.get(held) ?? '');
-          const isLetIn = covers(held, needed);
+          const isLetIn = hasScope(held, needed);
           expect(answer.status, `${name} ${JSON.stringify(input)} with ${held}`).to.equal(isLetIn ? 200 : 403);
           const challenge = answer.headers.get('www-authenticate');
           if (!isLetIn) expect(challenge).to.include(`error="insufficient_scope", scope="${needed}"`);

@@ -2,16 +2,16 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { BOUNDS, FailedTries, networkOf } from '../../../src/manager/http/limits.ts';
+import { FailedTries, LIMITS, networkOf } from '../../../src/manager/http/limits.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 describe('failed logins', () => {
   it('are counted for ten thousand addresses at most, the latest', () => {
     const clock = new FakeClock();
     const tries = new FailedTries(clock);
-    for (let n = 0; n < BOUNDS.tries.value; n += 1) tries.failed('192.0.2.1');
+    for (let n = 0; n < LIMITS.tries.value; n += 1) tries.noteFailure('192.0.2.1');
     expect(tries.waitOf('192.0.2.1')).to.equal(1_000);
-    for (let n = 0; n < BOUNDS.addresses.value; n += 1) tries.failed(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`);
+    for (let n = 0; n < LIMITS.addresses.value; n += 1) tries.noteFailure(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`);
     expect(tries.waitOf('192.0.2.1')).to.equal(0);
   });
 
@@ -37,7 +37,7 @@ describe('the limits in docs/security.md', () => {
     return value.toLocaleString('en');
   };
 
-  for (const { what, value, unit, answer, why } of Object.values(BOUNDS)) {
+  for (const { what, value, unit, answer, why } of Object.values(LIMITS)) {
     it(`match those in the code: ${what}`, () => {
       expect(doc).to.include(`| ${what} | ${shown(value, unit)} | ${answer} | ${why} |`);
     });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { expect } from 'chai';
 import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
 import { STATUSES } from '../../../src/manager/http/error-answers.ts';
-import type { VerbEnd } from '../../../src/ports/verbs.ts';
+import type { VerbOutcome } from '../../../src/ports/verbs.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 
@@ -22,7 +22,7 @@ describe("the API's errors", () => {
     }),
   );
   /** The error of the next verb; null: its real result. */
-  let ending: VerbEnd | (() => never) | null = null;
+  let ending: VerbOutcome | (() => never) | null = null;
   afterEach(() => {
     ending = null;
   });

@@ -1,6 +1,6 @@
 // Protects: callers who disconnect early do not use up the manager's places.
 import { expect } from 'chai';
-import { BOUNDS } from '../../../src/manager/http/limits.ts';
+import { LIMITS } from '../../../src/manager/http/limits.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
@@ -13,7 +13,7 @@ describe('callers who leave while their token is looked up', () => {
     const token = await server.token('read');
     const release = holdReads(server);
     const head = `GET /api/v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`;
-    const sockets = await Promise.all(Array.from({ length: BOUNDS.callsOfOne.value }, () => server.connect()));
+    const sockets = await Promise.all(Array.from({ length: LIMITS.callsOfOne.value }, () => server.connect()));
     const heard = new Promise<void>((resolve) => {
       let left = sockets.length;
       server.app.server.on('request', () => {

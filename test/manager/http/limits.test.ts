@@ -2,7 +2,7 @@
 import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
-import { BOUNDS } from '../../../src/manager/http/limits.ts';
+import { LIMITS } from '../../../src/manager/http/limits.ts';
 import { GuardedServer, saidBy } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
@@ -19,7 +19,7 @@ describe('how much of the manager one caller can use', () => {
     await open();
     const good = await server.token('read');
     expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
-    for (let n = 0; n < BOUNDS.tries.value; n += 1)
+    for (let n = 0; n < LIMITS.tries.value; n += 1)
       expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
     const reads = countReads(server);
     const refused = await server.call('/api/v1/jobs', BAD);
@@ -44,7 +44,7 @@ describe('how much of the manager one caller can use', () => {
   it('is one listing of tokens a second during guessing; a valid token from the same address, even a new one, is accepted', async () => {
     await open();
     const before = await server.token('read', 'before');
-    for (let n = 0; n < BOUNDS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
+    for (let n = 0; n < LIMITS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
     expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(429);
     expect((await server.call('/api/v1/jobs', before)).status).to.equal(200);
     const [reads, listings] = [countReads(server), countListings(server)];
@@ -75,22 +75,22 @@ describe('how much of the manager one caller can use', () => {
     expect(large.status).to.equal(413);
     expect(((await large.json()) as { error: { kind: string } }).error.kind).to.equal('usage');
     const socket = await server.connect();
-    socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(BOUNDS.head.value)}\r\n\r\n`);
+    socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(LIMITS.head.value)}\r\n\r\n`);
     const said = await saidBy(socket);
     expect(said).to.match(/^HTTP\/1.1 431 /);
     expect(JSON.parse(said.slice(said.indexOf('\r\n\r\n')))).to.have.nested.property('error.kind', 'usage');
     const url = await server.connect();
-    url.write(`GET /healthz?${'x'.repeat(BOUNDS.head.value)} HTTP/1.1\r\nhost: x\r\n\r\n`);
+    url.write(`GET /healthz?${'x'.repeat(LIMITS.head.value)} HTTP/1.1\r\nhost: x\r\n\r\n`);
     expect(await saidBy(url)).to.match(/^HTTP\/1.1 431 /);
-    expect((await server.call(`/api/v1/jobs/${'x'.repeat(BOUNDS.parameter.value + 1)}`, token)).status).to.equal(414);
+    expect((await server.call(`/api/v1/jobs/${'x'.repeat(LIMITS.parameter.value + 1)}`, token)).status).to.equal(414);
     expect((await server.call('/healthz')).status).to.equal(200);
   });
 
   it('is ten seconds for headers that come byte by byte', async () => {
     await open();
-    expect(server.app.server).to.include({ headersTimeout: BOUNDS.headTime.value });
+    expect(server.app.server).to.include({ headersTimeout: LIMITS.headTime.value });
     // The limit is shortened, so that the test need not wait.
-    server.app.server.headersTimeout = BOUNDS.headTime.value / 10;
+    server.app.server.headersTimeout = LIMITS.headTime.value / 10;
     const began = performance.now();
     const socket = await server.connect();
     socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
@@ -100,7 +100,7 @@ describe('how much of the manager one caller can use', () => {
     } finally {
       clearInterval(dribble);
     }
-    expect(performance.now() - began).to.be.at.least(BOUNDS.headTime.value / 10 - 5);
+    expect(performance.now() - began).to.be.at.least(LIMITS.headTime.value / 10 - 5);
   });
 
   it('is a time limit for a body that comes byte by byte, with or without a token', async () => {
@@ -125,7 +125,7 @@ describe('how much of the manager one caller can use', () => {
     // Opening so many may take long while nothing is sent.
     server.app.server.headersTimeout = 0;
     const sockets: Socket[] = [];
-    for (let n = 0; n < BOUNDS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
+    for (let n = 0; n < LIMITS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
     const extra = createConnection({ host: '127.0.0.1', port: server.port }).on('error', () => {});
     expect(await saidBy(extra)).to.equal('');
     sockets[0]?.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
@@ -144,12 +144,12 @@ describe('how much of the manager one caller can use', () => {
         socket.on('error', () => {}).once('connect', () => resolve(socket));
       });
     const sockets: Socket[] = [];
-    const addresses = BOUNDS.connections.value / BOUNDS.connectionsOfOne.value;
+    const addresses = LIMITS.connections.value / LIMITS.connectionsOfOne.value;
     for (let n = 1; n <= addresses; n += 1)
-      for (let of = 0; of < BOUNDS.connectionsOfOne.value; of += 1) sockets.push(await from(n));
+      for (let of = 0; of < LIMITS.connectionsOfOne.value; of += 1) sockets.push(await from(n));
     const [first] = sockets as [Socket];
     expect(await saidBy(await from(addresses + 1))).to.equal('');
-    const idle = BOUNDS.idle.value;
+    const idle = LIMITS.idle.value;
     expect(server.app.server).to.include({ keepAliveTimeout: idle });
     // The limit is shortened, so that the test need not wait.
     server.app.server.keepAliveTimeout = idle / 100;
@@ -173,16 +173,16 @@ describe('how much of the manager one caller can use', () => {
     const parts = [{ number: 1, etag: 'x', sha256: '0'.repeat(64) }];
     const whole = { key: 'data/a.csv', upload: 'u', size: 1, parts };
     for (const [path, body, { value }] of [
-      ['/api/v1/verbs', command, BOUNDS.command],
-      ['/api/v1/uploads/completions', whole, BOUNDS.completion],
+      ['/api/v1/verbs', command, LIMITS.command],
+      ['/api/v1/uploads/completions', whole, LIMITS.completion],
     ] as const) {
       expect((await answerOf(path, body, value))[0], path).to.not.equal(413);
       const [status, text] = await answerOf(path, body, value + 1);
       expect(status, path).to.equal(413);
       expect(text).to.include(path.endsWith('/verbs') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
     }
-    const many = { ...command, input: { job: Array.from({ length: BOUNDS.valuesOfLarge.value }, () => 1) } };
-    const [status, text] = await answerOf('/api/v1/verbs', many, BOUNDS.command.value);
+    const many = { ...command, input: { job: Array.from({ length: LIMITS.valuesOfLarge.value }, () => 1) } };
+    const [status, text] = await answerOf('/api/v1/verbs', many, LIMITS.command.value);
     expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
 
@@ -196,7 +196,7 @@ describe('how much of the manager one caller can use', () => {
     });
     const [token, other] = [await server.token('read'), await server.token('operate')];
     const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
-    const streams = await Promise.all(Array.from({ length: BOUNDS.streamsOfOne.value }, () => watch(token)));
+    const streams = await Promise.all(Array.from({ length: LIMITS.streamsOfOne.value }, () => watch(token)));
     expect(new Set(streams.map(({ status }) => status))).to.deep.equal(new Set([200]));
     const refused = await watch(token);
     expect(refused.status).to.equal(429);
@@ -220,8 +220,8 @@ describe('how much of the manager one caller can use', () => {
         }),
     });
     const token = await server.token('read', 'one');
-    const held = Array.from({ length: BOUNDS.callsOfOne.value }, () => server.call('/api/v1/jobs', token));
-    await until('all run', () => release.length === BOUNDS.callsOfOne.value);
+    const held = Array.from({ length: LIMITS.callsOfOne.value }, () => server.call('/api/v1/jobs', token));
+    await until('all run', () => release.length === LIMITS.callsOfOne.value);
     const refused = await server.call('/api/v1/jobs', token);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('2');
@@ -250,11 +250,11 @@ describe('how much of the manager one caller can use', () => {
         ).on('error', reject);
       });
     const held: Promise<IncomingMessage>[] = [];
-    for (let n = 1; n <= BOUNDS.calls.value / BOUNDS.callsOfOne.value; n += 1) {
+    for (let n = 1; n <= LIMITS.calls.value / LIMITS.callsOfOne.value; n += 1) {
       const token = await server.token('read', `t${n}`);
-      for (let call = 0; call < BOUNDS.callsOfOne.value; call += 1) held.push(callFrom(n, token));
+      for (let call = 0; call < LIMITS.callsOfOne.value; call += 1) held.push(callFrom(n, token));
     }
-    await until('all run', () => release.length === BOUNDS.calls.value);
+    await until('all run', () => release.length === LIMITS.calls.value);
     const refused = await server.call('/api/v1/jobs', await server.token('read', 'last'));
     expect(refused.status).to.equal(503);
     expect(refused.headers.get('retry-after')).to.equal('2');

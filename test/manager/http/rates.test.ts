@@ -1,7 +1,7 @@
 // Protects: one caller's loop without a pause does not keep others from the manager, nor lock that caller out for long.
 import { mock } from 'node:test';
 import { expect } from 'chai';
-import { BOUNDS, RATE_WINDOW } from '../../../src/manager/http/limits.ts';
+import { LIMITS, RATE_WINDOW } from '../../../src/manager/http/limits.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 
@@ -23,8 +23,8 @@ describe('how many calls a caller can make in ten seconds', () => {
   it('is limited per token, whatever other tokens do', async () => {
     const [busy, other] = [await server.token('read', 'busy'), await server.token('read', 'other')];
     const pass = holdWallTime();
-    const found = await statuses(BOUNDS.rate.value + 100, () => server.status('/api/v1/jobs', busy));
-    expect(Object.fromEntries(found)).to.deep.equal({ 200: BOUNDS.rate.value, 429: 100 });
+    const found = await statuses(LIMITS.rate.value + 100, () => server.status('/api/v1/jobs', busy));
+    expect(Object.fromEntries(found)).to.deep.equal({ 200: LIMITS.rate.value, 429: 100 });
     const refused = await server.call('/api/v1/jobs', busy);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');
@@ -39,8 +39,8 @@ describe('how many calls a caller can make in ten seconds', () => {
   it('is limited per address without a token; a caller with a token is still accepted, and the page is shown', async () => {
     const token = await server.token('read');
     const pass = holdWallTime();
-    const found = await statuses(BOUNDS.rateOfNone.value + 100, () => server.status('/api/v1/jobs'));
-    expect(Object.fromEntries(found)).to.deep.equal({ 401: BOUNDS.rateOfNone.value, 429: 100 });
+    const found = await statuses(LIMITS.rateOfNone.value + 100, () => server.status('/api/v1/jobs'));
+    expect(Object.fromEntries(found)).to.deep.equal({ 401: LIMITS.rateOfNone.value, 429: 100 });
     const refused = await server.call('/api/v1/jobs');
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');

@@ -1,7 +1,7 @@
 // Protects: an old or new client is told clearly which version it needs, and never misread.
 import { expect } from 'chai';
 import { VERSION } from '../../../src/lib/version.ts';
-import { isServed, lineOf } from '../../../src/model/api.ts';
+import { isVersionCompatible, releaseLineOf } from '../../../src/model/api.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 
@@ -29,7 +29,7 @@ describe('the versions that a manager serves', () => {
   ];
   for (const [own, other, served] of table) {
     it(`are those that understand it: ${own} and ${JSON.stringify(other.slice(0, 20))}`, () => {
-      expect(isServed(own, other)).to.equal(served);
+      expect(isVersionCompatible(own, other)).to.equal(served);
     });
   }
 
@@ -51,7 +51,7 @@ describe('the versions that a manager serves', () => {
       expect(error.kind).to.equal('config');
       expect(error.message)
         .to.include(VERSION)
-        .and.include(`${lineOf(VERSION)}.x`)
+        .and.include(`${releaseLineOf(VERSION)}.x`)
         .and.include('99.0.0');
     });
 

@@ -3,23 +3,23 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
-  isReached,
-  isStuck,
-  leastOfOne,
+  affordableMachines,
+  isLimitReached,
+  isLimitTooLow,
   leftOf,
-  machinesFor,
+  minMachineCost,
   type NextMachine,
 } from '../../../src/model/cost/limit.ts';
 import {
-  budgetMend,
+  budgetFix,
   dollarsText,
-  ITS_LIMIT,
-  reachedText,
-  THE_MONTHS,
-  whoseLimit,
+  JOB_LIMIT,
+  limitNameOf,
+  limitReachedText,
+  MONTH_BUDGET,
 } from '../../../src/model/cost/limit-text.ts';
-import { costOfWork, expectedCost } from '../../../src/model/cost/projected.ts';
-import { monthUpTo, priceOf, priceToCome, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
+import { expectedCost, workCost } from '../../../src/model/cost/projected.ts';
+import { monthToDate, nextMachinePrice, priceOf, typesWithoutPrice } from '../../../src/model/cost/spending.ts';
 import type { HourPrice } from '../../../src/ports/worker-group.ts';
 
 /** A machine at this many dollars an hour. */
@@ -29,36 +29,36 @@ const usd = fc.double({ min: 0, max: 1e6, noNaN: true });
 
 describe('a limit on cost', () => {
   it('is reached at the limit less the cost of draining', () => {
-    expect(isReached({ limit: 10, soFar: 9.4, draining: 0.5 })).to.equal(false);
-    expect(isReached({ limit: 10, soFar: 9.5, draining: 0.5 })).to.equal(true);
-    expect(isReached({ limit: 10, soFar: 12, draining: 0 })).to.equal(true);
+    expect(isLimitReached({ limit: 10, soFar: 9.4, draining: 0.5 })).to.equal(false);
+    expect(isLimitReached({ limit: 10, soFar: 9.5, draining: 0.5 })).to.equal(true);
+    expect(isLimitReached({ limit: 10, soFar: 12, draining: 0 })).to.equal(true);
   });
 
   it('starts a machine only if it can pay for its boot, ten minutes or two tasks of work, and idle time', () => {
     // 90 s + 600 s + 120 s at 3.60 an hour.
-    expect(leastOfOne(next(3.6), null)).to.be.closeTo(0.81, 1e-9);
-    expect(leastOfOne(next(3.6), 400)).to.be.closeTo(1.01, 1e-9);
-    expect(leastOfOne(next(3.6, 600), null)).to.be.closeTo(1.32, 1e-9);
-    expect(machinesFor(8.1, next(3.6), null)).to.equal(10);
-    expect(machinesFor(0.8, next(3.6), null)).to.equal(0);
-    expect(machinesFor(-1, next(3.6), null)).to.equal(0);
-    expect(machinesFor(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
+    expect(minMachineCost(next(3.6), null)).to.be.closeTo(0.81, 1e-9);
+    expect(minMachineCost(next(3.6), 400)).to.be.closeTo(1.01, 1e-9);
+    expect(minMachineCost(next(3.6, 600), null)).to.be.closeTo(1.32, 1e-9);
+    expect(affordableMachines(8.1, next(3.6), null)).to.equal(10);
+    expect(affordableMachines(0.8, next(3.6), null)).to.equal(0);
+    expect(affordableMachines(-1, next(3.6), null)).to.equal(0);
+    expect(affordableMachines(0, next(0), null)).to.equal(Number.MAX_SAFE_INTEGER);
   });
 
   it('blocks a job if nothing is left to drain and the rest pays for no machine', () => {
-    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
-    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
-    expect(isStuck({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
+    expect(isLimitTooLow({ limit: 10, soFar: 9.5, draining: 0 }, 0.6)).to.equal(true);
+    expect(isLimitTooLow({ limit: 10, soFar: 9.5, draining: 0 }, 0.5)).to.equal(false);
+    expect(isLimitTooLow({ limit: 10, soFar: 9.5, draining: 0.1 }, 0.6)).to.equal(false);
   });
 
   it('never allows spending more than is left, and allows more machines the more is left', () => {
     fc.assert(
       fc.property(usd, usd, usd, fc.double({ min: 0.001, max: 100, noNaN: true }), (limit, soFar, draining, price) => {
         const left = leftOf({ limit, soFar, draining });
-        const count = machinesFor(left, next(price), null);
-        expect(count * leastOfOne(next(price), null)).to.be.at.most(left * (1 + 1e-6) + 1e-6);
-        if (isReached({ limit, soFar, draining })) expect(count).to.equal(0);
-        expect(machinesFor(left + 1, next(price), null)).to.be.at.least(count);
+        const count = affordableMachines(left, next(price), null);
+        expect(count * minMachineCost(next(price), null)).to.be.at.most(left * (1 + 1e-6) + 1e-6);
+        if (isLimitReached({ limit, soFar, draining })) expect(count).to.equal(0);
+        expect(affordableMachines(left + 1, next(price), null)).to.be.at.least(count);
       }),
     );
   });
@@ -86,12 +86,12 @@ describe('the price of an hour', () => {
 
   it('of the next machine is the mean of the types; unknown, never 0, if one is unknown', () => {
     const group = { lifeCycle: 'on-demand', slots: null, hours, trouble: null } as const;
-    expect(priceToCome({ ...group, types: ['m', 'c'] })).to.equal(1.5);
-    expect(priceToCome({ ...group, types: ['m', 'g'] })).to.equal(null);
-    expect(priceToCome({ ...group, types: [] })).to.equal(null);
+    expect(nextMachinePrice({ ...group, types: ['m', 'c'] })).to.equal(1.5);
+    expect(nextMachinePrice({ ...group, types: ['m', 'g'] })).to.equal(null);
+    expect(nextMachinePrice({ ...group, types: [] })).to.equal(null);
     expect(typesWithoutPrice({ ...group, types: ['m', 'g'] })).to.deep.equal(['g']);
     // The spot price says nothing about an on-demand instance.
-    expect(priceToCome({ ...group, hours: hours.slice(0, 2), types: ['m'] })).to.equal(null);
+    expect(nextMachinePrice({ ...group, hours: hours.slice(0, 2), types: ['m'] })).to.equal(null);
   });
 });
 
@@ -100,16 +100,16 @@ describe('the cost of remaining work', () => {
   const step = { group: 'default', waiting: 10, running: 0, seconds: 100, slots: 1 } as const;
 
   it('is its slot-seconds times the price of a slot', () => {
-    expect(costOfWork([step], price)).to.be.closeTo(0.5, 1e-9);
-    expect(costOfWork([{ ...step, slots: 'all' }], price)).to.be.closeTo(1, 1e-9);
-    expect(costOfWork([{ ...step, waiting: 0, running: 10 }], price)).to.be.closeTo(0.25, 1e-9);
+    expect(workCost([step], price)).to.be.closeTo(0.5, 1e-9);
+    expect(workCost([{ ...step, slots: 'all' }], price)).to.be.closeTo(1, 1e-9);
+    expect(workCost([{ ...step, waiting: 0, running: 10 }], price)).to.be.closeTo(0.25, 1e-9);
   });
 
   it('is unknown while a count, a duration or a price that matters is unknown', () => {
-    expect(costOfWork([{ ...step, waiting: null }], price)).to.equal(null);
-    expect(costOfWork([{ ...step, seconds: null }], price)).to.equal(null);
-    expect(costOfWork([step], () => ({ usd: null, slots: 1 }))).to.equal(null);
-    expect(costOfWork([{ ...step, seconds: null, waiting: 0 }], () => ({ usd: null, slots: 1 }))).to.equal(0);
+    expect(workCost([{ ...step, waiting: null }], price)).to.equal(null);
+    expect(workCost([{ ...step, seconds: null }], price)).to.equal(null);
+    expect(workCost([step], () => ({ usd: null, slots: 1 }))).to.equal(null);
+    expect(workCost([{ ...step, seconds: null, waiting: 0 }], () => ({ usd: null, slots: 1 }))).to.equal(0);
   });
 
   it('includes, for a forecast, the boot and the idle time of one machine of each group', () => {
@@ -127,7 +127,7 @@ describe('the cost of remaining work', () => {
 });
 
 describe('the calendar month', () => {
-  const from = (iso: string, zone: string): string => new Date(monthUpTo(Date.parse(iso), zone).from).toISOString();
+  const from = (iso: string, zone: string): string => new Date(monthToDate(Date.parse(iso), zone).from).toISOString();
   for (const [now, zone, expected] of [
     ['2026-11-26T12:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
     ['2026-11-01T00:00:00Z', 'UTC', '2026-11-01T00:00:00.000Z'],
@@ -155,9 +155,9 @@ describe('texts about the cost of jobs', () => {
 
   it('say whose limit was reached, and how to continue', () => {
     const standing = { limit: 10, soFar: 9.6, draining: 0.5 };
-    for (const whose of [ITS_LIMIT, THE_MONTHS] as const)
-      expect(whoseLimit(reachedText(whose, standing))).to.equal(whose);
-    expect(budgetMend('j', ITS_LIMIT)).to.equal('batchctl adjust j --max-cost N, then batchctl resume j');
-    expect(budgetMend('j', THE_MONTHS)).to.include('budget.month').and.include('batchctl resume j');
+    for (const whose of [JOB_LIMIT, MONTH_BUDGET] as const)
+      expect(limitNameOf(limitReachedText(whose, standing))).to.equal(whose);
+    expect(budgetFix('j', JOB_LIMIT)).to.equal('batchctl adjust j --max-cost N, then batchctl resume j');
+    expect(budgetFix('j', MONTH_BUDGET)).to.include('budget.month').and.include('batchctl resume j');
   });
 });

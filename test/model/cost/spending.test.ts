@@ -7,8 +7,8 @@ import {
   jobSpending,
   lifeOfJob,
   machinesOf,
-  needsSharers,
   type PaidMachine,
+  shouldCountSharingJobs,
   spendingIn,
 } from '../../../src/model/cost/spending.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
@@ -88,9 +88,9 @@ describe('the cost of a job', () => {
   it('is an equal share of machines that have not worked for any job yet', () => {
     expect(usd(machines({ spent: {} }), job({ sharers: 4 }))).to.be.closeTo(0.25, 1e-9);
     const of = new Set(['default']);
-    expect(needsSharers(of, machines({ spent: {} }))).to.equal(true);
-    expect(needsSharers(of, machines({ spent: {} }, { host: 'i-2', spent: { b: 1 } }))).to.equal(false);
-    expect(needsSharers(of, machines({ spent: {}, group: 'gpu' }))).to.equal(false);
+    expect(shouldCountSharingJobs(of, machines({ spent: {} }))).to.equal(true);
+    expect(shouldCountSharingJobs(of, machines({ spent: {} }, { host: 'i-2', spent: { b: 1 } }))).to.equal(false);
+    expect(shouldCountSharingJobs(of, machines({ spent: {}, group: 'gpu' }))).to.equal(false);
   });
 
   it('never exceeds the cost of the machines, all jobs together', () => {

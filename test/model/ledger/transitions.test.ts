@@ -5,8 +5,8 @@ import {
   addOutcome,
   addTransition,
   type Delta,
+  emptyDelta,
   mergeAttempt,
-  noDelta,
   standingOf,
 } from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, TaskState } from '../../../src/ports/ledger.ts';
@@ -82,7 +82,7 @@ describe('transitions of a task', () => {
 
   describe('the change of a step’s counts', () => {
     const between = (before: readonly AttemptEvent[], after: readonly AttemptEvent[], exactRound = -1): Delta => {
-      const delta = noDelta();
+      const delta = emptyDelta();
       addTransition(delta, standingOf(before), standingOf(after), exactRound);
       return delta;
     };
@@ -99,7 +99,7 @@ describe('transitions of a task', () => {
     });
 
     it('is nothing within the round of exact totals, and counts from them in a newer one', () => {
-      expect(between([], [one('done', { bytesIn: 2 })], 0)).to.deep.equal(noDelta());
+      expect(between([], [one('done', { bytesIn: 2 })], 0)).to.deep.equal(emptyDelta());
       const again = one('running', { attempt: 'again', round: 1 });
       expect(between([one('failed')], [one('failed'), again], 0)).to.include({ failed: -1, running: 1 });
       expect(between([one('running')], [one('running'), again], 0)).to.include({ running: 1 });
@@ -111,7 +111,7 @@ describe('transitions of a task', () => {
     });
 
     it('counts an attempt once, by its final outcome', () => {
-      const delta = noDelta();
+      const delta = emptyDelta();
       addOutcome(delta, undefined, one('interrupted'), -1);
       addOutcome(delta, one('interrupted'), one('failedAttempt'), -1);
       addOutcome(delta, one('failedAttempt'), one('failedAttempt', { bytesIn: 1 }), -1);

@@ -28,5 +28,5 @@ export function measuredOf(attempts: Iterable<AttemptFacts>, more: Partial<Repor
     ...more,
   });
   for (const each of attempts) sums.add(each);
-  return sums.measured();
+  return sums.figures();
 }

@@ -181,9 +181,9 @@ describe('bins over time', () => {
         const grid = new TimeGrid();
         const [ends, busy] = [grid.series(), grid.series()];
         for (const { from, to } of all) {
-          grid.reach(from, to);
+          grid.makeRoom(from, to);
           grid.add(ends, to, 1);
-          grid.cover(busy, from, to, 2);
+          grid.addSpan(busy, from, to, 2);
         }
         const view = grid.view();
         if (view === null) throw new Error('nothing was reached');
@@ -206,7 +206,7 @@ describe('bins over time', () => {
     fc.assert(
       fc.property(spans, (all) => {
         const grid = new TimeGrid();
-        for (const { from, to } of all) grid.reach(from, to);
+        for (const { from, to } of all) grid.makeRoom(from, to);
         const view = grid.view();
         if (view === null) throw new Error('nothing was reached');
         const [first, last] = [Math.min(...all.map(({ from }) => from)), Math.max(...all.map(({ to }) => to))];

@@ -6,7 +6,7 @@ import type { OpenedGather, StepFacts } from '../../../src/model/decide.ts';
 import type { JobRecord } from '../../../src/model/job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { TaskBits } from '../../../src/model/task-set.ts';
-import { type ChainsChecked, checkChains } from '../../../src/model/verify/chains-check.ts';
+import { type ChainsResult, checkChains } from '../../../src/model/verify/chains-check.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
 import { emptyView, foldJournal, type JobView } from '../../../src/model/view.ts';
 
@@ -48,7 +48,7 @@ const gather = (took: OpenedGather | null, published: readonly number[] = [0]): 
   opened: took,
 });
 
-function check(view: JobView, all: readonly StepFacts[]): ChainsChecked & { readonly codes: readonly string[] } {
+function check(view: JobView, all: readonly StepFacts[]): ChainsResult & { readonly codes: readonly string[] } {
   const findings = new Findings();
   const checked = checkChains(view, all, findings);
   return { ...checked, codes: findings.list().map(({ code }) => code) };

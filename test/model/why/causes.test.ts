@@ -3,9 +3,22 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { foldJournal } from '../../../src/model/view.ts';
-import { CAUSE_CODES, type Cause, SEVERITIES, size, some, span } from '../../../src/model/why/cause.ts';
+import {
+  CAUSE_CODES,
+  type Cause,
+  formatDuration,
+  formatList,
+  formatSize,
+  SEVERITIES,
+} from '../../../src/model/why/cause.ts';
 import { causesOf, rank } from '../../../src/model/why/causes.ts';
-import type { GroupSeen, Snapshot, StepSeen, Trouble, WorkerSeen } from '../../../src/model/why/snapshot.ts';
+import type {
+  GroupSnapshot,
+  Snapshot,
+  StepSnapshot,
+  Trouble,
+  WorkerSnapshot,
+} from '../../../src/model/why/snapshot.ts';
 import type { LedgerTask } from '../../../src/ports/ledger.ts';
 import type { GroupStatus } from '../../../src/ports/worker-group.ts';
 import { viewOf } from '../job-of.ts';
@@ -21,11 +34,11 @@ steps: [{ name: price, run: [cat] }]
 const { record } = view;
 const STEP = 'price';
 
-const step: StepSeen = {
+const step: StepSnapshot = {
   ...{ name: STEP, group: 'default', opened: false },
   ...{ total: 10, published: 0, failed: 0, skipped: 0, undecided: 10, some: [0, 1, 2] },
 };
-const worker: WorkerSeen = {
+const worker: WorkerSnapshot = {
   ...{ worker: 'w-1', group: 'default', host: 'h', pid: 1, version: record.version, state: 'busy', slots: 2 },
   ...{ busy: [`${record.job}/${STEP}/0`], done: 0, failed: 0, startedAt: NOW - 60_000, seenAt: NOW },
 };
@@ -38,7 +51,7 @@ const mine = {
   lastDue: null,
   delayedBodies: [],
 };
-const group: GroupSeen = {
+const group: GroupSnapshot = {
   ...{ group: 'default', undecided: 10, size: null, supervisor: null, backlog: null, mine, missing: 0 },
   ...{ newerFormat: null, workers: [worker], machines: [], launchTroubles: [], hold: null },
 };
@@ -49,7 +62,7 @@ const seen: Snapshot = {
 };
 const codes = (change: Partial<Snapshot>): readonly string[] =>
   causesOf({ ...seen, ...change }).map(({ code }) => code);
-const inGroup = (change: Partial<GroupSeen>): Partial<Snapshot> => ({ groups: [{ ...group, ...change }] });
+const inGroup = (change: Partial<GroupSnapshot>): Partial<Snapshot> => ({ groups: [{ ...group, ...change }] });
 const sized: GroupStatus = {
   ...{ group: 'default', desired: 2, min: 0, max: 4, running: 0, until: null },
   mode: 'manual',
@@ -245,10 +258,10 @@ describe('why, as a function of a snapshot', () => {
   });
 
   it('is described with rounded amounts', () => {
-    expect([0.02, 5, 59, 61, 119, 3_600, 12_000, 200_000].map(span)).to.deep.equal([
+    expect([0.02, 5, 59, 61, 119, 3_600, 12_000, 200_000].map(formatDuration)).to.deep.equal([
       ...['20ms', '5s', '59s', '1m1s', '1m59s', '1h', '3h20m', '2d8h'],
     ]);
-    expect([999, 1_500, 64e9].map(size)).to.deep.equal(['999B', '1.5KB', '64GB']);
-    expect(some(['a', 'b', 'c', 'd', 'e'])).to.equal('a, b, c and 2 more');
+    expect([999, 1_500, 64e9].map(formatSize)).to.deep.equal(['999B', '1.5KB', '64GB']);
+    expect(formatList(['a', 'b', 'c', 'd', 'e'])).to.equal('a, b, c and 2 more');
   });
 });

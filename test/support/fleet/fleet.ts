@@ -4,10 +4,10 @@ import { createRequire, syncBuiltinESMExports } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { HereGroup } from '../../../src/adapters/aws/here-group.ts';
 import type { Imds } from '../../../src/adapters/aws/imds.ts';
 import { AwsMachine } from '../../../src/adapters/aws/machine.ts';
 import { ScalingGroup } from '../../../src/adapters/aws/scaling-group.ts';
+import { UnmanagedGroup } from '../../../src/adapters/aws/unmanaged-group.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { BatchctlError } from '../../../src/errors.ts';
 import { raiseGroups } from '../../../src/jobs/grid/raise.ts';
@@ -17,13 +17,13 @@ import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
 import { sharedMonotonic } from '../../../src/lib/thread.ts';
 import { wait } from '../../../src/lib/wait.ts';
-import { normal, seededRandom } from '../../../src/model/forecast/section.ts';
+import { randomNormal, seededRandom } from '../../../src/model/forecast/section.ts';
 import { outPrefix } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { CommandEnd, Executor } from '../../../src/worker/executor.ts';
-import type { LeaseThreadData, ToThread } from '../../../src/worker/held-leases.ts';
+import type { LeaseThreadData, MessageToThread } from '../../../src/worker/held-leases.ts';
 import { LeaseHeartbeat } from '../../../src/worker/lease-heartbeat.ts';
 import { VirtualTime } from '../held-time.ts';
 import { workHere } from '../inside-worker.ts';
@@ -85,7 +85,7 @@ export class Fleet {
     this.time = new VirtualTime(seed);
     this.#endThreads = threadsInProcess();
     this.#random = seededRandom(seed + 1);
-    this.#seconds = Array.from({ length: tasks }, () => seconds * Math.exp(0.45 * normal(this.#random)));
+    this.#seconds = Array.from({ length: tasks }, () => seconds * Math.exp(0.45 * randomNormal(this.#random)));
     const now = (): number => this.time.now();
     this.requests = new Requests(() => this.time.monotonic());
     this.bucket = new FleetBucket(this.requests, now);
@@ -241,7 +241,7 @@ export class Fleet {
       group: async (group) =>
         new ScalingGroup({
           ...{ group, name: scaling.name, clients: awsClients, slots: this.options.slots, clock: time },
-          here: new HereGroup(group, scaling.max, platform),
+          here: new UnmanagedGroup(group, scaling.max, platform),
           allowed: async () => undefined,
         }),
       queueModule: () => ({ module: '', exportName: '', options: { open: async () => queue } }),
@@ -335,7 +335,7 @@ class InProcessThread extends EventEmitter {
     });
   }
 
-  postMessage(message: ToThread): void {
+  postMessage(message: MessageToThread): void {
     const heart = this.#heart;
     if (heart === null) return;
     if (message.kind === 'hold') {
@@ -343,7 +343,7 @@ class InProcessThread extends EventEmitter {
     } else if (message.kind === 'drop') heart.drop(message.receipts);
     else if (message.kind === 'settle') {
       heart.drop(message.receipts);
-      void heart.settled(message.receipts).then(() => this.emit('message', { kind: 'settled', id: message.id }));
+      void heart.awaitExtension(message.receipts).then(() => this.emit('message', { kind: 'settled', id: message.id }));
     } else void heart.stop().then(() => this.emit('exit', 0));
   }
 

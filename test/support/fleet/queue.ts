@@ -88,7 +88,7 @@ export class FleetQueue {
         await ask('GetQueueAttributes', 2 * TEN);
         return this.#counts();
       },
-      held: async () => {
+      readCounts: async () => {
         await ask('GetQueueAttributes');
         return this.#counts();
       },

@@ -1,4 +1,4 @@
-import { PatientRetries } from '../../../src/adapters/aws/rate-limits.ts';
+import { QuotaFreeRetries } from '../../../src/adapters/aws/rate-limits.ts';
 import { BatchctlError } from '../../../src/errors.ts';
 import { wait } from '../../../src/lib/wait.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
@@ -61,7 +61,7 @@ export class FleetBucket {
 
   async #ask(action: keyof typeof TAKES, key: string, alive: () => Promise<void>): Promise<void> {
     await alive();
-    const retries = new PatientRetries(ATTEMPTS);
+    const retries = new QuotaFreeRetries(ATTEMPTS);
     for (let token = await retries.acquireInitialRetryToken(); ; ) {
       this.#requests.count(`s3:${action} ${placeOf(key)}`);
       await wait(TAKES[action]);

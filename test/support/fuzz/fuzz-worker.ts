@@ -1,16 +1,16 @@
 import { join } from 'node:path';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
-import { Streaks } from '../../../src/model/breaker.ts';
+import { FailureStreaks } from '../../../src/model/breaker.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { WorkerContext } from '../../../src/worker/context.ts';
 import { Dispatcher } from '../../../src/worker/dispatcher.ts';
-import { heedJournals } from '../../../src/worker/heartbeat.ts';
+import { obeyJournals } from '../../../src/worker/heartbeat.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { Denials } from '../../../src/worker/outcome.ts';
 import { type Leases, QueueClient } from '../../../src/worker/queue-clients.ts';
 import { SecretReader } from '../../../src/worker/secrets.ts';
-import { type Settling, settle } from '../../../src/worker/settle.ts';
+import { type SettleItem, settle } from '../../../src/worker/settle.ts';
 import { CodeCache } from '../../../src/worker/stage-in.ts';
 import { fuzzExecutor } from './programs.ts';
 import type { Actor } from './scheduler.ts';
@@ -83,7 +83,7 @@ export class FuzzWorker {
       ...{ platform, worker: actor.name, executor, scratch, inherited: {}, graceMs: 1 },
       // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
-      streaks: new Streaks(),
+      streaks: new FailureStreaks(),
       denials: new Denials(),
       patience: { during: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
@@ -106,7 +106,7 @@ export class FuzzWorker {
       drop: (receipts) => {
         for (const receipt of receipts) this.#held.delete(receipt);
       },
-      settling: async () => undefined,
+      dropAndWait: async () => undefined,
       close: async () => undefined,
     });
     actor.alsoBusy = () => [...this.#dispatcher.running()].length > 0;
@@ -130,10 +130,10 @@ export class FuzzWorker {
       for (const [index, receipt] of receipts.entries()) {
         if (verdicts[index] !== 'lost') continue;
         this.#held.delete(receipt);
-        this.#dispatcher.lost(receipt);
+        this.#dispatcher.onLeaseLost(receipt);
       }
-      await heedJournals(this.#platform.store, this.#ctx.jobs, this.#dispatcher, (_, error) => this.actor.fail(error));
-      this.#dispatcher.reconsider();
+      await obeyJournals(this.#platform.store, this.#ctx.jobs, this.#dispatcher, (_, error) => this.actor.fail(error));
+      this.#dispatcher.admitLimited();
     });
   }
 
@@ -142,7 +142,7 @@ export class FuzzWorker {
     this.actor.begin(() => this.#watcher.round(exact));
   }
 
-  async #settle(item: Settling): Promise<void> {
+  async #settle(item: SettleItem): Promise<void> {
     await settle(this.#ctx, item, (_, body, tenant) => this.#client.send({ body, tenant }));
     const { outcome, task, delivery } = item;
     if (outcome.kind === 'leaseLost') this.#client.forget(delivery.receipt);

@@ -1,7 +1,7 @@
 import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
-import { keepProof } from '../../../src/jobs/verify/proof.ts';
+import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
@@ -124,7 +124,7 @@ async function again(world: World, sequence: Sequence, bare: Platform): Promise<
   const { job } = sequence;
   const truth = truthOf(await readRaw(world.store, job));
   const now = () => view({ platform: bare, job });
-  const prove = async () => keepProof(bare, await verifyJob(bare, await now(), { deep: true }));
+  const prove = async () => storeProof(bare, await verifyJob(bare, await now(), { deep: true }));
   await prove();
   const before = await keysOf(world);
   const verbs: readonly (readonly [string, () => Promise<unknown>])[] = [

@@ -4,10 +4,10 @@ import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
 import { causesOf } from '../../../src/jobs/failures.ts';
-import { mustReadView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import type { TaskName } from '../../../src/jobs/tasks.ts';
-import { keepProof } from '../../../src/jobs/verify/proof.ts';
+import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { repairJob } from '../../../src/jobs/verify/repair.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
@@ -77,7 +77,7 @@ export function mayEnd(error: unknown): boolean {
 }
 
 export const view = ({ platform, job }: Pick<Said, 'platform' | 'job'>): Promise<JobView> =>
-  mustReadView(platform.store, job);
+  requireView(platform.store, job);
 
 async function retryWith(said: Said, options: Partial<RetryOptions>): Promise<unknown> {
   const seen = await view(said);
@@ -101,7 +101,7 @@ async function killAny(said: Said, mode: 'requeue' | 'fail'): Promise<unknown> {
 }
 
 async function verifyAndKeep(said: Said): Promise<unknown> {
-  return keepProof(said.platform, await verifyJob(said.platform, await view(said), { deep: said.chance.is(0.5) }));
+  return storeProof(said.platform, await verifyJob(said.platform, await view(said), { deep: said.chance.is(0.5) }));
 }
 
 /** Most often one that a person would name: that failed, or isn't published. */

@@ -21,8 +21,8 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import type { AwsProfile } from '../../../src/config/load-config.ts';
 import type { Finding } from '../../../src/infra/finding.ts';
 import { type GridParts, gridFacts, gridResources, managerResources } from '../../../src/infra/grid.ts';
-import { InstanceProfileResource } from '../../../src/infra/profile.ts';
-import type { Found, Part, Resource } from '../../../src/infra/resource.ts';
+import { InstanceProfileResource } from '../../../src/infra/instance-profile.ts';
+import type { Resource, ResourceState, StackPart } from '../../../src/infra/resource.ts';
 import { RoleResource } from '../../../src/infra/role.ts';
 import { resourcesOf } from '../../../src/infra/stack.ts';
 import { validateStack } from '../../../src/infra/validate.ts';
@@ -184,14 +184,14 @@ export async function down(resources: readonly Resource[], force = true): Promis
   return left;
 }
 
-export const looks = (resources: readonly Resource[]): Promise<readonly Found[]> =>
+export const looks = (resources: readonly Resource[]): Promise<readonly ResourceState[]> =>
   Promise.all(resources.map((resource) => resource.look()));
 
 /** What validating a profile of these settings finds, of all parts or of one. */
 export async function validated(
   cloud: Cloud,
   settings: Readonly<Record<string, unknown>>,
-  only: Part | null = null,
+  only: StackPart | null = null,
 ): Promise<readonly Finding[]> {
   const { parts, close } = await openResources(cloud, settings);
   try {
@@ -225,7 +225,7 @@ export function groupOf(resources: () => StackResources) {
 }
 
 /** Every difference that was found, in words; `?` for what is absent or foreign. */
-export function differing(found: readonly Found[]): readonly string[] {
+export function differing(found: readonly ResourceState[]): readonly string[] {
   return found.flatMap((each) =>
     each.state === 'differs' ? each.differences : each.state === 'asItShould' ? [] : ['?'],
   );

@@ -12,7 +12,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { ValueCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
@@ -49,7 +49,7 @@ export class ApiServer {
   /** What callers were not told. */
   readonly hidden: unknown[];
   /** The verbs' runs, as the server asked for them. */
-  readonly calls: ValueCall[];
+  readonly calls: VerbCall[];
   readonly app: ReturnType<typeof buildServer>;
   readonly #tokens = new Map<Scope, Promise<string>>();
 
@@ -79,7 +79,7 @@ export class ApiServer {
       config,
       platform,
     );
-    const [hidden, calls]: [unknown[], ValueCall[]] = [[], []];
+    const [hidden, calls]: [unknown[], VerbCall[]] = [[], []];
     const runner = options.verbs?.(real) ?? real;
     const verbs: VerbRunner = {
       ...runner,

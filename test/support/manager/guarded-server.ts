@@ -9,7 +9,7 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { Identity } from '../../../src/manager/tls/open-tls.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
-import type { ValueCall, ValueEnd } from '../../../src/ports/verbs.ts';
+import type { VerbCall, VerbResponse } from '../../../src/ports/verbs.ts';
 import { FakeClock } from '../fake-clock.ts';
 import { MemoryStore } from '../memory-store.ts';
 import { Workspace } from '../workspace.ts';
@@ -21,7 +21,7 @@ interface GuardedServerOptions {
   /** With the link by which whoever started it signs in. */
   readonly hasLink?: boolean;
   /** What verbs do when they are called; unless given they answer `{}`. */
-  readonly run?: (call: ValueCall) => Promise<ValueEnd>;
+  readonly run?: (call: VerbCall) => Promise<VerbResponse>;
 }
 
 /** A manager's server on a port of this machine, of which the guards are what is looked at: its verbs do as a test says. */
@@ -29,7 +29,7 @@ export class GuardedServer {
   readonly clock = new FakeClock();
   readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
   readonly audit: AuditLine[] = [];
-  readonly calls: ValueCall[] = [];
+  readonly calls: VerbCall[] = [];
   readonly who = 'test@here';
   readonly signIn = new SignInCode(this);
   #app: FastifyInstance | null = null;
@@ -127,7 +127,7 @@ export class GuardedServer {
   }
 }
 
-const answerNothing = async (): Promise<ValueEnd> => ({ answer: {}, exitCode: 0, error: null });
+const answerNothing = async (): Promise<VerbResponse> => ({ answer: {}, exitCode: 0, error: null });
 
 /** What a connection says until it is closed. */
 export async function saidBy(socket: Socket): Promise<string> {

@@ -3,7 +3,7 @@ import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actio
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
-import { ProgressBar, Sign, When } from '../../parts/marks.tsx';
+import { ProgressBar, ToneIcon, When } from '../../parts/marks.tsx';
 import { Command } from '../../parts/section.tsx';
 import {
   isOpen,
@@ -94,7 +94,7 @@ function JobNotes({ status }: { readonly status: Status }) {
     <ul class="notices" aria-label={`About ${status.job}`}>
       {notes.map(({ tone, text, command }) => (
         <li key={text} class={tone ?? ''}>
-          {tone !== null && <Sign tone={tone} />}
+          {tone !== null && <ToneIcon tone={tone} />}
           <span>
             {text} {command !== null && <Command>{command}</Command>}
           </span>

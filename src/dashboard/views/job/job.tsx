@@ -1,5 +1,5 @@
 import { useEffect } from 'preact/hooks';
-import { withInstants } from '../../../cli/format.ts';
+import { localizeInstants } from '../../../cli/format.ts';
 import { API } from '../../../model/api.ts';
 import type { Entry, Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
@@ -7,19 +7,19 @@ import { useFeed } from '../../feed/feed.ts';
 import { jobHash } from '../../hash.ts';
 import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
-import { announce, Later, Loading, Problem, Section } from '../../parts/section.tsx';
+import { announce, LazyPart, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
 import { useQuery } from '../../use-query.ts';
 import { isOpen } from '../../words/job.ts';
 import { JobHead } from './job-head.tsx';
-import { JobNow } from './job-now.tsx';
+import { JobOverview } from './job-overview.tsx';
 
 export function JobView({ job }: { readonly job: string }) {
   const path = `${API}/jobs/${encodeURIComponent(job)}/events`;
   const { value: status, health } = useFeed<Status>(path, 'status');
-  useEnd(status);
+  useEndAnnouncement(status);
   useEffect(() => {
     shownJob.value = { job, status, health };
   }, [job, status, health]);
@@ -52,11 +52,11 @@ export function JobView({ job }: { readonly job: string }) {
         <Page job={job} name="history" words="History" shown={page} />
       </nav>
       {page === 'tasks' && step !== undefined && task !== undefined && (
-        <Later load={loadTask} key={`${step}/${task}`} {...{ status, step, number: task }} />
+        <LazyPart load={loadTask} key={`${step}/${task}`} {...{ status, step, number: task }} />
       )}
-      {page === 'tasks' && task === undefined && <Later load={loadTasks} status={status} />}
+      {page === 'tasks' && task === undefined && <LazyPart load={loadTasks} status={status} />}
       {page === 'history' && <JobHistory status={status} />}
-      {page !== 'tasks' && page !== 'history' && <JobNow status={status} />}
+      {page !== 'tasks' && page !== 'history' && <JobOverview status={status} />}
     </>
   );
 }
@@ -81,7 +81,7 @@ function Page({ job, name, words, shown }: PageProps) {
 }
 
 /** Announces to screen readers that the job has ended or was paused. */
-function useEnd(status: Status | null): void {
+function useEndAnnouncement(status: Status | null): void {
   const state = status?.state;
   const job = status?.job;
   useEffect(() => {
@@ -113,7 +113,7 @@ function JobHistory({ status: { job, state, round } }: { readonly status: Status
           columns={[
             { title: 'when', cell: ({ when }) => <When at={when} /> },
             { title: 'who', cell: ({ who }) => who },
-            { title: 'what', kind: 'text', cell: ({ text }) => withInstants(text, zone) },
+            { title: 'what', kind: 'text', cell: ({ text }) => localizeInstants(text, zone) },
           ]}
         />
       )}

@@ -6,14 +6,14 @@ import type { Report } from '../../api-routes.ts';
 import {
   type Bar,
   barAt,
-  barEnd,
+  clampSpan,
   type Lane,
   lanesOf,
   nextBar,
   OUTCOMES,
   type Outcome,
-  within,
-  zoomed,
+  outcomeText,
+  zoomSpan,
 } from '../../chart/lanes.ts';
 import { drawMark, drawSlots, layoutOf, placeAt } from '../../chart/slots.ts';
 import { zone } from '../../clock.ts';
@@ -30,7 +30,7 @@ interface SlotsProps {
   readonly timeline: Report['timeline'];
 }
 
-interface Chosen {
+interface ChosenPoint {
   readonly lane: number;
   readonly bar: Bar | null;
   /** Seconds after the start. */
@@ -49,7 +49,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
   const width = useSignal(0);
   const all = useSignal(false);
   const span = useSignal({ from: 0, to: seconds });
-  const chosen = useSignal<Chosen | null>(null);
+  const chosen = useSignal<ChosenPoint | null>(null);
   // A whole timeline stays whole as it grows.
   const whole = useRef(seconds);
   if (seconds !== whole.current && span.value.from === 0 && span.value.to === whole.current) {
@@ -87,7 +87,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
       layout,
     );
   }, [timeline, layout.width, lanes.length, view, chosen.value, dark]);
-  const find = (event: MouseEvent): Chosen | null => {
+  const find = (event: MouseEvent): ChosenPoint | null => {
     const place = placeAt(layout, view, event.offsetX, event.offsetY);
     const lane = place === null ? undefined : lanes[place.lane];
     if (place === null || lane === undefined) return null;
@@ -95,7 +95,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
     return { ...place, bar: barAt(lane, place.at, near) };
   };
   const zoom = (factor: number, at = (view.from + view.to) / 2): void => {
-    span.value = zoomed(view, factor, at, seconds);
+    span.value = zoomSpan(view, factor, at, seconds);
   };
   const open = (bar: Bar | null | undefined): void => {
     if (bar) location.hash = hashOfBar(job, bar);
@@ -106,7 +106,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
     const { from: left, to: right } = view;
     if (bar.end >= left && bar.start <= right) return;
     const middle = (bar.start + bar.end - (right - left)) / 2;
-    span.value = within({ from: middle, to: middle + right - left }, seconds);
+    span.value = clampSpan({ from: middle, to: middle + right - left }, seconds);
   };
   const onKey = (event: KeyboardEvent): void => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
@@ -181,7 +181,13 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
         {chosen.value === null ? (
           <span class="muted">Point at an attempt, or move with the arrow keys. Shift and the wheel zoom.</span>
         ) : (
-          <Words job={job} lane={lanes[chosen.value.lane]} chosen={chosen.value} start={start} seconds={seconds} />
+          <ChosenDetails
+            job={job}
+            lane={lanes[chosen.value.lane]}
+            chosen={chosen.value}
+            start={start}
+            seconds={seconds}
+          />
         )}
       </p>
       {every.length > FEW && (
@@ -207,16 +213,16 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
   );
 }
 
-interface WordsProps {
+interface ChosenDetailsProps {
   readonly job: string;
   readonly lane: Lane | undefined;
-  readonly chosen: Chosen;
+  readonly chosen: ChosenPoint;
   readonly start: number;
   readonly seconds: number;
 }
 
 /** What is under the pointer: a task with its times and its end, or how busy the lane was. */
-function Words({ job, lane, chosen: { bar, at }, start, seconds }: WordsProps) {
+function ChosenDetails({ job, lane, chosen: { bar, at }, start, seconds }: ChosenDetailsProps) {
   if (lane === undefined) return null;
   const when = (second: number): string => formatInstant((start + second) * 1_000, zone);
   const clock = (second: number): string =>
@@ -236,8 +242,8 @@ function Words({ job, lane, chosen: { bar, at }, start, seconds }: WordsProps) {
   const end = bar.outcome === 'running' ? 'now' : clock(bar.end);
   return (
     <>
-      <a href={hashOfBar(job, bar)}>{bar.task}</a>, attempt {bar.attempt}: {barEnd(bar)} · {clock(bar.start)} to {end} (
-      {formatDuration(bar.end - bar.start)}) · {lane.label}
+      <a href={hashOfBar(job, bar)}>{bar.task}</a>, attempt {bar.attempt}: {outcomeText(bar)} · {clock(bar.start)} to{' '}
+      {end} ({formatDuration(bar.end - bar.start)}) · {lane.label}
     </>
   );
 }

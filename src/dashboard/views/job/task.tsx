@@ -6,12 +6,12 @@ import type { Entry, Log, Status, Task } from '../../api-routes.ts';
 import { now } from '../../clock.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
-import { Mark, Noted, When } from '../../parts/marks.tsx';
+import { Mark, When, WithNote } from '../../parts/marks.tsx';
 import { announce, Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
-import { historyOf, type TaskStretch } from '../../words/task.ts';
+import { historyOf, type TaskPhase } from '../../words/task.ts';
 
 const EVERY_MS = 5_000;
 /** While it runs, its log is read more often. */
@@ -57,7 +57,7 @@ export function TaskPage({ status, step, number }: TaskProps) {
         {attempts.error !== null && <Problem error={attempts.error} again={attempts.again} />}
         {stretches === null && attempts.error === null && <Loading what="history" />}
         {stretches?.length === 0 && <Empty>It never started: the job ended before.</Empty>}
-        {last !== null && <Now last={last} rows={rows ?? []} />}
+        {last !== null && <CurrentState last={last} rows={rows ?? []} />}
         {stretches !== null && stretches.length > 0 && (
           <div class="history">
             <Table caption={`History of ${task}`} rows={stretches} columns={COLUMNS} keyOf={({ key }) => key} />
@@ -77,7 +77,7 @@ interface ToolsProps {
   readonly job: string;
   readonly task: string;
   readonly status: Status;
-  readonly last: TaskStretch | null;
+  readonly last: TaskPhase | null;
 }
 
 function Tools({ job, task, status: { state }, last }: ToolsProps) {
@@ -106,7 +106,7 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
   );
 }
 
-function Now({ last, rows }: { readonly last: TaskStretch; readonly rows: readonly Task[] }) {
+function CurrentState({ last, rows }: { readonly last: TaskPhase; readonly rows: readonly Task[] }) {
   const { tone, word, state, from, to, attempt, text } = last;
   const tries = rows.filter((row) => row.attempt !== 'none').length;
   const input = rows[0]?.input ?? null;
@@ -133,28 +133,28 @@ function Now({ last, rows }: { readonly last: TaskStretch; readonly rows: readon
   );
 }
 
-function Lasted({ stretch: { state, from, to } }: { readonly stretch: TaskStretch }) {
+function DurationCell({ stretch: { state, from, to } }: { readonly stretch: TaskPhase }) {
   if (state === 'decision' || from === null) return <span class="unknown">–</span>;
   const end = to === null ? now.value : Date.parse(to);
   const lasting = to === null && (state === 'waiting' || state === 'running');
   if (to === null && !lasting) return <span class="unknown">unknown</span>;
-  return <Noted note={lasting && 'so far'}>{formatDuration(Math.max(0, end - Date.parse(from)) / 1_000)}</Noted>;
+  return <WithNote note={lasting && 'so far'}>{formatDuration(Math.max(0, end - Date.parse(from)) / 1_000)}</WithNote>;
 }
 
-const COLUMNS: readonly Column<TaskStretch>[] = [
+const COLUMNS: readonly Column<TaskPhase>[] = [
   { title: 'from', cell: ({ from }) => <When at={from} unknown="not yet" /> },
   { title: 'state', cell: ({ tone, word }) => <Mark tone={tone}>{word}</Mark> },
-  { title: 'lasted', kind: 'number', cell: (stretch) => <Lasted stretch={stretch} /> },
+  { title: 'lasted', kind: 'number', cell: (stretch) => <DurationCell stretch={stretch} /> },
   {
     title: 'attempt',
     cell: ({ attempt }) =>
       attempt === null ? (
         '–'
       ) : (
-        <Noted note={<code>{attempt.attempt}</code>}>
+        <WithNote note={<code>{attempt.attempt}</code>}>
           {attempt.number}
           {attempt.round > 0 && `, round ${attempt.round}`}
-        </Noted>
+        </WithNote>
       ),
   },
   { title: 'worker', cell: ({ attempt }) => (attempt === null ? '–' : <code>{attempt.worker}</code>) },

@@ -1,13 +1,13 @@
 import { useSignal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { formatCount, formatMany, showsInputs } from '../../../cli/format.ts';
+import { formatCount, formatMany, shouldShowInputs } from '../../../cli/format.ts';
 import { formatDuration } from '../../../lib/units.ts';
-import { type Chosen, killChosen, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
+import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
 import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
 import { CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
-import { Ago, Noted } from '../../parts/marks.tsx';
+import { Ago, WithNote } from '../../parts/marks.tsx';
 import { Empty, Loading, Problem, Section } from '../../parts/section.tsx';
 import { Choice, type Column, Table } from '../../parts/table.tsx';
 import { replaceQuery, route } from '../../route.ts';
@@ -23,7 +23,7 @@ const STATE_CHOICES = STATES.map((state) => [state, state === '' ? 'all that hav
 
 /** A job's tasks, filtered by step and state, a page at a time. */
 export function TasksPage({ status }: { readonly status: Status }) {
-  const looks = useSignal(0);
+  const refreshes = useSignal(0);
   const { query } = route.value;
   const [step, cause] = [query.get('step') ?? '', query.get('cause') ?? ''];
   const state = cause === '' ? (query.get('state') ?? '') : 'failed';
@@ -36,7 +36,7 @@ export function TasksPage({ status }: { readonly status: Status }) {
     <button
       type="button"
       onClick={() => {
-        looks.value += 1;
+        refreshes.value += 1;
       }}
     >
       Refresh
@@ -64,7 +64,7 @@ export function TasksPage({ status }: { readonly status: Status }) {
       </form>
       <GoTo job={status.job} step={step === '' ? (steps[0] ?? '') : step} />
       <Pages
-        key={`${step} ${state} ${cause} ${looks.value} ${changes.value}`}
+        key={`${step} ${state} ${cause} ${refreshes.value} ${changes.value}`}
         {...{ job: status.job, step, state, cause }}
         matching={matchingOf(status, { step, state, cause }, causes)}
       />
@@ -130,7 +130,7 @@ interface FilterProps {
 function Pages({ job, step, state, cause, matching }: FilterProps & { readonly matching: number | null }) {
   const names = useSignal<ReadonlySet<string>>(new Set());
   const all = useSignal(false);
-  const choice: Choosing = {
+  const choice: ChoiceState = {
     names: names.value,
     all: all.value,
     choose: (next, every = false) => {
@@ -180,13 +180,13 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
         </Empty>
       )}
       {choosable && tasks.value.length > 0 && (
-        <Bulk {...{ job, step, state, cause, choice, matching }} shown={tasks.value} />
+        <BulkActions {...{ job, step, state, cause, choice, matching }} shown={tasks.value} />
       )}
       {tasks.value.length > 0 && (
         <Table
           caption="Tasks"
           rows={tasks.value}
-          columns={taskColumns(job, choosable ? choice : null, showsInputs(tasks.value))}
+          columns={taskColumns(job, choosable ? choice : null, shouldShowInputs(tasks.value))}
           keyOf={nameOf}
         />
       )}
@@ -206,20 +206,20 @@ const state = {
   cell: (task: Task) => <span class={task.state.startsWith('fail') ? 'bad strong' : ''}>{task.state}</span>,
 };
 
-function Took({ task: { startedAt, endedAt } }: { readonly task: Task }) {
+function DurationCell({ task: { startedAt, endedAt } }: { readonly task: Task }) {
   const seconds = startedAt === null || endedAt === null ? null : (Date.parse(endedAt) - Date.parse(startedAt)) / 1_000;
   return <>{seconds === null ? '–' : formatDuration(Math.max(0, seconds))}</>;
 }
 
-function Ending({ task }: { readonly task: Task }) {
+function LastLineCell({ task }: { readonly task: Task }) {
   const how = endText(task);
   if (how === null && task.error === null) return <span class="unknown">–</span>;
-  return <Noted note={how}>{task.error !== null && <span class="error">{task.error}</span>}</Noted>;
+  return <WithNote note={how}>{task.error !== null && <span class="error">{task.error}</span>}</WithNote>;
 }
 
 const nameOf = ({ step, task }: Task): string => `${step}/${task}`;
 
-const taskColumns = (job: string, choice: Choosing | null, inputs: boolean): readonly Column<Task>[] => [
+const taskColumns = (job: string, choice: ChoiceState | null, inputs: boolean): readonly Column<Task>[] => [
   {
     title: 'task',
     cell: (task) => (
@@ -232,20 +232,20 @@ const taskColumns = (job: string, choice: Choosing | null, inputs: boolean): rea
   ...(inputs ? [{ title: 'input', cell: ({ input }: Task) => input ?? '–' }] : []),
   state,
   { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts ?? '–' },
-  { title: 'duration', kind: 'number', cell: (task) => <Took task={task} /> },
+  { title: 'duration', kind: 'number', cell: (task) => <DurationCell task={task} /> },
   { title: 'ended', kind: 'number', cell: ({ endedAt }) => <Ago at={endedAt} /> },
   { title: 'worker', cell: ({ worker }) => (worker === null ? '–' : <code>{worker}</code>) },
-  { title: 'last line', kind: 'text', cell: (task) => <Ending task={task} /> },
+  { title: 'last line', kind: 'text', cell: (task) => <LastLineCell task={task} /> },
 ];
 
 /** Tasks chosen for an action: some by name, or all that match the filter. */
-interface Choosing {
+interface ChoiceState {
   readonly names: ReadonlySet<string>;
   readonly all: boolean;
   readonly choose: (names: ReadonlySet<string>, all?: boolean) => void;
 }
 
-function Tick({ name, choice }: { readonly name: string; readonly choice: Choosing }) {
+function Tick({ name, choice }: { readonly name: string; readonly choice: ChoiceState }) {
   const { names, all, choose } = choice;
   const toggle = (): void => {
     const next = new Set(names);
@@ -264,21 +264,21 @@ function Tick({ name, choice }: { readonly name: string; readonly choice: Choosi
 }
 
 interface BulkProps extends FilterProps {
-  readonly choice: Choosing;
+  readonly choice: ChoiceState;
   readonly shown: readonly Task[];
   /** How many match the filter; null if unknown. */
   readonly matching: number | null;
 }
 
 /** Chooses shown tasks, or all that match, and acts on them by one call. */
-function Bulk({ job, step, state, cause, choice, shown, matching }: BulkProps) {
+function BulkActions({ job, step, state, cause, choice, shown, matching }: BulkProps) {
   const { names, all, choose } = choice;
   const count = all ? (matching ?? 0) : names.size;
   const whole = shown.length > 0 && (all || shown.every((task) => names.has(nameOf(task))));
   const of = [...(step === '' ? [] : [`of ${step}`]), ...(cause === '' ? [] : [`with cause ${cause}`])].join(' ');
   const what = `${state} tasks${of === '' ? '' : ` ${of}`}`;
   const name = all ? `all ${formatCount(count)} ${what}` : count === 1 ? `task ${[...names][0]}` : `${count} tasks`;
-  const chosen: Chosen = {
+  const chosen: TaskSelection = {
     job,
     name,
     count,

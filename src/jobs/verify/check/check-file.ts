@@ -10,10 +10,10 @@ import { type Finding, Findings, LocatedFindings } from '../../../model/verify/f
 import { composeResult, differences, skipsOf, type VerifyResult } from '../../../model/verify/verify-result.ts';
 import type { JobView } from '../../../model/view.ts';
 import { proofChecksum, proofNumber, type StoredProof } from '../proof.ts';
-import { concludeState, concludeTotals } from '../verify-job.ts';
-import { type Claimed, EvidenceCheck } from './evidence-check.ts';
+import { checkState, checkTotals } from '../verify-job.ts';
+import { type ClaimedState, EvidenceCheck } from './evidence-check.ts';
 
-export interface FileChecked {
+export interface FileCheckResult {
   /** Lines in the file, including the seal. */
   readonly lines: number;
   /** SHA-256 (hex) of all lines before the last, as computed now. */
@@ -39,7 +39,7 @@ const TURN = 1_000;
  * Checks an evidence file on its own, without store or configuration: recomputes everything that its proof states from
  * the lines before it. Throws `notFound` or `usage` for a file that can't be read.
  */
-export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileChecked> {
+export async function checkFile(path: string, options: CheckOptions = {}): Promise<FileCheckResult> {
   const check = new FileCheck();
   let bytes = 0;
   for await (const line of readLines(path, options.signal)) {
@@ -64,7 +64,7 @@ class FileCheck {
     this.#last = line;
   }
 
-  finish(): FileChecked {
+  finish(): FileCheckResult {
     const sha256 = this.#hash.digest('hex');
     this.#checkSeal(sha256);
     this.#findings.line = null;
@@ -149,23 +149,23 @@ class FileCheck {
 const SHOWN = 60;
 
 /** Computes what the lines of a file prove, in the same way as `verify`. Errors in them are findings. */
-function resultOf({ view, sum, scanned, ends }: Claimed, stated: VerifyResult, findings: Findings): VerifyResult {
+function resultOf({ view, sum, scanned, ends }: ClaimedState, stated: VerifyResult, findings: Findings): VerifyResult {
   const chains = checkChains(
     view,
     ends.map(({ facts }) => facts),
     findings,
   );
   for (const [index, step] of chains.steps.entries()) {
-    const told = ends[index]?.ended;
-    if (told?.failed !== step.failed || told.skipped !== step.skipped)
+    const listed = ends[index]?.ended;
+    if (listed?.failed !== step.failed || listed.skipped !== step.skipped)
       findings.add('ends', `the ends of step ${step.name} do not list every task that failed or was skipped`);
   }
-  const expectations = concludeTotals(
+  const expectations = checkTotals(
     view,
     ends.map(({ totals }) => totals),
     findings,
   );
-  concludeState(view, findings);
+  checkState(view, findings);
   const { inputs: _, ...record } = view.record;
   return composeResult({
     ...{ view, chains, scanned, expectations, findings, warnings: new Findings() },

@@ -1,7 +1,7 @@
 import { isHeldBack, type OpenedGather, type StepFacts } from '../../../model/decide.ts';
 import { metaProblem } from '../../../model/output.ts';
 import { TaskBits, tasksIn } from '../../../model/task-set.ts';
-import { type AttemptPlaces, madeTwice } from '../../../model/verify/attempt-places.ts';
+import { type AttemptPlaces, copyProblem } from '../../../model/verify/attempt-places.ts';
 import type { EndLine } from '../../../model/verify/evidence.ts';
 import type { Findings } from '../../../model/verify/findings.ts';
 import { isSkipped, type JobView, roundOf } from '../../../model/view.ts';
@@ -101,7 +101,7 @@ export class EndsCheck {
       return;
     }
     const other = this.#attempts.note(line.attempt, this.#index, n);
-    if (other !== null) this.#say('attemptTwice', `${this.#name}/${n}: ${madeTwice(line.attempt, other)}`);
+    if (other !== null) this.#say('attemptTwice', `${this.#name}/${n}: ${copyProblem(line.attempt, other)}`);
     const late = this.#leftOut.has(n);
     if (late !== (line.late === true))
       this.#say('late', `${this.#name}/${n} ${late ? 'came too late' : 'did not come too late'} for its gather`);

@@ -2,7 +2,7 @@ import { bytesChecksum } from '../../../lib/file-checksum.ts';
 import type { OpenedGather } from '../../../model/decide.ts';
 import { type JobInput, type JobRecord, stepIndex, takesFiles } from '../../../model/job.ts';
 import type { JournalEntry } from '../../../model/journal.ts';
-import { stagedByTask } from '../../../model/keys.ts';
+import { stagedTaskPrefix } from '../../../model/keys.ts';
 import { TaskBits, tasksIn } from '../../../model/task-set.ts';
 import type { AttemptPlaces } from '../../../model/verify/attempt-places.ts';
 import type {
@@ -45,12 +45,12 @@ export class EvidenceCheck {
   constructor(findings: LocatedFindings) {
     this.#findings = findings;
     this.#shards = new ShardCheck(findings);
-    this.#sum = new EvidenceSum((shard) => this.#shards.made(shard));
+    this.#sum = new EvidenceSum((shard) => this.#shards.addComputed(shard));
   }
 
   take(line: BodyLine, text: string, number: number): void {
     if (line.line === 'shard') {
-      this.#shards.told(line, number);
+      this.#shards.addListed(line, number);
       return;
     }
     const phase = ORDER.indexOf(line.line);
@@ -63,14 +63,14 @@ export class EvidenceCheck {
       this.#findings.add('order', `a ${line.line} precedes the file's first line`);
       return;
     }
-    while (this.#phase < phase) this.#leave();
+    while (this.#phase < phase) this.#endPhase();
     this.#takeBody(line, text);
   }
 
   /** Called after the last line. Returns null if the lines don't even show which job it is. */
-  finish(): Claimed | null {
+  finish(): ClaimedState | null {
     if (this.#header === null) return null;
-    while (this.#phase < ORDER.length) this.#leave();
+    while (this.#phase < ORDER.length) this.#endPhase();
     this.#shards.finish();
     const [view, parts] = [this.#view, this.#parts];
     if (view === null || parts === null) return null;
@@ -116,7 +116,7 @@ export class EvidenceCheck {
     }
   }
 
-  #leave(): void {
+  #endPhase(): void {
     const phase = ORDER[this.#phase];
     this.#phase += 1;
     if (phase === 'input') {
@@ -213,7 +213,7 @@ const ORDER = ['evidence', 'input', 'decision', 'part', 'opened', 'end', 'file']
 
 type BodyLine = Exclude<EvidenceLine, { readonly line: 'proof' | 'seal' }>;
 
-export interface Claimed {
+export interface ClaimedState {
   readonly view: JobView;
   readonly sum: EvidenceSum;
   readonly scanned: { readonly parts: number; readonly inputs: number; readonly bytes: number };
@@ -254,7 +254,7 @@ class FilesCheck {
       this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which has no valid output`);
     else {
       this.#maker = maker;
-      if (!key.startsWith(stagedByTask(this.#job, this.#from, maker)))
+      if (!key.startsWith(stagedTaskPrefix(this.#job, this.#from, maker)))
         this.#say(`file ${n} of ${this.#step} is attributed to ${from}, which did not stage ${key}`);
     }
   }
@@ -286,7 +286,7 @@ function filesChecks(
 /** Compares the shards listed in a file with those computed from its lines: both are in the same order. */
 class ShardCheck {
   readonly #findings: LocatedFindings;
-  #told: { readonly line: ShardLine; readonly number: number }[] = [];
+  #listed: { readonly line: ShardLine; readonly number: number }[] = [];
   #from = 1;
 
   constructor(findings: LocatedFindings) {
@@ -294,13 +294,13 @@ class ShardCheck {
   }
 
   /** Takes a shard as listed in the file, and its line number. */
-  told(line: ShardLine, number: number): void {
-    this.#told.push({ line, number });
+  addListed(line: ShardLine, number: number): void {
+    this.#listed.push({ line, number });
   }
 
   /** Takes a shard computed from the lines before. */
-  made(made: ShardLine): void {
-    const next = this.#told.shift();
+  addComputed(made: ShardLine): void {
+    const next = this.#listed.shift();
     if (next === undefined) {
       this.#findings.addUnlocated('shard', `the digest of shard ${made.shard} of ${made.of} is missing`);
       return;
@@ -319,7 +319,7 @@ class ShardCheck {
 
   /** Called after the last shard. */
   finish(): void {
-    for (const { line } of this.#told)
+    for (const { line } of this.#listed)
       this.#findings.addUnlocated('shard', `there is a digest of shard ${line.shard} of ${line.of}, but no line of it`);
   }
 }

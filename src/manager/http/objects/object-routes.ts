@@ -6,9 +6,9 @@ import { rangeOf, requireReadable, requireReadablePrefix } from '../../../model/
 import type { ObjectInfo, ObjectStore } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import { Refusal } from '../error-answers.ts';
-import { BOUNDS, goneSignal } from '../limits.ts';
+import { goneSignal, LIMITS } from '../limits.ts';
 import { OBJECT_SCHEMAS } from '../openapi/object-paths.ts';
-import { object } from '../openapi/service-paths.ts';
+import { objectSchema } from '../openapi/service-paths.ts';
 import { Uploads } from './uploads.ts';
 
 const READ = { scope: 'read' } as const;
@@ -32,12 +32,12 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
   const uploads = new Uploads(platform);
   acceptBytes(app);
   const url = `${API}/objects`;
-  const key = { schema: { querystring: object({ key: TEXT }) }, config: READ, exposeHeadRoute: false };
+  const key = { schema: { querystring: objectSchema({ key: TEXT }) }, config: READ, exposeHeadRoute: false };
   app.get<WithKey>(url, key, (request, reply) => download(store, request.query.key, request, reply));
-  app.head<WithKey>(url, key, (request, reply) => look(store, request.query.key, request, reply));
+  app.head<WithKey>(url, key, (request, reply) => sendInfo(store, request.query.key, request, reply));
 
   const limit = { type: 'string', pattern: '^[1-9][0-9]{0,3}$' };
-  const page = object({ prefix: TEXT, after: TEXT, limit }, 'after', 'limit');
+  const page = objectSchema({ prefix: TEXT, after: TEXT, limit }, 'after', 'limit');
   app.get<Listing>(
     `${url}/list`,
     { schema: { querystring: page }, config: READ, exposeHeadRoute: false },
@@ -52,12 +52,12 @@ export function addObjects(app: FastifyInstance, platform: Platform): void {
     request.audited = { verb: 'put object', input: { key: of, size: Number(size) } };
     const asked = { key: of, size: Number(size), sha256, ifAbsent: ifAbsent === 'true' };
     const by = { token: request.caller?.id ?? '', signal: goneSignal(reply) };
-    return uploads.through(asked, request.body as Readable, by);
+    return uploads.receive(asked, request.body as Readable, by);
   });
   app.post<Begin>(`${API}/uploads`, { schema: { body: OBJECT_SCHEMAS.UploadAsked }, config: SUBMIT }, ({ body }) =>
     uploads.begin({ ifAbsent: false, ...body }),
   );
-  const gone = object({ key: TEXT, upload: TEXT });
+  const gone = objectSchema({ key: TEXT, upload: TEXT });
   app.delete<Abort>(`${API}/uploads`, { schema: { querystring: gone }, config: SUBMIT }, async (request) => {
     await uploads.abort(request.query.key, request.query.upload);
     return { upload: request.query.upload };
@@ -71,7 +71,7 @@ function addParts(app: FastifyInstance, uploads: Uploads): void {
   const whole = {
     schema: { body: OBJECT_SCHEMAS.CompletionAsked },
     config: SUBMIT,
-    bodyLimit: BOUNDS.completion.value,
+    bodyLimit: LIMITS.completion.value,
   };
   app.post<{ readonly Body: CompletionAsked }>(
     `${API}/uploads/completions`,
@@ -81,7 +81,7 @@ function addParts(app: FastifyInstance, uploads: Uploads): void {
 }
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
-const PUT = object(
+const PUT = objectSchema(
   {
     key: TEXT,
     size: { type: 'string', pattern: '^[0-9]{1,15}$' },
@@ -112,7 +112,7 @@ async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after:
 }
 
 /** How long a signed URL is valid for starting a read, seconds. */
-const GOOD_FOR = 300;
+const URL_SECONDS = 300;
 
 type Store = Pick<ObjectStore, 'head' | 'get' | 'presign'>;
 
@@ -123,20 +123,20 @@ async function download(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<FastifyReply> {
-  const info = await found(store, key, request);
-  const url = await store.presign(key, 'get', GOOD_FOR);
+  const info = await requireObject(store, key, request);
+  const url = await store.presign(key, 'get', URL_SECONDS);
   if (url !== null) return reply.code(307).header('location', url).send();
-  const range = wanted(request, info);
+  const range = requestedRange(request, info);
   if (range === 'beyond') {
     throw new Refusal(416, 'usage', `expected a range within ${info.size} bytes, found ${request.headers.range}`, {
       headers: { 'content-range': `bytes */${info.size}` },
     });
   }
   const object = await store.get(key, { ...(range && { range }), etag: info.etag, signal: goneSignal(reply) });
-  if (object === null) throw missing(key);
+  if (object === null) throw noObjectError(key);
   // The caller has left, so an error has no recipient.
   object.body.on('error', () => {});
-  describe(reply, info).header('content-length', range?.length ?? info.size);
+  setObjectHeaders(reply, info).header('content-length', range?.length ?? info.size);
   if (range !== null) {
     const last = range.offset + range.length - 1;
     reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${info.size}`);
@@ -144,27 +144,32 @@ async function download(
   return reply.send(object.body);
 }
 
-async function look(store: Store, key: string, request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-  const info = await found(store, key, request);
-  return describe(reply, info).header('content-length', info.size).send();
+async function sendInfo(
+  store: Store,
+  key: string,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<FastifyReply> {
+  const info = await requireObject(store, key, request);
+  return setObjectHeaders(reply, info).header('content-length', info.size).send();
 }
 
-async function found(store: Store, key: string, { headers }: FastifyRequest): Promise<ObjectInfo> {
+async function requireObject(store: Store, key: string, { headers }: FastifyRequest): Promise<ObjectInfo> {
   requireReadable(key);
   const info = await store.head(key);
-  if (info === null) throw missing(key);
+  if (info === null) throw noObjectError(key);
   const pinned = headers['if-match'];
   if (pinned === undefined || pinned === '*' || pinned === `"${info.etag}"`) return info;
   throw new Refusal(412, 'changed', `expected version ${pinned} of ${key}, found "${info.etag}"`);
 }
 
 /** A range of another version is of no use. */
-function wanted({ headers }: FastifyRequest, { size, etag }: ObjectInfo): ReturnType<typeof rangeOf> {
+function requestedRange({ headers }: FastifyRequest, { size, etag }: ObjectInfo): ReturnType<typeof rangeOf> {
   const of = headers['if-range'];
   return of === undefined || of === `"${etag}"` ? rangeOf(headers.range, size) : null;
 }
 
-function describe(reply: FastifyReply, { etag, modified, metadata }: ObjectInfo): FastifyReply {
+function setObjectHeaders(reply: FastifyReply, { etag, modified, metadata }: ObjectInfo): FastifyReply {
   for (const [name, value] of Object.entries(metadata)) reply.header(`x-amz-meta-${name}`, value);
   return reply.type('application/octet-stream').headers({
     etag: `"${etag}"`,
@@ -175,6 +180,6 @@ function describe(reply: FastifyReply, { etag, modified, metadata }: ObjectInfo)
   });
 }
 
-function missing(key: string): BatchctlError {
+function noObjectError(key: string): BatchctlError {
   return new BatchctlError('notFound', `there is no object ${key}`);
 }

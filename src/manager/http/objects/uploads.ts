@@ -7,23 +7,23 @@ import { pipeline } from 'node:stream/promises';
 import { createGunzip } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../../errors.ts';
 import { dataChecksum, dataMetadata, shownKey } from '../../../jobs/data/data-key.ts';
-import { openReaders, refuseRead } from '../../../jobs/prune/open-jobs.ts';
+import { findOpenReaders, inUseError } from '../../../jobs/prune/open-jobs.ts';
 import { randomId } from '../../../lib/id.ts';
 import { API, type PartsAsked, type PartUrls, type UploadAsked, type UploadWay } from '../../../model/api.ts';
 import { requireWritable } from '../../../model/object-access.ts';
 import type { DirectUploads, PutResult } from '../../../ports/object-store.ts';
 import type { Platform } from '../../../ports/platform.ts';
 import { Refusal } from '../error-answers.ts';
-import { BOUNDS } from '../limits.ts';
+import { LIMITS } from '../limits.ts';
 
 /** How long a URL is valid, seconds: enough for a part at 100 KB/s. */
-const GOOD_FOR = 3_600;
+const URL_SECONDS = 3_600;
 /** The largest upload through the manager if the store signs URLs, and the largest archive, bytes. */
 const [LARGEST_THROUGH, LARGEST_CODE] = [64 * 2 ** 20, 256 * 2 ** 20];
 
-type Asked = Required<UploadAsked>;
+type UploadRequest = Required<UploadAsked>;
 
-interface By {
+interface Uploader {
   /** The token's id. */
   readonly token: string;
   readonly signal: AbortSignal;
@@ -41,26 +41,26 @@ export class Uploads {
   }
 
   /** Throws `usage`, `refused` for keys that callers may not put, and for one that an open job reads. */
-  async begin(asked: Asked): Promise<UploadWay> {
+  async begin(asked: UploadRequest): Promise<UploadWay> {
     const { store } = this.#platform;
     const { key, size, sha256, ifAbsent } = asked;
     const kind = requireWritable(key, sha256);
     const { direct } = store;
     if (kind === 'code' || direct === undefined) {
       if (kind === 'data') {
-        const etag = await this.#present(asked);
+        const etag = await this.#existingEtag(asked);
         if (etag !== null) return { way: 'present', etag };
       }
       const query = new URLSearchParams({ key, size: String(size), sha256, ifAbsent: String(ifAbsent) });
       const headers = { 'content-type': 'application/octet-stream' };
       return { way: 'put', url: `${API}/objects?${query}`, headers, token: true };
     }
-    const etag = await this.#present(asked);
+    const etag = await this.#existingEtag(asked);
     if (etag !== null) return { way: 'present', etag };
     const metadata = dataMetadata(`sha256:${sha256}`);
     const partSize = direct.partSize(size);
     if (partSize !== null) return { way: 'parts', upload: await direct.begin(key, { metadata }), partSize };
-    const signed = await direct.put(key, { size, sha256, metadata, ifAbsent, seconds: GOOD_FOR });
+    const signed = await direct.put(key, { size, sha256, metadata, ifAbsent, seconds: URL_SECONDS });
     return { way: 'put', ...signed, token: false };
   }
 
@@ -69,7 +69,7 @@ export class Uploads {
     const items = await Promise.all(
       parts.map(async (part) => ({
         number: part.number,
-        ...(await direct.part(key, upload, { ...part, seconds: GOOD_FOR })),
+        ...(await direct.part(key, upload, { ...part, seconds: URL_SECONDS })),
       })),
     );
     return { items };
@@ -78,7 +78,7 @@ export class Uploads {
   /** Throws `notFound`, `changed`, and `refused` for a key that an open job has begun to read. */
   async complete(key: string, upload: string, as: Parameters<DirectUploads['complete']>[2]): Promise<PutResult> {
     const direct = this.#direct(key);
-    if (!as.ifAbsent && (await this.#platform.store.head(key)) !== null) await this.#refuseWhatIsRead(key);
+    if (!as.ifAbsent && (await this.#platform.store.head(key)) !== null) await this.#refuseIfRead(key);
     return direct.complete(key, upload, as);
   }
 
@@ -87,7 +87,11 @@ export class Uploads {
   }
 
   /** Puts a body sent to the manager. The object appears once all of it has arrived with the announced checksum. */
-  async through({ key, size, sha256, ifAbsent }: Asked, body: Readable, { token, signal }: By): Promise<PutResult> {
+  async receive(
+    { key, size, sha256, ifAbsent }: UploadRequest,
+    body: Readable,
+    { token, signal }: Uploader,
+  ): Promise<PutResult> {
     const { store, scratch } = this.#platform;
     const kind = requireWritable(key, sha256);
     const largest = kind === 'code' ? LARGEST_CODE : store.direct === undefined ? size : LARGEST_THROUGH;
@@ -99,34 +103,34 @@ export class Uploads {
     // Data becomes a file of the store on this disk, which has its own limits.
     const isPassing = kind === 'code' || store.direct !== undefined;
     const path = join(await scratch.call(this.#platform, 'manager'), `upload-${randomId(16)}`);
-    const leave = isPassing ? this.#room.take(token, size) : () => {};
+    const release = isPassing ? this.#room.take(token, size) : () => {};
     try {
       const hash = await stage(body, path, size, signal);
       const found = kind === 'code' ? await archiveHash(path) : hash;
-      if (found !== sha256) throw wrong(`the SHA-256 ${sha256}`, found);
+      if (found !== sha256) throw mismatchError(`the SHA-256 ${sha256}`, found);
       signal.throwIfAborted();
       if (kind === 'code') return await store.uploadFile(path, key, { consume: true });
-      if (!ifAbsent && (await store.head(key)) !== null) await this.#refuseWhatIsRead(key);
+      if (!ifAbsent && (await store.head(key)) !== null) await this.#refuseIfRead(key);
       return await store.uploadFile(path, key, { consume: true, ifAbsent, metadata: dataMetadata(`sha256:${sha256}`) });
     } finally {
       await rm(path, { force: true });
-      leave();
+      release();
     }
   }
 
   /** The etag of an object that makes the upload unnecessary: the same bytes, or with `ifAbsent` any; else null. */
-  async #present({ key, size, sha256, ifAbsent }: Asked): Promise<string | null> {
+  async #existingEtag({ key, size, sha256, ifAbsent }: UploadRequest): Promise<string | null> {
     const there = await this.#platform.store.head(key);
     if (there === null) return null;
     if (ifAbsent || (there.size === size && dataChecksum(there.metadata) === `sha256:${sha256}`)) return there.etag;
-    await this.#refuseWhatIsRead(key);
+    await this.#refuseIfRead(key);
     return null;
   }
 
-  async #refuseWhatIsRead(key: string): Promise<void> {
+  async #refuseIfRead(key: string): Promise<void> {
     const { store } = this.#platform;
-    const job = (await openReaders(store, (read) => read === key)).get(key);
-    if (job !== undefined) throw refuseRead(shownKey(key), job, 'replace');
+    const job = (await findOpenReaders(store, (read) => read === key)).get(key);
+    if (job !== undefined) throw inUseError(shownKey(key), job, 'replace');
   }
 
   #direct(key: string): DirectUploads {
@@ -149,14 +153,14 @@ async function stage(body: Readable, path: string, size: number, signal: AbortSi
   const counted = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     for await (const chunk of chunks) {
       count += chunk.length;
-      if (count > size) throw wrong(`${size} bytes`, 'more');
+      if (count > size) throw mismatchError(`${size} bytes`, 'more');
       hash.update(chunk);
       yield chunk;
     }
   };
   try {
     await pipeline(body, counted, createWriteStream(path, { flags: 'wx', mode: 0o600 }), { signal });
-    if (count < size) throw wrong(`${size} bytes`, String(count));
+    if (count < size) throw mismatchError(`${size} bytes`, String(count));
     return hash.digest('hex');
   } catch (error) {
     await rm(path, { force: true });
@@ -178,31 +182,32 @@ async function archiveHash(path: string): Promise<string> {
     write: (chunk: Buffer, _, done) => {
       count += chunk.length;
       hash.update(chunk);
-      done(count > LARGEST_ARCHIVE ? wrong(`an archive of at most ${LARGEST_ARCHIVE} bytes`, 'more') : null);
+      done(count > LARGEST_ARCHIVE ? mismatchError(`an archive of at most ${LARGEST_ARCHIVE} bytes`, 'more') : null);
     },
   });
   try {
     await pipeline(createReadStream(path), createGunzip(), into);
   } catch (error) {
-    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR')) throw wrong('an archive compressed by gzip', 'other data');
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR'))
+      throw mismatchError('an archive compressed by gzip', 'other data');
     throw error;
   }
   return hash.digest('hex');
 }
 
-const wrong = (expected: string, found: string): Refusal =>
+const mismatchError = (expected: string, found: string): Refusal =>
   new Refusal(422, 'changed', `expected ${expected}, found ${found}: nothing was stored`, { hint: 'send it again' });
 
 /** The manager's disk space for bytes in transit: for all callers, and for one token. */
 export class StagingSpace {
-  readonly #of = new Map<string, number>();
-  #all = 0;
+  readonly #byToken = new Map<string, number>();
+  #total = 0;
 
   /** Reserves bytes until the returned function is called. Throws 503 if none are left, 429 for one token. */
   take(token: string, bytes: number): () => void {
-    const own = this.#of.get(token) ?? 0;
-    if (own + bytes > BOUNDS.stagedOfOne.value) throw noRoom(429, `${mib(BOUNDS.stagedOfOne.value)} of a token`);
-    if (this.#all + bytes > BOUNDS.staged.value) throw noRoom(503, mib(BOUNDS.staged.value));
+    const own = this.#byToken.get(token) ?? 0;
+    if (own + bytes > LIMITS.stagedOfOne.value) throw noRoom(429, `${mib(LIMITS.stagedOfOne.value)} of a token`);
+    if (this.#total + bytes > LIMITS.staged.value) throw noRoom(503, mib(LIMITS.staged.value));
     this.#add(token, bytes);
     let isTaken = true;
     return () => {
@@ -212,10 +217,10 @@ export class StagingSpace {
   }
 
   #add(token: string, bytes: number): void {
-    const own = (this.#of.get(token) ?? 0) + bytes;
-    this.#all += bytes;
-    if (own === 0) this.#of.delete(token);
-    else this.#of.set(token, own);
+    const own = (this.#byToken.get(token) ?? 0) + bytes;
+    this.#total += bytes;
+    if (own === 0) this.#byToken.delete(token);
+    else this.#byToken.set(token, own);
   }
 }
 

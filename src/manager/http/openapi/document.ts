@@ -9,7 +9,7 @@ import {
   ERROR_SCHEMA,
   ERRORS,
   type Json,
-  object,
+  objectSchema,
   operation,
   SERVICE_SCHEMAS,
   servicePaths,
@@ -178,7 +178,7 @@ function requestBody(fields: readonly Field[]): Json {
 
 function response(verb: Verb): Json {
   const ref = { $ref: `#/components/schemas/${answerName(verb)}` };
-  const list = object({ items: { type: 'array', items: ref } });
+  const list = objectSchema({ items: { type: 'array', items: ref } });
   return {
     description: verb.list ? 'the complete list' : 'the answer',
     headers: VERB_HEADERS,

@@ -1,4 +1,4 @@
-import { type Json, json, object, operation, type PathEntry, ref } from './service-paths.ts';
+import { type Json, jsonAnswer, objectSchema, operation, type PathEntry, ref } from './service-paths.ts';
 
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
   ...{ name, in: 'query', required, description, schema },
@@ -46,7 +46,7 @@ export function objectPaths(): readonly PathEntry[] {
           query('ifAbsent', 'true: never replace an existing object', { type: 'boolean' }),
         ],
         requestBody: { required: true, content: { 'application/octet-stream': {} } },
-        responses: json(ref('Put')),
+        responses: jsonAnswer(ref('Put')),
       }),
     ],
     [
@@ -58,7 +58,7 @@ export function objectPaths(): readonly PathEntry[] {
           query('after', 'only keys after this one: `next` of the previous page'),
           query('limit', 'at most this many (default: 1,000)', { type: 'integer', minimum: 1, maximum: 1_000 }),
         ],
-        responses: json(ref('ObjectPage')),
+        responses: jsonAnswer(ref('ObjectPage')),
       }),
     ],
     [
@@ -66,7 +66,7 @@ export function objectPaths(): readonly PathEntry[] {
       'POST',
       operation('objects', 'beginUpload', 'submit', 'ask how to upload an object', {
         about: BEGIN,
-        ...takes('UploadAsked', 'UploadWay'),
+        ...bodyAndAnswer('UploadAsked', 'UploadWay'),
       }),
     ],
     [
@@ -77,13 +77,19 @@ export function objectPaths(): readonly PathEntry[] {
           KEY,
           query('upload', 'id of the upload', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
         ],
-        responses: json(ref('UploadGivenUp')),
+        responses: jsonAnswer(ref('UploadGivenUp')),
       }),
     ],
     [
       '/uploads/parts',
       'POST',
-      operation('objects', 'uploadParts', 'submit', 'get URLs for parts of an upload', takes('PartsAsked', 'PartUrls')),
+      operation(
+        'objects',
+        'uploadParts',
+        'submit',
+        'get URLs for parts of an upload',
+        bodyAndAnswer('PartsAsked', 'PartUrls'),
+      ),
     ],
     [
       '/uploads/completions',
@@ -93,7 +99,7 @@ export function objectPaths(): readonly PathEntry[] {
         'completeUpload',
         'submit',
         'complete an upload from its parts',
-        takes('CompletionAsked', 'Put'),
+        bodyAndAnswer('CompletionAsked', 'Put'),
       ),
     ],
   ];
@@ -102,10 +108,10 @@ export function objectPaths(): readonly PathEntry[] {
 const BEGIN =
   '`present`: the bytes exist already. `put`: send them with one PUT to `url` with `headers`; send the token only if `token` is true. `parts`: send slices of `partSize` bytes, each with a PUT to a URL signed by `/uploads/parts`, then complete the upload. The bucket removes uncompleted uploads after a week. A key that an open job reads is not replaced.';
 
-function takes(asked: string, answered: string): { readonly requestBody: Json; readonly responses: Json } {
+function bodyAndAnswer(asked: string, answered: string): { readonly requestBody: Json; readonly responses: Json } {
   return {
     requestBody: { required: true, content: { 'application/json': { schema: ref(asked) } } },
-    responses: json(ref(answered)),
+    responses: jsonAnswer(ref(answered)),
   };
 }
 
@@ -117,10 +123,10 @@ const HEADERS = { type: 'object', additionalProperties: { type: 'string' } } as 
 const PART_NUMBER = { type: 'integer', minimum: 1, maximum: 10_000 } as const;
 
 export const OBJECT_SCHEMAS = {
-  ObjectPage: object({
+  ObjectPage: objectSchema({
     items: {
       type: 'array',
-      items: object({
+      items: objectSchema({
         key: { type: 'string' },
         size: COUNT,
         etag: { type: 'string', description: 'without quotes' },
@@ -129,11 +135,11 @@ export const OBJECT_SCHEMAS = {
     },
     next: { type: ['string', 'null'], description: 'the `after` of the next page; null on the last page' },
   }),
-  Put: object({
+  Put: objectSchema({
     created: { type: 'boolean', description: 'false only with ifAbsent: the key has another object' },
     etag: { type: 'string', description: 'without quotes' },
   }),
-  UploadAsked: object(
+  UploadAsked: objectSchema(
     {
       key: TEXT,
       size: COUNT,
@@ -144,37 +150,37 @@ export const OBJECT_SCHEMAS = {
   ),
   UploadWay: {
     oneOf: [
-      object({ way: { const: 'present' }, etag: { type: 'string' } }),
-      object({
+      objectSchema({ way: { const: 'present' }, etag: { type: 'string' } }),
+      objectSchema({
         way: { const: 'put' },
         url: URL_TEXT,
         headers: HEADERS,
         token: { type: 'boolean', description: 'true: the URL is here, and requires the token' },
       }),
-      object({
+      objectSchema({
         way: { const: 'parts' },
         upload: { type: 'string', description: 'id of the upload' },
         partSize: { ...COUNT, description: 'bytes; the last part may be smaller' },
       }),
     ],
   },
-  PartsAsked: object({
+  PartsAsked: objectSchema({
     key: TEXT,
     upload: TEXT,
     parts: {
       type: 'array',
       minItems: 1,
       maxItems: 100,
-      items: object({ number: PART_NUMBER, size: COUNT, sha256: SHA256 }),
+      items: objectSchema({ number: PART_NUMBER, size: COUNT, sha256: SHA256 }),
     },
   }),
-  PartUrls: object({
+  PartUrls: objectSchema({
     items: {
       type: 'array',
-      items: object({ number: PART_NUMBER, url: URL_TEXT, headers: HEADERS }),
+      items: objectSchema({ number: PART_NUMBER, url: URL_TEXT, headers: HEADERS }),
     },
   }),
-  CompletionAsked: object(
+  CompletionAsked: objectSchema(
     {
       key: TEXT,
       upload: TEXT,
@@ -184,10 +190,10 @@ export const OBJECT_SCHEMAS = {
         type: 'array',
         minItems: 1,
         maxItems: 10_000,
-        items: object({ number: PART_NUMBER, etag: TEXT, sha256: SHA256 }),
+        items: objectSchema({ number: PART_NUMBER, etag: TEXT, sha256: SHA256 }),
       },
     },
     'ifAbsent',
   ),
-  UploadGivenUp: object({ upload: { type: 'string' } }),
+  UploadGivenUp: objectSchema({ upload: { type: 'string' } }),
 } as const;

@@ -8,13 +8,13 @@ export type Json = Readonly<Record<string, unknown>>;
 export type PathEntry = readonly [path: string, method: string, operation: Json];
 
 export const ref = (name: string): Json => ({ $ref: `#/components/schemas/${name}` });
-export const json = (schema: Json, description = 'the answer'): Json => ({
+export const jsonAnswer = (schema: Json, description = 'the answer'): Json => ({
   200: { description, content: { 'application/json': { schema } } },
 });
 const listOf = (name: string): Json => ({ type: 'array', items: ref(name) });
 
 /** An object with exactly these properties, all required but for those named. */
-export const object = <P extends Json>(properties: P, ...optional: readonly (keyof P)[]) => ({
+export const objectSchema = <P extends Json>(properties: P, ...optional: readonly (keyof P)[]) => ({
   type: 'object',
   required: Object.keys(properties).filter((name) => !optional.includes(name)),
   additionalProperties: false,
@@ -43,7 +43,7 @@ export function operation(
   };
 }
 
-const shows = (operationId: string, summary: string, what: Operation): Json =>
+const readOperation = (operationId: string, summary: string, what: Operation): Json =>
   operation('service', operationId, 'read', summary, what);
 
 /** The manager's paths other than verbs. */
@@ -65,24 +65,28 @@ export function servicePaths(): readonly PathEntry[] {
         },
       },
     ],
-    ['/openapi.json', 'GET', shows('openapi', 'this document', { responses: json({ type: 'object' }) })],
+    ['/openapi.json', 'GET', readOperation('openapi', 'this document', { responses: jsonAnswer({ type: 'object' }) })],
     [
       '/health',
       'GET',
-      shows('managerHealth', 'state of the manager: its store and duties', {
+      readOperation('managerHealth', 'state of the manager: its store and duties', {
         about: 'Always 200: `status` tells whether something needs attention. `/readyz` is for load balancers.',
-        responses: json(ref('ManagerHealth')),
+        responses: jsonAnswer(ref('ManagerHealth')),
       }),
     ],
-    ['/me', 'GET', shows('me', 'the caller, and the manager that is called', { responses: json(ref('Me')) })],
+    [
+      '/me',
+      'GET',
+      readOperation('me', 'the caller, and the manager that is called', { responses: jsonAnswer(ref('Me')) }),
+    ],
     [
       '/periods',
       'GET',
-      shows('periods', 'the latest runs of all jobs, by job and period', {
+      readOperation('periods', 'the latest runs of all jobs, by job and period', {
         about:
           'A grid for each length of period that run keys and schedules name: month, quarter, week, day. A run whose key names no period is in the day of its submission. Rehearsals are left out. Looks at the newest 2,000 jobs.',
         parameters: [{ name: 'tz', in: 'query', description: 'IANA zone of the days; UTC unless given', schema: TEXT }],
-        responses: json(ref('Periods')),
+        responses: jsonAnswer(ref('Periods')),
       }),
     ],
     ['/events', 'GET', events('overview', 'overview', 'Overview', 'everything that is going on, as it changes')],
@@ -107,7 +111,7 @@ function events(
     event === 'status'
       ? ' After the `status` of a job that has ended, `end` with `{}` follows, and the stream closes.'
       : '';
-  return shows(operationId, summary, {
+  return readOperation(operationId, summary, {
     about: `Server-sent events: \`${event}\`, at once and after each change, with the document \`${schema}\` on one line as its data; \`trouble\`, with an error, if an update failed; \`leaving\` when the manager shuts down.${end} A comment every 15 s shows that the connection is alive. After a disconnect, connect again: each event is complete.`,
     'x-event': { [event]: ref(schema) },
     responses: { 200: { description: 'events', content: { 'text/event-stream': { schema: TEXT } } } },
@@ -130,26 +134,26 @@ const ERROR = { $ref: '#/components/schemas/Error/properties/error' } as const;
 export const SERVICE_SCHEMAS = {
   ValueFrame: {
     oneOf: [
-      object({ event: { type: 'object', required: ['event'], properties: { event: TEXT } } }),
-      object({ notice: TEXT }),
-      object({ warning: TEXT }),
-      object({ row: {} }),
-      object({ answer: {} }),
-      object({ alive: { const: true } }),
-      object({
+      objectSchema({ event: { type: 'object', required: ['event'], properties: { event: TEXT } } }),
+      objectSchema({ notice: TEXT }),
+      objectSchema({ warning: TEXT }),
+      objectSchema({ row: {} }),
+      objectSchema({ answer: {} }),
+      objectSchema({ alive: { const: true } }),
+      objectSchema({
         exit: { type: 'integer', minimum: 0, maximum: 255 },
         error: { oneOf: [{ type: 'null' }, ERROR] },
       }),
     ],
   },
-  Me: object({
+  Me: objectSchema({
     name: { type: 'string', description: 'name of the token' },
     scope: { enum: SCOPES, description: 'what the token allows' },
     version: { type: 'string', description: 'version of the manager' },
     profile: { type: 'string', description: 'from its configuration' },
     location: { type: 'string', description: 'location of its store' },
   }),
-  ManagerHealth: object({
+  ManagerHealth: objectSchema({
     status: {
       enum: ['ok', 'failing'],
       description: 'failing: the store does not respond, or a duty fails, takes 5 minutes, or has problems',
@@ -158,19 +162,19 @@ export const SERVICE_SCHEMAS = {
     certificateExpires: { ...TIME, description: 'of its certificate; null: plain HTTP' },
     duties: {
       type: 'array',
-      items: object({
+      items: objectSchema({
         duty: TEXT,
         done: { ...TIME, description: 'when it last succeeded; null: not yet' },
         running: { ...TIME, description: 'start of the current run; null: not running' },
-        failing: { oneOf: [{ type: 'null' }, object({ since: INSTANT, message: TEXT })] },
+        failing: { oneOf: [{ type: 'null' }, objectSchema({ since: INSTANT, message: TEXT })] },
         troubles: { ...TEXTS, description: 'what its last run could not do, while the rest was done' },
       }),
     },
   }),
-  Periods: object({
+  Periods: objectSchema({
     bands: {
       type: 'array',
-      items: object({
+      items: objectSchema({
         unit: { enum: ['month', 'quarter', 'week', 'day'] },
         columns: { ...TEXTS, description: 'the newest first: 2026-11, 2026-Q4, 2026-W48, 2026-11-28' },
         rows: { type: 'array', items: ref('PeriodsRow') },
@@ -184,7 +188,7 @@ export const SERVICE_SCHEMAS = {
       items: ERROR,
     },
   }),
-  PeriodsRow: object({
+  PeriodsRow: objectSchema({
     name: { type: 'string', description: "the job's name" },
     schedule: {
       type: ['string', 'null'],
@@ -196,7 +200,7 @@ export const SERVICE_SCHEMAS = {
       description: 'one for each column; null: nothing ran, and nothing should have',
     },
   }),
-  PeriodsCell: object({
+  PeriodsCell: objectSchema({
     state: {
       enum: CELL_STATES,
       description:
@@ -216,7 +220,7 @@ export const SERVICE_SCHEMAS = {
       additionalProperties: { type: 'integer', minimum: 1 },
     },
   }),
-  Overview: object({
+  Overview: objectSchema({
     now: { ...INSTANT, description: "the manager's clock at the update that found a change" },
     keeper: {
       type: ['string', 'null'],
@@ -236,8 +240,8 @@ export const SERVICE_SCHEMAS = {
   }),
 };
 
-export const ERROR_SCHEMA = object({
-  error: object(
+export const ERROR_SCHEMA = objectSchema({
+  error: objectSchema(
     {
       kind: { enum: Object.keys(STATUSES) as ErrorKind[], description: 'a stable identifier; more may be added' },
       message: { type: 'string', description: 'what was expected, and what was found' },

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
 import * as fc from 'fast-check';
-import { BOUNDS } from '../../../../src/manager/http/limits.ts';
+import { LIMITS } from '../../../../src/manager/http/limits.ts';
 import { StagingSpace } from '../../../../src/manager/http/objects/uploads.ts';
 import { GuardedServer } from '../../../support/manager/guarded-server.ts';
 import { until } from '../../../support/until.ts';
@@ -26,7 +26,7 @@ describe('the space for uploads that pass through a manager', () => {
             first?.leave();
             first?.leave();
           }
-          const isRoom = sum(of) + bytes <= BOUNDS.stagedOfOne.value && sum() + bytes <= BOUNDS.staged.value;
+          const isRoom = sum(of) + bytes <= LIMITS.stagedOfOne.value && sum() + bytes <= LIMITS.staged.value;
           if (isRoom) held.push({ token: of, bytes, leave: room.take(of, bytes) });
           else expect(() => room.take(of, bytes)).to.throw('too many requests');
         }

@@ -1,57 +1,57 @@
-import type { FailureSeen } from '../jobs/first-failure.ts';
-import { heldText } from '../jobs/grid/boots.ts';
+import type { ReportedFailure } from '../jobs/first-failure.ts';
+import { holdText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
 import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
-import { PACE } from '../model/capacity.ts';
-import { budgetMend, whoseLimit } from '../model/cost/limit-text.ts';
-import { BUDGET, DEPLOYMENT } from '../model/journal.ts';
-import { UNKNOWN_SECONDS } from '../model/load.ts';
+import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
+import { budgetFix, limitNameOf } from '../model/cost/limit-text.ts';
+import { BUDGET_REASON, DEPLOYMENT_REASON } from '../model/journal.ts';
+import { ASSUMED_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
-import { type RaiseEvent, type RaiseNews, raiseWork as raise } from '../verbs/raise.ts';
+import { type RaiseEvent, type RaiseResult, raiseJobGroups as raise } from '../verbs/raise.ts';
 import type { Context } from './context.ts';
 import { distanceText, formatInstant, formatMany } from './format.ts';
-import { answer } from './render.ts';
+import { printAnswer } from './render.ts';
 import { clip, oneLine } from './terminal-text.ts';
-import type { Showing } from './verb-command.ts';
+import type { Presenter } from './verb-command.ts';
 
 /** Raises the groups of a job whose tasks were sent, once. Prints the result, or the command to start a worker. */
-export async function raiseWork(
+export async function raiseAndPrint(
   ctx: Context,
   view: JobView,
   options: RaiseOptions & { readonly scale: boolean },
 ): Promise<void> {
   const events: RaiseEvent[] = [];
   await raise({ platform: ctx.platform, report: (event) => events.push(event) }, view, options);
-  for (const event of events) await tellRaise(ctx, event);
+  for (const event of events) await printRaiseEvent(ctx, event);
 }
 
 /** Shows an answer as text, or with `--json` as it is. */
 export function asText<Result>(
   ctx: Context,
   text: (result: Result) => string | Promise<string>,
-): Showing<Result, never> {
-  return { answer: (result) => answer(ctx, { json: result, text: () => text(result) }) };
+): Presenter<Result, never> {
+  return { answer: (result) => printAnswer(ctx, { json: result, text: () => text(result) }) };
 }
 
 /** Shows an answer, then which groups the verb raised: people read the answer first. */
-export function beforeRaised<Result>(
+export function showBeforeRaised<Result>(
   ctx: Context,
   show: (result: Result) => Promise<void>,
-): Showing<Result, RaiseEvent> {
+): Presenter<Result, RaiseEvent> {
   const raised: RaiseEvent[] = [];
   return {
     event: (event) => void raised.push(event),
     async answer(result) {
       await show(result);
-      for (const event of raised) await tellRaise(ctx, event);
+      for (const event of raised) await printRaiseEvent(ctx, event);
     },
   };
 }
 
-export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> {
-  if (event.event === 'raised') return tellRaised(ctx, event.groups, await ctx.zone());
+export async function printRaiseEvent(ctx: Context, event: RaiseEvent): Promise<void> {
+  if (event.event === 'raised') return printRaised(ctx, event.groups, await ctx.zone());
   const named = event.groups.map((group) => `--group ${group} `).join('');
   // A group without instances can be worked on by anyone with credentials.
   if (event.remote) return ctx.notice(`work on it: batchctl worker --here ${named}--until-empty`);
@@ -62,7 +62,7 @@ export async function tellRaise(ctx: Context, event: RaiseEvent): Promise<void> 
 }
 
 /** Prints the results of raising groups on stderr. Prints nothing for a group that has enough instances. */
-export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: string): void {
+export function printRaised(ctx: Context, raised: readonly RaiseResult[], zone: string): void {
   for (const each of raised) {
     if (isSized(each) && each.late !== null) ctx.warn(lateText(each, each.late, zone));
     if (isSized(each) && (each.unpaid ?? 0) > 0) ctx.warn(unpaidText(each));
@@ -72,7 +72,7 @@ export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: str
       const { message, hint } = each.error;
       ctx.warn(`group ${each.group} was not raised: ${message}${hint === null ? '' : `; ${hint}`}`);
     } else if (each.outcome === 'held') {
-      ctx.warn(heldText(each.hold));
+      ctx.warn(holdText(each.hold));
     } else if (isByHand(each) && each.status.missing) {
       ctx.warn(
         `group ${each.group} has no Auto Scaling group, so nothing works on it; create it with batchctl infra up, or run batchctl worker --here${flag} --until-empty`,
@@ -85,15 +85,15 @@ export function tellRaised(ctx: Context, raised: readonly RaiseNews[], zone: str
   }
 }
 
-const isByHand = (each: RaiseNews): each is Extract<RaiseNews, { readonly outcome: 'byHand' | 'manual' }> =>
+const isByHand = (each: RaiseResult): each is Extract<RaiseResult, { readonly outcome: 'byHand' | 'manual' }> =>
   each.outcome === 'byHand';
 
-type Sized = Extract<RaiseNews, { readonly outcome: 'raised' | 'enough' }>;
+type SizedRaise = Extract<RaiseResult, { readonly outcome: 'raised' | 'enough' }>;
 
-const isSized = (each: RaiseNews): each is Sized => each.outcome === 'raised' || each.outcome === 'enough';
+const isSized = (each: RaiseResult): each is SizedRaise => each.outcome === 'raised' || each.outcome === 'enough';
 
 /** `even with 20 instances, its maximum, job a ends about 06:25, 25m late`, and how to fix that. */
-function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJob, zone: string): string {
+function lateText({ group, status }: SizedRaise, { job, ends, deadline, max }: LateJob, zone: string): string {
   if (ends === null) {
     return `group ${group} is limited to 0 instances: job ${job} will miss its deadline, ${formatInstant(deadline, zone)}; raise the limit with batchctl scale --max ${max ?? 1}${groupFlag(group)}`;
   }
@@ -106,7 +106,7 @@ function lateText({ group, status }: Sized, { job, ends, deadline, max }: LateJo
   return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
 }
 
-function unpaidText({ group, status, unpaid = 0 }: Sized): string {
+function unpaidText({ group, status, unpaid = 0 }: SizedRaise): string {
   return `group ${group}: the work needs ${formatMany(status.desired + unpaid, 'instance')}, but the remaining budget pays for ${status.desired}`;
 }
 
@@ -116,36 +116,36 @@ function raisedText({
   status,
   need,
   onDemand,
-}: Extract<RaiseNews, { readonly outcome: 'raised' }>): string {
+}: Extract<RaiseResult, { readonly outcome: 'raised' }>): string {
   const capped = need.unbounded > status.max ? `, its maximum; the work needs ${need.unbounded}` : '';
-  const assumed = need.assumed ? `, assuming ${UNKNOWN_SECONDS}s per task, as no task has run yet` : '';
+  const assumed = need.assumed ? `, assuming ${ASSUMED_SECONDS}s per task, as no task has run yet` : '';
   const aim =
     need.decides === null
-      ? `to finish within ${formatDuration(PACE.target)}`
+      ? `to finish within ${formatDuration(DEFAULT_SIZING_TIMES.target)}`
       : `for the deadline of job ${need.decides}`;
   const standIn = onDemand === null ? '' : `, ${onDemand} of them on demand, as spot is not available in time`;
   return `group ${group}: requested ${formatMany(status.desired, status.machines === undefined ? 'worker' : 'instance')} (${before} before)${standIn}${capped}, ${aim}${assumed}`;
 }
 
 /** The next command for a person after a job that did not succeed, on stderr. Nothing for a success. */
-export function tellNext(ctx: Context, status: Ended): void {
+export function printNextCommand(ctx: Context, status: EndedStatus): void {
   const next = nextCommand(status);
   if (next !== null) ctx.notice(`next: ${next}`);
 }
 
 /** Reports that a cost limit paused the job, and how to resume it, to a silent waiter. */
-export function tellBudget(ctx: Context, status: Ended): void {
+export function printBudgetPause(ctx: Context, status: EndedStatus): void {
   const { job, state, reason, detail } = status;
-  if (state !== 'paused' || reason !== BUDGET) return;
+  if (state !== 'paused' || reason !== BUDGET_REASON) return;
   ctx.notice(`job ${job} is paused: ${detail ?? 'it has reached its cost limit'}`);
-  tellNext(ctx, status);
+  printNextCommand(ctx, status);
 }
 
-type Ended = Pick<JobStatus, 'job' | 'state' | 'reason' | 'detail' | 'steps'>;
+type EndedStatus = Pick<JobStatus, 'job' | 'state' | 'reason' | 'detail' | 'steps'>;
 
-function nextCommand({ job, state, reason, detail, steps }: Ended) {
-  if (state === 'paused' && reason === BUDGET) return budgetMend(job, whoseLimit(detail));
-  if (state === 'paused') return reason === DEPLOYMENT ? `batchctl failures ${job}` : `batchctl why ${job}`;
+function nextCommand({ job, state, reason, detail, steps }: EndedStatus) {
+  if (state === 'paused' && reason === BUDGET_REASON) return budgetFix(job, limitNameOf(detail));
+  if (state === 'paused') return reason === DEPLOYMENT_REASON ? `batchctl failures ${job}` : `batchctl why ${job}`;
   if (state !== 'failed') return null;
   if (reason === 'expect') return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
@@ -155,7 +155,7 @@ function nextCommand({ job, state, reason, detail, steps }: Ended) {
 const WIDEST = 240;
 
 /** `price/7 failed for good: exit 65, claim 7: no rate for UK` */
-export function failureLine({ step, task, exitCode, reason, error }: FailureSeen): string {
+export function failureLine({ step, task, exitCode, reason, error }: ReportedFailure): string {
   const how = exitCode === null ? (reason ?? 'unknown') : `exit ${exitCode}`;
   const why = error === null || error === '' ? '' : `, ${oneLine(error)}`;
   return clip(`${step}/${task} failed for good: ${how}${why}`, WIDEST);

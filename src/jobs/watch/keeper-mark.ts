@@ -1,11 +1,11 @@
 import { hostname } from 'node:os';
-import { isKind, isOurs, messageOf } from '../../errors.ts';
+import { isBatchctlError, isKind, messageOf } from '../../errors.ts';
 import { parseStored } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
-import { KEEPERS, keeperKey, keeperOf } from '../../model/keys.ts';
+import { KEEPERS_PREFIX, keeperKey, keeperOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { TalliesSeen } from '../grid/metrics.ts';
+import type { WorkerTallies } from '../grid/metrics.ts';
 
 /** A manager or tick whose mark is younger looks after jobs that have not started, milliseconds. */
 const KEEPER_MS = 15 * 60_000;
@@ -24,21 +24,21 @@ export interface KeeperMark {
   /** Start of the round, ISO-8601 UTC. */
   readonly at: string;
   /** Positions of open jobs, and since when: a job that stands still for two leases is re-sent (law 9). */
-  readonly stood: Readonly<Record<string, Noted>>;
+  readonly stood: Readonly<Record<string, StoredSighting>>;
   /** Marks of due deliveries, each since it has been unchanged. */
-  readonly due: Readonly<Record<string, Noted>>;
+  readonly due: Readonly<Record<string, StoredSighting>>;
   /** Groups that lack instances although nothing waits, each since when. */
-  readonly short?: Readonly<Record<string, Noted>>;
+  readonly short?: Readonly<Record<string, StoredSighting>>;
   /** Jobs that are projected past their deadline, each since when. */
-  readonly late?: Readonly<Record<string, Noted>>;
+  readonly late?: Readonly<Record<string, StoredSighting>>;
   /** What workers had done when metrics were last published, to compute how many tasks ended since. */
-  readonly tallies?: TalliesSeen | null;
+  readonly tallies?: WorkerTallies | null;
   /** Problems already reported, each with the time: repeated after an hour. */
   readonly told: Readonly<Record<string, string>>;
 }
 
 /** A text, and since when it has been seen: ISO-8601 UTC. */
-interface Noted {
+interface StoredSighting {
   readonly is: string;
   readonly since: string;
 }
@@ -68,7 +68,7 @@ function hostPart(host: string): string {
   return name.slice(0, 60) || 'host';
 }
 
-export async function putMark(
+export async function putKeeperMark(
   { store, who }: Pick<Platform, 'store' | 'who'>,
   mark: Pick<KeeperMark, 'id' | 'kind' | 'at' | 'stood' | 'due' | 'short' | 'late' | 'tallies' | 'told'>,
 ): Promise<void> {
@@ -77,7 +77,7 @@ export async function putMark(
 }
 
 /** The mark; null if there is none or this version can't read it, as it is only a memory. */
-export async function readMark(store: Pick<ObjectStore, 'read'>, id: string): Promise<KeeperMark | null> {
+export async function readKeeperMark(store: Pick<ObjectStore, 'read'>, id: string): Promise<KeeperMark | null> {
   const bytes = await store.read(keeperKey(id));
   if (bytes === null) return null;
   try {
@@ -91,7 +91,7 @@ export async function readMark(store: Pick<ObjectStore, 'read'>, id: string): Pr
 /** The newest mark; null for none. One listing. */
 export async function latestKeeper({ store }: Pick<Platform, 'store'>): Promise<Keeper | null> {
   let latest: Keeper | null = null;
-  for await (const { key, modified } of store.list(KEEPERS)) {
+  for await (const { key, modified } of store.list(KEEPERS_PREFIX)) {
     const id = keeperOf(key);
     if (id !== null && (latest === null || modified > latest.at)) latest = { id, at: modified };
   }
@@ -127,12 +127,15 @@ export class KeeperWatch {
 }
 
 function nullIfOurs(error: unknown): null {
-  if (isOurs(error)) return null;
+  if (isBatchctlError(error)) return null;
   throw error;
 }
 
 /** A time of this process's monotonic clock, as stored in a mark. */
-export function noted(clock: Platform['clock'], seen: ReadonlyMap<string, Seen>): Readonly<Record<string, Noted>> {
+export function toStoredSightings(
+  clock: Platform['clock'],
+  seen: ReadonlyMap<string, Sighting>,
+): Readonly<Record<string, StoredSighting>> {
   const [now, monotonic] = [clock.now(), clock.monotonic()];
   return Object.fromEntries(
     [...seen].map(([of, { is, since }]) => [of, { is, since: new Date(now - (monotonic - since)).toISOString() }]),
@@ -140,7 +143,10 @@ export function noted(clock: Platform['clock'], seen: ReadonlyMap<string, Seen>)
 }
 
 /** A mark's content by this process's monotonic clock. A wall clock that was set back makes nothing older. */
-export function recalled(clock: Platform['clock'], notes: Readonly<Record<string, Noted>>): ReadonlyMap<string, Seen> {
+export function fromStoredSightings(
+  clock: Platform['clock'],
+  notes: Readonly<Record<string, StoredSighting>>,
+): ReadonlyMap<string, Sighting> {
   const [now, monotonic] = [clock.now(), clock.monotonic()];
   return new Map(
     Object.entries(notes).map(([of, { is, since }]) => [
@@ -160,7 +166,7 @@ export interface Trouble {
 }
 
 /** A persistent problem is reported again after this time: rounds happen every minute and more often. */
-const TELL_AGAIN_MS = 3_600_000;
+const REPORT_AGAIN_MS = 3_600_000;
 
 export class Troubles {
   readonly #all: Trouble[] = [];
@@ -176,8 +182,8 @@ export class Troubles {
   }
 
   add(about: string, error: unknown): void {
-    const told = this.#told[textOf(about, error)];
-    const news = told === undefined || this.#now - Date.parse(told) >= TELL_AGAIN_MS;
+    const told = this.#told[troubleText(about, error)];
+    const news = told === undefined || this.#now - Date.parse(told) >= REPORT_AGAIN_MS;
     const trouble = { about, error, news };
     this.#all.push(trouble);
     this.#onTrouble?.(trouble);
@@ -191,17 +197,17 @@ export class Troubles {
   get told(): KeeperMark['told'] {
     const now = new Date(this.#now).toISOString();
     const told = this.#all.map(({ about, error, news }): [string, string] => {
-      const text = textOf(about, error);
+      const text = troubleText(about, error);
       return [text, news ? now : (this.#told[text] ?? now)];
     });
     return Object.fromEntries(told);
   }
 }
 
-export const textOf = (about: string, error: unknown): string => `${about}: ${messageOf(error)}`.slice(0, 500);
+export const troubleText = (about: string, error: unknown): string => `${about}: ${messageOf(error)}`.slice(0, 500);
 
 /** What a watcher saw, and since when (monotonic milliseconds). */
-export interface Seen {
+export interface Sighting {
   readonly is: string;
   readonly since: number;
 }

@@ -1,4 +1,4 @@
-import { type BatchctlError, isOurs } from '../../errors.ts';
+import { type BatchctlError, isBatchctlError } from '../../errors.ts';
 import { secondsToDrain } from '../../model/capacity.ts';
 import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -6,7 +6,7 @@ import type { Backlog } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import { type Boots, type Hold, readBoots } from './boots.ts';
-import { loadsIn, loadsOf } from './demand.ts';
+import { loadsOf, loadsOfGroup } from './demand.ts';
 import { listWorkers, type SeenWorker } from './workers.ts';
 
 export interface GroupView extends GroupStatus {
@@ -24,17 +24,17 @@ export interface GroupView extends GroupStatus {
 
 /** Groups with their queues. Throws the errors of `describe`; other errors are returned with the group. */
 export async function viewGroups(platform: Platform, names: readonly string[]): Promise<readonly GroupView[]> {
-  const statuses = await Promise.all(names.map(async (name) => settled(platform, name)));
-  const queues = await Promise.all(names.map((name) => read(async () => (await platform.queue(name)).backlog())));
-  const anything = queues.some(({ found }) => found !== null && heldIn(found) > 0);
+  const statuses = await Promise.all(names.map(async (name) => endExpiredSize(platform, name)));
+  const queues = await Promise.all(names.map((name) => tryRead(async () => (await platform.queue(name)).backlog())));
+  const anything = queues.some(({ found }) => found !== null && totalMessages(found) > 0);
   const loads = anything ? await loadsOf(platform, await runningViews(platform)) : [];
   const workers = anything ? await listWorkers(platform, { group: undefined, left: false }) : [];
   return Promise.all(
     statuses.map(async (status, index): Promise<GroupView> => {
       const queue = queues[index] ?? { found: null, error: null };
-      const launches = await troublesIn(platform, status);
+      const launches = await readTroubles(platform, status);
       const boots: Read<Boots> =
-        status.machines === undefined ? NOTHING : await read(() => readBoots(platform, status.group));
+        status.machines === undefined ? NOT_READ : await tryRead(() => readBoots(platform, status.group));
       return {
         ...status,
         backlog: queue.found,
@@ -48,17 +48,17 @@ export async function viewGroups(platform: Platform, names: readonly string[]): 
 }
 
 /** Ends a temporary size that has expired, if the caller may. */
-async function settled(platform: Platform, name: string): Promise<GroupStatus> {
+async function endExpiredSize(platform: Platform, name: string): Promise<GroupStatus> {
   const group = await platform.group(name);
   const status = await group.describe();
   if (status.until === null || status.until > platform.clock.now()) return status;
-  return (await read(() => group.raise(0))).found ?? status;
+  return (await tryRead(() => group.raise(0))).found ?? status;
 }
 
 /** Failed launches matter only while instances are missing. */
-async function troublesIn(platform: Platform, { group, machines, desired }: GroupStatus) {
+async function readTroubles(platform: Platform, { group, machines, desired }: GroupStatus) {
   if (machines === undefined || machines.inService >= desired) return { found: [], error: null };
-  return read(async () => (await platform.group(group)).launchTroubles());
+  return tryRead(async () => (await platform.group(group)).launchTroubles());
 }
 
 function drainOf(
@@ -67,16 +67,16 @@ function drainOf(
   loads: readonly StepLoad[],
   workers: readonly SeenWorker[],
 ): number | null {
-  if (heldIn(backlog) === 0) return 0;
+  if (totalMessages(backlog) === 0) return 0;
   const up = workers.filter(({ state }) => state === 'idle' || state === 'busy' || state === 'starting');
   const mine = up.filter((worker) => worker.group.split(',').includes(group));
   const slots = mine.reduce((sum, worker) => sum + worker.slots, 0);
-  return secondsToDrain(loadsIn(group, loads, backlog, false), mine.length, slots / Math.max(1, mine.length));
+  return secondsToDrain(loadsOfGroup(group, loads, backlog, false), mine.length, slots / Math.max(1, mine.length));
 }
 
-const heldIn = ({ visible, leased, delayed }: Backlog): number => visible + leased + delayed;
+const totalMessages = ({ visible, leased, delayed }: Backlog): number => visible + leased + delayed;
 
-const NOTHING = { found: null, error: null };
+const NOT_READ = { found: null, error: null };
 
 interface Read<T> {
   readonly found: T | null;
@@ -84,11 +84,11 @@ interface Read<T> {
 }
 
 /** The result of a service, or its error. */
-async function read<T>(ask: () => Promise<T>): Promise<Read<T>> {
+async function tryRead<T>(ask: () => Promise<T>): Promise<Read<T>> {
   try {
     return { found: await ask(), error: null };
   } catch (error) {
-    if (!isOurs(error)) throw error;
+    if (!isBatchctlError(error)) throw error;
     return { found: null, error };
   }
 }

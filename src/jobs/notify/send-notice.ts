@@ -1,17 +1,24 @@
-import { isOurs } from '../../errors.ts';
+import { isBatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { parseStored } from '../../lib/json.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
-import { LOST, lostKey, noticeOf, noticeSent, noticesOfJob, noticeTry } from '../../model/keys.ts';
-import { type NewsEvent, type NoticeMove, type NoticeSeen, noticeMove } from '../../model/notify.ts';
+import {
+  jobNoticesPrefix,
+  LOST_PREFIX,
+  lostKey,
+  noticeSentKey,
+  noticeTryKey,
+  parseNoticeKey,
+} from '../../model/keys.ts';
+import { type NewsEvent, type NoticeMove, type NoticeState, noticeMove } from '../../model/notify.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
-import { shownReceiver, type Told, toldOf } from './receivers.ts';
+import { jobReceivers, type NoticeReceiver, shownReceiver } from './receivers.ts';
 
 /** Each point is passed right after what it names: crash tests stop the notifying process there. */
-export type TellPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
+export type NotifyPoint = 'notice-claimed' | 'notice-sent' | 'notice-marked';
 
 /** One try to notify one receiver of one event, by the process that claims its number. A failure is written into it. */
 interface TryRecord {
@@ -31,24 +38,24 @@ interface LostRecord {
 }
 
 /** The result for one notice. `due`: milliseconds since the epoch from when it may be tried (again). */
-type Telling =
+type NoticeOutcome =
   | { readonly outcome: 'told' | 'givenUp' }
   | { readonly outcome: 'later'; readonly due: number }
   | { readonly outcome: 'failed'; readonly due: number; readonly error: Error };
 
-interface TellOptions {
+interface SendOptions {
   readonly signal: AbortSignal;
-  readonly passed: (point: TellPoint) => void;
+  readonly passed: (point: NotifyPoint) => void;
 }
 
 /** What the store knows of all notices below a prefix, by `<event>/<receiver>`. One listing. */
-export async function noticesSeen(
+export async function listNotices(
   { store }: Pick<Platform, 'store'>,
   prefix: string,
-): Promise<ReadonlyMap<string, NoticeSeen>> {
+): Promise<ReadonlyMap<string, NoticeState>> {
   const seen = new Map<string, { tries: number[]; sent: boolean }>();
   for await (const { key, modified } of store.list(prefix)) {
-    const found = noticeOf(key);
+    const found = parseNoticeKey(key);
     if (found === null) continue;
     const name = `${found.event}/${found.target}`;
     const notice = seen.get(name) ?? { tries: [], sent: false };
@@ -64,14 +71,14 @@ export async function noticesSeen(
  * number (law 2), so if two processes find the same event, only one sends it; if that one dies after its claim, the
  * next try follows. A receiver gets an event twice only if the process dies after sending and before marking it.
  */
-export async function tell(
+export async function sendNotice(
   platform: Platform,
   event: NewsEvent,
-  told: Told,
-  seen: NoticeSeen | undefined,
+  told: NoticeReceiver,
+  seen: NoticeState | undefined,
   notice: () => Promise<Notice>,
-  { signal, passed }: TellOptions,
-): Promise<Telling> {
+  { signal, passed }: SendOptions,
+): Promise<NoticeOutcome> {
   const { store, clock, who, notices } = platform;
   const move = moveOf(event, told, seen ?? NEVER, clock.now());
   if (move.move === 'none') return { outcome: 'told' };
@@ -81,7 +88,7 @@ export async function tell(
     await store.put(lostKey(event.id, told.id), JSON.stringify(lost));
     return { outcome: 'givenUp' };
   }
-  const key = noticeTry(event.id, told.id, move.number);
+  const key = noticeTryKey(event.id, told.id, move.number);
   const mine: TryRecord = { format: 1, id: randomId(16), who };
   const { created } = await store.put(key, JSON.stringify(mine), { ifAbsent: true });
   const due = dueAfter(event, told, seen ?? NEVER, clock.now());
@@ -92,27 +99,31 @@ export async function tell(
     await notices?.notifier.send(told, await notice(), signal);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    const { kind, message } = isOurs(error) ? error : { kind: 'unexpected', message: error.message };
+    const { kind, message } = isBatchctlError(error) ? error : { kind: 'unexpected', message: error.message };
     await store.put(key, JSON.stringify({ ...mine, failed: { kind, message } } satisfies TryRecord));
     return { outcome: 'failed', due, error };
   }
   passed('notice-sent');
-  await store.put(noticeSent(event.id, told.id), '{"format":1}');
+  await store.put(noticeSentKey(event.id, told.id), '{"format":1}');
   passed('notice-marked');
   return { outcome: 'told' };
 }
 
-const NEVER: NoticeSeen = { tries: [], sent: false };
+const NEVER: NoticeState = { tries: [], sent: false };
 
 async function readTry({ store }: Pick<Platform, 'store'>, key: string): Promise<TryRecord | null> {
   const bytes = await store.read(key);
   return bytes === null ? null : parseStored<TryRecord>(key, bytes);
 }
 
-const moveOf = (event: Pick<NewsEvent, 'id'>, told: Pick<Told, 'id'>, seen: NoticeSeen, now: number): NoticeMove =>
-  noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
+const moveOf = (
+  event: Pick<NewsEvent, 'id'>,
+  told: Pick<NoticeReceiver, 'id'>,
+  seen: NoticeState,
+  now: number,
+): NoticeMove => noticeMove(seen, spreadOf(`${event.id}/${told.id}`), now);
 
-function dueAfter(event: NewsEvent, told: Told, { tries }: NoticeSeen, now: number): number {
+function dueAfter(event: NewsEvent, told: NoticeReceiver, { tries }: NoticeState, now: number): number {
   const next = moveOf(event, told, { tries: [...tries, now], sent: false }, now);
   return next.move === 'wait' ? next.until : now;
 }
@@ -124,21 +135,21 @@ function spreadOf(text: string): number {
   return hash / 65_536;
 }
 
-type Untold = JobStatus['untold'][number];
+type UnnotifiedReceiver = JobStatus['untold'][number];
 
 /**
  * The receivers that could not be notified of a job's events. One listing, if there are receivers; a recent try may
  * still be in progress.
  */
-export async function untoldOf(platform: Platform, view: JobView): Promise<readonly Untold[]> {
-  const receivers = toldOf(platform, view.record);
+export async function unnotifiedReceivers(platform: Platform, view: JobView): Promise<readonly UnnotifiedReceiver[]> {
+  const receivers = jobReceivers(platform, view.record);
   if (receivers.length === 0) return [];
   const now = platform.clock.now();
-  const found: Untold[] = [];
-  for (const [name, seen] of await noticesSeen(platform, noticesOfJob(view.record.job))) {
+  const found: UnnotifiedReceiver[] = [];
+  for (const [name, seen] of await listNotices(platform, jobNoticesPrefix(view.record.job))) {
     const [event = '', target = ''] = name.split('/');
     if (seen.sent) continue;
-    const last = await readTry(platform, noticeTry(event, target, seen.tries.length - 1));
+    const last = await readTry(platform, noticeTryKey(event, target, seen.tries.length - 1));
     const move = moveOf({ id: event }, { id: target }, seen, now);
     if (last?.failed === undefined && move.move === 'wait') continue;
     const to = receivers.find(({ id }) => id === target)?.to;
@@ -153,9 +164,9 @@ export async function untoldOf(platform: Platform, view: JobView): Promise<reado
 }
 
 /** Notifications of all jobs and schedules that are not retried any more. */
-export async function lostNotices(store: ObjectStore): Promise<readonly LostRecord[]> {
+export async function listLostNotices(store: ObjectStore): Promise<readonly LostRecord[]> {
   const lost: LostRecord[] = [];
-  for await (const key of store.keys(LOST)) {
+  for await (const key of store.keys(LOST_PREFIX)) {
     const bytes = await store.read(key);
     if (bytes !== null) lost.push(parseStored<LostRecord>(key, bytes));
   }

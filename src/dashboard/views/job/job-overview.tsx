@@ -1,14 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { formatCount, formatLeft, formatMany, formatRate, withInstants } from '../../../cli/format.ts';
+import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
 import type { Finding, Report, Status, StepStatus } from '../../api-routes.ts';
 import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
-import { instant, now, zone } from '../../clock.ts';
+import { exactNow, now, zone } from '../../clock.ts';
 import { hashOf, jobHash } from '../../hash.ts';
-import { type Figure, Figures, Mark, Noted, ProgressBar, ProgressLegend, When } from '../../parts/marks.tsx';
-import { Command, Later, Loading, Problem, Section } from '../../parts/section.tsx';
+import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
+import { Command, LazyPart, Loading, Problem, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
@@ -22,14 +22,14 @@ import {
   progressOf,
   rangeText,
   type Tone,
-  usedText,
+  usageText,
 } from '../../words/job.ts';
 import { Causes } from './causes.tsx';
 
 /** The report reads records of all attempts, so it is fetched less often than the status. */
 const REPORT_EVERY_MS = 10_000;
 
-export function JobNow({ status }: { readonly status: Status }) {
+export function JobOverview({ status }: { readonly status: Status }) {
   const { job, state, round } = status;
   const open = isOpen(state);
   const report = useQuery('report', { job }, { when: `${state} ${round}`, ...(open && { everyMs: REPORT_EVERY_MS }) });
@@ -48,7 +48,7 @@ export function JobNow({ status }: { readonly status: Status }) {
       </Section>
       {document !== null && document.timeline.from !== null && (
         <Section title="Timeline of slots" lead="What each slot ran, and when. A click opens the task.">
-          <Later load={loadSlots} job={job} timeline={document.timeline} />
+          <LazyPart load={loadSlots} job={job} timeline={document.timeline} />
         </Section>
       )}
       {document !== null && document.slowest.length > 0 && <Slowest job={job} slowest={document.slowest} />}
@@ -211,9 +211,9 @@ function Steps({ status: { job, steps }, report }: { readonly status: Status; re
     {
       title: 'step',
       cell: ({ name, group }) => (
-        <Noted note={`group ${group}`}>
+        <WithNote note={`group ${group}`}>
           <a href={hashOf(['jobs', job, 'tasks'], { step: name })}>{name}</a>
-        </Noted>
+        </WithNote>
       ),
     },
     {
@@ -232,7 +232,7 @@ function Steps({ status: { job, steps }, report }: { readonly status: Status; re
     { title: 'failed', kind: 'number', cell: (step) => <Count job={job} step={step} state="failed" /> },
     count('skipped', job),
     { title: 'retried', kind: 'number', cell: ({ retried }) => formatCount(retried) },
-    { title: 'memory and CPU', cell: ({ name }) => <Used step={used.get(name)} /> },
+    { title: 'memory and CPU', cell: ({ name }) => <UsageCell step={used.get(name)} /> },
   ];
   return (
     <Section title="Steps" lead={<ProgressLegend />}>
@@ -242,13 +242,13 @@ function Steps({ status: { job, steps }, report }: { readonly status: Status; re
 }
 
 /** Peak memory against what was asked for, and the CPUs used on average. */
-function Used({ step }: { readonly step: Report['steps'][number] | undefined }) {
-  const words = step === undefined ? null : usedText(step);
+function UsageCell({ step }: { readonly step: Report['steps'][number] | undefined }) {
+  const words = step === undefined ? null : usageText(step);
   if (step === undefined || words === null) return <span class="unknown">not measured</span>;
   const { memory } = step.needs;
   const share = memory === 0 || step.peakMemory === null ? null : step.peakMemory / memory;
   return (
-    <Noted note={words.note}>
+    <WithNote note={words.note}>
       {words.main}
       {share !== null && (
         <span
@@ -259,7 +259,7 @@ function Used({ step }: { readonly step: Report['steps'][number] | undefined }) 
           <span style={{ width: `${Math.min(100, share * 100)}%` }} />
         </span>
       )}
-    </Noted>
+    </WithNote>
   );
 }
 
@@ -295,7 +295,7 @@ const TONES: Readonly<Record<Finding['severity'], Tone>> = {
   note: 'open',
 };
 
-const timed = (text: string): string => withInstants(text, zone, instant());
+const withLocalTimes = (text: string): string => localizeInstants(text, zone, exactNow());
 
 /** Why the job is slow or stuck, and how to fix it; nothing if no problem is found. */
 function Findings({ status }: { readonly status: Status }) {
@@ -323,12 +323,12 @@ function Findings({ status }: { readonly status: Status }) {
             <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
             <div>
               <p>
-                <b>{timed(finding.title)}</b>
+                <b>{withLocalTimes(finding.title)}</b>
               </p>
               {finding.evidence.length > 0 && (
                 <ul class="muted">
                   {finding.evidence.map((line) => (
-                    <li key={line}>{timed(line)}</li>
+                    <li key={line}>{withLocalTimes(line)}</li>
                   ))}
                 </ul>
               )}

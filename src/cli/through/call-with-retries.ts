@@ -7,7 +7,7 @@ import type { CommandDefinition, CommandEntry } from '../command.ts';
 import type { Context } from '../context.ts';
 
 /** What a lost connection means for a verb. */
-export type Nature =
+export type RetryMode =
   /** It only reads, or is idempotent: retried if nothing was printed yet. */
   | 'looks'
   /** It runs until something ends: resumed for as long as it takes. */
@@ -15,9 +15,9 @@ export type Nature =
   /** It changes something: never sent twice once it may have arrived. */
   | 'changes';
 
-export interface Insisting {
+export interface RetryContext {
   readonly ctx: Context;
-  readonly nature: Nature;
+  readonly nature: RetryMode;
   /** The command to check with if the answer to a change was lost. */
   readonly look: string;
   /** The error for Ctrl-C; by default the one of every command. */
@@ -33,75 +33,76 @@ export function errorOf({ kind, message, hint }: ApiError): BatchctlError {
   return new BatchctlError(kind as ErrorKind, message, hint === null ? {} : { hint });
 }
 
-export type Piece = Exclude<ValueFrame, FrameEnd>;
+export type ContentFrame = Exclude<ValueFrame, FrameEnd>;
 
 /** Receives the frames of an answer, which may restart. */
-export interface Taker {
+export interface FrameReceiver {
   readonly frames: number;
   /** Rows were printed and can't be taken back. */
   readonly printed: boolean;
-  take(frame: Piece): Promise<void>;
+  receive(frame: ContentFrame): Promise<void>;
   /** The answer restarts. `all`: including the same notices. */
-  again(what: 'all' | 'rows'): void;
+  restart(what: 'all' | 'rows'): void;
 }
 
 /** Retries until there is an answer, as far as the verb's nature allows. `ask` gets the seconds that have passed. */
-export async function insist(
-  sending: Insisting,
+export async function callWithRetries(
+  sending: RetryContext,
   name: string,
-  shown: Taker,
+  shown: FrameReceiver,
   ask: (seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<VerbResult> {
   const { ctx, nature } = sending;
-  let patience = patienceOf(nature);
+  let patience = retryPolicyOf(nature);
   const begun = ctx.clock.monotonic();
   let seconds = 0;
   for (;;) {
     const before = shown.frames;
-    let loss: Loss;
+    let loss: LostAnswer;
     try {
-      const ended = await once(ask(seconds), shown);
+      const ended = await readAnswer(ask(seconds), shown);
       if (ended.error?.again !== true || nature === 'changes') return ended;
       loss = { error: errorOf(ended.error), begun: true };
     } catch (error) {
-      if (ctx.signal.aborted) throw interrupted(sending, shown);
-      const lost = asLoss(error);
+      if (ctx.signal.aborted) throw interruptedError(sending, shown);
+      const lost = lostAnswerOf(error);
       if (lost === null) throw error;
       loss = lost;
     }
     // The connection was back meanwhile, so this is a new loss.
-    if (nature === 'follows' && shown.frames > before) patience = patienceOf(nature);
+    if (nature === 'follows' && shown.frames > before) patience = retryPolicyOf(nature);
     const pause = patience.pause(loss, shown.frames > 0, shown.printed);
-    if (pause === null) throw nature === 'changes' && loss.begun ? unknown(sending, name, loss.error) : loss.error;
+    if (pause === null)
+      throw nature === 'changes' && loss.begun ? unknownOutcomeError(sending, name, loss.error) : loss.error;
     if (patience.isFirst) ctx.warn(`${loss.error.message}; retrying`);
     await wait(jitter(pause), ctx.signal);
-    if (ctx.signal.aborted) throw interrupted(sending, shown);
-    shown.again('rows');
+    if (ctx.signal.aborted) throw interruptedError(sending, shown);
+    shown.restart('rows');
     seconds = (ctx.clock.monotonic() - begun) / 1_000;
   }
 }
 
-async function once(frames: AsyncIterable<ValueFrame>, shown: Taker): Promise<VerbResult> {
+async function readAnswer(frames: AsyncIterable<ValueFrame>, shown: FrameReceiver): Promise<VerbResult> {
   for await (const frame of frames) {
     if ('exit' in frame) return { exitCode: frame.exit, error: frame.error };
-    await shown.take(frame);
+    await shown.receive(frame);
   }
   throw new BatchctlError('unexpected', 'the manager ended its answer without a result');
 }
 
 /** Recognised by its fields: the error of an unreachable manager says whether the call may have arrived. */
-function asLoss(error: unknown): Loss | null {
+function lostAnswerOf(error: unknown): LostAnswer | null {
   if (!isKind(error, 'unavailable') || !('begun' in error)) return null;
   return { error, begun: error.begun === true };
 }
 
-function unknown({ look }: Insisting, name: string, cause: BatchctlError): BatchctlError {
+function unknownOutcomeError({ look }: RetryContext, name: string, cause: BatchctlError): BatchctlError {
   const message = `${cause.message}; it is unknown whether ${name} was done`;
   return new BatchctlError('unavailable', message, { hint: `check with ${look}`, cause });
 }
 
-function interrupted(
-  { nature, look, onInterrupted }: Insisting,
+function interruptedError(
+  { nature, look, onInterrupted }: RetryContext,
   { frames }: { readonly frames: number },
 ): BatchctlError {
   if (onInterrupted !== undefined) return onInterrupted();
@@ -110,7 +111,7 @@ function interrupted(
 }
 
 /** A command to be run through a manager. */
-export interface Through {
+export interface RemoteCommand {
   readonly ctx: Context;
   readonly profile: ManagerProfile;
   readonly entry: CommandEntry;
@@ -121,11 +122,11 @@ export interface Through {
   readonly given: Readonly<Record<string, unknown>>;
 }
 
-export interface Asking extends Through {
+export interface ConnectedCommand extends RemoteCommand {
   readonly manager: Manager;
 }
 
-interface Loss {
+interface LostAnswer {
   readonly error: BatchctlError;
   /** False: the manager provably never started. */
   readonly begun: boolean;
@@ -134,24 +135,24 @@ interface Loss {
 /** Milliseconds before a retry; doubled each time, up to the longest. */
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
 /** Retries of a verb that only reads. The connection itself has already tried several times each time. */
-const LOOKS = 2;
+const MAX_READ_RETRIES = 2;
 
 /** When and how often to retry a verb whose answer was lost. */
-interface Patience {
+interface RetryPolicy {
   /** Milliseconds to wait; null: give up. `answered`: the manager had answered before. */
-  pause(loss: Loss, answered: boolean, printed: boolean): number | null;
+  pause(loss: LostAnswer, answered: boolean, printed: boolean): number | null;
   /** True for the first pause, the only one that is announced. */
   readonly isFirst: boolean;
 }
 
-function patienceOf(nature: Nature): Patience {
+function retryPolicyOf(nature: RetryMode): RetryPolicy {
   let tries = 0;
   return {
     pause(loss, answered, printed) {
       // A manager that never answered may not exist, so that is reported at once.
       const mayAsk = {
         follows: answered,
-        looks: loss.begun && !printed && tries < LOOKS,
+        looks: loss.begun && !printed && tries < MAX_READ_RETRIES,
         changes: false,
       }[nature];
       if (!mayAsk) return null;

@@ -7,9 +7,9 @@ import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
 const LONGEST = 64 * 1024;
 
 /** Turns an unsuccessful answer into an error of its kind. Reads the body. */
-export async function answeredError(answer: IncomingMessage, url: URL): Promise<BatchctlError> {
+export async function readErrorAnswer(answer: IncomingMessage, url: URL): Promise<BatchctlError> {
   const status = answer.statusCode ?? 0;
-  const said = saidIn(await bodyOf(answer));
+  const said = parseApiError(await bodyOf(answer));
   const hint = said?.hint ?? undefined;
   const withHint = (other: string): { hint: string } => ({ hint: hint ?? other });
   switch (status) {
@@ -31,9 +31,9 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
     case 429:
     case 503:
       // Refused before anything was done. An error inside a verb has another form.
-      return new AwayError(said?.message ?? `the manager at ${url.origin} is busy`, {
+      return new ManagerUnavailableError(said?.message ?? `the manager at ${url.origin} is busy`, {
         begun: false,
-        after: secondsIn(answer.headers['retry-after']),
+        after: parseRetryAfter(answer.headers['retry-after']),
         ...withHint('try again later'),
       });
     default:
@@ -46,7 +46,7 @@ export async function answeredError(answer: IncomingMessage, url: URL): Promise<
     });
   }
   if (status >= 502) {
-    return new AwayError(`the proxy in front of the manager at ${url.origin} answered ${status}`, {
+    return new ManagerUnavailableError(`the proxy in front of the manager at ${url.origin} answered ${status}`, {
       begun: true,
       ...withHint('check that the manager is running, then try again'),
     });
@@ -82,7 +82,7 @@ async function bodyOf(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8');
 }
 
-function saidIn(body: string): ApiError | null {
+function parseApiError(body: string): ApiError | null {
   try {
     const { error } = JSON.parse(body) as { readonly error?: Partial<ApiError> };
     if (typeof error?.kind !== 'string' || typeof error.message !== 'string') return null;
@@ -92,13 +92,13 @@ function saidIn(body: string): ApiError | null {
   }
 }
 
-function secondsIn(header: string | undefined): number | null {
+function parseRetryAfter(header: string | undefined): number | null {
   const seconds = Number(header ?? Number.NaN);
   return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
 }
 
 /** A manager that can't be reached, or broke off: kind `unavailable`. */
-export class AwayError extends BatchctlError {
+export class ManagerUnavailableError extends BatchctlError {
   /** False: the manager provably never began the request. */
   readonly begun: boolean;
   /** Seconds after which the manager wants to be asked again; null if it didn't say. */
@@ -115,5 +115,5 @@ export class AwayError extends BatchctlError {
 }
 
 /** By its fields, not its class, as errors are recognized everywhere. */
-export const isAway = (error: unknown): error is AwayError =>
+export const isManagerUnavailable = (error: unknown): error is ManagerUnavailableError =>
   error instanceof Error && 'begun' in error && 'kind' in error && error.kind === 'unavailable';

@@ -3,10 +3,10 @@ import type { LoopWatch } from '../lib/loop-watch.ts';
 import { Gate, jitter, wait } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { WorkerLog } from './context.ts';
-import { messageOf } from './outcome.ts';
+import { shortMessageOf } from './outcome.ts';
 import type { MachineTimes } from './worker-setup.ts';
 
-export interface RestOptions {
+export interface ScaleInProtectionOptions {
   readonly machine: Pick<Machine, 'protect'>;
   readonly times: Pick<MachineTimes, 'restMs' | 'lookMs'>;
   readonly log: WorkerLog;
@@ -35,27 +35,27 @@ const LONGEST_LOOKS = 12;
  * minute rests: it gives up its protection, checks the backlog every few seconds, and is protected again before it
  * receives.
  */
-export class Rest {
-  readonly #o: RestOptions;
+export class ScaleInProtection {
+  readonly #o: ScaleInProtectionOptions;
   readonly #exits = new Gate();
-  #inside = 0;
+  #receiving = 0;
   #resting: Promise<void> | null = null;
   #wokeAt = Number.NEGATIVE_INFINITY;
   #warned = '';
   /** How often in a row the protection could not be changed. */
-  #refused = 0;
+  #failures = 0;
 
-  constructor(options: RestOptions) {
+  constructor(options: ScaleInProtectionOptions) {
     this.#o = options;
   }
 
   /** The maximum wait of a poll, seconds: it may delay the start of a rest. */
-  get longestPoll(): number {
+  get maxPollSeconds(): number {
     return this.#o.times.restMs / 4_000;
   }
 
   /** True while the instance takes nothing. */
-  isAside(): boolean {
+  isInStandby(): boolean {
     return this.#o.isAside();
   }
 
@@ -64,9 +64,9 @@ export class Rest {
     const { isAside, times } = this.#o;
     while (!signal.aborted) {
       if (isAside()) await wait(times.lookMs, signal);
-      else if (this.#resting !== null || this.#isDue()) await this.#restOnce(signal);
+      else if (this.#resting !== null || this.#isRestDue()) await this.#restOnce(signal);
       else {
-        this.#inside += 1;
+        this.#receiving += 1;
         if ((await this.#protect(true, signal)) && !signal.aborted) return true;
         this.exit();
       }
@@ -76,11 +76,11 @@ export class Rest {
 
   /** Received messages are being processed, or none arrived. */
   exit(): void {
-    this.#inside -= 1;
+    this.#receiving -= 1;
     this.#exits.open();
   }
 
-  #isDue(): boolean {
+  #isRestDue(): boolean {
     const { idleSince, monotonic, times } = this.#o;
     const since = idleSince();
     return since !== null && monotonic() - Math.max(since, this.#wokeAt) >= times.restMs;
@@ -95,13 +95,13 @@ export class Rest {
 
   async #rest(signal: AbortSignal): Promise<void> {
     const { isAside, log, monotonic, times, watch } = this.#o;
-    while (this.#inside > 0 && !signal.aborted) {
+    while (this.#receiving > 0 && !signal.aborted) {
       const moment = new AbortController();
       await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
       moment.abort();
     }
     // A poll still under way may have returned messages.
-    if (signal.aborted || !this.#isDue()) return;
+    if (signal.aborted || !this.#isRestDue()) return;
     const free = await this.#protect(false, signal);
     if (free) log.info('idle: scaling in may terminate this instance');
     try {
@@ -130,17 +130,17 @@ export class Rest {
       const protectedNow = await machine.protect(on);
       if (!protectedNow) onTooLate();
       this.#warned = '';
-      this.#refused = 0;
+      this.#failures = 0;
       return protectedNow;
     } catch (error) {
       if (!isKind(error, 'unavailable') && !mayPass(error)) throw error;
       // Reported once, however long it lasts.
-      const warning = messageOf(error);
+      const warning = shortMessageOf(error);
       if (warning !== this.#warned) log.warn(warning);
       this.#warned = warning;
       // Auto Scaling throttles the whole account, so back off.
-      await wait(jitter(Math.min(times.lookMs * 2 ** this.#refused, LONGEST_LOOKS * times.lookMs)), signal);
-      this.#refused += 1;
+      await wait(jitter(Math.min(times.lookMs * 2 ** this.#failures, LONGEST_LOOKS * times.lookMs)), signal);
+      this.#failures += 1;
       return false;
     }
   }

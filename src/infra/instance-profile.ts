@@ -3,11 +3,11 @@ import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { onceSettled } from './asked.ts';
-import { Iam } from './iam.ts';
-import { type Found, foundWith, type Left, type Resource } from './resource.ts';
-import { roleLacks } from './role.ts';
-import { ec2Tags, tagDifferences, tagsOf, tagsOfEc2 } from './tags.ts';
+import { retryUntilConsistent } from './call-aws.ts';
+import { IamAccess } from './iam.ts';
+import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
+import { missingRoleActions } from './role.ts';
+import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** The instance profile that gives instances their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
 export class InstanceProfileResource implements Resource {
@@ -15,27 +15,27 @@ export class InstanceProfileResource implements Resource {
   readonly kind = 'profile';
   readonly name: string;
   readonly #profile: AwsProfile;
-  readonly #iam: Iam;
+  readonly #iam: IamAccess;
 
   constructor(who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
     this.name = roleName(profile.stack, who);
     this.#profile = profile;
-    this.#iam = new Iam(clients, { kind: 'profile', name: this.name });
+    this.#iam = new IamAccess(clients, { kind: 'profile', name: this.name });
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
-      const found = await instanceProfile(this.#iam, this.name);
+      const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return { state: 'absent' };
       const owner = await ownerOf(this.#iam, found);
-      if (owner !== this.#profile.stack) throw this.#iam.refused(owner);
-      if (isBare(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation sets none'] };
+      if (owner !== this.#profile.stack) throw this.#iam.ownerError(owner);
+      if (isUntagged(found)) return { state: 'asItShould', notes: ['it has no tags: CloudFormation sets none'] };
       const held = found.Roles?.[0]?.RoleName ?? null;
       const differences = [
         ...(held === this.name ? [] : [`role ${held ?? 'none'} → ${this.name}`]),
-        ...tagDifferences(tagsOfEc2(found.Tags), tagsOf(this.#profile)),
+        ...tagDifferences(fromTagList(found.Tags), tagsOf(this.#profile)),
       ];
-      return foundWith(differences);
+      return stateFromDifferences(differences);
     });
   }
 
@@ -43,16 +43,18 @@ export class InstanceProfileResource implements Resource {
     await this.#iam.translated('make', 'iam:CreateInstanceProfile', async () => {
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
-      const Tags = ec2Tags(tagsOf(this.#profile));
-      if ((await instanceProfile(this.#iam, this.name)) === null) {
+      const Tags = toTagList(tagsOf(this.#profile));
+      if ((await readInstanceProfile(this.#iam, this.name)) === null) {
         await client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })).catch((error: unknown) => {
           // Another `up` was faster.
           if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
         });
       }
-      const { InstanceProfile: found } = await onceSettled(() => client.send(new sdk.GetInstanceProfileCommand(at)));
-      if (tagDifferences(tagsOfEc2(found?.Tags), tagsOf(this.#profile)).length > 0) {
-        await onceSettled(() => client.send(new sdk.TagInstanceProfileCommand({ ...at, Tags })));
+      const { InstanceProfile: found } = await retryUntilConsistent(() =>
+        client.send(new sdk.GetInstanceProfileCommand(at)),
+      );
+      if (tagDifferences(fromTagList(found?.Tags), tagsOf(this.#profile)).length > 0) {
+        await retryUntilConsistent(() => client.send(new sdk.TagInstanceProfileCommand({ ...at, Tags })));
       }
       const held = found?.Roles?.[0]?.RoleName;
       if (held === this.name) return;
@@ -60,26 +62,29 @@ export class InstanceProfileResource implements Resource {
         await client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName: held }));
       }
       const add = new sdk.AddRoleToInstanceProfileCommand({ ...at, RoleName: this.name });
-      await onceSettled(() => client.send(add)).catch((error: unknown) => {
+      await retryUntilConsistent(() => client.send(add)).catch((error: unknown) => {
         // It has one already: another `up` was faster, or our own first try succeeded.
         if (!(error instanceof Error) || !error.name.startsWith('LimitExceeded')) throw error;
       });
     });
   }
 
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     return this.#iam.translated('remove', 'iam:DeleteInstanceProfile', async () => {
-      const found = await instanceProfile(this.#iam, this.name);
+      const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return null;
       const owner = await ownerOf(this.#iam, found);
-      if (owner !== this.#profile.stack) return this.#iam.foreign(owner);
+      if (owner !== this.#profile.stack) return this.#iam.keptReason(owner);
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {
-        await this.#iam.unlessGone(client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName })));
+        await this.#iam.ignoreMissing(client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName })));
       }
-      const gone = onceSettled(() => client.send(new sdk.DeleteInstanceProfileCommand(at)), ['DeleteConflict']);
-      await this.#iam.unlessGone(gone);
+      const gone = retryUntilConsistent(
+        () => client.send(new sdk.DeleteInstanceProfileCommand(at)),
+        ['DeleteConflict'],
+      );
+      await this.#iam.ignoreMissing(gone);
       return null;
     });
   }
@@ -92,18 +97,18 @@ export class GivenProfileResource implements Resource {
   readonly name: string;
   readonly #who: 'worker' | 'manager';
   readonly #profile: AwsProfile;
-  readonly #iam: Iam;
+  readonly #iam: IamAccess;
 
   constructor(name: string, who: 'worker' | 'manager', profile: AwsProfile, clients: AwsClients) {
     this.name = name;
     this.#who = who;
     this.#profile = profile;
-    this.#iam = new Iam(clients, { kind: 'profile', name });
+    this.#iam = new IamAccess(clients, { kind: 'profile', name });
   }
 
-  async look(): Promise<Found> {
+  async look(): Promise<ResourceState> {
     return this.#iam.translated('look at', 'iam:GetInstanceProfile', async () => {
-      const found = await instanceProfile(this.#iam, this.name);
+      const found = await readInstanceProfile(this.#iam, this.name);
       const field = `iam.${this.#who}Profile`;
       if (found === null) {
         throw new BatchctlError('notFound', `expected the instance profile ${this.name} (${field}), found none`, {
@@ -115,7 +120,7 @@ export class GivenProfileResource implements Resource {
         const mend = `aws iam add-role-to-instance-profile --instance-profile-name ${this.name} --role-name ROLE`;
         return { state: 'lacks', lacks: [{ what: 'it has no role', mend }] };
       }
-      const lacks = await roleLacks(this.#iam, role, this.#who, this.#profile);
+      const lacks = await missingRoleActions(this.#iam, role, this.#who, this.#profile);
       return lacks.length === 0 ? { state: 'asItShould' } : { state: 'lacks', lacks };
     });
   }
@@ -124,7 +129,7 @@ export class GivenProfileResource implements Resource {
     // It has another owner: what it lacks has been reported.
   }
 
-  async remove(): Promise<Left | null> {
+  async remove(): Promise<KeptReason | null> {
     return null;
   }
 }
@@ -133,20 +138,20 @@ export class GivenProfileResource implements Resource {
  * The stack of an instance profile, by its tag. CloudFormation gives it none: without any tag it belongs to the stack
  * whose role of the same name it holds.
  */
-export async function ownerOf(iam: Iam, found: InstanceProfile): Promise<string | undefined> {
+export async function ownerOf(iam: IamAccess, found: InstanceProfile): Promise<string | undefined> {
   const [held] = found.Roles ?? [];
-  if (!isBare(found) || held?.RoleName === undefined || held.RoleName !== found.InstanceProfileName) {
-    return tagsOfEc2(found.Tags)[STACK_TAG];
+  if (!isUntagged(found) || held?.RoleName === undefined || held.RoleName !== found.InstanceProfileName) {
+    return fromTagList(found.Tags)[STACK_TAG];
   }
   const [{ GetRoleCommand }, client] = await iam.open();
-  const role = await iam.ifThere(client.send(new GetRoleCommand({ RoleName: held.RoleName })));
-  return tagsOfEc2(role?.Role?.Tags)[STACK_TAG];
+  const role = await iam.nullIfMissing(client.send(new GetRoleCommand({ RoleName: held.RoleName })));
+  return fromTagList(role?.Role?.Tags)[STACK_TAG];
 }
 
-const isBare = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;
+const isUntagged = ({ Tags = [] }: InstanceProfile): boolean => Tags.length === 0;
 
-async function instanceProfile(iam: Iam, name: string): Promise<InstanceProfile | null> {
+async function readInstanceProfile(iam: IamAccess, name: string): Promise<InstanceProfile | null> {
   const [{ GetInstanceProfileCommand }, client] = await iam.open();
   const asked = new GetInstanceProfileCommand({ InstanceProfileName: name });
-  return (await iam.ifThere(client.send(asked)))?.InstanceProfile ?? null;
+  return (await iam.nullIfMissing(client.send(asked)))?.InstanceProfile ?? null;
 }

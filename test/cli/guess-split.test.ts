@@ -2,7 +2,7 @@
 
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { guessSplit } from '../../src/cli/sniff.ts';
+import { guessSplit } from '../../src/cli/guess-split.ts';
 
 const csv = { by: 'csv', header: true, delimiter: ',', quote: '"' } as const;
 

@@ -1,37 +1,37 @@
 import { appendFileSync } from 'node:fs';
 import type { Failure } from '../model/failure.ts';
 import type { TaskMessage } from '../model/message.ts';
-import { failsByLot } from '../model/rehearsal.ts';
+import { shouldFail } from '../model/rehearsal.ts';
 import type { WorkerFaults } from '../ports/worker-faults.ts';
 
 /** Faults that a rehearsal's worker injects into its own attempts; see `ports/worker-faults.ts`. */
-export interface OwnFaults {
+export interface InjectedFaults {
   /** Why this attempt fails without running, at random; null: it runs. */
-  fails(message: TaskMessage, number: number): Failure | null;
+  failureFor(message: TaskMessage, number: number): Failure | null;
   /**
    * An attempt starts. Returns null, or a promise that never resolves, as this process is killed by then. Waiting for
    * it after the command has ended ensures that nothing is published.
    */
-  begun(): Promise<never> | null;
+  onStart(): Promise<never> | null;
 }
 
 /** How long the command may run before its worker is killed, milliseconds. */
 const KILL_AFTER = 20;
 
-export function ownFaults(faults: WorkerFaults): OwnFaults {
+export function createInjectedFaults(faults: WorkerFaults): InjectedFaults {
   let begun = 0;
   // A repeated message restarts its task's count of attempts: it must not draw the same fault again.
   const failed = new Set<string>();
   const tally = (fault: string): void => appendFileSync(faults.tally, `${fault}\n`);
   return {
-    fails: ({ step, task, round }, number) => {
+    failureFor: ({ step, task, round }, number) => {
       const name = `${step}/${task}/${number}`;
-      if (failed.has(name) || !failsByLot(faults, { step, task, round, number })) return null;
+      if (failed.has(name) || !shouldFail(faults, { step, task, round, number })) return null;
       failed.add(name);
       tally('fail');
       return { reason: 'rehearsal', exitCode: null, error: 'failed on purpose: a rehearsal with --faults fail' };
     },
-    begun: () => {
+    onStart: () => {
       begun += 1;
       if (begun !== faults.killAt) return null;
       tally('kill');

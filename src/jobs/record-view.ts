@@ -11,7 +11,7 @@ import { stepTotals } from './listing.ts';
  */
 export async function recordView(platform: Platform, view: JobView): Promise<void> {
   const { job } = view.record;
-  await whereAvailable(
+  await ifLedgerAvailable(
     async () => (await platform.ledger()).recordJob(ledgerJob(view)),
     ({ message }) =>
       platform.warn?.(
@@ -21,7 +21,7 @@ export async function recordView(platform: Platform, view: JobView): Promise<voi
 }
 
 /** Writes something to the ledger that others would write if this process can't. False: the ledger is unavailable. */
-export async function whereAvailable(
+export async function ifLedgerAvailable(
   tell: () => Promise<unknown>,
   onUnavailable: (error: BatchctlError) => void = () => undefined,
 ): Promise<boolean> {
@@ -39,14 +39,14 @@ export async function whereAvailable(
  * Updates an open job's state in the ledger if it differs, as the writer of the last journal entry may have died
  * before. Reads the journal again first, as it may have moved on.
  */
-export async function recordBehind(platform: Platform, view: JobView): Promise<void> {
-  if ((await differs(platform, view)) === null) return;
-  const now = await differs(platform, await refreshView(platform.store, view));
+export async function updateStaleRecord(platform: Platform, view: JobView): Promise<void> {
+  if ((await viewIfStale(platform, view)) === null) return;
+  const now = await viewIfStale(platform, await refreshView(platform.store, view));
   if (now === null) return;
-  await whereAvailable(async () => (await platform.ledger()).recordJob(ledgerJob(now)));
+  await ifLedgerAvailable(async () => (await platform.ledger()).recordJob(ledgerJob(now)));
 }
 
-async function differs(platform: Platform, view: JobView): Promise<JobView | null> {
+async function viewIfStale(platform: Platform, view: JobView): Promise<JobView | null> {
   if (view.closed !== null || view.cancelled) return null;
   const known = await (await platform.ledger()).job(view.record.job);
   const { state, reason, round } = ledgerJob(view);

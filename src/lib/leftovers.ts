@@ -5,7 +5,7 @@ import { hasCode } from '../errors.ts';
 /** How long the log of a dead worker is kept for investigation, milliseconds. */
 export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
 
-export interface LeftBehind {
+export interface Leftover {
   readonly what: 'scratch' | 'log';
   readonly path: string;
 }
@@ -15,8 +15,8 @@ export interface LeftBehind {
  * to since `before` (milliseconds since the epoch), their logs: `run-PID.log` of a `run`, and `logs/WORKER.log` of a
  * supervisor's worker, which is alive while its scratch names a live process.
  */
-export function leftBehind(directory: string, before: number): readonly LeftBehind[] {
-  const left: LeftBehind[] = [];
+export function listLeftovers(directory: string, before: number): readonly Leftover[] {
+  const left: Leftover[] = [];
   const alive = new Set<string>();
   for (const name of namesIn(directory)) {
     const path = join(directory, name);

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { Intake } from '../../src/worker/intake.ts';
-import { Rest } from '../../src/worker/machine-rest.ts';
+import { ScaleInProtection } from '../../src/worker/scale-in-protection.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 
@@ -16,7 +16,7 @@ describe('a protection that Auto Scaling refuses to change', () => {
   it('is requested less and less often, and at once again after it was changed', async () => {
     const times: number[] = [];
     let refusals = 6;
-    const rest = new Rest({
+    const rest = new ScaleInProtection({
       machine: {
         protect: async () => {
           times.push(time.now());
@@ -55,7 +55,7 @@ describe('the rest of an idle worker', () => {
   async function rested(backlog: () => Promise<number>): Promise<readonly string[]> {
     const said: string[] = [];
     let idleSince: number | null = 0;
-    const rest = new Rest({
+    const rest = new ScaleInProtection({
       machine: { protect: async () => true },
       times: { restMs: 10, lookMs: 1 },
       log: { info: () => undefined, warn: () => undefined },
@@ -93,14 +93,14 @@ describe('the rest of an idle worker', () => {
     const clock = { monotonic: () => performance.now() };
     const watch = { mark: () => undefined, done: () => undefined, everyMs: 10 };
     const mayPass = () => false;
-    const rest = new Rest({
+    const rest = new ScaleInProtection({
       machine: { protect: async () => true },
       times: { restMs: 20, lookMs: 5 },
       ...{ log, mayPass, monotonic: clock.monotonic, watch: { of: watch, part: 1 } },
       idleSince: () => intake?.idleSince ?? null,
       isAside: () => false,
       backlog: async () => 0,
-      consider: async () => intake?.consider(),
+      consider: async () => intake?.considerLeaving(),
       onTooLate: () => undefined,
     });
     intake = new Intake({

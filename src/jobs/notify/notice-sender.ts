@@ -1,15 +1,15 @@
-import { BatchctlError, isKind, isOurs, messageOf } from '../../errors.ts';
+import { BatchctlError, isBatchctlError, isKind, messageOf } from '../../errors.ts';
 import { eachParallel, Permits } from '../../lib/parallel.ts';
 import { isClosed } from '../../model/job.ts';
-import { NEWS, newsMark, newsOf, noticesOfJob, noticesPrefix } from '../../model/keys.ts';
+import { jobNoticesPrefix, NEWS_PREFIX, newsMark, noticesPrefix, parseNewsMark } from '../../model/keys.ts';
 import {
   type EventKind,
   eventsOf,
   lateEvent,
   type NewsEvent,
-  type NoticeSeen,
+  type NoticeState,
+  noStartAt,
   noStartEvent,
-  startsBy,
 } from '../../model/notify.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
@@ -18,35 +18,35 @@ import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { ABANDONED_MS } from '../prune/discard.ts';
 import { statusOf } from '../status.ts';
+import type { Sighting } from '../watch/keeper-mark.ts';
 import { type Look, look } from '../watch/look.ts';
-import type { Seen } from '../watch/round-memory.ts';
 import { readFiringNews } from './news-mark.ts';
 import { firingNotice, jobNotice } from './notice.ts';
-import { shownReceiver, type Told, toldOf, toldOfFiring } from './receivers.ts';
-import { noticesSeen, type TellPoint, tell } from './tell.ts';
+import { firingReceivers, jobReceivers, type NoticeReceiver, shownReceiver } from './receivers.ts';
+import { listNotices, type NotifyPoint, sendNotice } from './send-notice.ts';
 
-interface TellerOptions {
+interface NoticeSenderOptions {
   /** When aborted, nothing new is sent, and what is in progress is left to others. */
   readonly signal?: AbortSignal;
   /** Called with receivers that could not be notified. */
   readonly onTrouble: (error: BatchctlError) => void;
   /** True: checks once a minute for what only counters show: a projection past the deadline, a job that can't start. */
-  readonly watchful: boolean;
+  readonly checksCounters: boolean;
   /**
    * True: a manager or tick, which removes marks once all receivers were notified. Others remove them only if all
    * processes know the same receivers.
    */
   readonly keeper?: boolean;
-  readonly passed?: ((point: TellPoint) => void) | undefined;
+  readonly passed?: ((point: NotifyPoint) => void) | undefined;
   /** The result of `late()` in an earlier process. */
-  readonly late?: ReadonlyMap<string, Seen>;
+  readonly late?: ReadonlyMap<string, Sighting>;
 }
 
 /** A round starts nothing more after this time, milliseconds; the next one continues. */
 const ROUND_MS = 120_000;
 
 /** Wait after a service that notifications need was unreachable, milliseconds. */
-const AGAIN_MS = 60_000;
+const RETRY_MS = 60_000;
 
 /** Jobs read, and notified of, at a time: a thousand may end in one minute, and receivers may hang. */
 const AT_ONCE = 8;
@@ -55,10 +55,10 @@ const AT_ONCE = 8;
  * Notifies people of events, next to the other work of its process. The store records what was sent, so all of its
  * state can be read again.
  */
-export class Teller {
+export class NoticeSender {
   readonly #platform: Platform;
-  readonly #options: TellerOptions & { readonly signal: AbortSignal };
-  readonly #watch: Watchfulness | null;
+  readonly #options: NoticeSenderOptions & { readonly signal: AbortSignal };
+  readonly #watch: CounterWatch | null;
   readonly #memory = new NoticeMemory();
   readonly #jobs = new Permits(AT_ONCE);
   readonly #tries = new Permits(AT_ONCE);
@@ -69,39 +69,39 @@ export class Teller {
   /** Views of jobs that were seen while a notification about them was in progress. */
   readonly #seenSince = new Map<string, JobView>();
 
-  constructor(platform: Platform, options: TellerOptions) {
+  constructor(platform: Platform, options: NoticeSenderOptions) {
     this.#platform = platform;
     this.#options = { ...options, signal: options.signal ?? new AbortController().signal };
-    this.#watch = options.watchful ? new Watchfulness(platform, options.late) : null;
+    this.#watch = options.checksCounters ? new CounterWatch(platform, options.late) : null;
   }
 
   /** Called with a job as a watcher sees it. Makes no request without receivers or new events. */
-  see(view: JobView): void {
+  observe(view: JobView): void {
     const { job } = view.record;
     if (this.#options.signal.aborted) return;
     if (this.#running.has(job)) {
       this.#seenSince.set(job, view);
       return;
     }
-    const receivers = toldOf(this.#platform, view.record);
+    const receivers = jobReceivers(this.#platform, view.record);
     if (receivers.length === 0) return;
     const now = this.#platform.clock.now();
-    const news = this.#isNews(eventsOf(view, now), receivers, now) && now >= (this.#notBefore.get(job) ?? 0);
-    if (!news && !this.#marked(view) && this.#watch?.isTime(view, receivers) !== true) return;
+    const news = this.#hasDueNotice(eventsOf(view, now), receivers, now) && now >= (this.#notBefore.get(job) ?? 0);
+    if (!news && !this.#hasRemovableMark(view) && this.#watch?.isTime(view, receivers) !== true) return;
     const work = this.#jobs
-      .with(() => this.#tellJob(view, receivers))
+      .with(() => this.#notifyJob(view, receivers))
       .then(
         () => undefined,
         (error: unknown) => {
-          this.#notBefore.set(job, this.#platform.clock.now() + AGAIN_MS);
-          this.#passOver(`job ${job}`)(error);
+          this.#notBefore.set(job, this.#platform.clock.now() + RETRY_MS);
+          this.#reportTrouble(`job ${job}`)(error);
         },
       )
       .finally(() => {
         this.#running.delete(job);
         const later = this.#seenSince.get(job);
         this.#seenSince.delete(job);
-        if (later !== undefined) this.see(later);
+        if (later !== undefined) this.observe(later);
       });
     this.#running.set(job, work);
   }
@@ -111,12 +111,12 @@ export class Teller {
     const { store, clock } = this.#platform;
     const until = clock.monotonic() + ROUND_MS;
     const marks: ObjectEntry[] = [];
-    for await (const entry of store.list(NEWS)) {
+    for await (const entry of store.list(NEWS_PREFIX)) {
       if (clock.now() >= (this.#notBefore.get(entry.key) ?? 0)) marks.push(entry);
     }
     await eachParallel(marks, AT_ONCE, async (mark) => {
       if (this.#options.signal.aborted || clock.monotonic() >= until) return;
-      const due = await this.#tellMarked(mark).catch(this.#passOver(mark.key));
+      const due = await this.#notifyMarked(mark).catch(this.#reportTrouble(mark.key));
       if (due === null) {
         await store.delete([mark.key]);
         this.#notBefore.delete(mark.key);
@@ -130,67 +130,67 @@ export class Teller {
   }
 
   /** Jobs that are projected past their deadline, each since when, for a later process. */
-  late(): ReadonlyMap<string, Seen> {
+  late(): ReadonlyMap<string, Sighting> {
     return this.#watch?.late ?? new Map();
   }
 
   /** Null once everything about a mark was sent or given up; else the time of the next try. */
-  async #tellMarked({ key, modified }: ObjectEntry): Promise<number | null> {
+  async #notifyMarked({ key, modified }: ObjectEntry): Promise<number | null> {
     const { store, clock } = this.#platform;
-    const of = newsOf(key);
-    if (of === null) return this.#tellFiring(key);
+    const of = parseNewsMark(key);
+    if (of === null) return this.#notifyFiring(key);
     await this.#running.get(of.job);
     const view = await readView(store, of.job);
     if (view === null) return null;
-    const due = await this.#tellJob(view, toldOf(this.#platform, view.record));
+    const due = await this.#notifyJob(view, jobReceivers(this.#platform, view.record));
     // Without its close, the mark belongs to a process that is about to write it, or has died.
     return due ?? (view.next > of.entry || clock.now() - modified >= ABANDONED_MS ? null : 0);
   }
 
-  async #tellFiring(key: string): Promise<number | null> {
+  async #notifyFiring(key: string): Promise<number | null> {
     const news = await readFiringNews(this.#platform, key);
     if (news === null) return 0;
     const { event, schedule, period, notify } = news;
-    const receivers = toldOfFiring(this.#platform, notify);
-    const seen = await noticesSeen(this.#platform, noticesPrefix(event.id));
-    return this.#tellAll(receivers, [event], seen, async () => firingNotice(this.#platform, event, schedule, period));
+    const receivers = firingReceivers(this.#platform, notify);
+    const seen = await listNotices(this.#platform, noticesPrefix(event.id));
+    return this.#notifyAll(receivers, [event], seen, async () => firingNotice(this.#platform, event, schedule, period));
   }
 
   /** Null once all receivers know everything about the job at this moment; else the time of the next try. */
-  async #tellJob(view: JobView, receivers: readonly Told[]): Promise<number | null> {
+  async #notifyJob(view: JobView, receivers: readonly NoticeReceiver[]): Promise<number | null> {
     const { job } = view.record;
     const now = this.#platform.clock.now();
     this.#notBefore.delete(job);
     const events = [...eventsOf(view, now), ...((await this.#watch?.look(view, receivers)) ?? [])];
-    const seen = this.#isNews(events, receivers, now)
-      ? await noticesSeen(this.#platform, noticesOfJob(job))
-      : new Map<string, NoticeSeen>();
-    const due = await this.#tellAll(receivers, events, seen, (event) => jobNotice(this.#platform, view, event));
-    if (due === null && view.closed !== null) await this.#unmark(view);
+    const seen = this.#hasDueNotice(events, receivers, now)
+      ? await listNotices(this.#platform, jobNoticesPrefix(job))
+      : new Map<string, NoticeState>();
+    const due = await this.#notifyAll(receivers, events, seen, (event) => jobNotice(this.#platform, view, event));
+    if (due === null && view.closed !== null) await this.#removeMarks(view);
     return due;
   }
 
   /** Null once everything was sent; else the time of the next try, 0 for any later process. */
-  async #tellAll(
-    receivers: readonly Told[],
+  async #notifyAll(
+    receivers: readonly NoticeReceiver[],
     events: readonly NewsEvent[],
-    seen: ReadonlyMap<string, NoticeSeen>,
+    seen: ReadonlyMap<string, NoticeState>,
     noticeOf: (event: NewsEvent) => Promise<Notice>,
   ): Promise<number | null> {
     let due: number | null = null;
     await eachParallel(pairsOf(events, receivers), AT_ONCE, async ({ event, receiver }) => {
       const left = await this.#tries.with(() =>
-        this.#tellOne(event, receiver, seen.get(noticeName(event, receiver)), () => noticeOf(event)),
+        this.#notifyOne(event, receiver, seen.get(noticeName(event, receiver)), () => noticeOf(event)),
       );
       if (left !== null) due = Math.min(left, due ?? left);
     });
     return due;
   }
 
-  async #tellOne(
+  async #notifyOne(
     event: NewsEvent,
-    receiver: Told,
-    seen: NoticeSeen | undefined,
+    receiver: NoticeReceiver,
+    seen: NoticeState | undefined,
     notice: () => Promise<Notice>,
   ): Promise<number | null> {
     const { signal, passed = () => undefined, onTrouble } = this.#options;
@@ -198,14 +198,14 @@ export class Teller {
     const due = this.#memory.due(event, receiver);
     if (due === null || due > clock.now()) return due;
     if (signal.aborted) return 0;
-    const telling = await tell(this.#platform, event, receiver, seen, notice, { signal, passed });
+    const telling = await sendNotice(this.#platform, event, receiver, seen, notice, { signal, passed });
     switch (telling.outcome) {
       case 'told':
       case 'givenUp':
         this.#memory.done(event, receiver);
         return null;
       case 'failed':
-        this.#memory.away(receiver, clock.now());
+        this.#memory.suspend(receiver, clock.now());
         onTrouble(troubleOf(`${event.text}: could not notify ${shownReceiver(receiver.to)}`, telling.error));
         break;
       case 'later':
@@ -218,7 +218,7 @@ export class Teller {
   }
 
   /** Whether any receiver must be notified of one of these now. */
-  #isNews(events: readonly NewsEvent[], receivers: readonly Told[], now: number): boolean {
+  #hasDueNotice(events: readonly NewsEvent[], receivers: readonly NoticeReceiver[], now: number): boolean {
     return pairsOf(events, receivers).some(({ event, receiver }) => {
       const due = this.#memory.due(event, receiver);
       return due !== null && due <= now;
@@ -226,11 +226,11 @@ export class Teller {
   }
 
   /** Whether a closed job may have a mark left that this process removes. */
-  #marked(view: JobView): boolean {
-    return view.closed !== null && this.#unmarks && this.#marksOf(view).length > 0;
+  #hasRemovableMark(view: JobView): boolean {
+    return view.closed !== null && this.#removesMarks && this.#marksOf(view).length > 0;
   }
 
-  get #unmarks(): boolean {
+  get #removesMarks(): boolean {
     return this.#options.keeper === true || this.#platform.remote !== true;
   }
 
@@ -239,8 +239,8 @@ export class Teller {
     return closes.map(({ entry }) => newsMark(job, entry)).filter((key) => !this.#unmarked.has(key));
   }
 
-  async #unmark(view: JobView): Promise<void> {
-    if (!this.#unmarks) return;
+  async #removeMarks(view: JobView): Promise<void> {
+    if (!this.#removesMarks) return;
     const marks = this.#marksOf(view);
     if (marks.length === 0) return;
     await this.#platform.store.delete(marks);
@@ -251,7 +251,7 @@ export class Teller {
   }
 
   /** Receivers that can't be notified must not stop other work: the next look retries. */
-  #passOver(about: string): (error: unknown) => undefined {
+  #reportTrouble(about: string): (error: unknown) => undefined {
     return (error) => {
       if (this.#options.signal.aborted && isKind(error, 'interrupted')) return;
       this.#options.onTrouble(troubleOf(`${about}: no one could be notified`, error));
@@ -261,48 +261,48 @@ export class Teller {
 
 const pairsOf = (
   events: readonly NewsEvent[],
-  receivers: readonly Told[],
-): readonly { readonly event: NewsEvent; readonly receiver: Told }[] =>
+  receivers: readonly NoticeReceiver[],
+): readonly { readonly event: NewsEvent; readonly receiver: NoticeReceiver }[] =>
   events.flatMap((event) => receivers.filter(({ on }) => on.has(event.kind)).map((receiver) => ({ event, receiver })));
 
 function troubleOf(what: string, error: unknown): BatchctlError {
   const message = `${what}: ${messageOf(error)}`;
-  const { kind, hint = undefined } = isOurs(error) ? error : { kind: 'unexpected' as const };
+  const { kind, hint = undefined } = isBatchctlError(error) ? error : { kind: 'unexpected' as const };
   return new BatchctlError(kind, message, { ...(hint !== undefined && { hint }), cause: error });
 }
 
 /** A look by a short-lived process: people are notified, or marked to be notified, before it returns. */
-export async function lookAndTell(platform: Platform, view: JobView): Promise<Look> {
+export async function lookAndNotify(platform: Platform, view: JobView): Promise<Look> {
   const found = await look(platform, view);
   // `status` shows receivers that can't be notified, and other processes retry.
-  const teller = new Teller(platform, { watchful: false, onTrouble: () => undefined });
-  teller.see(found.view);
-  await teller.idle();
+  const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+  sender.observe(found.view);
+  await sender.idle();
   return found;
 }
 
 /** Interval between checks of a job's counters, milliseconds. */
 const EVERY_MS = 60_000;
 
-type Wanted = readonly Pick<Told, 'on'>[];
+type Subscriptions = readonly Pick<NoticeReceiver, 'on'>[];
 
 /** Events that only the counters of open jobs show. Checked once a minute, and only if a receiver wants them. */
-class Watchfulness {
+class CounterWatch {
   readonly #platform: Platform;
   /** Since when jobs are projected past their deadlines: first projections are unreliable. */
-  readonly late: Map<string, Seen>;
+  readonly late: Map<string, Sighting>;
   readonly #lookedAt = new Map<string, number>();
   /** Jobs with started tasks. */
   readonly #begun = new Set<string>();
 
   /** `recalled`: the value of `late` in an earlier process. */
-  constructor(platform: Platform, recalled: ReadonlyMap<string, Seen> = new Map()) {
+  constructor(platform: Platform, recalled: ReadonlyMap<string, Sighting> = new Map()) {
     this.#platform = platform;
     // A job that has closed since is never seen again, so drop it with its deadline.
     this.late = new Map([...recalled].filter(([, { is }]) => platform.clock.now() <= Date.parse(is)));
   }
 
-  isTime(view: JobView, receivers: Wanted): boolean {
+  isTime(view: JobView, receivers: Subscriptions): boolean {
     const { job } = view.record;
     if (isClosed(stateOf(view))) {
       this.late.delete(job);
@@ -310,44 +310,44 @@ class Watchfulness {
       this.#begun.delete(job);
       return false;
     }
-    const asked = this.#asksWhetherLate(view, receivers) || this.#asksWhetherBegun(view, receivers);
+    const asked = this.#needsLateCheck(view, receivers) || this.#needsStartCheck(view, receivers);
     const last = this.#lookedAt.get(job) ?? Number.NEGATIVE_INFINITY;
     return asked && this.#platform.clock.monotonic() - last >= EVERY_MS;
   }
 
   /** The events that the counters show, if a check is due. */
-  async look(view: JobView, receivers: Wanted): Promise<readonly NewsEvent[]> {
+  async look(view: JobView, receivers: Subscriptions): Promise<readonly NewsEvent[]> {
     if (!this.isTime(view, receivers)) return [];
     const { job } = view.record;
     this.#lookedAt.set(job, this.#platform.clock.monotonic());
     const { steps, projected } = await statusOf(this.#platform, view, undefined, undefined, null);
     const found: NewsEvent[] = [];
-    if (this.#asksWhetherBegun(view, receivers)) {
+    if (this.#needsStartCheck(view, receivers)) {
       const ran = steps.some(({ running, done, failed, retried, interrupted }) =>
         [running, done, failed, retried, interrupted].some((count) => count > 0),
       );
       if (ran) this.#begun.add(job);
       else found.push(noStartEvent(view));
     }
-    const late = this.#asksWhetherLate(view, receivers) && this.#stands(view, projected);
+    const late = this.#needsLateCheck(view, receivers) && this.#isLateForALease(view, projected);
     const event = late ? lateEvent(view, projected) : null;
     return event === null ? found : [...found, event];
   }
 
-  #asksWhetherLate(view: JobView, receivers: Wanted): boolean {
+  #needsLateCheck(view: JobView, receivers: Subscriptions): boolean {
     return (
       view.finishBy !== null && wants(receivers, 'late') && this.#platform.clock.now() <= Date.parse(view.finishBy)
     );
   }
 
-  #asksWhetherBegun(view: JobView, receivers: Wanted): boolean {
-    const by = startsBy(view);
+  #needsStartCheck(view: JobView, receivers: Subscriptions): boolean {
+    const by = noStartAt(view);
     if (by === null || !wants(receivers, 'no-start') || this.#begun.has(view.record.job)) return false;
     return this.#platform.clock.now() >= by;
   }
 
   /** True once a projection has been past the deadline for a lease. */
-  #stands({ record: { job }, finishBy }: JobView, projected: string | null): boolean {
+  #isLateForALease({ record: { job }, finishBy }: JobView, projected: string | null): boolean {
     if (finishBy === null || projected === null || Date.parse(projected) <= Date.parse(finishBy)) {
       this.late.delete(job);
       return false;
@@ -360,47 +360,47 @@ class Watchfulness {
   }
 }
 
-const wants = (receivers: Wanted, kind: EventKind): boolean => receivers.some(({ on }) => on.has(kind));
+const wants = (receivers: Subscriptions, kind: EventKind): boolean => receivers.some(({ on }) => on.has(kind));
 
 /** Number of remembered notices; others are looked up again. */
 const REMEMBERED = 50_000;
 
 /** After a failure, a receiver gets nothing for this long, milliseconds: it may hang and delay others. */
-const AWAY_MS = 60_000;
+const SUSPEND_MS = 60_000;
 
-type Event = Pick<NewsEvent, 'id'>;
+type EventId = Pick<NewsEvent, 'id'>;
 
-type Receiver = Pick<Told, 'id'>;
+type ReceiverId = Pick<NoticeReceiver, 'id'>;
 
 /** What one process knows of notices (pairs of event and receiver). The store records what was sent. */
 class NoticeMemory {
   readonly #done = new Set<string>();
   /** Milliseconds since the epoch, as for all times here. */
   readonly #due = new Map<string, number>();
-  readonly #awayUntil = new Map<string, number>();
+  readonly #suspendedUntil = new Map<string, number>();
 
   /** When to try (again), 0 for at once; null: done. */
-  due(event: Event, receiver: Receiver): number | null {
+  due(event: EventId, receiver: ReceiverId): number | null {
     const name = noticeName(event, receiver);
     if (this.#done.has(name)) return null;
-    return Math.max(this.#due.get(name) ?? 0, this.#awayUntil.get(receiver.id) ?? 0);
+    return Math.max(this.#due.get(name) ?? 0, this.#suspendedUntil.get(receiver.id) ?? 0);
   }
 
-  done(event: Event, receiver: Receiver): void {
+  done(event: EventId, receiver: ReceiverId): void {
     const name = noticeName(event, receiver);
     this.#due.delete(name);
     if (this.#done.size >= REMEMBERED) this.#done.clear();
     this.#done.add(name);
   }
 
-  later(event: Event, receiver: Receiver, due: number): void {
+  later(event: EventId, receiver: ReceiverId, due: number): void {
     if (this.#due.size >= REMEMBERED) this.#due.clear();
     this.#due.set(noticeName(event, receiver), due);
   }
 
-  away({ id }: Receiver, now: number): void {
-    this.#awayUntil.set(id, now + AWAY_MS);
+  suspend({ id }: ReceiverId, now: number): void {
+    this.#suspendedUntil.set(id, now + SUSPEND_MS);
   }
 }
 
-const noticeName = (event: Event, receiver: Receiver): string => `${event.id}/${receiver.id}`;
+const noticeName = (event: EventId, receiver: ReceiverId): string => `${event.id}/${receiver.id}`;

@@ -2,9 +2,9 @@ import { BatchctlError } from '../../errors.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import {
+  type GroupMachine,
   type GroupStatus,
   type LaunchTrouble,
-  type MachineSeen,
   putOrder,
   type WorkerGroup,
   type WorkerOrder,
@@ -17,7 +17,7 @@ const ALIVE_LEASES = 2;
  * A group whose workers are started one by one with `worker --here`. They are counted and can be given orders, but
  * nothing here starts or ends one.
  */
-export class HereGroup implements WorkerGroup {
+export class UnmanagedGroup implements WorkerGroup {
   readonly group: string;
   readonly #platform: Pick<Platform, 'store' | 'clock' | 'ledger' | 'leaseSeconds'>;
   readonly #max: number;
@@ -29,7 +29,7 @@ export class HereGroup implements WorkerGroup {
   }
 
   async describe(): Promise<GroupStatus> {
-    const running = (await this.#up()).length;
+    const running = (await this.#liveWorkers()).length;
     return {
       group: this.group,
       desired: 0,
@@ -60,11 +60,11 @@ export class HereGroup implements WorkerGroup {
 
   async order(worker: string, order: WorkerOrder): Promise<void> {
     const { store, clock } = this.#platform;
-    const known = (await this.#up()).some((each) => each.worker === worker);
+    const known = (await this.#liveWorkers()).some((each) => each.worker === worker);
     await putOrder(store, { group: this.group, worker, order }, { known, when: clock.now() });
   }
 
-  async machines(): Promise<readonly MachineSeen[]> {
+  async machines(): Promise<readonly GroupMachine[]> {
     return [];
   }
 
@@ -72,7 +72,7 @@ export class HereGroup implements WorkerGroup {
     return [];
   }
 
-  async #up(): Promise<readonly LedgerWorker[]> {
+  async #liveWorkers(): Promise<readonly LedgerWorker[]> {
     const { clock, leaseSeconds, ledger } = this.#platform;
     const seen = await (await ledger()).workers({ since: clock.now() - ALIVE_LEASES * leaseSeconds * 1_000 });
     return seen.filter(({ group, state }) => state !== 'gone' && group.split(',').includes(this.group));

@@ -1,7 +1,7 @@
 import { gunzipSync, constants as zlib } from 'node:zlib';
 
 /** An input's format, guessed from its first bytes, for the split that `init --from` writes. */
-export type Guess =
+export type GuessedSplit =
   | { readonly by: 'csv'; readonly header: boolean; readonly delimiter: string; readonly quote: string }
   | { readonly by: 'jsonl' }
   | { readonly by: 'lines' }
@@ -12,7 +12,7 @@ const QUOTES = ['"', "'"] as const;
 const RECORDS = 100;
 
 /** Guesses from a file's name and its first bytes (64 KiB is plenty). `whole`: these are the whole file. */
-export function guessSplit(name: string, head: Uint8Array, whole: boolean): Guess {
+export function guessSplit(name: string, head: Uint8Array, whole: boolean): GuessedSplit {
   const { text, complete } = textOf(head, whole);
   if (text === null) return { by: 'file' };
   const lines = text.split(/\r?\n/);
@@ -24,8 +24,8 @@ export function guessSplit(name: string, head: Uint8Array, whole: boolean): Gues
   return guessCsv(body) ?? (/\.(csv|tsv)(\.(gz|zst))?$/i.test(name) ? oneColumn(name, body) : { by: 'lines' });
 }
 
-function guessCsv(text: string): Guess | null {
-  let best: { guess: Guess; fields: number } | null = null;
+function guessCsv(text: string): GuessedSplit | null {
+  let best: { guess: GuessedSplit; fields: number } | null = null;
   for (const quote of QUOTES) {
     // Apostrophes count as quotes only if they enclose whole fields.
     if (quote === "'" && !/(^|[,;\t|\n])'[^'\n]*'([,;\t|\r\n]|$)/.test(text)) continue;
@@ -41,7 +41,7 @@ function guessCsv(text: string): Guess | null {
   return best?.guess ?? null;
 }
 
-function oneColumn(name: string, text: string): Guess {
+function oneColumn(name: string, text: string): GuessedSplit {
   const delimiter = /\.tsv/i.test(name) ? '\t' : ',';
   return { by: 'csv', header: hasHeader(readRecords(text, delimiter, '"')), delimiter, quote: '"' };
 }

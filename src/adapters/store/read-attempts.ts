@@ -39,7 +39,7 @@ export async function readAttempts(
 }
 
 /** One page of tasks. The sets of tasks determine which ones it holds; only their attempts are read. */
-export async function pageOfTasks(
+export async function readTaskPage(
   objects: AttemptObjects,
   snapshot: Snapshot,
   job: string,
@@ -69,7 +69,7 @@ export async function pageOfTasks(
 }
 
 /** One page of attempts, by task, then by id. */
-export async function pageOfAttempts(
+export async function readAttemptPage(
   objects: AttemptObjects,
   snapshot: Snapshot,
   job: string,
@@ -79,14 +79,14 @@ export async function pageOfAttempts(
   const page: AttemptEvent[] = [];
   for (const step of stepsFrom(steps, after?.step)) {
     const view = snapshot.step(step);
-    const isBehind = ({ task, attempt }: AttemptEvent): boolean =>
+    const isAfter = ({ task, attempt }: AttemptEvent): boolean =>
       step !== after?.step || task > after.task || attempt > after.attempt;
     for (let next = step === after?.step ? after.task : 0; next < view.end && page.length < limit; ) {
       const tasks = new Set<number>();
       for (; next < view.end && tasks.size < Math.min(TASKS, limit - page.length); next += 1)
         if (view.code(next) !== 0) tasks.add(next);
       const attempts = await readAttempts(objects, snapshot, { job, step }, tasks);
-      for (const task of tasks) page.push(...byId(attempts.get(task)?.merged ?? []).filter(isBehind));
+      for (const task of tasks) page.push(...byId(attempts.get(task)?.merged ?? []).filter(isAfter));
     }
   }
   return page.slice(0, limit);

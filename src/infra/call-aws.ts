@@ -1,42 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translated } from '../adapters/aws/errors.ts';
+import { translateErrors } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { partitionOf } from '../lib/stack-names.ts';
 import { jitter, wait } from '../lib/wait.ts';
 
-export interface GridPlace {
+export interface AwsContext {
   readonly profile: AwsProfile;
   readonly clients: AwsClients;
 }
 
 /** Sends a request to EC2, Auto Scaling or IAM; translates errors. `resource` ends an ARN: `security-group/*`. */
-export function asked<T>(
-  { profile, clients }: GridPlace,
+export function callAws<T>(
+  { profile, clients }: AwsContext,
   { what, action, resource }: { readonly what: string; readonly action: string; readonly resource: string },
   work: () => Promise<T>,
 ): Promise<T> {
   const service = action.slice(0, action.indexOf(':'));
   const { region, account } = profile;
   const arn = `arn:${partitionOf(region)}:${service}:${region}:${account ?? '*'}:${resource}`;
-  return translated({ what, action, resource: arn, profile: clients.profile }, work);
+  return translateErrors({ what, action, resource: arn, profile: clients.profile }, work);
 }
 
 /** The SDK and a client, loaded when they are first needed. */
-export const ec2 = ({ clients }: Pick<GridPlace, 'clients'>) =>
+export const loadEc2 = ({ clients }: Pick<AwsContext, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
-export const autoScaling = ({ clients }: Pick<GridPlace, 'clients'>) =>
+export const loadAutoScaling = ({ clients }: Pick<AwsContext, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);
 
 /** As `asked`, with EC2's commands and client. */
-export const askedEc2 = <T>(
-  place: GridPlace,
-  doing: Parameters<typeof asked>[1],
-  work: (...open: Awaited<ReturnType<typeof ec2>>) => Promise<T>,
-): Promise<T> => asked(place, doing, async () => work(...(await ec2(place))));
+export const callEc2 = <T>(
+  place: AwsContext,
+  doing: Parameters<typeof callAws>[1],
+  work: (...open: Awaited<ReturnType<typeof loadEc2>>) => Promise<T>,
+): Promise<T> => callAws(place, doing, async () => work(...(await loadEc2(place))));
 
 /** What all pages of a list hold. */
-export async function onPages<Page, T>(
+export async function collectPages<Page, T>(
   pages: AsyncIterable<Page>,
   of: (page: Page) => readonly T[] | undefined,
 ): Promise<readonly T[]> {
@@ -46,7 +46,7 @@ export async function onPages<Page, T>(
 }
 
 /** Null if the resource doesn't exist, which EC2 reports by an error of one of these names. */
-export async function ifKnown<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
+export async function nullIfMissing<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
   try {
     return await answer;
   } catch (error) {
@@ -61,7 +61,7 @@ const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 5_000;
 
 /** Errors by which AWS says that an earlier change isn't known everywhere yet. */
-const PASSING = new Set([
+const CONSISTENCY_ERRORS = new Set([
   'NoSuchBucket',
   'OperationAborted',
   'QueueDoesNotExist',
@@ -76,7 +76,10 @@ const PASSING = new Set([
  * Retries while AWS says that an earlier change isn't known everywhere yet, for at most two minutes. `also` adds errors
  * that pass, by name or by a pattern of the message.
  */
-export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (string | RegExp)[] = []): Promise<T> {
+export async function retryUntilConsistent<T>(
+  attempt: () => Promise<T>,
+  also: readonly (string | RegExp)[] = [],
+): Promise<T> {
   const end = performance.now() + PATIENCE_MS;
   for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
     try {
@@ -86,7 +89,8 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
       const name = error instanceof Error ? error.name.replace(/Exception$/, '') : '';
       const message = error instanceof Error ? error.message : '';
       const passes =
-        PASSING.has(name) || also.some((one) => (typeof one === 'string' ? one === name : one.test(message)));
+        CONSISTENCY_ERRORS.has(name) ||
+        also.some((one) => (typeof one === 'string' ? one === name : one.test(message)));
       if (!passes || performance.now() + pause > end) throw error;
       await sleep(pause);
     }
@@ -96,13 +100,13 @@ export async function onceSettled<T>(attempt: () => Promise<T>, also: readonly (
 const NOT_SEEN = 'NotSeen';
 
 /** Looks for what was just created, until AWS shows it. */
-export function onceSeen<T>(find: () => Promise<T | null>): Promise<T> {
+export function waitUntilVisible<T>(find: () => Promise<T | null>): Promise<T> {
   const seen = async (): Promise<T> => {
     const found = await find();
     if (found !== null) return found;
     throw Object.assign(new Error('it was created, but is not visible'), { name: NOT_SEEN });
   };
-  return onceSettled(seen, [NOT_SEEN]);
+  return retryUntilConsistent(seen, [NOT_SEEN]);
 }
 
 /** Milliseconds between two looks: short at first, for what takes a second, longer later, for what takes minutes. */
@@ -110,7 +114,7 @@ const FIRST_LOOK_MS = 500;
 const LONGEST_LOOK_MS = 5_000;
 
 /** Looks until the answer is yes, or returns false once the time is over. Throws the signal's reason when it aborts. */
-export async function lookUntil(
+export async function pollUntil(
   look: () => Promise<boolean>,
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<boolean> {
