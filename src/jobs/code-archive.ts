@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { createGunzip, gunzipSync, gzipSync } from 'node:zlib';
-import { type Extract, extract, type Header, pack } from 'tar-stream';
+import type { Extract, Header } from 'tar-stream';
 import { glob } from 'tinyglobby';
 import { BatchctlError } from '../errors.ts';
 import { codeKey } from '../model/keys.ts';
@@ -33,6 +33,7 @@ export async function packCode(directory: string, patterns: readonly string[]): 
 
 /** The same for files by name. `level`: how much to compress, from 1 to 9; 6 by default. */
 export async function packFiles(directory: string, names: readonly string[], level = 6): Promise<CodeArchive> {
+  const { pack } = await import('tar-stream');
   const archive = pack();
   let size = 0;
   for (const name of names) {
@@ -90,6 +91,7 @@ export async function expandPatterns(directory: string, patterns: readonly strin
 /** The files of an archive: name to SHA-256 of the bytes, followed by `+x` for an executable. */
 export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
+  const { extract } = await import('tar-stream');
   const entries = extract();
   entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE }));
   for await (const entry of entries) {
@@ -109,6 +111,7 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
       hint: 'submit the job again',
     });
   }
+  const { extract } = await import('tar-stream');
   const entries = extract();
   entries.end(tar);
   for await (const entry of entries) {
@@ -145,6 +148,7 @@ const CHUNK = 256 * 1024;
 export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: string): Promise<CodeArchive | null> {
   const gzip = await store.read(codeKey(sha256));
   if (gzip === null) return null;
+  const { extract } = await import('tar-stream');
   const entries = extract();
   // A wrong hash is a better message than what is wrong with the bytes.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
