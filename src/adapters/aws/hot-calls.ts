@@ -2,7 +2,8 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { Readable } from 'node:stream';
 import type { RoutedHandler } from './http-handler.ts';
-import { authorization, type Credentials, encodeRfc3986 } from './signature.ts';
+import { authorization, type Credentials, canonicalQuery, encodeRfc3986, signingTime } from './signature.ts';
+import { unescapeXml } from './xml-entities.ts';
 
 /**
  * The calls that a worker makes for each task, sent without the SDK's request path, which costs 1.5 to 2.5 ms of CPU a
@@ -332,14 +333,11 @@ function requestOf(
       }
     }
   }
-  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+  const time = signingTime(now);
   headers['x-amz-date'] = time;
   headers['x-amz-content-sha256'] = body === undefined ? EMPTY_HASH : createHash('sha256').update(body).digest('hex');
   if (credentials.sessionToken !== undefined) headers['x-amz-security-token'] = credentials.sessionToken;
-  const asked = Object.keys(query)
-    .sort()
-    .map((name) => `${encodeRfc3986(name)}=${encodeRfc3986(query[name] ?? '')}`)
-    .join('&');
+  const asked = canonicalQuery(query);
   const { method } = hot;
   headers.authorization = authorization({ ...template, method, path, query: asked, headers, credentials, time });
   if (body !== undefined) headers['content-length'] = String(body.length);
@@ -436,14 +434,5 @@ function textOf(xml: string, name: string): string | null {
   if (begin === -1) return null;
   const from = begin + name.length + 2;
   const end = xml.indexOf('<', from);
-  const text = xml.slice(from, end);
-  return text.includes('&') ? text.replace(/&(#x?[\da-f]+|\w+);/gi, unescaped) : text;
-}
-
-const NAMED: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" };
-
-function unescaped(whole: string, name: string): string {
-  if (!name.startsWith('#')) return NAMED[name] ?? whole;
-  const hex = /^#x/i.test(name);
-  return String.fromCodePoint(Number.parseInt(name.slice(hex ? 2 : 1), hex ? 16 : 10));
+  return unescapeXml(xml.slice(from, end));
 }

@@ -23,17 +23,11 @@ interface Signing {
 
 /** Signature Version 4 in a header (S3API/sig-v4-header-based-auth). */
 export function authorization(signing: Signing): string {
-  const { method, path, query, headers, region, service, credentials, time } = signing;
+  const { headers, region, service, credentials, time } = signing;
   const names = Object.keys(headers).sort();
-  const signed = names.join(';');
-  let canonical = `${method}\n${path}\n${query}\n`;
-  for (const name of names) canonical += `${name}:${oneSpace(headers[name] ?? '')}\n`;
-  canonical += `\n${signed}\n${headers['x-amz-content-sha256']}`;
-  const scope = `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
-  const hashed = createHash('sha256').update(canonical).digest('hex');
-  const key = signingKey(credentials.secretAccessKey, scope);
-  const signature = hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hashed}`).toString('hex');
-  return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signed}, Signature=${signature}`;
+  const scope = scopeOf(time, region, service);
+  const signature = signatureOf({ ...signing, names, scope, payload: headers['x-amz-content-sha256'] ?? '' });
+  return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
 }
 
 export interface Presigning {
@@ -62,28 +56,47 @@ export function presignedUrl({
   headers = {},
   query = {},
 }: Presigning): string {
-  const time = `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
-  const scope = [time.slice(0, 8), region, 's3', 'aws4_request'];
-  const said = Object.entries({ ...headers, host: url.host }).sort(([a], [b]) => (a < b ? -1 : 1));
-  const signed = said.map(([name]) => name).join(';');
-  const asked = [
-    ['X-Amz-Algorithm', 'AWS4-HMAC-SHA256'],
-    ['X-Amz-Credential', [credentials.accessKeyId, ...scope].join('/')],
-    ['X-Amz-Date', time],
-    ['X-Amz-Expires', String(seconds)],
-    ...(credentials.sessionToken === undefined ? [] : [['X-Amz-Security-Token', credentials.sessionToken]]),
-    ['X-Amz-SignedHeaders', signed],
-    // In the order of their names, as signed: ours begin with small letters, which come last.
-    ...Object.entries(query).sort(([a], [b]) => (a < b ? -1 : 1)),
-  ]
-    .map((pair) => pair.map(encodeRfc3986).join('='))
-    .join('&');
-  const lines = said.map(([name, value]) => `${name}:${value.trim().replace(/ +/g, ' ')}`);
-  const canonical = [method, url.pathname, asked, ...lines, '', signed, 'UNSIGNED-PAYLOAD'].join('\n');
+  const time = signingTime(now);
+  const scope = scopeOf(time, region, 's3');
+  const signed: Readonly<Record<string, string>> = { ...headers, host: url.host };
+  const names = Object.keys(signed).sort();
+  const asked = canonicalQuery({
+    'X-Amz-Algorithm': 'AWS4-HMAC-SHA256',
+    'X-Amz-Credential': `${credentials.accessKeyId}/${scope}`,
+    'X-Amz-Date': time,
+    'X-Amz-Expires': String(seconds),
+    ...(credentials.sessionToken !== undefined && { 'X-Amz-Security-Token': credentials.sessionToken }),
+    'X-Amz-SignedHeaders': names.join(';'),
+    ...query,
+  });
+  const path = url.pathname;
+  const payload = 'UNSIGNED-PAYLOAD';
+  const request = { method, path, query: asked, headers: signed, names, payload };
+  const signature = signatureOf({ ...request, scope, time, credentials });
+  return `${url.origin}${path}?${asked}&X-Amz-Signature=${signature}`;
+}
+
+/** `20261126T100000Z`, from milliseconds since the epoch. */
+export const signingTime = (now: number): string => `${new Date(now).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
+
+const scopeOf = (time: string, region: string, service: string): string =>
+  `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
+
+interface Signed extends Omit<Signing, 'region' | 'service'> {
+  /** Names of the headers, sorted. */
+  readonly names: readonly string[];
+  /** The hash of the body, or a word in its place. */
+  readonly payload: string;
+  readonly scope: string;
+}
+
+function signatureOf({ method, path, query, headers, names, payload, scope, time, credentials }: Signed): string {
+  let canonical = `${method}\n${path}\n${query}\n`;
+  for (const name of names) canonical += `${name}:${oneSpace(headers[name] ?? '')}\n`;
+  canonical += `\n${names.join(';')}\n${payload}`;
   const hashed = createHash('sha256').update(canonical).digest('hex');
-  const toSign = ['AWS4-HMAC-SHA256', time, scope.join('/'), hashed].join('\n');
-  const key = signingKey(credentials.secretAccessKey, scope.join('/'));
-  return `${url.origin}${url.pathname}?${asked}&X-Amz-Signature=${hmac(key, toSign).toString('hex')}`;
+  const key = signingKey(credentials.secretAccessKey, scope);
+  return hmac(key, `AWS4-HMAC-SHA256\n${time}\n${scope}\n${hashed}`).toString('hex');
 }
 
 const oneSpace = (value: string): string => (/^\s|\s\s|\s$/.test(value) ? value.trim().replace(/\s+/g, ' ') : value);
@@ -103,6 +116,13 @@ function signingKey(secret: string, scope: string): Buffer {
 }
 
 const hmac = (key: Buffer | string, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+
+/** Names and values in the byte order of names, encoded by RFC 3986. */
+export function canonicalQuery(parameters: Readonly<Record<string, string>>): string {
+  // Names are ASCII, so the default order (UTF-16 units) is that of bytes.
+  const names = Object.keys(parameters).sort();
+  return names.map((name) => `${encodeRfc3986(name)}=${encodeRfc3986(parameters[name] ?? '')}`).join('&');
+}
 
 /** By RFC 3986: also encodes the characters that `encodeURIComponent` leaves. */
 export const encodeRfc3986 = (text: string): string =>

@@ -6,12 +6,14 @@ import { XMLParser } from 'fast-xml-parser';
 import { BatchctlError } from '../../errors.ts';
 import { isTransient, translateAwsError } from './errors.ts';
 import { backOff } from './rate-limits.ts';
+import { type Credentials, canonicalQuery } from './signature.ts';
+import { unescapeXml } from './xml-entities.ts';
 
 export interface SimpleDbOptions {
   readonly region: string;
   /** Replaces AWS's own endpoint; undefined: the region's. */
   readonly endpoint?: string | undefined;
-  readonly credentials: () => Promise<SimpleDbCredentials>;
+  readonly credentials: () => Promise<Credentials>;
   /** The agent for a request: proxies, certificates (`AwsClients.agentFor`). */
   readonly agentFor: (url: URL) => Agent;
   /** The profile in ~/.aws/config that signs, for hints; null: the SDK's default chain. */
@@ -90,12 +92,12 @@ export class SimpleDbHttp {
   async #try(parameters: Readonly<Record<string, string>>): Promise<Element> {
     const credentials = await this.#options.credentials();
     const now = Date.now() + this.#skew;
-    const body = canonicalForm(signSimpleDb(parameters, { host: this.#url.host, credentials, now }));
+    const body = canonicalQuery(signSimpleDb(parameters, { host: this.#url.host, credentials, now }));
     const answer = await this.#post(body);
     const status = answer.message.statusCode ?? 0;
     const date = Date.parse(answer.message.headers.date ?? '');
     const skew = Number.isNaN(date) ? 0 : date - Date.now();
-    if (status === 200) return parseXml(answer.body).root;
+    if (status === 200) return parseXml(answer.body);
     throw errorOf(answer.body, status, skew);
   }
 
@@ -127,11 +129,8 @@ function hostOf(region: string): string {
   return region === 'us-east-1' ? 'https://sdb.amazonaws.com' : `https://sdb.${region}.amazonaws.com`;
 }
 
-function timedOut(cause: Error): Error {
-  const error = new Error(`no answer within ${ANSWER / 1000} s`, { cause });
-  error.name = 'TimeoutError';
-  return error;
-}
+const timedOut = (cause: Error): Error =>
+  Object.assign(new Error(`no answer within ${ANSWER / 1000} s`, { cause }), { name: 'TimeoutError' });
 
 function isPassing(error: unknown): boolean {
   const slow = error instanceof SimpleDbError && error.$metadata.httpStatusCode === 408;
@@ -142,18 +141,11 @@ function isPassing(error: unknown): boolean {
 function errorOf(body: string, status: number, skew: number): SimpleDbError {
   let error: Element | undefined;
   try {
-    error = parseXml(body).root.children.get('Errors')?.[0]?.children.get('Error')?.[0];
+    error = parseXml(body).children.get('Errors')?.[0]?.children.get('Error')?.[0];
   } catch {
     error = undefined;
   }
   return new SimpleDbError(childText(error, 'Code') || `HTTP ${status}`, childText(error, 'Message'), status, skew);
-}
-
-interface SimpleDbCredentials {
-  readonly accessKeyId: string;
-  readonly secretAccessKey: string;
-  /** For a role's credentials. */
-  readonly sessionToken?: string | undefined;
 }
 
 /** SimpleDB's only API version. */
@@ -165,7 +157,7 @@ const API_VERSION = '2009-04-15';
  */
 export function signSimpleDb(
   parameters: Readonly<Record<string, string>>,
-  at: { readonly host: string; readonly credentials: SimpleDbCredentials; readonly now: number },
+  at: { readonly host: string; readonly credentials: Credentials; readonly now: number },
 ): Readonly<Record<string, string>> {
   const { accessKeyId, secretAccessKey, sessionToken } = at.credentials;
   const signed: Record<string, string> = {
@@ -177,20 +169,8 @@ export function signSimpleDb(
     Timestamp: new Date(at.now).toISOString().replace(/\.\d+Z$/, 'Z'),
     Version: API_VERSION,
   };
-  const text = ['POST', at.host.toLowerCase(), '/', canonicalForm(signed)].join('\n');
+  const text = ['POST', at.host.toLowerCase(), '/', canonicalQuery(signed)].join('\n');
   return { ...signed, Signature: createHmac('sha256', secretAccessKey).update(text).digest('base64') };
-}
-
-/** Names and values in the byte order of names, encoded by RFC 3986. */
-export function canonicalForm(parameters: Readonly<Record<string, string>>): string {
-  // Names are ASCII, so the default order (UTF-16 units) is that of bytes.
-  const names = Object.keys(parameters).sort();
-  return names.map((name) => `${encode(name)}=${encode(parameters[name] ?? '')}`).join('&');
-}
-
-/** encodeURIComponent leaves ! ' ( ) * unencoded, RFC 3986 doesn't. */
-function encode(text: string): string {
-  return encodeURIComponent(text).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** An element: its text, or lists of its children by name. */
@@ -210,14 +190,12 @@ const parser = new XMLParser({
   processEntities: false,
 });
 
-const NAMED_ENTITIES: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
-
-/** The document's root element and its name. Throws if the text isn't XML. */
-function parseXml(text: string): { readonly name: string; readonly root: Element } {
+/** The document's root element. Throws if the text isn't XML. */
+function parseXml(text: string): Element {
   const nodes: unknown = parser.parse(text, true);
   for (const node of listOf(nodes)) {
     const name = nameOf(node);
-    if (name !== null && !name.startsWith('?')) return { name, root: elementOf(node, name) };
+    if (name !== null && !name.startsWith('?')) return elementOf(node, name);
   }
   throw new SyntaxError('a document without an element');
 }
@@ -232,7 +210,7 @@ function elementOf(node: Readonly<Record<string, unknown>>, name: string): Eleme
   let text = '';
   for (const child of listOf(node[name])) {
     const childName = nameOf(child);
-    if (childName === '#text') text += decodeEntities(String(child['#text']));
+    if (childName === '#text') text += unescapeXml(String(child['#text']));
     else if (childName !== null) {
       const known = children.get(childName) ?? [];
       children.set(childName, known);
@@ -253,12 +231,4 @@ function listOf(nodes: unknown): readonly Readonly<Record<string, unknown>>[] {
 
 function nameOf(node: Readonly<Record<string, unknown>>): string | null {
   return Object.keys(node).find((key) => key !== ':@') ?? null;
-}
-
-function decodeEntities(text: string): string {
-  return text.replace(/&(?:#x([0-9a-fA-F]+)|#(\d+)|(\w+));/g, (whole, hex: string, decimal: string, name: string) => {
-    if (hex !== undefined) return String.fromCodePoint(Number.parseInt(hex, 16));
-    if (decimal !== undefined) return String.fromCodePoint(Number(decimal));
-    return NAMED_ENTITIES[name] ?? whole;
-  });
 }

@@ -1,7 +1,8 @@
 // Protects: SimpleDB accepts the requests that batchctl signs, with the keys of a user or of a role.
 
 import { expect } from 'chai';
-import { canonicalForm, signSimpleDb } from '../../../src/adapters/aws/simpledb-http.ts';
+import { canonicalQuery } from '../../../src/adapters/aws/signature.ts';
+import { signSimpleDb } from '../../../src/adapters/aws/simpledb-http.ts';
 
 /** Vectors that botocore's SigV2Auth produced for the same request. */
 const SELECT = {
@@ -33,13 +34,13 @@ describe('the signature of a SimpleDB request', () => {
   it('signs the same canonical request as botocore', () => {
     const { Signature, ...signed } = signSimpleDb(SELECT, at());
     expect(Signature).to.have.length(44);
-    expect(canonicalForm(signed)).to.equal(
+    expect(canonicalQuery(signed)).to.equal(
       'AWSAccessKeyId=AKIDEXAMPLE&Action=Select&ConsistentRead=true&SelectExpression=select%20%2A%20from%20%60my-dom%60%20where%20a%20%3D%20%27x~y%20z%2A%C3%A9%27&SignatureMethod=HmacSHA256&SignatureVersion=2&Timestamp=2026-01-02T03%3A04%3A05Z&Version=2009-04-15',
     );
   });
 
   it('sorts by bytes and leaves only the unreserved characters unescaped', () => {
-    expect(canonicalForm({ 'Item.2.a': "!'()*", 'Item.10.a': '-_.~', AWSAccessKeyId: ' +', Action: '/' })).to.equal(
+    expect(canonicalQuery({ 'Item.2.a': "!'()*", 'Item.10.a': '-_.~', AWSAccessKeyId: ' +', Action: '/' })).to.equal(
       'AWSAccessKeyId=%20%2B&Action=%2F&Item.10.a=-_.~&Item.2.a=%21%27%28%29%2A',
     );
   });
