@@ -11,7 +11,8 @@ import type { SNSClient } from '@aws-sdk/client-sns';
 import type { SQSClient } from '@aws-sdk/client-sqs';
 import type { SSMClient } from '@aws-sdk/client-ssm';
 import type { STSClient } from '@aws-sdk/client-sts';
-import { type CredentialProvider, credentialChain, findCredentials } from './credentials.ts';
+import { OnceMap } from '../../lib/once.ts';
+import { type CredentialProvider, type CredentialsOptions, credentialChain, findCredentials } from './credentials.ts';
 import { statusOf } from './errors.ts';
 import { withHotCalls } from './hot-calls.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
@@ -71,7 +72,7 @@ export class AwsClients {
   readonly #env: Readonly<Record<string, string | undefined>>;
   #chain: CredentialProvider | null = null;
   readonly #handlers = new Map<ClientUse, RoutedHandler>();
-  readonly #clients = new Map<string, Promise<{ destroy(): void }>>();
+  readonly #clients = new OnceMap<{ destroy(): void }>();
 
   /** Shares `rates` with the process's other clients, if given. */
   constructor(options: AwsClientsOptions, rates: RateLimits = new RateLimits()) {
@@ -82,18 +83,18 @@ export class AwsClients {
     this.#endpoints = options.endpoints;
     this.#env = options.env ?? process.env;
     this.credentials = () => {
-      this.#chain ??= credentialChain({
-        region: this.region,
-        profile: this.profile,
-        handler: this.#handler('control'),
-      });
+      this.#chain ??= credentialChain(this.#credentialsOptions());
       return this.#chain();
     };
   }
 
   /** Asks the chain again from scratch, so that credentials come with their own expiry. Throws as the chain does. */
   lookUpCredentials(): ReturnType<CredentialProvider> {
-    return findCredentials({ region: this.region, profile: this.profile, handler: this.#handler('control') });
+    return findCredentials(this.#credentialsOptions());
+  }
+
+  #credentialsOptions(): CredentialsOptions {
+    return { region: this.region, profile: this.profile, handler: this.#handler('control') };
   }
 
   /** The endpoint that replaces AWS's own; undefined if none is configured. */
@@ -102,95 +103,91 @@ export class AwsClients {
   }
 
   s3(use: ClientUse = 'bulk'): Promise<S3Client> {
-    return this.#client(`s3 ${use}`, async () => {
+    return this.#client('s3', use, async (config) => {
       const { S3Client } = await import('@aws-sdk/client-s3');
-      const overridden = this.#endpoints.s3 !== undefined;
+      const forcePathStyle = this.#endpoints.s3 !== undefined;
       // The store checks whole bodies itself, across resumed reads too.
-      return withHotCalls(
-        new S3Client({
-          ...this.#config('s3', use),
-          forcePathStyle: overridden,
-          responseChecksumValidation: 'WHEN_REQUIRED',
-        }),
-      );
+      return withHotCalls(new S3Client({ ...config, forcePathStyle, responseChecksumValidation: 'WHEN_REQUIRED' }));
     });
   }
 
   sqs(use: ClientUse): Promise<SQSClient> {
-    return this.#client(`sqs ${use}`, async () => {
+    return this.#client('sqs', use, async (config) => {
       const { SQSClient } = await import('@aws-sdk/client-sqs');
       // TLS protects the bodies. Their MD5 costs processor time, and hosts in FIPS mode have no MD5.
-      return withHotCalls(new SQSClient({ ...this.#config('sqs', use), md5: false }));
+      return withHotCalls(new SQSClient({ ...config, md5: false }));
     });
   }
 
   sts(use: ClientUse = 'control'): Promise<STSClient> {
-    return this.#client(`sts ${use}`, async () => {
-      const { STSClient } = await import('@aws-sdk/client-sts');
-      return new STSClient(this.#config('sts', use));
-    });
+    return this.#client('sts', use, async (config) => new (await import('@aws-sdk/client-sts')).STSClient(config));
   }
 
   ec2(): Promise<EC2Client> {
-    return this.#client('ec2', async () => {
-      const { EC2Client } = await import('@aws-sdk/client-ec2');
-      return new EC2Client(this.#config('ec2', 'control'));
-    });
+    return this.#client(
+      'ec2',
+      'control',
+      async (config) => new (await import('@aws-sdk/client-ec2')).EC2Client(config),
+    );
   }
 
   autoScaling(use: ClientUse = 'control'): Promise<AutoScalingClient> {
-    return this.#client(`autoscaling ${use}`, async () => {
+    return this.#client('autoscaling', use, async (config) => {
       const { AutoScalingClient } = await import('@aws-sdk/client-auto-scaling');
-      return new AutoScalingClient(this.#config('autoscaling', use));
+      return new AutoScalingClient(config);
     });
   }
 
   iam(): Promise<IAMClient> {
-    return this.#client('iam', async () => {
-      const { IAMClient } = await import('@aws-sdk/client-iam');
-      return new IAMClient(this.#config('iam', 'control'));
-    });
+    return this.#client(
+      'iam',
+      'control',
+      async (config) => new (await import('@aws-sdk/client-iam')).IAMClient(config),
+    );
   }
 
   kms(): Promise<KMSClient> {
-    return this.#client('kms', async () => {
-      const { KMSClient } = await import('@aws-sdk/client-kms');
-      return new KMSClient(this.#config('kms', 'control'));
-    });
+    return this.#client(
+      'kms',
+      'control',
+      async (config) => new (await import('@aws-sdk/client-kms')).KMSClient(config),
+    );
   }
 
   ssm(): Promise<SSMClient> {
-    return this.#client('ssm', async () => {
-      const { SSMClient } = await import('@aws-sdk/client-ssm');
-      return new SSMClient(this.#config('ssm', 'control'));
-    });
+    return this.#client(
+      'ssm',
+      'control',
+      async (config) => new (await import('@aws-sdk/client-ssm')).SSMClient(config),
+    );
   }
 
   secretsManager(): Promise<SecretsManagerClient> {
-    return this.#client('secretsmanager', async () => {
+    return this.#client('secretsmanager', 'control', async (config) => {
       const { SecretsManagerClient } = await import('@aws-sdk/client-secrets-manager');
-      return new SecretsManagerClient(this.#config('secretsmanager', 'control'));
+      return new SecretsManagerClient(config);
     });
   }
 
   serviceQuotas(): Promise<ServiceQuotasClient> {
-    return this.#client('servicequotas', async () => {
+    return this.#client('servicequotas', 'probe', async (config) => {
       const { ServiceQuotasClient } = await import('@aws-sdk/client-service-quotas');
-      return new ServiceQuotasClient(this.#config('servicequotas', 'probe'));
+      return new ServiceQuotasClient(config);
     });
   }
 
   sns(): Promise<SNSClient> {
-    return this.#client('sns', async () => {
-      const { SNSClient } = await import('@aws-sdk/client-sns');
-      return new SNSClient(this.#config('sns', 'control'));
-    });
+    return this.#client(
+      'sns',
+      'control',
+      async (config) => new (await import('@aws-sdk/client-sns')).SNSClient(config),
+    );
   }
 
   cloudWatch(): Promise<CloudWatchClient> {
-    return this.#client('cloudwatch', async () => {
+    return this.#client('cloudwatch', 'control', async (config) => {
       const { CloudWatchClient } = await import('@aws-sdk/client-cloudwatch');
-      return new CloudWatchClient(this.#config('cloudwatch', 'control'));
+      return new CloudWatchClient(config);
     });
   }
 
@@ -201,26 +198,11 @@ export class AwsClients {
 
   /** Closes the sockets. Requests in flight fail. */
   async close(): Promise<void> {
-    const clients = await Promise.allSettled(this.#clients.values());
-    this.#clients.clear();
+    const clients = await Promise.allSettled(this.#clients.takeAll());
     this.rates.close();
     for (const client of clients) if (client.status === 'fulfilled') client.value.destroy();
     for (const handler of this.#handlers.values()) handler.destroy();
     this.#handlers.clear();
-  }
-
-  #config(service: Service, use: ClientUse) {
-    const endpoint = this.#endpoints[service];
-    const { attempts } = LIMITS[use];
-    return {
-      region: this.region,
-      credentials: this.credentials,
-      maxAttempts: attempts,
-      retryStrategy: new QuotaFreeRetries(attempts),
-      requestHandler: this.#handler(use),
-      logger: SILENT,
-      ...(endpoint !== undefined && { endpoint }),
-    };
   }
 
   #handler(use: ClientUse): RoutedHandler {
@@ -231,15 +213,39 @@ export class AwsClients {
     return handler;
   }
 
-  #client<C extends { destroy(): void }>(name: string, make: () => Promise<C>): Promise<C> {
-    const known = this.#clients.get(name);
-    // Each name is used by one method only, so the name determines the class.
-    if (known !== undefined) return known as Promise<C>;
-    const made = make().then(suppressSkewRetries).then(watchInTests);
-    this.#clients.set(name, made);
-    made.catch(() => this.#clients.delete(name));
-    return made;
+  #client<C extends { destroy(): void }>(
+    service: Service,
+    use: ClientUse,
+    create: (config: ClientConfig) => Promise<C>,
+  ): Promise<C> {
+    const make = async (): Promise<C> => {
+      const endpoint = this.#endpoints[service];
+      const { attempts } = LIMITS[use];
+      const client = await create({
+        region: this.region,
+        credentials: this.credentials,
+        maxAttempts: attempts,
+        retryStrategy: new QuotaFreeRetries(attempts),
+        requestHandler: this.#handler(use),
+        logger: SILENT,
+        ...(endpoint !== undefined && { endpoint }),
+      });
+      return watchInTests(suppressSkewRetries(client));
+    };
+    // Each service is used by one method only, so its name determines the class.
+    return this.#clients.get(`${service} ${use}`, make) as Promise<C>;
   }
+}
+
+/** What all services' clients are configured with. */
+interface ClientConfig {
+  readonly region: string;
+  readonly credentials: CredentialProvider;
+  readonly maxAttempts: number;
+  readonly retryStrategy: QuotaFreeRetries;
+  readonly requestHandler: RoutedHandler;
+  readonly logger: typeof SILENT;
+  readonly endpoint?: string;
 }
 
 type Next = (args: unknown) => Promise<unknown>;

@@ -1,6 +1,6 @@
 import type { Metric } from '../../ports/metrics.ts';
 import type { AwsClients } from './clients.ts';
-import { translateAwsError } from './errors.ts';
+import { translateErrors } from './errors.ts';
 
 /** Metrics per request (CloudWatch: PutMetricData). */
 const AT_ONCE = 1_000;
@@ -27,12 +27,10 @@ export async function putMetrics(
     Dimensions: [{ Name: 'stack', Value: stack }, ...(group === null ? [] : [{ Name: 'group', Value: group }])],
   }));
   const { profile } = clients;
+  const doing = { what: 'put metrics', action: 'cloudwatch:PutMetricData', resource: '*', profile };
   for (let from = 0; from < data.length; from += AT_ONCE) {
     const MetricData = data.slice(from, from + AT_ONCE);
-    await client.send(new PutMetricDataCommand({ Namespace: NAMESPACE, MetricData })).catch((error: unknown) => {
-      const doing = { what: 'put metrics', action: 'cloudwatch:PutMetricData', resource: '*', profile };
-      throw translateAwsError(error, doing);
-    });
+    await translateErrors(doing, () => client.send(new PutMetricDataCommand({ Namespace: NAMESPACE, MetricData })));
   }
 }
 

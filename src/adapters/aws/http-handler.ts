@@ -17,6 +17,10 @@ interface Agents {
   readonly httpsAgent: HttpsAgent;
 }
 
+interface Route extends Agents {
+  readonly handler: NodeHttpHandler;
+}
+
 /** Timeouts in milliseconds, and sockets per host. An omitted timeout never fires. */
 export interface HttpLimits {
   /** Until the connection is made, including the wait for a free socket. */
@@ -37,8 +41,8 @@ export class RoutedHandler {
   readonly #limits: HttpLimits;
   readonly #rates: RateLimits | null;
   readonly #env: Environment;
-  readonly #routes = new Map<string, NodeHttpHandler>();
-  readonly #made = new Map<string, Agents>();
+  /** By the proxy's URL; '' for direct requests. */
+  readonly #routes = new Map<string, Route>();
   readonly #ca: string | undefined;
   #destroyed = false;
 
@@ -56,7 +60,7 @@ export class RoutedHandler {
     // When its socket closes, a request in flight fails; its client would retry it and keep the process alive.
     if (this.#destroyed) throw Object.assign(new Error('the client was closed'), { name: 'AbortError' });
     const proxy = proxyFor(request, this.#env);
-    const answer = await this.#route(proxy).handle(request, options);
+    const answer = await this.#route(proxy).handler.handle(request, options);
     this.#rates?.recordStatus(request, answer.response.statusCode);
     return answer;
   }
@@ -65,19 +69,16 @@ export class RoutedHandler {
   agentFor(url: URL): HttpAgent {
     const port = url.port === '' ? undefined : Number(url.port);
     const proxy = proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, this.#env);
-    const { httpAgent, httpsAgent } = this.#agents(proxy);
+    const { httpAgent, httpsAgent } = this.#route(proxy);
     return url.protocol === 'https:' ? httpsAgent : httpAgent;
   }
 
   destroy(): void {
     this.#destroyed = true;
-    for (const route of this.#routes.values()) route.destroy();
-    for (const { httpAgent, httpsAgent } of this.#made.values()) {
-      httpAgent.destroy();
-      httpsAgent.destroy();
+    for (const { handler, httpAgent, httpsAgent } of this.#routes.values()) {
+      for (const each of [handler, httpAgent, httpsAgent]) each.destroy();
     }
     this.#routes.clear();
-    this.#made.clear();
   }
 
   /** The SDK's runtime extensions call these two; we set nothing that way. */
@@ -87,32 +88,26 @@ export class RoutedHandler {
     return {};
   }
 
-  #route(proxy: string | null): NodeHttpHandler {
+  #route(proxy: string | null): Route {
     const known = this.#routes.get(proxy ?? '');
     if (known !== undefined) return known;
-    const { connect, answer, idle } = this.#limits;
-    const route = new NodeHttpHandler({
-      ...this.#agents(proxy),
+    const { connect, answer, idle, sockets } = this.#limits;
+    const options = { keepAlive: true, maxSockets: sockets, ...(this.#ca && { ca: this.#ca }) };
+    const agents =
+      proxy === null
+        ? { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(options) }
+        : viaProxy(proxy, options, this.#ca);
+    const handler = new NodeHttpHandler({
+      ...agents,
       connectionTimeout: connect,
       socketTimeout: idle,
       // Without this flag the SDK only warns about a late answer.
       ...(answer !== undefined && { requestTimeout: answer, throwOnRequestTimeout: true }),
       logger: SILENT,
     });
+    const route = { ...agents, handler };
     this.#routes.set(proxy ?? '', route);
     return route;
-  }
-
-  #agents(proxy: string | null): Agents {
-    const known = this.#made.get(proxy ?? '');
-    if (known !== undefined) return known;
-    const options = { keepAlive: true, maxSockets: this.#limits.sockets, ...(this.#ca && { ca: this.#ca }) };
-    const made =
-      proxy === null
-        ? { httpAgent: new HttpAgent(options), httpsAgent: new HttpsAgent(options) }
-        : viaProxy(proxy, options, this.#ca);
-    this.#made.set(proxy ?? '', made);
-    return made;
   }
 }
 

@@ -5,18 +5,20 @@ import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts
 import type { CredentialsFacts } from '../../ports/insight.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { mfaHint } from './credentials.ts';
-import { expiryError, signInText, translateAwsError, translateErrors } from './errors.ts';
+import { type AwsOperation, expiryError, signInText, translateErrors } from './errors.ts';
 
 export interface Identity {
   readonly account: string;
   readonly arn: string;
 }
 
+const operation = (what: string, { profile }: AwsClients): AwsOperation => ({
+  ...{ what, action: 'sts:GetCallerIdentity', resource: '*', profile },
+});
+
 /** Asks STS for the caller's identity. Throws `credentials`, `unavailable` as `translateAwsError`. */
 export function readIdentity(clients: AwsClients, use: ClientUse = 'control'): Promise<Identity> {
-  const what = 'find out whose credentials these are';
-  const about = { what, action: 'sts:GetCallerIdentity', resource: '*', profile: clients.profile };
-  return translateErrors(about, async () => {
+  return translateErrors(operation('find out whose credentials these are', clients), async () => {
     const [{ GetCallerIdentityCommand }, client] = await Promise.all([import('@aws-sdk/client-sts'), clients.sts(use)]);
     const { Account = '', Arn = '' } = await client.send(new GetCallerIdentityCommand({}));
     return { account: Account, arn: Arn };
@@ -33,39 +35,26 @@ export async function requireAccount(clients: AwsClients): Promise<void> {
   const { account, arn } = await readIdentity(clients);
   if (account === expected) return;
   throw new BatchctlError('config', `Expected credentials of the account ${expected}, found ${account} (${arn})`, {
-    hint:
-      profile === null
-        ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
-        : `correct \`account\` or \`aws.profile\` (${profile})`,
+    hint: accountHint(profile),
   });
 }
 
+const accountHint = (profile: string | null): string =>
+  profile === null
+    ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
+    : `correct \`account\` or \`aws.profile\` (${profile})`;
+
 /** Throws `credentials` if they expire within `seconds` and a new search finds none that last longer. */
 export async function requireLastingCredentials(clients: AwsClients, seconds: number): Promise<void> {
-  const { profile } = clients;
-  const expiration = await clients.credentials().then(
-    (identity) => identity.expiration,
-    (error: unknown) => {
-      throw translateAwsError(error, {
-        what: 'find credentials',
-        action: 'sts:GetCallerIdentity',
-        resource: '*',
-        profile,
-      });
-    },
-  );
+  const { expiration } = await translateErrors(operation('find credentials', clients), () => clients.credentials());
   if (expiration === undefined || expiration.getTime() - Date.now() > seconds * 1_000) return;
-  throw expiryError({ profile }, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
+  throw expiryError(clients, `the credentials expire at ${expiration.toISOString()}, and there are no others`);
 }
 
 /** When the current credentials expire, from a new search. Throws `credentials` when there are none. */
 export async function credentialsFacts(clients: AwsClients): Promise<CredentialsFacts> {
-  const { profile } = clients;
-  const found = await clients.lookUpCredentials().catch((error: unknown) => {
-    const doing = { what: 'find credentials', action: 'sts:GetCallerIdentity', resource: '*' };
-    throw translateAwsError(error, { ...doing, profile });
-  });
-  const signIn = (await mfaHint(found)) ?? signInText(profile);
+  const found = await translateErrors(operation('find credentials', clients), () => clients.lookUpCredentials());
+  const signIn = (await mfaHint(found)) ?? signInText(clients.profile);
   return { endsAt: found.expiration?.getTime() ?? null, renewed: isAutoRenewed(process.env), signIn };
 }
 
@@ -99,7 +88,7 @@ export function identityChecks(clients: AwsClients, known: boolean): readonly Ch
 const whoFinding = ({ account, arn }: Identity): Finding => pass(`${arn}, account ${account}`);
 
 function accountFinding({ account: expected, profile }: AwsClients, found: Identity | null): Finding {
-  if (found === null) return warn('unknown: see identity', 'fix identity first');
+  if (found === null) return warn('unknown: see identity', 'fix the check `identity` first');
   const { account, arn } = found;
   if (expected === null)
     return warn(
@@ -107,22 +96,13 @@ function accountFinding({ account: expected, profile }: AwsClients, found: Ident
       `"account": "${account}" in the profile`,
     );
   if (account === expected) return pass(`${account}, as the profile says`);
-  return fail(
-    `expected credentials of the account ${expected}, found ${account} (${arn})`,
-    profile === null
-      ? 'use another profile of ~/.aws/config in `aws.profile`, or correct `account`'
-      : `correct \`account\` or \`aws.profile\` (${profile})`,
-  );
+  return fail(`expected credentials of the account ${expected}, found ${account} (${arn})`, accountHint(profile));
 }
 
 async function endFinding(clients: AwsClients): Promise<Finding> {
-  const facts = await credentialsFacts(clients);
-  if (facts.endsAt === null) return pass('they do not expire, or do not say when');
-  return judgeEnd(facts.endsAt - Date.now(), facts);
-}
-
-/** The finding for credentials that expire in `left` milliseconds. */
-function judgeEnd(left: number, { renewed, signIn }: Pick<CredentialsFacts, 'renewed' | 'signIn'>): Finding {
+  const { endsAt, renewed, signIn } = await credentialsFacts(clients);
+  if (endsAt === null) return pass('they do not expire, or do not say when');
+  const left = endsAt - Date.now();
   if (left <= 0) return fail('they have expired', signIn);
   const text = `they expire in ${formatDuration(left / 1_000)}`;
   if (renewed) return pass(`${text}, and this machine renews them automatically`);

@@ -1,4 +1,5 @@
 import { Agent, request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { BatchctlError, messageOf } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 
@@ -57,12 +58,12 @@ export class Imds {
     for (let tried = 0; tried < this.#tries; tried += 1) {
       const token = this.#tokenNow();
       try {
-        const { status, text } = await this.#send('GET', path, { 'x-aws-ec2-metadata-token': await token });
-        if (status === 200) return text;
-        if (status === 404) return null;
-        trouble = new Error(`HTTP ${status}`);
+        const answer = await this.#send('GET', path, { 'x-aws-ec2-metadata-token': await token });
+        if (answer.status === 200) return answer.text;
+        if (answer.status === 404) return null;
+        trouble = new Error(`HTTP ${answer.status}`);
         // The token has expired: retry at once with a new one.
-        if (status === 401) {
+        if (answer.status === 401) {
           this.#forget(token);
           continue;
         }
@@ -96,11 +97,11 @@ export class Imds {
   }
 
   async #newToken(): Promise<string> {
-    const { status, text } = await this.#send('PUT', 'api/token', {
+    const answer = await this.#send('PUT', 'api/token', {
       'x-aws-ec2-metadata-token-ttl-seconds': String(TOKEN_SECONDS),
     });
-    if (status !== 200) throw new Error(`no token: HTTP ${status}`);
-    return text;
+    if (answer.status !== 200) throw new Error(`no token: HTTP ${answer.status}`);
+    return answer.text;
   }
 
   #send(method: 'GET' | 'PUT', path: string, headers: Readonly<Record<string, string>>): Promise<Answer> {
@@ -110,13 +111,7 @@ export class Imds {
         `${this.#endpoint}/latest/${path}`,
         { method, headers, agent: this.#agent, signal },
         (answer) => {
-          let text = '';
-          answer.setEncoding('utf8');
-          answer.on('data', (chunk: string) => {
-            text += chunk;
-          });
-          answer.on('error', reject);
-          answer.on('end', () => resolve({ status: answer.statusCode ?? 0, text }));
+          text(answer).then((body) => resolve({ status: answer.statusCode ?? 0, text: body }), reject);
         },
       );
       asked.on('error', (error) => reject(signal.aborted ? new Error(`no answer in ${ANSWER_MS} ms`) : error));

@@ -1,5 +1,5 @@
 import type { CredentialProvider } from './credentials.ts';
-import { translateAwsError } from './errors.ts';
+import { translateErrors } from './errors.ts';
 
 /** A database and its user. The host must be the endpoint's own name: a token signed for an alias isn't accepted. */
 export interface RdsUser {
@@ -31,14 +31,16 @@ export function rdsTokens(options: RdsTokenOptions): (user: RdsUser) => Promise<
     const name = `${user}@${host}:${port}`;
     const known = kept.get(name);
     if (known !== undefined && now() < known.until) return known.token;
-    try {
+    const doing = {
+      what: `sign in to the database as ${name}`,
+      action: 'rds-db:connect',
+      resource: `the user ${user}`,
+    };
+    return translateErrors({ ...doing, profile }, async () => {
       const { Signer } = await import('@aws-sdk/rds-signer');
       const token = await new Signer({ hostname: host, port, username: user, region, credentials }).getAuthToken();
       kept.set(name, { token, until: now() + KEPT_MS });
       return token;
-    } catch (error) {
-      const what = `sign in to the database as ${name}`;
-      throw translateAwsError(error, { what, action: 'rds-db:connect', resource: `the user ${user}`, profile });
-    }
+    });
   };
 }

@@ -49,13 +49,8 @@ export class AwsSecrets implements SecretSource {
   }
 }
 
-/** AWS names what was refused: it may be the key that encrypts the secret. */
-const NOT_AUTHORIZED = /not authorized to perform: (\S+) on resource: (\S+)/;
-
 function refusal(error: unknown, about: AwsOperation, make: string): Error {
-  const [, action = about.action, resource = about.resource] =
-    NOT_AUTHORIZED.exec(error instanceof Error ? error.message : '') ?? [];
-  const ours = translateAwsError(error, { ...about, action, resource });
+  const ours = translateAwsError(error, about);
   if (isKind(ours, 'notFound')) return new BatchctlError('notFound', ours.message, { hint: make, cause: error });
   // An invalid name or a disabled key: a retry doesn't help.
   const status = statusOf(error) ?? 0;

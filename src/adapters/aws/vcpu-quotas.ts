@@ -2,7 +2,7 @@ import { isKind } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import { type Check, type Finding, pass, warn } from '../../ports/check.ts';
 import type { AwsClients } from './clients.ts';
-import { nullOnError, translateAwsError } from './errors.ts';
+import { nullOnError, translateAwsError, translateErrors } from './errors.ts';
 
 /** Instances that may run at the same time. */
 export interface QuotaUse {
@@ -152,10 +152,9 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
   const run = async (): Promise<Finding> => {
     try {
       const needs = await readQuotas(clients, uses);
-      const [first, ...others] = needs.flatMap((need) => quotaWarning(need, clients.region) ?? []);
-      if (first !== undefined) {
-        const all = [first, ...others];
-        return warn(all.map(({ message }) => message).join('; '), all.map(({ mend }) => mend).join('; '));
+      const short = needs.flatMap((need) => quotaWarning(need, clients.region) ?? []);
+      if (short.length > 0) {
+        return warn(short.map(({ message }) => message).join('; '), short.map(({ mend }) => mend).join('; '));
       }
       const enough = needs.map(({ code, needed, quota }) => `${needed} of ${quota} (${code})`);
       return pass(
@@ -175,15 +174,14 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
 /** Types that don't exist are left out. */
 async function vcpusOf(clients: AwsClients, types: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-ec2'), clients.ec2()]);
-  const found = new Map<string, number>();
-  try {
+  const { profile } = clients;
+  const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: '*', profile };
+  return await translateErrors(doing, async () => {
+    const found = new Map<string, number>();
     const Filters = [{ Name: 'instance-type', Values: [...types] }];
     for await (const { InstanceTypes = [] } of sdk.paginateDescribeInstanceTypes({ client }, { Filters })) {
       for (const { InstanceType = '', VCpuInfo } of InstanceTypes) found.set(InstanceType, VCpuInfo?.DefaultVCpus ?? 0);
     }
     return found;
-  } catch (error) {
-    const doing = { what: 'read instance types', action: 'ec2:DescribeInstanceTypes', resource: '*' };
-    throw translateAwsError(error, { ...doing, profile: clients.profile });
-  }
+  });
 }
