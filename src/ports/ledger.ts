@@ -1,7 +1,7 @@
 import type { JobState } from '../model/job.ts';
 
 /**
- * The ledger remembers (law 1): jobs, tasks and workers, for whoever looks. It decides nothing.
+ * The ledger remembers (law 1): jobs, tasks and workers, for display. It decides nothing.
  *
  * Laws every adapter keeps, and `test/contracts/ledger.ts` proves:
  * - Every write is idempotent: the same record twice changes nothing.

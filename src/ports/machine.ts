@@ -42,7 +42,8 @@ export interface Machine {
 export interface MachineNotice {
   /**
    * `interruption`: EC2 interrupts a spot instance at `at`. `rebalance`: it may do so soon. `terminating`: its group
-   * terminates it, and waits for `letGo`. `stopping`: it will be stopped, hibernated or put into standby, and takes
+   * terminates it, and waits for
+   * `completeTermination`. `stopping`: it will be stopped, hibernated or put into standby, and takes
    * nothing meanwhile.
    */
   readonly kind: 'interruption' | 'rebalance' | 'terminating' | 'stopping';

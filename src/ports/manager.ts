@@ -9,7 +9,8 @@ import type { VerbRequest } from './verbs.ts';
  * - Nothing is sent before the certificate was accepted: the token never reaches another.
  * - Errors have a kind: `credentials` for a token that isn't accepted, `refused` for one that may not do it, `config` for
  *   another version and for a certificate that isn't the one expected, `unavailable` for a manager that can't be
- *   reached or is busy. Of the last, a `ManagerUnavailableError` says whether the call may have been heard.
+ *   reached or is busy. For `unavailable`, a `ManagerUnavailableError` says whether the manager may have received the
+ *   call.
  */
 export interface Manager {
   readonly url: string;

@@ -5,8 +5,8 @@ import type { Readable } from 'node:stream';
  *
  * Laws every adapter keeps, and `test/contracts/object-store.ts` proves:
  * - A reader sees a whole object or none, never half of one, whatever is killed when.
- * - `put` with `ifAbsent` is atomic among all processes: of any number of racers one is told `created`.
- *   Told `exists`, the caller reads back: the object may be its own first try (law 2).
+ * - `put` with `ifAbsent` is atomic among all processes: among any number of racers exactly one gets
+ *   `created: true`. A caller that gets false reads the object: it may be its own first try (law 2).
  * - Absence is proven: `head`, `read` and `get` answer null only for a key that is known not to exist;
  *   anything else that goes wrong is an error.
  * - What was put is there for every read and listing that begins afterwards (S3 has had this since 2020).

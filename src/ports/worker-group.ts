@@ -1,11 +1,14 @@
 import { BatchctlError } from '../errors.ts';
 import { orderKey, ordersPrefix } from '../model/keys.ts';
 import type { ObjectStore } from './object-store.ts';
+
 /**
- * A worker group's machines. It never ends work: a worker that leaves drains first, and takes its own place with it.
+ * A worker group's machines. It never ends work: a worker drains before it leaves, and its leaving lowers the group's
+ * size by one.
  *
- * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, neither the size nor what is on demand, `lower` never raises, `resize` is idempotent, `drain` and `stop` of an
- * unknown worker fail with kind `notFound`, and a size survives the death of every process here.
+ * Laws (`test/contracts/worker-group.ts`): `raise` never lowers, neither the size nor what is on demand, `lower` never
+ * raises, `resize` is idempotent, `drain` and `stop` of an unknown worker fail with kind `notFound`, and a size survives
+ * the death of every process here.
  */
 export interface WorkerGroup {
   readonly group: string;
@@ -31,8 +34,8 @@ export interface WorkerGroup {
   lower(seen: GroupStatus): Promise<GroupStatus>;
 
   /**
-   * Orders a worker to finish its tasks and leave, or (`stop`) to give its tasks back now. It takes its place with it,
-   * except with `replace`: then the group starts another.
+   * Orders a worker to finish its tasks and leave, or (`stop`) to give its tasks back now. The group shrinks by one,
+   * except with `replace`: then it starts another.
    */
   order(worker: string, order: WorkerOrder): Promise<void>;
 
@@ -84,7 +87,7 @@ export interface HourPrice {
 export interface SpotTroubles {
   /** Its last launches of spot instances failed: no capacity, no quota, or the price is too high. */
   readonly refused: boolean;
-  /** So did on-demand launches. */
+  /** Its last on-demand launches failed too. */
   readonly refusedToo: boolean;
   /** Instances that EC2 interrupted within the last half hour. */
   readonly takenBack: number;
@@ -116,6 +119,7 @@ export interface GroupStatus {
 }
 
 export interface OnDemandShare {
+  /** The number now. */
   readonly base: number;
   /** The profile's number: any above that replace spot. */
   readonly usual: number;

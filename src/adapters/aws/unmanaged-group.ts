@@ -45,7 +45,7 @@ export class UnmanagedGroup implements WorkerGroup {
   /** Throws `refused`: nothing would start the workers. */
   async resize(): Promise<GroupStatus> {
     throw new BatchctlError('refused', `group ${this.group} has no Auto Scaling group, so it has no size`, {
-      hint: `create it with batchctl infra up; batchctl worker --here --group ${this.group} works for it from any machine`,
+      hint: `create it with batchctl infra up; or start a worker on any machine: batchctl worker --here --group ${this.group}`,
     });
   }
 
