@@ -184,7 +184,7 @@ async function validateAddress(place: AwsContext): Promise<readonly Finding[]> {
   const found = await callEc2(place, doing, async (sdk, client) => {
     return (await client.send(new sdk.DescribeAddressesCommand({}))).Addresses ?? [];
   });
-  const ours = found.some(({ Tags = [] }) => Tags.some(({ Value }) => Value === place.profile.stack));
+  const ours = found.some(({ Tags }) => fromTagList(Tags)[STACK_TAG] === place.profile.stack);
   if (ours || found.length < ADDRESSES) return [];
   const message = `the region has ${found.length} Elastic IPs already, and allows ${ADDRESSES} unless a higher quota was requested`;
   return [warning(message, 'release one, or request a higher quota from AWS: L-0263D0A3 of ec2')];

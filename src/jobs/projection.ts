@@ -4,6 +4,7 @@ import { type GroupShare, projectionOf } from '../model/projection.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import { totalMessages } from '../ports/task-queue.ts';
 import { bootSeconds } from './grid/boots.ts';
 import { deviationsOf, earlierRun } from './why/durations.ts';
 
@@ -104,8 +105,7 @@ export class ProjectionWatch {
 
   async #heldIn(group: string): Promise<number> {
     try {
-      const { visible, leased, delayed } = await (await this.#platform.queue(group)).readCounts();
-      return visible + leased + delayed;
+      return totalMessages(await (await this.#platform.queue(group)).readCounts());
     } catch (error) {
       if (isBatchctlError(error)) return 0;
       throw error;

@@ -3,7 +3,7 @@ import type { JobStanding, NextMove, OpenedGather } from '../model/decide.ts';
 import { openedKey } from '../model/keys.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import { formatTaskSet, type TaskBits } from '../model/task-set.ts';
-import { type JobView, roundOf } from '../model/view.ts';
+import { hasStarted, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { OutgoingMessage } from '../ports/task-queue.ts';
@@ -108,7 +108,7 @@ export async function completeOpened(store: ObjectStore, { record, opened }: Job
 
 /** True for a job whose tasks may run, so that missing ones may be re-sent. */
 export function canResend(view: JobView, now: number): boolean {
-  const { notBefore } = view;
-  const due = notBefore === null || Date.parse(notBefore) <= now;
-  return due && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null;
+  return (
+    hasStarted(view, now) && view.paused === null && !view.cancelled && view.stopped === null && view.closed === null
+  );
 }

@@ -28,6 +28,10 @@ function adjusted(view: JobView, entry: Extract<EntryKind, { what: 'adjust' }>):
   };
 }
 
+/** True once its tasks may begin, as far as its start (`notBefore`) is in the way. `now`: milliseconds since the epoch. */
+export const hasStarted = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number): boolean =>
+  notBefore === null || Date.parse(notBefore) <= now;
+
 /** A job as described by its journal: the result of `foldJournal` for the record and its entries. */
 export interface JobView {
   readonly record: JobRecord;

@@ -90,6 +90,9 @@ export interface QueueCounts {
   readonly delayed: number;
 }
 
+/** Without the dead letters. */
+export const totalMessages = ({ visible, leased, delayed }: QueueCounts): number => visible + leased + delayed;
+
 export interface Backlog extends QueueCounts {
   readonly dead: number;
   /** Age in seconds of the oldest waiting message, null if none waits or it isn't known. */

@@ -9,7 +9,7 @@ import type { StepSpec } from '../model/job.ts';
 import type { TaskBits } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { Delivery } from '../ports/task-queue.ts';
+import { type Delivery, totalMessages } from '../ports/task-queue.ts';
 import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { shortMessageOf } from './outcome.ts';
@@ -247,10 +247,8 @@ export class Intake {
     if ((await this.#o.deliveries.round()) > 0) return;
     this.#emptySince ??= now;
     let waiting = 0;
-    for (const group of this.#groups) {
-      const { visible, leased, delayed } = await (await this.#o.platform.queue(group)).readCounts();
-      waiting += visible + leased + delayed;
-    }
+    for (const group of this.#groups)
+      waiting += totalMessages(await (await this.#o.platform.queue(group)).readCounts());
     if (waiting === 0 || now - this.#emptySince >= this.#o.platform.leaseSeconds * 1_000) this.#stop();
   }
 

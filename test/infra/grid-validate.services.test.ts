@@ -1,5 +1,5 @@
 // Protects: infra up finds every mistake in the configuration of groups, and its fix, before it changes anything.
-import { DescribeSubnetsCommand } from '@aws-sdk/client-ec2';
+import { AllocateAddressCommand, DescribeSubnetsCommand, ReleaseAddressCommand } from '@aws-sdk/client-ec2';
 import { CreatePolicyCommand } from '@aws-sdk/client-iam';
 import { expect } from 'chai';
 import { quotaCheck } from '../../src/adapters/aws/vcpu-quotas.ts';
@@ -8,13 +8,12 @@ import { gridFacts, subnetsFor } from '../../src/infra/grid.ts';
 import { policyFor } from '../../src/infra/policies.ts';
 import type { StackPart } from '../../src/infra/resource.ts';
 import { validateStack } from '../../src/infra/validate.ts';
+import { STACK_TAG } from '../../src/lib/stack-names.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { down, openResources, up, validated } from '../support/grid/emulated-account.ts';
 import { allows, callsOf } from '../support/iam.ts';
 import { rejection } from '../support/rejection.ts';
-
-const _ROLE = 'role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling';
 
 describe('validation of groups', () => {
   const cloud = forSuite(() => startCloud({ sqs: 'moto' }));
@@ -140,6 +139,23 @@ describe('validation of groups', () => {
     );
     const [some] = await offered(['c5.large', 'm1.small'], 'us-east-1f');
     expect(some?.message).to.equal('groups.default.instances: m1.small is not offered in us-east-1f');
+  });
+
+  it('warns if no Elastic IP is left, unless the stack has one by its own tag, whatever other tags say', async () => {
+    const client = await ec2();
+    const stack = 'tagged';
+    const allocate = async (Key: string): Promise<string | undefined> => {
+      const TagSpecifications = [{ ResourceType: 'elastic-ip' as const, Tags: [{ Key, Value: stack }] }];
+      return (await client.send(new AllocateAddressCommand({ Domain: 'vpc', TagSpecifications }))).AllocationId;
+    };
+    const made = [];
+    for (let count = 0; count < 5; count += 1) made.push(await allocate('Name'));
+    expect((await found({ stack, manager: {} })).map(({ message }) => message)).to.deep.equal([
+      'the region has 5 Elastic IPs already, and allows 5 unless a higher quota was requested',
+    ]);
+    made.push(await allocate(STACK_TAG));
+    expect(await found({ stack, manager: {} })).to.deep.equal([]);
+    for (const AllocationId of made) await client.send(new ReleaseAddressCommand({ AllocationId }));
   });
 
   it('skips subnets of a default VPC that offer none of the types', async () => {

@@ -2,7 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { parseTolerance, toleranceText } from '../../model/job.ts';
 import { requireLegal } from '../../model/legal.ts';
 import { type Change, isSameJson } from '../../model/overrides.ts';
-import type { JobView } from '../../model/view.ts';
+import { hasStarted, type JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { append, refreshView } from '../journal.ts';
 import { lookAndNotify } from '../notify/notice-sender.ts';
@@ -77,7 +77,7 @@ function legalChanges(
     });
   }
   const after = { ...view, ...wanted };
-  if (!hasBegun(after, now) && startsAfterDeadline(after) && (changed('notBefore') || changed('finishBy'))) {
+  if (!hasStarted(after, now) && startsAfterDeadline(after) && (changed('notBefore') || changed('finishBy'))) {
     throw new BatchctlError(
       'refused',
       `job ${job} would start at ${after.notBefore}, but its deadline is ${after.finishBy}`,
@@ -95,23 +95,19 @@ function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): reado
     .map(([field, value]): Change => ({ field, from: now[field as keyof Adjustment], to: value }))
     .filter(
       ({ field }) =>
-        field !== 'notBefore' || !(hasBegun(view, at) && hasBegun({ notBefore: wanted.notBefore ?? null }, at)),
+        field !== 'notBefore' || !(hasStarted(view, at) && hasStarted({ notBefore: wanted.notBefore ?? null }, at)),
     )
     .filter((change) => !isSameJson(change.from, change.to));
 }
 
 type Times = Pick<JobView, 'notBefore' | 'finishBy'>;
 
-/** True once tasks of a job may run, as far as `--at` is in the way. `now`: milliseconds since the epoch, as all instants here. */
-const hasBegun = ({ notBefore }: Pick<JobView, 'notBefore'>, now: number): boolean =>
-  notBefore === null || Date.parse(notBefore) <= now;
-
 /**
  * Why a job may not be told, at `now`, to begin at `to`, in words that follow its name; null: it may. A worker may know a
  * journal as it was some time ago, a lease at most: what begins sooner can't be put off any more.
  */
 function fixedStartReason(times: Times, to: number, now: number, leaseSeconds: number): string | null {
-  if (times.notBefore === null || hasBegun(times, now)) return 'may have started already';
+  if (times.notBefore === null || hasStarted(times, now)) return 'may have started already';
   const at = Date.parse(times.notBefore);
   return to > at && at - now < leaseSeconds * 1_000 ? 'is about to start' : null;
 }

@@ -5,7 +5,7 @@ import { sizingOf, stepSizes } from '../../model/counts.ts';
 import { standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
 import { BUDGET_REASON, type EntryKind } from '../../model/journal.ts';
-import { type JobView, stateOf } from '../../model/view.ts';
+import { hasStarted, type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { otherJobsInGroups } from '../grid/demand.ts';
@@ -125,11 +125,8 @@ export function missingPricesError(types: readonly string[]): BatchctlError {
 }
 
 /** True if its start time has passed, and it is neither paused nor closed. */
-function isDue(view: JobView, now: number): boolean {
-  const { notBefore } = view;
-  const begun = notBefore === null || Date.parse(notBefore) <= now;
-  return begun && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
-}
+const isDue = (view: JobView, now: number): boolean =>
+  hasStarted(view, now) && view.stopped === null && ['submitted', 'running'].includes(stateOf(view));
 
 /**
  * True while tasks are still to begin: a pause doesn't stop tasks that only need to end. Reads counters, which may lag.

@@ -9,6 +9,7 @@ import { changedStep } from '../../model/overrides.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { totalMessages } from '../../ports/task-queue.ts';
 import { readDeniedMark } from '../denied-job.ts';
 import { knownGroups } from '../grid/queues.ts';
 import { listWorkers } from '../grid/workers.ts';
@@ -98,8 +99,7 @@ async function queueCheck(platform: Platform): Promise<Finding> {
   const groups = await knownGroups(platform);
   let waiting = 0;
   for (const group of groups) {
-    const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
-    waiting += visible + leased + delayed;
+    waiting += totalMessages(await (await platform.queue(group)).readCounts());
   }
   return pass(`it responds for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in total`);
 }

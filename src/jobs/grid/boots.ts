@@ -4,7 +4,6 @@ import { parseStored } from '../../lib/json.ts';
 import { BOOTS_KEPT, bootSecondsOf } from '../../model/capacity.ts';
 import { type BootMark, bootLogKey, bootMark, bootsPrefix, bootTimesKey, parseBootMark } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { Platform } from '../../ports/platform.ts';
 import type { LaunchTrouble, MachineTermination } from '../../ports/worker-group.ts';
 
 export interface Boots {
@@ -14,13 +13,19 @@ export interface Boots {
   readonly trouble: LaunchTrouble | null;
 }
 
-/** The recent boots of a group's instances: two listings. */
-export async function readBoots({ store }: Platform, group: string): Promise<Boots> {
-  const [hold, failed] = await Promise.all([readHold(store, group), failedBoots(store, group)]);
-  const last = failed.at(-1);
-  if (hold !== null || last === undefined) return { hold, trouble: null };
+/**
+ * The recent boots of a group's instances: one listing, ordered by the store's time, as instances' clocks don't matter;
+ * and one read if the last boot failed.
+ */
+export async function readBoots(store: ObjectStore, group: string): Promise<Boots> {
+  const marks = await failedMarks(store, group);
+  const newest = marks.at(-1);
+  if (newest === undefined) return { hold: null, trouble: null };
+  const last = await readFailed(store, newest);
+  if (marks.length >= HOLD_THRESHOLD) return { hold: { group, failed: marks.length, last }, trouble: null };
   const why = last.line ?? last.step ?? 'its boot log shows why';
-  return { hold, trouble: { code: 'setup', message: `${last.instance} could not be set up: ${why}`, at: last.at } };
+  const message = `${last.instance} could not be set up: ${why}`;
+  return { hold: null, trouble: { code: 'setup', message, at: last.at } };
 }
 
 /** This many failed boots in a row hold a group: no instance is then started automatically. */
@@ -51,13 +56,9 @@ export function holdText({ group, failed, last }: Hold): string {
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
 }
 
-/** Why a group is held at zero, or null. One listing, ordered by the store's time: instances' clocks don't matter. */
-export async function readHold(store: ObjectStore, group: string): Promise<Hold | null> {
-  const failed = await failedMarks(store, group);
-  const last = failed.at(-1);
-  if (last === undefined || failed.length < HOLD_THRESHOLD) return null;
-  return { group, failed: failed.length, last: await readFailed(store, last) };
-}
+/** Why a group is held at zero, or null. */
+export const readHold = async (store: ObjectStore, group: string): Promise<Hold | null> =>
+  (await readBoots(store, group)).hold;
 
 /** A group's failed boots since one succeeded or the hold was lifted, oldest first. */
 export async function failedBoots(store: ObjectStore, group: string): Promise<readonly FailedBoot[]> {

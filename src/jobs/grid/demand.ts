@@ -2,9 +2,9 @@ import { isKind } from '../../errors.ts';
 import { groupsOf } from '../../model/job.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { fitLoads, type Load, readyLoads, type StepLoad } from '../../model/load.ts';
-import { type JobView, stateOf } from '../../model/view.ts';
+import { hasStarted, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { QueueCounts } from '../../ports/task-queue.ts';
+import { type QueueCounts, totalMessages } from '../../ports/task-queue.ts';
 import { isDenied } from '../denied-job.ts';
 import { peekView } from '../journal.ts';
 import { deviationsOf, earlierRun } from '../why/durations.ts';
@@ -53,7 +53,7 @@ export function loadsOfGroup(
   backlog: QueueCounts | null,
   fresh: boolean,
 ): readonly Load[] {
-  const held = backlog === null ? null : backlog.visible + backlog.leased + backlog.delayed;
+  const held = backlog === null ? null : totalMessages(backlog);
   return fitLoads(
     loads.filter((load) => load.group === group),
     held,
@@ -84,5 +84,5 @@ export async function otherJobsInGroups(
   return views
     .filter((view) => view !== null)
     .filter((view) => stateOf(view) === 'running' && groupsOf(view.record.spec).some((group) => groups.has(group)))
-    .filter(({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now);
+    .filter((view) => hasStarted(view, now));
 }

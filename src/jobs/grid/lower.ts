@@ -1,5 +1,9 @@
 import { isBatchctlError } from '../../errors.ts';
+import { once } from '../../lib/once.ts';
+import type { StepLoad } from '../../model/load.ts';
+import { hasStarted } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { totalMessages } from '../../ports/task-queue.ts';
 import type { GroupStatus } from '../../ports/worker-group.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import type { Sighting } from '../watch/keeper-mark.ts';
@@ -40,13 +44,14 @@ export async function lowerIdle(
   const [lowered, short]: [GroupLowering[], Map<string, Sighting>] = [[], new Map()];
   if (platform.remote !== true) return { lowered, short };
   const now = platform.clock.monotonic();
+  const loads = once(() => readLoads(platform));
   for (const name of await knownGroups(platform)) {
     try {
       const group = await platform.group(name);
       // Read the size before the work: work that raised it was submitted earlier.
       const status = await group.describe();
       const standsIn = status.mode === 'auto' && status.until === null && hasStandIns(status);
-      if (!(isBelowDesired(status) || standsIn) || !(await hasNoWork(platform, name))) continue;
+      if (!(isBelowDesired(status) || standsIn) || !(await hasNoWork(platform, name, loads))) continue;
       const is = standsIn ? `${status.desired} ${status.onDemand?.base}` : String(status.desired);
       const known = before.get(name);
       const since = known?.is === is ? known.since : now;
@@ -71,13 +76,17 @@ const isBelowDesired = ({ mode, until, desired, min, machines }: GroupStatus): b
 
 const hasStandIns = ({ onDemand }: GroupStatus): boolean => onDemand !== undefined && onDemand.raisedAt !== null;
 
-async function hasNoWork(platform: Platform, group: string): Promise<boolean> {
-  const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
-  if (visible + leased + delayed > 0) return false;
+type Loads = readonly StepLoad[];
+
+async function readLoads(platform: Platform): Promise<Loads> {
   const now = platform.clock.now();
-  const views = (await runningViews(platform)).filter(
-    ({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now,
+  return loadsOf(
+    platform,
+    (await runningViews(platform)).filter((view) => hasStarted(view, now)),
   );
-  const loads = await loadsOf(platform, views);
-  return !loads.some((load) => load.group === group && load.tasks > 0);
+}
+
+async function hasNoWork(platform: Platform, group: string, loads: () => Promise<Loads>): Promise<boolean> {
+  if (totalMessages(await (await platform.queue(group)).readCounts()) > 0) return false;
+  return !(await loads()).some((load) => load.group === group && load.tasks > 0);
 }

@@ -8,7 +8,7 @@ import {
 } from '../../model/capacity.ts';
 import { groupsOf } from '../../model/job.ts';
 import type { Load, StepLoad } from '../../model/load.ts';
-import type { JobView } from '../../model/view.ts';
+import { hasStarted, type JobView } from '../../model/view.ts';
 import { groupFlag } from '../../model/why/cause.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../ports/worker-group.ts';
@@ -80,7 +80,7 @@ export async function raiseGroups(
 ): Promise<readonly GroupRaise[]> {
   const now = platform.clock.now();
   // Jobs with a future start need no workers before it.
-  const due = views.filter(({ notBefore }) => notBefore === null || Date.parse(notBefore) <= now);
+  const due = views.filter((view) => hasStarted(view, now));
   const groups = [...new Set(due.flatMap(({ record }) => groupsOf(record.spec)))];
   // Read once for all groups, and only if some group can be raised.
   let loads: Promise<readonly StepLoad[]> | null = null;

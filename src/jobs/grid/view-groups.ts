@@ -2,7 +2,7 @@ import { type BatchctlError, isBatchctlError } from '../../errors.ts';
 import { secondsToDrain } from '../../model/capacity.ts';
 import type { StepLoad } from '../../model/load.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Backlog } from '../../ports/task-queue.ts';
+import { type Backlog, totalMessages } from '../../ports/task-queue.ts';
 import type { GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import { type Boots, type Hold, readBoots } from './boots.ts';
@@ -34,7 +34,7 @@ export async function viewGroups(platform: Platform, names: readonly string[]): 
       const queue = queues[index] ?? { found: null, error: null };
       const launches = await readTroubles(platform, status);
       const boots: Read<Boots> =
-        status.machines === undefined ? NOT_READ : await tryRead(() => readBoots(platform, status.group));
+        status.machines === undefined ? NOT_READ : await tryRead(() => readBoots(platform.store, status.group));
       return {
         ...status,
         backlog: queue.found,
@@ -73,8 +73,6 @@ function drainOf(
   const slots = mine.reduce((sum, worker) => sum + worker.slots, 0);
   return secondsToDrain(loadsOfGroup(group, loads, backlog, false), mine.length, slots / Math.max(1, mine.length));
 }
-
-const totalMessages = ({ visible, leased, delayed }: Backlog): number => visible + leased + delayed;
 
 const NOT_READ = { found: null, error: null };
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { BatchctlError, hasCode, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
+import { parseStored, type Shape } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
 import { bootFileKey, bundleKey, isReleasesKey, RELEASES_PREFIX, releaseKey, releaseOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -274,16 +275,12 @@ async function releaseNumbers(store: ObjectStore): Promise<readonly number[]> {
   return numbers.sort((a, b) => a - b);
 }
 
+const RELEASE: Shape = { number: 'number', sha256: 'text', version: 'text' };
+
 async function readRelease(store: ObjectStore, number: number): Promise<Release | null> {
-  const bytes = await store.read(releaseKey(number));
-  if (bytes === null) return null;
-  const read = JSON.parse(new TextDecoder().decode(bytes)) as Release;
-  if (read.format === 1) return read;
-  throw new BatchctlError(
-    'newer',
-    `${releaseKey(number)} has format ${read.format}; this version of batchctl reads 1`,
-    { hint: 'use the version of batchctl that made the release' },
-  );
+  const key = releaseKey(number);
+  const bytes = await store.read(key);
+  return bytes === null ? null : parseStored(key, bytes, { shape: RELEASE });
 }
 
 /** Files of the operator's machine that new instances fetch, by their SHA-256. */

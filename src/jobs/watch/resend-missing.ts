@@ -1,6 +1,7 @@
 import type { JobSpec } from '../../model/job.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
+import { totalMessages } from '../../ports/task-queue.ts';
 import { append } from '../journal.ts';
 import { recordView } from '../record-view.ts';
 import { canResend, sendUndecided, undecidedSets } from '../send.ts';
@@ -71,10 +72,7 @@ async function queueHoldsLess(
     if (step.undecided.count === 0) continue;
     const groups = linkedGroups(view.record.spec.steps[index]?.group ?? 'default', specs);
     let held = 0;
-    for (const group of groups) {
-      const { visible, leased, delayed } = await (await platform.queue(group)).readCounts();
-      held += visible + leased + delayed;
-    }
+    for (const group of groups) held += totalMessages(await (await platform.queue(group)).readCounts());
     if (held < missingIn(groups, all)) return true;
   }
   return false;

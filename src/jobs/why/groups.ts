@@ -14,7 +14,7 @@ import {
 } from '../../model/why/snapshot.ts';
 import type { Ledger, StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
-import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
+import { type Backlog, type TenantBacklog, totalMessages } from '../../ports/task-queue.ts';
 import { type Hold, readBoots } from '../grid/boots.ts';
 import { listWorkers } from '../grid/workers.ts';
 import { listFacts } from '../listing.ts';
@@ -80,7 +80,7 @@ async function machinesOf(at: ServiceQuery, platform: Platform, name: string): P
   const [machines, launches, boots] = await Promise.all([
     at.try('group', name, async () => (await platform.group(name)).machines()),
     at.try('group', name, async () => (await platform.group(name)).launchTroubles()),
-    at.try('store', null, () => readBoots(platform, name)),
+    at.try('store', null, () => readBoots(platform.store, name)),
   ]);
   const { hold = null, trouble = null } = boots ?? {};
   return {
@@ -170,10 +170,7 @@ function movedLately({ clock }: Platform, { record }: JobView, counts: readonly 
 }
 
 /** The job's messages; all of the group's if the queue can't distinguish them. */
-function held({ mine, backlog }: Messages): number {
-  const { visible, leased, delayed } = mine ?? backlog;
-  return visible + leased + delayed;
-}
+const held = ({ mine, backlog }: Messages): number => totalMessages(mine ?? backlog);
 
 const signature = ({ steps }: JobStanding): string =>
   steps.map(({ published, failed, undecided }) => `${published}/${failed}/${undecided.count}`).join(' ');

@@ -4,7 +4,7 @@ import type { Backlog, TenantBacklog } from '../../ports/task-queue.ts';
 import type { GroupMachine, GroupStatus, LaunchTrouble } from '../../ports/worker-group.ts';
 import type { JobStatus } from '../answers/status.ts';
 import type { StepStanding } from '../decide.ts';
-import { type JobView, stateOf } from '../view.ts';
+import { hasStarted, type JobView, stateOf } from '../view.ts';
 import { groupFlag } from './cause.ts';
 
 /** Everything seen of a job at one moment, bounded in size whatever the job's: the input for finding causes. */
@@ -152,9 +152,7 @@ export function shouldRun(seen: Snapshot): boolean {
   return (state === 'running' || state === 'submitted') && isDue(seen) && seen.view.stopped === null;
 }
 
-export function isDue({ view, now }: Snapshot): boolean {
-  return view.notBefore === null || Date.parse(view.notBefore) <= now;
-}
+export const isDue = ({ view, now }: Snapshot): boolean => hasStarted(view, now);
 
 /** Workers that take tasks, or soon may. */
 export function availableWorkers({ workers }: GroupSnapshot): readonly WorkerSnapshot[] {

@@ -1,9 +1,17 @@
 // Protects: groups are sized by how long their instances really take to boot.
 import { expect } from 'chai';
-import { bootSeconds, liftHold, markSilentBoots, readHold, recordBootTime } from '../../../src/jobs/grid/boots.ts';
-import { bootLogKey, bootTimesKey } from '../../../src/model/keys.ts';
+import {
+  bootSeconds,
+  liftHold,
+  markSilentBoots,
+  readBoots,
+  readHold,
+  recordBootTime,
+} from '../../../src/jobs/grid/boots.ts';
+import { bootLogKey, bootMark, bootTimesKey } from '../../../src/model/keys.ts';
 import type { MachineTermination } from '../../../src/ports/worker-group.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 
 describe('remembered boot times', () => {
   const boots = async (store: MemoryStore, ...seconds: readonly number[]): Promise<void> => {
@@ -67,6 +75,32 @@ describe('instances that ended themselves', () => {
     expect(hold).to.deep.include({ failed: 3 });
     expect(hold?.last.instance).to.equal('i-3');
     expect(hold?.last.line).to.include('90 s after its launch').and.include('get-console-output --instance-id i-3');
+  });
+
+  it('are looked up by one listing and one read, however many failed', async () => {
+    const asked: string[] = [];
+    const counted = wrapStore(store, {
+      list: (prefix, options) => {
+        asked.push('list');
+        return store.list(prefix, options);
+      },
+      read: (key, options) => {
+        asked.push('read');
+        return store.read(key, options);
+      },
+    });
+    for (const [at, hold] of [null, null, 3, 4].entries()) {
+      const instance = `i-${at}`;
+      await store.put(bootMark('default', instance, 'failed'), '{"format":1,"line":"no gpu"}');
+      const boots = await readBoots(counted, 'default');
+      expect(boots.hold?.failed ?? null).to.equal(hold);
+      if (hold !== null) expect(boots.trouble).to.equal(null);
+      else expect(boots.trouble?.message).to.equal(`${instance} could not be set up: no gpu`);
+      expect(asked.splice(0)).to.deep.equal(['list', 'read']);
+    }
+    await liftHold(store, 'default', 'me');
+    expect(await readBoots(counted, 'default')).to.deep.equal({ hold: null, trouble: null });
+    expect(asked).to.deep.equal(['list']);
   });
 
   it('do not hold it if a worker of theirs started, on an image that leaves no boot log', async () => {

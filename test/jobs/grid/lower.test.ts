@@ -2,10 +2,12 @@
 import { expect } from 'chai';
 import { type LowerResult, lowerIdle } from '../../../src/jobs/grid/lower.ts';
 import { tick } from '../../../src/jobs/watch/tick.ts';
+import { OPEN_PREFIX } from '../../../src/model/keys.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -21,16 +23,18 @@ describe('lowering a group whose launches hang', () => {
   let status: GroupStatus;
   let seen: LowerResult;
   const troubles: string[] = [];
+  let groups: readonly string[];
 
   beforeEach(() => {
     clock = new FakeClock();
     status = HUNG;
     seen = { lowered: [], short: new Map() };
     troubles.length = 0;
+    groups = ['default'];
   });
 
   /** A manager's round this many minutes later. */
-  async function round(minutes = 0): Promise<LowerResult['lowered']> {
+  async function round(minutes = 0, store = place.platform.store): Promise<LowerResult['lowered']> {
     clock.pass(minutes * 60);
     const group = {
       group: 'default',
@@ -47,8 +51,8 @@ describe('lowering a group whose launches hang', () => {
     const platform: Platform = {
       ...place.platform,
       remote: true,
-      clock,
-      groups: ['default'],
+      ...{ clock, store },
+      groups,
       group: async () => group,
     };
     seen = await lowerIdle(platform, seen.short, (name, error) => troubles.push(`${name}: ${error}`));
@@ -60,6 +64,29 @@ describe('lowering a group whose launches hang', () => {
     expect(await round(9)).to.deep.equal([]);
     expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2, onDemand: null }]);
     expect(seen.short.size).to.equal(0);
+  });
+
+  it('reads the running jobs once for all groups, and not at all while messages wait', async () => {
+    const { store } = place.platform;
+    let listings = 0;
+    const counted = wrapStore(store, {
+      keys: (prefix, options) => {
+        if (prefix === OPEN_PREFIX) listings += 1;
+        return store.keys(prefix, options);
+      },
+      list: (prefix, options) => {
+        if (prefix === OPEN_PREFIX) listings += 1;
+        return store.list(prefix, options);
+      },
+    });
+    groups = ['default', 'gpu', 'more'];
+    await round(0, counted);
+    expect([...seen.short.keys()]).to.deep.equal(groups);
+    expect(listings).to.equal(1);
+    groups = ['default'];
+    await (await place.platform.queue('default')).send([{ body: 'x', tenant: 'x' }]);
+    await round(0, counted);
+    expect(listings).to.equal(1);
   });
 
   it('waits again if another size was requested meanwhile, or work arrived', async () => {

@@ -180,9 +180,17 @@ describe('the release of a stack', () => {
     expect(await program('a').current()).to.equal(null);
   });
 
-  it('refuses a release of a later format', async () => {
-    await store.put(releaseKey(0), '{"format":2}');
-    expect(await rejection(currentRelease(store))).to.include({ kind: 'newer' });
+  it('refuses a release of a later format, and one that is truncated or lacks a field, by its key', async () => {
+    for (const [text, kind] of [
+      ['{"format":2}', 'newer'],
+      ['{"format":1,"numb', 'corrupt'],
+      ['{"format":1,"number":0}', 'corrupt'],
+    ] as const) {
+      await store.put(releaseKey(0), text);
+      const error = await rejection(currentRelease(store));
+      expect(error, text).to.include({ kind });
+      expect(error.message).to.include(releaseKey(0));
+    }
   });
 
   it("doesn't exist before the first one", async () => {
