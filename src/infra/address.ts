@@ -1,7 +1,8 @@
 import type { Address } from '@aws-sdk/client-ec2';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, STACK_TAG } from '../lib/stack-names.ts';
-import { type AwsContext, callEc2, nullIfMissing } from './call-aws.ts';
+import { type AwsContext, callEc2 } from './call-aws.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
 import { fromTagList, groupTags, tagDifferences, toTagList } from './tags.ts';
 
@@ -72,13 +73,13 @@ export class AddressResource implements Resource {
   /** An associated address can't be released (EC2: InvalidIPAddress.InUse). */
   async #release({ AllocationId, AssociationId }: Address): Promise<void> {
     if (AssociationId !== undefined && AssociationId !== '') {
-      await this.#callEc2('take from its instance', 'DisassociateAddress', async (sdk, client) => {
+      await this.#callEc2('disassociate', 'DisassociateAddress', async (sdk, client) => {
         const answer = client.send(new sdk.DisassociateAddressCommand({ AssociationId }));
-        await nullIfMissing(answer, 'InvalidAssociationID.NotFound');
+        await nullOnError(answer, 'InvalidAssociationID.NotFound');
       });
     }
     await this.#callEc2('release', 'ReleaseAddress', async (sdk, client) => {
-      await nullIfMissing(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
+      await nullOnError(client.send(new sdk.ReleaseAddressCommand({ AllocationId })), 'InvalidAllocationID.NotFound');
     });
   }
 

@@ -129,7 +129,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
   };
 }
 
-/** What a bucket of another owner lacks. The caller goes on if it may not see the bucket's settings. */
+/** What a bucket of another owner lacks. A denied read is reported, and isn't an error. */
 export async function checkSetting({ look, mend, asks }: BucketSetting): Promise<readonly MissingItem[]> {
   try {
     const what = await look();

@@ -143,10 +143,8 @@ export class BucketResource implements Resource {
       region === 'us-east-1'
         ? {}
         : { CreateBucketConfiguration: { LocationConstraint: region as BucketLocationConstraint } };
-    await client.send(new sdk.CreateBucketCommand({ Bucket, ...place })).catch((error: unknown) => {
-      // Another `up` was faster.
-      if (!(error instanceof Error) || error.name !== 'BucketAlreadyOwnedByYou') throw error;
-    });
+    // Another `up` may have been faster.
+    await nullOnError(client.send(new sdk.CreateBucketCommand({ Bucket, ...place })), 'BucketAlreadyOwnedByYou');
   }
 
   /** Throws `refused` for a bucket with content that this stack did not create. */
@@ -284,12 +282,8 @@ async function uploadsBelow({ sdk, client, at, prefix }: BucketFacts, most: numb
 }
 
 async function abortUpload({ sdk, client, at }: BucketFacts, { Key, UploadId }: Upload): Promise<void> {
-  try {
-    await client.send(new sdk.AbortMultipartUploadCommand({ ...at, Key, UploadId }));
-  } catch (error) {
-    // It ended in the meantime.
-    if (!(error instanceof Error) || error.name !== 'NoSuchUpload') throw error;
-  }
+  // It may have ended in the meantime.
+  await nullOnError(client.send(new sdk.AbortMultipartUploadCommand({ ...at, Key, UploadId })), 'NoSuchUpload');
 }
 
 async function deleteVersions(facts: BucketFacts, versions: readonly ObjectIdentifier[]): Promise<void> {

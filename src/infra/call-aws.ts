@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { AwsClients } from '../adapters/aws/clients.ts';
+import { AwsClients } from '../adapters/aws/clients.ts';
 import { translateErrors } from '../adapters/aws/errors.ts';
+import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { partitionOf } from '../lib/stack-names.ts';
 import { jitter, wait } from '../lib/wait.ts';
@@ -8,6 +9,23 @@ import { jitter, wait } from '../lib/wait.ts';
 export interface AwsContext {
   readonly profile: AwsProfile;
   readonly clients: AwsClients;
+}
+
+/**
+ * Opens a profile's account, and finds out which it is: ARNs contain it. Throws `config` for another account than the
+ * profile's, `credentials`, `unavailable`.
+ */
+export async function openAccount(profile: AwsProfile): Promise<AwsContext & { readonly account: string }> {
+  const { region, endpoints, aws } = profile;
+  const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
+  try {
+    await requireAccount(clients);
+    const account = profile.account ?? (await readIdentity(clients)).account;
+    return { account, profile: { ...profile, account }, clients };
+  } catch (error) {
+    await clients.close();
+    throw error;
+  }
 }
 
 /** Sends a request to EC2, Auto Scaling or IAM; translates errors. `resource` ends an ARN: `security-group/*`. */
@@ -28,7 +46,7 @@ export const loadEc2 = ({ clients }: Pick<AwsContext, 'clients'>) =>
 export const loadAutoScaling = ({ clients }: Pick<AwsContext, 'clients'>) =>
   Promise.all([import('@aws-sdk/client-auto-scaling'), clients.autoScaling()]);
 
-/** As `asked`, with EC2's commands and client. */
+/** As `callAws`, with EC2's commands and client. */
 export const callEc2 = <T>(
   place: AwsContext,
   doing: Parameters<typeof callAws>[1],
@@ -43,16 +61,6 @@ export async function collectPages<Page, T>(
   const found: T[] = [];
   for await (const page of pages) found.push(...(of(page) ?? []));
   return found;
-}
-
-/** Null if the resource doesn't exist, which EC2 reports by an error of one of these names. */
-export async function nullIfMissing<T>(answer: Promise<T>, ...names: readonly string[]): Promise<T | null> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof Error && names.includes(error.name)) return null;
-    throw error;
-  }
 }
 
 /** How long the next call may not know a new resource, milliseconds. */

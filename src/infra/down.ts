@@ -1,16 +1,14 @@
-import type { AutoScalingGroup } from '@aws-sdk/client-auto-scaling';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
-import { BOUNDS_TAG, gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
-import { formatDuration } from '../lib/units.ts';
-import { callAws, loadAutoScaling, nullIfMissing, pollUntil } from './call-aws.ts';
-import { type InventoryItem, type InventoryPlace, instances, takeInventory } from './inventory.ts';
+import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
+import { formatDuration, formatMany } from '../lib/units.ts';
+import { pollUntil } from './call-aws.ts';
+import { drainGroups } from './drain-groups.ts';
+import { type InventoryItem, instances, takeInventory } from './inventory.ts';
 import { DomainsResource, domainsOf } from './ledger.ts';
 import type { KeptReason, RemovalOptions, Resource } from './resource.ts';
-import { boundsText } from './scaling-request.ts';
-import type { OpenStack } from './stack.ts';
-import { resourcesOf } from './stack.ts';
+import { type OpenStack, resourcesOf } from './stack.ts';
 
 export interface DownOptions {
   readonly stack: OpenStack;
@@ -260,13 +258,15 @@ async function drainWorkers(
     place: stack,
     groups,
     timeoutMs,
-    progress: (count) => note(`${instancesText(count)} draining`),
+    progress: (count) => note(`${formatMany(count, 'instance')} draining`),
     onFailure: (name, error) => failures.note({ kind: 'group', name }, error),
     signal,
   });
   if (left === 0) return true;
   const waited = formatDuration(Math.round(timeoutMs / 1_000));
-  note(`after ${waited} ${instancesText(left)} had not left, and are terminated with their groups; no task is lost`);
+  note(
+    `after ${waited} ${formatMany(left, 'instance')} had not left, and are terminated with their groups; no task is lost`,
+  );
   return false;
 }
 
@@ -277,16 +277,18 @@ async function waitForInstances({ stack, group, note, signal }: DownOptions, fai
   const look = async (): Promise<boolean> => {
     const all = (await instances(stack)).filter((item) => group === null || item.group === group);
     alive = all.filter((item) => !isHeld(item));
-    if (alive.length > 0) note(`${instancesText(alive.length)} terminating`);
+    if (alive.length > 0) note(`${formatMany(alive.length, 'instance')} terminating`);
     return alive.length === 0;
   };
   if (await pollUntil(look, { timeoutMs: ENDING_MS, signal })) return;
-  throw new BatchctlError('notFinished', `${instancesText(alive.length)} have not terminated: ${alive[0]?.name}, ...`, {
-    hint: 'run the same command again to continue',
-  });
+  throw new BatchctlError(
+    'notFinished',
+    `${formatMany(alive.length, 'instance')} have not terminated: ${alive[0]?.name}, ...`,
+    {
+      hint: 'run the same command again to continue',
+    },
+  );
 }
-
-const instancesText = (count: number): string => (count === 1 ? 'one instance' : `${count} instances`);
 
 const belongsTo = ({ kind, group }: InventoryItem, wanted: string): boolean =>
   group === wanted || (kind === 'queue' && group === `${wanted}-dead`);
@@ -321,130 +323,7 @@ function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only
 
 /** Resources are removed by their names alone, so the group's settings don't matter. */
 const PLACEHOLDER_GROUP: AwsGroup = {
-  ...{
-    instances: ['c7g.large'],
-    spot: true,
-    onDemandBase: 0,
-    onDemandMax: 0,
-    min: 0,
-    max: 1,
-    slots: null,
-    visibility: 120,
-  },
-  ...{ disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [], read: [], write: [], commandRole: false },
-  rebalance: 'keep',
-  keys: [],
-  ...{ env: {}, secrets: {} },
+  ...{ instances: ['c7g.large'], spot: true, rebalance: 'keep', onDemandBase: 0, onDemandMax: 0, min: 0, max: 1 },
+  ...{ slots: null, visibility: 120, disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [] },
+  ...{ read: [], write: [], keys: [], commandRole: false, env: {}, secrets: {} },
 };
-
-/** Instances per request (Auto Scaling: SetInstanceProtection), and groups per request. */
-const DRAIN_BATCH = 50;
-
-interface DrainOptions {
-  readonly place: InventoryPlace;
-  /** Names of Auto Scaling groups. */
-  readonly groups: readonly string[];
-  readonly timeoutMs: number;
-  readonly progress: (left: number) => void;
-  /**
-   * Called with the reason if a group can't be set to zero or its instances can't be released: it is left as it is. May
-   * throw to end everything.
-   */
-  readonly onFailure: (group: string, error: unknown) => void;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Sets groups to zero for good: no launches, no minimum. Then releases their instances, which drain by their hook, and
- * waits until none is left. Returns how many remain after `timeoutMs`. Throws when the signal aborts.
- */
-async function drainGroups(options: DrainOptions): Promise<number> {
-  const { place, groups, timeoutMs, progress, onFailure, signal } = options;
-  const closed = new Set<string>();
-  for (const name of groups) {
-    try {
-      await close(place, name);
-      closed.add(name);
-    } catch (error) {
-      onFailure(name, error);
-    }
-  }
-  let left = 0;
-  const look = async (): Promise<boolean> => {
-    const found = await describe(place, [...closed]);
-    left = found.reduce((sum, { Instances = [] }) => sum + Instances.length, 0);
-    if (left === 0) return true;
-    progress(left);
-    // A worker that looks for work protects its instance again.
-    for (const group of found) {
-      try {
-        await unprotect(place, group);
-      } catch (error) {
-        const { AutoScalingGroupName: name = '', Instances = [] } = group;
-        closed.delete(name);
-        left -= Instances.length;
-        onFailure(name, error);
-      }
-    }
-    return false;
-  };
-  await pollUntil(look, { timeoutMs, signal });
-  return left;
-}
-
-async function close(place: InventoryPlace, name: string): Promise<void> {
-  await callAws(place, groupCall('close', name, 'UpdateAutoScalingGroup'), async () => {
-    const [sdk, client] = await loadAutoScaling(place);
-    // With this tag, the bounds below aren't taken for a person's: `up` sets its own again.
-    const lastSet = { Key: BOUNDS_TAG, Value: boundsText({ min: 0, max: 0 }), PropagateAtLaunch: false };
-    const on = { ResourceId: name, ResourceType: 'auto-scaling-group' };
-    await ignoreMissing(client.send(new sdk.CreateOrUpdateTagsCommand({ Tags: [{ ...on, ...lastSet }] })));
-    const nothing = { MinSize: 0, MaxSize: 0, DesiredCapacity: 0, NewInstancesProtectedFromScaleIn: false };
-    const sent = client.send(new sdk.UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name, ...nothing }));
-    await ignoreMissing(sent);
-  });
-}
-
-async function describe(place: InventoryPlace, groups: readonly string[]): Promise<readonly AutoScalingGroup[]> {
-  if (groups.length === 0) return [];
-  return callAws(place, groupCall('look at', '*', 'DescribeAutoScalingGroups'), async () => {
-    const [sdk, client] = await loadAutoScaling(place);
-    const found: AutoScalingGroup[] = [];
-    for (let at = 0; at < groups.length; at += DRAIN_BATCH) {
-      const AutoScalingGroupNames = groups.slice(at, at + DRAIN_BATCH);
-      for await (const page of sdk.paginateDescribeAutoScalingGroups({ client }, { AutoScalingGroupNames })) {
-        found.push(...(page.AutoScalingGroups ?? []));
-      }
-    }
-    return found;
-  });
-}
-
-async function unprotect(place: InventoryPlace, { AutoScalingGroupName, Instances = [] }: AutoScalingGroup) {
-  const held = Instances.filter(
-    ({ ProtectedFromScaleIn, LifecycleState }) => ProtectedFromScaleIn === true && LifecycleState === 'InService',
-  ).flatMap(({ InstanceId }) => (InstanceId === undefined ? [] : [InstanceId]));
-  await callAws(place, groupCall('let go', AutoScalingGroupName ?? '', 'SetInstanceProtection'), async () => {
-    const [sdk, client] = await loadAutoScaling(place);
-    for (let at = 0; at < held.length; at += DRAIN_BATCH) {
-      const InstanceIds = held.slice(at, at + DRAIN_BATCH);
-      const asking = { AutoScalingGroupName, InstanceIds, ProtectedFromScaleIn: false };
-      // A terminating instance can't be released (ValidationError); the next look handles the others.
-      await nullIfMissing(client.send(new sdk.SetInstanceProtectionCommand(asking)), 'ValidationError');
-    }
-  });
-}
-
-/** Auto Scaling has one error for every invalid request; only its message says which. */
-async function ignoreMissing(sent: Promise<unknown>): Promise<void> {
-  await sent.catch((error: unknown) => {
-    const isGone = error instanceof Error && error.name === 'ValidationError' && /not found/i.test(error.message);
-    if (!isGone) throw error;
-  });
-}
-
-const groupCall = (verb: string, name: string, action: string) => ({
-  what: `${verb} ${name === '*' ? 'the Auto Scaling groups' : `the Auto Scaling group ${name}`}`,
-  action: `autoscaling:${action}`,
-  resource: `autoScalingGroup:*:autoScalingGroupName/${name}`,
-});

@@ -41,7 +41,7 @@ export interface MachineGroup extends Bounds {
   readonly instanceProfile: string;
   readonly spot: boolean;
   readonly onDemandBase: number;
-  /** Whether its workers drain before an instance ends. */
+  /** Whether its workers drain: they are protected from scaling in until they are idle, and waited for. */
   readonly drains: boolean;
 }
 

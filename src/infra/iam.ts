@@ -1,9 +1,8 @@
 import type * as sdk from '@aws-sdk/client-iam';
 import type { IAMClient } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translateErrors } from '../adapters/aws/errors.ts';
+import { nullOnError, translateErrors } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
-import type { KeptReason } from './resource.ts';
 import { ownerText } from './tags.ts';
 
 export class IamAccess {
@@ -26,11 +25,8 @@ export class IamAccess {
   }
 
   /** Null if it doesn't exist in IAM. */
-  async nullIfMissing<T>(answer: Promise<T>): Promise<T | null> {
-    return await answer.catch((error: unknown) => {
-      if (isGone(error)) return null;
-      throw error;
-    });
+  nullIfMissing<T>(answer: Promise<T>): Promise<T | null> {
+    return nullOnError(answer, /^NoSuchEntity/);
   }
 
   /** Ignores that it is already gone. */
@@ -45,14 +41,8 @@ export class IamAccess {
     });
   }
 
-  keptReason(owner: string | undefined): KeptReason {
-    return { why: ownerText(owner) };
-  }
-
   translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
     const resource = `${this.#kind === 'role' ? 'role' : 'instance-profile'}/${this.#name}`;
     return translateErrors({ what: `${verb} ${this.what}`, action, resource, profile: this.#clients.profile }, work);
   }
 }
-
-const isGone = (error: unknown): boolean => error instanceof Error && error.name.startsWith('NoSuchEntity');

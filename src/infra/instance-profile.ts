@@ -1,5 +1,6 @@
 import type { InstanceProfile } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
@@ -7,7 +8,7 @@ import { retryUntilConsistent } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
 import { missingRoleActions } from './role.ts';
-import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
+import { fromTagList, ownerText, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** The instance profile that gives instances their role: it holds exactly one (IAM: AddRoleToInstanceProfile). */
 export class InstanceProfileResource implements Resource {
@@ -45,10 +46,8 @@ export class InstanceProfileResource implements Resource {
       const at = { InstanceProfileName: this.name };
       const Tags = toTagList(tagsOf(this.#profile));
       if ((await readInstanceProfile(this.#iam, this.name)) === null) {
-        await client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })).catch((error: unknown) => {
-          // Another `up` was faster.
-          if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
-        });
+        // Another `up` may have been faster.
+        await nullOnError(client.send(new sdk.CreateInstanceProfileCommand({ ...at, Tags })), /^EntityAlreadyExists/);
       }
       const { InstanceProfile: found } = await retryUntilConsistent(() =>
         client.send(new sdk.GetInstanceProfileCommand(at)),
@@ -62,10 +61,11 @@ export class InstanceProfileResource implements Resource {
         await client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName: held }));
       }
       const add = new sdk.AddRoleToInstanceProfileCommand({ ...at, RoleName: this.name });
-      await retryUntilConsistent(() => client.send(add)).catch((error: unknown) => {
-        // It has one already: another `up` was faster, or our own first try succeeded.
-        if (!(error instanceof Error) || !error.name.startsWith('LimitExceeded')) throw error;
-      });
+      // It may have one already: another `up` was faster, or our own first try succeeded.
+      await nullOnError(
+        retryUntilConsistent(() => client.send(add)),
+        /^LimitExceeded/,
+      );
     });
   }
 
@@ -74,7 +74,7 @@ export class InstanceProfileResource implements Resource {
       const found = await readInstanceProfile(this.#iam, this.name);
       if (found === null) return null;
       const owner = await ownerOf(this.#iam, found);
-      if (owner !== this.#profile.stack) return this.#iam.keptReason(owner);
+      if (owner !== this.#profile.stack) return { why: ownerText(owner) };
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {

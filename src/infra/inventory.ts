@@ -1,13 +1,13 @@
-import type { AwsClients } from '../adapters/aws/clients.ts';
-import type { AwsProfile } from '../config/load-config.ts';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import { isBatchctlError } from '../errors.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { wait } from '../lib/wait.ts';
 import { BucketResource } from './bucket.ts';
-import { callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
+import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
 import { ownerOf } from './instance-profile.ts';
 import { domainsOf, existingDomains } from './ledger.ts';
+import { MISSING_QUEUE } from './queue.ts';
 import type { Kind, StackPart } from './resource.ts';
 import { fromTagList } from './tags.ts';
 
@@ -21,11 +21,6 @@ export interface InventoryItem {
   readonly costs: boolean;
 }
 
-export interface InventoryPlace {
-  readonly profile: AwsProfile;
-  readonly clients: AwsClients;
-}
-
 const INVENTORIES = {
   data: dataInventory,
   iam: iamInventory,
@@ -37,7 +32,7 @@ const INVENTORIES = {
  * of that part alone: the caller may have no right to ask the others.
  */
 export async function takeInventory(
-  place: InventoryPlace,
+  place: AwsContext,
   only: StackPart | null = null,
 ): Promise<readonly InventoryItem[]> {
   // The manager's resources are found among the others, and recognized by name.
@@ -52,13 +47,13 @@ export async function takeInventory(
 /** How long to wait for SimpleDB if the profile doesn't use it, milliseconds. */
 const PATIENCE_MS = 5_000;
 
-async function dataInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function dataInventory(place: AwsContext): Promise<readonly InventoryItem[]> {
   const looks = [bucket(place), queues(place), domains(place)];
   await Promise.allSettled(looks);
   return (await Promise.all(looks)).flat();
 }
 
-async function bucket({ profile, clients }: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function bucket({ profile, clients }: AwsContext): Promise<readonly InventoryItem[]> {
   const { name } = profile.bucket;
   const { isOurs, below } = await new BucketResource(profile, clients).holdings();
   const shared = { part: 'data', group: null } as const;
@@ -70,7 +65,7 @@ async function bucket({ profile, clients }: InventoryPlace): Promise<readonly In
 }
 
 /** SQS lists by name prefix, which other stacks' queues may share, so the tag decides. */
-async function queues(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function queues(place: AwsContext): Promise<readonly InventoryItem[]> {
   const { stack } = place.profile;
   const doing = { what: 'find queues of the stack', action: 'sqs:ListQueues', resource: '*' };
   return callAws(place, doing, async () => {
@@ -80,8 +75,9 @@ async function queues(place: InventoryPlace): Promise<readonly InventoryItem[]> 
     const listed = sdk.paginateListQueues({ client, pageSize: 1_000 }, { QueueNamePrefix: `${stack}-` });
     for await (const { QueueUrls = [] } of listed) {
       for (const QueueUrl of QueueUrls) {
-        const { Tags = {} } = await client.send(new sdk.ListQueueTagsCommand({ QueueUrl })).catch(noTagsIfGone);
-        if (Tags[STACK_TAG] !== stack) continue;
+        // A deleted queue stays listed for a while (SQS: DeleteQueue takes up to 60 seconds).
+        const answer = client.send(new sdk.ListQueueTagsCommand({ QueueUrl }));
+        if ((await nullOnError(answer, MISSING_QUEUE))?.Tags?.[STACK_TAG] !== stack) continue;
         const name = QueueUrl.slice(QueueUrl.lastIndexOf('/') + 1);
         found.push({ part: 'data', kind: 'queue', name, group: name.slice(stack.length + 1), costs: false });
       }
@@ -90,17 +86,11 @@ async function queues(place: InventoryPlace): Promise<readonly InventoryItem[]> 
   });
 }
 
-/** A deleted queue stays listed for a while (SQS: DeleteQueue takes up to 60 seconds). */
-function noTagsIfGone(error: unknown): { readonly Tags?: Record<string, string> } {
-  if (error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name)) return {};
-  throw error;
-}
-
 /**
  * Includes those of an earlier ledger of the profile. If the profile uses no SimpleDB now, the region may have none or
  * the caller no right to ask: that isn't an error, and isn't waited for.
  */
-async function domains({ profile, clients }: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function domains({ profile, clients }: AwsContext): Promise<readonly InventoryItem[]> {
   const there = existingDomains(profile, clients);
   const names = domainsOf(profile).length > 0 ? await there : await emptyIfUnanswered(there);
   return names.map((name) => ({ part: 'data', kind: 'domain', name, group: null, costs: true }));
@@ -125,7 +115,7 @@ const ALIVE = ['pending', 'running', 'stopping', 'stopped'];
 
 type Tags = Parameters<typeof fromTagList>[0];
 
-async function gridInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function gridInventory(place: AwsContext): Promise<readonly InventoryItem[]> {
   const looks = [groups(place), instances(place), volumes(place), interfaces(place), addresses(place)];
   const all = [...looks, templates(place), securityGroups(place)];
   await Promise.allSettled(all);
@@ -134,7 +124,7 @@ async function gridInventory(place: InventoryPlace): Promise<readonly InventoryI
 
 /** The item for a found resource and its tags. The manager's is recognized by name. */
 function itemOf(
-  { profile: { stack } }: InventoryPlace,
+  { profile: { stack } }: AwsContext,
   kind: InventoryItem['kind'],
   name: string,
   tags: Tags,
@@ -146,9 +136,9 @@ function itemOf(
   return { part, kind, name, group: part === 'manager' ? null : group, costs };
 }
 
-const stackFilter = ({ profile: { stack } }: InventoryPlace) => ({ Name: `tag:${STACK_TAG}`, Values: [stack] });
+const stackFilter = ({ profile: { stack } }: AwsContext) => ({ Name: `tag:${STACK_TAG}`, Values: [stack] });
 
-async function groups(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function groups(place: AwsContext): Promise<readonly InventoryItem[]> {
   const doing = findCall('autoscaling:DescribeAutoScalingGroups', 'Auto Scaling groups');
   return callAws(place, doing, async () => {
     const [sdk, client] = await loadAutoScaling(place);
@@ -160,7 +150,7 @@ async function groups(place: InventoryPlace): Promise<readonly InventoryItem[]> 
 }
 
 /** Instances that have not terminated. */
-export async function instances(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+export async function instances(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeInstances', 'instances'), async (sdk, client) => {
     const Filters = [stackFilter(place), { Name: 'instance-state-name', Values: ALIVE }];
     const pages = sdk.paginateDescribeInstances({ client }, { Filters });
@@ -169,7 +159,7 @@ export async function instances(place: InventoryPlace): Promise<readonly Invento
   });
 }
 
-async function volumes(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function volumes(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeVolumes', 'volumes'), async (sdk, client) => {
     const pages = sdk.paginateDescribeVolumes({ client }, { Filters: [stackFilter(place)] });
     const all = await collectPages(pages, (page) => page.Volumes);
@@ -177,7 +167,7 @@ async function volumes(place: InventoryPlace): Promise<readonly InventoryItem[]>
   });
 }
 
-async function interfaces(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function interfaces(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeNetworkInterfaces', 'network interfaces'), async (sdk, client) => {
     const pages = sdk.paginateDescribeNetworkInterfaces({ client }, { Filters: [stackFilter(place)] });
     const all = await collectPages(pages, (page) => page.NetworkInterfaces);
@@ -187,7 +177,7 @@ async function interfaces(place: InventoryPlace): Promise<readonly InventoryItem
   });
 }
 
-async function addresses(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function addresses(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeAddresses', 'addresses'), async (sdk, client) => {
     const { Addresses = [] } = await client.send(new sdk.DescribeAddressesCommand({ Filters: [stackFilter(place)] }));
     // Billed by the hour, used or not (EC2: public IPv4 addresses).
@@ -195,7 +185,7 @@ async function addresses(place: InventoryPlace): Promise<readonly InventoryItem[
   });
 }
 
-async function templates(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function templates(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeLaunchTemplates', 'launch templates'), async (sdk, client) => {
     const pages = sdk.paginateDescribeLaunchTemplates({ client }, { Filters: [stackFilter(place)] });
     const all = await collectPages(pages, (page) => page.LaunchTemplates);
@@ -205,7 +195,7 @@ async function templates(place: InventoryPlace): Promise<readonly InventoryItem[
   });
 }
 
-async function securityGroups(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function securityGroups(place: AwsContext): Promise<readonly InventoryItem[]> {
   return callEc2(place, findCall('ec2:DescribeSecurityGroups', 'security groups'), async (sdk, client) => {
     const pages = sdk.paginateDescribeSecurityGroups({ client }, { Filters: [stackFilter(place)] });
     const all = await collectPages(pages, (page) => page.SecurityGroups);
@@ -216,16 +206,13 @@ async function securityGroups(place: InventoryPlace): Promise<readonly Inventory
 const findCall = (action: string, what: string) => ({ what: `find ${what} of the stack`, action, resource: '*' });
 
 /** Resources in IAM with the stack's names and tag. IAM can't be searched by tags, and charges for nothing. */
-async function iamInventory(place: InventoryPlace): Promise<readonly InventoryItem[]> {
+async function iamInventory(place: AwsContext): Promise<readonly InventoryItem[]> {
   const looks = (['worker', 'manager'] as const).flatMap((who) => [role(place, who), instanceProfile(place, who)]);
   await Promise.allSettled(looks);
   return (await Promise.all(looks)).flat();
 }
 
-async function role(
-  { profile, clients }: InventoryPlace,
-  who: 'worker' | 'manager',
-): Promise<readonly InventoryItem[]> {
+async function role({ profile, clients }: AwsContext, who: 'worker' | 'manager'): Promise<readonly InventoryItem[]> {
   const name = roleName(profile.stack, who);
   const iam = new IamAccess(clients, { kind: 'role', name });
   return iam.translated('look at', 'iam:GetRole', async () => {
@@ -237,7 +224,7 @@ async function role(
 }
 
 async function instanceProfile(
-  { profile, clients }: InventoryPlace,
+  { profile, clients }: AwsContext,
   who: 'worker' | 'manager',
 ): Promise<readonly InventoryItem[]> {
   const name = roleName(profile.stack, who);

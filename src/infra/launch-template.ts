@@ -6,12 +6,13 @@ import type {
   RequestLaunchTemplateData,
   ResponseLaunchTemplateData,
 } from '@aws-sdk/client-ec2';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { gridName, RELEASE_TAG, STACK_TAG } from '../lib/stack-names.ts';
-import { type AwsContext, callEc2, nullIfMissing, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
-import type { MachineTypes, TypeFacts } from './machine-types.ts';
-import { type ImageFacts, type Images, volumeSize } from './machine-types.ts';
+import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
+import type { MachineGroup } from './grid.ts';
+import { type ImageFacts, type Images, type MachineTypes, type TypeFacts, volumeSize } from './machine-types.ts';
 import type { KeptReason, Resource, ResourceState } from './resource.ts';
 import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences, toTagList } from './tags.ts';
 import { decodeUserData, encodeUserData } from './user-data.ts';
@@ -23,17 +24,8 @@ const DELETED_AT_ONCE = 200;
 /** Until the security group, or the address, exists. */
 const NOT_YET_CREATED = 'to be created';
 
-export interface TemplateParts {
-  readonly part: 'grid' | 'manager';
-  /** The worker group, or `manager`. */
-  readonly group: string;
-  /** Its configuration field: `groups.gpu`. */
-  readonly where: string;
-  readonly instances: readonly string[];
-  readonly ami: string | null;
-  /** Bytes. */
-  readonly disk: number;
-  readonly instanceProfile: string;
+export interface TemplateParts
+  extends Pick<MachineGroup, 'part' | 'group' | 'where' | 'instances' | 'ami' | 'disk' | 'instanceProfile'> {
   /** Null until one is created. */
   readonly securityGroups: () => Promise<readonly string[] | null>;
   /** Null until it is known: the manager's address must exist first. */
@@ -104,7 +96,7 @@ export class LaunchTemplateResource implements Resource {
     if (owner !== this.#place.profile.stack) return { why: ownerText(owner) };
     await this.#callEc2('remove', 'DeleteLaunchTemplate', async (sdk, client) => {
       const asked = new sdk.DeleteLaunchTemplateCommand({ LaunchTemplateId: template.LaunchTemplateId });
-      await nullIfMissing(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
+      await nullOnError(client.send(asked), 'InvalidLaunchTemplateId.NotFound');
     });
     return null;
   }
@@ -172,7 +164,7 @@ export class LaunchTemplateResource implements Resource {
     return this.#callEc2('make', 'CreateLaunchTemplate', async (sdk, client) => {
       const asked = templateRequest(this.name, LaunchTemplateData, this.#tags());
       const answer = client.send(new sdk.CreateLaunchTemplateCommand(asked));
-      const made = await nullIfMissing(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
+      const made = await nullOnError(answer, 'InvalidLaunchTemplateName.AlreadyExistsException');
       if (made === null) return waitUntilVisible(() => this.#find());
       this.#made = { id: made.LaunchTemplate?.LaunchTemplateId ?? '', version: 1 };
       return null;
@@ -207,7 +199,7 @@ export class LaunchTemplateResource implements Resource {
   async #find(): Promise<LaunchTemplate | null> {
     return this.#callEc2('look at', 'DescribeLaunchTemplates', async (sdk, client) => {
       const answer = client.send(new sdk.DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [this.name] }));
-      const found = await nullIfMissing(answer, 'InvalidLaunchTemplateName.NotFoundException');
+      const found = await nullOnError(answer, 'InvalidLaunchTemplateName.NotFoundException');
       return found?.LaunchTemplates?.[0] ?? null;
     });
   }
@@ -225,15 +217,11 @@ export interface Boot {
   readonly release: string;
 }
 
-interface LaunchSettings {
+interface LaunchSettings extends Pick<MachineGroup, 'group' | 'disk' | 'instanceProfile'> {
   /** The Auto Scaling group's name, which consoles show for its instances. */
   readonly name: string;
-  readonly group: string;
   readonly image: ImageFacts;
   readonly types: TypeFacts;
-  /** Bytes. */
-  readonly disk: number;
-  readonly instanceProfile: string;
   readonly securityGroups: readonly string[];
   readonly boot: Boot;
 }

@@ -1,7 +1,8 @@
 import type { InstanceTypeInfo } from '@aws-sdk/client-ec2';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
 import { OnceMap, once } from '../lib/once.ts';
-import { type AwsContext, callAws, callEc2, collectPages, nullIfMissing } from './call-aws.ts';
+import { type AwsContext, callAws, callEc2, collectPages } from './call-aws.ts';
 
 export type Architecture = 'arm64' | 'x86_64';
 
@@ -134,7 +135,7 @@ export class Images {
     const doing = { what: `read the image ${id}`, action: 'ec2:DescribeImages', resource: `image/${id}` };
     const image = await callEc2(this.#place, doing, async (sdk, client) => {
       const answer = client.send(new sdk.DescribeImagesCommand({ ImageIds: [id] }));
-      const known = await nullIfMissing(
+      const known = await nullOnError(
         answer,
         'InvalidAMIID.NotFound',
         'InvalidAMIID.Unavailable',
@@ -168,7 +169,7 @@ export class Images {
     const found = await callAws(this.#place, doing, async () => {
       const [sdk, client] = await Promise.all([import('@aws-sdk/client-ssm'), this.#place.clients.ssm()]);
       const answer = client.send(new sdk.GetParameterCommand({ Name: name }));
-      return await nullIfMissing(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
+      return await nullOnError(answer, 'ParameterNotFound', 'ParameterVersionNotFound');
     });
     const value = found?.Parameter?.Value ?? '';
     if (/^ami-[0-9a-f]+$/.test(value)) return value;

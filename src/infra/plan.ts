@@ -2,8 +2,7 @@ import { BatchctlError } from '../errors.ts';
 import { collectFindings, type Finding, failing, requireValid, warningsOf } from './finding.ts';
 import { gridFacts } from './grid.ts';
 import type { MissingItem, Resource, ResourceState, StackPart } from './resource.ts';
-import type { OpenStack } from './stack.ts';
-import { resourcesOf } from './stack.ts';
+import { type OpenStack, resourcesOf } from './stack.ts';
 import { validateStack } from './validate.ts';
 
 /** What `up` would do with one resource. */
@@ -52,8 +51,7 @@ async function validateRelease({ profile, releases }: OpenStack, only: StackPart
   const missing = await releases.missing();
   const mend = 'ask someone with the permissions to run batchctl infra release';
   if (missing === null) return [failing('there is no release for the manager yet', mend)];
-  const puts = 'ask someone with the permissions to run batchctl infra release';
-  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, puts));
+  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, mend));
 }
 
 function stepOf({ part, kind, name }: Resource, found: ResourceState): PlanStep {

@@ -13,6 +13,7 @@ import {
   stackTagAbsentOrEquals,
   stackTagEquals,
 } from './policy.ts';
+import type { StackPart } from './resource.ts';
 
 /** A bucket's settings by their names in IAM's actions. */
 const SETTINGS = ['BucketPublicAccessBlock', 'EncryptionConfiguration', 'LifecycleConfiguration', 'BucketPolicy'];
@@ -24,20 +25,68 @@ const REMOVE_ROLE = ['iam:DetachRolePolicy', 'iam:DeleteRolePolicy', 'iam:Delete
 const MAKE_PROFILE = ['iam:CreateInstanceProfile', 'iam:TagInstanceProfile', 'iam:AddRoleToInstanceProfile'];
 const CLEAR_PROFILE = ['iam:RemoveRoleFromInstanceProfile', 'iam:DeleteInstanceProfile'];
 
+/** A statement, and the parts of a stack whose `infra plan`, `up` or `status` needs it: none for `infra down` alone. */
+interface AdminStatement {
+  readonly parts: readonly StackPart[];
+  readonly statement: Statement;
+}
+
+const DOWN: readonly StackPart[] = [];
+const DATA: readonly StackPart[] = ['data'];
+const IAM: readonly StackPart[] = ['iam'];
+const MACHINES: readonly StackPart[] = ['grid', 'manager'];
+const ALL_BUT_DATA: readonly StackPart[] = ['iam', ...MACHINES];
+
+const grant = (parts: readonly StackPart[], ...of: Parameters<typeof allow>): AdminStatement => ({
+  parts,
+  statement: allow(...of),
+});
+
+/** Actions that only `infra down` needs. It has no parts. */
+const DOWN_ACTIONS = [
+  ...['s3:DeleteBucket', 'sdb:DeleteDomain', 'ec2:DeleteSecurityGroup', 'ec2:DeleteLaunchTemplate'],
+  ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
+  ...['autoscaling:DeleteAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
+];
+/** For each part, actions of other parts in statements that it needs. */
+const OTHER_PART_ACTIONS: Readonly<Record<StackPart, readonly string[]>> = {
+  data: [],
+  iam: [],
+  grid: ['ec2:AuthorizeSecurityGroupIngress'],
+  manager: ['autoscaling:PutLifecycleHook'],
+};
+/** For each part, its share of a statement of which it needs only some actions. */
+const NARROWED_ACTIONS: Readonly<Record<StackPart, Readonly<Record<string, readonly string[]>>>> = {
+  data: {},
+  iam: { LookAtGrid: ['autoscaling:DescribeAutoScalingGroups'] },
+  grid: { ListInBucket: ['s3:ListBucket'] },
+  manager: { ListInBucket: ['s3:ListBucket'], Releases: ['s3:GetObject'] },
+};
+
 /**
- * The actions of `infra plan`, `up`, `status`, `release` and `down`. `release --roll` also needs an operator's rights:
- * it reads the ledger and a group's activities, orders workers to leave, and ends instances without one.
+ * The actions of `infra plan`, `up`, `status`, `release` and `down`; with `only`, those of one part's `plan`, `up` and
+ * `status`. `release --roll` also needs an operator's rights: it reads the ledger and a group's activities, orders
+ * workers to leave, and ends instances without one.
  */
-export function adminPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
-  return [
+export function adminPolicy(profile: AwsProfile, arns: Arns, only: StackPart | null = null): readonly Statement[] {
+  const all = [
     ...[...bucket(profile, arns), ...queues(profile, arns), ...iam(profile, arns), ...gridPolicy(profile, arns)],
     // Whether the key lets Auto Scaling start instances with encrypted volumes.
-    allow(
+    grant(
+      MACHINES,
       'LookAtKey',
       ['kms:DescribeKey', 'kms:GetKeyPolicy', 'kms:ListGrants'],
       profile.kmsKey === null ? [] : [profile.kmsKey],
     ),
   ];
+  if (only === null) return all.map(({ statement }) => statement);
+  const leftOut = [...DOWN_ACTIONS, ...OTHER_PART_ACTIONS[only]];
+  return all
+    .filter(({ parts }) => parts.includes(only))
+    .map(({ statement }) => ({
+      ...statement,
+      Action: NARROWED_ACTIONS[only][statement.Sid] ?? statement.Action.filter((action) => !leftOut.includes(action)),
+    }));
 }
 
 /** Keys of releases (model/keys.ts): four digits, SHA-256s in hex. IAM's `?` matches any one character. */
@@ -45,7 +94,7 @@ const RELEASE_KEYS = ['????.json', '@.tar.gz', 'setup-@', 'ca-@'].map(
   (shape) => `releases/${shape.replace('@', '?'.repeat(64))}`,
 );
 
-function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
+function bucket(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   const { existing, prefix } = profile.bucket;
   // In an existing bucket, without a prefix, the stack handles only what it put (bucket.ts, stack.ts).
   const shared = existing && prefix === '';
@@ -53,53 +102,56 @@ function bucket(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const settings = (verb: 'Get' | 'Put'): readonly string[] => SETTINGS.map((setting) => `s3:${verb}${setting}`);
   return [
     // Whether a bucket that would become the stack's holds anything concerns all of it.
-    allow(
+    grant(
+      ['data', ...MACHINES],
       'ListInBucket',
       ['s3:ListBucket', 's3:ListBucketVersions'],
       [arns.bucket],
       existing ? prefixCondition([`${escapePattern(prefix)}*`]) : undefined,
     ),
-    allow('LookAtBucket', ['s3:ListBucketMultipartUploads', ...settings('Get')], [arns.bucket]),
-    allow(
+    grant(DATA, 'LookAtBucket', ['s3:ListBucketMultipartUploads', ...settings('Get')], [arns.bucket]),
+    grant(
+      DATA,
       'MakeBucket',
       ['s3:CreateBucket', 's3:GetBucketTagging', 's3:PutBucketTagging', ...settings('Put'), 's3:DeleteBucket'],
       existing ? [] : [arns.bucket],
     ),
     // Tables with jobs of another stack are kept.
-    allow('JobsOfTables', ['s3:GetObject'], isSqlLedger(profile) ? arns.objects('jobs/*/job.json') : []),
+    grant(DOWN, 'JobsOfTables', ['s3:GetObject'], isSqlLedger(profile) ? arns.objects('jobs/*/job.json') : []),
     // A new release clears the records of failed boots.
-    allow('Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
+    grant(MACHINES, 'Releases', ['s3:GetObject', 's3:PutObject'], arns.objects(...ofReleases, 'groups/*/boots/*')),
     shared
-      ? allow('DeleteReleases', ['s3:DeleteObject'], arns.objects(...ofReleases))
-      : allow(
+      ? grant(DOWN, 'DeleteReleases', ['s3:DeleteObject'], arns.objects(...ofReleases))
+      : grant(
+          DOWN,
           'DeleteData',
           ['s3:DeleteObject', 's3:DeleteObjectVersion', 's3:AbortMultipartUpload'],
           arns.objects('*'),
         ),
-    ...encryption(profile),
+    ...encryption(profile).map((statement) => ({ parts: MACHINES, statement })),
   ];
 }
 
 const isSqlLedger = ({ ledger: { kind } }: AwsProfile): boolean => kind === 'postgres' || kind === 'mysql';
 
-function queues(profile: AwsProfile, arns: Arns): readonly Statement[] {
+function queues(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   // A group removed from the configuration may still have queues.
   const all = [arns.queue(`${profile.stack}-*`)];
   return [
-    allow('LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
-    allow('FindQueues', ['sqs:ListQueues'], ['*']),
-    allow('MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
-    allow('DeleteQueues', ['sqs:DeleteQueue'], all, stackTagEquals(profile)),
-    allow('MakeDomains', ['sdb:CreateDomain'], arns.domains),
+    grant(DATA, 'LookAtQueues', ['sqs:GetQueueUrl', 'sqs:GetQueueAttributes', 'sqs:ListQueueTags'], all),
+    grant(DATA, 'FindQueues', ['sqs:ListQueues'], ['*']),
+    grant(DATA, 'MakeQueues', ['sqs:CreateQueue', 'sqs:SetQueueAttributes', 'sqs:TagQueue'], arns.queues),
+    grant(DOWN, 'DeleteQueues', ['sqs:DeleteQueue'], all, stackTagEquals(profile)),
+    grant(DATA, 'MakeDomains', ['sdb:CreateDomain'], arns.domains),
     // Also finds and inspects domains of a former ledger: SimpleDB has no tags.
-    allow('FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
-    allow('Domains', ['sdb:ListDomains'], ['*']),
+    grant(DATA, 'FormerDomains', ['sdb:Select', 'sdb:DeleteDomain'], [arns.domain(`${profile.stack}-*`)]),
+    grant(DATA, 'Domains', ['sdb:ListDomains'], ['*']),
     // To create and drop its tables.
-    allow('Database', ['rds-db:connect'], arns.databaseUsers),
+    grant(DATA, 'Database', ['rds-db:connect'], arns.databaseUsers),
   ];
 }
 
-function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
+function iam(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   const { permissionsBoundary: boundary, workerProfile, managerProfile } = profile.iam;
   const made = [
     ...(workerProfile === null ? [roleName(profile.stack, 'worker')] : []),
@@ -115,18 +167,19 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
   const kept = boundary === null ? undefined : equals('iam:PermissionsBoundary', boundary);
   const bounded = boundary === null ? BOUNDED : [...BOUNDED, 'iam:PutRolePermissionsBoundary'];
   return [
-    allow('FindRoles', ['iam:GetRole'], roles(known)),
-    allow('LookAtRoles', LOOK_AT_ROLE, any.length === 0 ? roles(known) : any),
-    allow('MakeRoles', MAKE_ROLE, roles(made)),
-    allow('MakeRolesInBounds', bounded, roles(made), kept),
-    allow('RemoveRoles', REMOVE_ROLE, roles(known)),
-    allow('LookAtBoundary', ['iam:GetPolicy', 'iam:GetPolicyVersion'], boundary === null ? [] : [boundary]),
+    grant(IAM, 'FindRoles', ['iam:GetRole'], roles(known)),
+    grant(IAM, 'LookAtRoles', LOOK_AT_ROLE, any.length === 0 ? roles(known) : any),
+    grant(IAM, 'MakeRoles', MAKE_ROLE, roles(made)),
+    grant(IAM, 'MakeRolesInBounds', bounded, roles(made), kept),
+    grant(DOWN, 'RemoveRoles', REMOVE_ROLE, roles(known)),
+    grant(IAM, 'LookAtBoundary', ['iam:GetPolicy', 'iam:GetPolicyVersion'], boundary === null ? [] : [boundary]),
     // Reads any policy, to find out what the role of a given profile lacks.
-    allow('LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
-    allow('LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),
-    allow('MakeProfiles', MAKE_PROFILE, profiles(made)),
-    allow('ClearProfiles', CLEAR_PROFILE, profiles(known)),
-    allow(
+    grant(IAM, 'LookAtPolicies', ['iam:GetPolicy', 'iam:GetPolicyVersion'], given.length === 0 ? [] : ['*']),
+    grant(ALL_BUT_DATA, 'LookAtProfiles', ['iam:GetInstanceProfile'], profiles([...known, ...given])),
+    grant(IAM, 'MakeProfiles', MAKE_PROFILE, profiles(made)),
+    grant(DOWN, 'ClearProfiles', CLEAR_PROFILE, profiles(known)),
+    grant(
+      ALL_BUT_DATA,
       'PassRoles',
       ['iam:PassRole'],
       any.length === 0 ? roles(made) : any,
@@ -134,7 +187,8 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
     ),
     // The first group, or spot request, of an account creates these (EC2 Auto Scaling, EC2 Spot: service-linked roles).
     ...['autoscaling', 'spot'].map((service) =>
-      allow(
+      grant(
+        MACHINES,
         `LinkedRole${service === 'spot' ? 'Spot' : 'AutoScaling'}`,
         ['iam:CreateServiceLinkedRole'],
         [arns.iam(`role/aws-service-role/${service}.amazonaws.com/*`)],
@@ -145,16 +199,16 @@ function iam(profile: AwsProfile, arns: Arns): readonly Statement[] {
 }
 
 /** EC2 and Auto Scaling define no resource for these actions (service authorization reference). */
-const LOOK = [
+const LOOK_AT_EC2 = [
   ...['Subnets', 'Vpcs', 'SecurityGroups', 'LaunchTemplates', 'LaunchTemplateVersions', 'Images', 'InstanceTypes'],
   ...['InstanceTypeOfferings', 'RouteTables', 'VpcEndpoints', 'Instances', 'Volumes', 'NetworkInterfaces', 'Addresses'],
 ].map((what) => `ec2:Describe${what}`);
-const LOOK_AT_GROUPS = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
-/** What is created with the stack's tag, and the actions that create it. */
+const LOOK_AT_SCALING = ['AutoScalingGroups', 'LifecycleHooks'].map((what) => `autoscaling:Describe${what}`);
+/** What is created with the stack's tag: the action, the resource, and the parts that have one. */
 const TAGGED_RESOURCES = [
-  ['ec2:CreateSecurityGroup', 'security-group/*'],
-  ['ec2:CreateLaunchTemplate', 'launch-template/*'],
-  ['ec2:AllocateAddress', 'elastic-ip/*'],
+  ['ec2:CreateSecurityGroup', 'security-group/*', MACHINES],
+  ['ec2:CreateLaunchTemplate', 'launch-template/*', MACHINES],
+  ['ec2:AllocateAddress', 'elastic-ip/*', ['manager']],
 ] as const;
 const CHANGE = [
   ...['ec2:AuthorizeSecurityGroupIngress', 'ec2:AuthorizeSecurityGroupEgress', 'ec2:RevokeSecurityGroupIngress'],
@@ -168,43 +222,46 @@ const GROUP = [
 ];
 
 /** For the grid: only what the stack made, by its tag. */
-function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
+function gridPolicy(profile: AwsProfile, arns: Arns): readonly AdminStatement[] {
   const made = [...new Set(TAGGED_RESOURCES.map(([, resource]) => arns.ec2(resource)))];
   const groups = [arns.group(`${profile.stack}-*`)];
   return [
-    allow('LookAtGrid', [...LOOK, ...LOOK_AT_GROUPS], ['*']),
-    quotas(arns),
-    ...TAGGED_RESOURCES.map(([action, resource]) =>
-      allow(action.slice('ec2:'.length), [action], [arns.ec2(resource)], requestTagEquals(profile)),
+    grant(ALL_BUT_DATA, 'LookAtGrid', [...LOOK_AT_EC2, ...LOOK_AT_SCALING], ['*']),
+    { parts: MACHINES, statement: quotas(arns) },
+    ...TAGGED_RESOURCES.map(([action, resource, parts]) =>
+      grant(parts, action.slice('ec2:'.length), [action], [arns.ec2(resource)], requestTagEquals(profile)),
     ),
     // A security group is created in a VPC, which isn't the stack's.
-    allow('MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
-    allow('TagMade', ['ec2:CreateTags'], made, {
+    grant(MACHINES, 'MakeInVpc', ['ec2:CreateSecurityGroup'], [arns.ec2('vpc/*')]),
+    grant(MACHINES, 'TagMade', ['ec2:CreateTags'], made, {
       StringEquals: { 'ec2:CreateAction': TAGGED_RESOURCES.map(([action]) => action.slice('ec2:'.length)) },
     }),
-    allow('ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, stackTagEquals(profile)),
+    grant(MACHINES, 'ChangeGrid', [...CHANGE, 'ec2:CreateTags'], made, stackTagEquals(profile)),
     // The address is the stack's own, by its tag; a person may have associated it with any interface.
-    allow(
+    grant(
+      DOWN,
       'TakeAddressBack',
       ['ec2:DisassociateAddress'],
       [arns.ec2('network-interface/*')],
       stackTagAbsentOrEquals(profile),
     ),
-    allow('MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, requestTagEquals(profile)),
-    allow('ChangeGroups', GROUP, groups, stackTagEquals(profile)),
+    grant(MACHINES, 'MakeGroups', ['autoscaling:CreateAutoScalingGroup'], groups, requestTagEquals(profile)),
+    grant(MACHINES, 'ChangeGroups', GROUP, groups, stackTagEquals(profile)),
     // When a group is created, its tags are authorized separately, and no tag identifies the group yet. Groups of
     // `month-end-2` have names that begin like those of `month-end`: the right to tag them would be the right to take
     // them over.
-    allow('TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, stackTagAbsentOrEquals(profile)),
+    grant(MACHINES, 'TagGroups', ['autoscaling:CreateOrUpdateTags'], groups, stackTagAbsentOrEquals(profile)),
     // Auto Scaling checks that the creator of a group with a template may start instances (EC2 Auto Scaling: launch
     // templates).
-    allow(
+    grant(
+      MACHINES,
       'StartInstances',
       ['ec2:RunInstances'],
       INSTANCE.map((of) => arns.ec2(of)),
       requestTagEquals(profile),
     ),
-    allow(
+    grant(
+      MACHINES,
       'StartFrom',
       ['ec2:RunInstances'],
       [
@@ -212,7 +269,8 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
         arns.public('ec2', 'image/*'),
       ],
     ),
-    allow(
+    grant(
+      MACHINES,
       'TagInstances',
       ['ec2:CreateTags'],
       INSTANCE.map((of) => arns.ec2(of)),
@@ -225,12 +283,13 @@ function gridPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
 const INSTANCE = ['instance/*', 'volume/*', 'network-interface/*'];
 
 /** The parameters that name machine images: AWS's own, or the groups'. */
-function images({ groups }: AwsProfile, arns: Arns): readonly Statement[] {
+function images({ groups }: AwsProfile, arns: Arns): readonly AdminStatement[] {
   const amis = Object.values(groups).map(({ ami }) => ami);
   const own = amis.flatMap((ami) => (ami?.startsWith('ssm:') ? [ami.slice('ssm:'.length)] : []));
   const public_ = own.filter((name) => name.startsWith('/aws/service/'));
   return [
-    allow(
+    grant(
+      MACHINES,
       'Images',
       ['ssm:GetParameter'],
       [

@@ -35,7 +35,7 @@ export function policyFor(role: PolicyRole, profile: AwsProfile): PolicyDocument
 
 /** The least privileges to make one part of a stack, with `infra plan`, `up`, `status`, each with `--only`. */
 export function adminPolicyFor(part: StackPart, profile: AwsProfile): PolicyDocument {
-  return policyOf(narrowToPart(adminPolicy(profile, new Arns(profile)), part));
+  return policyOf(adminPolicy(profile, new Arns(profile), part));
 }
 
 /** For `doctor`, and for resuming an upload. */
@@ -137,80 +137,4 @@ function workerPolicy(profile: AwsProfile, arns: Arns): readonly Statement[] {
     prices(profile),
     ...jobStatements(profile, arns),
   ];
-}
-
-/** Statements of the administrator's policy, and the parts that need them. */
-const PARTS_BY_STATEMENT: Readonly<Record<string, readonly StackPart[]>> = {
-  ListInBucket: ['data', 'grid', 'manager'],
-  LookAtBucket: ['data'],
-  MakeBucket: ['data'],
-  Releases: ['grid', 'manager'],
-  LookAtQueues: ['data'],
-  FindQueues: ['data'],
-  MakeQueues: ['data'],
-  MakeDomains: ['data'],
-  FormerDomains: ['data'],
-  Domains: ['data'],
-  Database: ['data'],
-  FindRoles: ['iam'],
-  LookAtRoles: ['iam'],
-  MakeRoles: ['iam'],
-  MakeRolesInBounds: ['iam'],
-  LookAtBoundary: ['iam'],
-  LookAtPolicies: ['iam'],
-  LookAtProfiles: ['iam', 'grid', 'manager'],
-  MakeProfiles: ['iam'],
-  PassRoles: ['iam', 'grid', 'manager'],
-  LinkedRoleAutoScaling: ['grid', 'manager'],
-  LinkedRoleSpot: ['grid', 'manager'],
-  LookAtGrid: ['iam', 'grid', 'manager'],
-  LookAtQuotas: ['grid', 'manager'],
-  CreateSecurityGroup: ['grid', 'manager'],
-  CreateLaunchTemplate: ['grid', 'manager'],
-  AllocateAddress: ['manager'],
-  MakeInVpc: ['grid', 'manager'],
-  TagMade: ['grid', 'manager'],
-  ChangeGrid: ['grid', 'manager'],
-  MakeGroups: ['grid', 'manager'],
-  ChangeGroups: ['grid', 'manager'],
-  TagGroups: ['grid', 'manager'],
-  StartInstances: ['grid', 'manager'],
-  StartFrom: ['grid', 'manager'],
-  TagInstances: ['grid', 'manager'],
-  Images: ['grid', 'manager'],
-  Key: ['grid', 'manager'],
-  LookAtKey: ['grid', 'manager'],
-};
-
-/** For each part, its share of a statement of which it needs only some actions. */
-const NARROWED_ACTIONS: Readonly<Record<StackPart, Readonly<Record<string, readonly string[]>>>> = {
-  data: {},
-  iam: { LookAtGrid: ['autoscaling:DescribeAutoScalingGroups'] },
-  grid: { ListInBucket: ['s3:ListBucket'] },
-  manager: { ListInBucket: ['s3:ListBucket'], Releases: ['s3:GetObject'] },
-};
-
-/** Actions that only `infra down` needs. It has no parts. */
-const DOWN_ACTIONS = [
-  ...['s3:DeleteBucket', 'sdb:DeleteDomain', 'ec2:DeleteSecurityGroup', 'ec2:DeleteLaunchTemplate'],
-  ...['ec2:DisassociateAddress', 'ec2:ReleaseAddress'],
-  ...['autoscaling:DeleteAutoScalingGroup', 'autoscaling:SetInstanceProtection'],
-];
-/** Actions of other parts in statements that a part needs. */
-const OTHER_PART_ACTIONS: Readonly<Record<StackPart, readonly string[]>> = {
-  data: [],
-  iam: [],
-  grid: ['ec2:AuthorizeSecurityGroupIngress'],
-  manager: ['autoscaling:PutLifecycleHook'],
-};
-
-/** The administrator's statements, reduced to what one part's `infra plan`, `up` and `status` need. */
-function narrowToPart(statements: readonly Statement[], part: StackPart): readonly Statement[] {
-  const leftOut = [...DOWN_ACTIONS, ...OTHER_PART_ACTIONS[part]];
-  return statements
-    .filter(({ Sid }) => PARTS_BY_STATEMENT[Sid]?.includes(part) === true)
-    .map((statement) => ({
-      ...statement,
-      Action: NARROWED_ACTIONS[part][statement.Sid] ?? statement.Action.filter((action) => !leftOut.includes(action)),
-    }));
 }

@@ -1,5 +1,4 @@
-import type { AwsClients } from '../adapters/aws/clients.ts';
-import { translateErrors } from '../adapters/aws/errors.ts';
+import { nullOnError, translateErrors } from '../adapters/aws/errors.ts';
 import {
   deadAttributes,
   differingAttributes,
@@ -10,7 +9,7 @@ import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { deadQueueName, queueName, STACK_TAG } from '../lib/stack-names.ts';
 import { Arns } from './arns.ts';
-import { retryUntilConsistent } from './call-aws.ts';
+import { type AwsContext, retryUntilConsistent } from './call-aws.ts';
 import {
   type KeptReason,
   type RemovalOptions,
@@ -48,18 +47,14 @@ export class QueueResource implements Resource {
   readonly kind = 'queue';
   readonly name: string;
   readonly group: string;
-  readonly #profile: AwsProfile;
-  readonly #clients: AwsClients;
-  readonly #dead: string | null;
-  readonly #attributes: (deadArn: string) => QueueAttributes;
+  readonly #plan: QueuePlan;
+  readonly #place: AwsContext;
 
-  constructor(parts: QueuePlan, { profile, clients }: { readonly profile: AwsProfile; readonly clients: AwsClients }) {
-    this.name = parts.name;
-    this.group = parts.group;
-    this.#dead = parts.dead;
-    this.#attributes = parts.attributes;
-    this.#profile = profile;
-    this.#clients = clients;
+  constructor(plan: QueuePlan, place: AwsContext) {
+    this.name = plan.name;
+    this.group = plan.group;
+    this.#plan = plan;
+    this.#place = place;
   }
 
   async look(): Promise<ResourceState> {
@@ -73,8 +68,8 @@ export class QueueResource implements Resource {
       ]);
       const differences = differingAttributes(Attributes, await this.#wanted());
       const owner = Tags[STACK_TAG];
-      if (owner === this.#profile.stack) {
-        return stateFromDifferences([...differences, ...tagDifferences(Tags, tagsOf(this.#profile))]);
+      if (owner === this.#place.profile.stack) {
+        return stateFromDifferences([...differences, ...tagDifferences(Tags, tagsOf(this.#place.profile))]);
       }
       if (owner !== undefined) {
         // Stack `a-b` with group `c` and stack `a` with group `b-c` have queues of the same name: each would bury the
@@ -95,7 +90,7 @@ export class QueueResource implements Resource {
   async apply(): Promise<void> {
     await this.#translated('make', 'sqs:CreateQueue', async () => {
       const [sdk, client] = await this.#sqs();
-      const tags = { ...tagsOf(this.#profile) };
+      const tags = { ...tagsOf(this.#place.profile) };
       const Attributes = { ...(await this.#wanted()) };
       const url = await this.#url(this.name);
       if (url === null) {
@@ -119,18 +114,16 @@ export class QueueResource implements Resource {
         client.send(new sdk.GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [COUNT] })),
       ]);
       const owner = Tags[STACK_TAG];
-      if (owner !== this.#profile.stack) {
+      if (owner !== this.#place.profile.stack) {
         return { why: ownerText(owner) };
       }
       const letters = Number(Attributes[COUNT] ?? 0);
-      if (this.#dead === null && letters > 0) {
+      if (this.#plan.dead === null && letters > 0) {
         note(
           `queue ${this.name}: ${letters} dead letters are deleted with it; the store keeps the failures of their tasks`,
         );
       }
-      await client.send(new sdk.DeleteQueueCommand({ QueueUrl: url })).catch((error: unknown) => {
-        if (!isMissing(error)) throw error;
-      });
+      await nullOnError(client.send(new sdk.DeleteQueueCommand({ QueueUrl: url })), MISSING_QUEUE);
       return null;
     });
   }
@@ -138,33 +131,30 @@ export class QueueResource implements Resource {
   /** Null if the queue doesn't exist. */
   async #url(name: string): Promise<string | null> {
     const [{ GetQueueUrlCommand }, client] = await this.#sqs();
-    try {
-      return (await client.send(new GetQueueUrlCommand({ QueueName: name }))).QueueUrl ?? null;
-    } catch (error) {
-      if (isMissing(error)) return null;
-      throw error;
-    }
+    const answer = client.send(new GetQueueUrlCommand({ QueueName: name }));
+    return (await nullOnError(answer, MISSING_QUEUE))?.QueueUrl ?? null;
   }
 
   async #wanted(): Promise<QueueAttributes> {
-    return this.#attributes(this.#dead === null ? '' : await this.#arnOf(this.#dead));
+    const { dead } = this.#plan;
+    return this.#plan.attributes(dead === null ? '' : await this.#arnOf(dead));
   }
 
   async #arnOf(name: string): Promise<string> {
     const url = await this.#url(name);
-    if (url === null) return new Arns(this.#profile).queue(name);
+    if (url === null) return new Arns(this.#place.profile).queue(name);
     const [{ GetQueueAttributesCommand }, client] = await this.#sqs();
     const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] });
     return (await retryUntilConsistent(() => client.send(asked))).Attributes?.QueueArn ?? '';
   }
 
   #sqs() {
-    return Promise.all([import('@aws-sdk/client-sqs'), this.#clients.sqs('control')]);
+    return Promise.all([import('@aws-sdk/client-sqs'), this.#place.clients.sqs('control')]);
   }
 
   #translated<T>(verb: string, action: string, work: () => Promise<T>): Promise<T> {
-    const resource = new Arns(this.#profile).queue(this.name);
-    const { profile } = this.#clients;
+    const resource = new Arns(this.#place.profile).queue(this.name);
+    const { profile } = this.#place.clients;
     return translateErrors({ what: `${verb} the queue ${this.name}`, action, resource, profile }, work);
   }
 }
@@ -174,5 +164,5 @@ const COUNT = 'ApproximateNumberOfMessages';
 /** A new dead-letter queue can be used a second after its creation (SQS: CreateQueue). */
 const NO_DEAD_LETTER_QUEUE = /Dead letter target does not exist/i;
 
-const isMissing = (error: unknown): boolean =>
-  error instanceof Error && /NonExistentQueue$|^QueueDoesNotExist$/.test(error.name);
+/** The errors for a queue that doesn't exist. */
+export const MISSING_QUEUE = /NonExistentQueue$|^QueueDoesNotExist$/;

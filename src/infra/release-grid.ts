@@ -1,8 +1,7 @@
-import { AwsClients } from '../adapters/aws/clients.ts';
-import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { MANAGER_GROUP } from '../lib/stack-names.ts';
-import { callAws } from './call-aws.ts';
+import { type AwsContext, callAws, loadAutoScaling, openAccount } from './call-aws.ts';
 import { gridResources, managerResources } from './grid.ts';
 import { LaunchTemplateResource } from './launch-template.ts';
 import type { Resource, ResourceState } from './resource.ts';
@@ -18,21 +17,20 @@ export interface GroupTemplateState {
 /** The part of a grid that a release changes: the template of new instances. */
 export class ReleaseGrid {
   readonly account: string;
-  readonly #profile: AwsProfile;
-  readonly #clients: AwsClients;
+  readonly #place: AwsContext;
   readonly #resources: readonly Resource[];
 
-  constructor(account: string, profile: AwsProfile, clients: AwsClients, release: () => Promise<BootRelease>) {
+  constructor({ account, ...place }: AwsContext & { readonly account: string }, release: () => Promise<BootRelease>) {
     this.account = account;
-    this.#profile = profile;
-    this.#clients = clients;
-    const parts = { profile, clients, release };
+    this.#place = place;
+    const parts = { ...place, release };
     this.#resources = [...gridResources(parts), ...managerResources(parts)].filter(carriesRelease);
   }
 
   /** Each group, and the manager's if there is one. */
   get groups(): readonly string[] {
-    return [...Object.keys(this.#profile.groups), ...(this.#profile.manager === null ? [] : [MANAGER_GROUP])];
+    const { groups, manager } = this.#place.profile;
+    return [...Object.keys(groups), ...(manager === null ? [] : [MANAGER_GROUP])];
   }
 
   async look(group: string): Promise<GroupTemplateState> {
@@ -55,22 +53,19 @@ export class ReleaseGrid {
 
   /** Ends an instance through its group, which starts another. An instance that is already ending counts as ended. */
   async endInstance(instance: string): Promise<void> {
-    const [sdk, client] = await Promise.all([import('@aws-sdk/client-auto-scaling'), this.#clients.autoScaling()]);
+    const [sdk, client] = await loadAutoScaling(this.#place);
     const ask = { InstanceId: instance, ShouldDecrementDesiredCapacity: false };
     const action = 'autoscaling:TerminateInstanceInAutoScalingGroup';
     const doing = { what: `end the instance ${instance}`, action, resource: 'autoScalingGroup:*' };
-    await callAws({ profile: this.#profile, clients: this.#clients }, doing, async () => {
-      try {
-        await client.send(new sdk.TerminateInstanceInAutoScalingGroupCommand(ask));
-      } catch (error) {
-        // It no longer exists, or is ending (Auto Scaling gives the same answer).
-        if (!(error instanceof Error) || !/^(ValidationError|ScalingActivityInProgress)/.test(error.name)) throw error;
-      }
+    await callAws(this.#place, doing, () => {
+      const answer = client.send(new sdk.TerminateInstanceInAutoScalingGroupCommand(ask));
+      // It no longer exists, or is ending (Auto Scaling gives the same answer).
+      return nullOnError(answer, /^(ValidationError|ScalingActivityInProgress)/);
     });
   }
 
   close(): Promise<void> {
-    return this.#clients.close();
+    return this.#place.clients.close();
   }
 
   #of(group: string): readonly Resource[] {
@@ -78,22 +73,9 @@ export class ReleaseGrid {
   }
 }
 
-/**
- * Opens the grid, after checking the account. Throws `config` for another account than the profile's, `credentials`,
- * `unavailable`.
- */
-export async function openReleaseGrid(profile: AwsProfile, release: () => Promise<BootRelease>): Promise<ReleaseGrid> {
-  const { region, endpoints, aws } = profile;
-  const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
-  try {
-    await requireAccount(clients);
-    const account = profile.account ?? (await readIdentity(clients)).account;
-    return new ReleaseGrid(account, { ...profile, account }, clients, release);
-  } catch (error) {
-    await clients.close();
-    throw error;
-  }
-}
+/** Opens the grid, after checking the account. Throws the errors of `openAccount`. */
+export const openReleaseGrid = async (profile: AwsProfile, release: () => Promise<BootRelease>): Promise<ReleaseGrid> =>
+  new ReleaseGrid(await openAccount(profile), release);
 
 const carriesRelease = ({ kind }: Resource): boolean => kind === 'launchTemplate' || kind === 'group';
 

@@ -1,6 +1,7 @@
 import type * as sdk from '@aws-sdk/client-iam';
 import type { IAMClient, Role } from '@aws-sdk/client-iam';
 import type { AwsClients } from '../adapters/aws/clients.ts';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
@@ -15,7 +16,7 @@ import {
   type ResourceState,
   stateFromDifferences,
 } from './resource.ts';
-import { fromTagList, tagDifferences, tagsOf, toTagList } from './tags.ts';
+import { fromTagList, ownerText, tagDifferences, tagsOf, toTagList } from './tags.ts';
 
 /** Characters of all inline policies of a role, without white space (IAM: quotas). */
 const POLICY_LIMIT = 10_240;
@@ -82,7 +83,7 @@ export class RoleResource implements Resource {
       const owner = fromTagList(role.Tags)[STACK_TAG];
       if (owner !== this.#profile.stack) throw this.#iam.ownerError(owner);
       const differences = [
-        ...(sameJson(role.AssumeRolePolicyDocument, trust) ? [] : ['who may take it on']),
+        ...(sameJson(role.AssumeRolePolicyDocument, trust) ? [] : ['its trust policy']),
         ...this.#boundaryDifference(role),
         ...(sameJson(await this.#readPolicy(), policy.document) ? [] : ['its policy']),
         ...tagDifferences(fromTagList(role.Tags), tagsOf(this.#profile)),
@@ -121,7 +122,7 @@ export class RoleResource implements Resource {
       const role = await this.#role();
       if (role === null) return null;
       const owner = fromTagList(role.Tags)[STACK_TAG];
-      if (owner !== this.#profile.stack) return this.#iam.keptReason(owner);
+      if (owner !== this.#profile.stack) return { why: ownerText(owner) };
       const [commands, client] = await this.#iam.open();
       const at = { RoleName: this.name };
       const attached = commands.paginateListAttachedRolePolicies({ client }, at);
@@ -154,13 +155,8 @@ export class RoleResource implements Resource {
       Tags: toTagList(tagsOf(this.#profile)),
       ...(plan.boundary !== null && { PermissionsBoundary: plan.boundary }),
     });
-    try {
-      // The answer sometimes omits tags and boundary.
-      await client.send(asked);
-    } catch (error) {
-      // Another `up` was faster.
-      if (!(error instanceof Error) || !error.name.startsWith('EntityAlreadyExists')) throw error;
-    }
+    // Another `up` may have been faster. The answer sometimes omits tags and boundary.
+    await nullOnError(client.send(asked), /^EntityAlreadyExists/);
     return await retryUntilConsistent(async () => {
       const { Role: made } = await client.send(new commands.GetRoleCommand({ RoleName: this.name }));
       if (made === undefined) throw new Error('IAM returned no role');

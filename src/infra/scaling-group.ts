@@ -1,12 +1,14 @@
 import type * as sdk from '@aws-sdk/client-auto-scaling';
 import type { AutoScalingClient, AutoScalingGroup, LifecycleHook } from '@aws-sdk/client-auto-scaling';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import { BatchctlError } from '../errors.ts';
 import { BOUNDS_TAG, gridName, STACK_TAG, STAND_IN_TAG } from '../lib/stack-names.ts';
-import { type AwsContext, callAws, loadAutoScaling, nullIfMissing, retryUntilConsistent } from './call-aws.ts';
+import { formatMany } from '../lib/units.ts';
+import { type AwsContext, callAws, loadAutoScaling, retryUntilConsistent } from './call-aws.ts';
+import type { MachineGroup } from './grid.ts';
 import type { LaunchTemplateResource } from './launch-template.ts';
 import type { KeptReason, RemovalOptions, Resource, ResourceState } from './resource.ts';
 import {
-  type Bounds,
   boundsText,
   chooseBounds,
   drainHook,
@@ -26,10 +28,8 @@ import { fromTagList, groupTags, ownerText, requireOurs, tagDifferences } from '
 
 const STILL_THERE = 'StillThere';
 
-interface ScalingGroupParts extends Omit<GroupPlan, 'name' | 'template' | 'subnets'>, Bounds {
-  readonly part: 'grid' | 'manager';
-  /** The worker group, or `manager`. */
-  readonly group: string;
+interface ScalingGroupParts
+  extends Pick<MachineGroup, 'part' | 'group' | 'instances' | 'spot' | 'onDemandBase' | 'drains' | 'min' | 'max'> {
   readonly template: LaunchTemplateResource;
   readonly subnets: () => Promise<readonly string[]>;
 }
@@ -110,7 +110,7 @@ export class ScalingGroupResource implements Resource {
     if (!hasMetrics(group)) {
       const metrics = { AutoScalingGroupName: this.name, ...METRICS };
       const action = 'EnableMetricsCollection';
-      await this.#access.send('measure', action, (client, sdk) =>
+      await this.#access.send('enable metrics of', action, (client, sdk) =>
         client.send(new sdk.EnableMetricsCollectionCommand(metrics)),
       );
     }
@@ -146,7 +146,7 @@ export class ScalingGroupResource implements Resource {
       const name = cause instanceof Error ? cause.name : '';
       if (!name.startsWith('ResourceInUse')) throw error;
       const held = group.Instances?.length ?? 0;
-      return { why: held === 1 ? 'it has one instance' : `it has ${held} instances` };
+      return { why: `it has ${formatMany(held, 'instance')}` };
     }
   }
 
@@ -178,7 +178,7 @@ export class ScalingGroupResource implements Resource {
     await this.#access.send('make', 'CreateAutoScalingGroup', async (client, sdk) => {
       // It may exist from our own first try, whose answer was lost, or from another `up`.
       const answer = client.send(new sdk.CreateAutoScalingGroupCommand(asked));
-      await nullIfMissing(answer, 'AlreadyExistsFault', 'AlreadyExists');
+      await nullOnError(answer, 'AlreadyExistsFault', 'AlreadyExists');
     });
     return retryUntilConsistent(async () => {
       const made = await this.#access.find();
@@ -310,17 +310,12 @@ const isBeingDeleted = ({ Status }: AutoScalingGroup): boolean => Status !== und
 
 const hasMetrics = ({ EnabledMetrics = [] }: AutoScalingGroup): boolean => EnabledMetrics.length > 0;
 
-interface OnDemandBase {
-  readonly base: number;
-  /** Reported, and not changed; null if it is as configured. */
-  readonly note: string | null;
-}
-
 /**
  * How many instances are on demand before spot is used: as configured; but while more replace spot, as the group's tag
- * says, those stay. They are reverted once nothing waits.
+ * says, those stay. They are reverted once nothing waits. `note` is reported, and not changed; null if it is as
+ * configured.
  */
-function currentBase({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number): OnDemandBase {
+function currentBase({ MixedInstancesPolicy, Tags }: AutoScalingGroup, configured: number) {
   const found = MixedInstancesPolicy?.InstancesDistribution?.OnDemandBaseCapacity ?? 0;
   const [, standIn = '0'] = /^(\d+) \d+$/.exec(fromTagList(Tags)[STAND_IN_TAG] ?? '') ?? [];
   if (found <= configured || found > Number(standIn)) return { base: configured, note: null };

@@ -6,17 +6,13 @@ import type {
   UpdateAutoScalingGroupCommandInput,
 } from '@aws-sdk/client-auto-scaling';
 import { BOUNDS_TAG, DRAIN_HOOK, DRAIN_HOOK_SECONDS, MODE_TAG } from '../lib/stack-names.ts';
+import type { MachineGroup } from './grid.ts';
 
 /** The wanted Auto Scaling group, without its size and tags. */
-export interface GroupPlan {
+export interface GroupPlan extends Pick<MachineGroup, 'instances' | 'spot' | 'onDemandBase' | 'drains'> {
   readonly name: string;
   readonly template: { readonly id: string; readonly version: string };
-  readonly instances: readonly string[];
-  readonly spot: boolean;
-  readonly onDemandBase: number;
   readonly subnets: readonly string[];
-  /** Whether its workers drain: they are protected from scaling in until they are idle, and waited for. */
-  readonly drains: boolean;
 }
 
 /** Seconds until a new instance's health counts: it boots in that time. */
@@ -169,24 +165,19 @@ export interface Bounds {
   readonly max: number;
 }
 
-interface BoundsChoice {
-  readonly bounds: Bounds;
-  /** Reported, and not changed. */
-  readonly note: string | null;
-}
-
 export const boundsText = ({ min, max }: Bounds): string => `${min} ${max}`;
 
 /**
  * The bounds that `up` gives a group. `lastSet` is what it set before. If the configuration still has those, other
  * bounds are a person's (`scale --min --max`), and stay. A changed configuration wins, but the maximum never goes below
- * the currently wanted size, which Auto Scaling would lower with it (UpdateAutoScalingGroup: MaxSize).
+ * the currently wanted size, which Auto Scaling would lower with it (UpdateAutoScalingGroup: MaxSize). `note` is
+ * reported, and not changed.
  */
 export function chooseBounds(
   wanted: Bounds,
   found: Bounds & { readonly desired: number },
   lastSet: string | undefined,
-): BoundsChoice {
+): { readonly bounds: Bounds; readonly note: string | null } {
   const asFound = { min: found.min, max: found.max };
   if (lastSet === boundsText(wanted)) {
     if (boundsText(asFound) === lastSet) return { bounds: asFound, note: null };

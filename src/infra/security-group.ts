@@ -1,7 +1,8 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
+import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { type AwsContext, callEc2, nullIfMissing, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
+import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
 import { canonicalCidr, type Network } from './network.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
 import { fromTagList, ownerText, requireOurs, tagDifferences, tagsOf, toTagList } from './tags.ts';
@@ -85,7 +86,7 @@ export class SecurityGroupResource implements Resource {
           () => client.send(new sdk.DeleteSecurityGroupCommand({ GroupId })),
           ['DependencyViolation'],
         );
-        await nullIfMissing(sent, 'InvalidGroup.NotFound');
+        await nullOnError(sent, 'InvalidGroup.NotFound');
       });
     }
     const [other] = theirs;
@@ -126,7 +127,7 @@ export class SecurityGroupResource implements Resource {
         changes[`${verb}${way}`],
         verb === 'Authorize' ? ['InvalidGroup.NotFound'] : [],
       );
-      await nullIfMissing(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
+      await nullOnError(sent, 'InvalidPermission.Duplicate', 'InvalidPermission.NotFound');
     });
   }
 
@@ -139,7 +140,7 @@ export class SecurityGroupResource implements Resource {
       const asked = { GroupName: this.name, Description: this.#plan.description, VpcId: vpc, TagSpecifications };
       const answer = client.send(new sdk.CreateSecurityGroupCommand(asked));
       // It may exist from our own first try, whose answer was lost, or from another `up`.
-      const made = await nullIfMissing(answer, 'InvalidGroup.Duplicate');
+      const made = await nullOnError(answer, 'InvalidGroup.Duplicate');
       this.#made = made?.GroupId ?? null;
       if (made !== null) return { ...made, Tags, IpPermissionsEgress: [EVERYTHING.permission] };
       return waitUntilVisible(() => this.#find());

@@ -1,7 +1,6 @@
-import { AwsClients } from '../adapters/aws/clients.ts';
-import { readIdentity, requireAccount } from '../adapters/aws/identity.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BucketResource } from './bucket.ts';
+import { type AwsContext, openAccount } from './call-aws.ts';
 import { gridFacts, gridResources, managerResources } from './grid.ts';
 import { GivenProfileResource, InstanceProfileResource } from './instance-profile.ts';
 import { DomainsResource, domainsOf, type SqlTables, TablesResource } from './ledger.ts';
@@ -10,9 +9,7 @@ import type { KeptReason, Resource, ResourceState, StackPart } from './resource.
 import { RoleResource } from './role.ts';
 import type { BootRelease } from './user-data.ts';
 
-export interface StackParts {
-  readonly profile: AwsProfile;
-  readonly clients: AwsClients;
+export interface StackParts extends AwsContext {
   readonly tables: SqlTables;
   readonly releases: StackReleases;
 }
@@ -114,23 +111,11 @@ export interface OpenStack extends StackParts {
   close(): Promise<void>;
 }
 
-/**
- * Finds out the stack's account; makes no other request yet. Throws `config` for another account than the profile's,
- * `credentials`, `unavailable`.
- */
+/** Makes no request but those of `openAccount`, and throws its errors. */
 export async function openStack(
   profile: AwsProfile,
   given: Pick<StackParts, 'tables' | 'releases'>,
 ): Promise<OpenStack> {
-  const { region, endpoints, aws } = profile;
-  const clients = new AwsClients({ region, endpoints, profile: aws.profile, account: profile.account });
-  try {
-    await requireAccount(clients);
-    // A queue names its dead-letter queue by an ARN, which contains the account.
-    const account = profile.account ?? (await readIdentity(clients)).account;
-    return { account, profile: { ...profile, account }, clients, ...given, close: () => clients.close() };
-  } catch (error) {
-    await clients.close();
-    throw error;
-  }
+  const place = await openAccount(profile);
+  return { ...place, ...given, close: () => place.clients.close() };
 }

@@ -2,8 +2,7 @@ import { isKind } from '../errors.ts';
 import { type InventoryItem, takeInventory } from './inventory.ts';
 import { domainsOf } from './ledger.ts';
 import type { MissingItem, Resource, StackPart } from './resource.ts';
-import type { OpenStack } from './stack.ts';
-import { resourcesOf } from './stack.ts';
+import { type OpenStack, resourcesOf } from './stack.ts';
 
 export interface ResourceStatus {
   readonly part: StackPart;

@@ -64,7 +64,7 @@ async function unreachableServices(
   const without = (service: string) =>
     closed.filter((way) => !endpoints.some((endpoint) => serves(endpoint, service, way)));
   const made = services.filter((service) => !['s3', 'sdb'].includes(service) && without(service).length > 0);
-  /** Without market prices, only jobs with a budget get no machine, and there may be none. */
+  /** Without market prices, only jobs with a budget get no instances, and there may be no such jobs. */
   const isNeeded = (service: string): boolean => service !== 'ec2' || profile.manager !== null || market === 'always';
   const lacks = made.length === 0 ? null : doors.newGroupProblem();
   return [

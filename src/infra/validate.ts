@@ -1,8 +1,10 @@
+import { nullOnError } from '../adapters/aws/errors.ts';
 import { quotaUseOf, quotaWarning, readQuotas } from '../adapters/aws/vcpu-quotas.ts';
 import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
 import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling, nullIfMissing } from './call-aws.ts';
+import { formatMany } from '../lib/units.ts';
+import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { collectFindings, type Finding, failing, warning } from './finding.ts';
 import { type GridFacts, type MachineGroup, machinesOf } from './grid.ts';
 import { simpleDb } from './ledger.ts';
@@ -135,7 +137,7 @@ async function validateBoundary(place: AwsContext): Promise<readonly Finding[]> 
   const resource = PolicyArn.slice(PolicyArn.lastIndexOf(':') + 1);
   const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
   const found = await callAws(place, { what, action: 'iam:GetPolicy', resource }, () =>
-    nullIfMissing(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
+    nullOnError(client.send(new sdk.GetPolicyCommand({ PolicyArn })), 'NoSuchEntityException', 'NoSuchEntity'),
   );
   if (found === null)
     return [
@@ -163,7 +165,7 @@ async function validateBoundary(place: AwsContext): Promise<readonly Finding[]> 
   });
 }
 
-/** Making only the grid needs the profile made by another part: without it, waiting for the group would be in vain. */
+/** Making only the grid needs the profile made by another part: without it, the group would never get instances. */
 async function validateInstanceProfile(place: AwsContext, who: 'worker' | 'manager'): Promise<readonly Finding[]> {
   const { iam, stack } = place.profile;
   const name = iam[`${who}Profile`] ?? roleName(stack, who);
@@ -171,7 +173,7 @@ async function validateInstanceProfile(place: AwsContext, who: 'worker' | 'manag
   const found = await callAws(place, { ...doing, resource: `instance-profile/${name}` }, async () => {
     const [sdk, client] = await Promise.all([import('@aws-sdk/client-iam'), place.clients.iam()]);
     const answer = client.send(new sdk.GetInstanceProfileCommand({ InstanceProfileName: name }));
-    return await nullIfMissing(answer, 'NoSuchEntityException', 'NoSuchEntity');
+    return await nullOnError(answer, 'NoSuchEntityException', 'NoSuchEntity');
   });
   if ((found?.InstanceProfile?.Roles ?? []).length > 0) return [];
   const what =
@@ -210,7 +212,7 @@ async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<re
     const group = fromTagList(Tags)[GROUP_TAG] ?? '';
     if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
     const count = Instances.length;
-    const message = `group ${group} is no longer in the configuration, but still exists, with ${count === 1 ? 'one instance' : `${count} instances`}`;
+    const message = `group ${group} is no longer in the configuration, but still exists, with ${formatMany(count, 'instance')}`;
     const mend = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
     return [iam && given.workerProfile === null && count > 0 ? failing(message, mend) : warning(message, mend)];
   });
@@ -257,7 +259,7 @@ const grantCommand = ({ region }: AwsProfile, key: string, role: string): string
 async function readKey(place: AwsContext, KeyId: string) {
   return callAws(place, { what: `read the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
     const [sdk, client] = await loadKms(place);
-    const found = await nullIfMissing(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
+    const found = await nullOnError(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
     return found?.KeyMetadata ?? null;
   });
 }

@@ -123,7 +123,7 @@ describe('scale and submit on Auto Scaling', () => {
     changes();
     const { code, stderr } = await cli('submit', 'job.json');
     expect(code, stderr).to.equal(0);
-    expect(stderr).to.include('group default is held').and.include('had written nothing to s3://');
+    expect(stderr).to.include('group default is held').and.include('without writing anything to s3://');
     expect(changes()).to.deep.equal([]);
     await cli('scale', '1');
     expect(await json('scale')).to.include({ held: null, desired: 1 });

@@ -230,7 +230,7 @@ describe('the grid that up creates', () => {
     resources = await openResources(cloud, { groups: { default: { min: 1 } } });
     await up(resources.grid);
     await until('one is there', () => cloud.grid.instances(name()).length === 1);
-    expect(await down(resources.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has one instance`]);
+    expect(await down(resources.grid.slice(2), false)).to.deep.equal([`group ${name()}: it has 1 instance`]);
     expect(await down(resources.grid)).to.deep.equal([]);
     expect(await looks(resources.grid)).to.deep.equal(resources.grid.map(() => ({ state: 'absent' })));
   });

@@ -319,7 +319,7 @@ describe('validation of groups', () => {
     const [one, ...others] = await found({ stack, groups: { default: {} } });
     expect(others).to.deep.equal([]);
     expect(one).to.include({ status: 'fail' });
-    expect(one?.message).to.include('gpu is no longer in the configuration, but still exists, with one instance');
+    expect(one?.message).to.include('gpu is no longer in the configuration, but still exists, with 1 instance');
     expect(one?.mend).to.include(`batchctl infra down --group gpu --confirm ${stack}`);
     expect((await found({ stack, groups: { default: {} } }, 'grid')).map(({ status }) => status)).to.deep.equal([
       'warn',

@@ -127,10 +127,11 @@ export function statusOf(error: unknown): number | null {
   return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
 }
 
-/** Null if the setting doesn't exist, which a service reports by an error of that name. */
-export async function nullOnError<T>(answer: Promise<T>, none: string): Promise<T | null> {
+/** Null if the service answers by one of these errors, such as that it doesn't exist, or exists already. */
+export async function nullOnError<T>(answer: Promise<T>, ...names: readonly (string | RegExp)[]): Promise<T | null> {
   return await answer.catch((error: unknown) => {
-    if (error instanceof Error && error.name === none) return null;
+    const isOneOf = (name: string) => names.some((one) => (typeof one === 'string' ? one === name : one.test(name)));
+    if (error instanceof Error && isOneOf(error.name)) return null;
     throw error;
   });
 }

@@ -1,6 +1,6 @@
 import { isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { formatDuration, formatSize } from '../../lib/units.ts';
+import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { allowSecretsLine, isAllowed } from '../../model/allowed-secrets.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
@@ -101,7 +101,7 @@ async function queueCheck(platform: Platform): Promise<Finding> {
   for (const group of groups) {
     waiting += totalMessages(await (await platform.queue(group)).readCounts());
   }
-  return pass(`it responds for ${count(groups.length, 'group')}; ${count(waiting, 'message')} in total`);
+  return pass(`it responds for ${formatMany(groups.length, 'group')}; ${formatMany(waiting, 'message')} in total`);
 }
 
 async function workersCheck(platform: Platform): Promise<Finding> {
@@ -112,7 +112,7 @@ async function workersCheck(platform: Platform): Promise<Finding> {
   const [first] = lost;
   if (first !== undefined) {
     return warn(
-      `${count(lost.length, 'worker')} vanished within the hour without leaving: ${lost
+      `${formatMany(lost.length, 'worker')} stopped reporting within the last hour: ${lost
         .slice(0, 3)
         .map(({ worker }) => worker)
         .join(', ')}`,
@@ -122,11 +122,13 @@ async function workersCheck(platform: Platform): Promise<Finding> {
   const [other] = others;
   if (other !== undefined) {
     return warn(
-      `${count(others.length, 'worker')} of ${alive.length} run another version than this ${VERSION}: ${other.worker} has ${other.version}`,
+      `${formatMany(others.length, 'worker')} of ${alive.length} run another version than this ${VERSION}: ${other.worker} has ${other.version}`,
       `batchctl workers drain ${other.worker}, then start one with this version`,
     );
   }
-  return pass(alive.length === 0 ? 'none is running' : `${count(alive.length, 'worker')} running version ${VERSION}`);
+  return pass(
+    alive.length === 0 ? 'none is running' : `${formatMany(alive.length, 'worker')} running version ${VERSION}`,
+  );
 }
 
 async function keeperCheck(platform: Platform): Promise<Finding> {
@@ -174,8 +176,6 @@ async function supervisorsCheck(platform: Platform): Promise<Finding> {
   }
   return pass(wanted.length === 0 ? 'not needed, as no group has a size' : `running for ${wanted.join(', ')}`);
 }
-
-const count = (n: number, noun: string): string => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 /** A submission that isn't committed after this time is most likely dead, milliseconds. */
 const ABANDONED_MS = 600_000;
@@ -261,7 +261,7 @@ export async function openJobsCheck(platform: Platform, { views, uncommitted }: 
   if (first !== undefined && workers.length === 0) {
     const others = running.length === 1 ? '' : ` and ${running.length - 1} more`;
     return warn(
-      `no worker runs and nothing looks after ${first.record.job}${others}`,
+      `no worker is running for ${first.record.job}${others}, and no watcher starts one`,
       platform.remote === true
         ? 'batchctl worker --here --until-empty, on any machine that can reach the queues'
         : 'batchctl scale 1, to keep a worker running; or batchctl worker --until-empty, to run one now',
@@ -339,7 +339,7 @@ async function deadLettersCheck(platform: Platform, { views }: OpenJobs): Promis
   const [first] = open;
   if (first !== undefined)
     return warn(
-      `${first[1]} dead ${first[1] === 1 ? 'letter' : 'letters'} of the open job ${first[0]}`,
+      `${formatMany(first[1], 'dead letter')} of the open job ${first[0]}`,
       `batchctl failures ${first[0]}, to see why; if it shows nothing, batchctl why ${first[0]}`,
     );
   if (unreadable > 0)

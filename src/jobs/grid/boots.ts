@@ -52,7 +52,7 @@ export interface Hold {
 }
 
 export function holdText({ group, failed, last }: Hold): string {
-  const what = last.line ?? last.step ?? 'its boot log says why';
+  const what = last.line ?? last.step ?? 'its boot log shows why';
   return `group ${group} is held: the last ${failed} instances could not be set up (${what}); batchctl workers logs ${last.instance}; batchctl scale 1 --group ${group} tries again`;
 }
 
@@ -96,7 +96,7 @@ export async function markSilentBoots(
   }
   for (const { instance, launchedAt, endedAt } of silent.reverse()) {
     const seconds = Math.round((endedAt - (launchedAt ?? endedAt)) / 1_000);
-    const line = `it ended ${seconds} s after its launch and had written nothing to ${store.location}: its role, or the key of the bucket, may not allow it; aws ec2 get-console-output --instance-id ${instance}`;
+    const line = `it ended ${seconds} s after its launch without writing anything to ${store.location}: its role, or the key of the bucket, may not allow it; aws ec2 get-console-output --instance-id ${instance}`;
     const body = { format: 1, what: 'failed', instance, group, step: null, code: null, line };
     await store.put(bootMark(group, instance, 'failed'), `${JSON.stringify(body)}\n`, { ifAbsent: true });
   }

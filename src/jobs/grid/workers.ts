@@ -40,7 +40,7 @@ function withLostState(worker: LedgerWorker, now: number, leaseSeconds: number):
 /** Finds by id or unique prefix; an instance's id means its last worker. Throws `notFound`, or `usage` if ambiguous. */
 export async function findWorker(platform: Platform, text: string): Promise<LedgerWorker> {
   const workers = await (await platform.ledger()).workers({});
-  const there = workers.filter(({ host }) => host === text && /^i-[0-9a-f]+$/.test(text));
+  const there = workers.filter(({ host }) => host === text && isInstanceId(text));
   const last = there.find(({ state }) => state !== 'gone') ?? there[0];
   if (last !== undefined) return last;
   const begin = workers.filter(({ worker }) => text !== '' && worker.startsWith(text));
