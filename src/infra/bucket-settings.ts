@@ -165,16 +165,16 @@ export const tlsOnly = (arn: string) =>
 /** The statements of a policy: a single one need not be in a list. */
 function statementsOf(policy: string | undefined): readonly BucketStatement[] {
   const { Statement = [] }: { Statement?: BucketStatement | readonly BucketStatement[] } = JSON.parse(policy ?? '{}');
-  return listOf(Statement);
+  return [Statement].flat();
 }
 
 /** Whether a statement refuses all requests without TLS, in any spelling; a narrower one doesn't count. */
 function refusesWithoutTls(statement: BucketStatement, arn: string): boolean {
   const { Effect, Principal, Action, Resource, Condition = {} } = statement;
-  const everybody = Principal === '*' || (isRecord(Principal) && listOf(Principal.AWS).includes('*'));
-  const everything = listOf(Action).some((action) => action === 's3:*' || action === '*');
+  const everybody = Principal === '*' || (isRecord(Principal) && [Principal.AWS].flat().includes('*'));
+  const everything = [Action].flat().some((action) => action === 's3:*' || action === '*');
   const covered = [arn, `${arn}/*`].every((whole) =>
-    listOf(Resource).some((pattern) => pattern === whole || pattern === `${arn}*` || pattern === '*'),
+    [Resource].flat().some((pattern) => pattern === whole || pattern === `${arn}*` || pattern === '*'),
   );
   return Effect === 'Deny' && everybody && everything && covered && isTlsConditionOnly(Condition);
 }
@@ -189,14 +189,10 @@ function isTlsConditionOnly(condition: NonNullable<BucketStatement['Condition']>
       ({ operator, key, value }) =>
         /^Bool(IfExists)?$/.test(operator) &&
         key.toLowerCase() === 'aws:securetransport' &&
-        listOf(value).every((each) => String(each) === 'false'),
+        [value].flat().every((each) => String(each) === 'false'),
     ) && keys.length === 1
   );
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
-
-function listOf<T>(value: T | readonly T[]): readonly T[] {
-  return Array.isArray(value) ? value : [value as T];
-}

@@ -182,7 +182,7 @@ function iamPart(profile: AwsProfile): readonly TemplateEntry[] {
   ];
 }
 
-/** CloudFormation can't tag an instance profile: its role shows that it is the stack's (profile.ts). */
+/** CloudFormation can't tag an instance profile: its role shows that it is the stack's (instance-profile.ts). */
 function roleEntries(who: 'worker' | 'manager', profile: AwsProfile): readonly TemplateEntry[] {
   const { name, description, trust, policy, boundary } = rolePlan(who, profile);
   return [

@@ -65,12 +65,14 @@ export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonl
 }
 
 export const workerBoot = (profile: AwsProfile, group: string, release: BootRelease): Boot => ({
-  ...{ text: workerUserData({ profile, group, release }), release: shortOf(release) },
+  text: workerUserData(profile, group, release),
+  release: shortOf(release),
 });
 
 /** The boot of the manager's instance, which takes the Elastic IP of this allocation id. */
 export const managerBoot = (profile: AwsProfile, release: BootRelease, allocation: string): Boot => ({
-  ...{ text: managerUserData({ profile, release, allocation }), release: shortOf(release) },
+  text: managerUserData(profile, release, allocation),
+  release: shortOf(release),
 });
 
 export function gridFacts(place: AwsContext): GridFacts {

@@ -285,7 +285,7 @@ function statementsOf(document: string): readonly RoleStatement[] {
   const { Statement: found = [] }: { Statement?: RoleStatement | readonly RoleStatement[] } = JSON.parse(
     decodeURIComponent(document) || '{}',
   );
-  return Array.isArray(found) ? found : [found as RoleStatement];
+  return [found].flat();
 }
 
 /** Actions are case-insensitive, with `*` and `?` as wildcards. */

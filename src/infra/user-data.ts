@@ -25,17 +25,11 @@ const SIZE_LIMIT = 16_384;
 /** Services that the script itself calls, by the AWS CLI's names in variables. */
 const CALLED_SERVICES = { s3: 'S3', autoscaling: 'AUTO_SCALING', ec2: 'EC2' } as const;
 
-export interface UserDataParts {
-  readonly profile: AwsProfile;
-  readonly group: string;
-  readonly release: BootRelease;
-}
-
 /**
  * The script by which an instance becomes a worker of a group at its first boot. It contains no secret: anyone who may
  * describe the instance can read it. Throws `config` if it would be too long for EC2.
  */
-export function workerUserData({ profile, group, release }: UserDataParts): string {
+export function workerUserData(profile: AwsProfile, group: string, release: BootRelease): string {
   const settings = profile.groups[group];
   if (settings === undefined) {
     throw new BatchctlError('notFound', `the profile ${profile.name} has no group ${group}`, {
@@ -58,15 +52,8 @@ export function workerUserData({ profile, group, release }: UserDataParts): stri
   ]);
 }
 
-export interface ManagerUserDataParts {
-  readonly profile: AwsProfile;
-  readonly release: BootRelease;
-  /** The allocation id of its Elastic IP. */
-  readonly allocation: string;
-}
-
-/** The script by which an instance becomes the stack's manager, once its address is free. */
-export function managerUserData({ profile, release, allocation }: ManagerUserDataParts): string {
+/** The script by which an instance becomes the stack's manager, once the Elastic IP of this allocation id is free. */
+export function managerUserData(profile: AwsProfile, release: BootRelease, allocation: string): string {
   return scriptOf(profile, 'the manager', [
     ...commonLines(profile, MANAGER_GROUP, release),
     `ADDRESS=${word(allocation)}`,

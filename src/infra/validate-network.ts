@@ -115,6 +115,14 @@ function gatewayCommand(profile: AwsProfile, vpc: string, ways: readonly SubnetR
 
 const PORT = 443;
 
+const READ_GROUPS = {
+  what: 'read security groups',
+  action: 'ec2:DescribeSecurityGroups',
+  resource: 'security-group/*',
+};
+
+const inVpc = (vpc: string) => ({ Filters: [{ Name: 'vpc-id', Values: [vpc] }] });
+
 /** The security groups of interface endpoints: whether they admit workers and the manager. */
 class EndpointGroups {
   /** The group for new endpoints; null if there is none. */
@@ -133,15 +141,9 @@ class EndpointGroups {
   }
 
   static async read(place: AwsContext, vpc: string, closed: readonly SubnetRoute[]): Promise<EndpointGroups> {
-    const doing = {
-      what: 'read security groups',
-      action: 'ec2:DescribeSecurityGroups',
-      resource: 'security-group/*',
-    };
-    const all = await callEc2(place, doing, async (sdk, client) => {
-      const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-      return collectPages(sdk.paginateDescribeSecurityGroups({ client }, { Filters }), (page) => page.SecurityGroups);
-    });
+    const all = await callEc2(place, READ_GROUPS, (sdk, client) =>
+      collectPages(sdk.paginateDescribeSecurityGroups({ client }, inVpc(vpc)), (page) => page.SecurityGroups),
+    );
     return new EndpointGroups(place.profile, vpc, all, closed);
   }
 
@@ -264,10 +266,9 @@ function serves(endpoint: VpcEndpoint, service: string, { table }: SubnetRoute):
 
 async function readRoutes(place: AwsContext, { vpc, subnets }: NetworkFacts): Promise<readonly SubnetRoute[]> {
   const doing = { what: 'read the route tables', action: 'ec2:DescribeRouteTables', resource: 'route-table/*' };
-  const tables = await callEc2(place, doing, async (sdk, client) => {
-    const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    return collectPages(sdk.paginateDescribeRouteTables({ client }, { Filters }), (page) => page.RouteTables);
-  });
+  const tables = await callEc2(place, doing, (sdk, client) =>
+    collectPages(sdk.paginateDescribeRouteTables({ client }, inVpc(vpc)), (page) => page.RouteTables),
+  );
   // A subnet without a route table of its own uses the main one (VPC: route tables).
   const main = tables.find(({ Associations = [] }) => Associations.some(({ Main }) => Main === true));
   return subnets.map((subnet) => {
@@ -288,17 +289,15 @@ function routeTarget(routes: readonly Route[]): SubnetRoute['leads'] {
 
 async function readEndpoints(place: AwsContext, vpc: string): Promise<readonly VpcEndpoint[]> {
   const doing = { what: 'read VPC endpoints', action: 'ec2:DescribeVpcEndpoints', resource: 'vpc-endpoint/*' };
-  return callEc2(place, doing, async (sdk, client) => {
-    const Filters = [{ Name: 'vpc-id', Values: [vpc] }];
-    return collectPages(sdk.paginateDescribeVpcEndpoints({ client }, { Filters }), (page) => page.VpcEndpoints);
-  });
+  return callEc2(place, doing, (sdk, client) =>
+    collectPages(sdk.paginateDescribeVpcEndpoints({ client }, inVpc(vpc)), (page) => page.VpcEndpoints),
+  );
 }
 
 export async function validateSecurityGroups(place: AwsContext, { vpc }: NetworkFacts): Promise<readonly Finding[]> {
   const ids = place.profile.network.securityGroups;
   if (ids.length === 0) return [];
-  const doing = { what: 'read security groups', action: 'ec2:DescribeSecurityGroups', resource: 'security-group/*' };
-  const found = await callEc2(place, doing, async (sdk, client) => {
+  const found = await callEc2(place, READ_GROUPS, async (sdk, client) => {
     const Filters = [{ Name: 'group-id', Values: [...ids] }];
     return (await client.send(new sdk.DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
   });

@@ -276,9 +276,9 @@ async function policyAdmits(place: AwsContext, KeyId: string, role: string): Pro
     const [sdk, client] = await loadKms(place);
     const { Policy = '{}' } = await client.send(new sdk.GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }));
     const { Statement = [] }: { Statement?: KeyStatement | readonly KeyStatement[] } = JSON.parse(Policy);
-    return asList(Statement).some(({ Effect, Principal, Action }) => {
-      const who = Principal === '*' ? ['*'] : asList(Principal?.AWS ?? []);
-      const what = asList(Action ?? []);
+    return [Statement].flat().some(({ Effect, Principal, Action }) => {
+      const who = Principal === '*' ? ['*'] : [Principal?.AWS ?? []].flat();
+      const what = [Action ?? []].flat();
       const admits = who.includes(role) || who.includes('*');
       return Effect === 'Allow' && admits && ['kms:CreateGrant', 'kms:*', '*'].some((action) => what.includes(action));
     });
@@ -308,7 +308,5 @@ async function checkKeyAccess(look: () => Promise<boolean>): Promise<KeyAccess> 
     throw error;
   }
 }
-
-const asList = <T>(value: T | readonly T[]): readonly T[] => (Array.isArray(value) ? value : [value as T]);
 
 const loadKms = ({ clients }: AwsContext) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);

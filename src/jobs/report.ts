@@ -1,6 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
+import { roundUsd } from '../model/cost/limit-text.ts';
 import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
@@ -274,7 +275,7 @@ async function reportCost(
   const all = weights.reduce((sum, weight) => sum + weight, 0);
   const costed = steps.map((step, index): StepReport => {
     const share = all === 0 ? null : (weights[index] ?? 0) / all;
-    return { ...step, cost: share === null ? null : Math.round(usd * share * 10_000) / 10_000 };
+    return { ...step, cost: share === null ? null : roundUsd(usd * share) };
   });
   return { cost: { usd, basis: `${BASIS}${unknown}` }, steps: costed };
 }

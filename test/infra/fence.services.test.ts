@@ -50,7 +50,7 @@ describe('the fence around the metadata of an instance', () => {
     const release = { sha256: 'a'.repeat(64), setups: {}, ca: null };
     const [fence = ''] =
       /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(
-        workerUserData({ profile, group: 'default', release }),
+        workerUserData(profile, 'default', release),
       ) ?? [];
     expect(fence).to.include('useradd');
     mkdirSync(join(root, 'opt/batchctl'), { recursive: true });

@@ -29,7 +29,7 @@ describe('an instance whose worker fails for good', () => {
     if (only === undefined) throw new Error('the group has no instance');
     instance = only;
     const release = { sha256: host.bundle.sha256, setups: { default: null }, ca: null };
-    script = workerUserData({ profile: stack.profile, group: 'default', release });
+    script = workerUserData(stack.profile, 'default', release);
     expect((await (await stack.boot(instance, script)).ended).code, bootLog(stack.root(instance))).to.equal(0);
   }
   /** Acts like systemd, using what the boot left on the disk. */

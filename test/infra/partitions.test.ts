@@ -35,7 +35,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
         for (const { Statement } of policies)
           for (const { Sid, Resource } of Statement)
             for (const resource of Resource) expect(resource, Sid).to.match(new RegExp(`^(\\*$|arn:${partition}:)`));
-        const boot = { text: workerUserData({ profile, group: 'gpu', release }), release: 'a'.repeat(12) };
+        const boot = { text: workerUserData(profile, 'gpu', release), release: 'a'.repeat(12) };
         const launch = {
           ...{
             name: 'month-end-gpu',
@@ -48,7 +48,7 @@ for (const { region, partition, ec2 } of PARTITIONS) {
           ...{ types: { architecture: 'arm64', ebsOptimized: true } as const, disk: 30e9 },
         };
         const others = [tlsOnly(new Arns(profile).bucket), templateData(launch, profile), boot.text];
-        const manager = managerUserData({ profile, release, allocation: 'eipalloc-1' });
+        const manager = managerUserData(profile, release, 'eipalloc-1');
         texts.push(...[...policies, ...others, manager].map((each) => JSON.stringify(each)));
       }
       const clients = new AwsClients({ region, profile: null, account: null, endpoints: {} });

@@ -219,8 +219,7 @@ describe("the manager's policy", () => {
     });
     if (first === undefined) throw new Error('the group has no instance');
     const { AllocationId: allocation = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
-    const scriptOf = (sha256: string): string =>
-      managerUserData({ profile, release: { sha256, setups: {}, ca: null }, allocation });
+    const scriptOf = (sha256: string): string => managerUserData(profile, { sha256, setups: {}, ca: null }, allocation);
     const boot = async (instance: GridInstance, script: string): Promise<number | null> =>
       (await (await stack.boot(instance, script, { BATCHCTL_TEST_BOOT_PATIENCE: '4' })).ended).code;
     const damaged = '0'.repeat(64);

@@ -44,11 +44,7 @@ describe('the first boot of an instance', () => {
     return stack;
   };
   const scriptOf = ({ profile }: BootStack, setup: string | null = null, ca: string | null = null): string =>
-    workerUserData({
-      profile,
-      group: 'default',
-      release: { sha256: host.bundle.sha256, setups: { default: setup }, ca },
-    });
+    workerUserData(profile, 'default', { sha256: host.bundle.sha256, setups: { default: setup }, ca });
   const boot = async (stack: BootStack, instance: GridInstance, script: string, env = {}): Promise<number | null> =>
     (await (await stack.boot(instance, script, env)).ended).code;
   const desiredOf = async (stack: string): Promise<number> => {
@@ -307,7 +303,7 @@ describe('the first boot of an instance', () => {
     const { AllocationId = '' } = await ec2.send(new AllocateAddressCommand({ Domain: 'vpc' }));
     await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: other.id }));
     const release = { sha256: host.bundle.sha256, setups: {}, ca: null };
-    const script = managerUserData({ profile: stack.profile, release, allocation: AllocationId });
+    const script = managerUserData(stack.profile, release, AllocationId);
     const holder = async (): Promise<string | undefined> => {
       const asked = new DescribeAddressesCommand({ AllocationIds: [AllocationId] });
       return (await ec2.send(asked)).Addresses?.[0]?.InstanceId;

@@ -47,9 +47,9 @@ describe('user-data', () => {
     const shellcheck = installed('shellcheck');
     const profile = await profileWith();
     const scripts = {
-      'default.sh': workerUserData({ profile, group: 'default', release: RELEASE }),
-      'gpu.sh': workerUserData({ profile, group: 'gpu', release: RELEASE }),
-      'manager.sh': managerUserData({ profile, release: { ...RELEASE, ca: 'c'.repeat(64) }, allocation: 'eipalloc-1' }),
+      'default.sh': workerUserData(profile, 'default', RELEASE),
+      'gpu.sh': workerUserData(profile, 'gpu', RELEASE),
+      'manager.sh': managerUserData(profile, { ...RELEASE, ca: 'c'.repeat(64) }, 'eipalloc-1'),
     };
     for (const [name, text] of Object.entries(scripts)) writeFileSync(join(dir, name), text);
     const { stdout, status } = spawnSync(shellcheck, Object.keys(scripts), { cwd: dir, encoding: 'utf8' });
@@ -65,10 +65,7 @@ describe('user-data', () => {
     });
     const groups = Object.fromEntries(Array.from({ length: 50 }, (_, each) => [`group-${each}`, settings(each + 1)]));
     const profile = await profileWith({ groups });
-    const scripts = [
-      workerUserData({ profile, group: 'group-0', release: RELEASE }),
-      managerUserData({ profile, release: RELEASE, allocation: 'eipalloc-1' }),
-    ];
+    const scripts = [workerUserData(profile, 'group-0', RELEASE), managerUserData(profile, RELEASE, 'eipalloc-1')];
     for (const text of scripts) {
       expect(text).to.match(/^#!\/bin\/bash\n/);
       const encoded = encodeUserData(text);
@@ -111,32 +108,32 @@ describe('user-data', () => {
   it('is rejected if long settings would make it too long, and says what to shorten', async () => {
     const groups = { default: { env: { LONG: randomBytes(15_000).toString('base64') } } };
     const profile = await profileWith({ groups });
-    expect(() => workerUserData({ profile, group: 'default', release: RELEASE }))
+    expect(() => workerUserData(profile, 'default', RELEASE))
       .to.throw(BatchctlError, /would have \d+ bytes, compressed, but EC2 allows 16384/)
       .that.deep.include({ kind: 'config' });
   });
 
   it('rejects a group that does not exist, naming the existing ones', async () => {
     const profile = await profileWith();
-    expect(() => workerUserData({ profile, group: 'cpu', release: RELEASE })).to.throw(/has no group cpu/);
+    expect(() => workerUserData(profile, 'cpu', RELEASE)).to.throw(/has no group cpu/);
   });
 
   it("runs commands as a user without the role of the instance, unless the group's settings allow it", async () => {
     const profile = await profileWith();
-    expect(workerUserData({ profile, group: 'default', release: RELEASE })).to.include('COMMAND_USER=batchctl-task');
-    expect(workerUserData({ profile, group: 'gpu', release: RELEASE })).to.include("COMMAND_USER=''");
+    expect(workerUserData(profile, 'default', RELEASE)).to.include('COMMAND_USER=batchctl-task');
+    expect(workerUserData(profile, 'gpu', RELEASE)).to.include("COMMAND_USER=''");
   });
 
   it('contains the configured endpoints, except those on the machine that generates it', async () => {
     const endpoints = { s3: 'https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com', sqs: 'http://127.0.0.1:4566' };
-    const text = workerUserData({ profile: await profileWith({ endpoints }), group: 'default', release: RELEASE });
+    const text = workerUserData(await profileWith({ endpoints }), 'default', RELEASE);
     expect(text).to.include(`export AWS_ENDPOINT_URL_S3=${endpoints.s3}`).and.not.to.include('127.0.0.1');
     expect(text).to.include(`"s3": "${endpoints.s3}"`);
   });
 
   it('changes with the release, the setup and the settings, and with nothing else', async () => {
     const [one, two] = [await profileWith(), await profileWith()];
-    const of = (profile: AwsProfile, release = RELEASE) => workerUserData({ profile, group: 'default', release });
+    const of = (profile: AwsProfile, release = RELEASE) => workerUserData(profile, 'default', release);
     expect(of(one)).to.equal(of(two));
     expect(of(one, { ...RELEASE, sha256: 'd'.repeat(64) })).not.to.equal(of(one));
     expect(of(one, { ...RELEASE, setups: { default: null, gpu: null } })).not.to.equal(of(one));

@@ -227,7 +227,7 @@ async function infraUserData(
   const release = await releases.inForce();
   const userData =
     isManager && address !== undefined
-      ? managerUserData({ profile, release, allocation: address })
-      : workerUserData({ profile, group, release });
+      ? managerUserData(profile, release, address)
+      : workerUserData(profile, group, release);
   await printAnswer(ctx, { json: { group, release: release.sha256, userData }, text: userData });
 }

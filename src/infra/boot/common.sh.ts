@@ -1,6 +1,6 @@
 /**
  * What every instance of a stack does at its first boot, and may repeat. Every path is below `BATCHCTL_ROOT`, which is
- * empty on an instance. Variables before it hold what differs (`user-data.ts`); `boot` and `ready` follow it.
+ * empty on an instance. Variables before it hold what differs (`user-data.ts`); `boot` follows it, then `MAIN`.
  */
 export const COMMON = `
 ROOT=\${BATCHCTL_ROOT:-}
@@ -16,7 +16,7 @@ export HOME=\${HOME:-/root}
 umask 022
 
 say() { echo "batchctl: $*"; }
-# What is done now: a failed boot names it.
+# Records the current step, which a failed boot reports.
 at() {
   echo "$1" >"$STATE/boot-step"
   say "$1"
@@ -62,7 +62,7 @@ install_packages() {
   return 1
 }
 
-# Of Node's binaries the first that is new enough. AL2023 names them apart (AL2023 guide: nodejs).
+# The first Node binary that is new enough. AL2023 names them apart (AL2023 guide: nodejs).
 find_node() {
   local each
   for each in /usr/bin/node-22 /usr/bin/node-24 "$(command -v node || true)"; do
@@ -160,7 +160,7 @@ start_unit() {
   esac
 }
 
-# The newest marks of this group's boots, oldest first. None is as good as a boot that went well. Workers keep other
+# The newest marks of this group's boots, oldest first. No mark counts as a successful boot. Workers keep other
 # things beside them. Fails where the bucket can't be read.
 last_boots() {
   local listed
@@ -203,8 +203,9 @@ give_up() {
   leave
 }
 
-# Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice:
-# then this instance stays, so that nothing is started for ever. So it does while the bucket, which counts them, is denied.
+# Ends this instance through its group, the group's size lowered by it. A group at its minimum replaces it, twice.
+# Then this instance stays, so that the group doesn't replace it for ever. It also stays while it can't read the marks
+# in the bucket.
 leave() {
   local how=--should-decrement-desired-capacity said marks end=$((SECONDS + 5 * PATIENCE))
   until said=$(aws autoscaling terminate-instance-in-auto-scaling-group --instance-id "$INSTANCE" "$how" 2>&1); do
@@ -265,7 +266,7 @@ trap 'exit 143' TERM
 mkdir -p "$STATE" "$ROOT/opt/batchctl" "$ROOT/var/log"
 touch "$LOG"
 chmod 0640 "$LOG"
-# The console, and cloud-init's log, show it too. What a setup leaves running holds neither.
+# The console, and cloud-init's log, show it too. Processes that a setup leaves behind keep neither of them open.
 tail -n 0 -s 0.2 -f --pid=$$ "$LOG" &
 echo start >"$STATE/boot-step"
 rm -f "$STATE/unmarked"

@@ -1,8 +1,8 @@
 export const MANAGER = `
 UNIT=batchctl-manager
 
-# The address goes with its instance's end. Until then it is that one's: associating anew would take it from a manager
-# that lives (EC2: AssociateAddress, AllowReassociation).
+# EC2 frees the address when its instance ends. Until then, that instance keeps it: associating anew would take it from
+# a manager that lives (EC2: AssociateAddress, AllowReassociation).
 take_address() {
   local holder said last=''
   while :; do
@@ -23,7 +23,7 @@ Description=batchctl manager of stack $STACK
 Wants=network-online.target
 After=network-online.target
 OnFailure=$GIVE_UP.service
-# A service that is away, a database that fails over: it is started anew for a quarter of an hour.
+# Restarts for 15 minutes, in case a service is unreachable or a database fails over.
 StartLimitIntervalSec=3600
 StartLimitBurst=40
 
@@ -39,7 +39,7 @@ RestartSec=20
 KillMode=mixed
 TimeoutStopSec=110
 LimitNOFILE=65536
-# It keeps nothing on the disk, and needs one right: to listen at port 443 (systemd.exec).
+# It stores nothing on disk, and needs one privilege: to listen at port 443 (systemd.exec).
 DynamicUser=yes
 AmbientCapabilities=CAP_NET_BIND_SERVICE
 CapabilityBoundingSet=CAP_NET_BIND_SERVICE
@@ -73,13 +73,13 @@ boot() {
   at node
   need_node
   if ! command -v aws >/dev/null; then install_packages "$AWS_PACKAGE"; fi
-  # Before all else: the connections that are open break as the address changes.
+  # First, because open connections break when the address changes.
   at address
   take_address
   at bundle
   fetch_program
   at config
-  # Its user reads the configuration, in which no secret is. An environment file is systemd's to read: mode 0600.
+  # Its user reads the configuration, which contains no secrets. An environment file is systemd's to read: mode 0600.
   mkdir -p "$ROOT/etc/batchctl" "$ROOT/var/tmp"
   chmod 0755 "$ROOT/etc/batchctl"
   write_config

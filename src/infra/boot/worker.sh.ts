@@ -27,7 +27,7 @@ FENCE
   "$ROOT/opt/batchctl/fence"
 }
 
-# Once an instance, as root.
+# Runs once per instance, as root.
 setup() {
   local script=$STATE/setup-\${SETUP:0:12} code=0
   if [[ -e $script.done ]]; then return 0; fi
@@ -65,7 +65,7 @@ Description=batchctl worker of group $GROUP, stack $STACK
 Wants=network-online.target
 After=network-online.target
 OnFailure=$GIVE_UP.service
-# A service that is away, a database that fails over: it is started anew for a quarter of an hour.
+# Restarts for 15 minutes, in case a service is unreachable or a database fails over.
 StartLimitIntervalSec=3600
 StartLimitBurst=40
 
@@ -80,7 +80,7 @@ $user
 EnvironmentFile=-$ROOT/etc/batchctl/environment
 Restart=on-failure
 RestartSec=20
-# It took itself out (--max-failures): another start would undo that.
+# It left because of --max-failures: another start would undo that.
 RestartPreventExitStatus=7
 # The first SIGTERM drains. A spot instance has two minutes (EC2: spot instance termination notices).
 KillMode=mixed

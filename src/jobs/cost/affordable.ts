@@ -1,12 +1,13 @@
 import { BatchctlError } from '../../errors.ts';
-import { leftOf, minMachineCost, type NextMachine } from '../../model/cost/limit.ts';
+import { leftOf, minMachineCost } from '../../model/cost/limit.ts';
 import {
   budgetFix,
   dollarsText,
   JOB_LIMIT,
   limitReachedText,
   MONTH_BUDGET,
-  pricesFix,
+  missingPricesError,
+  roundUsd,
 } from '../../model/cost/limit-text.ts';
 import { expectedCost } from '../../model/cost/projected.ts';
 import { typesWithoutPrice } from '../../model/cost/spending.ts';
@@ -33,7 +34,7 @@ export async function costOfForecast(
     const next = nextIn(group);
     return { usd: next?.price ?? null, boot: next?.boot ?? 0, slots: of?.slots ?? 1 };
   });
-  return cost === null ? null : Math.round(cost * 10_000) / 10_000;
+  return cost === null ? null : roundUsd(cost);
 }
 
 export interface Submission {
@@ -57,7 +58,7 @@ export async function requireWithinBudget(platform: Platform, { spec, maxCost, e
   if (prices.size === 0) return;
   requirePrices([...prices.values()]);
   const limit = limitOf({ maxCost }, budget);
-  const each = [...prices.keys()].map((group) => leastCostIn(nextIn(group), null));
+  const each = [...prices.keys()].map(nextIn).map((next) => (next === null ? 0 : minMachineCost(next, null)));
   if (limit !== null && Math.max(...each) > limit) {
     throw new BatchctlError(
       'refused',
@@ -97,29 +98,16 @@ export async function requireResumeAffordable(platform: Platform, view: JobView)
     requireBudgetLeft(standings.month, least?.month ?? 0, MONTH_BUDGET, budgetFix(job, MONTH_BUDGET));
 }
 
-const leastCostIn = (next: NextMachine | null, longest: number | null): number =>
-  next === null ? 0 : minMachineCost(next, longest);
-
 function requirePrices(prices: readonly GroupPrices[]): void {
   const types = [...new Set(prices.flatMap(typesWithoutPrice))].sort();
   if (types.length === 0) return;
   const trouble = prices.map((of) => of.trouble).find((text) => text !== null);
   const why = trouble === undefined ? '' : ` (${trouble})`;
-  throw new BatchctlError(
-    'refused',
-    `the price of ${types.join(', ')} is unknown${why}, so no cost limit can be enforced`,
-    { hint: pricesFix(types) },
-  );
+  throw missingPricesError(types, undefined, why);
 }
 
 function requireBudgetLeft(standing: CostStanding, least: number, whose: string, mend: string): void {
-  if ('unknown' in standing) {
-    throw new BatchctlError(
-      'refused',
-      `the price of ${standing.unknown.join(', ')} is unknown, so ${whose} can't be enforced`,
-      { hint: pricesFix(standing.unknown) },
-    );
-  }
+  if ('unknown' in standing) throw missingPricesError(standing.unknown, `${whose} can't`);
   if (leftOf(standing) >= least) return;
   throw new BatchctlError('refused', `${limitReachedText(whose, standing)}; it needs about ${dollarsText(least)}`, {
     hint: mend,

@@ -1,6 +1,12 @@
-import { BatchctlError, isBatchctlError, isKind } from '../../errors.ts';
+import { isBatchctlError, isKind } from '../../errors.ts';
 import { isLimitReached, isLimitTooLow } from '../../model/cost/limit.ts';
-import { JOB_LIMIT, limitReachedText, limitStuckText, MONTH_BUDGET, pricesFix } from '../../model/cost/limit-text.ts';
+import {
+  JOB_LIMIT,
+  limitReachedText,
+  limitStuckText,
+  MONTH_BUDGET,
+  missingPricesError,
+} from '../../model/cost/limit-text.ts';
 import { sizingOf, stepSizes } from '../../model/counts.ts';
 import { standingOf } from '../../model/decide.ts';
 import { sectionStart } from '../../model/job.ts';
@@ -115,13 +121,6 @@ function limitReason(whose: string, standing: CostStanding | null, least: number
 function leastCostNow(view: JobView, standings: Standings): LeastCost | null {
   const runs = (standings.counts.get(view.record.job) ?? []).some(({ running }) => running > 0);
   return runs ? null : leastCostToContinue(view, standings);
-}
-
-/** The error for a cost limit that can't be enforced because prices are missing. */
-export function missingPricesError(types: readonly string[]): BatchctlError {
-  return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown, so no cost limit can be enforced`, {
-    hint: pricesFix(types),
-  });
 }
 
 /** True if its start time has passed, and it is neither paused nor closed. */

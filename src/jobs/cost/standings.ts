@@ -57,27 +57,27 @@ export async function readStandings(platform: Platform, views: readonly JobView[
   const since = [...limited.map(({ record }) => Date.parse(record.createdAt)), ...(month === null ? [] : [month.from])];
   const of = month === null ? limited.flatMap(({ record }) => groupsOf(record.spec)) : (platform.groups ?? []);
   const groups = [...new Set(of)];
-  const [ground, counts, bootingOn] = await Promise.all([
+  const [facts, counts, sizes] = await Promise.all([
     readCostFacts(platform, groups, Math.min(clock.now(), ...since)),
     readCounts(platform, views),
-    readBooting(platform, groups),
+    readSizes(platform, groups),
   ]);
-  if (ground === null) return null;
-  const booting = bootingOn(ground);
-  const drain = makeDrainCost({ ground, views, counts, booting });
+  if (facts === null) return null;
+  const booting = new Map(sizes.map(([group, size]) => [group, Math.max(0, size - upIn(group, facts))]));
+  const drain = makeDrainCost(facts, views, { counts, booting });
   const jobs = limited.map((view): [string, CostStanding] => {
     const { job, spec, createdAt } = view.record;
     const own = new Set(groupsOf(spec));
-    const life = lifeOfJob(Date.parse(createdAt), null, ground.now);
+    const life = lifeOfJob(Date.parse(createdAt), null, facts.now);
     const sharers = sharersOf(views, [...own]);
-    const spent = jobSpending({ job, groups: own, life, sharers }, ground.machines, ground.priceAt);
-    return [job, costStanding(limitOf(view, budget) ?? 0, spent, drain(own, job), ground)];
+    const spent = jobSpending({ job, groups: own, life, sharers }, facts.machines, facts.priceAt);
+    return [job, costStanding(limitOf(view, budget) ?? 0, spent, drain(own, job), facts)];
   });
-  const spentNow = month === null ? null : spendingIn(month, ground.machines, ground.priceAt);
+  const spentNow = month === null ? null : spendingIn(month, facts.machines, facts.priceAt);
   return {
     jobs: new Map(jobs),
-    month: spentNow === null ? null : costStanding(budget.month ?? 0, spentNow, drain(new Set(groups), null), ground),
-    nextIn: ground.nextIn,
+    month: spentNow === null ? null : costStanding(budget.month ?? 0, spentNow, drain(new Set(groups), null), facts),
+    nextIn: facts.nextIn,
     ...{ booting, counts },
   };
 }
@@ -88,20 +88,13 @@ function costStanding(limit: number, spent: Spending, draining: number | null, {
   return { limit, unknown: [...new Set([...spent.unknown, ...types])].sort() };
 }
 
-interface DrainFacts {
-  readonly ground: CostFacts;
-  readonly views: readonly JobView[];
-  readonly counts: Standings['counts'];
-  readonly booting: Standings['booting'];
-}
-
-function makeDrainCost({ ground, views, counts, booting }: DrainFacts) {
+function makeDrainCost(
+  { machines, priceAt, nextIn }: CostFacts,
+  views: readonly JobView[],
+  { counts, booting }: Pick<Standings, 'counts' | 'booting'>,
+) {
   const sharers = (groups: readonly string[]): number => sharersOf(views, groups);
-  const secondsOf = (job: string, step: string): number | null => {
-    const { done = 0, seconds = 0 } = counts.get(job)?.find((count) => count.step === step) ?? {};
-    return done === 0 ? null : seconds / done;
-  };
-  const { machines, priceAt, nextIn } = ground;
+  const secondsOf = (job: string, step: string): number | null => meanSeconds(counts.get(job) ?? [], step);
   const known = { machines, priceAt, booting, nextIn, secondsOf };
   /** For one job, or (null) for all, without sharing. */
   return (groups: ReadonlySet<string>, job: string | null): number | null =>
@@ -120,24 +113,22 @@ async function readCounts(platform: Platform, views: readonly JobView[]): Promis
   return new Map(await Promise.all(all));
 }
 
-/** Machines that groups hold or requested and that have no worker yet. */
-async function readBooting(
-  platform: Platform,
-  groups: readonly string[],
-): Promise<(ground: CostFacts) => Standings['booting']> {
-  const sizes = await Promise.all(
+/** The machines that each group holds or requested. */
+const readSizes = (platform: Platform, groups: readonly string[]) =>
+  Promise.all(
     groups.map(async (name) => {
       const { machines, desired } = await (await platform.group(name)).describe();
       return [name, machines === undefined ? 0 : Math.max(desired, machines.inService + machines.pending)] as const;
     }),
   );
-  return ({ machines }) =>
-    new Map(
-      sizes.map(([name, size]): [string, number] => {
-        const up = machines.filter((machine) => machine.up && machine.groups.includes(name)).length;
-        return [name, Math.max(0, size - up)];
-      }),
-    );
+
+const upIn = (group: string, { machines }: CostFacts): number =>
+  machines.filter((machine) => machine.up && machine.groups.includes(group)).length;
+
+/** Mean seconds of a step's done tasks; null without any. */
+export function meanSeconds(counts: readonly StepCounts[], name: string): number | null {
+  const { done = 0, seconds = 0 } = counts.find(({ step }) => step === name) ?? {};
+  return done === 0 ? null : seconds / done;
 }
 
 export interface CostFacts {

@@ -1,5 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
+import { roundUsd } from '../../model/cost/limit-text.ts';
 import { type RemainingStep, workCost } from '../../model/cost/projected.ts';
 import {
   jobSpending,
@@ -14,14 +15,14 @@ import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { otherJobsInGroups } from '../grid/demand.ts';
 import { earlierRun } from '../why/durations.ts';
-import { type CostFacts, limitOf, readCostFacts } from './standings.ts';
+import { type CostFacts, limitOf, meanSeconds, readCostFacts } from './standings.ts';
 
 /** A job's cost for display, US dollars. */
 export type CostStatus = Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>;
 
 interface CostReading {
   readonly at: number;
-  readonly ground: CostFacts | null;
+  readonly facts: CostFacts | null;
   /** Mean seconds per task by step, from an earlier run. */
   readonly means: ReadonlyMap<string, number>;
   /** How many jobs share its groups, if that matters. */
@@ -49,25 +50,25 @@ export class CostReader {
     const now = clock.monotonic();
     if (this.#read === null || now - this.#read.at >= HOLDS_MS)
       this.#read = { at: now, ...(await this.#readFacts(view, counts)) };
-    const { ground, means, sharers } = this.#read;
-    return ground === null ? none : { ...none, ...costsOf(view, ground, { counts, left, means, sharers }) };
+    const { facts, means, sharers } = this.#read;
+    return facts === null ? none : { ...none, ...costsOf(view, facts, { counts, left, means, sharers }) };
   }
 
   async #readFacts(view: JobView, counts: readonly StepCounts[]): Promise<Omit<CostReading, 'at'>> {
     const { createdAt, job, spec } = view.record;
     const groups = new Set(groupsOf(spec));
     try {
-      const unseen = view.closed === null && spec.steps.some(({ name }) => meanOf(counts, name) === null);
-      const ground = await readCostFacts(this.#platform, groupsOf(spec), Date.parse(createdAt));
-      const costs = ground !== null && ground.prices.size > 0;
+      const unseen = view.closed === null && spec.steps.some(({ name }) => meanSeconds(counts, name) === null);
+      const facts = await readCostFacts(this.#platform, groupsOf(spec), Date.parse(createdAt));
+      const costs = facts !== null && facts.prices.size > 0;
       const earlier = unseen && costs ? await earlierRun(await this.#platform.ledger(), view) : null;
-      const shared = ground !== null && view.closed === null && shouldCountSharingJobs(groups, ground.machines);
+      const shared = facts !== null && view.closed === null && shouldCountSharingJobs(groups, facts.machines);
       const others = shared ? await otherJobsInGroups(this.#platform, groups, new Set([job])) : [];
-      return { ground: costs ? ground : null, means: earlier?.means ?? new Map(), sharers: 1 + others.length };
+      return { facts: costs ? facts : null, means: earlier?.means ?? new Map(), sharers: 1 + others.length };
     } catch (error) {
       // Cost is a minor part of a status, which must not fail because a group is no longer configured.
       if (!isBatchctlError(error)) throw error;
-      return { ground: null, means: new Map(), sharers: 1 };
+      return { facts: null, means: new Map(), sharers: 1 };
     }
   }
 }
@@ -79,34 +80,32 @@ export interface TasksLeft {
   readonly running: number;
 }
 
-interface Progress {
+interface Progress extends Pick<CostReading, 'means' | 'sharers'> {
   readonly counts: readonly StepCounts[];
   readonly left: readonly TasksLeft[];
-  readonly means: ReadonlyMap<string, number>;
-  readonly sharers: number;
 }
 
 function costsOf(
   view: JobView,
-  ground: CostFacts,
+  facts: CostFacts,
   { counts, left, means, sharers }: Progress,
 ): Omit<CostStatus, 'maxCost'> {
   const { job, spec, createdAt } = view.record;
   const groups = new Set(groupsOf(spec));
   const ended = view.closed === null ? null : Date.parse(view.closed.when);
-  const life = lifeOfJob(Date.parse(createdAt), ended, ground.now);
-  const spent = jobSpending({ job, groups, life, sharers }, ground.machines, ground.priceAt);
+  const life = lifeOfJob(Date.parse(createdAt), ended, facts.now);
+  const spent = jobSpending({ job, groups, life, sharers }, facts.machines, facts.priceAt);
   const steps = spec.steps.map(({ name, group, needs }, index): RemainingStep => {
     const { total = null, waiting = 0, running = 0 } = left[index] ?? {};
-    const seconds = meanOf(counts, name) ?? means.get(name) ?? null;
+    const seconds = meanSeconds(counts, name) ?? means.get(name) ?? null;
     return { group, waiting: total === null ? null : waiting, running, seconds, slots: needs.slots };
   });
   const open = view.closed === null && !view.cancelled;
-  const toCome = open ? workCost(steps, (group) => slotPrice(group, ground)) : null;
+  const toCome = open ? workCost(steps, (group) => slotPrice(group, facts)) : null;
   return {
-    cost: rounded(spent.usd),
-    costProjected: spent.usd === null || toCome === null ? null : rounded(spent.usd + toCome),
-    costUnknown: [...new Set([...spent.unknown, ...(open ? unpricedTypes(ground) : [])])].sort(),
+    cost: spent.usd === null ? null : roundUsd(spent.usd),
+    costProjected: spent.usd === null || toCome === null ? null : roundUsd(spent.usd + toCome),
+    costUnknown: [...new Set([...spent.unknown, ...(open ? unpricedTypes(facts) : [])])].sort(),
   };
 }
 
@@ -118,11 +117,3 @@ function slotPrice(group: string, { prices, machines }: CostFacts) {
   const seen = machines.filter((machine) => machine.groups.includes(group)).map(({ slots }) => slots);
   return { usd: nextMachinePrice(of), slots: of.slots ?? (seen.length === 0 ? 1 : Math.min(...seen)) };
 }
-
-function meanOf(counts: readonly StepCounts[], name: string): number | null {
-  const { done = 0, seconds = 0 } = counts.find(({ step }) => step === name) ?? {};
-  return done === 0 ? null : seconds / done;
-}
-
-/** Hundredths of a cent are precise enough. */
-const rounded = (usd: number | null): number | null => (usd === null ? null : Math.round(usd * 10_000) / 10_000);

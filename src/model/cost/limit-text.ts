@@ -1,3 +1,4 @@
+import { BatchctlError } from '../../errors.ts';
 import type { LimitUsage } from './limit.ts';
 
 /** `$9.61`; below ten cents `$0.0042`: a short job's cost isn't nothing. */
@@ -5,6 +6,9 @@ export function dollarsText(usd: number): string {
   const digits = usd > 0 && usd < 0.1 ? 4 : 2;
   return `$${usd.toLocaleString('en-US', { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
+
+/** Hundredths of a cent are precise enough. */
+export const roundUsd = (usd: number): number => Math.round(usd * 10_000) / 10_000;
 
 /** The job's own limit, or the month's. */
 export const JOB_LIMIT = 'its limit';
@@ -31,8 +35,10 @@ export function budgetFix(job: string, whose: typeof JOB_LIMIT | typeof MONTH_BU
 export const limitNameOf = (detail: string | null): typeof JOB_LIMIT | typeof MONTH_BUDGET =>
   detail?.startsWith(MONTH_BUDGET) === true ? MONTH_BUDGET : JOB_LIMIT;
 
-/** What to configure if a limit can't be enforced because a price is missing. */
-export function pricesFix(types: readonly string[]): string {
+/** The error for a limit that can't be enforced because prices are missing. `why`: why they can't be had. */
+export function missingPricesError(types: readonly string[], whose = 'no cost limit can', why = ''): BatchctlError {
   const entries = types.map((type) => `"${type}": USD`).join(', ');
-  return `add hourly prices to the profile: "prices": { ${entries} }`;
+  return new BatchctlError('refused', `the price of ${types.join(', ')} is unknown${why}, so ${whose} be enforced`, {
+    hint: `add hourly prices to the profile: "prices": { ${entries} }`,
+  });
 }
