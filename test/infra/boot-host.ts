@@ -1,15 +1,16 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { createS3Store } from '../../src/adapters/aws/s3-store.ts';
-import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
+import type { AwsProfile } from '../../src/config/load-config.ts';
 import { type Bundle, packProgram } from '../../src/jobs/release/pack-program.ts';
 import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
 import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { type Boot, bootIn } from '../support/boot/boot-in.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -55,19 +56,9 @@ export class BootHost {
     return new BootStack(this, profile, store, clients, instances);
   }
 
-  /** With its own configuration file. */
-  async profile(stack: string, fields: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> {
-    const dir = mkdtempSync(join(this.dir, 'config-'));
-    const { group = {}, ...others } = fields;
-    const lab = {
-      ...{ backend: 'aws', region: 'us-east-1', account: '123456789012', stack, bucket: { name: stack, prefix: 'b/' } },
-      groups: { default: group },
-      ...others,
-    };
-    writeFileSync(join(dir, 'batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
-    const { profile } = await loadConfig({ env: {}, cwd: dir, home: '', etc: '' });
-    if (profile.backend !== 'aws') throw new Error('the profile is none of AWS');
-    return profile;
+  profile(stack: string, { group = {}, ...others }: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> {
+    const bucket = { name: stack, prefix: 'b/' };
+    return awsProfile({ region: 'us-east-1', stack, bucket, groups: { default: group }, ...others });
   }
 }
 

@@ -4,8 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { workerUserData } from '../../src/infra/user-data.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { installed, needsRoot } from '../support/run/lacking.ts';
 
 const STAND_INS = join(import.meta.dirname, '../support/boot/bin');
@@ -41,12 +41,7 @@ describe('the fence around the metadata of an instance', () => {
     needsRoot('make a network of our own');
     installed('curl');
     const ip = installed('iproute2');
-    writeFileSync(
-      join(root, 'batchctl.config.json'),
-      JSON.stringify({ profile: 'p', profiles: { p: { backend: 'aws', region: 'eu-west-1', bucket: 'acme' } } }),
-    );
-    const { profile } = await loadConfig({ env: {}, cwd: root, home: '', etc: '' });
-    if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
+    const profile = await awsProfile();
     const release = { sha256: 'a'.repeat(64), setups: {}, ca: null };
     const [fence = ''] =
       /^fence\(\) \{\n.*?^ {2}"\$ROOT\/opt\/batchctl\/fence"\n\}$/ms.exec(

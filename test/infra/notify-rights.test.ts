@@ -1,10 +1,9 @@
 // Protects: operators, workers and the manager have the permissions to notify people, and no others for it.
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
+import type { AwsProfile } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { instanceConfig, type Reader } from '../../src/infra/user-data.ts';
-import { forSuite } from '../support/fixture.ts';
-import { Workspace } from '../support/workspace.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:ops';
 const NOTIFY = [
@@ -16,19 +15,11 @@ const NOTIFY = [
 ];
 
 describe('the permissions to notify people and to publish metrics', () => {
-  const here = forSuite(() => new Workspace());
   let profile: AwsProfile;
   before(async () => {
-    profile = await profileOf({ notify: NOTIFY, metrics: true });
+    profile = await awsProfile({ notify: NOTIFY, metrics: true });
   });
 
-  async function profileOf(fields: Readonly<Record<string, unknown>>): Promise<AwsProfile> {
-    const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'lab', ...fields };
-    here.write('batchctl.config.json', { profile: 'prod', profiles: { prod: aws } });
-    const config = await loadConfig({ env: {}, cwd: here.dir, home: '', etc: '' });
-    if (config.profile.backend !== 'aws') throw new Error('expected a profile on AWS');
-    return config.profile;
-  }
   const statement = (role: PolicyRole, sid: string, of = profile) =>
     policyFor(role, of).Statement.find(({ Sid }) => Sid === sid);
 
@@ -55,7 +46,7 @@ describe('the permissions to notify people and to publish metrics', () => {
   });
 
   it('are not granted without notifications and metrics in the profile', async () => {
-    const plain = await profileOf({});
+    const plain = await awsProfile();
     const text = JSON.stringify(POLICY_ROLES.map((role) => policyFor(role, plain)));
     expect(text).not.to.match(/sns:|cloudwatch:|"Notify/);
   });

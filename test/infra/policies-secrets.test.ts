@@ -1,33 +1,18 @@
 // Protects: workers, which run other people's code, can't read or change API tokens and the manager's certificate.
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { POLICY_ROLES, type PolicyRole, policyFor } from '../../src/infra/policies.ts';
 import { CERTIFICATE_KEY, tokenKey } from '../../src/model/keys.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { allows } from '../support/iam.ts';
-import { Workspace } from '../support/workspace.ts';
 
 /** What a role must not reach: access tokens, and the manager's certificate and key. */
 const SECRETS = [tokenKey('a'.repeat(64)), CERTIFICATE_KEY];
 const ACTIONS = ['s3:GetObject', 's3:GetObjectVersion', 's3:PutObject', 's3:DeleteObject', 's3:DeleteObjectVersion'];
 
 describe('the policies on tokens and the certificate of the manager', () => {
-  const workspace = new Workspace();
-  after(() => workspace.remove());
-
   /** The actions that a role may do with a key, with any prefix of the bucket. */
   async function may(role: PolicyRole, key: string, prefix: string): Promise<readonly string[]> {
-    workspace.write('batchctl.config.json', {
-      profiles: {
-        prod: {
-          ...{ backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', manager: {} },
-          bucket: { name: 'acme', prefix },
-        },
-      },
-    });
-    const place = { cwd: workspace.dir, home: '', etc: '', env: { BATCHCTL_PROFILE: 'prod' } };
-    const { profile } = await loadConfig(place);
-    if (profile.backend !== 'aws') throw new Error('not on AWS');
-    const policy = policyFor(role, profile);
+    const policy = policyFor(role, await awsProfile({ manager: {}, bucket: { name: 'acme', prefix } }));
     const resource = `arn:aws:s3:::acme/${prefix}${key}`;
     return ACTIONS.filter((action) => allows(policy, { action, resource, context: {} }));
   }
@@ -54,24 +39,14 @@ describe('the policies on tokens and the certificate of the manager', () => {
   });
 
   it('decrypt with the keys of inputs that groups name, and create data keys only for groups that deliver', async () => {
-    const workspace = new Workspace();
-    try {
-      const [input, output] = ['0a', '0b'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);
-      const groups = {
-        default: { read: ['s3://raw/claims/'], keys: [input] },
-        out: { write: ['s3://results/'], keys: [output] },
-      };
-      const prod = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', groups };
-      workspace.write('batchctl.config.json', { profiles: { prod } });
-      const place = { cwd: workspace.dir, home: '', etc: '', env: { BATCHCTL_PROFILE: 'prod' } };
-      const { profile } = await loadConfig(place);
-      if (profile.backend !== 'aws') throw new Error('not on AWS');
-      const policy = policyFor('worker', profile);
-      const may = (action: string, resource = ''): boolean => allows(policy, { action, resource, context: {} });
-      expect([may('kms:Decrypt', input), may('kms:Decrypt', output)]).to.deep.equal([true, true]);
-      expect([may('kms:GenerateDataKey', input), may('kms:GenerateDataKey', output)]).to.deep.equal([false, true]);
-    } finally {
-      await workspace.remove();
-    }
+    const [input, output] = ['0a', '0b'].map((id) => `arn:aws:kms:eu-west-1:123456789012:key/${id}`);
+    const groups = {
+      default: { read: ['s3://raw/claims/'], keys: [input] },
+      out: { write: ['s3://results/'], keys: [output] },
+    };
+    const policy = policyFor('worker', await awsProfile({ groups }));
+    const may = (action: string, resource = ''): boolean => allows(policy, { action, resource, context: {} });
+    expect([may('kms:Decrypt', input), may('kms:Decrypt', output)]).to.deep.equal([true, true]);
+    expect([may('kms:GenerateDataKey', input), may('kms:GenerateDataKey', output)]).to.deep.equal([false, true]);
   });
 });

@@ -1,27 +1,16 @@
 // Protects: tags that a service would reject stop infra up before anything is created, not halfway.
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import type { StackPart } from '../../src/infra/resource.ts';
 import { validateTags } from '../../src/infra/tags.ts';
-import { Workspace } from '../support/workspace.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 
 describe('tags', () => {
-  const here = new Workspace();
-  after(() => here.remove());
-
-  async function profileOf(fields: Readonly<Record<string, unknown>>): Promise<AwsProfile> {
-    const aws = { backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'lab', ...fields };
-    here.write('batchctl.config.json', { profile: 'prod', profiles: { prod: aws } });
-    const { profile } = await loadConfig({ env: {}, cwd: here.dir, home: '', etc: '' });
-    if (profile.backend !== 'aws') throw new Error('expected a profile on AWS');
-    return profile;
-  }
   const found = async (
     tags: object,
     fields: object = {},
     only: StackPart | null = null,
   ): Promise<readonly string[]> => {
-    const all = validateTags(await profileOf({ ...fields, tags }), (part) => only === null || only === part);
+    const all = validateTags(await awsProfile({ ...fields, tags }), (part) => only === null || only === part);
     for (const { status, mend } of all) expect([status, mend]).to.deep.equal(['fail', mend]);
     return all.map(({ message }) => message);
   };

@@ -86,7 +86,7 @@ describe('the first boot of an instance', () => {
 
     const unit = readUnit(root);
     const program = join(root, 'opt/batchctl', host.bundle.sha256.slice(0, 12), 'bin/batchctl.js');
-    expect(unit?.argv.slice(1)).to.deep.equal([program, 'worker', '--group', 'default', '--profile', 'lab']);
+    expect(unit?.argv.slice(1)).to.deep.equal([program, 'worker', '--group', 'default', '--profile', 'prod']);
     expect(unit?.before).to.deep.equal([join(root, 'opt/batchctl/fence')]);
     expect(unit?.env).to.include({
       BATCHCTL_COMMAND_USER: 'batchctl-task',
@@ -150,7 +150,7 @@ describe('the first boot of an instance', () => {
     });
     if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
     const { stack: name, account, region, bucket } = stack.profile;
-    expect(profile).to.deep.include({ name: 'lab', stack: name, account, region, bucket, kmsKey, allowSecrets });
+    expect(profile).to.deep.include({ name: 'prod', stack: name, account, region, bucket, kmsKey, allowSecrets });
     expect(profile.ledger).to.deep.equal({ ...stack.profile.ledger, ca: join(root, 'etc/batchctl/ca.pem') });
     expect(readFileSync(join(root, 'etc/batchctl/ca.pem'), 'utf8')).to.equal('PEM\n');
     expect(profile.groups.default).to.deep.include({ secrets, env: { A: '1' }, slots: 3, visibility: 90 });
@@ -317,7 +317,7 @@ describe('the first boot of an instance', () => {
     expect((await ended).code, bootLog(root)).to.equal(0);
     expect(await holder()).to.equal(manager.id);
     const unit = readUnit(root, 'batchctl-manager.service');
-    expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'lab']);
+    expect(unit?.argv.slice(2)).to.deep.equal(['manager', '--profile', 'prod']);
     const file = unitOnDisk(root, 'batchctl-manager.service');
     const verified = spawnSync(analyze, ['verify', '--man=no', file], { encoding: 'utf8' });
     expect(verified.stderr + verified.stdout, 'systemd understands each line').to.equal('');

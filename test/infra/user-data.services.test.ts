@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
+import type { AwsProfile } from '../../src/config/load-config.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { templateDifferences } from '../../src/infra/launch-template.ts';
 import {
@@ -18,6 +18,7 @@ import {
   type Reader,
   workerUserData,
 } from '../../src/infra/user-data.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { installed } from '../support/run/lacking.ts';
 
 const RELEASE: BootRelease = { sha256: 'a'.repeat(64), setups: { default: 'b'.repeat(64), gpu: null }, ca: null };
@@ -26,9 +27,9 @@ describe('user-data', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-user-data-'));
   after(() => rmSync(dir, { recursive: true, force: true }));
 
-  async function profileWith(fields: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> {
-    const prod = {
-      ...{ backend: 'aws', region: 'eu-west-1', account: '123456789012', stack: 'month-end', manager: {} },
+  const profileWith = (fields: Readonly<Record<string, unknown>> = {}): Promise<AwsProfile> =>
+    awsProfile({
+      manager: {},
       bucket: { name: 'acme-data', existing: true, prefix: "it's/month end/" },
       kmsKey: 'arn:aws:kms:eu-west-1:123456789012:key/1',
       groups: {
@@ -36,12 +37,7 @@ describe('user-data', () => {
         gpu: { commandRole: true },
       },
       ...fields,
-    };
-    writeFileSync(join(dir, 'batchctl.config.json'), JSON.stringify({ profile: 'prod', profiles: { prod } }));
-    const { profile } = await loadConfig({ env: {}, cwd: dir, home: '', etc: '' });
-    if (profile.backend !== 'aws') throw new Error('it is a profile of AWS');
-    return profile;
-  }
+    });
 
   it('passes shellcheck, for workers with everything and with nothing to set up, and for the manager', async () => {
     const shellcheck = installed('shellcheck');
