@@ -29,11 +29,6 @@ export class IamAccess {
     return nullOnError(answer, /^NoSuchEntity/);
   }
 
-  /** Ignores that it is already gone. */
-  async ignoreMissing(answer: Promise<unknown>): Promise<void> {
-    await this.nullIfMissing(answer);
-  }
-
   ownerError(owner: string | undefined): BatchctlError {
     const field = this.#name.endsWith('-manager') ? 'managerProfile' : 'workerProfile';
     return new BatchctlError('refused', `${this.what} exists, and ${ownerText(owner)}`, {

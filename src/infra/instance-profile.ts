@@ -78,13 +78,13 @@ export class InstanceProfileResource implements Resource {
       const [sdk, client] = await this.#iam.open();
       const at = { InstanceProfileName: this.name };
       for (const { RoleName } of found.Roles ?? []) {
-        await this.#iam.ignoreMissing(client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName })));
+        await this.#iam.nullIfMissing(client.send(new sdk.RemoveRoleFromInstanceProfileCommand({ ...at, RoleName })));
       }
       const gone = retryUntilConsistent(
         () => client.send(new sdk.DeleteInstanceProfileCommand(at)),
         ['DeleteConflict'],
       );
-      await this.#iam.ignoreMissing(gone);
+      await this.#iam.nullIfMissing(gone);
       return null;
     });
   }

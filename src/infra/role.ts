@@ -128,15 +128,15 @@ export class RoleResource implements Resource {
       const attached = commands.paginateListAttachedRolePolicies({ client }, at);
       for await (const { AttachedPolicies = [] } of attached) {
         for (const { PolicyArn } of AttachedPolicies) {
-          await this.#iam.ignoreMissing(client.send(new commands.DetachRolePolicyCommand({ ...at, PolicyArn })));
+          await this.#iam.nullIfMissing(client.send(new commands.DetachRolePolicyCommand({ ...at, PolicyArn })));
         }
       }
       for await (const { PolicyNames = [] } of commands.paginateListRolePolicies({ client }, at)) {
         for (const PolicyName of PolicyNames) {
-          await this.#iam.ignoreMissing(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
+          await this.#iam.nullIfMissing(client.send(new commands.DeleteRolePolicyCommand({ ...at, PolicyName })));
         }
       }
-      await this.#iam.ignoreMissing(
+      await this.#iam.nullIfMissing(
         retryUntilConsistent(() => client.send(new commands.DeleteRoleCommand(at)), ['DeleteConflict']),
       );
       return null;

@@ -152,7 +152,7 @@ describe('doctor', () => {
       const now = await examine();
       return now.of('workers').status === 'warn' ? now : null;
     });
-    expect(found.of('workers').message).to.include('vanished');
+    expect(found.of('workers').message).to.include('stopped reporting');
     expect(found.of('scratch')).to.include({ status: 'warn' });
   });
 
