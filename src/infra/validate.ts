@@ -1,8 +1,7 @@
 import { nullOnError } from '../adapters/aws/errors.ts';
 import { quotaUseOf, quotaWarning, readQuotas } from '../adapters/aws/vcpu-quotas.ts';
-import type { AwsProfile } from '../config/load-config.ts';
 import { isKind } from '../errors.ts';
-import { GROUP_TAG, MANAGER_GROUP, partitionOf, roleName, STACK_TAG } from '../lib/stack-names.ts';
+import { GROUP_TAG, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { formatMany } from '../lib/units.ts';
 import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { collectFindings, type Finding, failing, warning } from './finding.ts';
@@ -11,6 +10,7 @@ import { simpleDb } from './ledger.ts';
 import type { StackPart } from './resource.ts';
 import { missingActions } from './role.ts';
 import { fromTagList, validateTags } from './tags.ts';
+import { validateKey } from './validate-key.ts';
 import { validateRoutes, validateSecurityGroups } from './validate-network.ts';
 
 /** Elastic IPs per region by default (EC2: quotas). */
@@ -31,29 +31,29 @@ export async function validateStack(
   const { profile } = place;
   const makesRole = makes('iam') && profile.iam.workerProfile === null;
   const machines = machinesOf(profile).filter(({ part }) => makes(part));
-  const found = await Promise.all([
-    ...(makes('data') ? [collectFindings(() => validateSimpleDb(place))] : []),
-    ...(makes('iam') ? [collectFindings(() => validateBoundary(place))] : []),
-    ...(makes('grid') || makesRole ? [collectFindings(() => validateFormerGroups(place, makes('iam')))] : []),
-    ...(machines.length > 0 ? [validateNetwork(place, facts), collectFindings(() => validateKey(place))] : []),
-    ...machines.map((machine) => collectFindings(() => validateMachines(facts, machine))),
-    ...(machines.length > 0 ? [collectFindings(() => validateQuotas(place, makes))] : []),
-    ...(only === 'grid' ? [collectFindings(() => validateInstanceProfile(place, 'worker'))] : []),
-    ...(only === 'manager' && profile.manager !== null
-      ? [collectFindings(() => validateInstanceProfile(place, 'manager'))]
-      : []),
-    ...(makes('manager') && profile.manager !== null ? [collectFindings(() => validateAddress(place))] : []),
-  ]);
+  const hasManager = profile.manager !== null;
+  const checks: readonly (readonly [isNeeded: boolean, check: () => Promise<readonly Finding[]>])[] = [
+    [makes('data'), () => validateSimpleDb(place)],
+    [makes('iam'), () => validateBoundary(place)],
+    [makes('grid') || makesRole, () => validateFormerGroups(place, makes('iam'))],
+    [machines.length > 0, () => validateNetwork(place, facts)],
+    [machines.length > 0, () => validateKey(place)],
+    ...machines.map((machine) => [true, () => validateMachines(facts, machine)] as const),
+    [machines.length > 0, () => validateQuotas(place, makes)],
+    [only === 'grid', () => validateInstanceProfile(place, 'worker')],
+    [only === 'manager' && hasManager, () => validateInstanceProfile(place, 'manager')],
+    [makes('manager') && hasManager, () => validateAddress(place)],
+  ];
+  const needed = checks.filter(([isNeeded]) => isNeeded);
+  const found = await Promise.all(needed.map(([, check]) => collectFindings(check)));
   return [...validateTags(profile, makes), ...found.flat()];
 }
 
 /** All further checks need the subnets: without them there is one finding. */
 async function validateNetwork(place: AwsContext, { network: net }: GridFacts): Promise<readonly Finding[]> {
-  return collectFindings(async () => {
-    const known = await net.facts();
-    const looks = [validateSecurityGroups, validateRoutes].map((look) => collectFindings(() => look(place, known)));
-    return (await Promise.all(looks)).flat();
-  });
+  const known = await net.facts();
+  const looks = [validateSecurityGroups, validateRoutes].map((look) => collectFindings(() => look(place, known)));
+  return (await Promise.all(looks)).flat();
 }
 
 async function validateMachines({ network: net, types, images }: GridFacts, machines: MachineGroup) {
@@ -77,19 +77,15 @@ async function validateMachines({ network: net, types, images }: GridFacts, mach
     ];
   }
   const bare = known.subnets.filter(({ zone }) => !instances.some((type) => zones.get(type)?.has(zone) === true));
-  return [
-    ...(nowhere.length === 0
-      ? []
-      : [warning(`${where}.instances: ${namesWithVerb(nowhere)} not offered in ${list}`, 'use other types')]),
-    ...(bare.length === 0 || !known.named
-      ? []
-      : [
-          warning(
-            `${where}: no instance can start in ${bare.map(({ id }) => id).join(', ')}, as none of its types is offered there`,
-            null,
-          ),
-        ]),
-  ];
+  const found: Finding[] = [];
+  if (nowhere.length > 0) {
+    found.push(warning(`${where}.instances: ${namesWithVerb(nowhere)} not offered in ${list}`, 'use other types'));
+  }
+  if (bare.length > 0 && known.named) {
+    const ids = bare.map(({ id }) => id).join(', ');
+    found.push(warning(`${where}: no instance can start in ${ids}, as none of its types is offered there`, null));
+  }
+  return found;
 }
 
 /** Whether the account's quotas allow what the configuration may start. An emulator of EC2 alone has no quotas. */
@@ -217,96 +213,3 @@ async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<re
     return [iam && given.workerProfile === null && count > 0 ? failing(message, mend) : warning(message, mend)];
   });
 }
-
-/** Auto Scaling's operations on the key of encrypted volumes (ASG: key-policy-requirements-EBS-encryption). */
-const OPERATIONS = [
-  ...['Encrypt', 'Decrypt', 'ReEncryptFrom', 'ReEncryptTo', 'GenerateDataKey', 'GenerateDataKeyWithoutPlaintext'],
-  ...['DescribeKey', 'CreateGrant'],
-];
-
-/**
- * Checks that instances whose volumes the profile's key encrypts can start. Auto Scaling starts them with a role of its
- * own, which the key's policy or a grant must admit. Otherwise each ends at once, with Client.InternalError.
- */
-async function validateKey(place: AwsContext): Promise<readonly Finding[]> {
-  const { kmsKey } = place.profile;
-  if (kmsKey === null) return [];
-  const key = await readKey(place, kmsKey);
-  if (key === null) return [failing(`the key ${kmsKey} does not exist`, 'correct kmsKey of the profile')];
-  // AWS's own keys admit everyone who may use the service.
-  if (key.KeyManager === 'AWS') return [];
-  if (key.KeyState !== 'Enabled') {
-    return [failing(`the key ${kmsKey} is ${key.KeyState}`, `aws kms enable-key --key-id ${kmsKey}`)];
-  }
-  const role = scalingRole(place.profile);
-  const seen = await Promise.all([policyAdmits(place, kmsKey, role), grantAdmits(place, kmsKey, role)]);
-  if (seen.includes('yes')) return [];
-  const mend = grantCommand(place.profile, kmsKey, role);
-  if (seen.includes('hidden')) {
-    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, mend)];
-  }
-  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, mend)];
-}
-
-type KeyAccess = 'yes' | 'no' | 'hidden';
-
-const scalingRole = ({ region, account }: AwsProfile): string =>
-  `arn:${partitionOf(region)}:iam::${account}:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling`;
-
-const grantCommand = ({ region }: AwsProfile, key: string, role: string): string =>
-  `aws kms create-grant --region ${region} --key-id ${key} --grantee-principal ${role} --operations ${OPERATIONS.join(' ')}`;
-
-async function readKey(place: AwsContext, KeyId: string) {
-  return callAws(place, { what: `read the key ${KeyId}`, action: 'kms:DescribeKey', resource: 'key/*' }, async () => {
-    const [sdk, client] = await loadKms(place);
-    const found = await nullOnError(client.send(new sdk.DescribeKeyCommand({ KeyId })), 'NotFoundException');
-    return found?.KeyMetadata ?? null;
-  });
-}
-
-interface KeyStatement {
-  readonly Effect?: string;
-  readonly Principal?: '*' | { readonly AWS?: string | readonly string[] };
-  readonly Action?: string | readonly string[];
-}
-
-/** A statement for the account's root admits the account's users by their policies, but no service role. */
-async function policyAdmits(place: AwsContext, KeyId: string, role: string): Promise<KeyAccess> {
-  return checkKeyAccess(async () => {
-    const [sdk, client] = await loadKms(place);
-    const { Policy = '{}' } = await client.send(new sdk.GetKeyPolicyCommand({ KeyId, PolicyName: 'default' }));
-    const { Statement = [] }: { Statement?: KeyStatement | readonly KeyStatement[] } = JSON.parse(Policy);
-    return [Statement].flat().some(({ Effect, Principal, Action }) => {
-      const who = Principal === '*' ? ['*'] : [Principal?.AWS ?? []].flat();
-      const what = [Action ?? []].flat();
-      const admits = who.includes(role) || who.includes('*');
-      return Effect === 'Allow' && admits && ['kms:CreateGrant', 'kms:*', '*'].some((action) => what.includes(action));
-    });
-  });
-}
-
-async function grantAdmits(place: AwsContext, KeyId: string, role: string): Promise<KeyAccess> {
-  return checkKeyAccess(async () => {
-    const [sdk, client] = await loadKms(place);
-    for await (const { Grants = [] } of sdk.paginateListGrants({ client }, { KeyId })) {
-      for (const { GranteePrincipal, Operations = [] } of Grants) {
-        const operations: readonly string[] = Operations;
-        const does = ['CreateGrant', 'Decrypt', 'GenerateDataKeyWithoutPlaintext'];
-        if (GranteePrincipal === role && does.every((one) => operations.includes(one))) return true;
-      }
-    }
-    return false;
-  });
-}
-
-/** Another account's key shows neither its policy nor its grants (KMS: GetKeyPolicy, cross-account use). */
-async function checkKeyAccess(look: () => Promise<boolean>): Promise<KeyAccess> {
-  try {
-    return (await look()) ? 'yes' : 'no';
-  } catch (error) {
-    if (error instanceof Error && /AccessDenied|NotFound/.test(error.name)) return 'hidden';
-    throw error;
-  }
-}
-
-const loadKms = ({ clients }: AwsContext) => Promise.all([import('@aws-sdk/client-kms'), clients.kms()]);

@@ -2,14 +2,13 @@
 import { GetBucketPolicyCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
-import { type AwsProfile, loadConfig } from '../../src/config/load-config.ts';
 import { BucketResource } from '../../src/infra/bucket.ts';
 import { randomId } from '../../src/lib/id.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
+import { awsProfile } from '../support/aws-profile.ts';
 import { forSuite } from '../support/fixture.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { startTlsFront } from '../support/servers/proxies.ts';
-import { Workspace } from '../support/workspace.ts';
 
 /** A statement that a person wrote into the bucket's policy. */
 const THEIRS = { Sid: 'Theirs', Effect: 'Allow', Principal: '*', Action: 's3:GetObject' };
@@ -40,12 +39,8 @@ describe('a bucket reached by TLS', () => {
   });
 
   async function bucket(settings: object = {}): Promise<BucketResource> {
-    const here = new Workspace();
-    const lab = { backend: 'aws', region: 'us-east-1', stack: Bucket, bucket: { name: Bucket, ...settings } };
-    here.write('batchctl.config.json', { profile: 'lab', profiles: { lab } });
-    const { profile } = await loadConfig({ cwd: here.path('.'), env: {} });
-    await here.remove();
-    return new BucketResource(profile as AwsProfile, clients);
+    const fields = { region: 'us-east-1', stack: Bucket, bucket: { name: Bucket, ...settings } };
+    return new BucketResource(await awsProfile(fields), clients);
   }
   const put = (policy: object) =>
     s3.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Version: '2012-10-17', ...policy }) }));

@@ -214,8 +214,13 @@ type Described = Readonly<Record<string, unknown>>;
  */
 async function described(profile: AwsProfile, clients: AwsClients): Promise<Described> {
   const { stack, groups, manager } = profile;
-  const names = [...Object.keys(groups), ...(manager === null ? [] : ['manager'])];
-  const who = ['worker', ...(manager === null ? [] : ['manager'])] as readonly ('worker' | 'manager')[];
+  const queues = Object.keys(groups).flatMap((group) => [
+    queueName(stack, group),
+    deadQueueName(queueName(stack, group)),
+  ]);
+  const managers = manager === null ? [] : (['manager'] as const);
+  const machines = [...Object.keys(groups), ...managers].map((group) => gridName(stack, group));
+  const roles = (['worker', ...managers] as const).map((who) => roleName(stack, who));
   const [s3, sqs, iam, ec2, scaling] = await Promise.all([
     ...([clients.s3('control'), clients.sqs('control'), clients.iam(), clients.ec2()] as const),
     clients.autoScaling(),
@@ -224,26 +229,11 @@ async function described(profile: AwsProfile, clients: AwsClients): Promise<Desc
   const ids = new Map(Addresses.map(({ AllocationId = '' }) => [AllocationId, 'the address']));
   const all = [
     ['bucket', await bucket(s3, profile.bucket.name)],
-    ...(await each(
-      Object.keys(groups).flatMap((group) => [queueName(stack, group), deadQueueName(queueName(stack, group))]),
-      (name) => queue(sqs, name),
-    )),
-    ...(await each(
-      who.map((one) => roleName(stack, one)),
-      (name) => roleWithProfile(iam, name),
-    )),
-    ...(await each(
-      who.map((one) => roleName(stack, one)),
-      (name) => securityGroup(ec2, name, ids),
-    )),
-    ...(await each(
-      names.map((group) => gridName(stack, group)),
-      (name) => launchTemplate(ec2, name, ids),
-    )),
-    ...(await each(
-      names.map((group) => gridName(stack, group)),
-      (name) => scalingGroup(scaling, name, ids),
-    )),
+    ...(await each(queues, (name) => queue(sqs, name))),
+    ...(await each(roles, (name) => roleWithProfile(iam, name))),
+    ...(await each(roles, (name) => securityGroup(ec2, name, ids))),
+    ...(await each(machines, (name) => launchTemplate(ec2, name, ids))),
+    ...(await each(machines, (name) => scalingGroup(scaling, name, ids))),
     ['addresses', Addresses.map(({ Domain, Tags }) => ({ Domain, tags: fromTagList(Tags) }))],
   ] as const;
   return named(Object.fromEntries(all.map(([name, value], at) => [`${at} ${name}`, value])), ids) as Described;

@@ -7,7 +7,7 @@ import { openPlatform } from '../../src/platform/open-platform.ts';
 import { signWithAnyKeys } from '../support/aws-keys.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
 import { type Others, othersIn, remainsOf } from '../support/grid/leftovers.ts';
-import { type Answered, type Line, StackWorkspace } from './stack-workspace.ts';
+import { type Answered, type Line, StackWorkspace, well } from './stack-workspace.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 /** Requests that change nothing. */
@@ -44,7 +44,7 @@ export class CutOffs {
   }
 
   readonly up: Act = () => this.#workspace.here('infra', 'up', '--yes');
-  readonly down: Act = () => this.#workspace.here('infra', 'down', '--confirm', this.#workspace.stack);
+  readonly down: Act = () => this.#workspace.downHere();
   readonly plan: Act = () => this.#workspace.here('infra', 'plan');
 
   /** A new stack with a manager. */
@@ -71,10 +71,8 @@ export class CutOffs {
     }
   }
 
-  async well(act: Act): Promise<readonly Line[]> {
-    const { code, stderr, lines } = await act();
-    expect(code, stderr).to.equal(0);
-    return lines;
+  well(act: Act): Promise<readonly Line[]> {
+    return well(act());
   }
 
   /** The positions, from 0, of the requests of `act` that change something. */

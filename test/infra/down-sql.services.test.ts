@@ -6,7 +6,7 @@ import { startCloud } from '../support/grid/cloud.ts';
 import { allows, callsOf, idleGrants } from '../support/iam.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import { StackWorkspace } from './stack-workspace.ts';
+import { StackWorkspace, well } from './stack-workspace.ts';
 
 const JOB = {
   name: 'echo',
@@ -36,26 +36,19 @@ for (const [name, startServer] of [
       return (await server.tables(`select table_name from information_schema.tables where ${schema}`)).length;
     };
     const ledger = () => ({ kind: server.kind, url: server.url(), passwordEnv: 'LEDGER_PASSWORD' });
-    const infra = async (...args: readonly string[]) => {
-      const ended = await workspace.here('infra', ...args, '--only', 'data');
-      expect(ended.code, ended.stderr).to.equal(0);
-    };
-    const down = (...args: readonly string[]) =>
-      workspace.here('infra', 'down', '--confirm', workspace.stack, '--delete-data', ...args);
+    const infra = (...args: readonly string[]) => workspace.wellHere('infra', ...args, '--only', 'data');
+    const down = (...args: readonly string[]) => workspace.downHere('--delete-data', ...args);
 
     it('keeps its tables while they hold a job of another stack, and drops them afterwards', async () => {
       workspace.configure({ ledger: ledger() });
       const first = workspace.stack;
       await infra('up', '--yes');
       workspace.write('job.json', JOB);
-      const { code, stderr } = await workspace.here('submit', 'job.json', '--no-scale');
-      expect(code, stderr).to.equal(0);
+      await workspace.wellHere('submit', 'job.json', '--no-scale');
       const [job] = (await workspace.here('jobs')).lines as unknown as readonly { readonly job: string }[];
       workspace.configure({ ledger: ledger() });
       await infra('up', '--yes');
-      const kept = await down();
-      expect(kept.code, kept.stderr).to.equal(0);
-      const why = kept.lines.find(({ kind }) => kind === 'tables')?.why;
+      const why = (await well(down())).find(({ kind }) => kind === 'tables')?.why;
       expect(why).to.equal(`they contain ${job?.job}, which is not a job of this stack`);
       expect(await tables()).to.be.above(5);
       workspace.configure({ ledger: ledger() }, first);

@@ -25,7 +25,7 @@ import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { othersIn, remainsOf } from '../support/grid/leftovers.ts';
 import { until } from '../support/until.ts';
-import { StackWorkspace } from './stack-workspace.ts';
+import { StackWorkspace, well } from './stack-workspace.ts';
 
 const TRUST = JSON.stringify({
   Version: '2012-10-17',
@@ -43,11 +43,8 @@ describe('infra down', () => {
   const workspace = forSuite(() => new StackWorkspace(cloud));
   beforeEach(() => workspace.configure());
 
-  const down = (...args: readonly string[]) => workspace.here('infra', 'down', '--confirm', workspace.stack, ...args);
-  const up = async (...args: readonly string[]): Promise<void> => {
-    const { code, stderr } = await workspace.here('infra', 'up', '--yes', ...args);
-    expect(code, stderr).to.equal(0);
-  };
+  const down = (...args: readonly string[]) => workspace.downHere(...args);
+  const up = () => workspace.wellHere('infra', 'up', '--yes');
   const start = async (group: string, size: number): Promise<void> => {
     const AutoScalingGroupName = `${workspace.stack}-${group}`;
     await others.scaling.send(new SetDesiredCapacityCommand({ AutoScalingGroupName, DesiredCapacity: size }));
@@ -218,8 +215,7 @@ describe('infra down', () => {
     expect([...(await remainsOf(stack, others))].sort()).to.deep.equal(named);
 
     denied = [];
-    const last = await down('--delete-data');
-    expect(last.code, last.stderr).to.equal(0);
+    await well(down('--delete-data'));
     expect(await remainsOf(stack, others)).to.deep.equal([]);
   });
 
@@ -260,11 +256,9 @@ describe('infra down', () => {
     await up();
     for (const Body of ['1', '2']) await s3.send(new PutObjectCommand({ Bucket, Key: 'ours/data/a b+c', Body }));
     await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'ours/data/large' }));
-    const kept = await down();
-    expect(kept.code, kept.stderr).to.equal(0);
+    await well(down());
     expect((await asItIs()).versions.length).to.be.above(before.versions.length);
-    const { code, stderr } = await down('--delete-data');
-    expect(code, stderr).to.equal(0);
+    await well(down('--delete-data'));
     expect(await asItIs()).to.deep.equal(before);
   });
 

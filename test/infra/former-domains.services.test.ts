@@ -7,7 +7,7 @@ import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
-import { StackWorkspace } from './stack-workspace.ts';
+import { StackWorkspace, well } from './stack-workspace.ts';
 
 const DATA = ['--only', 'data'];
 
@@ -33,7 +33,6 @@ describe('domains of an earlier ledger of the profile', () => {
     for await (const domain of client.listDomains()) if (domain.startsWith(workspace.stack)) found.push(domain);
     return found.sort();
   };
-  const down = (...args: readonly string[]) => workspace.here('infra', 'down', '--confirm', workspace.stack, ...args);
   const leftOver = async (): Promise<readonly string[]> => {
     const { lines, stderr } = await workspace.here('infra', 'status', ...DATA);
     expect(stderr).not.to.include('SimpleDB');
@@ -52,14 +51,12 @@ describe('domains of an earlier ledger of the profile', () => {
     expect(await leftOver()).to.deep.equal([]);
     workspace.configure({}, workspace.stack);
     expect(await leftOver()).to.deep.equal(domains.map((name) => `domain ${name}`));
-    const kept = await down();
-    expect(kept.code, kept.stderr).to.equal(0);
-    const said = ({ lines }: typeof kept) =>
+    const kept = await well(workspace.downHere());
+    const said = (lines: typeof kept) =>
       lines.filter(({ kind }) => kind === 'domain').map(({ name, outcome }) => `${name} ${outcome}`);
     expect(said(kept).sort()).to.deep.equal(domains.map((name) => `${name} kept`));
     expect(await there()).to.deep.equal(domains);
-    const gone = await down('--delete-data');
-    expect(gone.code, gone.stderr).to.equal(0);
+    const gone = await well(workspace.downHere('--delete-data'));
     expect(said(gone).sort()).to.deep.equal(domains.map((name) => `${name} removed`));
     expect(await there()).to.deep.equal([]);
   });
@@ -68,8 +65,7 @@ describe('domains of an earlier ledger of the profile', () => {
     const domains = await hadThree();
     workspace.configure({ ledger: { kind: 'simpledb', domains: 2 } }, workspace.stack);
     expect(await leftOver()).to.deep.equal([`domain ${domains[2]}`]);
-    const { code, stderr } = await down('--delete-data');
-    expect(code, stderr).to.equal(0);
+    await well(workspace.downHere('--delete-data'));
     expect(await there()).to.deep.equal([]);
   });
 
@@ -79,7 +75,7 @@ describe('domains of an earlier ledger of the profile', () => {
     await client.createDomain(theirs);
     await client.put(theirs, { name: 'theirs', attributes: { colour: 'red' } });
     expect(await leftOver()).to.deep.equal([]);
-    expect((await down('--delete-data')).code).to.equal(0);
+    expect((await workspace.downHere('--delete-data')).code).to.equal(0);
     expect(await there()).to.deep.equal([theirs]);
   });
 

@@ -1,9 +1,8 @@
 // Protects: infra up creates everything in one run, even while EC2 does not list new resources yet.
-import { DescribeAutoScalingGroupsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
-import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
+import { down, groupOf, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { HostileAws, type Rule } from '../support/servers/hostile-aws.ts';
 
 /** EC2 lists what was just created in its previous state. For these actions, the answer is replaced. */
@@ -27,12 +26,7 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
     await resources.close();
   });
 
-  const named = async () => {
-    const { stack } = resources.profile;
-    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [`${stack}-default`] });
-    const [group] = (await (await resources.parts.clients.autoScaling()).send(asked)).AutoScalingGroups ?? [];
-    return group?.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification?.Version;
-  };
+  const { groupNow } = groupOf(() => resources);
 
   it('uses the template version that it created, even while EC2 lists an older one as the latest', async () => {
     resources = await openResources(late);
@@ -46,7 +40,8 @@ describe('a grid while EC2 does not list new resources yet (eventual consistency
       ),
     );
     await up(resources.grid);
-    expect(await named()).to.equal('2');
+    const { LaunchTemplate } = (await groupNow())?.MixedInstancesPolicy ?? {};
+    expect(LaunchTemplate?.LaunchTemplateSpecification?.Version).to.equal('2');
   });
 
   it('is created in one run, although EC2 lists none of its resources at first', async () => {

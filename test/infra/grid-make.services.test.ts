@@ -1,12 +1,11 @@
 // Protects: infra up creates groups that are encrypted, closed to outsiders and drained before they shrink.
-import { DescribeAutoScalingGroupsCommand, DescribeLifecycleHooksCommand } from '@aws-sdk/client-auto-scaling';
+import { DescribeLifecycleHooksCommand } from '@aws-sdk/client-auto-scaling';
 import {
   AssociateAddressCommand,
   CreateLaunchTemplateCommand,
   CreateSecurityGroupCommand,
   DescribeAddressesCommand,
   DescribeLaunchTemplatesCommand,
-  DescribeLaunchTemplateVersionsCommand,
   DescribeSecurityGroupsCommand,
   RunInstancesCommand,
 } from '@aws-sdk/client-ec2';
@@ -14,7 +13,7 @@ import { expect } from 'chai';
 import { decodeUserData } from '../../src/infra/user-data.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { down, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
+import { down, groupOf, looks, openResources, type StackResources, up } from '../support/grid/emulated-account.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 
@@ -32,21 +31,15 @@ describe('the grid that up creates', () => {
     await resources.close();
   });
 
-  const name = (group = 'default'): string => `${resources.profile.stack}-${group}`;
-  const groupNow = async (which = name()) => {
-    const client = await resources.parts.clients.autoScaling();
-    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [which] });
-    return (await client.send(asked)).AutoScalingGroups?.[0];
-  };
-  const templateNow = async (which = name()) => {
-    const client = await resources.parts.clients.ec2();
-    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: which, Versions: ['$Latest'] });
-    return (await client.send(asked)).LaunchTemplateVersions?.[0];
+  const { name, ec2, scaling, groupNow, versions } = groupOf(() => resources);
+  const templateNow = async (which = name()) => (await versions(which))[0];
+  const addresses = async () => {
+    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
+    return (await (await ec2()).send(new DescribeAddressesCommand({ Filters }))).Addresses ?? [];
   };
   const rulesNow = async (which: string) => {
-    const client = await resources.parts.clients.ec2();
     const Filters = [{ Name: 'group-name', Values: [which] }];
-    const [found] = (await client.send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
+    const [found] = (await (await ec2()).send(new DescribeSecurityGroupsCommand({ Filters }))).SecurityGroups ?? [];
     const of = (permissions = found?.IpPermissions) =>
       (permissions ?? []).flatMap(({ IpProtocol, FromPort, IpRanges = [], Ipv6Ranges = [] }) =>
         [...IpRanges.map(({ CidrIp }) => CidrIp), ...Ipv6Ranges.map(({ CidrIpv6 }) => CidrIpv6)].map(
@@ -125,9 +118,8 @@ describe('the grid that up creates', () => {
       ...[`batchctl:stack ${resources.profile.stack} true`, 'batchctl:group default true'],
       ...['batchctl:mode auto false', 'batchctl:bounds 1 30 false'],
     ]);
-    const client = await resources.parts.clients.autoScaling();
     const asked = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: name() });
-    expect((await client.send(asked)).LifecycleHooks?.[0]).to.deep.include({
+    expect((await (await scaling()).send(asked)).LifecycleHooks?.[0]).to.deep.include({
       ...{ LifecycleHookName: 'batchctl-drain', HeartbeatTimeout: 600, DefaultResult: 'CONTINUE' },
       LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
     });
@@ -145,8 +137,9 @@ describe('the grid that up creates', () => {
 
   it("has the customer's key on volumes, the profile's security groups, and no address unless requested", async () => {
     resources = await openResources(cloud);
-    const ec2 = await resources.parts.clients.ec2();
-    const made = await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }));
+    const made = await (await ec2()).send(
+      new CreateSecurityGroupCommand({ GroupName: name('theirs'), Description: 'theirs' }),
+    );
     const { stack } = resources.profile;
     await resources.close();
     const kmsKey = `arn:aws:kms:us-east-1:${cloud.account}:key/1`;
@@ -175,37 +168,34 @@ describe('the grid that up creates', () => {
     expect(await groupNow(name('manager'))).to.deep.include({
       ...{ MinSize: 1, MaxSize: 1, DesiredCapacity: 1, NewInstancesProtectedFromScaleIn: false },
     });
-    const ec2 = await resources.parts.clients.ec2();
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
-    const { Addresses = [] } = await ec2.send(new DescribeAddressesCommand({ Filters }));
-    expect(Addresses).to.have.length(1);
+    const [address, ...others] = await addresses();
+    expect(others).to.deep.equal([]);
     const { LaunchTemplateData: data = {} } = (await templateNow(name('manager'))) ?? {};
     expect(data.NetworkInterfaces?.[0]?.Groups).to.deep.equal([id]);
     expect(data.IamInstanceProfile?.Name).to.equal(name('manager'));
-    expect(decodeUserData(data.UserData ?? '')).to.include(Addresses[0]?.AllocationId);
+    expect(decodeUserData(data.UserData ?? '')).to.include(address?.AllocationId);
   });
 
   it('detaches an address in use from its instance before releasing it', async () => {
     resources = await openResources(cloud, { manager: {} });
     await up(resources.manager);
-    const ec2 = await resources.parts.clients.ec2();
-    const Filters = [{ Name: 'tag:batchctl:stack', Values: [resources.profile.stack] }];
-    const [address] = (await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses ?? [];
+    const client = await ec2();
+    const [address] = await addresses();
     const run = new RunInstancesCommand({ ImageId: 'ami-03cf127a', MinCount: 1, MaxCount: 1 });
-    const [instance] = (await ec2.send(run)).Instances ?? [];
+    const [instance] = (await client.send(run)).Instances ?? [];
     const { AllocationId } = address ?? {};
-    await ec2.send(new AssociateAddressCommand({ AllocationId, InstanceId: instance?.InstanceId }));
+    await client.send(new AssociateAddressCommand({ AllocationId, InstanceId: instance?.InstanceId }));
     expect(await down(resources.manager)).to.deep.equal([]);
-    expect((await ec2.send(new DescribeAddressesCommand({ Filters }))).Addresses).to.deep.equal([]);
+    expect(await addresses()).to.deep.equal([]);
   });
 
   it("refuses other owners' resources under its names, and doesn't remove them", async () => {
     resources = await openResources(cloud);
-    const ec2 = await resources.parts.clients.ec2();
-    await ec2.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
+    const client = await ec2();
+    await client.send(new CreateSecurityGroupCommand({ GroupName: name('worker'), Description: 'theirs' }));
     const data = { ImageId: 'ami-03cf127a' };
     const LaunchTemplateName = name();
-    await ec2.send(new CreateLaunchTemplateCommand({ LaunchTemplateName, LaunchTemplateData: data }));
+    await client.send(new CreateLaunchTemplateCommand({ LaunchTemplateName, LaunchTemplateData: data }));
     for (const [at, what] of [
       [0, 'security group'],
       [1, 'launch template'],
@@ -222,7 +212,9 @@ describe('the grid that up creates', () => {
       `launchTemplate ${name()}: was not made by batchctl`,
       `securityGroup ${name('worker')}: was not made by batchctl`,
     ]);
-    const { LaunchTemplates } = await ec2.send(new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [name()] }));
+    const { LaunchTemplates } = await client.send(
+      new DescribeLaunchTemplatesCommand({ LaunchTemplateNames: [name()] }),
+    );
     expect(LaunchTemplates).to.have.length(1);
   });
 

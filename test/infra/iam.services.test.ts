@@ -19,7 +19,7 @@ import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { othersIn } from '../support/grid/leftovers.ts';
 import { allows, callsOf } from '../support/iam.ts';
-import { StackWorkspace } from './stack-workspace.ts';
+import { StackWorkspace, well } from './stack-workspace.ts';
 
 const trustOf = (service: string): string =>
   JSON.stringify({
@@ -40,8 +40,7 @@ describe('infra up for roles', () => {
 
   const infra = (verb: string, ...args: readonly string[]) => workspace.here('infra', verb, '--only', 'iam', ...args);
   const rows = async (verb: string, ...args: readonly string[]) => {
-    const { code, stderr, lines } = await infra(verb, ...args);
-    expect(code, stderr).to.equal(0);
+    const lines = await well(infra(verb, ...args));
     return lines.map(({ kind, name, action }) => `${action} ${kind} ${name}`);
   };
   const worker = () => ({ RoleName: `${workspace.stack}-worker` });
@@ -117,8 +116,7 @@ describe('infra up for roles', () => {
     await others.iam.send(new AttachRolePolicyCommand({ ...worker(), PolicyArn: made.Policy?.Arn }));
     await others.iam.send(new PutRolePolicyCommand({ ...worker(), PolicyName: 'theirs', PolicyDocument: SOME_POLICY }));
     expect(await infra('status')).to.include({ code: 0 });
-    const down = await workspace.here('infra', 'down', '--confirm', workspace.stack);
-    expect(down.code, down.stderr).to.equal(0);
+    await well(workspace.downHere());
     const gone = await others.iam.send(new GetRoleCommand(worker())).catch((error: Error) => error.name);
     expect(gone).to.equal('NoSuchEntityException');
   });

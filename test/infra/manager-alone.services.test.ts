@@ -6,7 +6,7 @@ import { decodeUserData } from '../../src/infra/user-data.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { othersIn } from '../support/grid/leftovers.ts';
-import { StackWorkspace } from './stack-workspace.ts';
+import { StackWorkspace, well } from './stack-workspace.ts';
 
 const OTHER = 'b'.repeat(64);
 
@@ -22,10 +22,7 @@ describe('infra up --only manager', () => {
       { manager: { allow: ['203.0.113.0/24'] }, bucket: { name: workspace.stack, existing: true, prefix: 'ours/' } },
       workspace.stack,
     );
-    for (const part of ['data', 'iam']) {
-      const { code, stderr } = await workspace.here('infra', 'up', '--yes', '--only', part);
-      expect(code, stderr).to.equal(0);
-    }
+    for (const part of ['data', 'iam']) await workspace.wellHere('infra', 'up', '--yes', '--only', part);
   });
 
   const manager = () => workspace.here('infra', 'up', '--yes', '--only', 'manager');
@@ -41,16 +38,14 @@ describe('infra up --only manager', () => {
   });
 
   it('makes the manager run the current release, even when the local program differs', async () => {
-    const made = await workspace.here('infra', 'release', '--yes');
-    expect(made.code, made.stderr).to.equal(0);
+    await workspace.wellHere('infra', 'release', '--yes');
     await put(`${OTHER}.tar.gz`, 'another program');
     const first = await others.s3.send(
       new GetObjectCommand({ Bucket: workspace.stack, Key: 'ours/releases/0000.json' }),
     );
     const release = JSON.parse((await first.Body?.transformToString()) ?? '');
     await put('0001.json', JSON.stringify({ ...release, number: 1, sha256: OTHER }));
-    const { code, stderr } = await manager();
-    expect(code, stderr).to.equal(0);
+    await well(manager());
     const asked = new DescribeLaunchTemplateVersionsCommand({
       LaunchTemplateName: `${workspace.stack}-manager`,
       Versions: ['$Latest'],

@@ -1,3 +1,4 @@
+import { expect } from 'chai';
 import { randomId } from '../../src/lib/id.ts';
 import { runCli } from '../cli/fake-io.ts';
 import { KEYS } from '../support/aws-keys.ts';
@@ -60,6 +61,16 @@ export class StackWorkspace extends Workspace {
     return { code, stderr, lines: linesOf(stdout) };
   }
 
+  /** `infra down` of the stack in this process. */
+  downHere(...args: readonly string[]): Promise<Answered> {
+    return this.here('infra', 'down', '--confirm', this.stack, ...args);
+  }
+
+  /** As `here`, for what must succeed: its lines. */
+  async wellHere(...args: readonly string[]): Promise<readonly Line[]> {
+    return well(this.here(...args));
+  }
+
   /** Returns the output; throws unless the exit code is `code`. */
   async answer(args: readonly string[], code = 0): Promise<readonly Line[]> {
     const ended = await this.run([...args, '--json']);
@@ -74,6 +85,13 @@ export class StackWorkspace extends Workspace {
   down(...args: readonly string[]): Promise<readonly Line[]> {
     return this.answer(['infra', 'down', '--confirm', this.stack, ...args]);
   }
+}
+
+/** The lines of a command that must succeed. */
+export async function well(answer: Promise<Answered>): Promise<readonly Line[]> {
+  const { code, stderr, lines } = await answer;
+  expect(code, stderr).to.equal(0);
+  return lines;
 }
 
 function linesOf(stdout: string): readonly Line[] {

@@ -206,8 +206,8 @@ export function groupOf(resources: () => StackResources) {
   const name = (group = 'default'): string => `${resources().profile.stack}-${group}`;
   const ec2 = () => resources().parts.clients.ec2();
   const scaling = () => resources().parts.clients.autoScaling();
-  const groupNow = async () => {
-    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [name()] });
+  const groupNow = async (which = name()) => {
+    const asked = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [which] });
     return (await (await scaling()).send(asked)).AutoScalingGroups?.[0];
   };
   const sizeNow = async () => {
@@ -217,8 +217,8 @@ export function groupOf(resources: () => StackResources) {
   const update = async (change: object): Promise<void> => {
     await (await scaling()).send(new UpdateAutoScalingGroupCommand({ AutoScalingGroupName: name(), ...change }));
   };
-  const versions = async () => {
-    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: name() });
+  const versions = async (which = name()) => {
+    const asked = new DescribeLaunchTemplateVersionsCommand({ LaunchTemplateName: which });
     return (await (await ec2()).send(asked)).LaunchTemplateVersions ?? [];
   };
   return { name, ec2, scaling, groupNow, sizeNow, update, versions };
