@@ -42,11 +42,11 @@ module.exports = {
     {
       name: 'model-is-pure',
       comment:
-        'model imports nothing but the types of ports, errors, big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
+        'model imports nothing but the types of ports, errors, lib/units (amounts as text), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
       severity: 'error',
       from: { path: '^src/model/' },
       to: {
-        pathNot: '^src/(model/|errors[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
+        pathNot: '^src/(model/|errors[.]ts$|lib/units[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -54,7 +54,9 @@ module.exports = {
       name: 'model-types-from-ports-only',
       severity: 'error',
       from: { path: '^src/model/' },
-      to: { pathNot: '^src/(model/|ports/|errors[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/' },
+      to: {
+        pathNot: '^src/(model/|ports/|errors[.]ts$|lib/units[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
+      },
     },
     {
       name: 'errors-import-nothing',

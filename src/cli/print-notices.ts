@@ -5,7 +5,7 @@ import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
 import { budgetFix, limitNameOf } from '../model/cost/limit-text.ts';
-import { BUDGET_REASON, DEPLOYMENT_REASON } from '../model/journal.ts';
+import { BUDGET_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';
 import { ASSUMED_SECONDS } from '../model/load.ts';
 import type { JobView } from '../model/view.ts';
 import { groupFlag } from '../model/why/cause.ts';
@@ -147,7 +147,7 @@ function nextCommand({ job, state, reason, detail, steps }: EndedStatus) {
   if (state === 'paused' && reason === BUDGET_REASON) return budgetFix(job, limitNameOf(detail));
   if (state === 'paused') return reason === DEPLOYMENT_REASON ? `batchctl failures ${job}` : `batchctl why ${job}`;
   if (state !== 'failed') return null;
-  if (reason === 'expect') return `batchctl verify ${job}`;
+  if (reason === UNMET_REASON) return `batchctl verify ${job}`;
   return steps.some(({ failed }) => failed > 0) ? `batchctl failures ${job}` : `batchctl why ${job}`;
 }
 

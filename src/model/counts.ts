@@ -68,8 +68,7 @@ export function withSkipped(view: JobView, counts: readonly EndedCounts[]): read
   if (view.skipped.length === 0) return counts;
   return view.record.spec.steps.map(({ name: step }, index) => {
     const { done, failed } = counts.find((count) => count.step === step) ?? { done: 0, failed: 0 };
-    const all = Number.MAX_SAFE_INTEGER;
-    const waiting = countIn(view.skipped[0]?.get(index), all) - countIn(view.skippedFailed.get(index), all);
+    const waiting = countIn(view.skipped[0]?.get(index)) - countIn(view.skippedFailed.get(index));
     return { step, done, failed: failed + waiting };
   });
 }

@@ -1,4 +1,5 @@
 import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
+import { UNMET_REASON } from './journal.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
 import { type AskedRound, isSkipped, type JobView, roundOf } from './view.ts';
 
@@ -156,7 +157,7 @@ function canaryMove(view: JobView, facts: readonly StepFacts[]): NextMove | null
 function close(view: JobView, state: 'succeeded' | 'failed' | 'cancelled', reason: string | null): NextMove {
   const closed = view.closed;
   if (closed !== null && closed.round === view.round) {
-    const unmet = closed.reason === 'expect' && state === 'succeeded';
+    const unmet = closed.reason === UNMET_REASON && state === 'succeeded';
     if (closed.state === state || unmet) return { move: 'wait' };
   }
   return { move: 'close', state, reason };

@@ -1,9 +1,9 @@
+import { formatMany } from '../lib/units.ts';
 import type { JobRecord } from './job.ts';
-import type { EntryKind, JournalEntry, TaskSets } from './journal.ts';
+import { type EntryKind, HALT_REASON, type JournalEntry, PERSON_REASON, type TaskSets } from './journal.ts';
 import { type Change, changesOf, foldOverrides } from './overrides.ts';
-import { parseTaskSet } from './task-set.ts';
+import { countIn, parseTaskSet } from './task-set.ts';
 import type { JobView } from './view.ts';
-import { formatMany } from './why/cause.ts';
 
 /** How many characters of a set of tasks, and how many changes, are shown; the entry has them all. */
 const SET_SHOWN = 48;
@@ -118,9 +118,9 @@ function adjustments(entry: Extract<EntryKind, { what: 'adjust' }>): string {
 }
 
 function pauseReason({ reason, detail }: Extract<EntryKind, { what: 'pause' }>): string {
-  if (reason === 'person') return '';
+  if (reason === PERSON_REASON) return '';
   if (detail !== undefined) return `: ${detail}`;
-  return reason === 'halt' ? ' by its halt limit: too many have failed for good' : `: ${reason}`;
+  return reason === HALT_REASON ? ' by its halt limit: too many have failed for good' : `: ${reason}`;
 }
 
 const reopened = (round: number | undefined): string => (round === undefined ? '' : `; open again, round ${round}`);
@@ -128,13 +128,9 @@ const reopened = (round: number | undefined): string => (round === undefined ? '
 /** `14 tasks (price/3,17-19)` */
 function tasksText(sets: TaskSets): string {
   const named = Object.entries(sets).filter(([, set]) => set !== '');
-  const count = named.reduce((sum, [, set]) => sum + sizeOf(set), 0);
+  const count = named.reduce((sum, [, set]) => sum + countIn(parseTaskSet(set)), 0);
   const names = named.map(([step, set]) => `${step}/${shortened(set)}`).join(' ');
   return count === 1 ? names : `${formatMany(count, 'task')} (${names})`;
-}
-
-function sizeOf(set: string): number {
-  return parseTaskSet(set).reduce((sum, [from, to]) => sum + to - from + 1, 0);
 }
 
 function shortened(set: string): string {

@@ -150,17 +150,18 @@ export type EntryKind =
    */
   | { readonly what: 'prune'; readonly remains?: Readonly<Record<string, string>> };
 
-/** The reason of a pause because many tasks fail on many workers, and almost none succeeds. */
+/** Reasons of pauses: by a person who gave none; by the job's `halt`; because many tasks fail on many workers. */
+export const PERSON_REASON = 'person';
+export const HALT_REASON = 'halt';
 export const DEPLOYMENT_REASON = 'deployment';
-
-/** The reason of a pause because the job, or the stack in this month, has reached its cost limit. */
+/** The job, or the stack in this month, has reached its cost limit. */
 export const BUDGET_REASON = 'budget';
-
-/** The reason of a pause because a secret can't be read. */
+/** A secret can't be read; workers are denied access to an input or output. */
 export const SECRET_REASON = 'secret';
-
-/** The reason of a pause because workers are denied access to a task's input. */
 export const DENIED_REASON = 'denied';
+
+/** The reason of a close as failed although every task ended: a control total doesn't hold. */
+export const UNMET_REASON = 'expect';
 
 export type EntryWhat = EntryKind['what'];
 

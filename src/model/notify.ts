@@ -1,4 +1,4 @@
-import type { JournalEntry } from './journal.ts';
+import { BUDGET_REASON, type JournalEntry, PERSON_REASON } from './journal.ts';
 import type { JobView } from './view.ts';
 
 /**
@@ -43,12 +43,6 @@ export interface NewsFact {
   readonly detail: string | null;
 }
 
-/** The reason of a pause by a person. */
-const PERSON = 'person';
-
-/** The reason of a pause because of cost. */
-const BUDGET = 'budget';
-
 /** How long after it was due a job must have run something, milliseconds: machines boot, and queues are shared. */
 export const NO_START_MS = 15 * 60_000;
 
@@ -59,9 +53,12 @@ export function newsAfter(before: JobView, entry: JournalEntry): readonly NewsFa
     const { state, reason } = entry;
     return [...before.news, { ...at, kind: state === 'succeeded' ? state : 'failed', state, reason, detail: null }];
   }
-  if (entry.what !== 'pause' || entry.reason === PERSON) return before.news;
+  if (entry.what !== 'pause' || entry.reason === PERSON_REASON) return before.news;
   const { reason, detail = null } = entry;
-  return [...before.news, { ...at, kind: reason === BUDGET ? 'budget' : 'paused', state: 'paused', reason, detail }];
+  return [
+    ...before.news,
+    { ...at, kind: reason === BUDGET_REASON ? 'budget' : 'paused', state: 'paused', reason, detail },
+  ];
 }
 
 /** The events in a job's journal, and those that the clock gives (milliseconds since the epoch). */

@@ -1,3 +1,4 @@
+import { formatCount } from '../lib/units.ts';
 import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 
 /** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
@@ -41,8 +42,7 @@ export function isRehearsal(steps: readonly { readonly group: string }[]): boole
 
 /** `a rehearsal: 20 of 2,000 parts` */
 export function rehearsalText(parts: number, of: number): string {
-  const grouped = (count: number): string => String(count).replace(/\B(?=(\d{3})+$)/g, ',');
-  return `a rehearsal: ${grouped(parts)} of ${grouped(of)} parts`;
+  return `a rehearsal: ${formatCount(parts)} of ${formatCount(of)} parts`;
 }
 
 /** How many of `parts` a sample takes: a share of them but at least 20, or the requested number. */

@@ -43,15 +43,15 @@ export function subtractRanges(a: Ranges, b: Ranges): Ranges {
   return out;
 }
 
-/** How many numbers below `size` the ranges contain. */
-export function countIn(ranges: Ranges | undefined, size: number): number {
+/** How many numbers, all or those below `size`, the ranges contain. */
+export function countIn(ranges: Ranges | undefined, size = Number.POSITIVE_INFINITY): number {
   let count = 0;
   for (const [from, to] of ranges ?? []) count += Math.max(0, Math.min(to, size - 1) - from + 1);
   return count;
 }
 
 /** Parses a set's text: ascending, inclusive ranges, `0-4,17`. Throws a RangeError for anything else. */
-export function parseTaskSet(text: string): readonly (readonly [number, number])[] {
+export function parseTaskSet(text: string): Ranges {
   if (text === '') return [];
   let last = -1;
   return text.split(',').map((piece) => {
@@ -67,23 +67,16 @@ export function parseTaskSet(text: string): readonly (readonly [number, number])
 
 /** Formats numbers (ascending, without duplicates) as a set's text. */
 export function formatTaskSet(numbers: Iterable<number>): string {
-  const pieces: string[] = [];
-  let from = -1;
-  let to = -1;
-  const flush = (): void => {
-    if (from >= 0) pieces.push(from === to ? `${from}` : `${from}-${to}`);
-  };
-  for (const n of numbers) {
-    if (n === to + 1 && from >= 0) to = n;
-    else {
-      flush();
-      from = n;
-      to = n;
-    }
-  }
-  flush();
-  return pieces.join(',');
+  const writer = new TaskSetWriter();
+  for (const n of numbers) writer.add(n);
+  return String(writer);
 }
+
+export function rangesText(ranges: Ranges): string {
+  return ranges.map(([from, to]) => rangeText(from, to)).join(',');
+}
+
+const rangeText = (from: number, to: number): string => (from === to ? `${from}` : `${from}-${to}`);
 
 /** Every number of a set's text, ascending. */
 export function* tasksIn(text: string): Generator<number> {
@@ -129,9 +122,27 @@ export function combineRanges(
   return out;
 }
 
-/** A set of task numbers that grows in ascending order: two numbers per run, so that it is small whatever its size. */
-export class TaskRanges {
-  readonly #bounds: number[] = [];
+/** Writes numbers that come in ascending order as a set's text, `0-4,17`: two numbers per run, whatever its size. */
+export class TaskSetWriter {
+  /** First and last number of each run. */
+  protected readonly bounds: number[] = [];
+
+  add(n: number): void {
+    if (n - 1 === this.bounds.at(-1)) this.bounds[this.bounds.length - 1] = n;
+    else this.bounds.push(n, n);
+  }
+
+  toString(): string {
+    const pieces: string[] = [];
+    for (let at = 0; at < this.bounds.length; at += 2) {
+      pieces.push(rangeText(this.bounds[at] ?? 0, this.bounds[at + 1] ?? 0));
+    }
+    return pieces.join(',');
+  }
+}
+
+/** A set of task numbers that grows in ascending order. */
+export class TaskRanges extends TaskSetWriter {
   #count = 0;
 
   get count(): number {
@@ -139,29 +150,18 @@ export class TaskRanges {
   }
 
   /** Adds a number above all in the set; any other is a RangeError. */
-  add(n: number): void {
-    const last = this.#bounds.at(-1) ?? -2;
+  override add(n: number): void {
+    const last = this.bounds.at(-1) ?? -1;
     if (n <= last) throw new RangeError(`tasks are added in ascending order: ${n} after ${last}`);
-    if (n === last + 1) this.#bounds[this.#bounds.length - 1] = n;
-    else this.#bounds.push(n, n);
+    super.add(n);
     this.#count += 1;
   }
 
   /** Yields every number in it, ascending. */
   *[Symbol.iterator](): Generator<number> {
-    for (let at = 0; at < this.#bounds.length; at += 2) {
-      for (let n = this.#bounds[at] ?? 0; n <= (this.#bounds[at + 1] ?? -1); n += 1) yield n;
+    for (let at = 0; at < this.bounds.length; at += 2) {
+      for (let n = this.bounds[at] ?? 0; n <= (this.bounds[at + 1] ?? -1); n += 1) yield n;
     }
-  }
-
-  /** The set's text: `0-4,17`. */
-  toString(): string {
-    const pieces: string[] = [];
-    for (let at = 0; at < this.#bounds.length; at += 2) {
-      const [from, to] = [this.#bounds[at], this.#bounds[at + 1]];
-      pieces.push(from === to ? `${from}` : `${from}-${to}`);
-    }
-    return pieces.join(',');
   }
 }
 
@@ -198,33 +198,5 @@ export class TaskBits {
       if (byte === 0) continue;
       for (let bit = 0; bit < 8; bit += 1) if (byte & (1 << bit)) yield at * 8 + bit;
     }
-  }
-}
-
-/** Writes a set of tasks as text, `0-4,17`, from numbers in ascending order; it needs only the memory of the text. */
-export class TaskSetWriter {
-  readonly #pieces: string[] = [];
-  #from = -1;
-  #to = -1;
-
-  add(n: number): void {
-    if (n === this.#to + 1 && this.#from >= 0) {
-      this.#to = n;
-      return;
-    }
-    this.#flush();
-    this.#from = n;
-    this.#to = n;
-  }
-
-  /** The set. No number may be added after it. */
-  text(): string {
-    this.#flush();
-    this.#from = -1;
-    return this.#pieces.join(',');
-  }
-
-  #flush(): void {
-    if (this.#from >= 0) this.#pieces.push(this.#from === this.#to ? `${this.#from}` : `${this.#from}-${this.#to}`);
   }
 }

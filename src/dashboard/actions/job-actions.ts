@@ -41,7 +41,7 @@ function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: 
 }
 
 const sizeOf = (tasks: Ranges): number =>
-  Object.values(tasks).reduce((sum, set) => sum + countIn(parseTaskSet(set), Number.MAX_SAFE_INTEGER), 0);
+  Object.values(tasks).reduce((sum, set) => sum + countIn(parseTaskSet(set)), 0);
 
 interface Skipped {
   readonly undo: boolean;

@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { type StepFacts, standingOf } from '../../model/decide.ts';
 import { causeText } from '../../model/failure.ts';
+import { PERSON_REASON } from '../../model/journal.ts';
 import { failedKey, outKey } from '../../model/keys.ts';
 import { isAlreadyDone, requireLegal } from '../../model/legal.ts';
 import { type Change, isSameJson } from '../../model/overrides.ts';
@@ -39,7 +40,7 @@ export async function pause(platform: Platform, view: JobView, { now, reason }: 
     if (isAlreadyDone(seen, 'pause', now)) return null;
     // A pause may become a pause at once; a job cancelled while paused may not.
     if (stateOf(seen) !== 'paused') requireLegal(seen, 'pause');
-    return { what: 'pause', now, reason: reason ?? 'person' };
+    return { what: 'pause', now, reason: reason ?? PERSON_REASON };
   });
   await recordView(platform, after);
   return { view: after, changed: appended };

@@ -216,7 +216,7 @@ function publishedThen({ record }: JobView, evidence: Evidence): readonly (Range
         ? null
         : subtractRanges(subtractRanges(due, parseTaskSet(step.failed)), parseTaskSet(step.skipped));
     const outputs = step?.made.reduce((sum, made) => sum + made.outputs, 0) ?? 0;
-    all.push(ranges !== null && countIn(ranges, Number.MAX_SAFE_INTEGER) === outputs ? ranges : null);
+    all.push(ranges !== null && countIn(ranges) === outputs ? ranges : null);
   }
   return all;
 }

@@ -101,8 +101,8 @@ class StepEnds {
       ends: this.#root.lines,
       ...{ outputs, bytesIn, bytesOut, counters },
       made: made.map((of): MadeEvidence => ({ ...of })),
-      failed: this.#failed.text(),
-      skipped: this.#skipped.text(),
+      failed: String(this.#failed),
+      skipped: String(this.#skipped),
     };
   }
 

@@ -8,7 +8,7 @@ import {
 } from '../../model/breaker.ts';
 import { standingOf } from '../../model/decide.ts';
 import { exceedsTolerance } from '../../model/job.ts';
-import { type DENIED_REASON, DEPLOYMENT_REASON, type SECRET_REASON } from '../../model/journal.ts';
+import { type DENIED_REASON, DEPLOYMENT_REASON, HALT_REASON, type SECRET_REASON } from '../../model/journal.ts';
 import { failedPrefix, journalKey, taskOfFailed, taskOfTry, triesPrefix } from '../../model/keys.ts';
 import { type JobView, roundOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -47,7 +47,8 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
       if (spec.onFailure === 'stop' && now.stopped === null && exceedsTolerance(now, found.sizes, found.failedAt)) {
         return { what: 'stop', cause: `${found.failed} failed for good` };
       }
-      if (halts && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: 'halt' };
+      if (halts && now.paused === null && now.stopped === null)
+        return { what: 'pause', now: false, reason: HALT_REASON };
       return null;
     },
   );

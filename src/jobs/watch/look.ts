@@ -7,7 +7,7 @@ import {
   TOO_MANY_FILES_REASON,
 } from '../../model/decide.ts';
 import { takesFiles } from '../../model/job.ts';
-import type { EntryKind } from '../../model/journal.ts';
+import { type EntryKind, UNMET_REASON } from '../../model/journal.ts';
 import { OPEN_PREFIX, openedKey, openMark, parseOpenMark } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -170,7 +170,7 @@ async function endingOf(
   const unmet = (await expectationsOf(platform.store, view)).filter((expectation) => !expectation.ok);
   return unmet.length === 0
     ? { ...base, state: 'succeeded', reason: null }
-    : { ...base, state: 'failed', reason: 'expect' };
+    : { ...base, state: 'failed', reason: UNMET_REASON };
 }
 
 /** Completes an interrupted close: updates the ledger and removes the marks. Does nothing without marks, or if open. */

@@ -1,6 +1,6 @@
 import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
 import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
-import { parseTaskSet, tasksIn } from '../task-set.ts';
+import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
 import type { StepProof } from './verify-result.ts';
@@ -122,7 +122,7 @@ function checkOpened(
   }
   let left = 0;
   try {
-    for (const [from, to] of parseTaskSet(opened.leftOut)) left += to - from + 1;
+    left = countIn(parseTaskSet(opened.leftOut));
   } catch {
     findings.add('opened', `the ${name} was opened without "${opened.leftOut}", which is not a set of tasks`);
     return;

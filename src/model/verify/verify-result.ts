@@ -2,7 +2,7 @@ import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
-import { parseTaskSet, subtractRanges } from '../task-set.ts';
+import { parseTaskSet, rangesText, subtractRanges } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';
 import type { ChainsResult } from './chains-check.ts';
 import type { Evidence, RoundEvidence, ToleranceEvidence } from './evidence.ts';
@@ -93,10 +93,6 @@ export function skipsOf(entries: readonly JournalEntry[]): VerifyResult['skips']
       return left.length === 0 ? [] : [{ step, tasks: rangesText(left), who, when, reason }];
     });
   });
-}
-
-function rangesText(ranges: readonly (readonly [number, number])[]): string {
-  return ranges.map(([from, to]) => (from === to ? `${from}` : `${from}-${to}`)).join(',');
 }
 
 /** A place where two JSON values differ. */

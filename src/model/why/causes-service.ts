@@ -1,14 +1,5 @@
-import {
-  type Cause,
-  type CauseCode,
-  formatDuration,
-  formatList,
-  formatMany,
-  formatSize,
-  groupFlag,
-  isOrAre,
-  iso,
-} from './cause.ts';
+import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
+import { type Cause, type CauseCode, formatList, groupFlag, isOrAre, iso } from './cause.ts';
 import type { Snapshot, Trouble } from './snapshot.ts';
 
 /** Less free space than this counts as a full disk, bytes. */

@@ -1,6 +1,7 @@
+import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import type { AttemptEvent, LedgerTask } from '../../ports/ledger.ts';
 import { hasBarrier } from '../job.ts';
-import { type Cause, formatDuration, formatList, formatMany, formatSize, isOrAre, iso } from './cause.ts';
+import { type Cause, formatList, isOrAre, iso } from './cause.ts';
 import {
   availableWorkers,
   type GroupSnapshot,
@@ -8,6 +9,7 @@ import {
   runningTaskNames,
   type Snapshot,
   secondsSince,
+  secondsUntil,
   shouldRun,
   type TaskHistory,
   undecidedIn,
@@ -98,12 +100,12 @@ function backoff(seen: Snapshot, { group, mine, newerFormat }: GroupSnapshot): C
   const [first] = failed;
   const last =
     mine.lastDue !== null && mine.lastDue > mine.nextDue
-      ? `, the last in ${formatDuration((mine.lastDue - seen.now) / 1_000)}`
+      ? `, the last in ${formatDuration(secondsUntil(seen, mine.lastDue))}`
       : '';
   return {
     code: 'backoff',
     severity: 'waits',
-    title: `all ${formatMany(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${formatDuration((mine.nextDue - seen.now) / 1_000)}${last}`,
+    title: `all ${formatMany(mine.delayed, 'task')} in group ${group} wait ${why}: the first is due in ${formatDuration(secondsUntil(seen, mine.nextDue))}${last}`,
     evidence: failed.slice(0, 3).map(({ task, last: attempt }) => attemptText(task, attempt)),
     mend: first === undefined ? 'wait' : `wait; batchctl logs ${job} ${nameOf(first.task)}, to see what fails`,
   };
@@ -204,7 +206,7 @@ function workerLost(seen: Snapshot): Cause | null {
   const again =
     ends.length === 0
       ? 'the next worker with free slots takes them'
-      : `delivered again when the lease expires, in ${formatDuration((Math.min(...ends) - seen.now) / 1_000)}`;
+      : `delivered again when the lease expires, in ${formatDuration(secondsUntil(seen, Math.min(...ends)))}`;
   return {
     code: 'workerLost',
     severity: 'waits',

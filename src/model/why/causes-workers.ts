@@ -1,8 +1,9 @@
+import { formatDuration, formatMany, formatSize } from '../../lib/units.ts';
 import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { DEFAULT_SIZING_TIMES, instancesFor } from '../capacity.ts';
 import { stepIndex } from '../job.ts';
 import { fitLoads, readyLoads } from '../load.ts';
-import { type Cause, formatDuration, formatList, formatMany, formatSize, groupFlag, isOrAre, iso } from './cause.ts';
+import { type Cause, formatList, groupFlag, isOrAre, iso } from './cause.ts';
 import {
   availableWorkers,
   type GroupSnapshot,

@@ -1,14 +1,23 @@
+import { formatDuration, formatMany } from '../../lib/units.ts';
 import { budgetFix, limitNameOf } from '../cost/limit-text.ts';
 import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
 import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
-import { BUDGET_REASON, DENIED_REASON, DEPLOYMENT_REASON, SECRET_REASON } from '../journal.ts';
+import {
+  BUDGET_REASON,
+  DENIED_REASON,
+  DEPLOYMENT_REASON,
+  HALT_REASON,
+  PERSON_REASON,
+  SECRET_REASON,
+  UNMET_REASON,
+} from '../journal.ts';
 import { stateOf } from '../view.ts';
-import { CAUSE_CODES, type Cause, formatDuration, formatList, formatMany, isOrAre, iso, SEVERITIES } from './cause.ts';
+import { CAUSE_CODES, type Cause, type CauseCode, formatList, isOrAre, iso, SEVERITIES } from './cause.ts';
 import { serviceCauses } from './causes-service.ts';
 import { lossCauses, paceCauses, taskCauses } from './causes-tasks.ts';
 import { gridCauses, workerCauses } from './causes-workers.ts';
-import { type FailureSnapshot, isDue, type Snapshot, secondsSince } from './snapshot.ts';
+import { type FailureSnapshot, isDue, type Snapshot, secondsSince, secondsUntil } from './snapshot.ts';
 
 /** Why a job is slow, stuck or failing, the most serious cause first: a pure function of the snapshot. */
 export function causesOf(seen: Snapshot): readonly Cause[] {
@@ -66,10 +75,11 @@ function decidedCauses(seen: Snapshot): readonly Cause[] {
   );
 }
 
-function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
+function cancelled(seen: Snapshot): Cause | null {
+  const { view, cancelledBy } = seen;
   if (!view.cancelled) return null;
   const by = cancelledBy === null ? '' : ` by ${cancelledBy.who}`;
-  const ago = cancelledBy === null ? '' : `, ${formatDuration((seen.now - Date.parse(cancelledBy.when)) / 1_000)} ago`;
+  const ago = cancelledBy === null ? '' : `, ${formatDuration(secondsSince(seen, Date.parse(cancelledBy.when)))} ago`;
   return {
     code: 'cancelled',
     severity: 'stops',
@@ -80,68 +90,62 @@ function cancelled({ view, cancelledBy, ...seen }: Snapshot): Cause | null {
 }
 
 function paused(seen: Snapshot): Cause | null {
-  const { paused: pause, record } = seen.view;
-  if (pause === null || seen.view.cancelled || seen.view.closed !== null) return null;
+  const { paused: pause, record, cancelled: isCancelled, closed } = seen.view;
+  if (pause === null || isCancelled || closed !== null) return null;
   const ago = formatDuration(secondsSince(seen, Date.parse(pause.when)));
+  const failures = `batchctl failures ${record.job}, to see what failed`;
   const mend = `batchctl resume ${record.job}`;
-  if (pause.reason === 'halt') {
-    const { halt } = record.spec;
-    const share = typeof halt === 'number' ? `, ${Math.round(halt * 1_000) / 10} % or more` : '';
-    return {
-      code: 'halted',
-      severity: 'stops',
-      title: `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
-      evidence: [`at ${pause.when}, by ${pause.who}`],
-      mend: `batchctl failures ${record.job}, to see what failed; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
-    };
-  }
-  if (pause.reason === DEPLOYMENT_REASON) {
-    return {
-      code: 'badDeployment',
-      severity: 'stops',
-      title: `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
-      evidence: [pause.detail ?? 'the journal does not say in which step', `at ${pause.when}, by ${pause.who}`],
-      mend: `batchctl failures ${record.job}, to see what failed; batchctl resume ${record.job} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
-    };
-  }
-  if (pause.reason === BUDGET_REASON) {
-    const whose = limitNameOf(pause.detail);
-    return {
-      code: 'budget',
-      severity: 'stops',
-      title: `it has reached its cost limit, so it was paused ${ago} ago: ${whose} is reached`,
-      evidence: [pause.detail ?? 'the journal does not say how much', `at ${pause.when}, by ${pause.who}`],
-      mend: budgetFix(record.job, whose),
-    };
-  }
-  if (pause.reason === SECRET_REASON) {
-    return {
-      code: 'secretRefused',
-      severity: 'stops',
-      title: `a secret can't be read, so its tasks have waited for ${ago}; no attempt was used up`,
-      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
-      mend: `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
-    };
-  }
-  if (pause.reason === DENIED_REASON) {
-    return {
-      code: 'accessDenied',
-      severity: 'stops',
-      title: `workers may not read an input or store an output, so its tasks have waited for ${ago}; no attempt was used up`,
-      evidence: [pause.detail ?? 'the journal does not say which one', `at ${pause.when}, by ${pause.who}`],
-      mend: `give the workers that permission; ${mend}`,
-    };
-  }
-  const why = pause.reason === '' || pause.reason === 'person' ? '' : `: ${pause.reason}`;
-  return {
-    code: 'paused',
-    severity: 'stops',
-    title: `${pause.who} paused it ${ago} ago${why}`,
+  /** `unknown`: what the journal doesn't say if the guard left no detail; absent: it never leaves one. */
+  const byGuard = (code: CauseCode, title: string, fix: string, unknown?: string): Cause => ({
+    ...{ code, severity: 'stops', title, mend: fix },
     evidence: [
-      `at ${pause.when}; ${pause.now ? 'running tasks were returned' : 'running tasks were allowed to finish'}`,
+      ...(unknown === undefined ? [] : [pause.detail ?? `the journal does not say ${unknown}`]),
+      `at ${pause.when}, by ${pause.who}`,
     ],
-    mend,
-  };
+  });
+  switch (pause.reason) {
+    case HALT_REASON: {
+      const { halt } = record.spec;
+      const share = typeof halt === 'number' ? `, ${Math.round(halt * 1_000) / 10} % or more` : '';
+      return byGuard(
+        'halted',
+        `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
+        `${failures}; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
+      );
+    }
+    case DEPLOYMENT_REASON:
+      return byGuard(
+        'badDeployment',
+        `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
+        `${failures}; ${mend} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
+        'in which step',
+      );
+    case BUDGET_REASON: {
+      const limit = limitNameOf(pause.detail);
+      const title = `it has reached its cost limit, so it was paused ${ago} ago: ${limit} is reached`;
+      return byGuard('budget', title, budgetFix(record.job, limit), 'how much');
+    }
+    case SECRET_REASON:
+      return byGuard(
+        'secretRefused',
+        `it was paused ${ago} ago: a secret can't be read; no attempt was used up`,
+        `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
+        'which one',
+      );
+    case DENIED_REASON:
+      return byGuard(
+        'accessDenied',
+        `it was paused ${ago} ago: workers may not read an input or store an output; no attempt was used up`,
+        `give the workers that permission; ${mend}`,
+        'which one',
+      );
+    default: {
+      const why = pause.reason === '' || pause.reason === PERSON_REASON ? '' : `: ${pause.reason}`;
+      const tasks = `running tasks were ${pause.now ? 'returned' : 'allowed to finish'}`;
+      const title = `${pause.who} paused it ${ago} ago${why}`;
+      return { code: 'paused', severity: 'stops', title, evidence: [`at ${pause.when}; ${tasks}`], mend };
+    }
+  }
 }
 
 function stopped({ view }: Snapshot): Cause | null {
@@ -161,7 +165,7 @@ function notDue(seen: Snapshot): Cause | null {
   return {
     code: 'notDue',
     severity: 'waits',
-    title: `it starts in ${formatDuration((Date.parse(notBefore) - seen.now) / 1_000)}, as it was submitted with --at`,
+    title: `it starts in ${formatDuration(secondsUntil(seen, Date.parse(notBefore)))}, as it was submitted with --at`,
     evidence: [`not before ${notBefore}`],
     mend: `wait; or start it now with batchctl adjust ${record.job} --at now`,
   };
@@ -255,7 +259,7 @@ function failedCauses(seen: Snapshot): readonly Cause[] {
 }
 
 function expectUnmet({ view }: Snapshot): Cause | null {
-  if (view.closed?.reason !== 'expect') return null;
+  if (view.closed?.reason !== UNMET_REASON) return null;
   return {
     code: 'expectUnmet',
     severity: 'fails',
@@ -266,7 +270,7 @@ function expectUnmet({ view }: Snapshot): Cause | null {
 }
 
 function failing({ view, failures }: Snapshot): readonly Cause[] {
-  if (view.cancelled) return []; // nothing can fix them any more
+  if (view.cancelled) return []; // a cancelled job can't be retried
   const { job } = view.record;
   return failures.slice(0, MAX_FAILURES).map((failure): Cause => {
     const retry = `batchctl retry ${job}${failure.id === null ? '' : ` --cause ${failure.id}`}`;
@@ -290,7 +294,7 @@ function failedUnseen({ view, failures, steps, troubles }: Snapshot): Cause | nu
   const { closed, pruned, record } = view;
   if (
     closed?.state !== 'failed' ||
-    closed.reason === 'expect' ||
+    closed.reason === UNMET_REASON ||
     closed.reason === TOO_MANY_FILES_REASON ||
     failures.length > 0
   )

@@ -198,3 +198,6 @@ export function startWorkerHint({ group, size }: GroupSnapshot, flags = ''): str
 
 /** Seconds since an instant, at least 0. */
 export const secondsSince = ({ now }: Snapshot, instant: number): number => Math.max(0, now - instant) / 1_000;
+
+/** Seconds until an instant, at least 0. */
+export const secondsUntil = ({ now }: Snapshot, instant: number): number => Math.max(0, instant - now) / 1_000;

@@ -66,7 +66,7 @@ describe('helpers for evidence files', () => {
         const sorted = numbers.sort((a, b) => a - b);
         const writer = new TaskSetWriter();
         for (const n of sorted) writer.add(n);
-        expect(writer.text()).to.equal(formatTaskSet(sorted));
+        expect(String(writer)).to.equal(formatTaskSet(sorted));
       }),
     );
   });
