@@ -2,6 +2,7 @@ import { deliveryLine } from '../jobs/deliver/delivery-line.ts';
 import type { JobStatus } from '../jobs/status.ts';
 import { dollarsText } from '../model/cost/limit-text.ts';
 import { TOO_MANY_FILES_REASON } from '../model/decide.ts';
+import { isClosed } from '../model/job.ts';
 import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
@@ -79,7 +80,7 @@ async function continueText(ctx: Context, { job, workers, steps, asked }: JobSta
 async function keeperText(ctx: Context, { state, notBefore, keeper }: JobStatus): Promise<string | null> {
   const now = ctx.clock.now();
   const waits = notBefore !== null && Date.parse(notBefore) > now;
-  if (!['submitted', 'running', 'paused'].includes(state) || (!waits && keeper === null)) return null;
+  if (isClosed(state) || (!waits && keeper === null)) return null;
   const looks = keeper === null ? 'no manager or tick is active' : `${keeper} looks after it`;
   return waits ? `starts ${formatInstant(Date.parse(notBefore), await ctx.zone(), now)}; ${looks}` : looks;
 }

@@ -16,9 +16,10 @@ import type {
 import type { HistoryLine } from '../model/answers/jobs.ts';
 import type { ComparedReport } from '../model/answers/report.ts';
 import type { ChangedSchedule, FiredPeriod, ListedSchedule, UpcomingFiring } from '../model/answers/schedules.ts';
-import type { JobState, JobStatus } from '../model/answers/status.ts';
+import type { JobStatus } from '../model/answers/status.ts';
 import type { AttemptLog, FailureCause, KillAnswer, ListedTask, WhyAnswer } from '../model/answers/tasks.ts';
 import type { ApiOverview, ApiPeriods, Me } from '../model/api.ts';
+import type { JobState } from '../model/job.ts';
 
 interface Call<Input, Answer> {
   readonly input: Readonly<Input>;

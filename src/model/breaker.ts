@@ -12,7 +12,7 @@ export interface FailingStep {
   readonly survivors: number;
   /** Duration of the longest of the newest failures, seconds. */
   readonly longest: number;
-  /** Seconds from the failure that made them numerous enough to the newest one. */
+  /** Seconds between the 20th failed task (`MANY_TASKS`) and the newest one. */
   readonly watched: number;
 }
 

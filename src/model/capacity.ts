@@ -1,3 +1,4 @@
+import type { SpotTroubles } from '../ports/worker-group.ts';
 import { type Load, secondsPerTask, slotsPerTask, sum, totalWidthOf, workOf } from './load.ts';
 import {
   type Claim,
@@ -72,9 +73,9 @@ export const DEFAULT_SIZING_TIMES: SizingTimes = { target: 1_800, boot: USUAL_BO
  *     needed = work <= there ?  work / (slots x time)
  *                            :  current + (work - there) / (slots x (time - boot))
  *
- * rounded up, the most that a job or the target asks for. Never more than can have a task each (`width / slots`, where
- * the width is what may run at once), at least 1 when something waits, and within the bounds. It grows with the work
- * and as a deadline approaches, and never jumps back. A late job gets as many as still help. If nothing waits: `min`.
+ * rounded up, the most that a job or the target asks for. At most one instance for each task that may run at once
+ * (`width / slots`), at least 1 when something waits, and within the bounds. It grows with the work and as a deadline
+ * approaches, and never jumps back. A late job gets as many as would still shorten it. If nothing waits: `min`.
  */
 export function instancesFor(
   loads: readonly Load[],
@@ -133,7 +134,7 @@ export function secondsToDrain(loads: readonly Load[], up: number, slots: number
 /** Rounds up, ignoring the error of adding fractions. */
 const roundUp = (number: number): number => Math.ceil(number - 1e-9);
 
-export interface SpotState {
+export interface SpotState extends SpotTroubles {
   readonly up: number;
   /** How many of its instances are on demand before spot is used. */
   readonly base: number;
@@ -141,12 +142,6 @@ export interface SpotState {
   readonly most: number;
   /** Seconds since it was last raised; null if it wasn't. */
   readonly since: number | null;
-  /** Launches of spot instances fail: no capacity, or the price is too high. */
-  readonly refused: boolean;
-  /** On-demand launches fail too. */
-  readonly refusedToo: boolean;
-  /** Instances that EC2 interrupted within the last half hour. */
-  readonly takenBack: number;
 }
 
 /** Seconds to wait after it was raised: new instances take a while. */
@@ -163,9 +158,9 @@ const STORM = { least: 3, part: 0.2 };
 
 /**
  * How many instances a group should have on demand to meet a deadline that spot would miss; the unchanged base if there
- * is no such need. For spot only running instances count: those merely requested may not come. Little is bought on a
- * guess: if a task's duration is only assumed, one instance, and only if none is up. While few would be enough, and
- * still would be half an hour later, it waits for spot.
+ * is no such need. For spot only running instances count: those merely requested may not come. While a task's duration
+ * is only assumed, buys one instance, and only if none is up. While few would be enough, and still would be half an hour
+ * later, it waits for spot.
  */
 export function onDemandBaseFor(
   loads: readonly Load[],

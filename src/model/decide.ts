@@ -1,4 +1,4 @@
-import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
+import { hasBarrier, sectionStart, toleratedFrom } from './job.ts';
 import { UNMET_REASON } from './journal.ts';
 import { formatTaskSet, inRanges, type StepRanges, TaskBits } from './task-set.ts';
 import { type AskedRound, isSkipped, type JobView, roundOf } from './view.ts';
@@ -64,7 +64,7 @@ export function standingOf(view: JobView, facts: readonly StepFacts[]): JobStand
 function stepStanding(view: JobView, facts: readonly StepFacts[], index: number, name: string): StepStanding {
   const fact = factOf(facts, index);
   const undecided = new TaskBits(fact.size);
-  // A skipped task fails no job, whether it failed before that or never ended.
+  // A skipped task never fails the job.
   const skippedFailed = view.skipped.length === 0 ? 0 : countWhere(fact.failed, (n) => isSkipped(view, index, n));
   let skipped = skippedFailed;
   let heldBack = 0;
@@ -106,12 +106,9 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
     const end = sectionEnd(view, start);
     const section = standings.slice(start, end + 1);
     const undecided = section.reduce((sum, step) => sum + step.undecided.count, 0);
-    const chains = factOf(facts, start).size;
     const failed = section.reduce((sum, step) => sum + step.failed, 0) + undecided;
     const last = end === steps.length - 1;
-    // Chains end in map steps: a gather's own failure is never a tolerated chain.
-    const tolerated = steps[start]?.gather ? 0 : toleratedOf(view.tolerance, chains);
-    if (failed > tolerated) {
+    if (failed > toleratedFrom(view, start, factOf(facts, start).size)) {
       return view.paused === null ? close(view, 'failed', givenUp ? 'stopped' : 'failures') : { move: 'wait' };
     }
     if (view.paused !== null) return { move: 'wait' };
@@ -125,7 +122,7 @@ function nextMove(view: JobView, facts: readonly StepFacts[], standings: readonl
   return { move: 'wait' };
 }
 
-/** The watcher that was to open an explosion counted more files than `maxTasks`: a second count finds no fewer. */
+/** True if the job was closed because the explode made more than `maxTasks` files: counting again gives the same. */
 function closedForTooManyFiles({ closed, round }: JobView): boolean {
   return closed?.reason === TOO_MANY_FILES_REASON && closed.round === round;
 }

@@ -18,7 +18,7 @@ export function acceptedText({ parts, runKey, runNumber, spec, version, notBefor
   return `accepted: ${formatMany(parts, 'part')}, steps ${steps}${key}${later}, by batchctl ${version}`;
 }
 
-/** A journal entry as text. `before` is the job before the entry, whose terms describe a retry's changes. */
+/** A journal entry as text. `before` is the job before the entry: needed to show a retry's old values. */
 export function historyText(entry: JournalEntry, before: JobView): string {
   switch (entry.what) {
     case 'sent':

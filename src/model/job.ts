@@ -2,7 +2,11 @@ import type { Notification } from './notify.ts';
 import type { Rehearsal } from './rehearsal.ts';
 import type { JobView } from './view.ts';
 
-export type JobState = 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
+export const OPEN_STATES = ['submitted', 'running', 'paused'] as const;
+export const CLOSED_STATES = ['succeeded', 'failed', 'cancelled'] as const;
+export const JOB_STATES = [...OPEN_STATES, ...CLOSED_STATES] as const;
+
+export type JobState = (typeof JOB_STATES)[number];
 
 /** True for a state that only a person's retry or skip, or a late output, changes. */
 export function isClosed(state: JobState): boolean {
@@ -116,6 +120,21 @@ export type Tolerance =
 /** How many chains may fail for good while gathers still open. */
 export function toleratedOf(tolerance: Tolerance, chains: number): number {
   return tolerance.kind === 'count' ? tolerance.count : Math.floor(tolerance.share * chains + 1e-9);
+}
+
+/** How many chains of the section that begins at `start` may fail for good; no failure of a gather is tolerated. */
+export function toleratedFrom({ record, tolerance }: JobView, start: number, chains: number): number {
+  return record.spec.steps[start]?.gather ? 0 : toleratedOf(tolerance, chains);
+}
+
+/** The sums of a value of each step by section, under the section's first step. */
+export function sumBySection(steps: readonly StepSpec[], values: readonly number[]): ReadonlyMap<number, number> {
+  const sums = new Map<number, number>();
+  for (const [index, value] of values.entries()) {
+    const start = sectionStart(steps, index);
+    sums.set(start, (sums.get(start) ?? 0) + value);
+  }
+  return sums;
 }
 
 /** An input at the time of the job's acceptance; if it has changed, its tasks fail (`changed`). */
@@ -263,7 +282,8 @@ export function parseTolerance(text: string): Tolerance {
 
 /**
  * Whether more tasks failed for good than may, by step. The chains of the first section and of each one behind an
- * `explode` are counted separately, with the gathers that follow them.
+ * `explode` are counted separately, with the gathers that follow them: a gather that fails ends the job by itself, as
+ * nothing behind it can run.
  */
 export function exceedsTolerance(
   { record, tolerance }: JobView,

@@ -35,23 +35,22 @@ export interface Overrides {
 }
 
 /** The fields of a step that a changed job file may change: those that a worker reads at each attempt. */
-export type StepChange = Partial<
-  Pick<
-    StepSpec,
-    | 'run'
-    | 'input'
-    | 'header'
-    | 'join'
-    | 'timeout'
-    | 'stall'
-    | 'attempts'
-    | 'permanent'
-    | 'maxRunning'
-    | 'needs'
-    | 'env'
-    | 'secrets'
-  >
->;
+export const CHANGEABLE_STEP_FIELDS = [
+  'run',
+  'input',
+  'header',
+  'join',
+  'timeout',
+  'stall',
+  'attempts',
+  'permanent',
+  'maxRunning',
+  'needs',
+  'env',
+  'secrets',
+] as const satisfies readonly (keyof StepSpec)[];
+
+export type StepChange = Partial<Pick<StepSpec, (typeof CHANGEABLE_STEP_FIELDS)[number]>>;
 
 export type EntryKind =
   | { readonly what: 'sent' }

@@ -168,40 +168,34 @@ export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/at
 
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 
-/** The task of an `out/` key; null for a foreign object. */
-export function taskOfOut(key: string): number | null {
-  const match = /\/out\/(\d{9})$/.exec(key);
-  return match?.[1] === undefined ? null : Number(match[1]);
+interface TaskInRound {
+  readonly task: number;
+  readonly round: number;
 }
 
-/** The task and round of a `failed/` key; null for a foreign object. */
-export function taskOfFailed(key: string): { task: number; round: number } | null {
-  const match = /\/failed\/(\d{9})\.(\d+)$/.exec(key);
-  return match?.[1] === undefined || match[2] === undefined
-    ? null
-    : { task: Number(match[1]), round: Number(match[2]) };
+/* What a key names, each null for a foreign object. */
+
+/** The task of an `out/` key. */
+export const taskOfOut = (key: string): number | null => numberIn(/\/out\/(\d{9})$/, key);
+/** The task and round of a `failed/` key. */
+export const taskOfFailed = (key: string): TaskInRound | null => taskIn(/\/failed\/(\d{9})\.(\d+)$/, key);
+/** The task and round of a `tries/` key; null also for the mark of an attempt that began. */
+export const taskOfTry = (key: string): TaskInRound | null =>
+  isBegunKey(key) ? null : taskIn(/\/tries\/(\d{9})\.(\d+)\.[^/]+$/, key);
+/** The task and round of an `interruptions/` key. */
+export const taskOfInterruption = (key: string): TaskInRound | null =>
+  taskIn(/\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/, key);
+/** The number of a journal entry. */
+export const entryOf = (key: string): number | null => numberIn(/^jobs\/[^/]+\/journal\/(\d{6,})\.json$/, key);
+
+function numberIn(pattern: RegExp, key: string): number | null {
+  const digits = pattern.exec(key)?.[1];
+  return digits === undefined ? null : Number(digits);
 }
 
-/** The parts of a `tries/` key; null for a foreign object, and for the mark of an attempt that began. */
-export function taskOfTry(key: string): { task: number; round: number } | null {
-  const match = isBegunKey(key) ? null : /\/tries\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
-  return match?.[1] === undefined || match[2] === undefined
-    ? null
-    : { task: Number(match[1]), round: Number(match[2]) };
-}
-
-/** The parts of an `interruptions/` key; null for a foreign object. */
-export function taskOfInterruption(key: string): { task: number; round: number } | null {
-  const match = /\/interruptions\/(\d{9})\.(\d+)\.[^/]+$/.exec(key);
-  return match?.[1] === undefined || match[2] === undefined
-    ? null
-    : { task: Number(match[1]), round: Number(match[2]) };
-}
-
-/** The number of a journal entry; null for a foreign object. */
-export function entryOf(key: string): number | null {
-  const match = /^jobs\/[^/]+\/journal\/(\d{6,})\.json$/.exec(key);
-  return match?.[1] === undefined ? null : Number(match[1]);
+function taskIn(pattern: RegExp, key: string): TaskInRound | null {
+  const [, task, round] = pattern.exec(key) ?? [];
+  return task === undefined || round === undefined ? null : { task: Number(task), round: Number(round) };
 }
 
 /** Job and round of an open mark; null for a foreign object. */
@@ -230,14 +224,10 @@ export function parseNoticeKey(key: string): { event: string; target: string; nu
 }
 
 /** The hash in a `code/` key; null for a foreign object. */
-export function codeOf(key: string): string | null {
-  return /^code\/([0-9a-f]{64})\.tar\.gz$/.exec(key)?.[1] ?? null;
-}
+export const codeOf = (key: string): string | null => /^code\/([0-9a-f]{64})\.tar\.gz$/.exec(key)?.[1] ?? null;
 
 /** The group of a size's key; null for a foreign object. */
-export function groupOf(key: string): string | null {
-  return /^groups\/([a-z][a-z0-9-]{0,39})\.json$/.exec(key)?.[1] ?? null;
-}
+export const groupOf = (key: string): string | null => /^groups\/([a-z][a-z0-9-]{0,39})\.json$/.exec(key)?.[1] ?? null;
 
 /** The kind and the instance of a boot's mark; null for a foreign object. */
 export function parseBootMark(key: string): { who: string; what: BootMark } | null {
@@ -246,10 +236,7 @@ export function parseBootMark(key: string): { who: string; what: BootMark } | nu
 }
 
 /** The number of a release; null for a foreign object. */
-export function releaseOf(key: string): number | null {
-  const match = /^releases\/(\d{4,})\.json$/.exec(key);
-  return match?.[1] === undefined ? null : Number(match[1]);
-}
+export const releaseOf = (key: string): number | null => numberIn(/^releases\/(\d{4,})\.json$/, key);
 
 /** Whether a key below `releases/` is a release, a bundle, or a boot's file, so that it belongs to batchctl. */
 export function isReleasesKey(key: string): boolean {
@@ -257,24 +244,17 @@ export function isReleasesKey(key: string): boolean {
 }
 
 /** The schedule of a journal entry's key; null for a foreign object. */
-export function scheduleOf(key: string): string | null {
-  return /^schedules\/([a-z][a-z0-9-]{0,39})\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
-}
+export const scheduleOf = (key: string): string | null =>
+  /^schedules\/([a-z][a-z0-9-]{0,39})\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 
 /** The keeper of a mark; null for a foreign object. */
-export function keeperOf(key: string): string | null {
-  return /^keepers\/([a-z0-9-]+)\.json$/.exec(key)?.[1] ?? null;
-}
+export const keeperOf = (key: string): string | null => /^keepers\/([a-z0-9-]+)\.json$/.exec(key)?.[1] ?? null;
 
 /** The hash of a token's key; null for a foreign object. */
-export function tokenOf(key: string): string | null {
-  return /^tokens\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? null;
-}
+export const tokenOf = (key: string): string | null => /^tokens\/([0-9a-f]{64})\.json$/.exec(key)?.[1] ?? null;
 
 /** The run key of a claim; null for a foreign object. */
-export function runKeyOfClaim(key: string): string | null {
-  return /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
-}
+export const runKeyOfClaim = (key: string): string | null => /^runs\/([^/]+)\/\d{4,}\.json$/.exec(key)?.[1] ?? null;
 
 /** Names of jobs, steps, groups and schedules. */
 export const NAME_PATTERN = /^[a-z][a-z0-9-]{0,39}$/;

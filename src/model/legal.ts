@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { isClosed, type JobState } from './job.ts';
+import { isClosed, type JobState, OPEN_STATES } from './job.ts';
 import type { EntryWhat } from './journal.ts';
 import { type JobView, stateOf } from './view.ts';
 
@@ -18,16 +18,18 @@ export type RequestedEntry = Extract<
   'pause' | 'resume' | 'cancel' | 'adjust' | 'kill' | 'skip' | 'unskip' | 'retry'
 >;
 
+const RETRYABLE_STATES = [...OPEN_STATES, 'failed', 'succeeded'] as const;
+
 /** The states in which each entry is legal: the table of docs/states.md. */
 export const LEGAL_STATES: Readonly<Record<RequestedEntry, readonly JobState[]>> = {
   pause: ['submitted', 'running'],
   resume: ['submitted', 'paused'],
-  cancel: ['submitted', 'running', 'paused'],
-  adjust: ['submitted', 'running', 'paused'],
-  kill: ['submitted', 'running', 'paused'],
-  skip: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
-  unskip: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
-  retry: ['submitted', 'running', 'paused', 'failed', 'succeeded'],
+  cancel: OPEN_STATES,
+  adjust: OPEN_STATES,
+  kill: OPEN_STATES,
+  skip: RETRYABLE_STATES,
+  unskip: RETRYABLE_STATES,
+  retry: RETRYABLE_STATES,
 };
 
 /** Null if the current journal allows such an entry; otherwise why not. */
@@ -42,7 +44,7 @@ export function refusalOf(view: JobView, what: RequestedEntry): Refusal | null {
     };
   }
   if (LEGAL_STATES[what].includes(state)) return null;
-  return { state, reason: reasonFor(state, what), hint: hintFor(view.record.job, state, what) };
+  return { state, reason: reasonFor(state), hint: hintFor(view.record.job, state, what) };
 }
 
 /** True if the job is already in the state that the entry would give it: the verb says so, and appends nothing. */
@@ -60,10 +62,11 @@ export function isAlreadyDone(view: JobView, what: 'cancel' | 'pause' | 'resume'
   }
 }
 
-function reasonFor(state: JobState, what: RequestedEntry): string {
+function reasonFor(state: JobState): string {
   if (state === 'cancelled') return 'was cancelled';
   if (isClosed(state)) return `is closed (${state})`;
-  return `is ${state}, so there is nothing to ${what}`;
+  if (state === 'paused') return 'is already paused';
+  return `is ${state}: only a paused job can be resumed`;
 }
 
 function hintFor(job: string, state: JobState, what: RequestedEntry): string | null {

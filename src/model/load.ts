@@ -179,7 +179,7 @@ export function fitLoads(
   ];
 }
 
-/** Nothing tells whose tasks are in a queue: the first deadline counts for all. */
+/** The queue doesn't say which job a message belongs to, so all get the earliest deadline. */
 const dueWithoutComing = (due: LoadDeadline | undefined): { readonly due?: LoadDeadline } =>
   due === undefined ? {} : { due: { ...due, coming: 0 } };
 

@@ -1,3 +1,5 @@
+import { isCount } from './json-value.ts';
+
 /** The content of a queue message: names, never commands (law 10). */
 export interface TaskMessage {
   readonly job: string;
@@ -60,9 +62,4 @@ export function jobOfMessage(body: string): string | null {
   const parsed = parseMessage(body);
   if (parsed.kind === 'task') return parsed.message.job;
   return parsed.kind === 'newer' ? parsed.job : null;
-}
-
-/** A whole number from 0. */
-export function isCount(value: unknown): value is number {
-  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
 }

@@ -37,7 +37,7 @@ export function requireWritable(key: string, sha256: string): 'data' | 'code' {
   if (!key.startsWith(DATA_PREFIX)) {
     throw new BatchctlError(
       'refused',
-      `callers may only put objects below ${DATA_PREFIX}, and code/<sha256>.tar.gz; not ${shown(key)}`,
+      `can't write ${shown(key)}: callers may write only below ${DATA_PREFIX} and code/<sha256>.tar.gz`,
     );
   }
   if (key.startsWith(INPUTS_PREFIX) && !key.startsWith(`${INPUTS_PREFIX}${sha256}/`)) {

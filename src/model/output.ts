@@ -1,4 +1,4 @@
-import { isCount } from './message.ts';
+import { isCount } from './json-value.ts';
 
 export interface OutputTask {
   readonly job: string;
@@ -94,7 +94,7 @@ export function metaProblem(meta: CheckedFields, round: number): string | null {
 export function manifestProblem(meta: OutputMeta, files: readonly OutputFile[]): string | null {
   let bytes = 0;
   for (const file of files) {
-    if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} lacks a size or checksum`;
+    if (!isCount(file.size) || !CHECKSUM.test(file.checksum)) return `${file.key} has no size or checksum`;
     bytes += file.size;
   }
   return bytes === meta.bytesOut ? null : `its files have ${bytes} bytes, but it says ${meta.bytesOut}`;

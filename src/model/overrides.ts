@@ -1,5 +1,5 @@
 import { type JobRecord, type JobSpec, type StepSpec, toleranceText } from './job.ts';
-import type { Overrides, StepChange } from './journal.ts';
+import { CHANGEABLE_STEP_FIELDS, type Overrides, type StepChange } from './journal.ts';
 
 /** The changes of a round, on top of those of earlier rounds. A changed job file replaces them all. */
 export function foldOverrides(before: Overrides, next: Overrides): Overrides {
@@ -30,22 +30,6 @@ export interface Change {
   readonly from: unknown;
   readonly to: unknown;
 }
-
-/** Fields of a step that a round may change. */
-const STEP_FIELDS = [
-  'run',
-  'input',
-  'header',
-  'join',
-  'timeout',
-  'stall',
-  'attempts',
-  'permanent',
-  'maxRunning',
-  'needs',
-  'env',
-  'secrets',
-] as const satisfies readonly (keyof StepSpec)[];
 
 /**
  * What changes for tasks that last ran with `before`: parameters, steps from the `first` one on, code. Tasks of several
@@ -79,7 +63,7 @@ function flat(record: JobRecord, overrides: Overrides, first: number): ReadonlyM
   for (const [name, value] of Object.entries(changedParams(record, overrides))) out.set(`params.${name}`, value);
   for (const accepted of record.spec.steps.slice(first)) {
     const step = changedStep(accepted, overrides);
-    for (const field of STEP_FIELDS) {
+    for (const field of CHANGEABLE_STEP_FIELDS) {
       const value = step[field];
       const path = `steps.${step.name}.${field}`;
       if (field === 'needs' || field === 'env' || field === 'secrets') {
@@ -145,7 +129,7 @@ export function diffJobFile(record: JobRecord, before: Overrides, mended: JobSpe
 function stepChange(step: StepSpec, now: StepSpec): StepChange {
   // A field that the file no longer has is null: JSON has no undefined.
   return Object.fromEntries(
-    STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
+    CHANGEABLE_STEP_FIELDS.map((field) => [field, step[field] ?? null, now[field] ?? null] as const)
       .filter(([, from, to]) => !isSameJson(from, to))
       .map(([field, , to]) => [field, to]),
   );

@@ -1,5 +1,5 @@
 import type { SplitSpec } from './job.ts';
-import { isCount } from './message.ts';
+import { isCount, isObject, isText, type JsonObject } from './json-value.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
@@ -96,13 +96,13 @@ export function parsePart(line: string): Part | null {
   } catch {
     return null;
   }
-  return isRecord(value) && isPart(value) ? value : null;
+  return isObject(value) && isPart(value) ? value : null;
 }
 
-function isPart(value: Readonly<Record<string, unknown>>): value is Readonly<Record<string, unknown>> & Part {
+function isPart(value: JsonObject): value is JsonObject & Part {
   const { kind } = value;
   if (!isCount(value.n) || (value.records !== undefined && !isCount(value.records))) return false;
-  if (kind === 'params') return isRecord(value.params) && Object.values(value.params).every(isText);
+  if (kind === 'params') return isObject(value.params) && Object.values(value.params).every(isText);
   if (!isCount(value.input)) return false;
   switch (kind) {
     case 'range':
@@ -129,13 +129,5 @@ function isPart(value: Readonly<Record<string, unknown>>): value is Readonly<Rec
 }
 
 function isRange(value: unknown): boolean {
-  return isRecord(value) && isCount(value.offset) && isCount(value.length);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
+  return isObject(value) && isCount(value.offset) && isCount(value.length);
 }

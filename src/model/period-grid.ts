@@ -1,7 +1,7 @@
 import type { LedgerJob } from '../ports/ledger.ts';
 import { groupBy } from './group-by.ts';
 import type { JobState } from './job.ts';
-import { wallTime } from './wall-time.ts';
+import { DAY, wallTime } from './wall-time.ts';
 
 export type PeriodUnit = 'month' | 'quarter' | 'week' | 'day';
 
@@ -15,7 +15,6 @@ const MIN_PERIODS = 3;
 const MOST_ROWS = 60;
 /** Runs of a cell whose deadlines count, newest first. */
 const MAX_RUNS_IN_CELL = 4;
-const DAY = 86_400_000;
 
 /** A run as the ledger knows it. */
 export type GridRun = Pick<LedgerJob, 'job' | 'name' | 'runKey' | 'state' | 'reason' | 'createdAt' | 'closedAt'>;
@@ -320,25 +319,12 @@ function cellOf(placed: readonly GridEntry[], deadlines: ReadonlyMap<string, str
 
 function singleCell({ period, run, hole }: GridEntry, deadlines: ReadonlyMap<string, string | null>): GridCell {
   const iso = (at: number): string => new Date(at).toISOString();
-  if (run === null) {
-    const at = iso(hole?.at ?? 0);
-    return {
-      state: hole?.state ?? 'due',
-      job: null,
-      period,
-      reason: null,
-      at,
-      closedAt: null,
-      finishBy: null,
-      late: false,
-      states: {},
-    };
-  }
-  const finishBy = deadlines.get(run.job) ?? null;
+  const finishBy = run === null ? null : (deadlines.get(run.job) ?? null);
+  const closedAt = run?.closedAt ?? null;
   return {
-    ...{ state: run.state, job: run.job, period, reason: run.reason, at: iso(run.createdAt), finishBy, states: {} },
-    closedAt: run.closedAt === null ? null : iso(run.closedAt),
-    late:
-      finishBy !== null && run.closedAt !== null && run.state !== 'cancelled' && run.closedAt > Date.parse(finishBy),
+    ...{ state: run?.state ?? hole?.state ?? 'due', job: run?.job ?? null, period, reason: run?.reason ?? null },
+    ...{ at: iso(run?.createdAt ?? hole?.at ?? 0), closedAt: closedAt === null ? null : iso(closedAt), finishBy },
+    late: finishBy !== null && closedAt !== null && run?.state !== 'cancelled' && closedAt > Date.parse(finishBy),
+    states: {},
   };
 }

@@ -45,8 +45,8 @@ const RESERVE_SHARE = 0.1;
 export const MIN_BILLED_SECONDS = 60;
 
 /**
- * The needs of jobs with a deadline in a group. Jobs share its slots: until one has ended, each other job has had as
- * much as it (`workDoneAlongside`), or is done. All work without a deadline counts as done before.
+ * The needs of jobs with a deadline in a group. Jobs share its slots: while one runs, each other job gets as many
+ * slot-seconds as it does (`workDoneAlongside`), or finishes. All work without a deadline counts as done before.
  */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
   const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));

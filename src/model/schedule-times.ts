@@ -1,6 +1,6 @@
 import { Cron } from 'croner';
 import { BatchctlError } from '../errors.ts';
-import { instantsOf, isWallTime, type WallTime, wallTime } from './wall-time.ts';
+import { DAY, instantsOf, isWallTime, offsetAt, utcOf, type WallTime, wallTime } from './wall-time.ts';
 
 interface Month {
   readonly year: number;
@@ -209,7 +209,7 @@ export function firingOf(when: ZonedCadence, period: string): Firing | null {
   }
   const wall = parseTimePeriod(period);
   if (wall === null) return null;
-  const nominal = asUtc(wall);
+  const nominal = utcOf(wall);
   const next = cronOf(when.cadence.pattern).nextRun(new Date(nominal - 1));
   return next?.getTime() === nominal ? named(cronFirings(when.zone)(nominal)) : null;
 }
@@ -276,8 +276,8 @@ function cronFirings(zone: string): (nominal: number) => Firing {
 
 /** The zone's offset throughout one of its days; null if it changes then, or shortly before or after. */
 function evenOffset(dayStart: number, zone: string): number | null {
-  const offsets = [dayStart - DAY, dayStart + 2 * DAY].map((instant) => nominalOf(instant, zone) - instant);
-  return offsets[0] === offsets[1] ? (offsets[0] ?? null) : null;
+  const [before, after] = [offsetAt(dayStart - DAY, zone), offsetAt(dayStart + 2 * DAY, zone)];
+  return before === after ? before : null;
 }
 
 function calendarFiring({ cadence, zone }: ZonedCadence, month: Month): Firing | null {
@@ -290,18 +290,13 @@ function calendarFiring({ cadence, zone }: ZonedCadence, month: Month): Firing |
   return { period: monthPeriod(addMonths(month, cadence.monthBefore ? -1 : 0)), at };
 }
 
-const DAY = 86_400_000;
-
 /** The zone's wall clock time, as if it were UTC. */
-const nominalOf = (instant: number, zone: string): number => asUtc(wallTime(instant, zone));
+const nominalOf = (instant: number, zone: string): number => utcOf(wallTime(instant, zone));
 
 /** How far firings may be from where the clock shows their time: zero while the offset is constant for a day around. */
 function searchMargin(instant: number, zone: string): number {
-  const offsets = [-DAY, 0, DAY].map((ms) => nominalOf(instant + ms, zone) - Math.floor((instant + ms) / 1000) * 1000);
+  const offsets = [-DAY, 0, DAY].map((ms) => offsetAt(instant + ms, zone));
   return new Set(offsets).size === 1 ? 0 : 2 * DAY;
 }
-
-const asUtc = ({ year, month, day, hour, minute, second }: WallTime): number =>
-  Date.UTC(year, month - 1, day, hour, minute, second);
 
 const monthBefore = (month: Month): Month => addMonths(month, -1);

@@ -101,8 +101,8 @@ const OPEN_END = Number.POSITIVE_INFINITY;
 
 /**
  * Whether a firing that was due is still due after a change. A calendar names its periods by month, whatever its day:
- * if the day moves into the past, the firing is made up for, because otherwise its month would be lost. Other times of
- * a cron pattern are other periods.
+ * if the day moves into the past, it fires late, so that no month is lost. Other times of a cron pattern are other
+ * periods.
  */
 const keepsFirings = (before: ScheduleSpec, now: ScheduleSpec): boolean =>
   (before.cadence.kind === 'calendar' && now.cadence.kind === 'calendar') || timesOf(before) === timesOf(now);

@@ -1,5 +1,5 @@
 import { isHeldBack, type StepFacts, standingOf } from './decide.ts';
-import { hasBarrier, sectionStart, toleratedOf } from './job.ts';
+import { hasBarrier, sectionStart, sumBySection, toleratedFrom } from './job.ts';
 import type { TaskSets } from './journal.ts';
 import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
@@ -175,13 +175,8 @@ const isFailed = (view: JobView, fact: StepFacts | undefined, step: number, task
 /** True if in no section more tasks failed for good than is tolerated: then there is no reason to give the rest up. */
 export function isTolerated(view: JobView, facts: readonly StepFacts[]): boolean {
   const { steps } = view.record.spec;
-  const failed = new Map<number, number>();
-  for (const [index, step] of standingOf(view, facts).steps.entries()) {
-    const start = sectionStart(steps, index);
-    failed.set(start, (failed.get(start) ?? 0) + step.failed);
-  }
-  return [...failed].every(([start, count]) => {
-    const tolerated = steps[start]?.gather ? 0 : toleratedOf(view.tolerance, facts[start]?.size ?? 0);
-    return count <= tolerated;
-  });
+  const failed = standingOf(view, facts).steps.map((step) => step.failed);
+  return [...sumBySection(steps, failed)].every(
+    ([start, count]) => count <= toleratedFrom(view, start, facts[start]?.size ?? 0),
+  );
 }

@@ -67,13 +67,16 @@ export function isWallTime(wall: WallTime): boolean {
   );
 }
 
-const DAY = 86_400_000;
+/** Milliseconds. */
+export const DAY = 86_400_000;
 
-function utcOf(wall: WallTime): number {
+/** The instant at which a clock in UTC shows that time. */
+export function utcOf(wall: WallTime): number {
   return Date.UTC(wall.year, wall.month - 1, wall.day, wall.hour, wall.minute, wall.second);
 }
 
-function offsetAt(instant: number, zone: string): number {
+/** How far the zone's clock is ahead of UTC, milliseconds. */
+export function offsetAt(instant: number, zone: string): number {
   return utcOf(wallTime(instant, zone)) - Math.floor(instant / 1000) * 1000;
 }
 

@@ -2,6 +2,7 @@ import { isKind } from '../errors.ts';
 import { findJob, findJobToShow } from '../jobs/find.ts';
 import { gapHint, gapText } from '../jobs/journal.ts';
 import { parseDuration } from '../lib/units.ts';
+import { JOB_STATES } from '../model/job.ts';
 import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -41,7 +42,7 @@ export interface JobCaller {
 }
 
 /** The job's state after a command changed it, for its answer. */
-export const STATE_SCHEMA = { enum: ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] } as const;
+export const STATE_SCHEMA = { enum: JOB_STATES } as const;
 
 /** The job; tells its id unless `text` contains it. Throws `notFound`, `usage`, `corrupt` (a gap in its journal). */
 export async function resolveJob(asker: JobCaller, text: string | undefined): Promise<JobView> {

@@ -4,12 +4,11 @@ import { findGap } from '../jobs/journal.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { parseDuration, parsePairs } from '../lib/units.ts';
 import type { ListedJob } from '../model/answers/jobs.ts';
-import { isClosed } from '../model/job.ts';
+import { isClosed, JOB_STATES } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import type { JobFilter, LedgerJob } from '../ports/ledger.ts';
 import { flag, listVerb, oneOf, option, parsedText, reading, text, type VerbContext } from './verb.ts';
 
-const STATES = ['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const;
 /** The journals of this many closed jobs are listed, newest first; those of open jobs always are. */
 const MAX_CLOSED_CHECKED = 100;
 /** Journals listed concurrently. */
@@ -20,7 +19,7 @@ export const jobs = listVerb({
   name: 'jobs',
   ...reading('/jobs'),
   input: v.strictObject({
-    state: option('--state <state>', 'only jobs in this state', oneOf(STATES)),
+    state: option('--state <state>', 'only jobs in this state', oneOf(JOB_STATES)),
     name: option('--name <name>', 'only jobs with this name', text),
     label: option('--label <name=value>', 'only jobs with this label', v.array(text), []),
     since: option('--since <duration>', 'only jobs accepted within this time: 7d', parsedText(parseDuration)),

@@ -1,7 +1,8 @@
 import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/format.ts';
-import type { Overview, Periods, State, Status } from '../api-routes.ts';
+import { JOB_STATES } from '../../model/job.ts';
+import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
@@ -94,9 +95,7 @@ function isMatch({ job, runKey, state }: Status, text: string, wanted: string): 
 const STATES: readonly (readonly [string, string])[] = [
   ['', 'all'],
   ['open', 'open'],
-  ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] satisfies State[]).map(
-    (state): [string, string] => [state, state],
-  ),
+  ...JOB_STATES.map((state) => [state, state] as const),
 ];
 
 interface FilterProps {

@@ -1,4 +1,5 @@
 import { isBatchctlError } from '../../errors.ts';
+import { OPEN_STATES } from '../../model/job.ts';
 import {
   type GroupMetrics,
   type MetricsSnapshot,
@@ -37,7 +38,7 @@ export async function readMetrics(platform: Platform, before: WorkerTallies | nu
   const [names, workers, views] = await Promise.all([
     knownGroups(platform),
     platform.ledger().then((ledger) => ledger.workers({ since: at - ALIVE_LEASES * leaseSeconds * 1_000 })),
-    runningViews(platform, ['submitted', 'running', 'paused']),
+    runningViews(platform, OPEN_STATES),
   ]);
   const tallies: WorkerTallies = { at, workers: workers.map(tallyOf) };
   const alive = workers.filter(({ state }) => state !== 'gone');

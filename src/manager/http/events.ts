@@ -7,6 +7,7 @@ import { KeeperWatch } from '../../jobs/watch/keeper-mark.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import { API, type ApiError } from '../../model/api.ts';
+import { CLOSED_STATES, isClosed, OPEN_STATES } from '../../model/job.ts';
 import type { LedgerJob } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
@@ -88,11 +89,9 @@ function listenerFor(stream: EventStream, event: string): Listener {
   };
 }
 
-const ENDED: readonly string[] = ['succeeded', 'failed', 'cancelled'] satisfies JobStatus['state'][];
-
 async function readStatus(verbs: VerbRunner, job: string, signal: AbortSignal): Promise<Snapshot> {
   const status = await askStatus(verbs, job, signal);
-  return { json: JSON.stringify(status), last: ENDED.includes(status.state) };
+  return { json: JSON.stringify(status), last: isClosed(status.state) };
 }
 
 /** At most so many jobs are shown: the newest. */
@@ -190,8 +189,8 @@ async function shownJobs(platform: Platform): Promise<readonly LedgerJob[]> {
   const ledger = await platform.ledger();
   const since = platform.clock.now() - SHOWN_FOR;
   const [open, closed] = await Promise.all([
-    ledger.jobs({ states: ['submitted', 'running', 'paused'], limit: MOST + 1 }),
-    ledger.jobs({ states: ['succeeded', 'failed', 'cancelled'], limit: MOST + 1 }),
+    ledger.jobs({ states: OPEN_STATES, limit: MOST + 1 }),
+    ledger.jobs({ states: CLOSED_STATES, limit: MOST + 1 }),
   ]);
   const lately = closed.filter(({ closedAt }) => (closedAt ?? 0) >= since);
   const newest = [...lately].sort((a, b) => b.createdAt - a.createdAt);

@@ -25,9 +25,9 @@ export const LISTED_GROUP = v.object({
     v.nullable(
       v.object({
         failed: describe(count, 'boots in a row'),
-        instance: describe(text, 'the last: workers logs takes it'),
+        instance: describe(text, 'the last instance; workers logs takes it'),
         at: instant,
-        line: describe(textOrNull, 'the last that it wrote'),
+        line: describe(textOrNull, 'its last output line'),
       }),
     ),
     'boots that failed in a row, so that no instance is started automatically; scale lifts this',

@@ -1,15 +1,14 @@
 import * as v from 'valibot';
+import { JOB_STATES } from '../job.ts';
 import { describe, instant, number, text, textOrNull, type Value } from './shapes.ts';
-
-const PERIOD_STATES = [
-  ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
-  ...(['due', 'missed'] as const),
-] as const;
 
 const PERIOD = v.object({
   period: text,
   at: describe(instant, 'due time'),
-  state: describe(v.picklist(PERIOD_STATES), 'the state of its job; due, missed or paused if it has no job'),
+  state: describe(
+    v.picklist([...JOB_STATES, 'due', 'missed']),
+    'the state of its job; due, missed or paused if it has no job',
+  ),
   job: textOrNull,
 });
 
@@ -51,7 +50,7 @@ export const UPCOMING_FIRING = v.object({
   period: text,
   at: instant,
   zone: text,
-  job: describe(textOrNull, 'already run by hand, so it does not run again'),
+  job: describe(textOrNull, 'the job that ran this period by hand; the schedule skips it'),
 });
 
 export type UpcomingFiring = Value<typeof UPCOMING_FIRING>;

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { JOB_STATES } from '../job.ts';
 
 /** Schemas that answers share. */
 export const text = v.string();
@@ -9,7 +10,7 @@ export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** ISO 8601, UTC. */
 export const instant = v.pipe(v.string(), v.isoTimestamp());
 export const instantOrNull = v.nullable(instant);
-export const jobState = v.picklist(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled']);
+export const jobState = v.picklist(JOB_STATES);
 
 // biome-ignore lint/suspicious/noExplicitAny: any schema can be described.
 type Schema = v.BaseSchema<any, any, v.BaseIssue<unknown>>;

@@ -18,7 +18,7 @@ export const DELIVERY = describe(
       host: describe(textOrNull, 'the machine of the directory; null for a bucket'),
       state: describe(
         v.picklist(['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered']),
-        'none: the job did not succeed; failing: tried again after a while; givenUp: only watch, wait and run try again',
+        'none: the job did not succeed; failing: will be retried; givenUp: retried only by watch, wait and run',
       ),
       delivered: v.nullable(v.object({ to: text, when: instant, who: text, outputs: count, bytes: count })),
       failed: describe(
@@ -62,7 +62,7 @@ export const JOB_STATUS = v.object({
     textOrNull,
     'a stable code (failures, stopped, expect, halt, deployment, secret, denied, budget), or why a person paused it',
   ),
-  detail: describe(textOrNull, 'what the guard found that paused the job, in words'),
+  detail: describe(textOrNull, 'why the guard paused the job, in words'),
   exact: describe(v.boolean(), 'true: the counts are known to match the store'),
   steps: v.array(STEP),
   rate: describe(numberOrNull, 'tasks a second; null while unknown, and without a worker'),
@@ -112,4 +112,3 @@ export const JOB_STATUS = v.object({
 
 export type JobStatus = Value<typeof JOB_STATUS>;
 export type StepStatus = Value<typeof STEP>;
-export type JobState = Value<typeof jobState>;

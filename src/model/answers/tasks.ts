@@ -14,7 +14,7 @@ export const LISTED_TASK = v.object({
   round: count,
   input: describe(
     textOrNull,
-    "the input of the task's first step, or the file of an explode; null for and behind a gather, and without inputs",
+    "the input of the task's first step, or the file of an explode; null for a gather, for steps after one, and for a job without inputs",
   ),
   attempts: v.optional(describe(count, 'number of recorded attempts; only for a task')),
   attempt: v.optional(describe(text, 'id of the attempt; only with --task, like the fields below')),

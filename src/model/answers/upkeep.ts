@@ -21,7 +21,7 @@ export const TICK_ANSWER = v.object({
   ),
   missed: describe(
     v.array(v.object({ schedule: text, period: text, at: instant })),
-    'whose catch-up time ended since the last round',
+    'periods whose catch-up time ended since the last round',
   ),
   moved: describe(
     v.array(v.object({ job: text, move: v.picklist(['open', 'retry-rest', 'close']) })),

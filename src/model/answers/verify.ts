@@ -64,7 +64,7 @@ export const EVIDENCE = v.object({
     v.object({
       name: text,
       root,
-      ends: describe(count, 'tasks that it has the end of'),
+      ends: describe(count, 'tasks whose end is known'),
       outputs: describe(count, 'those that count'),
       bytesIn: count,
       bytesOut: count,

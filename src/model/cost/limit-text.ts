@@ -16,12 +16,12 @@ export const MONTH_BUDGET = "the month's budget";
 
 /** A guard's finding when it pauses a job because of its cost. `whose`: one of the two above. */
 export function limitReachedText(whose: string, { limit, soFar, draining }: LimitUsage): string {
-  return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, plus ${dollarsText(draining)} to finish running tasks`;
+  return `${whose} of ${dollarsText(limit)} is reached: ${dollarsText(soFar)} spent, and finishing the running tasks costs about ${dollarsText(draining)}`;
 }
 
 /** The same if nothing runs, and one more machine would cost too much. */
 export function limitStuckText(whose: string, { limit, soFar }: LimitUsage, least: number): string {
-  return `${whose} of ${dollarsText(limit)} pays for no more instances: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
+  return `${whose} of ${dollarsText(limit)} is too low for another instance: ${dollarsText(soFar)} spent, and one needs about ${dollarsText(least)}`;
 }
 
 export function budgetFix(job: string, whose: typeof JOB_LIMIT | typeof MONTH_BUDGET): string {

@@ -9,7 +9,7 @@ export interface LimitUsage {
   readonly draining: number;
 }
 
-/** True at the limit minus the cost of draining: running tasks can still end within it, and no more may begin. */
+/** True at the limit minus the cost of draining: running tasks can still finish within it, but no new ones may start. */
 export function isLimitReached({ limit, soFar, draining }: LimitUsage): boolean {
   return soFar + draining >= limit;
 }

@@ -77,7 +77,7 @@ function workShareOf({ job }: BilledJob, machines: readonly PaidMachine[]): numb
   return all > 0 ? machines.reduce((sum, machine) => sum + (machine.spent.get(job) ?? 0), 0) / all : null;
 }
 
-/** True if no machine of the groups or next to them has done anything. Then the number of sharing jobs counts. */
+/** True if no machine of these groups has worked yet: costs are then divided by the number of sharing jobs. */
 export function shouldCountSharingJobs(groups: ReadonlySet<string>, machines: readonly PaidMachine[]): boolean {
   const here = machines.filter((machine) => machine.groups.some((group) => groups.has(group)));
   return here.length > 0 && here.every(({ spent }) => [...spent.values()].every((seconds) => seconds === 0));

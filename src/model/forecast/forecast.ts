@@ -199,7 +199,7 @@ export interface MachineLoad {
   readonly cores: number;
 }
 
-/** Beyond this overload, more load says nothing more. */
+/** The slowdown is capped here. */
 const MAX_SLOWDOWN = 10;
 
 /** The factor by which a task may be slower there: 1 while every process has a processor. */

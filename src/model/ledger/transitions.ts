@@ -34,9 +34,16 @@ export function mergeAttempt(before: AttemptEvent | undefined, event: AttemptEve
   return rise === 0 ? fillIn(before, event) : fillStart(before, event);
 }
 
+const FILLED = [
+  ...(['endedAt', 'waitSeconds', 'exitCode', 'reason', 'error', 'cpuSeconds', 'peakMemory'] as const),
+  ...(['bytesIn', 'bytesOut'] as const),
+] as const;
+
 /** The same fact from two sides (the worker, a rebuild from the store): each may know what the other doesn't. */
 function fillIn(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
-  const merged: AttemptEvent = {
+  const knows = FILLED.some((field) => before[field] === null && event[field] !== null);
+  if (!knows && (!isEmpty(before.counters) || isEmpty(event.counters))) return before;
+  return {
     ...before,
     endedAt: before.endedAt ?? event.endedAt,
     waitSeconds: before.waitSeconds ?? event.waitSeconds,
@@ -49,18 +56,6 @@ function fillIn(before: AttemptEvent, event: AttemptEvent): AttemptEvent {
     bytesOut: before.bytesOut ?? event.bytesOut,
     counters: isEmpty(before.counters) ? event.counters : before.counters,
   };
-  const same =
-    merged.endedAt === before.endedAt &&
-    merged.waitSeconds === before.waitSeconds &&
-    merged.exitCode === before.exitCode &&
-    merged.reason === before.reason &&
-    merged.error === before.error &&
-    merged.cpuSeconds === before.cpuSeconds &&
-    merged.peakMemory === before.peakMemory &&
-    merged.bytesIn === before.bytesIn &&
-    merged.bytesOut === before.bytesOut &&
-    isEmpty(merged.counters) === isEmpty(before.counters);
-  return same ? before : merged;
 }
 
 /** A late `running` still has the task's wait, and a weaker end has its end time. */
@@ -130,19 +125,7 @@ export interface Delta extends Omit<RoundSums, 'movedAt'> {
 }
 
 export function emptyDelta(): Delta {
-  return {
-    counted: false,
-    round: 0,
-    running: 0,
-    done: 0,
-    failed: 0,
-    retried: 0,
-    interrupted: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    millis: 0,
-    counters: new Map(),
-  };
+  return { counted: false, round: 0, running: 0, done: 0, failed: 0, ...emptySums() };
 }
 
 /**
@@ -218,10 +201,19 @@ export interface RoundSums {
 
 export type SumsByRound = Map<number, RoundSums>;
 
+const emptySums = (): Omit<RoundSums, 'movedAt'> => ({
+  retried: 0,
+  interrupted: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  millis: 0,
+  counters: new Map(),
+});
+
 export function sumsOf(sums: SumsByRound, round: number): RoundSums {
   let found = sums.get(round);
   if (found === undefined) {
-    found = { retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, millis: 0, movedAt: null, counters: new Map() };
+    found = { ...emptySums(), movedAt: null };
     sums.set(round, found);
   }
   return found;

@@ -22,8 +22,8 @@ export interface EndingContext {
 
 /**
  * Gives each attempt of one task its end. An attempt without a recorded end either runs, or vanished with its worker
- * (killed, lost). Then it counts as interrupted, and ended at its worker's last heartbeat, but no later than the next
- * attempt began or another one was done: that is when a twin gave up.
+ * (killed, lost). Then it counts as interrupted, and ended at its worker's last heartbeat, but not after the next
+ * attempt began or another one succeeded.
  */
 export function endAttempts(attempts: readonly AttemptFacts[], context: EndingContext): readonly EndedAttempt[] {
   const won = attempts.find(({ outcome }) => outcome === 'done')?.endedAt ?? null;

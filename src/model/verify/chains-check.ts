@@ -1,5 +1,5 @@
 import { factOf, isHeldBack, type JobStanding, type StepFacts, standingOf } from '../decide.ts';
-import { hasBarrier, sectionStart, takesFiles, toleratedOf } from '../job.ts';
+import { hasBarrier, sectionStart, sumBySection, takesFiles, toleratedFrom } from '../job.ts';
 import { countIn, parseTaskSet, tasksIn } from '../task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../view.ts';
 import { type Findings, TaskNames } from './findings.ts';
@@ -75,20 +75,17 @@ function checkTolerance(
   findings: Findings,
 ): ChainsResult['chains'] {
   const specs = view.record.spec.steps;
-  const sections = new Map<number, number>();
-  for (const [index, step] of steps.entries()) {
-    const start = sectionStart(specs, index);
-    sections.set(start, (sections.get(start) ?? 0) + step.failed);
-  }
-  let worst = { failed: 0, tolerated: toleratedOf(view.tolerance, factOf(facts, 0).size) };
+  const sections = sumBySection(
+    specs,
+    steps.map((step) => step.failed),
+  );
+  let worst = { failed: 0, tolerated: toleratedFrom(view, 0, factOf(facts, 0).size) };
   for (const [start, failed] of sections) {
-    const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, factOf(facts, start).size);
+    const tolerated = toleratedFrom(view, start, factOf(facts, start).size);
     if (failed - tolerated > worst.failed - worst.tolerated) worst = { failed, tolerated };
-    if (failed > tolerated)
-      findings.add(
-        'failures',
-        `${failed} ${failed === 1 ? 'chain' : 'chains'} from step ${specs[start]?.name} failed for good; ${tolerated} may`,
-      );
+    if (failed <= tolerated) continue;
+    const chains = `${failed} ${failed === 1 ? 'chain' : 'chains'} from step ${specs[start]?.name}`;
+    findings.add('failures', `${chains} failed for good; at most ${tolerated} may`);
   }
   return worst;
 }
@@ -177,6 +174,6 @@ function addSkipped(view: JobView, fact: StepFacts, index: number, skipped: Task
 function missingText({ names, count }: TaskNames, cancelled: boolean): string {
   const some = names.slice(0, 3).join(', ');
   const tasks = `${count === 1 ? 'task' : `${count} tasks`} ${some}${count > 3 ? ' and others' : ''}`;
-  const why = cancelled ? ', as the job was cancelled' : '';
-  return `${tasks} ${count === 1 ? 'has' : 'have'} neither an output nor an end${why}`;
+  const why = cancelled ? ', because the job was cancelled' : '';
+  return `${tasks} ${count === 1 ? 'has' : 'have'} no output and no final state${why}`;
 }

@@ -1,7 +1,7 @@
 import type { Value } from '../answers/shapes.ts';
 import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';
-import { isCount } from '../message.ts';
+import { isCount, isObject, isText, type JsonObject } from '../json-value.ts';
 import type { OutputMeta } from '../output.ts';
 import { type FilePart, type Part, parsePart } from '../part.ts';
 
@@ -80,7 +80,7 @@ export type TaskEnd =
   | { readonly end: 'skipped' }
   /** Undecided when `onFailure: stop` took effect. */
   | { readonly end: 'givenUp' }
-  /** Neither an output nor an end: never in a proof that holds. */
+  /** No output and no final state: never in a proof that holds. */
   | { readonly end: 'missing' }
   /** Its object isn't the published one: never in a proof that holds. */
   | { readonly end: 'altered'; readonly problem: string };
@@ -136,8 +136,6 @@ export function publishedEnd(step: string, n: number, meta: OutputMeta, late: bo
   return { line: 'end', step, n, end: 'published', ...end, ...(late && { late }) };
 }
 
-type Fields = Readonly<Record<string, unknown>>;
-
 /** Parses a line of an evidence file; null if it isn't one. */
 export function parseLine(text: string): EvidenceLine | null {
   let value: unknown;
@@ -146,10 +144,10 @@ export function parseLine(text: string): EvidenceLine | null {
   } catch {
     return null;
   }
-  return isFields(value) && isLine(value, text) ? value : null;
+  return isObject(value) && isLine(value, text) ? value : null;
 }
 
-function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
+function isLine(value: JsonObject, text: string): value is JsonObject & EvidenceLine {
   switch (value.line) {
     case 'evidence':
       return (
@@ -160,7 +158,7 @@ function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
         value.record.job === value.job
       );
     case 'input':
-      return isCount(value.n) && isText(value.name) && isCount(value.size) && isFields(value.source);
+      return isCount(value.n) && isText(value.name) && isCount(value.size) && isObject(value.source);
     case 'decision':
       return isCount(value.n) && isText(value.checksum) && isText(value.text);
     case 'part':
@@ -176,7 +174,7 @@ function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
     case 'shard':
       return isText(value.of) && isCount(value.shard) && isCount(value.lines) && isText(value.sha256);
     case 'proof':
-      return (value.key === null || isText(value.key)) && isText(value.checksum) && isFields(value.proof);
+      return (value.key === null || isText(value.key)) && isText(value.checksum) && isObject(value.proof);
     case 'seal':
       return isCount(value.lines) && isText(value.sha256);
     default:
@@ -184,10 +182,10 @@ function isLine(value: Fields, text: string): value is Fields & EvidenceLine {
   }
 }
 
-function isEnd(value: Fields): boolean {
+function isEnd(value: JsonObject): boolean {
   switch (value.end) {
     case 'published':
-      return isCodeOrNull(value.code) && isFields(value.counters) && Object.values(value.counters).every(isText);
+      return isCodeOrNull(value.code) && isObject(value.counters) && Object.values(value.counters).every(isText);
     case 'failed':
       return isCount(value.round);
     case 'altered':
@@ -198,23 +196,15 @@ function isEnd(value: Fields): boolean {
 }
 
 /** The fields of job.json that every check needs. */
-function isRecord(value: unknown): value is Fields {
-  if (!isFields(value) || !isFields(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
+function isRecord(value: unknown): value is JsonObject {
+  if (!isObject(value) || !isObject(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
   const { steps, expect, tolerate } = value.spec;
-  return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isFields(tolerate);
+  return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isObject(tolerate);
 }
 
-const isStep = (value: unknown): boolean => isFields(value) && isText(value.name);
+const isStep = (value: unknown): boolean => isObject(value) && isText(value.name);
 
 const isCodeOrNull = (value: unknown): boolean => value === null || isText(value);
-
-function isFields(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string';
-}
 
 /** Tasks have nine-digit numbers: a larger claim would take days to count. */
 const isSize = (value: unknown): boolean => isCount(value) && value < 1e9;

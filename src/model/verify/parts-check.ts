@@ -68,16 +68,20 @@ export class PartsCheck {
   /** For a rehearsal's part, only counts its bytes, and the inputs with parts. */
   #countSampled(part: Part): void {
     if (part.kind === 'params') return;
-    const known = this.#record.inputs[part.input];
-    if (known === undefined) {
-      this.#findings.add('partInput', `part ${part.n} refers to input ${part.input}, which the job doesn't have`);
-      return;
-    }
+    const known = this.#inputOf(part);
+    if (known === null) return;
     if (part.input >= this.#sampledTo) this.#inputs += 1;
     this.#sampledTo = Math.max(this.#sampledTo, part.input + 1);
     if (part.kind === 'range') this.#bytes += part.length;
     else if (part.kind === 'piece') this.#bytes += part.size - (part.header ?? 0);
     else if (part.kind === 'whole') this.#bytes += known.size;
+  }
+
+  #inputOf({ n, input }: Exclude<Part, { kind: 'params' }>): JobInput | null {
+    const known = this.#record.inputs[input];
+    if (known !== undefined) return known;
+    this.#findings.add('partInput', `part ${n} refers to input ${input}, which the job doesn't have`);
+    return null;
   }
 
   #reportMissing(from: number, to: number): void {
@@ -98,11 +102,8 @@ export class PartsCheck {
   }
 
   #addToInput(part: Exclude<Part, { kind: 'params' }>): void {
-    const known = this.#record.inputs[part.input];
-    if (known === undefined) {
-      this.#findings.add('partInput', `part ${part.n} refers to input ${part.input}, which the job doesn't have`);
-      return;
-    }
+    const known = this.#inputOf(part);
+    if (known === null) return;
     if (this.#current !== null && part.input < this.#current.index) {
       this.#findings.add('inputTwice', `part ${part.n} belongs to ${known.name}, whose parts had ended`);
       return;
@@ -291,7 +292,7 @@ export class FilePartsCheck {
       this.reportMissing(expected);
       return 'part';
     }
-    if (!isSame(found, expected)) {
+    if (FILE_PART_FIELDS.some((field) => found[field] !== expected[field])) {
       const { n, from, name, key, checksum } = expected;
       this.#report(
         'partAltered',
@@ -316,17 +317,7 @@ export class FilePartsCheck {
   }
 }
 
-function isSame(found: FilePart, expected: FilePart): boolean {
-  return (
-    found.n === expected.n &&
-    found.kind === expected.kind &&
-    found.key === expected.key &&
-    found.size === expected.size &&
-    found.checksum === expected.checksum &&
-    found.from === expected.from &&
-    found.name === expected.name
-  );
-}
+const FILE_PART_FIELDS = ['n', 'kind', 'key', 'size', 'checksum', 'from', 'name'] as const satisfies (keyof FilePart)[];
 
 function parseFilePart(line: string): FilePart | null {
   try {

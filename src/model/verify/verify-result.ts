@@ -2,6 +2,7 @@ import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
+import { isObject, type JsonObject } from '../json-value.ts';
 import { parseTaskSet, rangesText, subtractRanges } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';
 import type { ChainsResult } from './chains-check.ts';
@@ -27,7 +28,8 @@ interface ResultFacts {
 
 /** Composes the result: equal for equal stores, so that a repeated proof isn't kept twice. */
 export function composeResult(verified: ResultFacts): VerifyResult {
-  const { view, chains, findings } = verified;
+  const { view, chains, scanned, findings, warnings, deep, skips, altered, expectations, evidence } = verified;
+  const { standing: _, ...ends } = chains;
   const state = stateOf(view);
   const { rehearsal } = view.record;
   return {
@@ -39,21 +41,13 @@ export function composeResult(verified: ResultFacts): VerifyResult {
     entry: view.next - 1,
     digest: view.record.digest,
     verdict: !isClosed(state) ? 'unfinished' : findings.any ? 'failed' : 'proven',
-    deep: verified.deep,
-    checked: { ...verified.scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
+    deep,
+    checked: { ...scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
     ...(rehearsal && { rehearsal: { parts: view.record.parts, of: rehearsal.of.parts } }),
-    steps: chains.steps,
-    chains: chains.chains,
-    failed: chains.failed,
-    skipped: chains.skipped,
-    skips: verified.skips,
-    missing: chains.missing,
-    late: chains.late,
-    altered: verified.altered,
-    expectations: verified.expectations,
-    evidence: verified.evidence,
+    ...ends,
+    ...{ skips, altered, expectations, evidence },
     problems: findings.list(),
-    warnings: verified.warnings.list(),
+    warnings: warnings.list(),
   };
 }
 
@@ -121,10 +115,6 @@ export function* differences(stated: unknown, found: unknown, path = ''): Genera
   if (stated !== found) yield { path, stated, found };
 }
 
-function fieldOf(value: Readonly<Record<string, unknown>>, name: string): unknown {
+function fieldOf(value: JsonObject, name: string): unknown {
   return Object.hasOwn(value, name) ? value[name] : undefined;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -44,7 +44,7 @@ function deadLetters({ deadLetters: letters, view }: Snapshot): Cause | null {
   return {
     code: 'deadLetters',
     severity: 'stops',
-    title: `${formatMany(letters.length, 'task')} of it ${isOrAre(letters.length)} in the dead-letter queue of group ${first.group}, but did not fail for good: ${first.reason}`,
+    title: `${formatMany(letters.length, 'task')} of it ${isOrAre(letters.length)} in the dead-letter queue of group ${first.group} without having failed for good: ${first.reason}`,
     evidence: letters.slice(0, 3).map(({ step, task, reason }) => `${step}/${task}: ${reason}`),
     mend: `batchctl queue redrive --group ${first.group} --job ${job}, once that is fixed`,
   };

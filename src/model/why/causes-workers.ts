@@ -262,7 +262,7 @@ function launches(group: GroupSnapshot): readonly Cause[] {
     title:
       code === 'setup'
         ? `the last instance of group ${group.group} could not be set up, and terminated itself`
-        : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${desired} ${isOrAre(counts.inService)} in service`,
+        : `instances of group ${group.group} fail to launch (${code}): ${counts.inService} of ${formatMany(desired, 'instance')} in service`,
     evidence: [`${iso(at)}: ${message}`],
     mend: launchFix(code, group.group),
   }));

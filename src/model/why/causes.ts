@@ -2,7 +2,7 @@ import { formatDuration, formatMany } from '../../lib/units.ts';
 import { budgetFix, limitNameOf } from '../cost/limit-text.ts';
 import { TOO_MANY_FILES_REASON } from '../decide.ts';
 import { deliveryOf, isDeliveryDue, nextTry } from '../delivery.ts';
-import { hasBarrier, sectionStart, toleratedOf } from '../job.ts';
+import { hasBarrier, sectionStart, toleratedFrom } from '../job.ts';
 import {
   BUDGET_REASON,
   DENIED_REASON,
@@ -322,7 +322,7 @@ function gatherBlocked({ view, steps }: Snapshot): Cause | null {
     if (!hasBarrier(specs, index) || step.opened || index === 0) continue;
     const start = sectionStart(specs, index - 1);
     const failed = steps.slice(start, index).reduce((sum, { failed: here }) => sum + here, 0);
-    const tolerated = specs[start]?.gather ? 0 : toleratedOf(view.tolerance, steps[start]?.total ?? 0);
+    const tolerated = toleratedFrom(view, start, steps[start]?.total ?? 0);
     if (failed <= tolerated) continue;
     const { job } = view.record;
     return {

@@ -67,7 +67,9 @@ describe('the guard of job costs', () => {
     for (const found of all) expect(found.map(({ paused }) => paused?.reason)).to.deep.equal(['budget']);
     const [first, ...more] = await pauses(platform, job);
     expect(more).to.deep.equal([]);
-    expect(first?.detail).to.equal('its limit of $30.00 is reached: $31.00 spent, plus $0.00 to finish running tasks');
+    expect(first?.detail).to.equal(
+      'its limit of $30.00 is reached: $31.00 spent, and finishing the running tasks costs about $0.00',
+    );
     expect((await (await platform.ledger()).job(job))?.state).to.equal('paused');
   });
 
@@ -125,7 +127,7 @@ describe('the guard of job costs', () => {
     expect(await guardCosts(platform, [old(await view(platform, job))], { all: true })).to.deep.equal([]);
     await machine(platform, 37.1, { spent: { [job]: 600 }, state: 'busy', busy: [`${job}/price/1`] });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
-    expect(paused?.paused?.detail).to.match(/\$37\.\d\d spent, plus \$3\.00 to finish running tasks/);
+    expect(paused?.paused?.detail).to.match(/\$37\.\d\d spent, and finishing the running tasks costs about \$3\.00/);
   });
 
   it('runs in a busy worker once an hour if no other process looks', async () => {
@@ -148,7 +150,7 @@ describe('the guard of job costs', () => {
     await machine(platform, 33, { spent: { [job]: 600 } });
     const [paused] = await guardCosts(platform, [old(await view(platform, job))], { all: true });
     expect(paused?.paused?.detail).to.equal(
-      'its limit of $40.00 pays for no more instances: $33.00 spent, and one needs about $13.50',
+      'its limit of $40.00 is too low for another instance: $33.00 spent, and one needs about $13.50',
     );
     const refused = await rejection(resume(platform, old(await view(platform, job))));
     expect(refused).to.include({
@@ -168,7 +170,7 @@ describe('the guard of job costs', () => {
     expect(await machineAllowance(platform, [seen], true)('default')).to.equal(0);
     const [paused] = await guardCosts(platform, [seen], { all: true });
     expect(paused?.paused?.detail).to.equal(
-      'its limit of $100.00 pays for no more instances: $33.00 spent, and one needs about $123.50',
+      'its limit of $100.00 is too low for another instance: $33.00 spent, and one needs about $123.50',
     );
     const refused = await rejection(resume(platform, old(await view(platform, job))));
     expect(refused.message).to.include('it needs about $123.50');
@@ -193,7 +195,7 @@ describe('the guard of job costs', () => {
     // 40 minutes and 8 idle ones, of which the job's share is 24 dollars.
     expect(await guardCosts(platform, both, { all: true })).to.deep.equal([]);
     const [paused] = await guardCosts(platform, both.slice(0, 1), { all: true });
-    expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, plus \$8\.00 to finish running tasks/);
+    expect(paused?.paused?.detail).to.match(/\$40\.\d\d spent, and finishing the running tasks costs about \$8\.00/);
   });
 
   it('applies the profile’s limit only to a job without its own', async () => {

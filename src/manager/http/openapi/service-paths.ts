@@ -1,5 +1,6 @@
 import type { ErrorKind } from '../../../errors.ts';
 import { ERROR_HEADER, EXIT_HEADER, FRAMES_TYPE, SCOPES, WARNINGS_HEADER } from '../../../model/api.ts';
+import { JOB_STATES } from '../../../model/job.ts';
 import type { GridCell } from '../../../model/period-grid.ts';
 import { STATUSES } from '../error-answers.ts';
 import { VALUES_BODY } from '../frames.ts';
@@ -119,10 +120,7 @@ function events(
   });
 }
 
-const CELL_STATES = [
-  ...(['submitted', 'running', 'paused', 'succeeded', 'failed', 'cancelled'] as const),
-  ...(['due', 'missed', 'coming'] as const),
-] as const satisfies readonly GridCell['state'][];
+const CELL_STATES = [...JOB_STATES, 'due', 'missed', 'coming'] as const satisfies readonly GridCell['state'][];
 
 const TEXT = { type: 'string' } as const;
 const TEXT_OR_NULL = { type: ['string', 'null'] } as const;
