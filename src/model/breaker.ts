@@ -1,3 +1,5 @@
+import type { StepCounts } from '../ports/ledger.ts';
+
 /** A step's failing tasks that concern the program that runs now: since its round began, or a person resumed. */
 export interface FailingStep {
   /** Different tasks with a failed attempt. */
@@ -48,11 +50,8 @@ export const mayBeBadDeployment = ({
   done,
   failed,
   retried,
-}: {
-  done: number;
-  failed: number;
-  retried: number;
-}): boolean => failed + retried >= MANY_TASKS && done <= (failed + retried) * MAX_SUCCESS_SHARE;
+}: Pick<StepCounts, 'done' | 'failed' | 'retried'>): boolean =>
+  failed + retried >= MANY_TASKS && done <= (failed + retried) * MAX_SUCCESS_SHARE;
 
 export interface BreakerTrip {
   readonly step: string;

@@ -84,6 +84,7 @@ export function instancesFor(
 ): InstanceNeed {
   const { current, min, max } = fleet;
   const slots = Math.max(1, fleet.slots);
+  const capacity = { slots, current, boot: pace.boot };
   const waiting = loads.filter(({ tasks, due }) => tasks > 0 || due !== undefined);
   const claims = claimsOf(waiting, slots);
   const [undated, dated] = [
@@ -101,14 +102,14 @@ export function instancesFor(
       time: pace.target,
     },
     ...claims.map((claim) => ({ job: claim.job, work: claim.shared, time: secondsForClaim(claim, pace.boot) })),
-  ].map(({ job, work, time }) => ({ job, needed: instancesNeeded(work, time, { slots, current, boot: pace.boot }) }));
+  ].map(({ job, work, time }) => ({ job, needed: instancesNeeded(work, time, capacity) }));
   const most = asked.reduce((a, b) => (b.needed > a.needed ? b : a));
   const width = totalWidthOf(waiting, slots);
   const unbounded = width === 0 ? 0 : Math.max(1, Math.min(roundUp(most.needed), roundUp(width / slots)));
   const instances = Math.min(Math.max(unbounded, min), max);
   return {
     ...{ instances, unbounded, decides: most.needed > 0 ? most.job : null },
-    late: lateJobWith(claims, Math.max(instances, current), { slots, current, boot: pace.boot }),
+    late: lateJobWith(claims, Math.max(instances, current), capacity),
     assumed: waiting.some(({ tasks, seconds }) => tasks > 0 && seconds === null),
   };
 }

@@ -1,3 +1,4 @@
+import type { StepCounts } from '../ports/ledger.ts';
 import { type StepSpec, sectionStart, takesFiles } from './job.ts';
 import { countIn } from './task-set.ts';
 import type { JobView } from './view.ts';
@@ -32,11 +33,7 @@ export function isSizeKnown({ record, exploded }: Pick<JobView, 'record' | 'expl
   return true;
 }
 
-interface EndedCounts {
-  readonly step: string;
-  readonly done: number;
-  readonly failed: number;
-}
+type EndedCounts = Pick<StepCounts, 'step' | 'done' | 'failed'>;
 
 /**
  * Whether the ledger's counters say that it may be time to look exactly (law 11): in every reached step, all tasks are

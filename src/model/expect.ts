@@ -153,25 +153,16 @@ export function evaluateExpect(
   const left = total(expectation.left);
   const right = total(expectation.right);
   if (missing.size > 0) return { ok: false, left: null, right: null, missing: [...missing] };
-  const ok = holds(expectation.comparison, left.cmp(right));
+  const ok = HOLDS[expectation.comparison](left.cmp(right));
   return { ok, left: left.toFixed(), right: right.toFixed(), missing: [] };
 }
 
-function holds(comparison: Comparison, order: number): boolean {
-  switch (comparison) {
-    case '==':
-      return order === 0;
-    case '!=':
-      return order !== 0;
-    case '<=':
-      return order <= 0;
-    case '>=':
-      return order >= 0;
-    case '<':
-      return order < 0;
-    case '>':
-      return order > 0;
-    default:
-      return comparison satisfies never;
-  }
-}
+/** Whether each comparison holds, by the order of its sides: negative, 0 or positive. */
+const HOLDS: Readonly<Record<Comparison, (order: number) => boolean>> = {
+  '==': (order) => order === 0,
+  '!=': (order) => order !== 0,
+  '<=': (order) => order <= 0,
+  '>=': (order) => order >= 0,
+  '<': (order) => order < 0,
+  '>': (order) => order > 0,
+};

@@ -21,8 +21,7 @@ export interface FailureRecord extends Failure {
   readonly entries?: number;
   /**
    * True: probably bad input: the task used up its attempts, they failed on at least two workers, and nothing else
-   * explains it (`mayBeBadInput`). Only in
-   * `failed/`; otherwise absent.
+   * explains it (`mayBeBadInput`). Only in `failed/`; otherwise absent.
    */
   readonly badInput?: true;
   /** As in `OutputMeta`. */

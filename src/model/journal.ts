@@ -1,3 +1,5 @@
+import type { Value } from './answers/shapes.ts';
+import type { JOURNAL_GAP } from './answers/status.ts';
 import type { BreakerTrip } from './breaker.ts';
 import type { StepSpec } from './job.ts';
 
@@ -165,8 +167,4 @@ export const UNMET_REASON = 'expect';
 export type EntryWhat = EntryKind['what'];
 
 /** A journal with a missing entry followed by later ones. */
-export interface JournalGap {
-  /** The number of the first missing entry, and of the last present one. */
-  readonly missing: number;
-  readonly last: number;
-}
+export type JournalGap = Value<typeof JOURNAL_GAP>;

@@ -66,9 +66,10 @@ export interface WorkerTally {
   readonly seenAt: number;
 }
 
-interface TaskRate {
-  readonly done: number;
-  readonly failed: number;
+/** The workers' tallies at an instant. */
+interface TallyLook {
+  readonly at: number;
+  readonly workers: readonly WorkerTally[];
 }
 
 /**
@@ -77,9 +78,9 @@ interface TaskRate {
  */
 export function taskRateOf(
   group: string,
-  before: { readonly at: number; readonly workers: readonly WorkerTally[] },
-  now: { readonly at: number; readonly workers: readonly WorkerTally[] },
-): TaskRate | null {
+  before: TallyLook,
+  now: TallyLook,
+): Pick<WorkerTally, 'done' | 'failed'> | null {
   const minutes = (now.at - before.at) / 60_000;
   if (minutes <= 0) return null;
   const known = new Map(before.workers.map((tally) => [tally.worker, tally]));

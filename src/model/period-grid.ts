@@ -158,10 +158,7 @@ interface GridEntry {
   readonly hole: GridGap | null;
 }
 
-interface PlacedRow {
-  readonly name: string;
-  readonly schedule: string | null;
-  readonly unit: PeriodUnit;
+interface PlacedRow extends Omit<Row, 'placed'> {
   /** By column: what happened in it, the newest first. */
   readonly columns: ReadonlyMap<string, readonly GridEntry[]>;
 }

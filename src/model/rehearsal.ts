@@ -1,4 +1,5 @@
 import { formatCount } from '../lib/units.ts';
+import type { AttemptEvent } from '../ports/ledger.ts';
 import type { Faults, WorkerFaults } from '../ports/worker-faults.ts';
 
 /** What makes a job a rehearsal: the same job on a sample of its parts. Null or absent in a real one's job.json. */
@@ -117,12 +118,7 @@ export function faultNames({ kill, duplicate, fail, slowMs }: Faults): readonly 
 /** True if an attempt should fail, at random; the same for the same seed. A retry that a person asks for never does. */
 export function shouldFail(
   { fail, seed }: Pick<WorkerFaults, 'fail' | 'seed'>,
-  {
-    step,
-    task,
-    round,
-    number,
-  }: { readonly step: string; readonly task: number; readonly round: number; readonly number: number },
+  { step, task, round, number }: Pick<AttemptEvent, 'step' | 'task' | 'round' | 'number'>,
 ): boolean {
   return fail > 0 && round === 0 && hashed(`${seed}/${step}/${task}/${number}`) < fail;
 }

@@ -68,17 +68,12 @@ export function calendarText(day: BusinessDay): string {
  * (`2026-12-25`). Null in a month with too few.
  */
 function businessDayOf({ year, month }: Month, day: BusinessDay, holidays: ReadonlySet<string>): number | null {
-  const days = businessDays(year, month, holidays);
-  return (day === 'last' ? days.at(-1) : days[day - 1]) ?? null;
-}
-
-function businessDays(year: number, month: number, holidays: ReadonlySet<string>): readonly number[] {
   const length = new Date(Date.UTC(year, month, 0)).getUTCDate();
-  return Array.from({ length }, (_, index) => index + 1).filter((day) => {
-    const date = new Date(Date.UTC(year, month - 1, day));
-    const weekday = date.getUTCDay();
-    return weekday !== 0 && weekday !== 6 && !holidays.has(date.toISOString().slice(0, 10));
+  const days = Array.from({ length }, (_, index) => index + 1).filter((each) => {
+    const date = new Date(Date.UTC(year, month - 1, each));
+    return date.getUTCDay() % 6 !== 0 && !holidays.has(date.toISOString().slice(0, 10));
   });
+  return (day === 'last' ? days.at(-1) : days[day - 1]) ?? null;
 }
 
 /**
@@ -218,7 +213,7 @@ export function firingOf(when: ZonedCadence, period: string): Firing | null {
 function* firingsFrom(when: ZonedCadence, after: number): Generator<Firing> {
   const { cadence, zone } = when;
   if (cadence.kind === 'calendar') {
-    for (let month = monthBefore(wallTime(after, zone)); month.year < LAST_YEAR; month = addMonths(month, 1)) {
+    for (let month = addMonths(wallTime(after, zone), -1); month.year < LAST_YEAR; month = addMonths(month, 1)) {
       const firing = calendarFiring(when, month);
       if (firing !== null) yield firing;
     }
@@ -298,5 +293,3 @@ function searchMargin(instant: number, zone: string): number {
   const offsets = [-DAY, 0, DAY].map((ms) => offsetAt(instant + ms, zone));
   return new Set(offsets).size === 1 ? 0 : 2 * DAY;
 }
-
-const monthBefore = (month: Month): Month => addMonths(month, -1);

@@ -1,5 +1,6 @@
 import { canonicalJson } from './canonical-json.ts';
 import type { JobSpec } from './job.ts';
+import type { EntryBase } from './journal.ts';
 import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';
 import { addDays, instantsOf, wallTime } from './wall-time.ts';
 
@@ -41,12 +42,7 @@ export interface ScheduledJob {
   readonly awaitInput: number;
 }
 
-export type ScheduleEntry = {
-  readonly format: 1;
-  readonly id: string;
-  readonly when: string;
-  readonly who: string;
-} & ScheduleChange;
+export type ScheduleEntry = EntryBase & ScheduleChange;
 
 export type ScheduleChange =
   | { readonly what: 'add'; readonly schedule: ScheduleSpec }

@@ -4,6 +4,15 @@ import type { TaskSets } from './journal.ts';
 import { formatTaskSet, inRanges, type Ranges, tasksIn } from './task-set.ts';
 import { isSkipped, type JobView } from './view.ts';
 
+/** What a person names. */
+interface TaskRequest {
+  readonly tasks: readonly { readonly step: number; readonly task: number }[];
+  /** The tasks of named causes, by step; null or absent: no cause is named. */
+  readonly among?: readonly Ranges[] | null;
+  /** The index of the only step to choose from; absent: all. */
+  readonly only?: number | undefined;
+}
+
 /** The tasks of a retry, and those that it can't have. */
 export interface RetryChoice {
   readonly tasks: TaskSets;
@@ -26,13 +35,7 @@ export interface RetryChoice {
 export function chooseRetry(
   view: JobView,
   facts: readonly StepFacts[],
-  asked: {
-    readonly tasks: readonly { readonly step: number; readonly task: number }[];
-    readonly among?: readonly Ranges[] | null;
-    /** The index of the only step to choose from; absent: all. */
-    readonly only?: number | undefined;
-    readonly canaries: number | null;
-  },
+  asked: TaskRequest & { readonly canaries: number | null },
 ): RetryChoice {
   const { steps } = view.record.spec;
   const chosen: number[][] = [];
@@ -128,21 +131,20 @@ export interface SkipChoice {
   readonly leftOut: readonly string[];
 }
 
-interface SkipRequest {
-  readonly tasks: readonly { readonly step: number; readonly task: number }[];
-  readonly among: readonly Ranges[] | null;
-  /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
-  readonly only?: number | undefined;
-  readonly undo: boolean;
-}
-
-/** Chooses the tasks of a skip: undecided and failed ones; or of its undo: skipped ones. */
-export function chooseSkip(view: JobView, facts: readonly StepFacts[], asked: SkipRequest): SkipChoice {
+/**
+ * Chooses the tasks of a skip: undecided and failed ones; or of its undo: skipped ones. If only a step is named, all of
+ * its failed (or skipped) tasks.
+ */
+export function chooseSkip(
+  view: JobView,
+  facts: readonly StepFacts[],
+  asked: TaskRequest & { readonly undo: boolean },
+): SkipChoice {
   const chosen: number[][] = [];
   const failed: number[][] = [];
   const found = { already: 0, published: [] as string[], unasked: [] as string[], leftOut: [] as string[] };
   const standing = standingOf(view, facts);
-  const all = asked.only !== undefined && asked.tasks.length === 0 && asked.among === null;
+  const all = asked.only !== undefined && asked.tasks.length === 0 && (asked.among ?? null) === null;
   for (const [step, { name }] of view.record.spec.steps.entries()) {
     const named = new Set(asked.tasks.filter((task) => task.step === step).map(({ task }) => task));
     const out = asked.undo ? leftOutOf(view, facts, step) : new Set<number>();

@@ -4,10 +4,11 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { standingOf } from '../../src/model/decide.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { factsOf, viewOf } from './job-of.ts';
+import { factsOf, retryOf, viewOf } from './job-of.ts';
 
 const SENT: EntryKind = { what: 'sent' };
 const none = factsOf(1, []);
+const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
 const skip = (tasks: Readonly<Record<string, string>>): EntryKind => ({ what: 'skip', tasks, reason: 'bad' });
 
 describe('the standing of a job', () => {
@@ -30,9 +31,9 @@ describe('the standing of a job', () => {
   it('closes only once the open gather is decided, even if a lowered tolerance fails the chains before it', () => {
     const view = viewOf([SENT, { what: 'adjust', tolerate: '0' }]);
     const chains = [factsOf(4, [0, 1, 2], [3]), factsOf(4, [0, 1, 2])];
-    const opened = { format: 1, id: 'a', count: 3, leftOut: '3' } as const;
-    expect(standingOf(view, [...chains, { ...none, opened }]).next).to.deep.equal({ move: 'wait' });
-    const { next } = standingOf(view, [...chains, { ...factsOf(1, [0]), opened }]);
+    const partly = { ...opened, count: 3, leftOut: '3' };
+    expect(standingOf(view, [...chains, { ...none, opened: partly }]).next).to.deep.equal({ move: 'wait' });
+    const { next } = standingOf(view, [...chains, { ...factsOf(1, [0]), opened: partly }]);
     expect(next).to.include({ move: 'close', state: 'failed', reason: 'failures' });
   });
 
@@ -51,21 +52,19 @@ describe('the standing of a job', () => {
     const view = viewOf([SENT, { what: 'pause', now: false, reason: 'person' }]);
     expect(standingOf(view, [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none]).next).to.deep.equal({ move: 'wait' });
     const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
-    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
     for (const gather of [none, { ...factsOf(1, [0]), opened }])
       expect(standingOf(view, [...chains, gather]).next).to.deep.equal({ move: 'wait' });
   });
 
   it('fails with its gather, even if all the failed chains are tolerated', () => {
     const chains = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3])];
-    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
     const { next } = standingOf(viewOf([SENT]), [...chains, { ...factsOf(1, [], [0]), opened }]);
     expect(next).to.include({ move: 'close', state: 'failed' });
   });
 
   it('recounts the files of an explode that made too many only in a new round', () => {
     const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
-    const again: EntryKind = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} };
+    const again = retryOf(1, { price: '0' });
     const facts = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), none];
     expect(standingOf(viewOf([SENT, close]), facts).next).to.deep.equal({ move: 'wait' });
     expect(standingOf(viewOf([SENT, close, again]), facts).next).to.include({ move: 'open' });
@@ -77,19 +76,12 @@ describe('the standing of a job', () => {
     expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });
     // Everything is published; its control totals made it fail.
     const unmet = viewOf([SENT, { what: 'close', state: 'failed', reason: 'expect', round: 0 }]);
-    const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
     const all = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), { ...factsOf(1, [0]), opened }];
     expect(standingOf(unmet, all).next).to.deep.equal({ move: 'wait' });
   });
 
   it('is not reopened by a canary that is published after the close', () => {
-    const retry: EntryKind = {
-      what: 'retry',
-      round: 1,
-      tasks: { price: '0-1' },
-      canaries: { price: '0' },
-      overrides: {},
-    };
+    const retry = retryOf(1, { price: '0-1' }, { canaries: { price: '0' } });
     const close = (round: number): EntryKind => ({ what: 'close', state: 'failed', reason: 'failures', round });
     const facts = [factsOf(4, [0, 2, 3], [1]), factsOf(4, [2, 3], [0]), none];
     const held = viewOf([SENT, close(0), retry]);
@@ -103,15 +95,8 @@ describe('the standing of a job', () => {
       fc.property(tasks, tasks, tasks, fc.uniqueArray(fc.nat(3), { minLength: 1 }), (done, bad, checked, gone) => {
         const failed = bad.filter((n) => !done.includes(n));
         const view = viewOf([SENT, skip({ price: gone.sort().join(',') })]);
-        const facts = [
-          factsOf(4, done, failed),
-          factsOf(
-            4,
-            checked.filter((n) => done.includes(n)),
-          ),
-          none,
-        ];
-        const { steps, next } = standingOf(view, facts);
+        const both = checked.filter((n) => done.includes(n));
+        const { steps, next } = standingOf(view, [factsOf(4, done, failed), factsOf(4, both), none]);
         for (const step of steps) {
           expect(step.published + step.failed + step.skipped + step.undecided.count).to.be.at.most(step.total);
         }

@@ -10,7 +10,7 @@ import {
 } from '../../src/model/delivery.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import type { JobView } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
 const TO = 's3://acme-reports/claims/';
 const WHEN = Date.parse('2026-11-30T06:00:00.000Z');
@@ -21,7 +21,7 @@ const delivered = (after: number): EntryKind => ({ what: 'delivered', after, to:
 const undelivered = (after: number, message = 'denied'): EntryKind => ({
   ...{ what: 'undelivered', after, to: TO, kind: 'credentials', message, hint: null },
 });
-const retry: EntryKind = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} };
+const retry = retryOf(1, { price: '0' });
 
 function viewAfter(...entries: readonly EntryKind[]): JobView {
   const view = viewOf(entries);

@@ -7,7 +7,7 @@ import { exceedsTolerance, hasBarrier, sectionStart, takesFiles } from '../../sr
 import type { EntryKind } from '../../src/model/journal.ts';
 import { tasksWithout } from '../../src/model/task-set.ts';
 import { roundOf } from '../../src/model/view.ts';
-import { EXPLODES, factsOf, viewOf } from './job-of.ts';
+import { EXPLODES, factsOf, retryOf, viewOf } from './job-of.ts';
 
 const SENT: EntryKind = { what: 'sent' };
 const view = viewOf([SENT], EXPLODES);
@@ -63,14 +63,7 @@ describe('a job that explodes', () => {
   });
 
   it('keeps task numbers before and after the explode apart', () => {
-    const retry: EntryKind = {
-      what: 'retry',
-      round: 1,
-      tasks: { split: '2', count: '0' },
-      canaries: null,
-      overrides: {},
-    };
-    const retried = viewOf([SENT, retry], EXPLODES);
+    const retried = viewOf([SENT, retryOf(1, { split: '2', count: '0' })], EXPLODES);
     expect([0, 2].map((n) => [0, 1, 2].map((step) => roundOf(retried, step, n)))).to.deep.equal([
       [0, 1, 1],
       [1, 0, 0],

@@ -4,14 +4,12 @@ import { expect } from 'chai';
 import { acceptedText, historyText } from '../../src/model/history-text.ts';
 import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
 const entryOf = (kind: EntryKind): JournalEntry => ({
   ...{ format: 1, id: 'aaaaaaaaaaaaaaaa', when: '2026-11-30T06:00:00.000Z', who: 'me@here' },
   ...kind,
 });
-
-const none = { canaries: null, overrides: {} } as const;
 
 const TEXTS: readonly (readonly [EntryKind, string])[] = [
   [{ what: 'sent' }, 'sent its first tasks'],
@@ -34,20 +32,17 @@ const TEXTS: readonly (readonly [EntryKind, string])[] = [
     'skipped price/3: no data; open again, round 2',
   ],
   [{ what: 'unskip', tasks: { price: '3' } }, 'undid the skip of price/3'],
-  [{ what: 'retry', round: 1, tasks: { price: '3-5' }, ...none }, 'retry, round 1: 3 tasks (price/3-5)'],
+  [retryOf(1, { price: '3-5' }), 'retry, round 1: 3 tasks (price/3-5)'],
   [
-    { what: 'retry', round: 1, tasks: { price: '3-5' }, canaries: { price: '3' }, overrides: { timeout: 1_800 } },
+    retryOf(1, { price: '3-5' }, { canaries: { price: '3' }, overrides: { timeout: 1_800 } }),
     'retry, round 1: 3 tasks (price/3-5), first price/3, with timeout 1h → 30m',
   ],
   [
-    { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: { code: 'a'.repeat(64), steps: {} } },
+    retryOf(1, { price: '3' }, { overrides: { code: 'a'.repeat(64), steps: {} } }),
     'retry, round 1: price/3, with code none → aaaaaaaa',
   ],
   [
-    {
-      ...{ what: 'retry', round: 1, tasks: { price: '3' }, canaries: null },
-      overrides: { steps: { check: { run: ['cat', '-n'], attempts: 5 } } },
-    },
+    retryOf(1, { price: '3' }, { overrides: { steps: { check: { run: ['cat', '-n'], attempts: 5 } } } }),
     'retry, round 1: price/3, with check.run ["cat"] → ["cat","-n"], check.attempts 3 → 5',
   ],
   [{ what: 'retry-rest', round: 1 }, 'round 1: the canaries succeeded, the rest is sent'],
@@ -65,21 +60,11 @@ describe("a journal's entries in words", () => {
   }
 
   it('show what a second retry changed since the first, not since the job was accepted', () => {
-    const first = entryOf({
-      what: 'retry',
-      round: 1,
-      tasks: { price: '3' },
-      canaries: null,
-      overrides: { timeout: 60 },
-    });
-    const second = entryOf({
-      what: 'retry',
-      round: 2,
-      tasks: { price: '3' },
-      canaries: null,
-      overrides: { timeout: 90 },
-    });
-    expect(historyText(second, foldJournal(job, [first]))).to.equal('retry, round 2: price/3, with timeout 1m → 90s');
+    const first = retryOf(1, { price: '3' }, { overrides: { timeout: 60 } });
+    const second = retryOf(2, { price: '3' }, { overrides: { timeout: 90 } });
+    expect(historyText(entryOf(second), foldJournal(job, [entryOf(first)]))).to.equal(
+      'retry, round 2: price/3, with timeout 1m → 90s',
+    );
   });
 
   it('list at most a line of tasks', () => {

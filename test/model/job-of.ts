@@ -1,7 +1,7 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { StepFacts } from '../../src/model/decide.ts';
 import type { JobRecord } from '../../src/model/job.ts';
-import type { EntryKind } from '../../src/model/journal.ts';
+import type { EntryKind, TaskSets } from '../../src/model/journal.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';
 
@@ -52,6 +52,15 @@ export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
     emptyView(record),
     entries.map((entry) => ({ ...base, ...entry })),
   );
+}
+
+/** The entry of a retry of some tasks: all at once and unchanged, unless `more` says otherwise. */
+export function retryOf(
+  round: number,
+  tasks: TaskSets,
+  more: Partial<Extract<EntryKind, { what: 'retry' }>> = {},
+): Extract<EntryKind, { what: 'retry' }> {
+  return { what: 'retry', round, tasks, canaries: null, overrides: {}, ...more };
 }
 
 /** A step's listing. */

@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { fitLoads, type LoadFacts, readyLoads } from '../../src/model/load.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
 const JOB = `name: claims
 input: { from: a.csv, split: { by: file } }
@@ -66,15 +66,10 @@ describe('the load of ready tasks', () => {
       ...[parts - 4, parts - 4, parts - 2, 1],
     ]);
     // A retry requests decided tasks again, and the counters don't show which.
-    const retried = viewOf(
-      [{ what: 'sent' }, { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} }],
-      JOB,
-    );
+    const retried = viewOf([{ what: 'sent' }, retryOf(1, { price: '0' })], JOB);
     expect(most(retried, [counted('price', { failed: parts })])).to.deep.equal([parts, parts, parts, 1]);
-    const exploding = viewOf(
-      [{ what: 'sent' }],
-      JOB.replace('interruptions: 3, fallback: steady', 'output: files, explode: true'),
-    );
+    const explodes = JOB.replace('interruptions: 3, fallback: steady', 'output: files, explode: true');
+    const exploding = viewOf([{ what: 'sent' }], explodes);
     expect(most(exploding, [])).to.deep.equal([parts, Number.POSITIVE_INFINITY, 1]);
   });
 
@@ -135,13 +130,8 @@ describe('the load of ready tasks', () => {
       const few = loads.map((each) => ({ ...each, most: each.tasks + 5 }));
       expect(fitLoads(few, 1_000_000, false).map((each) => each.tasks)).to.deep.equal([37.5, 12.5]);
       expect(fitLoads(few, 4, true).map((each) => each.tasks)).to.deep.equal([30, 10]);
-      expect(
-        fitLoads(
-          few.map((each) => ({ ...each, tasks: 0, most: 0 })),
-          9,
-          false,
-        ),
-      ).to.deep.equal([]);
+      const none = few.map((each) => ({ ...each, tasks: 0, most: 0 }));
+      expect(fitLoads(none, 9, false)).to.deep.equal([]);
     });
 
     it("uses the duration of the longest step's tasks if the counters know none", () => {

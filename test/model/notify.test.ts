@@ -13,7 +13,7 @@ import {
   noticeMove,
 } from '../../src/model/notify.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
 const MINUTE = 60_000;
 const WHEN = '2026-11-30T06:00:00.000Z';
@@ -71,7 +71,7 @@ describe('notifications about a job', () => {
   });
 
   it('the end of a job after a retry is a new event', () => {
-    const view = journaled(job, close('failed'), retryOf(1), close('failed', 1));
+    const view = journaled(job, close('failed'), retryOf(1, { price: '0' }), close('failed', 1));
     expect(new Set(eventsOf(view, at).map((event) => event.id)).size).to.equal(2);
   });
 
@@ -154,16 +154,8 @@ describe("the time of a notice's next try", () => {
   it('never comes once it was sent, however late', () => {
     fc.assert(
       fc.property(fc.array(fc.nat()), fc.nat(), (tries, now) => {
-        expect(
-          noticeMove(
-            seen(
-              tries.sort((a, b) => a - b),
-              true,
-            ),
-            0.5,
-            now,
-          ).move,
-        ).to.equal('none');
+        const inOrder = tries.sort((a, b) => a - b);
+        expect(noticeMove(seen(inOrder, true), 0.5, now).move).to.equal('none');
       }),
     );
   });
@@ -176,8 +168,4 @@ describe("the time of a notice's next try", () => {
       }),
     );
   });
-});
-
-const retryOf = (round: number): EntryKind => ({
-  ...{ what: 'retry', round, tasks: { price: '0' }, canaries: null, overrides: {} },
 });

@@ -4,15 +4,10 @@ import { expect } from 'chai';
 import type { EntryKind, Overrides } from '../../src/model/journal.ts';
 import { changedCode, changedParams, changedStep, foldOverrides } from '../../src/model/overrides.ts';
 import { overridesOf } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
-const round = (n: number, price: string, overrides: Overrides, canaries: string | null = null): EntryKind => ({
-  what: 'retry',
-  round: n,
-  tasks: { price },
-  canaries: canaries === null ? null : { price: canaries },
-  overrides,
-});
+const round = (n: number, price: string, overrides: Overrides, canaries: string | null = null): EntryKind =>
+  retryOf(n, { price }, { overrides, canaries: canaries === null ? null : { price: canaries } });
 
 describe('the change that a round makes', () => {
   it('applies to the tasks that it requests, and to later rounds, which build on it', () => {

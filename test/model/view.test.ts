@@ -3,15 +3,10 @@
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { isKilled, isSkipped, roundOf, stateOf } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { retryOf, viewOf } from './job-of.ts';
 
-const retry = (round: number, price: string, canaries: string | null = null): EntryKind => ({
-  what: 'retry',
-  round,
-  tasks: { price },
-  canaries: canaries === null ? null : { price: canaries },
-  overrides: {},
-});
+const retry = (round: number, price: string, canaries?: string): EntryKind =>
+  retryOf(round, { price }, canaries === undefined ? {} : { canaries: { price: canaries } });
 const kill = (price: string): EntryKind => ({ what: 'kill', mode: 'fail', tasks: { price } });
 
 describe('a view of a journal', () => {
@@ -24,8 +19,7 @@ describe('a view of a journal', () => {
   it('gives a gather the last round that requested one of its chains, or the gather itself', () => {
     expect(roundOf(viewOf([{ what: 'sent' }]), 2, 0)).to.equal(0);
     expect(roundOf(viewOf([retry(1, '0-1'), retry(2, '1')]), 2, 0)).to.equal(2);
-    const gather: EntryKind = { what: 'retry', round: 3, tasks: { totals: '0' }, canaries: null, overrides: {} };
-    expect(roundOf(viewOf([retry(1, '0-1'), gather]), 2, 0)).to.equal(3);
+    expect(roundOf(viewOf([retry(1, '0-1'), retryOf(3, { totals: '0' })]), 2, 0)).to.equal(3);
   });
 
   it("doesn't request tasks held back by a canary until retry-rest", () => {

@@ -174,4 +174,3 @@ export type CauseReport = Value<typeof CAUSE>;
 export type SlowTask = Value<typeof SLOW_TASK>;
 export type Comparison = Value<typeof COMPARISON>;
 export type Figure = Value<typeof FIGURE>;
-export type FigureUnit = Figure['unit'];

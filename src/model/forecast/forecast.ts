@@ -194,17 +194,14 @@ function observed(runs: readonly SampleRun[], index: number): readonly Observati
 }
 
 /** How busy a machine is: the average number of runnable processes (over a minute), and its processors. */
-export interface MachineLoad {
-  readonly average: number;
-  readonly cores: number;
-}
+export type MachineLoad = NonNullable<JobForecast['load']>;
 
 /** The slowdown is capped here. */
 const MAX_SLOWDOWN = 10;
 
 /** The factor by which a task may be slower there: 1 while every process has a processor. */
-function slowdown(load: MachineLoad | null): number {
-  return load === null ? 1 : Math.min(MAX_SLOWDOWN, Math.max(1, load.average / load.cores));
+function slowdown({ average, cores }: MachineLoad): number {
+  return Math.min(MAX_SLOWDOWN, Math.max(1, average / cores));
 }
 
 /** The median and both ends of the draws; all 0 if there are none. */

@@ -1,4 +1,4 @@
-import type { AttemptEvent, AttemptOutcome, LedgerJob, TaskState } from '../../ports/ledger.ts';
+import type { AttemptEvent, AttemptOutcome, LedgerJob, StepCounts, TaskState } from '../../ports/ledger.ts';
 import { isClosed, type JobState } from '../job.ts';
 import { addDecimals, type DecimalSums } from './decimals.ts';
 
@@ -246,16 +246,13 @@ export function mergeAll(events: Iterable<AttemptEvent>): AttemptEvent[] {
   return [...merged.values()];
 }
 
-interface ExactCounts {
-  readonly done: number;
-  readonly failed: number;
-}
+type EndedTasks = Pick<StepCounts, 'done' | 'failed'>;
 
 /**
  * Compares two exact totals of the same round: negative if `a` was taken earlier, 0 if they are equal. A done task
  * stays done, while one that failed for good may be published late: so the done tasks decide first.
  */
-export function compareExact(a: ExactCounts, b: ExactCounts): number {
+export function compareExact(a: EndedTasks, b: EndedTasks): number {
   return a.done === b.done ? a.failed - b.failed : a.done - b.done;
 }
 

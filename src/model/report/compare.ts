@@ -42,54 +42,47 @@ function jobFigures(before: Report, now: Report, perTask: boolean): readonly Fig
   };
   const counters = new Set(now.steps.flatMap(({ counters }) => Object.keys(counters)));
   return [
-    make(KINDS.tasks, ({ totals }) => totals.tasks),
-    make(KINDS.seconds, ({ seconds }) => seconds),
-    make(KINDS.rate, ({ totals }) => totals.rate),
-    make(KINDS.failed, ({ totals }) => totals.failed),
-    make(KINDS.retried, ({ totals }) => totals.retried),
-    make(KINDS.interrupted, ({ totals }) => totals.interrupted),
-    make(KINDS.bytesIn, ({ totals }) => totals.bytesIn),
-    make(KINDS.bytesOut, ({ totals }) => totals.bytesOut),
-    make(KINDS.cpuSeconds, ({ totals }) => totals.cpuSeconds),
-    make(KINDS.utilisation, ({ totals }) => totals.utilisation),
-    make(KINDS.cost, ({ cost }) => cost?.usd ?? null),
+    ...JOB_FIGURES.map((kind) => make(kind, (report) => jobValue(report, kind.code))),
     ...[...counters].map((name) =>
       make({ code: 'counter', name, unit: 'number', better: null, grows: true }, (report) => counterOf(report, name)),
     ),
   ];
 }
 
-function stepFigures(before: StepReport, now: StepReport): readonly FigureDraft[] {
-  const make = (kind: FigureKind, of: (step: StepReport) => number | null): FigureDraft =>
-    makeFigure(kind, now.name, false, of(before), of(now));
-  return [
-    make(KINDS.p50, ({ duration }) => duration?.p50 ?? null),
-    make(KINDS.p95, ({ duration }) => duration?.p95 ?? null),
-    make(KINDS.max, ({ duration }) => duration?.max ?? null),
-    make(KINDS.wait, ({ wait }) => wait?.p50 ?? null),
-  ];
+function jobValue({ seconds, cost, totals }: Report, code: (typeof JOB_FIGURES)[number]['code']): number | null {
+  if (code === 'seconds') return seconds;
+  return code === 'cost' ? (cost?.usd ?? null) : totals[code];
 }
 
-const KINDS = {
-  tasks: { code: 'tasks', name: 'tasks', unit: 'count', better: null },
-  seconds: {
-    ...{ code: 'seconds', name: 'total time', unit: 'seconds', better: 'less' },
-    ...{ matters: true, grows: true, least: NOISE.seconds },
+function stepFigures(before: StepReport, now: StepReport): readonly FigureDraft[] {
+  const value = ({ duration, wait }: StepReport, code: (typeof STEP_FIGURES)[number]['code']): number | null =>
+    (code === 'wait' ? wait?.p50 : duration?.[code]) ?? null;
+  return STEP_FIGURES.map((kind) => makeFigure(kind, now.name, false, value(before, kind.code), value(now, kind.code)));
+}
+
+const JOB_FIGURES = [
+  { code: 'tasks', name: 'tasks', unit: 'count', better: null },
+  {
+    ...({ code: 'seconds', name: 'total time', unit: 'seconds', better: 'less' } as const),
+    ...({ matters: true, grows: true, least: NOISE.seconds } as const),
   },
-  rate: { code: 'rate', name: 'tasks per second', unit: 'perSecond', better: 'more' },
-  failed: { code: 'failed', name: 'failed', unit: 'count', better: 'less', matters: true, grows: true },
-  retried: { code: 'retried', name: 'retried', unit: 'count', better: 'less', matters: true, grows: true },
-  interrupted: { code: 'interrupted', name: 'interrupted', unit: 'count', better: 'less', grows: true },
-  bytesIn: { code: 'bytesIn', name: 'bytes in', unit: 'bytes', better: null, grows: true },
-  bytesOut: { code: 'bytesOut', name: 'bytes out', unit: 'bytes', better: null, grows: true },
-  cpuSeconds: { code: 'cpuSeconds', name: 'CPU time', unit: 'seconds', better: 'less', grows: true },
-  utilisation: { code: 'utilisation', name: 'slots busy', unit: 'share', better: 'more' },
-  cost: { code: 'cost', name: 'cost', unit: 'usd', better: 'less', matters: true, grows: true },
-  p50: { code: 'p50', name: 'p50', unit: 'seconds', better: 'less', matters: true, least: NOISE.quantile },
-  p95: { code: 'p95', name: 'p95', unit: 'seconds', better: 'less', matters: true, least: NOISE.quantile },
-  max: { code: 'max', name: 'max', unit: 'seconds', better: 'less' },
-  wait: { code: 'wait', name: 'wait p50', unit: 'seconds', better: 'less' },
-} as const satisfies Readonly<Record<string, FigureKind>>;
+  { code: 'rate', name: 'tasks per second', unit: 'perSecond', better: 'more' },
+  { code: 'failed', name: 'failed', unit: 'count', better: 'less', matters: true, grows: true },
+  { code: 'retried', name: 'retried', unit: 'count', better: 'less', matters: true, grows: true },
+  { code: 'interrupted', name: 'interrupted', unit: 'count', better: 'less', grows: true },
+  { code: 'bytesIn', name: 'bytes in', unit: 'bytes', better: null, grows: true },
+  { code: 'bytesOut', name: 'bytes out', unit: 'bytes', better: null, grows: true },
+  { code: 'cpuSeconds', name: 'CPU time', unit: 'seconds', better: 'less', grows: true },
+  { code: 'utilisation', name: 'slots busy', unit: 'share', better: 'more' },
+  { code: 'cost', name: 'cost', unit: 'usd', better: 'less', matters: true, grows: true },
+] as const satisfies readonly FigureKind[];
+
+const STEP_FIGURES = [
+  { code: 'p50', name: 'p50', unit: 'seconds', better: 'less', matters: true, least: NOISE.quantile },
+  { code: 'p95', name: 'p95', unit: 'seconds', better: 'less', matters: true, least: NOISE.quantile },
+  { code: 'max', name: 'max', unit: 'seconds', better: 'less' },
+  { code: 'wait', name: 'wait p50', unit: 'seconds', better: 'less' },
+] as const satisfies readonly FigureKind[];
 
 function makeFigure(
   kind: FigureKind,

@@ -1,9 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import type { RecordFinder } from './record-finder.ts';
-
-const NEWLINE = 10;
-
-const RETURN = 13;
+import { NEWLINE, RETURN, type RecordFinder } from './record-finder.ts';
 
 /** A fault in the quoting. The caller, who knows the input's name and lines, turns it into an error for people. */
 export class QuoteFault extends Error {

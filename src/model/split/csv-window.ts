@@ -1,7 +1,5 @@
 import type { QuotedDialect } from './csv-finder.ts';
-
-const NEWLINE = 10;
-const RETURN = 13;
+import { NEWLINE, RETURN } from './record-finder.ts';
 
 /** A position in CSV that is neither at a quote nor behind one in the same run, and whether it lies in quotes. */
 export interface QuoteState {

@@ -1,7 +1,7 @@
 import { BatchctlError } from '../../errors.ts';
 
-const NEWLINE = 10;
-const RETURN = 13;
+export const NEWLINE = 10;
+export const RETURN = 13;
 
 /**
  * Finds where records end in bytes that arrive in chunks. All positions are offsets in the whole input, so that callers

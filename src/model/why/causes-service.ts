@@ -13,12 +13,13 @@ const EXPIRES_SOON_MS = 3_600_000;
 
 /** Services that don't answer, disks without space, versions that don't match. */
 export function serviceCauses(seen: Snapshot): readonly Cause[] {
+  const ending = credentialsEnding(seen);
   return [
     ...seen.troubles.map(troubleCause),
     ...diskCauses(seen),
     ...newerMessages(seen),
     ...olderWorkers(seen),
-    ...credentialsEnding(seen),
+    ...(ending === null ? [] : [ending]),
   ];
 }
 
@@ -69,19 +70,17 @@ export function troubleCause({ service, group, kind, message, hint, denied }: Tr
 }
 
 /** The credentials of the machine that runs `why`: a worker started with the same ones stops at that moment. */
-function credentialsEnding({ credentials, now }: Snapshot): readonly Cause[] {
-  if (credentials === null || credentials.endsAt === null || credentials.renewed) return [];
+function credentialsEnding({ credentials, now }: Snapshot): Cause | null {
+  if (credentials === null || credentials.endsAt === null || credentials.renewed) return null;
   const left = credentials.endsAt - now;
-  if (left > EXPIRES_SOON_MS) return [];
-  return [
-    {
-      code: 'credentialsEnding',
-      severity: left > 0 ? 'note' : 'stops',
-      title: `the credentials of this machine ${left > 0 ? `expire in ${formatDuration(left / 1_000)}` : 'have expired'}`,
-      evidence: [`at ${iso(credentials.endsAt)}; workers that use them then return their tasks`],
-      mend: credentials.signIn,
-    },
-  ];
+  if (left > EXPIRES_SOON_MS) return null;
+  return {
+    code: 'credentialsEnding',
+    severity: left > 0 ? 'note' : 'stops',
+    title: `the credentials of this machine ${left > 0 ? `expire in ${formatDuration(left / 1_000)}` : 'have expired'}`,
+    evidence: [`at ${iso(credentials.endsAt)}; workers that use them then return their tasks`],
+    mend: credentials.signIn,
+  };
 }
 
 function diskCauses({ disks }: Snapshot): readonly Cause[] {

@@ -209,47 +209,43 @@ const STORM = { attempts: 10, share: 0.2 } as const;
 export function gridCauses(seen: Snapshot): readonly Cause[] {
   if (!shouldRun(seen)) return [];
   const groups = groupsWithWork(seen).flatMap((group) => [
-    ...missingGroup(group),
-    ...groupOnHold(seen, group),
+    missingGroup(group),
+    groupOnHold(seen, group),
     ...launches(group),
-    ...withoutWorkers(seen, group),
-    ...manualAtZero(group),
-    ...atMax(seen, group),
-    ...allProtected(group),
+    withoutWorkers(seen, group),
+    manualAtZero(group),
+    atMax(seen, group),
+    allProtected(group),
   ]);
-  return [...groups, ...storms(seen)];
+  return [...groups.filter((cause) => cause !== null), ...storms(seen)];
 }
 
 /** A group in which no worker takes tasks stops. */
 const severityOf = (group: GroupSnapshot): 'stops' | 'slows' =>
   availableWorkers(group).length === 0 ? 'stops' : 'slows';
 
-function missingGroup(group: GroupSnapshot): readonly Cause[] {
-  if (!group.size?.missing || availableWorkers(group).length > 0) return [];
-  return [
-    {
-      code: 'groupMissing',
-      severity: 'stops',
-      title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
-      evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
-      mend: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
-    },
-  ];
+function missingGroup(group: GroupSnapshot): Cause | null {
+  if (!group.size?.missing || availableWorkers(group).length > 0) return null;
+  return {
+    code: 'groupMissing',
+    severity: 'stops',
+    title: `group ${group.group} has no Auto Scaling group, and no worker that was started by hand`,
+    evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+    mend: `batchctl infra up, to create it; batchctl worker --here${groupFlag(group.group)} --until-empty, to run a worker here`,
+  };
 }
 
-function groupOnHold(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
+function groupOnHold(seen: Snapshot, group: GroupSnapshot): Cause | null {
   const { hold } = group;
-  if (hold === null) return [];
+  if (hold === null) return null;
   const what = hold.line === null ? (hold.step ?? 'its boot log shows why') : hold.line;
-  return [
-    {
-      code: 'groupHeld',
-      severity: severityOf(group),
-      title: `group ${group.group} is on hold: its last ${formatMany(hold.failed, 'instance')} could not be set up, so no others are started`,
-      evidence: [`${hold.instance}, ${formatDuration(secondsSince(seen, hold.at))} ago: ${what}`],
-      mend: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
-    },
-  ];
+  return {
+    code: 'groupHeld',
+    severity: severityOf(group),
+    title: `group ${group.group} is on hold: its last ${formatMany(hold.failed, 'instance')} could not be set up, so no others are started`,
+    evidence: [`${hold.instance}, ${formatDuration(secondsSince(seen, hold.at))} ago: ${what}`],
+    mend: `batchctl workers logs ${hold.instance}, for the output of its setup; batchctl infra up, once it is fixed; batchctl scale 1${groupFlag(group.group)}, to try again`,
+  };
 }
 
 function launches(group: GroupSnapshot): readonly Cause[] {
@@ -268,22 +264,20 @@ function launches(group: GroupSnapshot): readonly Cause[] {
   }));
 }
 
-function withoutWorkers(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
+function withoutWorkers(seen: Snapshot, group: GroupSnapshot): Cause | null {
   const mute = group.machines.filter((machine) => isWithoutWorker(seen, group, machine));
   const [first] = mute;
-  if (first === undefined) return [];
-  return [
-    {
-      code: 'instancesWithoutWorkers',
-      severity: severityOf(group),
-      title: `${formatMany(mute.length, 'instance')} of group ${group.group} ${isOrAre(mute.length)} in service without a worker: ${formatList(mute.map(({ instance }) => instance))}`,
-      evidence: mute.slice(0, 3).map(({ instance, type, zone, launchedAt }) => {
-        const age = launchedAt === null ? 'a while ago' : `${formatDuration(secondsSince(seen, launchedAt))} ago`;
-        return `${instance} (${type}, ${zone}) was launched ${age}`;
-      }),
-      mend: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
-    },
-  ];
+  if (first === undefined) return null;
+  return {
+    code: 'instancesWithoutWorkers',
+    severity: severityOf(group),
+    title: `${formatMany(mute.length, 'instance')} of group ${group.group} ${isOrAre(mute.length)} in service without a worker: ${formatList(mute.map(({ instance }) => instance))}`,
+    evidence: mute.slice(0, 3).map(({ instance, type, zone, launchedAt }) => {
+      const age = launchedAt === null ? 'a while ago' : `${formatDuration(secondsSince(seen, launchedAt))} ago`;
+      return `${instance} (${type}, ${zone}) was launched ${age}`;
+    }),
+    mend: `batchctl workers logs ${first.instance}, for its boot output; batchctl infra status, for changes by others`,
+  };
 }
 
 function isWithoutWorker({ now }: Snapshot, { workers }: GroupSnapshot, machine: GroupMachine): boolean {
@@ -292,26 +286,24 @@ function isWithoutWorker({ now }: Snapshot, { workers }: GroupSnapshot, machine:
   return !workers.some(({ host, state }) => host === machine.instance && state !== 'gone' && state !== 'lost');
 }
 
-function manualAtZero(group: GroupSnapshot): readonly Cause[] {
+function manualAtZero(group: GroupSnapshot): Cause | null {
   const { size } = group;
   const manual = size?.machines !== undefined && size.mode === 'manual' && size.desired === 0;
-  if (!manual || availableWorkers(group).length > 0) return [];
+  if (!manual || availableWorkers(group).length > 0) return null;
   const flag = groupFlag(group.group);
-  return [
-    {
-      code: 'groupManualAtZero',
-      severity: 'stops',
-      title: `group ${group.group} is manual, with size 0: only a person can raise it`,
-      evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
-      mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
-    },
-  ];
+  return {
+    code: 'groupManualAtZero',
+    severity: 'stops',
+    title: `group ${group.group} is manual, with size 0: only a person can raise it`,
+    evidence: [`${formatMany(group.undecided, 'task')} ${group.undecided === 1 ? 'waits' : 'wait'} in it`],
+    mend: `batchctl scale 1${flag}, to start one; batchctl scale --auto${flag}, to let waiting work raise it`,
+  };
 }
 
 /** The group has its maximum size, and the work would need more to be done in time. */
-function atMax(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
+function atMax(seen: Snapshot, group: GroupSnapshot): Cause | null {
   const { size, backlog, workers } = group;
-  if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return [];
+  if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return null;
   const means = seen.earlier?.means ?? new Map<string, number>();
   const loads = readyLoads(seen.view, {
     ...{ counts: seen.counts, means, again: new Map(), deviations: new Map(), now: seen.now },
@@ -324,30 +316,26 @@ function atMax(seen: Snapshot, group: GroupSnapshot): readonly Cause[] {
   );
   const slots = size.slots ?? workers[0]?.slots ?? 1;
   const need = instancesFor(mine, { slots, current: size.desired, min: size.min, max: size.max });
-  if (need.assumed || need.unbounded <= size.max) return [];
-  return [
-    {
-      code: 'groupAtMax',
-      severity: 'slows',
-      title: `group ${group.group} has ${formatMany(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${formatDuration(DEFAULT_SIZING_TIMES.target)}` : 'by the deadline'}`,
-      evidence: [`${formatMany(held, 'message')} in its queue`],
-      mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
-    },
-  ];
+  if (need.assumed || need.unbounded <= size.max) return null;
+  return {
+    code: 'groupAtMax',
+    severity: 'slows',
+    title: `group ${group.group} has ${formatMany(size.desired, 'instance')}, its maximum; the waiting work needs ${need.unbounded} to be done ${need.decides === null ? `in ${formatDuration(DEFAULT_SIZING_TIMES.target)}` : 'by the deadline'}`,
+    evidence: [`${formatMany(held, 'message')} in its queue`],
+    mend: `batchctl scale ${need.unbounded} --max ${need.unbounded}${groupFlag(group.group)}`,
+  };
 }
 
-function allProtected({ group, size }: GroupSnapshot): readonly Cause[] {
+function allProtected({ group, size }: GroupSnapshot): Cause | null {
   const { machines, desired = 0 } = size ?? {};
-  if (machines === undefined || machines.inService <= desired || machines.protected < machines.inService) return [];
-  return [
-    {
-      code: 'allProtected',
-      severity: 'note',
-      title: `group ${group} should have ${desired}, but keeps ${formatMany(machines.inService, 'instance')}: all are protected while they work`,
-      evidence: ['each terminates itself once it has nothing to do'],
-      mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
-    },
-  ];
+  if (machines === undefined || machines.inService <= desired || machines.protected < machines.inService) return null;
+  return {
+    code: 'allProtected',
+    severity: 'note',
+    title: `group ${group} should have ${desired}, but keeps ${formatMany(machines.inService, 'instance')}: all are protected while they work`,
+    evidence: ['each terminates itself once it has nothing to do'],
+    mend: `batchctl workers --group ${group}, to see what they run; batchctl workers stop WORKER, to stop one now`,
+  };
 }
 
 function storms({ counts, view, groups }: Snapshot): readonly Cause[] {

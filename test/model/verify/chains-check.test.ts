@@ -1,14 +1,12 @@
 // Protects: the proof of a job notices every missing, failed, skipped or unexpected output.
 
 import { expect } from 'chai';
-import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import type { OpenedGather, StepFacts } from '../../../src/model/decide.ts';
-import type { JobRecord } from '../../../src/model/job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
-import { TaskBits } from '../../../src/model/task-set.ts';
 import { type ChainsResult, checkChains } from '../../../src/model/verify/chains-check.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
-import { emptyView, foldJournal, type JobView } from '../../../src/model/view.ts';
+import type { JobView } from '../../../src/model/view.ts';
+import { factsOf, viewOf as viewOfJob } from '../job-of.ts';
 
 const YAML = (tolerate: number): string => `
 name: claims
@@ -22,25 +20,9 @@ steps:
 const SUCCEEDED: EntryKind = { what: 'close', state: 'succeeded', reason: null, round: 0 };
 
 /** A job with four chains through two map steps and a gather, and this journal. */
-function viewOf(entries: readonly EntryKind[], tolerate = 0): JobView {
-  const record: JobRecord = {
-    ...{ format: 1, job: 'claims-20261130-0600-abcde', inputs: [], parts: 4, digest: 'sha256:0', code: null },
-    ...{ runKey: null, runNumber: null, period: null, records: null, notBefore: null },
-    ...{ createdAt: '2026-11-30T06:00:00.000Z', createdBy: 'me@here', host: 'here', version: '0.1.0' },
-    spec: parseJobFile(YAML(tolerate), { file: 'job.yaml' }),
-  };
-  return foldJournal(
-    emptyView(record),
-    entries.map((kind, n) => ({ format: 1, id: `e${n}`, when: '2026-11-30T06:01:00.000Z', who: 'ann@desk', ...kind })),
-  );
-}
-
-function facts(published: readonly number[], failed: readonly number[] = [], size = 4): StepFacts {
-  const [done, lost] = [new TaskBits(size), new TaskBits(size)];
-  for (const n of published) done.add(n);
-  for (const n of failed) lost.add(n);
-  return { size, published: done, failed: lost, opened: null };
-}
+const viewOf = (entries: readonly EntryKind[], tolerate = 0): JobView => viewOfJob(entries, YAML(tolerate));
+const facts = (published: readonly number[], failed: readonly number[] = [], size = 4): StepFacts =>
+  factsOf(size, published, failed);
 
 const opened = (count: number, leftOut: string): OpenedGather => ({ format: 1, id: 'x', count, leftOut });
 const gather = (took: OpenedGather | null, published: readonly number[] = [0]): StepFacts => ({

@@ -2,12 +2,12 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import type { JobInput, JobRecord } from '../../../src/model/job.ts';
 import { pieceKey } from '../../../src/model/keys.ts';
 import { type Part, type PiecePart, parsePart, type RangePart } from '../../../src/model/part.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
 import { PartsCheck } from '../../../src/model/verify/parts-check.ts';
+import { viewOf } from '../job-of.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
 
@@ -20,10 +20,7 @@ function input(name: string, size: number, more: Partial<JobInput> = {}): JobInp
 function record(split: string, inputs: readonly JobInput[], parts: number): JobRecord {
   const from = inputs.length > 0 ? 'from: a, ' : '';
   const yaml = `name: claims\ninput: { ${from}split: ${split} }\nsteps: [{ name: price, run: [cat] }]\n`;
-  const spec = parseJobFile(yaml, { file: 'job.yaml' });
-  const names = { runKey: null, runNumber: null, period: null, code: null, records: null, notBefore: null };
-  const made = { createdAt: '2026-11-30T06:00:00.000Z', createdBy: 'me@here', host: 'here', version: '0.1.0' };
-  return { format: 1, job: JOB, spec, inputs, parts, digest: 'sha256:0', ...names, ...made };
+  return { ...viewOf([], yaml).record, inputs, parts };
 }
 
 /** Adjacent ranges of one input with these lengths. */
