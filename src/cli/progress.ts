@@ -44,6 +44,22 @@ export async function startProgress(ctx: Context, label: string, unit: 'bytes' |
   };
 }
 
+/** Progress that starts with its first update. */
+export function lazyProgress(ctx: Context, label: string) {
+  let progress: Progress | null = null;
+  return {
+    async update(done: number, total: number | null): Promise<void> {
+      progress ??= await startProgress(ctx, label);
+      progress.update(done, total);
+    },
+    done(text?: string): void {
+      progress?.done(text);
+      progress = null;
+    },
+    failed: (): void => progress?.failed(),
+  };
+}
+
 async function spin(ctx: Context, text: string) {
   const { default: ora } = await import('ora');
   return ora({ text, stream: ctx.io.stderr as NodeJS.WritableStream, discardStdin: false }).start();

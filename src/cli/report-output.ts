@@ -7,7 +7,7 @@ import { logKey } from '../model/keys.ts';
 import type { AttemptEvent } from '../ports/ledger.ts';
 import type { AttemptsEvent, ReadingEvent } from '../verbs/report.ts';
 import type { Context } from './context.ts';
-import { type Progress, startProgress } from './progress.ts';
+import { lazyProgress } from './progress.ts';
 import { print } from './render.ts';
 import { openReportFile, type ReportSink } from './report-file.ts';
 import type { Presenter } from './verb-command.ts';
@@ -102,19 +102,14 @@ const jsonOf = (report: ComparedReport): string => `${JSON.stringify(report)}\n`
 
 function progressOf(ctx: Context, label: string) {
   let job: string | null = null;
-  let progress: Progress | null = null;
-  const done = (): void => {
-    progress?.done();
-    progress = null;
-  };
+  const progress = lazyProgress(ctx, label);
   return {
-    done,
-    failed: () => progress?.failed(),
+    done: progress.done,
+    failed: progress.failed,
     async show(event: ReadingEvent): Promise<void> {
-      if (job !== event.job) done();
+      if (job !== event.job) progress.done();
       job = event.job;
-      progress ??= await startProgress(ctx, label);
-      progress.update(event.attempts, event.of);
+      await progress.update(event.attempts, event.of);
     },
   };
 }

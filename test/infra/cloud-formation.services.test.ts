@@ -169,11 +169,11 @@ describe('a stack that CloudFormation creates from the template', () => {
         const rest = `--auto-scaling-group-name ${stack}-${group} --scaling-processes AZRebalance`;
         expect(stderr).to.include(`aws autoscaling suspend-processes --region us-east-1 ${rest}`);
       }
-      expect(stderr).to.include('warning: the bucket lacks the release that instances boot with');
+      expect(stderr).to.include('warning: the release that instances boot with is not in the bucket');
       const data = await workspace.run(['infra', 'template', '--only', 'data']);
       expect(data.stderr)
         .to.include(`${command}-data --template-file FILE\n`)
-        .and.not.match(/suspend-processes|lacks the release/);
+        .and.not.match(/suspend-processes|is not in the bucket/);
       const { Bucket, BucketPolicy, DefaultQueue } = template.Resources;
       expect(parse(data.stdout, { version: '1.1' }).Resources).to.deep.include({ Bucket, BucketPolicy, DefaultQueue });
     } finally {

@@ -197,7 +197,7 @@ describe('a gap in a journal', () => {
     const { stderr, holes } = await listed();
     expect(holes).to.deep.equal([{ missing: 2, last: 4 }, { missing: 0, last: 1 }, null]);
     expect(stderr)
-      .to.include('warning: the journals of 2 jobs lack an entry in the middle;')
+      .to.include('warning: the journals of 2 jobs have a gap: an entry is missing;')
       .and.include('batchctl history ');
     const { stdout: table } = await run('jobs');
     expect(table).to.match(new RegExp(`${record.job} .*, journal entry 2 missing`));

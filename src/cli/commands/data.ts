@@ -84,7 +84,7 @@ export function rmCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, rm, {
     help: {
       about:
-        'Removes all the given raw data from the store, or nothing if something stands against it. Asks for confirmation; --yes confirms.',
+        "Removes the given raw data from the store. If any of it can't be removed, removes nothing. Asks for confirmation; --yes confirms.",
       examples: ['batchctl rm claims/2026-10.csv', 'batchctl rm claims/2026-10/ --yes'],
       exitCodes: { 0: true, 4: 'no such key', 7: 'an open job reads it, or it was not confirmed' },
       related: ['ls', 'upload', 'prune'],

@@ -241,7 +241,7 @@ export function workersStopCommand(ctx: Context): CommandDefinition {
 function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): CommandDefinition {
   return verbCommand(ctx, order === 'drain' ? workersDrain : workersStop, {
     help: {
-      about: `${about} It reads the order at its next heartbeat.`,
+      about: `${about} It sees the request at its next heartbeat.`,
       examples: [`batchctl workers ${order} w-3k5m7p2q4r`],
       exitCodes: { 0: 'ordered', 4: 'no such worker is running' },
       related: ['workers', `workers ${order === 'drain' ? 'stop' : 'drain'}`, 'scale'],
@@ -250,7 +250,7 @@ function orderCommand(ctx: Context, order: 'drain' | 'stop', about: string): Com
       asText(
         ctx,
         ({ dryRun, worker }) =>
-          `${dryRun ? 'would tell' : 'told'} ${worker} to ${order}; it reads the order at its next heartbeat`,
+          `${dryRun ? 'would ask' : 'asked'} ${worker} to ${order}; it will see the request at its next heartbeat`,
       ),
   });
 }

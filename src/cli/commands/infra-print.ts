@@ -75,7 +75,7 @@ function infraTemplate(
     const template = stackTemplate(profile, await templateFacts(profile, facts, part), release?.boots ?? null, part);
     if (release?.isThere === false) {
       ctx.warn(
-        'the bucket lacks the release that instances boot with; run batchctl infra release before you deploy this',
+        'the release that instances boot with is not in the bucket; run batchctl infra release before you deploy this',
       );
     }
     // CloudFormation reads YAML 1.1, in which an unquoted `on` or `2012-10-17` is not a string.

@@ -98,11 +98,20 @@ async function infraRelease(ctx: Context, input: CommandInput<typeof OPTIONS>): 
   const what =
     rollback && target !== null ? `start new instances with release ${nameOf(target)}` : 'release this program';
   await confirm(ctx, `${what}${roll ? ', and replace running instances' : ''}?`);
-  const release = dryRun ? before : await setCurrentRelease(releases, { rollback, goesBack });
+  const setRelease = (): Promise<Release | null> => {
+    if (!rollback) return releases.make({ anew: true });
+    return goesBack ? releases.rollBack() : releases.continueRollback();
+  };
+  const release = dryRun ? before : await setRelease();
   if (release !== null && release.number !== before?.number) ctx.notice(`release ${nameOf(release)} is current`);
 
   const { openReleaseGrid } = await import('../../infra/release-grid.ts');
-  const grid = await openReleaseGrid(profile, () => chooseBootRelease(releases, { rollback, dryRun, target }));
+  /** What new instances will boot afterwards. */
+  const chooseBoot = async (): Promise<BootChoice> => {
+    if (!dryRun) return releases.inForce();
+    return rollback && target !== null ? releases.bootChoiceOf(target) : releases.wanted({ anew: true });
+  };
+  const grid = await openReleaseGrid(profile, chooseBoot);
   try {
     let groups = await pointGroups(ctx, grid);
     if (roll && !dryRun) groups = await rollGroups(ctx, grid, groups, timeout);
@@ -111,29 +120,6 @@ async function infraRelease(ctx: Context, input: CommandInput<typeof OPTIONS>): 
   } finally {
     await grid.close();
   }
-}
-
-interface ReleaseDirection {
-  readonly rollback: boolean;
-  readonly goesBack: boolean;
-}
-
-function setCurrentRelease(releases: StackRelease, { rollback, goesBack }: ReleaseDirection): Promise<Release | null> {
-  if (!rollback) return releases.make({ anew: true });
-  return goesBack ? releases.rollBack() : releases.continueRollback();
-}
-
-/** The release that new instances will use afterwards. */
-async function chooseBootRelease(
-  releases: StackRelease,
-  {
-    rollback,
-    dryRun,
-    target,
-  }: { readonly rollback: boolean; readonly dryRun: boolean; readonly target: Release | null },
-): Promise<BootChoice> {
-  if (!dryRun) return releases.inForce();
-  return rollback && target !== null ? releases.bootChoiceOf(target) : releases.wanted({ anew: true });
 }
 
 /** Whether an interrupted rollback has not reached all groups. If so, it continues and goes back no further. */
@@ -182,14 +168,8 @@ async function pointGroups(ctx: Context, grid: ReleaseGrid): Promise<readonly Re
     }
     if (state === 'toPoint' && !ctx.flags.dryRun) await grid.applyRelease(group);
     const version = await grid.version(group);
-    done.push({
-      group,
-      state: 'pointed',
-      version,
-      changes,
-      old: await countOldInstances(ctx, group, version),
-      replaced: 0,
-    });
+    const old = await countOldInstances(ctx, group, version);
+    done.push({ group, state: 'pointed', version, changes, old, replaced: 0 });
   }
   return done;
 }
@@ -244,7 +224,7 @@ async function countOldInstances(ctx: Context, group: string, version: string | 
 }
 
 const stopped = (kind: 'interrupted' | 'notFinished', why: string): BatchctlError =>
-  new BatchctlError(kind, `${why}: instances already told to leave will do so and be replaced`, {
+  new BatchctlError(kind, `${why}: instances that are already draining will finish and be replaced`, {
     hint: 'batchctl infra release --roll continues',
   });
 

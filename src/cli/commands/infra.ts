@@ -160,13 +160,9 @@ const STANDING_COLUMNS: readonly Column<ResourceStatus>[] = [
   { title: 'part', value: ({ part }) => part },
   { title: 'kind', value: ({ kind }) => kind },
   { title: 'name', value: ({ name }) => name },
-  { title: 'state', value: ({ state }) => WORDS[state] },
+  { title: 'state', value: ({ state }) => (state === 'leftOver' ? 'left over' : state) },
   { title: 'differences', value: ({ differences, notes }) => [...differences, ...notes].join('; ') },
 ];
-const WORDS = {
-  ...{ present: 'present', absent: 'absent', differs: 'differs', lacks: 'lacks', foreign: 'foreign' },
-  ...{ leftOver: 'left over', unknown: 'unknown' },
-} satisfies Record<ResourceStatus['state'], string>;
 
 /** Shows the state of the stack. Returns 11 if something needs fixing. */
 function infraStatus(ctx: Context, only: StackPart | undefined): Promise<number> {
@@ -202,7 +198,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
     }),
     help: {
       about:
-        "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. Whatever is denied or fails is left, with what it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
+        "Removes only what infra up created: drains the workers, then removes groups, templates, security groups, addresses, roles and queues. Keeps the data (bucket and ledger) without --delete-data; in an existing bucket it removes only objects below the stack's prefix. Refuses while jobs are unfinished. If interrupted, run the same command to continue. A resource that can't be removed is left, with the resources it uses; everything else is removed, and the errors are printed at the end. At the end it asks each service what is left of the stack.",
       examples: [
         'batchctl infra down --confirm batchctl',
         'batchctl infra down --confirm batchctl --delete-data --timeout 1h',

@@ -29,7 +29,7 @@ export function initCommand(ctx: Context): CommandDefinition {
     }),
     help: {
       about:
-        'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with its most common extension: whole, one task each, if they are small and at least eight, or not text; otherwise cut by their format. A comment says why.',
+        'Writes batchctl.config.json, job.yaml and .gitignore. Existing files are left unchanged. --from DIR reads the files with the most common extension. Eight or more small files, and files that are not text, become one task each; others are split by their format. A comment in job.yaml says which, and why.',
       examples: ['batchctl init', 'batchctl init month-end --from claims.csv', 'batchctl init --from videos/'],
       exitCodes: { 0: true, 4: 'no such file, or no file in the directory' },
       related: ['run', 'config show', 'schema'],
@@ -118,7 +118,7 @@ async function jobForDirectory(path: string, directory: string): Promise<string>
   const isPacked = /\.(gz|zst)$/.test(kind);
   const whole = guess.by === 'file' || (!isPacked && files.length >= MANY_FILES && largest <= LARGE_FILE);
   const below = files.some((file) => dirname(file) !== path) ? '**/' : '';
-  const place = relative(directory, path).replace(/[\\*?[\]{}()!+@]/g, '\\$&');
+  const place = escapeGlob(relative(directory, path));
   const why = whole
     ? 'each is a task, and -o DIR/ names results as they are'
     : 'they are cut; with split: { by: file }, each is a task';
@@ -133,7 +133,7 @@ async function jobForDirectory(path: string, directory: string): Promise<string>
   });
 }
 
-const escapeGlob = (kind: string): string => kind.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
+const escapeGlob = (text: string): string => text.replace(/[\\*?[\]{}()!+@]/g, '\\$&');
 
 /** Returns false if the file exists. It appears complete or not at all: a temporary file is hard-linked to its name. */
 async function createFile(path: string, text: string, dryRun: boolean): Promise<boolean> {

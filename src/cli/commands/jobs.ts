@@ -49,8 +49,8 @@ async function showJobs(ctx: Context, found: AsyncIterable<ListedJob>): Promise<
   const [first] = withGap;
   if (first === undefined) return;
   const which =
-    withGap.length === 1 ? `the journal of job ${first} lacks` : `the journals of ${withGap.length} jobs lack`;
-  ctx.warn(`${which} an entry in the middle; nothing is decided until it is restored`);
+    withGap.length === 1 ? `the journal of job ${first} has` : `the journals of ${withGap.length} jobs have`;
+  ctx.warn(`${which} a gap: an entry is missing; nothing is decided until it is restored`);
   ctx.warn(`batchctl history ${first} shows which entry is missing and what follows it`);
 }
 

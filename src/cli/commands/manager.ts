@@ -47,7 +47,7 @@ export function managerCommand(ctx: Context, table: CommandTable): CommandDefini
   });
 }
 
-/** Milliseconds without a sign of life after which a duty hangs: six times as long as it waits for services. */
+/** A loop without activity for this many milliseconds counts as hung: six times its longest wait for a service. */
 const HANG_MS = 300_000;
 
 async function manager(ctx: Context, table: CommandTable, input: ManagerInput): Promise<void> {

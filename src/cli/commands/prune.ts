@@ -4,7 +4,7 @@ import { prune } from '../../verbs/prune.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant, formatMany } from '../format.ts';
-import { type Progress, startProgress } from '../progress.ts';
+import { lazyProgress } from '../progress.ts';
 import { printAnswer, renderTable } from '../render.ts';
 import { verbCommand } from '../verb-command.ts';
 
@@ -19,19 +19,15 @@ export function pruneCommand(ctx: Context): CommandDefinition {
     },
     show: () => {
       const { dryRun } = ctx.flags;
-      let progress: Progress | null = null;
+      const progress = lazyProgress(ctx, dryRun ? 'counting' : 'removing');
       return {
-        event: async ({ objects }) => {
-          progress ??= await startProgress(ctx, dryRun ? 'counting' : 'removing');
-          progress.update(objects, null);
-        },
+        event: ({ objects }) => progress.update(objects, null),
         answer: async (pruned) => {
-          progress?.done(`${dryRun ? 'would remove' : 'removed'} ${formatMany(pruned.objects, 'object')}`);
-          progress = null;
+          progress.done(`${dryRun ? 'would remove' : 'removed'} ${formatMany(pruned.objects, 'object')}`);
           await printAnswer(ctx, { json: pruned, text: () => textOf(ctx, pruned) });
           warnSpared(ctx, pruned);
         },
-        close: () => progress?.failed(),
+        close: progress.failed,
       };
     },
   });

@@ -28,7 +28,7 @@ export function reproduceCommand(ctx: Context): CommandDefinition {
     output: objectOf({
       job: { type: 'string' },
       task: { type: 'string', description: '<step>/<n>' },
-      round: { type: 'integer', description: 'who last requested it' },
+      round: { type: 'integer', description: 'the round that last requested it' },
       directory: { type: 'string' },
       code: { ...textOrNull, description: "SHA-256 of the archive of the job's files" },
       bytes: { type: 'integer', description: 'of its input' },

@@ -53,7 +53,7 @@ const RUN = {
   saveJob: v.optional(field('--save-job <file>', 'without a job file: write a job file that does the same', text)),
 };
 
-/** For hands that are used to `submit --watch`. */
+/** Accepted for users of `submit --watch`; `run` always follows the job. */
 const WATCH = { '-w, --watch': 'follow the job until it ends, which run always does' };
 
 const runFields = v.strictObject(RUN);

@@ -7,7 +7,7 @@ import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { fixStepLines } from '../fix-lines.ts';
 import { formatCount, formatDistance, formatInstant, formatMany, shouldShowInputs } from '../format.ts';
-import { type Progress, startProgress } from '../progress.ts';
+import { lazyProgress } from '../progress.ts';
 import { print, printList, renderTable } from '../render.ts';
 import { ControlEscaper, oneLine } from '../terminal-text.ts';
 import { type Presenter, verbCommand } from '../verb-command.ts';
@@ -34,9 +34,10 @@ export function tasksCommand(ctx: Context): CommandDefinition {
 async function showTasks(ctx: Context, found: AsyncIterable<ListedTask>, { state, limit }: RawInput): Promise<void> {
   const seen: { last: ListedTask | null } = { last: null };
   const count = await printList<ListedTask>(ctx, {
-    rows: tapRows(found, (row) => {
+    rows: found,
+    each: (row) => {
       seen.last = row;
-    }),
+    },
     columns: (rows) => [
       { title: 'task', value: (row) => `${row.step}/${row.task}`, whole: true },
       ...(shouldShowInputs(rows) ? [INPUT] : []),
@@ -55,10 +56,11 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
   let isBad = false;
   let of: string | null = null;
   await printList<ListedTask>(ctx, {
-    rows: tapRows(found, ({ badInput, input }) => {
+    rows: found,
+    each: ({ badInput, input }) => {
       isBad ||= badInput === true;
       of = input;
-    }),
+    },
     columns: [
       { title: 'attempt', value: ({ attempt }) => attempt ?? '', whole: true },
       { title: 'number', value: ({ number }) => String(number ?? ''), align: 'right' },
@@ -70,18 +72,7 @@ async function showAttempts(ctx: Context, found: AsyncIterable<ListedTask>, task
     empty: `no attempt of ${task.replace(/\/0+(?=\d)/, '/')} has started`,
   });
   if (of !== null) ctx.notice(`input: ${of}`);
-  if (isBad) ctx.notice(`bad input: it used up its attempts on at least two workers`);
-}
-
-/** Passes the rows through and calls `onRow` with each first. */
-async function* tapRows(
-  rows: AsyncIterable<ListedTask>,
-  onRow: (row: ListedTask) => void,
-): AsyncGenerator<ListedTask, void> {
-  for await (const row of rows) {
-    onRow(row);
-    yield row;
-  }
+  if (isBad) ctx.notice('bad input: it used up its attempts on at least two workers');
 }
 
 const INPUT = { title: 'input', value: ({ input }: ListedTask) => input ?? '', whole: true } as const;
@@ -116,18 +107,13 @@ type Found = Extract<FailuresEvent, { readonly event: 'found' }>;
 
 /** `one`: a single cause was requested and is shown in detail. */
 function failuresPresenter(ctx: Context, one: boolean): Presenter<AsyncIterable<FailureCause>, FailuresEvent> {
-  let progress: Progress | null = null;
+  const progress = lazyProgress(ctx, 'reading failures');
   let found: Found | null = null;
   return {
     async event(event) {
-      if (event.event === 'found') {
-        found = event;
-        progress?.done();
-        progress = null;
-      } else {
-        progress ??= await startProgress(ctx, 'reading failures');
-        progress.update(event.failures, null);
-      }
+      if (event.event !== 'found') return progress.update(event.failures, null);
+      found = event;
+      progress.done();
     },
     async answer(rows) {
       if (ctx.flags.json) {
@@ -138,7 +124,7 @@ function failuresPresenter(ctx: Context, one: boolean): Presenter<AsyncIterable<
       for await (const cause of rows) causes.push(cause);
       await showFailures(ctx, found, causes, one);
     },
-    close: () => progress?.failed(),
+    close: progress.failed,
   };
 }
 
@@ -269,7 +255,7 @@ export function logsCommand(ctx: Context): CommandDefinition {
   return verbCommand(ctx, logs, {
     help: {
       about:
-        'Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. Without a job it is the latest. --follow of a task continues with its next attempts, and stops when the task is done or has failed for good. --follow of a job shows what its running tasks write, and those that begin later, each line after the name of its task, until the job ends; in a job of more than 10,000 tasks it follows up to 1,000 at a time. Ctrl-C stops following, not the work.',
+        'Prints what attempts wrote to stderr, each after a line (on stderr) that names the attempt. For a running attempt it shows the tail that its worker uploaded last: every third of a lease, at most every 30 s. Without a job, uses the latest one. --follow of a task continues with its next attempts, and stops when the task is done or has failed for good. --follow of a job shows what its running tasks write, and those that begin later, each line after the name of its task, until the job ends; in a job of more than 10,000 tasks it follows up to 1,000 at a time. Ctrl-C stops following, not the work.',
       examples: [
         'batchctl logs last --failed',
         'batchctl logs last price/17',

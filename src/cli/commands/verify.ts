@@ -15,7 +15,7 @@ import {
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
-import { type Progress, startProgress } from '../progress.ts';
+import { lazyProgress, type Progress, startProgress } from '../progress.ts';
 import { printAnswer } from '../render.ts';
 import { openReportFile, type ReportSink } from '../report-file.ts';
 import { type Presenter, type RunVerb, sequentialEvents, verbCommand } from '../verb-command.ts';
@@ -149,16 +149,12 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
       related: ['verify', 'jobs', 'status', 'report'],
     },
     show: () => {
-      let progress: Progress | null = null;
+      const progress = lazyProgress(ctx, 'rebuilding');
       return {
-        event: async ({ tasks }) => {
-          if (progress === null) progress = await startProgress(ctx, 'rebuilding');
-          else progress.update(tasks, null);
-        },
+        event: ({ tasks }) => progress.update(tasks, null),
         answer: async (rebuilt) => {
           const { jobs, attempts, exact, unreadable, damaged, dryRun } = rebuilt;
-          progress?.done(`checked ${formatMany(jobs, 'job')}`);
-          progress = null;
+          progress.done(`checked ${formatMany(jobs, 'job')}`);
           for (const { job, why } of unreadable) ctx.warn(`skipped ${job}: ${why}`);
           for (const { job, why } of damaged) ctx.warn(`${job} has a failure that can't be read in full: ${why}`);
           const to = `${formatMany(jobs, 'job')} to the ledger`;
@@ -167,7 +163,7 @@ export function ledgerRebuildCommand(ctx: Context): CommandDefinition {
             : `wrote ${to}: ${formatMany(attempts, 'attempt')}, ${exact} with exact counts`;
           await printAnswer(ctx, { json: rebuilt, text });
         },
-        close: () => progress?.failed(),
+        close: progress.failed,
       };
     },
   });
