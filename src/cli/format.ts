@@ -14,6 +14,12 @@ export function formatRate(perSecond: number): string {
   return perSecond * 60 >= 0.95 ? `${(perSecond * 60).toFixed(1)}/min` : `${(perSecond * 3_600).toFixed(1)}/h`;
 }
 
+/** `-1234567.891` as `-1,234,567.891`. Works on text so that no digit is lost: the value may be money. */
+export function groupDigits(decimal: string): string {
+  const [whole = '', ...rest] = decimal.split('.');
+  return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
+}
+
 /** `4m left`; at least `1s left`, as the job isn't done yet. `seconds` are seconds. */
 export function formatLeft(seconds: number): string {
   return `${formatDuration(Math.max(1, seconds))} left`;

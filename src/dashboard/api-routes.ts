@@ -111,7 +111,7 @@ export type ApiName = keyof Calls;
 /** The fields of a call, wherever they are in the request: path, query or body. */
 export type ApiInput<Name extends ApiName> = Calls[Name]['input'];
 
-export type ApiAnswer<Name extends ApiName> = Calls[Name]['answer'];
+export type ApiAnswer<Name extends ApiName> = DeepRequired<Calls[Name]['answer']>;
 
 interface ApiRequest {
   readonly method: string;
@@ -153,6 +153,5 @@ export type Schedule = DeepRequired<ListedSchedule>;
 export type Cause = DeepRequired<FailureCause>;
 export type Report = DeepRequired<ComparedReport>;
 export type Task = DeepRequired<ListedTask>;
-export type Log = DeepRequired<AttemptLog>;
 export type Entry = HistoryLine;
 export type Finding = DeepRequired<WhyAnswer>['causes'][number];

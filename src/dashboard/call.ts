@@ -19,6 +19,9 @@ export class CallError extends Error {
   }
 }
 
+export const asCallError = (error: unknown): CallError =>
+  error instanceof CallError ? error : new CallError(0, error instanceof Error ? error.message : String(error));
+
 interface Answered<T> {
   readonly document: T;
   readonly warnings: readonly string[];

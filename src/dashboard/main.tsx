@@ -1,6 +1,5 @@
 import { effect } from '@preact/signals';
 import { render } from 'preact';
-import type { Me } from './api-routes.ts';
 import { App } from './app.tsx';
 import { CallError, call } from './call.ts';
 import { startClock } from './clock.ts';
@@ -29,7 +28,7 @@ effect(() => {
   const stop = new AbortController();
   const ask = async (): Promise<void> => {
     try {
-      me.value = (await call('me', {}, stop.signal)).document as Me;
+      me.value = (await call('me', {}, stop.signal)).document;
     } catch (error) {
       // The call itself signs out on a refused token.
       const isOver = stop.signal.aborted || (error instanceof CallError && error.status === 401);

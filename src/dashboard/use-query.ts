@@ -1,13 +1,13 @@
 import { signal, useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { ApiAnswer, ApiInput, ApiName } from './api-routes.ts';
-import { CallError, call } from './call.ts';
+import { asCallError, type CallError, call } from './call.ts';
 import { exactNow } from './clock.ts';
 import { whenVisible } from './visible.ts';
 
-/** Minimum milliseconds before a call is repeated after a change, ... */
+/** After a change, a call is repeated after at least this many milliseconds. */
 const CALM_MS = 1_000;
-/** ... and at least this many times the duration of the last call. */
+/** After a change, a call is repeated after at least this many times the duration of the last one. */
 const REST_FACTOR = 4;
 /** Maximum share of the time that periodic calls may take. */
 const SHARE = 0.05;
@@ -79,7 +79,7 @@ class Poller {
   }
 }
 
-interface QueryResult<T> {
+export interface QueryResult<T> {
   /** The last answer; it stays during the next call, and if that fails. */
   readonly document: T | null;
   readonly error: CallError | null;
@@ -127,7 +127,7 @@ export function useQuery<Name extends ApiName>(
         error.value = null;
       } catch (caught) {
         if (signal.aborted) return;
-        error.value = caught instanceof CallError ? caught : new CallError(0, String(caught));
+        error.value = asCallError(caught);
       }
       busy.value = false;
     };

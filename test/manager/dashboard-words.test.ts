@@ -9,7 +9,6 @@ import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
 import { attentionOf } from '../../src/dashboard/words/attention.ts';
 import {
   costText,
-  fixSteps,
   marginOf,
   percentText,
   progressOf,
@@ -144,13 +143,6 @@ describe('how the dashboard uses the API', () => {
     expect(shellLine(['batchctl', ''])).to.equal("batchctl ''");
   });
 
-  it('separates the commands of a suggested fix from its remarks', () => {
-    expect(fixSteps('batchctl retry a, once it is fixed; look at the disk')).to.deep.equal([
-      { command: 'batchctl retry a', remark: 'once it is fixed' },
-      { command: '', remark: 'look at the disk' },
-    ]);
-  });
-
   it('says how far a job is, and never that it is done too early', () => {
     expect(shareDecided(progressOf(STATUS))).to.equal(0.4);
     expect(shareDecided(progressOf(with_({ steps: [{ ...STEP, total: null }] })))).to.equal(null);
@@ -159,6 +151,10 @@ describe('how the dashboard uses the API', () => {
     expect(stateSentence(STATUS, '40 %')).to.equal('Running · 40 % done');
     expect(stateSentence({ state: 'paused', reason: 'halt' }, '40 %')).to.equal('Paused · too many tasks failed');
     expect(stateSentence({ state: 'paused', reason: 'rates are late' }, null)).to.equal('Paused · rates are late');
+    expect(stateSentence({ state: 'paused', reason: 'denied' }, null)).to.equal(
+      'Paused · workers may not read an input or store an output',
+    );
+    expect(stateSentence({ state: 'paused', reason: 'constructor' }, null)).to.equal('Paused · constructor');
   });
 
   it('compares a job with its deadline', () => {

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Report } from '../../model/answers/report.ts';
+import { isClosed } from '../../model/job.ts';
+import { reasonText } from '../../model/reason-text.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { throughputChart, timelineChart } from './charts.ts';
 import {
@@ -172,27 +174,11 @@ function statementOf(report: Report): Pick<Verdict, 'tone' | 'statement'> {
   }
 }
 
-/** Reasons are stable codes, and new ones may be added. Unknown ones are printed as they are. */
+/** A report counts the tasks that failed. */
 function reasonOf({ reason, totals }: Report): string {
-  switch (reason) {
-    case null:
-    case 'failures':
-      return `${formatMany(totals.failed, 'task')} failed for good`;
-    case 'stopped':
-      return 'stopped at the first task that failed for good';
-    case 'expect':
-      return 'a control total does not hold';
-    case 'halt':
-      return 'too many tasks failed';
-    case 'budget':
-      return 'it has reached its cost limit';
-    case 'deployment':
-      return 'its program seems to be faulty';
-    case 'person':
-      return 'by a person';
-    default:
-      return reason;
-  }
+  return reason === null || reason === 'failures'
+    ? `${formatMany(totals.failed, 'task')} failed for good`
+    : reasonText(reason);
 }
 
 function tasksSentence({ totals }: Report): string {
@@ -237,8 +223,8 @@ function proofSentences({ job, state, proof, exact }: Report, zone: string): rea
     const how = proof.deep ? 'every byte was read' : 'sizes and checksums were compared, but bytes were not read again';
     return [`Proven on ${formatWhen(proof.when, zone)}: ${how}.`];
   }
-  const closed = state === 'succeeded' || state === 'failed' || state === 'cancelled';
-  if (closed) return [html`There is no proof of the current state: <code>batchctl verify ${job}</code> makes one.`];
+  if (isClosed(state))
+    return [html`There is no proof of the current state: <code>batchctl verify ${job}</code> makes one.`];
   return exact ? [] : ['The counts may lag behind the store.'];
 }
 

@@ -1,6 +1,6 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
-import { formatCount, formatMany } from '../format.ts';
+import { formatCount, formatMany, groupDigits } from '../format.ts';
 import {
   clip,
   code,
@@ -143,8 +143,8 @@ export function totalsSection({ expectations, steps }: Report): Html {
       ? html`<p class="note">The job defines no control totals.</p>`
       : table('Control totals', shown, [
           { title: 'must hold', value: ({ equation }) => code(clip(equation)), as: 'text' },
-          { title: 'left', value: ({ left }) => formatOrUnknown(left, groupDigits), as: 'number' },
-          { title: 'right', value: ({ right }) => formatOrUnknown(right, groupDigits), as: 'number' },
+          { title: 'left', value: ({ left }) => formatOrUnknown(left, decimalText), as: 'number' },
+          { title: 'right', value: ({ right }) => formatOrUnknown(right, decimalText), as: 'number' },
           { title: 'holds', value: ({ ok }) => holds(ok), as: 'text' },
         ]),
     notShownNote(expectations.length, shown.length, 'control total'),
@@ -155,7 +155,7 @@ export function totalsSection({ expectations, steps }: Report): Html {
         [
           { title: 'step', value: ({ step }) => step, as: 'name' },
           { title: 'counter', value: ({ counter }) => clip(counter, 80), as: 'text' },
-          { title: 'total', value: ({ value }) => groupDigits(value), as: 'number' },
+          { title: 'total', value: ({ value }) => decimalText(value), as: 'number' },
         ],
         'fit',
       ),
@@ -165,11 +165,7 @@ export function totalsSection({ expectations, steps }: Report): Html {
 }
 
 /** An exact decimal with thousands separators; anything else unchanged. */
-function groupDigits(decimal: string): string {
-  const match = /^(-?)(\d+)(\.\d+)?$/.exec(decimal);
-  if (match === null) return clip(decimal, 80);
-  return `${match[1]}${(match[2] ?? '').replace(/\B(?=(\d{3})+$)/g, ',')}${match[3] ?? ''}`;
-}
+const decimalText = (text: string): string => (/^-?\d+(\.\d+)?$/.test(text) ? groupDigits(text) : clip(text, 80));
 
 function holds(ok: boolean | null): Insert {
   if (ok === null) return html`<span class="unknown">not known yet</span>`;

@@ -53,12 +53,10 @@ interface DurationChartOptions {
   readonly title: string;
   readonly distribution: Distribution;
   readonly scale: LogScale;
-  /** What is counted: `tasks`. */
-  readonly noun: string;
 }
 
 /** The distribution of durations: a histogram over a logarithmic axis, with p50, p95, p99 and the maximum marked. */
-function durationChart({ id, title, distribution, scale, noun }: DurationChartOptions): Html {
+function durationChart({ id, title, distribution, scale }: DurationChartOptions): Html {
   const marks = marksOf(distribution, scale);
   const placed = LAYOUTS.map((layout) => ({ ...layout, labels: labelRows(marks, layout.pixels) }));
   const rows = 1 + Math.max(...placed.flatMap(({ labels }) => labels.map(({ row }) => row)));
@@ -77,7 +75,7 @@ function durationChart({ id, title, distribution, scale, noun }: DurationChartOp
           return html`<line x1="${percent(at)}" x2="${percent(at)}" y1="${base + 3}" y2="${top + PLOT}"/><text x="${percent(at)}" y="${base}" text-anchor="${anchor}">${label}</text>`;
         })}</g>`,
     ),
-    tips(distribution, scale, top, noun),
+    tips(distribution, scale, top),
   ]);
 }
 
@@ -111,11 +109,11 @@ function bars({ bins }: Distribution, scale: LogScale, max: number): Html {
   })}`;
 }
 
-function tips({ bins }: Distribution, scale: LogScale, top: number, noun: string): Html {
+function tips({ bins }: Distribution, scale: LogScale, top: number): Html {
   return html`${bins.map(({ from, to, count }) => {
     if (count === 0) return null;
     const width = Math.max(scale.at(to) - scale.at(from), 0.004);
-    const words = `${formatSeconds(from)} to ${formatSeconds(to)}: ${formatCount(count)} ${noun}`;
+    const words = `${formatSeconds(from)} to ${formatSeconds(to)}: ${formatCount(count)} tasks`;
     return html`<rect class="hit" x="${percent(scale.at(from))}" y="${n(top)}" width="${percent(width)}" height="${PLOT}">${tip(words)}</rect>`;
   })}`;
 }
@@ -156,7 +154,6 @@ export function durationsSection({ steps }: Report): Html {
     lead: 'Successful attempts by step. All steps share one logarithmic axis.',
     of: (step) => step.duration,
     none: 'No task is done yet.',
-    noun: 'tasks',
     columns: ['min', 'mean', 'p50', 'p95', 'p99', 'max', 'sum'],
   });
 }
@@ -168,7 +165,6 @@ export function waitSection({ steps }: Report): Html {
     lead: 'From the time a task was sent, or due, to the start of its first attempt. Long waits with idle slots indicate too few workers in a group, or limits.',
     of: (step) => step.wait,
     none: 'How long tasks waited is not known.',
-    noun: 'tasks',
     columns: ['min', 'mean', 'p50', 'p95', 'p99', 'max'],
   });
 }
@@ -179,7 +175,6 @@ interface DistributionSection {
   readonly lead: string;
   readonly of: (step: StepReport) => Distribution | null;
   readonly none: string;
-  readonly noun: string;
   readonly columns: readonly Statistic[];
 }
 
@@ -188,7 +183,7 @@ const EXTRA: readonly Statistic[] = ['min', 'mean', 'sum'];
 
 function distributions(
   steps: readonly StepReport[],
-  { id, title, lead, of, none, noun, columns }: DistributionSection,
+  { id, title, lead, of, none, columns }: DistributionSection,
 ): Html {
   const measured = steps.flatMap((step) => {
     const distribution = of(step);
@@ -200,8 +195,8 @@ function distributions(
   const drawn = measured.filter(({ distribution }) => distribution.count > 2).slice(0, CHARTS);
   const charts = drawn.map(
     ({ name, distribution }, i) =>
-      html`<figure><figcaption><b>${name}</b> <span class="muted">${formatCount(distribution.count)} ${noun}</span></figcaption><div class="plot">${durationChart(
-        { id: `${id}-${i}`, title: `${title}: ${name}`, distribution, scale, noun },
+      html`<figure><figcaption><b>${name}</b> <span class="muted">${formatCount(distribution.count)} tasks</span></figcaption><div class="plot">${durationChart(
+        { id: `${id}-${i}`, title: `${title}: ${name}`, distribution, scale },
       )}</div></figure>`,
   );
   const unmeasured = steps.filter((step) => !measured.some(({ name }) => name === step.name));
@@ -212,7 +207,7 @@ function distributions(
       measured,
       [
         { title: 'step', value: ({ name }) => name, as: 'name' },
-        { title: noun, value: ({ distribution }) => formatCount(distribution.count), as: 'number' },
+        { title: 'tasks', value: ({ distribution }) => formatCount(distribution.count), as: 'number' },
         ...columns.map(
           (key): Column<(typeof measured)[number]> => ({
             title: key,

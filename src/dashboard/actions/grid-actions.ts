@@ -1,4 +1,5 @@
 import { formatMany } from '../../cli/format.ts';
+import type { RedriveAnswer } from '../../model/answers/grid.ts';
 import type { Group, Queue, Worker } from '../api-routes.ts';
 import { type Action, action, filledFields, filledFlags } from './action.ts';
 
@@ -77,14 +78,9 @@ export function redrive({ group, dead }: Queue): Action {
   });
 }
 
-interface Redriven {
-  readonly sent: number;
-  readonly retried: readonly { readonly job: string; readonly tasks: readonly string[] }[];
-  readonly left: readonly { readonly job: string; readonly tasks: readonly string[]; readonly why: string }[];
-}
-
-function redriveText({ sent, retried, left }: Redriven, dryRun: boolean): string {
-  const of = (jobs: Redriven['retried']): number => jobs.reduce((sum, { tasks }) => sum + tasks.length, 0);
+function redriveText({ sent, retried, left }: RedriveAnswer, dryRun: boolean): string {
+  const of = (jobs: readonly { readonly tasks: readonly string[] }[]): number =>
+    jobs.reduce((sum, { tasks }) => sum + tasks.length, 0);
   const [again, stay] = [of(retried), of(left)];
   const why = [...new Set(left.map((one) => one.why))].slice(0, 3).join('; ');
   return [

@@ -1,13 +1,13 @@
 import { formatMany } from '../../cli/format.ts';
+import type { RetryAnswer, SkipAnswer } from '../../model/answers/changes.ts';
+import type { TaskSets } from '../../model/journal.ts';
 import { countIn, parseTaskSet } from '../../model/task-set.ts';
 import type { Cause, Status } from '../api-routes.ts';
 import { zone } from '../clock.ts';
 import { type Action, action, type Field, filledFields, filledFlags } from './action.ts';
 
-type Ranges = Readonly<Record<string, string>>;
-
 /** `price/3,7 and total/0`: tasks by step. A long set is shortened. */
-const tasksText = (tasks: Ranges): string =>
+const tasksText = (tasks: TaskSets): string =>
   Object.entries(tasks)
     .map(([step, ranges]) => `${step}/${ranges.length > 60 ? `${ranges.slice(0, 60)}...` : ranges}`)
     .join(' and ');
@@ -20,16 +20,8 @@ function changesText(changes: readonly { field: string; from: unknown; to: unkno
 const shown = (value: unknown): string =>
   value === null ? 'none' : typeof value === 'string' ? value : JSON.stringify(value);
 
-interface Retried {
-  readonly round: number | null;
-  readonly count: number;
-  readonly tasks: Ranges;
-  readonly canaries: Ranges | null;
-  readonly leftOut: Ranges;
-}
-
 /** What a retry did, or with `dryRun` would do. */
-function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: boolean): string {
+function retryText({ round, count, tasks, canaries, leftOut }: RetryAnswer, dryRun: boolean): string {
   const without =
     Object.keys(leftOut).length === 0
       ? ''
@@ -40,18 +32,11 @@ function retryText({ round, count, tasks, canaries, leftOut }: Retried, dryRun: 
   return `${retries} ${formatMany(count, 'task')}: ${tasksText(tasks)}.${first}${without}`;
 }
 
-const sizeOf = (tasks: Ranges): number =>
+const sizeOf = (tasks: TaskSets): number =>
   Object.values(tasks).reduce((sum, set) => sum + countIn(parseTaskSet(set)), 0);
 
-interface Skipped {
-  readonly undo: boolean;
-  readonly count: number;
-  readonly already: number;
-  readonly tasks: Ranges;
-}
-
 /** The result of a skip or of its undo; with `dryRun`, what it would do. */
-function skipText({ undo, count, already, tasks }: Skipped, dryRun: boolean): string {
+function skipText({ undo, count, already, tasks }: SkipAnswer, dryRun: boolean): string {
   if (count === 0) return `Nothing to change: ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;
   const also = already === 0 ? '' : ` ${formatMany(already, 'task')} already ${undo ? 'not ' : ''}skipped.`;
   if (dryRun)
@@ -131,7 +116,7 @@ export function skipChosen(chosen: TaskSelection): Action {
     ],
     fields: [REASON],
     words: ({ reason }) => ['skip', ...chosenWords(chosen), '--reason', reason ?? ''],
-    // A dry run records no reason, but the verb wants one.
+    // A dry run records no reason, but the verb requires one.
     input: ({ reason = '' }, dryRun) => ({ ...chosenFields(chosen), reason: reason || (dryRun ? 'dry run' : '') }),
     outcome: skipText,
   });

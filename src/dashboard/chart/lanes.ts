@@ -1,4 +1,5 @@
 import type { Report } from '../api-routes.ts';
+import { endText } from '../words/task.ts';
 
 type Timeline = Report['timeline'];
 export type Bar = Timeline['rows'][number]['bars'][number];
@@ -32,10 +33,10 @@ export const OUTCOMES: Readonly<Record<Outcome, string>> = {
   running: 'still running',
 };
 
-/** Seconds: the shortest span that can be zoomed to, as a share of the whole. */
+/** The shortest span that can be zoomed to, as a share of the whole. */
 const SHORTEST = 1 / 2_000;
 
-/** A span of the same middle, `factor` times as long, within the whole. */
+/** Scales a span by `factor` around the instant `at`, within the whole. */
 export function zoomSpan({ from, to }: Span, factor: number, at: number, seconds: number): Span {
   const length = Math.min(seconds, Math.max(seconds * SHORTEST, (to - from) * factor));
   const share = to === from ? 0.5 : (at - from) / (to - from);
@@ -69,12 +70,10 @@ export function nextBar({ bars }: Pick<Lane, 'bars'>, bar: Bar | null, by: 1 | -
   return bars[bars.indexOf(bar) + by] ?? bar;
 }
 
-/** `exit 3`; null for a success. */
-export function outcomeText({ outcome, reason, exitCode }: Bar): string {
-  const how = [...(reason === null ? [] : [reason]), ...(exitCode === null || exitCode === 0 ? [] : [exitCode])].join(
-    ' ',
-  );
-  return how === '' ? OUTCOMES[outcome] : `${OUTCOMES[outcome]}: ${how}`;
+/** `failed for good: exit 3`; the outcome alone without a reason. */
+export function outcomeText(bar: Bar): string {
+  const how = endText(bar);
+  return how === null ? OUTCOMES[bar.outcome] : `${OUTCOMES[bar.outcome]}: ${how}`;
 }
 
 /** Seconds between marks of the time axis. */

@@ -107,10 +107,7 @@ const short = (value: number): string =>
 const WHOLE = Array.from({ length: 7 }, (_, power) => [1, 2, 5].map((digit) => digit * 10 ** power)).flat();
 
 const clockText = (at: number, seconds: boolean): string =>
-  new Date(at * 1_000).toLocaleTimeString('en-GB', {
-    ...{ hour: '2-digit', minute: '2-digit' },
-    ...(seconds && { second: '2-digit' }),
-  });
+  new Date(at * 1_000).toLocaleTimeString('en-GB', { timeStyle: seconds ? 'medium' : 'short' });
 const dayText = (at: number): string =>
   new Date(at * 1_000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
 

@@ -85,6 +85,12 @@ type Pen = CanvasRenderingContext2D;
 type XScale = (second: number) => number;
 type Colour = (name: string) => string;
 
+function strokeLine(pen: Pen, ...points: readonly (readonly [x: number, y: number])[]): void {
+  pen.beginPath();
+  for (const [x, y] of points) pen.lineTo(x, y);
+  pen.stroke();
+}
+
 /** The end of a text that fits: a slot's number matters more than its worker's first letters. */
 function fitText(pen: Pen, text: string, width: number): string {
   const short = text.replace(' slot ', ' #');
@@ -108,10 +114,7 @@ function drawAxis(
   pen.lineWidth = 1;
   for (const tick of at) {
     const place = Math.round(x(tick - start)) + 0.5;
-    pen.beginPath();
-    pen.moveTo(place, AXIS - 4);
-    pen.lineTo(place, height);
-    pen.stroke();
+    strokeLine(pen, [place, AXIS - 4], [place, height]);
     const text = clockText(tick, step);
     const wide = pen.measureText(text).width;
     pen.fillStyle = colour('muted');
@@ -124,11 +127,7 @@ function clockText(at: number, step: number): string {
   if (step >= 86_400 || (date.getHours() === 0 && date.getMinutes() === 0 && step >= 60)) {
     return date.toLocaleDateString('en-GB', { day: 'numeric', month: 'short' });
   }
-  const text = date.toLocaleTimeString('en-GB', {
-    hour: '2-digit',
-    minute: '2-digit',
-    ...(step < 60 && { second: '2-digit' }),
-  });
+  const text = date.toLocaleTimeString('en-GB', { timeStyle: step < 60 ? 'medium' : 'short' });
   return step < 1 ? `${text}.${Math.floor((at * 10) % 10)}` : text;
 }
 
@@ -235,16 +234,11 @@ function drawBar(
     // Open to the right: it has no end yet.
     pen.strokeStyle = fill;
     pen.lineWidth = 2;
-    pen.beginPath();
-    pen.moveTo(left + wide, y + 1);
-    pen.lineTo(left + 1, y + 1);
-    pen.lineTo(left + 1, y + tall - 1);
-    pen.lineTo(left + wide, y + tall - 1);
-    pen.stroke();
+    strokeLine(pen, [left + wide, y + 1], [left + 1, y + 1], [left + 1, y + tall - 1], [left + wide, y + tall - 1]);
     return;
   }
   pen.fillStyle = fill;
-  // Half as high where it was given back, so that the shape differs, too.
+  // Interrupted attempts are half as high, so that the shape differs, too.
   if (outcome === 'interrupted') pen.fillRect(left, y + tall / 2, wide, tall / 2);
   else pen.fillRect(left, y, wide, tall);
 }
@@ -256,14 +250,9 @@ export function drawMark(pen: Pen, outcome: Outcome, x: number, y: number, colou
   pen.fillStyle = colour(COLOURS[outcome]);
   pen.beginPath();
   if (outcome === 'failed') {
-    pen.rect(x - 5.5, y - 5.5, 11, 11);
-    pen.fill();
-    pen.beginPath();
-    pen.moveTo(x - 2.6, y - 2.6);
-    pen.lineTo(x + 2.6, y + 2.6);
-    pen.moveTo(x + 2.6, y - 2.6);
-    pen.lineTo(x - 2.6, y + 2.6);
-    pen.stroke();
+    pen.fillRect(x - 5.5, y - 5.5, 11, 11);
+    strokeLine(pen, [x - 2.6, y - 2.6], [x + 2.6, y + 2.6]);
+    strokeLine(pen, [x + 2.6, y - 2.6], [x - 2.6, y + 2.6]);
   } else if (outcome === 'failedAttempt') {
     pen.moveTo(x, y - 6);
     pen.lineTo(x + 6, y + 5);
@@ -274,11 +263,7 @@ export function drawMark(pen: Pen, outcome: Outcome, x: number, y: number, colou
   } else {
     pen.arc(x, y, 5.5, 0, 2 * Math.PI);
     pen.fill();
-    pen.beginPath();
-    pen.moveTo(x - 1.8, y - 2.6);
-    pen.lineTo(x - 1.8, y + 2.6);
-    pen.moveTo(x + 1.8, y - 2.6);
-    pen.lineTo(x + 1.8, y + 2.6);
-    pen.stroke();
+    strokeLine(pen, [x - 1.8, y - 2.6], [x - 1.8, y + 2.6]);
+    strokeLine(pen, [x + 1.8, y - 2.6], [x + 1.8, y + 2.6]);
   }
 }

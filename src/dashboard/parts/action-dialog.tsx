@@ -1,11 +1,11 @@
 import { signal, useSignal } from '@preact/signals';
-import { useEffect, useId, useRef } from 'preact/hooks';
+import { useEffect, useId } from 'preact/hooks';
 import type { Action, Field, Outcome, Values } from '../actions/action.ts';
-import { CallError } from '../call.ts';
+import { asCallError, type CallError } from '../call.ts';
 import { whyDenied } from '../session.ts';
 import { whyOffline } from '../tab.ts';
 import { changes } from '../use-query.ts';
-import { announce, Command, Problem } from './section.tsx';
+import { announce, Command, Problem, useModal } from './section.tsx';
 
 interface FieldProps {
   readonly field: Field;
@@ -73,22 +73,11 @@ type Stage =
   | { readonly at: 'failed'; readonly error: CallError }
   | { readonly at: 'done'; readonly outcome: Outcome };
 
-const asError = (error: unknown): CallError =>
-  error instanceof CallError ? error : new CallError(0, error instanceof Error ? error.message : String(error));
-
 function OpenDialog({ action }: { readonly action: Action }) {
-  const dialog = useRef<HTMLDialogElement>(null);
+  const dialog = useModal();
   const title = useId();
   const stage = useSignal<Stage>({ at: 'asking' });
   const values = useSignal<Values>(Object.fromEntries(action.fields.map(({ name, initial = '' }) => [name, initial])));
-  useEffect(() => {
-    const opener = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
-      else document.querySelector<HTMLElement>('main')?.focus();
-    };
-  }, []);
   // Not in the dialog's close event: it comes later, when the next key may have opened the dialog again.
   const close = (): void => {
     dialog.current?.close();
@@ -105,7 +94,7 @@ function OpenDialog({ action }: { readonly action: Action }) {
       // The fields are disabled by now, so the focus moves to the close button.
       queueMicrotask(() => dialog.current?.querySelector<HTMLElement>('[data-close]')?.focus());
     } catch (error) {
-      stage.value = { at: 'failed', error: asError(error) };
+      stage.value = { at: 'failed', error: asCallError(error) };
     }
   };
   const { at } = stage.value;
@@ -197,7 +186,7 @@ function Preview({ action, values }: { readonly action: Action; readonly values:
       };
       action.run(values, true).then(
         ({ text }) => show(text),
-        (error: unknown) => show(asError(error).message),
+        (error: unknown) => show(asCallError(error).message),
       );
     }, QUIET_MS);
     return () => {

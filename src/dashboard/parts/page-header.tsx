@@ -1,4 +1,3 @@
-import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatDistance } from '../../cli/format.ts';
 import { now } from '../clock.ts';
 import { type Health, health, overview, retryNow, trouble } from '../feed/feed.ts';
@@ -10,6 +9,7 @@ import { me, signOut } from '../session.ts';
 import { connection, lastHeard } from '../tab.ts';
 import { hasUrgentDeadLetters } from '../words/attention.ts';
 import { isOpen } from '../words/job.ts';
+import { useModal } from './section.tsx';
 
 const clockText = (instant: number): string => new Date(instant).toLocaleTimeString('en-GB');
 
@@ -142,14 +142,7 @@ export function HelpDialog() {
 }
 
 function ShortcutsDialog() {
-  const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const opener = document.activeElement;
-    dialog.current?.showModal();
-    return () => {
-      if (opener instanceof HTMLElement) opener.focus();
-    };
-  }, []);
+  const dialog = useModal();
   return (
     <dialog
       ref={dialog}

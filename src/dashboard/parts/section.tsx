@@ -1,7 +1,8 @@
 import { signal, useSignal } from '@preact/signals';
-import type { ComponentChildren, FunctionComponent } from 'preact';
+import type { ComponentChildren, FunctionComponent, RefObject } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { CallError } from '../call.ts';
+import type { QueryResult } from '../use-query.ts';
 
 /** The line that screen readers announce; only for events that matter to a person. */
 export const announced = signal('');
@@ -10,23 +11,51 @@ export function announce(text: string): void {
   announced.value = announced.peek() === text ? `${text}\u00a0` : text;
 }
 
-export function Command({ children }: { readonly children: string }) {
-  /** The command that was copied: the command shown may have changed since. */
-  const copied = useSignal<string | null>(null);
+/** The modal dialog of a component: opened with it. Afterwards the focus returns to where it was. */
+export function useModal(): RefObject<HTMLDialogElement | null> {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const opener = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (opener instanceof HTMLElement && opener.isConnected) opener.focus();
+      else document.querySelector<HTMLElement>('main')?.focus();
+    };
+  }, []);
+  return dialog;
+}
+
+interface CopyButtonProps {
+  readonly text: string;
+  readonly children: ComponentChildren;
+  /** What the button says after copying, until the text changes. */
+  readonly copied: ComponentChildren;
+}
+
+/** Nothing where the browser lets the page copy nothing. */
+export function CopyButton({ text, children, copied }: CopyButtonProps) {
+  const last = useSignal<string | null>(null);
   const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(children);
-    copied.value = children;
+    await navigator.clipboard.writeText(text);
+    last.value = text;
     announce('copied');
   };
+  if (navigator.clipboard === undefined) return null;
+  return (
+    <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('copying failed'))}>
+      {last.value === text ? copied : children}
+    </button>
+  );
+}
+
+export function Command({ children }: { readonly children: string }) {
+  const name = <span class="sr"> {children}</span>;
   return (
     <span class="command">
       <code>{children}</code>
-      {navigator.clipboard !== undefined && (
-        <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('copying failed'))}>
-          {copied.value === children ? 'copied' : 'copy'}
-          <span class="sr"> {children}</span>
-        </button>
-      )}
+      <CopyButton text={children} copied={<>copied{name}</>}>
+        copy{name}
+      </CopyButton>
     </span>
   );
 }
@@ -80,6 +109,12 @@ export function Problem({ error, again }: { readonly error: CallError; readonly 
       )}
     </div>
   );
+}
+
+/** Why a query has no new answer, or that its first one is still to come; nothing once it has one. */
+export function QueryStatus({ query, what }: { readonly query: QueryResult<unknown>; readonly what: string }) {
+  if (query.error !== null) return <Problem error={query.error} again={query.again} />;
+  return query.document === null ? <Loading what={what} /> : null;
 }
 
 interface LogBoxProps {

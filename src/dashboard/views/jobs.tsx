@@ -2,6 +2,7 @@ import { effect, signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate } from '../../cli/format.ts';
 import { JOB_STATES } from '../../model/job.ts';
+import { reasonText } from '../../model/reason-text.ts';
 import type { Overview, Periods, Status } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
 import { overview } from '../feed/feed.ts';
@@ -20,13 +21,12 @@ import {
   marginOf,
   percentText,
   progressOf,
-  reasonText,
   shareDecided,
   sortJobs,
 } from '../words/job.ts';
 import { PeriodsSection } from './periods.tsx';
 
-/** Milliseconds between two looks at the grid of periods; it is also read when a job begins or ends. */
+/** Milliseconds between fetches of the period grid, which is also fetched when a job starts or ends. */
 const PERIODS_MS = 30_000;
 
 /** The last grid: shown at once when the view is opened again, and without a connection. */
@@ -35,7 +35,7 @@ effect(() => {
   if (token.value === null) grid.value = null;
 });
 
-/** For whoever comes in the morning: what needs a person, the runs by period, what runs, and what ended. */
+/** The start page: problems first, then runs by period, open jobs and ended jobs. */
 export function JobsView() {
   const seen = overview.value;
   const when = seen?.jobs.map(({ job, state, round }) => `${job} ${state} ${round}`).join() ?? '';

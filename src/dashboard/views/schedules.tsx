@@ -4,7 +4,7 @@ import { overview } from '../feed/feed.ts';
 import { jobHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
 import { Mark, When, WithNote } from '../parts/marks.tsx';
-import { Empty, Loading, Problem, Section } from '../parts/section.tsx';
+import { Empty, QueryStatus, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { useQuery } from '../use-query.ts';
 import { type Tone, toneOfState } from '../words/job.ts';
@@ -13,13 +13,12 @@ const EVERY_MS = 10_000;
 
 export function SchedulesView() {
   const firings = overview.value?.firings ?? [];
-  const { document, error, again } = useQuery('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
-  const schedules = document?.items as readonly Schedule[] | undefined;
+  const list = useQuery('scheduleLs', {}, { everyMs: EVERY_MS, when: JSON.stringify(firings) });
+  const schedules = list.document?.items;
   return (
     <>
       <h1>Schedules</h1>
-      {error !== null && <Problem error={error} again={again} />}
-      {schedules === undefined && error === null && <Loading what="schedules" />}
+      <QueryStatus query={list} what="schedules" />
       {schedules?.length === 0 && (
         <Empty command="batchctl schedule add month-end JOBFILE --calendar last-business-day">
           There are no schedules. A schedule runs a job once each period.

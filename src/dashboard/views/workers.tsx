@@ -7,7 +7,7 @@ import { overview } from '../feed/feed.ts';
 import { hashOf, taskHash } from '../hash.ts';
 import { ActionButton } from '../parts/action-dialog.tsx';
 import { Ago, BadCount, Mark, When } from '../parts/marks.tsx';
-import { Empty, Loading, LogBox, Problem, Section } from '../parts/section.tsx';
+import { Empty, Loading, LogBox, QueryStatus, Section } from '../parts/section.tsx';
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
 import { useQuery } from '../use-query.ts';
@@ -233,8 +233,8 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
 const EVERY_MS = 5_000;
 
 export function WorkerLog({ worker }: { readonly worker: string }) {
-  const { document, error, again } = useQuery('workersLogs', { worker }, { everyMs: EVERY_MS });
-  const { log = null, boot = null } = document ?? {};
+  const query = useQuery('workersLogs', { worker }, { everyMs: EVERY_MS });
+  const { log = null, boot = null } = query.document ?? {};
   const parts = [
     ['Last lines of its log', log],
     ['Boot log', boot],
@@ -245,9 +245,8 @@ export function WorkerLog({ worker }: { readonly worker: string }) {
         <a href="#/workers">Workers</a>
       </p>
       <h1>{worker}</h1>
-      {error !== null && <Problem error={error} again={again} />}
-      {document === null && error === null && <Loading what="its log" />}
-      {document !== null && !log && !boot && <Empty>The log is empty.</Empty>}
+      <QueryStatus query={query} what="its log" />
+      {query.document !== null && !log && !boot && <Empty>The log is empty.</Empty>}
       {parts.map(
         ([name, text]) =>
           text && (

@@ -1,8 +1,9 @@
 import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
 import type { GridRow as Row } from '../../model/period-grid.ts';
+import { reasonText } from '../../model/reason-text.ts';
 import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
-import { isOpen, marginOf, percentText, progressOf, reasonText, shareDecided, type Tone } from './job.ts';
+import { isOpen, marginOf, percentText, progressOf, shareDecided, type Tone } from './job.ts';
 
 /** Something that needs a person's attention, with a link to the details. */
 export interface Notice {
@@ -149,7 +150,7 @@ function labelOf({ job, name, runKey }: Status): string {
   return runKey.startsWith(name) && runKey.length > name.length + 1 ? runKey.slice(name.length + 1) : runKey;
 }
 
-/** None for a rehearsal: the person who leads it sees how it ends. `workers`: null if unknown. */
+/** None for a rehearsal: the person who runs it sees the result. `workers`: null if unknown. */
 function jobNotices(job: Status, workers: readonly Worker[] | null, zone: string, at: number): readonly Notice[] {
   if (job.rehearsal !== null) return [];
   const href = jobHash(job.job);
@@ -203,7 +204,7 @@ function groupNotices({ group, held, troubles }: Group): readonly Notice[] {
   return notices;
 }
 
-/** Dead letters need a person, as for `doctor`; but those of a closed job are its failures, already told. */
+/** As in `doctor`, dead letters need attention only while their job is open: a closed job has reported them as failures. */
 export const hasUrgentDeadLetters = ({ group, dead }: Queue, jobs: readonly Status[]): boolean =>
   dead > 0 &&
   jobs.some(

@@ -1,33 +1,27 @@
-import { deadlineText, distanceText, formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
+import {
+  deadlineText,
+  distanceText,
+  formatCount,
+  formatDistance,
+  formatInstant,
+  groupDigits,
+} from '../../cli/format.ts';
 import { formatSize } from '../../lib/units.ts';
+import { isClosed } from '../../model/job.ts';
+import { reasonText } from '../../model/reason-text.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
 import type { Report, State, Status, StepStatus } from '../api-routes.ts';
 
 /** Good news, bad news, a warning, or still undecided. */
 export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
-export const isOpen = (state: State): boolean => state === 'submitted' || state === 'running' || state === 'paused';
+export const isOpen = (state: State): boolean => !isClosed(state);
 
 export function toneOfState(state: State): Tone {
   if (state === 'succeeded') return 'good';
   if (state === 'failed') return 'bad';
   return state === 'submitted' || state === 'running' ? 'open' : 'doubtful';
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  failures: 'tasks failed for good',
-  stopped: 'stopped at the first task that failed for good',
-  expect: 'a control total does not hold',
-  halt: 'too many tasks failed',
-  deployment: 'its program seems to be faulty',
-  secret: 'a secret cannot be read',
-  budget: 'it has reached its cost limit',
-  maxTasks: 'an explode step made more tasks than maxTasks allows',
-  person: 'by a person',
-};
-
-/** A code in words. An unknown one, or a person's own text, is returned unchanged: codes are only ever added. */
-export const reasonText = (reason: string): string => REASONS[reason] ?? reason;
 
 /** `Running · 62 % done`, `Paused · too many tasks failed`. */
 export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'>, share: string | null): string {
@@ -36,17 +30,11 @@ export function stateSentence({ state, reason }: Pick<Status, 'state' | 'reason'
   return state === 'running' && share !== null ? `${word} · ${share} done` : word;
 }
 
-export interface Progress {
-  /** Null until all steps know their tasks. */
-  readonly total: number | null;
-  readonly waiting: number;
-  readonly running: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly skipped: number;
-  readonly retried: number;
-  readonly interrupted: number;
-}
+/** Of a step or a whole job. `total` is null until all steps know their tasks. */
+export type Progress = Pick<
+  StepStatus,
+  'total' | 'waiting' | 'running' | 'done' | 'failed' | 'skipped' | 'retried' | 'interrupted'
+>;
 
 /** The sum of a job's steps. A chain that ended counts once, where it ended. */
 export function progressOf({ steps }: Pick<Status, 'steps'>): Progress {
@@ -112,21 +100,6 @@ const WEIGHTS: Readonly<Record<string, (job: Status) => number>> = {
   failed: (job) => -progressOf(job).failed,
 };
 
-/** One step of a fix: a command, and when or why to run it. Either may be empty. */
-interface FixStep {
-  readonly command: string;
-  readonly remark: string;
-}
-
-/** Splits a fix, `COMMAND, REMARK; COMMAND` or a sentence, into its steps. */
-export function fixSteps(mend: string): readonly FixStep[] {
-  return mend.split('; ').map((act) => {
-    if (!act.startsWith('batchctl ')) return { command: '', remark: act };
-    const at = act.indexOf(', ');
-    return at < 0 ? { command: act, remark: '' } : { command: act.slice(0, at), remark: act.slice(at + 2) };
-  });
-}
-
 /** `$0.0042`, `$12.30`, `$1,204`: with the significant digits only. */
 function formatUsd(usd: number): string {
   if (usd > 0 && usd < 0.1) return `$${usd.toFixed(4)}`;
@@ -174,7 +147,7 @@ interface Margin {
 export function rangeText({ projectedEarliest, projectedLatest }: Status, zone: string): string | null {
   if (projectedEarliest === null || projectedLatest === null) return null;
   const [from, to] = [projectedEarliest, projectedLatest].map((instant) =>
-    new Date(instant).toLocaleTimeString('en-GB', { timeZone: zone, hour: '2-digit', minute: '2-digit' }),
+    new Date(instant).toLocaleTimeString('en-GB', { timeZone: zone, timeStyle: 'short' }),
   );
   return from === to ? null : `between ${from} and ${to} in 19 of 20 cases`;
 }
@@ -273,12 +246,6 @@ export function countersOf(counters: Readonly<Record<string, Readonly<Record<str
   return Object.entries(counters).flatMap(([step, of]) =>
     Object.entries(of).map(([name, value]) => ({ step, name, value: groupDigits(value) })),
   );
-}
-
-/** `-1234567.891` as `-1,234,567.891`. Works on text so that no digit is lost: the value may be money. */
-function groupDigits(decimal: string): string {
-  const [whole = '', ...rest] = decimal.split('.');
-  return [whole.replace(/\B(?=(\d{3})+$)/g, ','), ...rest].join('.');
 }
 
 /** `peak 61 MB of 64 MB`, with `0.9 CPUs, of 161 of 2,027 attempts`; null if no attempt was measured. */

@@ -157,6 +157,10 @@ describe('the HTML report', () => {
         ...{ what: 'paused by its guard', statement: 'Paused · too many tasks failed', tone: 'doubtful' },
         report: { ...ten, state: 'paused' as const, reason: 'halt', closedAt: null, proof: null, totals: undecided },
       },
+      {
+        ...{ what: 'paused for a secret', statement: 'Paused · a secret cannot be read', tone: 'doubtful' },
+        report: { ...ten, state: 'paused' as const, reason: 'secret', closedAt: null, proof: null, totals: undecided },
+      },
       { what: 'not begun', report: notBegun(), statement: 'Accepted · nothing done yet', tone: 'open' },
     ]) {
       it(`describes a job that is ${what}`, () => {

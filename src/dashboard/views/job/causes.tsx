@@ -4,7 +4,7 @@ import type { Cause, Status } from '../../api-routes.ts';
 import { hashOf, taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago } from '../../parts/marks.tsx';
-import { Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
+import { LogBox, QueryStatus, Section } from '../../parts/section.tsx';
 import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
 
@@ -15,17 +15,17 @@ export function Causes({ status }: { readonly status: Status }) {
   const { job, round, state } = status;
   const { failed, skipped } = progressOf(status);
   const some = failed + skipped > 0;
-  const { document, error, again } = useQuery('failures', some ? { job } : null, {
+  const failures = useQuery('failures', some ? { job } : null, {
     when: `${state} ${round} ${failed} ${skipped}`,
     ...(isOpen(state) && { everyMs: EVERY_MS }),
   });
   if (!some) return null;
-  const causes = document?.items as readonly Cause[] | undefined;
+  const causes = failures.document?.items;
   return (
     <Section title="Causes" lead="Tasks that failed for good, grouped by step, exit code and last error line.">
-      {causes === undefined && error === null && <Loading what="causes" />}
-      {causes === undefined && error !== null && <Problem error={error} again={again} />}
-      {causes !== undefined && (
+      {causes === undefined ? (
+        <QueryStatus query={failures} what="causes" />
+      ) : (
         <ol class="causes">
           {causes.map((cause) => (
             <CauseItem key={cause.cause} job={job} cause={cause} canRetry={state !== 'cancelled'} />

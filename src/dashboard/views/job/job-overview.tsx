@@ -2,13 +2,14 @@ import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
+import { fixSteps } from '../../../model/why/fix-steps.ts';
 import type { Finding, Report, Status, StepStatus } from '../../api-routes.ts';
 import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
 import { exactNow, now, zone } from '../../clock.ts';
 import { hashOf, jobHash } from '../../hash.ts';
 import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
-import { Command, LazyPart, Loading, Problem, Section } from '../../parts/section.tsx';
+import { Command, LazyPart, Problem, QueryStatus, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
@@ -16,7 +17,6 @@ import {
   type Counter,
   costText,
   countersOf,
-  fixSteps,
   isOpen,
   marginOf,
   progressOf,
@@ -33,7 +33,7 @@ export function JobOverview({ status }: { readonly status: Status }) {
   const { job, state, round } = status;
   const open = isOpen(state);
   const report = useQuery('report', { job }, { when: `${state} ${round}`, ...(open && { everyMs: REPORT_EVERY_MS }) });
-  const document = report.document as Report | null;
+  const { document } = report;
   return (
     <>
       <Figures figures={figuresOf(status)} />
@@ -42,9 +42,11 @@ export function JobOverview({ status }: { readonly status: Status }) {
       <Steps status={status} report={document} />
       <Counters status={status} />
       <Section title="Throughput" lead="Tasks done, unsuccessful attempts, and attempts running at a time.">
-        {document !== null && <ThroughputChart throughput={document.throughput} />}
-        {document === null && report.error !== null && <Problem error={report.error} again={report.again} />}
-        {document === null && report.error === null && <Loading what="throughput" />}
+        {document === null ? (
+          <QueryStatus query={report} what="throughput" />
+        ) : (
+          <ThroughputChart throughput={document.throughput} />
+        )}
       </Section>
       {document !== null && document.timeline.from !== null && (
         <Section title="Timeline of slots" lead="What each slot ran, and when. A click opens the task.">
@@ -99,7 +101,7 @@ function deadlineFigure(status: Status): Figure {
 
 /** `05:40` */
 function TimeOfDay({ at }: { readonly at: string }) {
-  return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}</time>;
+  return <time dateTime={at}>{new Date(at).toLocaleTimeString('en-GB', { timeStyle: 'short' })}</time>;
 }
 
 /** A job's throughput over time. Loads the plotting library when first used. */
@@ -306,7 +308,7 @@ function Findings({ status }: { readonly status: Status }) {
     ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
   });
   // Causes of failed tasks have their own section.
-  const findings = ((document?.causes ?? []) as readonly Finding[]).filter(({ code }) => code !== 'failing');
+  const findings = (document?.causes ?? []).filter(({ code }) => code !== 'failing');
   if (error === null && findings.length === 0) return null;
   const tools = (
     <button type="button" onClick={again} aria-disabled={busy}>

@@ -1,13 +1,13 @@
 import { useEffect } from 'preact/hooks';
 import { localizeInstants } from '../../../cli/format.ts';
 import { API } from '../../../model/api.ts';
-import type { Entry, Status } from '../../api-routes.ts';
+import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
 import { useFeed } from '../../feed/feed.ts';
 import { jobHash } from '../../hash.ts';
 import { When } from '../../parts/marks.tsx';
 import { NotLive } from '../../parts/page-header.tsx';
-import { announce, LazyPart, Loading, Problem, Section } from '../../parts/section.tsx';
+import { announce, LazyPart, Loading, Problem, QueryStatus, Section } from '../../parts/section.tsx';
 import { Table } from '../../parts/table.tsx';
 import { route } from '../../route.ts';
 import { shownJob } from '../../tab.ts';
@@ -92,19 +92,12 @@ function useEndAnnouncement(status: Status | null): void {
 const EVERY_MS = 10_000;
 
 function JobHistory({ status: { job, state, round } }: { readonly status: Status }) {
-  const { document, error, again } = useQuery(
-    'history',
-    { job },
-    {
-      ...{ when: `${state} ${round}` },
-      ...(isOpen(state) && { everyMs: EVERY_MS }),
-    },
-  );
-  const entries = document?.items as readonly Entry[] | undefined;
+  const when = `${state} ${round}`;
+  const history = useQuery('history', { job }, { when, ...(isOpen(state) && { everyMs: EVERY_MS }) });
+  const entries = history.document?.items;
   return (
     <Section title="History" lead="The job's journal: who did what, and when. Latest first.">
-      {error !== null && <Problem error={error} again={again} />}
-      {entries === undefined && error === null && <Loading what="history" />}
+      <QueryStatus query={history} what="history" />
       {entries !== undefined && (
         <Table
           caption={`History of ${job}`}

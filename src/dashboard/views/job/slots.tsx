@@ -225,12 +225,7 @@ interface ChosenDetailsProps {
 function ChosenDetails({ job, lane, chosen: { bar, at }, start, seconds }: ChosenDetailsProps) {
   if (lane === undefined) return null;
   const when = (second: number): string => formatInstant((start + second) * 1_000, zone);
-  const clock = (second: number): string =>
-    new Date((start + second) * 1_000).toLocaleTimeString('en-GB', {
-      hour: '2-digit',
-      minute: '2-digit',
-      second: '2-digit',
-    });
+  const clock = (second: number): string => new Date((start + second) * 1_000).toLocaleTimeString('en-GB');
   if (bar === null) {
     const share = lane.shares?.[Math.floor((at / seconds) * lane.shares.length)];
     return (

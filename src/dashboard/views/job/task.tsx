@@ -1,13 +1,12 @@
-import { useSignal } from '@preact/signals';
 import { formatMany } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
 import { killChosen, oneTask, retryChosen, skipChosen, unskipChosen } from '../../actions/job-actions.ts';
-import type { Entry, Log, Status, Task } from '../../api-routes.ts';
+import type { Status, Task } from '../../api-routes.ts';
 import { now } from '../../clock.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Mark, When, WithNote } from '../../parts/marks.tsx';
-import { announce, Command, Empty, Loading, LogBox, Problem, Section } from '../../parts/section.tsx';
+import { Command, CopyButton, Empty, LogBox, QueryStatus, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { useQuery } from '../../use-query.ts';
 import { isOpen, progressOf } from '../../words/job.ts';
@@ -34,19 +33,19 @@ export function TaskPage({ status, step, number }: TaskProps) {
   const when = `${state} ${round} ${done} ${failed} ${skipped}`;
   const attempts = useQuery('tasks', { job, task }, { when, ...(open && { everyMs: EVERY_MS }) });
   const history = useQuery('history', { job }, { when });
-  const rows = attempts.document?.items as readonly Task[] | undefined;
+  const rows = attempts.document?.items;
   const at = status.steps.findIndex(({ name }) => name === step);
   const before = status.steps[at - 1]?.name;
   // Only a task that has not started waits for the task before it; a gather has none of its number.
   const asked = before !== undefined && rows?.length === 0 ? { job, task: `${before}/${number}` } : null;
   const input = useQuery('tasks', asked, { when });
-  const made = (input.document?.items as readonly Task[] | undefined)?.find((row) => row.state === 'done');
+  const made = input.document?.items?.find((row) => row.state === 'done');
   const stretches =
     rows === undefined
       ? null
       : historyOf({
           ...{ step, task: Number(number), attempts: rows, open },
-          entries: (history.document?.items ?? []) as readonly Entry[],
+          entries: history.document?.items ?? [],
           readyAt: at === 0 ? (status.notBefore ?? status.createdAt) : (made?.endedAt ?? null),
           waitsFor: asked !== null && input.document !== null && made === undefined ? asked.task : null,
         });
@@ -54,8 +53,7 @@ export function TaskPage({ status, step, number }: TaskProps) {
   return (
     <>
       <Section title={`Task ${task}`} tools={<Tools job={job} task={task} status={status} last={last} />}>
-        {attempts.error !== null && <Problem error={attempts.error} again={attempts.again} />}
-        {stretches === null && attempts.error === null && <Loading what="history" />}
+        <QueryStatus query={attempts} what="history" />
         {stretches?.length === 0 && <Empty>It never started: the job ended before.</Empty>}
         {last !== null && <CurrentState last={last} rows={rows ?? []} />}
         {stretches !== null && stretches.length > 0 && (
@@ -81,13 +79,7 @@ interface ToolsProps {
 }
 
 function Tools({ job, task, status: { state }, last }: ToolsProps) {
-  const copied = useSignal(false);
   const [step = '', number = ''] = task.split('/');
-  const copy = async (): Promise<void> => {
-    await navigator.clipboard.writeText(new URL(taskHash(job, step, number), location.href).href);
-    copied.value = true;
-    announce('copied');
-  };
   const one = oneTask(job, task);
   const now = state === 'cancelled' ? null : last;
   const pending = now?.state === 'waiting' || now?.state === 'running';
@@ -97,11 +89,9 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
       {now?.state === 'running' && <ActionButton action={killChosen(one)} />}
       {(now?.state === 'failed' || (pending && now.from !== null)) && <ActionButton action={skipChosen(one)} />}
       {now?.word === 'skipped' && <ActionButton action={unskipChosen(one)} />}
-      {navigator.clipboard !== undefined && (
-        <button type="button" class="quiet" onClick={() => void copy().catch(() => announce('copying failed'))}>
-          {copied.value ? 'Link copied' : 'Copy link'}
-        </button>
-      )}
+      <CopyButton text={new URL(taskHash(job, step, number), location.href).href} copied="Link copied">
+        Copy link
+      </CopyButton>
     </>
   );
 }
@@ -183,7 +173,7 @@ interface LogsProps {
 function Logs({ job, task, when, running, open }: LogsProps) {
   const everyMs = running === null ? EVERY_MS : LIVE_MS;
   const logs = useQuery('logs', { job, task }, { when, ...(open && { everyMs }) });
-  const texts = logs.document?.items as readonly Log[] | undefined;
+  const texts = logs.document?.items;
   return (
     <Section
       title="Logs"
@@ -193,8 +183,7 @@ function Logs({ job, task, when, running, open }: LogsProps) {
           : 'What the attempts wrote to stderr, the latest first. That of the running one follows its end, unless you scroll up.'
       }
     >
-      {logs.error !== null && <Problem error={logs.error} again={logs.again} />}
-      {texts === undefined && logs.error === null && <Loading what="logs" />}
+      <QueryStatus query={logs} what="logs" />
       {texts?.length === 0 && <Empty>No attempt has written to stderr.</Empty>}
       {[...(texts ?? [])].reverse().map(({ attempt, text }) => (
         <LogText key={attempt} attempt={attempt} text={text} live={attempt === running?.attempt} />

@@ -4,7 +4,7 @@ import { formatCount, formatMany, shouldShowInputs } from '../../../cli/format.t
 import { formatDuration } from '../../../lib/units.ts';
 import { killChosen, retryChosen, skipChosen, type TaskSelection, unskipChosen } from '../../actions/job-actions.ts';
 import type { Cause, Status, Task, TaskState } from '../../api-routes.ts';
-import { CallError, call } from '../../call.ts';
+import { asCallError, type CallError, call } from '../../call.ts';
 import { taskHash } from '../../hash.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { Ago, WithNote } from '../../parts/marks.tsx';
@@ -28,7 +28,7 @@ export function TasksPage({ status }: { readonly status: Status }) {
   const [step, cause] = [query.get('step') ?? '', query.get('cause') ?? ''];
   const state = cause === '' ? (query.get('state') ?? '') : 'failed';
   const failures = useQuery('failures', state === 'failed' ? { job: status.job } : null);
-  const causes = ((failures.document?.items ?? []) as readonly Cause[]).filter(
+  const causes = (failures.document?.items ?? []).filter(
     (each) => each.count > 0 && (step === '' || each.step === step),
   );
   const steps = status.steps.map(({ name }) => name);
@@ -155,12 +155,12 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     };
     try {
       const { document } = await call('tasks', input, stop.peek().signal);
-      tasks.value = [...tasks.peek(), ...(document.items as readonly Task[])];
+      tasks.value = [...tasks.peek(), ...document.items];
       more.value = document.items.length === PAGE;
       error.value = null;
     } catch (caught) {
       if (stop.peek().signal.aborted) return;
-      error.value = caught instanceof CallError ? caught : new CallError(0, String(caught));
+      error.value = asCallError(caught);
     }
     busy.value = false;
   };

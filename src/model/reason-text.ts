@@ -1,0 +1,16 @@
+/** The texts of the codes that say why a job failed or is paused. */
+const REASON_TEXTS: ReadonlyMap<string, string> = new Map([
+  ['failures', 'tasks failed for good'],
+  ['stopped', 'stopped at the first task that failed for good'],
+  ['expect', 'a control total does not hold'],
+  ['halt', 'too many tasks failed'],
+  ['deployment', 'its program seems to be faulty'],
+  ['secret', 'a secret cannot be read'],
+  ['denied', 'workers may not read an input or store an output'],
+  ['budget', 'it has reached its cost limit'],
+  ['maxTasks', 'an explode step made more tasks than maxTasks allows'],
+  ['person', 'by a person'],
+]);
+
+/** A code in words. An unknown one, or a person's own text, is returned unchanged: codes are only ever added. */
+export const reasonText = (reason: string): string => REASON_TEXTS.get(reason) ?? reason;
