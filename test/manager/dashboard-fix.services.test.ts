@@ -1,14 +1,8 @@
 // Protects: failed tasks can be retried or skipped, and workers drained, on the dashboard.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { bringRates, gate, layClaimsJob, layGates, openGate } from '../support/manager/dashboard-jobs.ts';
+import { bringRates, gate, layClaimsJob, layGates, layRangeJob, openGate } from '../support/manager/dashboard-jobs.ts';
 import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
-
-interface Standing {
-  readonly state: string;
-  readonly round: number;
-  readonly steps: readonly { readonly done: number; readonly failed: number; readonly skipped: number }[];
-}
 
 describe('fixing failed tasks on the dashboard', () => {
   let job = '';
@@ -21,12 +15,10 @@ describe('fixing failed tasks on the dashboard', () => {
       await workspace.work({}, '--slots', '2', '--quiet');
     },
   });
-  const standing = async (): Promise<Standing> =>
-    JSON.parse((await suite.server.workspace.run(['status', job, '--json'])).stdout) as Standing;
   const ask = (page: Page, name: RegExp): Promise<void> => page.getByRole('button', { name }).click();
 
   it('retries one task from its own page', async () => {
-    const { page, heard } = await suite.look(`#/jobs/${job}/tasks/price/6`);
+    const { page } = await suite.look(`#/jobs/${job}/tasks/price/6`);
     await ask(page, /^Retry task price\/6\.\.\.$/);
     await page.getByText('Would retry 1 task: price/6.').waitFor();
     bringRates(suite.server.workspace);
@@ -34,13 +26,12 @@ describe('fixing failed tasks on the dashboard', () => {
     await page.getByText(/^Done\. Round 1 retries 1 task: price\/6\.$/).waitFor();
     await closeDialog(page);
     await suite.server.workspace.work({}, '--quiet');
-    expect((await standing()).steps[0]).to.include({ done: 37, failed: 3 });
+    expect((await suite.server.status(job)).steps[0]).to.include({ done: 37, failed: 3 });
     await page.getByRole('table', { name: 'History of price/6' }).getByText('done', { exact: true }).waitFor();
-    expect(heard.lines).to.deep.equal([]);
   });
 
   it('retries all failed tasks at once, whatever the cause', async () => {
-    const { page, heard } = await suite.look(`#/jobs/${job}`);
+    const { page } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Retry all failed tasks of /);
     await page.getByLabel('Canary tasks').fill('');
     await page.getByText(/^Would retry 4 tasks: price\/3,6,10,14\.$/).waitFor();
@@ -50,39 +41,33 @@ describe('fixing failed tasks on the dashboard', () => {
     await closeDialog(page);
     await suite.server.workspace.work({}, '--quiet');
     await page.getByText('39 of 41 tasks done, 1 failed for good').waitFor();
-    const { round, steps } = await standing();
+    const { round, steps } = await suite.server.status(job);
     expect([round, steps[0]?.done, steps[0]?.failed]).to.deep.equal([1, 39, 1]);
-    expect(heard.lines).to.deep.equal([]);
   });
 
   it('skips a cause, and undoes the skip', async () => {
-    const { page, heard } = await suite.look(`#/jobs/${job}`);
+    const { page } = await suite.look(`#/jobs/${job}`);
     await ask(page, /^Skip cause .* 3 of price/);
     await page.getByLabel('Reason').fill('no rates tonight');
     await answer(page, 'Skip');
     await page.getByText(/^Done\. 3 tasks skipped: price\/6,10,14\.$/).waitFor();
     await closeDialog(page);
-    expect((await standing()).steps[0]).to.include({ failed: 1, skipped: 3 });
+    expect((await suite.server.status(job)).steps[0]).to.include({ failed: 1, skipped: 3 });
     await ask(page, /^Undo the skip of cause .* of price/);
     await page.locator('dialog code', { hasText: /^batchctl skip .* --undo$/ }).waitFor();
     await answer(page, 'Undo skip');
     await page.getByText(/^Done\. 3 skips undone\.$/).waitFor();
     await closeDialog(page);
-    expect((await standing()).steps[0]).to.include({ failed: 4, skipped: 0 });
-    expect(heard.lines).to.deep.equal([]);
+    expect((await suite.server.status(job)).steps[0]).to.include({ failed: 4, skipped: 0 });
   });
 
   it('drains a worker, which finishes its task and exits', async () => {
     const { workspace } = suite.server;
     layGates(workspace, 'end');
-    workspace.write('job.json', {
-      name: 'long',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'one', run: gate('end') }],
-    });
+    layRangeJob(workspace, 'long', 1, { name: 'one', run: gate('end') });
     job = await workspace.submit();
     const worker = workspace.start(['worker', '--slots', '1', '--quiet']);
-    const { page, heard } = await suite.look('#/workers');
+    const { page } = await suite.look('#/workers');
     await page.getByRole('link', { name: `${job}/one/0` }).waitFor();
     await ask(page, /^Drain worker w-/);
     await answer(page, 'Drain');
@@ -92,7 +77,6 @@ describe('fixing failed tasks on the dashboard', () => {
     expect(worker.child.exitCode, 'it is there while its task runs').to.equal(null);
     openGate(workspace, 'end');
     expect((await worker.ended).code).to.equal(0);
-    expect((await standing()).steps[0]).to.include({ done: 1, failed: 0 });
-    expect(heard.lines).to.deep.equal([]);
+    expect((await suite.server.status(job)).steps[0]).to.include({ done: 1, failed: 0 });
   });
 });

@@ -1,6 +1,7 @@
 // Protects: operators can scale groups, drain workers, send dead letters back to their queue and run schedules on the dashboard.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
+import { layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
@@ -38,11 +39,7 @@ describe('workers, queues and schedules on the dashboard', () => {
 
   it('sends dead letters back, after a preview of the effect', async () => {
     const { workspace } = suite.server;
-    workspace.write('job.json', {
-      name: 'sums',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'one', attempts: 1, run: '[ -e "$HOME/up" ] || exit 3' }],
-    });
+    layRangeJob(workspace, 'sums', 2, { name: 'one', attempts: 1, run: '[ -e "$HOME/up" ] || exit 3' });
     const job = await workspace.submit();
     await workspace.work({}, '--quiet');
     const page = await open('#/queues');
@@ -53,21 +50,15 @@ describe('workers, queues and schedules on the dashboard', () => {
     await page.getByText(/^Done\. .*2 tasks will be retried\./).waitFor();
     await closeDialog(page);
     await workspace.work({}, '--quiet');
-    const { stdout } = await workspace.run(['status', job, '--json']);
-    expect(JSON.parse(stdout)).to.include({ state: 'succeeded', round: 1 });
+    expect(await suite.server.status(job)).to.include({ state: 'succeeded', round: 1 });
   });
 
   it('pauses, resumes and runs a schedule', async () => {
     const { workspace } = suite.server;
-    workspace.write('job.json', {
-      name: 'nightly',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'one', run: 'cat' }],
-    });
+    layRangeJob(workspace, 'nightly', 2, { name: 'one', run: 'cat' });
     const page = await open('#/schedules');
     await page.getByText('There are no schedules.').waitFor();
-    const { code, stderr } = await workspace.run(['schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *']);
-    expect(code, stderr).to.equal(0);
+    await workspace.well('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *');
     await page.getByRole('button', { name: 'Pause schedule nightly...' }).click();
     await answer(page, 'Pause');
     await page.getByText(/^Done\. The schedule is now paused\./).waitFor();

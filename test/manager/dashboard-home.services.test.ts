@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import type { ApiPeriods } from '../../src/model/api.ts';
+import { layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
@@ -17,41 +18,32 @@ describe("the dashboard's home", () => {
   const jobs = { failed: '', running: '' };
   const suite = new DashboardSuite({
     arrange: async ({ workspace }) => {
-      const lay = (name: string, run: string): void =>
-        workspace.write('job.json', {
-          name,
-          input: { split: { by: 'range', from: 1, to: 2 } },
-          steps: [{ name: 'one', attempts: 1, run }],
-        });
-      lay('claims', 'echo "no rate" >&2; exit 3');
+      layRangeJob(workspace, 'claims', 2, { name: 'one', attempts: 1, run: 'echo "no rate" >&2; exit 3' });
       for (const month of ['2026-09', '2026-10']) await workspace.submit('--run-key', `claims-${month}`);
       jobs.failed = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 1s');
-      lay('tax', 'cat');
+      layRangeJob(workspace, 'tax', 2, { name: 'one', attempts: 1, run: 'cat' });
       await workspace.submit('--run-key', 'tax-2026-10');
       await workspace.work({}, '--quiet');
       await workspace.submit('--run-key', 'tax-2026-12');
       jobs.running = await workspace.submit('--run-key', 'tax-2026-11', '--finish-by', 'in 1s');
-      const added = await workspace.run(['schedule', 'add', 'levy', 'job.json', '--cron', '0 6 1 1 *', '--tz', 'UTC']);
-      expect(added.code, added.stderr).to.equal(0);
+      await workspace.well('schedule', 'add', 'levy', 'job.json', '--cron', '0 6 1 1 *', '--tz', 'UTC');
     },
   });
   const months = (page: Page) => page.getByRole('grid', { name: 'Runs by job, months' });
   const focused = (page: Page): Promise<string> => page.evaluate<string>('document.activeElement.ariaLabel');
 
   it('names three failed runs of a job in one line, with the way to each', async () => {
-    const { page, heard } = await suite.look();
+    const { page } = await suite.look();
     const line = page.getByRole('listitem').filter({ hasText: 'claims: 3 runs failed: tasks failed for good' });
     await line.waitFor();
     expect((await line.getByRole('link').allTextContents()).sort()).to.deep.equal(['2026-09', '2026-10', '2026-11']);
     await line.getByRole('link', { name: '2026-11', exact: true }).click();
     await page.getByRole('heading', { level: 1, name: /claims/ }).waitFor();
     expect(page.url()).to.contain(`#/jobs/${jobs.failed}`);
-    expect(heard.lines).to.deep.equal([]);
-    await page.context().close();
   });
 
   it('shows each run in its period, says what is pointed at, and opens it', async () => {
-    const { page, heard } = await suite.look();
+    const { page } = await suite.look();
     const run = months(page).getByRole('link', { name: /^claims 2026-11 · failed: tasks failed for good · ended / });
     await run.hover();
     await page.locator('.told', { hasText: 'claims 2026-11 · failed: tasks failed for good' }).waitFor();
@@ -59,8 +51,6 @@ describe("the dashboard's home", () => {
     expect(await months(page).getByRole('rowheader').allTextContents()).to.include.members(['claims', 'tax']);
     await run.click();
     await page.waitForURL((url) => url.hash.startsWith(`#/jobs/${jobs.failed}`));
-    expect(heard.lines).to.deep.equal([]);
-    await page.context().close();
   });
 
   it('moves through the grid by arrow keys, with one stop of the Tab key', async () => {
@@ -81,7 +71,6 @@ describe("the dashboard's home", () => {
     expect(await months(page).locator('[tabindex="0"]').count(), 'it is left and entered at this run').to.equal(1);
     await page.keyboard.press('Enter');
     await page.waitForURL((url) => url.hash.startsWith(`#/jobs/${jobs.running}`));
-    await page.context().close();
   });
 
   it('lists what runs, the latest against its deadline first', async () => {
@@ -91,7 +80,6 @@ describe("the dashboard's home", () => {
     expect((await rows.locator('th small').allTextContents()).map((text) => text.trim())).to.deep.equal([
       ...['tax-2026-11', 'tax-2026-12'],
     ]);
-    await page.context().close();
   });
 
   it('shows runs of a schedule that never came as holes, in the grid and above it', async () => {
@@ -116,12 +104,11 @@ describe("the dashboard's home", () => {
     const grid = page.getByRole('grid', { name: 'Runs by job, quarters' });
     await grid.getByRole('link', { name: /^levy 2026-11 · never ran/ }).click();
     await page.getByRole('heading', { level: 1, name: 'Schedules' }).waitFor();
-    await page.context().close();
   });
 
   for (const { width, height, colorScheme } of SCREENS) {
     it(`fits the screen and is accessible: ${width} wide, ${colorScheme}`, async () => {
-      const { page, heard } = await suite.look('', { viewport: { width, height }, colorScheme });
+      const { page } = await suite.look('', { viewport: { width, height }, colorScheme });
       await months(page).waitFor();
       await months(page).locator('[tabindex="0"]').focus();
       expect(await axeFaults(page)).to.deep.equal([]);
@@ -131,8 +118,6 @@ describe("the dashboard's home", () => {
         expect(await page.evaluate(scrolls), 'the grid scrolls inside itself').to.equal(true);
       }
       await keepPicture(page, `home-${width}-${colorScheme}`);
-      await page.context().close();
-      expect(heard.lines).to.deep.equal([]);
     });
   }
 
@@ -168,7 +153,5 @@ describe("the dashboard's home", () => {
     await suite.server.start();
     await until('it is live again', async () => (await page.locator('.live').textContent()) === 'live');
     expect(await page.evaluate(`document.querySelector('main').className`)).to.equal('');
-    expect(heard.lines).to.deep.equal([]);
-    await page.context().close();
   });
 });

@@ -1,5 +1,6 @@
 // Protects: text from jobs can't run as code or deceive people who read the dashboard.
 import { expect } from 'chai';
+import { layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { keepPicture, widthFault } from '../support/manager/page-checks.ts';
 
@@ -14,18 +15,13 @@ describe('hostile text on the dashboard', () => {
     const { workspace } = suite.server;
     const text = `${ATTACK} ${STRANGE}`;
     workspace.write('said', `${'a word '.repeat(2_000)}\n${'x'.repeat(5_000)}\n${text}\n`);
-    workspace.write('job.json', {
-      name: 'evil',
-      labels: { note: text },
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'one', attempts: 1, run: 'cat "$HOME/said" >&2; exit 9' }],
-    });
+    const step = { name: 'one', attempts: 1, run: 'cat "$HOME/said" >&2; exit 9' };
+    layRangeJob(workspace, 'evil', 2, step, { labels: { note: text } });
     const job = await workspace.submit('--run-key', 'evil-1');
     await workspace.work({}, '--quiet');
-    const skipped = await workspace.run(['skip', job, '--task', 'one/1', '--reason', text]);
-    expect(skipped.code, skipped.stderr).to.equal(0);
+    await workspace.well('skip', job, '--task', 'one/1', '--reason', text);
     for (const width of [1280, 360]) {
-      const { page, heard } = await suite.look('', { viewport: { width, height: 800 } });
+      const { page } = await suite.look('', { viewport: { width, height: 800 } });
       for (const [name, hash, waited] of [
         ['jobs', 'jobs', 'evil-1'],
         ['job', `jobs/${job}`, '<script>'],
@@ -47,8 +43,6 @@ describe('hostile text on the dashboard', () => {
         .getByText(/⟨U\+202E⟩evil⟨U\+202C⟩ ⟨U\+200B⟩hidden ␛\[2Jred␇/)
         .first()
         .waitFor();
-      expect(heard.lines).to.deep.equal([]);
-      await page.context().close();
     }
   });
 
@@ -60,6 +54,5 @@ describe('hostile text on the dashboard', () => {
     );
     heard.allow = /40[04]/;
     await page.getByRole('alert').waitFor();
-    expect(heard.lines).to.deep.equal([]);
   });
 });

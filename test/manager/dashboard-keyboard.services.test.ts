@@ -71,8 +71,7 @@ describe('the dashboard without a mouse', () => {
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
     await suite.server.workspace.work({}, '--quiet');
-    const { stdout } = await suite.server.workspace.run(['status', job, '--json']);
-    expect(JSON.parse(stdout).steps[0]).to.include({ done: 39, failed: 1 });
+    expect((await suite.server.status(job)).steps[0]).to.include({ done: 39, failed: 1 });
     await tabTo(page, /^sign out$/);
     await page.keyboard.press('Enter');
     await page.getByLabel('Token').waitFor();

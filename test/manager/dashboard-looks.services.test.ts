@@ -1,6 +1,6 @@
 // Protects: the dashboard is complete and accessible at every screen width, dark or light.
 import { expect } from 'chai';
-import { layClaimsJob } from '../support/manager/dashboard-jobs.ts';
+import { layClaimsJob, layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
@@ -16,30 +16,16 @@ describe('the appearance of the dashboard', () => {
   let job = '';
   const suite = new DashboardSuite({
     arrange: async ({ workspace }) => {
-      workspace.write('job.json', {
-        name: 'nightly',
-        input: { split: { by: 'range', from: 1, to: 3 } },
-        steps: [{ name: 'copy', run: 'cat' }],
-      });
+      layRangeJob(workspace, 'nightly', 3, { name: 'copy', run: 'cat' });
       await workspace.submit('--run-key', 'nightly-1');
-      const added = await workspace.run([
-        'schedule',
-        'add',
-        'nightly',
-        'job.json',
-        '--cron',
-        '0 6 * * *',
-        '--tz',
-        'Europe/London',
-      ]);
-      expect(added.code, added.stderr).to.equal(0);
+      await workspace.well('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *', '--tz', 'Europe/London');
       await workspace.work({}, '--quiet');
       layClaimsJob(workspace);
       job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
       workspace.start(['worker', '--slots', '2', '--quiet']);
       await until('the first half is done', async () => {
-        const status = JSON.parse((await workspace.run(['status', job, '--json'])).stdout);
-        return status.steps[0].failed === 4 && status.steps[0].running === 2;
+        const [step] = (await suite.server.status(job)).steps;
+        return step?.failed === 4 && step.running === 2;
       });
     },
   });
@@ -87,8 +73,6 @@ describe('the appearance of the dashboard', () => {
       faults.push(...(await axeFaults(page)).map((line) => `sign-in: ${line}`));
       await keepPicture(page, `sign-in-${width}-${colorScheme}`);
       expect(faults).to.deep.equal([]);
-      expect(heard.lines).to.deep.equal([]);
-      await page.context().close();
     });
   }
 

@@ -32,7 +32,6 @@ describe("the dashboard's session", () => {
     await page.getByRole('button', { name: 'sign out' }).click();
     await page.getByLabel('Token').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
-    expect(heard.lines.filter((line) => !line.includes('401'))).to.deep.equal([]);
   });
 
   it('returns to the sign-in when the token is revoked', async () => {
@@ -43,12 +42,11 @@ describe("the dashboard's session", () => {
     await suite.server.revoke('short-lived');
     await page.getByRole('alert').getByText('Sign-in refused:').waitFor();
     expect(await page.evaluate('sessionStorage.length')).to.equal(0);
-    expect(heard.lines).to.deep.equal([]);
   });
 
   it('disables actions that the token does not allow, and says why', async () => {
     const job = await suite.server.workspace.submit();
-    const { page, heard } = await look(await suite.server.token('read', 'looker'), `#/jobs/${job}`);
+    const { page } = await look(await suite.server.token('read', 'looker'), `#/jobs/${job}`);
     const pause = page.getByRole('button', { name: /^Pause/ });
     await pause.waitFor();
     await page.getByText('The token looker has the scope read').waitFor();
@@ -58,7 +56,6 @@ describe("the dashboard's session", () => {
     );
     await pause.click({ force: true });
     expect(await page.getByRole('dialog').count()).to.equal(0);
-    expect(heard.lines).to.deep.equal([]);
   });
 
   it('says since when it is not live after the manager dies, and reconnects by itself', async () => {
@@ -74,11 +71,10 @@ describe("the dashboard's session", () => {
     const job = await suite.server.workspace.submit();
     await page.getByRole('link', { name: `claims ${job}`, exact: true }).waitFor();
     expect(await page.getByText(/^Not live since/).count()).to.equal(0);
-    expect(heard.lines).to.deep.equal([]);
   });
 
   it('keeps a chosen colour scheme, whatever the system prefers', async () => {
-    const { page, heard } = await look(await suite.server.token('read', 'owl'), '', { colorScheme: 'light' });
+    const { page } = await look(await suite.server.token('read', 'owl'), '', { colorScheme: 'light' });
     const ground = (): Promise<string> => page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
     await page.getByText('live', { exact: true }).waitFor();
     expect(await ground()).to.equal('rgb(255, 255, 255)');
@@ -88,6 +84,5 @@ describe("the dashboard's session", () => {
     expect(await ground()).to.equal('rgb(17, 21, 27)');
     await page.getByRole('button', { name: 'Colours: dark' }).click();
     expect(await ground()).to.equal('rgb(255, 255, 255)');
-    expect(heard.lines).to.deep.equal([]);
   });
 });

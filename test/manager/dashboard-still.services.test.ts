@@ -1,7 +1,7 @@
 // Protects: focus, scroll position and requests on the dashboard survive updates of the page.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { gate, layGates, openGate } from '../support/manager/dashboard-jobs.ts';
+import { gate, layGates, layRangeJob, openGate } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 import { until } from '../support/until.ts';
 
@@ -13,16 +13,8 @@ describe('the dashboard while its data changes', () => {
     each: true,
     arrange: async ({ workspace }) => {
       layGates(workspace, ...TASKS.map((n) => `go-${n}`));
-      workspace.write('job.json', {
-        name: 'drip',
-        input: { split: { by: 'range', from: 1, to: TASKS.length } },
-        steps: [
-          {
-            ...{ name: 'one', attempts: 1 },
-            run: `read n; ${gate('go-$n')}; [ "$n" -gt 6 ] || { echo "no rate" >&2; exit 3; }`,
-          },
-        ],
-      });
+      const run = `read n; ${gate('go-$n')}; [ "$n" -gt 6 ] || { echo "no rate" >&2; exit 3; }`;
+      layRangeJob(workspace, 'drip', TASKS.length, { name: 'one', attempts: 1, run });
       job = await workspace.submit();
       workspace.start(['worker', '--slots', '12', '--quiet']);
     },

@@ -16,10 +16,7 @@ describe('tabs of the dashboard', () => {
       layClaimsJob(workspace);
       job = await workspace.submit('--run-key', 'claims-2026-11');
       workspace.start(['worker', '--slots', '2', '--quiet']);
-      await until(
-        'half of it is done',
-        async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout).steps[0].failed === 4,
-      );
+      await until('half of it is done', async () => (await suite.server.status(job)).steps[0]?.failed === 4);
     },
   });
   /** Everything that a job's page loads has arrived. */
@@ -45,8 +42,7 @@ describe('tabs of the dashboard', () => {
       tabs.push(tab);
     }
     await putBehind(tabs.at(-1) as Page, true);
-    const { code, stderr } = await suite.server.workspace.run(['pause', job]);
-    expect(code, stderr).to.equal(0);
+    await suite.server.workspace.well('pause', job);
     await putBehind(page, false);
     await page
       .getByText(/^Paused/)
@@ -57,14 +53,12 @@ describe('tabs of the dashboard', () => {
       .getByText(/^Running/)
       .first()
       .waitFor();
-    await page.context().close();
   });
 
   it('stay live with four of them in view, each on a job', async () => {
     const { page } = await suite.look(`#/jobs/${job}`);
     await isWhole(page);
     for (let beyond = 1; beyond < 4; beyond += 1) await isWhole(await beside(page));
-    await page.context().close();
   });
 
   it('show the state of their page in title and icon', async () => {
@@ -80,7 +74,6 @@ describe('tabs of the dashboard', () => {
     await page.getByRole('button', { name: 'sign out' }).click();
     await titled(page, /^Sign in · batchctl$/);
     expect(await iconOf(page)).to.match(/icon-open/);
-    await page.context().close();
   });
 
   it('say in the title when they are not live', async () => {
@@ -92,7 +85,5 @@ describe('tabs of the dashboard', () => {
     expect(await iconOf(page)).to.match(/icon-doubtful/);
     await suite.server.start();
     await until('it is live again', async () => /^\(\d\) Jobs/.test(await page.title()));
-    expect(heard.lines).to.deep.equal([]);
-    await page.context().close();
   });
 });

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type * as v from 'valibot';
-import { API_ROUTES, type ApiInput, type Overview, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
+import { API_ROUTES, type ApiInput, requestOf, type Status } from '../../src/dashboard/api-routes.ts';
 import { columnsOf } from '../../src/dashboard/chart/bins.ts';
 import { EventParser } from '../../src/dashboard/feed/event-parser.ts';
 import { hashOf, parseRoute } from '../../src/dashboard/hash.ts';
@@ -17,16 +17,16 @@ import {
 } from '../../src/dashboard/words/job.ts';
 import { cleanText, parseClean, shellLine } from '../../src/dashboard/words/text.ts';
 import { endpointsOf } from '../../src/manager/http/verb-routes.ts';
-import type { adjust, cancel, pause, resume, retry, skip } from '../../src/verbs/changes.ts';
-import type { why } from '../../src/verbs/diagnosis.ts';
-import type { queueRedrive, scale, workersDrain, workersLogs, workersStop } from '../../src/verbs/grid.ts';
-import type { history } from '../../src/verbs/history.ts';
-import type { logs } from '../../src/verbs/logs.ts';
-import type { report } from '../../src/verbs/report.ts';
-import type { scheduleLs, schedulePause, scheduleResume, scheduleRun } from '../../src/verbs/schedules.ts';
-import type { failures, tasks, tasksKill } from '../../src/verbs/tasks.ts';
+import type * as changes from '../../src/verbs/changes.ts';
+import type * as diagnosis from '../../src/verbs/diagnosis.ts';
+import type * as grid from '../../src/verbs/grid.ts';
+import type * as history from '../../src/verbs/history.ts';
+import type * as logs from '../../src/verbs/logs.ts';
+import type * as reports from '../../src/verbs/report.ts';
+import type * as schedules from '../../src/verbs/schedules.ts';
+import type * as tasks from '../../src/verbs/tasks.ts';
 import { anyCharacter } from '../support/any-character.ts';
-import { STEP, statusOf } from '../support/manager/dashboard-facts.ts';
+import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 import { describedVerbs } from '../support/manager/described-verbs.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');
@@ -34,30 +34,13 @@ const STATUS = statusOf();
 const with_ = statusOf;
 
 /** The verbs behind the page's calls. */
-interface Verbs {
-  tasks: typeof tasks;
-  logs: typeof logs;
-  failures: typeof failures;
-  history: typeof history;
-  report: typeof report;
-  why: typeof why;
-  kill: typeof tasksKill;
-  retry: typeof retry;
-  skip: typeof skip;
-  pause: typeof pause;
-  resume: typeof resume;
-  cancel: typeof cancel;
-  adjust: typeof adjust;
-  scale: typeof scale;
-  workersLogs: typeof workersLogs;
-  workersDrain: typeof workersDrain;
-  workersStop: typeof workersStop;
-  queueRedrive: typeof queueRedrive;
-  scheduleLs: typeof scheduleLs;
-  schedulePause: typeof schedulePause;
-  scheduleResume: typeof scheduleResume;
-  scheduleRun: typeof scheduleRun;
-}
+type Verbs = Pick<typeof changes, 'retry' | 'skip' | 'pause' | 'resume' | 'cancel' | 'adjust'> &
+  Pick<typeof grid, 'scale' | 'workersLogs' | 'workersDrain' | 'workersStop' | 'queueRedrive'> &
+  Pick<typeof schedules, 'scheduleLs' | 'schedulePause' | 'scheduleResume' | 'scheduleRun'> &
+  Pick<typeof tasks, 'tasks' | 'failures'> & { kill: typeof tasks.tasksKill } & Pick<typeof diagnosis, 'why'> &
+  Pick<typeof history, 'history'> &
+  Pick<typeof logs, 'logs'> &
+  Pick<typeof reports, 'report'>;
 
 type Plain<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer Each)[] | undefined ? Each[] : T[K] };
 /** Every call may include the caller's time zone. */
@@ -188,7 +171,7 @@ describe('how the dashboard uses the API', () => {
   });
 
   it('lists what needs a person, most severe first', () => {
-    const seen = {
+    const seen = overviewOf({
       jobs: [
         with_({
           job: 'late-1',
@@ -200,9 +183,8 @@ describe('how the dashboard uses the API', () => {
         with_({ job: 'held-1', state: 'paused', reason: 'budget', steps: [{ ...STEP, failed: 0 }] }),
         with_({ job: 'old-1', state: 'failed', closedAt: '2026-11-29T04:00:00Z' }),
       ],
-      ...{ workers: [], groups: [], more: false, firings: [], troubles: [], keeper: null, now: '' },
       queues: [{ group: 'default', visible: 0, leased: 0, delayed: 0, dead: 3, oldest: null }],
-    } as unknown as Overview;
+    });
     expect(attentionOf(seen, 'UTC', NOW).map(({ tone, text }) => `${tone}: ${text}`)).to.deep.equal([
       'bad: late-1: 30m late (projected 05:30, deadline 05:00)',
       'doubtful: stuck-1: tasks are waiting, but no worker serves their group',
@@ -214,10 +196,8 @@ describe('how the dashboard uses the API', () => {
     const closed = { state: 'failed', closedAt: '2026-11-30T03:59:00Z' } as const;
     const rehearsal = { parts: 20, of: 2_000 };
     const of = (...jobs: readonly ReturnType<typeof with_>[]): readonly string[] => {
-      const seen = {
-        ...{ jobs, workers: [], groups: [], more: false, firings: [], troubles: [], keeper: null, now: '' },
-        queues: [{ group: STEP.group, visible: 0, leased: 0, delayed: 0, dead: 3, oldest: null }],
-      } as unknown as Overview;
+      const queues = [{ group: STEP.group, visible: 0, leased: 0, delayed: 0, dead: 3, oldest: null }];
+      const seen = overviewOf({ jobs, queues });
       return attentionOf(seen, 'UTC', NOW).map(({ text }) => text);
     };
     const steps = [{ ...STEP, failed: 2 }];

@@ -51,5 +51,10 @@ export function layClaimsJob(workspace: Workspace): void {
   workspace.write('price.sh', SCRIPT);
 }
 
+/** A job of one step over the numbers from 1 to `tasks`. */
+export function layRangeJob(workspace: Workspace, name: string, tasks: number, step: object, more: object = {}): void {
+  workspace.write('job.json', { name, input: { split: { by: 'range', from: 1, to: tasks } }, steps: [step], ...more });
+}
+
 /** Makes the rates available from now on. */
 export const bringRates = (workspace: Workspace): void => workspace.write('rates', '');

@@ -1,4 +1,5 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import type { JobStatus } from '../../../src/model/answers/status.ts';
 import type { Scope } from '../../../src/model/api.ts';
 import { openPage } from '../browser.ts';
 import { until } from '../until.ts';
@@ -66,6 +67,10 @@ export class DashboardServer {
 
   async revoke(name: string): Promise<void> {
     await this.workspace.well('manager', 'token', 'revoke', name, '--yes');
+  }
+
+  async status(job: string): Promise<JobStatus> {
+    return JSON.parse((await this.workspace.well('status', job, '--json')).stdout) as JobStatus;
   }
 
   /** Opens the page and signs in if a token is given. */

@@ -1,3 +1,4 @@
+import { expect } from 'chai';
 import type { BrowserContextOptions, Page } from 'playwright-core';
 import { openBrowser } from '../browser.ts';
 import { forEachTest, forSuite } from '../fixture.ts';
@@ -10,11 +11,12 @@ interface Arranged {
   readonly arrange?: (server: DashboardServer) => Promise<void> | void;
 }
 
-/** A browser and a manager for a test suite. */
+/** A browser and a manager for a test suite. Faults of a page fail its test. */
 export class DashboardSuite {
   readonly server: DashboardServer;
   readonly #browser = forSuite(() => openBrowser());
   readonly #tokens = new Map<string, string>();
+  readonly #opened: Opened[] = [];
 
   /** Create it inside `describe`. */
   constructor({ each = false, arrange }: Arranged = {}) {
@@ -23,8 +25,12 @@ export class DashboardSuite {
       this.#tokens.clear();
       await arrange?.(this.server);
     });
-    // A page that stays open goes on asking for news, or for a manager that has ended.
-    afterEach(async () => void (await Promise.all(this.#browser.contexts().map((context) => context.close()))));
+    afterEach(async () => {
+      const faults = this.#opened.splice(0).flatMap(({ heard }) => heard.lines);
+      // A page that stays open goes on asking for news, or for a manager that has ended.
+      await Promise.all(this.#browser.contexts().map((context) => context.close()));
+      expect(faults, 'faults of the page, unless the test allows them').to.deep.equal([]);
+    });
   }
 
   /** An operator's token, the same for all pages. */
@@ -36,7 +42,14 @@ export class DashboardSuite {
 
   /** Opens the page in a browser context of its own, signed in as an operator unless a token is given; null stays at the sign-in. */
   async look(hash = '', options: BrowserContextOptions = {}, token?: string | null): Promise<Opened> {
-    return this.server.look(this.#browser, token === undefined ? await this.token() : token, options, hash);
+    const opened = await this.server.look(
+      this.#browser,
+      token === undefined ? await this.token() : token,
+      options,
+      hash,
+    );
+    this.#opened.push(opened);
+    return opened;
   }
 }
 
