@@ -30,4 +30,5 @@ export function hashOf(names: readonly (string | number)[], query: Readonly<Reco
 
 export const jobHash = (job: string, ...names: readonly (string | number)[]): string => hashOf(['jobs', job, ...names]);
 
-export const taskHash = (job: string, step: string, task: string | number): string => jobHash(job, 'tasks', step, task);
+/** `task`: STEP/NUMBER. */
+export const taskHash = (job: string, task: string): string => jobHash(job, 'tasks', ...task.split('/'));

@@ -112,21 +112,20 @@ function groupColumns(
 
 const hasMachines = ({ inService }: ListedGroup): boolean => inService !== null;
 
-/** Tells people about a group that falls short of what was requested. */
-function explainShortfall(ctx: Context, row: ListedGroup, told: GroupEvent | undefined): void {
+function explainShortfall(ctx: Context, row: ListedGroup, event: GroupEvent | undefined): void {
   const { group, running, desired, inService, pending, troubles } = row;
-  for (const message of told?.unread ?? []) ctx.warn(`group ${group}: ${message}`);
-  if (told !== undefined && told.held !== null) ctx.warn(told.held);
+  for (const message of event?.unread ?? []) ctx.warn(`group ${group}: ${message}`);
+  if (event?.held) ctx.warn(event.held);
   for (const { code, message } of troubles) {
     ctx.warn(`group ${group}: launches fail (${code}): ${message}`);
     ctx.notice(`  ${launchFix(code, group)}`);
   }
-  if (told?.missing) {
+  if (event?.missing) {
     const flag = group === 'default' ? '' : ` --group ${group}`;
     ctx.notice(
       `group ${group} has no Auto Scaling group: create it with batchctl infra up; until then batchctl worker --here${flag}`,
     );
-  } else if (inService === null && !told?.byHand && running < desired) {
+  } else if (inService === null && !event?.byHand && running < desired) {
     // A supervisor that was killed, or ended with its machine, starts again only with the next `scale`.
     const again = `batchctl scale ${desired} --group ${group}`;
     ctx.notice(`group ${group}: ${running} of ${desired} workers are up; if it stays so: ${again}`);

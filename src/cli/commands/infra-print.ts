@@ -52,19 +52,13 @@ function infraTemplate(
   format: (typeof FORMATS)[number] | undefined = 'yaml',
 ): Promise<void> {
   return withStack(ctx, async (stack) => {
-    const [
-      { postDeployCommands, deployHints, requireTemplateSize, stackTemplate, templateFacts },
-      { requireValid, warningsOf },
-      { gridFacts },
-      { validateStack },
-      { stringify },
-    ] = await Promise.all([
-      import('../../infra/cloud-formation.ts'),
-      import('../../infra/finding.ts'),
-      import('../../infra/grid.ts'),
-      import('../../infra/validate.ts'),
-      import('yaml'),
-    ]);
+    const { postDeployCommands, deployHints, requireTemplateSize, stackTemplate, templateFacts } = await import(
+      '../../infra/cloud-formation.ts'
+    );
+    const { requireValid, warningsOf } = await import('../../infra/finding.ts');
+    const { gridFacts } = await import('../../infra/grid.ts');
+    const { validateStack } = await import('../../infra/validate.ts');
+    const { stringify } = await import('yaml');
     const { profile, releases } = stack;
     const part = only ?? null;
     const facts = gridFacts(stack);
@@ -155,11 +149,9 @@ async function infraPolicies(
       hint: `batchctl infra policies --for admin --only ${only}`,
     });
   }
-  const [profile, { policyFor, adminPolicyFor }, { documentsOf, MANAGED_LIMIT }] = await Promise.all([
-    awsProfile(ctx),
-    import('../../infra/policies.ts'),
-    import('../../infra/policy.ts'),
-  ]);
+  const { policyFor, adminPolicyFor } = await import('../../infra/policies.ts');
+  const { documentsOf, MANAGED_LIMIT } = await import('../../infra/policy.ts');
+  const profile = await awsProfile(ctx);
   const whole = only === undefined ? policyFor(role, profile) : adminPolicyFor(only, profile);
   const documents = documentsOf(whole);
   const document = number === undefined ? whole : documents[number - 1];
@@ -215,10 +207,8 @@ async function infraUserData(
       hint: 'aws ec2 describe-addresses lists the allocation ids of Elastic IPs',
     });
   }
-  const [{ workerUserData, managerUserData }, releases] = await Promise.all([
-    import('../../infra/user-data.ts'),
-    openReleases(ctx, profile),
-  ]);
+  const { workerUserData, managerUserData } = await import('../../infra/user-data.ts');
+  const releases = await openReleases(ctx, profile);
   if ((await releases.current()) === null) {
     throw new BatchctlError('notFound', `stack ${profile.stack} has no release yet`, {
       hint: 'run batchctl infra release to make one',

@@ -219,8 +219,7 @@ export function infraDownCommand(ctx: Context): CommandDefinition {
   });
 }
 
-/** Seconds. */
-const TIMEOUT = 900;
+const TIMEOUT_SECONDS = 900;
 
 const GONE_COLUMNS: readonly Column<RemovalOutcome>[] = [
   { title: 'kind', value: ({ kind }) => kind },
@@ -231,7 +230,7 @@ const GONE_COLUMNS: readonly Column<RemovalOutcome>[] = [
 
 /** Takes the stack down. Returns 11 if something is left that should have been removed. Throws `refused`. */
 async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promise<number> {
-  const { group = null, timeout = TIMEOUT, deleteData } = input;
+  const { group = null, timeout = TIMEOUT_SECONDS, deleteData } = input;
   const profile = await awsProfile(ctx);
   if (profile.protect) {
     throw new BatchctlError('refused', `profile ${profile.name} is protected, so its stack can't be removed`, {
@@ -241,10 +240,8 @@ async function infraDown(ctx: Context, input: CommandInput<typeof DOWN>): Promis
   if (!ctx.flags.dryRun) confirmName(input.confirm, profile.stack, 'infra down');
   const what = group === null ? `the stack ${profile.stack}` : `the group ${group} of the stack ${profile.stack}`;
   return withStack(ctx, async (stack) => {
-    const [{ failureOf, removeStack, planRemoval }, { requireNoOpenJobs }] = await Promise.all([
-      import('../../infra/down.ts'),
-      import('../../jobs/prune/open-jobs.ts'),
-    ]);
+    const { failureOf, removeStack, planRemoval } = await import('../../infra/down.ts');
+    const { requireNoOpenJobs } = await import('../../jobs/prune/open-jobs.ts');
     const requireIdle = async () => requireNoOpenJobs(await ctx.platform(), group, `take ${what} down`);
     const { signal } = ctx;
     const timeoutMs = timeout * 1_000;

@@ -3,6 +3,7 @@ import { link, mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promis
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { formatSize } from '../../lib/units.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { type CommandDefinition, defineCommand, objectOf } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
@@ -103,11 +104,10 @@ const LARGE_FILE = 32_000_000;
 /** A job for the files of a directory that have the most common extension. */
 async function jobForDirectory(path: string, directory: string): Promise<string> {
   const { matchFiles } = await import('../../jobs/data/find-files.ts');
-  const byKind = new Map<string, string[]>();
-  for (const file of await matchFiles('**', { directory: path, dot: false })) {
-    const kind = /\.[^.]+(\.(gz|zst))?$/.exec(basename(file).replace(/^\.+/, ''))?.[0] ?? '';
-    byKind.set(kind, [...(byKind.get(kind) ?? []), file]);
-  }
+  const byKind = groupBy(
+    await matchFiles('**', { directory: path, dot: false }),
+    (file) => /\.[^.]+(\.(gz|zst))?$/.exec(basename(file).replace(/^\.+/, ''))?.[0] ?? '',
+  );
   const [chosen, ...others] = [...byKind].sort(([a, x], [b, y]) => y.length - x.length || (a < b ? -1 : 1));
   const [kind, files] = chosen ?? ['', []];
   const [first] = files;

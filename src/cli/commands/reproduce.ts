@@ -89,19 +89,14 @@ async function reproduce(
   refusePruned(view, 'its input, code and failures');
   const named = parseTaskName(view, task);
   const directory = resolve(ctx.io.cwd, output ?? `${view.record.job}-${named.name}-${named.task}`);
-  const [{ reproduce: layOut }, { readTaskRecord, matchesRecord }] = await Promise.all([
-    import('../../worker/reproduce.ts'),
-    import('../../worker/reproduce-run.ts'),
-  ]);
+  const { reproduce: layOut } = await import('../../worker/reproduce.ts');
+  const { readTaskRecord, matchesRecord, runReproduced } = await import('../../worker/reproduce-run.ts');
   const made = await layOut(platform, view, { task: named, directory, signal: ctx.signal });
   const recorded = await readTaskRecord(platform.store, made.task);
   let ran: ReproducedRun | null = null;
   if (run) {
     ctx.notice(`running ${named.name}/${named.task}, for at most ${formatDuration(made.task.step.timeout)}`);
-    const [{ runReproduced }, { SecretReader }] = await Promise.all([
-      import('../../worker/reproduce-run.ts'),
-      import('../../worker/secrets.ts'),
-    ]);
+    const { SecretReader } = await import('../../worker/secrets.ts');
     // The command already runs with this user's permissions, so the profile's `allowSecrets` would protect nothing
     // here.
     ran = await runReproduced(made, new SecretReader({ source: platform.secrets ?? null }), ctx.signal);

@@ -7,7 +7,7 @@ import type {
   ScheduleDetails,
   UpcomingFiring,
 } from '../../model/answers/schedules.ts';
-import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
+import { isRaiseEvent } from '../../verbs/raise.ts';
 import { scheduleAdd } from '../../verbs/schedule-add.ts';
 import {
   type PausedEvent,
@@ -23,7 +23,7 @@ import { crontabLine } from '../../verbs/submission.ts';
 import type { CommandDefinition } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatInstant } from '../format.ts';
-import { asText, printRaiseEvent } from '../print-notices.ts';
+import { asText, showBeforeRaised } from '../print-notices.ts';
 import { printAnswer, printList, renderTable } from '../render.ts';
 import { submitProgress } from '../submit-progress.ts';
 import { verbCommand } from '../verb-command.ts';
@@ -191,14 +191,10 @@ export function scheduleRunCommand(ctx: Context): CommandDefinition {
     },
     show: () => {
       const progress = submitProgress(ctx);
-      // Printed after the job's id, which people read first.
-      const raised: RaiseEvent[] = [];
+      const shown = showBeforeRaised<FiredPeriod>(ctx, (fired) => showFired(ctx, fired));
       return {
-        event: (event) => (isRaiseEvent(event) ? void raised.push(event) : progress.show(event)),
-        answer: async (fired) => {
-          await showFired(ctx, fired);
-          for (const event of raised) await printRaiseEvent(ctx, event);
-        },
+        event: (event) => (isRaiseEvent(event) ? shown.event?.(event) : progress.show(event)),
+        answer: shown.answer,
         close: progress.close,
       };
     },

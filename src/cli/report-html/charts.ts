@@ -1,21 +1,10 @@
 import type { SlowTask, Throughput, Timeline, TimelineRow } from '../../model/answers/report.ts';
 import { formatMany } from '../format.ts';
-import {
-  clockOf,
-  formatPace,
-  formatSeconds,
-  formatShare,
-  formatShort,
-  type Html,
-  html,
-  type Insert,
-  keepEnd,
-  rateUnit,
-  rawHtml,
-  shorten,
-} from './html.ts';
+import { clockOf, formatPace, formatSeconds, formatShare, formatShort, keepEnd, rateUnit, shorten } from './figures.ts';
+import { type Html, html, type Insert, rawHtml } from './html.ts';
 import {
   baseAxis,
+  type ChartOptions,
   chart,
   columns,
   type LegendEntry,
@@ -69,49 +58,42 @@ export function throughputChart(throughput: Throughput, slots: number, zone: str
 
 type TicksFor = (pixels: number) => readonly Tick[];
 
-function donePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, zone: string): Html {
+function donePanel(throughput: Throughput, ticksFor: TicksFor, zone: string): Html {
+  const { bins, seconds } = throughput;
   const height = 150;
   const rates = bins.map(({ done }) => done / seconds);
   const peak = Math.max(...rates);
   const unit = rateUnit(peak);
   const ticks = niceTicks(peak * unit.seconds, 4);
   const max = ticks.at(-1) ?? 1;
-  const start = Date.parse(from ?? '');
   const hits = bins.map((bin, i) => {
     if (bin.done + troubleOf(bin) + bin.running === 0) return null;
-    const text = `${clockOf(start + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
-    return html`<rect class="hit" x="${percent(i / bins.length)}" y="${TOP}" width="${percent(1 / bins.length)}" height="${height}">${tip(text)}</rect>`;
+    return html`<rect class="hit" x="${percent(i / bins.length)}" y="${TOP}" width="${percent(1 / bins.length)}" height="${height}">${tip(binText(throughput, bin, i, zone))}</rect>`;
   });
-  return panel(`Tasks done per ${unit.name}`, null, [
-    chart(
-      {
-        id: 'throughput-done',
-        title: `Tasks done per ${unit.name}, over time`,
-        text: `At most ${formatPace(peak)}, in bins of ${formatSeconds(seconds)}.`,
-        height: TOP + height + BASE,
-      },
-      [
-        valueAxis(ticks, TOP, height, formatShort),
-        baseAxis(ticksFor, TOP, height),
-        stretchedBox(
-          TOP,
-          height,
-          html`<path class="done area" d="${columns(
-            rates.map((rate) => (rate * unit.seconds) / max),
-            height,
-          )}"/>`,
-        ),
-        hits,
-      ],
-    ),
-  ]);
+  const shares = rates.map((rate) => (rate * unit.seconds) / max);
+  return panel(
+    `Tasks done per ${unit.name}`,
+    null,
+    {
+      id: 'throughput-done',
+      title: `Tasks done per ${unit.name}, over time`,
+      text: `At most ${formatPace(peak)}, in bins of ${formatSeconds(seconds)}.`,
+      height: TOP + height + BASE,
+    },
+    [
+      valueAxis(ticks, TOP, height, formatShort),
+      baseAxis(ticksFor, TOP, height),
+      stretchedBox(TOP, height, html`<path class="done area" d="${columns(shares, height)}"/>`),
+      hits,
+    ],
+  );
 }
 
-function troublePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, zone: string): Html {
+function troublePanel(throughput: Throughput, ticksFor: TicksFor, zone: string): Html {
+  const { bins, seconds } = throughput;
   const height = 64;
   const ticks = niceTicks(Math.max(...bins.map(troubleOf)), 2, true);
   const max = ticks.at(-1) ?? 1;
-  const start = Date.parse(from ?? '');
   const width = Math.max(1 / bins.length, 0.004);
   const stacks = bins.map((bin, i) => {
     if (troubleOf(bin) === 0) return null;
@@ -122,25 +104,20 @@ function troublePanel({ bins, seconds, from }: Throughput, ticksFor: TicksFor, z
       base -= tall;
       return html`<rect x="${percent(i / bins.length)}" y="${n(base)}" width="${percent(width)}" height="${n(tall)}" fill="${fill}"/>`;
     });
-    const text = `${clockOf(start + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
-    return html`<g>${tip(text)}${pieces}</g>`;
+    return html`<g>${tip(binText(throughput, bin, i, zone))}${pieces}</g>`;
   });
   const present = TROUBLES.filter(({ kind }) => bins.some((bin) => bin[kind] > 0));
   const sums = present.map(({ kind, words }) => `${bins.reduce((sum, bin) => sum + bin[kind], 0)} ${words}`);
   return panel(
     `Unsuccessful attempts per ${formatSeconds(seconds)}`,
     legend(present.map(({ kind, fill, words }) => ({ swatch: { kind, fill }, words }))),
-    [
-      chart(
-        {
-          id: 'throughput-trouble',
-          title: 'Failed and interrupted attempts over time',
-          text: `${sums.join(', ')}.`,
-          height: TOP + height + 8,
-        },
-        [valueAxis(ticks, TOP, height, formatShort), verticalLines(ticksFor, TOP + height), stacks],
-      ),
-    ],
+    {
+      id: 'throughput-trouble',
+      title: 'Failed and interrupted attempts over time',
+      text: `${sums.join(', ')}.`,
+      height: TOP + height + 8,
+    },
+    [valueAxis(ticks, TOP, height, formatShort), verticalLines(ticksFor, TOP + height), stacks],
   );
 }
 
@@ -149,44 +126,41 @@ function runningPanel({ bins }: Throughput, slots: number, ticksFor: TicksFor): 
   const peak = Math.max(...bins.map(({ running }) => running));
   const ticks = niceTicks(Math.max(peak, slots), 2, true);
   const max = ticks.at(-1) ?? 1;
+  const running = bins.map((bin) => bin.running / max);
+  const available = bins.map((bin) => bin.slots / max);
   return panel(
     'Attempts running',
     slots > 0
       ? legend([{ swatch: { kind: 'limit' }, words: `slots of the running workers, at most ${n(slots)}` }])
       : null,
+    {
+      id: 'throughput-running',
+      title: 'Attempts running, over time',
+      text: `At most ${n(peak)} on average over a bin; at most ${formatMany(slots, 'slot')} at once.`,
+      height: TOP + height + BASE,
+    },
     [
-      chart(
-        {
-          id: 'throughput-running',
-          title: 'Attempts running, over time',
-          text: `At most ${n(peak)} on average over a bin; at most ${formatMany(slots, 'slot')} at once.`,
-          height: TOP + height + BASE,
-        },
-        [
-          valueAxis(ticks, TOP, height, formatShort),
-          baseAxis(ticksFor, TOP, height),
-          stretchedBox(
-            TOP,
-            height,
-            html`<path class="running area" d="${columns(
-              bins.map(({ running }) => running / max),
-              height,
-            )}"/>${
-              slots > 0 &&
-              html`<path class="limit" d="${steps(
-                bins.map((bin) => bin.slots / max),
-                height,
-              )}"/>`
-            }`,
-          ),
-        ],
+      valueAxis(ticks, TOP, height, formatShort),
+      baseAxis(ticksFor, TOP, height),
+      stretchedBox(
+        TOP,
+        height,
+        html`<path class="running area" d="${columns(running, height)}"/>${
+          slots > 0 && html`<path class="limit" d="${steps(available, height)}"/>`
+        }`,
       ),
     ],
   );
 }
 
-function panel(name: string, key: Html | null, body: Insert): Html {
-  return html`<figure><figcaption><b>${name}</b>${key}</figcaption><div class="plot">${body}</div></figure>`;
+/** A chart below its name and legend. */
+function panel(name: string, key: Html | null, options: ChartOptions, body: Insert): Html {
+  return html`<figure><figcaption><b>${name}</b>${key}</figcaption><div class="plot">${chart(options, body)}</div></figure>`;
+}
+
+/** `18:30:05, 10s: 3 tasks done, 1 running` */
+function binText({ from, seconds }: Throughput, bin: Bin, i: number, zone: string): string {
+  return `${clockOf(Date.parse(from ?? '') + i * seconds * 1000, zone)}, ${formatSeconds(seconds)}: ${wordsOf(bin)}`;
 }
 
 function troubleOf({ retried, failed, interrupted }: Bin): number {

@@ -5,20 +5,8 @@ import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { formatCount, formatMany } from '../format.ts';
 import { throughputChart, timelineChart } from './charts.ts';
-import {
-  clip,
-  formatOrUnknown,
-  formatPace,
-  formatSeconds,
-  formatShare,
-  formatSpan,
-  formatWhen,
-  type Html,
-  html,
-  type Insert,
-  rawHtml,
-  section,
-} from './html.ts';
+import { clip, formatOrUnknown, formatPace, formatSeconds, formatShare, formatSpan, formatWhen } from './figures.ts';
+import { type Html, html, type Insert, rawHtml, section } from './html.ts';
 import {
   causesSection,
   comparisonSection,

@@ -1,24 +1,8 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Comparison, Figure, Report } from '../../model/answers/report.ts';
 import { formatCount, formatMany, groupDigits } from '../format.ts';
-import {
-  clip,
-  code,
-  countColumn,
-  facts,
-  formatOrUnknown,
-  formatPace,
-  formatSeconds,
-  formatShare,
-  formatWhen,
-  type Html,
-  html,
-  type Insert,
-  notShownNote,
-  section,
-  spanCell,
-  table,
-} from './html.ts';
+import { clip, formatOrUnknown, formatPace, formatSeconds, formatShare, formatWhen, spanCell } from './figures.ts';
+import { code, countColumn, facts, type Html, html, type Insert, notShownNote, section, table } from './html.ts';
 
 const CAUSES = 20;
 

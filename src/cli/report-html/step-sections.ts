@@ -1,18 +1,10 @@
 import { formatSize } from '../../lib/units.ts';
 import type { Distribution, Report, StepReport } from '../../model/answers/report.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { formatCount } from '../format.ts';
 import { measuredText } from '../report-text.ts';
-import {
-  type Column,
-  countColumn,
-  formatOrUnknown,
-  formatSeconds,
-  formatShort,
-  type Html,
-  html,
-  section,
-  table,
-} from './html.ts';
+import { formatOrUnknown, formatSeconds, formatShort } from './figures.ts';
+import { type Column, countColumn, type Html, html, section, table } from './html.ts';
 import {
   baseAxis,
   chart,
@@ -88,17 +80,11 @@ function marksOf({ count, p50, p95, p99, max }: Distribution, scale: LogScale): 
   ] as const;
   // Quantiles of one or two values mean nothing. Equal ones share a label.
   const shown = count < 3 ? named.filter(([name]) => name === 'max') : named;
-  const groups = new Map<string, { names: string[]; seconds: number }>();
-  for (const [name, seconds] of shown) {
-    const text = formatSeconds(seconds);
-    const group = groups.get(text);
-    if (group === undefined) groups.set(text, { names: [name], seconds });
-    else group.names.push(name);
-  }
-  return [...groups].map(([text, { names, seconds }]) => ({
-    at: scale.at(seconds),
-    label: `${names.length === 1 ? names[0] : `${names[0]}–${names.at(-1)}`} ${text}`,
-  }));
+  return [...groupBy(shown, ([, seconds]) => formatSeconds(seconds))].map(([text, group]) => {
+    const [first, last] = [group[0], group.at(-1)];
+    const names = first === last ? first?.[0] : `${first?.[0]}–${last?.[0]}`;
+    return { at: scale.at(first?.[1] ?? 0), label: `${names} ${text}` };
+  });
 }
 
 function bars({ bins }: Distribution, scale: LogScale, max: number): Html {

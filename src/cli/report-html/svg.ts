@@ -1,5 +1,6 @@
 import { addDays, instantsOf, wallTime } from '../../model/wall-time.ts';
-import { clockOf, dayOf, formatSeconds, type Html, html, type Insert, rawHtml } from './html.ts';
+import { clockOf, dayOf, formatSeconds } from './figures.ts';
+import { type Html, html, type Insert, rawHtml } from './html.ts';
 
 /**
  * Charts are as wide as the page. Positions along x are percentages and along y pixels, so that text and marks keep
@@ -16,7 +17,7 @@ export function percent(share: number): string {
   return `${n(share * 100)}%`;
 }
 
-interface ChartOptions {
+export interface ChartOptions {
   /** Unique on the page; letters, digits and dashes. */
   readonly id: string;
   readonly title: string;

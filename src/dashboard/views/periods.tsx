@@ -40,6 +40,7 @@ export function PeriodsSection({ periods, seen }: { readonly periods: Periods; r
   );
 }
 
+/** In the order of the legend. */
 const SHAPES: Readonly<Record<GridCell['state'], string>> = {
   succeeded: 'M4 8.5l3 3 5.5-7',
   failed: 'M4.5 4.5l7 7M11.5 4.5l-7 7',
@@ -47,14 +48,12 @@ const SHAPES: Readonly<Record<GridCell['state'], string>> = {
   submitted: 'M4 8h.1M8 8h.1M12 8h.1',
   paused: 'M5.7 4v8M10.3 4v8',
   cancelled: 'M4 8h8',
-  missed: 'M8 3v6M8 12.4v.1',
   due: 'M8 4v4.2l2.8 2',
+  missed: 'M8 3v6M8 12.4v.1',
   coming: 'M8 8h.1',
 };
 
-const LEGEND = [
-  ...['succeeded', 'failed', 'running', 'submitted', 'paused', 'cancelled', 'due', 'missed', 'coming'],
-] as readonly GridCell['state'][];
+const LEGEND = Object.keys(SHAPES) as readonly GridCell['state'][];
 const LEGEND_WORDS: Readonly<Partial<Record<GridCell['state'], string>>> = {
   ...{ due: 'not started', missed: 'never ran', coming: 'to come' },
 };

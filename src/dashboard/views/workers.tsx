@@ -172,10 +172,10 @@ function Busy({ busy }: Worker) {
   return (
     <ul class="tasks">
       {busy.slice(0, NAMED).map((name) => {
-        const [job = '', step = '', task = ''] = name.split('/');
+        const [job = '', ...task] = name.split('/');
         return (
           <li key={name}>
-            <a href={taskHash(job, step, task)} class="plain">
+            <a href={taskHash(job, task.join('/'))} class="plain">
               {name}
             </a>
           </li>

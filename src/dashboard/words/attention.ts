@@ -1,4 +1,5 @@
 import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
+import { groupBy } from '../../model/group-by.ts';
 import type { GridRow as Row } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
@@ -102,16 +103,6 @@ function lineOf(notices: readonly Notice[]): NoticeLine {
     text: `${run.name}: ${formatCount(notices.length)} ${PROBLEM_TEXTS[run.what]}${why}`,
     links: notices.map((notice) => ({ label: notice.run?.label ?? notice.key, href: notice.href })),
   };
-}
-
-function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
-  }
-  return groups;
 }
 
 /** Milliseconds after which a period that did not run, or failed, is history: longer than a weekend. */

@@ -2,7 +2,8 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { formatPace, formatShare, html, shorten } from '../../../src/cli/report-html/html.ts';
+import { formatPace, formatShare, shorten } from '../../../src/cli/report-html/figures.ts';
+import { html } from '../../../src/cli/report-html/html.ts';
 import { durationTicks, labelRows, logScale, niceTicks, timeTicks, widthOf } from '../../../src/cli/report-html/svg.ts';
 
 const labelsOf = (from: string, seconds: number, zone: string, count: number): readonly string[] =>

@@ -85,7 +85,7 @@ function CauseItem({
           <p class="note">Nothing was written to stderr.</p>
         )}
         <p class="note">
-          <a href={taskHash(job, step, example.task)}>
+          <a href={taskHash(job, `${step}/${example.task}`)}>
             All attempts and logs of {step}/{example.task}
           </a>
           {example.worker !== null && `, which ran on ${example.worker}`}. Tasks: {shown(cause.tasks || cause.skipped)}{' '}

@@ -1,15 +1,14 @@
 import { useSignal } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
-import { formatCount, formatLeft, formatMany, formatRate, localizeInstants } from '../../../cli/format.ts';
+import { formatCount, formatLeft, formatMany, formatRate } from '../../../cli/format.ts';
 import { formatDuration, formatSize } from '../../../lib/units.ts';
-import { fixSteps } from '../../../model/why/fix-steps.ts';
-import type { Finding, Report, Status, StepStatus } from '../../api-routes.ts';
+import type { Report, Status, StepStatus } from '../../api-routes.ts';
 import { type Columns, columnsOf } from '../../chart/bins.ts';
 import type { Plots } from '../../chart/plot.ts';
-import { exactNow, now, zone } from '../../clock.ts';
-import { hashOf, jobHash } from '../../hash.ts';
-import { type Figure, Figures, Mark, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
-import { Command, LazyPart, Problem, QueryStatus, Section } from '../../parts/section.tsx';
+import { now, zone } from '../../clock.ts';
+import { hashOf, taskHash } from '../../hash.ts';
+import { type Figure, Figures, ProgressBar, ProgressLegend, When, WithNote } from '../../parts/marks.tsx';
+import { LazyPart, QueryStatus, Section } from '../../parts/section.tsx';
 import { type Column, Table } from '../../parts/table.tsx';
 import { isDark } from '../../scheme.ts';
 import { useQuery } from '../../use-query.ts';
@@ -21,10 +20,10 @@ import {
   marginOf,
   progressOf,
   rangeText,
-  type Tone,
   usageText,
 } from '../../words/job.ts';
 import { Causes } from './causes.tsx';
+import { Findings } from './findings.tsx';
 
 /** The report reads records of all attempts, so it is fetched less often than the status. */
 const REPORT_EVERY_MS = 10_000;
@@ -183,7 +182,7 @@ const MOST = 8;
 
 function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Report['slowest'] }) {
   const columns: readonly Column<Slow>[] = [
-    { title: 'task', cell: ({ task }) => <a href={jobHash(job, 'tasks', ...task.split('/'))}>{task}</a> },
+    { title: 'task', cell: ({ task }) => <a href={taskHash(job, task)}>{task}</a> },
     { title: 'duration', kind: 'number', cell: ({ seconds }) => formatDuration(seconds) },
     { title: 'times the median', kind: 'number', cell: ({ times }) => times.toFixed(1) },
     { title: 'attempts', kind: 'number', cell: ({ attempts }) => attempts },
@@ -284,65 +283,5 @@ function Count({ job, step, state }: CountProps) {
     >
       {formatCount(found)}
     </a>
-  );
-}
-
-const EVERY_MS = 30_000;
-
-const TONES: Readonly<Record<Finding['severity'], Tone>> = {
-  stops: 'bad',
-  fails: 'bad',
-  slows: 'doubtful',
-  waits: 'open',
-  note: 'open',
-};
-
-const withLocalTimes = (text: string): string => localizeInstants(text, zone, exactNow());
-
-/** Why the job is slow or stuck, and how to fix it; nothing if no problem is found. */
-function Findings({ status }: { readonly status: Status }) {
-  const { job, state, round, workers } = status;
-  const { failed } = progressOf(status);
-  const { document, error, again, busy } = useQuery('why', state === 'succeeded' ? null : { job }, {
-    ...{ when: `${state} ${round} ${workers.running} ${failed}` },
-    ...(state !== 'failed' && state !== 'cancelled' && { everyMs: EVERY_MS }),
-  });
-  // Causes of failed tasks have their own section.
-  const findings = (document?.causes ?? []).filter(({ code }) => code !== 'failing');
-  if (error === null && findings.length === 0) return null;
-  const tools = (
-    <button type="button" onClick={again} aria-disabled={busy}>
-      {busy ? 'Checking...' : 'Check again'}
-    </button>
-  );
-  return (
-    <Section title="Why" lead="What slows or stops the job, most severe first." tools={tools}>
-      {error !== null && <Problem error={error} again={again} />}
-      <ol class="findings">
-        {findings.map((finding, at) => (
-          // The title has counts that change; a key from it would lose the focus.
-          <li key={`${finding.code} ${findings.slice(0, at).filter(({ code }) => code === finding.code).length}`}>
-            <Mark tone={TONES[finding.severity]}>{finding.severity}</Mark>
-            <div>
-              <p>
-                <b>{withLocalTimes(finding.title)}</b>
-              </p>
-              {finding.evidence.length > 0 && (
-                <ul class="muted">
-                  {finding.evidence.map((line) => (
-                    <li key={line}>{withLocalTimes(line)}</li>
-                  ))}
-                </ul>
-              )}
-              {fixSteps(finding.mend).map(({ command, remark }) => (
-                <p key={`${command} ${remark}`} class="act">
-                  {command !== '' && <Command>{command}</Command>} {remark}
-                </p>
-              ))}
-            </div>
-          </li>
-        ))}
-      </ol>
-    </Section>
   );
 }

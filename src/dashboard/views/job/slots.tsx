@@ -37,11 +37,6 @@ interface ChosenPoint {
   readonly at: number;
 }
 
-const hashOfBar = (job: string, { task }: Bar): string => {
-  const [step = '', number = ''] = task.split('/');
-  return taskHash(job, step, number);
-};
-
 /** Attempts over time, one lane a slot (or a worker): which task, when, and how it ended. */
 export function SlotsChart({ job, timeline }: SlotsProps) {
   const { from, seconds, waiting, sampled, hidden } = timeline;
@@ -98,7 +93,7 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
     span.value = zoomSpan(view, factor, at, seconds);
   };
   const open = (bar: Bar | null | undefined): void => {
-    if (bar) location.hash = hashOfBar(job, bar);
+    if (bar) location.hash = taskHash(job, bar.task);
   };
   const show = (lane: number, bar: Bar | null): void => {
     if (bar === null) return;
@@ -237,8 +232,8 @@ function ChosenDetails({ job, lane, chosen: { bar, at }, start, seconds }: Chose
   const end = bar.outcome === 'running' ? 'now' : clock(bar.end);
   return (
     <>
-      <a href={hashOfBar(job, bar)}>{bar.task}</a>, attempt {bar.attempt}: {outcomeText(bar)} · {clock(bar.start)} to{' '}
-      {end} ({formatDuration(bar.end - bar.start)}) · {lane.label}
+      <a href={taskHash(job, bar.task)}>{bar.task}</a>, attempt {bar.attempt}: {outcomeText(bar)} · {clock(bar.start)}{' '}
+      to {end} ({formatDuration(bar.end - bar.start)}) · {lane.label}
     </>
   );
 }

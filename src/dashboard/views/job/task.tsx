@@ -79,7 +79,6 @@ interface ToolsProps {
 }
 
 function Tools({ job, task, status: { state }, last }: ToolsProps) {
-  const [step = '', number = ''] = task.split('/');
   const one = oneTask(job, task);
   const now = state === 'cancelled' ? null : last;
   const pending = now?.state === 'waiting' || now?.state === 'running';
@@ -89,7 +88,7 @@ function Tools({ job, task, status: { state }, last }: ToolsProps) {
       {now?.state === 'running' && <ActionButton action={killChosen(one)} />}
       {(now?.state === 'failed' || (pending && now.from !== null)) && <ActionButton action={skipChosen(one)} />}
       {now?.word === 'skipped' && <ActionButton action={unskipChosen(one)} />}
-      <CopyButton text={new URL(taskHash(job, step, number), location.href).href} copied="Link copied">
+      <CopyButton text={new URL(taskHash(job, task), location.href).href} copied="Link copied">
         Copy link
       </CopyButton>
     </>

@@ -92,8 +92,8 @@ function matchingOf(
 function GoTo({ job, step }: { readonly job: string; readonly step: string }) {
   const text = useSignal('');
   const go = (): void => {
-    const [number = '', of = step] = text.value.trim().split('/').reverse();
-    location.hash = taskHash(job, of, number);
+    const task = text.value.trim();
+    location.hash = taskHash(job, task.includes('/') ? task : `${step}/${task}`);
   };
   return (
     <form
@@ -225,7 +225,7 @@ const taskColumns = (job: string, choice: ChoiceState | null, inputs: boolean): 
     cell: (task) => (
       <>
         {choice !== null && <Tick name={nameOf(task)} choice={choice} />}
-        <a href={taskHash(job, task.step, task.task)}>{nameOf(task)}</a>
+        <a href={taskHash(job, nameOf(task))}>{nameOf(task)}</a>
       </>
     ),
   },
