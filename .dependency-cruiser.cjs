@@ -8,8 +8,8 @@ const ROOMS = {
   infra: ['config', 'model', 'adapters/aws'],
   manager: ['verbs', 'jobs', 'model', 'ports'],
   verbs: ['config', 'jobs', 'model', 'ports'],
-  // It runs in a browser: of the command line only how things read, and the colours of the report.
-  dashboard: ['model', 'cli/format', 'cli/report-html/theme'],
+  // It runs in a browser: of the command line only how things read, and the colours and signs of the report.
+  dashboard: ['model', 'cli/format', 'cli/report-html/theme', 'cli/report-html/verdict-sign'],
   worker: ['jobs', 'model', 'ports'],
   jobs: ['model', 'ports'],
   adapters: ['ports', 'model'],

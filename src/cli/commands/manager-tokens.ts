@@ -198,10 +198,7 @@ async function managerTokenRevoke(ctx: Context, which: string): Promise<void> {
     await revokeTokens(platform, found);
   }
   const would = ctx.flags.dryRun ? 'would be' : 'is';
-  await printAnswer(ctx, {
-    json: { ids, revoked: !ctx.flags.dryRun },
-    text: `token ${which} ${would} revoked`,
-  });
+  await printAnswer(ctx, { json: { ids, revoked: !ctx.flags.dryRun }, text: `token ${which} ${would} revoked` });
 }
 
 export function managerFingerprintCommand(ctx: Context): CommandDefinition {

@@ -14,11 +14,13 @@ export function notifyTestCommand(ctx: Context): CommandDefinition {
   return defineCommand({
     arguments: { '[jobfile]': "also send to the receivers in this job file's `notify`" },
     options: {
-      '--to <receiver>': parsed('send to this receiver instead: sns:TOPIC, https://... or exec:./program', (text) =>
-        parseFlag(text, undefined),
+      '--to <receiver>': parsed(
+        'send to this receiver instead: sns:TOPIC, https://... or exec:./program',
+        parserOf('to'),
       ),
-      '--secret <reference>': parsed('with --to: the secret that signs the event, such as env:NAME', (text) =>
-        parseFlag(undefined, text),
+      '--secret <reference>': parsed(
+        'with --to: the secret that signs the event, such as env:NAME',
+        parserOf('secret'),
       ),
     },
     writes: false,
@@ -97,12 +99,12 @@ function receiverFromFlags(ctx: Context, to: string, secret = ''): Receiver & { 
   return { to: whole, secret: secret === '' ? null : secret, trusted: true, on: new Set() };
 }
 
-function parseFlag(to: string | undefined, secret: string | undefined): string {
-  const field = to === undefined ? 'secret' : 'to';
-  const found = notificationSchema().shape[field].safeParse(to ?? secret);
-  if (found.success) return to ?? secret ?? '';
-  throw new BatchctlError('usage', `--${field}: expected ${found.error.issues[0]?.message}, found ${to ?? secret}`);
-}
+/** Parses a field of a receiver as the configuration does. */
+const parserOf = (field: 'to' | 'secret') => (text: string) => {
+  const found = notificationSchema().shape[field].safeParse(text);
+  if (found.success) return text;
+  throw new BatchctlError('usage', `--${field}: expected ${found.error.issues[0]?.message}, found ${text}`);
+};
 
 function documentOf({ error, ...tested }: TestedReceiver): Readonly<Record<string, unknown>> {
   const ours = isBatchctlError(error) ? error : null;

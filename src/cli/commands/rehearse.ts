@@ -138,10 +138,7 @@ async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeo
     faults: faults === true ? parseFaults(ALL_FAULTS) : (faults ?? NO_FAULTS),
     ...{ seed: seed ?? null, slots: slots ?? null, keep, timeout: timeout ?? null },
   });
-  await printAnswer(ctx, {
-    json: documentOf(rehearsed),
-    text: () => rehearseText(ctx, rehearsed),
-  });
+  await printAnswer(ctx, { json: documentOf(rehearsed), text: () => rehearseText(ctx, rehearsed) });
   return rehearsed.verify?.verdict === 'failed' ? 9 : jobExit(rehearsed.status);
 }
 

@@ -19,6 +19,7 @@ import {
 import { durationsSection, stepsSection, waitSection } from './step-sections.ts';
 import { STYLE } from './style.ts';
 import { DEFINITIONS } from './svg.ts';
+import { type Tone, VERDICT_SIGNS } from './verdict-sign.ts';
 
 export interface ReportHtmlOptions {
   /** The IANA zone of all times shown. */
@@ -108,8 +109,6 @@ function noChartNote({ startedAt }: Report): Html {
   return html`<p class="note">${startedAt === null ? 'Nothing has run yet.' : 'Too little is known of the attempts to draw them.'}</p>`;
 }
 
-type Tone = 'good' | 'bad' | 'doubtful' | 'open';
-
 interface Verdict {
   readonly tone: Tone;
   readonly statement: string;
@@ -130,15 +129,8 @@ export function verdictOf(report: Report, zone: string): Verdict {
 }
 
 function verdictBlock({ tone, statement, sentences }: Verdict): Html {
-  return html`<div class="verdict ${tone}"><svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="19"/><path d="${SIGNS[tone]}"/></svg><div><p class="statement">${statement}</p><p>${sentences.map((sentence) => [sentence, ' '])}</p></div></div>`;
+  return html`<div class="verdict ${tone}"><svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true"><circle cx="20" cy="20" r="19"/><path d="${VERDICT_SIGNS[tone]}"/></svg><div><p class="statement">${statement}</p><p>${sentences.map((sentence) => [sentence, ' '])}</p></div></div>`;
 }
-
-const SIGNS: Readonly<Record<Tone, string>> = {
-  good: 'M11 21l6 6 12-13',
-  bad: 'M13 13l14 14M27 13L13 27',
-  doubtful: 'M20 10v13M20 28v2',
-  open: 'M20 10v11l7 5',
-};
 
 function statementOf(report: Report): Pick<Verdict, 'tone' | 'statement'> {
   const { state, proof, totals, expectations } = report;

@@ -6,6 +6,7 @@ import { whyDenied } from '../session.ts';
 import { whyOffline } from '../tab.ts';
 import { changes } from '../use-query.ts';
 import { announce, Command, Problem, useModal } from './section.tsx';
+import { Options } from './table.tsx';
 
 interface FieldProps {
   readonly field: Field;
@@ -36,11 +37,7 @@ function FieldInput({ field, value, onValue, disabled }: FieldProps) {
       </label>
       {kind === 'choice' ? (
         <select {...common} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
-          {choices.map(([choice, words]) => (
-            <option key={choice} value={choice}>
-              {words}
-            </option>
-          ))}
+          <Options choices={choices} />
         </select>
       ) : (
         <input

@@ -1,8 +1,9 @@
 import type { ComponentChildren } from 'preact';
 import { formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import type { State } from '../api-routes.ts';
 import { now, zone } from '../clock.ts';
-import { type Progress, type Tone, toneOfState } from '../words/job.ts';
+import { type Progress, toneOfState } from '../words/job.ts';
 
 const SIGNS: Readonly<Record<Tone, string>> = {
   good: 'M3.5 8.5l3 3 6-7',

@@ -135,11 +135,8 @@ export function LogBox({ name, text, follow = false }: LogBoxProps) {
     const { current } = box;
     if (follow && current !== null && atEnd.current) current.scrollTop = current.scrollHeight;
   }, [text, follow]);
-  const onScroll = ({
-    currentTarget: { scrollHeight, scrollTop, clientHeight },
-  }: {
-    currentTarget: HTMLElement;
-  }): void => {
+  const onScroll = (event: { readonly currentTarget: HTMLElement }): void => {
+    const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
     atEnd.current = scrollHeight - scrollTop - clientHeight < NEAR;
   };
   return (
@@ -165,23 +162,16 @@ export function LazyPart<Props extends object>({
         error.value = null;
       },
       () => {
-        error.value = new CallError(
-          0,
-          'this part of the page could not be loaded',
-          'check the connection to the manager',
-        );
+        const hint = 'check the connection to the manager';
+        error.value = new CallError(0, 'this part of the page could not be loaded', hint);
       },
     );
   }, [turn.value]);
   const Part = part.value;
   if (Part !== null) return <Part {...(props as unknown as Props)} />;
   if (error.value === null) return <Loading what="this part" />;
-  return (
-    <Problem
-      error={error.value}
-      again={() => {
-        turn.value += 1;
-      }}
-    />
-  );
+  const again = (): void => {
+    turn.value += 1;
+  };
+  return <Problem error={error.value} again={again} />;
 }

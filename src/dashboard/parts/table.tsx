@@ -71,11 +71,21 @@ export function focusRows(): void {
   if (row !== null) stopsOf(row)[0]?.focus();
 }
 
+type Choices = readonly (readonly [value: string, words: string])[];
+
+export function Options({ choices }: { readonly choices: Choices }) {
+  return choices.map(([choice, words]) => (
+    <option key={choice} value={choice}>
+      {words}
+    </option>
+  ));
+}
+
 interface ChoiceProps {
   readonly id: string;
   readonly label: string;
   readonly value: string;
-  readonly choices: readonly (readonly [value: string, words: string])[];
+  readonly choices: Choices;
   readonly onValue: (value: string) => void;
   /** Whether the key `/` focuses it. */
   readonly first?: boolean;
@@ -86,11 +96,7 @@ export function Choice({ id, label, value, choices, onValue, first = false }: Ch
     <>
       <label for={id}>{label}</label>
       <select id={id} data-filter={first} value={value} onChange={(event) => onValue(event.currentTarget.value)}>
-        {choices.map(([choice, words]) => (
-          <option key={choice} value={choice}>
-            {words}
-          </option>
-        ))}
+        <Options choices={choices} />
       </select>
     </>
   );

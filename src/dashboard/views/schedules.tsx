@@ -1,3 +1,4 @@
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import { type Action, action } from '../actions/action.ts';
 import type { Firing, Schedule, State } from '../api-routes.ts';
 import { overview } from '../feed/feed.ts';
@@ -7,7 +8,7 @@ import { Mark, When, WithNote } from '../parts/marks.tsx';
 import { Empty, QueryStatus, Section } from '../parts/section.tsx';
 import { type Column, Table } from '../parts/table.tsx';
 import { useQuery } from '../use-query.ts';
-import { type Tone, toneOfState } from '../words/job.ts';
+import { toneOfState } from '../words/job.ts';
 
 const EVERY_MS = 10_000;
 

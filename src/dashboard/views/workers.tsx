@@ -1,4 +1,5 @@
 import { formatCount, formatMany } from '../../cli/format.ts';
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { VERSION } from '../../lib/version.ts';
 import { drain, scale, stop } from '../actions/grid-actions.ts';
@@ -11,7 +12,6 @@ import { Empty, Loading, LogBox, QueryStatus, Section } from '../parts/section.t
 import { Choice, type Column, Table } from '../parts/table.tsx';
 import { replaceQuery, route } from '../route.ts';
 import { useQuery } from '../use-query.ts';
-import type { Tone } from '../words/job.ts';
 
 export function WorkersView() {
   const seen = overview.value;

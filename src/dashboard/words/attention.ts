@@ -1,10 +1,11 @@
 import { formatCount, formatDistance, formatMany } from '../../cli/format.ts';
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import { groupBy } from '../../model/group-by.ts';
 import type { GridRow as Row } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Group, Overview, Periods, Queue, Status, Worker } from '../api-routes.ts';
 import { hashOf, jobHash } from '../hash.ts';
-import { isOpen, marginOf, percentText, progressOf, shareDecided, type Tone } from './job.ts';
+import { isOpen, marginOf, percentText, progressOf, shareDecided } from './job.ts';
 
 /** Something that needs a person's attention, with a link to the details. */
 export interface Notice {

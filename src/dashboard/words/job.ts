@@ -6,14 +6,12 @@ import {
   formatInstant,
   groupDigits,
 } from '../../cli/format.ts';
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isClosed } from '../../model/job.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import { rehearsalText } from '../../model/rehearsal.ts';
 import type { Report, State, Status, StepStatus } from '../api-routes.ts';
-
-/** Good news, bad news, a warning, or still undecided. */
-export type Tone = 'good' | 'bad' | 'doubtful' | 'open';
 
 export const isOpen = (state: State): boolean => !isClosed(state);
 
@@ -182,52 +180,51 @@ interface JobNote {
   readonly command: string | null;
 }
 
+function noteOf(text: string, tone: Tone | null = null, command: string | null = null): JobNote {
+  return { text, tone, command };
+}
+
 /** Remarks on a missing journal entry, a rehearsal, delivery of outputs, failed notifications and pruning. */
 export function notesOf(status: Status, zone: string): readonly JobNote[] {
   const { job, rehearsal, prunedAt, untold, journalHole } = status;
-  const note = (text: string): JobNote => ({ text, tone: null, command: null });
-  return [
-    ...(journalHole ? [gapNote(job, journalHole)] : []),
-    ...(rehearsal === null ? [] : [note(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`)]),
-    ...deliveryNotes(status, zone),
-    ...untold.map(({ event, to, message, next }): JobNote => {
-      const again = next === null ? 'There will be no retry.' : 'It will be retried.';
-      const why = message ?? 'the process died during the attempt';
-      return { tone: 'bad', text: `${to} could not be notified of ${event}: ${why}. ${again}`, command: null };
-    }),
-    ...(prunedAt === null
-      ? []
-      : [note(`Outputs, parts and logs were removed at ${formatInstant(Date.parse(prunedAt), zone)}.`)]),
-  ];
+  const notes: JobNote[] = [];
+  if (journalHole) {
+    const { missing, last } = journalHole;
+    const text = `Journal entry ${missing} is missing, although entries up to ${last} exist. Until it is restored, later entries are ignored and nothing is decided about the job.`;
+    notes.push(noteOf(text, 'bad', `batchctl history ${job}`));
+  }
+  if (rehearsal !== null) notes.push(noteOf(`Not a real run, but ${rehearsalText(rehearsal.parts, rehearsal.of)}.`));
+  if (status.delivery !== null) notes.push(deliveryNote(job, status.delivery, zone));
+  for (const { event, to, message, next } of untold) {
+    const again = next === null ? 'There will be no retry.' : 'It will be retried.';
+    const why = message ?? 'the process died during the attempt';
+    notes.push(noteOf(`${to} could not be notified of ${event}: ${why}. ${again}`, 'bad'));
+  }
+  if (prunedAt !== null)
+    notes.push(noteOf(`Outputs, parts and logs were removed at ${formatInstant(Date.parse(prunedAt), zone)}.`));
+  return notes;
 }
 
-function gapNote(job: string, { missing, last }: NonNullable<Status['journalHole']>): JobNote {
-  const text = `Journal entry ${missing} is missing, although entries up to ${last} exist. Until it is restored, later entries are ignored and nothing is decided about the job.`;
-  return { tone: 'bad', text, command: `batchctl history ${job}` };
-}
+type Delivery = NonNullable<Status['delivery']>;
 
-function deliveryNotes({ job, delivery }: Status, zone: string): readonly JobNote[] {
-  if (delivery === null) return [];
-  const { to, host, state, delivered, failed } = delivery;
+function deliveryNote(job: string, { to, host, state, delivered, failed }: Delivery, zone: string): JobNote {
   const where = host === null ? to : `${to} on ${host}`;
   switch (state) {
     case 'waiting':
-      return [{ tone: null, text: `Outputs will be delivered to ${where}.`, command: null }];
+      return noteOf(`Outputs will be delivered to ${where}.`);
     case 'none':
-      return [
-        { tone: null, text: `Nothing was delivered to ${where}: only jobs that succeed deliver.`, command: null },
-      ];
+      return noteOf(`Nothing was delivered to ${where}: only jobs that succeed deliver.`);
     case 'due':
-      return [{ tone: 'open', text: `Not yet delivered to ${where}.`, command: null }];
+      return noteOf(`Not yet delivered to ${where}.`, 'open');
     case 'failing':
     case 'givenUp': {
       const again = state === 'failing' ? ' It will be retried.' : '';
       const text = `NOT delivered to ${where}: ${failed?.message ?? 'reason unknown'}.${again}`;
-      return [{ tone: 'bad', text, command: `batchctl watch ${job}` }];
+      return noteOf(text, 'bad', `batchctl watch ${job}`);
     }
     case 'delivered': {
       const at = delivered === null ? '' : `, ${formatInstant(Date.parse(delivered.when), zone)}`;
-      return [{ tone: 'good', text: `Delivered to ${where}${at}.`, command: null }];
+      return noteOf(`Delivered to ${where}${at}.`, 'good');
     }
     default:
       return state satisfies never;

@@ -1,8 +1,9 @@
 import { distanceText, formatCount, formatDistance, formatInstant } from '../../cli/format.ts';
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import type { GridCell, GridRow, PeriodUnit } from '../../model/period-grid.ts';
 import { reasonText } from '../../model/reason-text.ts';
 import type { Status } from '../api-routes.ts';
-import { marginOf, type Tone, toneOfState } from './job.ts';
+import { marginOf, toneOfState } from './job.ts';
 
 /** How a cell looks: a colour and a shape, and whether it is late. */
 export interface CellAppearance {

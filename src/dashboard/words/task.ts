@@ -1,6 +1,6 @@
+import type { Tone } from '../../cli/report-html/verdict-sign.ts';
 import { taskSetHas } from '../../model/task-set.ts';
 import type { Entry, Task } from '../api-routes.ts';
-import type { Tone } from './job.ts';
 
 /** One stretch of a task's life: it waits, an attempt runs, or a person decides something about it. */
 export interface TaskPhase {

@@ -1,11 +1,12 @@
 import { localizeInstants } from '../../../cli/format.ts';
+import type { Tone } from '../../../cli/report-html/verdict-sign.ts';
 import { fixSteps } from '../../../model/why/fix-steps.ts';
 import type { Finding, Status } from '../../api-routes.ts';
 import { exactNow, zone } from '../../clock.ts';
 import { Mark } from '../../parts/marks.tsx';
 import { Command, Problem, Section } from '../../parts/section.tsx';
 import { useQuery } from '../../use-query.ts';
-import { progressOf, type Tone } from '../../words/job.ts';
+import { progressOf } from '../../words/job.ts';
 
 const EVERY_MS = 30_000;
 

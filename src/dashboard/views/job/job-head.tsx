@@ -1,20 +1,12 @@
 import { formatCount, formatMany } from '../../../cli/format.ts';
+import { type Tone, VERDICT_SIGNS } from '../../../cli/report-html/verdict-sign.ts';
 import { adjust, cancel, pause, resume, retryAll } from '../../actions/job-actions.ts';
 import type { Status } from '../../api-routes.ts';
 import { zone } from '../../clock.ts';
 import { ActionButton } from '../../parts/action-dialog.tsx';
 import { ProgressBar, ToneIcon, When } from '../../parts/marks.tsx';
 import { Command } from '../../parts/section.tsx';
-import {
-  isOpen,
-  notesOf,
-  percentText,
-  progressOf,
-  shareDecided,
-  stateSentence,
-  type Tone,
-  toneOfState,
-} from '../../words/job.ts';
+import { isOpen, notesOf, percentText, progressOf, shareDecided, stateSentence, toneOfState } from '../../words/job.ts';
 
 export function JobHead({ status }: { readonly status: Status }) {
   const { job, name, runKey, round, state, reason, createdAt, keeper } = status;
@@ -104,19 +96,11 @@ function JobNotes({ status }: { readonly status: Status }) {
   );
 }
 
-/** The same signs as in the report. */
-const SIGNS: Readonly<Record<Tone, string>> = {
-  good: 'M11 21l6 6 12-13',
-  bad: 'M13 13l14 14M27 13L13 27',
-  doubtful: 'M20 10v13M20 28v2',
-  open: 'M20 10v11l7 5',
-};
-
 function VerdictSign({ tone }: { readonly tone: Tone }) {
   return (
     <svg width="40" height="40" viewBox="0 0 40 40" aria-hidden="true">
       <circle cx="20" cy="20" r="19" />
-      <path d={SIGNS[tone]} />
+      <path d={VERDICT_SIGNS[tone]} />
     </svg>
   );
 }

@@ -47,9 +47,11 @@ export function JobView({ job }: { readonly job: string }) {
       {health.state === 'lost' && <NotLive of={health} />}
       <JobHead status={status} />
       <nav class="pages" aria-label={`Pages of ${status.job}`}>
-        <Page job={job} name="" words="Overview" shown={page} />
-        <Page job={job} name="tasks" words="Tasks" shown={page} />
-        <Page job={job} name="history" words="History" shown={page} />
+        {PAGES.map(([words, ...names]) => (
+          <a key={words} href={jobHash(job, ...names)} aria-current={page === (names[0] ?? '') ? 'page' : undefined}>
+            {words}
+          </a>
+        ))}
       </nav>
       {page === 'tasks' && step !== undefined && task !== undefined && (
         <LazyPart load={loadTask} key={`${step}/${task}`} {...{ status, step, number: task }} />
@@ -61,24 +63,11 @@ export function JobView({ job }: { readonly job: string }) {
   );
 }
 
+/** The pages of a job: their titles, and their names in the address. */
+const PAGES = [['Overview'], ['Tasks', 'tasks'], ['History', 'history']] as const;
+
 const loadTask = async () => (await import('./task.tsx')).TaskPage;
 const loadTasks = async () => (await import('./tasks.tsx')).TasksPage;
-
-interface PageProps {
-  readonly job: string;
-  readonly name: string;
-  readonly words: string;
-  readonly shown: string;
-}
-
-function Page({ job, name, words, shown }: PageProps) {
-  const href = name === '' ? jobHash(job) : jobHash(job, name);
-  return (
-    <a href={href} aria-current={shown === name ? 'page' : undefined}>
-      {words}
-    </a>
-  );
-}
 
 /** Announces to screen readers that the job has ended or was paused. */
 function useEndAnnouncement(status: Status | null): void {
