@@ -42,11 +42,11 @@ module.exports = {
     {
       name: 'model-is-pure',
       comment:
-        'model imports nothing but the types of ports, errors, lib/units (amounts as text), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
+        'model imports nothing but the types of ports, errors, lib/units (amounts as text), lib/json-value (guards), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
       severity: 'error',
       from: { path: '^src/model/' },
       to: {
-        pathNot: '^src/(model/|errors[.]ts$|lib/units[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
+        pathNot: '^src/(model/|errors[.]ts$|lib/(units|json-value)[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -55,7 +55,8 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/model/' },
       to: {
-        pathNot: '^src/(model/|ports/|errors[.]ts$|lib/units[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
+        pathNot:
+          '^src/(model/|ports/|errors[.]ts$|lib/(units|json-value)[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
       },
     },
     {

@@ -1,28 +1,8 @@
 /**
- * The kinds of error that batchctl knows. A kind, not a string, travels inward from an adapter;
- * the command line turns it into a message, a hint and an exit code (docs/exit-codes.md).
+ * The kinds of error that batchctl knows, with the exit codes of the command line (docs/exit-codes.md). A kind, not a
+ * string, travels inward from an adapter; the command line turns it into a message, a hint and an exit code.
  */
-export type ErrorKind =
-  | 'unexpected'
-  | 'usage'
-  | 'config'
-  | 'jobFile'
-  | 'credentials'
-  | 'notFound'
-  | 'jobFailed'
-  | 'notFinished'
-  | 'refused'
-  | 'unavailable'
-  | 'full'
-  | 'proof'
-  | 'late'
-  | 'finding'
-  | 'changed'
-  | 'newer'
-  | 'corrupt'
-  | 'interrupted';
-
-export const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
+export const EXIT_CODES = {
   unexpected: 1,
   usage: 2,
   config: 3,
@@ -41,18 +21,20 @@ export const EXIT_CODES: Readonly<Record<ErrorKind, number>> = {
   late: 10,
   finding: 11,
   interrupted: 130,
-};
+} as const;
+
+export type ErrorKind = keyof typeof EXIT_CODES;
 
 /** An error for the operator: what was expected and found, and the command that fixes it. */
 export class BatchctlError extends Error {
   readonly kind: ErrorKind;
   /** What to type or change, or undefined where nothing would help. */
   readonly hint: string | undefined;
-  /** Of credentials that were good and have ended: what to type for new ones, after which the work goes on. */
+  /** Set when credentials have expired: the command that renews them. The work then continues. */
   readonly signIn: string | undefined;
-  /** Of what a policy denies: `s3:PutObject on arn:aws:s3:::b/k`. */
+  /** Set when a policy denies an action: `s3:PutObject on arn:aws:s3:::b/k`. */
   readonly denied: string | undefined;
-  /** Of what was not confirmed: what to ask the person who may confirm it. */
+  /** Set when a confirmation is missing: the question to ask. */
   readonly question: string | undefined;
 
   constructor(
@@ -70,7 +52,7 @@ export class BatchctlError extends Error {
   }
 }
 
-/** The process's exit code for a thrown value; 1 for whatever has no kind. */
+/** The process's exit code for a thrown value; 1 for an error without a kind. */
 export function exitCodeOf(error: unknown): number {
   return isBatchctlError(error) ? EXIT_CODES[error.kind] : EXIT_CODES.unexpected;
 }

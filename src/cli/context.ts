@@ -3,6 +3,7 @@ import type { Config } from '../config/load-config.ts';
 import type { Profile } from '../config/profile.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { killPoints } from '../lib/kill-point.ts';
+import { isZone } from '../lib/time-zone.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { StandbyWorker } from '../platform/own-workers.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -208,13 +209,4 @@ function readMachineZone(tz: string | undefined): MachineZone {
   const written = (tz ?? '').replace(/^:/, '');
   if (isZone(written)) return { zone: written, understood: true };
   return { zone: 'UTC', understood: /^(UTC|GMT)?0?$/.test(written) };
-}
-
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }

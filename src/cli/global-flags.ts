@@ -1,4 +1,5 @@
 import { BatchctlError } from '../errors.ts';
+import { canonicalZone } from '../lib/time-zone.ts';
 
 /** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {
@@ -88,12 +89,9 @@ function isOneOf(names: readonly string[], name: string): boolean {
 
 /** The canonical name of the zone. Throws `usage` if there is no such zone. */
 export function parseZone(zone: string): string {
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: zone }).resolvedOptions().timeZone;
-  } catch (cause) {
-    throw new BatchctlError('usage', `--tz: expected the name of a time zone, found "${zone}"`, {
-      hint: 'use a name like UTC or Europe/London',
-      cause,
-    });
-  }
+  const canonical = canonicalZone(zone);
+  if (canonical !== null) return canonical;
+  throw new BatchctlError('usage', `--tz: expected the name of a time zone, found "${zone}"`, {
+    hint: 'use a name like UTC or Europe/London',
+  });
 }

@@ -1,4 +1,5 @@
 import { type BatchctlError, messageOf } from '../errors.ts';
+import { isRecord } from '../lib/json-value.ts';
 import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';
@@ -41,8 +42,8 @@ const TAGS = 40;
 function checkAws({ value }: Merged): Problem[] {
   const problems: Problem[] = [];
   const { bucket, account } = value;
-  const named = typeof bucket === 'string' || (isMap(bucket) && bucket.name !== undefined);
-  if (!named && (account === undefined || (isMap(bucket) && bucket.existing === true))) {
+  const named = typeof bucket === 'string' || (isRecord(bucket) && bucket.name !== undefined);
+  if (!named && (account === undefined || (isRecord(bucket) && bucket.existing === true))) {
     const message = 'is required: a bucket name, or account to form the name <stack>-<account>-<region>';
     problems.push({ path: ['bucket'], message });
   }
@@ -50,10 +51,10 @@ function checkAws({ value }: Merged): Problem[] {
   problems.push(...checkBucketName(value), ...checkBucketOwner(value));
   problems.push(...checkStackName(value.stack));
   problems.push(...checkTags(value.tags));
-  const groups = isMap(value.groups) ? value.groups : {};
+  const groups = isRecord(value.groups) ? value.groups : {};
   problems.push(...Object.keys(groups).flatMap((group) => checkGroupName(group, groups, value.stack)));
   for (const [group, settings] of Object.entries(groups)) {
-    if (!isMap(settings)) continue;
+    if (!isRecord(settings)) continue;
     const { min = 0, max = 20, onDemandBase = 0, onDemandMax = 0 } = settings;
     const path = ['groups', group];
     if (typeof min === 'number' && typeof max === 'number' && min > max) {
@@ -79,20 +80,21 @@ function checkDefaultBucketName({ stack, account, region }: Merged['value']): Pr
 
 /** For a bucket to be created (S3: bucket naming rules). Existing ones may be older than a rule. */
 function checkBucketName({ bucket, stack }: Merged['value']): Problem[] {
-  if (isMap(bucket) && bucket.existing === true) return [];
-  const given = isMap(bucket) ? bucket.name : bucket;
+  if (isRecord(bucket) && bucket.existing === true) return [];
+  const given = isRecord(bucket) ? bucket.name : bucket;
   const name = given ?? `${stack}-`;
   if (typeof name !== 'string') return [];
   const [wrong] =
     /\.\.|^(\d+\.){3}\d+$|^(xn--|sthree-|amzn-s3-demo-)|(-s3alias|--ol-s3|\.mrap|--x-s3|--table-s3)$/.exec(name) ?? [];
   if (wrong === undefined) return [];
-  const path = given === undefined ? ['stack'] : isMap(bucket) ? ['bucket', 'name'] : ['bucket'];
+  const path = given === undefined ? ['stack'] : isRecord(bucket) ? ['bucket', 'name'] : ['bucket'];
   return [{ path, message: `found ${name}, but S3 forbids "${wrong}" there in a bucket name; needed: another name` }];
 }
 
 /** A bucket is created in the account of its creator. */
 function checkBucketOwner({ bucket, account }: Merged['value']): Problem[] {
-  if (!isMap(bucket) || bucket.owner === undefined || bucket.owner === account || bucket.existing === true) return [];
+  if (!isRecord(bucket) || bucket.owner === undefined || bucket.owner === account || bucket.existing === true)
+    return [];
   const message = `found ${bucket.owner}; a bucket of another account than \`account\` needs "existing": true`;
   return [{ path: ['bucket', 'owner'], message }];
 }
@@ -118,7 +120,7 @@ function checkGroupName(group: string, groups: Record<string, unknown>, stack: u
 
 /** The profile's tags are additional: batchctl recognizes its resources by its own tags. */
 function checkTags(tags: unknown): Problem[] {
-  if (!isMap(tags)) return [];
+  if (!isRecord(tags)) return [];
   const names = Object.keys(tags);
   const many = { path: ['tags'], message: `found ${names.length} tags, allowed: ${TAGS}` };
   return [
@@ -134,9 +136,6 @@ function checkTags(tags: unknown): Problem[] {
       })),
   ];
 }
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Assigns each problem to the profile that wrote the value. */
 function withProfilePaths(problems: readonly Problem[], name: string, { origins }: Merged): Problem[] {

@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isBatchctlError, messageOf } from '../errors.ts';
-import { isPlainObject, type PlainObject } from './merge.ts';
+import { isRecord } from '../lib/json-value.ts';
+import type { PlainObject } from './merge.ts';
 
 export interface FoundFile {
   readonly path: string;
@@ -118,14 +119,14 @@ export interface ConfigFile {
 
 /** The file if its outer shape is right; null if not, or in doubt. */
 export function asConfigFile(value: unknown): ConfigFile | null {
-  if (!isPlainObject(value)) return null;
+  if (!isRecord(value)) return null;
   const { $schema, profile, profiles = {}, ...others } = value;
-  if (Object.keys(others).length > 0 || !isPlainObject(profiles)) return null;
+  if (Object.keys(others).length > 0 || !isRecord(profiles)) return null;
   if ($schema !== undefined && typeof $schema !== 'string') return null;
   if (profile !== undefined && (typeof profile !== 'string' || profile.trim() === '')) return null;
   const checked: Record<string, PlainObject> = {};
   for (const [name, settings] of Object.entries(profiles)) {
-    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isPlainObject(settings)) return null;
+    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isRecord(settings)) return null;
     if (settings.extends !== undefined && typeof settings.extends !== 'string') return null;
     checked[name] = settings;
   }

@@ -1,3 +1,4 @@
+import { isRecord } from '../lib/json-value.ts';
 import { type Backend, CONFIG_TABLE } from './table.ts';
 
 export type PlainObject = Readonly<Record<string, unknown>>;
@@ -20,9 +21,6 @@ export interface Merged {
 const SEPARATOR = '\u0000';
 export const pathKey = (path: readonly (string | number)[]): string => path.join(SEPARATOR);
 export const keyPath = (key: string): string[] => key.split(SEPARATOR);
-
-export const isPlainObject = (value: unknown): value is PlainObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /**
  * Merges layers, in ascending precedence. Maps merge by field, lists and plain values replace; null removes a value of
@@ -47,9 +45,9 @@ function mergeInto(
     if (given === null) {
       delete target[key];
       forget(here, origins);
-    } else if (isPlainObject(given)) {
+    } else if (isRecord(given)) {
       const old = target[key];
-      const merges = isPlainObject(old) && !(key === 'ledger' && given.kind !== undefined && old.kind !== given.kind);
+      const merges = isRecord(old) && !(key === 'ledger' && given.kind !== undefined && old.kind !== given.kind);
       const inner: Mutable = merges ? { ...old } : {};
       if (!merges) forget(here, origins);
       if (Object.keys(given).length === 0) origins.set(pathKey(here), layer);
@@ -90,7 +88,7 @@ function setDefault(target: Mutable, path: readonly string[], fallback: unknown)
   const [next = ''] = rest;
   for (const name of head === '*' ? Object.keys(target) : [head]) {
     const inner = target[name];
-    if (!isPlainObject(inner)) continue;
+    if (!isRecord(inner)) continue;
     if (name === 'ledger' && LEDGER_FIELDS[next] !== undefined && inner.kind !== LEDGER_FIELDS[next]) continue;
     setDefault(inner as Mutable, rest, fallback);
   }

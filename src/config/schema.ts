@@ -15,6 +15,7 @@ import {
   yesOrNo,
 } from '../lib/fields.ts';
 import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
+import { isZone } from '../lib/time-zone.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { ENDPOINTS } from './profile.ts';
 import { type Backend, CONFIG_TABLE } from './table.ts';
@@ -55,15 +56,6 @@ const cidr = () =>
     'a CIDR block such as 203.0.113.0/24',
     /^((\d{1,3}\.){3}\d{1,3}\/([12]?\d|3[0-2])|[0-9a-fA-F:]*:[0-9a-fA-F:]*\/(\d{1,2}|1[01]\d|12[0-8]))$/,
   );
-
-function isZone(zone: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: zone });
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 const shared = {
   tz: anyText().refine(isZone, { error: 'an IANA time zone such as Europe/London' }),

@@ -1,6 +1,7 @@
 import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { nullOnError, statusOf } from '../adapters/aws/errors.ts';
+import { isRecord } from '../lib/json-value.ts';
 import type { MissingItem } from './resource.ts';
 
 export interface BucketFacts {
@@ -193,6 +194,3 @@ function isTlsConditionOnly(condition: NonNullable<BucketStatement['Condition']>
     ) && keys.length === 1
   );
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null;

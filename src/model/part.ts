@@ -1,5 +1,5 @@
+import { isCount, isRecord, isText, type JsonObject } from '../lib/json-value.ts';
 import type { SplitSpec } from './job.ts';
-import { isCount, isObject, isText, type JsonObject } from './json-value.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
@@ -96,13 +96,13 @@ export function parsePart(line: string): Part | null {
   } catch {
     return null;
   }
-  return isObject(value) && isPart(value) ? value : null;
+  return isRecord(value) && isPart(value) ? value : null;
 }
 
 function isPart(value: JsonObject): value is JsonObject & Part {
   const { kind } = value;
   if (!isCount(value.n) || (value.records !== undefined && !isCount(value.records))) return false;
-  if (kind === 'params') return isObject(value.params) && Object.values(value.params).every(isText);
+  if (kind === 'params') return isRecord(value.params) && Object.values(value.params).every(isText);
   if (!isCount(value.input)) return false;
   switch (kind) {
     case 'range':
@@ -129,5 +129,5 @@ function isPart(value: JsonObject): value is JsonObject & Part {
 }
 
 function isRange(value: unknown): boolean {
-  return isObject(value) && isCount(value.offset) && isCount(value.length);
+  return isRecord(value) && isCount(value.offset) && isCount(value.length);
 }

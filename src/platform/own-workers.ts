@@ -79,7 +79,7 @@ export async function startOwnWorkers(
   platform: Platform,
   options: OwnWorkersOptions,
 ): Promise<OwnWorkers> {
-  const { superviseWorkers } = await import('../adapters/local/supervisor.ts');
+  const { Supervisor } = await import('../adapters/local/supervisor.ts');
   const { profile } = config;
   if (profile.backend === 'manager')
     throw new BatchctlError('config', `profile ${profile.name} has no workers on this machine`);
@@ -88,8 +88,7 @@ export async function startOwnWorkers(
   const argv = workerArgv(config, options.groups, options.slots);
   let starts = 0;
   let keepsLog = false;
-  const supervisor = superviseWorkers({
-    group: options.groups.join(','),
+  const supervisor = new Supervisor({
     size: 1,
     spawnWorker: () => {
       const held = starts === 0 ? (options.held ?? undefined) : undefined;

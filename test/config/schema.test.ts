@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { configJsonSchema } from '../../src/config/schema.ts';
 import { CONFIG_TABLE } from '../../src/config/table.ts';
 import { JOB_FIELD_DOCS, jobJsonSchema } from '../../src/jobs/spec/schema.ts';
-import { fieldPaths } from '../../src/lib/json-schema.ts';
+import { fieldPaths } from '../support/field-paths.ts';
 
 const read = (path: string): string => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8');
 

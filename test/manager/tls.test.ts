@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
-import { fingerprintOf, hasFingerprint, pemFingerprint } from '../../src/lib/fingerprint.ts';
+import { fingerprintOf, hasFingerprint } from '../../src/lib/fingerprint.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import {
   ensureCertificate,
@@ -39,7 +39,7 @@ describe("the manager's certificate", () => {
       expect(new Set(all.map(({ fingerprint }) => fingerprint)).size).to.equal(1);
       const later = await ensureCertificate({ store, clock, who: 'manager@two' }, ['198.51.100.7']);
       expect(later).to.deep.equal(all[0]);
-      expect(later.fingerprint).to.equal(pemFingerprint(later.cert));
+      expect(later.fingerprint).to.equal(fingerprintOf(new X509Certificate(later.cert).raw));
     });
 
     it('is valid for ten years, for servers only, with P-256 and the names by which it is reached', async () => {

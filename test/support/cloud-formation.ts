@@ -1,5 +1,6 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec';
 import type { StackTemplate, TemplateResource } from '../../src/infra/cloud-formation.ts';
+import { isRecord } from '../../src/lib/json-value.ts';
 
 type Spec = ReturnType<typeof loadAwsServiceSpecSync>;
 type ResourceType = ReturnType<ReturnType<Spec['lookup']>['only']>;
@@ -180,9 +181,6 @@ function substituted(text: string, { partition, region, account }: Deployment): 
     return found;
   });
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isIntrinsic = (value: unknown): boolean =>
   isRecord(value) &&

@@ -1,4 +1,5 @@
 import { BatchctlError, isKind } from '../../errors.ts';
+import { isRecord } from '../../lib/json-value.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';
@@ -84,7 +85,7 @@ function fieldOf(text: string, name: string, key: string): string {
 function documentOf(text: string): Record<string, unknown> | null {
   try {
     const document: unknown = JSON.parse(text);
-    return typeof document === 'object' && document !== null && !Array.isArray(document) ? { ...document } : null;
+    return isRecord(document) ? document : null;
   } catch {
     return null;
   }

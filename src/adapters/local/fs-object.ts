@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { isRecord } from '../../lib/json-value.ts';
 import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
 
 /**
@@ -141,7 +142,7 @@ function parseLine(line: string, path: string, key: string): Metadata {
   } catch (cause) {
     throw corruptError(path, key, 'its metadata is not JSON', cause);
   }
-  if (typeof parsed !== 'object' || parsed === null || !('format' in parsed) || !('metadata' in parsed)) {
+  if (!isRecord(parsed) || !('format' in parsed) || !('metadata' in parsed)) {
     throw corruptError(path, key, 'its metadata has no format');
   }
   if (typeof parsed.format === 'number' && parsed.format > FORMAT) {
@@ -153,12 +154,7 @@ function parseLine(line: string, path: string, key: string): Metadata {
 }
 
 function isMetadata(value: unknown): value is Metadata {
-  return (
-    typeof value === 'object' &&
-    value !== null &&
-    !Array.isArray(value) &&
-    Object.values(value).every((text) => typeof text === 'string')
-  );
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
 /** Fills `into` with an open object's bytes from `position`, without another read if opening it has read them. */

@@ -139,10 +139,6 @@ export class SqliteMessages {
     return this.#write(() => this.#sql.releaseHeld.run(this.#group, holder).changes);
   }
 
-  holders(now: number): { readonly holder: string; readonly leased: number }[] {
-    return this.#sql.holders.all(this.#group, now);
-  }
-
   backlog(now: number): Backlog {
     return this.#db.transaction('deferred', () => {
       const row = this.#sql.backlog.get({ group: this.#group, now });

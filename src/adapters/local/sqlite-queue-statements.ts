@@ -3,7 +3,7 @@ import type { Schema } from './sqlite-open.ts';
 
 /**
  * A message's phase, with the meaning of its `due` (milliseconds since the epoch):
- * - leased: hidden until its lease ends at `due`; past that it is receivable, no sweeper needed;
+ * - leased: hidden until its lease expires at `due`, then receivable again;
  * - timed: released, or sent with a delay: receivable from `due` on (0: at once);
  * - ready: never delayed nor delivered; `due` is 0, so that a clock that steps back hides nothing.
  * Claims take them in this order: what a dead worker held runs again before a million that never ran.
@@ -91,7 +91,7 @@ const NEVER = 9e15;
 
 export type QueueStatements = ReturnType<typeof prepareQueue>;
 
-/** Every statement of the queue, prepared once a connection. */
+/** Every statement of the queue, prepared once per connection. */
 export function prepareQueue(db: Sqlite) {
   return {
     takeIds: db.prepare<[number], number>('UPDATE ids SET next = next + ? RETURNING next').pluck(),
@@ -135,10 +135,6 @@ export function prepareQueue(db: Sqlite) {
       `UPDATE messages SET phase = ${TIMED}, due = 0, holder = NULL WHERE id IN
          (SELECT messages.id FROM lanes JOIN messages ON lane = lanes.id AND phase = ${LEASED}
           WHERE grp = ? AND holder = ?)`,
-    ),
-    holders: db.prepare<[string, number], { readonly holder: string; readonly leased: number }>(
-      `SELECT holder, count(*) AS leased FROM lanes JOIN messages ON lane = lanes.id AND phase = ${LEASED}
-       WHERE grp = ? AND due > ? GROUP BY holder ORDER BY holder`,
     ),
     backlog: db.prepare<[{ group: string; now: number }], BacklogRow>(
       `SELECT ifnull(sum(total), 0) AS total,

@@ -92,64 +92,6 @@ function tenantBacklog(db: Sqlite, group: string, tenant: string, now: number): 
   });
 }
 
-/** Messages per transaction: others wait some milliseconds at most. */
-const PAGE = 1000;
-
-/** Runs one transaction, and retries it while another process holds the lock. */
-type RunTransaction = <T>(work: () => T) => Promise<T>;
-
-/**
- * Deletes waiting messages, delayed ones included, whose body satisfies `match`; returns how many. Leased messages
- * stay, and so do those sent after this began.
- */
-async function purgeWaiting(
-  messages: SqliteMessages,
-  match: (body: string) => boolean,
-  clock: Clock,
-  run: RunTransaction,
-): Promise<number> {
-  const bound = await run(() => messages.nextId());
-  let purged = 0;
-  for (const lane of await run(() => messages.lanes())) {
-    for (const phase of [READY, TIMED, LEASED]) {
-      let after = { due: -1, id: -1 };
-      for (;;) {
-        const from = after;
-        const page = await run(() => messages.waitingPage(lane, phase, from, PAGE));
-        const rows = page.filter(({ id, body }) => id < bound && match(body));
-        if (rows.length > 0) purged += await run(() => messages.removeWaiting(lane, rows, clock.now()));
-        const last = page.at(-1);
-        // Ready messages are in the order of their ids.
-        if (last === undefined || (phase === READY && last.id >= bound)) break;
-        after = { due: last.due, id: last.id };
-      }
-    }
-  }
-  return purged;
-}
-
-/** Turns at most `limit` dead letters whose body satisfies `match` into new messages; returns how many. */
-async function redriveDead(
-  messages: SqliteMessages,
-  match: (body: string) => boolean,
-  limit: number,
-  clock: Clock,
-  run: RunTransaction,
-): Promise<number> {
-  // Letters buried from here on stay: one that fails again at once isn't sent in circles.
-  const last = await run(() => messages.lastDeadId());
-  let after = 0;
-  let sent = 0;
-  while (after < last && sent < limit) {
-    const from = after;
-    const page = await run(() => messages.deadPage(from, PAGE));
-    const rows = page.filter(({ id, body }) => id <= last && match(body)).slice(0, limit - sent);
-    if (rows.length > 0) sent += await run(() => messages.redrive(rows, clock.now()));
-    after = page.at(-1)?.id ?? last;
-  }
-  return sent;
-}
-
 /** Messages per transaction: enough to be fast, few enough that others wait some milliseconds at most. */
 const BATCH = 1000;
 /** Wait between looks for work, from first to longest, milliseconds, with jitter. */
@@ -217,7 +159,10 @@ export class SqliteQueue implements TaskQueue {
     const end = this.#clock.monotonic() + waitSeconds * 1000;
     try {
       while (this.#db.open && max > 0 && !signal?.aborted) {
-        const taken = await this.#run(() => this.#claim(max), signal);
+        const taken = await this.#run(
+          () => this.#messages.claim(max, this.#holder, this.#clock.now(), this.#leaseEnd()),
+          signal,
+        );
         if (taken.length > 0 || !(await this.#waitForWork(end, signal))) return taken;
       }
     } catch (error) {
@@ -260,10 +205,6 @@ export class SqliteQueue implements TaskQueue {
     return await this.#write(() => this.#messages.releaseHeldBy(holder));
   }
 
-  async holders(): Promise<readonly { readonly holder: string; readonly leased: number }[]> {
-    return await this.#run(() => this.#messages.holders(this.#clock.now()));
-  }
-
   async *dead(options: { readonly limit?: number } = {}): AsyncIterable<DeadLetter> {
     let left = options.limit ?? Number.POSITIVE_INFINITY;
     let after = 0;
@@ -279,24 +220,48 @@ export class SqliteQueue implements TaskQueue {
 
   async redrive(options: { readonly match?: (body: string) => boolean; readonly limit?: number }): Promise<number> {
     const { match = () => true, limit = Number.POSITIVE_INFINITY } = options;
-    return await redriveDead(this.#messages, match, limit, this.#clock, (work) => this.#write(work));
+    // Letters buried from here on stay: one that fails again at once isn't sent in circles.
+    const last = await this.#run(() => this.#messages.lastDeadId());
+    let after = 0;
+    let sent = 0;
+    while (after < last && sent < limit) {
+      const from = after;
+      const page = await this.#run(() => this.#messages.deadPage(from, BATCH));
+      const rows = page.filter(({ id, body }) => id <= last && match(body)).slice(0, limit - sent);
+      if (rows.length > 0) sent += await this.#write(() => this.#messages.redrive(rows, this.#clock.now()));
+      after = page.at(-1)?.id ?? last;
+    }
+    return sent;
   }
 
-  /** Deletes visible and delayed messages, in small transactions. Leased ones stay. */
+  /** Leased messages stay, and so do those sent after this began. */
   async purge(options: { readonly match?: (body: string) => boolean }): Promise<number> {
     const { match = () => true } = options;
-    return await purgeWaiting(this.#messages, match, this.#clock, (work) => this.#run(work));
+    const bound = await this.#run(() => this.#messages.nextId());
+    let purged = 0;
+    for (const lane of await this.#run(() => this.#messages.lanes())) {
+      for (const phase of [READY, TIMED, LEASED]) {
+        let after = { due: -1, id: -1 };
+        for (;;) {
+          const from = after;
+          const page = await this.#run(() => this.#messages.waitingPage(lane, phase, from, BATCH));
+          const rows = page.filter(({ id, body }) => id < bound && match(body));
+          if (rows.length > 0)
+            purged += await this.#run(() => this.#messages.removeWaiting(lane, rows, this.#clock.now()));
+          const last = page.at(-1);
+          // Ready messages are in the order of their ids.
+          if (last === undefined || (phase === READY && last.id >= bound)) break;
+          after = last;
+        }
+      }
+    }
+    return purged;
   }
 
   /** Ends waits and closes the file; leases stay until they expire. */
   async close(): Promise<void> {
     this.#db.close();
     this.#wakeup.wake();
-  }
-
-  #claim(max: number): Delivery[] {
-    const now = this.#clock.now();
-    return this.#messages.claim(max, this.#holder, now, now + this.leaseSeconds * 1000);
   }
 
   /** False when the time is over, the signal aborted or the queue is closed before anything seems receivable. */

@@ -6,7 +6,7 @@ import { bootLogKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { type GroupLock, lockGroup } from './ensure-supervisor.ts';
 import type { ProcessGroup } from './process-group.ts';
-import { type Backoff, superviseWorkers, type WorkerCommand, type WorkerEnd } from './supervisor.ts';
+import { type Backoff, Supervisor, type WorkerCommand, type WorkerEnd } from './supervisor.ts';
 
 interface SuperviseGroupOptions {
   readonly root: string;
@@ -44,8 +44,7 @@ async function superviseUntilEmpty(options: SuperviseGroupOptions, lock: GroupLo
   let slots: number | null = null;
   let leavers = 0;
   let waiting = new AbortController();
-  const supervisor = superviseWorkers({
-    group: group.group,
+  const supervisor = new Supervisor({
     size: 0,
     spawnWorker: (worker) => options.spawnWorker(worker, slots),
     onDeath: async (end) => {
@@ -65,7 +64,7 @@ async function superviseUntilEmpty(options: SuperviseGroupOptions, lock: GroupLo
       try {
         const left = leavers;
         const size = await group.size();
-        // A worker that leaves by itself takes its place with it, as far as the minimum allows (law 9).
+        // A worker that leaves by itself lowers the wanted size, but not below the minimum (law 9).
         const desired = Math.min(size.desired, Math.max(size.min, size.desired - left));
         if (desired !== size.desired) await group.resize({ desired });
         leavers -= left;
@@ -80,7 +79,7 @@ async function superviseUntilEmpty(options: SuperviseGroupOptions, lock: GroupLo
     }
   } finally {
     supervisor.drain();
-    // Release it before the last worker has left: once told to leave, this process starts no more, so another one may.
+    // Release the lock before the last worker leaves: this process starts no more, so another supervisor may.
     lock.release();
   }
   await supervisor.whenIdle();

@@ -5,7 +5,6 @@ import { openPrivateLog } from '../../lib/private-files.ts';
 import { PIPE_FD, SUPERVISOR_FD, sendDrain, sendStart, sendStop, WORKER_ID } from './supervisor-pipe.ts';
 
 export interface SuperviseOptions {
-  readonly group: string;
   readonly size: number;
   /** How to start the worker with that id; called at each start. */
   readonly spawnWorker: (worker: string) => WorkerCommand;
@@ -14,8 +13,6 @@ export interface SuperviseOptions {
   /** Called when a worker left by itself, and took its place with it. */
   readonly onLeave?: (end: WorkerEnd) => void;
   readonly onTrouble?: (error: unknown) => void;
-  /** Exit codes by which a worker leaves for good. Any other end is a death, after which another worker starts. */
-  readonly leaves?: (code: number) => boolean;
   /** When it aborts, all workers are drained. */
   readonly signal?: AbortSignal;
   readonly backoff?: Backoff;
@@ -31,14 +28,11 @@ export interface Backoff {
 
 const BACKOFF: Backoff = { firstMs: 1_000, lastMs: 30_000, resetMs: 60_000 };
 
-/** Starts `size` workers and keeps them up, until they leave, or are drained or stopped. */
-export function superviseWorkers(options: SuperviseOptions): Supervisor {
-  return new Supervisor(options);
-}
-
-/** Keeps a number of worker processes up. They end with this process: each drains when its pipe from here closes. */
+/**
+ * Starts `size` workers and keeps them up until they leave (exit code 0), or are drained or stopped. They end with this
+ * process: each drains when its pipe from here closes.
+ */
 export class Supervisor {
-  readonly group: string;
   readonly #options: SuperviseOptions;
   readonly #backoff: Backoff;
   readonly #places = new Set<WorkerPlace>();
@@ -47,7 +41,6 @@ export class Supervisor {
   #reporting = 0;
 
   constructor(options: SuperviseOptions) {
-    this.group = options.group;
     this.#options = options;
     this.#backoff = options.backoff ?? BACKOFF;
     const { signal } = options;
@@ -61,10 +54,6 @@ export class Supervisor {
     return [...this.#places].flatMap(({ worker, pid, leaving }) =>
       worker === null || pid === null ? [] : [{ worker, pid, leaving }],
     );
-  }
-
-  get size(): number {
-    return this.#staying().length;
   }
 
   /** Starts workers, or drains some, so that `size` remain; a place whose worker is dead goes first. */
@@ -104,7 +93,7 @@ export class Supervisor {
 
   #handleEnd(place: WorkerPlace, end: WorkerEnd): void {
     void this.#report(end);
-    const left = end.code !== null && (this.#options.leaves ?? isClean)(end.code);
+    const left = end.code === 0;
     if (left && !place.leaving) this.#options.onLeave?.(end);
     if (left || place.leaving) {
       this.#removePlace(place);
@@ -135,10 +124,6 @@ export class Supervisor {
     this.#reporting -= 1;
     this.#notifyIdle();
   }
-}
-
-function isClean(code: number): boolean {
-  return code === 0;
 }
 
 export interface WorkerCommand {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import { BatchctlError, type ErrorKind } from '../../errors.ts';
+import { BatchctlError, type ErrorKind, EXIT_CODES } from '../../errors.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
 
@@ -58,14 +58,8 @@ export async function readErrorAnswer(answer: IncomingMessage, url: URL): Promis
 
 /** A kind that this version knows; `unexpected` for any other. */
 export function kindOf(text: string): ErrorKind {
-  return (KINDS as readonly string[]).includes(text) ? (text as ErrorKind) : 'unexpected';
+  return Object.hasOwn(EXIT_CODES, text) ? (text as ErrorKind) : 'unexpected';
 }
-
-const KINDS: readonly ErrorKind[] = [
-  ...(['unexpected', 'usage', 'config', 'jobFile', 'credentials', 'notFound', 'jobFailed', 'notFinished'] as const),
-  ...(['refused', 'unavailable', 'full', 'proof', 'late', 'finding', 'changed', 'newer', 'corrupt'] as const),
-  'interrupted',
-];
 
 async function bodyOf(answer: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];

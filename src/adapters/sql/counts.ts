@@ -107,24 +107,6 @@ export async function readCounts(db: Kysely<Tables>, job: string): Promise<Map<s
   return counts;
 }
 
-/** The counts of a step at which nothing has happened yet. */
-export function noCounts(step: string): StepCounts {
-  return {
-    step,
-    running: 0,
-    done: 0,
-    failed: 0,
-    retried: 0,
-    interrupted: 0,
-    bytesIn: 0,
-    bytesOut: 0,
-    counters: {},
-    seconds: 0,
-    movedAt: null,
-    exact: false,
-  };
-}
-
 /**
  * Replaces a step's sums by exact totals taken in `round`. Ignored if a newer round was counted already, or if exact
  * totals of the same round know more tasks: then these were taken from an older listing.

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
+import { noCounts } from '../../model/ledger/transitions.ts';
 import type {
   AttemptEvent,
   AttemptPage,
@@ -15,7 +16,7 @@ import type {
   TaskFilter,
   WorkerMachine,
 } from '../../ports/ledger.ts';
-import { noCounts, type RecordContext, readCounts, writeExact } from './counts.ts';
+import { type RecordContext, readCounts, writeExact } from './counts.ts';
 import { SqlDatabase } from './database.ts';
 import type { SqlDialect, UpsertPlan } from './dialect.ts';
 import { readJob, readJobs, writeJob } from './jobs.ts';

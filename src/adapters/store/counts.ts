@@ -3,6 +3,7 @@ import {
   addTaskAttempts,
   compareExact,
   type KnownTaskState,
+  noCounts,
   type SumsByRound,
   standingOf,
 } from '../../model/ledger/transitions.ts';
@@ -18,14 +19,6 @@ const DISPUTED_AT_ONCE = 5000;
 const NAMES: readonly (KnownTaskState | null)[] = [null, 'waiting', 'running', 'failed', 'done'];
 
 type StateCounts = Record<KnownTaskState, number>;
-
-/** The counts of a step at which nothing has happened yet. */
-function noCounts(step: string): StepCounts {
-  return {
-    ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
-    ...{ counters: {}, seconds: 0, movedAt: null, exact: false },
-  };
-}
 
 /**
  * A step's counts: exact totals, if taken, plus all that writers counted in later rounds. The writers' sets of tasks

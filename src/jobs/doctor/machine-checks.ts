@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { isBatchctlError, messageOf } from '../../errors.ts';
+import { isZone } from '../../lib/time-zone.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
@@ -45,7 +46,7 @@ function nodeCheck(version: string): Finding {
 function zoneCheck({ env, tz }: Machine): Finding {
   const { TZ } = env;
   const zone = tz ?? systemZone();
-  if (tz === null && TZ !== undefined && TZ !== '' && !isZone(TZ.replace(/^:/, '')))
+  if (tz === null && TZ !== undefined && TZ !== '' && !isKnownZone(TZ.replace(/^:/, '')))
     return warn(
       `TZ is ${TZ}, which is not a known time zone; times are read and shown in ${zone}`,
       'set TZ, or "tz" of the profile, to a name such as Europe/London',
@@ -59,13 +60,9 @@ function systemZone(): string {
   return found ?? 'UTC';
 }
 
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return existsSync(`/usr/share/zoneinfo/${name}`) || name.startsWith('/');
-  }
+/** Also for a file of zone data, which Node can't name. */
+function isKnownZone(name: string): boolean {
+  return isZone(name) || existsSync(`/usr/share/zoneinfo/${name}`) || name.startsWith('/');
 }
 
 function programsCheck(platform: NodeJS.Platform): Finding {

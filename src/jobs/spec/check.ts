@@ -1,4 +1,5 @@
 import { messageOf } from '../../errors.ts';
+import { isRecord } from '../../lib/json-value.ts';
 import { describeFound, MAX_PROBLEMS, type Path, type Problem, unknownNameMessage } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';
@@ -7,8 +8,7 @@ import { LONGEST_TEXT } from './schema.ts';
 
 export type Loose = Readonly<Record<string, unknown>>;
 
-export const looseMap = (value: unknown): Loose | null =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Loose) : null;
+export const looseMap = (value: unknown): Loose | null => (isRecord(value) ? value : null);
 
 const entriesOf = (value: unknown): [string, unknown][] => Object.entries(looseMap(value) ?? {});
 

@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { isRecord } from '../../lib/json-value.ts';
 import { EXIT_HEADER } from '../../model/api.ts';
 
 declare module 'fastify' {
@@ -143,8 +144,7 @@ const short = (text: string): string => {
   return safe.length > LONGEST ? `${safe.slice(0, LONGEST)}...` : safe;
 };
 
-const asObject = (value: unknown): Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
+const asObject = (value: unknown): Readonly<Record<string, unknown>> => (isRecord(value) ? value : {});
 
 /** The first fields: a body may have very many. */
 const firstFields = (fields: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> =>

@@ -3,6 +3,7 @@ import { peekView } from '../../jobs/journal.ts';
 import { comingPeriods, type Period, recentPeriods } from '../../jobs/schedules/recent.ts';
 import { ScheduleReader } from '../../jobs/schedules/schedules.ts';
 import { eachParallel } from '../../lib/parallel.ts';
+import { isZone } from '../../lib/time-zone.ts';
 import { API, type ApiError, type ApiPeriods } from '../../model/api.ts';
 import { fillGrid, type GridGap, type GridRun, type GridSchedule, planGrid } from '../../model/period-grid.ts';
 import { isRehearsal } from '../../model/rehearsal.ts';
@@ -30,7 +31,8 @@ export function addPeriods(app: FastifyInstance, platform: Platform): void {
     { config: { scope: 'read' }, exposeHeadRoute: false },
     async ({ query }): Promise<ApiPeriods> => {
       const zone = query.tz ?? 'UTC';
-      if (!isZone(zone))
+      // A parameter that is given twice is a list.
+      if (typeof zone !== 'string' || !isZone(zone))
         throw new Refusal(
           400,
           'usage',
@@ -39,15 +41,6 @@ export function addPeriods(app: FastifyInstance, platform: Platform): void {
       return look.grid(zone);
     },
   );
-}
-
-/** A parameter that is given twice is a list. */
-function isZone(zone: unknown): boolean {
-  try {
-    return typeof zone === 'string' && new Intl.DateTimeFormat('en-GB', { timeZone: zone }) !== null;
-  } catch {
-    return false;
-  }
 }
 
 interface Facts {

@@ -1,5 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { describeFound } from '../../lib/problems.ts';
+import { canonicalZone } from '../../lib/time-zone.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
 import { LIMITS } from './limits.ts';
 
@@ -152,11 +153,8 @@ function requireFlag(name: string, value: unknown): boolean {
 }
 
 function requireZone(value: unknown): string {
-  try {
-    if (typeof value === 'string') return new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone;
-  } catch {
-    // Said below.
-  }
+  const zone = typeof value === 'string' ? canonicalZone(value) : null;
+  if (zone !== null) return zone;
   throw new BatchctlError('usage', `tz: expected the name of a time zone, found ${describeFound(value)}`, {
     hint: 'use a name like UTC or Europe/London',
   });

@@ -248,6 +248,14 @@ export function mergeAll(events: Iterable<AttemptEvent>): AttemptEvent[] {
 
 type EndedTasks = Pick<StepCounts, 'done' | 'failed'>;
 
+/** The counts of a step at which nothing has happened yet. */
+export function noCounts(step: string): StepCounts {
+  return {
+    ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
+    ...{ counters: {}, seconds: 0, movedAt: null, exact: false },
+  };
+}
+
 /**
  * Compares two exact totals of the same round: negative if `a` was taken earlier, 0 if they are equal. A done task
  * stays done, while one that failed for good may be published late: so the done tasks decide first.

@@ -1,7 +1,7 @@
+import { isCount, isRecord, isText, type JsonObject } from '../../lib/json-value.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';
-import { isCount, isObject, isText, type JsonObject } from '../json-value.ts';
 import type { OutputMeta } from '../output.ts';
 import { type FilePart, type Part, parsePart } from '../part.ts';
 
@@ -144,7 +144,7 @@ export function parseLine(text: string): EvidenceLine | null {
   } catch {
     return null;
   }
-  return isObject(value) && isLine(value, text) ? value : null;
+  return isRecord(value) && isLine(value, text) ? value : null;
 }
 
 function isLine(value: JsonObject, text: string): value is JsonObject & EvidenceLine {
@@ -154,11 +154,11 @@ function isLine(value: JsonObject, text: string): value is JsonObject & Evidence
         value.format === 1 &&
         isText(value.job) &&
         isText(value.version) &&
-        isRecord(value.record) &&
+        isJobRecord(value.record) &&
         value.record.job === value.job
       );
     case 'input':
-      return isCount(value.n) && isText(value.name) && isCount(value.size) && isObject(value.source);
+      return isCount(value.n) && isText(value.name) && isCount(value.size) && isRecord(value.source);
     case 'decision':
       return isCount(value.n) && isText(value.checksum) && isText(value.text);
     case 'part':
@@ -174,7 +174,7 @@ function isLine(value: JsonObject, text: string): value is JsonObject & Evidence
     case 'shard':
       return isText(value.of) && isCount(value.shard) && isCount(value.lines) && isText(value.sha256);
     case 'proof':
-      return (value.key === null || isText(value.key)) && isText(value.checksum) && isObject(value.proof);
+      return (value.key === null || isText(value.key)) && isText(value.checksum) && isRecord(value.proof);
     case 'seal':
       return isCount(value.lines) && isText(value.sha256);
     default:
@@ -185,7 +185,7 @@ function isLine(value: JsonObject, text: string): value is JsonObject & Evidence
 function isEnd(value: JsonObject): boolean {
   switch (value.end) {
     case 'published':
-      return isCodeOrNull(value.code) && isObject(value.counters) && Object.values(value.counters).every(isText);
+      return isCodeOrNull(value.code) && isRecord(value.counters) && Object.values(value.counters).every(isText);
     case 'failed':
       return isCount(value.round);
     case 'altered':
@@ -196,13 +196,13 @@ function isEnd(value: JsonObject): boolean {
 }
 
 /** The fields of job.json that every check needs. */
-function isRecord(value: unknown): value is JsonObject {
-  if (!isObject(value) || !isObject(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
+function isJobRecord(value: unknown): value is JsonObject {
+  if (!isRecord(value) || !isRecord(value.spec) || !isText(value.job) || !isSize(value.parts)) return false;
   const { steps, expect, tolerate } = value.spec;
-  return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isObject(tolerate);
+  return Array.isArray(steps) && steps.every(isStep) && Array.isArray(expect) && isRecord(tolerate);
 }
 
-const isStep = (value: unknown): boolean => isObject(value) && isText(value.name);
+const isStep = (value: unknown): boolean => isRecord(value) && isText(value.name);
 
 const isCodeOrNull = (value: unknown): boolean => value === null || isText(value);
 

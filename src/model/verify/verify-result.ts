@@ -1,8 +1,8 @@
+import { isRecord, type JsonObject } from '../../lib/json-value.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';
 import type { JournalEntry } from '../journal.ts';
-import { isObject, type JsonObject } from '../json-value.ts';
 import { parseTaskSet, rangesText, subtractRanges } from '../task-set.ts';
 import { type JobView, stateOf } from '../view.ts';
 import type { ChainsResult } from './chains-check.ts';
@@ -105,7 +105,7 @@ export function* differences(stated: unknown, found: unknown, path = ''): Genera
       yield* differences(value, found[index], `${path}[${index}]`);
     return;
   }
-  if (isObject(stated) && isObject(found)) {
+  if (isRecord(stated) && isRecord(found)) {
     for (const name of new Set([...Object.keys(stated), ...Object.keys(found)])) {
       const at = path === '' ? name : `${path}.${name}`;
       yield* differences(fieldOf(stated, name), fieldOf(found, name), at);

@@ -4,12 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import {
-  type SuperviseOptions,
-  type Supervisor,
-  superviseWorkers,
-  type WorkerEnd,
-} from '../../../src/adapters/local/supervisor.ts';
+import { type SuperviseOptions, Supervisor, type WorkerEnd } from '../../../src/adapters/local/supervisor.ts';
 import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 
@@ -38,8 +33,7 @@ describe('the supervisor', () => {
   });
 
   function supervise(size: number, argv: readonly string[] = [], options: Partial<SuperviseOptions> = {}): Supervisor {
-    const supervisor = superviseWorkers({
-      group: 'default',
+    const supervisor = new Supervisor({
       size,
       spawnWorker: () => {
         started += 1;
@@ -100,13 +94,7 @@ describe('the supervisor', () => {
     await supervisor.whenIdle();
     expect(left).to.have.length(2);
     expect(deaths.map(({ worker }) => worker).sort()).to.deep.equal([...left].sort());
-    expect(supervisor.size).to.equal(0);
-  });
-
-  it('counts other exit codes as leaving if configured', async () => {
-    const supervisor = supervise(1, ['6'], { leaves: (code) => code === 0 || code === 6 });
-    await supervisor.whenIdle();
-    expect(left).to.have.length(1);
+    expect(supervisor.workers).to.deep.equal([]);
   });
 
   it('drains surplus workers, and grows again', async () => {

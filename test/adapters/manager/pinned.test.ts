@@ -1,8 +1,9 @@
+import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { generate } from 'selfsigned';
 import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
-import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
+import { fingerprintOf } from '../../../src/lib/fingerprint.ts';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import type { VerbRequest } from '../../../src/ports/verbs.ts';
@@ -17,7 +18,7 @@ const ASKED: VerbRequest = { name: 'jobs', input: {}, dryRun: false, yes: false,
 
 async function certificate(): Promise<{ readonly cert: string; readonly key: string; readonly fingerprint: string }> {
   const made = await generate([{ name: 'commonName', value: 'manager' }], { keyType: 'ec', curve: 'P-256' });
-  return { cert: made.cert, key: made.private, fingerprint: pemFingerprint(made.cert) };
+  return { cert: made.cert, key: made.private, fingerprint: fingerprintOf(new X509Certificate(made.cert).raw) };
 }
 
 async function ask(manager: Manager): Promise<readonly ValueFrame[]> {

@@ -1,9 +1,10 @@
+import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
-import { pemFingerprint } from '../../../src/lib/fingerprint.ts';
+import { fingerprintOf } from '../../../src/lib/fingerprint.ts';
 
 /** A certificate that nobody signed, with its key. */
 export async function pair(name: string): Promise<{ readonly cert: string; readonly key: string }> {
@@ -21,7 +22,7 @@ export async function layPair(directory: string, name: string): Promise<string> 
     writeFileSync(join(directory, `${at}.new`), text);
     renameSync(join(directory, `${at}.new`), join(directory, at));
   }
-  return pemFingerprint(cert);
+  return fingerprintOf(new X509Certificate(cert).raw);
 }
 
 /** What a server shows of itself to a new connection. */
