@@ -6,6 +6,7 @@ import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts'
 import { keyPath, type Merged, pathKey } from './merge.ts';
 import type { ProfileFile } from './normalize.ts';
 import { outerSchema, profileSchemas } from './schema.ts';
+import { BACKENDS } from './table.ts';
 
 /**
  * Checks a merged profile against its backend's schema. Throws `config` with every mistake at the place where it is
@@ -14,13 +15,14 @@ import { outerSchema, profileSchemas } from './schema.ts';
 export async function checkProfile(found: FoundFile, name: string, merged: Merged): Promise<ProfileFile> {
   const { backend } = merged.value;
   const problems: Problem[] = [];
-  if (backend !== 'local' && backend !== 'aws' && backend !== 'manager') {
+  const known = BACKENDS.find((each) => each === backend);
+  if (known === undefined) {
     problems.push({ path: ['backend'], message: notAllowedMessage(['backend'], backend, 'local, aws or manager') });
     throw await failure();
   }
-  const result = profileSchemas[backend].safeParse(merged.value);
+  const result = profileSchemas[known].safeParse(merged.value);
   if (!result.success) problems.push(...problemsOf(result.error.issues, merged.value));
-  if (backend === 'aws') problems.push(...checkAws(merged));
+  if (known === 'aws') problems.push(...checkAws(merged));
   if (!result.success || problems.length > 0) throw await failure();
   return result.data;
 
@@ -128,11 +130,9 @@ function checkTags(tags: unknown): Problem[] {
     ...names
       .filter((name) => name.startsWith('batchctl:'))
       .map((name) => ({
-        ...{
-          path: ['tags', name],
-          message: 'begins like the tags of batchctl itself, needed: another name',
-          key: true,
-        },
+        path: ['tags', name],
+        message: 'begins like the tags of batchctl itself, needed: another name',
+        key: true,
       })),
   ];
 }
@@ -154,7 +154,7 @@ function withProfilePaths(problems: readonly Problem[], name: string, { origins 
 
 const HINT = 'docs/configuration.md describes the fields; `batchctl schema config` prints their JSON Schema';
 
-/** Finds the mistakes of a file that `readConfig` doubts and throws them; returns the file if there are none. */
+/** Checks a file that failed the quick check of `readConfig`: throws all its mistakes, or returns it. */
 export function checkOuterShape(found: FoundFile, failure: unknown): ConfigFile {
   const document = readYaml(found.text);
   const problems: Problem[] = [...document.problems];

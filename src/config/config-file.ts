@@ -103,8 +103,7 @@ function readIfExists(path: string, read: (path: string) => string): string | nu
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
     if (isBatchctlError(error)) throw error;
-    const why = messageOf(error);
-    throw new BatchctlError('config', `can't read the configuration ${path}: ${why}`, {
+    throw new BatchctlError('config', `can't read the configuration ${path}: ${messageOf(error)}`, {
       hint: 'make it readable, or use another one with --config',
       cause: error,
     });
@@ -117,6 +116,8 @@ export interface ConfigFile {
   readonly profiles: Readonly<Record<string, PlainObject>>;
 }
 
+export const PROFILE_NAME = /^[A-Za-z0-9][\w.-]{0,63}$/;
+
 /** The file if its outer shape is right; null if not, or in doubt. */
 export function asConfigFile(value: unknown): ConfigFile | null {
   if (!isRecord(value)) return null;
@@ -126,7 +127,7 @@ export function asConfigFile(value: unknown): ConfigFile | null {
   if (profile !== undefined && (typeof profile !== 'string' || profile.trim() === '')) return null;
   const checked: Record<string, PlainObject> = {};
   for (const [name, settings] of Object.entries(profiles)) {
-    if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name) || !isRecord(settings)) return null;
+    if (!PROFILE_NAME.test(name) || !isRecord(settings)) return null;
     if (settings.extends !== undefined && typeof settings.extends !== 'string') return null;
     checked[name] = settings;
   }

@@ -2,13 +2,13 @@ import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { isRecord } from '../lib/json-value.ts';
-import { isSecretKey, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
+import { isSecretKey, type Path, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
 import { isZone } from '../lib/time-zone.ts';
 import { asConfigFile, type ConfigFile, type FoundFile, findConfig } from './config-file.ts';
 import { type Layer, mergeLayers, type PlainObject, pathKey, withDefaults } from './merge.ts';
 import { normalizeProfile, parseSimpleLocal } from './normalize.ts';
-import type { Profile } from './profile.ts';
-import type { Backend } from './table.ts';
+import { ENDPOINT_VARIABLES, type Profile } from './profile.ts';
+import { BACKENDS, type Backend } from './table.ts';
 
 export type * from './profile.ts';
 
@@ -21,7 +21,7 @@ export interface Config {
   readonly profileFrom: 'flag' | 'env' | 'file' | 'default';
   /** Every profile that can be selected. */
   readonly profiles: readonly string[];
-  /** Each value with its origin, secrets hidden (`explain`). */
+  /** Each value with its origin, secrets hidden (`config show`). */
   readonly values: readonly ExplainedValue[];
 }
 
@@ -59,30 +59,24 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
       value,
     };
   });
-  const backend = mergeLayers(written).value.backend;
-  const known = backend === 'local' || backend === 'aws' || backend === 'manager' ? backend : 'local';
+  const { backend } = mergeLayers(written).value;
+  const known = BACKENDS.find((each) => each === backend) ?? 'local';
   const merged = mergeLayers([
     ...environmentDefaults(known, env),
     ...written,
     ...environmentOverrides(known, env),
-    ...(flags.tz === undefined ? [] : [{ origin: '--tz', profile: null, value: { tz: requireZone(flags.tz) } }]),
+    ...(flags.tz === undefined ? [] : [layer('--tz', { tz: requireZone(flags.tz) })]),
   ]);
 
   const { tz: _zone, ...withoutZone } = merged.value;
   const plain = parseSimpleLocal(flags.tz === undefined ? merged.value : withoutZone);
-  if (plain === null && found === null) throw new TypeError('the built-in profile is not right');
-  const checked =
-    plain ?? (found === null ? null : await (await import('./check.ts')).checkProfile(found, name, merged));
-  if (checked === null) throw new TypeError('a profile without a file must be the built-in one');
+  if (plain === null && found === null) throw new TypeError('the built-in profile is invalid');
+  const checked = plain ?? (await (await import('./check.ts')).checkProfile(found as FoundFile, name, merged));
   const complete = withDefaults(checked.backend, merged.value);
 
   const dir = found === null ? cwd : dirname(found.path);
-  const profile = normalizeProfile(
-    name,
-    complete as typeof checked,
-    dir,
-    rootDirectory(found, merged.value.root, dir, cwd),
-  );
+  const rootDir = rootDirectory(found, merged.value.root, dir, cwd);
+  const profile = normalizeProfile(name, complete as typeof checked, dir, rootDir);
   return deepFreeze({
     file: found?.path ?? null,
     profile,
@@ -94,9 +88,6 @@ export async function loadConfig(options: LoadConfigOptions): Promise<Config> {
     ],
   });
 }
-
-/** The output of `batchctl config show`: each value with its origin, secrets hidden. */
-export const explain = (config: Config): readonly ExplainedValue[] => config.values;
 
 /** A root in a file is relative to it; the default root to the project's file, or else to the working directory. */
 function rootDirectory(found: FoundFile | null, root: unknown, dir: string, cwd: string): string {
@@ -126,23 +117,6 @@ function deepFreeze<T>(value: T): T {
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
-
-/** The SDK's names of the services in AWS_ENDPOINT_URL_<NAME>. */
-const ENDPOINT_VARIABLES: Readonly<Record<string, string>> = {
-  s3: 'S3',
-  sqs: 'SQS',
-  ec2: 'EC2',
-  autoscaling: 'AUTO_SCALING',
-  iam: 'IAM',
-  ssm: 'SSM',
-  sts: 'STS',
-  simpledb: 'SIMPLEDB',
-  secretsmanager: 'SECRETS_MANAGER',
-  kms: 'KMS',
-  sns: 'SNS',
-  cloudwatch: 'CLOUDWATCH',
-  servicequotas: 'SERVICE_QUOTAS',
-};
 
 /** Environment settings that the file overrides: a region, if the profile has none. */
 function environmentDefaults(backend: Backend, env: Environment): Layer[] {
@@ -186,7 +160,7 @@ const BUILT_IN: PlainObject = { backend: 'local' };
 
 interface PickedProfile {
   readonly name: string;
-  readonly from: 'flag' | 'env' | 'file' | 'default';
+  readonly from: Config['profileFrom'];
 }
 
 /** The profile's name, and what selected it; an empty variable is ignored. */
@@ -212,8 +186,7 @@ async function chainOf(
   const names = profileNames(file);
   if (!names.includes(name)) {
     if (found !== null && file.profile === name && from === 'file') {
-      const { configProblems } = await import('./check.ts');
-      throw configProblems(found, [{ path: ['profile'], message: unknownNameMessage('profile', name, names) }]);
+      throw await problemIn(found, ['profile'], unknownNameMessage('profile', name, names));
     }
     throw new BatchctlError(
       'config',
@@ -231,17 +204,19 @@ async function chainOf(
     if (next === null || found === null) continue;
     const path = ['profiles', current, 'extends'];
     if (!names.includes(next)) {
-      const { configProblems } = await import('./check.ts');
-      throw configProblems(found, [{ path, message: unknownNameMessage('profile', next, names) }]);
+      throw await problemIn(found, path, unknownNameMessage('profile', next, names));
     }
     if (chain.some((link) => link.name === next)) {
       const order = chain.map((link) => link.name).reverse();
       const circle = [...order.slice(order.indexOf(next)), next];
-      const { configProblems } = await import('./check.ts');
-      throw configProblems(found, [{ path, message: `extends form a cycle: ${circle.join(' -> ')}` }]);
+      throw await problemIn(found, path, `extends form a cycle: ${circle.join(' -> ')}`);
     }
   }
   return chain;
+}
+
+async function problemIn(found: FoundFile, path: Path, message: string): Promise<BatchctlError> {
+  return (await import('./check.ts')).configProblems(found, [{ path, message }]);
 }
 
 /**
@@ -287,24 +262,18 @@ export interface ExplainedValue {
 
 /** Flattens values to one row per leaf, each with its origin; secrets are hidden. */
 function explainValues(value: PlainObject, origins: ReadonlyMap<string, Layer>): ExplainedValue[] {
-  return leaves(value, []).map(([path, leaf]) => ({
+  return Array.from(leavesOf(value, []), ([path, leaf]) => ({
     path: path.join('.'),
     value: maskSecrets(path, leaf),
-    origin: originOf(path, origins),
+    origin: origins.get(pathKey(path))?.origin ?? 'default',
   }));
 }
 
-function* entries(value: PlainObject, path: readonly string[]): Generator<[string[], unknown]> {
+function* leavesOf(value: PlainObject, path: readonly string[]): Generator<[string[], unknown]> {
   for (const [key, item] of Object.entries(value)) {
-    if (isRecord(item) && Object.keys(item).length > 0) yield* entries(item, [...path, key]);
+    if (isRecord(item) && Object.keys(item).length > 0) yield* leavesOf(item, [...path, key]);
     else yield [[...path, key], item];
   }
-}
-
-const leaves = (value: PlainObject, path: readonly string[]): [string[], unknown][] => [...entries(value, path)];
-
-function originOf(path: readonly string[], origins: ReadonlyMap<string, Layer>): string {
-  return origins.get(pathKey(path))?.origin ?? 'default';
 }
 
 function maskSecrets(path: readonly string[], value: unknown): unknown {

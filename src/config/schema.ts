@@ -17,10 +17,13 @@ import {
 import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
 import { isZone } from '../lib/time-zone.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
+import { PROFILE_NAME } from './config-file.ts';
 import { ENDPOINTS } from './profile.ts';
-import { type Backend, CONFIG_TABLE } from './table.ts';
+import { BACKENDS, CONFIG_TABLE } from './table.ts';
 
 const anyText = () => text('text');
+
+const pathText = (what: string) => text(what, /^[^\0]*\S[^\0]*$/);
 
 const arn = (service: string) => text(`an ARN of ${service}`, new RegExp(`^arn:aws[a-z-]*:${service}:\\S+$`));
 
@@ -80,7 +83,7 @@ const command = {
 const local = {
   backend: z.literal('local', { error: 'local, aws or manager' }),
   ...shared,
-  root: text('a directory', /^[^\0]*\S[^\0]*$/),
+  root: pathText('a directory'),
   durability: oneOf('process', 'power'),
   slots: whole('a whole number from 1', 1, 10_000),
   groups: mapOf(name('a group name'), fields(command, 'a group: a map').partial(), 'a map of groups'),
@@ -88,6 +91,8 @@ const local = {
   requesterPays: requesterPays(),
   notify: notifyList(),
 };
+
+const s3Prefixes = () => listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes');
 
 const SHORTEST_LEASE = 15;
 
@@ -112,11 +117,11 @@ const group = {
   ),
   disk: size(DISK).refine((value) => parseSize(value) >= 8e9 && parseSize(value) <= 16e12, { error: DISK }),
   ami: text('ami-... or ssm:PARAMETER', /^(ami-[0-9a-f]+|ssm:\/\S+)$/),
-  setup: text('a file', /^[^\0]*\S[^\0]*$/),
+  setup: pathText('a file'),
   setupTimeout: duration(),
   packages: listOf(text('a package name', /^[A-Za-z0-9][A-Za-z0-9.+_-]*$/), 'a list of package names'),
-  read: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
-  write: listOf(text('s3://BUCKET/PREFIX', /^s3:\/\/[^/\s]+(\/\S*)?$/), 'a list of s3:// prefixes'),
+  read: s3Prefixes(),
+  write: s3Prefixes(),
   keys: listOf(arn('kms'), 'a list of key ARNs'),
   commandRole: yesOrNo(),
   ...command,
@@ -128,7 +133,7 @@ const url = (scheme: 'postgres' | 'mysql') =>
     new RegExp(`^${scheme}(ql)?://([^\\s:@/]+@)?[^\\s@/]+/\\S+$`),
   );
 
-const server = { passwordEnv: variable().optional(), ca: text('a PEM file', /^[^\0]*\S[^\0]*$/).optional() };
+const server = { passwordEnv: variable().optional(), ca: pathText('a PEM file').optional() };
 
 const LEDGER = 'a map with kind: store, simpledb, postgres or mysql';
 
@@ -232,16 +237,14 @@ const layer = (shape: z.core.$ZodLooseShape) => {
   return fields({ extends: anyText(), ...Object.fromEntries(nullable) }, PROFILE).partial();
 };
 
+const profileName = () => text('letters, digits and . _ -', PROFILE_NAME);
+
 /** The content of the file, for `schema/config.schema.json`: a profile may inherit from another. */
 const configFileSchema = fields(
   {
     $schema: z.string({ error: 'text' }).optional(),
     profile: anyText().optional(),
-    profiles: mapOf(
-      text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
-      z.union([layer(local), layer(aws), layer(manager)]),
-      'a map of profiles',
-    ).optional(),
+    profiles: mapOf(profileName(), z.union([layer(local), layer(aws), layer(manager)]), 'a map of profiles').optional(),
   },
   'a map with profile and profiles',
 );
@@ -249,7 +252,7 @@ const configFileSchema = fields(
 /** Only the outer shape: profiles are checked once they are merged. */
 export const outerSchema = configFileSchema.extend({
   profiles: mapOf(
-    text('letters, digits and . _ -', /^[A-Za-z0-9][\w.-]{0,63}$/),
+    profileName(),
     z.looseObject({ extends: anyText().optional() }, { error: PROFILE }),
     'a map of profiles',
   ).optional(),
@@ -260,8 +263,6 @@ export type AwsFile = z.infer<typeof profileSchemas.aws>;
 export type LocalFile = z.infer<typeof profileSchemas.local>;
 
 export type ManagerFile = z.infer<typeof profileSchemas.manager>;
-
-const BACKENDS: readonly Backend[] = ['local', 'aws', 'manager'];
 
 export function configJsonSchema(): JsonSchema {
   const schema: JsonSchema = z.toJSONSchema(configFileSchema, { io: 'input' });

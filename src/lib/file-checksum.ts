@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { readBuffer } from './read-buffer.ts';
+import { readFully } from './read-file.ts';
 
 const CHUNK = 2 ** 20;
 /** Bytes that are read at once, which takes a tenth of the time that a stream takes to begin. */
@@ -63,11 +64,5 @@ export function readRange(
   { offset, length }: { readonly offset: number; readonly length: number },
 ): Buffer {
   const bytes = Buffer.allocUnsafe(length);
-  let done = 0;
-  while (done < length) {
-    const got = readSync(fd, bytes, done, length - done, offset + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return bytes.subarray(0, done);
+  return bytes.subarray(0, readFully(fd, bytes, offset));
 }

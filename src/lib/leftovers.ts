@@ -1,6 +1,7 @@
-import { lstatSync, readdirSync, type Stats } from 'node:fs';
+import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode } from '../errors.ts';
+import { isAlive } from './is-alive.ts';
+import { namesIn } from './names-in.ts';
 
 /** How long the log of a dead worker is kept for investigation, milliseconds. */
 export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
@@ -34,27 +35,7 @@ export function listLeftovers(directory: string, before: number): readonly Lefto
   return left;
 }
 
-/** Whether a process with the id exists on this machine, even another user's. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
-}
-
-/** Empty for a missing directory. */
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
 function isOld(path: string, before: number): boolean {
-  const stats: Stats | undefined = lstatSync(path, { throwIfNoEntry: false });
+  const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats !== undefined && stats.mtimeMs < before;
 }

@@ -23,3 +23,27 @@ export class OnceMap<T> {
     return all;
   }
 }
+
+/** The same for values that are to be closed. */
+export class OpenMap<T extends { close(): Promise<void> }> {
+  readonly #open: (name: string) => Promise<T>;
+  readonly #made = new OnceMap<T>();
+
+  constructor(open: (name: string) => Promise<T>) {
+    this.#open = open;
+  }
+
+  get(name: string): Promise<T> {
+    return this.#made.get(name, () => this.#open(name));
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(
+      this.#made.takeAll().map(async (opening) => {
+        // The error was already reported to the caller.
+        const open = await opening.catch(() => null);
+        await open?.close();
+      }),
+    );
+  }
+}

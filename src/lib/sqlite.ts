@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import { makePrivateDatabase } from './private-files.ts';
 
 /** A prepared statement with parameters `P` (values in order, or one object of named ones) and rows `Row`. */
 export interface SqliteStatement<P extends readonly unknown[] = readonly unknown[], Row = unknown> {
@@ -19,7 +20,7 @@ export interface Sqlite {
   exec(statements: string): void;
   prepare<P extends readonly unknown[] = readonly unknown[], Row = unknown>(statement: string): SqliteStatement<P, Row>;
   pragma(name: string): unknown;
-  /** All of the work or nothing of it. `immediate` takes the write lock before the first read. */
+  /** Commits all of the work or none. `immediate` takes the write lock before the first read. */
   transaction<T>(begin: 'deferred' | 'immediate', work: () => T): T;
   /** Does nothing where no transaction is open: SQLite itself ends one when the disk is full. */
   rollback(): void;
@@ -38,7 +39,29 @@ export function openSqlite(file: string, options: { readonly busyMs: number; rea
 }
 
 /** The page cache that better-sqlite3 is compiled with, 16 MB, for either driver. Reads the file, so it may be busy. */
-export const CACHE_SIZE = 'PRAGMA cache_size = -16000';
+const CACHE_SIZE = 'PRAGMA cache_size = -16000';
+
+/** What a commit survives. `process`: any kill; `power`: also a power loss, because each is synced. */
+export type Durability = 'process' | 'power';
+
+/** Opens a database that several processes share, in WAL mode, its files private to this user. Creates it if needed. */
+export function openShared(
+  file: string,
+  options: { readonly busyMs: number; readonly durability: Durability },
+): Sqlite {
+  makePrivateDatabase(file);
+  const db = openSqlite(file, options);
+  try {
+    db.exec('PRAGMA journal_mode = WAL');
+    db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
+    db.exec('PRAGMA journal_size_limit = 67108864');
+    db.exec(CACHE_SIZE);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
 
 /** SQLite's name for what failed, such as `SQLITE_BUSY`; empty for an error that isn't SQLite's. */
 export function sqliteCode(error: unknown): string {
@@ -46,7 +69,7 @@ export function sqliteCode(error: unknown): string {
   return error.code.startsWith('SQLITE_') ? error.code : '';
 }
 
-/** True when another process holds the lock that was wanted: worth another try. */
+/** True when another process holds the lock, so that a retry may succeed. */
 export function isSqliteBusy(error: unknown): boolean {
   const code = sqliteCode(error);
   return code.startsWith('SQLITE_BUSY') || code === 'SQLITE_LOCKED' || code === 'SQLITE_PROTOCOL';
@@ -142,7 +165,7 @@ interface NodeStatement {
 
 function nodeDriver(): Driver | undefined {
   const { emitWarning } = process;
-  // Node says once a process that its SQLite is experimental: that is nothing for who runs batchctl.
+  // Node warns that its SQLite is experimental, which would only confuse users.
   process.emitWarning = () => undefined;
   try {
     const sqlite = process.getBuiltinModule?.('node:sqlite') as NodeSqlite | undefined;
@@ -165,7 +188,7 @@ function openNode({ DatabaseSync }: NodeSqlite, file: string, readOnly: boolean)
   };
 }
 
-/** How statements that answer rows begin or end, for a Node that doesn't tell. */
+/** Statements that return rows, for a Node before 22.16, which can't report it. */
 const READS = /^\s*(select|with|values|pragma|explain)\b|\breturning\b/i;
 
 class WrappedStatement<P extends readonly unknown[], Row> implements SqliteStatement<P, Row> {
@@ -208,7 +231,7 @@ const CODES =
     ' ',
   );
 
-/** Runs the work; what Node's SQLite throws gets the code that better-sqlite3 would give it. */
+/** Runs the work, and adds the codes of better-sqlite3 to errors of Node's SQLite. */
 function withSqliteCodes<T>(work: () => T): T {
   try {
     return work();
@@ -220,7 +243,7 @@ function withSqliteCodes<T>(work: () => T): T {
   }
 }
 
-/** better-sqlite3's class, as far as it is in use: its own statements are ours. */
+/** The parts of better-sqlite3 in use. Its statements already match `SqliteStatement`. */
 type BetterSqlite3 = new (file: string, options: { readonly readonly: boolean }) => RawDatabase;
 
 function betterDriver(): Driver {

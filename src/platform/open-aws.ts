@@ -4,7 +4,7 @@ import { UnmanagedGroup } from '../adapters/aws/unmanaged-group.ts';
 import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
-import { once } from '../lib/once.ts';
+import { OpenMap, once } from '../lib/once.ts';
 import { gridName, queueName } from '../lib/stack-names.ts';
 import { isEc2, userAtHost } from '../lib/this-machine.ts';
 import type { Insight } from '../ports/insight.ts';
@@ -16,15 +16,10 @@ import type { WorkerGroup } from '../ports/worker-group.ts';
 import { guardedStore, hasNoAccounts, isMissingFromEmulator, type WriteGuard } from './account-guard.ts';
 import { openAwsLedger } from './aws-ledger.ts';
 import { withKillPoints } from './faults.ts';
-import {
-  leaseFromEnvironment,
-  makeScratch,
-  moduleUrl,
-  OpenMap,
-  openNotices,
-  type PlatformOptions,
-  temporaryRoot,
-} from './parts.ts';
+import { openNotices } from './open-notices.ts';
+import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
+import { moduleUrl } from './program.ts';
+import { makeScratch, temporaryRoot } from './scratch.ts';
 import { allowedSecrets, awsSecrets } from './secrets.ts';
 
 /** Seconds. A worker leaves only when its last poll ends, and a spot instance has two minutes. */
@@ -61,7 +56,12 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
   const { name, owner, prefix } = bucket;
   const s3 = await createS3Store({ clients, bucket: name, owner, prefix, kmsKey });
   const store = await withKillPoints(guardedStore(s3, allowed));
-  const topics = topicClients(clients, (other) => new AwsClients({ ...clientOptions, region: other }));
+  const elsewhere = new OpenMap(async (other) => new AwsClients({ ...clientOptions, region: other }));
+  // A topic must be published in the region of its ARN.
+  const topicClients = (topic: string): AwsClients | Promise<AwsClients> => {
+    const [, of = region] = /^arn:[^:]+:sns:([^:]+):/.exec(topic) ?? [];
+    return of === region ? clients : elsewhere.get(of);
+  };
   const own = { name, owner, store: s3 };
   const buckets = new S3Buckets({ clients: clientOptions, rates: clients.rates, own, allowed, requesterPays });
   const leaseOf = (group: string): number => {
@@ -128,7 +128,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
     secrets: awsSecrets(clients),
     allowedSecrets: (commandUser) => allowedSecrets(profile, commandUser),
     ...(profile.metrics && { metrics: metricsSink(clients, stack) }),
-    notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topics.of }),
+    notices: openNotices({ profile: profile.notify, secrets: awsSecrets(clients), clientsOf: topicClients }),
     commandSettings: (group) => profile.groups[group] ?? NO_SETTINGS,
     shouldLeaveAtRisk: (group) => profile.groups[group]?.rebalance === 'leave',
     ...(options.onWarning !== undefined && { warn: options.onWarning }),
@@ -137,7 +137,7 @@ export async function openAws(profile: AwsProfile, options: PlatformOptions): Pr
       await ledgers.close();
       await machines.close();
       await buckets.close();
-      await topics.close();
+      await elsewhere.close();
       await clients.close();
     },
   };
@@ -196,26 +196,6 @@ function groupOf({ name, groups }: AwsProfile, group: string): AwsGroup {
     `expected a group of profile ${name} (${Object.keys(groups).join(', ')}), found ${group}`,
     { hint: `add ${group} to its groups, or correct the step's group in the job file` },
   );
-}
-
-/** Clients for the region in a topic's ARN, where it must be published. */
-function topicClients(
-  own: AwsClients,
-  make: (region: string) => AwsClients,
-): { readonly of: (topic: string) => AwsClients; readonly close: () => Promise<void> } {
-  const made = new Map<string, AwsClients>();
-  return {
-    of: (topic) => {
-      const [, region = own.region] = /^arn:[^:]+:sns:([^:]+):/.exec(topic) ?? [];
-      if (region === own.region) return own;
-      const clients = made.get(region) ?? make(region);
-      made.set(region, clients);
-      return clients;
-    },
-    close: async () => {
-      await Promise.all([...made.values()].map((clients) => clients.close()));
-    },
-  };
 }
 
 /** A profile's prices, read when first needed and only once, for all groups. */

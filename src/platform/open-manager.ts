@@ -5,7 +5,7 @@ import { systemClock } from '../lib/clock.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { Manager } from '../ports/manager.ts';
 import type { Platform } from '../ports/platform.ts';
-import { makeScratch, temporaryRoot } from './parts.ts';
+import { makeScratch, temporaryRoot } from './scratch.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -42,6 +42,6 @@ export function openManagerPlatform(profile: ManagerProfile): Platform {
 }
 
 const unreachableError = ({ name }: ManagerProfile, what: string): BatchctlError =>
-  new BatchctlError('config', `profile ${name} uses a manager, through which ${what} can't be reached`, {
+  new BatchctlError('config', `profile ${name} uses a manager, which gives no access to ${what}`, {
     hint: 'use a profile of the account or machine itself',
   });

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
 import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
+import { OpenMap } from '../lib/once.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { OpenBucket } from '../ports/bucket.ts';
 import type { Insight } from '../ports/insight.ts';
@@ -10,16 +11,10 @@ import type { Platform } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
 import type { WorkerGroup } from '../ports/worker-group.ts';
 import { withKillPoints } from './faults.ts';
-import {
-  leaseFromEnvironment,
-  makeScratch,
-  moduleUrl,
-  OpenMap,
-  openNotices,
-  type PlatformOptions,
-  programArgv,
-  removeLeftovers,
-} from './parts.ts';
+import { openNotices } from './open-notices.ts';
+import { leaseFromEnvironment, type PlatformOptions } from './options.ts';
+import { moduleUrl, programArgv } from './program.ts';
+import { makeScratch, removeLeftovers } from './scratch.ts';
 import { allowedSecrets, localSecrets } from './secrets.ts';
 
 /**
@@ -176,22 +171,15 @@ function localBuckets(
   readonly open: OpenBucket;
   readonly close: () => Promise<void>;
 } {
-  let made: Promise<S3Buckets> | null = null;
-  const make = async (): Promise<S3Buckets> => {
+  const buckets = new OpenMap<S3Buckets>(async () => {
     const { S3Buckets } = await import('../adapters/aws/s3-buckets.ts');
     const s3 = env.AWS_ENDPOINT_URL_S3 ?? env.AWS_ENDPOINT_URL;
     // Each bucket is then accessed in its own region.
     const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1';
     const clients = { region, profile: null, account: null, endpoints: s3 === undefined ? {} : { s3 } };
     return new S3Buckets({ clients, own: null, requesterPays });
-  };
-  return {
-    open: async (name) => {
-      made ??= make();
-      return (await made).open(name);
-    },
-    close: async () => (await made)?.close(),
-  };
+  });
+  return { open: async (name) => (await buckets.get('all')).open(name), close: () => buckets.close() };
 }
 
 /** What a local profile can report about its disk and its groups' supervisors. */

@@ -1,10 +1,12 @@
-import { promises, rmSync } from 'node:fs'; // loads fs/promises when it is first used
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { StandbyWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind, messageOf } from '../errors.ts';
+import { readEnd } from '../lib/read-file.ts';
 import type { Platform } from '../ports/platform.ts';
-import { programArgv, temporaryRoot } from './parts.ts';
+import { programArgv } from './program.ts';
+import { temporaryRoot } from './scratch.ts';
 
 /** Workers that end with this process: `run`'s own. */
 export interface OwnWorkers {
@@ -33,8 +35,8 @@ function workerArgv(config: Config, groups: readonly string[], slots: number | n
 export type { StandbyWorker } from '../adapters/local/supervisor.ts';
 
 /**
- * Starts the process of a worker before it is known what it will serve, so that both load the program at the same time.
- * Null for a profile whose own workers work elsewhere.
+ * Starts a worker's process before its groups are known, so that it loads the program while this process does. Null
+ * unless the profile is local.
  */
 export async function startStandbyWorker(
   config: Config,
@@ -98,7 +100,7 @@ export async function startOwnWorkers(
       await releaseDeadWorker(config, platform, options.groups, worker);
       if (code === 0) return;
       keepsLog = true;
-      const why = await readLastWarning(log);
+      const why = readLastWarning(log);
       options.onTrouble(
         `worker ${worker} ended (${signal ?? `exit ${code}`})${why === null ? '' : `: ${why}`}; its log: ${log}`,
       );
@@ -155,21 +157,13 @@ export async function superviseLocalGroup(
   });
 }
 
-/** Number of bytes at the end of a log to search. */
-const COMPLAINT_TAIL = 8_192;
+/** Bytes at the end of a log that are searched. */
+const SEARCHED_BYTES = 8_192;
 
 /** The last warning in a worker's log, or else its last error: why it gave up, without its summary. Null: neither. */
-async function readLastWarning(log: string): Promise<string | null> {
+function readLastWarning(log: string): string | null {
   try {
-    const file = await promises.open(log);
-    try {
-      const { size } = await file.stat();
-      const from = Math.max(0, size - COMPLAINT_TAIL);
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(size - from), 0, size - from, from);
-      return lastWarningIn(buffer.toString('utf8', 0, bytesRead));
-    } finally {
-      await file.close();
-    }
+    return lastWarningIn(readEnd(log, SEARCHED_BYTES));
   } catch {
     return null;
   }

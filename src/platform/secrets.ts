@@ -1,6 +1,7 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import { OpenMap } from '../lib/once.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
 /** Reads secrets with the profile's own clients, which are loaded on first use. */
@@ -29,18 +30,12 @@ export function localSecrets(env: Readonly<Record<string, string | undefined>> =
   readonly clientsOf: (reference: string) => Promise<AwsClients>;
   readonly close: () => Promise<void>;
 } {
-  const made = new Map<string, Promise<AwsClients>>();
-  const clientsIn = (region: string): Promise<AwsClients> => {
-    const known = made.get(region) ?? openClients(region, env);
-    made.set(region, known);
-    return known;
-  };
+  const clients = new OpenMap<AwsClients>((region) => openClients(region, env));
+  const clientsOf = async (reference: string): Promise<AwsClients> => clients.get(regionOf(reference, env));
   return {
-    source: { read: async (reference) => awsSecrets(await clientsIn(regionOf(reference, env))).read(reference) },
-    clientsOf: (reference) => clientsIn(regionOf(reference, env)),
-    close: async () => {
-      for (const clients of made.values()) await (await clients).close();
-    },
+    source: { read: async (reference) => awsSecrets(await clientsOf(reference)).read(reference) },
+    clientsOf,
+    close: () => clients.close(),
   };
 }
 

@@ -15,7 +15,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { distrustReason } from '../../src/config/config-file.ts';
-import { type Config, explain, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
+import { type Config, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
 import type { BatchctlError } from '../../src/errors.ts';
 
 const AWS = { backend: 'aws', region: 'eu-west-1', bucket: 'acme-data' };
@@ -51,8 +51,8 @@ describe('the configuration', () => {
     }
     throw new Error('accepted');
   };
-  const originOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.origin;
-  const shownOf = (config: Config, path: string): unknown => explain(config).find((row) => row.path === path)?.value;
+  const originOf = (config: Config, path: string): unknown => config.values.find((row) => row.path === path)?.origin;
+  const shownOf = (config: Config, path: string): unknown => config.values.find((row) => row.path === path)?.value;
 
   describe('in or above the working directory', () => {
     const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
@@ -294,7 +294,7 @@ describe('the configuration', () => {
       },
     });
     const config = await load();
-    expect(JSON.stringify(explain(config))).to.not.contain('hunter2');
+    expect(JSON.stringify(config.values)).to.not.contain('hunter2');
     expect(shownOf(config, 'groups.default.env.API_TOKEN')).to.equal('(hidden)');
     expect(shownOf(config, 'groups.default.env.DB')).to.equal('postgres://u:***@h/d');
   });

@@ -1,4 +1,5 @@
 import { BatchctlError, hasCode, isBatchctlError } from '../../errors.ts';
+import { isCertificateError } from '../../lib/certificate-error.ts';
 
 export interface AwsOperation {
   /** Completes "could not": `put jobs/a/job.json`. */
@@ -107,7 +108,6 @@ const NETWORK = [
   'ERR_STREAM_PREMATURE_CLOSE',
 ];
 export const SET_CLOCK = 'set the clock: chronyd or systemd-timesyncd (timedatectl set-ntp true)';
-const CERTIFICATE = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/;
 
 /** An MFA code is needed and can't be had. */
 export class MfaError extends Error {
@@ -260,7 +260,7 @@ function setupErrorOf(error: Error, doing: AwsOperation): Error | null {
     return operationError('config', doing, `this machine's clock is ${off} (${name})`, SET_CLOCK, error);
   }
   const code = codeOf(error);
-  if (code !== null && CERTIFICATE.test(code)) {
+  if (code !== null && isCertificateError(code)) {
     const hint = 'set AWS_CA_BUNDLE to a file with the certificates of your proxy or endpoint';
     return operationError('config', doing, `the certificate is not trusted (${code})`, hint, error);
   }

@@ -1,19 +1,11 @@
-import {
-  accessSync,
-  constants,
-  existsSync,
-  linkSync,
-  readdirSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { accessSync, constants, existsSync, linkSync, rmSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { hasCode, messageOf } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { isAlive, LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
+import { isAlive } from '../../lib/is-alive.ts';
+import { LOG_KEPT_MS, listLeftovers } from '../../lib/leftovers.ts';
+import { namesIn } from '../../lib/names-in.ts';
 import { isSqliteBusy, openSqlite, type Sqlite } from '../../lib/sqlite.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { networkFileSystem } from './fs-root.ts';
@@ -122,8 +114,7 @@ function clockCheck(root: string): Finding {
 /** Files that a killed process left half written. Nothing ever reads them. */
 function leftoverCheck(root: string, now: number): Finding {
   const directory = join(root, 'tmp');
-  const names = existsSync(directory) ? readdirSync(directory) : [];
-  const left = names.filter((name) => {
+  const left = namesIn(directory).filter((name) => {
     const pid = Number(/^(\d+)-/.exec(name)?.[1]);
     const stats = statSync(join(directory, name), { throwIfNoEntry: false });
     return pid > 0 && !isAlive(pid) && stats !== undefined && now - stats.ctimeMs > LEFTOVER_MS;

@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError } from '../../errors.ts';
+import { namesIn } from '../../lib/names-in.ts';
 
 /**
  * How a key becomes a path below `store/`, so that keys that differ in case, Unicode form or a trailing dot stay
@@ -193,14 +193,4 @@ function overlapsRange(kind: NameKind, bytes: string, { prefix, from, to }: Boun
   if (to !== undefined && bytes >= to) return false;
   if (kind === 'file') return bytes >= from && bytes.startsWith(prefix);
   return (bytes >= from || from.startsWith(bytes)) && (bytes.startsWith(prefix) || prefix.startsWith(bytes));
-}
-
-/** A missing directory is empty; so is another program's file in place of a directory. */
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
-    throw error;
-  }
 }

@@ -2,6 +2,7 @@ import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { isRecord } from '../../lib/json-value.ts';
+import { readFully } from '../../lib/read-file.ts';
 import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
 
 /**
@@ -161,17 +162,6 @@ function isMetadata(value: unknown): value is Metadata {
 export function readBytes({ fd, filling }: OpenObject, into: Uint8Array, position: number): void {
   if (filling === fillings) probe.copy(into, 0, position, position + into.length);
   else readFully(fd, into, position);
-}
-
-/** Fills `into` from `position`; returns how many bytes there were. */
-function readFully(fd: number, into: Uint8Array, position: number): number {
-  let done = 0;
-  while (done < into.length) {
-    const got = readSync(fd, into, done, into.length - done, position + done);
-    if (got === 0) break;
-    done += got;
-  }
-  return done;
 }
 
 function corruptError(path: string, key: string, why: string, cause?: unknown): BatchctlError {

@@ -1,6 +1,7 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { isAlive } from '../../lib/is-alive.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
 import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
 
@@ -110,11 +111,5 @@ export function removeStaleFiles(root: string, now: number): void {
 
 /** In a container each start may get the same process id: a file older than this process isn't its own. */
 function mayBeWriting(pid: number, changedMs: number): boolean {
-  if (pid === process.pid) return changedMs >= performance.timeOrigin;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return !hasCode(error, 'ESRCH');
-  }
+  return pid === process.pid ? changedMs >= performance.timeOrigin : isAlive(pid);
 }

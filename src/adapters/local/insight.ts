@@ -1,6 +1,7 @@
-import { closeSync, existsSync, fstatSync, openSync, readSync, statfsSync } from 'node:fs';
+import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readEnd } from '../../lib/read-file.ts';
 import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
 import { withFsErrors } from './fs-errors.ts';
@@ -36,13 +37,5 @@ export function supervisorFacts(root: string, group: string): SupervisorFacts {
 }
 
 function lastLines(file: string): readonly string[] {
-  const fd = openSync(file, 'r');
-  try {
-    const { size } = fstatSync(fd);
-    const bytes = Buffer.alloc(Math.min(size, TAIL_BYTES));
-    const length = readSync(fd, bytes, 0, bytes.length, size - bytes.length);
-    return bytes.toString('utf8', 0, length).split('\n').filter(Boolean).slice(-LINES);
-  } finally {
-    closeSync(fd);
-  }
+  return readEnd(file, TAIL_BYTES).split('\n').filter(Boolean).slice(-LINES);
 }

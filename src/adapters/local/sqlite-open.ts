@@ -1,10 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
-import { makePrivateDatabase } from '../../lib/private-files.ts';
-import { CACHE_SIZE, isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
-
-/** What a commit survives. `process`: any kill; `power`: also a power loss. */
-export type Durability = 'process' | 'power';
+import { type Durability, isSqliteBusy, openShared, type Sqlite, sqliteCode } from '../../lib/sqlite.ts';
 
 export interface Schema {
   /** Incremented with each change of the tables; kept in `user_version`. */
@@ -22,19 +18,14 @@ const RETRY_MS = { first: 1, last: 25 } as const;
  * Opens a database that many processes share, creating it if needed, even if several do so at once. Throws `newer` for
  * a file of a later version, `unavailable` when it stays locked for `waitMs`.
  */
-export async function openShared(
+export async function openVersioned(
   file: string,
   schema: Schema,
-  options: { readonly durability: Durability; readonly waitMs: number },
+  { durability, waitMs }: { readonly durability: Durability; readonly waitMs: number },
 ): Promise<Sqlite> {
-  return await retryBusy(file, options.waitMs, () => {
-    makePrivateDatabase(file);
-    const db = openSqlite(file, { busyMs: BLOCKING_MS });
+  return await retryBusy(file, waitMs, () => {
+    const db = openShared(file, { busyMs: BLOCKING_MS, durability });
     try {
-      db.exec('PRAGMA journal_mode = WAL');
-      db.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
-      db.exec('PRAGMA journal_size_limit = 67108864');
-      db.exec(CACHE_SIZE);
       if (versionOf(db) !== schema.version) create(db, file, schema);
       return db;
     } catch (error) {
@@ -86,7 +77,7 @@ function versionOf(db: Sqlite): number {
 /** Error codes of a directory that can't be created. */
 const UNREACHABLE = ['EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EEXIST', 'EIO', 'ENAMETOOLONG'] as const;
 
-/** An error of SQLite, or of making its directory, in this project's words; any other is answered unchanged. */
+/** Translates errors of SQLite, and of creating its directory, into batchctl's kinds; returns any other unchanged. */
 export function translateSqlite(error: unknown, file: string): unknown {
   const code = sqliteCode(error);
   if (error instanceof BatchctlError) return error;

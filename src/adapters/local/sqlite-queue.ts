@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
-import type { Sqlite } from '../../lib/sqlite.ts';
+import type { Durability, Sqlite } from '../../lib/sqlite.ts';
 import type {
   Backlog,
   DeadLetter,
@@ -14,7 +14,7 @@ import type {
   TenantBacklog,
 } from '../../ports/task-queue.ts';
 import { SqliteMessages } from './sqlite-messages.ts';
-import { type Durability, openShared, retryBusy } from './sqlite-open.ts';
+import { openVersioned, retryBusy } from './sqlite-open.ts';
 import { LEASED, QUEUE_SCHEMA, READY, TIMED } from './sqlite-queue-statements.ts';
 
 /** Waits that a call can end early, so that a receive sees what this process sends before the next poll. */
@@ -117,7 +117,7 @@ export interface SqliteQueueOptions {
 export async function openSqliteQueue(options: SqliteQueueOptions): Promise<SqliteQueue> {
   const file = join(options.root, 'queue.db');
   const { durability = 'process', lockWaitMs = 10_000 } = options;
-  const db = await openShared(file, QUEUE_SCHEMA, { durability, waitMs: lockWaitMs });
+  const db = await openVersioned(file, QUEUE_SCHEMA, { durability, waitMs: lockWaitMs });
   return new SqliteQueue(db, file, options);
 }
 

@@ -1,6 +1,7 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasCode, messageOf } from '../../errors.ts';
+import { readEnd } from '../../lib/read-file.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { bootLogKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -155,7 +156,7 @@ async function keepBootLog({ root, store, say }: SuperviseLocalOptions, end: Wor
 
 function readTail(file: string): string {
   try {
-    return readFileSync(file).subarray(-BOOT_LOG_BYTES).toString('utf8');
+    return readEnd(file, BOOT_LOG_BYTES);
   } catch (error) {
     if (hasCode(error, 'ENOENT')) return '';
     throw error;

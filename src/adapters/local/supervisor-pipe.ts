@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process';
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
+import { readFully } from '../../lib/read-file.ts';
 
 /**
  * The variable in which a worker gets its id from the supervisor. It differs from the variable that marks a worker's
@@ -94,12 +95,7 @@ export function awaitStart(env: Readonly<Record<string, string | undefined>>): S
 
 function readExactly(fd: number, length: number): string | null {
   const bytes = Buffer.alloc(length);
-  for (let at = 0; at < length; ) {
-    const read = readSync(fd, bytes, at, length - at, null);
-    if (read === 0) return null;
-    at += read;
-  }
-  return bytes.toString();
+  return readFully(fd, bytes, null) < length ? null : bytes.toString();
 }
 
 /** In a supervisor: tells the worker to finish its tasks and leave. Safe to repeat, and for a dead worker. */
@@ -108,7 +104,7 @@ export function sendDrain(child: ChildProcess): void {
   if (pipe !== null && !pipe.writableEnded) pipe.end();
 }
 
-/** In a supervisor: tells the worker to give its tasks back and leave. False if only a signal can tell it. */
+/** In a supervisor: tells the worker to give its tasks back and leave. False if its pipe is closed: only a signal can tell it. */
 export function sendStop(child: ChildProcess): boolean {
   const pipe = pipeTo(child);
   if (pipe === null || pipe.writableEnded) return false;

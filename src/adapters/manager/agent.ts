@@ -1,11 +1,11 @@
-import { type Agent, type AgentOptions, Agent as HttpAgent } from 'node:http';
+import { type AgentOptions, Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
-import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
+import { HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
 import { fingerprintOf, hasFingerprint } from '../../lib/fingerprint.ts';
-import { proxyFor } from '../../lib/proxy.ts';
+import { proxyAgent, proxyOf } from '../../lib/proxy-agent.ts';
 
 type OnConnected = (error: Error | null, stream: Duplex) => void;
 
@@ -118,19 +118,4 @@ function mismatch(socket: TLSSocket, expected: string): BatchctlError | null {
       hint: "ask the manager's operator for its fingerprint and correct the profile's; if it is already correct, someone is intercepting the connection",
     },
   );
-}
-
-/** The proxy that the environment names for an address; null: none. */
-function proxyOf(url: URL): string | null {
-  const port = url.port === '' ? undefined : Number(url.port);
-  return proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, process.env);
-}
-
-/** An agent that uses the proxy for an address; null: no proxy. */
-export function proxyAgent(url: URL, options: AgentOptions = {}): Agent | null {
-  const proxy = proxyOf(url);
-  if (proxy === null) return null;
-  return url.protocol === 'http:'
-    ? new HttpProxyAgent({ ...options, proxy })
-    : new HttpsProxyAgent({ ...options, proxy });
 }

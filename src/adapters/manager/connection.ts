@@ -1,7 +1,15 @@
-import { type Agent, request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http';
+import {
+  type Agent,
+  type ClientRequest,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
+import { json } from 'node:stream/consumers';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { isCertificateError } from '../../lib/certificate-error.ts';
 import { VERSION } from '../../lib/version.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { VERSION_HEADER } from '../../model/api.ts';
@@ -32,13 +40,23 @@ export interface Call {
 }
 
 /** Tries of a call while the manager is away or busy: about 5 s in all, or as long as it asks for, up to 30 s. */
-const TRIES = 4;
-const FIRST_PAUSE = 500;
+export const TRIES = 4;
+export const FIRST_PAUSE = 500;
 const LONGEST_AFTER = 30;
 /** Kept connections: somewhat more than files put or fetched at a time. */
 const MAX_SOCKETS = 16;
 /** Time limit to connect, milliseconds. */
 const CONNECT = 10_000;
+
+export function isAccepted({ statusCode = 0 }: IncomingMessage, { also = [] }: Pick<Call, 'also'>): boolean {
+  return (statusCode >= 200 && statusCode < 300) || also.includes(statusCode);
+}
+
+/** Ends the request with its body. If the body can't be read, the request fails with that error. */
+export function sendBody(request: ClientRequest, body: Readable | Uint8Array | string | undefined): void {
+  if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) request.end(body);
+  else body.once('error', (error) => request.destroy(error)).pipe(request);
+}
 
 export class ManagerConnection {
   readonly url: URL;
@@ -71,9 +89,7 @@ export class ManagerConnection {
 
   async json(call: Call): Promise<unknown> {
     const answer = await this.request({ ...call, headers: { accept: 'application/json', ...call.headers } });
-    const chunks: Buffer[] = [];
-    for await (const chunk of answer) chunks.push(chunk as Buffer);
-    return JSON.parse(Buffer.concat(chunks).toString('utf8'));
+    return json(answer);
   }
 
   close(): void {
@@ -83,8 +99,7 @@ export class ManagerConnection {
 
   async #once(call: Call): Promise<IncomingMessage> {
     const answer = await this.#send(call);
-    const status = answer.statusCode ?? 0;
-    if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
+    if (isAccepted(answer, call)) return answer;
     throw await readErrorAnswer(answer, this.url);
   }
 
@@ -129,9 +144,7 @@ export class ManagerConnection {
         if (signal?.aborted === true) reject(signal.reason as Error);
         else reject(this.#connectionError(error, connected));
       });
-      const sent = body?.();
-      if (sent === undefined || typeof sent === 'string' || sent instanceof Uint8Array) asked.end(sent);
-      else sent.once('error', (error) => asked.destroy(error)).pipe(asked);
+      sendBody(asked, body?.());
     });
   }
 
@@ -139,7 +152,7 @@ export class ManagerConnection {
   #connectionError(error: Error, connected: boolean): BatchctlError {
     if (error.name === 'BatchctlError') return error as BatchctlError;
     const where = this.url.origin;
-    if (hasCode(error, ...UNTRUSTED)) {
+    if ('code' in error && isCertificateError(String(error.code))) {
       return new BatchctlError('config', `the certificate of ${where} is not accepted: ${error.message}`, {
         hint: 'set fingerprint in the profile to the one that the manager prints at its start; or set NODE_EXTRA_CA_CERTS to the authority that signed it',
         cause: error,
@@ -153,14 +166,3 @@ export class ManagerConnection {
     });
   }
 }
-
-const UNTRUSTED = [
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'CERT_HAS_EXPIRED',
-  'CERT_NOT_YET_VALID',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-];

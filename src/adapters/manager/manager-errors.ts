@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { BatchctlError, type ErrorKind, EXIT_CODES } from '../../errors.ts';
+import { readStart } from '../../lib/read-start.ts';
 import { VERSION } from '../../lib/version.ts';
 import { type ApiError, VERSION_HEADER } from '../../model/api.ts';
 
@@ -9,7 +10,8 @@ const LONGEST = 64 * 1024;
 /** Turns an unsuccessful answer into an error of its kind. Reads the body. */
 export async function readErrorAnswer(answer: IncomingMessage, url: URL): Promise<BatchctlError> {
   const status = answer.statusCode ?? 0;
-  const said = parseApiError(await bodyOf(answer));
+  // If the body breaks off, the status says enough.
+  const said = parseApiError(await readStart(answer, LONGEST).catch(() => ''));
   const hint = said?.hint ?? undefined;
   const withHint = (other: string): { hint: string } => ({ hint: hint ?? other });
   switch (status) {
@@ -59,21 +61,6 @@ export async function readErrorAnswer(answer: IncomingMessage, url: URL): Promis
 /** A kind that this version knows; `unexpected` for any other. */
 export function kindOf(text: string): ErrorKind {
   return Object.hasOwn(EXIT_CODES, text) ? (text as ErrorKind) : 'unexpected';
-}
-
-async function bodyOf(answer: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  try {
-    for await (const chunk of answer) {
-      chunks.push(chunk as Buffer);
-      size += (chunk as Buffer).length;
-      if (size > LONGEST) break;
-    }
-  } catch {
-    // The status says enough.
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 function parseApiError(body: string): ApiError | null {

@@ -4,8 +4,10 @@ import { stat } from 'node:fs/promises';
 import { request as httpRequest, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
+import { proxyAgent } from '../../lib/proxy-agent.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import {
   API,
@@ -27,8 +29,7 @@ import type {
   ReadOptions,
   UploadOptions,
 } from '../../ports/object-store.ts';
-import { proxyAgent } from './agent.ts';
-import type { Call, ManagerConnection } from './connection.ts';
+import { type Call, FIRST_PAUSE, isAccepted, type ManagerConnection, sendBody, TRIES } from './connection.ts';
 import { ManagerUnavailableError, readErrorAnswer } from './manager-errors.ts';
 
 /** The manager's store, as far as its callers may read it. Raw data and code can be put; nothing can be deleted. */
@@ -70,9 +71,7 @@ export class RemoteStore implements ObjectStore {
       const found = await this.get(key, options);
       if (found === null) return null;
       try {
-        const chunks: Uint8Array[] = [];
-        for await (const chunk of found.body) chunks.push(chunk as Uint8Array);
-        return Buffer.concat(chunks);
+        return await buffer(found.body);
       } catch (error) {
         // The body broke off: a small object is read again.
         if (left === 0 || options.signal?.aborted === true) throw error;
@@ -226,15 +225,8 @@ async function putWhole(
   const body = (): Readable => source.slice(0, size);
   if (way.token) {
     // Relative to the manager's address, which may have a path of its own.
-    const call = {
-      method: 'PUT',
-      path: way.url,
-      headers: { ...OCTETS, ...headers },
-      body,
-      again: true,
-      signal,
-    } as const;
-    return (await connection.json(call)) as PutResult;
+    const call = { method: 'PUT', path: way.url, body, again: true, signal } as const;
+    return (await connection.json({ ...call, headers: { ...OCTETS, ...headers } })) as PutResult;
   }
   // 412: another object has the key.
   const answer = await requestSigned({ method: 'PUT', url: new URL(way.url), headers, body, also: [412], signal });
@@ -347,20 +339,18 @@ interface SignedCall extends Pick<Call, 'headers' | 'also' | 'signal'> {
   readonly body?: () => Readable | Uint8Array;
 }
 
-const SEND_TRIES = 4;
-const FIRST_PAUSE = 500;
 /** Milliseconds without a byte. */
 const SILENCE = 60_000;
 
 /** Sends a request to the store by a URL that the manager signed; retries while it is busy. Throws `ManagerUnavailableError`. */
 async function requestSigned(call: SignedCall): Promise<IncomingMessage> {
-  for (let pause = FIRST_PAUSE, left = SEND_TRIES; ; pause *= 2) {
+  for (let pause = FIRST_PAUSE, left = TRIES; ; pause *= 2) {
     left -= 1;
     try {
       const answer = await send(call);
-      const status = answer.statusCode ?? 0;
-      if ((status >= 200 && status < 300) || call.also?.includes(status) === true) return answer;
+      if (isAccepted(answer, call)) return answer;
       answer.resume();
+      const { statusCode: status = 0 } = answer;
       const hint = "try again; if this persists, check the manager's clock";
       if (status < 500 || left === 0)
         throw new ManagerUnavailableError(`${call.url.host} answered ${status}`, { begun: true, hint });
@@ -384,9 +374,7 @@ function send({ method, url, headers = {}, body, signal }: SignedCall): Promise<
       // Not yet a `ManagerUnavailableError`: it is retried.
       return reject(new Error(`${url.host} can't be reached: ${cause.message}`, { cause }));
     });
-    const sent = body?.();
-    if (sent === undefined || sent instanceof Uint8Array) asked.end(sent);
-    else sent.once('error', (error) => asked.destroy(error)).pipe(asked);
+    sendBody(asked, body?.());
   });
 }
 

@@ -1,11 +1,12 @@
 import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns';
-import { type Agent, type ClientRequest, request as httpRequest, type IncomingMessage } from 'node:http';
+import { type ClientRequest, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
-import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
-import { BatchctlError } from '../../errors.ts';
-import { proxyFor } from '../../lib/proxy.ts';
+import { BatchctlError, messageOf } from '../../errors.ts';
+import { isCertificateError } from '../../lib/certificate-error.ts';
+import { proxyAgent } from '../../lib/proxy-agent.ts';
+import { readStart } from '../../lib/read-start.ts';
 import { readSecretFile } from '../../lib/secret-file.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { Notice } from '../../ports/notifier.ts';
@@ -50,7 +51,8 @@ export async function postNotice({ url, notice, secret, loopback, signal, ...opt
       target,
       {
         method: 'POST',
-        agent: agentFor(target),
+        // A proxy resolves names itself. False: no proxy, and no kept socket.
+        agent: proxyAgent(target) ?? false,
         // A name's address is checked while connecting, not before: it may have changed by then.
         lookup: lookupFor(loopback),
         signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
@@ -63,7 +65,8 @@ export async function postNotice({ url, notice, secret, loopback, signal, ...opt
           ...(secret !== null && { 'x-batchctl-signature': signatureOf(notice.body, secret, seconds) }),
         },
       },
-      (incoming) => resolve(readAnswer(incoming)),
+      (incoming) =>
+        resolve(readStart(incoming, ANSWER_BYTES).then((text) => ({ status: incoming.statusCode ?? 0, text }))),
     );
     sent.on('error', reject);
     sent.end(body);
@@ -75,18 +78,6 @@ export async function postNotice({ url, notice, secret, loopback, signal, ...opt
       : connectionError(host, error);
   });
   requireSuccess(host, answer);
-}
-
-async function readAnswer(incoming: IncomingMessage): Promise<{ readonly status: number; readonly text: string }> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    chunks.push(chunk);
-    size += chunk.length;
-    if (size >= ANSWER_BYTES) break;
-  }
-  incoming.destroy();
-  return { status: incoming.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
 }
 
 function requireSuccess(host: string, { status, text }: { readonly status: number; readonly text: string }): void {
@@ -103,14 +94,6 @@ function requireSuccess(host: string, { status, text }: { readonly status: numbe
     });
   }
   throw new BatchctlError('config', `${host}: ${said}`, { hint: 'correct the address or the secret in notify' });
-}
-
-/** The proxy that the environment names for the target; it resolves names itself. False: no proxy, no kept socket. */
-function agentFor(target: URL): Agent | false {
-  const port = target.port === '' ? undefined : Number(target.port);
-  const proxy = proxyFor({ protocol: target.protocol, hostname: target.hostname, port }, process.env);
-  if (proxy === null) return false;
-  return target.protocol === 'https:' ? new HttpsProxyAgent({ proxy }) : new HttpProxyAgent({ proxy });
 }
 
 const lookupFor =
@@ -141,7 +124,7 @@ function requireAllowedAddress(place: ReturnType<typeof addressKindOf>, host: st
 function connectionError(host: string, error: unknown): Error {
   if (error instanceof BatchctlError) return error;
   const { message, code } = error as Error & { readonly code?: string };
-  if (/^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO_SELF_SIGNED|ERR_TLS_)/.test(code ?? '')) {
+  if (isCertificateError(code ?? '')) {
     return new BatchctlError('config', `${host}: its certificate is not trusted: ${message}`, {
       hint: 'NODE_EXTRA_CA_CERTS names the file of your own authority',
       cause: error,
@@ -228,7 +211,7 @@ async function resolveSecret(
   try {
     return await readSecretFile(rest);
   } catch (cause) {
-    throw new BatchctlError('config', `the secret ${reference}: ${cause instanceof Error ? cause.message : cause}`, {
+    throw new BatchctlError('config', `the secret ${reference}: ${messageOf(cause)}`, {
       hint: 'correct the path, or let this user read it',
       cause,
     });

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { dirname } from 'node:path';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import type { Notice } from '../../ports/notifier.ts';
 
 /** Time limit of the program, and again for its end after SIGTERM, milliseconds. */
@@ -63,7 +63,7 @@ export async function runProgram({ path, notice, signal, timeoutMs = TIMEOUT_MS 
       throw programError(path, limit.aborted ? `not finished after ${timeoutMs / 1_000} s` : endText(code, by), said);
   } catch (error) {
     if (error instanceof BatchctlError) throw error;
-    throw new BatchctlError('config', `${path} can't be started: ${error instanceof Error ? error.message : error}`, {
+    throw new BatchctlError('config', `${path} can't be started: ${messageOf(error)}`, {
       hint: `chmod +x ${path}, and give it a first line such as #!/bin/sh`,
       cause: error,
     });

@@ -1,11 +1,12 @@
 import { Kysely } from 'kysely';
-import { isBatchctlError } from '../../errors.ts';
 import { type Finding, pass, warn } from '../../ports/check.ts';
 import { readSchemaVersions } from './database.ts';
 import type { SqlDialect } from './dialect.ts';
 import type { ServerOptions } from './server-options.ts';
 import { loadDialect } from './sql-ledger.ts';
 import type { Tables } from './tables.ts';
+
+type ServerLedgerOptions = { readonly dialect: 'postgres' | 'mysql' } & ServerOptions;
 
 /** Thrown to roll a transaction back. */
 class RollbackSignal extends Error {}
@@ -14,15 +15,20 @@ class RollbackSignal extends Error {}
  * Checks that a ledger on a server answers, has its tables, and lets its user write. Creates no table, and leaves no
  * row. Throws at once if the ledger can't be opened.
  */
-export async function checkLedger(
-  options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions,
-): Promise<Finding> {
+export function checkLedger(options: ServerLedgerOptions): Promise<Finding> {
+  return withLedger(options, checkSchema);
+}
+
+async function withLedger<T>(
+  options: ServerLedgerOptions,
+  work: (db: Kysely<Tables>, dialect: SqlDialect) => Promise<T>,
+): Promise<T> {
   const dialect = await loadDialect(options);
   const db = new Kysely<Tables>({ dialect: await dialect.connect() });
   try {
-    return await checkSchema(db, dialect);
+    return await work(db, dialect);
   } catch (error) {
-    throw isBatchctlError(error) ? error : dialect.translate(error);
+    throw dialect.translate(error);
   } finally {
     await db.destroy();
   }
@@ -62,14 +68,8 @@ const TABLES: readonly (keyof Tables)[] = [
 ];
 
 /** Drops a ledger's tables on a server, with all content. May be interrupted and repeated. Throws as a ledger does. */
-export async function dropLedger(options: { readonly dialect: 'postgres' | 'mysql' } & ServerOptions): Promise<void> {
-  const dialect = await loadDialect(options);
-  const db = new Kysely<Tables>({ dialect: await dialect.connect() });
-  try {
+export function dropLedger(options: ServerLedgerOptions): Promise<void> {
+  return withLedger(options, async (db) => {
     for (const table of TABLES) await db.schema.dropTable(table).ifExists().execute();
-  } catch (error) {
-    throw isBatchctlError(error) ? error : dialect.translate(error);
-  } finally {
-    await db.destroy();
-  }
+  });
 }

@@ -1,4 +1,4 @@
-import { Kysely, sql, type Transaction } from 'kysely';
+import { type ColumnDataType, type CreateTableBuilder, Kysely, type Transaction } from 'kysely';
 import { BatchctlError, isBatchctlError } from '../../errors.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
@@ -169,120 +169,52 @@ async function versionOf(db: Kysely<Tables>, dialect: SqlDialect): Promise<numbe
   return found.version;
 }
 
+/** The types of a table's columns. A type with `?` may be null. */
+type Columns = Readonly<Record<string, `${ColumnDataType}${'' | '?'}`>>;
+
+const STEP = { job: 'varchar(64)', step: 'varchar(40)' } as const;
+const TASK = { ...STEP, task: 'integer' } as const;
+const COUNTS = { ...STEP, writer: 'varchar(128)' } as const;
+
 async function createTables(db: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  await createJobTables(db, dialect);
-  await createTaskTables(db, dialect);
-  await createCountTables(db, dialect);
-}
-
-async function createJobTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  const jobs = schema
-    .createTable('jobs')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('name', 'varchar(64)', (column) => column.notNull())
-    .addColumn('run_key', 'varchar(128)')
-    .addColumn('state', 'varchar(16)', (column) => column.notNull())
-    .addColumn('reason', 'varchar(64)')
-    .addColumn('round', 'integer', (column) => column.notNull())
-    .addColumn('created_at', 'bigint', (column) => column.notNull())
-    .addColumn('closed_at', 'bigint')
-    .addColumn('created_by', 'varchar(255)', (column) => column.notNull())
-    .addColumn('labels', 'text', (column) => column.notNull())
-    .addColumn('steps', 'text', (column) => column.notNull())
-    .addColumn('pruned', 'integer', (column) => column.notNull())
-    .addPrimaryKeyConstraint('jobs_key', ['job']);
-  await dialect.define(dialect.clustered(jobs));
-  await dialect.define(schema.createIndex('jobs_by_creation').on('jobs').columns(['created_at', 'job']));
-  const labels = schema
-    .createTable('job_labels')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('name', 'varchar(128)', (column) => column.notNull())
-    .addColumn('value', 'varchar(255)', (column) => column.notNull())
-    .addPrimaryKeyConstraint('job_labels_key', ['job', 'name']);
-  await dialect.define(dialect.clustered(labels));
-}
-
-async function createTaskTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  const attempts = schema
-    .createTable('attempts')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('step', 'varchar(40)', (column) => column.notNull())
-    .addColumn('task', 'integer', (column) => column.notNull())
-    .addColumn('attempt', 'varchar(64)', (column) => column.notNull())
-    .addColumn('round', 'integer', (column) => column.notNull())
-    .addColumn('number', 'integer', (column) => column.notNull())
-    .addColumn('worker', 'varchar(128)', (column) => column.notNull())
-    .addColumn('slot', 'integer', (column) => column.notNull())
-    .addColumn('outcome', 'varchar(16)', (column) => column.notNull())
-    .addColumn('started_at', 'bigint', (column) => column.notNull())
-    .addColumn('ended_at', 'bigint')
-    .addColumn('wait_seconds', sql`double precision`)
-    .addColumn('exit_code', 'integer')
-    .addColumn('reason', 'varchar(64)')
-    .addColumn('error', 'text')
-    .addColumn('cpu_seconds', sql`double precision`)
-    .addColumn('peak_memory', 'bigint')
-    .addColumn('bytes_in', 'bigint')
-    .addColumn('bytes_out', 'bigint')
-    .addColumn('counters', 'text')
-    .addPrimaryKeyConstraint('attempts_key', ['job', 'step', 'task', 'attempt']);
-  await dialect.define(dialect.clustered(attempts));
-  const tasks = schema
-    .createTable('tasks')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('step', 'varchar(40)', (column) => column.notNull())
-    .addColumn('task', 'integer', (column) => column.notNull())
-    .addColumn('round', 'integer', (column) => column.notNull())
-    .addColumn('state', 'smallint', (column) => column.notNull())
-    .addColumn('attempts', 'integer', (column) => column.notNull())
-    .addColumn('worker', 'varchar(128)')
-    .addColumn('started_at', 'bigint')
-    .addColumn('ended_at', 'bigint')
-    .addColumn('exit_code', 'integer')
-    .addColumn('reason', 'varchar(64)')
-    .addColumn('error', 'text')
-    .addPrimaryKeyConstraint('tasks_key', ['job', 'step', 'task']);
-  await dialect.define(dialect.clustered(tasks));
+  const create = async (name: keyof Tables, key: readonly string[], columns: Columns): Promise<void> => {
+    let table: CreateTableBuilder<string, string> = db.schema.createTable(name);
+    for (const [column, text] of Object.entries(columns)) {
+      const type = text.replace(/\?$/, '') as ColumnDataType;
+      table = table.addColumn(column, type, (each) => (type === text ? each.notNull() : each));
+    }
+    await dialect.define(dialect.clustered(table.addPrimaryKeyConstraint(`${name}_key`, [...key])));
+  };
+  await create('jobs', ['job'], {
+    ...{ job: 'varchar(64)', name: 'varchar(64)', run_key: 'varchar(128)?', state: 'varchar(16)' },
+    ...{ reason: 'varchar(64)?', round: 'integer', created_at: 'bigint', closed_at: 'bigint?' },
+    ...{ created_by: 'varchar(255)', labels: 'text', steps: 'text', pruned: 'integer' },
+  });
+  await dialect.define(db.schema.createIndex('jobs_by_creation').on('jobs').columns(['created_at', 'job']));
+  await create('job_labels', ['job', 'name'], { job: 'varchar(64)', name: 'varchar(128)', value: 'varchar(255)' });
+  await create('attempts', ['job', 'step', 'task', 'attempt'], {
+    ...{ ...TASK, attempt: 'varchar(64)', round: 'integer', number: 'integer', worker: 'varchar(128)' },
+    ...{ slot: 'integer', outcome: 'varchar(16)', started_at: 'bigint', ended_at: 'bigint?' },
+    ...{ wait_seconds: 'double precision?', exit_code: 'integer?', reason: 'varchar(64)?', error: 'text?' },
+    ...{ cpu_seconds: 'double precision?', peak_memory: 'bigint?', bytes_in: 'bigint?', bytes_out: 'bigint?' },
+    counters: 'text?',
+  });
+  await create('tasks', ['job', 'step', 'task'], {
+    ...{ ...TASK, round: 'integer', state: 'smallint', attempts: 'integer', worker: 'varchar(128)?' },
+    ...{ started_at: 'bigint?', ended_at: 'bigint?', exit_code: 'integer?', reason: 'varchar(64)?', error: 'text?' },
+  });
   // The state comes first, so that a query by number can't take this index for as good as the key.
-  await dialect.define(schema.createIndex('tasks_by_state').on('tasks').columns(['state', 'job', 'step', 'task']));
-}
-
-async function createCountTables({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  let counts = schema
-    .createTable('step_counts')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('step', 'varchar(40)', (column) => column.notNull())
-    .addColumn('writer', 'varchar(128)', (column) => column.notNull())
-    .addColumn('round', 'integer', (column) => column.notNull())
-    .addPrimaryKeyConstraint('step_counts_key', ['job', 'step', 'writer']);
-  const sums = ['running', 'done', 'failed', 'retried', 'interrupted', 'bytes_in', 'bytes_out', 'millis', 'moved_at'];
-  for (const name of sums) counts = counts.addColumn(name, 'bigint', (column) => column.notNull());
-  await dialect.define(dialect.clustered(counts));
-  const counters = schema
-    .createTable('counter_sums')
-    .addColumn('job', 'varchar(64)', (column) => column.notNull())
-    .addColumn('step', 'varchar(40)', (column) => column.notNull())
-    .addColumn('writer', 'varchar(128)', (column) => column.notNull())
-    .addColumn('name', 'varchar(64)', (column) => column.notNull())
-    .addColumn('total', 'text', (column) => column.notNull())
-    .addPrimaryKeyConstraint('counter_sums_key', ['job', 'step', 'writer', 'name']);
-  await dialect.define(dialect.clustered(counters));
-  const workers = schema
-    .createTable('workers')
-    .addColumn('worker', 'varchar(128)', (column) => column.notNull())
-    .addColumn('group_name', 'varchar(40)', (column) => column.notNull())
-    .addColumn('host', 'varchar(255)', (column) => column.notNull())
-    .addColumn('pid', 'integer', (column) => column.notNull())
-    .addColumn('version', 'varchar(64)', (column) => column.notNull())
-    .addColumn('state', 'varchar(16)', (column) => column.notNull())
-    .addColumn('slots', 'integer', (column) => column.notNull())
-    .addColumn('busy', 'text', (column) => column.notNull())
-    .addColumn('done', 'bigint', (column) => column.notNull())
-    .addColumn('failed', 'bigint', (column) => column.notNull())
-    .addColumn('started_at', 'bigint', (column) => column.notNull())
-    .addColumn('seen_at', 'bigint', (column) => column.notNull())
-    .addPrimaryKeyConstraint('workers_key', ['worker']);
-  await dialect.define(dialect.clustered(workers));
+  await dialect.define(db.schema.createIndex('tasks_by_state').on('tasks').columns(['state', 'job', 'step', 'task']));
+  await create('step_counts', ['job', 'step', 'writer'], {
+    ...{ ...COUNTS, round: 'integer', running: 'bigint', done: 'bigint', failed: 'bigint', retried: 'bigint' },
+    ...{ interrupted: 'bigint', bytes_in: 'bigint', bytes_out: 'bigint', millis: 'bigint', moved_at: 'bigint' },
+  });
+  await create('counter_sums', ['job', 'step', 'writer', 'name'], { ...COUNTS, name: 'varchar(64)', total: 'text' });
+  await create('workers', ['worker'], {
+    ...{ worker: 'varchar(128)', group_name: 'varchar(40)', host: 'varchar(255)', pid: 'integer' },
+    ...{ version: 'varchar(64)', state: 'varchar(16)', slots: 'integer', busy: 'text', done: 'bigint' },
+    ...{ failed: 'bigint', started_at: 'bigint', seen_at: 'bigint' },
+  });
 }
 
 /** Processors and memory that a worker's tasks may use; older code leaves them null. */

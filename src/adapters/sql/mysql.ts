@@ -12,7 +12,7 @@ import {
 import { type Connection, type ConnectionOptions, createConnection, type RowDataPacket } from 'mysql2/promise';
 import { BatchctlError } from '../../errors.ts';
 import { lookUp, type SqlDialect, type UpsertPlan } from './dialect.ts';
-import { endOrDestroy, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
+import { NoAnswerError, openServerConnection, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -29,26 +29,10 @@ import type { Tables } from './tables.ts';
 const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([
   // lock wait timeout, deadlock, duplicate key (a twin was faster), statement or execution time exceeded
   ...troubleEntries('busy', 1205, 1213, 1062, 1969, 3024, 1317),
-  // shutdown, too many connections (of all, of this user), connection killed, gone away, lost
-  ...troubleEntries(
-    'lost',
-    1053,
-    1040,
-    1203,
-    1226,
-    1927,
-    1077,
-    1079,
-    1080,
-    3169,
-    4031,
-    2006,
-    2013,
-    1158,
-    1159,
-    1160,
-    1161,
-  ),
+  // shutdown, too many connections (of all, of this user)
+  ...troubleEntries('lost', 1053, 1077, 1079, 1080, 1040, 1203, 1226),
+  // connection killed, idle for too long, gone away, lost, packets not read or written
+  ...troubleEntries('lost', 1927, 3169, 4031, 2006, 2013, 1158, 1159, 1160, 1161),
   // --read-only, read-only mode, read-only transaction: after a failover this connection is to a reader
   ...troubleEntries('lost', 1290, 1836, 1792),
   ...troubleEntries('password', 1045, 1698, 1251, 1275, 1130, 3118, 3159, 4151),
@@ -112,7 +96,7 @@ async function lockJob(transaction: Transaction<Tables>, job: string, how: 'shar
   await lockRows(row);
 }
 
-/** Each DDL statement of MySQL commits by itself, so the lock must outlast a transaction: the session holds it. */
+/** MySQL commits each DDL statement, so the lock must belong to the session, not to a transaction. */
 async function migrateAlone(db: Kysely<Tables>, work: (db: Kysely<Tables>) => Promise<void>): Promise<void> {
   await db.connection().execute(async (one) => {
     const name = sql`concat('batchctl.', md5(database()))`;
@@ -233,31 +217,15 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
     ...(password !== undefined && { password }),
     ...(address.tls && (await tlsOptions(options, host))),
   });
-  let alive = true;
-  const gone = (): void => {
-    alive = false;
-  };
-  connection.on('error', gone);
-  connection.on('end', gone);
-  const cut = (): void => {
-    gone();
-    connection.destroy();
-  };
-  try {
-    await beginSession(connection);
-  } catch (error) {
-    cut();
-    throw error;
-  }
-  return {
+  return openServerConnection(connection, {
+    greet: () => beginSession(connection),
     query: async (text, parameters) => {
       const [rows] = await connection.query(text, [...parameters]);
       return Array.isArray(rows) ? rows : [];
     },
-    isAlive: () => alive,
-    end: () => endOrDestroy(() => connection.end(), cut),
-    destroy: cut,
-  };
+    end: () => connection.end(),
+    destroy: () => connection.destroy(),
+  });
 }
 
 /**

@@ -10,7 +10,7 @@ import {
 } from 'kysely';
 import { Client, types } from 'pg';
 import { type LookUpPlan, onConflict, type SqlDialect } from './dialect.ts';
-import { endOrDestroy, NoAnswerError, type ServerConnection, ServerDriver } from './server-driver.ts';
+import { NoAnswerError, openServerConnection, type ServerConnection, ServerDriver } from './server-driver.ts';
 import { codeOf, networkTrouble, type ServerTrouble, translateTrouble } from './server-errors.ts';
 import {
   CONNECT_MS,
@@ -124,33 +124,17 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
       getTypeParser: (type, format) => (Number(type) === INT8 ? Number : types.getTypeParser(type, format)),
     },
   });
-  let alive = true;
-  const gone = (): void => {
-    alive = false;
-  };
-  client.on('error', gone);
-  client.on('end', gone);
-  const cut = (): void => {
-    gone();
-    client.connection.stream.destroy();
-  };
-  try {
-    await client.connect();
-  } catch (error) {
-    cut();
-    throw error;
-  }
-  return {
+  return openServerConnection(client, {
+    greet: () => client.connect(),
     query: async (text, parameters) => {
       // Without parameters the text is sent as it is, so it may hold several statements.
       const result =
         parameters.length === 0 ? await client.query(text) : await client.query(text, parameters.map(withoutNul));
       return result.rows ?? [];
     },
-    isAlive: () => alive,
-    end: () => endOrDestroy(() => client.end(), cut),
-    destroy: cut,
-  };
+    end: () => client.end(),
+    destroy: () => client.connection.stream.destroy(),
+  });
 }
 
 /** PostgreSQL text can't contain NUL; one in a command's last error line would fail every flush that includes it. */

@@ -1,3 +1,4 @@
+import type { EventEmitter } from 'node:events';
 import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
 import { wait } from '../../lib/wait.ts';
 
@@ -50,7 +51,7 @@ export class ServerDriver implements Driver {
     await connection.executeQuery(CompiledQuery.raw('commit'));
   }
 
-  /** Never throws: the first error counts, and a connection that can't roll back is closed, which rolls back too. */
+  /** Never throws, so that the first error is reported. A connection that can't roll back is closed, which rolls back. */
   async rollbackTransaction(connection: PooledConnection): Promise<void> {
     await connection.rollback();
   }
@@ -140,8 +141,37 @@ export interface PoolOptions {
 /** How long a server may take to close a connection, milliseconds: one that is gone must not keep the process alive. */
 const END_WAIT_MS = 1000;
 
+/** Greets the server through a driver's client. A client that can't greet is cut. Notes when the socket is gone. */
+export async function openServerConnection(
+  client: Pick<EventEmitter, 'on'>,
+  {
+    greet,
+    query,
+    end,
+    destroy,
+  }: Pick<ServerConnection, 'query' | 'end' | 'destroy'> & { readonly greet: () => Promise<unknown> },
+): Promise<ServerConnection> {
+  let alive = true;
+  const gone = (): void => {
+    alive = false;
+  };
+  client.on('error', gone);
+  client.on('end', gone);
+  const cut = (): void => {
+    gone();
+    destroy();
+  };
+  try {
+    await greet();
+  } catch (error) {
+    cut();
+    throw error;
+  }
+  return { query, isAlive: () => alive, end: () => endOrDestroy(end, cut), destroy: cut };
+}
+
 /** Closes a connection properly, and cuts it if the server doesn't answer; never rejects. */
-export async function endOrDestroy(end: () => Promise<void>, cut: () => void): Promise<void> {
+async function endOrDestroy(end: () => Promise<void>, cut: () => void): Promise<void> {
   const done = new AbortController();
   const ended = end().catch(() => undefined);
   await Promise.race([ended, wait(END_WAIT_MS, done.signal)]);

@@ -1,4 +1,5 @@
 import { BatchctlError, isBatchctlError } from '../../errors.ts';
+import { isCertificateError } from '../../lib/certificate-error.ts';
 import type { ServerAddress } from './server-options.ts';
 
 /** The cause of an error, in the terms that all database servers share. */
@@ -18,16 +19,10 @@ const LOST = new Set([
   ...['ECONNRESET', 'ECONNREFUSED', 'ECONNABORTED', 'ETIMEDOUT', 'EPIPE'],
   ...['EHOSTUNREACH', 'ENETUNREACH', 'ENETDOWN', 'EHOSTDOWN', 'EAI_AGAIN'],
 ]);
-const TLS = new Set([
-  ...['SELF_SIGNED_CERT_IN_CHAIN', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'],
-  ...['UNABLE_TO_GET_ISSUER_CERT', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'CERT_HAS_EXPIRED', 'CERT_NOT_YET_VALID'],
-  ...['CERT_SIGNATURE_FAILURE', 'CERT_UNTRUSTED', 'CERT_REVOKED', 'INVALID_CA', 'ERR_TLS_CERT_ALTNAME_INVALID'],
-]);
-
 /** The trouble for an error code of Node's network or TLS; undefined for any other. */
 export function networkTrouble(code: string): ServerTrouble | undefined {
   if (LOST.has(code)) return 'lost';
-  if (TLS.has(code) || code.startsWith('ERR_SSL_')) return 'tls';
+  if (isCertificateError(code) || code.startsWith('ERR_SSL_')) return 'tls';
   return code === 'ENOTFOUND' ? 'host' : undefined;
 }
 

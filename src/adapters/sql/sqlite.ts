@@ -11,11 +11,10 @@ import {
   sql,
 } from 'kysely';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
-import { makePrivateDatabase } from '../../lib/private-files.ts';
 import {
-  CACHE_SIZE,
+  type Durability,
   isSqliteBusy,
-  openSqlite,
+  openShared,
   type Sqlite,
   type SqliteStatement,
   sqliteCode,
@@ -25,8 +24,7 @@ import { lookUp, onConflict, type SqlDialect } from './dialect.ts';
 export interface SqliteOptions {
   /** Its directory is created. */
   readonly file: string;
-  /** What a commit survives. `process`: `kill -9`; `power`: also a power loss, because each is synced. */
-  readonly durability: 'process' | 'power';
+  readonly durability: Durability;
 }
 
 /** How long SQLite itself waits for another writer, milliseconds. That wait blocks the event loop. */
@@ -54,17 +52,7 @@ export function sqliteDialect(options: SqliteOptions): SqlDialect {
 }
 
 function connect(options: SqliteOptions): Dialect {
-  makePrivateDatabase(options.file);
-  const database = openSqlite(options.file, { busyMs: BLOCKING_WAIT_MS });
-  try {
-    database.exec('PRAGMA journal_mode = WAL');
-    database.exec('PRAGMA journal_size_limit = 67108864');
-    database.exec(CACHE_SIZE);
-    database.exec(`PRAGMA synchronous = ${options.durability === 'power' ? 'FULL' : 'NORMAL'}`);
-  } catch (error) {
-    database.close();
-    throw error;
-  }
+  const database = openShared(options.file, { busyMs: BLOCKING_WAIT_MS, durability: options.durability });
   return {
     createAdapter: () => new SqliteAdapter(),
     createDriver: () => new OnlyWriterDriver(database),

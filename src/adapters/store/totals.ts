@@ -58,12 +58,7 @@ export function addRounds(sums: SumsByRound, rounds: StepTotals['rounds'], after
   for (const [key, totals] of Object.entries(rounds)) {
     if (Number(key) <= after) continue;
     const sum = sumsOf(sums, Number(key));
-    sum.retried += totals.retried;
-    sum.interrupted += totals.interrupted;
-    sum.bytesIn += totals.bytesIn;
-    sum.bytesOut += totals.bytesOut;
-    sum.millis += totals.millis;
-    sum.movedAt = latest(sum.movedAt, totals.movedAt);
+    addSums(sum, totals);
     addDecimals(sum.counters, totals.counters, 1);
   }
 }
@@ -74,15 +69,15 @@ export function sumRounds(rounds: SumsByRound, after: number): RoundSums {
   const sum = sumsOf(all, 0);
   for (const [round, part] of rounds) {
     if (round <= after) continue;
-    sum.retried += part.retried;
-    sum.interrupted += part.interrupted;
-    sum.bytesIn += part.bytesIn;
-    sum.bytesOut += part.bytesOut;
-    sum.millis += part.millis;
-    sum.movedAt = latest(sum.movedAt, part.movedAt);
+    addSums(sum, part);
     for (const [name, value] of part.counters) addTo(sum.counters, name, value);
   }
   return sum;
+}
+
+function addSums(sum: RoundSums, part: Omit<RoundSums, 'counters'>): void {
+  for (const field of ['retried', 'interrupted', 'bytesIn', 'bytesOut', 'millis'] as const) sum[field] += part[field];
+  sum.movedAt = latest(sum.movedAt, part.movedAt);
 }
 
 function addTo(counters: DecimalSums, name: string, value: Parameters<DecimalSums['set']>[1]): void {

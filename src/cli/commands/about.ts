@@ -172,9 +172,8 @@ export function configShowCommand(ctx: Context): CommandDefinition {
 
 /** Prints each configuration value and where it came from. Throws `config`, and `notFound` for an unknown path. */
 async function configShow(ctx: Context, path: string | undefined): Promise<void> {
-  const { explain } = await import('../../config/load-config.ts');
   const config = await ctx.config();
-  const values = explain(config).filter(
+  const values = config.values.filter(
     (row) => path === undefined || row.path === path || row.path.startsWith(`${path}.`),
   );
   if (values.length === 0 && path !== undefined) {
