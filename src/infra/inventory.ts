@@ -1,7 +1,7 @@
 import { nullOnError } from '../adapters/aws/errors.ts';
 import { isBatchctlError } from '../errors.ts';
 import { GROUP_TAG, gridName, MANAGER_GROUP, roleName, STACK_TAG } from '../lib/stack-names.ts';
-import { wait } from '../lib/wait.ts';
+import { within } from '../lib/wait.ts';
 import { BucketResource } from './bucket.ts';
 import { type AwsContext, callAws, callEc2, collectPages, loadAutoScaling } from './call-aws.ts';
 import { IamAccess } from './iam.ts';
@@ -97,16 +97,11 @@ async function domains({ profile, clients }: AwsContext): Promise<readonly Inven
 }
 
 async function emptyIfUnanswered(names: Promise<readonly string[]>): Promise<readonly string[]> {
-  const answered = new AbortController();
-  const late = wait(PATIENCE_MS, answered.signal).then((): readonly string[] => []);
-  const known = names.catch((error: unknown): readonly string[] => {
+  try {
+    return await within(names, PATIENCE_MS, () => []);
+  } catch (error) {
     if (isBatchctlError(error)) return [];
     throw error;
-  });
-  try {
-    return await Promise.race([known, late]);
-  } finally {
-    answered.abort();
   }
 }
 

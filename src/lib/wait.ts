@@ -18,6 +18,28 @@ export function wait(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+const LATE = Symbol('late');
+
+/**
+ * The promise's value, or that of `late` once `ms` have passed or the signal aborts. Rejects as the promise does until
+ * then. The promise itself continues.
+ */
+export async function within<T, U = undefined>(
+  promise: Promise<T>,
+  ms: number,
+  late: () => U = () => undefined as U,
+  signal?: AbortSignal,
+): Promise<T | U> {
+  const ended = new AbortController();
+  const isOver = signal === undefined ? ended.signal : AbortSignal.any([ended.signal, signal]);
+  try {
+    const first = await Promise.race([promise, wait(ms, isOver).then((): typeof LATE => LATE)]);
+    return first === LATE ? late() : first;
+  } finally {
+    ended.abort();
+  }
+}
+
 /** `ms` plus or minus a tenth, so that pollers spread out. */
 export function jitter(ms: number): number {
   return ms * (0.9 + Math.random() * 0.2);

@@ -4,7 +4,7 @@ import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
 import { managerId } from '../jobs/watch/keeper-mark.ts';
 import type { KeeperPoint } from '../jobs/watch/tick.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
-import { wait } from '../lib/wait.ts';
+import { within } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
 import { scopeOf, type Verb, type VerbCall, type VerbResponse, type VerbRunner } from '../ports/verbs.ts';
@@ -92,8 +92,7 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   log(info('leaving', 'shutting down: no new calls are accepted, and running ones are finished'));
   const closed = server.close();
   await Promise.all([verbs.leave(LEAVE_MS), rounds.stop(hung === null ? LEAVE_MS : 0)]);
-  const isClosed = new AbortController();
-  await Promise.race([closed.finally(() => isClosed.abort()), wait(CLOSE_MS, isClosed.signal)]);
+  await within(closed, CLOSE_MS);
   server.server.closeAllConnections();
   await closed;
   if (hung !== null) throw hung;
@@ -184,9 +183,7 @@ export class Rounds {
   /** Begins nothing more, and waits for what runs, at most `ms` milliseconds: others do the rest. */
   async stop(ms: number): Promise<void> {
     this.#stop.abort();
-    const waited = new AbortController();
-    await Promise.race([Promise.all([this.#ended, this.#duties.idle()]), wait(ms, waited.signal)]);
-    waited.abort();
+    await within(Promise.all([this.#ended, this.#duties.idle()]), ms);
     await this.#watch.close();
   }
 }
@@ -256,9 +253,7 @@ export class RunningVerbs implements VerbRunner {
   }
 
   async #waitIdle(ms: number): Promise<void> {
-    const waited = new AbortController();
-    await Promise.race([Promise.allSettled(this.#running), wait(ms, waited.signal)]);
-    waited.abort();
+    await within(Promise.allSettled(this.#running), ms);
   }
 }
 

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { sharedMonotonic, startThread } from '../lib/thread.ts';
+import { within } from '../lib/wait.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { Receipt } from '../ports/task-queue.ts';
 
@@ -40,22 +40,14 @@ export class HeldLeases {
     this.#options = options;
   }
 
-  /**
-   * Keeps these leases until they are dropped. `since` is the earliest start by `performance.now()`: just before the
-   * request that received them, or when its answer came if it waited; default now.
-   */
-  hold(receipts: readonly Receipt[], since: number = performance.now()): void {
+  /** Keeps these leases, which begin now, until they are dropped: how long the receive waited for them isn't known. */
+  hold(receipts: readonly Receipt[]): void {
     if (this.#closed || receipts.length === 0) return;
-    const age = performance.now() - since;
     const leaseMs = this.#options.leaseSeconds * 1_000;
-    const deadline = sharedMonotonic() - age + leaseMs;
+    const deadline = sharedMonotonic() + leaseMs;
     for (const receipt of receipts) this.#held.set(receipt, deadline);
     if (this.#thread !== null) this.#post({ kind: 'hold', receipts, deadline });
-    else
-      this.#starting ??= setTimeout(
-        () => this.#start(),
-        Math.max(0, Math.min(START_MS, leaseMs * START_FRACTION) - age),
-      );
+    else this.#starting ??= setTimeout(() => this.#start(), Math.min(START_MS, leaseMs * START_FRACTION));
   }
 
   /** Drops leases; they are not extended any more, except by an extension in flight. */
@@ -87,14 +79,8 @@ export class HeldLeases {
     const thread = this.#thread;
     if (thread === null) return;
     this.#post({ kind: 'close' });
-    const late = new AbortController();
-    const timer = delay(CLOSE_MS, undefined, { signal: late.signal }).then(
-      () => void thread.terminate(),
-      () => undefined,
-    );
+    await within(this.#exited, CLOSE_MS, () => thread.terminate());
     await this.#exited;
-    late.abort();
-    await timer;
   }
 
   #start(): void {

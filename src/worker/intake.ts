@@ -3,7 +3,7 @@ import type { Deliveries } from '../jobs/deliver/deliver.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
-import { Gate, jitter, wait } from '../lib/wait.ts';
+import { Gate, jitter, wait, within } from '../lib/wait.ts';
 import type { JobStanding } from '../model/decide.ts';
 import type { StepSpec } from '../model/job.ts';
 import type { TaskBits } from '../model/task-set.ts';
@@ -133,9 +133,7 @@ export class Intake {
 
   /** Resolves when an attempt has ended, or after a moment. */
   async waitForChange(ms = 250): Promise<void> {
-    const moment = new AbortController();
-    await Promise.race([this.#room.next(), wait(ms, moment.signal)]);
-    moment.abort();
+    await within(this.#room.next(), ms);
   }
 
   #stop(): void {

@@ -1,3 +1,4 @@
+import { jitter, within } from '../lib/wait.ts';
 import type { Receipt, TaskQueue } from '../ports/task-queue.ts';
 
 /** A lease younger than this part of its length needs no extension yet. */
@@ -67,7 +68,7 @@ export class LeaseHeartbeat {
 
   /** A third of a lease, plus or minus a tenth of it, so that workers don't send in step. */
   #pause(): number {
-    return (this.#options.leaseMs / 3) * (0.9 + Math.random() * 0.2);
+    return jitter(this.#options.leaseMs / 3);
   }
 
   #retryPause(): number {
@@ -102,7 +103,10 @@ export class LeaseHeartbeat {
     try {
       const queue = await this.#options.open();
       const asked = this.#options.now();
-      const verdicts = await withTimeout(queue.extend(receipts), this.#options.leaseMs * TIMEOUT_FRACTION);
+      const limitMs = this.#options.leaseMs * TIMEOUT_FRACTION;
+      const verdicts = await within(queue.extend(receipts), limitMs, () => {
+        throw new Error(`extending leases took longer than ${Math.round(limitMs)} ms`);
+      });
       this.#failures = 0;
       const lost = receipts.filter((receipt, index) => {
         if (!this.#deadlines.has(receipt)) return false;
@@ -139,12 +143,4 @@ export class LeaseHeartbeat {
       Math.max(0, deadline - this.#options.now()),
     );
   }
-}
-
-/** The promise's value, or an error after the given milliseconds; a later failure is ignored. */
-function withTimeout<Value>(promise: Promise<Value>, ms: number): Promise<Value> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`extending leases took longer than ${Math.round(ms)} ms`)), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

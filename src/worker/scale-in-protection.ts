@@ -1,6 +1,6 @@
 import { isKind } from '../errors.ts';
 import type { LoopWatch } from '../lib/loop-watch.ts';
-import { Gate, jitter, wait } from '../lib/wait.ts';
+import { Gate, jitter, wait, within } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { WorkerLog } from './context.ts';
 import { shortMessageOf } from './outcome.ts';
@@ -95,11 +95,8 @@ export class ScaleInProtection {
 
   async #rest(signal: AbortSignal): Promise<void> {
     const { isAside, log, monotonic, times, watch } = this.#o;
-    while (this.#receiving > 0 && !signal.aborted) {
-      const moment = new AbortController();
-      await Promise.race([this.#exits.next(), wait(times.lookMs, AbortSignal.any([signal, moment.signal]))]);
-      moment.abort();
-    }
+    while (this.#receiving > 0 && !signal.aborted)
+      await within(this.#exits.next(), times.lookMs, () => undefined, signal);
     // A poll still under way may have returned messages.
     if (signal.aborted || !this.#isRestDue()) return;
     const free = await this.#protect(false, signal);

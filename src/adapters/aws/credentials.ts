@@ -3,7 +3,7 @@ import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { messageOf } from '../../errors.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
-import { wait } from '../../lib/wait.ts';
+import { within } from '../../lib/wait.ts';
 import { MfaError } from './errors.ts';
 import { type RoutedHandler, SILENT } from './http-handler.ts';
 
@@ -103,10 +103,7 @@ const ASKED_BY_NOW = 1_000;
  */
 export async function waitForMfaCode(credentials: CredentialProvider): Promise<void> {
   if (process.stdin.isTTY !== true) return;
-  const found = credentials().catch(() => undefined);
-  const over = new AbortController();
-  await Promise.race([found, wait(ASKED_BY_NOW, over.signal)]);
-  over.abort();
+  await within(credentials(), ASKED_BY_NOW).catch(() => undefined);
   await codePrompt?.catch(() => undefined);
 }
 

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { CompiledQuery, type DatabaseConnection, type Driver, type QueryResult } from 'kysely';
-import { wait } from '../../lib/wait.ts';
+import { within } from '../../lib/wait.ts';
 
 interface ServerDriverOptions {
   readonly connect: () => Promise<ServerConnection>;
@@ -172,10 +172,7 @@ export async function openServerConnection(
 
 /** Closes a connection properly, and cuts it if the server doesn't answer; never rejects. */
 async function endOrDestroy(end: () => Promise<void>, cut: () => void): Promise<void> {
-  const done = new AbortController();
-  const ended = end().catch(() => undefined);
-  await Promise.race([ended, wait(END_WAIT_MS, done.signal)]);
-  done.abort();
+  await within(end(), END_WAIT_MS).catch(() => undefined);
   cut();
 }
 

@@ -10,7 +10,7 @@ import Fastify from 'fastify';
 import { BatchctlError } from '../../errors.ts';
 import { TokenReader, TokenUses } from '../../jobs/tokens.ts';
 import { randomId } from '../../lib/id.ts';
-import { wait } from '../../lib/wait.ts';
+import { within } from '../../lib/wait.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import type { Identity } from '../tls/open-tls.ts';
@@ -99,10 +99,8 @@ function recordTokenUses(app: FastifyInstance, platform: Pick<Platform, 'store' 
   const timer = setInterval(() => void uses.write(), WRITE_MS).unref();
   app.addHook('onClose', async () => {
     clearInterval(timer);
-    const written = new AbortController();
     // A leaving manager doesn't wait for an unavailable store.
-    await Promise.race([uses.write(), wait(LAST_MS, written.signal)]);
-    written.abort();
+    await within(uses.write(), LAST_MS);
   });
   return (id) => uses.recordUse(id);
 }

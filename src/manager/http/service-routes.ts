@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { isBatchctlError } from '../../errors.ts';
 import { readMetrics, type WorkerTallies } from '../../jobs/grid/metrics.ts';
 import { VERSION } from '../../lib/version.ts';
-import { wait } from '../../lib/wait.ts';
+import { within } from '../../lib/wait.ts';
 import { API, isVersionCompatible, releaseLineOf, VERSION_HEADER } from '../../model/api.ts';
 import { CERTIFICATE_KEY } from '../../model/keys.ts';
 import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manager-health.ts';
@@ -73,21 +73,11 @@ class StoreProbe {
     const now = this.#platform.clock.monotonic();
     if (now - this.#asked < FRESH) return this.#answer;
     this.#asked = now;
-    this.#answer = this.#askInTime();
-    return this.#answer;
-  }
-
-  async #askInTime(): Promise<string | null> {
-    const answered = new AbortController();
     this.#pending ??= this.#request().finally(() => {
       this.#pending = null;
     });
-    const late = wait(IN_TIME, answered.signal).then(() => `no answer within ${IN_TIME / 1_000} s`);
-    try {
-      return await Promise.race([this.#pending, late]);
-    } finally {
-      answered.abort();
-    }
+    this.#answer = within(this.#pending, IN_TIME, () => `no answer within ${IN_TIME / 1_000} s`);
+    return this.#answer;
   }
 
   async #request(): Promise<string | null> {
@@ -170,23 +160,11 @@ export function addMetrics(app: FastifyInstance, { platform, health, onHidden }:
     return reading;
   };
   app.get('/metrics', { config: { scope: 'read' } }, async (request, reply) => {
-    const stack = await textInTime(latest(), (error) => {
+    const stack = await within(latest(), METRICS_IN_TIME, () => null).catch((error: unknown) => {
       if (!isBatchctlError(error)) onHidden(error, request.id);
+      return null;
     });
     const own = healthMetrics(await health(), { now: platform.clock.now(), stackRead: stack !== null });
     return reply.type('text/plain; version=0.0.4; charset=utf-8').send(`${stack ?? ''}${own}`);
   });
-}
-
-/** Null if it fails, or takes too long. */
-async function textInTime(text: Promise<string>, onFailed: (error: unknown) => void): Promise<string | null> {
-  const came = new AbortController();
-  try {
-    return await Promise.race([text, wait(METRICS_IN_TIME, came.signal).then(() => null)]);
-  } catch (error) {
-    onFailed(error);
-    return null;
-  } finally {
-    came.abort();
-  }
 }
