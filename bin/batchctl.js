@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 const { load } = require('./load.js');
 
-// An event loop that runs dry before there is an answer is no success.
+// Not a success if the event loop empties before `main` has answered.
 process.exitCode = 13;
-// Nothing is left to do then, and Node would spend some milliseconds on taking its heap apart.
+// Exit at once: tearing down the heap takes Node a few milliseconds.
 process.once('beforeExit', () => process.exit());
 load('main.js')
   .main(process.argv.slice(2))

@@ -12,7 +12,7 @@ const COMPILED = join(DIST, 'compiled.bin');
 const DIGITS = 10;
 const HEAD = '(function(exports,require,module,__filename,__dirname){';
 /** Node's own loader knows source maps, and coverage needs code that was compiled for it. */
-const PLAIN = process.env.NODE_V8_COVERAGE !== undefined || process.sourceMapsEnabled === true;
+const USE_NODE_LOADER = process.env.NODE_V8_COVERAGE !== undefined || process.sourceMapsEnabled === true;
 
 const NONE = { places: {}, packOf: new Map() };
 
@@ -22,14 +22,17 @@ const scripts = new Map();
 const packs = new Map();
 let compiled;
 
-/** Compiled code is good for the very binary that made it: V8 itself looks at no more than its version, its flags and the text's length. */
-function madeBy() {
+/**
+ * Compiled code is valid only for the binary that made it. V8 checks only its version, its flags and the source's
+ * length.
+ */
+function binaryId() {
   const { size, mtimeMs } = statSync(process.execPath);
   return `${process.version} ${process.arch} ${size} ${mtimeMs}`;
 }
 
-/** Without it, or with what can't be read of it, modules are compiled as they are needed: slower, and no different. */
-function opened() {
+/** If the file is missing or unreadable, modules are compiled on demand: slower, with the same result. */
+function readCompiled() {
   try {
     compiled ??= openCompiled();
   } catch {
@@ -41,7 +44,7 @@ function opened() {
 /** Bytes of the compiled file; undefined if there are none, or they can't be read. */
 function bytesAt(place) {
   try {
-    return place && place[1] > 0 ? piece(compiled.file, compiled.from + place[0], place[1]) : undefined;
+    return place && place[1] > 0 ? readBytes(compiled.file, compiled.from + place[0], place[1]) : undefined;
   } catch {
     return undefined;
   }
@@ -49,9 +52,9 @@ function bytesAt(place) {
 
 function openCompiled() {
   const file = openSync(COMPILED, 'r');
-  const length = Number(piece(file, 0, DIGITS));
-  const { format, by, places, looks, packs: all } = JSON.parse(piece(file, DIGITS, length));
-  if (format === 1 && by === madeBy()) {
+  const length = Number(readBytes(file, 0, DIGITS));
+  const { format, by, places, looks, packs: all } = JSON.parse(readBytes(file, DIGITS, length));
+  if (format === 1 && by === binaryId()) {
     const packOf = new Map();
     for (const [name, pack] of Object.entries(all)) {
       const code = looks.includes(process.argv[2]) && pack.looks[1] > 0 ? pack.looks : pack.code;
@@ -63,7 +66,7 @@ function openCompiled() {
   return NONE;
 }
 
-function piece(file, from, length) {
+function readBytes(file, from, length) {
   const bytes = Buffer.allocUnsafeSlow(length);
   if (readSync(file, bytes, 0, length, from) !== length) throw new Error(`expected ${length} bytes at ${from}`);
   return bytes;
@@ -74,8 +77,8 @@ function load(name) {
   const known = modules.get(name);
   if (known !== undefined) return known.exports;
   const filename = join(DIST, name);
-  if (PLAIN) return require(filename);
-  const { places, packOf } = opened();
+  if (USE_NODE_LOADER) return require(filename);
+  const { places, packOf } = readCompiled();
   const pack = packOf.get(name);
   const inPack = pack && openPack(pack)?.[name];
   const module = { exports: inPack ? inPack() : {} };
@@ -90,7 +93,7 @@ function load(name) {
   return module.exports;
 }
 
-/** A pack's modules: each is from there, or each from a file of its own, as none may be there twice. */
+/** Loads all modules of a pack from the pack, or all from their own files: none may exist twice. */
 function openPack({ name, encoding, text, code }) {
   if (packs.has(name)) return packs.get(name);
   packs.set(name, null);
@@ -109,15 +112,15 @@ function run(name, filename, text, cachedData, module) {
   script.runInThisContext()(module.exports, requireOf, module, filename, DIST);
 }
 
-/** Modules of dist/ lie side by side, and ask for each other as `./name`. */
+/** Modules of dist/ are in one directory and require each other as `./name`. */
 function requireOf(id) {
   return id.startsWith('./') ? load(id.slice(2)) : require(id);
 }
 
 /** For the build: loads everything anew from now on. */
-function forget() {
+function reset() {
   for (const known of [modules, scripts, packs]) known.clear();
   compiled = undefined;
 }
 
-module.exports = { forget, load, madeBy, modules, scripts };
+module.exports = { binaryId, load, modules, reset, scripts };

@@ -17,35 +17,35 @@ const ENTRIES = [
   'src/adapters/aws/sqs-heartbeat.ts',
 ];
 
+/** A plugin that replaces a text in each file that one of `changes` names. Fails the build if the text isn't there. */
+const replacing = (name, ...changes) => ({
+  name,
+  setup: ({ onLoad }) => {
+    for (const { filter, search, to, loader = 'js' } of changes)
+      onLoad({ filter }, ({ path }) => {
+        const text = readFileSync(path, 'utf8');
+        if (!text.includes(search)) throw new Error(`expected ${search} in ${path}: look what it does now (${name})`);
+        return { contents: text.replace(search, to), loader };
+      });
+  },
+});
+
 /**
  * Loads node:child_process lazily: it takes a fifth of Node's own start, and commander needs it only to run external
  * programs.
  */
-const lazyCommander = {
-  name: 'lazy-commander',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /commander.lib.command[.]js$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8');
-      const eager = "const childProcess = require('node:child_process');";
-      if (!text.includes(eager)) throw new Error(`expected ${eager} in ${path}: look how it starts programs now`);
-      const lazy = "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };";
-      return { contents: text.replace(eager, lazy), loader: 'js' };
-    });
-  },
-};
+const lazyCommander = replacing('lazy-commander', {
+  filter: /commander.lib.command[.]js$/,
+  search: "const childProcess = require('node:child_process');",
+  to: "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };",
+});
 
 /** fdir looks for an installed picomatch, for filters that nothing here uses: 2 ms at each start of `run` and a worker. */
-const fdirAlone = {
-  name: 'fdir-alone',
-  setup: ({ onLoad }) => {
-    onLoad({ filter: /fdir.dist.index[.]mjs$/ }, ({ path }) => {
-      const text = readFileSync(path, 'utf8');
-      const search = '__require.resolve("picomatch");';
-      if (!text.includes(search)) throw new Error(`expected ${search} in ${path}: look how it finds picomatch now`);
-      return { contents: text.replace(search, 'throw new Error();'), loader: 'js' };
-    });
-  },
-};
+const fdirWithoutPicomatch = replacing('fdir-without-picomatch', {
+  filter: /fdir.dist.index[.]mjs$/,
+  search: '__require.resolve("picomatch");',
+  to: 'throw new Error();',
+});
 
 /** Native code can't be bundled. */
 const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
@@ -54,29 +54,20 @@ const SQLITE = 'better-sqlite3/build/Release/better_sqlite3.node';
  * For Node 20, bundles better-sqlite3's JavaScript. It loads the native code directly from where npm built it, without
  * a search.
  */
-const nativeSqlite = {
-  name: 'native-sqlite',
-  setup: ({ onLoad }) => {
-    const replaceIn = (filter, search, found, loader) =>
-      onLoad({ filter }, ({ path }) => {
-        const text = readFileSync(path, 'utf8');
-        if (!text.includes(search)) throw new Error(`expected ${search} in ${path}: look how it loads SQLite now`);
-        return { contents: text.replace(search, found), loader };
-      });
-    replaceIn(
-      /src.lib.sqlite[.]ts$/,
-      "createRequire(import.meta.url)('better-sqlite3')",
-      "require('better-sqlite3')",
-      'ts',
-    );
-    replaceIn(
-      /better-sqlite3.lib.database[.]js$/,
-      "require('bindings')('better_sqlite3.node')",
-      `require('${SQLITE}')`,
-      'js',
-    );
+const nativeSqlite = replacing(
+  'native-sqlite',
+  {
+    filter: /src.lib.sqlite[.]ts$/,
+    search: "createRequire(import.meta.url)('better-sqlite3')",
+    to: "require('better-sqlite3')",
+    loader: 'ts',
   },
-};
+  {
+    filter: /better-sqlite3.lib.database[.]js$/,
+    search: "require('bindings')('better_sqlite3.node')",
+    to: `require('${SQLITE}')`,
+  },
+);
 
 const root = dirname(import.meta.dirname);
 
@@ -96,17 +87,17 @@ const versionOnly = {
 const SCHEMA = /^((?:export )?var [\w$]+ = )\[([^;]*?)\];$/gm;
 
 /**
- * Leaves out of the SDK what src/ never names. Loaded whole by `import()`, a client brings all its operations: EC2's has
- * 1.9 MB, of which a start reads every line.
+ * Drops SDK exports that src/ never names. `import()` would keep every operation of a client: EC2's is 1.9 MB, all parsed
+ * at startup.
  */
-const usedOfSdk = {
-  name: 'used-of-sdk',
+const trimmedSdk = {
+  name: 'trimmed-sdk',
   setup: ({ onResolve, onLoad }) => {
     const words = new Set(sources().flatMap((file) => readFileSync(file, 'utf8').match(/\w+/g) ?? []));
     onResolve({ filter: /^@aws-sdk.client-/ }, ({ path, importer }) =>
-      importer.startsWith(join(root, 'src/')) ? { path, namespace: 'used-of-sdk' } : undefined,
+      importer.startsWith(join(root, 'src/')) ? { path, namespace: 'trimmed-sdk' } : undefined,
     );
-    onLoad({ filter: /.*/, namespace: 'used-of-sdk' }, ({ path }) => {
+    onLoad({ filter: /.*/, namespace: 'trimmed-sdk' }, ({ path }) => {
       const sdk = exportsOf(path);
       // `EC2` has a method for each operation, and src/ names the service only.
       const isWhole = (name) => sdk.includes(`${name}Client`);
@@ -136,7 +127,7 @@ function sources() {
 }
 
 const { metafile, outputFiles } = await build({
-  plugins: [versionOnly, nativeSqlite, lazyCommander, fdirAlone, usedOfSdk],
+  plugins: [versionOnly, nativeSqlite, lazyCommander, fdirWithoutPicomatch, trimmedSdk],
   metafile: true,
   absWorkingDir: root,
   entryPoints: ENTRIES.filter((entry) => existsSync(`${root}/${entry}`)),
@@ -163,7 +154,7 @@ const { metafile, outputFiles } = await build({
 // A chunk that contains only esbuild's helper functions is imported by all others, even by those that call none of
 // them, and each file slows the start. Replacing the import with spaces keeps source maps valid.
 const helpers = Object.entries(metafile.outputs).filter(([, { inputs }]) => Object.keys(inputs).length === 0);
-const lean = outputFiles.map(({ path, contents, text }) => ({
+const withoutHelpers = outputFiles.map(({ path, contents, text }) => ({
   path,
   contents,
   text: helpers.reduce((code, [helper]) => {
@@ -171,7 +162,7 @@ const lean = outputFiles.map(({ path, contents, text }) => ({
     return code.replace(statement, ' '.repeat(statement.length));
   }, text),
 }));
-const program = await writeCommonjs(lean, join(root, 'dist'));
+const program = await writeCommonjs(withoutHelpers, join(root, 'dist'));
 
 // Remove an earlier build's files last, so that a batchctl running meanwhile finds a complete program.
 const page = await buildDashboard([versionOnly]);
@@ -183,10 +174,11 @@ for (const entry of readdirSync(`${root}/dist`, { recursive: true, withFileTypes
 
 // In a separate process, because it runs commands, which change process-wide state.
 const texts = Object.fromEntries(
-  lean.map(({ path, text }) => [basename(path), text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')]),
+  withoutHelpers.map(({ path, text }) => [basename(path), text.replace(/\/\/# sourceMappingURL=.*\n?$/, '')]),
 );
 const { status } = spawnSync(process.execPath, [join(root, 'build/compiled.mjs')], {
   input: JSON.stringify(texts),
   stdio: ['pipe', 'inherit', 'inherit'],
 });
-if (status !== 0) console.error('dist/ is whole, and slower to start without dist/compiled.bin: npm run build again');
+if (status !== 0)
+  console.error('dist/ is complete, but starts slower without dist/compiled.bin. Run npm run build again.');

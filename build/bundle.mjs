@@ -39,13 +39,13 @@ if (process.platform !== 'linux' || shared.length > 0) {
 
 const stage = mkdtempSync(join(tmpdir(), 'batchctl-bundle-'));
 try {
-  for (const path of packaged()) put(join(root, path), path);
-  put(process.execPath, 'bin/node');
-  if (!hasSqlite()) put(join(root, SQLITE), SQLITE);
+  for (const path of packaged()) copyIn(join(root, path), path);
+  copyIn(process.execPath, 'bin/node');
+  if (!hasSqlite()) copyIn(join(root, SQLITE), SQLITE);
   for (const license of ['../LICENSE', '../share/doc/nodejs/copyright'].map((path) =>
     resolve(process.execPath, '..', path),
   ))
-    if (existsSync(license)) put(license, 'bin/node.LICENSE');
+    if (existsSync(license)) copyIn(license, 'bin/node.LICENSE');
   writeFileSync(join(stage, name, 'batchctl'), LAUNCHER, { mode: 0o755 });
   // As releases for workers are packed: without times and owners, so that the same files make the same archive.
   const { gzip } = await packFiles(stage, await expandPatterns(stage, [name]), Number(process.argv[3] ?? 6));
@@ -58,20 +58,20 @@ try {
 /** The files of the package, as `npm pack` chooses them. */
 function packaged() {
   const words = ['pack', '--dry-run', '--json', '--ignore-scripts'];
-  const said = execFileSync('npm', words, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
-  const files = JSON.parse(said)[0].files.map(({ path }) => path);
+  const output = execFileSync('npm', words, { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] });
+  const files = JSON.parse(output)[0].files.map(({ path }) => path);
   if (files.includes('dist/main.js')) return files;
   throw new Error('expected the built program in dist/; run `npm run build`');
 }
 
-function put(from, path) {
+function copyIn(from, path) {
   const to = join(stage, name, path);
   mkdirSync(dirname(to), { recursive: true });
   copyFileSync(from, to);
   if (path === 'bin/node') chmodSync(to, 0o755);
 }
 
-/** Also in Node 22.12 and earlier there is a node:sqlite, behind a flag: then this answers false. */
+/** False for Node 22.12 and earlier, where node:sqlite is behind a flag. */
 function hasSqlite() {
   return process.getBuiltinModule?.('node:sqlite') !== undefined;
 }

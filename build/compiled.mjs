@@ -18,7 +18,7 @@ import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
-import { forget, load, madeBy, modules, scripts } from '../bin/load.js';
+import { binaryId, load, modules, reset, scripts } from '../bin/load.js';
 import { CHUNK } from './commonjs.mjs';
 import { packsOf, packText } from './packs.mjs';
 
@@ -40,8 +40,11 @@ const COMMANDS = [
   ['verify', 'last'],
   ['fetch', 'last', '-o', 'again.txt'],
 ];
-/** These only look, and are wanted soon. For them, packs have code of their own, without what only others call. */
-const LOOKS = ['status', 'jobs', 'tasks'];
+/**
+ * Read-only commands, which should start fast. Packs keep separate compiled code for them, without functions that only
+ * other commands call.
+ */
+const READ_COMMANDS = ['status', 'jobs', 'tasks'];
 /** Runs until it is interrupted, which it is once it listens. */
 const MANAGER = ['manager', '--listen', '127.0.0.1:0'];
 /**
@@ -76,13 +79,13 @@ try {
   const loaded = {};
   await runAll((name) => {
     loaded[name] ??= new Set([...modules.keys()].filter((file) => CHUNK.test(file)));
-    forget();
+    reset();
   });
   for (const [name, chunks] of Object.entries(packsOf(loaded))) {
     packs[name] = { chunks, text: await packText(chunks, texts), looks: Buffer.alloc(0) };
   }
   write();
-  for (const argv of COMMANDS) if (LOOKS.includes(argv[0])) await run(argv);
+  for (const argv of COMMANDS) if (READ_COMMANDS.includes(argv[0])) await run(argv);
   for (const [name, pack] of Object.entries(packs)) pack.looks = codeOf(name);
   await runAll();
   write();
@@ -91,19 +94,19 @@ try {
   rmSync(cwd, { recursive: true, force: true });
 }
 
-/** Runs all commands, in an empty directory. Calls `ran` after each with the first word of its command line. */
-async function runAll(ran = () => undefined) {
+/** Runs all commands, in an empty directory. Calls `onRun` after each with the first word of its command line. */
+async function runAll(onRun = () => undefined) {
   for (const name of readdirSync(cwd)) rmSync(join(cwd, name), { recursive: true });
   for (const [name, text] of Object.entries(FILES)) writeFileSync(join(cwd, name), text);
   for (const argv of COMMANDS) {
     await run(argv);
-    ran(argv[0]);
+    onRun(argv[0]);
   }
   await runManager();
-  ran('manager');
-  await onAws(async (env) => {
+  onRun('manager');
+  await withFakeAws(async (env) => {
     for (const argv of ON_AWS) await run(argv, env);
-    ran('on AWS');
+    onRun('on AWS');
   });
   writeFileSync('batchctl.config.json', FILES['batchctl.config.json']);
 }
@@ -131,7 +134,7 @@ async function runManager() {
 }
 
 /** Calls `use` with the environment of a profile for which a local server replaces S3 and SQS. */
-async function onAws(use) {
+async function withFakeAws(use) {
   const server = createServer((request, answer) => {
     const action = request.headers['x-amz-target']?.split('.')[1];
     const said = { 'content-type': action === undefined ? 'application/xml' : 'application/x-amz-json-1.0' };
@@ -180,7 +183,7 @@ function write() {
     const [from, code] = [place(Buffer.from(text, encoding)), place(codeOf(name))];
     packed[name] = { chunks, encoding, text: from, code, looks: place(looks) };
   }
-  const head = JSON.stringify({ format: 1, by: madeBy(), places, looks: LOOKS, packs: packed });
+  const head = JSON.stringify({ format: 1, by: binaryId(), places, looks: READ_COMMANDS, packs: packed });
   const file = openSync(`${COMPILED}.${process.pid}`, 'w');
   for (const bytes of [Buffer.from(String(head.length).padStart(10)), Buffer.from(head), ...pieces])
     writeSync(file, bytes);

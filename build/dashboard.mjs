@@ -51,14 +51,14 @@ export async function buildDashboard(plugins) {
     legalComments: 'linked',
     logLevel: 'warning',
   });
-  const of = (source) => {
+  const outputOf = (source) => {
     const found = Object.entries(metafile.outputs).find(([path, { entryPoint, inputs }]) =>
       path.endsWith('.svg') ? source in inputs : entryPoint === source,
     );
     if (found === undefined) throw new Error(`expected ${source} among what esbuild wrote`);
     return relative(OUT, found[0]);
   };
-  const [script, style, ...icons] = entryPoints.map(of);
+  const [script, style, ...icons] = entryPoints.map(outputOf);
   const names = { script, style, ...Object.fromEntries(ICONS.map((name, at) => [name, icons[at]])) };
   const page = readFileSync(join(root, SOURCE, 'index.html'), 'utf8');
   const index = `${OUT}/index.html`;
