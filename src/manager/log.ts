@@ -1,4 +1,4 @@
-import { isBatchctlError } from '../errors.ts';
+import { isBatchctlError, messageOf } from '../errors.ts';
 import { type GroupLowering, loweredText } from '../jobs/grid/lower.ts';
 import type { GroupRaise } from '../jobs/grid/raise.ts';
 import type { FireResult } from '../jobs/schedules/fire.ts';
@@ -76,7 +76,7 @@ export function loweredLines(lowered: readonly GroupLowering[]): readonly LogLin
 }
 
 export function troubleLine({ about, error }: Pick<Trouble, 'about' | 'error'>): LogLine {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   const { kind, hint = null } = isBatchctlError(error) ? error : { kind: 'unexpected' };
   return warning('trouble', `${about}: ${message}${hint === null ? '' : `; ${hint}`}`, { about, kind, message, hint });
 }

@@ -134,9 +134,8 @@ async function find(tokens: TokenReader, text: string): Promise<Token | null> {
   }
 }
 
-function refuseWhileBlocked(wait: number): void {
-  if (wait <= 0) return;
-  const seconds = Math.ceil(wait / 1_000);
+function refuseWhileBlocked(waitMs: number): never {
+  const seconds = Math.ceil(waitMs / 1_000);
   throw new Refusal(429, 'unavailable', `too many invalid tokens from this address: try again in ${seconds} s`, {
     hint: 'check the token: batchctl manager token list shows the valid ones',
     headers: { 'retry-after': String(seconds) },
@@ -231,7 +230,7 @@ export class SignInCode {
     }
   }
 
-  /** Tokens of earlier codes that have expired: nobody else would remove them. */
+  /** Revokes expired tokens of earlier codes, which nothing else removes. */
   async #revokeExpired(): Promise<void> {
     const { store, clock } = this.#platform;
     const tokens = await listTokens(store, () => {});

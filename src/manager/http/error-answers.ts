@@ -78,8 +78,11 @@ function frameworkError(error: unknown): Pick<PublicError, 'status' | 'error'> |
 
 const API_HINT = `GET ${API}/openapi.json describes what each path accepts`;
 
+/** Called with an unexpected error and the request's id, which is all that callers get. */
+export type OnHidden = (error: unknown, requestId: string) => void;
+
 /** Answers every error, including those of HTTP itself, in one form: `{"error":{"kind","message","hint"}}`. */
-export function addErrors(app: FastifyInstance, onHidden: (error: unknown, requestId: string) => void): void {
+export function addErrors(app: FastifyInstance, onHidden: OnHidden): void {
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, onHidden));
   app.setNotFoundHandler((request) => {
     const path = request.url.split('?')[0] ?? '';
@@ -93,7 +96,7 @@ export function sendError(
   error: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
-  onHidden: (error: unknown, requestId: string) => void,
+  onHidden: OnHidden,
 ): FastifyReply {
   const visible = publicError(error, request.id);
   const isTooLarge = hasCode(error, 'FST_ERR_CTP_BODY_TOO_LARGE');

@@ -13,9 +13,9 @@ import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import { publicError } from './error-answers.ts';
 
-/** Milliseconds between two looks at a job, and at all that goes on. */
+/** Polling intervals for a job and for the overview, milliseconds. */
 const LOCAL_INTERVALS = { job: 1_000, overview: 2_000 };
-/** The same where each look is requests to S3 and SQS, a few for each open job and group: they are paid for. */
+/** The same for a remote store, where each poll costs requests to S3 and SQS, a few for each open job and group. */
 const REMOTE_INTERVALS = { job: 2_500, overview: 10_000 };
 const ALIVE = 15_000;
 
@@ -42,7 +42,7 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
   };
 
   const all = new Overview({ verbs, platform, asError });
-  const overview = new SharedPoll({ look: (signal) => all.look(signal), everyMs: every.overview, asError });
+  const overview = new SharedPoll({ read: (signal) => all.read(signal), everyMs: every.overview, asError });
   app.get(`${API}/events`, { config: CONFIG, exposeHeadRoute: false }, (_, reply) => {
     const stream = open(reply);
     stream.body.once('close', overview.listen(listenerFor(stream, 'overview')));
@@ -55,15 +55,15 @@ export function addEvents(app: FastifyInstance, { verbs, platform, aliveMs = ALI
     { config: CONFIG, exposeHeadRoute: false },
     async (request, reply) => {
       const { job } = (await findJob(platform, request.params.job)).record;
-      const look =
+      const poll =
         jobs.get(job) ??
-        new SharedPoll({ look: (signal) => readStatus(verbs, job, signal), everyMs: every.job, asError });
-      jobs.set(job, look);
+        new SharedPoll({ read: (signal) => readStatus(verbs, job, signal), everyMs: every.job, asError });
+      jobs.set(job, poll);
       const stream = open(reply);
-      const leave = look.listen(listenerFor(stream, 'status'));
+      const leave = poll.listen(listenerFor(stream, 'status'));
       stream.body.once('close', () => {
         leave();
-        if (look.isIdle) jobs.delete(job);
+        if (poll.isIdle) jobs.delete(job);
       });
       return reply;
     },
@@ -94,11 +94,11 @@ async function readStatus(verbs: VerbRunner, job: string, signal: AbortSignal): 
   return { json: JSON.stringify(status), last: isClosed(status.state) };
 }
 
-/** At most so many jobs are shown: the newest. */
+/** The maximum number of jobs shown, newest first. */
 const MOST = 200;
-/** What closed longer ago, in milliseconds, is not shown. */
+/** Jobs that closed longer ago than this are not shown, milliseconds. */
 const SHOWN_FOR = 24 * 3_600_000;
-/** Jobs that are looked at together. */
+/** Jobs that are read together. */
 const PARALLEL = 4;
 
 interface OverviewOptions {
@@ -107,7 +107,10 @@ interface OverviewOptions {
   readonly asError: (error: unknown) => ApiError;
 }
 
-/** Looks at all that goes on: jobs, workers, groups, queues, firings. What can't be looked at is named, and the rest stands. */
+/**
+ * Reads the overview: jobs, workers, groups, queues, firings. A part that can't be read is listed in `troubles`; the
+ * others are still returned.
+ */
 class Overview {
   readonly #options: OverviewOptions;
   readonly #keepers: KeeperWatch;
@@ -121,7 +124,7 @@ class Overview {
     this.#keepers = new KeeperWatch(options.platform);
   }
 
-  async look(signal: AbortSignal): Promise<Snapshot> {
+  async read(signal: AbortSignal): Promise<Snapshot> {
     const { platform } = this.#options;
     const troubles: ApiError[] = [];
     const tryOr = async <T>(act: () => Promise<T>, otherwise: T): Promise<T> => {
@@ -207,7 +210,7 @@ async function statusIfThere(verbs: VerbRunner, job: string, signal: AbortSignal
   }
 }
 
-/** Nothing goes on with it any more: what is to be delivered is, or won't be. */
+/** The job's status won't change: its delivery has finished or was given up. */
 function isSettled({ delivery }: Pick<JobStatus, 'delivery'>): boolean {
   return delivery === null || ['none', 'delivered', 'givenUp'].includes(delivery.state);
 }
@@ -221,7 +224,7 @@ export class EventStream {
   #wanted = false;
   #ending = false;
 
-  /** `aliveMs` without an event, and a comment says that the connection is good. */
+  /** After `aliveMs` without an event it sends a comment, to show that the connection is alive. */
   constructor(aliveMs: number) {
     this.body = new Readable({
       read: () => {
@@ -273,32 +276,31 @@ export class EventStream {
   }
 }
 
-/** What a look found: a document as JSON; `last`: it will not change any more. */
+/** The result of a poll: a document as JSON; `last`: it will not change any more. */
 interface Snapshot {
   readonly json: string;
   readonly last: boolean;
 }
 
 interface SharedPollOptions {
-  /** Looks once. Throws where it can't. */
-  readonly look: (signal: AbortSignal) => Promise<Snapshot>;
-  /** Milliseconds between two looks, at least. */
+  readonly read: (signal: AbortSignal) => Promise<Snapshot>;
+  /** The minimum interval, milliseconds. */
   readonly everyMs: number;
   readonly asError: (error: unknown) => ApiError;
 }
 
-/** Told of news: a document that differs from the one before, or that a look failed. */
+/** Called with a document that differs from the one before, or with the error of a failed poll. */
 interface Listener {
   changed(seen: Snapshot): void;
   failed(error: ApiError): void;
 }
 
-/** A look that costs much is made less often: it takes at most this share of the time. */
+/** The maximum share of time spent polling: slow polls run less often. */
 const SHARE = 0.2;
-/** After a look that failed, milliseconds. */
+/** The pause after a failed poll, milliseconds. */
 const AFTER_FAILURE = 5_000;
 
-/** One look for all who want to know the same. It is made again and again while somebody listens, and only then. */
+/** One poll shared by all listeners. It runs only while there are listeners. */
 class SharedPoll {
   readonly #options: SharedPollOptions;
   readonly #listeners = new Set<Listener>();
@@ -313,7 +315,7 @@ class SharedPoll {
     return this.#listeners.size === 0;
   }
 
-  /** Tells the listener what is known at once, and what is new from then on; until the returned function is called. */
+  /** Calls the listener with the latest document, then with each change, until the returned function is called. */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     if (this.#stop === null) {
@@ -340,10 +342,10 @@ class SharedPoll {
     }
   }
 
-  /** Returns true if the look failed. */
+  /** Returns true if it failed. */
   async #poll(signal: AbortSignal): Promise<boolean> {
     try {
-      const seen = await this.#options.look(signal);
+      const seen = await this.#options.read(signal);
       if (signal.aborted || seen.json === this.#seen?.json) return false;
       this.#seen = seen;
       for (const listener of this.#listeners) listener.changed(seen);

@@ -3,13 +3,13 @@ import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { BatchctlError } from '../../errors.ts';
 import { API, FRAMES_TYPE, type FrameEnd, type ValueFrame } from '../../model/api.ts';
-import { scopeOf, type Verb, type VerbOutcome, type VerbRequest, type VerbRunner } from '../../ports/verbs.ts';
+import { scopeOf, type Verb, type VerbRequest, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
-import { publicVerbError } from './error-answers.ts';
+import { type OnHidden, publicVerbError } from './error-answers.ts';
 import { goneSignal, LIMITS } from './limits.ts';
 import { requireBoundedInput } from './verb-input.ts';
 
-/** Milliseconds between signs of life: what stands between may cut a connection that says nothing for a minute. */
+/** Milliseconds between signs of life: a proxy may close a connection that is silent for a minute. */
 const ALIVE = 15_000;
 /** Bytes of frames that wait for a slow reader, before the verb waits too. */
 const HELD = 256 * 1024;
@@ -18,7 +18,7 @@ interface FramesOptions {
   readonly verbs: VerbRunner;
   /** Milliseconds between signs of life; 15 s unless given. */
   readonly aliveMs?: number;
-  readonly onHidden: (error: unknown, requestId: string) => void;
+  readonly onHidden: OnHidden;
 }
 
 /** What `POST /verbs` takes, as `VerbRequest` has it. */
@@ -43,7 +43,9 @@ export const VALUES_BODY = {
   },
 } as const;
 
-/** Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to stop. */
+/**
+ * Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to stop.
+ */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));
   app.post(
@@ -59,21 +61,6 @@ export function addFrames(app: FastifyInstance, options: FramesOptions): void {
 
 const callOf = ({ body }: FastifyRequest): VerbRequest => body as VerbRequest;
 
-function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const { input, dryRun = false, yes = false, tz = null, attachments = null } = callOf(request);
-  return streamFrames(options, verb, request, reply, async (frames, gone) => {
-    const end = await options.verbs.call({
-      ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
-      report: (event) => frames.report({ event }),
-      notice: (text) => frames.write({ notice: text }),
-      warn: (text) => frames.write({ warning: text }),
-      row: (row) => frames.send({ row }),
-    });
-    if (end.answer !== undefined) await frames.send({ answer: end.answer });
-    return end;
-  });
-}
-
 function requestedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyRequest): Verb {
   const { name } = body as VerbRequest;
   const verb = byName.get(name);
@@ -83,15 +70,9 @@ function requestedVerb(byName: ReadonlyMap<string, Verb>, { body }: FastifyReque
   });
 }
 
-/** Answers with frames, as `work` makes them; the last one tells how it ended. */
-function streamFrames(
-  options: FramesOptions,
-  verb: Verb,
-  request: FastifyRequest,
-  reply: FastifyReply,
-  work: (frames: FrameStream, gone: AbortSignal) => Promise<VerbOutcome>,
-): FastifyReply {
-  const { input } = callOf(request);
+/** Answers with frames, as the verb makes them; the last one tells how it ended. */
+function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const { input, dryRun = false, yes = false, tz = null, attachments = null } = callOf(request);
   requireBoundedInput(input);
   request.audited = { verb: verb.name, input };
   const gone = goneSignal(reply);
@@ -99,10 +80,18 @@ function streamFrames(
   // At once, so that the caller knows that it runs.
   frames.alive();
   const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
-  void work(frames, gone)
-    .then(({ exitCode, error, cause }) => {
+  void options.verbs
+    .call({
+      ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
+      report: (event) => frames.report({ event }),
+      notice: (text) => frames.write({ notice: text }),
+      warn: (text) => frames.write({ warning: text }),
+      row: (row) => frames.send({ row }),
+    })
+    .then(async ({ answer, exitCode, error, cause }) => {
+      if (answer !== undefined) await frames.send({ answer });
       request.audited = { verb: verb.name, input, exitCode };
-      // A list that breaks off as its reader leaves is nobody's mistake.
+      // A list that ends because its reader left is not an error.
       if (error?.kind === 'unexpected' && !gone.aborted) options.onHidden(cause ?? error, request.id);
       return frames.end({ exit: exitCode, error: error === null ? null : publicVerbError(error, request.id) });
     })
@@ -124,7 +113,7 @@ class FrameStream {
     this.#gone = gone;
   }
 
-  /** Not to one that is slow: what waits for it is sign enough. */
+  /** Skipped for a slow reader, which still has data to read. */
   alive(): void {
     if (!this.body.writableNeedDrain) this.body.write(`${JSON.stringify({ alive: true } satisfies ValueFrame)}\n`);
   }
@@ -134,7 +123,7 @@ class FrameStream {
     this.body.end();
   }
 
-  /** Progress: a reader so slow that much waits for it misses some. */
+  /** Progress is dropped while the buffer is full. */
   report(frame: ValueFrame): void {
     if (this.body.writableLength < HELD) this.write(frame);
   }

@@ -18,7 +18,7 @@ const [MOST, SHOWN_FOR] = [2_000, 400 * 86_400_000];
 const FIRINGS = 60;
 /** Schedules and jobs read together. */
 const PARALLEL = 8;
-/** Milliseconds for which what was read is used again, and the same where each read is paid for. */
+/** How long a read is cached, milliseconds: longer for a remote store, where each read costs requests. */
 const FRESH = { near: 4_000, far: 45_000 };
 /** Milliseconds for which closed jobs are remembered: a retry reopens one. */
 const REMEMBERED = 3_600_000;
@@ -108,7 +108,7 @@ class PeriodsReader {
     return { runs, schedules, more: jobs.length > MOST, troubles };
   }
 
-  /** Adds runs that the ledger's newest jobs lack to `runs`. */
+  /** Adds to `runs` those missing from the ledger's newest jobs. */
   async #scheduleRow(schedule: Schedule, byKey: ReadonlyMap<string, GridRun>, runs: GridRun[]): Promise<GridSchedule> {
     const { name } = schedule.job.spec;
     const [recent, coming] = await Promise.all([
@@ -126,7 +126,7 @@ class PeriodsReader {
         if (state === 'succeeded' || state === 'failed' || state === 'cancelled')
           this.#closed.set(runKey, { state, job });
         // When it closed is not known here, so nor is whether it was late.
-        runs.push({ ...{ job, name, runKey, state, reason: null, createdAt: at, closedAt: null } });
+        runs.push({ job, name, runKey, state, reason: null, createdAt: at, closedAt: null });
       }
     }
     // A new schedule has no past: its next firings tell how long its periods are.
@@ -148,7 +148,7 @@ class PeriodsReader {
   }
 }
 
-/** Null for a job that is gone or can't be read, too: its row in the ledger stands. */
+/** Null also for a job that is gone or unreadable: its ledger row is still shown. */
 async function deadlineOf(store: Platform['store'], job: string): Promise<string | null> {
   try {
     return (await peekView(store, job))?.finishBy ?? null;

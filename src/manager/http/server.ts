@@ -16,7 +16,7 @@ import type { VerbRunner } from '../../ports/verbs.ts';
 import type { Identity } from '../tls/open-tls.ts';
 import { type AuditLine, addAudit } from './audit.ts';
 import { addAuth, addSignIn, type SignInCode } from './auth.ts';
-import { addErrors, addWrongMethods, answerBroken, collectMethods, sendError } from './error-answers.ts';
+import { addErrors, addWrongMethods, answerBroken, collectMethods, type OnHidden, sendError } from './error-answers.ts';
 import { addEvents } from './events.ts';
 import { addFrames } from './frames.ts';
 import { addJsonBodies } from './json-body.ts';
@@ -147,8 +147,7 @@ interface HttpOptions {
   readonly health?: () => OwnHealth;
   /** The directory of the dashboard's files; null: no dashboard. By default the one that was built. */
   readonly dashboard?: string | null;
-  /** Called with unexpected errors and the request's id, which is all that callers get. */
-  readonly onHidden?: (error: unknown, requestId: string) => void;
+  readonly onHidden?: OnHidden;
   /** Milliseconds between signs of life in streams; 15 s by default. */
   readonly aliveMs?: number;
 }
@@ -194,7 +193,7 @@ export function buildServer({
   if (signIn !== null) addSignIn(app, signIn);
   addEvents(app, { verbs, platform, ...(aliveMs !== undefined && { aliveMs }) });
   addFrames(app, { verbs, onHidden, ...(aliveMs !== undefined && { aliveMs }) });
-  addVerbs(app, verbs, onHidden);
+  addVerbs(app, { verbs, onHidden });
   addObjects(app, platform);
   addMetrics(app, { platform, health: healthNow, onHidden });
   addPage(app, dashboard);
@@ -203,7 +202,7 @@ export function buildServer({
   return app;
 }
 
-/** Compiles each schema for the first call that needs it, because compiling all of them took a fifth of a manager's start. */
+/** Compiles each schema at the first call that needs it: compiling all of them took a fifth of a manager's start. */
 function compileWhenCalled(): FastifySchemaCompiler<FastifySchema> {
   // Types are strict: "5" isn't a number in a body. The schemas are our own, so they aren't validated themselves.
   const ajv = new Ajv({ allowUnionTypes: true, validateSchema: false });

@@ -9,7 +9,7 @@ import { healthMetrics, isTroubled, type ManagerHealth } from '../../model/manag
 import { managerMetrics } from '../../model/metrics.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
-import { Refusal } from './error-answers.ts';
+import { type OnHidden, Refusal } from './error-answers.ts';
 import { openApiDocument } from './openapi/document.ts';
 
 interface ServiceOptions {
@@ -132,7 +132,7 @@ const METRICS_IN_TIME = 6_000;
 interface MetricsOptions {
   readonly platform: Platform;
   readonly health: Health;
-  readonly onHidden: (error: unknown, requestId: string) => void;
+  readonly onHidden: OnHidden;
 }
 
 /**

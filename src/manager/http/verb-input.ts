@@ -17,12 +17,12 @@ export interface ApiRequest {
   readonly body: unknown;
 }
 
-/** Under which a job that came in a body is known to the verb. */
+/** The file name by which the verb knows a job sent in a body. */
 const SENT_JOB_PATH = 'job.json';
 
 /**
- * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for a field that it hasn't, one
- * that stands in the wrong place, and a value of the wrong kind.
+ * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for an unknown field, a field
+ * in the wrong place, or a value of the wrong type.
  */
 export function parseApiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
   const inQuery = method === 'GET' || method === 'DELETE';
@@ -129,7 +129,7 @@ function attachedJob({ jobFile }: Verb, spec: unknown, code: unknown): Attachmen
   return { jobFile: { path: SENT_JOB_PATH, spec, code: code ?? null }, inputs: [] };
 }
 
-/** What small files hold that fields bring as lines, by the fields' names. */
+/** The content of small text files, sent as lists of lines, by field name. */
 function attachedLines({ lines }: Verb, given: Readonly<Record<string, unknown>>): Readonly<Record<string, string>> {
   const sent = lines.filter((name) => given[name] !== undefined);
   return Object.fromEntries(

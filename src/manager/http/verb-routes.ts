@@ -1,28 +1,27 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { asciiJson } from '../../lib/json.ts';
 import { API, ERROR_HEADER, EXIT_HEADER, WARNINGS_HEADER } from '../../model/api.ts';
 import { scopeOf, type Verb, type VerbCall, type VerbOutcome, type VerbRunner } from '../../ports/verbs.ts';
 import { callerOf } from './auth.ts';
-import { publicVerbError, statusOfKind } from './error-answers.ts';
+import { type OnHidden, publicVerbError, statusOfKind } from './error-answers.ts';
 import { goneSignal } from './limits.ts';
 import { type ApiRequest, parseApiCall, propertiesOf } from './verb-input.ts';
 
 /** A path of its own for each verb that answers JSON: `POST /api/v1/jobs/{job}/retries`. */
-export function addVerbs(app: FastifyInstance, verbs: VerbRunner, onHidden: OnHidden): void {
-  for (const { verb, method, path } of endpointsOf(verbs)) {
+export function addVerbs(app: FastifyInstance, tools: Tools): void {
+  for (const { verb, method, path } of endpointsOf(tools.verbs)) {
     const scopeVaries = Object.keys(verb.scopeWith).length > 0;
     app.route({
       method,
       url: `${API}${path.replaceAll(/\{(\w+)\}/g, ':$1')}`,
       exposeHeadRoute: false,
       config: { scope: scopeVaries ? (request) => scopeOf(verb, bodyOf(request)) : verb.scope, verb: verb.name },
-      handler: (request, reply) => run({ verbs, onHidden }, verb, request, reply),
+      handler: (request, reply) => run(tools, verb, request, reply),
     });
   }
 }
-
-type OnHidden = (error: unknown, requestId: string) => void;
 
 interface Tools {
   readonly verbs: VerbRunner;
@@ -47,7 +46,7 @@ export function endpointsOf({ verbs }: VerbRunner): readonly Endpoint[] {
   });
 }
 
-/** The verb without what makes a change of it. */
+/** The verb without the fields that make it change something. */
 function readOnlyVerb(verb: Verb): Verb {
   const { scopeWith, input } = verb;
   const properties = Object.fromEntries(Object.entries(propertiesOf(input)).filter(([name]) => !(name in scopeWith)));
@@ -57,7 +56,7 @@ function readOnlyVerb(verb: Verb): Verb {
 const bodyOf = ({ body }: FastifyRequest): Readonly<Record<string, unknown>> =>
   typeof body === 'object' && body !== null ? (body as Readonly<Record<string, unknown>>) : {};
 
-/** Errors that say what an answer comes to: it was printed whole, and stands. */
+/** Errors that qualify an answer, which is complete and still sent. */
 const VERDICTS = ['proof', 'finding', 'notFinished', 'jobFailed', 'late'];
 
 async function run(
@@ -68,18 +67,19 @@ async function run(
 ): Promise<FastifyReply> {
   const { params, query, body } = request as unknown as ApiRequest;
   const { input, dryRun, tz, attachments } = parseApiCall(verb, request.method, { params, query, body });
-  const answer = new JsonAnswer(verb.list);
+  const signal = goneSignal(reply);
+  const answer = new JsonAnswer(verb.list, signal);
   const warnings: string[] = [];
-  const call = { name: verb.name, input, who: callerOf(request), attachments, signal: goneSignal(reply) };
+  const call = { name: verb.name, input, who: callerOf(request), attachments, signal };
   const running = callVerb(verbs, { ...call, dryRun, tz }, answer, warnings);
   const logHidden = ({ error, cause }: VerbOutcome): void => {
-    // A list that breaks off as its reader leaves is nobody's mistake.
-    if (error?.kind === 'unexpected' && !call.signal.aborted) onHidden(cause ?? error, request.id);
+    // A list that ends because its reader left is not an error.
+    if (error?.kind === 'unexpected' && !signal.aborted) onHidden(cause ?? error, request.id);
   };
   const end = await Promise.race([running, answer.overflows]);
   reply.type('application/json; charset=utf-8');
   if (end === undefined) {
-    // Its end comes too late for a header: an error shows as a body that breaks off.
+    // It is too late for a header, so an error truncates the body.
     void running.then((late) => {
       logHidden(late);
       if (late.error === null || isVerdict(late)) answer.end();
@@ -108,7 +108,7 @@ async function callVerb(
 ): Promise<VerbOutcome> {
   const end = await verbs.call({
     ...asked,
-    // Who calls the API has decided.
+    // API callers don't get a confirmation prompt.
     yes: true,
     report: () => {},
     notice: () => {},
@@ -133,11 +133,13 @@ class JsonAnswer {
   readonly overflows: Promise<void>;
   readonly body = new PassThrough({ highWaterMark: HELD });
   readonly #list: boolean;
+  readonly #gone: AbortSignal;
   readonly #overflow: () => void;
   #added = 0;
 
-  constructor(list: boolean) {
+  constructor(list: boolean, gone: AbortSignal) {
     this.#list = list;
+    this.#gone = gone;
     let overflow = (): void => {};
     this.overflows = new Promise((resolve) => {
       overflow = resolve;
@@ -152,12 +154,12 @@ class JsonAnswer {
 
   /** Adds the answer, or a row of it; resolves when there is room for more. Throws when the reader has left. */
   async add(value: unknown): Promise<void> {
-    if (this.body.destroyed) throw new Error(LEFT);
+    this.#gone.throwIfAborted();
     const comma = this.#list && this.#added > 0 ? ',' : '';
     this.#added += 1;
     if (this.body.write(`${comma}${JSON.stringify(value)}`)) return;
     this.#overflow();
-    await this.#drained();
+    await once(this.body, 'drain', { signal: this.#gone });
   }
 
   /** Ends the body: the answer is complete. */
@@ -166,28 +168,4 @@ class JsonAnswer {
     else if (this.isEmpty) this.body.write('null');
     this.body.end();
   }
-
-  async #drained(): Promise<void> {
-    const gone = new AbortController();
-    try {
-      await Promise.race([
-        once(this.body, 'drain', { signal: gone.signal }),
-        once(this.body, 'close', { signal: gone.signal }).then(() => {
-          throw new Error(LEFT);
-        }),
-      ]);
-    } finally {
-      gone.abort();
-    }
-  }
-}
-
-const LEFT = 'the client stopped reading the answer';
-
-/** JSON for a header: ASCII only. */
-function asciiJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    /[^\x20-\x7e]/g,
-    (sign) => `\\u${sign.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

@@ -3,7 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import type { Server as PlainServer } from 'node:http';
 import { Server } from 'node:https';
 import { networkInterfaces, hostname as thisHost } from 'node:os';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
 import { fingerprintOf } from '../../lib/fingerprint.ts';
 import { parseStored } from '../../lib/json.ts';
 import { CERTIFICATE_KEY } from '../../model/keys.ts';
@@ -40,40 +40,59 @@ interface RenewOptions {
   readonly log: Log;
   readonly signal: AbortSignal;
   readonly onRenewed: (identity: Identity) => void;
-  /** Milliseconds between two looks at the files; a minute by default. */
+  /** Milliseconds between two checks of the files; a minute by default. */
   readonly everyMs?: number;
 }
 
-/** Uses renewed files while the server runs: within a minute, and at once on SIGHUP, until `signal` aborts. */
+/**
+ * Uses renewed files while the server runs: within a minute, and at once on SIGHUP, until `signal` aborts. New
+ * connections get the new certificate, open ones stay. One that can't be used leaves the old one in place, and is
+ * reported once per change of the files.
+ */
 export function renewTls(
   server: PlainServer,
-  { files, identity, log, signal, onRenewed, everyMs }: RenewOptions,
+  { files, identity, log, signal, onRenewed, everyMs = EVERY }: RenewOptions,
 ): void {
   if (!(server instanceof Server)) return;
   let inUse = identity;
+  let seen: string | null = null;
   const warnOfExpiry = (): void => {
     const text = expiryWarning(inUse, Date.now());
     if (text !== null) log(warning('certificate', text, { expires: inUse.expires }));
   };
+  const reload = async (isAsked: boolean): Promise<void> => {
+    const now = await stampOf(files);
+    if (now === seen && !isAsked) return;
+    try {
+      const found = await readCertificateFiles(files);
+      if (signal.aborted) return;
+      if (found.cert !== inUse.cert || found.key !== inUse.key) {
+        server.setSecureContext({ cert: found.cert, key: found.key, minVersion: 'TLSv1.2' });
+        inUse = found;
+        onRenewed(found);
+        log(info('certificate', `a renewed certificate is in use, fingerprint ${found.fingerprint}`));
+      }
+    } catch (error) {
+      log(warning('certificate', `the current certificate stays in use: ${messageOf(error)}`));
+    }
+    // Read after the stamp was taken: a later write gives another stamp, and is read next time.
+    seen = now;
+  };
+  let reloading = Promise.resolve();
+  const reloadInTurn = (isAsked: boolean): void => {
+    reloading = reloading.then(() => reload(isAsked));
+  };
   warnOfExpiry();
   const daily = setInterval(warnOfExpiry, DAY_MS).unref();
-  const look = watchCertificate(server, files, identity, {
-    onReload: (renewed) => {
-      inUse = renewed;
-      onRenewed(renewed);
-      log(info('certificate', `a renewed certificate is in use, fingerprint ${renewed.fingerprint}`));
-    },
-    onTrouble: (error) => log(warning('certificate', `the current certificate stays in use: ${textOf(error)}`)),
-    ...(everyMs !== undefined && { everyMs }),
-    signal,
-  });
-  const onHangup = (): void => void look();
+  const timer = setInterval(() => reloadInTurn(false), everyMs).unref();
+  const onHangup = (): void => reloadInTurn(true);
   process.on('SIGHUP', onHangup);
   signal.addEventListener(
     'abort',
     () => {
       process.off('SIGHUP', onHangup);
       clearInterval(daily);
+      clearInterval(timer);
     },
     { once: true },
   );
@@ -90,8 +109,6 @@ export function expiryWarning({ expires }: Pick<Identity, 'expires'>, now: numbe
   const when = days < 0 ? `expired ${expires}` : `expires ${expires}, in ${days} days`;
   return `the certificate ${when}; then only callers that know its fingerprint accept it: renew the files of --tls-cert and --tls-key`;
 }
-
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** The stack's own certificate, as stored. */
 interface StoredCertificate {
@@ -153,7 +170,7 @@ export interface CertificateFiles {
   readonly key: string;
 }
 
-/** Milliseconds between two looks at the files: renewals come days ahead. */
+/** Milliseconds between two checks of the files: renewals come days ahead. */
 const EVERY = 60_000;
 
 /** Reads certificate and key. Throws `config` if they are invalid, don't match, or can't be read. */
@@ -171,55 +188,6 @@ async function readPem(flag: string, path: string): Promise<string> {
       cause,
     });
   }
-}
-
-interface ReloadOptions {
-  /** Called for each new certificate that is used, and for each that can't be. */
-  readonly onReload: (identity: Identity) => void;
-  readonly onTrouble: (error: unknown) => void;
-  /** Milliseconds between two looks; a minute by default. */
-  readonly everyMs?: number;
-  readonly signal: AbortSignal;
-}
-
-/**
- * Uses a renewed certificate: new connections get it, open ones stay. One that can't be used leaves the old one in
- * place, and is reported once per change of the files. Returns the function for SIGHUP: an immediate look.
- */
-function watchCertificate(
-  server: Pick<Server, 'setSecureContext'>,
-  files: CertificateFiles,
-  current: Identity,
-  { onReload, onTrouble, everyMs = EVERY, signal }: ReloadOptions,
-): () => Promise<void> {
-  let inUse = current;
-  let seen: string | null = null;
-  const reload = async (isAsked: boolean): Promise<void> => {
-    const now = await stampOf(files);
-    if (now === seen && !isAsked) return;
-    try {
-      const found = await readCertificateFiles(files);
-      if (signal.aborted) return;
-      if (found.cert !== inUse.cert || found.key !== inUse.key) {
-        server.setSecureContext({ cert: found.cert, key: found.key, minVersion: 'TLSv1.2' });
-        inUse = found;
-        onReload(found);
-      }
-    } catch (error) {
-      onTrouble(error);
-    }
-    // Read after the stamp was taken: a later write gives another stamp, and is read next time.
-    seen = now;
-  };
-  let looking = Promise.resolve();
-  const reloadInTurn = (isAsked: boolean): Promise<void> => {
-    looking = looking.then(() => reload(isAsked));
-    return looking;
-  };
-  const timer = setInterval(() => void reloadInTurn(false), everyMs);
-  timer.unref();
-  signal.addEventListener('abort', () => clearInterval(timer), { once: true });
-  return () => reloadInTurn(true);
 }
 
 /** Changes whenever a file does, or is gone. */

@@ -46,17 +46,13 @@ export class Uploads {
     const { key, size, sha256, ifAbsent } = asked;
     const kind = requireWritable(key, sha256);
     const { direct } = store;
+    const etag = kind === 'data' ? await this.#existingEtag(asked) : null;
+    if (etag !== null) return { way: 'present', etag };
     if (kind === 'code' || direct === undefined) {
-      if (kind === 'data') {
-        const etag = await this.#existingEtag(asked);
-        if (etag !== null) return { way: 'present', etag };
-      }
       const query = new URLSearchParams({ key, size: String(size), sha256, ifAbsent: String(ifAbsent) });
       const headers = { 'content-type': 'application/octet-stream' };
       return { way: 'put', url: `${API}/objects?${query}`, headers, token: true };
     }
-    const etag = await this.#existingEtag(asked);
-    if (etag !== null) return { way: 'present', etag };
     const metadata = dataMetadata(`sha256:${sha256}`);
     const partSize = direct.partSize(size);
     if (partSize !== null) return { way: 'parts', upload: await direct.begin(key, { metadata }), partSize };

@@ -176,7 +176,11 @@ export const SERVICE_SCHEMAS = {
         unit: { enum: ['month', 'quarter', 'week', 'day'] },
         columns: { ...TEXTS, description: 'the newest first: 2026-11, 2026-Q4, 2026-W48, 2026-11-28' },
         rows: { type: 'array', items: ref('PeriodsRow') },
-        left: { type: 'integer', minimum: 0, description: 'rows beyond 60, of those least in need of a person' },
+        left: {
+          type: 'integer',
+          minimum: 0,
+          description: 'number of rows left out beyond 60: those that least need attention',
+        },
       }),
     },
     more: { type: 'boolean', description: 'there are older jobs, which were not looked at' },
@@ -202,7 +206,7 @@ export const SERVICE_SCHEMAS = {
     state: {
       enum: CELL_STATES,
       description:
-        'of the run that most needs a person; without a job: due (it should have started), missed (it never will), paused, coming',
+        'of the run that most needs attention; without a job: due (should have started), missed (will not start), paused, coming',
     },
     job: { type: ['string', 'null'], description: 'null for a run that is missing, or not due yet' },
     period: { type: ['string', 'null'], description: 'as in the run key; null for a run whose key names none' },
@@ -213,7 +217,7 @@ export const SERVICE_SCHEMAS = {
     late: { type: 'boolean', description: 'it closed after its deadline' },
     states: {
       type: 'object',
-      description: 'runs of the cell by state; a run key that ran again counts once, as it went last',
+      description: 'runs of the cell by state; a repeated run key counts once, by its latest run',
       propertyNames: { enum: CELL_STATES },
       additionalProperties: { type: 'integer', minimum: 1 },
     },
