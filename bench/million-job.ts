@@ -21,9 +21,10 @@ import type { Platform } from '../src/ports/platform.ts';
 import { type AdmittedTask, admit } from '../src/worker/admit.ts';
 import type { AttemptResult } from '../src/worker/attempt.ts';
 import type { WorkerContext } from '../src/worker/context.ts';
+import { Denials } from '../src/worker/denials.ts';
 import type { CommandEnd } from '../src/worker/executor.ts';
 import { JobCache } from '../src/worker/job-cache.ts';
-import { Denials, failureOf, judgeFailure, type Outcome } from '../src/worker/outcome.ts';
+import { failureOf, judgeFailure, type Outcome } from '../src/worker/outcome.ts';
 import { publish } from '../src/worker/publish.ts';
 import { putFailure } from '../src/worker/put-failure.ts';
 import { QueueClient } from '../src/worker/queue-clients.ts';
@@ -155,7 +156,7 @@ async function outcomeOf(task: AdmittedTask, placed: Placed, attempt: string): P
   }
   const amount = ((message.task * 37) % 100_000) / 100;
   writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
-  const to = { store, patience: { during: <T>(act: () => Promise<T>) => act() } };
+  const to = { store, retrier: { run: <T>(act: () => Promise<T>) => act() } };
   const { meta } = await publish(to, task, directory, {
     ...{ attempt, number: placed.number, round: message.round, worker: ctx.worker },
     startedAt: new Date(placed.from).toISOString(),
@@ -242,7 +243,7 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
     jobs: new JobCache(platform.store, 600_000),
     streaks: new FailureStreaks(),
     denials: new Denials(),
-    patience: { during: (act) => act() },
+    retrier: { run: (act) => act() },
     secrets: new SecretReader({ source: null }),
     executor: { run: () => Promise.reject(new Error('nothing is run here')), close: async () => undefined },
     record: (event) => recorder.add(event),

@@ -102,6 +102,13 @@ export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<stri
   return files;
 }
 
+/** Unpacks a job's files from the store into a directory. Throws `corrupt` as `unpackCode` does, and if they are gone. */
+export async function fetchCode(store: Pick<ObjectStore, 'read'>, sha256: string, directory: string): Promise<void> {
+  const gzip = await store.read(codeKey(sha256));
+  if (gzip === null) throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
+  await unpackCode(gzip, sha256, directory);
+}
+
 /** Unpacks an archive into a directory. Throws `corrupt` for a wrong hash, and for entries outside of the directory. */
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });

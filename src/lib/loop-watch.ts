@@ -22,6 +22,14 @@ const LIMITS = {
   work: 6,
 } as const;
 
+/** Where a part of the loop reports activity. */
+export interface LoopPart {
+  /** It begins something new, and its next sign of life is due again. */
+  mark(what: keyof typeof LIMITS): void;
+  /** It has ended: no sign of life is due. */
+  done(): void;
+}
+
 /**
  * Ends this process when a part of its loop hangs. That can't be noticed from outside, because another thread extends
  * its leases. The watch runs in a thread too, so that it also notices a blocked event loop.
@@ -47,14 +55,11 @@ export class LoopWatch {
     this.#starting = setTimeout(() => this.#start(data), Math.min(START_MS, limitMs / 10)).unref();
   }
 
-  /** A part begins something new, and its next sign of life is due again. */
-  mark(part: number, what: keyof typeof LIMITS): void {
-    this.#setDue(part + 1, this.#limitMs * LIMITS[what]);
-  }
-
-  /** A part has ended: no sign of life is due. */
-  done(part: number): void {
-    Atomics.store(this.#due, part + 1, 0n);
+  part(index: number): LoopPart {
+    return {
+      mark: (what) => this.#setDue(index + 1, this.#limitMs * LIMITS[what]),
+      done: () => void Atomics.store(this.#due, index + 1, 0n),
+    };
   }
 
   async close(): Promise<void> {

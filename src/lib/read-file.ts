@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
 /** Fills `into` from `position`, or from where the last read ended (null). Returns how many bytes there were. */
 export function readFully(fd: number, into: Uint8Array, position: number | null): number {
@@ -11,13 +11,22 @@ export function readFully(fd: number, into: Uint8Array, position: number | null)
   return done;
 }
 
-/** The last bytes of a text file: at most `length`. */
-export function readEnd(path: string, length: number): string {
+/** A short range of an open file, read at once, and cut at the file's end. */
+export function readRange(
+  fd: number,
+  { offset, length }: { readonly offset: number; readonly length: number },
+): Buffer {
+  const bytes = Buffer.allocUnsafe(length);
+  return bytes.subarray(0, readFully(fd, bytes, offset));
+}
+
+/** The last `length` bytes of a file, or all if it has fewer, and its size; no bytes if it doesn't exist. */
+export function readFileEnd(path: string, length: number): { readonly size: number; readonly bytes: Buffer } {
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0) return { size, bytes: Buffer.alloc(0) };
   const fd = openSync(path, 'r');
   try {
-    const { size } = fstatSync(fd);
-    const end = Buffer.alloc(Math.min(size, length));
-    return end.toString('utf8', 0, readFully(fd, end, size - end.length));
+    return { size, bytes: readRange(fd, { offset: Math.max(0, size - length), length: Math.min(size, length) }) };
   } finally {
     closeSync(fd);
   }

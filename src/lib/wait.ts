@@ -27,7 +27,7 @@ const LATE = Symbol('late');
 export async function within<T, U = undefined>(
   promise: Promise<T>,
   ms: number,
-  late: () => U = () => undefined as U,
+  late: () => U | Promise<U> = () => undefined as U,
   signal?: AbortSignal,
 ): Promise<T | U> {
   const ended = new AbortController();

@@ -1,8 +1,8 @@
-import { BatchctlError } from '../errors.ts';
+import { BatchctlError, messageOf } from '../errors.ts';
 import { Troubles, troubleText } from '../jobs/watch/keeper-mark.ts';
 import { type FireRoundResult, KeeperDuties, type KeeperPoint } from '../jobs/watch/tick.ts';
 import { isoOf } from '../lib/instant.ts';
-import type { LoopWatch } from '../lib/loop-watch.ts';
+import type { LoopPart } from '../lib/loop-watch.ts';
 import { Permits } from '../lib/parallel.ts';
 import { jitter, wait } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
@@ -234,7 +234,7 @@ const REST_MS = 200;
 /** One run at a time, whatever it throws, and less often while it fails. The watch ends a process that hangs. */
 export class DutyLoop {
   readonly #duty: Duty;
-  readonly #watch: { readonly of: LoopWatch; readonly part: number };
+  readonly #watch: LoopPart;
   readonly #signal: AbortSignal;
   readonly #now: () => number;
   #rest = new AbortController();
@@ -246,7 +246,7 @@ export class DutyLoop {
 
   constructor(
     duty: Duty,
-    watch: { readonly of: LoopWatch; readonly part: number },
+    watch: LoopPart,
     { signal, now }: { readonly signal: AbortSignal; readonly now: () => number },
   ) {
     this.#duty = duty;
@@ -286,8 +286,7 @@ export class DutyLoop {
   }
 
   async #runOnce(): Promise<number> {
-    const { of, part } = this.#watch;
-    of.mark(part, 'work');
+    this.#watch.mark('work');
     this.#began = this.#now();
     try {
       const again = await this.#duty.run();
@@ -298,13 +297,12 @@ export class DutyLoop {
       return again;
     } catch (error) {
       this.#failures += 1;
-      const message = error instanceof Error ? error.message : String(error);
-      this.#failing = { since: this.#failing?.since ?? this.#now(), message };
+      this.#failing = { since: this.#failing?.since ?? this.#now(), message: messageOf(error) };
       if (!this.#signal.aborted) this.#duty.onTrouble(error);
       return jitter(failureDelayMs(this.#failures));
     } finally {
       this.#began = null;
-      of.done(part);
+      this.#watch.done();
     }
   }
 }

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
-import { BatchctlError, exitCodeOf, hasCode } from '../errors.ts';
+import { BatchctlError, exitCodeOf, hasCode, messageOf } from '../errors.ts';
 import { managerId } from '../jobs/watch/keeper-mark.ts';
 import type { KeeperPoint } from '../jobs/watch/tick.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
@@ -119,7 +119,7 @@ function listenFailure(error: unknown, { port }: ListenAt): readonly [string, st
     return [`this user is not allowed to use port ${port}`, 'ports from 1024 on are allowed: --listen 0.0.0.0:8443'];
   if (hasCode(error, 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
     return ['this machine has no such address', 'use --listen 0.0.0.0:PORT for all its addresses'];
-  return [error instanceof Error ? error.message : String(error), 'use --listen HOST:PORT'];
+  return [messageOf(error), 'use --listen HOST:PORT'];
 }
 
 /** The actual port: for port 0 the system's choice. */
@@ -162,7 +162,7 @@ export class Rounds {
     this.#watch = watch;
     const now = (): number => platform.clock.now();
     this.#loops = new Map(
-      all.map(([name, duty], part) => [name, new DutyLoop(duty, { of: watch, part }, { signal, now })]),
+      all.map(([name, duty], part) => [name, new DutyLoop(duty, watch.part(part), { signal, now })]),
     );
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { StandbyWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind, messageOf } from '../errors.ts';
-import { readEnd } from '../lib/read-file.ts';
+import { readFileEnd } from '../lib/read-file.ts';
 import type { Platform } from '../ports/platform.ts';
 import { programArgv } from './program.ts';
 import { temporaryRoot } from './scratch.ts';
@@ -163,7 +163,7 @@ const SEARCHED_BYTES = 8_192;
 /** The last warning in a worker's log, or else its last error: why it gave up, without its summary. Null: neither. */
 function readLastWarning(log: string): string | null {
   try {
-    return lastWarningIn(readEnd(log, SEARCHED_BYTES));
+    return lastWarningIn(String(readFileEnd(log, SEARCHED_BYTES).bytes));
   } catch {
     return null;
   }

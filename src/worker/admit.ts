@@ -174,8 +174,8 @@ interface Tries {
 
 const NEVER_TRIED: Tries = { tries: [], begun: 0 };
 
-/** The failed attempts of this round (law 8). */
-async function readTries(store: ObjectStore, message: TaskMessage): Promise<Tries> {
+/** The failed attempts of this round, in order (law 8), and how many have begun without an outcome. */
+export async function readTries(store: ObjectStore, message: TaskMessage): Promise<Tries> {
   const tries: FailureRecord[] = [];
   let begun = 0;
   for await (const { key } of store.list(roundTriesPrefix(message.job, message.step, message.task, message.round))) {

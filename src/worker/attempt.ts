@@ -6,10 +6,10 @@ import { changedCode } from '../model/overrides.ts';
 import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
 import { chownTree } from './command-user.ts';
 import type { WorkerContext } from './context.ts';
+import { denialText } from './denials.ts';
 import { commandOf, environmentOf, secretsOf } from './environment.ts';
 import type { CommandEnd } from './executor.ts';
 import {
-  denialText,
   type EndReason,
   failureOf,
   failureOfError,
@@ -20,8 +20,9 @@ import {
   shortMessageOf,
   WRITTEN_OUTCOMES,
 } from './outcome.ts';
-import { publish, publishRetryMs, Retrier } from './publish.ts';
+import { publish } from './publish.ts';
 import { type FailedAttempt, putFailure } from './put-failure.ts';
+import { publishRetryMs, Retrier } from './retrier.ts';
 import { maskSecrets, SecretRefused, type Secrets } from './secrets.ts';
 import { prepareSlotDirectory, type SlotDirectory } from './slot-directory.ts';
 import { type CodeCache, type StagedInput, stageIn } from './stage-in.ts';
@@ -95,15 +96,15 @@ export async function runAttempt(
       if (doomed !== null) await doomed;
       // For a command that never started, the file is from the previous attempt.
       const ran = end.how !== 'aborted' || end.code !== null;
-      const patience = publishRetrier(run, end.seconds);
+      const retrier = publishRetrier(run, end.seconds);
       const { store } = ctx.platform;
       if (ran) {
         const { stderrBytes } = end;
-        await patience.during(() =>
+        await retrier.run(() =>
           uploadLog(store, task.message, options.attempt, directory.stderr, run.secrets, stderrBytes),
         );
       }
-      outcome = await publishOrFail(run, end, input, patience);
+      outcome = await publishOrFail(run, end, input, retrier);
     }
   } catch (error) {
     outcome = outcomeOfError(ctx, task, error, { ...options, staging: staged === null });
@@ -197,7 +198,7 @@ async function publishOrFail(
   run: AttemptRun,
   end: CommandEnd,
   staged: StagedInput,
-  patience: Retrier,
+  retrier: Retrier,
 ): Promise<Outcome> {
   const { ctx, task, options, directory } = run;
   if (end.how === 'aborted') return outcomeOfAbort(task, options.signal.reason as EndReason);
@@ -212,7 +213,7 @@ async function publishOrFail(
   } catch (error) {
     return judgeFailure(task, { reason: 'counters', exitCode: 0, error: shortMessageOf(error) });
   }
-  const published = await publish({ store: ctx.platform.store, patience }, task, directory, {
+  const outcome = await publish({ store: ctx.platform.store, retrier }, task, directory, {
     attempt: options.attempt,
     number: task.number,
     round: task.message.round,
@@ -228,7 +229,7 @@ async function publishOrFail(
     ...(staged.wholeRecords && { wholeRecords: true }),
   });
   ctx.passed('publish');
-  return published.won ? { kind: 'published', meta: published.meta } : { kind: 'twin', meta: published.meta };
+  return outcome;
 }
 
 /** Writes a failure to the store. If that fails, the task is returned and its command runs again. */
@@ -240,7 +241,7 @@ async function storeFailure(
   const { attempt, signal } = options;
   const failing = { ...failed, task, attempt, number: task.number };
   try {
-    await publishRetrier(run, seconds).during(() => putFailure(ctx, failing));
+    await publishRetrier(run, seconds).run(() => putFailure(ctx, failing));
     return failed.outcome;
   } catch (error) {
     const reason: EndReason | null = signal.aborted ? signal.reason : null;

@@ -3,12 +3,12 @@ import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
 import type { FailureStreaks } from '../model/breaker.ts';
 import type { AttemptEvent, WorkerMachine } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
+import type { Denials } from './denials.ts';
 import type { Executor } from './executor.ts';
 import type { InjectedFaults } from './injected-faults.ts';
 import type { JobCache } from './job-cache.ts';
-import type { Denials } from './outcome.ts';
-import type { Retrier } from './publish.ts';
 import type { Resources } from './resources.ts';
+import type { Retrier } from './retrier.ts';
 import type { SecretReader } from './secrets.ts';
 
 /** The dependencies that every part of the worker gets. */
@@ -21,7 +21,7 @@ export interface WorkerContext {
   readonly streaks: FailureStreaks;
   readonly denials: Denials;
   /** For reads of jobs: a store that fails or throttles delays the work that needs them. Leases are kept meanwhile. */
-  readonly patience: Pick<Retrier, 'during'>;
+  readonly retrier: Pick<Retrier, 'run'>;
   /** The parent of the attempts' directories, if possible on the store's file system. */
   readonly scratch: string;
   readonly total: Resources;
@@ -83,6 +83,6 @@ export interface WorkerOptions {
   readonly passed?: (point: FaultPoint) => void;
   /** Only in a rehearsal's worker. */
   readonly faults?: InjectedFaults | null;
-  /** Of which commands inherit paths, user, language and time zone; by default this process's. */
+  /** The environment from which commands inherit paths, user, language and time zone; this process's by default. */
   readonly env?: Readonly<Record<string, string | undefined>>;
 }

@@ -4,9 +4,10 @@ import { randomId } from '../lib/id.ts';
 import { parseMessage } from '../model/message.ts';
 import type { Delivery, Receipt } from '../ports/task-queue.ts';
 import { type AdmittedTask, admit, NEWER_DELAY, type RefusedDelivery } from './admit.ts';
-import { type AttemptResult, runAttempt } from './attempt.ts';
+import { runAttempt } from './attempt.ts';
 import type { WorkerContext } from './context.ts';
-import { Denials, denialText, type EndReason, type Outcome, SERVICE_DELAY, shortMessageOf } from './outcome.ts';
+import { Denials, denialText } from './denials.ts';
+import { type EndReason, type Outcome, SERVICE_DELAY, shortMessageOf } from './outcome.ts';
 import { putFailure } from './put-failure.ts';
 import type { QueueClient } from './queue-clients.ts';
 import { fits, minus, plus, type Resources, resolveNeeds } from './resources.ts';
@@ -38,9 +39,9 @@ interface DispatcherOptions {
    * Seconds for which a task is left to other machines, because this one may be interrupted before it finishes; null or
    * absent: not left.
    */
-  readonly leaves?: (task: AdmittedTask) => Promise<number | null>;
+  readonly deferSeconds?: (task: AdmittedTask) => Promise<number | null>;
   /** Called when an attempt has begun. */
-  readonly onBegun?: () => void;
+  readonly onStart?: () => void;
   /** Called when there is room for more. */
   readonly onRoom: () => void;
 }
@@ -159,7 +160,7 @@ export class Dispatcher {
     const found = await admit(platform.store, jobs, delivery, here)
       .then((each) => this.#storeIfFailed(each))
       .catch((error: unknown) => this.#refusalOf(delivery, error, here.group));
-    const leftFor = found.kind === 'refused' ? null : ((await this.#options.leaves?.(found)) ?? null);
+    const leftFor = found.kind === 'refused' ? null : ((await this.#options.deferSeconds?.(found)) ?? null);
     if (this.#lostEarly.delete(delivery.receipt)) return 'taken';
     if (found.kind === 'refused') {
       this.#refuse(queue, delivery, found.outcome, found.admitted);
@@ -269,8 +270,8 @@ export class Dispatcher {
     const { receipt } = task.delivery;
     this.#running.set(receipt, running);
     const slot = slots[0] ?? 0;
-    const { code, leaseSeconds, onBegun } = this.#options;
-    onBegun?.();
+    const { code, leaseSeconds, onStart } = this.#options;
+    onStart?.();
     const result = await runAttempt(this.#ctx, task, {
       attempt: running.attempt,
       slot,
@@ -285,7 +286,9 @@ export class Dispatcher {
     this.#free = plus(this.#free, needs);
     this.spent.note(task.message.job, ((result.endedAt - result.startedAt) / 1_000) * slots.length);
     this.#pace.noteDuration(result.endedAt - result.startedAt);
-    this.#options.settle(settleItemOf(queue, running, result));
+    const { attempt } = running;
+    const { delivery, number } = task;
+    this.#options.settle({ queue, delivery, task, number, slot, attempt, result, outcome: result.outcome });
     this.#pump();
     this.admitLimited(1);
     this.#options.onRoom();
@@ -293,19 +296,6 @@ export class Dispatcher {
 }
 
 const nameOf = ({ message }: AdmittedTask): string => `${message.job}/${message.step}/${message.task}`;
-
-function settleItemOf(queue: QueueClient, { task, attempt, slots }: RunningAttempt, result: AttemptResult): SettleItem {
-  return {
-    queue,
-    delivery: task.delivery,
-    task,
-    number: task.number,
-    slot: slots[0] ?? 0,
-    attempt,
-    result,
-    outcome: result.outcome,
-  };
-}
 
 /** A delivery that keeps its lease until `maxRunning` admits it. */
 interface LimitedDelivery {

@@ -41,7 +41,7 @@ interface HeartbeatOptions {
   readonly onOrder: (order: Order) => void;
   readonly giveUp: (error: unknown) => void;
   /** Whether a refusal may pass, as it does for a new role. */
-  readonly mayPass: (error: unknown) => boolean;
+  readonly isTransient: (error: unknown) => boolean;
   /** Called with each heartbeat. */
   readonly onBeat: () => Promise<void>;
 }
@@ -82,7 +82,7 @@ export class Heartbeat {
         await this.#beat();
       } catch (error) {
         this.#o.log.warn(`heartbeat: ${shortMessageOf(error)}`);
-        const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.mayPass(error);
+        const passes = isKind(error, 'unavailable', 'full', 'newer', 'corrupt') || this.#o.isTransient(error);
         if (!passes) this.#o.giveUp(error);
       }
       await this.#readJournalsUntil(next, signal);
@@ -98,12 +98,12 @@ export class Heartbeat {
 
   /** Returns running tasks while expiring credentials are still valid. Later their leases would just expire. */
   async requireAccess(): Promise<void> {
-    const { ctx, giveUp, mayPass, dispatcher } = this.#o;
+    const { ctx, giveUp, isTransient, dispatcher } = this.#o;
     const { leaseSeconds, requireLastingAccess } = ctx.platform;
     try {
       await requireLastingAccess?.((2 / 3) * leaseSeconds + ctx.graceMs / 1_000);
     } catch (error) {
-      if (mayPass(error)) return;
+      if (isTransient(error)) return;
       giveUp(error);
       dispatcher.end('drain');
     }

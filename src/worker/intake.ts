@@ -2,7 +2,7 @@ import { BatchctlError, isKind } from '../errors.ts';
 import type { Deliveries } from '../jobs/deliver/deliver.ts';
 import { tasksOfFallbacks } from '../jobs/interruptions.ts';
 import type { JobWatcher } from '../jobs/watch/job-watcher.ts';
-import type { LoopWatch } from '../lib/loop-watch.ts';
+import type { LoopPart, LoopWatch } from '../lib/loop-watch.ts';
 import { Gate, jitter, wait, within } from '../lib/wait.ts';
 import type { JobStanding } from '../model/decide.ts';
 import type { StepSpec } from '../model/job.ts';
@@ -13,8 +13,8 @@ import { type Delivery, totalMessages } from '../ports/task-queue.ts';
 import type { WorkerLog } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { shortMessageOf } from './outcome.ts';
-import { publishRetryMs } from './publish.ts';
 import type { QueueClient } from './queue-clients.ts';
+import { publishRetryMs } from './retrier.ts';
 import type { ScaleInProtection } from './scale-in-protection.ts';
 
 interface IntakeOptions {
@@ -33,13 +33,18 @@ interface IntakeOptions {
   readonly drain: AbortSignal;
   readonly log: WorkerLog;
   /** Where polls report activity: one part per group, in order. */
-  readonly watch: LoopWatch;
+  readonly watch: Pick<LoopWatch, 'part' | 'everyMs'>;
   /** On a group's machine: receives only when it allows that. */
   readonly rest: ScaleInProtection | null;
-  /** Called after `idleExit` without work: may this worker leave? Called again after that time; soon if `unsure`. */
-  readonly mayLeave: () => Promise<boolean | 'unsure'>;
+  /** True in standby: messages are returned. */
+  readonly isInStandby: () => boolean;
+  /**
+   * Called after `idleExit` without work: leaves if this worker may, and tells whether it does. Called again after that
+   * time; soon if `unsure`.
+   */
+  readonly tryLeave: () => Promise<boolean | 'unsure'>;
   /** Whether a refusal may pass, as it does for a new role. */
-  readonly mayPass: (error: unknown) => boolean;
+  readonly isTransient: (error: unknown) => boolean;
 }
 
 /** The maximum of one receive. */
@@ -120,9 +125,10 @@ export class Intake {
   /** Resolves when the worker must leave: drained, done (`--until-empty`), or idle for too long. */
   async run(): Promise<void> {
     if (this.#o.drain.aborted) return;
-    const polls = [...this.#groups].map((group, part) =>
-      this.#poll(group, part).finally(() => this.#o.watch.done(part)),
-    );
+    const polls = [...this.#groups].map((group, index) => {
+      const part = this.#o.watch.part(index);
+      return this.#poll(group, part).finally(() => part.done());
+    });
     try {
       await Promise.all(polls);
     } finally {
@@ -141,19 +147,19 @@ export class Intake {
     this.#room.open();
   }
 
-  async #poll(group: string, part: number): Promise<void> {
+  async #poll(group: string, part: LoopPart): Promise<void> {
     const { dispatcher, watch } = this.#o;
-    watch.mark(part, 'work');
+    part.mark('work');
     const client = await this.#o.client(group);
     const { signal } = this.#leaving;
     while (!signal.aborted) {
-      watch.mark(part, 'poll');
+      part.mark('poll');
       if (dispatcher.room === 0) {
         await this.waitForChange(watch.everyMs);
         continue;
       }
       const deliveries = await this.#receive(client, part);
-      watch.mark(part, 'work');
+      part.mark('work');
       if (deliveries.length > 0) {
         this.#idle.delete(group);
         this.#workedAt = this.#o.platform.clock.monotonic();
@@ -167,25 +173,25 @@ export class Intake {
   }
 
   /** Received messages; none if the worker takes no more. */
-  async #receive(client: QueueClient, part: number): Promise<readonly Delivery[]> {
-    const { dispatcher, rest, watch, mayPass, log } = this.#o;
+  async #receive(client: QueueClient, part: LoopPart): Promise<readonly Delivery[]> {
+    const { dispatcher, isInStandby, isTransient, log, rest } = this.#o;
     const { signal } = this.#leaving;
     if (rest !== null) {
       // A rest may be long, and reports its own activity.
-      watch.done(part);
+      part.done();
       // This intake's signal, not only the drain's: a rest that decides to leave ends it.
       if (!(await rest.enter(signal))) return [];
-      watch.mark(part, 'poll');
+      part.mark('poll');
     }
     try {
       const max = Math.min(MAX_RECEIVE, dispatcher.room);
       const deliveries = await client.receive({ max, waitSeconds: this.#pollSeconds(), signal });
-      if (rest?.isInStandby() !== true) return deliveries;
+      if (!isInStandby()) return deliveries;
       // The poll was under way when the machine was put into standby.
       await Promise.all(deliveries.map(({ receipt }) => client.release(receipt, 0)));
       return [];
     } catch (error) {
-      if (!mayPass(error)) throw error;
+      if (!isTransient(error)) throw error;
       log.warn(shortMessageOf(error));
       await wait(REFUSED_MS, signal);
       return [];
@@ -203,12 +209,12 @@ export class Intake {
 
   /** Nothing arrived and nothing runs: check whether to leave. An empty receive alone is no reason (law 7). */
   async #leaveIfDue(): Promise<void> {
-    const { mayLeave, options, platform, settled } = this.#o;
+    const { tryLeave, options, platform, settled } = this.#o;
     await settled();
     const now = platform.clock.monotonic();
     if (options.idleExit !== null && now - Math.max(this.#workedAt, this.#askedAt) >= options.idleExit * 1_000) {
       this.#askedAt = now;
-      const answer = await mayLeave();
+      const answer = await tryLeave();
       if (answer === true) this.#stop();
       else if (answer === 'unsure') this.#askedAt -= Math.max(0, options.idleExit * 1_000 - jitter(UNSURE_MS));
       return;
@@ -261,9 +267,13 @@ export class Intake {
     }
     this.#upstreamSince ??= now;
     if (now - this.#upstreamSince < UPSTREAM_MS) return;
-    throw new BatchctlError('notFinished', `step ${left.step} has work in group ${left.group}, which no worker takes`, {
-      hint: `batchctl worker --group ${left.group} --until-empty`,
-    });
+    throw new BatchctlError(
+      'notFinished',
+      `step ${left.step} has work in group ${left.group}, but no worker of that group is running`,
+      {
+        hint: `batchctl worker --group ${left.group} --until-empty`,
+      },
+    );
   }
 }
 

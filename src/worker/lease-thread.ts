@@ -1,5 +1,5 @@
 import { parentPort, receiveMessageOnPort, workerData } from 'node:worker_threads';
-import { BatchctlError, isKind } from '../errors.ts';
+import { BatchctlError, isKind, messageOf } from '../errors.ts';
 import { sharedMonotonic } from '../lib/thread.ts';
 import type { QueueModule } from '../ports/platform.ts';
 import type { TaskQueue } from '../ports/task-queue.ts';
@@ -32,7 +32,7 @@ function main(): void {
     leaseMs: data.leaseMs,
     now: sharedMonotonic,
     onLost: (receipts) => post({ kind: 'lost', receipts }),
-    onError: (error) => post({ kind: 'error', message: error instanceof Error ? error.message : String(error) }),
+    onError: (error) => post({ kind: 'error', message: messageOf(error) }),
     onBusy: (now) => {
       Atomics.store(busy, 0, now ? 1 : 0);
       // First raise the flag, then process all messages: if the sender of "drop" sees no flag afterwards, the drop is

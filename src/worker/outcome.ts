@@ -1,9 +1,8 @@
-import { type BatchctlError, isKind } from '../errors.ts';
+import { isKind, messageOf } from '../errors.ts';
 import { HeaderError } from '../jobs/fetch/join.ts';
 import { CutError } from '../jobs/split/cut-check.ts';
 import { type Failure, type FailureRecord, retryDelay } from '../model/failure.ts';
 import type { OutputMeta } from '../model/output.ts';
-import type { Delivery } from '../ports/task-queue.ts';
 import type { AdmittedTask } from './admit.ts';
 import type { CommandEnd } from './executor.ts';
 
@@ -102,7 +101,9 @@ function describeEnd(end: CommandEnd): string | null {
     case 'missing':
       return 'the program could not be started';
     case 'signal':
-      return `ended by ${end.signal ?? 'a signal'}${end.signal === 'SIGKILL' ? ', as the system does when memory is short' : ''}`;
+      return end.signal === 'SIGKILL'
+        ? 'killed by SIGKILL, probably because memory ran out'
+        : `ended by ${end.signal ?? 'a signal'}`;
     case 'exit':
     case 'aborted':
       return null;
@@ -121,68 +122,8 @@ export function failureOfError(error: unknown): Failure | null {
 }
 
 export function shortMessageOf(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).slice(0, ERROR_LENGTH);
+  return messageOf(error).slice(0, ERROR_LENGTH);
 }
 
-/** A task's delivery from which on a denied input, output or job pauses the job. */
-const DENIALS = 2;
 /** Seconds until a task is returned to the queue after a service refused it. */
 export const SERVICE_DELAY = 5;
-
-/**
- * Permissions take a while to reach all of a service, so only a repeated denial pauses a job. It is repeated if the same
- * task met it before, or others of the job did for longer than a task is returned for: in a long queue, no task comes
- * back before all others were denied.
- */
-export class Denials {
-  /** Since when each job is denied here without a success, monotonic. */
-  readonly #since = new Map<string, number>();
-
-  /** Counts a denial; true if it is a repeated one. */
-  recordDenial(job: string, { receiveCount }: Pick<Delivery, 'receiveCount'>, now: number): boolean {
-    const since = this.#since.get(job) ?? now;
-    const isRepeated = receiveCount >= DENIALS || now - since >= SERVICE_DELAY * 1_000;
-    if (isRepeated) this.#since.delete(job);
-    else this.#since.set(job, since);
-    return isRepeated;
-  }
-
-  clear(job: string): void {
-    this.#since.delete(job);
-  }
-}
-
-/** The text about a denial or a refusal for people: what was found, and the way out. */
-export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
-  const { message, denied, hint = null } = error;
-  const wayOut = denied === undefined ? hint : grantHint({ message, denied, ...where });
-  return wayOut === null ? shortMessageOf(error) : `${shortMessageOf(error)}; ${wayOut}`;
-}
-
-interface Denial {
-  /** Names the object. */
-  readonly message: string;
-  /** `s3:GetObject on arn:aws:s3:::b/k`, or the permission for a KMS key that it needs. */
-  readonly denied: string;
-  readonly group: string;
-  readonly store: { readonly location: string };
-}
-
-const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
-const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
-
-/** The configuration entry that lets the group's workers read it, as text; null: there is none. */
-export function grantHint({ message, denied, group, store }: Denial): string | null {
-  const [key] = KEY.exec(denied) ?? [];
-  const apply = 'then batchctl infra up --only iam';
-  const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];
-  const isOwn = bucket !== undefined && `${store.location}/`.startsWith(`s3://${bucket}/`);
-  if (key !== undefined) {
-    const entry = isOwn ? `set kmsKey of the profile to ${key}` : `add ${key} to groups.${group}.keys of the profile`;
-    return `${entry} (its key policy must allow it, too), ${apply}`;
-  }
-  if (bucket === undefined) return null;
-  const place = `s3://${bucket}/${folder}`;
-  if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
-  return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
-}

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
 import { type Dirent, lchownSync, lstatSync, readdirSync, readFileSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
-import { BatchctlError, hasCode, isKind } from '../errors.ts';
+import { BatchctlError, hasCode } from '../errors.ts';
 import { isInvalidUtf8 } from '../jobs/data/path-errors.ts';
 import { readOutput } from '../jobs/output.ts';
 import { bytesChecksum, fileChecksum } from '../lib/file-checksum.ts';
 import { asciiJson } from '../lib/json.ts';
-import { wait } from '../lib/wait.ts';
 import { outKey, stagedKey, stagedPrefix } from '../model/keys.ts';
 import {
   DIRECT_LIMIT,
@@ -20,6 +19,8 @@ import {
 } from '../model/output.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { AdmittedTask } from './admit.ts';
+import type { Outcome } from './outcome.ts';
+import type { Retrier } from './retrier.ts';
 import type { SlotDirectory } from './slot-directory.ts';
 
 /** Facts of an output known before its bytes are. */
@@ -27,18 +28,16 @@ type MetaBase = Omit<OutputMeta, 'format' | keyof OutputTask | 'bytesOut' | 'che
 
 interface Target {
   readonly store: ObjectStore;
-  readonly patience: Pick<Retrier, 'during'>;
+  readonly retrier: Pick<Retrier, 'run'>;
 }
 
-export type PublishResult =
-  | { readonly won: true; readonly meta: OutputMeta }
-  /** Another attempt's output exists. */
-  | { readonly won: false; readonly meta: OutputMeta };
+/** `twin`: another attempt's output exists. */
+export type PublishResult = Extract<Outcome, { readonly kind: 'published' | 'twin' }>;
 
 /**
  * Publishes an attempt's output: the fence (laws 2 to 4). A small output is one create-if-absent put; a large one, or
  * several files, are staged under the attempt's id and count once their manifest is put. Consumes the files, so that a
- * put that the store refuses for a while is repeated with patience.
+ * put that the store refuses for a while is repeated.
  */
 export async function publish(
   to: Target,
@@ -61,12 +60,12 @@ export async function publish(
   const metadata = { [META_KEY]: text };
   // An empty existing file is consumed too: no need to delete it and create another.
   const options = { ifAbsent: true, metadata };
-  const { created } = await to.patience.during((signal) =>
+  const { created } = await to.retrier.run((signal) =>
     found === null
       ? to.store.put(key, new Uint8Array(), options)
       : to.store.uploadFile(path, key, { ...options, consume: true, ...(signal && { signal }) }),
   );
-  return created ? { won: true, meta } : readBack(to, task, meta);
+  return created ? { kind: 'published', meta } : readBack(to, task, meta);
 }
 
 async function publishFiles(
@@ -135,34 +134,34 @@ function entriesOf(directory: string): readonly Dirent[] {
 }
 
 async function stage(
-  { store, patience }: Target,
+  { store, retrier }: Target,
   task: AdmittedTask,
   attempt: string,
   file: { readonly name: string; readonly path: string; readonly size: number; readonly checksum: string },
 ): Promise<OutputFile> {
   const { job, step, task: number } = task.message;
   const key = stagedKey(job, step, number, attempt, file.name);
-  await patience.during((signal) => store.uploadFile(file.path, key, { consume: true, ...(signal && { signal }) }));
+  await retrier.run((signal) => store.uploadFile(file.path, key, { consume: true, ...(signal && { signal }) }));
   return { name: file.name, key, size: file.size, checksum: file.checksum };
 }
 
 async function publishManifest(to: Target, task: AdmittedTask, manifest: OutputManifest): Promise<PublishResult> {
   const key = outKey(task.message.job, task.message.step, task.message.task);
   const metadata = { [META_KEY]: asciiJson({ ...ownerFields(task), attempt: manifest.meta.attempt, manifest: true }) };
-  const { created } = await to.patience.during(() =>
+  const { created } = await to.retrier.run(() =>
     to.store.put(key, JSON.stringify(manifest), { ifAbsent: true, metadata }),
   );
-  return created ? { won: true, meta: manifest.meta } : readBack(to, task, manifest.meta);
+  return created ? { kind: 'published', meta: manifest.meta } : readBack(to, task, manifest.meta);
 }
 
 /** If the key exists, it may be from our own first try with a lost answer (law 2). */
-async function readBack({ store, patience }: Target, task: AdmittedTask, mine: OutputMeta): Promise<PublishResult> {
+async function readBack({ store, retrier }: Target, task: AdmittedTask, mine: OutputMeta): Promise<PublishResult> {
   const { job, step, task: number } = task.message;
-  const standing = await patience.during(() => readOutput(store, job, step, number));
-  if (standing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} existed, but is gone`);
-  if (standing.meta.attempt === mine.attempt) return { won: true, meta: mine };
-  await patience.during(() => deleteStaged(store, task, mine.attempt));
-  return { won: false, meta: standing.meta };
+  const existing = await retrier.run(() => readOutput(store, job, step, number));
+  if (existing === null) throw new BatchctlError('corrupt', `${outKey(job, step, number)} existed, but is gone`);
+  if (existing.meta.attempt === mine.attempt) return { kind: 'published', meta: mine };
+  await retrier.run(() => deleteStaged(store, task, mine.attempt));
+  return { kind: 'twin', meta: existing.meta };
 }
 
 /** Deletes what a losing attempt staged: allowed, as `out/` exists with another attempt (law 4). */
@@ -192,66 +191,4 @@ function sizeOf(path: string, name: string, { own }: SlotDirectory): number | nu
 
 async function checksumOf(path: string, size: number): Promise<string> {
   return size <= DIRECT_LIMIT ? bytesChecksum(readFileSync(path)) : fileChecksum(path);
-}
-
-/** Interval between tries, milliseconds: the first, and the maximum after doubling. */
-const FIRST_WAIT_MS = 500;
-const LONGEST_WAIT_MS = 15_000;
-
-/** How long publishing is retried, seconds: minimum and maximum. S3 takes half an hour or more to split a partition. */
-const MIN_RETRY_SECONDS = 30 * 60;
-const MAX_RETRY_SECONDS = 45 * 60;
-
-/**
- * How long publishing is retried after a command of the given duration, milliseconds: as long as running it again would
- * take, but at least half an hour, and at most what remains of an SQS lease after the longest timeout. Tests shorten
- * it: `BATCHCTL_TEST_PATIENCE_SECONDS`.
- */
-export function publishRetryMs(commandSeconds: number): number {
-  const least = Number(process.env.BATCHCTL_TEST_PATIENCE_SECONDS ?? MIN_RETRY_SECONDS);
-  return Math.min(MAX_RETRY_SECONDS, Math.max(least, commandSeconds)) * 1_000;
-}
-
-interface RetrierOptions {
-  readonly limitMs: number;
-  /** Aborts when the attempt must end: no new try starts, and a repeated one under way may end. */
-  readonly signal: AbortSignal;
-  /** Monotonic milliseconds. */
-  readonly monotonic: () => number;
-  /** Called once, when the first try has failed. */
-  readonly onTrouble: (error: unknown) => void;
-}
-
-/** Repeats acts on a service that is unreachable or throttling, while the attempt may continue. */
-export class Retrier {
-  readonly #o: RetrierOptions;
-  #reported = false;
-  /** Since when every try has failed; null: the last one succeeded. */
-  #since: number | null = null;
-
-  constructor(options: RetrierOptions) {
-    this.#o = options;
-  }
-
-  /** Rejects with the act's own error: at once unless it is `unavailable`, else when time is up or on abort. */
-  async during<T>(act: (signal?: AbortSignal) => Promise<T>): Promise<T> {
-    const { signal, limitMs, monotonic, onTrouble } = this.#o;
-    for (let pause = FIRST_WAIT_MS, tries = 0; ; pause = Math.min(pause * 2, LONGEST_WAIT_MS), tries += 1) {
-      try {
-        // The first try may complete: it usually ends soon, and a published output counts.
-        const answer = await (tries === 0 ? act() : act(signal));
-        this.#since = null;
-        return answer;
-      } catch (error) {
-        if (signal.aborted || !isKind(error, 'unavailable')) throw error;
-        this.#since ??= monotonic();
-        if (monotonic() - this.#since >= limitMs) throw error;
-        if (!this.#reported) onTrouble(error);
-        this.#reported = true;
-        // Randomly shortened by up to half, so that workers refused together don't come back together.
-        await wait(pause * (0.5 + Math.random() / 2), signal);
-        if (signal.aborted) throw error;
-      }
-    }
-  }
 }

@@ -42,7 +42,7 @@ export async function putFailure(
     worker: ctx.worker,
     startedAt: new Date(startedAt).toISOString(),
     endedAt: new Date(endedAt).toISOString(),
-    cause: causeText({ step, exitCode: failure.exitCode, reason: failure.reason, error: failure.error }),
+    cause: causeText({ step, ...failure }),
     entries: task.view.next,
     ...(bad && { badInput: true }),
     ...(failing.wholeRecords && { wholeRecords: true }),
@@ -54,8 +54,8 @@ export async function putFailure(
 
 /**
  * Whether a task that ends now has used up its attempts on at least two workers, so that its input is the likely cause,
- * not a machine or the network. A few small reads, only for a task that fails for good. `here`: the worker of its last attempt; null
- * if none ran now.
+ * not a machine or the network. A few small reads, only for a task that fails for good. `here`: the worker of its last
+ * attempt; null if none ran now.
  */
 export async function isBadInput(
   store: ObjectStore,

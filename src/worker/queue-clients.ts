@@ -42,13 +42,7 @@ export class QueueClients {
 }
 
 /** Keeps leases alive while their tasks run. */
-export interface Leases {
-  hold(receipts: readonly Receipt[]): void;
-  drop(receipts: readonly Receipt[]): void;
-  /** Resolves when no heartbeat in flight includes one of the receipts. */
-  dropAndWait(receipts: readonly Receipt[]): Promise<void>;
-  close(): Promise<void>;
-}
+export type Leases = Pick<HeldLeases, 'hold' | 'drop' | 'dropAndWait' | 'close'>;
 
 const LINGER = { lingerMs: 2, busyMs: 20 } as const;
 
@@ -128,7 +122,6 @@ export class QueueClient {
 
   /** Stops the heartbeats and awaits the one in flight, so that none overrides a settlement. */
   async #settle(receipts: readonly Receipt[], act: () => Promise<void>): Promise<void> {
-    this.#leases.drop(receipts);
     await this.#leases.dropAndWait(receipts);
     await act();
   }

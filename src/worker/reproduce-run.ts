@@ -1,12 +1,13 @@
-import { closeSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomId } from '../lib/id.ts';
 import { parseStored } from '../lib/json.ts';
+import { readFileEnd } from '../lib/read-file.ts';
 import { causeText, type Failure, type FailureRecord } from '../model/failure.ts';
-import { failedKey, isBegunKey, outKey, roundTriesPrefix } from '../model/keys.ts';
+import { failedKey, outKey } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
-import type { Runnable } from './admit.ts';
+import { type Runnable, readTries } from './admit.ts';
 import type { CommandEnd, Executor } from './executor.ts';
 import { failureOf } from './outcome.ts';
 import type { ReproducedTask } from './reproduce.ts';
@@ -69,35 +70,27 @@ function execute(
   // run.sh takes secrets of services from its own environment.
   const kept = Object.entries(secrets).filter(([name]) => !/^(env|file):/.test(references[name] ?? ''));
   const command = {
-    ...{
-      attempt: 'reproduce',
-      run: ['/bin/sh', join(directory, 'run.sh')],
-      cwd: directory,
-      stdin: null,
-      stdout,
-      stderr,
-    },
+    attempt: 'reproduce',
+    run: ['/bin/sh', join(directory, 'run.sh')],
+    cwd: directory,
+    stdin: null,
+    stdout,
+    stderr,
     env: Object.fromEntries([...inherited, ...kept]) as Record<string, string>,
     outputs: [join(directory, 'output')],
     timeoutMs: step.timeout * 1_000,
     stallMs: step.stall === null ? null : step.stall * 1_000,
-    ...{ graceMs: GRACE_MS, stderrLimit: STDERR_KEPT },
+    graceMs: GRACE_MS,
+    stderrLimit: STDERR_KEPT,
   };
   return executor.run(0, command, signal);
 }
 
 function tailOf(path: string): readonly string[] {
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  const { size, bytes } = readFileEnd(path, TAIL_BYTES);
   if (size === 0) return [];
-  const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-  } finally {
-    closeSync(fd);
-  }
-  const lines = buffer.toString('utf8').trimEnd().split('\n');
-  return (size > buffer.length && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
+  const lines = bytes.toString('utf8').trimEnd().split('\n');
+  return (size > bytes.length && lines.length > 1 ? lines.slice(1) : lines).slice(-TAIL_LINES);
 }
 
 /** What is recorded of a task: published, a failure (for good, or of the last attempt so far), or nothing yet. */
@@ -110,19 +103,11 @@ export type TaskRecord =
 export async function readTaskRecord(store: ObjectStore, { message }: Pick<Runnable, 'message'>): Promise<TaskRecord> {
   const { job, step, task, round } = message;
   if ((await store.head(outKey(job, step, task))) !== null) return { state: 'done' };
-  const failed = await readRecord(store, failedKey(job, step, task, round));
-  if (failed !== null) return { state: 'failed', failure: failed };
-  let last: FailureRecord | null = null;
-  for await (const { key } of store.list(roundTriesPrefix(job, step, task, round))) {
-    const record = isBegunKey(key) ? null : await readRecord(store, key);
-    if (record !== null && record.number >= (last?.number ?? 0)) last = record;
-  }
-  return last === null ? { state: 'none' } : { state: 'failedAttempt', failure: last };
-}
-
-async function readRecord(store: ObjectStore, key: string): Promise<FailureRecord | null> {
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<FailureRecord>(key, bytes);
+  const key = failedKey(job, step, task, round);
+  const failed = await store.read(key);
+  if (failed !== null) return { state: 'failed', failure: parseStored<FailureRecord>(key, failed) };
+  const last = (await readTries(store, message)).tries.at(-1);
+  return last === undefined ? { state: 'none' } : { state: 'failedAttempt', failure: last };
 }
 
 /**

@@ -1,14 +1,14 @@
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { BatchctlError, hasCode } from '../errors.ts';
-import { unpackCode } from '../jobs/code-archive.ts';
+import { fetchCode } from '../jobs/code-archive.ts';
 import { readOpened } from '../jobs/listing.ts';
 import { refusePruned } from '../jobs/prune/pruned.ts';
 import type { TaskName } from '../jobs/tasks.ts';
 import { randomId } from '../lib/id.ts';
 import { shellQuote } from '../lib/shell-word.ts';
 import { hasBarrier, sectionStart } from '../model/job.ts';
-import { codeKey, outKey } from '../model/keys.ts';
+import { outKey } from '../model/keys.ts';
 import { changedCode, changedStep } from '../model/overrides.ts';
 import { type JobView, overridesOf, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -98,18 +98,12 @@ async function writeTaskFiles(
   const slot = slotIn(directory);
   const staged = await stageIn({ platform, jobs: new JobCache(platform.store, 60_000) }, task, slot, signal);
   const code = changedCode(task.view.record, task.overrides);
-  if (code !== null) await writeCode(platform.store, code, slot.cwd);
+  if (code !== null) await fetchCode(platform.store, code, slot.cwd);
   const secrets = secretsOf(platform, task.step.group, task.step);
   const command = commandIn(platform, task, { staged, slot, secrets });
   writeFileSync(join(directory, 'env'), envText(command), { mode: 0o600 });
   writeFileSync(join(directory, 'run.sh'), runScript(command), { mode: 0o700 });
   return { bytes: staged.bytes, code, secrets };
-}
-
-async function writeCode(store: ObjectStore, sha256: string, directory: string): Promise<void> {
-  const gzip = await store.read(codeKey(sha256));
-  if (gzip === null) throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
-  await unpackCode(gzip, sha256, directory);
 }
 
 function slotIn(directory: string): SlotDirectory {
@@ -277,7 +271,7 @@ function secretLines(name: string, reference: string): readonly string[] {
       `${name}=\${${name}%x}; ${name}=\${${name}%"\n"}; export ${name}`,
     ];
   }
-  const told = `secret ${name}: export ${name} first, with what ${reference} holds (or: batchctl reproduce --run)`;
+  const told = `secret ${name}: export ${name} first, with the value of ${reference}, or use batchctl reproduce --run`;
   return [`[ -n "\${${name}+set}" ] || { echo ${shellQuote(told)} >&2; exit 3; }`, `export ${name}`];
 }
 

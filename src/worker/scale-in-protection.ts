@@ -1,5 +1,5 @@
 import { isKind } from '../errors.ts';
-import type { LoopWatch } from '../lib/loop-watch.ts';
+import type { LoopPart } from '../lib/loop-watch.ts';
 import { Gate, jitter, wait, within } from '../lib/wait.ts';
 import type { Machine } from '../ports/machine.ts';
 import type { WorkerLog } from './context.ts';
@@ -14,17 +14,17 @@ export interface ScaleInProtectionOptions {
   /** Since when nothing has run or arrived, monotonic; null: something is running. */
   readonly idleSince: () => number | null;
   /** True in standby: it takes nothing. */
-  readonly isAside: () => boolean;
+  readonly isInStandby: () => boolean;
   /** Approximate number of messages waiting in the queues of the worker's groups. Throws as they do. */
   readonly backlog: () => Promise<number>;
   /** Called at each look: is it time to leave? */
-  readonly consider: () => Promise<void>;
-  /** Where a rest reports activity: its own part. */
-  readonly watch: { readonly of: Pick<LoopWatch, 'mark' | 'done'>; readonly part: number };
+  readonly considerLeaving: () => Promise<void>;
+  /** Where a rest reports activity. */
+  readonly watch: LoopPart;
   /** The group is already terminating this instance. */
   readonly onTooLate: () => void;
   /** Whether a refusal may pass, as it does for a new role. */
-  readonly mayPass: (error: unknown) => boolean;
+  readonly isTransient: (error: unknown) => boolean;
 }
 
 /** Maximum number of looks between two tries to change a protection: a minute. */
@@ -54,16 +54,11 @@ export class ScaleInProtection {
     return this.#o.times.restMs / 4_000;
   }
 
-  /** True while the instance takes nothing. */
-  isInStandby(): boolean {
-    return this.#o.isAside();
-  }
-
   /** Resolves when messages may be received; `exit` must then follow. False: the signal says that no more are taken. */
   async enter(signal: AbortSignal): Promise<boolean> {
-    const { isAside, times } = this.#o;
+    const { isInStandby, times } = this.#o;
     while (!signal.aborted) {
-      if (isAside()) await wait(times.lookMs, signal);
+      if (isInStandby()) await wait(times.lookMs, signal);
       else if (this.#resting !== null || this.#isRestDue()) await this.#restOnce(signal);
       else {
         this.#receiving += 1;
@@ -94,7 +89,7 @@ export class ScaleInProtection {
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
-    const { isAside, log, monotonic, times, watch } = this.#o;
+    const { isInStandby, log, monotonic, times, watch } = this.#o;
     while (this.#receiving > 0 && !signal.aborted)
       await within(this.#exits.next(), times.lookMs, () => undefined, signal);
     // A poll still under way may have returned messages.
@@ -103,26 +98,26 @@ export class ScaleInProtection {
     if (free) log.info('idle: scaling in may terminate this instance');
     try {
       // If its protection can't be changed now, it polls on, and tries again later.
-      while (free && !signal.aborted && !isAside() && (await this.#isQuiet(signal))) {
+      while (free && !signal.aborted && !isInStandby() && (await this.#isQuiet(signal))) {
         await wait(jitter(times.lookMs), signal);
       }
     } finally {
       // It reports no activity while it works, however long that is.
-      watch.of.done(watch.part);
+      watch.done();
     }
     this.#wokeAt = monotonic();
   }
 
   async #isQuiet(signal: AbortSignal): Promise<boolean> {
-    const { backlog, consider, watch } = this.#o;
-    watch.of.mark(watch.part, 'work');
-    await consider();
+    const { backlog, considerLeaving, watch } = this.#o;
+    watch.mark('work');
+    await considerLeaving();
     return !signal.aborted && (await backlog()) === 0;
   }
 
   /** False if it failed: repeated at the next look, or the group terminates the instance. */
   async #protect(on: boolean, signal: AbortSignal): Promise<boolean> {
-    const { machine, onTooLate, mayPass, log, times } = this.#o;
+    const { machine, onTooLate, isTransient, log, times } = this.#o;
     try {
       const protectedNow = await machine.protect(on);
       if (!protectedNow) onTooLate();
@@ -130,7 +125,7 @@ export class ScaleInProtection {
       this.#failures = 0;
       return protectedNow;
     } catch (error) {
-      if (!isKind(error, 'unavailable') && !mayPass(error)) throw error;
+      if (!isKind(error, 'unavailable') && !isTransient(error)) throw error;
       // Reported once, however long it lasts.
       const warning = shortMessageOf(error);
       if (warning !== this.#warned) log.warn(warning);

@@ -1,9 +1,9 @@
 import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { readSecretFile } from '../lib/secret-file.ts';
-import { wait } from '../lib/wait.ts';
+import { MAX_TIMER_MS, wait, within } from '../lib/wait.ts';
 import { allowSecretsLine, isAllowed } from '../model/allowed-secrets.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
-import { Retrier } from './publish.ts';
+import { Retrier } from './retrier.ts';
 
 /** Names to values; in a job file, to references. */
 export type Secrets = Readonly<Record<string, string>>;
@@ -53,9 +53,9 @@ export interface SecretReaderOptions {
   readonly patienceMs?: number;
   readonly againMs?: number;
   /** How long a service that is unavailable or throttling is retried, milliseconds; 0 or absent: not at all. */
-  readonly awayMs?: number;
+  readonly unavailableMs?: number;
   /** Called with the first refusal since a service last answered. */
-  readonly onAway?: (error: unknown) => void;
+  readonly onUnavailable?: (error: unknown) => void;
   readonly monotonic?: () => number;
 }
 
@@ -74,8 +74,8 @@ export class SecretReader {
   readonly #allowed: readonly string[] | null;
   readonly #who: string;
   readonly #againMs: number;
-  readonly #awayMs: number;
-  readonly #onAway: (error: unknown) => void;
+  readonly #unavailableMs: number;
+  readonly #onUnavailable: (error: unknown) => void;
   #isUnavailable = false;
   readonly #monotonic: () => number;
   readonly #patientUntil: number;
@@ -88,16 +88,16 @@ export class SecretReader {
     who = 'this process',
     patienceMs = 0,
     againMs = AGAIN_MS,
-    awayMs = 0,
-    onAway = () => undefined,
+    unavailableMs = 0,
+    onUnavailable = () => undefined,
     monotonic = () => performance.now(),
   }: SecretReaderOptions) {
     this.#source = source;
     this.#allowed = allowed;
     this.#who = who;
     this.#againMs = againMs;
-    this.#awayMs = awayMs;
-    this.#onAway = onAway;
+    this.#unavailableMs = unavailableMs;
+    this.#onUnavailable = onUnavailable;
     this.#monotonic = monotonic;
     this.#patientUntil = monotonic() + patienceMs;
   }
@@ -124,13 +124,13 @@ export class SecretReader {
     if (reference.startsWith('file:')) return readFromFile(name, reference, rest);
     const { readAt, value } = this.#known.get(reference) ?? {};
     if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
-    const patience = new Retrier({
-      ...{ limitMs: this.#awayMs, signal: signal ?? new AbortController().signal, monotonic: this.#monotonic },
+    const retrier = new Retrier({
+      ...{ limitMs: this.#unavailableMs, signal, monotonic: this.#monotonic },
       onTrouble: (error) => this.#reportUnavailable(error),
     });
     for (;;) {
       try {
-        return await patience.during(() => abortable(this.#request(reference), signal));
+        return await retrier.run(() => abortable(this.#request(reference), signal));
       } catch (error) {
         if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
         if (this.#monotonic() >= this.#patientUntil)
@@ -141,7 +141,7 @@ export class SecretReader {
   }
 
   #reportUnavailable(error: unknown): void {
-    if (!this.#isUnavailable) this.#onAway(error);
+    if (!this.#isUnavailable) this.#onUnavailable(error);
     this.#isUnavailable = true;
   }
 
@@ -189,17 +189,10 @@ async function readFromFile(name: string, reference: string, path: string): Prom
 }
 
 /** The request continues for others that wait for it. */
-async function abortable<T>(asked: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
-  if (signal === undefined) return asked;
-  const ended = new AbortController();
-  const aborted = wait(2 ** 31 - 1, AbortSignal.any([signal, ended.signal])).then(() => {
-    signal.throwIfAborted();
-    return asked;
-  });
-  aborted.catch(() => undefined);
-  try {
-    return await Promise.race([asked, aborted]);
-  } finally {
-    ended.abort();
-  }
+function abortable<T>(request: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  const onAbort = (): Promise<T> => {
+    signal?.throwIfAborted();
+    return request;
+  };
+  return within(request, MAX_TIMER_MS, onAbort, signal);
 }

@@ -62,7 +62,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
       return;
     case 'failed':
       await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
-      if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
+      if (task !== null) await ctx.retrier.run(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
       ctx.passed('bury');
       if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
@@ -70,7 +70,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
     case 'failedBefore':
       // The worker that wrote `failed/` may have died before the rest (law 3).
       await ctx.record(failedEvent(ctx, item, outcome.record));
-      if (task !== null) await ctx.patience.during(() => guardFailures(ctx.platform, task.view));
+      if (task !== null) await ctx.retrier.run(() => guardFailures(ctx.platform, task.view));
       await queue.bury(delivery, 'failed for good before');
       return;
     case 'interrupted': {
@@ -93,7 +93,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
       await ctx.record(eventOf(ctx, item, 'interrupted', { reason, exitCode: null, error: outcome.error }));
       if (task !== null) {
         const pause = () => pauseForAccess(ctx.platform, task.view, reason, outcome.error);
-        await ctx.patience.during(async () => ctx.jobs.refresh(await pause()));
+        await ctx.retrier.run(async () => ctx.jobs.refresh(await pause()));
       }
       await queue.release(delivery.receipt, SECRET_DELAY);
       return;
@@ -109,7 +109,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
       await queue.ack(delivery.receipt);
       return;
     case 'poison':
-      ctx.log.warn(`moved a message to the dead letters: ${outcome.reason}`);
+      ctx.log.warn(`moved a message to the dead-letter queue: ${outcome.reason}`);
       await queue.bury(delivery, outcome.reason);
       return;
     case 'declined':
@@ -125,14 +125,11 @@ const streakOf = ({ message: { job, step }, view }: Pick<AdmittedTask, 'message'
   `${job}/${step}/${view.resumedAt ?? ''}`;
 
 /** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
-async function guardStep(
-  { patience, platform, streaks, jobs }: WorkerContext,
-  task: SettleItem['task'],
-): Promise<void> {
+async function guardStep({ retrier, platform, streaks, jobs }: WorkerContext, task: SettleItem['task']): Promise<void> {
   const began = platform.clock.monotonic();
   if (task === null || !streaks.recordFailure(streakOf(task), began)) return;
   const { view, index, message } = task;
-  const after = await patience.during(() => guardDeployment(platform, view, { index, round: message.round }));
+  const after = await retrier.run(() => guardDeployment(platform, view, { index, round: message.round }));
   streaks.recordLook(began, platform.clock.monotonic());
   if (after.paused !== null) await jobs.refresh(after);
 }
@@ -152,7 +149,7 @@ async function sendNextTask(ctx: WorkerContext, { task, outcome }: SettleItem, s
   const { view, index, step, message } = task;
   const next = view.record.spec.steps[index + 1];
   if (next === undefined || next.gather || step.explode) return;
-  const known = await ctx.patience.during(() => ctx.jobs.get(message.job));
+  const known = await ctx.retrier.run(() => ctx.jobs.get(message.job));
   const now = known === null || known === 'gone' ? view : known;
   const round = roundOf(now, index + 1, message.task);
   // The worker that published a twin may have sent this message before it died.

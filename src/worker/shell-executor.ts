@@ -7,13 +7,13 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readSync,
   writeFileSync,
 } from 'node:fs';
 import { constants as system } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { BatchctlError } from '../errors.ts';
 import { findProgram } from '../jobs/programs.ts';
+import { readRange } from '../lib/read-file.ts';
 import { ATTEMPT_VARIABLE, argvOf, commandScript, WORKER_VARIABLE } from './command-script.ts';
 import { allowTraversal, type CommandUser, dropPrivilegesPrefix, ownerOf, type SlotOwner } from './command-user.ts';
 import { CommandWatch, type EndedBy } from './command-watch.ts';
@@ -304,9 +304,7 @@ function takeSignalNote(path: string, signal: string): boolean {
   }
   try {
     const { size } = fstatSync(fd);
-    const tail = Buffer.alloc(Math.min(size, LONGEST_NOTE));
-    readSync(fd, tail, 0, tail.length, size - tail.length);
-    const lines = tail.toString('latin1');
+    const lines = readRange(fd, { offset: Math.max(0, size - LONGEST_NOTE), length: LONGEST_NOTE }).toString('latin1');
     if (!lines.endsWith('\n')) return false;
     const note = /(?:: \d+)?(?: \(core dumped\))?\n$/.exec(lines);
     const end = note === null ? -1 : note.index;

@@ -11,7 +11,7 @@ import {
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
-import { unpackCode } from '../jobs/code-archive.ts';
+import { fetchCode } from '../jobs/code-archive.ts';
 import { HeaderError, headerQuote, type JoinOptions, joinOutputs } from '../jobs/fetch/join.ts';
 import {
   type OutputSource,
@@ -26,7 +26,7 @@ import { stagePart } from '../jobs/split/stage-part.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import type { OpenedGather } from '../model/decide.ts';
 import { joinOf, type StepSpec, sectionStart, takesFiles } from '../model/job.ts';
-import { codeKey, taskNumber } from '../model/keys.ts';
+import { taskNumber } from '../model/keys.ts';
 import { changedParams } from '../model/overrides.ts';
 import { placeholdersOf } from '../model/substitute.ts';
 import { tasksWithout } from '../model/task-set.ts';
@@ -39,7 +39,9 @@ import type { SlotDirectory } from './slot-directory.ts';
 export interface StagedInput {
   /** Null: empty stdin. */
   readonly stdin: string | null;
-  /** The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has `{input}`. */
+  /**
+   * The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has `{input}`.
+   */
   readonly path: string | null;
   readonly bytes: number;
   /** Its part's cuts were assumed, and are between records. */
@@ -307,13 +309,10 @@ export class CodeCache {
   async #fetch(sha256: string): Promise<string> {
     const directory = join(this.#directory, sha256);
     if (existsSync(directory)) return directory;
-    const gzip = await this.#store.read(codeKey(sha256));
-    if (gzip === null)
-      throw new BatchctlError('corrupt', `${codeKey(sha256)} is gone`, { hint: 'submit the job again' });
     const partial = `${directory}.partial`;
     rmSync(partial, { recursive: true, force: true });
     mkdirSync(partial, { recursive: true, mode: 0o700 });
-    await unpackCode(gzip, sha256, partial);
+    await fetchCode(this.#store, sha256, partial);
     renameSync(partial, directory);
     return directory;
   }

@@ -6,14 +6,13 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
-  readSync,
   statSync,
   writeFileSync,
   writeSync,
 } from 'node:fs';
 import { open, readFile, stat } from 'node:fs/promises';
 import { stripVTControlCharacters } from 'node:util';
-import { readRange } from '../lib/file-checksum.ts';
+import { readFileEnd, readRange } from '../lib/read-file.ts';
 import { logKey } from '../model/keys.ts';
 import type { TaskMessage } from '../model/message.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -46,16 +45,8 @@ export function maskLog(log: Buffer, secrets: Secrets): Buffer {
 
 /** The last non-blank line of the last 4 KiB, without control characters, at most 512 characters. */
 export function lastLine(path: string, secrets: Secrets): string | null {
-  const size = fileSize(path);
-  if (size === 0) return null;
-  const buffer = Buffer.alloc(Math.min(size, 4_096));
-  const fd = openSync(path, 'r');
-  try {
-    readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-  } finally {
-    closeSync(fd);
-  }
-  const [last = ''] = stripVTControlCharacters(buffer.toString('utf8')).trimEnd().split('\n').slice(-1);
+  const { bytes } = readFileEnd(path, 4_096);
+  const [last = ''] = stripVTControlCharacters(bytes.toString('utf8')).trimEnd().split('\n').slice(-1);
   const line = last.replaceAll(/[\p{Cc}\u202a-\u202e\u2066-\u2069]+/gu, ' ').trim();
   return line === '' ? null : maskSecrets(line, secrets).slice(-512);
 }
@@ -150,9 +141,9 @@ function wholeLines(log: Buffer): Buffer {
 }
 
 /**
- * Keeps the stderr file of a command small. While the command appends to it, nothing can be moved, so beyond twice the limit
- * the disk blocks of all but the last bytes are freed: the file stays as long as it was, and begins with zeros. After the
- * command it is reduced to its end, below a line that says how much was cut.
+ * Keeps the stderr file of a command small. While the command appends to it, nothing can be moved, so beyond twice the
+ * limit the disk blocks of all but the last bytes are freed: the file stays as long as it was, and begins with zeros.
+ * After the command it is reduced to its end, below a line that says how much was cut.
  */
 export class StderrLimit {
   readonly #path: string;
@@ -173,8 +164,8 @@ export class StderrLimit {
   }
 
   /**
-   * While the command runs. Where blocks can't be freed, the file is reduced at once, and what is written meanwhile, for less
-   * than a millisecond on an idle machine, is lost.
+   * While the command runs. Where blocks can't be freed, the file is reduced at once, and what is written meanwhile, for
+   * less than a millisecond on an idle machine, is lost.
    */
   check(): void {
     const size = fileSize(this.#path);
@@ -218,7 +209,7 @@ export class StderrLimit {
 
 const cutLine = (bytes: number): string => `[batchctl: ${bytes} bytes cut here]\n`;
 
-/** Frees the disk blocks of a range of a file, which reads as zeros then. False where the system or file system can't. */
+/** Frees the disk blocks of a range of a file, which reads as zeros then. False where the system can't. */
 function freeBlocks(path: string, from: number, until: number): Promise<boolean> {
   const range = ['--punch-hole', '--offset', String(from), '--length', String(until - from)];
   return new Promise((resolve) => {

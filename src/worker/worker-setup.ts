@@ -81,7 +81,8 @@ class NewRole {
     this.#until = clock.monotonic() + this.patienceMs;
   }
 
-  readonly mayPass = (error: unknown): boolean => isKind(error, 'credentials') && this.#clock.monotonic() < this.#until;
+  readonly isTransient = (error: unknown): boolean =>
+    isKind(error, 'credentials') && this.#clock.monotonic() < this.#until;
 
   /** Repeats the act while it is refused and that may pass. */
   async retryRefused<T>(work: () => Promise<T>, onRefused: (error: unknown) => void, signal: AbortSignal): Promise<T> {
@@ -89,7 +90,7 @@ class NewRole {
       try {
         return await work();
       } catch (error) {
-        if (!this.mayPass(error) || signal.aborted) throw error;
+        if (!this.isTransient(error) || signal.aborted) throw error;
         onRefused(error);
       }
       await wait(jitter(ROLE_AGAIN_MS), signal);

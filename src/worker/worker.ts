@@ -8,26 +8,27 @@ import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
 import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { FailureStreaks } from '../model/breaker.ts';
-import { workerLogKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
-import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
+import { Denials } from './denials.ts';
 import { Dispatcher } from './dispatcher.ts';
 import { inheritedFrom } from './environment.ts';
 import { Heartbeat, journalAge, type Order } from './heartbeat.ts';
 import { Intake } from './intake.ts';
+import { InterruptionRisk } from './interruption-risk.ts';
 import { JobCache } from './job-cache.ts';
 import { JobChecks } from './job-checks.ts';
-import { InterruptionRisk, MachineDuty, raiseAfterLeaving } from './machine-duty.ts';
-import { Denials, type EndReason, shortMessageOf } from './outcome.ts';
-import { publishRetryMs, Retrier } from './publish.ts';
+import { MachineDuty, raiseAfterLeaving } from './machine-duty.ts';
+import { type EndReason, shortMessageOf } from './outcome.ts';
 import { QueueClients } from './queue-clients.ts';
 import { Recorder } from './recorder.ts';
+import { publishRetryMs, Retrier } from './retrier.ts';
 import { ScaleInProtection } from './scale-in-protection.ts';
 import { SecretReader } from './secrets.ts';
 import { type SettleItem, settle } from './settle.ts';
 import { CodeCache } from './stage-in.ts';
+import { StoredLog } from './stored-log.ts';
 import { OutcomeTally, WorkerHealth } from './worker-health.ts';
 import { setUpWorker, type WorkerSetup } from './worker-setup.ts';
 
@@ -36,7 +37,7 @@ const GRACE_MS = 10_000;
 /**
  * The task loop (law 6: stop taking, then stop working). Resolves when the worker has drained or is done; throws
  * `unavailable` when it gave up on a service, `notFinished` when work upstream has no worker, `refused` past
- * `maxFailures`. Whatever it held is given back by then.
+ * `maxFailures`. By then it has returned every task that it held.
  */
 export async function runWorker(platform: Platform, options: WorkerOptions): Promise<void> {
   await new Worker(platform, await setUpWorker(platform, options)).run();
@@ -55,7 +56,7 @@ class Worker {
   readonly #clients: QueueClients;
   readonly #settling = new Set<Promise<void>>();
   readonly #drain = new AbortController();
-  /** What runs is given back at once: no service is waited for any more. */
+  /** Aborts when running tasks must be returned at once: services are not retried after that. */
   readonly #stopWaiting = new AbortController();
   readonly #tally: OutcomeTally;
   readonly #jobChecks: JobChecks;
@@ -90,7 +91,7 @@ class Worker {
     this.#deliveries = new Deliveries(platform, this.#drain.signal, this.#log, passed);
     const jobRetrier = this.#createRetrier(publishRetryMs(0));
     this.#jobChecks = new JobChecks(
-      (job, published) => jobRetrier.during(() => this.#watcher.afterOutcome(job, published)),
+      (job, published) => jobRetrier.run(() => this.#watcher.afterOutcome(job, published)),
       (error) => this.#giveUp(error),
     );
     this.#recorder = new Recorder({
@@ -107,13 +108,13 @@ class Worker {
       executor,
       secrets: new SecretReader({
         ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },
-        awayMs: publishRetryMs(0),
-        onAway: (error) => this.#log.warn(`tasks wait for their secrets: ${shortMessageOf(error)}`),
+        unavailableMs: publishRetryMs(0),
+        onUnavailable: (error) => this.#log.warn(`tasks wait for their secrets: ${shortMessageOf(error)}`),
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
       }),
       streaks: new FailureStreaks(),
       denials: new Denials(),
-      patience: jobRetrier,
+      retrier: jobRetrier,
       record: (event) => this.#recorder.record(event),
       graceMs: options.graceMs ?? GRACE_MS,
       passed: options.passed ?? (() => undefined),
@@ -129,8 +130,8 @@ class Worker {
       leaseSeconds: platform.leaseSeconds,
       settle: (item) => this.#settle(item),
       runningElsewhere: (job, step) => this.#heartbeat.runningElsewhere(job, step),
-      leaves: (task) => risk.deferSeconds(task),
-      onBegun: () => this.#heartbeat.announceLater(),
+      deferSeconds: (task) => risk.deferSeconds(task),
+      onStart: () => this.#heartbeat.announceLater(),
       onRoom: () => this.#intake.wake(),
     });
     this.#dispatcher = dispatcher;
@@ -158,9 +159,15 @@ class Worker {
             leavesAtRisk: options.groups.some((group) => platform.shouldLeaveAtRisk?.(group) === true),
             onRisk: () => risk.begin(),
             // Its hook holds the machine meanwhile; after that the worker's next start looks.
-            lookOnceMore: (tookPlace) =>
-              this.#createRetrier(times.holdMs).during(() =>
-                raiseAfterLeaving({ platform, groups: options.groups, log: this.#log, lagMs: times.lagMs, tookPlace }),
+            raiseAfterLeaving: (groupShrank) =>
+              this.#createRetrier(times.holdMs).run(() =>
+                raiseAfterLeaving({
+                  platform,
+                  groups: options.groups,
+                  log: this.#log,
+                  lagMs: times.lagMs,
+                  groupShrank,
+                }),
               ),
           });
     this.#duty = duty;
@@ -168,22 +175,25 @@ class Worker {
       machine === null || duty === null
         ? null
         : new ScaleInProtection({
-            ...{ machine, times, log: this.#log, mayPass: role.mayPass, isAside: duty.isInStandby },
+            ...{ machine, times, log: this.#log, isTransient: role.isTransient, isInStandby: duty.isInStandby },
             monotonic: () => platform.clock.monotonic(),
             idleSince: () => this.#intake.idleSince,
             backlog: () => countVisible(platform, options.groups),
-            consider: () => this.#intake.considerLeaving(),
-            watch: { of: this.#watch, part: options.groups.length },
+            considerLeaving: () => this.#intake.considerLeaving(),
+            watch: this.#watch.part(options.groups.length),
             onTooLate: () => leave('its group terminates this instance'),
           });
     this.#intake = new Intake({
-      ...{ ...parts, platform, options, rest, watch: this.#watch, mayPass: role.mayPass, drain: this.#drain.signal },
+      ...{ ...parts, platform, options, rest, watch: this.#watch, drain: this.#drain.signal },
+      isTransient: role.isTransient,
+      isInStandby: () => duty?.isInStandby() === true,
       client: (group) => this.#clients.get(group),
       settled: () => this.#waitForSettling(),
-      mayLeave: async () => duty === null || (await duty.tryLeave()),
+      tryLeave: async () => duty === null || (await duty.tryLeave()),
     });
     this.#heartbeat = new Heartbeat({
-      ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, mayPass: role.mayPass, drain: this.#drain.signal },
+      ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, drain: this.#drain.signal },
+      isTransient: role.isTransient,
       record: this.#ctx.record,
       onOrder: (order) => this.#obeyOrder(order),
       onBeat: () => this.#checkHealth(),
@@ -206,13 +216,13 @@ class Worker {
     );
     await this.#heartbeat.requireAccess();
     const ended = new AbortController();
-    // A machine that is to end, or held aside, takes nothing from the start.
+    // An instance that is being terminated, or is in standby, never starts receiving.
     await this.#duty?.checkNotice();
     const background = [this.#heartbeat.run(ended.signal), this.#duty?.watch(ended.signal)];
     try {
       await this.#intake.run().catch((error: unknown) => this.#giveUp(error));
       if (!this.#drain.signal.aborted) this.#duty?.setLeaveReason('done');
-      // Also when it gives up: what runs is published or given back, whatever the service still takes.
+      // Also after giving up: running tasks are still published or returned, as far as the service accepts it.
       this.#dispatcher.stopTaking();
       await this.#waitForDrain();
       await this.#waitForSettling();
@@ -232,12 +242,12 @@ class Worker {
   }
 
   async #waitForDrain(): Promise<void> {
-    const part = this.#options.groups.length + 1;
+    const part = this.#watch.part(this.#options.groups.length + 1);
     while (this.#dispatcher.busy) {
-      this.#watch.mark(part, 'poll');
+      part.mark('poll');
       await this.#intake.waitForChange();
     }
-    this.#watch.done(part);
+    part.done();
   }
 
   #obeyOrder(order: Order): void {
@@ -257,7 +267,7 @@ class Worker {
     this.#dispatcher.end(reason);
   }
 
-  /** For looks at jobs: a store that asks to slow down delays them, and ends no worker. */
+  /** For reading jobs: a store that throttles delays the worker instead of ending it. */
   #createRetrier(limitMs: number): Retrier {
     const { clock } = this.#platform;
     const minutes = Math.round(limitMs / 60_000);
@@ -268,7 +278,7 @@ class Worker {
     });
   }
 
-  /** A service stays away: take no more, give back what can't be finished, and say so with the exit code. */
+  /** A service stays unavailable: stop taking tasks, return those that can't finish, and exit with the error's code. */
   #giveUp(error: unknown): void {
     this.#failure ??=
       error instanceof BatchctlError ? error : new BatchctlError('unexpected', shortMessageOf(error), { cause: error });
@@ -303,7 +313,7 @@ class Worker {
     if (decided) this.#jobChecks.checkSoon(task.message.job, outcome.kind === 'published' || outcome.kind === 'twin');
   }
 
-  /** A machine on which tasks fail that succeed elsewhere is taken out. */
+  /** Leaves if tasks fail on this machine but succeed on others. */
   async #checkHealth(): Promise<void> {
     const reason = (await this.#health?.verdict()) ?? null;
     if (reason === null) return;
@@ -331,50 +341,10 @@ class Worker {
   }
 }
 
-const LINES_KEPT = 2_000;
-
-/** A worker's own log: its last lines, told to whoever started it and put into the store for `workers logs`. */
-class StoredLog implements WorkerLog {
-  readonly #store: ObjectStore;
-  readonly #key: string;
-  readonly #say: (line: string) => void;
-  readonly #now: () => number;
-  #lines: string[] = [];
-  #storedCount = 0;
-  #lineCount = 0;
-
-  constructor(store: ObjectStore, worker: string, now: () => number, say: (line: string) => void) {
-    this.#store = store;
-    this.#key = workerLogKey(worker);
-    this.#now = now;
-    this.#say = say;
-  }
-
-  info(message: string): void {
-    this.#add(message);
-  }
-
-  warn(message: string): void {
-    this.#add(`warning: ${message}`);
-  }
-
-  /** Puts the log into the store if it grew. */
-  async flush(): Promise<void> {
-    if (this.#storedCount === this.#lineCount) return;
-    this.#storedCount = this.#lineCount;
-    await this.#store.put(this.#key, `${this.#lines.join('\n')}\n`);
-  }
-
-  #add(message: string): void {
-    const line = `${new Date(this.#now()).toISOString()} ${message}`;
-    this.#lineCount += 1;
-    this.#lines.push(line);
-    if (this.#lines.length > LINES_KEPT) this.#lines = this.#lines.slice(-LINES_KEPT / 2);
-    this.#say(line);
-  }
-}
-
-/** A worker tells what it made so, and asks for no counters. What it begins to tell as it leaves is told: that takes seconds. */
+/**
+ * Sends notices about changes that this worker made; doesn't read counters. Notices begun before it leaves are finished,
+ * which takes seconds.
+ */
 function createNoticeSender(
   platform: Platform,
   log: WorkerLog,

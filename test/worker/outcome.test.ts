@@ -4,15 +4,9 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { HeaderError } from '../../src/jobs/fetch/join.ts';
+import { grantHint } from '../../src/worker/denials.ts';
 import type { CommandEnd } from '../../src/worker/executor.ts';
-import {
-  failureOf,
-  failureOfError,
-  grantHint,
-  judgeFailure,
-  outcomeOfAbort,
-  shortMessageOf,
-} from '../../src/worker/outcome.ts';
+import { failureOf, failureOfError, judgeFailure, outcomeOfAbort, shortMessageOf } from '../../src/worker/outcome.ts';
 
 describe('a failed attempt', () => {
   const judged = (number: number, failure: { reason?: string; exitCode?: number | null } = {}): unknown =>
@@ -57,7 +51,7 @@ describe('the reason why an attempt failed', () => {
   it('is memory if the system killed it, and otherwise the way it ended; its last line says more', () => {
     expect(failureOf(ended('signal', 137, 'SIGKILL'), null)).to.deep.equal({
       ...{ reason: 'memory', exitCode: 137 },
-      error: 'ended by SIGKILL, as the system does when memory is short',
+      error: 'killed by SIGKILL, probably because memory ran out',
     });
     expect(failureOf(ended('signal', 139, 'SIGSEGV'), null)).to.include({
       reason: 'signal',

@@ -7,7 +7,7 @@ import { tryKey } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { publishRetryMs, Retrier } from '../../src/worker/publish.ts';
+import { publishRetryMs, Retrier } from '../../src/worker/retrier.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { startInside } from '../support/inside-worker.ts';
@@ -215,10 +215,10 @@ describe('patience', () => {
       if (time.now() - began < 60_000) throw slowDown();
       return time.now() - began;
     };
-    expect(await time.passUntil(long.during(away))).to.be.within(60_000, 80_000);
+    expect(await time.passUntil(long.run(away))).to.be.within(60_000, 80_000);
     const again = time.now();
     await time.passUntil(
-      long.during(async () => {
+      long.run(async () => {
         if (time.now() - again < 30_000) throw slowDown();
       }),
     );
@@ -231,12 +231,12 @@ describe('patience', () => {
       throw error;
     };
     const began = time.now();
-    expect(await time.passUntil(rejection(patience(20_000).during(refuse)))).to.equal(error);
+    expect(await time.passUntil(rejection(patience(20_000).run(refuse)))).to.equal(error);
     expect(time.now() - began).to.be.within(20_000, 40_000);
     const abort = new AbortController();
     const signals: unknown[] = [];
     const ended = rejection(
-      patience(600_000, abort.signal).during(async (signal) => {
+      patience(600_000, abort.signal).run(async (signal) => {
         signals.push(signal);
         throw error;
       }),
@@ -245,9 +245,9 @@ describe('patience', () => {
     abort.abort('spot');
     expect(await ended).to.equal(error);
     expect(signals.slice(0, 2), 'the first try continues to its end').to.deep.equal([undefined, abort.signal]);
-    expect(await rejection(patience(600_000, abort.signal).during(refuse)), 'no other try').to.equal(error);
+    expect(await rejection(patience(600_000, abort.signal).run(refuse)), 'no other try').to.equal(error);
     const denied = new BatchctlError('credentials', 'denied');
-    expect(await rejection(patience(600_000).during(() => Promise.reject(denied)))).to.equal(denied);
+    expect(await rejection(patience(600_000).run(() => Promise.reject(denied)))).to.equal(denied);
   });
 
   it('lasts as long as the command would take again, from 30 to 45 minutes', () => {

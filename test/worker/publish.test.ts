@@ -36,8 +36,8 @@ describe('publishing an output', () => {
     if (output === 'files') mkdirSync(directory.outputDirectory, { recursive: true });
     const task = { message: { job: JOB, step: 'price', task: 0, round: 0 }, step: { output } } as AdmittedTask;
     const when = '2026-11-30T06:00:00.000Z';
-    const patience = { during: <T>(act: () => Promise<T>): Promise<T> => act() };
-    return publish({ store, patience }, task, directory, {
+    const retrier = { run: <T>(act: () => Promise<T>): Promise<T> => act() };
+    return publish({ store, retrier }, task, directory, {
       ...{ attempt, number: 1, round: 0, worker: 'w', startedAt: when, endedAt: when, seconds: 1, cpuSeconds: null },
       ...{ peakMemory: null, bytesIn: 0, counters, code: null },
     });
@@ -53,10 +53,10 @@ describe('publishing an output', () => {
   for (const form of Object.keys(FORMS) as (keyof typeof FORMS)[]) {
     it(`keeps the first one, and removes what the other staged: ${form}`, async () => {
       const { store } = place.platform;
-      expect((await attemptAt(store, form, 'first')).won).to.equal(true);
+      expect((await attemptAt(store, form, 'first')).kind).to.equal('published');
       const before = await standing();
       const second = await attemptAt(store, form, 'second');
-      expect([second.won, second.meta.attempt]).to.deep.equal([false, 'first']);
+      expect([second.kind, second.meta.attempt]).to.deep.equal(['twin', 'first']);
       expect(await standing()).to.deep.equal(before);
       const hasManifest = form === 'with many counters' || form === 'of many files';
       expect([...(await staged())]).to.deep.equal(hasManifest ? ['first'] : []);
@@ -68,8 +68,8 @@ describe('publishing an output', () => {
         put: async (...asked) => ({ ...(await store.put(...asked)), created: false }),
         uploadFile: async (...asked) => ({ ...(await store.uploadFile(...asked)), created: false }),
       });
-      const { won, meta } = await attemptAt(losing, form, 'mine');
-      expect([won, meta.attempt]).to.deep.equal([true, 'mine']);
+      const { kind, meta } = await attemptAt(losing, form, 'mine');
+      expect([kind, meta.attempt]).to.deep.equal(['published', 'mine']);
       for (const { key } of (await standing())?.files ?? []) expect(await store.head(key), key).to.not.equal(null);
     });
   }

@@ -6,7 +6,7 @@ import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { AdmittedTask } from '../../src/worker/admit.ts';
-import { InterruptionRisk, isLong } from '../../src/worker/machine-duty.ts';
+import { InterruptionRisk, isLong } from '../../src/worker/interruption-risk.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';

@@ -29,12 +29,12 @@ describe('a protection that Auto Scaling refuses to change', () => {
       log: { info: () => undefined, warn: () => undefined },
       monotonic: () => time.now(),
       idleSince: () => null,
-      isAside: () => false,
+      isInStandby: () => false,
       backlog: async () => 0,
-      consider: async () => undefined,
-      watch: { of: { mark: () => undefined, done: () => undefined }, part: 0 },
+      considerLeaving: async () => undefined,
+      watch: { mark: () => undefined, done: () => undefined },
       onTooLate: () => undefined,
-      mayPass: () => false,
+      isTransient: () => false,
     });
     const gaps = () => times.slice(1).map((at, index) => at - (times[index] ?? 0));
     expect(await time.passUntil(rest.enter(new AbortController().signal))).to.equal(true);
@@ -61,57 +61,55 @@ describe('the rest of an idle worker', () => {
       log: { info: () => undefined, warn: () => undefined },
       monotonic: () => performance.now(),
       idleSince: () => idleSince,
-      isAside: () => false,
+      isInStandby: () => false,
       backlog: async () => {
         idleSince = null;
         return backlog();
       },
-      consider: async () => undefined,
-      watch: {
-        of: { mark: (part, what) => said.push(`${part} ${what}`), done: (part) => said.push(`${part} done`) },
-        part: 3,
-      },
+      considerLeaving: async () => undefined,
+      watch: { mark: (what) => said.push(what), done: () => said.push('done') },
       onTooLate: () => undefined,
-      mayPass: () => false,
+      isTransient: () => false,
     });
     await rest.enter(new AbortController().signal).catch(() => undefined);
     return said;
   }
 
   it("is no longer watched once it is over, so that a long task doesn't count as a hang", async () => {
-    expect(await rested(async () => 1)).to.deep.equal(['3 work', '3 done']);
+    expect(await rested(async () => 1)).to.deep.equal(['work', 'done']);
   });
 
   it('is no longer watched when an unavailable service ended it, either', async () => {
     const away = new BatchctlError('unavailable', 'away');
-    expect(await rested(() => Promise.reject(away))).to.deep.equal(['3 work', '3 done']);
+    expect(await rested(() => Promise.reject(away))).to.deep.equal(['work', 'done']);
   });
 
   it('ends when its worker leaves because it is idle, without a drain', async () => {
     let intake: Intake | null = null;
     const log = { info: () => undefined, warn: () => undefined };
     const clock = { monotonic: () => performance.now() };
-    const watch = { mark: () => undefined, done: () => undefined, everyMs: 10 };
-    const mayPass = () => false;
+    const part = { mark: () => undefined, done: () => undefined };
+    const isTransient = () => false;
     const rest = new ScaleInProtection({
       machine: { protect: async () => true },
       times: { restMs: 20, lookMs: 5 },
-      ...{ log, mayPass, monotonic: clock.monotonic, watch: { of: watch, part: 1 } },
+      ...{ log, isTransient, monotonic: clock.monotonic, watch: part },
       idleSince: () => intake?.idleSince ?? null,
-      isAside: () => false,
+      isInStandby: () => false,
       backlog: async () => 0,
-      consider: async () => intake?.considerLeaving(),
+      considerLeaving: async () => intake?.considerLeaving(),
       onTooLate: () => undefined,
     });
     intake = new Intake({
-      ...{ log, rest, mayPass, platform: { clock } as never, watch: watch as never },
+      ...{ log, rest, isTransient, platform: { clock } as never, watch: { part: () => part, everyMs: 10 } },
+      isInStandby: () => false,
       options: { groups: ['a'], untilEmpty: false, idleExit: 0.2 },
       dispatcher: { busy: false, room: 1 } as never,
       ...{ watcher: {} as never, deliveries: {} as never },
       client: async () => ({ receive: async () => [] }) as never,
       settled: async () => undefined,
       drain: new AbortController().signal,
-      mayLeave: async () => true,
+      tryLeave: async () => true,
     });
     let left = false;
     void intake.run().then(() => {

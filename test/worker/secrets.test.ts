@@ -89,7 +89,11 @@ describe('secrets of an attempt', () => {
         if ((seconds.get(second) ?? 0) > 10) throw new BatchctlError('unavailable', 'Rate exceeded');
         return 'hunter2';
       };
-      const options = { source: service, awayMs: 1_800_000, onAway: (error: unknown) => told.push(error) };
+      const options = {
+        source: service,
+        unavailableMs: 1_800_000,
+        onUnavailable: (error: unknown) => told.push(error),
+      };
       const workers = Array.from({ length: 250 }, () => new SecretReader(options));
       const three = { A: 'ssm:/a', B: 'ssm:/b', C: 'ssm:/c' };
       const read = await time.passUntil(Promise.all(workers.map((worker) => worker.read(three))));

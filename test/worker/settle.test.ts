@@ -10,9 +10,9 @@ import type { TaskMessage } from '../../src/model/message.ts';
 import type { AttemptEvent } from '../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { begunMark } from '../../src/worker/attempt.ts';
+import { Denials } from '../../src/worker/denials.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
-import { Denials } from '../../src/worker/outcome.ts';
-import { Retrier } from '../../src/worker/publish.ts';
+import { Retrier } from '../../src/worker/retrier.ts';
 import { settle } from '../../src/worker/settle.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
@@ -29,7 +29,7 @@ steps:
 
 describe('the end of a delivery', () => {
   const place = forEachTest(openPlace);
-  const patience = new Retrier({
+  const retrier = new Retrier({
     ...{ limitMs: 60_000, signal: new AbortController().signal, monotonic: () => performance.now() },
     onTrouble: () => undefined,
   });
@@ -47,7 +47,7 @@ describe('the end of a delivery', () => {
       return platform.store.read(key, options);
     };
     const ctx = {
-      ...{ platform, worker: 'w', jobs: new JobCache(wrapStore(platform.store, { read }), 1), scratch: '/', patience },
+      ...{ platform, worker: 'w', jobs: new JobCache(wrapStore(platform.store, { read }), 1), scratch: '/', retrier },
       ...{
         record: async () => undefined,
         log: { warn: () => undefined },
@@ -90,7 +90,7 @@ describe('the end of a delivery', () => {
         scratch: '/',
         streaks: new FailureStreaks(),
         denials: new Denials(),
-        patience,
+        retrier,
       },
       ...{ record: async (event: AttemptEvent) => recorded.push(event), log: { warn: () => undefined } },
       passed: () => undefined,
@@ -134,7 +134,7 @@ describe('the end of a delivery', () => {
     };
     const store = wrapStore(platform.store, { put });
     const ctx = {
-      ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/', patience },
+      ...{ platform: { ...platform, store }, worker: 'w', jobs: new JobCache(store, 1), scratch: '/', retrier },
       ...{ record: noting('record'), log: { warn: () => undefined }, passed: () => undefined },
       streaks: new FailureStreaks(),
       denials: new Denials(),
@@ -202,8 +202,8 @@ describe('the end of a delivery', () => {
     await jobs.get(view.record.job);
     const message: TaskMessage = { job: view.record.job, step: 'price', task: 0, round: 0 };
     const delivery = { receipt: 'r', body: '{}', receiveCount: 1, sentAt: 0 };
-    const patience = { during: (run: () => unknown) => run() };
-    const ctx = { platform, worker: 'w', jobs, patience, record: async () => undefined, passed: () => undefined };
+    const retrier = { run: (act: () => unknown) => act() };
+    const ctx = { platform, worker: 'w', jobs, retrier, record: async () => undefined, passed: () => undefined };
     let known: unknown = null;
     const release = async (): Promise<void> => {
       const now = await jobs.get(message.job);

@@ -98,10 +98,11 @@ describe('a worker of two groups', () => {
       settled: async () => undefined,
       drain: drain.signal,
       log: ctx.log,
-      watch: { mark: () => undefined, done: () => undefined } as never,
+      watch: { part: () => ({ mark: () => undefined, done: () => undefined }), everyMs: 10 },
+      isInStandby: () => false,
       rest: null,
-      mayLeave: async () => true,
-      mayPass: () => false,
+      tryLeave: async () => true,
+      isTransient: () => false,
     });
     const run = intake.run();
     await until('b looked', () => looked);

@@ -1,7 +1,7 @@
 import { existsSync, statfsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readEnd } from '../../lib/read-file.ts';
+import { readFileEnd } from '../../lib/read-file.ts';
 import type { DiskSpace, SupervisorFacts } from '../../ports/insight.ts';
 import { isSupervised, supervisorLog } from './ensure-supervisor.ts';
 import { withFsErrors } from './fs-errors.ts';
@@ -37,5 +37,5 @@ export function supervisorFacts(root: string, group: string): SupervisorFacts {
 }
 
 function lastLines(file: string): readonly string[] {
-  return readEnd(file, TAIL_BYTES).split('\n').filter(Boolean).slice(-LINES);
+  return String(readFileEnd(file, TAIL_BYTES).bytes).split('\n').filter(Boolean).slice(-LINES);
 }

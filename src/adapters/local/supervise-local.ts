@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode, messageOf } from '../../errors.ts';
-import { readEnd } from '../../lib/read-file.ts';
+import { messageOf } from '../../errors.ts';
+import { readFileEnd } from '../../lib/read-file.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { bootLogKey } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -144,7 +144,7 @@ function bootFile(root: string, worker: string): string {
 /** Stores the worker's output outside its log, and how it ended if it crashed, for `workers logs`. */
 async function keepBootLog({ root, store, say }: SuperviseLocalOptions, end: WorkerEnd): Promise<void> {
   const file = bootFile(root, end.worker);
-  const said = readTail(file);
+  const said = String(readFileEnd(file, BOOT_LOG_BYTES).bytes);
   if (end.code !== 0) {
     const how = end.error?.message ?? (end.signal === null ? `exit code ${end.code}` : `signal ${end.signal}`);
     const line = `${new Date().toISOString()} worker ${end.worker} ended after ${end.seconds.toFixed(1)} s: ${how}`;
@@ -152,13 +152,4 @@ async function keepBootLog({ root, store, say }: SuperviseLocalOptions, end: Wor
     await store.put(bootLogKey(end.worker), `${said}${line}\n`);
   } else if (said !== '') await store.put(bootLogKey(end.worker), said);
   rmSync(file, { force: true });
-}
-
-function readTail(file: string): string {
-  try {
-    return readEnd(file, BOOT_LOG_BYTES);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return '';
-    throw error;
-  }
 }

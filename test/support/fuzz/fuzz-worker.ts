@@ -4,10 +4,10 @@ import { FailureStreaks } from '../../../src/model/breaker.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery, Receipt, TaskQueue } from '../../../src/ports/task-queue.ts';
 import type { WorkerContext } from '../../../src/worker/context.ts';
+import { Denials } from '../../../src/worker/denials.ts';
 import { Dispatcher } from '../../../src/worker/dispatcher.ts';
 import { obeyJournals } from '../../../src/worker/heartbeat.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
-import { Denials } from '../../../src/worker/outcome.ts';
 import { type Leases, QueueClient } from '../../../src/worker/queue-clients.ts';
 import { SecretReader } from '../../../src/worker/secrets.ts';
 import { type SettleItem, settle } from '../../../src/worker/settle.ts';
@@ -85,7 +85,7 @@ export class FuzzWorker {
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new FailureStreaks(),
       denials: new Denials(),
-      patience: { during: (act) => act() },
+      retrier: { run: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
       log: { info: () => undefined, warn: (line) => world.tell(`${actor.name} warns: ${line}`) },
@@ -99,14 +99,15 @@ export class FuzzWorker {
       runningElsewhere: () => 0,
       onRoom: () => undefined,
     });
+    const drop = (receipts: readonly Receipt[]): void => {
+      for (const receipt of receipts) this.#held.delete(receipt);
+    };
     this.#client = new DirectClient(queue, {
       hold: (receipts) => {
         for (const receipt of receipts) this.#held.set(receipt, world.scheduler.acts);
       },
-      drop: (receipts) => {
-        for (const receipt of receipts) this.#held.delete(receipt);
-      },
-      dropAndWait: async () => undefined,
+      drop,
+      dropAndWait: async (receipts) => drop(receipts),
       close: async () => undefined,
     });
     actor.alsoBusy = () => [...this.#dispatcher.running()].length > 0;

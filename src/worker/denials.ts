@@ -1,0 +1,63 @@
+import type { BatchctlError } from '../errors.ts';
+import type { Delivery } from '../ports/task-queue.ts';
+import { SERVICE_DELAY, shortMessageOf } from './outcome.ts';
+
+/** A task's delivery from which on a denied input, output or job pauses the job. */
+const DENIALS = 2;
+/**
+ * Permissions take a while to reach all of a service, so only a repeated denial pauses a job. It is repeated if the same
+ * task met it before, or others of the job did for longer than a task is returned for: in a long queue, no task comes
+ * back before all others were denied.
+ */
+export class Denials {
+  /** Since when each job is denied here without a success, monotonic. */
+  readonly #since = new Map<string, number>();
+
+  /** Counts a denial; true if it is a repeated one. */
+  recordDenial(job: string, { receiveCount }: Pick<Delivery, 'receiveCount'>, now: number): boolean {
+    const since = this.#since.get(job) ?? now;
+    const isRepeated = receiveCount >= DENIALS || now - since >= SERVICE_DELAY * 1_000;
+    if (isRepeated) this.#since.delete(job);
+    else this.#since.set(job, since);
+    return isRepeated;
+  }
+
+  clear(job: string): void {
+    this.#since.delete(job);
+  }
+}
+
+/** The text about a denial or a refusal for people: what was found, and the way out. */
+export function denialText(error: BatchctlError, where: Pick<Denial, 'group' | 'store'>): string {
+  const { message, denied, hint = null } = error;
+  const wayOut = denied === undefined ? hint : grantHint({ message, denied, ...where });
+  return wayOut === null ? shortMessageOf(error) : `${shortMessageOf(error)}; ${wayOut}`;
+}
+
+interface Denial {
+  /** Names the object. */
+  readonly message: string;
+  /** `s3:GetObject on arn:aws:s3:::b/k`, or the permission for a KMS key that it needs. */
+  readonly denied: string;
+  readonly group: string;
+  readonly store: { readonly location: string };
+}
+
+const KEY = /\barn:aws[a-z-]*:kms:[a-z0-9-]+:\d+:key\/[\w-]+/;
+const OBJECT = /\barn:aws[a-z-]*:s3:::([^/\s]+)\/(\S*\/)?/;
+
+/** The configuration entry that lets the group's workers read it, as text; null: there is none. */
+export function grantHint({ message, denied, group, store }: Denial): string | null {
+  const [key] = KEY.exec(denied) ?? [];
+  const apply = 'then batchctl infra up --only iam';
+  const [, bucket, folder = ''] = OBJECT.exec(message) ?? [];
+  const isOwn = bucket !== undefined && `${store.location}/`.startsWith(`s3://${bucket}/`);
+  if (key !== undefined) {
+    const entry = isOwn ? `set kmsKey of the profile to ${key}` : `add ${key} to groups.${group}.keys of the profile`;
+    return `${entry} (its key policy must allow it, too), ${apply}`;
+  }
+  if (bucket === undefined) return null;
+  const place = `s3://${bucket}/${folder}`;
+  if (isOwn) return 'batchctl infra up --only iam gives workers their rights again';
+  return `add ${place} to groups.${group}.read of the profile (a bucket of another account must allow it, too), ${apply}`;
+}
