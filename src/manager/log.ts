@@ -18,13 +18,12 @@ export interface LogLine {
 
 export type Log = (line: LogLine) => void;
 
-export const info = (event: string, text: string, fields: LogLine['fields'] = {}): LogLine => ({
-  ...{ event, level: 'info', text, fields },
-});
+const lineOf =
+  (level: LogLine['level']) =>
+  (event: string, text: string, fields: LogLine['fields'] = {}): LogLine => ({ event, level, text, fields });
 
-export const warning = (event: string, text: string, fields: LogLine['fields'] = {}): LogLine => ({
-  ...{ event, level: 'warning', text, fields },
-});
+export const info = lineOf('info');
+export const warning = lineOf('warning');
 
 /** What the duties did, one line each; none for those that found nothing to do. */
 

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { once, setMaxListeners } from 'node:events';
 import type { FastifyInstance } from 'fastify';
 import { BatchctlError, exitCodeOf, hasCode, messageOf } from '../errors.ts';
 import { managerId } from '../jobs/watch/keeper-mark.ts';
@@ -9,8 +9,8 @@ import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
 import { scopeOf, type Verb, type VerbCall, type VerbResponse, type VerbRunner } from '../ports/verbs.ts';
 import { Duties, DutyLoop, type DutyName } from './duties.ts';
-import type { SignInCode } from './http/auth.ts';
 import { buildServer } from './http/server.ts';
+import type { SignInCode } from './http/sign-in.ts';
 import { info, type Log, warning } from './log.ts';
 import { type CertificateFiles, type Identity, openTls, renewTls } from './tls/open-tls.ts';
 
@@ -87,8 +87,7 @@ export async function runManager(options: ManagerOptions): Promise<void> {
     throw error;
   }
   rounds.start();
-  if (!ended.signal.aborted)
-    await new Promise<void>((resolve) => ended.signal.addEventListener('abort', () => resolve(), { once: true }));
+  if (!ended.signal.aborted) await once(ended.signal, 'abort');
   log(info('leaving', 'shutting down: no new calls are accepted, and running ones are finished'));
   const closed = server.close();
   await Promise.all([verbs.leave(LEAVE_MS), rounds.stop(hung === null ? LEAVE_MS : 0)]);

@@ -1,7 +1,8 @@
-import { lstatSync, readdirSync, readFileSync } from 'node:fs';
+import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_TIMER_MS } from '../lib/wait.ts';
 import type { Command, CommandEnd } from './executor.ts';
+import { readProc } from './proc.ts';
 import type { SlotShell } from './slot-shell.ts';
 import { StderrLimit } from './stderr.ts';
 
@@ -190,12 +191,4 @@ function childrenOf(pid: number): number[] {
 function bytesOf(status: string, field: string): number {
   const kilobytes = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(status)?.[1];
   return kilobytes === undefined ? 0 : Number(kilobytes) * 1024;
-}
-
-function readProc(path: string): string {
-  try {
-    return readFileSync(path, 'latin1');
-  } catch {
-    return '';
-  }
 }

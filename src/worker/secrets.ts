@@ -68,38 +68,27 @@ export class SecretRefused extends BatchctlError {
   }
 }
 
+const DEFAULTS = {
+  allowed: null,
+  who: 'this process',
+  patienceMs: 0,
+  againMs: AGAIN_MS,
+  unavailableMs: 0,
+  onUnavailable: () => undefined,
+  monotonic: () => performance.now(),
+} as const;
+
 /** Reads the secrets of attempts. Concurrent attempts share one request. */
 export class SecretReader {
-  readonly #source: SecretSource | null;
-  readonly #allowed: readonly string[] | null;
-  readonly #who: string;
-  readonly #againMs: number;
-  readonly #unavailableMs: number;
-  readonly #onUnavailable: (error: unknown) => void;
+  readonly #o: Required<SecretReaderOptions>;
+  readonly #refusedUntil: number;
   #isUnavailable = false;
-  readonly #monotonic: () => number;
-  readonly #patientUntil: number;
   readonly #known = new Map<string, { readonly value: string; readonly readAt: number }>();
   readonly #requests = new Map<string, Promise<string>>();
 
-  constructor({
-    source,
-    allowed = null,
-    who = 'this process',
-    patienceMs = 0,
-    againMs = AGAIN_MS,
-    unavailableMs = 0,
-    onUnavailable = () => undefined,
-    monotonic = () => performance.now(),
-  }: SecretReaderOptions) {
-    this.#source = source;
-    this.#allowed = allowed;
-    this.#who = who;
-    this.#againMs = againMs;
-    this.#unavailableMs = unavailableMs;
-    this.#onUnavailable = onUnavailable;
-    this.#monotonic = monotonic;
-    this.#patientUntil = monotonic() + patienceMs;
+  constructor(options: SecretReaderOptions) {
+    this.#o = { ...DEFAULTS, ...options };
+    this.#refusedUntil = this.#o.monotonic() + this.#o.patienceMs;
   }
 
   /**
@@ -116,32 +105,30 @@ export class SecretReader {
 
   async #readOne(name: string, reference: string, signal: AbortSignal | undefined): Promise<string> {
     const rest = reference.slice(reference.indexOf(':') + 1);
-    if (this.#allowed !== null && !isAllowed(reference, this.#allowed)) {
-      const why = `${this.#who} may not read it: add ${allowSecretsLine(reference)} to the profile`;
+    const { allowed, monotonic, unavailableMs, who } = this.#o;
+    if (allowed !== null && !isAllowed(reference, allowed)) {
+      const why = `${who} may not read it: add ${allowSecretsLine(reference)} to the profile`;
       throw new SecretRefused(name, reference, why, 'then restart the workers (on AWS: batchctl infra up), and resume');
     }
     if (reference.startsWith('env:')) return readVariable(name, reference, rest);
     if (reference.startsWith('file:')) return readFromFile(name, reference, rest);
     const { readAt, value } = this.#known.get(reference) ?? {};
-    if (value !== undefined && this.#monotonic() - (readAt ?? 0) < KEPT_MS) return value;
-    const retrier = new Retrier({
-      ...{ limitMs: this.#unavailableMs, signal, monotonic: this.#monotonic },
-      onTrouble: (error) => this.#reportUnavailable(error),
-    });
+    if (value !== undefined && monotonic() - (readAt ?? 0) < KEPT_MS) return value;
+    const onTrouble = (error: unknown): void => this.#reportUnavailable(error);
+    const retrier = new Retrier({ limitMs: unavailableMs, signal, monotonic, onTrouble });
     for (;;) {
       try {
         return await retrier.run(() => abortable(this.#request(reference), signal));
       } catch (error) {
         if (!isKind(error, 'config', 'credentials', 'notFound')) throw error;
-        if (this.#monotonic() >= this.#patientUntil)
-          throw new SecretRefused(name, reference, error.message, error.hint);
+        if (monotonic() >= this.#refusedUntil) throw new SecretRefused(name, reference, error.message, error.hint);
       }
-      await wait(this.#againMs, signal);
+      await wait(this.#o.againMs, signal);
     }
   }
 
   #reportUnavailable(error: unknown): void {
-    if (!this.#isUnavailable) this.#onUnavailable(error);
+    if (!this.#isUnavailable) this.#o.onUnavailable(error);
     this.#isUnavailable = true;
   }
 
@@ -154,11 +141,11 @@ export class SecretReader {
   }
 
   async #fromSource(reference: string): Promise<string> {
-    if (this.#source === null) throw new BatchctlError('config', 'this backend supports only env: and file:');
+    if (this.#o.source === null) throw new BatchctlError('config', 'this backend supports only env: and file:');
     // Its age counts from the request, not the answer.
-    const readAt = this.#monotonic();
+    const readAt = this.#o.monotonic();
     try {
-      const value = await this.#source.read(reference);
+      const value = await this.#o.source.read(reference);
       this.#isUnavailable = false;
       this.#known.set(reference, { value, readAt });
       return value;

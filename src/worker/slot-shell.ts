@@ -12,6 +12,15 @@ export interface ShellReport {
   readonly broken: unknown;
 }
 
+interface SlotShellOptions {
+  readonly path: string;
+  readonly worker: string;
+  readonly watchdog: Watchdog;
+  readonly mark: string;
+  /** When memory is short, its commands are ended before this process. */
+  readonly expendable: boolean;
+}
+
 type Shell = ChildProcessByStdio<Writable, null, Readable>;
 
 /**
@@ -30,21 +39,14 @@ const EXPENDABLE = '{ echo 500 >/proc/$$/oom_score_adj; } 2>/dev/null\n';
 export class SlotShell {
   /** Prefix of a report line, unknown to commands, so that they can't forge one. */
   readonly mark: string;
-  readonly #path: string;
-  readonly #worker: string;
-  readonly #watchdog: Watchdog;
-  readonly #expendable: boolean;
+  readonly #options: SlotShellOptions;
   #shell: Shell | null = null;
   #text = '';
   #report: ((report: ShellReport) => void) | null = null;
   #exited: Promise<void> = Promise.resolve();
 
-  /** `expendable`: when memory is short, its commands are ended before this process. */
-  constructor(options: { path: string; worker: string; watchdog: Watchdog; mark: string; expendable: boolean }) {
-    this.#path = options.path;
-    this.#worker = options.worker;
-    this.#watchdog = options.watchdog;
-    this.#expendable = options.expendable;
+  constructor(options: SlotShellOptions) {
+    this.#options = options;
     this.mark = options.mark;
   }
 
@@ -86,19 +88,20 @@ export class SlotShell {
   }
 
   #start(): Shell {
-    const shell = spawn(this.#path, ['-s'], {
+    const { path, worker, watchdog, expendable } = this.#options;
+    const shell = spawn(path, ['-s'], {
       detached: true,
       cwd: '/',
-      env: { [WORKER_VARIABLE]: this.#worker },
+      env: { [WORKER_VARIABLE]: worker },
       stdio: ['pipe', 'ignore', 'pipe'],
     });
     const group = shell.pid;
-    if (group !== undefined) this.#watchdog.add(group);
+    if (group !== undefined) watchdog.add(group);
     this.#exited = new Promise((resolve) => {
       const over = (broken: unknown) => {
         if (this.#shell !== shell) return;
         this.#shell = null;
-        if (group !== undefined) this.#watchdog.remove(group);
+        if (group !== undefined) watchdog.remove(group);
         resolve();
         this.#answer({ status: null, complaint: this.#text, broken });
       };
@@ -107,7 +110,7 @@ export class SlotShell {
     });
     shell.stdin.on('error', () => undefined); // EPIPE: 'exit' reports that
     shell.stderr.on('data', (chunk: Buffer) => this.#readReport(shell, chunk));
-    shell.stdin.write(this.#expendable ? PROLOGUE + EXPENDABLE : PROLOGUE);
+    shell.stdin.write(expendable ? PROLOGUE + EXPENDABLE : PROLOGUE);
     return shell;
   }
 

@@ -53,6 +53,7 @@ export interface StagedInput {
 }
 
 type StageContext = Pick<WorkerContext, 'platform' | 'jobs'>;
+type Stage = (ctx: StageContext, task: Runnable, directory: SlotDirectory, signal: AbortSignal) => Promise<StagedInput>;
 
 /** Reads and writes in one go below this size; streams above it. */
 const IN_MEMORY = 8 * 2 ** 20;
@@ -61,25 +62,15 @@ const IN_MEMORY = 8 * 2 ** 20;
  * Stages a task's input into its slot. Throws `changed` for an input that changed since the job was accepted, `corrupt`
  * if a required object is gone, `proof` if it isn't what was published.
  */
-export async function stageIn(
-  ctx: StageContext,
-  task: Runnable,
-  directory: SlotDirectory,
-  signal: AbortSignal,
-): Promise<StagedInput> {
-  if (task.step.gather) return stageGather(ctx, task, directory, signal);
-  if (takesFiles(task.view.record.spec.steps, task.index)) return stageFile(ctx, task, directory, signal);
-  if (sectionStart(task.view.record.spec.steps, task.index) === task.index)
-    return stageFirst(ctx, task, directory, signal);
-  return stagePrevious(ctx, task, directory, signal);
-}
+export const stageIn: Stage = (ctx, task, directory, signal) => {
+  const { steps } = task.view.record.spec;
+  const isFirst = sectionStart(steps, task.index) === task.index;
+  const chained = isFirst ? stageFirst : stagePrevious;
+  const stage = task.step.gather ? stageGather : takesFiles(steps, task.index) ? stageFile : chained;
+  return stage(ctx, task, directory, signal);
+};
 
-async function stageFirst(
-  ctx: StageContext,
-  task: Runnable,
-  directory: SlotDirectory,
-  signal: AbortSignal,
-): Promise<StagedInput> {
+const stageFirst: Stage = async (ctx, task, directory, signal) => {
   const part = await ctx.jobs.part(task.message.job, task.message.task);
   const input = 'input' in part ? (task.view.record.inputs[part.input] ?? null) : null;
   const { store, bucket } = ctx.platform;
@@ -91,33 +82,23 @@ async function stageFirst(
     inputName: input?.name ?? null,
     ...(staged.checked && { wholeRecords: true }),
   };
-}
+};
 
 /** A file published by the step before: the part of a task after an `explode`. */
-async function stageFile(
-  ctx: StageContext,
-  task: Runnable,
-  directory: SlotDirectory,
-  signal: AbortSignal,
-): Promise<StagedInput> {
+const stageFile: Stage = async (ctx, task, directory, signal) => {
   const part = await ctx.jobs.filePart(task.view, task.index, task.message.task);
   const { bytes } = await stagePart(part, { input: null, store: ctx.platform.store, target: directory.stdin, signal });
   return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName: part.name };
-}
+};
 
 /** The previous step's output of the same chain, compared with its published checksum. */
-async function stagePrevious(
-  ctx: StageContext,
-  task: Runnable,
-  directory: SlotDirectory,
-  signal: AbortSignal,
-): Promise<StagedInput> {
+const stagePrevious: Stage = async (ctx, task, directory, signal) => {
   const { job, task: n } = task.message;
   const step = task.view.record.spec.steps[task.index - 1]?.name ?? '';
   const bytes = await copyOutput({ store: ctx.platform.store, job, step }, n, directory.stdin, signal);
   const inputName = usesInputName(task.step.run) ? await chainInputName(ctx, task) : null;
   return { ...stagedInputOf(task, directory.stdin, bytes, {}), inputName };
-}
+};
 
 /** Whether a command of a later step uses the name of the input that its chain began with. */
 function usesInputName(run: StepSpec['run']): boolean {
@@ -153,12 +134,7 @@ async function copyOutput(source: OutputSource, task: number, path: string, sign
   return meta.bytesOut;
 }
 
-async function stageGather(
-  ctx: StageContext,
-  task: Runnable,
-  directory: SlotDirectory,
-  signal: AbortSignal,
-): Promise<StagedInput> {
+const stageGather: Stage = async (ctx, task, directory, signal) => {
   const { view, step, index, message } = task;
   const opened = await readOpened(ctx.platform.store, message.job, step.name);
   if (opened === null) throw new BatchctlError('corrupt', `gather ${step.name} runs, but was never opened`);
@@ -181,7 +157,7 @@ async function stageGather(
   const joins = { join: joinOf(spec, index - 1, step), quote: headerQuote(spec) };
   const bytes = await writeJoinedOutputs(source, directory.stdin, { ...step, ...joins }, signal);
   return stagedInputOf(task, directory.stdin, bytes, {});
-}
+};
 
 function stagedInputOf(
   task: Runnable,

@@ -1,7 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.ts';
+import { readProc } from './proc.ts';
 import type { SlotShell } from './slot-shell.ts';
 
 /** Children that end right after their parent, as in a pipeline, are not strays. */
@@ -142,24 +143,13 @@ function hasMark(pid: number, { variable, group }: ProcessMark): boolean {
 
 /** A process's real user group; null if it is gone, or a zombie. The process can't hide it. */
 function groupOf(pid: number): number | null {
-  let status: string;
-  try {
-    status = readFileSync(`/proc/${pid}/status`, 'latin1');
-  } catch {
-    return null;
-  }
+  const status = readProc(`/proc/${pid}/status`);
   const group = /^State:\s+[ZX]/m.test(status) ? undefined : /^Gid:\s+(\d+)/m.exec(status)?.[1];
   return group === undefined ? null : Number(group);
 }
 
-/** A process's variables, with a NUL before and after each; empty if it is gone or another user's. */
-function readEnvironment(pid: number): string {
-  try {
-    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`;
-  } catch {
-    return '';
-  }
-}
+/** A process's variables, with a NUL before and after each; none if it is gone or another user's. */
+const readEnvironment = (pid: number): string => `\0${readProc(`/proc/${pid}/environ`)}`;
 
 function allProcesses(): readonly number[] {
   try {

@@ -171,7 +171,7 @@ const limitOf = (path: string): number => (LARGER[path as keyof typeof LARGER] ?
  */
 function* bodiesFor(operation: unknown, limit: number, path: string): Generator<readonly [string, string]> {
   const room = limit - 600;
-  const values = (limit > LIMITS.body.value ? LIMITS.valuesOfLarge : LIMITS.values).value - 100;
+  const values = (limit > LIMITS.body.value ? LIMITS.valuesInLargeBody : LIMITS.values).value - 100;
   if (path.endsWith('/verbs')) yield* callsFor(room, values);
   const takesMost = path.endsWith('/plans');
   for (const [what, shape] of takesMost ? SPECS_OF_ALL_SIZES : []) {

@@ -231,7 +231,6 @@ describe('the dashboard of groups on AWS', () => {
         await keepPicture(page, `aws-${hash.replace('/', '-')}-${width}`);
       }
       expect(faults).to.deep.equal([]);
-      await page.context().close();
     });
   }
 

@@ -1,4 +1,5 @@
 // Protects: failed tasks can be retried or skipped, and workers drained, on the dashboard.
+
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { bringRates, gate, layClaimsJob, layGates, layRangeJob, openGate } from '../support/manager/dashboard-jobs.ts';

@@ -1,4 +1,5 @@
 // Protects: operators can scale groups, drain workers, send dead letters back to their queue and run schedules on the dashboard.
+
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { layRangeJob } from '../support/manager/dashboard-jobs.ts';

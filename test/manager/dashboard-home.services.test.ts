@@ -1,4 +1,5 @@
 // Protects: the dashboard's home shows what needs a person, every run by period and what runs, and never passes old data off as new.
+
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import type { ApiPeriods } from '../../src/model/api.ts';

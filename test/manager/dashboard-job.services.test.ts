@@ -1,4 +1,5 @@
 // Protects: a job can be watched, paused, adjusted, retried and cancelled on the dashboard.
+
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { bringRates, layClaimsJob, layRangeJob, openGate } from '../support/manager/dashboard-jobs.ts';

@@ -1,4 +1,5 @@
 // Protects: the dashboard is complete and accessible at every screen width, dark or light.
+
 import { expect } from 'chai';
 import { layClaimsJob, layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';

@@ -1,4 +1,5 @@
 // Protects: on the dashboard one sees what each slot ran, opens a task from there, and acts on all tasks that match at once.
+
 import { expect } from 'chai';
 import { layRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';

@@ -1,4 +1,5 @@
 // Protects: focus, scroll position and requests on the dashboard survive updates of the page.
+
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
 import { gate, layGates, layRangeJob, openGate } from '../support/manager/dashboard-jobs.ts';

@@ -1,10 +1,12 @@
 // Protects: the manager starts with one command, stops without losing a change, and explains why it cannot start.
+
 import { connect, createServer } from 'node:net';
 import { expect } from 'chai';
 import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
@@ -25,11 +27,7 @@ const LISTEN = ['--listen', '127.0.0.1:0'];
 describe("a manager's life cycle", () => {
   const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'price', run: 'echo done' }],
-    });
+    workspace.write('job.json', rangeJob('claims', 2, { name: 'price', run: 'echo done' }));
   });
 
   const linesOf = (running: Running): readonly Line[] =>

@@ -1,4 +1,5 @@
 // Protects: an idle manager on AWS makes no more requests, and costs no more, than documented.
+
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -6,6 +7,7 @@ import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { forSuite } from '../support/fixture.ts';
 import { type Cloud, startCloud } from '../support/grid/cloud.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 
 /** Milliseconds. */
@@ -18,11 +20,7 @@ describe('the AWS requests of an idle manager', () => {
     const workspace = await scalingWorkspace(cloud);
     try {
       await makeScalingGroup(cloud, workspace.stack, { max: 8 });
-      workspace.write('job.json', {
-        name: 'claims',
-        input: { split: { by: 'range', from: 1, to: 1 } },
-        steps: [{ name: 'price', run: 'true' }],
-      });
+      workspace.write('job.json', rangeJob('claims', 1, { name: 'price', run: 'true' }));
       // A schedule that is not due costs no requests.
       await workspace.well('schedule', 'add', 'yearly', 'job.json', '--cron', '0 0 1 1 *', '--tz', 'UTC');
       const lines: LogLine[] = [];

@@ -1,7 +1,7 @@
 // Protects: the code of a sign-in link admits one browser of this machine, once, for minutes, and is in no log.
 import { expect } from 'chai';
 import { listTokens } from '../../src/jobs/tokens.ts';
-import { CODE_SECONDS, SESSION_SECONDS } from '../../src/manager/http/auth.ts';
+import { CODE_SECONDS, SESSION_SECONDS } from '../../src/manager/http/sign-in.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 

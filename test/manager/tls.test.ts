@@ -1,9 +1,8 @@
 // Protects: connections to the manager are encrypted, with one certificate that clients can check.
 import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
@@ -19,11 +18,12 @@ import {
 import { CERTIFICATE_KEY } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { forSuite } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
 import { layPair, pair, shownBy } from '../support/manager/shown-certificate.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
+import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
@@ -161,14 +161,10 @@ describe("the manager's certificate", () => {
   });
 
   describe('from files', () => {
-    let directory: string;
-    const file = (name: string): string => join(directory, name);
+    const scratch = forEachTest(() => new Scratch());
+    const file = (name: string): string => scratch.path(name);
     const files = () => ({ cert: file('cert.pem'), key: file('key.pem') });
-    const lay = (name: string): Promise<string> => layPair(directory, name);
-    beforeEach(() => {
-      directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
-    });
-    afterEach(() => rmSync(directory, { recursive: true }));
+    const lay = (name: string): Promise<string> => layPair(scratch.directory, name);
 
     it("is rejected before the manager listens if it is missing, doesn't match its key, or has none", async () => {
       expect(await rejection(readCertificateFiles(files()))).to.include({ kind: 'config' });
@@ -186,7 +182,7 @@ describe("the manager's certificate", () => {
         writeFileSync(file(name), text);
         const error = await rejection(readCertificateFiles(files()));
         expect(error).to.include({ kind: 'config' });
-        expect(error.message).to.include(directory).and.not.include('PRIVATE KEY');
+        expect(error.message).to.include(scratch.directory).and.not.include('PRIVATE KEY');
       }
     });
 

@@ -1,8 +1,10 @@
 // Protects: two managers on one store do each job once, and one continues when the other dies.
+
 import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-runs.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 
@@ -26,11 +28,7 @@ describe('two managers of one store', () => {
   /** The job's id; null if the manager was gone before it answered. */
   const submit = async (address: string, runKey: string): Promise<string | null> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-    const spec = {
-      name: 'twin',
-      input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'one', run: ['cat'] }],
-    };
+    const spec = rangeJob('twin', 3, { name: 'one', run: ['cat'] });
     const body = JSON.stringify({ spec, runKey });
     const answer = await fetch(`${address}/api/v1/jobs`, { method: 'POST', headers, body }).catch(() => null);
     const text = await answer?.text().catch(() => null);

@@ -3,11 +3,12 @@ import type { Suite } from 'mocha';
 type When = 'suite' | 'test';
 
 /** What a fixture's end may be called. */
-const ENDS = ['close', 'stop', 'remove', 'destroy', 'end'];
+const ENDS = ['close', 'stop', 'remove', 'release', 'destroy', 'end'];
 
 /**
- * Made before the first test of the suite, and closed, stopped, removed, destroyed or ended after the last one: the last made first,
- * and after the suite's own `after` hooks. To be used in tests and hooks; while the suite is declared it isn't there yet.
+ * Made before the first test of the suite, and closed, stopped, removed, released, destroyed or ended after the last one:
+ * the last made first, and after the suite's own `after` hooks. To be used in tests and hooks; while the suite is declared
+ * it isn't there yet.
  */
 export function forSuite<T extends object>(make: () => T | Promise<T>): T {
   return fixture('suite', before, make);

@@ -1,5 +1,6 @@
 // Protects: a job whose job.json workers may not read is paused; it neither ends workers nor starts machines again and
 // again.
+
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { reportUnreadableJob } from '../../src/jobs/denied-job.ts';
@@ -13,15 +14,12 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
-const job = (name: string, tasks: number) => ({
-  name,
-  input: { split: { by: 'range', from: 1, to: tasks } },
-  steps: [{ name: 'one', run: 'cat' }],
-});
+const job = (name: string, tasks: number) => rangeJob(name, tasks, { name: 'one', run: 'cat' });
 
 describe('a job that its workers may not read', () => {
   const workspace = forEachTest(() => new Workspace());

@@ -191,14 +191,8 @@ for (const shell of SHELLS) {
 
     describe('a running command', () => {
       /** Commands are measured every quarter of a second, which passes when a test says so. */
-      let time: HeldTime;
+      const time = forEachTest(() => new HeldTime());
       const bench = forEachTest(() => new ExecutorBench(1, shell));
-      beforeEach(() => {
-        time = new HeldTime();
-      });
-      afterEach(() => {
-        time.release();
-      });
       const waits = 'echo >on; until [ -e go ]; do sleep 0.01; done';
       const lookedAt = async () => {
         await until('it runs', () => existsSync(bench.path('on')));

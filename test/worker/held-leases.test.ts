@@ -1,13 +1,13 @@
 // Protects: a worker's leases hold while a long sort or spawn blocks it, and it stops tasks whose leases can't be kept.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { mock } from 'node:test';
 import { expect } from 'chai';
 import type { Receipt } from '../../src/ports/task-queue.ts';
 import { HeldLeases } from '../../src/worker/held-leases.ts';
 import type { FakeLeaseQueueOptions } from '../support/fake-lease-queue.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
 
 interface LogLine {
@@ -27,7 +27,7 @@ const receipts = (...names: string[]) => names as readonly string[] as readonly 
 describe('the lease keeper', function () {
   // For waits on a busy machine. lease-heart.test.ts tests the times of beats to the millisecond.
   this.timeout(3 * PATIENCE);
-  let directory: string;
+  const scratch = forEachTest(() => new Scratch());
   let keeper: HeldLeases;
   let lost: string[];
   let errors: string[];
@@ -35,7 +35,7 @@ describe('the lease keeper', function () {
   const keep = (leaseSeconds: number, options: Omit<FakeLeaseQueueOptions, 'log'> = {}) => {
     const module = new URL('../support/fake-lease-queue.ts', import.meta.url).href;
     keeper = new HeldLeases({
-      queue: { module, exportName: 'fakeLeaseQueue', options: { log: join(directory, 'log'), ...options } },
+      queue: { module, exportName: 'fakeLeaseQueue', options: { log: scratch.path('log'), ...options } },
       leaseSeconds,
       onLost: (receipt) => lost.push(receipt),
       onError: (message) => errors.push(message),
@@ -52,7 +52,7 @@ describe('the lease keeper', function () {
   };
   const log = (): LogLine[] => {
     try {
-      const text = readFileSync(join(directory, 'log'), 'utf8');
+      const text = readFileSync(scratch.path('log'), 'utf8');
       return text
         .split('\n')
         .filter(Boolean)
@@ -66,14 +66,10 @@ describe('the lease keeper', function () {
     log().filter((line) => line.call === call && line.receipts?.includes('warm') !== true);
 
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'batchctl-lease-'));
     lost = [];
     errors = [];
   });
-  afterEach(async () => {
-    await keeper.close();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => keeper.close());
 
   it('extends all leases in one request, while the main loop is blocked for twice their length', async () => {
     await holdWarm(receipts('a', 'b'));
@@ -100,7 +96,7 @@ describe('the lease keeper', function () {
   });
 
   it('opens its queue again after its service was unavailable, and loses nothing if it is back in time', async () => {
-    const back = join(directory, 'back');
+    const back = scratch.path('back');
     await holdWarm(receipts('a'), { awayUntil: back });
     const before = calls('away').length;
     await until('another try', () => calls('away').length > before, PATIENCE);
@@ -113,7 +109,7 @@ describe('the lease keeper', function () {
   it('counts each lease that isn’t extended as lost once it has lasted its length', async () => {
     const shortS = 2;
     const from = performance.now();
-    keep(shortS, { awayUntil: join(directory, 'never') }).hold(receipts('old'));
+    keep(shortS, { awayUntil: scratch.path('never') }).hold(receipts('old'));
     await until('the old lease is lost', () => lost.length > 0, PATIENCE);
     expect(performance.now() - from).to.be.at.least(1_000 * shortS - 10);
     const later = performance.now();
@@ -124,7 +120,7 @@ describe('the lease keeper', function () {
   });
 
   it('does not report a lease that was dropped while it was being refused, and no longer extends it', async () => {
-    const answer = join(directory, 'answer');
+    const answer = scratch.path('answer');
     await holdWarm(receipts('a', 'b'), { refuse: ['a'], busyUntil: answer });
     await until('an extension is under way', () => calls('extend').length > 0, PATIENCE);
     keeper.drop(receipts('a'));
@@ -134,7 +130,7 @@ describe('the lease keeper', function () {
   });
 
   it('waits, before settling, for the extension in flight that holds the lease', async () => {
-    const answer = join(directory, 'answer');
+    const answer = scratch.path('answer');
     await holdWarm(receipts('a', 'b'), { busyUntil: answer });
     await until('an extension is under way', () => calls('extend').length > 0, PATIENCE);
     const settled = keeper.dropAndWait(receipts('a')).then(() => [calls('extended').length, errors.length]);

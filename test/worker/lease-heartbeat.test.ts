@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import type { Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
 import { LeaseHeartbeat } from '../../src/worker/lease-heartbeat.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 
 type Extend = TaskQueue['extend'];
@@ -12,7 +13,7 @@ describe('the heartbeat that keeps leases', () => {
   const LEASE = 3_000;
   /** The pause between two beats: a third of a lease, plus or minus a tenth. */
   const [SHORTEST, LONGEST] = [900, 1_100];
-  let time: HeldTime;
+  const time = forEachTest(() => new HeldTime());
   let heart: LeaseHeartbeat;
   let asked: { at: number; receipts: readonly string[] }[];
   let lost: string[];
@@ -33,7 +34,6 @@ describe('the heartbeat that keeps leases', () => {
   const pauses = () => asked.slice(1).map(({ at }, index) => at - (asked[index]?.at ?? 0));
 
   beforeEach(() => {
-    time = new HeldTime();
     [asked, lost, errors, busy, extend] = [[], [], [], false, agree];
     heart = new LeaseHeartbeat({
       open: async () => ({
@@ -52,10 +52,7 @@ describe('the heartbeat that keeps leases', () => {
       },
     });
   });
-  afterEach(async () => {
-    await time.passUntil(heart.stop());
-    time.release();
-  });
+  afterEach(() => time.passUntil(heart.stop()));
 
   it('extends all leases in one request, and loses none', async () => {
     hold('a', 'b');

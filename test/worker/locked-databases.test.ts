@@ -1,5 +1,6 @@
 // Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no
 // command.
+
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';
@@ -12,14 +13,11 @@ import { lockWaits, openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { LEASE, Workspace } from '../support/workspace.ts';
 
-const JOB = {
-  name: 'claims',
-  input: { split: { by: 'range', from: 1, to: 3 } },
-  steps: [{ name: 'price', run: ['cat'] }],
-};
+const JOB = rangeJob('claims', 3, { name: 'price', run: ['cat'] });
 
 describe('a database locked by a frozen process', () => {
   const workspace = forEachTest(() => new Workspace());

@@ -1,8 +1,10 @@
 // Protects: a worker that hangs is ended with the reason, and another one does its work; a busy one is left alone.
+
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
@@ -72,22 +74,14 @@ describe('a worker whose queue hangs', () => {
     expect(signal, stderr).to.equal('SIGKILL');
     expect(stderr).to.match(/the worker hangs and is terminated: the poll of default showed no activity for at least/);
     proxy.heal();
-    workspace.write('job.json', {
-      name: 'one',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', run: 'echo done' }],
-    });
+    workspace.write('job.json', rangeJob('one', 1, { name: 'only', run: 'echo done' }));
     const job = await workspace.submit();
     workspace.start(['worker', '--here']);
     await workspace.well('wait', job);
   });
 
   it("doesn't count as hung while it waits for a free slot or for messages", async () => {
-    workspace.write('job.json', {
-      name: 'long',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', run: `sleep ${LOOP + 3}` }],
-    });
+    workspace.write('job.json', rangeJob('long', 1, { name: 'only', run: `sleep ${LOOP + 3}` }));
     const job = await workspace.submit();
     const worker = workspace.start(['worker', '--here', '--slots', '1', '--idle-exit', '4s'], LOOPS);
     const { code, stderr } = await worker.ended;

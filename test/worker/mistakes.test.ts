@@ -24,7 +24,7 @@ interface Running {
 
 /** Which of these attempts' tasks are ended when the journals are read. */
 async function endedByJournals({ store }: Platform, running: readonly Running[]): Promise<readonly number[]> {
-  const { obeyJournals } = await import('../../src/worker/heartbeat.ts');
+  const { obeyJournals } = await import('../../src/worker/decisions.ts');
   const ended: number[] = [];
   const dispatcher = {
     running: () => running,

@@ -1,5 +1,6 @@
 // Protects: finished work is not thrown away because the store is unavailable or asks to slow down: its command runs
 // once.
+
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { requireView } from '../../src/jobs/journal.ts';
@@ -12,6 +13,7 @@ import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -47,15 +49,16 @@ describe('a store that is unavailable while outputs are published', () => {
 
   it('repeats each put, of logs, files, manifests and whole outputs, and every command runs once', async () => {
     const run = (what: string): string => `echo run >> "${workspace.path('ran')}"; echo said >&2; ${what}`;
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [
+    workspace.write(
+      'job.json',
+      rangeJob(
+        'claims',
+        2,
         { name: 'one', run: run('cat') },
         { name: 'two', run: run('cat > "$BATCHCTL_OUTPUT_DIR/a"; echo b > "$BATCHCTL_OUTPUT_DIR/b"'), output: 'files' },
         { name: 'none', run: run('cat > /dev/null'), output: 'file' },
-      ],
-    });
+      ),
+    );
     const job = await workspace.submit();
     const met = new Map<string, number>();
     const { platform, refused } = await refusing((key) => {
@@ -74,11 +77,7 @@ describe('a store that is unavailable while outputs are published', () => {
 
   it('repeats the record of a failed attempt or task, and each command runs only as often as it may fail', async () => {
     const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'one', run, attempts: 2 }],
-    });
+    workspace.write('job.json', rangeJob('claims', 2, { name: 'one', run, attempts: 2 }));
     const job = await workspace.submit();
     const met = new Map<string, number>();
     const { platform, refused } = await refusing((key) => {
@@ -94,11 +93,7 @@ describe('a store that is unavailable while outputs are published', () => {
   });
 
   it("returns a task that failed without running while that can't be written, and the worker stays", async () => {
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'one', run: 'echo run >> ran; exit 1', attempts: 2 }],
-    });
+    workspace.write('job.json', rangeJob('claims', 1, { name: 'one', run: 'echo run >> ran; exit 1', attempts: 2 }));
     const job = await workspace.submit();
     const spent = await workspace.platform();
     // Left by an older worker, which died before it wrote the rest.
@@ -117,11 +112,7 @@ describe('a store that is unavailable while outputs are published', () => {
   });
 
   it('returns the task at once if the worker must stop', async () => {
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'one', run: 'cat' }],
-    });
+    workspace.write('job.json', rangeJob('claims', 1, { name: 'one', run: 'cat' }));
     const job = await workspace.submit();
     const { platform, refused } = await refusing((key) => key.includes('/out/'));
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: true });
@@ -136,7 +127,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
   const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
     const step = { name: 'one', run: `echo run >> "${workspace.path('ran')}"; cat` };
-    workspace.write('job.json', { name: 'claims', input: { split: { by: 'range', from: 1, to: 1 } }, steps: [step] });
+    workspace.write('job.json', rangeJob('claims', 1, step));
   });
 
   /** A platform whose store refuses this many such listings; also the remaining refusals, and the log. */
@@ -198,11 +189,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
 });
 
 describe('patience', () => {
-  let time: HeldTime;
-  beforeEach(() => {
-    time = new HeldTime();
-  });
-  afterEach(() => time.release());
+  const time = forEachTest(() => new HeldTime());
 
   const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Retrier =>
     new Retrier({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });

@@ -7,6 +7,7 @@ import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { AdmittedTask } from '../../src/worker/admit.ts';
 import { InterruptionRisk, isLong } from '../../src/worker/interruption-risk.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -15,17 +16,13 @@ const RISK = 60;
 const TIMES = { NOTICE: '0.05', LONG: '1', RISK: String(RISK) };
 
 describe('a worker whose machine EC2 recommends to leave', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace());
   before(() => {
     for (const [name, value] of Object.entries(TIMES)) process.env[`BATCHCTL_TEST_${name}_SECONDS`] = value;
   });
   after(() => {
     for (const name of Object.keys(TIMES)) delete process.env[`BATCHCTL_TEST_${name}_SECONDS`];
   });
-  beforeEach(() => {
-    workspace = new Workspace();
-  });
-  afterEach(() => workspace.remove());
 
   /** A platform on a machine outside of groups, with its notices and the tasks that it returned. */
   async function onMachine(more: Partial<Platform> = {}) {

@@ -3,15 +3,12 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { Intake } from '../../src/worker/intake.ts';
 import { ScaleInProtection } from '../../src/worker/scale-in-protection.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { until } from '../support/until.ts';
 
 describe('a protection that Auto Scaling refuses to change', () => {
-  let time: HeldTime;
-  beforeEach(() => {
-    time = new HeldTime();
-  });
-  afterEach(() => time.release());
+  const time = forEachTest(() => new HeldTime());
 
   it('is requested less and less often, and at once again after it was changed', async () => {
     const times: number[] = [];

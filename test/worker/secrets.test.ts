@@ -1,14 +1,14 @@
 // Protects: attempts get current secrets, a refused secret is reported by name, and no error or log shows a value.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { SecretSource } from '../../src/ports/secret-source.ts';
 import { maskSecrets, SecretReader, SecretRefused, type Secrets } from '../../src/worker/secrets.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { VirtualTime } from '../support/held-time.ts';
 import { rejection } from '../support/rejection.ts';
+import { Scratch } from '../support/scratch.ts';
 
 /** A service that counts requests, and answers as a test says. */
 class Service implements SecretSource {
@@ -121,8 +121,8 @@ describe('secrets of an attempt', () => {
   });
 
   describe('from the environment and from files', () => {
-    let directory: string;
-    const at = (name: string): string => join(directory, name);
+    const scratch = forEachTest(() => new Scratch());
+    const at = (name: string): string => scratch.path(name);
     const file = (name: string): Secrets => ({ A: `file:${at(name)}` });
     const refusal = async (secrets: SecretReader, references: Secrets): Promise<Error> => {
       const error = await rejection(secrets.read(references));
@@ -131,12 +131,10 @@ describe('secrets of an attempt', () => {
       return error;
     };
     beforeEach(() => {
-      directory = mkdtempSync(join(tmpdir(), 'batchctl-secret-'));
       process.env.BATCHCTL_SECRET_TEST = 'of env';
     });
     afterEach(() => {
       delete process.env.BATCHCTL_SECRET_TEST;
-      rmSync(directory, { recursive: true });
     });
 
     it('are read without their last newline, a file up to 64 KiB', async () => {

@@ -1,39 +1,26 @@
 // Protects: the log of a running attempt is current, shows no secret and nothing of an earlier attempt, and stays small.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  appendFileSync,
-  closeSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { PutResult } from '../../src/ports/object-store.ts';
 import { StderrLimit, StderrUploader } from '../../src/worker/stderr.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
 
 const PUT: PutResult = { created: true, etag: 'a' };
 
 describe("a running attempt's stderr", () => {
-  let directory: string;
+  const scratch = forEachTest(() => new Scratch());
   let path: string;
   let puts: string[];
   let tail: StderrUploader | null;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'batchctl-tail-'));
-    path = join(directory, 'err');
+    path = scratch.path('err');
     [puts, tail] = [[], null];
   });
-  afterEach(async () => {
-    await tail?.stop();
-    rmSync(directory, { recursive: true, force: true });
-  });
+  afterEach(() => tail?.stop());
 
   function begin(
     secrets: Readonly<Record<string, string>> = {},
@@ -51,7 +38,7 @@ describe("a running attempt's stderr", () => {
 
   /** Waits for this many puts of another log, after which this one has been checked about as often. */
   async function anotherPuts(times: number): Promise<void> {
-    const other = join(directory, 'other');
+    const other = scratch.path('other');
     writeFileSync(other, '');
     let count = 0;
     const put = (): Promise<PutResult> => {
@@ -133,14 +120,12 @@ describe("the limit of a command's stderr", () => {
   /** Writes numbered lines until its stdin says stop, then one more. */
   const FLOOD = `process.stdin.on('data', () => { clearInterval(timer); console.error('the end'); process.exit(); });
     let n = 0; const timer = setInterval(() => { for (let i = 0; i < 500; i++) console.error(String(n++).padStart(9)); });`;
-  let directory: string;
+  const scratch = forEachTest(() => new Scratch());
   let path: string;
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'batchctl-limit-'));
-    path = join(directory, 'err');
+    path = scratch.path('err');
     writeFileSync(path, '');
   });
-  afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
   /** Checks the file while a command floods it, until it was cut `times` times by `isCut`; returns its last size. */
   async function flood(limit: StderrLimit, isCut: () => boolean): Promise<number> {

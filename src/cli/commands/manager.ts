@@ -4,7 +4,7 @@ import { BatchctlError } from '../../errors.ts';
 import { killPoints } from '../../lib/kill-point.ts';
 import { isEc2 } from '../../lib/this-machine.ts';
 import { wholeNumberParser } from '../../lib/units.ts';
-import type { SignInCode } from '../../manager/http/auth.ts';
+import type { SignInCode } from '../../manager/http/sign-in.ts';
 import type { Log } from '../../manager/log.ts';
 import { isLoopback } from '../../manager/tls/open-tls.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -59,7 +59,7 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   const [{ runManager }, { openVerbRunner }, { SignInCode }] = await Promise.all([
     import('../../manager/manager.ts'),
     import('../api/run-verb.ts'),
-    import('../../manager/http/auth.ts'),
+    import('../../manager/http/sign-in.ts'),
   ]);
   const log = managerLog(ctx);
   const loopSeconds = ctx.io.env.BATCHCTL_TEST_LOOP_SECONDS;

@@ -11,7 +11,7 @@ export function addJsonBodies(app: FastifyInstance): void {
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'buffer' }, (request, body: Buffer, done) => {
     const isLarge = (request.routeOptions.bodyLimit ?? 0) > LIMITS.body.value;
-    requireShape(body, (isLarge ? LIMITS.valuesOfLarge : LIMITS.values).value, request);
+    requireShape(body, (isLarge ? LIMITS.valuesInLargeBody : LIMITS.values).value, request);
     // Each step runs in its own turn of the event loop.
     setImmediate(() =>
       parse(request, body.toString('utf8'), (error, value) =>

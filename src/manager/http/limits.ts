@@ -51,7 +51,7 @@ export const LIMITS = {
   bodyTime: bound('until a JSON body is received', 30_000, 'ms', '408', '1 MiB at 35 KB/s'),
   handshake: bound('a TLS handshake', 10_000, 'ms', 'closed', 'as for the headers'),
   values: bound('values in a JSON body', 25_000, '', '413', 'the most that a job or a list has is 10,000'),
-  valuesOfLarge: bound(
+  valuesInLargeBody: bound(
     'values in either of the larger bodies',
     65_000,
     '',
@@ -63,12 +63,18 @@ export const LIMITS = {
   depth: bound('nested maps and lists in a JSON body', 64, '', '413', 'a job file has six levels'),
   idle: bound('an idle connection between two calls', 30_000, 'ms', 'closed', "longer than the command line's pauses"),
   connections: bound('connections', 1_000, '', 'closed', 'about 100 MB of memory with TLS'),
-  connectionsOfOne: bound('connections per address', 250, '', 'closed', 'an office behind one address has room'),
+  connectionsPerAddress: bound('connections per address', 250, '', 'closed', 'an office behind one address has room'),
   calls: bound('calls in progress', 500, '', '503', 'each is a running verb'),
-  callsOfOne: bound('calls in progress per token', 100, '', '429', 'one token leaves room for others'),
-  streamsOfOne: bound('streams among them', 50, '', '429', 'watch, wait, logs --follow, events'),
+  callsPerToken: bound('calls in progress per token', 100, '', '429', 'one token leaves room for others'),
+  streamsPerToken: bound('streams among them', 50, '', '429', 'watch, wait, logs --follow, events'),
   rate: bound('calls per token in 10 s', 2_000, '', '429', 'a loop without a pause leaves room for others'),
-  rateOfNone: bound('calls without a token per address in 10 s', 2_000, '', '429', 'a token is counted separately'),
+  rateWithoutToken: bound(
+    'calls without a token per address in 10 s',
+    2_000,
+    '',
+    '429',
+    'a token is counted separately',
+  ),
   staged: bound(
     'concurrent uploads through the manager',
     2 ** 31,
@@ -76,7 +82,7 @@ export const LIMITS = {
     '503',
     'the disk of a small instance has room for them',
   ),
-  stagedOfOne: bound('per token', 2 ** 29, 'bytes', '429', 'two of the largest archives'),
+  stagedPerToken: bound('per token', 2 ** 29, 'bytes', '429', 'two of the largest archives'),
   tries: bound(
     'failed logins per address',
     5,
@@ -167,7 +173,7 @@ export function addLimits(app: FastifyInstance): void {
 
 /** Counts calls without a token where one is needed, by address, separately from other calls from there. */
 export const tokenlessRate = (app: FastifyInstance): RateCheck =>
-  rateCheckOf(app, LIMITS.rateOfNone, ({ ip }) => networkOf(ip));
+  rateCheckOf(app, LIMITS.rateWithoutToken, ({ ip }) => networkOf(ip));
 
 function rateCheckOf(
   app: FastifyInstance,
@@ -231,9 +237,10 @@ function requireCapacity(all: number, held: OpenCalls, streams: number): void {
       headers: { 'retry-after': '2' },
     });
   }
-  if (held.calls >= LIMITS.callsOfOne.value) throw tooManyError(`${LIMITS.callsOfOne.value} calls in progress`, 2);
-  if (streams > 0 && held.streams >= LIMITS.streamsOfOne.value)
-    throw tooManyError(`${LIMITS.streamsOfOne.value} streams`, 10);
+  if (held.calls >= LIMITS.callsPerToken.value)
+    throw tooManyError(`${LIMITS.callsPerToken.value} calls in progress`, 2);
+  if (streams > 0 && held.streams >= LIMITS.streamsPerToken.value)
+    throw tooManyError(`${LIMITS.streamsPerToken.value} streams`, 10);
 }
 
 /**

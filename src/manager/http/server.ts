@@ -15,7 +15,7 @@ import type { Platform } from '../../ports/platform.ts';
 import type { VerbRunner } from '../../ports/verbs.ts';
 import type { Identity } from '../tls/open-tls.ts';
 import { type AuditLine, addAudit } from './audit.ts';
-import { addAuth, addSignIn, type SignInCode } from './auth.ts';
+import { addAuth } from './auth.ts';
 import { addErrors, addWrongMethods, answerBroken, collectMethods, type OnHidden, sendError } from './error-answers.ts';
 import { addEvents } from './events.ts';
 import { addFrames } from './frames.ts';
@@ -24,6 +24,7 @@ import { addBodyTime, addLimits, LIMITS, networkOf, tokenlessRate } from './limi
 import { addObjects } from './objects/object-routes.ts';
 import { addPeriods } from './periods.ts';
 import { addHealth, addMetrics, addService, addVersions, healthOf, type OwnHealth } from './service-routes.ts';
+import { addSignIn, type SignInCode } from './sign-in.ts';
 import { addVerbs } from './verb-routes.ts';
 
 /** Node's options for the limits on connections and headers in `LIMITS`. */
@@ -65,7 +66,7 @@ function limitPerAddress(server: Server): void {
       if (left === 0) held.delete(network);
       else held.set(network, left);
     });
-    if (count > LIMITS.connectionsOfOne.value) socket.destroy();
+    if (count > LIMITS.connectionsPerAddress.value) socket.destroy();
   });
 }
 
@@ -85,7 +86,7 @@ function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOpt
   addVersions(app);
   addAuth(app, {
     ...{ tokens: new TokenReader(platform), clock: platform.clock },
-    ...{ onUsed: recordTokenUses(app, platform), onNobody: tokenlessRate(app) },
+    ...{ onUsed: recordTokenUses(app, platform), onMissingToken: tokenlessRate(app) },
   });
   addLimits(app);
 }

@@ -5,7 +5,7 @@ import { choosePrunable, prune, pruneJob } from '../../../src/jobs/prune/prune.t
 import { jobKey, journalKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import { obeyJournals } from '../../../src/worker/heartbeat.ts';
+import { obeyJournals } from '../../../src/worker/decisions.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';

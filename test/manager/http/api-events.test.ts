@@ -1,6 +1,8 @@
 // Protects: watchers of the API see each change of a job at once, and its end.
+
 import { expect } from 'chai';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
 
 interface Event {
@@ -54,11 +56,7 @@ class Events {
 
 describe("the API's events", () => {
   let server: ApiServer;
-  const job = (name: string) => ({
-    name,
-    input: { split: { by: 'range', from: 1, to: 3 } },
-    steps: [{ name: 'one', run: ['cat'] }],
-  });
+  const job = (name: string) => rangeJob(name, 3, { name: 'one', run: ['cat'] });
   const submit = async (name: string): Promise<string> =>
     (await server.call('POST', '/jobs', { spec: job(name) })).json.job;
   const looks = (verb: string): number => server.calls.filter(({ name }) => name === verb).length;

@@ -1,4 +1,5 @@
 // Protects: files sent through the manager arrive intact, and callers reach only keys meant for them.
+
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { request } from 'node:http';
@@ -7,6 +8,7 @@ import { expect } from 'chai';
 import type { Scope } from '../../../src/model/api.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { type Answer, ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
 
 const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -203,11 +205,7 @@ describe('objects through the manager, on a local store', () => {
   });
 
   it("include a job's outputs, which callers can list and read", async () => {
-    const spec = {
-      name: 'outputs',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [{ name: 'one', run: ['cat'] }],
-    };
+    const spec = rangeJob('outputs', 2, { name: 'one', run: ['cat'] });
     const { json } = await server.call('POST', '/jobs', { spec });
     expect((await server.workspace.work()).code).to.equal(0);
     const listed = await server.call('GET', `/objects/list?prefix=jobs/${json.job}/steps/one/out/`);

@@ -1,9 +1,11 @@
 // Protects: the manager serves its page safely, and shows health and metrics only to those who may see them.
+
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 
 describe("the manager's page, health and figures", () => {
   let server: ApiServer;
@@ -81,11 +83,7 @@ describe("the manager's page, health and figures", () => {
   it("give metrics in Prometheus' format to every reader", async () => {
     expect((await fetch(`${server.url}/metrics`)).status).to.equal(401);
     await server.call('POST', '/jobs', {
-      spec: {
-        name: 'measured',
-        input: { split: { by: 'range', from: 1, to: 3 } },
-        steps: [{ name: 'one', run: ['cat'] }],
-      },
+      spec: rangeJob('measured', 3, { name: 'one', run: ['cat'] }),
     });
     const answer = await server.fetch('GET', '/metrics', { scope: 'read' });
     const checked = await server.checked('GET', '/metrics', answer);

@@ -1,19 +1,18 @@
 // Protects: callers who disconnect early do not use up the manager's places.
 import { expect } from 'chai';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 describe('callers who leave while their token is looked up', () => {
-  let server: GuardedServer;
-  afterEach(() => server.close());
+  const server = forEachTest(() => GuardedServer.open());
 
   it('free their connections, and stop the verbs that run for them', async () => {
-    server = await GuardedServer.open();
     const token = await server.token('read');
     const release = holdReads(server);
     const head = `GET /api/v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`;
-    const sockets = await Promise.all(Array.from({ length: LIMITS.callsOfOne.value }, () => server.connect()));
+    const sockets = await Promise.all(Array.from({ length: LIMITS.callsPerToken.value }, () => server.connect()));
     const heard = new Promise<void>((resolve) => {
       let left = sockets.length;
       server.app.server.on('request', () => {

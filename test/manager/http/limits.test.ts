@@ -125,7 +125,7 @@ describe('how much of the manager one caller can use', () => {
     // Opening so many may take long while nothing is sent.
     server.app.server.headersTimeout = 0;
     const sockets: Socket[] = [];
-    for (let n = 0; n < LIMITS.connectionsOfOne.value; n += 1) sockets.push(await server.connect());
+    for (let n = 0; n < LIMITS.connectionsPerAddress.value; n += 1) sockets.push(await server.connect());
     const extra = createConnection({ host: '127.0.0.1', port: server.port }).on('error', () => {});
     expect(await saidBy(extra)).to.equal('');
     sockets[0]?.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
@@ -144,9 +144,9 @@ describe('how much of the manager one caller can use', () => {
         socket.on('error', () => {}).once('connect', () => resolve(socket));
       });
     const sockets: Socket[] = [];
-    const addresses = LIMITS.connections.value / LIMITS.connectionsOfOne.value;
+    const addresses = LIMITS.connections.value / LIMITS.connectionsPerAddress.value;
     for (let n = 1; n <= addresses; n += 1)
-      for (let of = 0; of < LIMITS.connectionsOfOne.value; of += 1) sockets.push(await from(n));
+      for (let of = 0; of < LIMITS.connectionsPerAddress.value; of += 1) sockets.push(await from(n));
     const [first] = sockets as [Socket];
     expect(await saidBy(await from(addresses + 1))).to.equal('');
     const idle = LIMITS.idle.value;
@@ -181,7 +181,7 @@ describe('how much of the manager one caller can use', () => {
       expect(status, path).to.equal(413);
       expect(text).to.include(path.endsWith('/verbs') ? 'batchctl upload DIR --to PREFIX' : 'move long lists');
     }
-    const many = { ...command, input: { job: Array.from({ length: LIMITS.valuesOfLarge.value }, () => 1) } };
+    const many = { ...command, input: { job: Array.from({ length: LIMITS.valuesInLargeBody.value }, () => 1) } };
     const [status, text] = await answerOf('/api/v1/verbs', many, LIMITS.command.value);
     expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
@@ -196,7 +196,7 @@ describe('how much of the manager one caller can use', () => {
     });
     const [token, other] = [await server.token('read'), await server.token('operate')];
     const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
-    const streams = await Promise.all(Array.from({ length: LIMITS.streamsOfOne.value }, () => watch(token)));
+    const streams = await Promise.all(Array.from({ length: LIMITS.streamsPerToken.value }, () => watch(token)));
     expect(new Set(streams.map(({ status }) => status))).to.deep.equal(new Set([200]));
     const refused = await watch(token);
     expect(refused.status).to.equal(429);
@@ -220,8 +220,8 @@ describe('how much of the manager one caller can use', () => {
         }),
     });
     const token = await server.token('read', 'one');
-    const held = Array.from({ length: LIMITS.callsOfOne.value }, () => server.call('/api/v1/jobs', token));
-    await until('all run', () => release.length === LIMITS.callsOfOne.value);
+    const held = Array.from({ length: LIMITS.callsPerToken.value }, () => server.call('/api/v1/jobs', token));
+    await until('all run', () => release.length === LIMITS.callsPerToken.value);
     const refused = await server.call('/api/v1/jobs', token);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('2');
@@ -250,9 +250,9 @@ describe('how much of the manager one caller can use', () => {
         ).on('error', reject);
       });
     const held: Promise<IncomingMessage>[] = [];
-    for (let n = 1; n <= LIMITS.calls.value / LIMITS.callsOfOne.value; n += 1) {
+    for (let n = 1; n <= LIMITS.calls.value / LIMITS.callsPerToken.value; n += 1) {
       const token = await server.token('read', `t${n}`);
-      for (let call = 0; call < LIMITS.callsOfOne.value; call += 1) held.push(callFrom(n, token));
+      for (let call = 0; call < LIMITS.callsPerToken.value; call += 1) held.push(callFrom(n, token));
     }
     await until('all run', () => release.length === LIMITS.calls.value);
     const refused = await server.call('/api/v1/jobs', await server.token('read', 'last'));

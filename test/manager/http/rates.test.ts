@@ -39,8 +39,8 @@ describe('how many calls a caller can make in ten seconds', () => {
   it('is limited per address without a token; a caller with a token is still accepted, and the page is shown', async () => {
     const token = await server.token('read');
     const pass = holdWallTime();
-    const found = await statuses(LIMITS.rateOfNone.value + 100, () => server.status('/api/v1/jobs'));
-    expect(Object.fromEntries(found)).to.deep.equal({ 401: LIMITS.rateOfNone.value, 429: 100 });
+    const found = await statuses(LIMITS.rateWithoutToken.value + 100, () => server.status('/api/v1/jobs'));
+    expect(Object.fromEntries(found)).to.deep.equal({ 401: LIMITS.rateWithoutToken.value, 429: 100 });
     const refused = await server.call('/api/v1/jobs');
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('10');

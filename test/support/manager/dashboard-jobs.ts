@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, renameSync } from 'node:fs';
+import { rangeJob } from '../range-job.ts';
 import type { Workspace } from '../workspace.ts';
 
 /** Lays gates, closed, in the workspace: tasks wait at them (`gate`) until `openGate`. */
@@ -53,7 +54,7 @@ export function layClaimsJob(workspace: Workspace): void {
 
 /** A job of one step over the numbers from 1 to `tasks`. */
 export function layRangeJob(workspace: Workspace, name: string, tasks: number, step: object, more: object = {}): void {
-  workspace.write('job.json', { name, input: { split: { by: 'range', from: 1, to: tasks } }, steps: [step], ...more });
+  workspace.write('job.json', { ...rangeJob(name, tasks, step), ...more });
 }
 
 /** Makes the rates available from now on. */

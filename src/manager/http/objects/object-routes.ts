@@ -115,14 +115,10 @@ async function listPage(store: Pick<ObjectStore, 'list'>, prefix: string, after:
 const URL_SECONDS = 300;
 
 type Store = Pick<ObjectStore, 'head' | 'get' | 'presign'>;
+type Send = (store: Store, key: string, request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>;
 
 /** Redirects a caller to an object's bytes, or sends the bytes if the store signs no URLs. */
-async function download(
-  store: Store,
-  key: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+const download: Send = async (store, key, request, reply) => {
   const info = await requireObject(store, key, request);
   const url = await store.presign(key, 'get', URL_SECONDS);
   if (url !== null) return reply.code(307).header('location', url).send();
@@ -142,17 +138,12 @@ async function download(
     reply.code(206).header('content-range', `bytes ${range.offset}-${last}/${info.size}`);
   }
   return reply.send(object.body);
-}
+};
 
-async function sendInfo(
-  store: Store,
-  key: string,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<FastifyReply> {
+const sendInfo: Send = async (store, key, request, reply) => {
   const info = await requireObject(store, key, request);
   return setObjectHeaders(reply, info).header('content-length', info.size).send();
-}
+};
 
 async function requireObject(store: Store, key: string, { headers }: FastifyRequest): Promise<ObjectInfo> {
   requireReadable(key);

@@ -202,7 +202,7 @@ export class StagingSpace {
   /** Reserves bytes until the returned function is called. Throws 503 if none are left, 429 for one token. */
   take(token: string, bytes: number): () => void {
     const own = this.#byToken.get(token) ?? 0;
-    if (own + bytes > LIMITS.stagedOfOne.value) throw noRoom(429, `${mib(LIMITS.stagedOfOne.value)} of a token`);
+    if (own + bytes > LIMITS.stagedPerToken.value) throw noRoom(429, `${mib(LIMITS.stagedPerToken.value)} of a token`);
     if (this.#total + bytes > LIMITS.staged.value) throw noRoom(503, mib(LIMITS.staged.value));
     this.#add(token, bytes);
     let isTaken = true;

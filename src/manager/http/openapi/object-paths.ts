@@ -1,9 +1,10 @@
 import { type Json, jsonAnswer, objectSchema, operation, type PathEntry, ref } from './service-paths.ts';
 
+const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
   ...{ name, in: 'query', required, description, schema },
 });
-const KEY = query('key', 'a full key: data/claims.csv', { type: 'string', minLength: 1, maxLength: 1_024 }, true);
+const KEY = query('key', 'a full key: data/claims.csv', TEXT, true);
 const bytes = { content: { 'application/octet-stream': {} } };
 const ETAG = { etag: { description: "the object's entity tag, in quotes", schema: { type: 'string' } } };
 
@@ -54,7 +55,7 @@ export function objectPaths(): readonly PathEntry[] {
       'GET',
       operation('objects', 'listObjects', 'read', 'keys below a prefix, in order', {
         parameters: [
-          query('prefix', 'data/, jobs/JOB/...', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
+          query('prefix', 'data/, jobs/JOB/...', TEXT, true),
           query('after', 'only keys after this one: `next` of the previous page'),
           query('limit', 'at most this many (default: 1,000)', { type: 'integer', minimum: 1, maximum: 1_000 }),
         ],
@@ -73,10 +74,7 @@ export function objectPaths(): readonly PathEntry[] {
       '/uploads',
       'DELETE',
       operation('objects', 'abortUpload', 'submit', 'abort a multipart upload', {
-        parameters: [
-          KEY,
-          query('upload', 'id of the upload', { type: 'string', minLength: 1, maxLength: 1_024 }, true),
-        ],
+        parameters: [KEY, query('upload', 'id of the upload', TEXT, true)],
         responses: jsonAnswer(ref('UploadGivenUp')),
       }),
     ],
@@ -116,7 +114,6 @@ function bodyAndAnswer(asked: string, answered: string): { readonly requestBody:
 }
 
 const SHA256 = { type: 'string', pattern: '^[0-9a-f]{64}$' } as const;
-const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
 const COUNT = { type: 'integer', minimum: 0 } as const;
 const URL_TEXT = { type: 'string', description: 'relative to this document if it has no host' } as const;
 const HEADERS = { type: 'object', additionalProperties: { type: 'string' } } as const;

@@ -26,7 +26,7 @@ describe('the space for uploads that pass through a manager', () => {
             first?.leave();
             first?.leave();
           }
-          const isRoom = sum(of) + bytes <= LIMITS.stagedOfOne.value && sum() + bytes <= LIMITS.staged.value;
+          const isRoom = sum(of) + bytes <= LIMITS.stagedPerToken.value && sum() + bytes <= LIMITS.staged.value;
           if (isRoom) held.push({ token: of, bytes, leave: room.take(of, bytes) });
           else expect(() => room.take(of, bytes)).to.throw('too many requests');
         }

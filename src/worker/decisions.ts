@@ -1,0 +1,77 @@
+import { isKind } from '../errors.ts';
+import { isDenied } from '../jobs/denied-job.ts';
+import { readEntries } from '../jobs/journal.ts';
+import { ordersPrefix } from '../model/keys.ts';
+import { taskSetHas } from '../model/task-set.ts';
+import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
+import type { Dispatcher, RunningAttempt } from './dispatcher.ts';
+import type { JobCache } from './job-cache.ts';
+
+/**
+ * Reads the journals of the jobs that run here, as every heartbeat does, and ends the attempts that a person ended: of
+ * a cancelled job, of one paused at once, and of killed tasks. A journal that can't be read (damaged, denied, or of a
+ * later version) goes to `onTrouble`; decisions about other jobs are still obeyed.
+ */
+export async function obeyJournals(
+  store: ObjectStore,
+  jobs: JobCache,
+  dispatcher: Dispatcher,
+  onTrouble: (job: string, error: unknown) => void = () => undefined,
+): Promise<void> {
+  const oldest = new Map<string, JobView>();
+  for (const { task } of dispatcher.running()) {
+    const known = oldest.get(task.message.job);
+    if (known === undefined || task.view.next < known.next) oldest.set(task.message.job, task.view);
+  }
+  for (const [job, view] of oldest) {
+    try {
+      await obeyJournal(store, await jobs.refresh(view), view, dispatcher);
+    } catch (error) {
+      if (!isKind(error, 'newer', 'corrupt') && !isDenied(error)) throw error;
+      onTrouble(job, error);
+    }
+  }
+}
+
+async function obeyJournal(store: ObjectStore, now: JobView, seen: JobView, dispatcher: Dispatcher): Promise<void> {
+  if (now.next === seen.next) return;
+  const ofJob = (attempt: RunningAttempt): boolean => attempt.task.message.job === seen.record.job;
+  if (now.cancelled) dispatcher.end('cancel', ofJob);
+  else if (now.paused?.now === true) dispatcher.end('pause', ofJob);
+  else await obeyKills(store, seen, dispatcher, ofJob);
+}
+
+/** Each attempt obeys the kills after the journal entry at its admission: by number, so no clock matters. */
+async function obeyKills(
+  store: ObjectStore,
+  oldest: JobView,
+  dispatcher: Dispatcher,
+  ofJob: (attempt: RunningAttempt) => boolean,
+): Promise<void> {
+  const entries = await readEntries(store, oldest.record.job);
+  for (const [number, entry] of entries.entries()) {
+    if (entry.what !== 'kill' || number < oldest.next) continue;
+    dispatcher.end(entry.mode === 'fail' ? 'killFail' : 'kill', (attempt) => {
+      const { message, view } = attempt.task;
+      return ofJob(attempt) && number >= view.next && taskSetHas(entry.tasks[message.step], message.task);
+    });
+  }
+}
+
+/** Orders for a worker from a person or a release: leave now, finish and leave, finish and be replaced. */
+export type Order = 'stop' | 'drain' | 'replace';
+const ORDERS: readonly Order[] = ['replace', 'drain', 'stop'];
+
+/** The strongest order given to this worker; null for none. An unknown one drains it. */
+export async function readOrders(store: ObjectStore, worker: string): Promise<Order | null> {
+  let strongest: Order | null = null;
+  for await (const { key } of store.list(ordersPrefix(worker))) {
+    const bytes = await store.read(key);
+    if (bytes === null) continue;
+    const { order }: { order?: unknown } = JSON.parse(new TextDecoder().decode(bytes));
+    const known = ORDERS.find((one) => one === order) ?? 'drain';
+    if (strongest === null || ORDERS.indexOf(known) > ORDERS.indexOf(strongest)) strongest = known;
+  }
+  return strongest;
+}
