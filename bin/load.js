@@ -1,4 +1,5 @@
-// Loads the modules of dist/ with the code that V8 compiled for them when they were built (docs/adr/0030-compiled-code.md).
+// Loads the modules of dist/ with the code that V8 compiled for them when they were built
+// (docs/adr/0030-compiled-code.md).
 const { closeSync, openSync, readFileSync, readSync, statSync } = require('node:fs');
 const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');

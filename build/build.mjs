@@ -40,7 +40,9 @@ const lazyCommander = replacing('lazy-commander', {
   to: "const childProcess = { spawn: (...words) => require('node:child_process').spawn(...words) };",
 });
 
-/** fdir looks for an installed picomatch, for filters that nothing here uses: 2 ms at each start of `run` and a worker. */
+/**
+ * fdir looks for an installed picomatch, for filters that nothing here uses: 2 ms at each start of `run` and a worker.
+ */
 const fdirWithoutPicomatch = replacing('fdir-without-picomatch', {
   filter: /fdir.dist.index[.]mjs$/,
   search: '__require.resolve("picomatch");',
@@ -87,8 +89,8 @@ const versionOnly = {
 const SCHEMA = /^((?:export )?var [\w$]+ = )\[([^;]*?)\];$/gm;
 
 /**
- * Drops SDK exports that src/ never names. `import()` would keep every operation of a client: EC2's is 1.9 MB, all parsed
- * at startup.
+ * Drops SDK exports that src/ never names. `import()` would keep every operation of a client: EC2's is 1.9 MB, all
+ * parsed at startup.
  */
 const trimmedSdk = {
   name: 'trimmed-sdk',

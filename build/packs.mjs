@@ -4,8 +4,8 @@ import { build } from 'esbuild';
 import { COMMONJS, headOf } from './commonjs.mjs';
 
 /**
- * The chunks of each pack, from the sets that commands loaded. What a chunk imports is loaded whenever it is, so it is in
- * the same pack or in an earlier one.
+ * The chunks of each pack, from the sets that commands loaded. What a chunk imports is loaded whenever it is, so it is
+ * in the same pack or in an earlier one.
  */
 export function packsOf({ '--help': help, status, run, worker, 'on AWS': onAws }) {
   const taken = new Set(help);

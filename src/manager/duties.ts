@@ -21,15 +21,16 @@ import {
   troubleLine,
 } from './log.ts';
 
-interface DutiesOptions {
+export interface DutiesOptions {
   readonly platform: Platform;
   /** The id under which it puts its mark. */
   readonly id: string;
   readonly log: Log;
   readonly signal: AbortSignal;
+  /** For crash tests. */
   readonly passed?: (point: KeeperPoint) => void;
   readonly nudge: (duty: DutyName) => void;
-  /** Called for a schedule whose firing hangs. */
+  /** Called for a firing that hangs: the process should end, and be restarted. */
   readonly onHung: (error: BatchctlError) => void;
 }
 

@@ -8,7 +8,7 @@ import { within } from '../lib/wait.ts';
 import type { DutyHealth } from '../model/manager-health.ts';
 import type { Platform } from '../ports/platform.ts';
 import { scopeOf, type Verb, type VerbCall, type VerbResponse, type VerbRunner } from '../ports/verbs.ts';
-import { Duties, DutyLoop, type DutyName } from './duties.ts';
+import { Duties, type DutiesOptions, DutyLoop, type DutyName } from './duties.ts';
 import { buildServer } from './http/server.ts';
 import type { SignInCode } from './http/sign-in.ts';
 import { info, type Log, warning } from './log.ts';
@@ -129,16 +129,9 @@ function portOf(server: FastifyInstance, listen: ListenAt): number {
 
 const stackOf = (error: unknown): string => (error instanceof Error ? (error.stack ?? error.message) : String(error));
 
-interface RoundsOptions {
-  readonly platform: Platform;
-  /** The id under which it puts its mark. */
-  readonly id: string;
-  readonly log: Log;
+interface RoundsOptions extends Omit<DutiesOptions, 'signal' | 'nudge'> {
   /** Milliseconds: a duty without a sign of life for six times as long hangs, and ends the process. */
   readonly loopMs: number;
-  readonly passed?: (point: KeeperPoint) => void;
-  /** Called for a firing that hangs: the process should end, and be restarted. */
-  readonly onHung: (error: BatchctlError) => void;
 }
 
 /** A keeper's duties, each at its own interval. All state is in the store: another one continues after a kill. */
@@ -149,17 +142,17 @@ export class Rounds {
   readonly #loops: ReadonlyMap<DutyName, DutyLoop>;
   #ended: Promise<unknown> = Promise.resolve();
 
-  constructor({ platform, id, log, loopMs, passed, onHung }: RoundsOptions) {
+  constructor({ loopMs, ...options }: RoundsOptions) {
     const { signal } = this.#stop;
     // Every duty, and everything that runs, listens.
     setMaxListeners(0, signal);
     const nudge = (duty: DutyName): void => this.#loops.get(duty)?.nudge();
-    this.#duties = new Duties({ platform, id, log, signal, nudge, onHung, ...(passed && { passed }) });
+    this.#duties = new Duties({ ...options, signal, nudge });
     const all = [...this.#duties.all];
     const parts = all.map(([name]) => `its duty "${name}"`);
     const watch = new LoopWatch('the manager', parts, loopMs);
     this.#watch = watch;
-    const now = (): number => platform.clock.now();
+    const now = (): number => options.platform.clock.now();
     this.#loops = new Map(
       all.map(([name, duty], part) => [name, new DutyLoop(duty, watch.part(part), { signal, now })]),
     );

@@ -40,7 +40,9 @@ export interface RefusedDelivery {
   readonly admitted: Omit<AdmittedTask, 'kind' | 'number'> | null;
 }
 
-/** Deliveries after this number leave a mark until they have an outcome. `DEADLY_MARKS` such marks mean a deadly task. */
+/**
+ * Deliveries after this number leave a mark until they have an outcome. `DEADLY_MARKS` such marks mean a deadly task.
+ */
 export const MARK_AFTER_DELIVERIES = 20;
 const DEADLY_MARKS = 5;
 const KILLS_WORKERS: Failure = {

@@ -5,9 +5,9 @@ import { SERVICE_DELAY, shortMessageOf } from './outcome.ts';
 /** A task's delivery from which on a denied input, output or job pauses the job. */
 const DENIALS = 2;
 /**
- * Permissions take a while to reach all of a service, so only a repeated denial pauses a job. It is repeated if the same
- * task met it before, or others of the job did for longer than a task is returned for: in a long queue, no task comes
- * back before all others were denied.
+ * Permissions take a while to reach all of a service, so only a repeated denial pauses a job. It is repeated if the
+ * same task met it before, or others of the job did for longer than a task is returned for: in a long queue, no task
+ * comes back before all others were denied.
  */
 export class Denials {
   /** Since when each job is denied here without a success, monotonic. */

@@ -22,8 +22,8 @@ export const INHERITED = [
 ] as const;
 
 /**
- * The variables that commands inherit from a worker with this environment. A worker reads them once, because each access
- * to process.env costs more than the rest of a command's environment.
+ * The variables that commands inherit from a worker with this environment. A worker reads them once, because each
+ * access to process.env costs more than the rest of a command's environment.
  */
 export function inheritedFrom(env: Readonly<Record<string, string | undefined>>): Readonly<Record<string, string>> {
   return Object.fromEntries(

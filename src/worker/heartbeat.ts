@@ -141,7 +141,9 @@ export class Heartbeat {
     await deliveries.look(dispatcher.busy);
   }
 
-  /** Reads journals between two heartbeats that are far apart. The next heartbeat reports a journal that can't be read. */
+  /**
+   * Reads journals between two heartbeats that are far apart. The next heartbeat reports a journal that can't be read.
+   */
   async #readJournalsUntil(next: number, signal: AbortSignal): Promise<void> {
     const { ctx, dispatcher } = this.#o;
     const { clock, store } = ctx.platform;

@@ -10,7 +10,7 @@ import type { TaskBits } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { type Delivery, totalMessages } from '../ports/task-queue.ts';
-import type { WorkerLog } from './context.ts';
+import type { WorkerLog, WorkerOptions } from './context.ts';
 import type { Dispatcher } from './dispatcher.ts';
 import { shortMessageOf } from './outcome.ts';
 import type { QueueClient } from './queue-clients.ts';
@@ -19,11 +19,7 @@ import type { ScaleInProtection } from './scale-in-protection.ts';
 
 interface IntakeOptions {
   readonly platform: Platform;
-  readonly options: {
-    readonly groups: readonly string[];
-    readonly untilEmpty: boolean;
-    readonly idleExit: number | null;
-  };
+  readonly options: Pick<WorkerOptions, 'groups' | 'untilEmpty' | 'idleExit'>;
   readonly dispatcher: Dispatcher;
   readonly watcher: JobWatcher;
   readonly deliveries: Deliveries;

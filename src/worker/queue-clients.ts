@@ -58,29 +58,23 @@ export class QueueClient {
   constructor(queue: TaskQueue, leases: Leases) {
     this.queue = queue;
     this.#leases = leases;
-    this.#acks = new Batcher({
-      max: 500,
-      ...LINGER,
-      flush: (batch) => this.#settle(batch, () => queue.ack(batch)),
-    });
-    this.#releases = new Batcher({
-      max: 500,
-      ...LINGER,
-      flush: (batch) =>
-        this.#settle(
-          batch.map(({ receipt }) => receipt),
-          () => queue.release(batch),
-        ),
-    });
-    this.#burials = new Batcher({
-      max: 100,
-      ...LINGER,
-      flush: (batch) =>
-        this.#settle(
-          batch.map(({ delivery }) => delivery.receipt),
-          () => queue.bury(batch),
-        ),
-    });
+    const settling = <T>(max: number, receiptOf: (item: T) => Receipt, act: (batch: readonly T[]) => Promise<void>) =>
+      new Batcher<T>({ max, ...LINGER, flush: (batch) => this.#settle(batch.map(receiptOf), () => act(batch)) });
+    this.#acks = settling(
+      500,
+      (receipt) => receipt,
+      (batch) => queue.ack(batch),
+    );
+    this.#releases = settling(
+      500,
+      ({ receipt }) => receipt,
+      (batch) => queue.release(batch),
+    );
+    this.#burials = settling(
+      100,
+      ({ delivery }) => delivery.receipt,
+      (batch) => queue.bury(batch),
+    );
     this.#sends = new Batcher({ max: 500, ...LINGER, flush: (batch) => queue.send(batch) });
   }
 

@@ -40,7 +40,8 @@ export interface StagedInput {
   /** Null: empty stdin. */
   readonly stdin: string | null;
   /**
-   * The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has `{input}`.
+   * The value of `$BATCHCTL_INPUT` and `{input}`: for `input: file`, `dir` and `list`, and if an argument has
+   * `{input}`.
    */
   readonly path: string | null;
   readonly bytes: number;

@@ -164,8 +164,8 @@ export class StderrLimit {
   }
 
   /**
-   * While the command runs. Where blocks can't be freed, the file is reduced at once, and what is written meanwhile, for
-   * less than a millisecond on an idle machine, is lost.
+   * While the command runs. Where blocks can't be freed, the file is reduced at once, and what is written meanwhile,
+   * for less than a millisecond on an idle machine, is lost.
    */
   check(): void {
     const size = fileSize(this.#path);

@@ -155,10 +155,16 @@ export interface MachineTimes {
 /** The maximum is a hundred heartbeats, and 48 hours (Auto Scaling: API_LifecycleHook). */
 const LONGEST_HOLD = Math.min(48 * 3_600, 100 * DRAIN_HOOK_SECONDS);
 
-/** Seconds. The role of a machine that has been up for longer is known everywhere: what is denied there is denied for good. */
+/**
+ * Seconds. The role of a machine that has been up for longer is known everywhere: what is denied there is denied for
+ * good.
+ */
 const YOUNG = 900;
 
-/** The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`, `_RISK_`, `_LONG_`, `_IDLE_`. */
+/**
+ * The times; tests shorten them: `BATCHCTL_TEST_NOTICE_SECONDS`, `_REST_`, `_HOLD_`, `_ROLE_`, `_LOOP_`, `_LAG_`,
+ * `_RISK_`, `_LONG_`, `_IDLE_`.
+ */
 function machineTimes(env: Readonly<Record<string, string | undefined>> = process.env): MachineTimes {
   const seconds = (name: string, usual: number): number => Number(env[`BATCHCTL_TEST_${name}_SECONDS`] ?? usual);
   const noticeMs = seconds('NOTICE', 5) * 1_000;

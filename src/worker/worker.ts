@@ -4,13 +4,12 @@ import { BatchctlError } from '../errors.ts';
 import { Deliveries } from '../jobs/deliver/deliver.ts';
 import { countVisible } from '../jobs/grid/queues.ts';
 import { NoticeSender } from '../jobs/notify/notice-sender.ts';
-import type { NotifyPoint } from '../jobs/notify/send-notice.ts';
 import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { FailureStreaks } from '../model/breaker.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
+import type { WorkerContext, WorkerOptions } from './context.ts';
 import type { Order } from './decisions.ts';
 import { Denials } from './denials.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -85,7 +84,10 @@ class Worker {
     this.#log = new StoredLog(platform.store, options.worker, () => platform.clock.now(), options.say);
     const onTrouble = (job: string, error: unknown): void => this.#log.warn(`job ${job}: ${shortMessageOf(error)}`);
     const { passed } = options;
-    this.#noticeSender = createNoticeSender(platform, this.#log, passed);
+    // Sends notices about changes that this worker made. Those begun before it leaves are finished, which takes
+    // seconds.
+    const onNoticeTrouble = ({ message }: { readonly message: string }): void => this.#log.warn(message);
+    this.#noticeSender = new NoticeSender(platform, { checksCounters: false, onTrouble: onNoticeTrouble, passed });
     const onSeen = (view: JobView): void => this.#noticeSender.observe(view);
     const watcherOptions = { raises: 'waiting', discards: false, shares: inGroup, onSeen } as const;
     this.#watcher = new JobWatcher(platform, platform.leaseSeconds, onTrouble, watcherOptions);
@@ -340,16 +342,4 @@ class Worker {
       this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#heartbeat.workerRecord('gone'))),
     ]);
   }
-}
-
-/**
- * Sends notices about changes that this worker made; doesn't read counters. Notices begun before it leaves are finished,
- * which takes seconds.
- */
-function createNoticeSender(
-  platform: Platform,
-  log: WorkerLog,
-  passed: ((point: NotifyPoint) => void) | undefined,
-): NoticeSender {
-  return new NoticeSender(platform, { checksCounters: false, onTrouble: ({ message }) => log.warn(message), passed });
 }

@@ -6,6 +6,7 @@ import { isSupervised } from '../../src/adapters/local/ensure-supervisor.ts';
 import { keeperKey } from '../../src/model/keys.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { linesOf, listening } from '../support/manager/manager-lines.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
@@ -13,14 +14,6 @@ import { sharedMoto } from '../support/servers/moto.ts';
 import type { Endpoint } from '../support/servers/shared.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
-
-interface Line {
-  readonly at: string;
-  readonly event: string;
-  readonly level: string;
-  readonly text: string;
-  readonly address?: string;
-}
 
 const LISTEN = ['--listen', '127.0.0.1:0'];
 
@@ -30,26 +23,13 @@ describe("a manager's life cycle", () => {
     workspace.write('job.json', rangeJob('claims', 2, { name: 'price', run: 'echo done' }));
   });
 
-  const linesOf = (running: Running): readonly Line[] =>
-    running
-      .said()
-      .split('\n')
-      .filter((line) => line.startsWith('{'))
-      .map((line) => JSON.parse(line) as Line);
-  const listening = (running: Running): Promise<string> =>
-    until('it listens', () => linesOf(running).find(({ event }) => event === 'listening')?.address);
   const start = (...args: readonly string[]): Running => workspace.start(['manager', ...LISTEN, '--json', ...args]);
-  const token = async (scope: string): Promise<string> => {
-    const { stdout, stderr } = await workspace.run(['manager', 'token', 'create', scope, '--scope', scope, '--json']);
-    expect(stderr).to.not.include('error');
-    return (JSON.parse(stdout) as { token: string }).token;
-  };
 
   it('starts a whole system with one command, with --workers', async () => {
     const running = start('--workers', '1');
-    const address = await listening(running);
+    const { address } = await listening(running);
     expect((await fetch(`${address}/healthz`)).status).to.equal(200);
-    const authorization = `Bearer ${await token('operate')}`;
+    const authorization = `Bearer ${await workspace.token('ann', 'operate')}`;
     const job = await workspace.submit();
     const state = async (): Promise<string> => {
       const answer = await fetch(`${address}/api/v1/jobs/${job}`, { headers: { authorization } });
@@ -100,8 +80,11 @@ describe("a manager's life cycle", () => {
 
   it('says goodbye to watchers, completes a change and accepts no more when told to stop', async () => {
     const running = start();
-    const address = await listening(running);
-    const headers = { authorization: `Bearer ${await token('operate')}`, 'content-type': 'application/json' };
+    const { address } = await listening(running);
+    const headers = {
+      authorization: `Bearer ${await workspace.token('ann', 'operate')}`,
+      'content-type': 'application/json',
+    };
     const job = await workspace.submit();
     const watching = await fetch(`${address}/api/v1/verbs`, {
       ...{ method: 'POST', headers },
@@ -124,7 +107,7 @@ describe("a manager's life cycle", () => {
 
   it('ends at once when told twice, whatever is running', async () => {
     const running = start();
-    const { port } = new URL(await listening(running));
+    const { port } = new URL((await listening(running)).address);
     // A call that is still being sent keeps it running for a while.
     const call = connect(Number(port), '127.0.0.1');
     call.on('error', () => undefined);
@@ -132,7 +115,11 @@ describe("a manager's life cycle", () => {
     call.on('data', (chunk: Buffer) => {
       answered += chunk.toString();
     });
-    const head = ['POST /api/v1/verbs HTTP/1.1', 'Host: here', `Authorization: Bearer ${await token('read')}`];
+    const head = [
+      'POST /api/v1/verbs HTTP/1.1',
+      'Host: here',
+      `Authorization: Bearer ${await workspace.token('ann', 'read')}`,
+    ];
     const body = ['Content-Type: application/json', 'Content-Length: 100', 'Expect: 100-continue', '', '{'];
     call.write([...head, ...body].join('\r\n'));
     await until('the manager has it', () => answered.includes('100 Continue'));

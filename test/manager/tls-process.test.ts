@@ -3,26 +3,12 @@ import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { fingerprintOf } from '../../src/lib/fingerprint.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { linesOf, listening } from '../support/manager/manager-lines.ts';
 import { layPair, shownBy } from '../support/manager/shown-certificate.ts';
 import { until } from '../support/until.ts';
-import { type Running, Workspace } from '../support/workspace.ts';
-
-interface Line {
-  readonly event: string;
-  readonly level: string;
-  readonly text: string;
-  readonly address?: string;
-  readonly fingerprint?: string;
-}
+import { Workspace } from '../support/workspace.ts';
 
 const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json', '--tls-cert', 'cert.pem', '--tls-key', 'key.pem'];
-
-const linesOf = (running: Running): readonly Line[] =>
-  running
-    .said()
-    .split('\n')
-    .filter((line) => line.startsWith('{') && line.endsWith('}'))
-    .map((line) => JSON.parse(line) as Line);
 
 describe('a manager with a certificate from files', () => {
   const workspace = forEachTest(() => new Workspace());
@@ -30,9 +16,9 @@ describe('a manager with a certificate from files', () => {
   it('uses a renewed certificate after SIGHUP, and keeps it if the next one is unusable', async () => {
     const first = await layPair(workspace.dir, 'one');
     const running = workspace.start(MANAGER);
-    const listening = await until('it listens', () => linesOf(running).find(({ event }) => event === 'listening'));
-    expect(listening).to.include({ fingerprint: first });
-    const { protocol, port } = new URL(listening.address ?? '');
+    const { address, fingerprint } = await listening(running);
+    expect(fingerprint).to.equal(first);
+    const { protocol, port } = new URL(address);
     expect(protocol).to.equal('https:');
     const shown = async (): Promise<string> => fingerprintOf((await shownBy(Number(port))).peer.raw);
     expect(await shown()).to.equal(first);

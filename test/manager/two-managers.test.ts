@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-runs.ts';
+import { listening } from '../support/manager/manager-lines.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
@@ -21,8 +22,7 @@ describe('two managers of one store', () => {
     token = (JSON.parse(made.stdout) as { token: string }).token;
   });
 
-  const addressOf = (running: Running): Promise<string> =>
-    until('it listens', () => /"address":"(http[^"]+)"/.exec(running.said())?.[1]);
+  const addressOf = async (running: Running): Promise<string> => (await listening(running)).address;
   const fired = (...all: readonly Running[]): number =>
     all.map((running) => running.said().split('"event":"fired"').length - 1).reduce((sum, count) => sum + count);
   /** The job's id; null if the manager was gone before it answered. */

@@ -39,6 +39,12 @@ export interface Running {
   readonly ended: Promise<Ended>;
 }
 
+/** Waits for its end, and fails with what it said unless it ends well. */
+export async function endsWell({ ended }: Running): Promise<void> {
+  const { code, stderr } = await ended;
+  if (code !== 0) throw new Error(`expected a process to end well, it exited with ${code}: ${stderr}`);
+}
+
 type Environment = Readonly<Record<string, string>>;
 
 /** Commands that serve, or start what outlives them: always processes of their own. */

@@ -11,8 +11,7 @@ describe('the last worker of a group, when it leaves', () => {
 
   /** The only machine's worker is idle and leaves; returns its output. */
   const leaves = async (lab: MachineLab): Promise<string> => {
-    const [instance] = await lab.machines(1);
-    if (instance === undefined) throw new Error('no instance');
+    const instance = await lab.machine();
     const { code, stderr } = await (await lab.work(instance, [], SOON)).ended;
     expect(code, stderr).to.equal(0);
     await lab.gone(instance);

@@ -8,8 +8,7 @@ describe('a worker on a new instance', () => {
 
   it('waits until its role is known, whichever service refuses it', async () => {
     const { lab } = given;
-    const [instance] = await lab.machines(1);
-    if (instance === undefined) throw new Error('no instance');
+    const instance = await lab.machine();
     const job = await lab.submit('echo done');
     const { cloud } = lab;
     cloud.failNext('autoscaling:DescribeAutoScalingInstances', 403, 'AccessDenied', 'no such right', 1);
@@ -23,8 +22,7 @@ describe('a worker on a new instance', () => {
 
   it('ends and names the permissions that it never gets', async () => {
     const { lab } = given;
-    const [instance] = await lab.machines(1);
-    if (instance === undefined) throw new Error('no instance');
+    const instance = await lab.machine();
     lab.cloud.failNext(({ action }) => action === 'ReceiveMessage', 403, 'AccessDenied', 'never', 1);
     const worker = await lab.work(instance, [], { BATCHCTL_TEST_ROLE_SECONDS: '0' });
     const { code, stderr } = await worker.ended;
@@ -34,8 +32,7 @@ describe('a worker on a new instance', () => {
 
   it('works like one outside of groups if instance metadata is disabled', async () => {
     const { lab } = given;
-    const [instance] = await lab.machines(1);
-    if (instance === undefined) throw new Error('no instance');
+    const instance = await lab.machine();
     const worker = await lab.work(instance, [], { AWS_EC2_METADATA_DISABLED: 'true' });
     await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 1);
     expect((await lab.ledgerWorkers())[0]?.host).not.to.equal(instance.id);

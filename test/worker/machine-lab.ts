@@ -9,6 +9,7 @@ import { forSuite } from '../support/fixture.ts';
 import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
 
@@ -65,6 +66,18 @@ export class MachineLab {
     });
   }
 
+  async machine(fields: Partial<CreateAutoScalingGroupCommandInput> = {}): Promise<GridInstance> {
+    const [instance] = await this.machines(1, fields);
+    if (instance === undefined) throw new Error('no instance');
+    return instance;
+  }
+
+  async twoMachines(fields: Partial<CreateAutoScalingGroupCommandInput> = {}): Promise<[GridInstance, GridInstance]> {
+    const [first, second] = await this.machines(2, fields);
+    if (first === undefined || second === undefined) throw new Error('no instances');
+    return [first, second];
+  }
+
   /** Starts a worker on an instance. */
   async work(
     instance: GridInstance,
@@ -83,8 +96,7 @@ export class MachineLab {
 
   /** Submits a job with this many tasks that run this command. */
   async submit(run: string, tasks = 1, step: Readonly<Record<string, unknown>> = {}): Promise<string> {
-    const steps = [{ name: 'only', run, ...step }];
-    this.workspace.write('job.json', { name: 'lab', input: { split: { by: 'range', from: 1, to: tasks } }, steps });
+    this.workspace.write('job.json', rangeJob('lab', tasks, { name: 'only', run, ...step }));
     return this.workspace.submit('--no-scale');
   }
 
@@ -137,8 +149,8 @@ export class MachineLab {
     return count;
   }
 
-  async close(): Promise<void> {
-    await this.workspace.remove();
+  close(): Promise<void> {
+    return this.workspace.remove();
   }
 
   async #ledger() {

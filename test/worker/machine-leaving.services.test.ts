@@ -1,19 +1,13 @@
 // Protects: a worker told to leave finishes its tasks, and its group keeps the right size.
 import { expect } from 'chai';
 import { orderKey, ordersPrefix } from '../../src/model/keys.ts';
-import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
-import type { Running } from '../support/workspace.ts';
+import { endsWell } from '../support/workspace.ts';
 import { labs, WAITING } from './machine-lab.ts';
 
 describe('a worker told to leave its group', () => {
   const given = labs();
 
-  const one = async (fields = {}): Promise<GridInstance> => {
-    const [instance] = await given.lab.machines(1, fields);
-    if (instance === undefined) throw new Error('no instance');
-    return instance;
-  };
   const order = async (what: string): Promise<void> => {
     const { lab } = given;
     const [{ worker } = { worker: '' }] = await until('it is in the ledger', async () => {
@@ -25,14 +19,10 @@ describe('a worker told to leave its group', () => {
     for await (const _ of store.keys(ordersPrefix(worker))) next += 1;
     await store.put(orderKey(worker, next), JSON.stringify({ format: 1, order: what, when: Date.now() }));
   };
-  const endsWell = async (worker: Running): Promise<void> => {
-    const { code, stderr } = await worker.ended;
-    expect(code, stderr).to.equal(0);
-  };
 
   it('by a person finishes its tasks and makes the group one smaller, in manual mode too', async () => {
     const { lab } = given;
-    const instance = await one({
+    const instance = await lab.machine({
       Tags: [{ Key: 'batchctl:mode', Value: 'manual', PropagateAtLaunch: false }],
     });
     const job = await lab.submit(WAITING);
@@ -50,7 +40,7 @@ describe('a worker told to leave its group', () => {
 
   it('at the minimum size is replaced, because the group may not get smaller', async () => {
     const { lab } = given;
-    const instance = await one({ MinSize: 1 });
+    const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance);
     await order('stop');
     await endsWell(worker);
@@ -61,7 +51,7 @@ describe('a worker told to leave its group', () => {
 
   it('to be replaced drains, and the group keeps its size', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const job = await lab.submit(WAITING);
     const worker = await lab.work(instance);
     await lab.runs(1);
@@ -79,7 +69,7 @@ describe('a worker told to leave its group', () => {
 
   it('with an order of a later version drains', async () => {
     const { lab } = given;
-    const worker = await lab.work(await one());
+    const worker = await lab.work(await lab.machine());
     await order('hibernate');
     await endsWell(worker);
     expect(worker.said()).to.include('ordered to drain');
@@ -87,7 +77,7 @@ describe('a worker told to leave its group', () => {
 
   it('by SIGTERM stays in its group, where scaling in may end it', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const worker = await lab.work(instance);
     await until('it polls', () => lab.cloud.grid.instance(instance).protected);
     worker.child.kill('SIGTERM');
@@ -98,7 +88,7 @@ describe('a worker told to leave its group', () => {
 
   it('is started again if its machine would be left behind', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ResourceContention', 'busy', 1);
     const worker = await lab.work(instance);
     await order('drain');
@@ -118,8 +108,7 @@ describe('a worker with --max-failures in a group', () => {
 
   it('takes itself out when its tasks succeed elsewhere, and reports the counts that show it', async () => {
     const { lab } = given;
-    const [sick, sound] = await lab.machines(2);
-    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const [sick, sound] = await lab.twoMachines();
     const job = await lab.submit(SICK, 40, { attempts: 20 });
     const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
     await lab.work(sound);
@@ -135,8 +124,7 @@ describe('a worker with --max-failures in a group', () => {
 
   it('is replaced if the remaining workers are too few for the work', async () => {
     const { lab } = given;
-    const [sick, sound] = await lab.machines(2, { MaxSize: 4 });
-    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const [sick, sound] = await lab.twoMachines({ MaxSize: 4 });
     // An hour's work for one worker.
     await lab.submit('case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 1', 4_000, { attempts: 20 });
     const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
@@ -149,8 +137,7 @@ describe('a worker with --max-failures in a group', () => {
 
   it('takes itself out after twenty failures by default', async () => {
     const { lab } = given;
-    const [sick, sound] = await lab.machines(2);
-    if (sick === undefined || sound === undefined) throw new Error('no instances');
+    const [sick, sound] = await lab.twoMachines();
     const job = await lab.submit(SICK, 120, { attempts: 50 });
     const failing = await lab.work(sick, [], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
     await lab.work(sound);
@@ -164,8 +151,7 @@ describe('a worker with --max-failures in a group', () => {
 
   it('stays if the tasks fail on others too, and if there are no others', async () => {
     const { lab } = given;
-    const [first, second] = await lab.machines(2);
-    if (first === undefined || second === undefined) throw new Error('no instances');
+    const [first, second] = await lab.twoMachines();
     const job = await lab.submit('exit 3', 12, { attempts: 1 });
     const alone = await lab.work(first, ['--max-failures', '2']);
     await until('some have failed', async () => ((await lab.counts(job))?.failed ?? 0) >= 4);

@@ -3,6 +3,7 @@ import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { MODE_TAG } from '../../src/lib/stack-names.ts';
 import { until } from '../support/until.ts';
+import { endsWell } from '../support/workspace.ts';
 import { labs, type MachineLab, WAITING } from './machine-lab.ts';
 
 /** A worker rests after this time, seconds. */
@@ -11,22 +12,12 @@ const SOON = { BATCHCTL_TEST_REST_SECONDS: '0.5' };
 describe("a machine's protection", () => {
   const given = labs();
 
-  const two = async (lab: MachineLab) => {
-    const [first, second] = await lab.machines(2);
-    if (first === undefined || second === undefined) throw new Error('no instances');
-    return [first, second] as const;
-  };
-  const one = async (lab: MachineLab, fields = {}) => {
-    const [instance] = await lab.machines(1, fields);
-    if (instance === undefined) throw new Error('no instance');
-    return instance;
-  };
   const isProtected = (lab: MachineLab, { id }: { readonly id: string }): boolean =>
     lab.cloud.grid.instance(id).protected;
 
   it('is set before the first poll, and requested once, however many tasks run', async () => {
     const { lab } = given;
-    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
     expect(isProtected(lab, instance)).to.equal(false);
     lab.takeActions();
     const job = await lab.submit('echo done', 5);
@@ -41,7 +32,7 @@ describe("a machine's protection", () => {
 
   it('ends when the worker is idle; it then stops polling, and is protected again before it takes work', async () => {
     const { lab } = given;
-    const instance = await one(lab);
+    const instance = await lab.machine();
     const worker = await lab.work(instance, [], SOON);
     await until('it rests', () => !isProtected(lab, instance));
     lab.takeActions();
@@ -72,7 +63,7 @@ describe("a machine's protection", () => {
 
   it('keeps scaling in from a busy worker: the idle one goes, and nothing is interrupted', async () => {
     const { lab } = given;
-    const [busy, idle] = await two(lab);
+    const [busy, idle] = await lab.twoMachines();
     const job = await lab.submit(WAITING);
     // Its lease lasts on a busy machine, too.
     await lab.work(busy, [], { ...SOON, BATCHCTL_TEST_LEASE_SECONDS: '30' });
@@ -91,7 +82,7 @@ describe("a machine's protection", () => {
 
   it('drains the worker if it comes too late: it takes nothing on a machine that will end', async () => {
     const { lab } = given;
-    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
     await lab.account.resize(lab.group, 0);
     await until('it is to end', () => lab.cloud.grid.instance(instance).state.startsWith('Terminating'));
     // Its metadata don't show this yet.
@@ -107,7 +98,7 @@ describe("a machine's protection", () => {
 
   it('is waited for while Auto Scaling refuses: the worker takes nothing without it', async () => {
     const { lab } = given;
-    const instance = await one(lab, { NewInstancesProtectedFromScaleIn: false });
+    const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
     const job = await lab.submit('echo done');
     lab.cloud.failNext('autoscaling:SetInstanceProtection', 503, 'ServiceUnavailable', 'away', 14);
     lab.takeActions();
@@ -122,18 +113,11 @@ describe("a machine's protection", () => {
 describe('an idle worker on a machine of a group', () => {
   const given = labs();
 
-  const one = async (fields = {}) => {
-    const [instance] = await given.lab.machines(1, fields);
-    if (instance === undefined) throw new Error('no instance');
-    return instance;
-  };
-
   it('makes the group one smaller when it leaves', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const worker = await lab.work(instance, [], { BATCHCTL_TEST_IDLE_SECONDS: '1' });
-    const { code, stderr } = await worker.ended;
-    expect(code, stderr).to.equal(0);
+    await endsWell(worker);
     await lab.gone(instance);
     expect(await lab.size()).to.equal(0);
     // EC2 and its group report its end at different times.
@@ -142,7 +126,7 @@ describe('an idle worker on a machine of a group', () => {
 
   it('stays if the group may not shrink, asks again later, and keeps working in between', async () => {
     const { lab } = given;
-    const instance = await one({ MinSize: 1 });
+    const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
     await until('it asked twice', () => lab.asked('TerminateInstanceInAutoScalingGroup', instance) >= 2);
     await lab.workspace.well('wait', await lab.submit('echo done'));
@@ -153,7 +137,7 @@ describe('an idle worker on a machine of a group', () => {
 
   it("stays while a person holds the group's size, and leaves once that is over", async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const say = (Value: string) =>
       lab.account.scaling.send(
         new CreateOrUpdateTagsCommand({
@@ -173,7 +157,7 @@ describe('an idle worker on a machine of a group', () => {
 
   it('counts its idle time from the end of its last task, not from the beginning', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const job = await lab.submit('sleep 3; date +%s%3N > "$HOME/ended"');
     const worker = await lab.work(instance, ['--idle-exit', '2s']);
     expect((await worker.ended).code).to.equal(0);

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { bootTimesKey } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
+import { endsWell } from '../support/workspace.ts';
 import { labs, WAITING } from './machine-lab.ts';
 
 /** Leases that a busy machine keeps: a task whose lease expires is interrupted once more. */
@@ -12,11 +13,6 @@ const KEPT = { BATCHCTL_TEST_LEASE_SECONDS: '30' };
 describe('a worker on a machine of a group', () => {
   const given = labs();
 
-  const one = async (): Promise<GridInstance> => {
-    const [instance] = await given.lab.machines(1);
-    if (instance === undefined) throw new Error('no instance');
-    return instance;
-  };
   const end = (instance: GridInstance) =>
     given.lab.account.scaling.send(
       new TerminateInstanceInAutoScalingGroupCommand({
@@ -27,7 +23,7 @@ describe('a worker on a machine of a group', () => {
 
   it('is identified by its instance', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     await lab.work(instance);
     const [worker] = await until('it is in the ledger', async () => {
       const workers = await lab.ledgerWorkers();
@@ -38,7 +34,7 @@ describe('a worker on a machine of a group', () => {
 
   it('records once how long its machine took to boot', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const { store } = await lab.workspace.platform();
     const noted = async (): Promise<string | null> => {
       const bytes = await store.read(bootTimesKey('default'));
@@ -58,15 +54,14 @@ describe('a worker on a machine of a group', () => {
 
   it('finishes what it can before EC2 interrupts its spot instance, and exits with 0', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const job = await lab.submit(WAITING);
     const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
     lab.cloud.grid.interrupt(instance, 90);
     await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
-    const { code, stderr } = await worker.ended;
-    expect(code, stderr).to.equal(0);
+    await endsWell(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
     await lab.workspace.well('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, failed: 0, retried: 0, interrupted: 0 });
@@ -74,15 +69,13 @@ describe('a worker on a machine of a group', () => {
 
   it("returns tasks early that can't finish before a spot interruption: they run elsewhere, and no attempt is charged", async () => {
     const { lab } = given;
-    const [instance, other] = await lab.machines(2);
-    if (instance === undefined || other === undefined) throw new Error('no instances');
+    const [instance, other] = await lab.twoMachines();
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
     const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
     await lab.work(other, [], KEPT);
     lab.cloud.grid.interrupt(instance, 30);
-    const { code, stderr } = await worker.ended;
-    expect(code, stderr).to.equal(0);
+    await endsWell(worker);
     expect(lab.cloud.grid.instance(instance).gone, 'it left in time').to.equal(false);
     await lab.runs(2);
     lab.go();
@@ -98,7 +91,7 @@ describe('a worker on a machine of a group', () => {
 
   it('delays the termination by its group until its task has finished', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const job = await lab.submit(WAITING);
     const worker = await lab.work(instance, [], KEPT);
     await lab.runs(1);
@@ -106,8 +99,7 @@ describe('a worker on a machine of a group', () => {
     await until('it delays its termination', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
     lab.go();
-    const { code, stderr } = await worker.ended;
-    expect(code, stderr).to.equal(0);
+    await endsWell(worker);
     await lab.gone(instance);
     await lab.workspace.well('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0, retried: 0 });
@@ -115,8 +107,7 @@ describe('a worker on a machine of a group', () => {
 
   it('that is killed while it drains is started again, and releases the machine: nothing is lost', async () => {
     const { lab } = given;
-    const [instance, other] = await lab.machines(2);
-    if (instance === undefined || other === undefined) throw new Error('no instances');
+    const [instance, other] = await lab.twoMachines();
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
     const worker = await lab.work(instance);
     await lab.runs(1);
@@ -137,7 +128,7 @@ describe('a worker on a machine of a group', () => {
 
   it('moves away when EC2 recommends it and its group is configured so: tasks finish normally, and the machine is replaced', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const job = await lab.submit(WAITING);
     const worker = await lab.work(instance);
     await lab.runs(1);
@@ -155,7 +146,7 @@ describe('a worker on a machine of a group', () => {
 
   it('takes nothing while its machine is on standby, and continues once it is in service', async () => {
     const { lab } = given;
-    const instance = await one();
+    const instance = await lab.machine();
     const worker = await lab.work(instance);
     lab.cloud.grid.target(instance, 'Standby');
     await until('it is on standby', () => worker.said().includes('is in standby'));

@@ -1,15 +1,27 @@
 // Protects: a worker obeys every kill and SIGTERM, leaks no secret and no old log, and survives unusual output names.
+
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect } from 'chai';
+import { workerCommand } from '../../src/cli/commands/worker.ts';
+import { openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { pause } from '../../src/jobs/change/lifecycle.ts';
 import { append, readView } from '../../src/jobs/journal.ts';
+import { logKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { admit } from '../../src/worker/admit.ts';
+import { runAttempt } from '../../src/worker/attempt.ts';
+import { obeyJournals } from '../../src/worker/decisions.ts';
 import type { Executor } from '../../src/worker/executor.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import { SecretReader } from '../../src/worker/secrets.ts';
+import { settle } from '../../src/worker/settle.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+import { prepareSlotDirectory } from '../../src/worker/slot-directory.ts';
+import { lastLine } from '../../src/worker/stderr.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { addEntry, claimsJob, delivered } from '../support/claims-job.ts';
@@ -24,7 +36,6 @@ interface Running {
 
 /** Which of these attempts' tasks are ended when the journals are read. */
 async function endedByJournals({ store }: Platform, running: readonly Running[]): Promise<readonly number[]> {
-  const { obeyJournals } = await import('../../src/worker/decisions.ts');
   const ended: number[] = [];
   const dispatcher = {
     running: () => running,
@@ -130,11 +141,6 @@ describe('the worker', () => {
 
   it('keeps no log of an earlier attempt for one that never started', async () => {
     const { platform } = place;
-    const { runAttempt } = await import('../../src/worker/attempt.ts');
-    const { writeFileSync } = await import('node:fs');
-    const { join } = await import('node:path');
-    const { prepareSlotDirectory } = await import('../../src/worker/slot-directory.ts');
-    const { logKey } = await import('../../src/model/keys.ts');
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     const scratch = join(place.directory, 'scratch');
@@ -173,9 +179,6 @@ describe('the worker', () => {
   });
 
   it('drains if it gets its first SIGTERM while it starts', async () => {
-    const { openContext } = await import('../../src/cli/context.ts');
-    const { splitGlobalFlags } = await import('../../src/cli/global-flags.ts');
-    const { workerCommand } = await import('../../src/cli/commands/worker.ts');
     const { flags } = splitGlobalFlags(['--profile', 'local', '--quiet']);
     const io = {
       cwd: place.directory,
@@ -217,9 +220,6 @@ describe('the worker', () => {
   });
 
   it('shows no part of a multi-line secret in the last line of stderr', async () => {
-    const { lastLine } = await import('../../src/worker/stderr.ts');
-    const { writeFileSync } = await import('node:fs');
-    const { join } = await import('node:path');
     const path = join(place.directory, 'err');
     writeFileSync(path, 'can not sign with\n-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2\n');
     const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2';
@@ -229,7 +229,6 @@ describe('the worker', () => {
   it('records nothing in the ledger for a lease that is lost before its job is known', async () => {
     const { platform } = place;
     const ledger = await platform.ledger();
-    const { settle } = await import('../../src/worker/settle.ts');
     const events: unknown[] = [];
     const ctx = {
       platform,

@@ -21,6 +21,16 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', number: 1, worker: 'w', cause: 'x' };
 
+/** Whether it is called with a key for the first time. */
+const firstTime = (): ((key: string) => boolean) => {
+  const met = new Set<string>();
+  return (key) => {
+    const isFirst = !met.has(key);
+    met.add(key);
+    return isFirst;
+  };
+};
+
 const slowDown = (): Error => new BatchctlError('unavailable', 'AWS limits the request rate (SlowDown, HTTP 503)');
 
 describe('a store that is unavailable while outputs are published', () => {
@@ -60,11 +70,7 @@ describe('a store that is unavailable while outputs are published', () => {
       ),
     );
     const job = await workspace.submit();
-    const met = new Map<string, number>();
-    const { platform, refused } = await refusing((key) => {
-      met.set(key, (met.get(key) ?? 0) + 1);
-      return (met.get(key) ?? 0) <= 1;
-    });
+    const { platform, refused } = await refusing(firstTime());
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
     await worker.done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
@@ -79,11 +85,7 @@ describe('a store that is unavailable while outputs are published', () => {
     const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
     workspace.write('job.json', rangeJob('claims', 2, { name: 'one', run, attempts: 2 }));
     const job = await workspace.submit();
-    const met = new Map<string, number>();
-    const { platform, refused } = await refusing((key) => {
-      met.set(key, (met.get(key) ?? 0) + 1);
-      return (met.get(key) ?? 0) <= 1;
-    });
+    const { platform, refused } = await refusing(firstTime());
     await startInside(workspace, platform, { slots: 2, untilEmpty: true }).done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran'), 'each task twice').to.have.length(4);

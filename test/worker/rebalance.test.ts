@@ -9,6 +9,7 @@ import type { AdmittedTask } from '../../src/worker/admit.ts';
 import { InterruptionRisk, isLong } from '../../src/worker/interruption-risk.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -51,8 +52,7 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   }
 
   const submit = (name: string, tasks: number, step: Readonly<Record<string, unknown>>): Promise<string> => {
-    const steps = [{ name: 'only', ...step }];
-    workspace.write('job.json', { name, input: { split: { by: 'range', from: 1, to: tasks } }, steps });
+    workspace.write('job.json', rangeJob(name, tasks, { name: 'only', ...step }));
     return workspace.submit();
   };
 

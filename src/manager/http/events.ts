@@ -359,7 +359,9 @@ class SharedPoll {
   }
 }
 
-/** Runs a declared verb that only reads. Returns its rows, or its answer as the only one. Throws what the verb throws. */
+/**
+ * Runs a declared verb that only reads. Returns its rows, or its answer as the only one. Throws what the verb throws.
+ */
 async function askVerb(
   verbs: VerbRunner,
   name: string,

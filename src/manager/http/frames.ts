@@ -44,7 +44,8 @@ export const VALUES_BODY = {
 } as const;
 
 /**
- * Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to stop.
+ * Runs any verb, and streams what it reports, its rows and its answer. When the caller leaves, the verb is told to
+ * stop.
  */
 export function addFrames(app: FastifyInstance, options: FramesOptions): void {
   const byName = new Map(options.verbs.verbs.map((verb) => [verb.name, verb]));

@@ -21,8 +21,8 @@ export interface ApiRequest {
 const SENT_JOB_PATH = 'job.json';
 
 /**
- * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for an unknown field, a field
- * in the wrong place, or a value of the wrong type.
+ * A verb's input from path, query (GET, DELETE) and JSON body (the others). Throws `usage` for an unknown field, a
+ * field in the wrong place, or a value of the wrong type.
  */
 export function parseApiCall(verb: Verb, method: string, { params, query, body }: ApiRequest): ApiCall {
   const inQuery = method === 'GET' || method === 'DELETE';

@@ -125,8 +125,8 @@ const isVerdict = ({ error }: VerbOutcome): boolean => error !== null && VERDICT
 const HELD = 256 * 1024;
 
 /**
- * A verb's answer as the body of a response: one document, or rows as `{"items":[...]}`. A body longer than the buffer is
- * sent while the verb runs, at the reader's pace.
+ * A verb's answer as the body of a response: one document, or rows as `{"items":[...]}`. A body longer than the buffer
+ * is sent while the verb runs, at the reader's pace.
  */
 class JsonAnswer {
   /** Resolves when there is more than the buffer holds: from then on `body` must be read. */

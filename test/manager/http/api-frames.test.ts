@@ -8,6 +8,10 @@ import { ApiServer } from '../../support/manager/api-server.ts';
 import { until } from '../../support/until.ts';
 
 const DONE: VerbResponse = { answer: undefined, exitCode: 0, error: null };
+const AWAY: VerbResponse = {
+  ...{ answer: undefined, exitCode: 8 },
+  error: { kind: 'unavailable', message: 'the store is away', hint: null },
+};
 
 describe("a command line's verbs, as frames", () => {
   let server: ApiServer;
@@ -145,11 +149,7 @@ describe("a command line's verbs, as frames", () => {
     const line = { text: 'a'.repeat(64 * 1024) };
     act = async ({ row }) => {
       for (let n = 0; n < 50; n += 1) await row(line);
-      return {
-        answer: undefined,
-        exitCode: 8,
-        error: { kind: 'unavailable', message: 'the store is away', hint: null },
-      };
+      return AWAY;
     };
     const answer = await server.fetch('GET', '/api/v1/workers');
     expect(answer.status).to.equal(200);
@@ -160,19 +160,13 @@ describe("a command line's verbs, as frames", () => {
     expect(error).to.be.instanceOf(Error);
     act = async ({ row }) => {
       await row({});
-      return {
-        answer: undefined,
-        exitCode: 8,
-        error: { kind: 'unavailable', message: 'the store is away', hint: null },
-      };
+      return AWAY;
     };
     expect((await server.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
   });
 
-  async function slowCommand(): Promise<IncomingMessage> {
-    return slowly('POST', '/api/v1/verbs', JSON.stringify({ name: 'workers', input: {} }));
-  }
-
+  const slowCommand = (): Promise<IncomingMessage> =>
+    slowly('POST', '/api/v1/verbs', JSON.stringify({ name: 'workers', input: {} }));
   const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/workers', null);
 
   /** Sends the request without reading the answer. */

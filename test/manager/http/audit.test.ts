@@ -1,7 +1,7 @@
 // Protects: the audit log says who changed what and from where, and contains no secrets.
 import { expect } from 'chai';
 import { loggedInput } from '../../../src/manager/http/audit.ts';
-import { GuardedServer } from '../../support/manager/guarded-server.ts';
+import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 describe('the audit log', () => {
@@ -85,13 +85,7 @@ describe('the audit log', () => {
 
   it('records callers who left before the answer was complete', async () => {
     await server.close();
-    server = await GuardedServer.open({
-      run: ({ signal, notice }) =>
-        new Promise((resolve) => {
-          notice('as it goes');
-          signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
-        }),
-    });
+    server = await GuardedServer.open({ run: runUntilStopped });
     const answer = await server.command('cancel', { job: 'last' }, await server.token('operate'));
     await answer.body?.cancel();
     const [line] = await lines(1);

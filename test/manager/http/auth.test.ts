@@ -9,7 +9,7 @@ import { builtPage } from '../../../src/manager/http/server.ts';
 import { hasScope, SCOPES, type Scope } from '../../../src/model/api.ts';
 import { tokenKey } from '../../../src/model/keys.ts';
 import { describedVerbs } from '../../support/manager/described-verbs.ts';
-import { GuardedServer } from '../../support/manager/guarded-server.ts';
+import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 interface Refused {
@@ -120,13 +120,9 @@ describe('access to the API', () => {
     await server.close();
     let ended = false;
     server = await GuardedServer.open({
-      run: ({ signal, notice }) =>
-        new Promise((resolve) => {
-          notice('as it goes');
-          signal.addEventListener('abort', () => {
-            ended = true;
-            resolve({ answer: undefined, exitCode: 130, error: null });
-          });
+      run: (call) =>
+        runUntilStopped(call).finally(() => {
+          ended = true;
         }),
     });
     const token = await server.token('read');

@@ -3,7 +3,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
-import { GuardedServer, saidBy } from '../../support/manager/guarded-server.ts';
+import { GuardedServer, runUntilStopped, saidBy } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 const BAD = `bct_${'A'.repeat(43)}`;
@@ -13,6 +13,14 @@ describe('how much of the manager one caller can use', () => {
   const open = async (...options: Parameters<typeof GuardedServer.open>): Promise<void> => {
     server = await GuardedServer.open(...options);
   };
+  /** A server whose verbs run until they are released. */
+  const openHolding = async (): Promise<(() => void)[]> => {
+    const release: (() => void)[] = [];
+    await open({
+      run: () => new Promise((resolve) => release.push(() => resolve({ answer: {}, exitCode: 0, error: null }))),
+    });
+    return release;
+  };
   afterEach(() => server.close());
 
   it('is five tries with bad tokens, then a wait that doubles; a caller with a valid token is still accepted', async () => {
@@ -21,7 +29,7 @@ describe('how much of the manager one caller can use', () => {
     expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
     for (let n = 0; n < LIMITS.tries.value; n += 1)
       expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
-    const reads = countReads(server);
+    const reads = countCalls(server, 'read');
     const refused = await server.call('/api/v1/jobs', BAD);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('1');
@@ -47,7 +55,7 @@ describe('how much of the manager one caller can use', () => {
     for (let n = 0; n < LIMITS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
     expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(429);
     expect((await server.call('/api/v1/jobs', before)).status).to.equal(200);
-    const [reads, listings] = [countReads(server), countListings(server)];
+    const [reads, listings] = [countCalls(server, 'read'), countCalls(server, 'keys')];
     const guesses = Array.from({ length: 100 }, (_, n) => `bct_${String(n).padStart(43, 'B')}`);
     const statuses = await Promise.all([...guesses, ...guesses].map((guess) => server.status('/api/v1/jobs', guess)));
     expect(new Set(statuses)).to.deep.equal(new Set([429]));
@@ -187,13 +195,7 @@ describe('how much of the manager one caller can use', () => {
   });
 
   it('is a number of streams per token; ended ones make room', async () => {
-    await open({
-      run: ({ signal, notice }) =>
-        new Promise((resolve) => {
-          notice('as it goes');
-          signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
-        }),
-    });
+    await open({ run: runUntilStopped });
     const [token, other] = [await server.token('read'), await server.token('operate')];
     const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
     const streams = await Promise.all(Array.from({ length: LIMITS.streamsPerToken.value }, () => watch(token)));
@@ -212,33 +214,19 @@ describe('how much of the manager one caller can use', () => {
   });
 
   it('is a number of calls in progress per token: the next is told to come again', async () => {
-    let release: (() => void)[] = [];
-    await open({
-      run: () =>
-        new Promise((resolve) => {
-          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
-        }),
-    });
+    const release = await openHolding();
     const token = await server.token('read', 'one');
     const held = Array.from({ length: LIMITS.callsPerToken.value }, () => server.call('/api/v1/jobs', token));
     await until('all run', () => release.length === LIMITS.callsPerToken.value);
     const refused = await server.call('/api/v1/jobs', token);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('2');
-    const last = release;
-    release = [];
-    for (const each of last) each();
+    for (const each of release.splice(0)) each();
     expect((await Promise.all(held)).every(({ status }) => status === 200)).to.equal(true);
   });
 
   it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
-    const release: (() => void)[] = [];
-    await open({
-      run: () =>
-        new Promise((resolve) => {
-          release.push(() => resolve({ answer: {}, exitCode: 0, error: null }));
-        }),
-    });
+    const release = await openHolding();
     const { port } = server;
     /** Uses its own address, because one address may not hold that many connections. */
     const callFrom = (n: number, token: string): Promise<IncomingMessage> =>
@@ -263,24 +251,14 @@ describe('how much of the manager one caller can use', () => {
   });
 });
 
-/** Number of listings of the store since. */
-function countListings({ store }: GuardedServer): () => number {
+/** Number of calls of a function of the store since. */
+function countCalls({ store }: GuardedServer, name: 'keys' | 'read'): () => number {
   let count = 0;
-  const { keys } = store;
-  store.keys = (...given) => {
+  const real: (...given: never[]) => unknown = store[name].bind(store);
+  const counted = (...given: never[]): unknown => {
     count += 1;
-    return keys.apply(store, given);
+    return real(...given);
   };
-  return () => count;
-}
-
-/** Number of reads of the store since. */
-function countReads({ store }: GuardedServer): () => number {
-  let count = 0;
-  const { read } = store;
-  store.read = (...given) => {
-    count += 1;
-    return read.apply(store, given);
-  };
+  Object.assign(store, { [name]: counted });
   return () => count;
 }

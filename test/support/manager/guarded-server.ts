@@ -129,6 +129,13 @@ export class GuardedServer {
 
 const answerNothing = async (): Promise<VerbResponse> => ({ answer: {}, exitCode: 0, error: null });
 
+/** A verb that says something, and lasts until it is stopped. */
+export const runUntilStopped = ({ signal, notice }: VerbCall): Promise<VerbResponse> =>
+  new Promise((resolve) => {
+    notice('as it goes');
+    signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
+  });
+
 /** What a connection says until it is closed. */
 export async function saidBy(socket: Socket): Promise<string> {
   let said = '';
