@@ -16,10 +16,10 @@ const FAULTS = readFileSync(new URL('../../fixtures/page-faults.mjs', import.met
 
 describe('the HTML report in a browser', () => {
   const browser = forSuite(openBrowser);
+  afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 
   /** Opens a page that may load only itself. `heard` records its other requests, and its complaints. */
   async function open(page: string, options: BrowserContextOptions): Promise<{ page: Page; heard: readonly string[] }> {
-    if (browser === null) throw new Error('the browser is open by now');
     const tab = await openPage(browser, options);
     const heard: string[] = [];
     tab.on('console', (message) => heard.push(`${message.type()}: ${message.text()}`));
@@ -58,7 +58,6 @@ describe('the HTML report in a browser', () => {
         expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
         expect(heard).to.deep.equal([]);
         await savePicture(page, `report-${name}-${width}-${colorScheme}.png`);
-        await page.context().close();
       });
     }
   }
@@ -73,7 +72,6 @@ describe('the HTML report in a browser', () => {
     expect(await groundOf(page)).to.equal('rgb(255, 255, 255)');
     await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
     expect(await groundOf(page)).to.equal('rgb(255, 255, 255)');
-    await page.context().close();
   });
 
   it('prints on a few pages, with no chart cut in two and nothing beyond the edge', async () => {
@@ -92,7 +90,6 @@ describe('the HTML report in a browser', () => {
       .and.not.include('auto');
     expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(718);
     await savePicture(page, 'report-2000-tasks-print.png');
-    await page.context().close();
   });
 
   it('runs nothing that a job, a person or a program put into it', async () => {
@@ -111,6 +108,5 @@ describe('the HTML report in a browser', () => {
     expect(await page.evaluate('document.querySelectorAll("script, img, [onload], [onerror]").length')).to.equal(0);
     expect(await page.title()).to.contain('<script>');
     expect(heard).to.deep.equal([]);
-    await page.context().close();
   });
 });

@@ -77,9 +77,7 @@ describe('the axes of the HTML report', () => {
   it('place labels next to or above each other, never overlapping or outside', () => {
     const labels = fc.array(
       fc.record({ at: fc.double({ min: 0, max: 1, noNaN: true }), label: fc.string({ minLength: 1, maxLength: 14 }) }),
-      {
-        maxLength: 5,
-      },
+      { maxLength: 5 },
     );
     fc.assert(
       fc.property(labels, fc.integer({ min: 250, max: 1200 }), (some, pixels) => {
