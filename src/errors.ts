@@ -62,6 +62,18 @@ export function isKind(error: unknown, ...kinds: readonly ErrorKind[]): error is
   return isBatchctlError(error) && kinds.includes(error.kind);
 }
 
+/** For `catch`: null for an object that is damaged or of a newer format; throws any other error. */
+export function nullIfUnreadable(error: unknown): null {
+  if (isKind(error, 'corrupt', 'newer')) return null;
+  throw error;
+}
+
+/** For `catch`: null for a `BatchctlError`; throws any other error. */
+export function nullIfBatchctlError(error: unknown): null {
+  if (isBatchctlError(error)) return null;
+  throw error;
+}
+
 /** By name and not by class: a lazily loaded chunk, or a test's loader, may hold a second copy of this module. */
 export function isBatchctlError(error: unknown): error is BatchctlError {
   return error instanceof Error && error.name === 'BatchctlError' && 'kind' in error;

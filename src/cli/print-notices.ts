@@ -1,8 +1,8 @@
 import type { ReportedFailure } from '../jobs/first-failure.ts';
 import { holdText } from '../jobs/grid/boots.ts';
 import type { LateJob, RaiseOptions } from '../jobs/grid/raise.ts';
-import type { JobStatus } from '../jobs/status.ts';
 import { formatDuration } from '../lib/units.ts';
+import type { JobStatus } from '../model/answers/status.ts';
 import { DEFAULT_SIZING_TIMES } from '../model/capacity.ts';
 import { budgetFix, limitNameOf } from '../model/cost/limit-text.ts';
 import { BUDGET_REASON, DEPLOYMENT_REASON, UNMET_REASON } from '../model/journal.ts';

@@ -1,4 +1,4 @@
-import type { JobStatus, StepStatus } from '../jobs/status.ts';
+import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { gauge } from '../model/metrics.ts';
 
 const STATES = ['waiting', 'running', 'done', 'failed', 'skipped'] as const satisfies readonly (keyof StepStatus)[];

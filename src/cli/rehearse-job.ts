@@ -13,12 +13,13 @@ import {
   failedByFaults,
 } from '../jobs/rehearse/outcome.ts';
 import { rehearsedSpec, type SubmittedRehearsal, submitRehearsal } from '../jobs/rehearse/submit-rehearsal.ts';
-import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { statusOf } from '../jobs/status.ts';
 import { storeProof } from '../jobs/verify/proof.ts';
 import { verifyJob } from '../jobs/verify/verify-job.ts';
 import { type FollowEnd, follow } from '../jobs/watch/follow.ts';
 import { randomId } from '../lib/id.ts';
 import { machineLoad } from '../lib/this-machine.ts';
+import type { JobStatus } from '../model/answers/status.ts';
 import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import type { JobSpec } from '../model/job.ts';
 import { faultNames, findFailingSeed, killPlan, rehearsalGroup, sampleSize } from '../model/rehearsal.ts';

@@ -157,7 +157,7 @@ export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: s
   if (gzip === null) return null;
   const { extract } = await import('tar-stream');
   const entries = extract();
-  // A wrong hash is a better message than what is wrong with the bytes.
+  // Report a wrong hash first: it explains any other error.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
   if (found.status === 'rejected') throw wrong(sha256, 'is not a readable archive', found.reason);
   if (found.value !== sha256) throw wrong(sha256, `has the hash ${found.value}`);

@@ -1,12 +1,12 @@
-import { isBatchctlError } from '../errors.ts';
+import { isBatchctlError, nullIfUnreadable } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
-import { parseStored } from '../lib/json.ts';
+import { readStored } from '../lib/json.ts';
 import { DENIED_REASON, type EntryWhat, type JournalEntry } from '../model/journal.ts';
 import { deniedMark, journalKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { findGap, readEntries } from './journal.ts';
+import { findGap, peekView, readEntries } from './journal.ts';
 import { pauseForAccess } from './watch/guards.ts';
 
 /**
@@ -21,7 +21,7 @@ interface DeniedMark {
   readonly detail: string;
 }
 
-/** What a worker does with a message of such a job: drops it as the journal says, or returns it if nothing is known. */
+/** What the journal says about such a job; `unsaid`: nothing. A worker drops or returns its messages accordingly. */
 export type KnownState = 'paused' | 'cancelled' | 'gone' | 'unsaid';
 
 /** After one of these entries, a job is known to run, whatever its job.json says. */
@@ -29,6 +29,11 @@ const RUNS: readonly EntryWhat[] = ['sent', 'resend', 'pause', 'resume', 'adjust
 
 /** True for an error that a policy or a key causes by denying something. */
 export const isDenied = (error: unknown): boolean => isBatchctlError(error) && error.denied !== undefined;
+
+/** A job's view, as by `peekView`; null if it is damaged, of a newer format, or denied. */
+export function peekIfReadable(store: ObjectStore, job: string): Promise<JobView | null> {
+  return peekView(store, job).catch((error: unknown) => (isDenied(error) ? null : nullIfUnreadable(error)));
+}
 
 /** Pauses the job, or leaves the mark. Throws the store's errors other than denials. */
 export async function reportUnreadableJob(platform: Platform, job: string, detail: string): Promise<KnownState> {
@@ -85,7 +90,6 @@ export async function removeDeniedMark(store: ObjectStore, job: string): Promise
 }
 
 /** The mark that a worker left; null for none. */
-export async function readDeniedMark(store: ObjectStore, job: string): Promise<DeniedMark | null> {
-  const bytes = await store.read(deniedMark(job));
-  return bytes === null ? null : parseStored<DeniedMark>(deniedMark(job), bytes);
+export function readDeniedMark(store: ObjectStore, job: string): Promise<DeniedMark | null> {
+  return readStored<DeniedMark>(store, deniedMark(job));
 }

@@ -2,7 +2,7 @@ import { BatchctlError } from '../errors.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { type NextMove, type OpenedGather, range, type StepFacts } from '../model/decide.ts';
 import { takesFiles } from '../model/job.ts';
-import { openedKey, shardOf, stepPartShardKey, stepPartsPrefix } from '../model/keys.ts';
+import { shardCount, shardOf, stepPartShardKey, stepPartsPrefix } from '../model/keys.ts';
 import { type FilePart, PARTS_PER_SHARD } from '../model/part.ts';
 import { tasksWithout } from '../model/task-set.ts';
 import type { JobView } from '../model/view.ts';
@@ -10,9 +10,9 @@ import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { verifiedOutput } from './fetch/verified.ts';
 import { refreshView } from './journal.ts';
-import { readOpened, stepTotals } from './listing.ts';
+import { stepTotals } from './listing.ts';
 import { recordView } from './record-view.ts';
-import { decideOpening, sendTasks } from './send.ts';
+import { decideOpening, putOpened, sendTasks } from './send.ts';
 
 export interface Explosion {
   readonly store: ObjectStore;
@@ -55,10 +55,6 @@ export interface OpenedStep extends Omit<Explosion, 'leftOut'> {
   /** The step that takes the files. */
   readonly taker: string;
   readonly opened: OpenedGather;
-}
-
-export function shardCount(parts: number): number {
-  return parts === 0 ? 0 : shardOf(parts - 1) + 1;
 }
 
 /** Whether every shard exists: one listing, with one key for each 10,000 parts. */
@@ -127,11 +123,10 @@ export async function openExploded(
   if (count > spec.maxTasks) return 'tooMany';
   const { view: decided, opened } = await decideOpening(platform, counted, { ...move, count });
   if (opened === null) return decided;
-  await store.put(openedKey(job, taker), JSON.stringify(opened), { ifAbsent: true });
+  // Another process's opening may leave out other tasks.
+  const mine = await putOpened(store, job, taker, opened);
   const after = await refreshView(store, decided);
-  // If the key exists it may be from our own first try (law 2). Another process's opening may leave out other tasks.
-  const standing = await readOpened(store, job, taker);
-  if (standing?.id !== opened.id) return after;
+  if (!mine) return after;
   await recordView(platform, after);
   await writeShards({ store, job, step, size, taker, opened });
   await sendTasks(platform, after, move.step, range(count), { first: true });

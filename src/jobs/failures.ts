@@ -3,19 +3,18 @@ import { parseStored } from '../lib/json.ts';
 import { eachParallel, mapAhead } from '../lib/parallel.ts';
 import type { CauseExample } from '../model/answers/tasks.ts';
 import { type CauseKey, causeId, causeText, type Failure, type FailureRecord, foldError } from '../model/failure.ts';
-import { failedKey, failedPrefix, logKey, outKey, taskOfFailed } from '../model/keys.ts';
+import { failedKey, logKey, outKey } from '../model/keys.ts';
 import { parseTaskSet, type Ranges, TaskBits, TaskRanges, unionOf } from '../model/task-set.ts';
 import { isSkipped, type JobView, roundOf } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { inputNameFinder } from './fetch/input-names.ts';
-import { listPublished, stepTotals } from './listing.ts';
+import { currentFailures, listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
 
-/** Up to this number or share of failures, each is checked for an output; above, all outputs are listed. */
+/** Up to this many failures, or one in MAX_HEADS_DIVISOR tasks, each is checked for an output; above, all outputs are listed. */
 const MAX_HEADS = 512;
-
 const MAX_HEADS_DIVISOR = 200;
 
 const PAGES_IN_FLIGHT = 16;
@@ -29,10 +28,7 @@ export async function failedTasks(store: ObjectStore, view: JobView, step: numbe
   const name = spec.steps[step]?.name ?? '';
   const size = stepTotals(view)[step] ?? 0;
   const candidates = new TaskBits(size);
-  for await (const key of store.keys(failedPrefix(job, name))) {
-    const named = taskOfFailed(key);
-    if (named !== null && named.round === roundOf(view, step, named.task)) candidates.add(named.task);
-  }
+  for await (const { task } of currentFailures(store, view, step, size)) candidates.add(task);
   if (candidates.count === 0) return candidates;
   const few = candidates.count <= Math.max(MAX_HEADS, size / MAX_HEADS_DIVISOR);
   const published = few ? new TaskBits(size) : await listPublished(store, job, name, size);
@@ -73,9 +69,8 @@ async function* failuresOf(
   lookUp: () => boolean = () => false,
 ): AsyncGenerator<TaskFailure> {
   yield* mapAhead(withLedgerRows(platform, view, step, tasks), IN_FLIGHT, async ({ task, known }) => {
-    if (known === null) return readFailure(platform, view, step, task);
-    const found = lookUp() ? await readFailed(platform, view, step, task) : null;
-    return failureIn(known, found?.badInput ?? null);
+    const found = known === null || lookUp() ? await readFailed(platform, view, step, task) : null;
+    return taskFailure(task, known ?? found, found?.badInput ?? null);
   });
 }
 
@@ -125,14 +120,13 @@ export async function readFailed(
   return readFailureObject(platform.store, failedKey(view.record.job, name, task, roundOf(view, step, task)));
 }
 
-async function readFailure(platform: Platform, view: JobView, step: number, task: number): Promise<TaskFailure> {
-  const found = await readFailed(platform, view, step, task);
-  const { reason = null, exitCode = null, error = null, worker = null, endedAt = null } = found ?? {};
-  return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput: found?.badInput ?? null };
-}
-
-function failureIn(known: LedgerTask, badInput: boolean | null): TaskFailure {
-  const { task, reason, exitCode, error, worker, endedAt } = known;
+/** `known`: the ledger's row or the stored failure. */
+function taskFailure(
+  task: number,
+  known: Pick<LedgerTask, 'reason' | 'exitCode' | 'error' | 'worker' | 'endedAt'> | null,
+  badInput: boolean | null,
+): TaskFailure {
+  const { reason, exitCode, error, worker, endedAt } = known ?? NOTHING;
   return { task, reason: reason ?? 'unknown', exitCode, error, worker, endedAt, badInput };
 }
 

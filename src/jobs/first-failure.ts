@@ -1,9 +1,9 @@
+import type { JobStatus } from '../model/answers/status.ts';
 import { failedPrefix, taskOfFailed } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { LedgerTask } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
 import { readFailed } from './failures.ts';
-import type { JobStatus } from './status.ts';
 
 /** Rows searched for a failure in the job's last round. */
 const ROWS = 50;

@@ -1,5 +1,5 @@
 import { BatchctlError, isKind } from '../errors.ts';
-import type { JobStatus } from './status.ts';
+import type { JobStatus } from '../model/answers/status.ts';
 import type { FollowEnd } from './watch/follow.ts';
 
 /** The exit code of `run`, `wait` and `watch`: the job's; 10 for a success after the deadline. */
@@ -33,7 +33,7 @@ export function requireEnded(end: FollowEnd, job: string, continueHint: string):
     throw new BatchctlError('interrupted', `job ${job} is not finished`, { hint: continueHint });
 }
 
-/** Follows an accepted job. Expired credentials end only that, with `notFinished`. `goOn`: the command to continue. */
+/** Turns expired credentials into `notFinished`, because the job itself continues. `goOn`: the command to continue. */
 export async function withResumeHint<T>(job: string, goOn: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -1,12 +1,13 @@
 import { BatchctlError } from '../errors.ts';
 import { randomId } from '../lib/id.ts';
-import { parseStored, requireShape, type Shape } from '../lib/json.ts';
+import { parseStored, readStored, requireShape, type Shape } from '../lib/json.ts';
 import { mapAhead } from '../lib/parallel.ts';
 import { isClosed, type JobRecord, takesFiles } from '../model/job.ts';
 import type { EntryKind, EntryWhat, JournalEntry, JournalGap } from '../model/journal.ts';
 import { entryOf, jobKey, journalKey, journalPrefix } from '../model/keys.ts';
 import { emptyView, foldJournal, type JobView } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
+import type { Platform } from '../ports/platform.ts';
 import { readOpened } from './listing.ts';
 import { decidingClaim, keyedOf } from './run-keys.ts';
 
@@ -25,10 +26,8 @@ export async function readJob(store: ObjectStore, job: string): Promise<JobRecor
  */
 export async function readRecord(store: ObjectStore, job: string): Promise<JobRecord | null> {
   const key = jobKey(job);
-  const bytes = await store.read(key);
-  if (bytes === null) return null;
-  const record = parseStored<JobRecord & Partial<DiscardedRecord>>(key, bytes);
-  if (record.discarded === job) return null;
+  const record = await readStored<JobRecord & Partial<DiscardedRecord>>(store, key);
+  if (record === null || record.discarded === job) return null;
   requireShape(key, record, RECORD);
   if (record.job === job) return record;
   throw new BatchctlError('corrupt', `${key} belongs to job ${record.job}`, {
@@ -123,7 +122,7 @@ export function requireNoGap(view: JobView): JobView {
   });
 }
 
-/** `entry 2 of the journal of job J is missing, and entries up to 5 are there` */
+/** `entry 2 of the journal of job J is missing, but there are entries up to 5` */
 export function gapText({ record: { job } }: JobView, { missing, last }: JournalGap): string {
   return `entry ${missing} of the journal of job ${job} is missing, but there are entries up to ${last}`;
 }
@@ -235,17 +234,17 @@ export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
  * appended. Throws `corrupt` for a journal with a gap, which the entry would fill.
  */
 export async function append(
-  store: ObjectStore,
+  { store, who, clock }: Pick<Platform, 'store' | 'who' | 'clock'>,
   view: JobView,
-  by: { readonly who: string; readonly now: number },
   decide: (view: JobView) => EntryKind | null,
 ): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+  const when = new Date(clock.now()).toISOString();
   let now = requireNoGap(await readByListing(store, view));
   const id = randomId(16);
   for (;;) {
     const kind = decide(now);
     if (kind === null || now.pruned !== null) return { view: now, appended: false };
-    const entry: JournalEntry = { format: 1, id, when: new Date(by.now).toISOString(), who: by.who, ...kind };
+    const entry: JournalEntry = { format: 1, id, when, who, ...kind };
     const key = journalKey(view.record.job, now.next);
     const { created } = await store.put(key, JSON.stringify(entry), { ifAbsent: true });
     const at = created ? entry : await readEntry(store, view.record.job, now.next);

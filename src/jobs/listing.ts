@@ -1,5 +1,5 @@
 import { isKind } from '../errors.ts';
-import { parseStored, type Shape } from '../lib/json.ts';
+import { readStored, type Shape } from '../lib/json.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { sizingOf, stepSizes } from '../model/counts.ts';
 import { heldRounds, type OpenedGather, type StepFacts } from '../model/decide.ts';
@@ -48,10 +48,8 @@ export function stepTotals(view: Pick<JobView, 'record' | 'exploded'>): readonly
 
 const OPENED: Shape = { id: 'text', count: 'number', leftOut: 'text' };
 
-export async function readOpened(store: ObjectStore, job: string, step: string): Promise<OpenedGather | null> {
-  const key = openedKey(job, step);
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<OpenedGather>(key, bytes, { shape: OPENED });
+export function readOpened(store: ObjectStore, job: string, step: string): Promise<OpenedGather | null> {
+  return readStored<OpenedGather>(store, openedKey(job, step), { shape: OPENED });
 }
 
 export async function listPublished(store: ObjectStore, job: string, step: string, size: number): Promise<TaskBits> {
@@ -63,6 +61,27 @@ export async function listPublished(store: ObjectStore, job: string, step: strin
   return bits;
 }
 
+/** The failures that count of tasks below `size`, in task order: those of the round that last requested their task. */
+export async function* currentFailures(
+  store: ObjectStore,
+  view: JobView,
+  step: number,
+  size: number,
+): AsyncGenerator<NamedFailure> {
+  const name = view.record.spec.steps[step]?.name ?? '';
+  for await (const key of store.keys(failedPrefix(view.record.job, name))) {
+    const named = taskOfFailed(key);
+    if (named === null || named.task >= size || named.round !== roundOf(view, step, named.task)) continue;
+    yield { key, ...named };
+  }
+}
+
+export interface NamedFailure {
+  readonly key: string;
+  readonly task: number;
+  readonly round: number;
+}
+
 export async function listFailed(
   store: ObjectStore,
   view: JobView,
@@ -70,12 +89,7 @@ export async function listFailed(
   published: TaskBits,
 ): Promise<TaskBits> {
   const bits = new TaskBits(published.size);
-  const name = view.record.spec.steps[step]?.name ?? '';
-  for await (const key of store.keys(failedPrefix(view.record.job, name))) {
-    const named = taskOfFailed(key);
-    if (named === null || published.has(named.task)) continue;
-    if (named.round === roundOf(view, step, named.task)) bits.add(named.task);
-  }
+  for await (const { task } of currentFailures(store, view, step, bits.size)) if (!published.has(task)) bits.add(task);
   return bits;
 }
 

@@ -87,7 +87,8 @@ export async function* followLog(
   refusePruned(seen, 'its logs');
   const { store, clock, leaseSeconds } = platform;
   const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
-  const reader = new LogReader(store, logKey(seen.record.job, task.name, task.task, ''));
+  const prefix = logKey(seen.record.job, task.name, task.task, '');
+  const reader = new LogReader(store);
   let view = seen;
   let closedAt: number | null = null;
   for (;;) {
@@ -96,7 +97,9 @@ export async function* followLog(
     const decided = await decisionOf(store, view, task);
     const closed = closedBy(view, task);
     closedAt = closed === null ? null : (closedAt ?? clock.monotonic());
-    yield* reader.news();
+    for await (const { log, bytes } of reader.read(store.list(prefix))) {
+      yield { attempt: log.key.slice(prefix.length), bytes };
+    }
     if (decided !== null) return decided;
     // A closed job's attempts end at their worker's next heartbeat, which then uploads their logs.
     if (closed !== null && closedAt !== null && clock.monotonic() - closedAt >= leaseSeconds * 1_000) return closed;
@@ -113,15 +116,15 @@ export interface JobLogPiece extends LogPiece {
 
 /** Logs read at a time; at most so many are in memory. */
 const READ_AT_ONCE = 8;
-/** Up to so many tasks, every log of a job is looked at each time; above, those of tasks that run. */
+/** Up to this many tasks, all logs of a job are checked each time; above, only those of running tasks. */
 const MOST_LISTED = 10_000;
 /** Tasks that are followed at a time. */
 const MOST_FOLLOWED = 1_000;
 
 /**
  * Yields what a job's running tasks have written to stderr, and then what all its tasks write, those that begin later
- * included, until the job is closed. Of tasks that ended before, nothing. Of a job with more than 10,000 tasks, up to
- * 1,000 running ones are followed, and one that begins and ends between two looks may be missed.
+ * included, until the job is closed. Skips tasks that had already ended. For a job with more than 10,000 tasks, follows
+ * up to 1,000 running ones; one that begins and ends between two looks may be missed.
  */
 export async function* followJobLogs(
   platform: Platform,
@@ -132,7 +135,7 @@ export async function* followJobLogs(
   const { store, clock, leaseSeconds } = platform;
   const pollMs = Math.min(LONGEST_POLL_MS, (leaseSeconds * 1_000) / 6);
   const { job } = seen.record;
-  let known = new Map<string, KnownLog>();
+  const reader = new LogReader(store);
   let view = seen;
   let first = true;
   let closedAt: number | null = null;
@@ -142,29 +145,12 @@ export async function* followJobLogs(
     const state = stateOf(view);
     // Read the state before the logs: the last write to a log precedes the decision.
     const running = await runningTasks(platform, job);
-    const next = new Map<string, KnownLog>();
-    const changed: Log[] = [];
     // What a task wrote last is there once it no longer runs.
-    for await (const log of logsOf(platform, view, new Map([...before, ...running]))) {
-      const seenBefore = known.get(log.key);
-      const old = first && !running.has(nameOf(log));
-      next.set(
-        log.key,
-        old ? { etag: log.etag, shown: { ...NOTHING_SHOWN, length: log.size } } : (seenBefore ?? UNSEEN),
-      );
-      if (!old && seenBefore?.etag !== log.etag) changed.push(log);
-    }
-    known = next;
+    const logs = logsOf(platform, view, new Map([...before, ...running]));
     before = running;
-    for await (const { log, bytes } of mapAhead(
-      changed.sort((a, b) => a.modified - b.modified),
-      READ_AT_ONCE,
-      async (log) => ({ log, bytes: await store.read(log.key) }),
-    )) {
-      if (bytes === null) continue;
-      const piece = unshownBytes(known.get(log.key)?.shown ?? NOTHING_SHOWN, bytes);
-      known.set(log.key, { etag: log.etag, shown: shownOf(bytes) });
-      if (piece.length > 0) yield { step: log.step, task: log.task, attempt: log.attempt, bytes: piece };
+    const skips = (log: Log): boolean => first && !running.has(nameOf(log));
+    for await (const { log, bytes } of reader.read(logs, skips)) {
+      yield { step: log.step, task: log.task, attempt: log.attempt, bytes };
     }
     closedAt = isClosed(state) ? (closedAt ?? clock.monotonic()) : null;
     // Other closed jobs' attempts end at their worker's next heartbeat, which then uploads their logs.
@@ -231,29 +217,40 @@ function closedBy(view: JobView, task: TaskName): LogEnd | null {
   return isClosed(state) ? 'closed' : null;
 }
 
-/** The logs of one task; each is read again when it changes. */
+/** Shows logs; each is read again when it changes. */
 class LogReader {
   readonly #store: ObjectStore;
-  readonly #prefix: string;
-  readonly #known = new Map<string, { readonly etag: string; readonly shown: Shown }>();
+  #known = new Map<string, KnownLog>();
 
-  constructor(store: ObjectStore, prefix: string) {
+  constructor(store: ObjectStore) {
     this.#store = store;
-    this.#prefix = prefix;
   }
 
-  /** In order of their last write. */
-  async *news(): AsyncGenerator<LogPiece> {
-    const changed = [];
-    for await (const entry of this.#store.list(this.#prefix)) {
-      if (this.#known.get(entry.key)?.etag !== entry.etag) changed.push(entry);
+  /**
+   * Yields what was not shown yet of the listed logs, in order of their last write. Of a log that `skips` names, what it
+   * holds now counts as shown. Forgets logs that are no longer listed.
+   */
+  async *read<Entry extends ObjectEntry>(
+    listed: AsyncIterable<Entry>,
+    skips: (log: Entry) => boolean = () => false,
+  ): AsyncGenerator<{ readonly log: Entry; readonly bytes: Uint8Array }> {
+    const known = new Map<string, KnownLog>();
+    const changed: Entry[] = [];
+    for await (const log of listed) {
+      const { key, etag, size } = log;
+      const before = this.#known.get(key) ?? UNSEEN;
+      const skipped = skips(log);
+      known.set(key, skipped ? { etag, shown: { ...NOTHING_SHOWN, length: size } } : before);
+      if (!skipped && before.etag !== etag) changed.push(log);
     }
-    for (const { key, etag } of changed.sort((a, b) => a.modified - b.modified)) {
-      const log = await this.#store.read(key);
-      if (log === null) continue;
-      const bytes = unshownBytes(this.#known.get(key)?.shown ?? NOTHING_SHOWN, log);
-      this.#known.set(key, { etag, shown: shownOf(log) });
-      if (bytes.length > 0) yield { attempt: key.slice(this.#prefix.length), bytes };
+    this.#known = known;
+    changed.sort((a, b) => a.modified - b.modified);
+    const read = async (log: Entry) => ({ log, whole: await this.#store.read(log.key) });
+    for await (const { log, whole } of mapAhead(changed, READ_AT_ONCE, read)) {
+      if (whole === null) continue;
+      const bytes = unshownBytes(known.get(log.key)?.shown ?? NOTHING_SHOWN, whole);
+      known.set(log.key, { etag: log.etag, shown: shownOf(whole) });
+      if (bytes.length > 0) yield { log, bytes };
     }
   }
 }

@@ -91,7 +91,7 @@ const VARIABLES: ReadonlyMap<string, string> = new Map([
   ['period', 'PARAM_PERIOD'],
 ]);
 
-/** The words in braces of a text, without those that a `$`, `%`, `#`, `@` or backslash before them makes another thing. */
+/** The words in braces of a text, except after `$`, `%`, `#`, `@` or a backslash, which other languages use. */
 function wordsOf(text: string): readonly string[] {
   return placeholdersOf(text.replace(/[$%#@\\]\{\w*\}/g, ''));
 }

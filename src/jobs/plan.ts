@@ -4,13 +4,12 @@ import { stepSizes } from '../model/counts.ts';
 import { forecastJob, type JobForecast, type MachineLoad } from '../model/forecast/forecast.ts';
 import { PartSizes } from '../model/forecast/part-sizes.ts';
 import { emptyInputs, type JobInput, joinOf } from '../model/job.ts';
-import { partsPrefix, shardOf } from '../model/keys.ts';
-import { parsePart } from '../model/part.ts';
+import { partsPrefix, shardCount } from '../model/keys.ts';
+import { parsePart, partSize } from '../model/part.ts';
 import type { ObjectStore, PutResult } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
 import { costOfForecast } from './cost/affordable.ts';
 import { historyOf } from './rehearse/observe.ts';
-import { sizeOf } from './rehearse/submit-rehearsal.ts';
 import { existingRun } from './run-keys.ts';
 import { type CutParts, cut } from './submit/cut.ts';
 import type { Prepared } from './submit/prepare.ts';
@@ -93,7 +92,7 @@ export async function planOf(platform: Platform, prepared: Prepared, options: Pl
 /** `priced`: the store and the queues are AWS's. */
 function requestsOf(tasks: number, parts: number, priced: boolean): Plan['requests'] {
   const gets = tasks * TASK_REQUESTS.gets + JOB_REQUESTS.gets;
-  const puts = tasks * TASK_REQUESTS.puts + shardsOf(parts) + JOB_REQUESTS.puts;
+  const puts = tasks * TASK_REQUESTS.puts + shardCount(parts) + JOB_REQUESTS.puts;
   const queue = tasks * TASK_REQUESTS.queue;
   return { store: gets + puts, queue, cost: priced ? requestsCost({ gets, puts, queue }) : null };
 }
@@ -104,8 +103,6 @@ function projectedEnd(now: number, { low, expected, high }: JobForecast['seconds
 }
 
 const PLANNED = 'plan';
-
-const shardsOf = (parts: number): number => (parts === 0 ? 0 : shardOf(parts - 1) + 1);
 
 /** Receives a plan's parts and pieces, and keeps only their sizes. */
 class PlannedParts implements Pick<ObjectStore, 'put' | 'uploadFile'> {
@@ -123,7 +120,7 @@ class PlannedParts implements Pick<ObjectStore, 'put' | 'uploadFile'> {
     const lines = (typeof body === 'string' ? body : new TextDecoder().decode(body)).split('\n');
     for (const part of lines.map(parsePart)) {
       if (part === null) continue;
-      const size = sizeOf(part, this.#inputs);
+      const size = partSize(part, this.#inputs);
       this.sizes.add(size);
       if (part.kind === 'piece') this.pieces += size;
     }

@@ -1,4 +1,4 @@
-import { isBatchctlError } from '../errors.ts';
+import { nullIfBatchctlError } from '../errors.ts';
 import { readyLoads, type StepLoad, sum } from '../model/load.ts';
 import { type GroupShare, projectionOf } from '../model/projection.ts';
 import type { JobView } from '../model/view.ts';
@@ -75,7 +75,8 @@ export class ProjectionWatch {
     const mine = all.filter((load) => load.group === group);
     const [others, starting, boot] = await Promise.all([
       this.#othersIn(group, mine),
-      remote === true ? this.#startingIn(group) : 0,
+      // A group that can't be read is assumed to start none.
+      remote === true ? this.#startingIn(group).catch(nullIfBatchctlError) : 0,
       bootSeconds(store, group),
     ]);
     const here = workers.filter((worker) => worker.group.split(',').includes(group));
@@ -85,7 +86,7 @@ export class ProjectionWatch {
     return {
       loads: [...mine, ...others],
       ground: { slots, current, boot },
-      instances: Math.max(current, here.length === 0 ? 0 : starting),
+      instances: Math.max(current, here.length === 0 ? 0 : (starting ?? 0)),
     };
   }
 
@@ -96,7 +97,8 @@ export class ProjectionWatch {
   async #othersIn(group: string, mine: readonly StepLoad[]): Promise<readonly StepLoad[]> {
     const [first] = mine.filter(({ tasks }) => tasks > 0);
     if (first?.due === undefined) return [];
-    const tasks = (await this.#heldIn(group)) - sum(mine.map((load) => load.tasks));
+    const held = await this.#heldIn(group).catch(nullIfBatchctlError);
+    const tasks = (held ?? 0) - sum(mine.map((load) => load.tasks));
     const due = { job: '', in: Number.POSITIVE_INFINITY, coming: 0, deviation: null, after: 0 };
     return tasks <= 0
       ? []
@@ -104,23 +106,13 @@ export class ProjectionWatch {
   }
 
   async #heldIn(group: string): Promise<number> {
-    try {
-      return totalMessages(await (await this.#platform.queue(group)).readCounts());
-    } catch (error) {
-      if (isBatchctlError(error)) return 0;
-      throw error;
-    }
+    return totalMessages(await (await this.#platform.queue(group)).readCounts());
   }
 
-  /** Instances in service and starting; a group that can't be read is assumed to start none. */
+  /** Instances in service and starting. */
   async #startingIn(group: string): Promise<number> {
-    try {
-      const { machines } = await (await this.#platform.group(group)).describe();
-      return machines === undefined ? 0 : machines.inService + machines.pending;
-    } catch (error) {
-      if (isBatchctlError(error)) return 0;
-      throw error;
-    }
+    const { machines } = await (await this.#platform.group(group)).describe();
+    return machines === undefined ? 0 : machines.inService + machines.pending;
   }
 }
 

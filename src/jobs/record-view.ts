@@ -15,7 +15,7 @@ export async function recordView(platform: Platform, view: JobView): Promise<voi
     async () => (await platform.ledger()).recordJob(ledgerJob(view)),
     ({ message }) =>
       platform.warn?.(
-        `${message}; job ${job} is ${stateOf(view)} nevertheless, and the next worker, tick or batchctl wait ${job} updates the ledger`,
+        `${message}; job ${job} is ${stateOf(view)}; the next worker, tick or batchctl wait ${job} updates the ledger`,
       ),
   );
 }

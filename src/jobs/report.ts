@@ -1,11 +1,13 @@
 import { BatchctlError } from '../errors.ts';
 import { isoOf } from '../lib/instant.ts';
 import type { Report, StepReport, TotalsReport } from '../model/answers/report.ts';
+import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { roundUsd } from '../model/cost/limit-text.ts';
 import { historyText } from '../model/history-text.ts';
 import { hasBarrier } from '../model/job.ts';
 import type { EntryWhat, JournalEntry } from '../model/journal.ts';
 import { logKey, outKey, proofsPrefix } from '../model/keys.ts';
+import { aliveMs } from '../model/ledger/alive.ts';
 import { slotsPerTask } from '../model/load.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type ReportFigures, ReportSums } from '../model/report/report-sums.ts';
@@ -20,7 +22,7 @@ import { CostReader } from './cost/status-cost.ts';
 import { findJob } from './find.ts';
 import { readEntries, readView } from './journal.ts';
 import { readOpened, stepTotals } from './listing.ts';
-import { composeStatus, type JobStatus, type StepStatus } from './status.ts';
+import { composeStatus } from './status.ts';
 import { evaluateAll, expectationsOf } from './totals.ts';
 import { type StoredProof, standingProof } from './verify/proof.ts';
 
@@ -122,9 +124,6 @@ async function expectations(
   return view.closed === null || !status.exact ? found.map((each) => ({ ...each, ok: null })) : found;
 }
 
-/** A worker counts if its last heartbeat is younger than this many leases. */
-const ALIVE_LEASES = 2;
-
 interface MeasureOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (attempts: number) => void;
@@ -139,7 +138,7 @@ async function measure(
 ): Promise<ReportFigures> {
   const ledger = await platform.ledger();
   const { job, spec, createdAt } = view.record;
-  const aliveSince = now - ALIVE_LEASES * platform.leaseSeconds * 1_000;
+  const aliveSince = now - aliveMs(platform.leaseSeconds);
   const seen = await ledger.workers({ since: Date.parse(createdAt) });
   const indexes = new Map(spec.steps.map(({ name }, index) => [name, index]));
   const sums = new ReportSums({
@@ -256,7 +255,7 @@ function totalsReport(steps: readonly StepReport[], measured: ReportFigures): To
 
 const rounded = (value: number): number => Math.round(value * 1_000) / 1_000;
 
-/** What it was computed from; a price at the time of the report, not of the work. */
+/** Uses prices at the time of the report, not of the run. */
 const BASIS = "instance hours by the share of the job's attempts, at current spot prices and configured prices";
 
 /** The cost of a job, also by step: in proportion to the slot-seconds of the successful attempts. */

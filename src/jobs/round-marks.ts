@@ -26,8 +26,7 @@ export async function beginRound(
   const { store } = platform;
   const mark = openMark(view.record.job, entry.round);
   await store.put(mark, MARK);
-  const by = { who: platform.who, now: platform.clock.now() };
-  const begun = await append(store, view, by, (now) => (now.next === view.next ? entry : null));
+  const begun = await append(platform, view, (now) => (now.next === view.next ? entry : null));
   if (begun.appended) await store.put(mark, MARK, { ifAbsent: true });
   return begun;
 }

@@ -1,4 +1,4 @@
-import { parseStored, type Shape } from '../lib/json.ts';
+import { readStored, type Shape } from '../lib/json.ts';
 import type { JobRecord } from '../model/job.ts';
 import { runClaimKey, runsPrefix } from '../model/keys.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
@@ -19,10 +19,8 @@ type Keyed = Pick<JobRecord, 'job'> & { readonly runKey: string; readonly runNum
 const CLAIM: Shape = { job: 'text', digest: 'text', discarded: 'text?' };
 
 /** The claim at one number of a run key, or null if there is none. */
-async function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
-  const key = runClaimKey(runKey, number);
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<RunKeyClaim>(key, bytes, { shape: CLAIM });
+function readClaim(store: ObjectStore, runKey: string, number: number): Promise<RunKeyClaim | null> {
+  return readStored<RunKeyClaim>(store, runClaimKey(runKey, number), { shape: CLAIM });
 }
 
 /** The claim that decides whether a job is committed: at its number, or after those of discarded submissions. */

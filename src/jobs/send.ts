@@ -1,8 +1,9 @@
 import { randomId } from '../lib/id.ts';
 import type { JobStanding, NextMove, OpenedGather } from '../model/decide.ts';
+import type { TaskSets } from '../model/journal.ts';
 import { openedKey } from '../model/keys.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
-import { formatTaskSet, type TaskBits } from '../model/task-set.ts';
+import { formatTaskSet, TaskBits, tasksIn } from '../model/task-set.ts';
 import { hasStarted, type JobView, roundOf } from '../model/view.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -58,22 +59,39 @@ function messageFor(view: JobView, step: number, task: number, first: boolean): 
   return { body: encodeMessage(message), tenant: job };
 }
 
-/** Sends every undecided task: used by `resume`, a resend and a continued submission. */
-export async function sendUndecided(platform: Platform, view: JobView, standing: JobStanding): Promise<number> {
+/** Sends the undecided tasks, or those `among` the given ones. */
+export async function sendUndecided(
+  platform: Platform,
+  view: JobView,
+  standing: JobStanding,
+  among: TaskSets | null = null,
+): Promise<number> {
   let sent = 0;
-  for (const [step, { undecided }] of standing.steps.entries()) {
-    if (undecided.count > 0) sent += await sendTasks(platform, view, step, undecided);
+  for (const [step, found] of standing.steps.entries()) {
+    const tasks = undecidedAmong(found, among);
+    if (tasks.count > 0) sent += await sendTasks(platform, view, step, tasks);
   }
   return sent;
 }
 
-/** The undecided tasks, as named in a journal entry. */
-export function undecidedSets(standing: JobStanding): Readonly<Record<string, string>> {
+/** The undecided tasks, or those `among` the given ones, as named in a journal entry. */
+export function undecidedSets(standing: JobStanding, among: TaskSets | null = null): TaskSets {
   const sets: Record<string, string> = {};
-  for (const { name, undecided } of standing.steps) {
-    if (undecided.count > 0) sets[name] = formatTaskSet(undecided satisfies TaskBits);
+  for (const step of standing.steps) {
+    const tasks = undecidedAmong(step, among);
+    if (tasks.count > 0) sets[step.name] = formatTaskSet(tasks);
   }
   return sets;
+}
+
+function undecidedAmong(
+  { name, undecided }: JobStanding['steps'][number],
+  among: TaskSets | null,
+): JobStanding['steps'][number]['undecided'] {
+  if (among === null) return undecided;
+  const tasks = new TaskBits(undecided.size);
+  for (const task of tasksIn(among[name] ?? '')) if (undecided.has(task)) tasks.add(task);
+  return tasks;
 }
 
 /**
@@ -82,16 +100,16 @@ export function undecidedSets(standing: JobStanding): Readonly<Record<string, st
  * taken, there is no entry, as no task is left to retry.
  */
 export async function decideOpening(
-  { store, who, clock }: Platform,
+  platform: Platform,
   view: JobView,
   { step, count, leftOut }: NextMove & { move: 'open' },
 ): Promise<{ readonly view: JobView; readonly opened: OpenedGather | null }> {
   if (leftOut === '') {
-    const now = await refreshView(store, view);
+    const now = await refreshView(platform.store, view);
     return { view: now, opened: now.next === view.next ? { format: 1, id: randomId(16), count, leftOut } : null };
   }
   const name = view.record.spec.steps[step]?.name ?? '';
-  const { view: now, appended } = await append(store, view, { who, now: clock.now() }, (then) =>
+  const { view: now, appended } = await append(platform, view, (then) =>
     then.next === view.next ? { what: 'open', step: name, count, leftOut } : null,
   );
   return { view: now, opened: appended ? (now.opened.get(step) ?? null) : null };
@@ -104,6 +122,13 @@ export async function completeOpened(store: ObjectStore, { record, opened }: Job
     if ((await readOpened(store, record.job, name)) !== null) continue;
     await store.put(openedKey(record.job, name), JSON.stringify(each), { ifAbsent: true });
   }
+}
+
+/** Writes opened.json once. True if this opening is the one that counts. */
+export async function putOpened(store: ObjectStore, job: string, step: string, opened: OpenedGather): Promise<boolean> {
+  const { created } = await store.put(openedKey(job, step), JSON.stringify(opened), { ifAbsent: true });
+  // If the key exists, it may be from our own first try with a lost answer (law 2).
+  return created || (await readOpened(store, job, step))?.id === opened.id;
 }
 
 /** True for a job whose tasks may run, so that missing ones may be re-sent. */

@@ -2,6 +2,7 @@ import type { JobStatus, StepStatus } from '../model/answers/status.ts';
 import { sizingOf, stepSizes } from '../model/counts.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import { groupsOf, sectionStart } from '../model/job.ts';
+import { aliveMs } from '../model/ledger/alive.ts';
 import { countIn } from '../model/task-set.ts';
 import { type JobView, reasonOf, stateOf } from '../model/view.ts';
 import type { LedgerWorker, StepCounts } from '../ports/ledger.ts';
@@ -10,9 +11,6 @@ import { CostReader } from './cost/status-cost.ts';
 import { unnotifiedReceivers } from './notify/send-notice.ts';
 import { ProjectionWatch } from './projection.ts';
 import { KeeperWatch } from './watch/keeper-mark.ts';
-
-/** A worker counts if its last heartbeat is younger than this many leases. */
-const ALIVE_LEASES = 2;
 
 /**
  * Reads a job's status from the ledger's counters; its state comes from the journal. A caller that repeats this passes
@@ -32,7 +30,7 @@ export async function statusOf(
   const [keeper, counts, seen, untold] = await Promise.all([
     keepers.id(),
     ledger.counts(view.record.job),
-    ledger.workers({ since: now - ALIVE_LEASES * platform.leaseSeconds * 1_000 }),
+    ledger.workers({ since: now - aliveMs(platform.leaseSeconds) }),
     // This is a listing, so it is skipped while the job runs.
     view.closed === null && view.paused === null ? [] : unnotifiedReceivers(platform, view),
   ]);
@@ -208,5 +206,3 @@ function rateOf(
 }
 
 const rounded = (rate: number): number => Math.round(rate * 100) / 100;
-
-export type { JobStatus, StepStatus };

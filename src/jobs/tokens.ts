@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
-import { parseStored } from '../lib/json.ts';
+import { BatchctlError, isBatchctlError, isKind, nullIfUnreadable } from '../errors.ts';
+import { readStored } from '../lib/json.ts';
 import { wait } from '../lib/wait.ts';
 import type { Scope } from '../model/api.ts';
 import { NAME_PATTERN, TOKENS_PREFIX, tokenKey, tokenOf, tokenUseKey } from '../model/keys.ts';
@@ -17,9 +17,8 @@ export const hashOf = (text: string): string => createHash('sha256').update(text
 /** The token with a hash; null if there is none. Throws `newer`, `corrupt` for one that this version can't read. */
 export async function readToken(store: Pick<ObjectStore, 'read'>, sha256: string): Promise<Token | null> {
   const key = tokenKey(sha256);
-  const bytes = await store.read(key);
-  if (bytes === null) return null;
-  const stored = parseStored<StoredToken>(key, bytes);
+  const stored = await readStored<StoredToken>(store, key);
+  if (stored === null) return null;
   if (!isToken({ ...stored })) {
     throw new BatchctlError('corrupt', `${key} is not a token`, {
       hint: `batchctl manager token revoke ${tokenId(sha256)}`,
@@ -300,14 +299,6 @@ export class TokenUses {
 
 /** When a token was last used, to the hour, ISO-8601 UTC; null: never, or only before managers recorded it. */
 export async function readTokenUse(store: Pick<ObjectStore, 'read'>, id: string): Promise<string | null> {
-  const key = tokenUseKey(id);
-  const bytes = await store.read(key);
-  if (bytes === null) return null;
-  try {
-    const { at } = parseStored<StoredUse>(key, bytes);
-    return typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? at : null;
-  } catch (error) {
-    if (isKind(error, 'newer', 'corrupt')) return null;
-    throw error;
-  }
+  const at = (await readStored<StoredUse>(store, tokenUseKey(id)).catch(nullIfUnreadable))?.at;
+  return typeof at === 'string' && !Number.isNaN(Date.parse(at)) ? at : null;
 }

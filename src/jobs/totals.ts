@@ -1,4 +1,5 @@
 import { Big } from 'big.js';
+import { eachParallel } from '../lib/parallel.ts';
 import { type StepFacts, standingOf } from '../model/decide.ts';
 import { type ExpectResult, evaluateExpect, parseExpect } from '../model/expect.ts';
 import { hasBarrier, type JobRecord } from '../model/job.ts';
@@ -32,29 +33,14 @@ export async function totalsOf(
   tasks: TaskBits,
   each?: (task: number, meta: OutputMeta) => void,
 ): Promise<StepTotals> {
-  const sums = new Map<string, Big>();
-  const totals = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0 };
-  const add = async (task: number): Promise<void> => {
+  const sum = new TotalsSum();
+  await eachParallel(tasks, IN_FLIGHT, async (task) => {
     const meta = await readMeta(store, job, step, task);
     if (meta === null) return;
-    totals.outputs += 1;
-    totals.seconds += meta.seconds;
-    totals.bytesIn += meta.bytesIn;
-    totals.bytesOut += meta.bytesOut;
-    for (const [name, value] of Object.entries(meta.counters)) sums.set(name, (sums.get(name) ?? Big(0)).plus(value));
+    sum.add(meta);
     each?.(task, meta);
-  };
-  let flight: Promise<void>[] = [];
-  for (const task of tasks) {
-    flight.push(add(task));
-    if (flight.length === IN_FLIGHT) {
-      await Promise.all(flight);
-      flight = [];
-    }
-  }
-  await Promise.all(flight);
-  const counters = Object.fromEntries([...sums].map(([name, sum]) => [name, sum.toFixed()]));
-  return { ...totals, counters };
+  });
+  return sum.totals();
 }
 
 async function readMeta(store: ObjectStore, job: string, step: string, task: number): Promise<OutputMeta | null> {
@@ -131,8 +117,8 @@ export async function expectationsOf(store: ObjectStore, view: JobView): Promise
 
 function without(tasks: TaskBits, leftOut: string): TaskBits {
   if (leftOut === '') return tasks;
-  const [out, left] = [new TaskBits(tasks.size), new TaskBits(tasks.size)];
-  for (const n of tasksIn(leftOut)) out.add(n);
+  const out = new TaskBits(tasks.size, tasksIn(leftOut));
+  const left = new TaskBits(tasks.size);
   for (const n of tasks) if (!out.has(n)) left.add(n);
   return left;
 }

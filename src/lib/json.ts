@@ -37,6 +37,16 @@ export function parseStored<T extends { readonly format: number }>(
   return value as unknown as T;
 }
 
+/** Reads an object of the store with a `format`; null if it provably doesn't exist. Throws like `parseStored`. */
+export async function readStored<T extends { readonly format: number }>(
+  store: { read(key: string): Promise<Uint8Array | null> },
+  key: string,
+  options?: Parameters<typeof parseStored>[2],
+): Promise<T | null> {
+  const bytes = await store.read(key);
+  return bytes === null ? null : parseStored<T>(key, bytes, options);
+}
+
 /** Throws `corrupt`, with the field, for a document that doesn't have the shape. Other fields are allowed. */
 export function requireShape(key: string, value: object, shape: Shape, path = ''): void {
   for (const { name, kind, mayBeNull, mayBeMissing, inner } of fieldsOf(shape)) {

@@ -168,6 +168,9 @@ export const isLedgerBulk = (key: string): boolean => /^ledger\/tasks\/[^/]+\/at
 
 export const shardOf = (n: number): number => Math.floor(n / PARTS_PER_SHARD);
 
+/** The number of shards that hold so many parts. */
+export const shardCount = (parts: number): number => Math.ceil(parts / PARTS_PER_SHARD);
+
 interface TaskInRound {
   readonly task: number;
   readonly round: number;

@@ -1,5 +1,5 @@
 import { isCount, isRecord, isText, type JsonObject } from '../lib/json-value.ts';
-import type { SplitSpec } from './job.ts';
+import type { JobInput, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
 export type Part = RangePart | WholePart | PiecePart | ItemPart | ParamsPart;
@@ -130,4 +130,22 @@ function isPart(value: JsonObject): value is JsonObject & Part {
 
 function isRange(value: unknown): boolean {
   return isRecord(value) && isCount(value.offset) && isCount(value.length);
+}
+
+/** Bytes that a part's task gets; 0 if it gets only parameters. */
+export function partSize(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): number {
+  switch (part.kind) {
+    case 'range':
+      return part.length + (part.header?.length ?? 0);
+    case 'piece':
+      return part.size;
+    case 'whole':
+      return inputs[part.input]?.size ?? 0;
+    case 'item':
+      return Buffer.byteLength(part.item);
+    case 'params':
+      return 0;
+    default:
+      return part satisfies never;
+  }
 }

@@ -171,9 +171,10 @@ export class TaskBits {
   readonly #bytes: Uint8Array;
   #count = 0;
 
-  constructor(size: number) {
+  constructor(size: number, tasks: Iterable<number> = []) {
     this.size = size;
     this.#bytes = new Uint8Array((size + 7) >> 3);
+    for (const task of tasks) this.add(task);
   }
 
   get count(): number {

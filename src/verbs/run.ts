@@ -6,11 +6,12 @@ import { findJob } from '../jobs/find.ts';
 import { jobExit, requireEnded, withResumeHint } from '../jobs/job-exit.ts';
 import { prunedText, refusePruned } from '../jobs/prune/pruned.ts';
 import { ifLedgerAvailable } from '../jobs/record-view.ts';
-import { type JobStatus, statusOf } from '../jobs/status.ts';
+import { statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import { shellWord } from '../lib/shell-word.ts';
 import { formatMany } from '../lib/units.ts';
+import type { JobStatus } from '../model/answers/status.ts';
 import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
 import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
@@ -198,7 +199,7 @@ async function requireProof(
   { platform: open, notice }: Pick<VerbContext, 'platform' | 'notice'>,
   view: JobView,
 ): Promise<void> {
-  const [platform, { recordProof, standingProof }] = await Promise.all([open(), import('../jobs/verify/proof.ts')]);
+  const [platform, { standingProof, storeProof }] = await Promise.all([open(), import('../jobs/verify/proof.ts')]);
   const { job } = view.record;
   const before = await standingProof(platform, job, view.next - 1);
   if (before !== null) {
@@ -214,7 +215,7 @@ async function requireProof(
       hint: `batchctl verify ${job}`,
     });
   }
-  await recordProof(platform, result);
+  await storeProof(platform, result);
   const { parts, outputs } = result.checked;
   notice(
     `verified: ${formatMany(parts, 'part')}, ${formatMany(outputs, 'output')}, nothing missing, nothing duplicated`,

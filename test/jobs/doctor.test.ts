@@ -151,7 +151,7 @@ describe('doctor’s checks', () => {
     // The job as changed by a retry counts, not as it was submitted.
     const overrides = { steps: { price: { secrets: { TOKEN: 'ssm:/api-key' } } } };
     const retry = { what: 'retry', round: 1, tasks: {}, canaries: null, overrides } as const;
-    await append(platform.store, view, { who: 'ann@desk', now: 0 }, () => retry);
+    await append(platform, view, () => retry);
     expect(look([], await readOpenJobs(platform))).to.include({ status: 'pass' });
   });
 

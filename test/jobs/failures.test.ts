@@ -58,8 +58,8 @@ describe("a job's causes", () => {
     await (await place.platform.ledger()).record([event]);
   }
 
-  async function decide(entry: Parameters<typeof append>[3]): Promise<void> {
-    ({ view } = await append(place.platform.store, view, { who: 'me@here', now: Date.now() }, entry));
+  async function decide(entry: Parameters<typeof append>[2]): Promise<void> {
+    ({ view } = await append(place.platform, view, entry));
   }
 
   const brief = async (): Promise<readonly string[]> =>

@@ -57,8 +57,7 @@ describe('fences of the journal', () => {
   it('appends nothing to a pruned job, whatever the writer decides', async () => {
     const view = await finished();
     await pruneAll();
-    const by = { who: 'me', now: 0 };
-    const { appended } = await append(place.platform.store, view, by, () => ({ what: 'resume' }));
+    const { appended } = await append(place.platform, view, () => ({ what: 'resume' }));
     expect([appended, (await whats(view)).at(-1)]).to.deep.equal([false, 'prune']);
   });
 
@@ -91,8 +90,7 @@ describe('fences of the journal', () => {
   it('appends nothing to a pruned job, whatever is decided', async () => {
     const view = await finished();
     await pruneAll();
-    const by = { who: 'me', now: 0 };
-    const { appended } = await append(place.platform.store, view, by, () => ({ what: 'retry-rest', round: 1 }));
+    const { appended } = await append(place.platform, view, () => ({ what: 'retry-rest', round: 1 }));
     expect(appended).to.equal(false);
     const found = await look(place.platform, view);
     expect(found.did).to.deep.equal([]);

@@ -30,7 +30,7 @@ describe('tasks that canaries hold back', () => {
     const view = await submitJob(place, YAML, { 'a.csv': '0\n1\n2\n3\n4\n5\n' });
     const { job } = view.record;
     await failForGood(job, 0);
-    await append(place.platform.store, view, { who: 'w', now: 0 }, () => ({ what: 'stop', cause: '1 failed' }));
+    await append(place.platform, view, () => ({ what: 'stop', cause: '1 failed' }));
     const { view: closed } = await look(place.platform, view);
     expect([stateOf(closed), closed.closed?.reason]).to.deep.equal(['failed', 'stopped']);
     return job;

@@ -27,10 +27,9 @@ steps: [{ name: price, run: [cat] }]
 describe('a gap in a journal', () => {
   const place = forEachTest(openPlace);
 
-  const by = { who: 'ann@desk', now: 0 };
   async function decide(platform: Platform, view: JobView, ...kinds: readonly EntryKind[]): Promise<JobView> {
     let now = view;
-    for (const kind of kinds) now = (await append(platform.store, now, by, () => kind)).view;
+    for (const kind of kinds) now = (await append({ ...platform, who: 'ann@desk' }, now, () => kind)).view;
     return now;
   }
 
@@ -62,7 +61,7 @@ describe('a gap in a journal', () => {
       expect([shown?.next, shown?.hole]).to.deep.equal([missing, { missing, last: 4 }]);
       if (shown === null) throw new Error('no view');
       expect(await rejection(refreshView(store, shown))).to.have.property('kind', 'corrupt');
-      const adding = append(store, shown, by, () => ({ what: 'cancel' }));
+      const adding = append(place.platform, shown, () => ({ what: 'cancel' }));
       expect(await rejection(adding)).to.have.property('kind', 'corrupt');
       expect(await store.head(journalKey(record.job, missing)), 'filled by another decision').to.equal(null);
     });
@@ -73,7 +72,7 @@ describe('a gap in a journal', () => {
     const view = await submitJob(place, YAML, { 'a.txt': 'a\n' });
     await decide(place.platform, view, { what: 'cancel' }, { what: 'adjust', maxRunning: 1 });
     await store.delete([journalKey(view.record.job, 1)]);
-    const adding = append(store, view, by, () => ({ what: 'resume' }));
+    const adding = append(place.platform, view, () => ({ what: 'resume' }));
     expect(await rejection(adding)).to.have.property('kind', 'corrupt');
   });
 
@@ -129,7 +128,7 @@ describe('a gap in a journal', () => {
     expect(asked.splice(0)).to.deep.equal(['list', 'read 000000.json', 'read 000001.json']);
     await refreshView(counting, seen);
     expect(asked.splice(0)).to.deep.equal(['read 000002.json']);
-    await append(counting, seen, by, () => ({ what: 'cancel' }));
+    await append({ ...place.platform, store: counting }, seen, () => ({ what: 'cancel' }));
     expect(asked).to.deep.equal(['list']);
   });
 

@@ -65,7 +65,7 @@ direct("following a task's log", () => {
 
   it('ends with a job that is cancelled, and with Ctrl-C', async () => {
     follow();
-    await append(place.platform.store, view, { who: 'me', now: 0 }, () => ({ what: 'cancel' }));
+    await append(place.platform, view, () => ({ what: 'cancel' }));
     expect(await end).to.equal('cancelled');
     view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: 3, job: 'claims-20261130-0600-other' });
     follow();
@@ -116,7 +116,7 @@ direct("following a job's logs", () => {
     await until('the short one', () => seen === '1.bbbb: short\n');
     await log(0, 'aaaa', 'long ago\nand now\n');
     await until('what is new', () => seen.endsWith('0.aaaa: and now\n'));
-    await append(place.platform.store, view, { who: 'me', now: 0 }, () => ({ what: 'cancel' }));
+    await append(place.platform, view, () => ({ what: 'cancel' }));
     expect(await end).to.equal('cancelled');
     expect(seen).to.equal('1.bbbb: short\n0.aaaa: and now\n');
   });

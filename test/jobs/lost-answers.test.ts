@@ -47,8 +47,11 @@ describe('a write whose answer was lost', () => {
   it('appends its journal entry exactly once', async () => {
     const view = await submitJob(place, YAML, {});
     const { store } = losing((key) => key === journalKey(view.record.job, view.next));
-    const by = { who: 'me', now: 0 };
-    const { appended, view: after } = await append(store, view, by, () => ({ what: 'pause', now: false, reason: 'x' }));
+    const { appended, view: after } = await append({ ...place.platform, store }, view, () => ({
+      what: 'pause',
+      now: false,
+      reason: 'x',
+    }));
     expect([appended, after.paused?.reason]).to.deep.equal([true, 'x']);
     expect((await readEntries(store, view.record.job)).map(({ what }) => what)).to.deep.equal(['sent', 'pause']);
   });
@@ -163,7 +166,7 @@ describe('a look', () => {
     const { job } = view.record;
     await publishSmall({ platform, view }, 'price', 0, 'x\n');
     const going = { tasks: [{ step: 0, name: 'price', task: 1 }], causes: [], reason: 'bad', dryRun: false };
-    await append(platform.store, view, { who: 'me', now: 0 }, () => ({
+    await append(platform, view, () => ({
       ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
     }));
     const skipped = await requireView(platform.store, job);

@@ -20,8 +20,11 @@ export async function provenJob(place: Place): Promise<JobView> {
   const { platform } = place;
   const view = await submitJob(place, YAML, { 'a.txt': '1\n2\n3\n4\n5\n6\n' });
   await work(platform);
-  const by = { who: 'ann@desk', now: platform.clock.now() };
-  await append(platform.store, view, by, () => ({ what: 'skip', tasks: { price: '4' }, reason: 'a test claim' }));
+  await append({ ...platform, who: 'ann@desk' }, view, () => ({
+    what: 'skip',
+    tasks: { price: '4' },
+    reason: 'a test claim',
+  }));
   await look(platform, await requireView(platform.store, view.record.job));
   await work(platform);
   return requireView(platform.store, view.record.job);

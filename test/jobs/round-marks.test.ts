@@ -26,7 +26,7 @@ describe('the mark of a round that never began', () => {
   let view: JobView;
   const store = (): ObjectStore => place.platform.store;
   const add = async (entry: EntryKind): Promise<void> => {
-    view = (await append(store(), view, { who: 'me', now: 0 }, () => entry)).view;
+    view = (await append(place.platform, view, () => entry)).view;
   };
   beforeEach(async () => {
     await store().put(dataKey(KEY), 'x');
@@ -132,7 +132,7 @@ describe('the mark of a round that never began', () => {
   it('is put back by a process that deletes it at the moment its round begins', async () => {
     const racing = wrapStore(aged(), {
       delete: async (keys) => {
-        await append(store(), view, { who: 'me', now: 0 }, () => RETRY);
+        await append(place.platform, view, () => RETRY);
         await store().delete(keys);
       },
     });

@@ -16,8 +16,7 @@ describe('the commands that change a job, with --json', () => {
   let view: JobView;
   beforeEach(async () => {
     const put = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
-    const by = { who: 'me@here', now: 0 };
-    view = (await append(place.platform.store, put, by, () => ({ what: 'sent' }))).view;
+    view = (await append(place.platform, put, () => ({ what: 'sent' }))).view;
     await recordView(place.platform, view);
   });
 

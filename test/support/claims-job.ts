@@ -17,7 +17,7 @@ tolerate: ${tolerate}
 
 /** Appends an entry, whatever the journal says by then. */
 export async function addEntry(platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> {
-  return (await append(platform.store, view, { who: 'me', now: Date.now() }, () => kind)).view;
+  return (await append(platform, view, () => kind)).view;
 }
 
 /** Writes `failed/` as a worker does. */

@@ -34,7 +34,11 @@ const POINTS: readonly (readonly [Point, number])[] = [
   ['place-marker', 1],
   ['place-marked', 1],
 ];
-const BY = { who: 'me@here', now: Date.parse('2026-11-30T07:00:00.000Z') };
+/** A platform whose clock shows the same instant at each close. */
+const closing = ({ store, who, clock }: Platform): Pick<Platform, 'store' | 'who' | 'clock'> => ({
+  ...{ store, who },
+  clock: { ...clock, now: () => Date.parse('2026-11-30T07:00:00.000Z') },
+});
 
 /** Deliveries of several processes to one place, each stopped wherever it may be. `late`: where a request may arrive late. */
 export function deliveryRaces(title: string, late: boolean, makeTarget: (place: Place) => Promise<Target>): void {
@@ -65,7 +69,7 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
       return closed(view);
     }
     const closed = async (view: JobView): Promise<JobView> =>
-      (await append(place.platform.store, view, BY, () => CLOSE)).view;
+      (await append(closing(place.platform), view, () => CLOSE)).view;
     const CLOSE = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
 
     const textOf = (view: JobView, task: number): string => `${view.record.job} ${task}\n`;
@@ -252,7 +256,7 @@ deliver: { to: ${target.to}, name: "n-{task}", marker: ${marker} }
     it('a job that was opened and closed again is delivered anew, and the delivery of its earlier close ends', async () => {
       const view = await finished(6, 20);
       const first = await stopped(view, ['place-file', 7]);
-      const { view: opened } = await append(place.platform.store, view, BY, () => ({
+      const { view: opened } = await append(closing(place.platform), view, () => ({
         ...{ what: 'skip', tasks: { upper: '0' }, reason: 'none', round: 0 },
       }));
       const again = await closed(opened);

@@ -122,7 +122,7 @@ describe('a database locked by a frozen process', () => {
     const unlock = lock('ledger.db');
     const { code, stderr } = await workspace.run(['pause', job]);
     expect({ code, stderr }).to.have.property('code', 0);
-    expect(stderr).to.match(new RegExp(`warning: .*ledger.*locked.*job ${job} is paused nevertheless`));
+    expect(stderr).to.match(new RegExp(`warning: .*ledger.*locked.*job ${job} is paused; the next worker`));
     unlock();
     expect((await workspace.run(['tick'])).code).to.equal(0);
     const { stdout } = await workspace.run(['jobs', '--json']);

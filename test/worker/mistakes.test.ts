@@ -89,7 +89,8 @@ describe('the worker', () => {
     const { platform } = place;
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
-    await append(platform.store, view, { who: 'me', now: Date.now() - 60_000 }, () => ({
+    const behind = { ...platform, clock: { ...platform.clock, now: () => Date.now() - 60_000 } };
+    await append(behind, view, () => ({
       what: 'kill',
       tasks: { price: '0' },
       mode: 'requeue',

@@ -38,9 +38,8 @@ describe('the end of a delivery', () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
     const { job, spec } = view.record;
-    const by = { who: 'me@here', now: 0 };
     const tasks = { price: '0' };
-    await append(platform.store, view, by, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
+    await append(platform, view, () => ({ what: 'retry', round: 1, tasks, canaries: null, overrides: {} }));
     let refusals = 1;
     const read: ObjectStore['read'] = (key, options) => {
       if (refusals-- > 0) throw new BatchctlError('unavailable', 'AWS limits the request rate');

@@ -1,4 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
+import { aliveMs } from '../../model/ledger/alive.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import {
@@ -9,9 +10,6 @@ import {
   type WorkerGroup,
   type WorkerOrder,
 } from '../../ports/worker-group.ts';
-
-/** A worker counts as up if its last heartbeat is younger than this many leases. */
-const ALIVE_LEASES = 2;
 
 /**
  * A group whose workers are started one by one with `worker --here`. They are counted and can be given orders, but
@@ -74,7 +72,7 @@ export class UnmanagedGroup implements WorkerGroup {
 
   async #liveWorkers(): Promise<readonly LedgerWorker[]> {
     const { clock, leaseSeconds, ledger } = this.#platform;
-    const seen = await (await ledger()).workers({ since: clock.now() - ALIVE_LEASES * leaseSeconds * 1_000 });
+    const seen = await (await ledger()).workers({ since: clock.now() - aliveMs(leaseSeconds) });
     return seen.filter(({ group, state }) => state !== 'gone' && group.split(',').includes(this.group));
   }
 }

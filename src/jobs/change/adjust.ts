@@ -45,8 +45,7 @@ export async function adjust(
   const before = legalChanges(platform, view, wanted);
   if (dryRun) return { view, changes: before, changed: false };
   let changes = before;
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) => {
+  const { view: after, appended } = await append(platform, view, (now) => {
     requireLegal(now, 'adjust');
     changes = legalChanges(platform, now, wanted);
     if (changes.length === 0) return null;
@@ -103,8 +102,8 @@ function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): reado
 type Times = Pick<JobView, 'notBefore' | 'finishBy'>;
 
 /**
- * Why a job may not be told, at `now`, to begin at `to`, in words that follow its name; null: it may. A worker may know a
- * journal as it was some time ago, a lease at most: what begins sooner can't be put off any more.
+ * Why the start time can't be changed to `to` at `now`, as text to follow the job's name; null if it can. A worker may know
+ * a journal as it was up to a lease ago: what begins sooner can't be put off any more.
  */
 function fixedStartReason(times: Times, to: number, now: number, leaseSeconds: number): string | null {
   if (times.notBefore === null || hasStarted(times, now)) return 'may have started already';

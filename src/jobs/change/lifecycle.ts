@@ -35,8 +35,7 @@ interface PauseOptions {
 
 /** Stops a job's tasks from being taken until `resume`. Throws `refused` for a job that is closed. */
 export async function pause(platform: Platform, view: JobView, { now, reason }: PauseOptions): Promise<ChangeResult> {
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (seen) => {
+  const { view: after, appended } = await append(platform, view, (seen) => {
     if (isAlreadyDone(seen, 'pause', now)) return null;
     // A pause may become a pause at once; a job cancelled while paused may not.
     if (stateOf(seen) !== 'paused') requireLegal(seen, 'pause');
@@ -69,8 +68,7 @@ export async function resume(
     mend === null ? { view: seen, changes: [] } : await startCorrectedRound(platform, seen, mend);
   // Before the entry, so that a process that raises the group afterwards finds no older mark.
   await removeDeniedMark(platform.store, seen.record.job);
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) => {
+  const { view: after, appended } = await append(platform, view, (now) => {
     if (isAlreadyDone(now, 'resume')) return null;
     requireLegal(now, 'resume');
     return { what: 'resume' };
@@ -79,7 +77,7 @@ export async function resume(
   const standing = standingOf(after, await listFacts(platform.store, after));
   // Tasks given up by `onFailure: stop` are dropped until a retry includes them.
   const sent = after.stopped === null ? await sendUndecided(platform, after, standing) : 0;
-  // Nothing may be left to send: then do here what was waiting (opening a gather, a close).
+  // If nothing was left to send, make the pending move now: open a gather, or close the job.
   const found = await lookAndNotify(platform, after);
   return { view: found.view, changed: appended, changes, sent };
 }
@@ -127,7 +125,7 @@ async function startCorrectedRound(platform: Platform, seen: JobView, mend: Corr
   let view = await refreshView(platform.store, seen);
   for (;;) {
     const overrides = correctedOverrides(view, mend);
-    // The same command died after its resume, or was repeated: its tasks already run so.
+    // An earlier call already applied this file.
     if (stateOf(view) === 'running' && isSameJson(view.overrides, overrides)) return { view, changes: [] };
     requireCorrectable(view);
     const facts = await listFacts(platform.store, view);
@@ -151,8 +149,7 @@ async function startCorrectedRound(platform: Platform, seen: JobView, mend: Corr
  * ended in another way.
  */
 export async function cancel(platform: Platform, view: JobView): Promise<ChangeResult> {
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: cancelled, appended } = await append(platform.store, view, by, (seen) => {
+  const { view: cancelled, appended } = await append(platform, view, (seen) => {
     if (isAlreadyDone(seen, 'cancel')) return null;
     requireLegal(seen, 'cancel');
     return { what: 'cancel' };
@@ -189,8 +186,7 @@ export async function kill(
       hint: `batchctl tasks ${view.record.job} --task ${name}`,
     });
   }
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after } = await append(platform.store, view, by, (seen) => {
+  const { view: after } = await append(platform, view, (seen) => {
     requireLegal(seen, 'kill');
     if (mode === 'fail' && live.every((task) => isKilled(seen, task.step, task.task))) return null;
     return { what: 'kill', mode, tasks: setsOfTasks(live) };

@@ -1,10 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
-import { type StepFacts, standingOf } from '../../model/decide.ts';
-import type { Overrides, TaskSets } from '../../model/journal.ts';
+import { standingOf } from '../../model/decide.ts';
+import type { Overrides } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
 import { type Change, foldOverrides } from '../../model/overrides.ts';
 import { chooseRetry, type RetryChoice } from '../../model/task-choice.ts';
-import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
@@ -12,7 +11,7 @@ import { refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
-import { sendTasks, sendUndecided } from '../send.ts';
+import { sendUndecided } from '../send.ts';
 import type { TaskName } from '../tasks.ts';
 import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode } from './corrected-file.ts';
 
@@ -53,9 +52,9 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
   let view = await refreshView(platform.store, seen);
   for (;;) {
     requireLegal(view, 'retry');
-    const among = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
-    const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among });
-    refuseInvalidChoice(view, choice, options.tasks.length > 0, among !== null);
+    const ofCauses = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
+    const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among: ofCauses });
+    refuseInvalidChoice(view, choice, options.tasks.length > 0, ofCauses !== null);
     const overrides = overridesFor(view, options);
     const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
     if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
@@ -69,11 +68,8 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const facts = await listFacts(platform.store, view);
     const asked = choice.canaries ?? choice.tasks;
     // A retry ends a `stop`: tasks that were given up continue too, even if only some were named.
-    const send = (): Promise<number> =>
-      stopped === null
-        ? sendTaskSets(platform, view, facts, asked)
-        : sendUndecided(platform, view, standingOf(view, facts));
-    const sent = view.paused === null ? await send() : 0;
+    const among = stopped === null ? asked : null;
+    const sent = view.paused === null ? await sendUndecided(platform, view, standingOf(view, facts), among) : 0;
     return { view, round, choice, changes, sent };
   }
 }
@@ -96,28 +92,7 @@ export async function startRetryRound(
   return { view: after, round: appended ? round : null };
 }
 
-async function sendTaskSets(
-  platform: Platform,
-  view: JobView,
-  facts: readonly StepFacts[],
-  asked: TaskSets,
-): Promise<number> {
-  let sent = 0;
-  for (const [step, { name, undecided }] of standingOf(view, facts).steps.entries()) {
-    const set = asked[name];
-    if (set === undefined) continue;
-    const wanted = new TaskBits(undecided.size);
-    for (const task of tasksIn(set)) wanted.add(task);
-    sent += await sendTasks(
-      platform,
-      view,
-      step,
-      [...undecided].filter((n) => wanted.has(n)),
-    );
-  }
-  return sent;
-}
-
+/** Throws `refused`, naming the first task that can't be retried. */
 function refuseInvalidChoice(
   view: JobView,
   { count, leftOut, notFailed, skipped }: RetryChoice,

@@ -4,7 +4,6 @@ import { hasBarrier, isClosed, stepIndex } from '../../model/job.ts';
 import type { EntryKind, TaskSets } from '../../model/journal.ts';
 import { requireLegal } from '../../model/legal.ts';
 import { chooseSkip, isTolerated, type SkipChoice } from '../../model/task-choice.ts';
-import { formatTaskSet, TaskBits, tasksIn } from '../../model/task-set.ts';
 import { foldJournal, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
@@ -13,7 +12,7 @@ import { listFacts } from '../listing.ts';
 import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
 import { beginRound } from '../round-marks.ts';
-import { sendTasks, sendUndecided } from '../send.ts';
+import { sendUndecided, undecidedSets } from '../send.ts';
 import type { TaskName } from '../tasks.ts';
 
 export interface SkipOptions {
@@ -79,8 +78,7 @@ function appendSkip(
 ): Promise<{ readonly view: JobView; readonly appended: boolean }> {
   const { round } = entry;
   if (round !== undefined) return beginRound(platform, view, { ...entry, round });
-  const by = { who: platform.who, now: platform.clock.now() };
-  return append(platform.store, view, by, (now) => (now.next === view.next ? entry : null));
+  return append(platform, view, (now) => (now.next === view.next ? entry : null));
 }
 
 function entryOf(
@@ -105,12 +103,7 @@ function entryOf(
 /** The tasks that are undecided once their skip is undone; null for none. */
 function undecidedAfterUndo(view: JobView, facts: readonly StepFacts[], tasks: TaskSets): TaskSets | null {
   const after = foldJournal(view, [{ format: 1, id: '', when: '', who: '', what: 'unskip', tasks }]);
-  const asked: Record<string, string> = {};
-  for (const { name, undecided } of standingOf(after, facts).steps) {
-    const wanted = new TaskBits(undecided.size);
-    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
-    if (wanted.count > 0) asked[name] = formatTaskSet(wanted);
-  }
+  const asked = undecidedSets(standingOf(after, facts), tasks);
   return Object.keys(asked).length === 0 ? null : asked;
 }
 
@@ -124,14 +117,7 @@ async function sendAfterSkip(
   const all = entry.what === 'skip' && entry.unstop === true;
   if (view.paused !== null || view.stopped !== null || (entry.what === 'skip' && !all)) return 0;
   const standing = standingOf(view, await listFacts(platform.store, view));
-  if (all) return sendUndecided(platform, view, standing);
-  let sent = 0;
-  for (const [step, { name, undecided }] of standing.steps.entries()) {
-    const wanted = new TaskBits(undecided.size);
-    for (const task of tasksIn(tasks[name] ?? '')) if (undecided.has(task)) wanted.add(task);
-    if (wanted.count > 0) sent += await sendTasks(platform, view, step, wanted);
-  }
-  return sent;
+  return sendUndecided(platform, view, standing, all ? null : tasks);
 }
 
 function refuseInvalidChoice(view: JobView, { published, unasked, leftOut }: SkipChoice): void {

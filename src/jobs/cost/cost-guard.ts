@@ -88,10 +88,7 @@ export async function guardCosts(
 }
 
 async function pauseAtLimit(platform: Platform, view: JobView, standings: Standings): Promise<JobView | null> {
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) =>
-    pauseEntry(platform, now, standings),
-  );
+  const { view: after, appended } = await append(platform, view, (now) => pauseEntry(platform, now, standings));
   if (appended) await recordView(platform, after);
   return after.paused === null ? null : after;
 }

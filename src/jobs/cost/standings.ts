@@ -1,7 +1,6 @@
 import { USUAL_BOOT } from '../../model/capacity.ts';
 import { drainingCost, type LimitUsage, type NextMachine } from '../../model/cost/limit.ts';
 import {
-  ALIVE_LEASES,
   jobSpending,
   lifeOfJob,
   machinesOf,
@@ -15,6 +14,7 @@ import {
   typesWithoutPrice,
 } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
+import { aliveMs } from '../../model/ledger/alive.ts';
 import type { JobView } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Budget, Platform } from '../../ports/platform.ts';
@@ -154,7 +154,7 @@ export async function readCostFacts(
   if (platform.budget === undefined) return null;
   const now = platform.clock.now();
   const workers = await (await platform.ledger()).workers({ since });
-  const machines = machinesOf(workers, { now, aliveMs: ALIVE_LEASES * platform.leaseSeconds * 1_000 });
+  const machines = machinesOf(workers, { now, aliveMs: aliveMs(platform.leaseSeconds) });
   const spot = machines.filter(({ machine }) => machine.lifeCycle === 'spot').map(({ machine }) => machine.type);
   const others = [...new Set(spot)].sort();
   const { prices, nextIn } = await readPrices(platform, groups, others);

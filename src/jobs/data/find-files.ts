@@ -1,9 +1,10 @@
-import fs, { type Dirent, type Stats, statSync } from 'node:fs';
+import fs, { type Dirent } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
+import { statOrNull } from '../../lib/stat.ts';
 import { parseDataKey, shownKey } from './data-key.ts';
 import { brokenLinkError, invalidUtf8Error, isInvalidUtf8, unreadableDirectoryError } from './path-errors.ts';
 
@@ -66,13 +67,13 @@ interface FileMatch {
 
 async function* filesOf(text: string, options: WalkOptions): AsyncGenerator<FileMatch> {
   const path = resolve(options.cwd, text);
-  const stats = statOf(path);
+  const stats = statOrNull(path);
   if (stats?.isDirectory()) yield* walk(path, '', options);
   else if (stats?.isFile()) yield { path, name: basename(path), size: stats.size };
   else if (stats !== null) options.onIgnored?.(path, 'noFile');
   else {
     for (const match of await matchFiles(text, { directory: options.cwd, dot: false })) {
-      const found = statOf(match);
+      const found = statOrNull(match);
       if (found?.isFile()) yield { path: match, name: basename(match), size: found.size };
     }
   }
@@ -88,7 +89,7 @@ async function* walk(directory: string, below: string, options: WalkOptions): As
     if (entry.isDirectory()) yield* walk(directory, name, options);
     else if (!isFileOrLink(entry)) options.onIgnored?.(path, 'noFile');
     else if (options.wanted(name)) {
-      const stats = statOf(path);
+      const stats = statOrNull(path);
       if (stats?.isFile()) yield { path, name, size: stats.size };
       else if (stats !== null) options.onIgnored?.(path, stats.isDirectory() ? 'linkToDirectory' : 'noFile');
       else if (isInvalidUtf8(path)) throw invalidUtf8Error(path);
@@ -121,15 +122,6 @@ function filterOf({ include, exclude }: FindOptions): (name: string) => boolean 
   return (name) => (include.length === 0 || included(name)) && !excluded(name);
 }
 
-function statOf(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
-    throw error;
-  }
-}
-
 function sameKey(one: FoundFile, other: FoundFile): BatchctlError {
   return new BatchctlError('usage', `${one.path} and ${other.path} would have the same key ${shownKey(other.key)}`, {
     hint: 'upload them separately, each with its own --to',
@@ -137,7 +129,7 @@ function sameKey(one: FoundFile, other: FoundFile): BatchctlError {
 }
 
 function matchesNothing(text: string, { cwd, include, exclude }: FindOptions): BatchctlError {
-  const filtered = include.length + exclude.length > 0 && statOf(resolve(cwd, text)) !== null;
+  const filtered = include.length + exclude.length > 0 && statOrNull(resolve(cwd, text)) !== null;
   const why = filtered ? 'contains no file that passes --include and --exclude' : 'matches no file';
   return new BatchctlError('notFound', `${text} ${why}`, {
     hint: `paths and patterns are relative to ${cwd.endsWith(sep) ? cwd : `${cwd}${sep}`}`,

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { readFile, stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
@@ -7,7 +8,8 @@ import type { FilePin } from '../../model/job.ts';
 import { DATA_PREFIX } from '../../model/keys.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
-import { filePin } from '../split/file-source.ts';
+import { fileDifference, filePin } from '../split/file-source.ts';
+import { ByteProgress } from './byte-progress.ts';
 import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
 import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
 
@@ -67,7 +69,8 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
   });
   await refuseDataInUse(store, files, signal);
   const present = await presentKeys(store, new Set(files.map(({ key }) => key)));
-  const progress = new ByteProgress(files, options.onProgress);
+  const bytes = files.reduce((sum, { size }) => sum + size, 0);
+  const progress = new ByteProgress<FoundFile>((done) => options.onProgress?.({ done, total: bytes }));
   let uploaded = 0;
   let uploadedBytes = 0;
   const one = async (file: FoundFile, ends: AbortSignal): Promise<void> => {
@@ -75,7 +78,7 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
       dryRun: options.dryRun ?? false,
       isNew: present?.has(file.key) === false,
       signal: ends,
-      onProgress: (bytes) => progress.report(file, bytes),
+      onProgress: (safe) => progress.report(file, safe),
     });
     progress.report(file, file.size);
     if (how === 'skipped') return;
@@ -86,7 +89,7 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
   return {
     prefix,
     files: files.length,
-    bytes: progress.total,
+    bytes,
     uploaded,
     uploadedBytes,
     skipped: files.length - uploaded,
@@ -105,25 +108,6 @@ async function refuseDataInUse(
     if (file !== undefined && !(await isUploaded(store, file, signal))) {
       throw inUseError(shownKey(key), job, 'replace');
     }
-  }
-}
-
-class ByteProgress {
-  readonly total: number;
-  readonly #safe = new Map<FoundFile, number>();
-  readonly #onProgress: ((progress: UploadProgress) => void) | undefined;
-  #done = 0;
-
-  constructor(files: readonly FoundFile[], tell: ((progress: UploadProgress) => void) | undefined) {
-    this.total = files.reduce((sum, { size }) => sum + size, 0);
-    this.#onProgress = tell;
-  }
-
-  /** Reports that this many bytes of the file are safe. */
-  report(file: FoundFile, bytes: number): void {
-    this.#done += bytes - (this.#safe.get(file) ?? 0);
-    this.#safe.set(file, bytes);
-    this.#onProgress?.({ done: this.#done, total: this.total });
   }
 }
 
@@ -149,7 +133,7 @@ async function uploadFile(
   file: FoundFile,
   { dryRun, isNew, signal, onProgress }: UploadFileOptions,
 ): Promise<'uploaded' | 'skipped'> {
-  const pin = await pinOf(file.path);
+  const pin = filePin(await readStat(file.path));
   const there = isNew ? null : await store.head(file.key);
   const bytes = pin.size <= IN_MEMORY ? await translateReadErrors(file.path, () => readFile(file.path)) : null;
   const checksum = bytes === null ? await checksumOf(file.path, signal) : bytesChecksum(bytes);
@@ -183,15 +167,13 @@ function isSame(there: ObjectInfo | null, size: number, checksum: string): boole
   return there !== null && there.size === size && dataChecksum(there.metadata) === checksum;
 }
 
-async function pinOf(path: string): Promise<FilePin> {
-  return translateReadErrors(path, async () => filePin(await stat(path, { bigint: true })));
+function readStat(path: string): Promise<BigIntStats> {
+  return translateReadErrors(path, () => stat(path, { bigint: true }));
 }
 
 async function checkUnchanged(path: string, pin: FilePin): Promise<void> {
-  const now = await pinOf(path);
-  if (now.size !== pin.size) throw changed(path, `it had ${pin.size} bytes, and now has ${now.size}`);
-  if (now.inode !== pin.inode) throw changed(path, 'it was replaced by another file');
-  if (now.mtimeNs !== pin.mtimeNs) throw changed(path, 'it was written to');
+  const difference = fileDifference(await readStat(path), pin);
+  if (difference !== null) throw changed(path, difference);
 }
 
 async function checksumOf(path: string, signal: AbortSignal | undefined): Promise<string> {

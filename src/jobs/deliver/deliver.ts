@@ -109,13 +109,12 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
   const to = view.record.deliverTo?.place;
   if (!isDeliveryDue(view) || delivery === null || to === undefined) return view;
   const { after } = delivery;
-  const by = () => ({ who: platform.who, now: platform.clock.now() });
   try {
     const { outputs, bytes } = await withDueMark(platform, view, after, () =>
       deliverOutputs(platform, view, to, options),
     );
     await options.passed?.('delivered');
-    const { view: done } = await append(platform.store, view, by(), (now) =>
+    const { view: done } = await append(platform, view, (now) =>
       isDeliveryDue(now) && now.delivery?.after === after ? { what: 'delivered', after, to, outputs, bytes } : null,
     );
     await platform.store.delete([dueMark(view.record.job, after)]);
@@ -127,7 +126,7 @@ export async function deliver(platform: Platform, seen: JobView, options: Delive
     const { message } = error;
     const entry = { what: 'undelivered', after, to, kind, message, hint } as const;
     // An unreachable store accepts no entry either, so only the error itself is left.
-    await append(platform.store, view, by(), (now) => {
+    await append(platform, view, (now) => {
       const due = isDeliveryDue(now) && now.delivery?.after === after;
       return due && now.delivery !== null && shouldRecordFailure(now.delivery, message, platform.clock.now())
         ? entry
@@ -188,7 +187,7 @@ function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): Ba
 const LOOK_MS = 500;
 
 /**
- * Delivers a job for a person who waits: at once, whatever failed before. If another process is delivering, waits for
+ * Delivers at once for a waiting caller, ignoring the back-off after failures. If another process is delivering, waits for
  * it, unless it shows no sign of life for two leases. Returns the view afterwards; unchanged for a job without a
  * delivery, or one that has not succeeded. Throws as `deliver` does.
  */

@@ -68,14 +68,16 @@ function explodedNameFinder(store: ObjectStore, view: JobView, start: number): (
 }
 
 async function readNames(store: ObjectStore, key: string): Promise<readonly string[]> {
+  return (await readLines(store, key)).map((line) => (JSON.parse(line) as FilePart).name);
+}
+
+/** The lines of a shard of parts. */
+async function readLines(store: ObjectStore, key: string): Promise<readonly string[]> {
   const bytes = await store.read(key);
-  if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
-      hint: 'use --name {task}',
-    });
-  }
-  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
-  return lines.map((line) => (JSON.parse(line) as FilePart).name);
+  if (bytes !== null) return Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
+  throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
+    hint: 'use --name {task}',
+  });
 }
 
 /** The inputs of the first section's tasks. */
@@ -104,14 +106,7 @@ function inputIndexes(store: ObjectStore, view: JobView): (task: number) => Prom
 }
 
 async function readInputs(store: ObjectStore, key: string): Promise<Int32Array> {
-  const bytes = await store.read(key);
-  if (bytes === null) {
-    throw new BatchctlError('corrupt', `${key} is missing, which lists the input of each task`, {
-      hint: 'use --name {task}',
-    });
-  }
-  const lines = Buffer.from(bytes).toString('utf8').trimEnd().split('\n');
-  return Int32Array.from(lines, (line) => {
+  return Int32Array.from(await readLines(store, key), (line) => {
     const part = JSON.parse(line) as Part;
     return part.kind === 'params' ? -1 : part.input;
   });
@@ -160,7 +155,7 @@ function segmentsOf(name: string): readonly string[] {
   return path;
 }
 
-/** The part of a directory, prefix or pattern in which no wildcard is. */
+/** The leading path segments without wildcards. */
 function fixedPart(from: string): readonly string[] {
   const path = segmentsOf(from);
   const wild = path.findIndex((segment) => /[*?[\]{}()!+@\\]/.test(segment));

@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { mkdir, mkdtemp, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { BatchctlError, hasCode } from '../../errors.ts';
+import { BatchctlError } from '../../errors.ts';
 import { bytesChecksum, fileChecksum } from '../../lib/file-checksum.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import { readRange } from '../../lib/read-file.ts';
 import type { JobSpec, Join } from '../../model/job.ts';
 import type { Bucket } from '../../ports/bucket.ts';
 import type { Output } from '../output.ts';
-import { draftIn, isDeviceOrPipe, removeStaleDrafts, unwritable } from './target.ts';
+import { draftIn, isDeviceOrPipe, removeStaleDrafts, statOf, unwritable } from './target.ts';
 import {
   isSingle,
   type OutputSource,
@@ -121,8 +121,8 @@ export async function joinIntoFile(joining: JoinOptions, path: string): Promise<
 
 /** True if each section has its output's published checksum, with only the expected line ends in between. */
 async function isJoined({ source, tasks, join, tally, signal }: JoinOptions, path: string): Promise<boolean> {
-  const size = await sizeOf(path);
-  if (size === null) return false;
+  const size = statOf(path)?.size;
+  if (size === undefined) return false;
   const fd = openSync(path, 'r');
   let [outputs, offset] = [0, 0];
   let between: Uint8Array = new Uint8Array();
@@ -154,15 +154,6 @@ async function isJoined({ source, tasks, join, tally, signal }: JoinOptions, pat
   if (offset !== size) return false;
   tally.add({ outputs, kept: outputs, bytes: size });
   return true;
-}
-
-async function sizeOf(path: string): Promise<number | null> {
-  try {
-    return (await stat(path)).size;
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
-    throw unwritable(path, error);
-  }
 }
 
 /** The metadata key that records which outputs an object was joined from, and how. */
@@ -385,7 +376,7 @@ export class HeaderFilter {
     const quote = this.#quote;
     if (quote === null || !hasOpenQuote(line, quote.character)) return;
     if (!quote.spansLines && !OPENS_FIELD.test(line.toString('latin1'))) return;
-    const why = quote.spansLines ? 'and closes none' : 'and only by: csv says where such a line ends';
+    const why = quote.spansLines ? 'and closes none' : 'and without split by: csv it is unclear where that line ends';
     throw this.#refused(`the first line of ${this.#name(task)} opens a quote, ${why}: ${shown(line, 0)}`);
   }
 

@@ -10,6 +10,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { listPublished, stepTotals } from '../listing.ts';
 import { refusePruned } from '../prune/pruned.ts';
+import { requireStep } from '../tasks.ts';
 import { inputPathFinder, pathsOf } from './input-names.ts';
 import type { FetchTarget } from './target.ts';
 import { type OwnInput, ownInputs, refuseInput } from './verified.ts';
@@ -180,13 +181,9 @@ export interface ChosenStep {
 export function chooseStep(view: JobView, name: string | undefined): ChosenStep {
   refusePruned(view, 'its outputs');
   const { job, spec } = view.record;
-  const index = name === undefined ? spec.steps.length - 1 : spec.steps.findIndex((step) => step.name === name);
+  const index = name === undefined ? spec.steps.length - 1 : requireStep(view, name);
   const step = spec.steps[index];
-  if (step === undefined) {
-    throw new BatchctlError('notFound', `job ${job} has no step ${name}`, {
-      hint: `its steps: ${spec.steps.map((known) => known.name).join(', ')}`,
-    });
-  }
+  if (step === undefined) throw new RangeError(`job ${job} has no step ${index}`);
   return {
     index,
     step,

@@ -3,6 +3,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { statOrNull } from '../../lib/stat.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 
@@ -121,7 +122,7 @@ function bucketTarget(text: string): FetchTarget {
   return { kind: 'object', bucket, key, text };
 }
 
-/** For outputs that were joined into a file that is named like a directory: whoever meant one should know. */
+/** Notes that several outputs were joined into one file whose name looks like a directory. */
 export function joinedNote(text: string, outputs: number, cwd: string): string {
   if (outputs < 2 || basename(text).includes('.')) return '';
   const isFile = statSync(resolve(cwd, text), { throwIfNoEntry: false })?.isFile() === true;
@@ -138,20 +139,11 @@ export function isDeviceOrPipe(path: string): boolean {
   return stats !== null && !stats.isFile();
 }
 
-function statOf(path: string): Stats | null {
+export function statOf(path: string): Stats | null {
   try {
     return statOrNull(path);
   } catch (error) {
     throw unwritable(path, error);
-  }
-}
-
-function statOrNull(path: string): Stats | null {
-  try {
-    return statSync(path);
-  } catch (error) {
-    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return null;
-    throw error;
   }
 }
 

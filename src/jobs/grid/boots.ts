@@ -1,6 +1,6 @@
-import { isKind } from '../../errors.ts';
+import { nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { parseStored } from '../../lib/json.ts';
+import { readStored } from '../../lib/json.ts';
 import { BOOTS_KEPT, bootSecondsOf } from '../../model/capacity.ts';
 import { type BootMark, bootLogKey, bootMark, bootsPrefix, bootTimesKey, parseBootMark } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -184,14 +184,6 @@ export async function bootSeconds(store: ObjectStore, group: string): Promise<nu
 
 /** Empty if there is nothing that this version can read, because the times are only a cache. */
 async function readTimes(store: ObjectStore, group: string): Promise<readonly BootTime[]> {
-  const key = bootTimesKey(group);
-  const bytes = await store.read(key);
-  if (bytes === null) return [];
-  try {
-    const { boots } = parseStored<BootTimes>(key, bytes);
-    return (Array.isArray(boots) ? boots : []).filter((boot) => Number.isFinite(boot?.seconds));
-  } catch (error) {
-    if (isKind(error, 'newer', 'corrupt')) return [];
-    throw error;
-  }
+  const boots = (await readStored<BootTimes>(store, bootTimesKey(group)).catch(nullIfUnreadable))?.boots;
+  return (Array.isArray(boots) ? boots : []).filter((boot) => Number.isFinite(boot?.seconds));
 }

@@ -1,12 +1,10 @@
-import { isKind } from '../../errors.ts';
 import { groupsOf } from '../../model/job.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { fitLoads, type Load, readyLoads, type StepLoad } from '../../model/load.ts';
 import { hasStarted, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { type QueueCounts, totalMessages } from '../../ports/task-queue.ts';
-import { isDenied } from '../denied-job.ts';
-import { peekView } from '../journal.ts';
+import { peekIfReadable } from '../denied-job.ts';
 import { deviationsOf, earlierRun } from '../why/durations.ts';
 
 const NONE: ReadonlyMap<number, number> = new Map();
@@ -73,14 +71,7 @@ export async function otherJobsInGroups(
     if (mark !== null && !besides.has(mark.job)) jobs.add(mark.job);
   }
   const now = clock.now();
-  const views = await Promise.all(
-    [...jobs].map((job) =>
-      peekView(store, job).catch((error) => {
-        if (isKind(error, 'newer', 'corrupt') || isDenied(error)) return null;
-        throw error;
-      }),
-    ),
-  );
+  const views = await Promise.all([...jobs].map((job) => peekIfReadable(store, job)));
   return views
     .filter((view) => view !== null)
     .filter((view) => stateOf(view) === 'running' && groupsOf(view.record.spec).some((group) => groups.has(group)))

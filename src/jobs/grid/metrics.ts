@@ -1,5 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import { OPEN_STATES } from '../../model/job.ts';
+import { aliveMs } from '../../model/ledger/alive.ts';
 import {
   type GroupMetrics,
   type MetricsSnapshot,
@@ -24,9 +25,6 @@ interface MetricsReading {
   readonly tallies: WorkerTallies;
 }
 
-/** A worker counts if its last heartbeat is younger than this many leases. */
-const ALIVE_LEASES = 2;
-
 /**
  * The metrics at this moment: a few requests per group, one for the workers, and the journals of open jobs. `before` is
  * the result of an earlier call, needed for tasks per minute. A group that can't be read is left out and named. Throws
@@ -37,7 +35,7 @@ export async function readMetrics(platform: Platform, before: WorkerTallies | nu
   const at = clock.now();
   const [names, workers, views] = await Promise.all([
     knownGroups(platform),
-    platform.ledger().then((ledger) => ledger.workers({ since: at - ALIVE_LEASES * leaseSeconds * 1_000 })),
+    platform.ledger().then((ledger) => ledger.workers({ since: at - aliveMs(leaseSeconds) })),
     runningViews(platform, OPEN_STATES),
   ]);
   const tallies: WorkerTallies = { at, workers: workers.map(tallyOf) };

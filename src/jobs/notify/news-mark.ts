@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { parseStored } from '../../lib/json.ts';
+import { readStored } from '../../lib/json.ts';
 import { firingNewsMark, newsMark, noticesPrefix } from '../../model/keys.ts';
 import { missedEvent, type NewsEvent, NO_START_MS, type Notification } from '../../model/notify.ts';
 import type { Schedule } from '../../model/schedule.ts';
@@ -26,18 +26,9 @@ export async function putNewsMark(platform: Platform, view: JobView, entry: numb
   await platform.store.put(newsMark(view.record.job, entry), '{"format":1}');
 }
 
-/** Marks that a firing did not happen, unless that was reported or is being reported, or there are no receivers. */
-async function putFiringNews(platform: Platform, news: Omit<FiringNews, 'format'>): Promise<void> {
-  const { event, notify } = news;
-  if (!firingReceivers(platform, notify).some(({ on }) => on.has(event.kind))) return;
-  for await (const _ of platform.store.keys(noticesPrefix(event.id))) return;
-  await platform.store.put(firingNewsMark(event.id), JSON.stringify({ format: 1, ...news } satisfies FiringNews));
-}
-
 /** The mark of a firing; null once it is gone. */
-export async function readFiringNews({ store }: Pick<Platform, 'store'>, key: string): Promise<FiringNews | null> {
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<FiringNews>(key, bytes);
+export function readFiringNews({ store }: Pick<Platform, 'store'>, key: string): Promise<FiringNews | null> {
+  return readStored<FiringNews>(store, key);
 }
 
 /** Marks that people must be notified of firings that no process made in time. */
@@ -55,20 +46,22 @@ export async function putMissedFirings(
 export async function putFailedFiring(
   platform: Platform,
   schedules: readonly Schedule[],
-  failed: { readonly schedule: string; readonly period: string; readonly at: number; readonly error: unknown },
+  failed: Firing & { readonly schedule: string; readonly error: unknown },
 ): Promise<void> {
-  const { schedule, period, at, error } = failed;
-  if (platform.clock.now() - at < NO_START_MS) return;
-  const why = messageOf(error);
-  await putNotFired(platform, schedules, { schedule, period, at, why });
+  if (platform.clock.now() - failed.at < NO_START_MS) return;
+  await putNotFired(platform, schedules, { ...failed, why: messageOf(failed.error) });
 }
 
+/** Marks that a firing did not happen, unless that was reported or is being reported, or there are no receivers. */
 async function putNotFired(
   platform: Platform,
   schedules: readonly Schedule[],
-  what: { readonly schedule: string; readonly period: string; readonly at: number; readonly why: string },
+  { schedule, period, at, why }: Firing & { readonly schedule: string; readonly why: string },
 ): Promise<void> {
-  const { schedule, period, at, why } = what;
   const notify = schedules.find(({ name }) => name === schedule)?.job.spec.notify ?? [];
-  await putFiringNews(platform, { event: missedEvent(schedule, period, at, why), schedule, period, notify });
+  const event = missedEvent(schedule, period, at, why);
+  if (!firingReceivers(platform, notify).some(({ on }) => on.has(event.kind))) return;
+  for await (const _ of platform.store.keys(noticesPrefix(event.id))) return;
+  const news: FiringNews = { format: 1, event, schedule, period, notify };
+  await platform.store.put(firingNewsMark(event.id), JSON.stringify(news));
 }

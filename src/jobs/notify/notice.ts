@@ -1,7 +1,7 @@
-import { isBatchctlError } from '../../errors.ts';
+import { nullIfBatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import type { JobSpec } from '../../model/job.ts';
-import type { NewsEvent, Notification } from '../../model/notify.ts';
+import type { NewsEvent } from '../../model/notify.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Notice, Receiver } from '../../ports/notifier.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -26,10 +26,7 @@ export interface NoticeBody extends Omit<NewsEvent, 'kind'> {
 /** The notification of a job's event. An unreachable ledger doesn't prevent it. */
 export async function jobNotice(platform: Platform, view: JobView, event: NewsEvent): Promise<Notice> {
   const { job, spec, runKey, period } = view.record;
-  const status = await statusOf(platform, view).catch((error: unknown) => {
-    if (isBatchctlError(error)) return null;
-    throw error;
-  });
+  const status = await statusOf(platform, view).catch(nullIfBatchctlError);
   return noticeOf(platform, event, { job, name: spec.name, runKey, period, schedule: null, status });
 }
 
@@ -76,15 +73,15 @@ export function receiversToTest(
   platform: Pick<Platform, 'notices' | 'remote'>,
   job: { readonly spec: Pick<JobSpec, 'notify'>; readonly directory: string } | null,
 ): readonly (Receiver & { readonly on: ReadonlySet<string> })[] {
-  const whole = (one: Notification): Notification => {
-    if (job === null || !isExecReceiver(one.to)) return one;
-    return { ...one, to: resolveExec(one.to, job.directory) };
-  };
-  const programs = (job?.spec.notify ?? []).filter(({ to }) => isExecReceiver(to)).map(whole);
-  return [
-    ...firingReceivers(platform, job?.spec.notify ?? []),
-    ...programs.map(({ to, on }) => ({ to, on: new Set<string>(on), secret: null, trusted: true })),
-  ];
+  if (job === null) return firingReceivers(platform, []);
+  const { notify } = job.spec;
+  const programs = notify
+    .filter(({ to }) => isExecReceiver(to))
+    .map(({ to, on }) => ({
+      ...{ to: resolveExec(to, job.directory), on: new Set<string>(on) },
+      ...{ secret: null, trusted: true },
+    }));
+  return [...firingReceivers(platform, notify), ...programs];
 }
 
 /** Sends each receiver its own test event, in parallel, and returns the results. Nothing is recorded or retried. */

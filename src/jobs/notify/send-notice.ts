@@ -1,6 +1,6 @@
 import { isBatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { parseStored } from '../../lib/json.ts';
+import { readStored } from '../../lib/json.ts';
 import type { JobStatus } from '../../model/answers/status.ts';
 import {
   jobNoticesPrefix,
@@ -93,7 +93,7 @@ export async function sendNotice(
   const { created } = await store.put(key, JSON.stringify(mine), { ifAbsent: true });
   const due = dueAfter(event, told, seen ?? NEVER, clock.now());
   // If the key exists, it may be from our own first put, whose answer was lost.
-  if (!created && (await readTry(platform, key))?.id !== mine.id) return { outcome: 'later', due };
+  if (!created && (await readStored<TryRecord>(store, key))?.id !== mine.id) return { outcome: 'later', due };
   passed('notice-claimed');
   try {
     await notices?.notifier.send(told, await notice(), signal);
@@ -110,11 +110,6 @@ export async function sendNotice(
 }
 
 const NEVER: NoticeState = { tries: [], sent: false };
-
-async function readTry({ store }: Pick<Platform, 'store'>, key: string): Promise<TryRecord | null> {
-  const bytes = await store.read(key);
-  return bytes === null ? null : parseStored<TryRecord>(key, bytes);
-}
 
 const moveOf = (
   event: Pick<NewsEvent, 'id'>,
@@ -149,7 +144,7 @@ export async function unnotifiedReceivers(platform: Platform, view: JobView): Pr
   for (const [name, seen] of await listNotices(platform, jobNoticesPrefix(view.record.job))) {
     const [event = '', target = ''] = name.split('/');
     if (seen.sent) continue;
-    const last = await readTry(platform, noticeTryKey(event, target, seen.tries.length - 1));
+    const last = await readStored<TryRecord>(platform.store, noticeTryKey(event, target, seen.tries.length - 1));
     const move = moveOf({ id: event }, { id: target }, seen, now);
     if (last?.failed === undefined && move.move === 'wait') continue;
     const to = receivers.find(({ id }) => id === target)?.to;
@@ -167,8 +162,8 @@ export async function unnotifiedReceivers(platform: Platform, view: JobView): Pr
 export async function listLostNotices(store: ObjectStore): Promise<readonly LostRecord[]> {
   const lost: LostRecord[] = [];
   for await (const key of store.keys(LOST_PREFIX)) {
-    const bytes = await store.read(key);
-    if (bytes !== null) lost.push(parseStored<LostRecord>(key, bytes));
+    const record = await readStored<LostRecord>(store, key);
+    if (record !== null) lost.push(record);
   }
   return lost;
 }

@@ -1,4 +1,4 @@
-import { isKind } from '../../errors.ts';
+import { nullIfUnreadable } from '../../errors.ts';
 import type { PruneAnswer } from '../../model/answers/data.ts';
 import {
   CODE_PREFIX,
@@ -95,11 +95,6 @@ async function removeUnreachedMarks(platform: Platform, now: number, options: Re
     options.onRemoved?.(gone.length);
   }
   return removed;
-}
-
-function nullIfUnreadable(error: unknown): null {
-  if (isKind(error, 'corrupt', 'newer')) return null;
-  throw error;
 }
 
 /** Its newest object tells whether a submitter is still splitting. */

@@ -1,5 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { groupBy } from '../../model/group-by.ts';
 import { groupsOf, type JobRecord } from '../../model/job.ts';
 import { OPEN_PREFIX, parseOpenMark } from '../../model/keys.ts';
 import { emptyView } from '../../model/view.ts';
@@ -22,22 +23,24 @@ export async function findOpenReaders(
   wanted: (key: string) => boolean,
   { uncommitted = false, now = () => storeTime({ store, who: `reader-${randomId(8)}` }) }: ReadersOptions = {},
 ): Promise<ReadonlyMap<string, string>> {
-  const marks = new Map<string, RoundMark[]>();
-  for await (const { key, modified } of store.list(OPEN_PREFIX)) {
-    const mark = parseOpenMark(key);
-    if (mark === null) continue;
-    const of = marks.get(mark.job) ?? [];
-    marks.set(mark.job, of);
-    of.push({ key, round: mark.round, modified });
-  }
   const readers = new Map<string, string>();
-  for (const [job, its] of marks) {
+  for (const [job, its] of await openMarks(store)) {
     const record = await (uncommitted ? readRecord(store, job) : readJob(store, job));
     const read = keysRead(record, store.location).filter(wanted);
     if (record === null || read.length === 0 || !(await isOpenByMarks(store, record, its, now))) continue;
     for (const key of read) readers.set(key, job);
   }
   return readers;
+}
+
+/** The marks of open jobs, by job. */
+async function openMarks(store: ObjectStore): Promise<ReadonlyMap<string, readonly RoundMark[]>> {
+  const marks: (RoundMark & { readonly job: string })[] = [];
+  for await (const { key, modified } of store.list(OPEN_PREFIX)) {
+    const mark = parseOpenMark(key);
+    if (mark !== null) marks.push({ ...mark, key, modified });
+  }
+  return groupBy(marks, ({ job }) => job);
 }
 
 /** An input given as a full URL may be in this very store, whose location is `location`. */
@@ -78,8 +81,8 @@ export function inUseError(key: string, job: string, act: string): BatchctlError
 const NAMED = 5;
 
 /**
- * Throws `refused`, naming the open jobs of one group or of any: what they need must stay. Where there is no bucket
- * there are none; a store that can't be read is an error.
+ * Throws `refused`, naming the open jobs of one group or of any: what they need must stay. A missing bucket
+ * has no open jobs; any other error of the store is thrown.
  */
 export async function requireNoOpenJobs(platform: Platform, group: string | null, act: string): Promise<void> {
   const jobs = await openJobs(platform, group);
@@ -93,27 +96,18 @@ export async function requireNoOpenJobs(platform: Platform, group: string | null
 }
 
 async function openJobs(platform: Platform, group: string | null): Promise<readonly string[]> {
-  const marks = new Map<string, RoundMark[]>();
-  try {
-    for await (const { key, modified } of platform.store.list(OPEN_PREFIX)) {
-      const mark = parseOpenMark(key);
-      if (mark === null) continue;
-      const of = marks.get(mark.job) ?? [];
-      marks.set(mark.job, of);
-      of.push({ key, round: mark.round, modified });
-    }
-  } catch (error) {
+  const marks = await openMarks(platform.store).catch((error: unknown) => {
     if (isKind(error, 'notFound')) return [];
     throw error;
-  }
+  });
   const open: string[] = [];
   for (const [job, its] of marks) if (await isOpen(platform, job, its, group)) open.push(job);
   return open;
 }
 
 /**
- * A mark without a committed job is a submission under way, or for a day one that may be. This machine's clock tells,
- * as that asks for no right to write: AWS accepts none that is wrong by more than minutes.
+ * A mark without a committed job is a submission under way, or for a day one that may be. Uses this machine's
+ * clock, because asking for the store's needs write access; AWS rejects requests if the clock is minutes off.
  */
 async function isOpen(
   platform: Platform,

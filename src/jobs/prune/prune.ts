@@ -253,9 +253,8 @@ export async function forgetPruned(platform: Platform, view: JobView, { steps }:
 
 /** The decision: of a concurrent retry and prune, the later one finds the other in the journal. */
 async function appendPrune(platform: Platform, seen: JobView): Promise<JobView> {
-  const by = { who: platform.who, now: platform.clock.now() };
   const remains = seen.pruned === null ? await remainsOf(platform.store, seen) : {};
-  const { view } = await append(platform.store, seen, by, (now) =>
+  const { view } = await append(platform, seen, (now) =>
     now.pruned === null && now.closed !== null && now.next === seen.next ? { what: 'prune', remains } : null,
   );
   return view;

@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { loadCrypto } from '../../lib/id.ts';
-import { parseStored } from '../../lib/json.ts';
+import { readStored } from '../../lib/json.ts';
 import { canonicalJson } from '../../model/canonical-json.ts';
 import { prunedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
@@ -33,8 +33,7 @@ export function markChecksum({ checksum: _, finished: __, ...rest }: PrunedMark)
  */
 export async function readPrunedMark(store: ObjectStore, job: string): Promise<PrunedMark | null> {
   const key = prunedKey(job);
-  const bytes = await store.read(key);
-  const mark = bytes === null ? null : parseStored<PrunedMark>(key, bytes);
+  const mark = await readStored<PrunedMark>(store, key);
   if (mark?.checksum === undefined || mark.checksum === markChecksum(mark)) return mark;
   throw new BatchctlError('corrupt', `${key} is not what prune wrote: it was altered`, {
     hint: 'restore it from a backup or an earlier version of the object',

@@ -1,4 +1,4 @@
-import { isKind } from '../../errors.ts';
+import { nullIfUnreadable } from '../../errors.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import { sizingOf, stepSizes } from '../../model/counts.ts';
 import type { Observation, SampleRun } from '../../model/forecast/section.ts';
@@ -15,7 +15,7 @@ const MAX_TASKS_READ = 600;
 /** Attempts of a task that a page should include: those that failed before it was done. */
 const PAGE = 8;
 const IN_FLIGHT = 16;
-/** With fewer attempts left, a step's first attempts are used as they are. */
+/** With fewer warm attempts than this, cold ones count, too. */
 const ENOUGH = 6;
 /** Seconds from the last attempt to the close, if not every attempt was read. */
 const CLOSING = 0.5;
@@ -137,7 +137,8 @@ export async function historyOf(
   const runs: SampleRun[] = [];
   for (const job of await ledger.jobs({ name, states: ['succeeded'], limit: LATEST })) {
     if (job.pruned || isRehearsal(job.steps)) continue;
-    const view = await readableView(platform, job.job);
+    // A job that can't be read must prevent neither a plan nor a rehearsal.
+    const view = await readView(platform.store, job.job).catch(nullIfUnreadable);
     if (view === null || view.pruned !== null) continue;
     const { spec } = view.record;
     if (spec.steps.map((step) => step.name).join() !== steps.map((step) => step.name).join()) continue;
@@ -146,14 +147,4 @@ export async function historyOf(
     if (runs.length === RUNS) break;
   }
   return runs;
-}
-
-/** Null for a job that is damaged or of a newer format: it must prevent neither a plan nor a rehearsal. */
-export async function readableView({ store }: Platform, job: string): Promise<JobView | null> {
-  try {
-    return await readView(store, job);
-  } catch (error) {
-    if (isKind(error, 'corrupt', 'newer')) return null;
-    throw error;
-  }
 }

@@ -2,17 +2,17 @@ import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
-import { hasCode } from '../../errors.ts';
+import { hasCode, nullIfUnreadable } from '../../errors.ts';
 import { isAlive } from '../../lib/is-alive.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { FAULT_KINDS, type FaultKind } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { cancel } from '../change/lifecycle.ts';
+import { readView } from '../journal.ts';
 import { pruneJob } from '../prune/prune.ts';
 import type { TaskName } from '../tasks.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
-import { readableView } from './observe.ts';
 
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
 
@@ -85,7 +85,7 @@ export async function clearAbandoned(platform: Platform, tally: (group: string) 
   const cleared: string[] = [];
   // Uses their marks, because the ledger may not know one that was killed early.
   for (const job of await new JobWatcher(platform, platform.leaseSeconds).openJobs()) {
-    const view = await readableView(platform, job);
+    const view = await readView(platform.store, job).catch(nullIfUnreadable);
     const { rehearsal, host } = view?.record ?? {};
     if (view === null || !rehearsal || host !== hostname() || isAlive(rehearsal.pid)) continue;
     await endRehearsal(platform, view, { keep: false, tally });

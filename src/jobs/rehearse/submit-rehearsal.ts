@@ -1,8 +1,8 @@
 import { BatchctlError } from '../../errors.ts';
 import { PartSizes } from '../../model/forecast/part-sizes.ts';
 import type { JobInput, JobSpec } from '../../model/job.ts';
-import { partShardKey, partsPrefix, piecesPrefix, shardOf } from '../../model/keys.ts';
-import { PARTS_PER_SHARD, type Part, parsePart } from '../../model/part.ts';
+import { partShardKey, partsPrefix, piecesPrefix, shardCount, shardOf } from '../../model/keys.ts';
+import { PARTS_PER_SHARD, type Part, parsePart, partSize } from '../../model/part.ts';
 import { chooseParts, type Rehearsal, sampleSize } from '../../model/rehearsal.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
@@ -31,7 +31,7 @@ async function sampleParts(
   wish: RehearsalRequest,
 ): Promise<SampleResult> {
   const sizes = new PartSizes();
-  for await (const part of readParts(store, job, count)) sizes.add(sizeOf(part, inputs));
+  for await (const part of readParts(store, job, count)) sizes.add(partSize(part, inputs));
   const chosen = chooseParts(count, sampleSize(wish.sample, count), sizes.largest);
   const kept = new SampleWriter(store, job, inputs);
   let at = 0;
@@ -49,27 +49,8 @@ async function sampleParts(
   return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
 }
 
-/** Bytes that a part's task gets; 0 if it gets only parameters. */
-export function sizeOf(part: Part, inputs: readonly Pick<JobInput, 'size'>[]): number {
-  switch (part.kind) {
-    case 'range':
-      return part.length + (part.header?.length ?? 0);
-    case 'piece':
-      return part.size;
-    case 'whole':
-      return inputs[part.input]?.size ?? 0;
-    case 'item':
-      return Buffer.byteLength(part.item);
-    case 'params':
-      return 0;
-    default:
-      return part satisfies never;
-  }
-}
-
 async function* readParts(store: ObjectStore, job: string, count: number): AsyncGenerator<Part> {
-  const shards = count === 0 ? 0 : shardOf(count - 1) + 1;
-  for (let shard = 0; shard < shards; shard += 1) {
+  for (let shard = 0; shard < shardCount(count); shard += 1) {
     const key = partShardKey(job, shard);
     const bytes = await store.read(key);
     if (bytes === null) throw new BatchctlError('corrupt', `${key} is gone right after it was written`);
@@ -118,7 +99,7 @@ class SampleWriter {
     if (part.kind === 'piece') this.#pieces.add(part.key);
     this.#lines.push(JSON.stringify({ ...part, n: this.count }));
     this.count += 1;
-    this.bytes += part.kind === 'range' ? part.length : sizeOf(part, this.#sizes);
+    this.bytes += part.kind === 'range' ? part.length : partSize(part, this.#sizes);
     this.records +=
       part.kind === 'item' ? 1 : 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     if (this.#lines.length === PARTS_PER_SHARD) await this.#flush();
@@ -127,8 +108,7 @@ class SampleWriter {
   /** Writes the last shard; removes parts that are not kept. */
   async finish(): Promise<void> {
     await this.#flush();
-    const shards = this.count === 0 ? 0 : shardOf(this.count - 1) + 1;
-    const end = partShardKey(this.#job, shards);
+    const end = partShardKey(this.#job, shardCount(this.count));
     await removeListed(
       this.#store,
       this.#listed(partsPrefix(this.#job), (key) => key >= end),

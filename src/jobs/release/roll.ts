@@ -1,12 +1,11 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
+import { aliveMs } from '../../model/ledger/alive.ts';
 import type { LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { failedBoots } from '../grid/boots.ts';
 
-/** A worker counts as up if its last heartbeat is younger than this many leases. */
-const ALIVE_LEASES = 2;
 /** Milliseconds between two looks: each makes two requests, and a new instance takes a minute or two. */
 const LOOK_MS = 5_000;
 const QUARTERS = 4;
@@ -112,7 +111,7 @@ async function waitUntilReplaced(options: RollOptions, batch: ReadonlySet<string
 async function readSnapshot({ platform, group, version }: RollOptions): Promise<GroupSnapshot> {
   const { clock, leaseSeconds } = platform;
   const of = await platform.group(group);
-  const since = clock.now() - ALIVE_LEASES * leaseSeconds * 1_000;
+  const since = clock.now() - aliveMs(leaseSeconds);
   const [{ desired }, machines, workers] = await Promise.all([
     of.describe(),
     of.machines(),

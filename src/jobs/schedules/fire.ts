@@ -88,17 +88,12 @@ async function readCode(store: Pick<ObjectStore, 'read'>, { name, job }: Schedul
   });
 }
 
-/** The result of a firing. `due`: nothing was asked to fire it · `waiting`: silently waits for its input. */
+/** The result of a firing. `due`: a dry run, not fired · `waiting`: its input isn't complete yet. */
 export type FireResult = {
   readonly schedule: string;
   readonly period: string;
   readonly at: number;
-} & (
-  | { readonly outcome: 'fired'; readonly view: JobView }
-  | { readonly outcome: 'due' }
-  | { readonly outcome: 'waiting'; readonly why: string }
-  | { readonly outcome: 'failed'; readonly error: unknown }
-);
+} & (Outcome | { readonly outcome: 'due' });
 
 interface FireDueOptions {
   /** True: report what is due; fire nothing. */

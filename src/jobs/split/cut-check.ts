@@ -52,7 +52,7 @@ export class CutCheck {
     this.#last = chunk[chunk.length - 1] ?? NEWLINE;
   }
 
-  /** All bytes have passed. Throws `CutError`. */
+  /** Called after the last byte. Throws `CutError`. */
   finish(): void {
     this.#checked(() => this.#finder.finish());
     if (!this.#isLast && this.#last !== NEWLINE) throw this.#refused('a record goes on after the end of the part');

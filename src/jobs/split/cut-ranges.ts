@@ -231,8 +231,8 @@ export interface Windows {
 
 /**
  * Cuts CSV by size, reading only windows before the cuts. In CSV without faults, a quote in a window tells whether the
- * window begins within quotes (`findQuoteState`). Where no quote is near, a field that long is not expected, and line ends are
- * taken for record ends; where quotes tell nothing, all bytes since the last cut are read. Faults outside of the windows
+ * window begins within quotes (`findQuoteState`). Without a quote nearby, a line end counts as a record end, because longer quoted fields are
+ * not expected. If the quotes are ambiguous, reads everything since the last cut. Faults outside of the windows
  * stay unseen, so all parts are `assumed`: their workers check them (`CutCheck`).
  */
 async function* cutCsvByWindows(

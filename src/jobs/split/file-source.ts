@@ -9,12 +9,18 @@ export function filePin(stat: BigIntStats): FilePin {
   return { inode: String(stat.ino), size: Number(stat.size), mtimeNs: String(stat.mtimeNs) };
 }
 
+/** How a file differs from its pin, in words; null if it still is the pinned one, unmodified. */
+export function fileDifference(stat: BigIntStats, pin: FilePin): string | null {
+  const now = filePin(stat);
+  if (now.size !== pin.size) return `it had ${pin.size} bytes, and now has ${now.size}`;
+  if (now.inode !== pin.inode) return 'it was replaced by another file';
+  return now.mtimeNs === pin.mtimeNs ? null : 'it was written to';
+}
+
 /** Throws `changed`, naming the file and the difference, unless the open file is the pinned one, unmodified. */
 export function checkPin(name: string, fd: number, pin: FilePin): void {
-  const now = filePin(fstatSync(fd, { bigint: true }));
-  if (now.size !== pin.size) throw changedInput(name, `it had ${pin.size} bytes, and now has ${now.size}`);
-  if (now.inode !== pin.inode) throw changedInput(name, 'it was replaced by another file');
-  if (now.mtimeNs !== pin.mtimeNs) throw changedInput(name, 'it was written to');
+  const difference = fileDifference(fstatSync(fd, { bigint: true }), pin);
+  if (difference !== null) throw changedInput(name, difference);
 }
 
 const STREAM_CHUNK = 256 * 1024;
@@ -72,10 +78,8 @@ export function statFileSource(index: number, path: string, name = path): FileSo
     check: async () => {
       const now = statSync(path, { bigint: true, throwIfNoEntry: false });
       if (now === undefined) throw changedInput(name, 'it is gone');
-      const found = filePin(now);
-      if (found.inode !== pin.inode || found.size !== pin.size || found.mtimeNs !== pin.mtimeNs) {
-        throw changedInput(name, 'its inode, size or change time differs');
-      }
+      const difference = fileDifference(now, pin);
+      if (difference !== null) throw changedInput(name, difference);
     },
     close: async () => undefined,
   };

@@ -72,7 +72,7 @@ function refuseDuplicate(target: Target, seen: Map<string, string>): void {
   const before = seen.get(identity);
   seen.set(identity, target.name);
   if (before === undefined) return;
-  const again = before === target.name ? `${before} is given twice` : `${target.name} is ${before} again`;
+  const again = before === target.name ? `${before} is given twice` : `${target.name} is the same as ${before}`;
   throw new BatchctlError('refused', `the input ${again}, so its data would be processed twice`, {
     hint: 'list it once; patterns also match links to a file',
   });

@@ -189,7 +189,7 @@ function checkInputs(
   const { expectInputs } = request;
   if (expectInputs !== null && inputs.length !== expectInputs) {
     throw new BatchctlError('refused', `--expect-inputs ${expectInputs}, but found ${inputs.length} inputs`, {
-      hint: `batchctl plan lists them; ${spec.input?.from.join(' ')}`,
+      hint: `batchctl plan lists the inputs of: ${spec.input?.from.join(' ')}`,
     });
   }
   if (runKey !== null && inputs.some(({ input }) => input.name === '-')) {

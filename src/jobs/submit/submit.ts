@@ -1,5 +1,5 @@
 import { hostname } from 'node:os';
-import { BatchctlError, isKind } from '../../errors.ts';
+import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
@@ -65,8 +65,8 @@ export interface SubmitResult {
 /**
  * Submits a prepared job. The order is code, parts, open mark, job.json, claim (the commit), messages, `sent`: a crash
  * at any point leaves either nothing that counts, or a job that any watcher can finish sending. Throws `refused` if the
- * key has other content, if an equal submission isn't sent yet, or if this one took so long that others took it for
- * dead and discarded it; `notFound` if there are no parts.
+ * key has other content, if an equal submission isn't sent yet, or if this one showed no activity for a day and was
+ * discarded; `notFound` if there are no parts.
  */
 export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<SubmitResult> {
   const { runKey } = prepared;
@@ -218,9 +218,7 @@ async function send(platform: Platform, view: JobView, options: SubmitOptions): 
   const onProgress = (done: number): void => options.onProgress?.({ phase: 'send', done, total });
   await sendTasks(platform, view, 0, range(total), { first: true, onProgress });
   options.passed?.('send');
-  const { view: sent } = await append(platform.store, view, by(platform), (now) =>
-    now.sent ? null : { what: 'sent' },
-  );
+  const { view: sent } = await append(platform, view, (now) => (now.sent ? null : { what: 'sent' }));
   options.passed?.('sent');
   await recordView(platform, sent);
   if (total === 0) await lookAndNotify(platform, sent);
@@ -259,9 +257,7 @@ function fixHint(view: JobView, { jobFile = null, attachments = null }: Submissi
 export async function finishSending(platform: Platform, view: JobView): Promise<JobView> {
   if (stateOf(view) !== 'submitted') return view;
   await sendUndecided(platform, view, standingOf(view, await listFacts(platform.store, view)));
-  const { view: sent } = await append(platform.store, view, by(platform), (now) =>
-    now.sent ? null : { what: 'sent' },
-  );
+  const { view: sent } = await append(platform, view, (now) => (now.sent ? null : { what: 'sent' }));
   await recordView(platform, sent);
   return sent;
 }
@@ -270,22 +266,13 @@ export async function finishSending(platform: Platform, view: JobView): Promise<
 async function refuseEqual(platform: Platform, digest: string): Promise<void> {
   const watcher = new JobWatcher(platform, platform.leaseSeconds);
   for (const job of await watcher.openJobs()) {
-    const record = await readableJob(platform, job);
+    // Another job that can't be read must not block this one.
+    const record = await readJob(platform.store, job).catch(nullIfUnreadable);
     if (record === null || record.digest !== digest) continue;
     if (stateOf(await requireView(platform.store, job)) !== 'submitted') continue;
     throw new BatchctlError('refused', `job ${job} is the same submission, and is incomplete`, {
       hint: `complete it with batchctl resume ${job}; use --run-key to make repeated submissions safe`,
     });
-  }
-}
-
-/** Another job that is damaged, or of a newer format, must not block this one. */
-async function readableJob(platform: Platform, job: string): Promise<JobRecord | null> {
-  try {
-    return await readJob(platform.store, job);
-  } catch (error) {
-    if (isKind(error, 'newer', 'corrupt')) return null;
-    throw error;
   }
 }
 
@@ -298,8 +285,6 @@ function totalBytes({ inputs }: Prepared): number | null {
   const sizes = inputs.map(({ source }) => source.size);
   return sizes.some((size) => size === null) ? null : sizes.reduce<number>((sum, size) => sum + (size ?? 0), 0);
 }
-
-const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
 /**
  * True if a submission matches what the job of its run key has become: the program of the last `retry --with`, on the

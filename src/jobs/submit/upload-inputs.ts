@@ -5,6 +5,7 @@ import type { JobInput, JobRecord } from '../../model/job.ts';
 import { codeKey, INPUTS_PREFIX, inputKey, JOBS_PREFIX } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { CodeArchive } from '../code-archive.ts';
+import { ByteProgress } from '../data/byte-progress.ts';
 import { dataChecksum, dataMetadata } from '../data/data-key.ts';
 import { readView } from '../journal.ts';
 import { refusePruned } from '../prune/pruned.ts';
@@ -37,21 +38,16 @@ export async function uploadInputs(
   { signal, onProgress }: UploadInputsOptions,
 ): Promise<readonly FoundInput[]> {
   const total = inputs.reduce((sum, { path, input }) => sum + (path === undefined ? 0 : input.size), 0);
-  const safe = new Map<number, number>();
-  let done = 0;
-  const at = (index: number, bytes: number): void => {
-    done += bytes - (safe.get(index) ?? 0);
-    safe.set(index, bytes);
-    onProgress?.(done, total);
-  };
+  const progress = new ByteProgress<number>((done) => onProgress?.(done, total));
   const pinned = [...inputs];
   await eachParallel(
     inputs.entries(),
     PARALLEL,
     async ([index, found], ends) => {
       if (found.path === undefined) return;
-      pinned[index] = await uploadInput(store, found, { signal: ends, onProgress: (bytes) => at(index, bytes) });
-      at(index, found.input.size);
+      const report = (bytes: number): void => progress.report(index, bytes);
+      pinned[index] = await uploadInput(store, found, { signal: ends, onProgress: report });
+      report(found.input.size);
     },
     signal,
   );

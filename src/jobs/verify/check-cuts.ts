@@ -48,7 +48,7 @@ async function recheck(
     await recheckCuts(part, input, { input, store, bucket, split: spec.input?.split, ...(signal && { signal }) });
   } catch (error) {
     if (error instanceof CutError) {
-      const what = `part ${part.n} has no output that counts, and does not hold whole records; its neighbors may not, either`;
+      const what = `part ${part.n} was cut within a record, and no task's output shows it; check its neighbors, too`;
       findings.add('cutWithinRecord', `${what}: ${error.message}`);
     } else if (isKind(error, 'changed')) {
       const what = `part ${part.n} has no output that counts, and whether it holds whole records is unknown`;

@@ -157,13 +157,8 @@ function rootOf(decisions: readonly Decision[], count: number): string {
 
 /**
  * Stores a proof, unless the last one says the same. Uses create-if-absent, so two concurrent proofs are both kept, in
- * a chain. Returns the key; null for a result that proves nothing.
+ * a chain. Returns the standing proof; null for a result that proves nothing.
  */
-export async function recordProof(platform: Platform, result: VerifyResult): Promise<string | null> {
-  return (await storeProof(platform, result))?.key ?? null;
-}
-
-/** Like `recordProof`, but returns the whole proof. */
 export async function storeProof(platform: Platform, result: VerifyResult): Promise<KeptProof | null> {
   if (result.verdict !== 'proven') return null;
   for (;;) {

@@ -20,7 +20,7 @@ import { sendTasks, undecidedSets } from '../send.ts';
 import { exactOf, TotalsSum } from '../totals.ts';
 import { type Look, look } from '../watch/look.ts';
 import { scanStep } from './scan-outputs.ts';
-import { attemptPlaces, readAllOpened, type VerifyOptions } from './verify-context.ts';
+import { createContext, type VerifyOptions } from './verify-context.ts';
 
 export interface RepairResult extends NonNullable<VerifyAnswer['repair']> {
   readonly view: JobView;
@@ -80,7 +80,7 @@ function sentSince(before: JobView, now: JobView): boolean {
 
 /** Null if the journal moved: the missing tasks must then be computed again. */
 async function resend(platform: Platform, { view, standing }: Look): Promise<JobView | null> {
-  const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
+  const { view: after, appended } = await append(platform, view, (now) =>
     now.next === view.next ? { what: 'resend', tasks: undecidedSets(standing), after: now.next } : null,
   );
   return appended ? after : null;
@@ -108,8 +108,6 @@ async function sendFirst(platform: Platform, view: JobView, standing: JobStandin
   return sent;
 }
 
-const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
-
 interface RebuildResult {
   /** Events sent to the ledger; those that it already knew changed nothing. */
   readonly events: number;
@@ -135,37 +133,14 @@ export async function rebuildLedger(
   view: JobView,
   options: VerifyOptions = {},
 ): Promise<RebuildResult> {
-  const { store } = platform;
   const ledger = await platform.ledger();
   await ledger.recordJob(ledgerJob(view));
   const writer = new EventWriter(ledger);
   const exact: ExactCounts[] = [];
   const damaged = new Findings();
-  let done = 0;
   let before: TaskBits | null = null;
-  const opened = await readAllOpened(store, view);
-  const attempts = attemptPlaces(view);
-  for (const [index, step] of view.record.spec.steps.entries()) {
-    const name = step.name;
-    const ctx = {
-      ...{
-        store,
-        bucket: platform.bucket,
-        view,
-        opened,
-        attempts,
-        deep: false,
-        altered: [],
-        evidence: null,
-        cuts: null,
-      },
-      signal: options.signal,
-      ...{ findings: new Findings(), warnings: new Findings() },
-      reportChecked: (count: number) => {
-        done += count;
-        if (done % 100 === 0) options.onProgress?.(done, view.record.parts * view.record.spec.steps.length);
-      },
-    };
+  const ctx = await createContext(platform, view, 0, { ...options, deep: false });
+  for (const [index, { name }] of view.record.spec.steps.entries()) {
     const sum = new TotalsSum();
     const { facts } = await scanStep(ctx, index, before, (task, meta) => {
       sum.add(meta);

@@ -10,6 +10,7 @@ import {
   partShardKey,
   partsPrefix,
   piecesPrefix,
+  shardCount,
   shardOf,
   stepPartShardKey,
   stepPartsPrefix,
@@ -19,9 +20,9 @@ import { inputLine } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
 import { FilePartsCheck, PartsCheck } from '../../model/verify/parts-check.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
-import { fileParts, type OpenedStep, openedStep, shardCount } from '../explode.ts';
+import { fileParts, type OpenedStep, openedStep } from '../explode.ts';
 import { stepTotals } from '../listing.ts';
-import { filePin } from '../split/file-source.ts';
+import { fileDifference } from '../split/file-source.ts';
 import { pinDifference, versionReader } from '../split/store-source.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
 
@@ -37,7 +38,7 @@ export async function scanInputs(ctx: VerifyContext): Promise<void> {
       ctx.warnings.add('inputChanged', `the input ${input.name} has changed since the job was accepted: ${changed}`);
     ctx.evidence?.input(inputLine(n, input, checksum));
   }
-  ctx.evidence?.endInputs();
+  ctx.evidence?.sum.endInputs();
 }
 
 interface InputRead {
@@ -76,11 +77,7 @@ async function changeOf(ctx: VerifyContext, { source }: JobInput): Promise<strin
     }
     case 'file': {
       const stat = statSync(source.path, { bigint: true, throwIfNoEntry: false });
-      if (stat === undefined) return `${source.path} no longer exists`;
-      const pin = filePin(stat);
-      if (pin.size !== source.pin.size) return `it had ${source.pin.size} bytes, and now has ${pin.size}`;
-      if (pin.inode !== source.pin.inode) return 'it was replaced by another file';
-      return pin.mtimeNs === source.pin.mtimeNs ? null : 'it was written to';
+      return stat === undefined ? `${source.path} no longer exists` : fileDifference(stat, source.pin);
     }
     default:
       return source satisfies never;
@@ -193,7 +190,7 @@ export async function scanParts(ctx: VerifyContext): Promise<PartsScan> {
     if (parts % TURN === 0) ctx.reportChecked(TURN);
   }
   ctx.reportChecked(parts % TURN);
-  ctx.evidence?.endParts();
+  ctx.evidence?.sum.endParts();
   check.finish();
   await pieces.finish();
   return { parts, inputs: check.inputs, bytes: check.bytes };
@@ -206,8 +203,7 @@ export async function* readParts(
   const { job, parts } = ctx.view.record;
   const sizes = new Map<string, number>();
   for await (const { key, size } of ctx.store.list(partsPrefix(job))) sizes.set(key, size);
-  const shards = parts === 0 ? 0 : shardOf(parts - 1) + 1;
-  for (let shard = 0; shard < shards; shard += 1) {
+  for (let shard = 0; shard < shardCount(parts); shard += 1) {
     ctx.signal?.throwIfAborted();
     const key = partShardKey(job, shard);
     const size = sizes.get(key);

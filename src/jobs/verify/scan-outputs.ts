@@ -3,7 +3,7 @@ import { isKind } from '../../errors.ts';
 import { mapAhead } from '../../lib/parallel.ts';
 import { isHeldBack, type StepFacts } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
-import { failedPrefix, outPrefix, stagedPrefix, taskOfFailed, taskOfOut } from '../../model/keys.ts';
+import { outPrefix, stagedPrefix, taskOfOut } from '../../model/keys.ts';
 import {
   manifestLines,
   manifestProblem,
@@ -16,10 +16,10 @@ import { TaskBits, tasksIn } from '../../model/task-set.ts';
 import { copyProblem } from '../../model/verify/attempt-places.ts';
 import { publishedEnd, type TaskEnd } from '../../model/verify/evidence.ts';
 import { MAX_NAMED_TASKS } from '../../model/verify/findings.ts';
-import { isSkipped, roundOf } from '../../model/view.ts';
+import { isSkipped } from '../../model/view.ts';
 import type { ObjectInfo } from '../../ports/object-store.ts';
 import { readFailureObject } from '../failures.ts';
-import { stepTotals } from '../listing.ts';
+import { currentFailures, type NamedFailure, stepTotals } from '../listing.ts';
 import { manifestOf, metaOf } from '../output.ts';
 import { type StepTotals, TotalsSum } from '../totals.ts';
 import { hashObject, type VerifyContext } from './verify-context.ts';
@@ -108,8 +108,6 @@ interface Failure {
   readonly end: Failed;
 }
 
-/** Failures read ahead. */
-
 /** Walks `failed/` alongside the outputs, and reports the end of each task without one to the evidence. */
 class UnpublishedTasks {
   /** Failed for good in the round that last requested them, and not published. */
@@ -128,7 +126,8 @@ class UnpublishedTasks {
     this.#index = index;
     this.#name = ctx.view.record.spec.steps[index]?.name ?? '';
     this.#before = before;
-    this.#failures = mapAhead(failedTasks(ctx, index, this.failed.size), AHEAD, (named) => readFailure(ctx, named));
+    const named = currentFailures(ctx.store, ctx.view, index, this.failed.size);
+    this.#failures = mapAhead(named, AHEAD, (failure) => readFailure(ctx, failure));
   }
 
   /** Reports the tasks from `from` to below `to`, which are not published. Call it in ascending order. */
@@ -166,26 +165,10 @@ class UnpublishedTasks {
   }
 }
 
-interface Named {
-  readonly key: string;
-  readonly task: number;
-  readonly round: number;
-}
-
-/** The failures that count, in task order: those of the round that last requested their task. */
-async function* failedTasks({ store, view }: VerifyContext, index: number, size: number): AsyncGenerator<Named> {
-  const name = view.record.spec.steps[index]?.name ?? '';
-  for await (const key of store.keys(failedPrefix(view.record.job, name))) {
-    const named = taskOfFailed(key);
-    if (named === null || named.task >= size || named.round !== roundOf(view, index, named.task)) continue;
-    yield { key, ...named };
-  }
-}
-
 const UNREAD = { attempt: null, reason: null, exitCode: null, error: null } as const;
 
 /** The stored details of a failure. A failure that can't be read still counts. */
-async function readFailure(ctx: VerifyContext, { key, task, round }: Named): Promise<Failure> {
+async function readFailure(ctx: VerifyContext, { key, task, round }: NamedFailure): Promise<Failure> {
   if (ctx.evidence === null) return { task, wholeRecords: false, end: { end: 'failed', round, ...UNREAD } };
   const found = await readFailureObject(ctx.store, key);
   if (found?.problem) ctx.warnings.add('failureUnreadable', found.problem);
@@ -205,7 +188,7 @@ export interface StepScan {
   readonly totals: StepTotals;
 }
 
-/** Outputs read ahead. */
+/** Outputs, and failures, read ahead. */
 const AHEAD = 16;
 
 /**
@@ -224,7 +207,7 @@ export async function scanStep(
   const leftOut = leftOutBy(ctx, index + 1, published.size);
   const sum = new TotalsSum();
   const rest = new UnpublishedTasks(ctx, index, before);
-  ctx.evidence?.beginStep(name);
+  ctx.evidence?.sum.beginStep(name);
   let next = 0;
   for await (const looked of mapAhead(tasksOf(ctx, name, published), AHEAD, (found) => checkOutput(ctx, name, found))) {
     const { task, meta } = looked;
@@ -242,7 +225,7 @@ export async function scanStep(
   await rest.report(next, published.size);
   await rest.close();
   const totals = sum.totals();
-  ctx.evidence?.endStep(totals);
+  ctx.evidence?.sum.endStep(totals);
   return { facts: { size: published.size, published, failed: rest.failed, opened }, totals };
 }
 
@@ -254,13 +237,12 @@ function reportAltered(ctx: VerifyContext, name: string, task: number, problem: 
 
 /** The tasks that the gather at `index` leaves out, if it exists and is open. */
 function leftOutBy(ctx: VerifyContext, index: number, size: number): TaskBits {
-  const bits = new TaskBits(size);
   try {
-    for (const task of tasksIn(ctx.opened[index]?.leftOut ?? '')) bits.add(task);
+    return new TaskBits(size, tasksIn(ctx.opened[index]?.leftOut ?? ''));
   } catch {
     // The check of the gather reports an invalid task set.
+    return new TaskBits(size);
   }
-  return bits;
 }
 
 /** The objects under out/ that belong to a task; others are reported and skipped. */

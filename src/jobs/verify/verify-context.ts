@@ -3,10 +3,11 @@ import type { OpenedGather } from '../../model/decide.ts';
 import { hasBarrier } from '../../model/job.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { AttemptPlaces } from '../../model/verify/attempt-places.ts';
-import type { Findings } from '../../model/verify/findings.ts';
+import { Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
 import type { OpenBucket } from '../../ports/bucket.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
+import type { Platform } from '../../ports/platform.ts';
 import { readOpened, stepTotals } from '../listing.ts';
 import type { EvidenceFile, EvidenceLog } from './evidence-log.ts';
 
@@ -39,8 +40,33 @@ export interface VerifyContext {
   readonly reportChecked: (count: number) => void;
 }
 
+/** A context without evidence. `others`: how many objects are checked besides the outputs. */
+export async function createContext(
+  { store, bucket }: Platform,
+  view: JobView,
+  others: number,
+  { deep = false, signal, onProgress }: VerifyOptions,
+): Promise<VerifyContext> {
+  const total = stepTotals(view).reduce((sum, size) => sum + size, others);
+  let done = 0;
+  return {
+    ...{ store, bucket, view, deep, signal },
+    opened: await readAllOpened(store, view),
+    findings: new Findings(),
+    warnings: new Findings(),
+    attempts: attemptPlaces(view),
+    altered: [],
+    cuts: null,
+    evidence: null,
+    reportChecked: (count) => {
+      done += count;
+      if (count !== 1 || done % 100 === 0) onProgress?.(done, total);
+    },
+  };
+}
+
 /** Reads each step's opened.json once, so that all passes use the same version. */
-export function readAllOpened(store: ObjectStore, { record }: JobView): Promise<readonly (OpenedGather | null)[]> {
+function readAllOpened(store: ObjectStore, { record }: JobView): Promise<readonly (OpenedGather | null)[]> {
   const { steps } = record.spec;
   return Promise.all(
     steps.map(({ name }, index) => (hasBarrier(steps, index) ? readOpened(store, record.job, name) : null)),

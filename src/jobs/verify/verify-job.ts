@@ -10,7 +10,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { refreshView } from '../journal.ts';
-import { listFacts, stepTotals } from '../listing.ts';
+import { listFacts } from '../listing.ts';
 import { prunedError } from '../prune/pruned.ts';
 import { requireUnchanged } from '../prune/remains.ts';
 import { decidingClaim, keyedOf } from '../run-keys.ts';
@@ -19,10 +19,10 @@ import { evaluateAll, type StepTotals } from '../totals.ts';
 import { checkCuts } from './check-cuts.ts';
 import { EarlierProofs } from './earlier-proofs.ts';
 import { EvidenceLog } from './evidence-log.ts';
-import { checkProofs, type Decision, readDecisions, readProofs, standingProof } from './proof.ts';
+import { checkProofs, readDecisions, readProofs, standingProof } from './proof.ts';
 import { scanInputs, scanParts, scanStepParts } from './scan-inputs.ts';
 import { type StepScan, scanStep } from './scan-outputs.ts';
-import { attemptPlaces, readAllOpened, type VerifyContext, type VerifyOptions } from './verify-context.ts';
+import { createContext, type VerifyContext, type VerifyOptions } from './verify-context.ts';
 
 const NOTHING = { outputs: 0, seconds: 0, bytesIn: 0, bytesOut: 0, counters: {} };
 
@@ -52,8 +52,6 @@ function unmetText(equation: string, left: string | null, right: string | null, 
   if (missing.length > 0) return `${equation} can't be evaluated: nothing counted ${missing.join(', ')}`;
   return `${equation} does not hold: ${left} and ${right}`;
 }
-
-export type { VerifyOptions };
 
 /**
  * Proves, by reading only the store, that a closed job lost nothing and did nothing twice: its parts cover every byte
@@ -102,11 +100,15 @@ async function unfinished({ store }: Platform, view: JobView, options: VerifyOpt
 async function verifyClosed(platform: Platform, view: JobView, options: VerifyOptions): Promise<VerifyResult> {
   const { store } = platform;
   const evidence = new EvidenceLog(view.record, options.evidence ?? null);
-  const ctx = await createContext(platform, view, evidence, options);
+  const { parts } = view.record;
+  const ctx: VerifyContext = {
+    ...(await createContext(platform, view, parts, options)),
+    ...{ evidence, cuts: { assumed: new TaskBits(parts), checked: new TaskBits(parts) } },
+  };
   await scanInputs(ctx);
   const decisions = await readDecisions(store, view);
   for (const { line, entry } of decisions) evidence.decision(line, entry);
-  evidence.endDecisions();
+  evidence.sum.endDecisions();
   const scanned = await scanParts(ctx);
   // Read the proofs first: differences from them are recorded while the outputs are read.
   const kept = checkProofs(await readProofs(store, view.record.job), decisions, ctx.findings);
@@ -124,7 +126,7 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   ctx.reportChecked(0);
   return composeResult({
     ...ctx,
-    ...{ chains, scanned, expectations, evidence: found, skips: skipsOf(entriesOf(decisions)) },
+    ...{ chains, scanned, expectations, evidence: found, skips: skipsOf(decisions.map(({ entry }) => entry)) },
   });
 }
 
@@ -192,36 +194,4 @@ async function scanSteps(
     before = step.facts.published;
   }
   return steps;
-}
-
-async function createContext(
-  { store, bucket }: Platform,
-  view: JobView,
-  evidence: EvidenceLog,
-  options: VerifyOptions,
-): Promise<VerifyContext> {
-  const total = view.record.parts + stepTotals(view).reduce((sum, size) => sum + size, 0);
-  let done = 0;
-  return {
-    store,
-    bucket,
-    view,
-    opened: await readAllOpened(store, view),
-    deep: options.deep === true,
-    signal: options.signal,
-    findings: new Findings(),
-    warnings: new Findings(),
-    attempts: attemptPlaces(view),
-    altered: [],
-    cuts: { assumed: new TaskBits(view.record.parts), checked: new TaskBits(view.record.parts) },
-    evidence,
-    reportChecked: (count) => {
-      done += count;
-      if (count !== 1 || done % 100 === 0) options.onProgress?.(done, total);
-    },
-  };
-}
-
-function entriesOf(decisions: readonly Decision[]): readonly Decision['entry'][] {
-  return decisions.map(({ entry }) => entry);
 }

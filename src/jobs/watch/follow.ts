@@ -1,6 +1,7 @@
 import { isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { wait } from '../../lib/wait.ts';
+import type { JobStatus } from '../../model/answers/status.ts';
 import { isClosed } from '../../model/job.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
@@ -8,7 +9,7 @@ import { CostReader } from '../cost/status-cost.ts';
 import { type GroupRaise, Raiser } from '../grid/raise.ts';
 import { NoticeSender } from '../notify/notice-sender.ts';
 import { ProjectionWatch } from '../projection.ts';
-import { type JobStatus, RecentRate, statusOf } from '../status.ts';
+import { RecentRate, statusOf } from '../status.ts';
 import { JobWatcher } from './job-watcher.ts';
 import { KeeperWatch } from './keeper-mark.ts';
 

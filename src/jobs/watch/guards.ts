@@ -38,20 +38,14 @@ export async function guardFailures(platform: Platform, view: JobView): Promise<
   // Counters only say when to look: they may include an earlier round, and a person may have skipped some tasks.
   const found = await exactFailures(platform, view);
   const halts = halt !== null && found.ended >= HALT_AFTER && found.failed / found.ended >= halt;
-  const { view: after, appended } = await append(
-    platform.store,
-    view,
-    { who: platform.who, now: platform.clock.now() },
-    (now) => {
-      if (now.cancelled || now.closed !== null) return null;
-      if (spec.onFailure === 'stop' && now.stopped === null && exceedsTolerance(now, found.sizes, found.failedAt)) {
-        return { what: 'stop', cause: `${found.failed} failed for good` };
-      }
-      if (halts && now.paused === null && now.stopped === null)
-        return { what: 'pause', now: false, reason: HALT_REASON };
-      return null;
-    },
-  );
+  const { view: after, appended } = await append(platform, view, (now) => {
+    if (now.cancelled || now.closed !== null) return null;
+    if (spec.onFailure === 'stop' && now.stopped === null && exceedsTolerance(now, found.sizes, found.failedAt)) {
+      return { what: 'stop', cause: `${found.failed} failed for good` };
+    }
+    if (halts && now.paused === null && now.stopped === null) return { what: 'pause', now: false, reason: HALT_REASON };
+    return null;
+  });
   if (appended) await recordView(platform, after);
   return after;
 }
@@ -66,8 +60,7 @@ export async function pauseForAccess(
   reason: typeof SECRET_REASON | typeof DENIED_REASON,
   detail: string,
 ): Promise<JobView> {
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) =>
+  const { view: after, appended } = await append(platform, view, (now) =>
     now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null
       ? null
       : { what: 'pause', now: false, reason, detail },
@@ -101,7 +94,7 @@ async function exactFailures(
 const READ = 2 * MANY_TASKS;
 
 /**
- * Called by a worker on which tasks of a step fail in a row. Pauses the job if many tasks fail on many workers and
+ * A worker calls this after several failures in a row in one step. Pauses the job if many tasks fail on many workers and
  * almost none succeeds, before every task uses up its attempts. Counters decide whether to list the store; the listing
  * decides. Returns the view afterwards.
  */
@@ -131,8 +124,7 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
   const survivors = await survivorsOf(platform, view, at, found.longest);
   // When everything has ended there is nothing to save: the job closes and reports itself.
   if (!isBad(view, survivors) || standingOf(view, await listFacts(platform.store, view)).settled) return view;
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view: after, appended } = await append(platform.store, view, by, (now) => {
+  const { view: after, appended } = await append(platform, view, (now) => {
     if (now.cancelled || now.closed !== null || now.paused !== null || now.stopped !== null) return null;
     // A person who resumed it since the listing has decided otherwise.
     if (now.resumedAt !== view.resumedAt) return null;
@@ -209,7 +201,7 @@ function newestOf(named: readonly Named[]): readonly Named[] {
   return newest;
 }
 
-/** The number of running attempts inspected: more than may survive of those that are read. */
+/** At most this many running attempts are inspected. */
 const RUNNING = 100;
 
 /** The round's attempts that keep running where others fail. Times are from workers' clocks, which roughly agree. */

@@ -7,9 +7,9 @@ import { emptyView, type JobView, stateOf } from '../../model/view.ts';
 import type { StepCounts } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { CostGuard } from '../cost/cost-guard.ts';
-import { isDenied } from '../denied-job.ts';
+import { isDenied, peekIfReadable } from '../denied-job.ts';
 import { type GroupRaise, WaitingRaiser } from '../grid/raise.ts';
-import { peekView, readJob, refreshView } from '../journal.ts';
+import { readJob, refreshView } from '../journal.ts';
 import { stepTotals } from '../listing.ts';
 import { discardAbandoned } from '../prune/discard.ts';
 import { dropUnreached } from '../round-marks.ts';
@@ -81,7 +81,7 @@ export class JobWatcher {
 
   /**
    * Calls `onTrouble` for a job that can't be read, or whose group can't be raised; the others continue. With
-   * `onRaised`, results of raising go there. `stood` is the result of `stood()` in an earlier process.
+   * `onRaised`, results of raising go there. `stood` is the result of `positions()` in an earlier process.
    */
   constructor(
     platform: Platform,
@@ -208,7 +208,7 @@ export class JobWatcher {
     return looks;
   }
 
-  /** A process that closes a job completes that within seconds, so other workers leave it alone unless that died. */
+  /** A process that closes a job completes that within seconds, so other workers complete it only after FINISH_MS. */
   #mayFinish(job: string): boolean {
     const memory = this.#jobs.get(job);
     if (memory === undefined || !this.#shares) return true;
@@ -334,15 +334,6 @@ export async function runningViews(
   states: readonly JobState[] = ['running'],
 ): Promise<readonly JobView[]> {
   const jobs = await new JobWatcher(platform, platform.leaseSeconds).openJobs();
-  const views = await Promise.all(jobs.map((job) => readable(platform, job)));
+  const views = await Promise.all(jobs.map((job) => peekIfReadable(platform.store, job)));
   return views.filter((view) => view !== null).filter((view) => states.includes(stateOf(view)));
-}
-
-async function readable({ store }: Platform, job: string): Promise<JobView | null> {
-  try {
-    return await peekView(store, job);
-  } catch (error) {
-    if (isKind(error, 'newer', 'corrupt') || isDenied(error)) return null;
-    throw error;
-  }
 }

@@ -1,13 +1,13 @@
 import { hostname } from 'node:os';
-import { isBatchctlError, isKind, messageOf } from '../../errors.ts';
-import { parseStored } from '../../lib/json.ts';
+import { messageOf, nullIfBatchctlError, nullIfUnreadable } from '../../errors.ts';
+import { readStored } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
 import { KEEPERS_PREFIX, keeperKey, keeperOf } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { WorkerTallies } from '../grid/metrics.ts';
 
-/** A manager or tick whose mark is younger looks after jobs that have not started, milliseconds. */
+/** A manager or tick counts as active if its mark is younger than this, milliseconds. */
 const KEEPER_MS = 15 * 60_000;
 
 /**
@@ -78,14 +78,7 @@ export async function putKeeperMark(
 
 /** The mark; null if there is none or this version can't read it, as it is only a memory. */
 export async function readKeeperMark(store: Pick<ObjectStore, 'read'>, id: string): Promise<KeeperMark | null> {
-  const bytes = await store.read(keeperKey(id));
-  if (bytes === null) return null;
-  try {
-    return parseStored<KeeperMark>(keeperKey(id), bytes);
-  } catch (error) {
-    if (isKind(error, 'newer', 'corrupt')) return null;
-    throw error;
-  }
+  return readStored<KeeperMark>(store, keeperKey(id)).catch(nullIfUnreadable);
 }
 
 /** The newest mark; null for none. One listing. */
@@ -119,16 +112,11 @@ export class KeeperWatch {
   async id(): Promise<string | null> {
     const { clock } = this.#platform;
     if (clock.monotonic() - this.#at >= EVERY_MS) {
-      this.#latest = await latestKeeper(this.#platform).catch(nullIfOurs);
+      this.#latest = await latestKeeper(this.#platform).catch(nullIfBatchctlError);
       this.#at = clock.monotonic();
     }
     return freshKeeper(this.#latest, clock.now())?.id ?? null;
   }
-}
-
-function nullIfOurs(error: unknown): null {
-  if (isBatchctlError(error)) return null;
-  throw error;
 }
 
 /** A time of this process's monotonic clock, as stored in a mark. */

@@ -8,16 +8,16 @@ import {
 } from '../../model/decide.ts';
 import { takesFiles } from '../../model/job.ts';
 import { type EntryKind, UNMET_REASON } from '../../model/journal.ts';
-import { OPEN_PREFIX, openedKey, openMark, parseOpenMark } from '../../model/keys.ts';
+import { OPEN_PREFIX, openMark, parseOpenMark } from '../../model/keys.ts';
 import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDeliveredByWatchers, putDueMark } from '../deliver/deliver.ts';
 import { completeShards, openExploded } from '../explode.ts';
 import { append, refreshView } from '../journal.ts';
-import { listFacts, readOpened } from '../listing.ts';
+import { listFacts } from '../listing.ts';
 import { putNewsMark } from '../notify/news-mark.ts';
 import { ifLedgerAvailable, ledgerJob, updateStaleRecord } from '../record-view.ts';
-import { completeOpened, decideOpening, sendTasks, sendUndecided } from '../send.ts';
+import { completeOpened, decideOpening, putOpened, sendTasks, sendUndecided } from '../send.ts';
 import { expectationsOf, recordExactCounts } from '../totals.ts';
 
 export interface Look {
@@ -103,9 +103,7 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
   const { job } = view.record;
   const { view: now, opened } = await decideOpening(platform, view, move);
   if (opened === null) return now;
-  const { created } = await platform.store.put(openedKey(job, step.name), JSON.stringify(opened), { ifAbsent: true });
-  // If the key exists, it may be from our own first try with a lost answer (law 2).
-  const mine = created || (await readOpened(platform.store, job, step.name))?.id === opened.id;
+  const mine = await putOpened(platform.store, job, step.name, opened);
   // A concurrent retry includes the gather, so a message of the previous round would be dropped.
   const after = await refreshView(platform.store, now);
   if (mine) await sendTasks(platform, after, move.step, [0], { first: true });
@@ -113,7 +111,7 @@ async function openGather(platform: Platform, view: JobView, move: NextMove & { 
 }
 
 async function requestRest(platform: Platform, view: JobView, round: number): Promise<JobView> {
-  const { view: after, appended } = await append(platform.store, view, by(platform), (now) =>
+  const { view: after, appended } = await append(platform, view, (now) =>
     now.closed === null && now.asked.some((asked) => asked.round === round && !asked.released)
       ? { what: 'retry-rest', round }
       : null,
@@ -142,7 +140,7 @@ async function close(
     await putDueMark(platform, view, view.next, false);
   }
   await putNewsMark(platform, view, view.next);
-  const { view: after, appended } = await append(platform.store, view, by(platform), (now) => {
+  const { view: after, appended } = await append(platform, view, (now) => {
     // Entries since the listing may change the decision, so list again.
     if (now.next !== view.next) return null;
     return ending;
@@ -189,8 +187,6 @@ async function marksOfClose(platform: Platform, view: JobView): Promise<readonly
   }
   return marks;
 }
-
-const by = (platform: Platform): { who: string; now: number } => ({ who: platform.who, now: platform.clock.now() });
 
 /** True while a watcher has something to watch: the job isn't closed. */
 export function isOpen(view: JobView): boolean {

@@ -47,8 +47,7 @@ async function resend(platform: Platform, job: WatchedJob, standing: readonly Wa
   const counted = standing.filter(({ view }) => canResend(view, platform.clock.now()));
   const looks = counted.flatMap(({ stood }) => (stood === null ? [] : [stood.look]));
   if (!(await queueHoldsLess(platform, found, looks))) return;
-  const by = { who: platform.who, now: platform.clock.now() };
-  const { view, appended } = await append(platform.store, job.view, by, (now) =>
+  const { view, appended } = await append(platform, job.view, (now) =>
     now.next === found.view.next ? { what: 'resend', tasks: undecidedSets(found.standing), after: now.next } : null,
   );
   job.view = view;

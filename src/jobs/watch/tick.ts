@@ -206,7 +206,7 @@ export class KeeperDuties {
     return { fired, raised };
   }
 
-  /** Missed firings since the last call, at first by any manager or tick; each is returned once. */
+  /** Firings missed since the last call (the first call: since any manager's or tick's last round); each is returned once. */
   async findMissed(
     schedules: readonly Schedule[],
     until: number,

@@ -105,9 +105,6 @@ export interface PaidMachine {
   readonly busy: readonly string[];
 }
 
-/** A worker without a heartbeat for this many leases counts as gone. */
-export const ALIVE_LEASES = 2;
-
 /**
  * The machines of workers, each once, however often its worker restarted. One with a recent heartbeat is up; for
  * others, nothing is known after their last heartbeat. Workers without a billed machine are left out.

@@ -20,11 +20,10 @@ const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\ntolera
 describe('changing a job', () => {
   const place = forEachTest(openPlace);
 
-  const by = { who: 'me@here', now: 0 };
   async function sentJob(yaml = STEPS, sent = true): Promise<JobView> {
     const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], { yaml });
     await place.platform.store.put(openMark(JOB, 0), '{}');
-    const after = sent ? (await append(place.platform.store, view, by, () => ({ what: 'sent' }))).view : view;
+    const after = sent ? (await append(place.platform, view, () => ({ what: 'sent' }))).view : view;
     await recordView(place.platform, after);
     return after;
   }
@@ -207,7 +206,7 @@ describe('changing a job', () => {
 
   it('completes a kill that died after its entry, without a second entry', async () => {
     const view = await sentJob();
-    await append(place.platform.store, view, by, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
+    await append(place.platform, view, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
     await kill(place.platform, await reread(), [parseTaskName(view, 'price/1')], 'fail');
     expect(await whats()).to.deep.equal(['sent', 'kill']);
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);

@@ -79,7 +79,7 @@ describe('raw data', () => {
       expect(await left()).to.have.length(3);
       // The process that closed the job was killed right afterwards and left its mark.
       const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
-      await append(store(), view, { who: 'me', now: 0 }, () => close);
+      await append(place.platform, view, () => close);
       // A retry that has begun: its mark comes before its entry.
       await store().put(openMark(job, 1), '');
       expect(await rejection(remove('in/2'))).to.include({ kind: 'refused' });

@@ -85,7 +85,7 @@ describe('an input is processed once', () => {
     for (const [from, message] of [
       ['[a.csv, a.csv]', 'the input a.csv is given twice, so its data would be processed twice'],
       ['["*.csv", b.csv]', 'the input b.csv is given twice, so its data would be processed twice'],
-      ['[a.csv, ./a.csv]', 'the input ./a.csv is a.csv again, so its data would be processed twice'],
+      ['[a.csv, ./a.csv]', 'the input ./a.csv is the same as a.csv, so its data would be processed twice'],
     ] as const) {
       const error = await rejection(submitted(from));
       expect(error, from).to.include({ kind: 'refused', message });
@@ -97,7 +97,7 @@ describe('an input is processed once', () => {
     const error = await rejection(submitted('"*.csv"'));
     expect(error).to.include({
       kind: 'refused',
-      message: 'the input latest.csv is b.csv again, so its data would be processed twice',
+      message: 'the input latest.csv is the same as b.csv, so its data would be processed twice',
     });
   });
 

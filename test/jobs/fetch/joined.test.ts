@@ -174,7 +174,7 @@ describe('outputs joined as lines or bytes', () => {
   });
 
   for (const [yaml, output, why] of [
-    [STEPS, 'id,"v\nw"\n1,10\n', 'only by: csv says where such a line ends'],
+    [STEPS, 'id,"v\nw"\n1,10\n', 'without split by: csv it is unclear where that line ends'],
     [LINES, 'id,"v\n1,10\n', 'and closes none'],
   ] as const) {
     it(`refuse a header whose end is unknown: ${why}`, async () => {

@@ -58,9 +58,8 @@ describe('prune of leftovers', () => {
     await store.put('schedules/nightly/000000.json', JSON.stringify({ format: 1, code: '1'.repeat(64) }));
     const view = await putJob(place.platform, [{ name: 'a' }]);
     const overrides = { code: '2'.repeat(64) };
-    const by = { who: 'me', now: Date.now() };
     const entry = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides } as const;
-    await append(store, view, by, () => entry);
+    await append(place.platform, view, () => entry);
     const all = [scheduled, mended, again, unused];
     expect(await left(all, (key, call) => key === again && call === 'head')).to.deep.equal([scheduled, mended, again]);
   });

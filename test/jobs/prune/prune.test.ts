@@ -6,7 +6,7 @@ import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, type PruneResult, prune } from '../../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
-import { recordProof } from '../../../src/jobs/verify/proof.ts';
+import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
@@ -35,7 +35,7 @@ describe('prune', () => {
 
   async function finished(lines = '1\n2\n3\n'): Promise<JobView> {
     const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': lines }));
-    await recordProof(place.platform, await verifyJob(place.platform, view));
+    await storeProof(place.platform, await verifyJob(place.platform, view));
     return view;
   }
   async function pruneAll(platform: Platform = place.platform, olderThan = 0, dryRun = false): Promise<PruneResult> {
@@ -123,7 +123,7 @@ describe('prune', () => {
     await place.platform.store.put(jobKey(record.job), JSON.stringify(record));
     let view: JobView = { ...put, record };
     const add = async (entry: EntryKind): Promise<void> => {
-      view = (await append(place.platform.store, view, { who: 'me@here', now: 0 }, () => entry)).view;
+      view = (await append(place.platform, view, () => entry)).view;
     };
     const spared = async (): Promise<unknown> => (await choosePrunable(place.platform, 0)).spared;
     await add({ what: 'close', state: 'succeeded', reason: null, round: 0 });
@@ -202,7 +202,7 @@ describe('prune', () => {
     const other = await finished();
     const choice = await choosePrunable(place.platform, 0);
     const skip = { what: 'skip', tasks: { price: '0' }, reason: 'x' } as const;
-    await append(place.platform.store, other, { who: 'me@here', now: 0 }, () => skip);
+    await append(place.platform, other, () => skip);
     const { spared } = await prune(place.platform, choice, 0, {});
     expect(spared.map(({ job }) => job)).to.include(other.record.job);
     expect((await verifyJob(place.platform, other)).verdict).not.to.equal('failed');
@@ -267,7 +267,7 @@ describe('prune', () => {
     const inputs = Array.from({ length: 500 }, (_, n) => ({ name: `part-${n}.csv` }));
     const view = await putJob(place.platform, inputs, {});
     const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
-    await append(place.platform.store, view, { who: 'me@here', now: 0 }, () => close);
+    await append(place.platform, view, () => close);
     const { jobs } = await choosePrunable(place.platform, 0);
     expect(jobs.map(({ job }) => job)).to.deep.equal([view.record.job]);
     expect(JSON.stringify(jobs).length).to.be.below(200);

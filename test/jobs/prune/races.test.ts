@@ -70,10 +70,9 @@ describe('prune and a submission at the same time', () => {
   it('remove nothing of a job that was retried and closed again since it was selected', async () => {
     const { store } = place.platform;
     const seen = await finished();
-    const by = { who: 'me', now: 0 };
     const retry = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} } as const;
-    const { view } = await append(store, seen, by, () => retry);
-    await append(store, view, by, () => ({ what: 'close', state: 'failed', reason: 'failures', round: 1 }));
+    const { view } = await append(place.platform, seen, () => retry);
+    await append(place.platform, view, () => ({ what: 'close', state: 'failed', reason: 'failures', round: 1 }));
     expect(await pruneJob(place.platform, seen, {})).to.equal(null);
     expect((await readEntries(store, seen.record.job)).at(-1)?.what).to.equal('close');
     expect(await store.head(outKey(seen.record.job, 'price', 0))).not.to.equal(null);

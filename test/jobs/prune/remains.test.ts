@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import type { PrunedMark } from '../../../src/jobs/prune/pruned.ts';
-import { proofChecksum, recordProof, type StoredProof } from '../../../src/jobs/verify/proof.ts';
+import { proofChecksum, type StoredProof, storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
@@ -41,7 +41,7 @@ describe('the remains of a pruned job', () => {
   beforeEach(async () => {
     view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n3\n' }));
     ({ job } = view.record);
-    await recordProof(place.platform, await verifyJob(place.platform, view));
+    await storeProof(place.platform, await verifyJob(place.platform, view));
     await prune(place.platform, await choosePrunable(place.platform, 0), 0, {});
   });
 

@@ -111,7 +111,7 @@ describe('--input job:JOB/STEP', () => {
     await look(place.platform, view);
     expect(await error(`job:${job}/nope`)).to.include('has no step nope');
     expect(await error('job:other/price')).to.include('there is no job with the id or prefix other');
-    await append(place.platform.store, view, { who: 'me@here', now: 0 }, () => ({ what: 'prune' }));
+    await append(place.platform, view, () => ({ what: 'prune' }));
     expect(await error(`job:${job}/price`)).to.include('was pruned on');
   });
 

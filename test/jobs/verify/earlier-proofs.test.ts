@@ -71,8 +71,7 @@ describe('the comparison of a proof with earlier ones', () => {
   }
 
   async function decide(view: JobView, kind: EntryKind): Promise<JobView> {
-    const { store, clock } = place.platform;
-    return (await append(store, await reread(view), { who: 'ann@desk', now: clock.now() }, () => kind)).view;
+    return (await append(place.platform, await reread(view), () => kind)).view;
   }
 
   async function closed(view: JobView): Promise<JobView> {

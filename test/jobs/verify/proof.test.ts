@@ -73,7 +73,7 @@ describe('a proof with its evidence', () => {
     const kept = await storeProof(place.platform, await verify(seen));
     let view = seen;
     const add = async (entry: EntryKind): Promise<void> => {
-      view = (await append(place.platform.store, view, { who: 'me', now: 0 }, () => entry)).view;
+      view = (await append(place.platform, view, () => entry)).view;
     };
     const standing = () => standingProof(place.platform, seen.record.job, view.next - 1);
     await add({ what: 'delivered', after: seen.next - 1, to: 'x', outputs: 2, bytes: 4 });
@@ -90,7 +90,7 @@ describe('a proof with its evidence', () => {
     );
     const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n' });
     await work(place.platform);
-    const { store, clock } = place.platform;
+    const { store } = place.platform;
     const now = await requireView(store, view.record.job);
     const retry = {
       what: 'retry',
@@ -99,8 +99,7 @@ describe('a proof with its evidence', () => {
       canaries: null,
       overrides: { timeout: 60 },
     } as const;
-    const by = { who: 'ann@desk', now: clock.now() };
-    await append(store, now, by, () => retry);
+    await append({ ...place.platform, who: 'ann@desk' }, now, () => retry);
     const key = outKey(view.record.job, 'price', 1);
     const mended = {
       ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META_KEY] ?? ''),

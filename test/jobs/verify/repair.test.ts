@@ -108,11 +108,10 @@ describe('repairing a job', () => {
 
   it('sends nothing for a job that a person cancelled or paused', async () => {
     const { platform } = place;
-    const by = { who: 'ann@desk', now: platform.clock.now() };
     const view = await submitJob(place, YAML, {});
-    await append(platform.store, view, by, () => ({ what: 'pause', now: false, reason: 'person' }));
+    await append(platform, view, () => ({ what: 'pause', now: false, reason: 'person' }));
     expect(await repair(view)).to.include({ sent: 0, withheld: 'paused' });
-    await append(platform.store, view, by, () => ({ what: 'cancel' }));
+    await append(platform, view, () => ({ what: 'cancel' }));
     await look(platform, view);
     expect(await repair(view)).to.include({ sent: 0, reopened: false, withheld: 'cancelled' });
   });

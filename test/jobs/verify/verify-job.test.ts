@@ -5,7 +5,7 @@ import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { recordDigest } from '../../../src/jobs/submit/prepare.ts';
-import { recordProof, type StoredProof } from '../../../src/jobs/verify/proof.ts';
+import { type StoredProof, storeProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { outKey, partShardKey, pieceKey, proofKey } from '../../../src/model/keys.ts';
@@ -182,14 +182,14 @@ describe('verifying a closed job', () => {
   it('stores each new proof once, with the hash of the one before', async () => {
     const view = await lines();
     const { platform } = place;
-    const first = await recordProof(platform, await verify(view));
-    expect(await recordProof(platform, await verify(view))).to.equal(first);
-    const second = await recordProof(platform, await verify(view, true));
+    const first = (await storeProof(platform, await verify(view)))?.key;
+    expect((await storeProof(platform, await verify(view)))?.key).to.equal(first);
+    const second = (await storeProof(platform, await verify(view, true)))?.key;
     expect([first, second]).to.deep.equal([proofKey(view.record.job, 0), proofKey(view.record.job, 1)]);
     const [before, after] = await Promise.all([first, second].map((key) => platform.store.read(key ?? '')));
     const proof = JSON.parse(new TextDecoder().decode(after ?? undefined)) as StoredProof;
     expect(proof.previous).to.equal(bytesChecksum(before ?? new Uint8Array()));
     await platform.store.delete([outKey(view.record.job, 'price', 0)]);
-    expect(await recordProof(platform, await verify(view))).to.equal(null);
+    expect(await storeProof(platform, await verify(view))).to.equal(null);
   });
 });

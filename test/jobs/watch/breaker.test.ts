@@ -183,12 +183,11 @@ describe('the guard against a program that fails everywhere', () => {
     const { platform } = place;
     const view = await submitJob(place, job(30), {});
     const ledger = await platform.ledger();
-    const by = { who: 'w-1', now: Date.now() };
-    await append(platform.store, view, by, () => ({ what: 'pause', now: false, reason: 'deployment' }));
+    await append(platform, view, () => ({ what: 'pause', now: false, reason: 'deployment' }));
     expect((await ledger.job(view.record.job))?.state).to.equal('running');
     await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'paused', reason: 'deployment' });
-    await append(platform.store, await requireView(platform.store, view.record.job), by, () => ({ what: 'resume' }));
+    await append(platform, await requireView(platform.store, view.record.job), () => ({ what: 'resume' }));
     await new JobWatcher(platform, 15).round();
     expect(await ledger.job(view.record.job)).to.include({ state: 'running', reason: null });
     expect((await refreshView(platform.store, view)).closed).to.equal(null);

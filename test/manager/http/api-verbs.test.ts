@@ -90,7 +90,7 @@ describe("the API's verbs", () => {
     const { status, exit, headers, json: paused } = await server.call('POST', `/jobs/${json.job}/pauses`, {});
     locker.close();
     expect([status, exit, paused.state]).to.deep.equal([200, '0', 'paused']);
-    expect(headers.get(WARNINGS_HEADER)).to.contain('is paused nevertheless');
+    expect(headers.get(WARNINGS_HEADER)).to.contain('is paused; the next worker, tick or batchctl wait');
   });
 
   it('only report what they would do with dryRun', async () => {

@@ -40,8 +40,7 @@ export class EndsCheck {
     const size = stepTotals(view)[index] ?? 0;
     this.#published = new TaskBits(size);
     this.#failed = new TaskBits(size);
-    this.#leftOut = new TaskBits(size);
-    for (const n of tasksIn(opened[index + 1]?.leftOut ?? '')) this.#leftOut.add(n);
+    this.#leftOut = new TaskBits(size, tasksIn(opened[index + 1]?.leftOut ?? ''));
   }
 
   get totals(): StepTotals {

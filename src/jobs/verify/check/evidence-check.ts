@@ -241,8 +241,7 @@ class FilesCheck {
     this.#from = steps[index - 1]?.name ?? '';
     this.#count = opened.count;
     this.#published = published;
-    this.#leftOut = new TaskBits(published.size);
-    for (const n of tasksIn(opened.leftOut)) this.#leftOut.add(n);
+    this.#leftOut = new TaskBits(published.size, tasksIn(opened.leftOut));
     this.#findings = findings;
   }
 
