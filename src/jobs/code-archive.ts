@@ -113,11 +113,7 @@ export async function fetchCode(store: Pick<ObjectStore, 'read'>, sha256: string
 export async function unpackCode(gzip: Uint8Array, sha256: string, directory: string): Promise<void> {
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });
   const found = createHash('sha256').update(tar).digest('hex');
-  if (found !== sha256) {
-    throw new BatchctlError('corrupt', `the code archive ${sha256} has the hash ${found}`, {
-      hint: 'submit the job again',
-    });
-  }
+  if (found !== sha256) throw wrong(sha256, `has the hash ${found}`);
   const { extract } = await import('tar-stream');
   const entries = extract();
   entries.end(tar);

@@ -12,6 +12,7 @@ import type { Platform } from '../ports/platform.ts';
 import { inputNameFinder } from './fetch/input-names.ts';
 import { currentFailures, listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
+import { ledgerTasks } from './tasks.ts';
 
 /** Up to this many failures, or one in MAX_HEADS_DIVISOR tasks, each is checked for an output; above, all outputs are listed. */
 const MAX_HEADS = 512;
@@ -52,8 +53,6 @@ interface TaskFailure extends Failure {
   readonly badInput: boolean | null;
 }
 
-const PAGE = 1_000;
-
 const IN_FLIGHT = 32;
 
 /**
@@ -80,7 +79,8 @@ async function* withLedgerRows(
   step: number,
   tasks: TaskBits,
 ): AsyncGenerator<{ readonly task: number; readonly known: LedgerTask | null }> {
-  const pages = failedInLedger(platform, view, step);
+  const name = view.record.spec.steps[step]?.name ?? '';
+  const pages = ledgerTasks(platform, view.record.job, { state: 'failed', step: name });
   let row = await pages.next();
   try {
     for (const task of tasks) {
@@ -91,21 +91,6 @@ async function* withLedgerRows(
     }
   } finally {
     await pages.return(undefined);
-  }
-}
-
-async function* failedInLedger(platform: Platform, view: JobView, step: number): AsyncGenerator<LedgerTask, void> {
-  const ledger = await platform.ledger();
-  const name = view.record.spec.steps[step]?.name ?? '';
-  for (let after = -1; ; ) {
-    const page = await ledger.tasks(view.record.job, {
-      ...{ step: name, states: ['failed'], limit: PAGE },
-      ...(after < 0 ? {} : { after: { step: name, task: after } }),
-    });
-    yield* page;
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return;
-    after = last.task;
   }
 }
 

@@ -228,6 +228,11 @@ export function parseEntry(key: string, bytes: Uint8Array): JournalEntry {
   });
 }
 
+export interface AppendResult {
+  readonly view: JobView;
+  readonly appended: boolean;
+}
+
 /**
  * Appends the result of `decide` for the current journal; null appends nothing. If another append takes the number,
  * reads and decides again (law 2). Never appends to a pruned job. Returns the view afterwards, and whether this call
@@ -237,7 +242,7 @@ export async function append(
   { store, who, clock }: Pick<Platform, 'store' | 'who' | 'clock'>,
   view: JobView,
   decide: (view: JobView) => EntryKind | null,
-): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+): Promise<AppendResult> {
   const when = new Date(clock.now()).toISOString();
   let now = requireNoGap(await readByListing(store, view));
   const id = randomId(16);

@@ -3,7 +3,7 @@ import { OPEN_PREFIX, openMark, parseOpenMark } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { ObjectEntry, ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import { append, refreshView } from './journal.ts';
+import { type AppendResult, append, refreshView } from './journal.ts';
 import { ABANDONED_MS, storeTime } from './prune/discard.ts';
 
 export interface RoundMark {
@@ -22,7 +22,7 @@ export async function beginRound(
   platform: Platform,
   view: JobView,
   entry: EntryKind & { readonly round: number },
-): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+): Promise<AppendResult> {
   const { store } = platform;
   const mark = openMark(view.record.job, entry.round);
   await store.put(mark, MARK);

@@ -24,10 +24,7 @@ const PAGE = 1_000;
  */
 export async function* listTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
   let left = filter.limit;
-  const pages = filter.state === 'waiting' || filter.state === 'skipped' ? [] : ledgerTasks(platform, view, filter);
-  const source =
-    filter.state === 'waiting' ? waiting(platform, view) : filter.state === 'skipped' ? skipped(view) : pages;
-  for await (const task of source) {
+  for await (const task of foundTasks(platform, view, filter)) {
     if (left <= 0) return;
     if (!isWithin(view, task, filter)) continue;
     left -= 1;
@@ -35,31 +32,49 @@ export async function* listTasks(platform: Platform, view: JobView, filter: Task
   }
 }
 
-async function* ledgerTasks(platform: Platform, view: JobView, filter: TasksFilter): AsyncGenerator<LedgerTask> {
-  const { step, state, limit } = filter;
+function foundTasks(
+  platform: Platform,
+  view: JobView,
+  { state, step, after, limit }: TasksFilter,
+): AsyncIterable<LedgerTask> | Iterable<LedgerTask> {
+  if (state === 'waiting') return waiting(platform, view);
+  if (state === 'skipped') return skipped(view);
+  const from = after && { step: after.name, task: after.task };
+  return ledgerTasks(platform, view.record.job, { state, step, after: from, limit });
+}
+
+interface LedgerFilter {
+  readonly state: Exclude<TaskState, 'waiting' | 'skipped'> | undefined;
+  readonly step?: string | undefined;
+  readonly after?: { readonly step: string; readonly task: number } | undefined;
+  /** The largest page. */
+  readonly limit?: number;
+}
+
+/** The tasks of a job that the ledger knows, in step and task order, in pages. */
+export async function* ledgerTasks(
+  platform: Pick<Platform, 'ledger'>,
+  job: string,
+  { state, step, after, limit = PAGE }: LedgerFilter,
+): AsyncGenerator<LedgerTask, void> {
   const ledger = await platform.ledger();
-  let after = filter.after === undefined ? undefined : { step: filter.after.name, task: filter.after.task };
-  for (;;) {
-    const size = Math.min(PAGE, limit);
-    const page = await ledger.tasks(view.record.job, {
-      limit: size,
-      ...(step === undefined ? {} : { step }),
-      ...(state === undefined || state === 'waiting' || state === 'skipped' ? {} : { states: [state] }),
-      ...(after === undefined ? {} : { after }),
-    });
+  const size = Math.min(PAGE, limit);
+  const filter = { limit: size, ...(step !== undefined && { step }), ...(state !== undefined && { states: [state] }) };
+  for (let from = after; ; ) {
+    const page = await ledger.tasks(job, { ...filter, ...(from !== undefined && { after: from }) });
     yield* page;
     const last = page.at(-1);
     if (last === undefined || page.length < size) return;
-    after = { step: last.step, task: last.task };
+    from = { step: last.step, task: last.task };
   }
 }
 
 /** Undecided tasks that are not running according to the ledger. */
 async function* waiting(platform: Platform, view: JobView): AsyncGenerator<LedgerTask> {
   const standing = standingOf(view, await listFacts(platform.store, view));
-  const all = { state: 'running', step: undefined, after: undefined, limit: Number.MAX_SAFE_INTEGER } as const;
   const running = new Set<string>();
-  for await (const { step, task, round } of ledgerTasks(platform, view, all)) running.add(`${step}/${task}.${round}`);
+  const known = ledgerTasks(platform, view.record.job, { state: 'running' });
+  for await (const { step, task, round } of known) running.add(`${step}/${task}.${round}`);
   for (const [step, { name, undecided }] of standing.steps.entries()) {
     for (const task of undecided) {
       const round = roundOf(view, step, task);

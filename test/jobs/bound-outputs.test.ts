@@ -17,11 +17,11 @@ import { failedKey, outKey, stagedPrefix, stepPartShardKey } from '../../src/mod
 import { META_KEY, type OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
-import { runCli } from '../cli/fake-io.ts';
 import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
+import { runHere } from './run-here.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const CHAIN = `
@@ -86,8 +86,7 @@ describe('outputs are bound to their task', () => {
         'the output of price/1 differs from what was published: ' +
           `expected the output of price/1 at ${key}, found that of price/0 of job ${view.record.job}`,
       );
-      const world = { cwd: place.directory, env: { HOME: place.directory } };
-      const { code, stderr } = await runCli(['--profile', 'local', 'verify', view.record.job], world);
+      const { code, stderr } = await runHere(place.directory, ['verify', view.record.job]);
       expect(code).to.equal(9);
       expect(stderr).to.include('price/0').and.include('price/1');
     });

@@ -9,10 +9,9 @@ import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
 import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from '../support/exploding-job.ts';
+import { keysBelow } from '../support/stored.ts';
 import { type Place, publishManifest } from './published-job.ts';
 import { work } from './submitted-job.ts';
-
-const RETRY = { tasks: [], canaries: null, overrides: {}, dryRun: false };
 
 describe('explode', () => {
   let place: Place;
@@ -72,7 +71,7 @@ describe('explode', () => {
     await failForGood(place.platform, view.record.job, 'split', 1);
     await look(place.platform, view);
     expect(await names()).to.deep.equal(['split/0 a.txt', 'split/0 sub/b.txt', 'split/2 a.txt', 'split/2 c.txt']);
-    const error = await retry(place.platform, view, RETRY).catch((thrown: unknown) => thrown);
+    const error = await retry(place.platform, view).catch((thrown: unknown) => thrown);
     expect(error).to.include({ kind: 'refused' });
     expect(String(error)).to.include('split/1').and.include('too late to retry');
     // A late output makes no part.
@@ -87,7 +86,7 @@ describe('explode', () => {
     await failForGood(place.platform, view.record.job, 'split', 1);
     await failForGood(place.platform, view.record.job, 'split', 2);
     expect(stateOf((await look(place.platform, view)).view)).to.equal('failed');
-    const retried = await retry(place.platform, view, RETRY);
+    const retried = await retry(place.platform, view);
     expect(retried.sent).to.equal(2);
     await publishFiles(place, view, [1, 2]);
     const { did, view: after } = await look(place.platform, retried.view);
@@ -166,8 +165,6 @@ steps:
     view = await refreshView(place.platform.store, view);
     expect(stateOf(view)).to.equal('succeeded');
     expect(view.exploded.get(4)).to.equal(0);
-    let shards = 0;
-    for await (const _ of place.platform.store.list(stepPartsPrefix(view.record.job, 'end'))) shards += 1;
-    expect(shards).to.equal(0);
+    expect(await keysBelow(place.platform.store, stepPartsPrefix(view.record.job, 'end'))).to.deep.equal([]);
   });
 });

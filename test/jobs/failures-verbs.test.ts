@@ -3,9 +3,9 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { causeId } from '../../src/model/failure.ts';
-import { runCli } from '../cli/fake-io.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace } from './published-job.ts';
+import { runHere } from './run-here.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const FAIL = `case $BATCHCTL_TASK in
@@ -32,8 +32,7 @@ describe('the commands that explain failures', () => {
     await work(place.platform);
   });
 
-  const cli = (...words: string[]) =>
-    runCli([...words, '--profile', 'local', '--tz', 'UTC'], { cwd: place.directory, env: { HOME: place.directory } });
+  const cli = (...words: string[]) => runHere(place.directory, [...words, '--tz', 'UTC']);
   async function documents(...words: string[]): Promise<readonly Record<string, unknown>[]> {
     const { code, stdout, stderr } = await cli(...words, '--json');
     expect(code, stderr).to.equal(0);
@@ -160,10 +159,8 @@ steps:
     await submitJob(place, CONVERT, { 'a.txt': 'a\n', 'in/b.txt': 'b\n', 'in/c.txt': 'c\n' });
     await work(place.platform);
   });
-  const cli = async (...words: string[]): Promise<Awaited<ReturnType<typeof runCli>>> => {
-    const ended = await runCli(['tasks', 'last', ...words, '--profile', 'local'], {
-      ...{ cwd: place.directory, env: { HOME: place.directory } },
-    });
+  const cli = async (...words: string[]) => {
+    const ended = await runHere(place.directory, ['tasks', 'last', ...words]);
     expect(ended.code, ended.stderr).to.equal(0);
     return ended;
   };

@@ -1,6 +1,6 @@
 // Protects: an older version or a late writer never damages a job that was pruned, closed or changed.
 import { expect } from 'chai';
-import { append, readEntries, readJob, requireView } from '../../src/jobs/journal.ts';
+import { append, readJob, requireView } from '../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../src/jobs/prune/prune.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { look } from '../../src/jobs/watch/look.ts';
@@ -12,26 +12,18 @@ import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { wrapStore } from '../support/wrap-store.ts';
+import { entriesOf } from '../support/stored.ts';
+import { agedStore, wrapStore } from '../support/wrap-store.ts';
 import { attemptOf, openPlace, putJob } from './published-job.ts';
-import { publishAll, submitJob } from './submitted-job.ts';
+import { LINES, publishAll, submitJob } from './submitted-job.ts';
 
-const YAML = `
-name: claims
-files: [a.csv]
-input: { from: a.csv, split: { by: lines, every: 1 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: totals, gather: true, run: [cat] }
-`;
 const DAY = 24 * 3_600_000;
 
 describe('fences of the journal', () => {
   const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
-    publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
-  const whats = async (view: JobView) =>
-    (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+    publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': '1\n2\n' }));
+  const whats = (view: JobView) => entriesOf(place.platform.store, view.record.job);
   const pruneAll = async (platform: Platform = place.platform) =>
     prune(platform, await choosePrunable(platform, 0), 0, {});
 
@@ -66,7 +58,6 @@ describe('fences of the journal', () => {
     const { store } = place.platform;
     let pruned = false;
     const racing = wrapStore(store, {
-      put: async (key, body, options) => store.put(key, body, options),
       keys: async function* (prefix, options) {
         if (!pruned && prefix === outPrefix(view.record.job, 'price')) {
           pruned = true;
@@ -104,17 +95,7 @@ describe('fences of the journal', () => {
     await place.platform.store.put(journalKey(view.record.job, view.next), JSON.stringify(entry));
     const later = { ...place.platform, clock: new FakeClock(Date.now() + 3 * DAY) };
     const { store } = place.platform;
-    // The store's clock is that of its files, which are made to look old.
-    const old = wrapStore(store, {
-      list: async function* (prefix, options) {
-        for await (const each of store.list(prefix, options)) yield { ...each, modified: each.modified - 3 * DAY };
-      },
-      head: async (key) => {
-        const info = await store.head(key);
-        return info === null || key.endsWith('clock') ? info : { ...info, modified: info.modified - 3 * DAY };
-      },
-    });
-    await pruneAll({ ...later, store: old });
+    await pruneAll({ ...later, store: agedStore(store, 3 * DAY) });
     expect(await store.head(code)).not.to.equal(null);
   });
 

@@ -40,10 +40,7 @@ describe('tasks that canaries hold back', () => {
     await place.platform.store.put(failedKey(job, 'price', 0, round), JSON.stringify(record));
   }
   const again = async (job: string, more: object) =>
-    retry(place.platform, await requireView(place.platform.store, job), {
-      ...{ tasks: [], canaries: null, overrides: {}, dryRun: false },
-      ...more,
-    });
+    retry(place.platform, await requireView(place.platform.store, job), more);
 
   it('include tasks that a stopped job gave up, which stay given up if the canaries fail', async () => {
     const job = await stopped();

@@ -11,11 +11,11 @@ import { journalKey, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { historyOf } from '../../src/verbs/history.ts';
-import { runCli } from '../cli/fake-io.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob } from './published-job.ts';
+import { runHere } from './run-here.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -42,8 +42,7 @@ describe('a gap in a journal', () => {
     await platform.store.delete(gone.map((n) => journalKey(view.record.job, n)));
     return view;
   }
-  const run = (...argv: readonly string[]) =>
-    runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+  const run = (...argv: readonly string[]) => runHere(place.directory, argv);
 
   for (const gone of [[2], [0], [1, 2, 3]]) {
     it(`is found by every reader and writer if entries ${gone} of five are gone`, async () => {

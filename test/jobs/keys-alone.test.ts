@@ -11,6 +11,7 @@ import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { failForGood } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { keysBelow } from '../support/stored.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
 
@@ -32,11 +33,7 @@ describe('work that asks the store only for names', () => {
     };
     blind = { ...place.platform, store: wrapStore(place.platform.store, { list }) };
   });
-  const left = async (prefix: string): Promise<readonly string[]> => {
-    const found: string[] = [];
-    for await (const key of blind.store.keys(prefix)) found.push(key);
-    return found;
-  };
+  const left = (prefix: string) => keysBelow(blind.store, prefix);
 
   it('finds jobs', async () => {
     const found: string[] = [];

@@ -9,10 +9,10 @@ import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
-import { META_KEY, OUTPUT_FORMAT } from '../../src/model/output.ts';
+import { META_KEY } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { attemptOf, openPlace } from './published-job.ts';
+import { metaWith, openPlace } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -30,30 +30,13 @@ describe('results of late outputs and undone skips', () => {
   async function publish(view: JobView, step: string, task: number, n: number): Promise<void> {
     const { job } = view.record;
     const text = `${step} ${task}\n`;
-    const when = '2026-11-30T06:00:00.000Z';
-    const meta = {
-      ...{
-        format: OUTPUT_FORMAT,
-        job,
-        step,
-        task,
-        attempt: attemptOf(step, task),
-        number: 1,
-        round: 0,
-        worker: 'w-1',
-        startedAt: when,
-      },
-      ...{ endedAt: when, seconds: 1, cpuSeconds: null, peakMemory: null, bytesIn: 1, bytesOut: text.length },
-      checksum: `sha256:${createHash('sha256').update(text).digest('hex')}`,
-      ...{ counters: { n: String(n) }, code: null },
-    };
+    const checksum = `sha256:${createHash('sha256').update(text).digest('hex')}`;
+    const meta = { ...metaWith({ job, step, task }, text.length, checksum), counters: { n: String(n) } };
     const key = outKey(job, step, task);
     await place.platform.store.put(key, text, { ifAbsent: true, metadata: { [META_KEY]: asciiJson(meta) } });
   }
   const task = (step: number, name: string, n: number) => ({ step, name, task: n });
-  const going = (tasks: readonly ReturnType<typeof task>[], undo = false) => ({
-    ...{ tasks, causes: [], reason: undo ? '' : 'agreed', undo, dryRun: false },
-  });
+  const going = (tasks: readonly ReturnType<typeof task>[], undo = false) => ({ tasks, reason: 'agreed', undo });
 
   it("leave outputs that came too late for a gather out of a report's control totals", async () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });

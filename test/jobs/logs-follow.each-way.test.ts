@@ -10,6 +10,14 @@ import { until } from '../support/until.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
 
+/** Reads a generator to its end, and returns what it returns. */
+async function drain<T, End>(pieces: AsyncGenerator<T, End>, see: (piece: T) => void): Promise<End> {
+  for (let next = await pieces.next(); ; next = await pieces.next()) {
+    if (next.done) return next.value;
+    see(next.value);
+  }
+}
+
 direct("following a task's log", () => {
   const place = forEachTest(openPlace);
   let view: JobView;
@@ -29,13 +37,9 @@ direct("following a task's log", () => {
   function follow(): void {
     const platform = { ...place.platform, leaseSeconds: 0.06 };
     const pieces = followLog(platform, view, { step: 0, name: 'price', task: 1 }, ends.signal);
-    const read = async (): Promise<LogEnd> => {
-      for (let next = await pieces.next(); ; next = await pieces.next()) {
-        if (next.done) return next.value;
-        seen += `${next.value.attempt}: ${Buffer.from(next.value.bytes)}`;
-      }
-    };
-    end = read();
+    end = drain(pieces, ({ attempt, bytes }) => {
+      seen += `${attempt}: ${Buffer.from(bytes)}`;
+    });
   }
 
   const log = (attempt: string, text: string): Promise<unknown> =>
@@ -94,13 +98,9 @@ direct("following a job's logs", () => {
 
   function follow(store = place.platform.store): void {
     const pieces = followJobLogs({ ...place.platform, store, leaseSeconds: 0.06 }, view, ends.signal);
-    const read = async (): Promise<string> => {
-      for (let next = await pieces.next(); ; next = await pieces.next()) {
-        if (next.done) return next.value;
-        seen += `${next.value.task}.${next.value.attempt}: ${Buffer.from(next.value.bytes)}`;
-      }
-    };
-    end = read();
+    end = drain(pieces, ({ task, attempt, bytes }) => {
+      seen += `${task}.${attempt}: ${Buffer.from(bytes)}`;
+    });
   }
 
   it('leaves out what ended before, and shows what a task writes although it was too short to be seen running', async () => {

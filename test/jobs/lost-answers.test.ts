@@ -1,19 +1,20 @@
 // Protects: a write whose answer was lost counts once, as one's own, and decisions use what happened since the look.
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
-import { append, readEntries, requireView } from '../../src/jobs/journal.ts';
+import { append, requireView } from '../../src/jobs/journal.ts';
 import { readOpened } from '../../src/jobs/listing.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { prepare } from '../../src/jobs/submit/prepare.ts';
-import { submit } from '../../src/jobs/submit/submit.ts';
+import { type SubmitResult, submit } from '../../src/jobs/submit/submit.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { journalKey, journalPrefix, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { wrapStore } from '../support/wrap-store.ts';
-import { openPlace, publishSmall } from './published-job.ts';
+import { entriesOf } from '../support/stored.ts';
+import { afterPuts, wrapStore } from '../support/wrap-store.ts';
+import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -23,6 +24,15 @@ steps:
   - { name: price, run: [cat] }
   - { name: total, gather: true, run: [cat] }
 `;
+
+async function submitKeyed({ directory, platform }: Place): Promise<SubmitResult> {
+  const request = {
+    ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory, inputs: [], stdin: null },
+    ...{ inputDirectory: directory, params: {}, labels: {}, period: null, runKey: 'june' },
+    ...{ expectInputs: null, allowEmpty: true },
+  };
+  return submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
+}
 
 describe('a write whose answer was lost', () => {
   const place = forEachTest(openPlace);
@@ -46,14 +56,10 @@ describe('a write whose answer was lost', () => {
 
   it('appends its journal entry exactly once', async () => {
     const view = await submitJob(place, YAML, {});
-    const { store } = losing((key) => key === journalKey(view.record.job, view.next));
-    const { appended, view: after } = await append({ ...place.platform, store }, view, () => ({
-      what: 'pause',
-      now: false,
-      reason: 'x',
-    }));
+    const platform = losing((key) => key === journalKey(view.record.job, view.next));
+    const { appended, view: after } = await append(platform, view, () => ({ what: 'pause', now: false, reason: 'x' }));
     expect([appended, after.paused?.reason]).to.deep.equal([true, 'x']);
-    expect((await readEntries(store, view.record.job)).map(({ what }) => what)).to.deep.equal(['sent', 'pause']);
+    expect(await entriesOf(platform.store, view.record.job)).to.deep.equal(['sent', 'pause']);
   });
 
   it('opens a gather, and sends its task', async () => {
@@ -72,34 +78,16 @@ describe('a write whose answer was lost', () => {
 
   it('claims a run key for the job that wrote it', async () => {
     const platform = losing((key) => key.includes('june'));
-    const request = {
-      ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory: place.directory, inputs: [], stdin: null },
-      ...{ inputDirectory: place.directory, params: {}, labels: {}, period: null, runKey: 'june' },
-      ...{ expectInputs: null, allowEmpty: true },
-    };
-    const { created, view } = await submit(platform, await prepare(request, platform.store), {
-      ...{ mode: 'new', notBefore: null },
-    });
+    const { created, view } = await submitKeyed({ ...place, platform });
     expect(created).to.equal(true);
     expect(await sent()).to.deep.equal(['price', 'price']);
-    const again = await submit(place.platform, await prepare(request, platform.store), {
-      mode: 'new',
-      notBefore: null,
-    });
+    const again = await submitKeyed(place);
     expect([again.created, again.view.record.job]).to.deep.equal([false, view.record.job]);
   });
 });
 
 describe('a submission', () => {
   const place = forEachTest(openPlace);
-
-  const keyed = (directory: string) => ({
-    ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory, inputs: [], stdin: null },
-    ...{ inputDirectory: directory, params: {}, labels: {}, period: null, runKey: 'june' },
-    ...{ expectInputs: null, allowEmpty: true },
-  });
-  const submitKeyed = async (platform: Platform) =>
-    submit(platform, await prepare(keyed(place.directory), platform.store), { mode: 'new', notBefore: null });
 
   it('writes parts, mark and job before its claim, sends afterwards, and is recorded as sent once everything is queued', async () => {
     const { platform } = place;
@@ -112,13 +100,11 @@ describe('a submission', () => {
       };
       return Object.create(real, { send: { value: send } }) as typeof real;
     };
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      const answer = await platform.store.put(key, body, options);
+    const store = afterPuts(platform.store, (key, body) => {
       const [first = '', , kind = ''] = key.split('/');
-      done.push(String(body).includes('"what":"sent"') ? 'sent' : first === 'jobs' ? kind : first);
-      return answer;
-    };
-    await submitKeyed({ ...platform, queue, store: wrapStore(platform.store, { put }) });
+      done.push(body.includes('"what":"sent"') ? 'sent' : first === 'jobs' ? kind : first);
+    });
+    await submitKeyed({ ...place, platform: { ...platform, queue, store } });
     expect(done).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
   });
 
@@ -142,7 +128,7 @@ describe('a submission', () => {
     let winner: string | null = null;
     const store = wrapStore(platform.store, {
       put: async (key, body, options) => {
-        if (key.startsWith('runs/') && winner === null) winner = (await submitKeyed(platform)).view.record.job;
+        if (key.startsWith('runs/') && winner === null) winner = (await submitKeyed(place)).view.record.job;
         return platform.store.put(key, body, options);
       },
       delete: async (keys) => {
@@ -150,7 +136,7 @@ describe('a submission', () => {
         await platform.store.delete(keys);
       },
     });
-    const { created, view } = await submitKeyed({ ...platform, store });
+    const { created, view } = await submitKeyed({ ...place, platform: { ...platform, store } });
     expect([created, view.record.job]).to.deep.equal([false, winner]);
     expect(deleted).to.deep.equal(['job.json', 'parts', 'open']);
     for await (const key of platform.store.keys('jobs/')) expect(key).to.include(winner);
@@ -165,7 +151,7 @@ describe('a look', () => {
     const view = await submitJob(place, YAML, {});
     const { job } = view.record;
     await publishSmall({ platform, view }, 'price', 0, 'x\n');
-    const going = { tasks: [{ step: 0, name: 'price', task: 1 }], causes: [], reason: 'bad', dryRun: false };
+    const going = { tasks: [{ step: 0, name: 'price', task: 1 }], reason: 'bad' };
     await append(platform, view, () => ({
       ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
     }));
@@ -184,6 +170,6 @@ describe('a look', () => {
     await look({ ...platform, store }, skipped);
     expect(undone).to.equal(true);
     expect(await readOpened(platform.store, job, 'total')).to.equal(null);
-    expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal(['sent', 'skip', 'unskip']);
+    expect(await entriesOf(platform.store, job)).to.deep.equal(['sent', 'skip', 'unskip']);
   });
 });

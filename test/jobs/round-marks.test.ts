@@ -14,7 +14,8 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
-import { wrapStore } from '../support/wrap-store.ts';
+import { keysBelow } from '../support/stored.ts';
+import { afterPuts, agedStore, beforeFirstPut, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob } from './published-job.ts';
 
 const DAY = 24 * 3_600_000;
@@ -38,31 +39,16 @@ describe('the mark of a round that never began', () => {
     await store().put(openMark(view.record.job, 1), '{"format":1}');
   });
 
-  /** The same store two days later. */
-  const aged = (): ObjectStore =>
-    wrapStore(store(), {
-      list: async function* (prefix, options) {
-        for await (const entry of store().list(prefix, options)) yield { ...entry, modified: entry.modified - 2 * DAY };
-      },
-    });
+  const aged = (): ObjectStore => agedStore(store(), 2 * DAY);
   const older = (): Platform => ({ ...place.platform, store: aged() });
-  const marks = async (): Promise<readonly string[]> => {
-    const found: string[] = [];
-    for await (const key of store().keys(OPEN_PREFIX)) found.push(key);
-    return found;
-  };
+  const marks = () => keysBelow(store(), OPEN_PREFIX);
   const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
 
   it('comes before the entry that begins the round, and again after it', async () => {
     await store().delete([openMark(view.record.job, 1)]);
     const done: string[] = [];
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      const answer = await store().put(key, body, options);
-      done.push(key.startsWith(OPEN_PREFIX) ? 'mark' : 'entry');
-      return answer;
-    };
-    const platform = { ...place.platform, store: wrapStore(store(), { put }) };
-    expect((await beginRound(platform, view, RETRY)).appended).to.equal(true);
+    const telling = afterPuts(store(), (key) => done.push(key.startsWith(OPEN_PREFIX) ? 'mark' : 'entry'));
+    expect((await beginRound({ ...place.platform, store: telling }, view, RETRY)).appended).to.equal(true);
     expect(done).to.deep.equal(['mark', 'entry', 'mark']);
   });
 
@@ -118,12 +104,8 @@ describe('the mark of a round that never began', () => {
 
   it('is put again if the round begins after all', async () => {
     // A machine that slept for days between the mark and the entry, while a watcher deleted its mark.
-    const slept = wrapStore(store(), {
-      put: async (key, body, options) => {
-        if (key.includes('/journal/')) await dropUnreached(older(), view);
-        return store().put(key, body, options);
-      },
-    });
+    const isEntry = (key: string): boolean => key.includes('/journal/');
+    const slept = beforeFirstPut(store(), isEntry, () => dropUnreached(older(), view));
     const begun = await beginRound({ ...place.platform, store: slept }, view, RETRY);
     expect(stateOf(begun.view)).to.equal('running');
     expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);

@@ -30,6 +30,16 @@ export async function submitJob(
   return (await submit(platform, prepared, { mode: 'new', notBefore })).view;
 }
 
+/** A job file with code, that prices the lines of `a.csv`, and gathers. */
+export const LINES = `
+name: claims
+files: [a.csv]
+input: { from: a.csv, split: { by: lines, every: 1 } }
+steps:
+  - { name: price, run: [cat] }
+  - { name: totals, gather: true, run: [cat] }
+`;
+
 /** Publishes an output for every task of the map steps, and looks until the gathers are done and the job is closed. */
 export async function publishAll(platform: Platform, view: JobView): Promise<JobView> {
   const job = { platform, view };

@@ -5,9 +5,9 @@ import { recordView } from '../../src/jobs/record-view.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
-import { runCli } from '../cli/fake-io.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
+import { runHere } from './run-here.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
 
@@ -20,8 +20,7 @@ describe('the commands that change a job, with --json', () => {
     await recordView(place.platform, view);
   });
 
-  const cli = (...words: string[]) =>
-    runCli([...words, '--profile', 'local', '--json'], { cwd: place.directory, env: { HOME: place.directory } });
+  const cli = (...words: string[]) => runHere(place.directory, [...words, '--json']);
   async function document(...words: string[]): Promise<unknown> {
     const { code, stdout, stderr } = await cli(...words);
     expect(code, stderr).to.equal(0);
@@ -102,10 +101,7 @@ describe('the commands that change a job, with --json', () => {
     const bad = { step: 'price', task: 1, attempt: 'bbbb', text: 'bad row 17' };
     expect(await document('logs', JOB, '--failed')).to.deep.equal(bad);
     expect(await document('logs', JOB, 'price/1')).to.deep.equal(bad);
-    const { stdout } = await runCli(['logs', JOB, '--profile', 'local'], {
-      cwd: place.directory,
-      env: { HOME: place.directory },
-    });
+    const { stdout } = await runHere(place.directory, ['logs', JOB]);
     expect(stdout).to.equal('fine\nbad row 17\n');
   });
 });

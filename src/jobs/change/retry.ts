@@ -17,18 +17,18 @@ import { type CorrectedFile, changesFor, correctedOverrides, storeCorrectedCode 
 
 export interface RetryOptions {
   /** Neither tasks nor causes: everything that failed for good. */
-  readonly tasks: readonly TaskName[];
+  readonly tasks?: readonly TaskName[];
   /** Ids of causes, or unique prefixes: their tasks are included. */
   readonly causes?: readonly string[];
   /** The index of the only step to choose from. */
   readonly only?: number | undefined;
-  /** This many run first, the rest only if they succeed; null: all at once. */
-  readonly canaries: number | null;
-  readonly overrides: Overrides;
+  /** This many run first, the rest only if they succeed; absent or null: all at once. */
+  readonly canaries?: number | null;
+  readonly overrides?: Overrides;
   /** The corrected job file, for `--with`; `overrides` take precedence. */
   readonly mend?: CorrectedFile | null;
   /** True only reports what would be retried. */
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 interface RetryResult {
@@ -48,17 +48,18 @@ interface RetryResult {
  * Throws `refused` for a cancelled job, for a named task that did not fail for good or was skipped, for tasks that an
  * opened gather left out, and for another job's file.
  */
-export async function retry(platform: Platform, seen: JobView, options: RetryOptions): Promise<RetryResult> {
+export async function retry(platform: Platform, seen: JobView, options: RetryOptions = {}): Promise<RetryResult> {
+  const { tasks = [], causes = [], only, canaries = null, mend = null, dryRun = false } = options;
   let view = await refreshView(platform.store, seen);
   for (;;) {
     requireLegal(view, 'retry');
-    const ofCauses = await tasksOfCauses(platform, view, options.causes ?? [], 'failed');
-    const choice = chooseRetry(view, await listFacts(platform.store, view), { ...options, among: ofCauses });
-    refuseInvalidChoice(view, choice, options.tasks.length > 0, ofCauses !== null);
+    const ofCauses = await tasksOfCauses(platform, view, causes, 'failed');
+    const choice = chooseRetry(view, await listFacts(platform.store, view), { tasks, only, canaries, among: ofCauses });
+    refuseInvalidChoice(view, choice, tasks.length > 0, ofCauses !== null);
     const overrides = overridesFor(view, options);
-    const changes = await changesFor(platform.store, view, choice.tasks, overrides, options.mend ?? null);
-    if (choice.count === 0 || options.dryRun) return { view, round: null, choice, changes, sent: 0 };
-    if (options.mend) await storeCorrectedCode(platform.store, options.mend);
+    const changes = await changesFor(platform.store, view, choice.tasks, overrides, mend);
+    if (choice.count === 0 || dryRun) return { view, round: null, choice, changes, sent: 0 };
+    if (mend !== null) await storeCorrectedCode(platform.store, mend);
     const { stopped } = view;
     const { view: after, round } = await startRetryRound(platform, view, choice, overrides);
     view = after;
@@ -75,7 +76,7 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
 }
 
 /** A corrected file replaces the changes of earlier rounds; flags apply on top. */
-function overridesFor(view: JobView, { overrides, mend }: RetryOptions): Overrides {
+function overridesFor(view: JobView, { overrides = {}, mend }: RetryOptions): Overrides {
   return mend ? foldOverrides(correctedOverrides(view, mend), overrides) : overrides;
 }
 

@@ -7,7 +7,7 @@ import { chooseSkip, isTolerated, type SkipChoice } from '../../model/task-choic
 import { foldJournal, type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { tasksOfCauses } from '../failures.ts';
-import { append, refreshView } from '../journal.ts';
+import { type AppendResult, append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { lookAndNotify } from '../notify/notice-sender.ts';
 import { recordView } from '../record-view.ts';
@@ -18,14 +18,14 @@ import type { TaskName } from '../tasks.ts';
 export interface SkipOptions {
   readonly tasks: readonly TaskName[];
   /** Ids of causes, or unique prefixes: their tasks are included. */
-  readonly causes: readonly string[];
+  readonly causes?: readonly string[];
   /** The index of the only step to choose from; without tasks and causes, all of its failed (or skipped) tasks. */
   readonly only?: number | undefined;
   /** The reason; not kept for an undo. */
   readonly reason: string;
-  readonly undo: boolean;
+  readonly undo?: boolean;
   /** True only reports what would be skipped. */
-  readonly dryRun: boolean;
+  readonly dryRun?: boolean;
 }
 
 type SkipEntry = EntryKind & { readonly what: 'skip' | 'unskip' };
@@ -48,13 +48,14 @@ interface SkipResult {
  * relies on.
  */
 export async function skip(platform: Platform, seen: JobView, options: SkipOptions): Promise<SkipResult> {
-  const what = options.undo ? 'unskip' : 'skip';
+  const { tasks, causes = [], only, undo = false } = options;
+  const what = undo ? 'unskip' : 'skip';
   let view = await refreshView(platform.store, seen);
   for (;;) {
     requireLegal(view, what);
-    const among = await tasksOfCauses(platform, view, options.causes, 'all');
+    const among = await tasksOfCauses(platform, view, causes, 'all');
     const facts = await listFacts(platform.store, view);
-    const choice = chooseSkip(view, facts, { tasks: options.tasks, among, only: options.only, undo: options.undo });
+    const choice = chooseSkip(view, facts, { tasks, among, only, undo });
     refuseInvalidChoice(view, choice);
     if (options.dryRun) return { view, choice, changed: false, sent: 0 };
     // The look completes a skip that died between its entry and its look.
@@ -71,11 +72,7 @@ export async function skip(platform: Platform, seen: JobView, options: SkipOptio
   }
 }
 
-function appendSkip(
-  platform: Platform,
-  view: JobView,
-  entry: SkipEntry,
-): Promise<{ readonly view: JobView; readonly appended: boolean }> {
+function appendSkip(platform: Platform, view: JobView, entry: SkipEntry): Promise<AppendResult> {
   const { round } = entry;
   if (round !== undefined) return beginRound(platform, view, { ...entry, round });
   return append(platform, view, (now) => (now.next === view.next ? entry : null));

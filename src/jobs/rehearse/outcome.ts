@@ -11,7 +11,7 @@ import type { Platform } from '../../ports/platform.ts';
 import { cancel } from '../change/lifecycle.ts';
 import { readView } from '../journal.ts';
 import { pruneJob } from '../prune/prune.ts';
-import type { TaskName } from '../tasks.ts';
+import { ledgerTasks, type TaskName } from '../tasks.ts';
 import { JobWatcher } from '../watch/job-watcher.ts';
 
 export type FaultCounts = Readonly<Record<FaultKind, number>>;
@@ -38,22 +38,16 @@ export async function failedByFaults(
   const ledger = await platform.ledger();
   const injected: TaskName[] = [];
   let others = 0;
-  for (let after: { step: string; task: number } | undefined; ; ) {
-    const page = await ledger.tasks(job, { states: ['failed'], limit: PAGE, ...(after && { after }) });
-    for (const { step, task } of page) {
-      const attempts = await ledger.attempts(job, step, task);
-      const failed = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
-      if (failed.every(({ reason }) => reason === INJECTED))
-        injected.push({ step: stepIndex(spec, step), name: step, task });
-      else others += 1;
-    }
-    const last = page.at(-1);
-    if (last === undefined || page.length < PAGE) return { injected, others };
-    after = { step: last.step, task: last.task };
+  for await (const { step, task } of ledgerTasks(platform, job, { state: 'failed' })) {
+    const attempts = await ledger.attempts(job, step, task);
+    const failed = attempts.filter(({ outcome }) => outcome === 'failed' || outcome === 'failedAttempt');
+    if (failed.every(({ reason }) => reason === INJECTED))
+      injected.push({ step: stepIndex(spec, step), name: step, task });
+    else others += 1;
   }
+  return { injected, others };
 }
 
-const PAGE = 500;
 /** The reason recorded for injected failures. */
 const INJECTED = 'rehearsal';
 

@@ -1,5 +1,5 @@
 import { parseDuration, parseSize } from '../../lib/units.ts';
-import type { JobSpec, SplitBy, SplitSpec, StepSpec, Tolerance } from '../../model/job.ts';
+import { type JobSpec, parseTolerance, type SplitBy, type SplitSpec, type StepSpec } from '../../model/job.ts';
 import { notificationsOf } from '../../model/notify.ts';
 import type { JobFile, SplitFile, StepFile } from './schema.ts';
 
@@ -36,7 +36,7 @@ export function normalize(file: JobFile): JobSpec {
     input:
       input === undefined ? null : { from: listOf(input.from), split: normalizeSplit(input.split ?? { by: 'file' }) },
     steps: file.steps.map(normalizeStep),
-    tolerate: parseTolerance(file.tolerate ?? JOB_DEFAULTS.tolerate),
+    tolerate: parseTolerance(String(file.tolerate ?? JOB_DEFAULTS.tolerate)),
     onFailure: file.onFailure ?? JOB_DEFAULTS.onFailure,
     halt: file.halt === undefined ? null : file.halt === 'never' ? 'never' : share(file.halt),
     expect: file.expect ?? [],
@@ -119,12 +119,6 @@ function normalizeSplit(split: SplitFile): SplitSpec {
 function cut(split: { every?: number | undefined; size?: string | number | undefined }): SplitBy {
   if (split.every !== undefined) return { every: split.every };
   return { size: parseSize(split.size ?? 0) };
-}
-
-/** A count of chains, or a share such as `"0.1%"`. */
-function parseTolerance(tolerate: number | string): Tolerance {
-  if (typeof tolerate === 'string' && tolerate.endsWith('%')) return { kind: 'share', share: share(tolerate) };
-  return { kind: 'count', count: Number(tolerate) };
 }
 
 /** Parses `5%` as 0.05. */

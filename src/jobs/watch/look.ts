@@ -13,7 +13,7 @@ import { type JobView, stateOf } from '../../model/view.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { isDeliveredByWatchers, putDueMark } from '../deliver/deliver.ts';
 import { completeShards, openExploded } from '../explode.ts';
-import { append, refreshView } from '../journal.ts';
+import { type AppendResult, append, refreshView } from '../journal.ts';
 import { listFacts } from '../listing.ts';
 import { putNewsMark } from '../notify/news-mark.ts';
 import { ifLedgerAvailable, ledgerJob, updateStaleRecord } from '../record-view.ts';
@@ -134,7 +134,7 @@ async function close(
   view: JobView,
   facts: readonly StepFacts[],
   move: NextMove & { move: 'close' },
-): Promise<{ readonly view: JobView; readonly appended: boolean; readonly told: boolean }> {
+): Promise<AppendResult & { readonly told: boolean }> {
   const ending = await endingOf(platform, view, move);
   if (ending.state === 'succeeded' && isDeliveredByWatchers(platform, view)) {
     await putDueMark(platform, view, view.next, false);

@@ -2,12 +2,13 @@
 import { expect } from 'chai';
 import { isBatchctlError } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
-import { readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
+import { entriesOf } from '../../support/stored.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -19,7 +20,7 @@ describe('adjusting a job', () => {
   });
 
   const reread = () => requireView(place.platform.store, view.record.job);
-  const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const whats = () => entriesOf(place.platform.store, view.record.job);
   const change = async (wanted: Parameters<typeof adjust>[2], dryRun = false) =>
     adjust(place.platform, await reread(), wanted, { dryRun });
 

@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { findJob } from '../../../src/jobs/find.ts';
-import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
 import { recordView } from '../../../src/jobs/record-view.ts';
 import { listTasks, parseTaskName } from '../../../src/jobs/tasks.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
@@ -11,7 +11,8 @@ import { failedKey, openMark } from '../../../src/model/keys.ts';
 import { type JobView, roundOf, stateOf } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob, STEPS } from '../published-job.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
@@ -33,14 +34,9 @@ describe('changing a job', () => {
     place.platform.store.put(failedKey(JOB, 'price', task, round), '{"format":1}');
   const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
   const reread = () => requireView(place.platform.store, JOB);
-  const marks = async () => {
-    const keys: string[] = [];
-    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
-    return keys;
-  };
-  const whats = async () => (await readEntries(place.platform.store, JOB)).map(({ what }) => what);
-  const again = async (options: Partial<RetryOptions> = {}) =>
-    retry(place.platform, await reread(), { tasks: [], canaries: null, overrides: {}, dryRun: false, ...options });
+  const marks = () => keysBelow(place.platform.store, 'open/');
+  const whats = () => entriesOf(place.platform.store, JOB);
+  const again = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
   async function failedJob(tasks: readonly number[], yaml = STEPS): Promise<void> {
     const view = await sentJob(yaml);
     for (const task of [0, 1, 2]) await (tasks.includes(task) ? failForGood(task) : publish(view, task));
@@ -214,12 +210,8 @@ describe('changing a job', () => {
 
   it("doesn't fail a killed task that is published at that moment", async () => {
     const view = await sentJob();
-    const store = wrapStore(place.platform.store, {
-      put: async (key, body, options) => {
-        if (key.includes('/journal/')) await publish(view, 1);
-        return place.platform.store.put(key, body, options);
-      },
-    });
+    const isEntry = (key: string): boolean => key.includes('/journal/');
+    const store = beforeFirstPut(place.platform.store, isEntry, () => publish(view, 1));
     await kill({ ...place.platform, store }, view, [parseTaskName(view, 'price/1')], 'fail');
     expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
     expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);

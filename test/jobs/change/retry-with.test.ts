@@ -15,6 +15,7 @@ import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
+import { entriesOf } from '../../support/stored.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -42,8 +43,7 @@ describe('a fixed program', () => {
   const script = (text: string) => writeFileSync(join(place.directory, 'price.sh'), text);
   const reread = () => requireView(place.platform.store, view.record.job);
   const mendOf = (yaml: string) => readCorrectedFile(parseJobFile(yaml, { file: 'job.yaml' }), place.directory);
-  const again = async (options: Partial<RetryOptions> = {}) =>
-    retry(place.platform, await reread(), { tasks: [], canaries: null, overrides: {}, dryRun: false, ...options });
+  const again = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
   const outputOf = async (
     step: string,
     task: number,
@@ -140,7 +140,7 @@ describe('a fixed program', () => {
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('succeeded');
     for (const n of [0, 1, 2]) expect((await outputOf('price', n)).text).to.equal(`EU ${n + 1} mended\n`);
-    const whats = (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+    const whats = await entriesOf(place.platform.store, view.record.job);
     expect(whats).to.deep.equal(['sent', 'pause', 'retry', 'resume', 'close']);
   });
 
@@ -181,7 +181,7 @@ describe('a canary', () => {
     const view = await submitJob(place, yaml, {});
     await work(platform);
     const failed = await requireView(platform.store, view.record.job);
-    const asked = { tasks: [], canaries: 1, overrides: { params: { region: 'US' } }, dryRun: false };
+    const asked = { canaries: 1, overrides: { params: { region: 'US' } } };
     const { view: retried, choice } = await retry(platform, failed, asked);
     expect(choice.canaries).to.deep.equal({ price: '0' });
     // With the view from before the retry: an output of round 0.

@@ -4,7 +4,7 @@ import { isBatchctlError } from '../../../src/errors.ts';
 import { pause } from '../../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { type SkipOptions, skip } from '../../../src/jobs/change/skip.ts';
-import { readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { parseTaskName } from '../../../src/jobs/tasks.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
@@ -15,7 +15,8 @@ import { isSkipped, type JobView, stateOf } from '../../../src/model/view.ts';
 import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -28,24 +29,22 @@ steps:
   - { name: total, gather: true, run: 'wc -l' }
 `;
 
+const isEntry = (key: string): boolean => key.includes('/journal/');
+
 describe('skipping', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
 
   const reread = () => requireView(place.platform.store, view.record.job);
-  const whats = async () => (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const whats = () => entriesOf(place.platform.store, view.record.job);
   const without = async (names: readonly string[], options: Partial<SkipOptions> = {}) => {
     const now = await reread();
     const tasks = names.map((name) => parseTaskName(now, name));
-    return skip(place.platform, now, { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false, ...options });
+    return skip(place.platform, now, { tasks, reason: 'agreed', ...options });
   };
   const stepsOf = async (now: JobView) => (await statusOf(place.platform, now)).steps;
   const counts = ({ waiting, done, failed, skipped }: StepStatus) => ({ waiting, done, failed, skipped });
-  const marks = async () => {
-    const keys: string[] = [];
-    for await (const { key } of place.platform.store.list('open/')) keys.push(key);
-    return keys;
-  };
+  const marks = () => keysBelow(place.platform.store, 'open/');
   async function failedJob(yaml = FAILING): Promise<void> {
     view = await submitJob(place, yaml, {});
     await work(place.platform);
@@ -99,20 +98,9 @@ describe('skipping', () => {
 
   it('writes a skip only once even if another process writes the same one at that moment', async () => {
     view = await submitJob(place, claimsJob(0), {});
-    const { store } = place.platform;
-    let raced = false;
-    const racing = wrapStore(store, {
-      put: async (key, body, options) => {
-        if (!raced && key.includes('/journal/')) {
-          raced = true;
-          await without(['price/3']);
-        }
-        return store.put(key, body, options);
-      },
-    });
-    const late = await skip({ ...place.platform, store: racing }, view, {
-      ...{ tasks: [parseTaskName(view, 'price/3')], causes: [], reason: 'agreed', undo: false, dryRun: false },
-    });
+    const store = beforeFirstPut(place.platform.store, isEntry, () => without(['price/3']));
+    const tasks = [parseTaskName(view, 'price/3')];
+    const late = await skip({ ...place.platform, store }, view, { tasks, reason: 'agreed' });
     expect([late.changed, await whats()]).to.deep.equal([false, ['sent', 'skip']]);
   });
 
@@ -213,7 +201,7 @@ describe('skipping', () => {
   it('makes a retry that names the task fail until the skip is undone', async () => {
     await failedJob();
     await without(['price/1']);
-    const asked = { tasks: [parseTaskName(await reread(), 'price/1')], canaries: null, overrides: {}, dryRun: false };
+    const asked = { tasks: [parseTaskName(await reread(), 'price/1')] };
     const error = await rejection(retry(place.platform, await reread(), asked));
     expect(error).to.include({ kind: 'refused' });
     expect(isBatchctlError(error) ? error.hint : '').to.include('--undo');
@@ -226,18 +214,12 @@ describe('skipping', () => {
     // Another watcher completes the close that it saw, after the skip's mark and before its entry.
     const closed = await reread();
     let raced = false;
-    const store = wrapStore(place.platform.store, {
-      put: async (key, body, options) => {
-        if (!raced && key.includes('/journal/')) {
-          raced = true;
-          await look(place.platform, closed);
-        }
-        return place.platform.store.put(key, body, options);
-      },
+    const store = beforeFirstPut(place.platform.store, isEntry, async () => {
+      raced = true;
+      await look(place.platform, closed);
     });
     const tasks = ['price/1', 'price/3'].map((name) => parseTaskName(closed, name));
-    const options = { tasks, causes: [], reason: 'agreed', undo: false, dryRun: false };
-    const { view: now } = await skip({ ...place.platform, store }, closed, options);
+    const { view: now } = await skip({ ...place.platform, store }, closed, { tasks, reason: 'agreed' });
     expect({ raced, state: stateOf(now) }).to.deep.equal({ raced: true, state: 'running' });
     expect(await marks()).to.have.length(1);
   });

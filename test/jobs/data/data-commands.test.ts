@@ -4,14 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { look } from '../../../src/jobs/watch/look.ts';
-import { runCli } from '../../cli/fake-io.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
+import { runHere } from '../run-here.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
 
 describe('the data commands', () => {
   let cwd: string;
-  const run = (argv: readonly string[], world: object = {}) =>
-    runCli(['--profile', 'local', ...argv], { cwd, env: { HOME: cwd }, ...world });
+  const run = (argv: readonly string[], world?: object) => runHere(cwd, argv, world);
 
   beforeEach(() => {
     cwd = mkdtempSync(join(tmpdir(), 'batchctl-data-'));
@@ -73,8 +72,7 @@ describe('the fetch command', () => {
       const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
       const { job } = view.record;
       for (const n of [0, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, `id\n${n}\n`);
-      const run = (argv: readonly string[]) =>
-        runCli(['--profile', 'local', 'fetch', job, ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+      const run = (argv: readonly string[]) => runHere(place.directory, ['fetch', job, ...argv]);
 
       const files = await run(['-o', 'out/', '--name', '{task}.csv', '--json']);
       expect(files.code).to.equal(0);
@@ -138,9 +136,7 @@ describe('the output of run -o', () => {
       await publishSmall(job, 'price', 1, 'id\n2');
       await look(place.platform, view);
       const run = (...flags: readonly string[]) =>
-        runCli(['--profile', 'local', 'run', view.record.job, '-o', 'all.csv', '--quiet', ...flags], {
-          ...{ cwd: place.directory, env: { HOME: place.directory } },
-        });
+        runHere(place.directory, ['run', view.record.job, '-o', 'all.csv', '--quiet', ...flags]);
       const joined = () => readFileSync(join(place.directory, 'all.csv'), 'utf8');
       mkdirSync(join(place.directory, 'out'));
       writeFileSync(join(place.directory, 'out/000000041'), 'left\n');
@@ -165,8 +161,8 @@ describe('the output of run -o', () => {
       const yaml =
         'name: a\ninput: { from: [a, b], split: { by: csv, every: 9 } }\nsteps: [{ name: price, run: [cat] }]\n';
       const view = await publishAll(place.platform, await submitJob(place, yaml, { a: '1\n', b: '2\n' }));
-      const argv = ['--profile', 'local', 'run', view.record.job, '-o', 'all.csv', '--header', 'once'];
-      const { code, stderr } = await runCli(argv, { cwd: place.directory, env: { HOME: place.directory } });
+      const argv = ['run', view.record.job, '-o', 'all.csv', '--header', 'once'];
+      const { code, stderr } = await runHere(place.directory, argv);
       expect(code, stderr).to.equal(7);
       expect(stderr).to.match(/is not the header: expected "price 0", as in price\/0, found "price 1"/);
       expect(readdirSync(place.directory).sort()).to.deep.equal(['.batchctl', 'a', 'b', 'job.yaml']);

@@ -3,9 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { DirectoryPlace } from '../../../src/jobs/fetch/directory-place.ts';
-import { fetchOutputs } from '../../../src/jobs/fetch/fetch.ts';
 import { fillPlace } from '../../../src/jobs/fetch/fill-place.ts';
-import { parseTarget } from '../../../src/jobs/fetch/target.ts';
 import { Tally } from '../../../src/jobs/fetch/verified.ts';
 import { findJob } from '../../../src/jobs/find.ts';
 import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
@@ -14,30 +12,19 @@ import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { CERTIFICATE_KEY, dataKey, outKey, stagedPrefix } from '../../../src/model/keys.ts';
 import { META_KEY } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
+import { publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
+import { openFetchingPlace } from './fetching-place.ts';
 
 const LARGE = Buffer.alloc(3 * 2 ** 20, 'all work and no play\n');
 const MANY = STEPS.replace('run: [cat]', 'run: [cat], output: files');
 
 describe('the fences of fetch', () => {
-  let place: Place;
-  let stdout: string;
+  const place = forEachTest(openFetchingPlace);
   const directory = () => join(place.directory, 'results');
   const read = (name: string) => readFileSync(join(directory(), name), 'utf8');
-  const write = async (bytes: Uint8Array): Promise<void> => {
-    stdout += Buffer.from(bytes).toString();
-  };
-  const fetch = (view: JobView, text: string, more: object = {}) =>
-    fetchOutputs(place.platform, view, {
-      ...{ target: parseTarget(text, { cwd: place.directory, write }), header: null, ...more },
-    });
-
-  beforeEach(async () => {
-    stdout = '';
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const fetch = (...[view, to, more]: Parameters<typeof place.fetch>) => place.fetch(view, to, more);
 
   /** Puts outputs as a delivery does: with a manifest that lists what an earlier delivery put. */
   async function fillDirectory(view: JobView): Promise<void> {
@@ -191,7 +178,7 @@ describe('the fences of fetch', () => {
           expect(error, to).to.include({ kind: 'corrupt' });
           expect(error.message).to.include('price/out/000000000');
         }
-        expect(stdout).to.equal('');
+        expect(place.stdout).to.equal('');
         expect(readdirSync(directory())).to.deep.equal([]);
         const find = (text: string) => findJob(place.platform, text);
         expect(await rejection(findOutputs(`job:${job}/price`, place.platform.store, find))).to.include({

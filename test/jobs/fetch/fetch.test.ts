@@ -2,39 +2,27 @@
 import { readdirSync, readFileSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { fetchOutputs, othersLine } from '../../../src/jobs/fetch/fetch.ts';
+import { othersLine } from '../../../src/jobs/fetch/fetch.ts';
 import { parseTarget, requireRoom } from '../../../src/jobs/fetch/target.ts';
 import { uploadedInput } from '../../../src/jobs/submit/upload-inputs.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
+import { publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
+import { openFetchingPlace } from './fetching-place.ts';
 
 const LARGE = Buffer.alloc(3 * 2 ** 20, 'all work and no play\n');
 const GATHERED = `${STEPS}  - { name: totals, gather: true, run: [cat] }\n`;
 const MANY = STEPS.replace('run: [cat]', 'run: [cat], output: files');
 
 describe('fetching outputs', () => {
-  let place: Place;
-  let stdout = '';
+  const place = forEachTest(openFetchingPlace);
   const directory = () => join(place.directory, 'results');
   const read = (name: string) => readFileSync(join(directory(), name), 'utf8');
-  const target = (text: string) =>
-    parseTarget(text, {
-      cwd: place.directory,
-      write: async (bytes) => {
-        stdout += Buffer.from(bytes).toString();
-      },
-    });
-  const fetch = (view: JobView, text: string, more: object = {}) =>
-    fetchOutputs(place.platform, view, { target: target(text), header: null, ...more });
-
-  beforeEach(async () => {
-    stdout = '';
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const target = (text: string) => parseTarget(text, { cwd: place.directory, write: async () => undefined });
+  const fetch = (...[view, to, more]: Parameters<typeof place.fetch>) => place.fetch(view, to, more);
 
   async function threePublished(): Promise<JobView> {
     const view = await putJob(place.platform, [{ name: 'in/a.csv' }, { name: 'store:b.csv' }, { name: 'in/c.csv' }]);
@@ -211,7 +199,7 @@ describe('fetching outputs', () => {
       const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
       for (const n of [2, 0, 1]) await publishSmall({ platform: place.platform, view }, 'price', n, `id\n${n}\n`);
       await fetch(view, '-');
-      expect(stdout).to.equal('id\n0\nid\n1\nid\n2\n');
+      expect(place.stdout).to.equal('id\n0\nid\n1\nid\n2\n');
       const { bytes } = await fetch(view, 'all.csv', { header: 'once' });
       expect(readFileSync(join(place.directory, 'all.csv'), 'utf8')).to.equal('id\n0\n1\n2\n');
       expect(bytes).to.equal(9);
@@ -250,7 +238,7 @@ describe('fetching outputs', () => {
     const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }]);
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'one\n');
     expect(await fetch(view, '-')).to.include({ outputs: 1, missing: 2 });
-    expect(stdout).to.equal('one\n');
+    expect(place.stdout).to.equal('one\n');
   });
 
   it('fails for a job without outputs and for an unknown step, and writes nothing', async () => {

@@ -4,14 +4,14 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { fetchOutputs } from '../../../src/jobs/fetch/fetch.ts';
 import { HeaderFilter } from '../../../src/jobs/fetch/join.ts';
-import { parseTarget } from '../../../src/jobs/fetch/target.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { joinOf } from '../../../src/model/job.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { openPlace, type Place, publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
+import { publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
+import { openFetchingPlace } from './fetching-place.ts';
 
 /** By fields of the split, and of the step before. */
 const DEFAULTS = [
@@ -30,22 +30,8 @@ const LINES = STEPS.replace('by: file', 'by: csv, size: 1MB, header: true');
 const otherwise = (dialect: string): string => LINES.replace('header: true', `header: true, ${dialect}`);
 
 describe('outputs joined as lines or bytes', () => {
-  let place: Place;
-  let stdout = '';
-  const write = async (bytes: Uint8Array) => {
-    stdout += Buffer.from(bytes).toString();
-  };
-  const fetch = (view: JobView, text: string, more: object = {}) =>
-    fetchOutputs(place.platform, view, {
-      target: parseTarget(text, { cwd: place.directory, write }),
-      header: null,
-      ...more,
-    });
-  beforeEach(async () => {
-    stdout = '';
-    place = await openPlace();
-  });
-  afterEach(() => place.end());
+  const place = forEachTest(openFetchingPlace);
+  const fetch = (...[view, to, more]: Parameters<typeof place.fetch>) => place.fetch(view, to, more);
 
   const file = () => readFileSync(join(place.directory, 'all.csv'), 'latin1');
   /** Each output is small, or large if bytes are given. */
@@ -79,7 +65,7 @@ describe('outputs joined as lines or bytes', () => {
     expect(await fetch(view, 'all.csv')).to.include({ bytes: 15, outputs: 6, kept: 0 });
     expect(file()).to.equal('1\n2\n3\r\n4\r\n5\n6\n7');
     await fetch(view, '-');
-    expect(stdout).to.equal(file());
+    expect(place.stdout).to.equal(file());
     await fetch(view, 'all.csv', { join: 'bytes' });
     expect(file()).to.equal('1\n23\r\n45\n67');
   });
@@ -95,7 +81,7 @@ describe('outputs joined as lines or bytes', () => {
     });
     await publishManifest({ platform: place.platform, view: many }, 'price', 0, { a: '1', b: '', c: '2' });
     await fetch(many, '-');
-    expect(stdout).to.equal('1\n2');
+    expect(place.stdout).to.equal('1\n2');
   });
 
   it("are joined as bytes if the parts aren't text, unless requested otherwise", async () => {

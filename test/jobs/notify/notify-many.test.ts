@@ -9,6 +9,7 @@ import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { until } from '../../support/until.ts';
 import { openPlace, putJob } from '../published-job.ts';
 
@@ -66,11 +67,7 @@ describe('notifying people of many ends', () => {
     await putNewsMark(platform, view, view.next);
     return addEntry(platform, view, { what: 'close', state: 'failed', reason: 'failures', round: 0 });
   };
-  const marks = async (): Promise<number> => {
-    let count = 0;
-    for await (const _ of place.platform.store.keys(NEWS_PREFIX)) count += 1;
-    return count;
-  };
+  const marks = async (): Promise<number> => (await keysBelow(place.platform.store, NEWS_PREFIX)).length;
 
   it('sends eight at a time, and each only once', async () => {
     const platform = platformOf();

@@ -13,6 +13,7 @@ import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { openPlace, putJob } from '../published-job.ts';
 
 const ALL: readonly EventKind[] = ['succeeded', 'failed', 'late', 'paused', 'budget', 'no-start'];
@@ -56,11 +57,7 @@ describe('notifying people', () => {
     await putNewsMark(platform, view, view.next);
     return addEntry(platform, view, { what: 'close', state: 'failed', reason: 'failures', round: 0 });
   };
-  const keys = async (prefix: string): Promise<readonly string[]> => {
-    const found: string[] = [];
-    for await (const key of place.platform.store.keys(prefix)) found.push(key);
-    return found;
-  };
+  const keys = (prefix: string) => keysBelow(place.platform.store, prefix);
 
   it('happens once if twenty watchers see an end at the same time', async () => {
     const platform = tellingOf([{ on: ['failed'], to: 'sns:a' }]);

@@ -13,7 +13,9 @@ import { stateOf } from '../../../src/model/view.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { keysBelow } from '../../support/stored.ts';
+import { agedStore, beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { publishAll, work } from '../submitted-job.ts';
 
@@ -52,16 +54,8 @@ describe('a submission that slept for a day, and a process that discards it', ()
   /** The same store, two days later. */
   let later: Platform;
   beforeEach(() => {
-    later = { ...place.platform, store: aged(place.platform.store) };
+    later = { ...place.platform, store: agedStore(place.platform.store, DAYS) };
   });
-
-  function aged(store: ObjectStore): ObjectStore {
-    return wrapStore(store, {
-      list: async function* (prefix, options) {
-        for await (const entry of store.list(prefix, options)) yield { ...entry, modified: entry.modified - DAYS };
-      },
-    });
-  }
 
   async function submitBy(
     platform: Platform,
@@ -78,17 +72,13 @@ describe('a submission that slept for a day, and a process that discards it', ()
 
   /** A submitter that is suspended before the first put of a key that matches `at`. */
   function sleeper(at: RegExp): { readonly platform: Platform; readonly asleep: Suspended } {
-    const { store } = place.platform;
     const asleep = new Suspended();
-    let passed = false;
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      if (!passed && at.test(key)) {
-        passed = true;
-        await asleep.here();
-      }
-      return store.put(key, body, options);
-    };
-    return { platform: { ...place.platform, store: wrapStore(store, { put }) }, asleep };
+    const store = beforeFirstPut(
+      place.platform.store,
+      (key) => at.test(key),
+      () => asleep.here(),
+    );
+    return { platform: { ...place.platform, store }, asleep };
   }
 
   /** A cleaner that is suspended before its decision or, if `decided`, between its decision and what follows. */
@@ -121,11 +111,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
     },
   };
 
-  async function keys(...prefixes: readonly string[]): Promise<readonly string[]> {
-    const found: string[] = [];
-    for (const prefix of prefixes) for await (const key of place.platform.store.keys(prefix)) found.push(key);
-    return found;
-  }
+  const keys = (...prefixes: readonly string[]) => keysBelow(place.platform.store, ...prefixes);
 
   async function jobIdOf(): Promise<string> {
     const [first] = await keys('jobs/');
@@ -133,12 +119,9 @@ describe('a submission that slept for a day, and a process that discards it', ()
   }
 
   async function refused(submission: Promise<SubmitResult>, job: string): Promise<void> {
-    const error = await submission.then(
-      () => expect.fail('it was submitted'),
-      (thrown: unknown) => thrown,
-    );
+    const error = await rejection(submission);
     expect(error).to.include({ kind: 'refused' });
-    expect(String(error)).to.include(`${job} was discarded`);
+    expect(error.message).to.include(`${job} was discarded`);
   }
 
   async function expectWhole({ view, created }: SubmitResult): Promise<void> {

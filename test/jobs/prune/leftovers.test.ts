@@ -11,10 +11,9 @@ import {
   openMark,
   workerLogKey,
 } from '../../../src/model/keys.ts';
-import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { agedStore } from '../../support/wrap-store.ts';
 import { openPlace, putJob } from '../published-job.ts';
 
 const DAY = 24 * 3_600_000;
@@ -22,25 +21,13 @@ const DAY = 24 * 3_600_000;
 describe('prune of leftovers', () => {
   const place = forEachTest(openPlace);
 
-  /** Everything is 40 days old, but some of it turns out to be new when it is looked up again (`head`), or listed. */
-  function aged(store: ObjectStore, isNew: (key: string, call: 'list' | 'head') => boolean): ObjectStore {
-    const age = (key: string, call: 'list' | 'head', modified: number): number =>
-      modified - (isNew(key, call) ? 0 : 40 * DAY);
-    return wrapStore(store, {
-      list: async function* (prefix, options) {
-        for await (const entry of store.list(prefix, options))
-          yield { ...entry, modified: age(entry.key, 'list', entry.modified) };
-      },
-      head: async (key) => {
-        const info = await store.head(key);
-        return info === null || key.endsWith('/clock') ? info : { ...info, modified: age(key, 'head', info.modified) };
-      },
-    });
-  }
-  /** Prunes, and returns which of the keys are left. */
-  async function left(keys: readonly string[], isNew: Parameters<typeof aged>[1] = () => false) {
+  /**
+   * Prunes, and returns which of the keys are left. Everything is 40 days old, but some of it turns out to be new when it
+   * is looked up again (`head`), or listed.
+   */
+  async function left(keys: readonly string[], isNew?: Parameters<typeof agedStore>[2]) {
     const { store } = place.platform;
-    const platform = { ...place.platform, store: aged(store, isNew) };
+    const platform = { ...place.platform, store: agedStore(store, 40 * DAY, isNew) };
     await prune(platform, await choosePrunable(platform, 30 * DAY), 30 * DAY, {});
     const there: string[] = [];
     for (const key of keys) if ((await store.head(key)) !== null) there.push(key);

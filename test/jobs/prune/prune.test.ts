@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { chooseStep } from '../../../src/jobs/fetch/names.ts';
-import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { append, requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, type PruneResult, prune } from '../../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
@@ -16,36 +16,25 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { entriesOf, keysBelow } from '../../support/stored.ts';
+import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
-import { publishAll, submitJob, work } from '../submitted-job.ts';
+import { LINES, publishAll, submitJob, work } from '../submitted-job.ts';
 
 const DAY = 24 * 3_600_000;
-const YAML = `
-name: claims
-files: [a.csv]
-input: { from: a.csv, split: { by: lines, every: 1 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: totals, gather: true, run: [cat] }
-`;
-
 describe('prune', () => {
   const place = forEachTest(openPlace);
 
   async function finished(lines = '1\n2\n3\n'): Promise<JobView> {
-    const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': lines }));
+    const view = await publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': lines }));
     await storeProof(place.platform, await verifyJob(place.platform, view));
     return view;
   }
   async function pruneAll(platform: Platform = place.platform, olderThan = 0, dryRun = false): Promise<PruneResult> {
     return prune(platform, await choosePrunable(platform, olderThan), olderThan, { dryRun });
   }
-  async function keys(prefix: string): Promise<readonly string[]> {
-    const found: string[] = [];
-    for await (const { key } of place.platform.store.list(prefix)) found.push(key.slice(prefix.length));
-    return found;
-  }
+  const keys = async (prefix: string): Promise<readonly string[]> =>
+    (await keysBelow(place.platform.store, prefix)).map((key) => key.slice(prefix.length));
   const reread = ({ record }: JobView) => requireView(place.platform.store, record.job);
   /** The platform some time later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
@@ -76,11 +65,7 @@ describe('prune', () => {
     expect(pruned.jobs).to.have.length(1);
     expect(pruned.jobs[0]).to.include({ job: view.record.job, state: 'succeeded', proof: true });
     expect(pruned.jobs[0]?.objects).to.equal(before.length - (kept.length - 2));
-    expect((await readEntries(place.platform.store, view.record.job)).map(({ what }) => what)).to.deep.equal([
-      'sent',
-      'close',
-      'prune',
-    ]);
+    expect(await entriesOf(place.platform.store, view.record.job)).to.deep.equal(['sent', 'close', 'prune']);
   });
 
   it('leaves a status with the same counts, a valid proof, and clear messages about removed objects', async () => {
@@ -97,7 +82,7 @@ describe('prune', () => {
       .to.throw()
       .with.property('message')
       .that.matches(/was pruned on \d{4}-\d\d-\d\d by me@here: its outputs are gone/);
-    const again = retry(place.platform, now, { tasks: [], canaries: null, overrides: {}, dryRun: false });
+    const again = retry(place.platform, now);
     expect((await rejection(again)).message)
       .to.include("can't retry")
       .and.include('was pruned on');
@@ -106,7 +91,7 @@ describe('prune', () => {
 
   it('spares open jobs, recently closed ones, and what an open job reads, and says so', async () => {
     const source = await finished();
-    const reader = await submitJob(place, YAML.replace('a.csv, split', `"job:${source.record.job}/price", split`), {});
+    const reader = await submitJob(place, LINES.replace('a.csv, split', `"job:${source.record.job}/price", split`), {});
     const spared = async (age: number) =>
       Object.fromEntries((await pruneAll(place.platform, age)).spared.map(({ job, why }) => [job, why]));
     expect(await spared(0)).to.deep.equal({ [source.record.job]: 'read', [reader.record.job]: 'open' });
@@ -196,7 +181,7 @@ describe('prune', () => {
     const view = await finished();
     const [a, b] = await Promise.all([pruneAll(), pruneAll()]);
     expect([...a.jobs, ...b.jobs].every(({ job }) => job === view.record.job)).to.equal(true);
-    const whats = (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+    const whats = await entriesOf(place.platform.store, view.record.job);
     expect(whats.filter((what) => what === 'prune')).to.have.length(1);
 
     const other = await finished();
@@ -243,17 +228,8 @@ describe('prune', () => {
     expect(await isThere(unused), 'too new').to.equal(true);
     expect(await isThere(partShardKey('lost-20261130-0600-abcde', 0))).to.equal(true);
 
-    const old = wrapStore(store, {
-      list: async function* (prefix, options) {
-        for await (const entry of store.list(prefix, options)) yield { ...entry, modified: entry.modified - 40 * DAY };
-      },
-      head: async (key) => {
-        const info = await store.head(key);
-        return info === null || key.endsWith('/clock') ? info : { ...info, modified: info.modified - 40 * DAY };
-      },
-    });
     const another = await finished();
-    const { leftovers } = await pruneAll({ ...place.platform, store: old }, 30 * DAY);
+    const { leftovers } = await pruneAll({ ...place.platform, store: agedStore(store, 40 * DAY) }, 30 * DAY);
     expect(leftovers).to.deep.include({ code: { objects: 1, bytes: 1 }, workers: { objects: 1, bytes: 1 } });
     expect(leftovers.submissions.objects).to.equal(3);
     expect(await isThere(used), 'a whole job names it').to.equal(true);

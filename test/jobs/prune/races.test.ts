@@ -2,14 +2,14 @@
 import { expect } from 'chai';
 import { append, readEntries, requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune, pruneJob } from '../../../src/jobs/prune/prune.ts';
-import { jobKey, journalKey, outKey } from '../../../src/model/keys.ts';
+import { jobKey, jobPrefix, journalKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import type { Platform } from '../../../src/ports/platform.ts';
 import { obeyJournals } from '../../../src/worker/decisions.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { keysBelow } from '../../support/stored.ts';
+import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, putJob } from '../published-job.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
 
@@ -24,29 +24,17 @@ describe('prune and a submission at the same time', () => {
   const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
     publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n' }));
-  const pruneAll = async (platform: Platform = place.platform) =>
-    prune(platform, await choosePrunable(platform, 0), 0, {});
+  const pruneAll = async () => prune(place.platform, await choosePrunable(place.platform, 0), 0, {});
   const reading = (source: JobView) => YAML.replace('a.csv, split', `"job:${source.record.job}/price", split`);
 
   it('refuse a submission that reads a job pruned before its job.json exists, and leave nothing of it', async () => {
     const source = await finished();
     const { store } = place.platform;
-    let pruned = false;
-    const racing = wrapStore(store, {
-      put: async (key, body, options) => {
-        if (!pruned && key.endsWith('/job.json')) {
-          pruned = true;
-          await pruneAll();
-        }
-        return store.put(key, body, options);
-      },
-    });
+    const racing = beforeFirstPut(store, (key) => key.endsWith('/job.json'), pruneAll);
     const late = { ...place, platform: { ...place.platform, store: racing } };
     expect(await rejection(submitJob(late, reading(source), {}))).to.include({ kind: 'notFound' });
-    const left: string[] = [];
-    for await (const { key } of store.list('jobs/')) if (!key.includes(source.record.job)) left.push(key);
-    for await (const { key } of store.list('open/')) left.push(key);
-    expect(left).to.deep.equal([]);
+    const left = await keysBelow(store, 'jobs/', 'open/');
+    expect(left.filter((key) => !key.startsWith(jobPrefix(source.record.job)))).to.deep.equal([]);
   });
 
   it('remove nothing that a job submitted meanwhile reads, until that job is closed', async () => {

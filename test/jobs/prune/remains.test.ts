@@ -9,20 +9,11 @@ import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { jobKey, journalKey, openedKey, proofKey, prunedKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import { runCli } from '../../cli/fake-io.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { openPlace } from '../published-job.ts';
-import { publishAll, submitJob } from '../submitted-job.ts';
-
-const YAML = `
-name: claims
-files: [a.csv]
-input: { from: a.csv, split: { by: lines, every: 1 } }
-steps:
-  - { name: price, run: [cat] }
-  - { name: totals, gather: true, run: [cat] }
-`;
+import { runHere } from '../run-here.ts';
+import { LINES, publishAll, submitJob } from '../submitted-job.ts';
 
 describe('the remains of a pruned job', () => {
   const place = forEachTest(openPlace);
@@ -35,11 +26,10 @@ describe('the remains of a pruned job', () => {
     expect(text).to.include(from);
     await place.platform.store.put(key, text.replace(from, to));
   };
-  const run = (...argv: readonly string[]) =>
-    runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+  const run = (...argv: readonly string[]) => runHere(place.directory, argv);
   const reread = () => requireView(place.platform.store, job);
   beforeEach(async () => {
-    view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.csv': '1\n2\n3\n' }));
+    view = await publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': '1\n2\n3\n' }));
     ({ job } = view.record);
     await storeProof(place.platform, await verifyJob(place.platform, view));
     await prune(place.platform, await choosePrunable(place.platform, 0), 0, {});

@@ -15,6 +15,7 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 
 const ID = 'abcdef012345';
@@ -92,9 +93,7 @@ describe("a token's last use", () => {
     await uses.write();
     expect((await listTokens(store, () => {})).map(({ id }) => id)).to.deep.equal([token.id]);
     await revokeTokens(place, await findTokens(place, 'ann'));
-    const left: string[] = [];
-    for await (const key of store.keys('tokens/')) left.push(key);
-    expect(left).to.deep.equal([]);
+    expect(await keysBelow(store, 'tokens/')).to.deep.equal([]);
   });
 
   it('is written by a manager that stops, only for tokens that it accepted', async () => {
@@ -102,11 +101,7 @@ describe("a token's last use", () => {
     const token = await server.token('read');
     expect((await server.call('/api/v1/me', token)).status).to.equal(200);
     expect((await server.call('/api/v1/me', `bct_${'x'.repeat(43)}`)).status).to.equal(401);
-    const used = async (): Promise<string[]> => {
-      const keys: string[] = [];
-      for await (const key of server.store.keys(TOKEN_USES_PREFIX)) keys.push(key);
-      return keys;
-    };
+    const used = () => keysBelow(server.store, TOKEN_USES_PREFIX);
     expect(await used()).to.deep.equal([]);
     await server.close();
     const [{ id } = { id: '' }] = await findTokens(server, 'read');

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import { runCli } from '../../cli/fake-io.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { openPlace } from '../published-job.ts';
+import { runHere } from '../run-here.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
 
 const YAML = `
@@ -18,8 +18,7 @@ steps: [{ name: price, run: [cat] }]
 describe('the verify command', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
-  const run = (...argv: readonly string[]) =>
-    runCli(['--profile', 'local', 'verify', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
+  const run = (...argv: readonly string[]) => runHere(place.directory, ['verify', ...argv]);
 
   beforeEach(async () => {
     view = await submitJob(place, YAML, { 'a.txt': 'a\nb\nc\n' });

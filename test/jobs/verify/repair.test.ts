@@ -10,6 +10,7 @@ import { OPEN_PREFIX, openedKey, outKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { entriesOf, keysBelow } from '../../support/stored.ts';
 import { openPlace } from '../published-job.ts';
 import { openAgain, submitJob, work } from '../submitted-job.ts';
 
@@ -45,11 +46,7 @@ describe('repairing a job', () => {
     return read(view);
   }
 
-  async function openMarks(): Promise<readonly string[]> {
-    const marks: string[] = [];
-    for await (const { key } of place.platform.store.list(OPEN_PREFIX)) marks.push(key);
-    return marks;
-  }
+  const openMarks = () => keysBelow(place.platform.store, OPEN_PREFIX);
 
   it('reopens a closed job for an output that was deleted, and proves it once a worker has made it again', async () => {
     const view = await done();
@@ -100,7 +97,7 @@ describe('repairing a job', () => {
     await remove(view, ['convert', 1]);
     const both = await Promise.all([repair(view), repair(view)]);
     expect(both.map(({ sent }) => sent).sort()).to.deep.equal([0, 1]);
-    const entries = (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+    const entries = await entriesOf(place.platform.store, view.record.job);
     expect(entries.filter((what) => what === 'retry')).to.have.length(1);
     await work(place.platform);
     expect((await verify(view)).verdict).to.equal('proven');

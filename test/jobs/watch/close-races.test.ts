@@ -2,13 +2,14 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { skip } from '../../../src/jobs/change/skip.ts';
-import { readEntries, requireView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { openMark, outKey } from '../../../src/model/keys.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { entriesOf } from '../../support/stored.ts';
+import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -31,23 +32,13 @@ describe('a close that another journal entry preceded', () => {
     for (const task of [2, 3]) await failForGood(platform, job, 'price', task);
     const task = { step: 0, name: 'price', task: 3 };
     // Just before the close, a person retries a task and then skips it after all.
-    let raced = false;
-    const store = wrapStore(platform.store, {
-      put: async (key, body, options) => {
-        if (!raced && String(body).includes('"close"')) {
-          raced = true;
-          const seen = await requireView(platform.store, job);
-          const options = { tasks: [task], canaries: null, overrides: {}, dryRun: false };
-          const { view: asked } = await retry(platform, seen, options);
-          await skip(platform, asked, { tasks: [task], causes: [], reason: 'bad', undo: false, dryRun: false });
-        }
-        return platform.store.put(key, body, options);
-      },
+    const isClose = (_: string, body: string): boolean => body.includes('"close"');
+    const store = beforeFirstPut(platform.store, isClose, async () => {
+      const { view: asked } = await retry(platform, await requireView(platform.store, job), { tasks: [task] });
+      await skip(platform, asked, { tasks: [task], reason: 'bad' });
     });
     await look({ ...platform, store }, view);
-    expect((await readEntries(platform.store, job)).map(({ what }) => what)).to.deep.equal([
-      ...['sent', 'retry', 'skip', 'close'],
-    ]);
+    expect(await entriesOf(platform.store, job)).to.deep.equal(['sent', 'retry', 'skip', 'close']);
     expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
     expect(await platform.store.head(outKey(job, 'price', 3))).to.equal(null);
     const [counts] = await (await platform.ledger()).counts(job);

@@ -4,10 +4,10 @@ import { refreshView } from '../../../src/jobs/journal.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { stepPartShardKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
-import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
 import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../../support/exploding-job.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { rejection } from '../../support/rejection.ts';
+import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import type { Place } from '../published-job.ts';
 import { openAgain, work } from '../submitted-job.ts';
 
@@ -40,7 +40,12 @@ describe('explode with several watchers, and after a death', () => {
   it('gets the shards that a dead opener left out from the next look', async () => {
     await setUp();
     await publishFiles(place, view);
-    await expectDeath(look(dyingAt(place.platform, '/parts/'), view));
+    const dying = beforeFirstPut(
+      place.platform.store,
+      (key) => key.includes('/parts/'),
+      () => Promise.reject(new Error('dead')),
+    );
+    expect((await rejection(look({ ...place.platform, store: dying }, view))).message).to.equal('dead');
     expect(await parts()).to.have.length(0);
     const ledger = await place.platform.ledger();
     await ledger.recordJob({ ...(await mustBe(ledger.job(view.record.job))), steps: [] });
@@ -88,28 +93,6 @@ describe('explode with several watchers, and after a death', () => {
     expect(await parts()).to.have.length(3);
   });
 });
-
-/** A platform whose process dies at its first write of a key that contains `at`. */
-function dyingAt(platform: Platform, at: string): Platform {
-  const { store } = platform;
-  return {
-    ...platform,
-    store: wrapStore(store, {
-      put: (key, body, options) => {
-        if (key.includes(at)) throw new Error('dead');
-        return store.put(key, body, options);
-      },
-    }),
-  };
-}
-
-async function expectDeath(doomed: Promise<unknown>): Promise<void> {
-  const error = await doomed.then(
-    () => null,
-    (thrown: unknown) => thrown,
-  );
-  expect(String(error)).to.equal('Error: dead');
-}
 
 async function mustBe<T>(found: Promise<T | null>): Promise<T> {
   const value = await found;

@@ -9,7 +9,7 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry, claimsJob } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { afterPuts, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
 
@@ -29,11 +29,9 @@ describe('a look', () => {
     const view = await submitJob(place, YAML, {});
     for (const task of [0, 1]) await publishSmall({ platform, view }, 'price', task, 'x');
     const done: string[] = [];
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      const answer = await platform.store.put(key, body, options);
-      done.push(key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? key);
-      return answer;
-    };
+    const telling = afterPuts(platform.store, (key) =>
+      done.push(key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? key),
+    );
     const remove: ObjectStore['delete'] = async (keys) => {
       done.push(...keys.map((key) => `delete ${key.split('/')[0]}`));
       await platform.store.delete(keys);
@@ -50,7 +48,7 @@ describe('a look', () => {
         },
       });
     const notices = { notifier: { send: async () => undefined }, profile: [{ on: ['failed'], to: 'sns:a' }] } as const;
-    const store = wrapStore(platform.store, { put, delete: remove });
+    const store = wrapStore(telling, { delete: remove });
     const { did } = await look({ ...platform, store, ledger, notices } as Platform, view);
     expect(did).to.deep.equal(['close']);
     expect(done).to.deep.equal(['due', 'news', 'journal', 'ledger', 'delete open']);
@@ -63,13 +61,11 @@ describe('a look', () => {
     const queue = await platform.queue('default');
     await queue.receive({ max: 10, waitSeconds: 0 });
     for (const task of [0, 1, 2, 3]) await publishSmall({ platform, view }, 'price', task, 'x');
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      const answer = await platform.store.put(key, body, options);
-      const retry = { what: 'retry', round: 1, tasks: { total: '0' }, canaries: null, overrides: {} } as const;
+    const retry = { what: 'retry', round: 1, tasks: { total: '0' }, canaries: null, overrides: {} } as const;
+    const store = afterPuts(platform.store, async (key) => {
       if (key === openedKey(job, 'total')) await addEntry(platform, view, retry);
-      return answer;
-    };
-    await look({ ...platform, store: wrapStore(platform.store, { put }) }, view);
+    });
+    await look({ ...platform, store }, view);
     const sent = await queue.receive({ max: 10, waitSeconds: 0 });
     expect(sent.map(({ body }) => JSON.parse(body).round)).to.deep.equal([1]);
   });

@@ -11,7 +11,7 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
 import { addEntry, attemptEnded, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -38,14 +38,7 @@ describe('watchers', () => {
     await addEntry(platform, view, { what: 'sent' });
     await platform.store.delete([jobKey(job)]);
     await platform.store.put(openMark(job, 0), '{"format":1}');
-    // The store as it is two days later.
-    const store = wrapStore(platform.store, {
-      list: async function* (prefix, options) {
-        for await (const entry of platform.store.list(prefix, options))
-          yield { ...entry, modified: entry.modified - 48 * 3_600_000 };
-      },
-    });
-    await discardAbandoned({ ...platform, store }, job);
+    await discardAbandoned({ ...platform, store: agedStore(platform.store, 48 * 3_600_000) }, job);
     expect(await platform.store.head(journalKey(job, 0))).to.not.equal(null);
     expect(await platform.store.head(openMark(job, 0))).to.equal(null);
   });
@@ -89,7 +82,7 @@ describe('watchers', () => {
       await ledger.record([attemptEnded(job, n, 0, n < 20 ? 'failed' : 'done')]);
     }
     const closed = (await look(platform, view)).view;
-    await retry(platform, closed, { tasks: [], canaries: null, overrides: {}, dryRun: false });
+    await retry(platform, closed);
     let lists = 0;
     const store = wrapStore(platform.store, {
       list: (prefix, options) => {

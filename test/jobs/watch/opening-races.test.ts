@@ -9,12 +9,12 @@ import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { openedKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
-import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { entriesOf } from '../../support/stored.ts';
+import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
@@ -32,10 +32,9 @@ describe('a step that opens while a person changes what it takes', () => {
   let view: JobView;
 
   const last = { step: 0, name: 'price', task: 3 };
-  const again = { tasks: [last], canaries: null, overrides: {}, dryRun: false };
-  const undo = { tasks: [last], causes: [], reason: '', undo: true, dryRun: false };
-  const whats = async (): Promise<readonly string[]> =>
-    (await readEntries(place.platform.store, view.record.job)).map(({ what }) => what);
+  const again = { tasks: [last] };
+  const undo = { tasks: [last], reason: '', undo: true };
+  const whats = () => entriesOf(place.platform.store, view.record.job);
   const leftOut = async (): Promise<string | null> =>
     (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
   const now = (): Promise<JobView> => requireView(place.platform.store, view.record.job);
@@ -49,16 +48,8 @@ describe('a step that opens while a person changes what it takes', () => {
 
   /** A watcher that runs `happens` right before its first write of the step's opening. */
   function heldOpener(happens: () => Promise<unknown>): Platform {
-    const { store } = place.platform;
-    let happened = false;
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      if (!happened && (key.endsWith('/opened.json') || String(body).includes('"open"'))) {
-        happened = true;
-        await happens();
-      }
-      return store.put(key, body, options);
-    };
-    return { ...place.platform, store: wrapStore(store, { put }) };
+    const isOpening = (key: string, body: string): boolean => key.endsWith('/opened.json') || body.includes('"open"');
+    return { ...place.platform, store: beforeFirstPut(place.platform.store, isOpening, happens) };
   }
 
   it('waits for a retry that comes right before it opens', async () => {
@@ -97,16 +88,9 @@ describe('a step that opens while a person changes what it takes', () => {
 
   it('refuses a retry that comes right after the decision, before anything is requested', async () => {
     await setUp();
-    const { store } = place.platform;
-    let opened = false;
-    const put: ObjectStore['put'] = async (key, body, options) => {
-      if (!opened && String(body).includes('"what":"retry"')) {
-        opened = true;
-        await look(place.platform, view);
-      }
-      return store.put(key, body, options);
-    };
-    const error = await rejection(retry({ ...place.platform, store: wrapStore(store, { put }) }, await now(), again));
+    const isRetry = (_: string, body: string): boolean => body.includes('"what":"retry"');
+    const store = beforeFirstPut(place.platform.store, isRetry, () => look(place.platform, view));
+    const error = await rejection(retry({ ...place.platform, store }, await now(), again));
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('has continued without price/3');
     expect([await leftOut(), await whats()]).to.deep.equal(['3', ['sent', 'open']]);
@@ -123,11 +107,9 @@ describe('a step that opens while a person changes what it takes', () => {
     it(`is finished by ${who} if its opener dies after its entry, and refuses a retry until then`, async () => {
       await setUp();
       const { store } = place.platform;
-      const put: ObjectStore['put'] = async (key, body, options) => {
-        if (key.endsWith('/opened.json')) throw new Error('killed');
-        return store.put(key, body, options);
-      };
-      await rejection(look({ ...place.platform, store: wrapStore(store, { put }) }, view));
+      const isOpening = (key: string): boolean => key.endsWith('/opened.json');
+      const killed = beforeFirstPut(store, isOpening, () => Promise.reject(new Error('killed')));
+      await rejection(look({ ...place.platform, store: killed }, view));
       expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'open']]);
       expect((await rejection(retry(place.platform, await now(), again))).message).to.include(
         'has continued without price/3',

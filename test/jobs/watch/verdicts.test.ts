@@ -8,11 +8,11 @@ import { look } from '../../../src/jobs/watch/look.ts';
 import { standingOf } from '../../../src/model/decide.ts';
 import { encodeMessage } from '../../../src/model/message.ts';
 import { stateOf } from '../../../src/model/view.ts';
-import type { Platform } from '../../../src/ports/platform.ts';
 import { admit } from '../../../src/worker/admit.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { addEntry, attemptEnded, claimsJob, delivered, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -51,7 +51,7 @@ describe('verdicts', () => {
     let now = await guardFailures(platform, view);
     expect(now.stopped).to.not.equal(null);
     now = (await look(platform, now)).view;
-    const { view: retried } = await retry(platform, now, { tasks: [], canaries: null, overrides: {}, dryRun: false });
+    const { view: retried } = await retry(platform, now);
     // One of them fails again: one is tolerated.
     await failForGood(platform, job, 'price', 0, 1);
     await ledger.record([attemptEnded(job, 0, 1)]);
@@ -64,22 +64,10 @@ describe('verdicts', () => {
     const view0 = await submitJob(place, claimsJob(0).replace(/ {2}- \{ name: total.*\n/, ''), {});
     for (const n of [0, 1, 2]) await publishSmall({ platform, view: view0 }, 'price', n, 'x');
     const view = await addEntry(platform, view0, { what: 'skip', tasks: { price: '3' }, reason: 'x' });
-    let raced = false;
-    const store: Platform['store'] = new Proxy(platform.store, {
-      get: (target, name) => {
-        if (name !== 'put') {
-          const v: unknown = Reflect.get(target, name, target);
-          return typeof v === 'function' ? v.bind(target) : v;
-        }
-        return async (key: string, body: string, options: object) => {
-          if (!raced && key.includes('/journal/')) {
-            raced = true;
-            await addEntry(platform, view, { what: 'unskip', tasks: { price: '3' } });
-          }
-          return target.put(key, body, options);
-        };
-      },
-    });
+    const isEntry = (key: string): boolean => key.includes('/journal/');
+    const store = beforeFirstPut(platform.store, isEntry, () =>
+      addEntry(platform, view, { what: 'unskip', tasks: { price: '3' } }),
+    );
     const { view: after } = await look({ ...platform, store }, view);
     const now = await refreshView(platform.store, after);
     const standing = standingOf(now, await listFacts(platform.store, now));
@@ -94,7 +82,7 @@ describe('verdicts', () => {
     const view = await submitJob(place, claimsJob(0), {});
     const { job } = view.record;
     for (let n = 0; n < 4; n += 1) await failForGood(platform, job, 'price', n);
-    const { view: after } = await retry(platform, view, { tasks: [], canaries: 1, overrides: {}, dryRun: false });
+    const { view: after } = await retry(platform, view, { canaries: 1 });
     const jobs = new JobCache(platform.store, 5_000);
     await jobs.get(job);
     await publishSmall({ platform, view: after }, 'price', 0, 'x');
