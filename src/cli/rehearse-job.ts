@@ -166,9 +166,7 @@ async function runSample(
         ? await failedByFaults(platform, ended)
         : { injected: [], others: 0 };
     const mends = injected.length > 0 && others === 0;
-    const retried = mends
-      ? await retry(platform, ended, { tasks: injected, canaries: null, overrides: {}, dryRun: false })
-      : null;
+    const retried = mends ? await retry(platform, ended, { tasks: injected }) : null;
     const done = retried === null ? ended : await followSample(stage, retried.view, workers);
     await workers.drain();
     return { view: done, mended: mends ? injected.map(({ name, task }) => `${name}/${task}`) : [] };

@@ -14,7 +14,7 @@ import { currentFailures, listPublished, stepTotals } from './listing.ts';
 import { refusePruned } from './prune/pruned.ts';
 import { ledgerTasks } from './tasks.ts';
 
-/** Up to this many failures, or one in MAX_HEADS_DIVISOR tasks, each is checked for an output; above, all outputs are listed. */
+/** Up to this many failures, or one in MAX_HEADS_DIVISOR tasks, each is looked up; above, all outputs are listed. */
 const MAX_HEADS = 512;
 const MAX_HEADS_DIVISOR = 200;
 

@@ -227,8 +227,8 @@ class LogReader {
   }
 
   /**
-   * Yields what was not shown yet of the listed logs, in order of their last write. Of a log that `skips` names, what it
-   * holds now counts as shown. Forgets logs that are no longer listed.
+   * Yields what was not shown yet of the listed logs, in order of their last write. Of a log that `skips` names, what
+   * it holds now counts as shown. Forgets logs that are no longer listed.
    */
   async *read<Entry extends ObjectEntry>(
     listed: AsyncIterable<Entry>,

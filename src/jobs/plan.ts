@@ -32,7 +32,7 @@ export interface PlannedCut extends CutParts {
 /** Splits the inputs to count and measure parts, keeping none. Closes them. */
 export async function planCut(prepared: Prepared, signal?: AbortSignal): Promise<PlannedCut> {
   const cutting = new PlannedParts(prepared.inputs.map(({ input }) => input));
-  const parts = await cut(cutting, PLANNED, prepared, signal === undefined ? {} : { signal });
+  const parts = await cut(cutting, PLANNED, prepared, { signal });
   return { ...parts, sizes: cutting.sizes, pieces: cutting.pieces };
 }
 

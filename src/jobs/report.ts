@@ -91,8 +91,8 @@ function identityOf({ record, round }: JobView, { state, reason }: JobStatus) {
 function progressOf({ signal, onProgress }: ReportOptions, counts: readonly StepCounts[]): MeasureOptions {
   const about = counts.reduce((sum, each) => sum + each.done + each.failed + each.retried + each.interrupted, 0);
   return {
-    ...(signal !== undefined && { signal }),
-    ...(onProgress !== undefined && { onProgress: (read: number) => onProgress(read, Math.max(read, about)) }),
+    signal,
+    onProgress: (read) => onProgress?.(read, Math.max(read, about)),
   };
 }
 
@@ -125,8 +125,8 @@ async function expectations(
 }
 
 interface MeasureOptions {
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (attempts: number) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: (attempts: number) => void;
 }
 
 /** Reads every attempt of a job once, and measures. `now`: milliseconds since the epoch. */
@@ -134,7 +134,7 @@ async function measure(
   platform: Platform,
   view: JobView,
   now: number,
-  { signal, onProgress }: MeasureOptions = {},
+  { signal, onProgress }: MeasureOptions,
 ): Promise<ReportFigures> {
   const ledger = await platform.ledger();
   const { job, spec, createdAt } = view.record;
@@ -155,7 +155,7 @@ async function measure(
   for await (const page of attemptPages(ledger, job, signal)) {
     for (const attempt of page) sums.add(attempt);
     read += page.length;
-    onProgress?.(read);
+    onProgress(read);
   }
   return sums.figures();
 }

@@ -31,7 +31,7 @@ async function submitKeyed({ directory, platform }: Place): Promise<SubmitResult
     ...{ inputDirectory: directory, params: {}, labels: {}, period: null, runKey: 'june' },
     ...{ expectInputs: null, allowEmpty: true },
   };
-  return submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
+  return submit(platform, await prepare(request, platform.store));
 }
 
 describe('a write whose answer was lost', () => {

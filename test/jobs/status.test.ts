@@ -6,6 +6,7 @@ import { viewOf } from '../model/job-of.ts';
 
 const now = Date.parse('2026-11-30T07:00:00.000Z');
 const SENT = { what: 'sent' } as const;
+const NONE = { waiting: 0, running: 0, done: 0, failed: 0, skipped: 0 };
 
 function countsOf(step: string, counts: Partial<StepCounts>): StepCounts {
   const none = { running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, seconds: 0 };
@@ -26,38 +27,14 @@ describe('a status', () => {
 
   it('counts a failed task that was skipped only as skipped', () => {
     const skip = { what: 'skip', tasks: { price: '0,3' }, failed: { price: '0' }, reason: 'x' } as const;
-    expect(price({ done: 2, failed: 1 }, [skip])).to.deep.equal({
-      waiting: 0,
-      running: 0,
-      done: 2,
-      failed: 0,
-      skipped: 2,
-    });
-    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({
-      waiting: 0,
-      running: 0,
-      done: 1,
-      failed: 1,
-      skipped: 2,
-    });
+    expect(price({ done: 2, failed: 1 }, [skip])).to.deep.equal({ ...NONE, done: 2, skipped: 2 });
+    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({ ...NONE, done: 1, failed: 1, skipped: 2 });
   });
 
   it('counts a task that failed after it was skipped only as skipped, and hides no other failure', () => {
     const skip = { what: 'skip', tasks: { price: '3' }, failed: {}, reason: 'x' } as const;
-    expect(price({ done: 3, failed: 1 }, [skip])).to.deep.equal({
-      waiting: 0,
-      running: 0,
-      done: 3,
-      failed: 0,
-      skipped: 1,
-    });
-    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({
-      waiting: 0,
-      running: 0,
-      done: 1,
-      failed: 2,
-      skipped: 1,
-    });
+    expect(price({ done: 3, failed: 1 }, [skip])).to.deep.equal({ ...NONE, done: 3, skipped: 1 });
+    expect(price({ done: 1, failed: 2 }, [skip])).to.deep.equal({ ...NONE, done: 1, failed: 2, skipped: 1 });
   });
 
   it('is exact only for a closed job with exact counts', () => {

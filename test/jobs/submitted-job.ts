@@ -27,7 +27,7 @@ export async function submitJob(
     ...{ params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: true },
   };
   const prepared = await prepare(request, platform.store);
-  return (await submit(platform, prepared, { mode: 'new', notBefore })).view;
+  return (await submit(platform, prepared, { notBefore })).view;
 }
 
 /** A job file with code, that prices the lines of `a.csv`, and gathers. */

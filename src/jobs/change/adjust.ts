@@ -102,8 +102,8 @@ function adjustmentChanges(view: JobView, wanted: Adjustment, at: number): reado
 type Times = Pick<JobView, 'notBefore' | 'finishBy'>;
 
 /**
- * Why the start time can't be changed to `to` at `now`, as text to follow the job's name; null if it can. A worker may know
- * a journal as it was up to a lease ago: what begins sooner can't be put off any more.
+ * Why the start time can't be changed to `to` at `now`, as text to follow the job's name; null if it can. A worker may
+ * know a journal as it was up to a lease ago: what begins sooner can't be put off any more.
  */
 function fixedStartReason(times: Times, to: number, now: number, leaseSeconds: number): string | null {
   if (times.notBefore === null || hasStarted(times, now)) return 'may have started already';

@@ -28,7 +28,7 @@ interface FindOptions {
   /** A directory to skip everywhere: the store's own, so that `upload .` doesn't upload the store into itself. */
   readonly except?: string;
   /** Called with what is skipped: links to directories, and anything that is neither a file nor a directory. */
-  readonly onIgnored?: OnIgnored;
+  readonly onIgnored?: OnIgnored | undefined;
 }
 
 /**

@@ -65,7 +65,7 @@ export async function upload(store: ObjectStore, options: UploadOptions): Promis
     include,
     exclude,
     except: resolve(cwd, store.location),
-    ...(onIgnored && { onIgnored }),
+    onIgnored,
   });
   await refuseDataInUse(store, files, signal);
   const present = await presentKeys(store, new Set(files.map(({ key }) => key)));

@@ -88,7 +88,7 @@ export async function withDueMark<T>(
 export interface DeliverOptions {
   readonly signal?: AbortSignal;
   /** For crash tests. */
-  readonly passed?: OnPlacePoint;
+  readonly passed?: OnPlacePoint | undefined;
 }
 
 /** A bucket can be reached from anywhere, a directory only on the machine that submitted the job. */
@@ -187,8 +187,8 @@ function refuseReplacing(view: JobView, to: string, standing: PlaceManifest): Ba
 const LOOK_MS = 500;
 
 /**
- * Delivers at once for a waiting caller, ignoring the back-off after failures. If another process is delivering, waits for
- * it, unless it shows no sign of life for two leases. Returns the view afterwards; unchanged for a job without a
+ * Delivers at once for a waiting caller, ignoring the back-off after failures. If another process is delivering, waits
+ * for it, unless it shows no sign of life for two leases. Returns the view afterwards; unchanged for a job without a
  * delivery, or one that has not succeeded. Throws as `deliver` does.
  */
 export async function deliverNow(platform: Platform, seen: JobView, options: DeliverOptions = {}): Promise<JobView> {
@@ -332,7 +332,7 @@ export class Deliveries {
 
   async #run(): Promise<void> {
     const signal = this.#signal;
-    const options = { signal, ...(this.#passed && { passed: this.#passed }) };
+    const options = { signal, passed: this.#passed };
     for (const [job, view] of this.#queue) {
       this.#current = job;
       this.#queue.delete(job);

@@ -1,25 +1,16 @@
 import { BatchctlError, isBatchctlError, isKind, messageOf } from '../../errors.ts';
 import { eachParallel, Permits } from '../../lib/parallel.ts';
-import { isClosed } from '../../model/job.ts';
 import { jobNoticesPrefix, NEWS_PREFIX, newsMark, noticesPrefix, parseNewsMark } from '../../model/keys.ts';
-import {
-  type EventKind,
-  eventsOf,
-  lateEvent,
-  type NewsEvent,
-  type NoticeState,
-  noStartAt,
-  noStartEvent,
-} from '../../model/notify.ts';
-import { type JobView, stateOf } from '../../model/view.ts';
+import { eventsOf, type NewsEvent, type NoticeState } from '../../model/notify.ts';
+import type { JobView } from '../../model/view.ts';
 import type { Notice } from '../../ports/notifier.ts';
 import type { ObjectEntry } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { readView } from '../journal.ts';
 import { ABANDONED_MS } from '../prune/discard.ts';
-import { statusOf } from '../status.ts';
 import type { Sighting } from '../watch/keeper-mark.ts';
 import { type Look, look } from '../watch/look.ts';
+import { CounterWatch } from './counter-watch.ts';
 import { readFiringNews } from './news-mark.ts';
 import { firingNotice, jobNotice } from './notice.ts';
 import { firingReceivers, jobReceivers, type NoticeReceiver, shownReceiver } from './receivers.ts';
@@ -280,87 +271,6 @@ export async function lookAndNotify(platform: Platform, view: JobView): Promise<
   await sender.idle();
   return found;
 }
-
-/** Interval between checks of a job's counters, milliseconds. */
-const EVERY_MS = 60_000;
-
-type Subscriptions = readonly Pick<NoticeReceiver, 'on'>[];
-
-/** Events that only the counters of open jobs show. Checked once a minute, and only if a receiver wants them. */
-class CounterWatch {
-  readonly #platform: Platform;
-  /** Since when jobs are projected past their deadlines: first projections are unreliable. */
-  readonly late: Map<string, Sighting>;
-  readonly #lookedAt = new Map<string, number>();
-  /** Jobs with started tasks. */
-  readonly #begun = new Set<string>();
-
-  /** `recalled`: the value of `late` in an earlier process. */
-  constructor(platform: Platform, recalled: ReadonlyMap<string, Sighting> = new Map()) {
-    this.#platform = platform;
-    // A job that has closed since is never seen again, so drop it with its deadline.
-    this.late = new Map([...recalled].filter(([, { is }]) => platform.clock.now() <= Date.parse(is)));
-  }
-
-  isTime(view: JobView, receivers: Subscriptions): boolean {
-    const { job } = view.record;
-    if (isClosed(stateOf(view))) {
-      this.late.delete(job);
-      this.#lookedAt.delete(job);
-      this.#begun.delete(job);
-      return false;
-    }
-    const asked = this.#needsLateCheck(view, receivers) || this.#needsStartCheck(view, receivers);
-    const last = this.#lookedAt.get(job) ?? Number.NEGATIVE_INFINITY;
-    return asked && this.#platform.clock.monotonic() - last >= EVERY_MS;
-  }
-
-  /** The events that the counters show, if a check is due. */
-  async look(view: JobView, receivers: Subscriptions): Promise<readonly NewsEvent[]> {
-    if (!this.isTime(view, receivers)) return [];
-    const { job } = view.record;
-    this.#lookedAt.set(job, this.#platform.clock.monotonic());
-    const { steps, projected } = await statusOf(this.#platform, view, undefined, undefined, null);
-    const found: NewsEvent[] = [];
-    if (this.#needsStartCheck(view, receivers)) {
-      const ran = steps.some(({ running, done, failed, retried, interrupted }) =>
-        [running, done, failed, retried, interrupted].some((count) => count > 0),
-      );
-      if (ran) this.#begun.add(job);
-      else found.push(noStartEvent(view));
-    }
-    const late = this.#needsLateCheck(view, receivers) && this.#isLateForALease(view, projected);
-    const event = late ? lateEvent(view, projected) : null;
-    return event === null ? found : [...found, event];
-  }
-
-  #needsLateCheck(view: JobView, receivers: Subscriptions): boolean {
-    return (
-      view.finishBy !== null && wants(receivers, 'late') && this.#platform.clock.now() <= Date.parse(view.finishBy)
-    );
-  }
-
-  #needsStartCheck(view: JobView, receivers: Subscriptions): boolean {
-    const by = noStartAt(view);
-    if (by === null || !wants(receivers, 'no-start') || this.#begun.has(view.record.job)) return false;
-    return this.#platform.clock.now() >= by;
-  }
-
-  /** True once a projection has been past the deadline for a lease. */
-  #isLateForALease({ record: { job }, finishBy }: JobView, projected: string | null): boolean {
-    if (finishBy === null || projected === null || Date.parse(projected) <= Date.parse(finishBy)) {
-      this.late.delete(job);
-      return false;
-    }
-    const { clock, leaseSeconds } = this.#platform;
-    const before = this.late.get(job);
-    const since = before?.is === finishBy ? before.since : clock.monotonic();
-    this.late.set(job, { is: finishBy, since });
-    return clock.monotonic() - since >= leaseSeconds * 1_000;
-  }
-}
-
-const wants = (receivers: Subscriptions, kind: EventKind): boolean => receivers.some(({ on }) => on.has(kind));
 
 /** Number of remembered notices; others are looked up again. */
 const REMEMBERED = 50_000;

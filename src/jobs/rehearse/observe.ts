@@ -23,7 +23,7 @@ const CLOSING = 0.5;
 interface ObserveOptions {
   /** True: use the commands' own times instead of the attempts', because the store was slowed down on purpose. */
   readonly commandsOnly: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Measurements of a job's tasks after it ran. Uses published ones, however often they were tried before. */
@@ -142,7 +142,7 @@ export async function historyOf(
     if (view === null || view.pruned !== null) continue;
     const { spec } = view.record;
     if (spec.steps.map((step) => step.name).join() !== steps.map((step) => step.name).join()) continue;
-    const run = await observe(platform, view, { commandsOnly: false, ...(signal && { signal }) });
+    const run = await observe(platform, view, { commandsOnly: false, signal });
     if (run.steps.some((seen) => seen.length > 0)) runs.push(run);
     if (runs.length === RUNS) break;
   }

@@ -172,8 +172,7 @@ export async function submitRehearsal(
     return sampled;
   };
   const request = { ...prepared.request, finishBy: null, maxCost: null };
-  const mode = { mode: 'new', notBefore: null } as const;
-  const { view } = await submit(platform, { ...prepared, request, runKey: null }, { ...mode, ...options, sample });
+  const { view } = await submit(platform, { ...prepared, request, runKey: null }, { ...options, sample });
   return { view, sizes: sizesOf(sampled) };
 }
 

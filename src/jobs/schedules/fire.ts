@@ -33,23 +33,16 @@ export async function findRanPeriods(
   return ran;
 }
 
-interface FireOptions {
-  /** What to do if the run key has other content: see `SubmitOptions`. */
-  readonly mode: 'new' | 'existing' | 'again';
-  readonly signal?: AbortSignal;
-  readonly passed?: (point: SubmitPoint) => void;
-  readonly onProgress?: SubmitOptions['onProgress'];
-}
+type FireOptions = Pick<SubmitOptions, 'mode' | 'signal' | 'passed' | 'onProgress'>;
 
 /** Submits the job of one period. Because of its run key there is only one, whoever fires it, and however often. */
 export async function fire(
   platform: Platform,
   schedule: Schedule,
   firing: Firing,
-  { onProgress, ...options }: FireOptions,
+  options: FireOptions,
 ): Promise<SubmitResult> {
-  const prepared = await prepareFiring(platform, schedule, firing);
-  return submit(platform, prepared, { ...options, notBefore: null, ...(onProgress && { onProgress }) });
+  return submit(platform, await prepareFiring(platform, schedule, firing), options);
 }
 
 /** Prepares the inputs of one period. Throws `notFound` if one doesn't exist (yet). */
@@ -171,10 +164,7 @@ async function fireOne(
       return { outcome: 'waiting', why: 'the input is being written' };
     }
     // Another process may have fired it with another program or input: the period has run all the same.
-    const { view, created } = await submit(platform, prepared, {
-      ...{ mode: 'existing', notBefore: null, ...(signal && { signal }), ...(passed && { passed }) },
-      ...(onProgress && { onProgress }),
-    });
+    const { view, created } = await submit(platform, prepared, { mode: 'existing', signal, passed, onProgress });
     return created ? { outcome: 'fired', view } : null;
   } catch (error) {
     if (signal?.aborted === true) return null;

@@ -90,8 +90,8 @@ async function firstLineEnd(
 
 /**
  * The ranges around the next cuts, assuming short lines: each cut is slightly before its size is reached, and shifts
- * the next ones. They lie on a grid, so that a cut's range stays the same while it shifts, and is read once. The grid is
- * shifted itself, as sizes are often multiples of `near`.
+ * the next ones. They lie on a grid, so that a cut's range stays the same while it shifts, and is read once. The grid
+ * is shifted itself, as sizes are often multiples of `near`.
  */
 function upcomingRanges(start: number, size: number, near: number, end: number): { offset: number; length: number }[] {
   const ranges = [];
@@ -231,9 +231,9 @@ export interface Windows {
 
 /**
  * Cuts CSV by size, reading only windows before the cuts. In CSV without faults, a quote in a window tells whether the
- * window begins within quotes (`findQuoteState`). Without a quote nearby, a line end counts as a record end, because longer quoted fields are
- * not expected. If the quotes are ambiguous, reads everything since the last cut. Faults outside of the windows
- * stay unseen, so all parts are `assumed`: their workers check them (`CutCheck`).
+ * window begins within quotes (`findQuoteState`). Without a quote nearby, a line end counts as a record end, because
+ * longer quoted fields are not expected. If the quotes are ambiguous, reads everything since the last cut. Faults
+ * outside of the windows stay unseen, so all parts are `assumed`: their workers check them (`CutCheck`).
  */
 async function* cutCsvByWindows(
   finder: CsvFinder,

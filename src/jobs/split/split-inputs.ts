@@ -18,7 +18,7 @@ export interface SplitOptions {
   readonly storePiece: StorePiece;
   /** Count records even if the cuts don't need it (control totals); all bytes are then read. */
   readonly countRecords?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   /** Called repeatedly with the number of bytes of all inputs (decompressed) that are cut. */
   readonly onProgress?: (bytes: number) => void;
   /** Called once an input is cut and was proven unchanged. */

@@ -5,7 +5,7 @@ import { partShardKey, shardOf } from '../../model/keys.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import { storePieces } from '../split/cut-pieces.ts';
-import { type InputFacts, splitInputs } from '../split/split-inputs.ts';
+import { type InputFacts, type SplitOptions, splitInputs } from '../split/split-inputs.ts';
 import { closeInputs } from './inputs.ts';
 import type { Prepared } from './prepare.ts';
 
@@ -21,7 +21,7 @@ export async function cut(
   store: Pick<ObjectStore, 'put' | 'uploadFile'>,
   job: string,
   prepared: Prepared,
-  options: { readonly signal?: AbortSignal; readonly onProgress?: (bytes: number) => void },
+  options: Pick<SplitOptions, 'signal' | 'onProgress'>,
 ): Promise<CutParts> {
   const { spec, inputs } = prepared;
   if (spec.input === null) return { count: 0, records: null, inputs: [] };

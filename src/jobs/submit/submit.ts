@@ -39,12 +39,12 @@ interface SubmitProgress {
 }
 
 export interface SubmitOptions {
-  /** `existing`: return the key's job even if its content differs; `again`: a deliberate further run. */
-  readonly mode: 'new' | 'existing' | 'again';
-  readonly notBefore: string | null;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: SubmitProgress) => void;
-  readonly passed?: (point: SubmitPoint) => void;
+  /** `existing`: return the key's job even if its content differs; `again`: a deliberate further run; default `new`. */
+  readonly mode?: 'new' | 'existing' | 'again';
+  readonly notBefore?: string | null;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: ((progress: SubmitProgress) => void) | undefined;
+  readonly passed?: ((point: SubmitPoint) => void) | undefined;
   /** For a rehearsal: keeps a sample of the job's parts and returns it. */
   readonly sample?: (job: string, parts: CutParts) => Promise<SampledParts>;
 }
@@ -68,7 +68,11 @@ export interface SubmitResult {
  * key has other content, if an equal submission isn't sent yet, or if this one showed no activity for a day and was
  * discarded; `notFound` if there are no parts.
  */
-export async function submit(platform: Platform, prepared: Prepared, options: SubmitOptions): Promise<SubmitResult> {
+export async function submit(
+  platform: Platform,
+  prepared: Prepared,
+  options: SubmitOptions = {},
+): Promise<SubmitResult> {
   const { runKey } = prepared;
   refuseLocalReceivers(prepared.spec, platform.remote === true);
   requireAllowedSecrets(prepared.spec.steps, platform.allowedSecrets?.(false) ?? null);
@@ -112,15 +116,9 @@ async function write(
   options.passed?.('code');
   const inputs = await putInputs(platform, prepared, options);
   options.passed?.('inputs');
-  const parts = await cut(
-    store,
-    job,
-    { ...prepared, inputs },
-    {
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
-      onProgress: (done) => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) }),
-    },
-  );
+  const { signal } = options;
+  const onProgress = (done: number): void => options.onProgress?.({ phase: 'cut', done, total: totalBytes(prepared) });
+  const parts = await cut(store, job, { ...prepared, inputs }, { signal, onProgress });
   options.passed?.('parts');
   if (parts.count === 0 && !request.allowEmpty) {
     await discardJob(platform.store, job);
@@ -145,7 +143,7 @@ async function write(
     createdBy: platform.who,
     host: hostname(),
     version: VERSION,
-    notBefore: options.notBefore,
+    notBefore: options.notBefore ?? null,
     finishBy: request.finishBy ?? null,
     maxCost: request.maxCost ?? null,
     given: {
@@ -182,7 +180,7 @@ async function putInputs(
   if (!inputs.some(({ path }) => path !== undefined)) return inputs;
   try {
     return await uploadInputs(store, inputs, {
-      ...(signal !== undefined && { signal }),
+      signal,
       onProgress: (done, total) => onProgress?.({ phase: 'upload', done, total }),
     });
   } catch (error) {
@@ -233,7 +231,7 @@ async function useExisting(
   options: SubmitOptions,
 ): Promise<SubmitResult> {
   const view = await requireView(platform.store, found.job);
-  if (found.digest !== prepared.digest && options.mode === 'new' && !matchesCorrectedJob(view, prepared)) {
+  if (found.digest !== prepared.digest && (options.mode ?? 'new') === 'new' && !matchesCorrectedJob(view, prepared)) {
     throw new BatchctlError(
       'refused',
       `the run key ${prepared.runKey} belongs to job ${found.job}, with other content (job file, code or input)`,

@@ -23,7 +23,7 @@ export function uploadedInput(path: string, checksum: string): JobInput['source'
 }
 
 interface UploadInputsOptions {
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
 }
 

@@ -70,7 +70,7 @@ async function rebuildJob(
     return { attempts: 0, exact: mark !== null };
   }
   const { events, exact, damaged } = await rebuildLedger(platform, view, {
-    ...(signal === undefined ? {} : { signal }),
+    signal,
     onProgress: (done) => onProgress?.(looked.before + done, null),
   });
   looked.before += events;

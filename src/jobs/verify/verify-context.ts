@@ -14,7 +14,7 @@ import type { EvidenceFile, EvidenceLog } from './evidence-log.ts';
 export interface VerifyOptions {
   /** Read every byte of pieces and outputs, and check whether the inputs are still the same. */
   readonly deep?: boolean;
-  readonly signal?: AbortSignal;
+  readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (done: number, total: number) => void;
   /** Receives a line for everything seen; the caller finishes the file. */
   readonly evidence?: EvidenceFile;

@@ -94,9 +94,9 @@ async function exactFailures(
 const READ = 2 * MANY_TASKS;
 
 /**
- * A worker calls this after several failures in a row in one step. Pauses the job if many tasks fail on many workers and
- * almost none succeeds, before every task uses up its attempts. Counters decide whether to list the store; the listing
- * decides. Returns the view afterwards.
+ * A worker calls this after several failures in a row in one step. Pauses the job if many tasks fail on many workers
+ * and almost none succeeds, before every task uses up its attempts. Counters decide whether to list the store; the
+ * listing decides. Returns the view afterwards.
  */
 export async function guardDeployment(platform: Platform, view: JobView, at: StepRound): Promise<JobView> {
   const { job, spec } = view.record;
@@ -187,8 +187,8 @@ async function readFailing(platform: Platform, view: JobView, at: StepRound): Pr
 }
 
 /**
- * The newest failures. Where tasks are retried often, these may be of few tasks: then the newest failures of others, too,
- * until there are enough tasks.
+ * The newest failures. Where tasks are retried often, these may be of few tasks: then the newest failures of others,
+ * too, until there are enough tasks.
  */
 function newestOf(named: readonly Named[]): readonly Named[] {
   const newest = named.slice(0, READ);

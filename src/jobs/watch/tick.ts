@@ -26,11 +26,10 @@ import {
   toStoredSightings,
 } from './keeper-mark.ts';
 
-interface TickOptions {
+interface TickOptions extends Pick<KeeperOptions, 'passed'> {
   /** True: report what is due; do nothing. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
-  readonly passed?: (point: KeeperPoint) => void;
 }
 
 export interface TickResult extends WatchRoundResult {
@@ -52,8 +51,7 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
   const id = tickId();
   const began = platform.clock.now();
   const { keeping, told } = await KeeperDuties.open(platform, {
-    ...{ id, kind: 'tick', signal: signal ?? new AbortController().signal },
-    ...(passed && { passed }),
+    ...{ id, kind: 'tick', signal: signal ?? new AbortController().signal, passed },
   });
   const troubles = new Troubles(told, began);
   const schedules = await keeping.schedules(troubles);
@@ -82,7 +80,7 @@ interface KeeperOptions {
   readonly id: string;
   readonly kind: KeeperMark['kind'];
   readonly signal: AbortSignal;
-  readonly passed?: (point: KeeperPoint) => void;
+  readonly passed?: ((point: KeeperPoint) => void) | undefined;
 }
 
 export interface MissedFiring {
@@ -157,9 +155,8 @@ export class KeeperDuties {
     this.#metrics = new MetricsPublisher(platform, mark?.tallies ?? null);
     const { signal, passed } = options;
     this.#noticeSender = new NoticeSender(platform, {
-      ...{ signal, checksCounters: true, keeper: true, late: fromStoredSightings(clock, mark?.late ?? {}) },
+      ...{ signal, passed, checksCounters: true, keeper: true, late: fromStoredSightings(clock, mark?.late ?? {}) },
       onTrouble: (error) => this.#noticeTroubles?.add('a notification', error),
-      ...(passed && { passed }),
     });
     this.#deliveries = new Deliveries(
       platform,
@@ -206,7 +203,7 @@ export class KeeperDuties {
     return { fired, raised };
   }
 
-  /** Firings missed since the last call (the first call: since any manager's or tick's last round); each is returned once. */
+  /** Firings missed since the last call (at first: since any keeper's last round); each is returned once. */
   async findMissed(
     schedules: readonly Schedule[],
     until: number,

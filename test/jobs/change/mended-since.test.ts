@@ -48,7 +48,7 @@ describe('a run key whose job was fixed', () => {
       ...{ params, labels, period: null, runKey, expectInputs: null, allowEmpty: false },
     };
     const prepared = await prepare(request, place.platform.store);
-    return submit(place.platform, prepared, { mode: 'new', notBefore: null });
+    return submit(place.platform, prepared);
   }
   async function mendWith(yaml: string): Promise<void> {
     const view = await requireView(place.platform.store, first.view.record.job);

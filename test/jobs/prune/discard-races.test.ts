@@ -67,7 +67,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
       ...{ inputDirectory: place.directory, stdin: null, params: {}, labels: {}, period: null },
       ...{ runKey, expectInputs: null, allowEmpty: false },
     };
-    return submit(platform, await prepare(request, platform.store), { mode, notBefore: null });
+    return submit(platform, await prepare(request, platform.store), { mode });
   }
 
   /** A submitter that is suspended before the first put of a key that matches `at`. */

@@ -22,8 +22,8 @@ describe('prune of leftovers', () => {
   const place = forEachTest(openPlace);
 
   /**
-   * Prunes, and returns which of the keys are left. Everything is 40 days old, but some of it turns out to be new when it
-   * is looked up again (`head`), or listed.
+   * Prunes, and returns which of the keys are left. Everything is 40 days old, but some of it turns out to be new when
+   * it is looked up again (`head`), or listed.
    */
   async function left(keys: readonly string[], isNew?: Parameters<typeof agedStore>[2]) {
     const { store } = place.platform;
