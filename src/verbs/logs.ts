@@ -1,8 +1,10 @@
+import { StringDecoder } from 'node:string_decoder';
 import * as v from 'valibot';
 import { BatchctlError } from '../errors.ts';
 import {
   followJobLogs,
   followLog,
+  type JobLogPiece,
   type LogEnd,
   listLogs,
   NOTHING_SHOWN,
@@ -74,41 +76,43 @@ const ENDS: Readonly<Record<Exclude<LogEnd, 'interrupted'>, string>> = {
   closed: 'ended: its job was closed',
 };
 
-async function* followTask(
-  context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
-  view: JobView,
-  task: TaskName,
-): AsyncGenerator<AttemptLog, void> {
+type FollowContext = Pick<VerbContext, 'platform' | 'signal' | 'notice'>;
+
+async function* followTask(context: FollowContext, view: JobView, task: TaskName): AsyncGenerator<AttemptLog, void> {
   const pieces = followLog(await context.platform(), view, task, context.signal);
-  let last: string | null = null;
-  let decoder = new TextDecoder();
-  for (let next = await pieces.next(); ; next = await pieces.next()) {
-    const name = `${task.name}/${task.task}`;
-    if (next.done) {
-      if (next.value === 'interrupted') throw stoppedError(view.record.job, name);
-      return context.notice(`${name} ${ENDS[next.value]}`);
-    }
-    const { attempt, bytes } = next.value;
-    if (attempt !== last) decoder = new TextDecoder();
-    const text = decoder.decode(bytes, { stream: true });
-    yield new ReadLog({ step: task.name, task: task.task, attempt, text }, bytes);
-    last = attempt;
-  }
+  const end = yield* rowsOf(pieces, () => ({ step: task.name, task: task.task }));
+  const name = `${task.name}/${task.task}`;
+  if (end === 'interrupted') throw stoppedError(view.record.job, name);
+  context.notice(`${name} ${ENDS[end]}`);
 }
 
-async function* followJob(
-  context: Pick<VerbContext, 'platform' | 'signal' | 'notice'>,
-  view: JobView,
-): AsyncGenerator<AttemptLog, void> {
+async function* followJob(context: FollowContext, view: JobView): AsyncGenerator<AttemptLog, void> {
   const { job } = view.record;
   const pieces = followJobLogs(await context.platform(), view, context.signal);
-  for (let next = await pieces.next(); ; next = await pieces.next()) {
-    if (next.done) {
-      if (next.value === 'interrupted') throw stoppedError(job, undefined);
-      return context.notice(`job ${job} ${next.value === 'cancelled' ? 'was cancelled' : next.value}`);
-    }
-    const { step, task, attempt, bytes } = next.value;
-    yield new ReadLog({ step, task, attempt, text: Buffer.from(bytes).toString('utf8') }, bytes);
+  const end = yield* rowsOf(pieces, ({ step, task }) => ({ step, task }));
+  if (end === 'interrupted') throw stoppedError(job, undefined);
+  context.notice(`job ${job} ${end === 'cancelled' ? 'was cancelled' : end}`);
+}
+
+/** Attempts remembered while a job is followed for long. */
+const MOST_ATTEMPTS = 10_000;
+
+/** A piece may end inside a character, so the pieces of an attempt are decoded as one text. */
+async function* rowsOf<Piece extends Pick<JobLogPiece, 'attempt' | 'bytes'>, End>(
+  pieces: AsyncGenerator<Piece, End>,
+  taskOf: (piece: Piece) => Pick<AttemptLog, 'step' | 'task'>,
+): AsyncGenerator<AttemptLog, End> {
+  const decoders = new Map<string, StringDecoder>();
+  for (;;) {
+    const next = await pieces.next();
+    if (next.done) return next.value;
+    const { attempt, bytes } = next.value;
+    const decoder = decoders.get(attempt) ?? new StringDecoder('utf8');
+    // The attempt that wrote least recently is forgotten first.
+    decoders.delete(attempt);
+    decoders.set(attempt, decoder);
+    if (decoders.size > MOST_ATTEMPTS) decoders.delete(decoders.keys().next().value ?? '');
+    yield new ReadLog({ ...taskOf(next.value), attempt, text: decoder.write(bytes) }, bytes);
   }
 }
 
@@ -142,9 +146,6 @@ class ReadLog implements AttemptLog {
 
 /** The stderr of an attempt: the original bytes if this process read them, otherwise its text. */
 export const logBytes = (log: AttemptLog): Uint8Array => ReadLog.bytesOf(log);
-
-/** Attempts remembered while a job is followed for long. */
-const MOST_ATTEMPTS = 10_000;
 
 /** A followed log starts with everything that exists, so this leaves out what was displayed before. */
 class LogResumption implements Resumption {

@@ -1,0 +1,58 @@
+// Protects: the text of a followed log has the characters that were written, wherever an upload of the log ended.
+
+import { expect } from 'chai';
+import { logKey } from '../../src/model/keys.ts';
+import { logs } from '../../src/verbs/logs.ts';
+import type { VerbContext } from '../../src/verbs/verb.ts';
+import { openPlace, putJob } from '../jobs/published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+
+describe('a followed log', () => {
+  const place = forEachTest(openPlace);
+
+  for (const task of ['price/1', undefined]) {
+    it(`of ${task ?? 'a job'} has whole characters in the pieces of each attempt`, async () => {
+      const { platform } = place;
+      const ends = new AbortController();
+      const view = await putJob(platform, [{ name: 'a.csv' }], { parts: 3 });
+      const { job } = view.record;
+      const put = (attempt: string, bytes: Uint8Array): Promise<unknown> =>
+        platform.store.put(logKey(job, 'price', 1, attempt), bytes);
+      const text = Buffer.from('café 価\n');
+      const torn = [4, 7, text.length];
+      const read: Record<string, string> = { aaaa: '', bbbb: '' };
+      const write = async (): Promise<void> => {
+        const end = torn.shift();
+        if (end === undefined) return ends.abort();
+        for (const attempt of Object.keys(read)) await put(attempt, text.subarray(0, end));
+      };
+      let looks = 0;
+      const store = wrapStore(platform.store, {
+        list(prefix) {
+          looks += 1;
+          // What was there before the first look is not followed.
+          if (looks === 2) void write();
+          return platform.store.list(prefix);
+        },
+      });
+      const context = {
+        ...{ platform: async () => ({ ...platform, store, leaseSeconds: 0.06 }), signal: ends.signal },
+        ...{ notice: () => {}, warn: () => {} },
+      } as unknown as VerbContext;
+      const rows = await logs.run(context, { job, task, failed: false, follow: true });
+      let pieces = 0;
+      try {
+        for await (const row of rows) {
+          read[row.attempt] += row.text;
+          pieces += 1;
+          if (pieces % 2 === 0) await write();
+        }
+      } catch (error) {
+        expect(error).to.have.property('kind', 'interrupted');
+      }
+      expect(pieces).to.equal(6);
+      expect(read).to.deep.equal({ aaaa: String(text), bbbb: String(text) });
+    });
+  }
+});
