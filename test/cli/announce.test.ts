@@ -4,10 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { openContext, whereLine } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import { whereLine } from '../../src/cli/context.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
-import { fakeIo } from './fake-io.ts';
+import { fakeContext } from './fake-io.ts';
 
 describe('where a command writes', () => {
   let cwd: string;
@@ -18,12 +17,7 @@ describe('where a command writes', () => {
 
   const config = (profile?: string) =>
     loadConfig({ cwd, home: '', etc: join(cwd, 'none'), env: {}, flags: { profile } });
-  const contextOf = (argv: readonly string[], tty = false) => {
-    const never = new AbortController().signal;
-    const io = fakeIo({ cwd, env: { HOME: cwd }, tty });
-    const { flags } = splitGlobalFlags(argv);
-    return { io, ctx: openContext({ io, flags, signal: never, stopNow: never, closed: never }) };
-  };
+  const contextOf = (argv: readonly string[]) => fakeContext(argv, { cwd, env: { HOME: cwd } });
 
   it('is the embedded default if no configuration is found', async () => {
     const { profile, file } = await config();

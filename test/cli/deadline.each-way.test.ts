@@ -7,6 +7,7 @@ import { Lateness } from '../../src/verbs/watch.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
+import { waitsIn, whyJobFile } from '../support/why-job.ts';
 
 const at = (time: string): string => `2026-11-30T${time}:00.000Z`;
 const now = Date.parse(at('05:00'));
@@ -56,11 +57,7 @@ direct('a deadline', () => {
 eachWay('--finish-by', (make) => {
   const workspace = forEachTest(make);
   beforeEach(() => {
-    workspace.write('job.json', {
-      name: 'slow',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
-    });
+    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
   });
 
   it('makes wait --until-late return 6 when it passes, and watch, wait and run exit 10 once the job is done', async () => {
@@ -82,11 +79,7 @@ eachWay('--finish-by', (make) => {
 
   it('is compared with a projection from finished tasks, with an interval once their variation is known', async () => {
     const run = `sleep 0.$((BATCHCTL_TASK % 5 + 1)); [ $BATCHCTL_TASK -lt 40 ] || until [ -e ${workspace.path('go')} ]; do sleep 0.1; done`;
-    workspace.write('job.json', {
-      name: 'unequal',
-      input: { split: { by: 'range', from: 1, to: 60 } },
-      steps: [{ name: 'only', run }],
-    });
+    workspace.write('job.json', whyJobFile(60, run));
     const job = await workspace.submit('--finish-by', 'in 1h');
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
     const status = async () => JSON.parse((await workspace.run(['status', job, '--json'])).stdout);

@@ -1,6 +1,9 @@
 import { PassThrough, Writable } from 'node:stream';
+import { type Context, openContext } from '../../src/cli/context.ts';
+import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import type { Input, Io, Output } from '../../src/cli/io.ts';
 import { main } from '../../src/cli/main.ts';
+import type { Clock } from '../../src/lib/clock.ts';
 
 /** A stream that keeps what is written to it. */
 export class FakeOutput extends Writable {
@@ -70,6 +73,18 @@ export function fakeIo({
       for (const callback of callbacks) callback(signal);
     },
   };
+}
+
+/** The context of a command with these words in a fake environment, which nothing interrupts. */
+export function fakeContext(
+  argv: readonly string[] = [],
+  world: FakeWorld = {},
+  clock?: Clock,
+): { readonly ctx: Context; readonly io: FakeIo } {
+  const io = fakeIo(world);
+  const { signal } = new AbortController();
+  const { flags } = splitGlobalFlags(argv);
+  return { io, ctx: openContext({ io, flags, signal, stopNow: signal, closed: signal, ...(clock && { clock }) }) };
 }
 
 /** Runs the command line in a fake environment. */

@@ -1,41 +1,32 @@
 // Protects: scale, workers and queue show and change what they say, and destroy nothing without confirmation.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { encodeMessage } from '../../src/model/message.ts';
-import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
-import type { Platform } from '../../src/ports/platform.ts';
+import { openPlace } from '../jobs/published-job.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { runCli } from './fake-io.ts';
 
 describe('commands for groups', () => {
-  let cwd: string;
-  let platform: Platform;
-  beforeEach(async () => {
-    cwd = mkdtempSync(join(tmpdir(), 'batchctl-grid-'));
-    const config = await loadConfig({ env: {}, cwd, home: '', etc: '' });
-    platform = await openPlatform(config, { role: 'cli', who: 'test@here' });
-  });
-  afterEach(async () => {
-    await platform.close();
-    rmSync(cwd, { recursive: true, force: true });
-  });
+  const place = forEachTest(openPlace);
 
   const cli = (...argv: readonly string[]) =>
-    runCli([...argv, '--profile', 'local'], { cwd, env: { PATH: process.env.PATH ?? '', HOME: cwd } });
+    runCli([...argv, '--profile', 'local'], {
+      cwd: place.directory,
+      env: { PATH: process.env.PATH ?? '', HOME: place.directory },
+    });
   const send = async (job: string, count: number): Promise<void> => {
     const tasks = Array.from({ length: count }, (_, task) => task);
-    const queue = await platform.queue('default');
+    const queue = await place.platform.queue('default');
     await queue.send(tasks.map((task) => ({ body: encodeMessage({ job, step: 's', task, round: 0 }), tenant: job })));
   };
-  const waiting = async (): Promise<number> => (await (await platform.queue('default')).backlog()).visible;
+  const waiting = async (): Promise<number> => (await (await place.platform.queue('default')).backlog()).visible;
   const beat = async (change: Partial<LedgerWorker>): Promise<void> => {
-    const now = platform.clock.now();
+    const now = place.platform.clock.now();
     const idle = { group: 'default', host: 'h', pid: 1, version: '1', state: 'idle', slots: 2, busy: [] } as const;
-    const ledger = await platform.ledger();
+    const ledger = await place.platform.ledger();
     await ledger.heartbeat({ worker: 'w-a', ...idle, done: 3, failed: 1, startedAt: now, seenAt: now, ...change });
   };
 
@@ -55,14 +46,14 @@ describe('commands for groups', () => {
 
     it('names the command that restarts a missing supervisor', async () => {
       const size = { format: 1, desired: 2, min: 0, max: 4, mode: 'manual', until: null, after: null, slots: null };
-      await platform.store.put('groups/gpu.json', JSON.stringify(size));
+      await place.platform.store.put('groups/gpu.json', JSON.stringify(size));
       const { stderr } = await cli('scale', '--json');
       expect(stderr).to.include('0 of 2 workers are up').and.include('batchctl scale 2 --group gpu');
     });
 
     it('changes nothing with --dry-run', async () => {
       expect((await cli('scale', '2', '--dry-run')).stdout).to.include('would be 2');
-      expect(await (await platform.group('default')).describe()).to.include({ desired: 0 });
+      expect(await (await place.platform.group('default')).describe()).to.include({ desired: 0 });
     });
 
     for (const argv of [
@@ -81,7 +72,7 @@ describe('commands for groups', () => {
 
   describe('workers', () => {
     it('distinguishes a worker without four heartbeats from one that left', async () => {
-      const now = platform.clock.now();
+      const now = place.platform.clock.now();
       await beat({ worker: 'w-up', busy: ['j/s/1'], state: 'busy' });
       await beat({ worker: 'w-lost', seenAt: now - 60_000, startedAt: now - 90_000 });
       await beat({ worker: 'w-left', state: 'gone', startedAt: now - 95_000 });
@@ -102,9 +93,11 @@ describe('commands for groups', () => {
       await beat({ worker: 'w-abc' });
       expect((await cli('workers', 'stop', 'w-a')).code).to.equal(0);
       const orders: string[] = [];
-      for await (const { key } of platform.store.list('workers/')) orders.push(key);
+      for await (const { key } of place.platform.store.list('workers/')) orders.push(key);
       expect(orders).to.deep.equal(['workers/w-abc/orders/0000']);
-      expect(new TextDecoder().decode((await platform.store.read(orders[0] ?? '')) ?? undefined)).to.include('"stop"');
+      expect(new TextDecoder().decode((await place.platform.store.read(orders[0] ?? '')) ?? undefined)).to.include(
+        '"stop"',
+      );
     });
 
     it('exits 4 for a worker that is unknown or has left, and 2 for an ambiguous id', async () => {
@@ -127,7 +120,7 @@ describe('commands for groups', () => {
 
     it('refuses on a protected profile, confirmed or not', async () => {
       const profiles = { local: { backend: 'local', root: '.batchctl', protect: true } };
-      writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profiles }));
+      writeFileSync(join(place.directory, 'batchctl.config.json'), JSON.stringify({ profiles }));
       await send('a-job', 2);
       const { code, stderr } = await cli('queue', 'purge', '--confirm', 'default');
       expect({ code, said: stderr.includes('protected') }).to.deep.equal({ code: 7, said: true });

@@ -6,13 +6,11 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { outputOf } from '../../src/cli/command.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { openContext } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { VERSION } from '../../src/lib/version.ts';
 import { withoutRights } from '../support/without-rights.ts';
-import { fakeIo, runCli } from './fake-io.ts';
+import { fakeContext, runCli } from './fake-io.ts';
 
 describe('the command line', () => {
   let cwd: string;
@@ -62,10 +60,7 @@ describe('the command line', () => {
       });
 
       it(`${entry.name} describes itself: its examples run it, and none of its flags is a global one`, async () => {
-        const none = new AbortController().signal;
-        const { flags } = splitGlobalFlags([]);
-        const ctx = openContext({ io: fakeIo(), flags, signal: none, stopNow: none, closed: none });
-        const definition = (await entry.load())(ctx);
+        const definition = (await entry.load())(fakeContext().ctx);
         const { help, options } = definition;
         const output = await outputOf(definition);
         for (const example of help.examples) expect(example).to.match(new RegExp(`\\bbatchctl ${entry.name}\\b`));

@@ -2,7 +2,8 @@
 
 import { expect } from 'chai';
 import { loadLines } from '../../src/cli/forecast-text.ts';
-import { forSuite } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
+import { whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 interface Answer {
@@ -16,11 +17,7 @@ interface Answer {
 describe('batchctl plan for a job with a deadline', () => {
   const here = forSuite(() => Workspace.withLongLeases());
   before(() => {
-    here.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 20 } },
-      steps: [{ name: 'price', run: 'sleep 0.2; cat' }],
-    });
+    here.write('job.json', whyJobFile(20, 'sleep 0.2; cat'));
   });
 
   const text = async (...flags: readonly string[]): Promise<string> => {
@@ -58,31 +55,28 @@ describe('batchctl plan for a job with a deadline', () => {
 });
 
 describe('batchctl plan for a job with gathers', () => {
+  const here = forEachTest(() => Workspace.withLongLeases());
+
   it('says for each gather whether it joins lines or bytes', async () => {
-    const here = Workspace.withLongLeases();
-    try {
-      const steps = [
-        { name: 'rows', run: 'cat', output: 'files' },
-        { name: 'all', run: 'cat', gather: true },
-      ];
-      const splits = { lines: { by: 'csv', every: 9 }, bytes: { by: 'file' } };
-      here.write('a.csv', '1\n');
-      for (const [join, split] of Object.entries(splits)) {
-        here.write('job.json', { name: 'claims', input: { from: 'a.csv', split }, steps });
-        expect((await here.run(['plan', 'job.json'])).stdout).to.match(
-          new RegExp(`^all +default +1 +waits for all, joins ${join}$`, 'm'),
-        );
-        expect(JSON.parse((await here.run(['plan', 'job.json', '--json'])).stdout).steps).to.deep.equal([
-          { name: 'rows', group: 'default', tasks: 1, gather: false, join: null },
-          { name: 'all', group: 'default', tasks: 1, gather: true, join },
-        ]);
-      }
-      const laid = steps.map((step) => (step.gather === true ? { ...step, input: 'dir' } : step));
-      here.write('job.json', { name: 'claims', input: { from: 'a.csv', split: splits.lines }, steps: laid });
-      expect((await here.run(['plan', 'job.json'])).stdout).to.match(/^all .* waits for all$/m);
-    } finally {
-      await here.remove();
+    const steps = [
+      { name: 'rows', run: 'cat', output: 'files' },
+      { name: 'all', run: 'cat', gather: true },
+    ];
+    const splits = { lines: { by: 'csv', every: 9 }, bytes: { by: 'file' } };
+    here.write('a.csv', '1\n');
+    for (const [join, split] of Object.entries(splits)) {
+      here.write('job.json', { name: 'claims', input: { from: 'a.csv', split }, steps });
+      expect((await here.run(['plan', 'job.json'])).stdout).to.match(
+        new RegExp(`^all +default +1 +waits for all, joins ${join}$`, 'm'),
+      );
+      expect(JSON.parse((await here.run(['plan', 'job.json', '--json'])).stdout).steps).to.deep.equal([
+        { name: 'rows', group: 'default', tasks: 1, gather: false, join: null },
+        { name: 'all', group: 'default', tasks: 1, gather: true, join },
+      ]);
     }
+    const laid = steps.map((step) => (step.gather === true ? { ...step, input: 'dir' } : step));
+    here.write('job.json', { name: 'claims', input: { from: 'a.csv', split: splits.lines }, steps: laid });
+    expect((await here.run(['plan', 'job.json'])).stdout).to.match(/^all .* waits for all$/m);
   });
 });
 
@@ -96,37 +90,31 @@ describe("a forecast's text", () => {
 });
 
 describe('batchctl plan for a person', () => {
+  const here = forEachTest(() => Workspace.withLongLeases());
+
   it('leaves out columns of inputs that are empty', async () => {
-    const here = Workspace.withLongLeases();
-    try {
-      here.write('in.txt', '1\n2\n');
-      const steps = [{ name: 'copy', run: ['cat'] }];
-      const headings = async (split: object): Promise<string> => {
-        here.write('job.json', { name: 'copies', input: { from: 'in.txt', split }, steps });
-        return (await here.run(['plan', 'job.json'])).stdout.split('\n')[2] ?? '';
-      };
-      expect(await headings({ by: 'file' })).to.match(/^INPUT +SIZE$/);
-      expect(await headings({ by: 'lines', every: 1 })).to.match(/^INPUT +SIZE +RECORDS$/);
-    } finally {
-      await here.remove();
-    }
+    here.write('in.txt', '1\n2\n');
+    const steps = [{ name: 'copy', run: ['cat'] }];
+    const headings = async (split: object): Promise<string> => {
+      here.write('job.json', { name: 'copies', input: { from: 'in.txt', split }, steps });
+      return (await here.run(['plan', 'job.json'])).stdout.split('\n')[2] ?? '';
+    };
+    expect(await headings({ by: 'file' })).to.match(/^INPUT +SIZE$/);
+    expect(await headings({ by: 'lines', every: 1 })).to.match(/^INPUT +SIZE +RECORDS$/);
   });
 });
 
 describe('a command without the job file that it needs', () => {
+  const here = forEachTest(() => Workspace.withLongLeases());
+
   it('names the one that is here, or how to get one', async () => {
-    const here = Workspace.withLongLeases();
-    try {
-      const said = async (name: string): Promise<string> => (await here.run([name])).stderr;
-      const missing = "error: missing required argument 'jobfile'\n";
-      const example = 'hint: batchctl init writes an example, job.yaml; see batchctl';
-      expect(await said('plan')).to.equal(`${missing}${example} plan --help\n`);
-      expect(await said('run')).to.include(`${example} run --help\n`);
-      here.write('job.yaml', { name: 'mine' });
-      expect(await said('plan')).to.equal(`${missing}hint: batchctl plan job.yaml; see batchctl plan --help\n`);
-      expect(await said('run')).to.include('hint: batchctl run job.yaml; see batchctl run --help\n');
-    } finally {
-      await here.remove();
-    }
+    const said = async (name: string): Promise<string> => (await here.run([name])).stderr;
+    const missing = "error: missing required argument 'jobfile'\n";
+    const example = 'hint: batchctl init writes an example, job.yaml; see batchctl';
+    expect(await said('plan')).to.equal(`${missing}${example} plan --help\n`);
+    expect(await said('run')).to.include(`${example} run --help\n`);
+    here.write('job.yaml', { name: 'mine' });
+    expect(await said('plan')).to.equal(`${missing}hint: batchctl plan job.yaml; see batchctl plan --help\n`);
+    expect(await said('run')).to.include('hint: batchctl run job.yaml; see batchctl run --help\n');
   });
 });

@@ -7,6 +7,7 @@ import { TOPICS } from '../../src/cli/topics.ts';
 import { VERSION } from '../../src/lib/version.ts';
 import { forSuite } from '../support/fixture.ts';
 import { withEnvironment } from '../support/run/environment.ts';
+import { whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { type FakeWorld, runCli } from './fake-io.ts';
 
@@ -148,15 +149,11 @@ describe('version', () => {
 });
 
 describe('a job that is not named', () => {
-  const JOB = {
-    name: 'claims',
-    input: { split: { by: 'range', from: 1, to: 3 } },
-    steps: [{ name: 'price', attempts: 1, run: 'read n; [ "$n" != 2 ] || { echo "bad $n" >&2; exit 65; }; echo "$n"' }],
-  };
+  const run = 'read n; [ "$n" != 2 ] || { echo "bad $n" >&2; exit 65; }; echo "$n"';
   const workspace = forSuite(() => Workspace.withLongLeases());
   let job = '';
   before(async () => {
-    workspace.write('job.json', JOB);
+    workspace.write('job.json', whyJobFile(3, run, { step: { attempts: 1 } }));
     job = await workspace.submit();
     await workspace.run(['run', job]);
   });

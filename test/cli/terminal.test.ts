@@ -2,8 +2,7 @@
 
 import { expect } from 'chai';
 import { confirm } from '../../src/cli/confirm.ts';
-import { type Context, openContext } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
+import type { Context } from '../../src/cli/context.ts';
 import { listenForInterrupts } from '../../src/cli/io.ts';
 import { type LiveStatus, liveView } from '../../src/cli/live-view.ts';
 import { progressText, startProgress } from '../../src/cli/progress.ts';
@@ -11,7 +10,7 @@ import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { confirmName } from '../../src/lib/confirm-name.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { type FakeIo, type FakeWorld, fakeIo } from './fake-io.ts';
+import { type FakeIo, type FakeWorld, fakeContext, fakeIo } from './fake-io.ts';
 
 interface Stage {
   readonly ctx: Context;
@@ -20,11 +19,8 @@ interface Stage {
 }
 
 function stage(world: FakeWorld = {}, argv: readonly string[] = []): Stage {
-  const io = fakeIo(world);
   const clock = new FakeClock();
-  const never = new AbortController().signal;
-  const { flags } = splitGlobalFlags(argv);
-  return { ctx: openContext({ io, flags, clock, signal: never, stopNow: never, closed: never }), io, clock };
+  return { ...fakeContext(argv, world, clock), clock };
 }
 
 const at = (done: number): LiveStatus => ({

@@ -3,14 +3,13 @@
 import { expect } from 'chai';
 import { machineZone } from '../../src/cli/context.ts';
 import { forSuite } from '../support/fixture.ts';
+import { whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
-
-const JOB = { name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } }, steps: [{ name: 'one', run: 'cat' }] };
 
 describe("this machine's zone", () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   before(async () => {
-    workspace.write('job.json', JOB);
+    workspace.write('job.json', whyJobFile(2, 'cat'));
     await workspace.submit('--finish-by', '2099-11-30T06:00Z');
   });
 

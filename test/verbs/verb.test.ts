@@ -3,13 +3,11 @@
 import { expect } from 'chai';
 import * as v from 'valibot';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { openContext } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { inputSchema } from '../../src/cli/verb-schema.ts';
 import { wholeNumberParser } from '../../src/lib/units.ts';
 import { VERBS } from '../../src/verbs/index.ts';
 import { field, fieldText, flag, oneOf, parsedText, parseInput, text } from '../../src/verbs/verb.ts';
-import { fakeIo } from '../cli/fake-io.ts';
+import { fakeContext } from '../cli/fake-io.ts';
 
 const VERB = {
   input: v.strictObject({
@@ -50,9 +48,7 @@ describe('the fields of a verb', () => {
 });
 
 describe('every declared verb', () => {
-  const { signal } = new AbortController();
-  const { flags } = splitGlobalFlags([]);
-  const ctx = openContext({ io: fakeIo(), flags, signal, stopNow: signal, closed: signal });
+  const { ctx } = fakeContext();
 
   for (const [name, load] of Object.entries(VERBS)) {
     it(`${name} has the name of its command, and fields named as they are spelled`, async () => {
