@@ -1,3 +1,4 @@
+import { Argument } from 'commander';
 import {
   type CommandDefinition,
   type CommandGroup,
@@ -64,12 +65,10 @@ async function factsOf(
   const { passThrough, writes, help } = definition;
   const output = await outputOf(definition);
   return {
-    arguments: Object.entries(definition.arguments).map(([spec, text]) => ({
-      name: spec.replace(/^[<[]|\.\.\.|[>\]]$/g, ''),
-      required: spec.startsWith('<'),
-      repeat: spec.includes('...'),
-      text,
-    })),
+    arguments: Object.entries(definition.arguments).map(([spec, text]) => {
+      const argument = new Argument(spec);
+      return { name: argument.name(), required: argument.required, repeat: argument.variadic, text };
+    }),
     options: Object.entries(definition.options).map(([flags, spec]) => {
       const [, short, long = '', value] = /^(?:(-\w), )?(--[\w-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? [];
       const { text, choices = [], repeat = false } = typeof spec === 'string' ? { text: spec } : spec;

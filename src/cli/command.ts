@@ -58,7 +58,7 @@ export interface CommandHelp {
   readonly about?: string;
   /** Command lines that work as they stand. */
   readonly examples: readonly [string, ...string[]];
-  /** The codes that mean something for this command; true where the general text says enough. 1 and 2 are implied. */
+  /** The exit codes of this command, with their meaning; true: the general meaning. 1 and 2 are implied. */
   readonly exitCodes: Readonly<Partial<Record<ExitCode, string | true>>>;
   /** Names of other commands: `queue redrive`. */
   readonly related: readonly [string, ...string[]];
@@ -186,7 +186,7 @@ export interface CommandEntry {
   readonly also?: readonly string[];
   /** Flags that mean another command: `status --watch` is `watch`. Its definition has them for its help alone. */
   readonly instead?: Readonly<Record<string, string>>;
-  /** A name that stays for those who know it: help, completion and the list of pages leave it out. */
+  /** An old name, omitted from help, completion and the documentation. */
   readonly unlisted?: true;
   readonly load: () => Promise<(ctx: Context) => CommandDefinition>;
 }
@@ -233,7 +233,7 @@ export const EXIT_ACTIONS: Readonly<Record<ExitCode, string>> = {
   4: 'check the name; `--await-input 2h` waits for a late input',
   5: '`batchctl failures`, then `retry` or `skip`',
   6: 'run the same command again to continue',
-  7: 'the error says how to insist, or how to resume the job',
+  7: 'the error says how to override the safeguard or resume the job',
   8: 'fix what the error names (disk full, database locked, network), then run the same command again',
   9: '`batchctl verify` names what is missing or altered',
   10: '`batchctl report` shows where the time went',

@@ -1,7 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { BatchctlError } from '../errors.ts';
-import type { JobStatus } from '../model/answers/status.ts';
-import type { Fields, VerbDeclaration } from '../verbs/verb.ts';
+import { asCallable, NO_EVENTS } from '../verbs/verb.ts';
 import type { Context } from './context.ts';
 import type { RunVerb } from './verb-command.ts';
 
@@ -28,8 +27,8 @@ export async function confirm(ctx: Context, question: string): Promise<void> {
 }
 
 /**
- * The id of the latest job, once a person has agreed to change it. Off a terminal it is refused, also with `--yes`: a
- * script whose variable is empty would change a job that nobody named. `asks`: the change itself asks, and names the job.
+ * The id of the latest job, once a person has agreed to change it. Without a terminal this is refused, even with `--yes`,
+ * because a script with an empty variable would change the wrong job. `asks`: the verb itself asks and names the job.
  */
 export async function confirmLatest(
   ctx: Context,
@@ -37,9 +36,7 @@ export async function confirmLatest(
   { runVerb, asks }: { readonly runVerb: RunVerb; readonly asks: boolean },
 ): Promise<string> {
   const { status } = await import('../verbs/status.ts');
-  const silent = { report: () => {}, shown: async () => {}, conclude: () => {} };
-  const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
-  const { job, state } = await runVerb(asked, {}, silent);
+  const { job, state } = await runVerb(asCallable(status), {}, NO_EVENTS);
   const { stdin, stderr } = ctx.io;
   const [what, then] = typeof task === 'string' ? [`${name} ${task} of`, ` ${task}`] : [name, ''];
   if (ctx.flags.dryRun) ctx.notice(`job ${job}`);

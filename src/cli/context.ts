@@ -33,8 +33,8 @@ export interface Context {
   /** The profile's ports, opened once and closed after the command. */
   platform(): Promise<Platform>;
   /**
-   * The process of this machine's worker, which waits until it may start; ended after the command unless it did. Null
-   * where no worker of the profile runs here.
+   * A worker process started ahead of time, which waits for its order to begin. It is stopped after the command if it
+   * never began. Null where no worker of the profile runs here.
    */
   heldWorker(): Promise<StandbyWorker | null>;
   /** The zone of times: `--tz`, the profile's, or this machine's; UTC, with one warning, if TZ is unknown. */

@@ -83,10 +83,10 @@ async function runCommand(
   }
 }
 
-/** A word with which `run` may find its job done already, or wait for inputs before there is one: a key, a job's id. */
+/** Arguments with which `run` may need no worker: the job may exist already, or its inputs may be missing. */
 const MAY_NEED_NO_WORKER = /^--(run-key|await-input)\b|^last$|-\d{8}-\d{4}-[a-z2-7]{5}$/;
 
-/** Whether `run` will submit a job and work on it, as far as can be told: its worker then loads while it does. */
+/** Whether `run` will surely need a worker, so that one can be started now. */
 function willNeedWorker(flags: GlobalFlags, words: readonly string[]): boolean {
   return !flags.help && !flags.dryRun && !words.some((word) => MAY_NEED_NO_WORKER.test(word));
 }

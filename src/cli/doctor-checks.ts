@@ -1,8 +1,7 @@
 import { existsSync } from 'node:fs';
 import { relative } from 'node:path';
 import type { AwsProfile, Config, LocalProfile } from '../config/load-config.ts';
-import { isBatchctlError } from '../errors.ts';
-import { machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
+import { failedCheck, machineChecks, runChecks } from '../jobs/doctor/machine-checks.ts';
 import type { CheckResult } from '../model/answers/upkeep.ts';
 import type { Context } from './context.ts';
 
@@ -20,7 +19,7 @@ export async function runDoctorChecks(ctx: Context): Promise<readonly CheckResul
     const message = `${where}: profile ${config.profile.name}, by ${config.profileFrom}`;
     configuration = { check: 'configuration', status: 'pass', message, mend: null };
   } catch (error) {
-    configuration = failed('configuration', error, 'batchctl schema config describes what is allowed');
+    configuration = failedCheck('configuration', error, 'batchctl schema config describes what is allowed');
   }
   const machine = runChecks(
     machineChecks({
@@ -41,7 +40,7 @@ async function checkProfile(ctx: Context, config: Config): Promise<readonly Chec
       return checkLocal(ctx, profile);
     case 'aws':
       return checkAws(config, profile).catch((error: unknown) => [
-        failed('services', error, 'fix this and run doctor again'),
+        failedCheck('services', error, 'fix this and run doctor again'),
       ]);
     case 'manager':
       return (await import('./through/manager-checks.ts')).managerChecks(ctx, profile);
@@ -95,11 +94,6 @@ async function checkLocal(ctx: Context, profile: LocalProfile): Promise<readonly
     const [platform, { gridChecks }] = await Promise.all([ctx.platform(), import('../jobs/doctor/grid-checks.ts')]);
     return [...root, ...(await runChecks(gridChecks(platform)))];
   } catch (error) {
-    return [...root, failed('store', error, 'fix the failed checks above and run doctor again')];
+    return [...root, failedCheck('store', error, 'fix the failed checks above and run doctor again')];
   }
-}
-
-function failed(check: string, error: unknown, mend: string): CheckResult {
-  if (!isBatchctlError(error)) throw error;
-  return { check, status: 'fail', message: error.message, mend: error.hint ?? mend };
 }

@@ -24,7 +24,7 @@ export interface SplitArguments {
   readonly rest: readonly string[] | null;
 }
 
-const VALUED = ['--config', '--profile', '--tz'] as const;
+const VALUED: readonly string[] = ['--config', '--profile', '--tz'];
 const SHORT: Readonly<Record<string, string>> = {
   '-q': '--quiet',
   '-v': '--verbose',
@@ -33,7 +33,7 @@ const SHORT: Readonly<Record<string, string>> = {
   '-h': '--help',
   '-V': '--version',
 };
-const PLAIN = ['--json', '--quiet', '--verbose', '--no-color', '--yes', '--dry-run', '--help', '--version'] as const;
+const PLAIN: readonly string[] = [...Object.values(SHORT), '--json', '--no-color'];
 
 /** Removes the global flags from the arguments, at any position. Throws `usage`. */
 export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
@@ -45,7 +45,7 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
   for (let i = 0; i < before.length; i += 1) {
     const word = before[i] ?? '';
     const [name = '', inline] = splitAtEquals(SHORT[word] ?? word);
-    if (isOneOf(VALUED, name)) {
+    if (VALUED.includes(name)) {
       const value = inline ?? before[i + 1];
       if (inline === undefined) i += 1;
       if (value === undefined || value === '' || (inline === undefined && value.startsWith('--'))) {
@@ -54,7 +54,7 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
         });
       }
       values.set(name, value);
-    } else if (isOneOf(PLAIN, name)) {
+    } else if (PLAIN.includes(name)) {
       if (inline !== undefined) throw new BatchctlError('usage', `${name} takes no value, found "${inline}"`);
       seen.add(name);
     } else words.push(word);
@@ -81,10 +81,6 @@ export function splitGlobalFlags(argv: readonly string[]): SplitArguments {
 function splitAtEquals(word: string): [string, string | undefined] {
   const at = word.indexOf('=');
   return word.startsWith('--') && at > 0 ? [word.slice(0, at), word.slice(at + 1)] : [word, undefined];
-}
-
-function isOneOf(names: readonly string[], name: string): boolean {
-  return names.includes(name);
 }
 
 /** The canonical name of the zone. Throws `usage` if there is no such zone. */

@@ -76,14 +76,14 @@ export const ONLY = { '--only <part>': choice('only this part; asks AWS for noth
 /** Differences of a resource that batchctl doesn't own. */
 export const MISSING_SCHEMA: JsonSchema = {
   type: 'array',
-  description: "what a resource of someone else lacks; batchctl doesn't change it",
+  description: "settings missing on a resource that batchctl doesn't own and won't change",
   items: objectOf({ what: { type: 'string' }, mend: { type: 'string', description: 'a command that fixes it' } }),
 };
 
 export const NOTES: JsonSchema = {
   type: 'array',
   items: { type: 'string' },
-  description: 'settings that a person changed from the configuration, and that stay so',
+  description: 'settings changed by hand, which batchctl keeps',
 };
 
 export const STEP_OUTPUT: JsonSchema = objectOf({
@@ -111,6 +111,6 @@ export function missingLines(
   rows: readonly (Pick<PlanStep, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {
   return rows.flatMap(({ kind, name, lacks }) =>
-    lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; as it is yours, fix it with: ${mend}`),
+    lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; batchctl does not own it, so fix it with: ${mend}`),
   );
 }

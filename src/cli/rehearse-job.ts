@@ -147,18 +147,11 @@ async function runSample(
   stage: Stage,
   view: JobView,
 ): Promise<{ readonly view: JobView; readonly mended: readonly string[] }> {
-  const { ctx, group, work, tally, seed } = stage;
-  const platform = await ctx.platform();
+  const { work } = stage;
+  const platform = await stage.ctx.platform();
   const { steps } = view.record.spec;
   const tasks = steps.filter(({ gather }) => !gather).length === 0 ? 1 : view.record.parts;
-  const workers = await startRehearsalWorkers(ctx, {
-    group,
-    slots: work.slots,
-    faults: work.faults,
-    seed,
-    tasks,
-    tally,
-  });
+  const workers = await startRehearsalWorkers(stage, tasks);
   try {
     const ended = await followSample(stage, view, workers);
     const { injected, others } =
@@ -226,16 +219,6 @@ function requireEnded(end: FollowEnd, job: string): void {
   });
 }
 
-interface RehearsalWorkersOptions {
-  readonly group: string;
-  readonly slots: number | null;
-  readonly faults: Faults;
-  readonly seed: number;
-  /** Minimum number of tasks: at least this many attempts start. */
-  readonly tasks: number;
-  readonly tally: string;
-}
-
 /** Returns the file where a group's workers append a line for each fault. Creates its directory. */
 async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
   const { profile } = await ctx.config();
@@ -244,9 +227,14 @@ async function tallyFiles(ctx: Context): Promise<(group: string) => string> {
   return (group) => join(directory, `${group}.faults`);
 }
 
-/** Starts the workers of a rehearsal, the only ones with its faults. A worker killed by a fault is replaced. */
-async function startRehearsalWorkers(ctx: Context, options: RehearsalWorkersOptions): Promise<OwnWorkers> {
-  const { group, slots, faults, seed, tasks, tally } = options;
+/**
+ * Starts the workers of a rehearsal, the only ones with its faults. A worker killed by a fault is replaced. `tasks`: the
+ * minimum number of tasks, as at least this many attempts start.
+ */
+async function startRehearsalWorkers(
+  { ctx, group, seed, tally, work: { faults, slots } }: Stage,
+  tasks: number,
+): Promise<OwnWorkers> {
   const [config, platform, { startOwnWorkers }] = await Promise.all([
     ctx.config(),
     ctx.platform(),

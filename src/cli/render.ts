@@ -89,23 +89,12 @@ export function countColumn<Row>(title: string, of: (row: Row) => number | null,
 
 const GAP = 2;
 
-const NO_LINES = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: '',
-};
+/** The rules that cli-table3 would draw. */
+const NO_LINES = Object.fromEntries(
+  ['top', 'bottom', 'left', 'mid', 'right', 'middle']
+    .flatMap((name) => [name, `${name}-mid`, `${name}-left`, `${name}-right`])
+    .map((name) => [name, '']),
+);
 
 /** Before the second line of a row. */
 const INDENT = '    ';

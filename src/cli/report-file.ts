@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import { BatchctlError } from '../errors.ts';
 
 export interface ReportSink {
@@ -19,32 +19,26 @@ export async function openReportFile(path: string): Promise<ReportSink> {
     await handle.close().catch(() => undefined);
     await rm(temporaryPath, { force: true });
   };
+  const orAbandon = (work: () => Promise<void>): Promise<void> =>
+    withWriteError(path, work).catch(async (error: unknown) => {
+      await abandon();
+      throw error;
+    });
   return {
     async write(text) {
-      const buffer = Buffer.from(text);
-      await withWriteError(path, () => writeAll(handle, buffer)).catch(async (error: unknown) => {
-        await abandon();
-        throw error;
-      });
-      bytes += buffer.length;
+      await orAbandon(() => handle.writeFile(text));
+      bytes += Buffer.byteLength(text);
     },
     async commit() {
-      await withWriteError(path, async () => {
+      await orAbandon(async () => {
         await handle.sync();
         await handle.close();
         await rename(temporaryPath, path);
-      }).catch(async (error: unknown) => {
-        await abandon();
-        throw error;
       });
       return bytes;
     },
     abandon,
   };
-}
-
-async function writeAll(handle: FileHandle, buffer: Buffer): Promise<void> {
-  for (let done = 0; done < buffer.length; ) done += (await handle.write(buffer, done)).bytesWritten;
 }
 
 async function withWriteError<T>(path: string, work: () => Promise<T>): Promise<T> {

@@ -61,15 +61,15 @@ function proofWords({ proof, job, state }: Report): string {
   return state === 'succeeded' || state === 'failed' ? `not proven: batchctl verify ${job}` : 'not proven';
 }
 
-/** What the ledger lacks for a finished job, and how to fix that. */
+/** Says which records of a finished job are missing from the ledger, and how to restore them. */
 function missingRecordsText({ exact, closedAt, job, state, totals, steps, decisions }: Report): string | null {
   if (exact || closedAt === null) return null;
   if (decisions.at(-1)?.what === 'prune') return 'it was pruned, so the records of its attempts are gone';
   const measured = steps.reduce((sum, { duration }) => sum + (duration?.count ?? 0), 0);
   const short = state === 'succeeded' && totals.done + totals.failed + totals.skipped < totals.tasks;
   if (totals.attempts > 0 && measured >= totals.done && !short) return null;
-  const known = totals.attempts === 0 ? 'no attempt' : 'not every attempt';
-  return `the ledger knows ${known} of this job, so these figures are too low.\nrebuild it from the store with batchctl verify ${job} --repair`;
+  const known = totals.attempts === 0 ? 'has no attempts' : 'does not have every attempt';
+  return `the ledger ${known} of this job, so these figures are too low.\nrebuild it from the store with batchctl verify ${job} --repair`;
 }
 
 async function stepTable(ctx: Context, { steps }: Report): Promise<string> {

@@ -7,7 +7,7 @@ import { statusOf } from '../jobs/status.ts';
 import type { Prepared } from '../jobs/submit/prepare.ts';
 import { finishSending } from '../jobs/submit/submit.ts';
 import type { JobStatus } from '../model/answers/status.ts';
-import { groupsOf, isClosed, type JobSpec, type Join } from '../model/job.ts';
+import { groupsOf, isClosed, type JobSpec } from '../model/job.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { OwnWorkers } from '../platform/own-workers.ts';
@@ -31,6 +31,7 @@ import {
   warnOfPlaceholders,
 } from '../verbs/submission.ts';
 import { followReporting } from '../verbs/watch.ts';
+import type { RunInput } from './commands/run.ts';
 import { livePresenter } from './commands/watch.ts';
 import type { Context } from './context.ts';
 import { printNextCommand, raiseAndPrint } from './print-notices.ts';
@@ -45,19 +46,7 @@ type RunSubject =
   | { readonly kind: 'spec'; readonly spec: JobSpec; readonly jobFile: string | null; readonly input: SubmissionInput }
   | { readonly kind: 'job'; readonly job: string };
 
-interface RunOptions {
-  readonly slots?: number | undefined;
-  /** Work on the job from this machine, whatever the profile. */
-  readonly here: boolean;
-  /** Raise the groups if the profile can start instances. */
-  readonly scale: boolean;
-  readonly output?: string | undefined;
-  readonly header?: 'once' | undefined;
-  readonly join?: Join | undefined;
-  readonly name?: string | undefined;
-  /** Seconds. */
-  readonly timeout?: number | undefined;
-}
+type RunOptions = Pick<RunInput, 'slots' | 'here' | 'scale' | 'output' | 'header' | 'join' | 'name' | 'timeout'>;
 
 /**
  * Submits or continues a job, works on it with its own workers, watches, verifies and fetches. Returns the job's exit
@@ -167,7 +156,8 @@ async function followWithWorkers(
   }
 }
 
-async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
+/** Fetches the outputs to the target, which is stdout unless given. */
+export async function fetchTo(ctx: Context, view: JobView, { output, header, join, name }: RunTarget): Promise<void> {
   const { fetchOutputs, othersLine } = await import('../jobs/fetch/fetch.ts');
   const target = targetOf(ctx, output ?? '-');
   const options = { target, header, join, name: name ?? undefined, replace: ctx.flags.yes, signal: ctx.signal };
@@ -231,7 +221,7 @@ class Workers {
   async #start(groups: readonly string[]): Promise<OwnWorkers | null> {
     const ctx = this.#ctx;
     if (!worksHere((await ctx.config()).profile, this.#here)) {
-      ctx.notice(`workers of ${groups.join(', ')} process it; with --here, this machine does too`);
+      ctx.notice(`workers of groups ${groups.join(', ')} run this job; add --here to work on it from this machine too`);
       return null;
     }
     const [config, platform, held, { startOwnWorkers }] = await Promise.all([

@@ -7,47 +7,40 @@ import { rehearsalText } from '../model/rehearsal.ts';
 import type { Context } from './context.ts';
 import { deadlineText, formatCount, formatInstant, formatLeft, formatMany, formatRate } from './format.ts';
 import type { LiveStatus } from './live-view.ts';
-import { renderTable } from './render.ts';
+import { countColumn, renderTable } from './render.ts';
 
 export async function statusText(ctx: Context, status: JobStatus): Promise<string> {
   const table = await renderTable(ctx, status.steps, [
     { title: 'step', value: (step) => step.name, min: 6 },
     { title: 'tasks', value: (step) => (step.total === null ? '?' : formatCount(step.total)), align: 'right' },
-    { title: 'waiting', value: (step) => formatCount(step.waiting), align: 'right' },
-    { title: 'running', value: (step) => formatCount(step.running), align: 'right' },
-    { title: 'done', value: (step) => formatCount(step.done), align: 'right' },
-    {
-      title: 'failed',
-      value: (step) => formatCount(step.failed),
-      align: 'right',
-      tint: (step) => (step.failed > 0 ? 'bad' : null),
-    },
-    { title: 'skipped', value: (step) => formatCount(step.skipped), align: 'right' },
-    { title: 'retried', value: (step) => formatCount(step.retried), align: 'right' },
-    { title: 'interrupted', value: (step) => formatCount(step.interrupted), align: 'right' },
+    countColumn('waiting', (step) => step.waiting),
+    countColumn('running', (step) => step.running),
+    countColumn('done', (step) => step.done),
+    countColumn('failed', (step) => step.failed, true),
+    countColumn('skipped', (step) => step.skipped),
+    countColumn('retried', (step) => step.retried),
+    countColumn('interrupted', (step) => step.interrupted),
   ]);
   const why = status.reason === TOO_MANY_FILES_REASON ? TOO_MANY_TEXT : status.detail;
-  const lines = [headline(status), ...(why === null ? [] : [why]), '', table];
-  const facts = [
+  const running = status.state === 'running';
+  const pace = [
     ...(status.rate === null ? [] : [formatRate(status.rate)]),
     ...(status.eta === null ? [] : [formatLeft(status.eta)]),
-    ...(status.state === 'running' ? [workersText(status)] : []),
+    ...(running ? [workersText(status)] : []),
   ];
-  if (facts.length > 0) lines.push('', facts.join(', '));
-  if (status.state === 'running') lines.push(...(await continueText(ctx, status)));
-  if (status.asked > 0 && status.state === 'running') lines.push(...(facts.length > 0 ? [] : ['']), retryText(status));
   // Determining the zone takes 10 ms, so only a job with a deadline pays for it.
   const deadline =
     status.finishBy === null || status.state === 'cancelled'
       ? null
       : deadlineText(status, { zone: await ctx.zone(), now: ctx.clock.now() });
-  if (deadline !== null) lines.push(...(facts.length > 0 ? [] : ['']), deadline);
-  const cost = costText(status);
-  if (cost !== null) lines.push(...(facts.length > 0 ? [] : ['']), cost);
-  const kept = await keeperText(ctx, status);
-  if (kept !== null) lines.push(...(facts.length > 0 ? [] : ['']), kept);
-  const delivery = deliveryText(status);
-  if (delivery !== null) lines.push(...(facts.length > 0 ? [] : ['']), delivery);
+  const facts = [
+    pace.length === 0 ? null : pace.join(', '),
+    ...(running ? await continueText(ctx, status) : []),
+    running && status.asked > 0 ? retryText(status) : null,
+    ...[deadline, costText(status), await keeperText(ctx, status), deliveryText(status)],
+  ].filter((line) => line !== null);
+  const lines = [headline(status), ...(why === null ? [] : [why]), '', table];
+  if (facts.length > 0) lines.push('', ...facts);
   for (const { event, to, message, next } of status.untold) {
     lines.push(
       `NOT notified: ${to}, of ${event}: ${message ?? 'the process died during the attempt'}${next === null ? '; there will be no retry' : ''}`,
@@ -114,12 +107,7 @@ export function liveStatusOf(status: JobStatus): LiveStatus {
 }
 
 /** `cost $3.20 so far, projected $9.10, pauses at $10.00`; null if nothing costs anything. */
-function costText({
-  cost,
-  costProjected,
-  maxCost,
-  costUnknown,
-}: Pick<JobStatus, 'cost' | 'costProjected' | 'maxCost' | 'costUnknown'>): string | null {
+function costText({ cost, costProjected, maxCost, costUnknown }: JobStatus): string | null {
   const limit = maxCost === null ? '' : `, pauses at ${dollarsText(maxCost)}`;
   const types = costUnknown.join(', ');
   if (cost === null) {

@@ -5,6 +5,7 @@ import type { Platform } from '../ports/platform.ts';
 import { scopeOf } from '../ports/verbs.ts';
 import { jobToChange } from '../verbs/job.ts';
 import {
+  asCallable,
   type CallEvents,
   type CallerFiles,
   type Fields,
@@ -54,7 +55,7 @@ export function verbCommand<F extends Fields, Result, Event>(
   verb: VerbDeclaration<F, Result, Event>,
   view: VerbView<Result, Event>,
 ): CommandDefinition {
-  const asked = verb as unknown as VerbDeclaration<Fields, Result, Event>;
+  const asked = asCallable(verb);
   const runBy = async (runVerb: RunVerb, input: RawInput): Promise<number> => {
     // A field that needs more permissions makes a verb write that usually only reads.
     const { scope, scopeWith = {} } = verb;
@@ -90,7 +91,7 @@ export function verbCommand<F extends Fields, Result, Event>(
   };
 }
 
-/** A change of the latest job is one of the job that a person agreed to: meanwhile, another may have become the latest. */
+/** Replaces "the latest job" with the id that the person confirmed, as a newer job may arrive meanwhile. */
 async function withConfirmedJob(
   ctx: Context,
   { name, input }: VerbDeclaration<Fields, unknown, never>,
@@ -98,7 +99,7 @@ async function withConfirmedJob(
   { runVerb, asks }: { readonly runVerb: RunVerb; readonly asks: boolean },
 ): Promise<RawInput> {
   if (input.entries.job !== jobToChange || given.job !== undefined) return given;
-  // A mistake in what was typed is told before a question.
+  // Mistakes in the input are reported before the question.
   parseInput({ input }, { ...given, job: 'last' }, (field) => flagOf(input.entries, field));
   const { confirmLatest } = await import('./confirm.ts');
   return { ...given, job: await confirmLatest(ctx, { name, task: given.task }, { runVerb, asks }) };
@@ -164,23 +165,10 @@ export function verbContext<Event>(
     opened.push(platform);
     return platform;
   };
-  const { platform, config, zone, clock, signal, notice, warn, passed, examine } = ctx;
-  const { dryRun, yes } = ctx.flags;
+  const { dryRun, yes: confirmed } = ctx.flags;
   return {
-    ...{
-      platform,
-      impatientPlatform,
-      config,
-      zone,
-      clock,
-      signal,
-      notice,
-      warn,
-      passed,
-      examine,
-      dryRun,
-      confirmed: yes,
-    },
+    ...ctx,
+    ...{ impatientPlatform, dryRun, confirmed },
     ...events,
     confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
     files: filesOf(ctx),

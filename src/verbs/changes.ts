@@ -25,8 +25,9 @@ import { changedParams } from '../model/overrides.ts';
 import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import { duration, jobToChange, resolveJob } from './job.ts';
-import { deadlineOf, dollars, refuseCostLimit, startTimeOf } from './limits.ts';
+import { deadlineOf, startTimeOf } from './parse-time.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
+import { dollars, refuseCostLimit } from './submission.ts';
 import { changing, fileField, flag, option, parsedText, text, verb } from './verb.ts';
 
 /** Runs permanently failed tasks again. Throws `notFound`, `refused`, `usage`, `jobFile`. */

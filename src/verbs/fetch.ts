@@ -10,8 +10,8 @@ import { isS3Uri } from '../model/s3-uri.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
 import { jobOrLatest, warnOfDamage } from './job.ts';
-import { JOIN, NAME, refuseName } from './run.ts';
-import { type Given, oneOf, option, text, throttle, type VerbContext, verb } from './verb.ts';
+import { HEADER, JOIN, NAME, refuseName } from './run.ts';
+import { type Given, option, text, throttle, type VerbContext, verb } from './verb.ts';
 import { deliverJob } from './watch.ts';
 
 export type FetchEvent =
@@ -39,11 +39,7 @@ export const fetch = verb<FetchEvent>()({
       text,
     ),
     name: v.optional(NAME),
-    header: option(
-      '--header <which>',
-      'once: keep the first line of the first output only; all outputs must begin with it',
-      oneOf(['once']),
-    ),
+    header: v.optional(HEADER),
     join: v.optional(JOIN),
   }),
   answer: async () => (await import('../model/answers/data.ts')).FETCH_ANSWER,

@@ -15,8 +15,8 @@ export const JOB_OR_LATEST_TEXT = 'id, prefix, key:RUN-KEY, name:NAME or last; t
 export const jobOrLatest = option('[job]', JOB_OR_LATEST_TEXT, text);
 
 /**
- * The job that a verb changes. The command line takes none as the latest, once a person at a terminal has agreed to its
- * name; a call names it.
+ * The job to change. On the command line it may be omitted: the latest is used after a person confirms it. API calls must
+ * name it.
  */
 export const jobToChange = field('[job]', `${JOB_TEXT}; asks about the latest unless given`, text);
 
@@ -44,7 +44,7 @@ export interface JobCaller {
 /** The job's state after a command changed it, for its answer. */
 export const STATE_SCHEMA = { enum: JOB_STATES } as const;
 
-/** The job; tells its id unless `text` contains it. Throws `notFound`, `usage`, `corrupt` (a gap in its journal). */
+/** Finds the job. Prints its id unless `text` is that id. Throws `notFound`, `usage`, `corrupt` (a gap in its journal). */
 export async function resolveJob(asker: JobCaller, text: string | undefined): Promise<JobView> {
   return noticeJobId(asker, text, await findJob(await asker.platform(), text));
 }

@@ -35,12 +35,12 @@ export interface RunTarget {
 /** Shared by `fetch` and `run`. */
 export const HEADER = field(
   '--header <header>',
-  'joined outputs: keep only the first header line; all outputs must begin with it',
+  'once: keep the header only from the first output; all outputs must start with it',
   oneOf(['once']),
 );
 export const JOIN = field(
   '--join <how>',
-  'how to join outputs: lines adds a line end to text that lacks one, bytes adds nothing (default: as the input was split)',
+  'how to join outputs: lines adds a missing final newline, bytes adds nothing (default: as the input was split)',
   oneOf(['lines', 'bytes']),
 );
 
@@ -96,7 +96,7 @@ export const run = verb<WatchEvent>()({
       let ended = view;
       if (!isClosed(state)) {
         refusePaused(view, created, takeUp);
-        context.notice(`workers of ${groupsOf(spec).join(', ')} process it`);
+        context.notice(`workers of groups ${groupsOf(spec).join(', ')} run this job`);
         const followed = await followReporting(context, view, { timeout: timeout ?? null, scale });
         await context.shown();
         requireEnded(followed.end, job, takeUp);

@@ -9,11 +9,11 @@ import { needsNoInput } from '../jobs/submit/inputs.ts';
 import { resolveSpec } from '../jobs/submit/prepare.ts';
 import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant, isoOf } from '../lib/instant.ts';
-import { parseDuration, parsePairs } from '../lib/units.ts';
+import { parsePairs } from '../lib/units.ts';
 import type { AddedSchedule } from '../model/answers/schedules.ts';
 import { NAME_PATTERN } from '../model/keys.ts';
 import { isS3Uri } from '../model/s3-uri.ts';
-import { type FinishBy, runKeyOf, type ScheduledJob, type ScheduleSpec } from '../model/schedule.ts';
+import { runKeyOf, type ScheduledJob, type ScheduleSpec } from '../model/schedule.ts';
 import {
   type Cadence,
   checkCron,
@@ -24,6 +24,7 @@ import {
 } from '../model/schedule-times.ts';
 import type { Platform } from '../ports/platform.ts';
 import { duration } from './job.ts';
+import { finishByOf, timeOfDay } from './parse-time.ts';
 import { noticeHolidaysEnd } from './schedules.ts';
 import { checkSubmission, SUBMISSION_FIELDS } from './submission.ts';
 import { changing, field, fileField, flag, option, text, type VerbContext, verb } from './verb.ts';
@@ -180,14 +181,14 @@ function refuseUnreachable(
   if (names.length === 0 && !needsNoInput(input.split)) {
     throw new BatchctlError('usage', 'the job file names no input.from', { hint: 'give one: --input store:KEY' });
   }
-  if (names.includes('-')) throw new BatchctlError('usage', '--input -: nothing comes through a pipe when it fires');
+  if (names.includes('-')) throw new BatchctlError('usage', '--input -: a schedule has no stdin to read');
   if (!remote) return;
   const own = names.find((name) => !/^(store|job):/.test(name) && !isS3Uri(name));
   if (own !== undefined) {
     throw new BatchctlError(
       'usage',
       `the input ${own} is a file of this machine, but the schedule may fire on another`,
-      { hint: 'batchctl upload puts it into the store: name it store:KEY, or s3://BUCKET/KEY, or job:JOB/STEP' },
+      { hint: 'upload it with batchctl upload and use store:KEY, or use s3://BUCKET/KEY or job:JOB/STEP' },
     );
   }
   if (place !== null && !isS3Uri(place)) {
@@ -227,28 +228,6 @@ async function cadenceOf(
     holidays: holidays === undefined ? [] : parseHolidays(await files.text('--holidays', holidays), holidays),
     monthBefore,
   };
-}
-
-/** Parses a deadline relative to each firing. Throws `usage` for a text with a fixed date. */
-export function finishByOf(text: string): FinishBy {
-  const ahead = /^in\s+(.+)$/i.exec(text.trim())?.[1];
-  if (ahead !== undefined) return { kind: 'after', seconds: parseDuration(ahead.replace(/\s+/g, '')) };
-  const named = /^(?:(tomorrow)(?:\s+(?:at\s+)?|T))?(\d{1,2}:\d{2})$/i.exec(text.trim());
-  if (named?.[2] === undefined) {
-    throw new BatchctlError('usage', `--finish-by ${text}: expected a time relative to each firing`, {
-      hint: 'use "in 6h", 06:00 (the next one after the due time) or "tomorrow 06:00"',
-    });
-  }
-  return { kind: 'time', time: timeOfDay('--finish-by', named[2]), days: named[1] === undefined ? 0 : 1 };
-}
-
-function timeOfDay(flag: string, text: string): string {
-  const match = /^(\d{1,2}):(\d{2})$/.exec(text.trim());
-  const [hour, minute] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || hour > 23 || minute > 59) {
-    throw new BatchctlError('usage', `${flag}: expected a time of day such as 18:00, found "${text}"`);
-  }
-  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
 }
 
 /** Checks the name of a schedule. Throws `usage`. */

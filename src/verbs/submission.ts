@@ -13,12 +13,21 @@ import { type SubmitOptions, type SubmitResult, submit } from '../jobs/submit/su
 import { freshKeeper, latestKeeper } from '../jobs/watch/keeper-mark.ts';
 import { formatInstant } from '../lib/instant.ts';
 import { describeFound } from '../lib/problems.ts';
+import { shellWord } from '../lib/shell-word.ts';
 import { formatSize, parsePairs, wholeNumberParser } from '../lib/units.ts';
 import { emptyInputs, type JobSpec } from '../model/job.ts';
 import { isPossiblePeriod } from '../model/wall-time.ts';
 import { duration } from './job.ts';
-import { deadlineOf, dollars, parseFutureTime, refuseCostLimit } from './limits.ts';
+import { deadlineOf, parseFutureTime } from './parse-time.ts';
 import { flag, option, parsedText, text, throttle, type VerbContext } from './verb.ts';
+
+/** Throws a RangeError for text that is no amount in dollars. */
+export function dollars(text: string): number {
+  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
+  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
+    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
+  return value;
+}
 
 /** The fields of `submit`, `plan`, `run` and `rehearse`. */
 export const SUBMISSION_FIELDS = {
@@ -125,6 +134,15 @@ export async function checkSubmission(
   refuseUnknownGroups((await context.config()).profile, spec);
 }
 
+/** Throws `usage` for a local profile, on which nothing costs anything. */
+export async function refuseCostLimit(context: Pick<VerbContext, 'config'>): Promise<void> {
+  const { profile } = await context.config();
+  if (profile.backend !== 'local') return;
+  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
+    hint: 'omit it; --finish-by limits time',
+  });
+}
+
 /** The local profile accepts every group; elsewhere only the profile's groups have queues. */
 function refuseUnknownGroups(profile: Profile, spec: JobSpec): void {
   if (profile.backend !== 'aws') return;
@@ -157,14 +175,10 @@ export async function prepareSubmission(
   const { store, bucket, clock } = platform;
   const request = await requestOf(context, spec, jobFile, input);
   const checksums = platform.remote === true ? new FileChecksums(noticeLargeFile(context)) : null;
-  const find = (text: string): ReturnType<typeof findJob> => findJob(platform, text);
-  let said = '';
-  return awaitInputs(() => prepare(request, store, find, checksums, bucket), input.awaitInput ?? 0, {
+  const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
+  return awaitInputs(prepareOnce, input.awaitInput ?? 0, {
     ...{ clock, signal: context.signal },
-    onWait: (why) => {
-      if (why !== said) context.notice(`waiting: ${why}`);
-      said = why;
-    },
+    onWait: (why) => context.notice(`waiting: ${why}`),
   });
 }
 
@@ -262,7 +276,7 @@ const EMPTY_SHOWN = 20;
 export function emptyInputsText(names: readonly string[]): string {
   const more = names.length > EMPTY_SHOWN ? `, and ${names.length - EMPTY_SHOWN} more` : '';
   const what = names.length === 1 ? 'an input has' : `${names.length} inputs have`;
-  return `${what} no part, being empty or with a header only: ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
+  return `${what} no parts (empty, or only a header): ${names.slice(0, EMPTY_SHOWN).join(', ')}${more}`;
 }
 
 /** An existing job keeps its deadline: tells a caller who gave another one how to change it. */
@@ -341,16 +355,13 @@ export async function requireAffordable(
 
 /** A crontab line that runs `tick` for this profile every minute, silent unless something is wrong. */
 export function crontabLine(cwd: string, { profile, file }: Pick<Config, 'profile' | 'file'>): string {
-  const config = file === null ? '' : ` --config ${quoted(file)}`;
-  const root = file === null ? `cd ${quoted(cwd)} && ` : '';
+  const config = file === null ? '' : ` --config ${cronWord(file)}`;
+  const root = file === null ? `cd ${cronWord(cwd)} && ` : '';
   return `* * * * *  ${root}batchctl tick --quiet --profile ${profile.name}${config}`;
 }
 
-/** Quotes a path for /bin/sh, and for cron, which ends a command at `%`. */
-function quoted(path: string): string {
-  const plain = /^[\w./@:+-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
-  return plain.replaceAll('%', String.raw`\%`);
-}
+/** Quoted for /bin/sh, and for cron, which ends a command at `%`. */
+const cronWord = (path: string): string => shellWord(path).replaceAll('%', String.raw`\%`);
 
 /**
  * For an unattended submission: a later start, or a deadline, needs a running manager or tick. Throws `refused` if none
@@ -367,10 +378,9 @@ async function requireKeeper(
   if (freshKeeper(await latestKeeper(platform), platform.clock.now()) !== null) return;
   const { runKey } = input.runKey === undefined || input.again ? { runKey: null } : await prepared();
   if (runKey !== null && (await existingRun(platform, runKey)) !== null) return;
-  const [needs, it] = names.length === 1 ? ['needs', 'it'] : ['need', 'them'];
   throw new BatchctlError(
     'refused',
-    `${names.join(' and ')} ${needs} a manager or tick to look after ${it}, but none has run within the last 15 minutes`,
+    `${names.join(' and ')} ${names.length === 1 ? 'requires' : 'require'} a running manager or tick, but none has run in the last 15 minutes`,
     {
       hint: `add to a crontab: ${crontabLine(context.files.cwd, await context.config())}    or use --watch and keep it running`,
     },

@@ -107,29 +107,19 @@ async function isBadInput(store: ObjectStore, { job, step, task, round }: Attemp
 }
 
 function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input'> {
-  const { step, task, round, attempt, number, worker, exitCode, reason, error } = event;
+  const { step, task, round, attempt, number, worker, outcome, exitCode, reason, error } = event;
   const { cpuSeconds, peakMemory, waitSeconds } = event;
-  const times = { startedAt: isoOf(event.startedAt), endedAt: isoOf(event.endedAt) };
-  const what = { step, task, state: event.outcome, round, attempt, number, worker, ...times };
-  const failed = event.outcome === 'failed' || event.outcome === 'failedAttempt';
+  const failed = outcome === 'failed' || outcome === 'failedAttempt';
   return {
-    ...what,
-    exitCode,
-    reason,
-    error,
-    cause: failed ? causeOf(event) : null,
-    cpuSeconds,
-    peakMemory,
-    waitSeconds,
+    ...{ step, task, state: outcome, round, attempt, number, worker },
+    ...{ startedAt: isoOf(event.startedAt), endedAt: isoOf(event.endedAt), exitCode, reason, error },
+    ...{ cause: failed ? causeOf(event) : null, cpuSeconds, peakMemory, waitSeconds },
   };
 }
 
-function causeOf({
-  step,
-  exitCode,
-  reason,
-  error,
-}: Pick<LedgerTask, 'step' | 'exitCode' | 'reason' | 'error'>): string {
+type FailureFacts = Pick<LedgerTask, 'step' | 'exitCode' | 'reason' | 'error'>;
+
+function causeOf({ step, exitCode, reason, error }: FailureFacts): string {
   return causeId({ step, exitCode, reason: reason ?? 'unknown', error });
 }
 

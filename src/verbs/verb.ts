@@ -46,6 +46,9 @@ export interface VerbContext<Event = never> {
 
 export type CallEvents<Event> = Pick<VerbContext<Event>, 'report' | 'shown' | 'conclude'>;
 
+/** For calls that only look something up: shows nothing. */
+export const NO_EVENTS: CallEvents<unknown> = { report: () => {}, shown: async () => {}, conclude: () => {} };
+
 const REPORT_MS = 80;
 
 /** Drops reports of progress that would flood a terminal or connection. */
@@ -114,7 +117,7 @@ export interface VerbDeclaration<F extends Fields, Result, Event> {
   runsLocally?(given: Given): boolean;
   /** The error that Ctrl-C produces in such a call. `given`: as typed, with the job's id. */
   interruptedError?(given: Given): BatchctlError;
-  /** For a list that continues: tells rows that the caller received before the connection was lost from new ones. */
+  /** For a followed list: drops rows that the caller had received before it lost the connection. */
   createResumption?(): Resumption;
   /** Fields that its HTTP path doesn't accept: a call with them continues, which a single JSON answer can't express. */
   readonly framesOnly?: readonly string[];
@@ -165,6 +168,13 @@ export function listVerb<const F extends Fields, Row, Event = never>(
   declaration: Omit<VerbDeclaration<F, AsyncIterable<Row>, Event>, 'list'>,
 ): VerbDeclaration<F, AsyncIterable<Row>, Event> {
   return { list: true, ...declaration };
+}
+
+/** A verb for callers that pass its fields as typed. */
+export function asCallable<F extends Fields, Result, Event>(
+  declared: VerbDeclaration<F, Result, Event>,
+): VerbDeclaration<Fields, Result, Event> {
+  return declared as unknown as VerbDeclaration<Fields, Result, Event>;
 }
 
 /** The result of a call, and a function for its exit code afterwards. Keeps rows only if the code depends on them. */

@@ -14,6 +14,7 @@ import { verifyJob } from '../jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../lib/file-checksum.ts';
 import { formatCount } from '../lib/units.ts';
 import type { RebuildAnswer } from '../model/answers/upkeep.ts';
+import type { VerifyAnswer } from '../model/answers/verify.ts';
 import { deliveryOf } from '../model/delivery.ts';
 import type { Finding } from '../model/verify/findings.ts';
 import type { VerifyResult } from '../model/verify/verify-result.ts';
@@ -32,30 +33,6 @@ export type VerifyEvent =
   | { readonly event: 'kept'; readonly number: number; readonly checksum: string }
   /** The result of checking a file. `unproven`: it is consistent, and states that its job was not proven. */
   | { readonly event: 'checked'; readonly checked: FileCheckResult; readonly unproven: boolean };
-
-/** A proof, or what a file contains of one. */
-export interface VerifyAnswer
-  extends Pick<VerifyResult, 'format' | 'verdict'>,
-    Partial<Omit<VerifyResult, 'format' | 'job' | 'runKey' | 'state' | 'verdict' | 'checked' | 'steps' | 'problems'>> {
-  readonly job: string | null;
-  readonly runKey: string | null;
-  readonly state: VerifyResult['state'] | null;
-  readonly checked: VerifyResult['checked'] | null;
-  readonly steps: VerifyResult['steps'];
-  readonly problems: VerifyResult['problems'];
-  /** Key of the proof in the store. */
-  readonly proof: string | null;
-  readonly repair: Pick<RepairResult, 'recorded' | 'sent' | 'missing' | 'reopened' | 'withheld'> | null;
-  readonly check: FileCheck | null;
-  readonly delivery?: ReturnType<typeof deliveryOf>;
-}
-
-interface FileCheck extends Pick<FileCheckResult, 'lines' | 'sha256' | 'checksum' | 'mismatches'> {
-  readonly file: string;
-  readonly who: string | null;
-  readonly when: string | null;
-  readonly version: string | null;
-}
 
 const FIELDS = {
   job: jobOrLatest,
@@ -119,7 +96,7 @@ export const verifyEvidence = listVerb({
   input: v.strictObject(FIELDS),
   answer: async () => v.object({}),
   async *run(context: VerbContext<VerifyEvent>, input): AsyncGenerator<EvidenceRow, void> {
-    refuseConflicts({ ...input, output: undefined, check: undefined });
+    refuseConflicts(input);
     const directory = mkdtempSync(join(tmpdir(), 'batchctl-evidence-'));
     const path = join(directory, 'evidence');
     try {
@@ -216,8 +193,8 @@ async function withWorkEvents<T>(
 }
 
 interface VerifyInput extends ProofInput {
-  readonly output: string | undefined;
-  readonly check: string | undefined;
+  readonly output?: string | undefined;
+  readonly check?: string | undefined;
 }
 
 function refuseConflicts({ job, repair, deep, output, check }: VerifyInput): void {
@@ -235,10 +212,10 @@ function refuseConflicts({ job, repair, deep, output, check }: VerifyInput): voi
 
 /** The error that a result implies; null for a proof that holds. A checked file has its own verdict. */
 function verdictOf(answer: VerifyAnswer): BatchctlError | null {
-  const { verdict, job, state, problems, repair, check } = answer;
+  const { verdict, job, state, problems, repair, check = null } = answer;
   if (check !== null) return null;
   if (verdict === 'unfinished') {
-    const sent = repair !== null && repair.sent > 0;
+    const sent = (repair?.sent ?? 0) > 0;
     return new BatchctlError('notFinished', `job ${job} is ${state}, not closed: there is no proof yet`, {
       hint: sent
         ? `run batchctl worker --until-empty to process it; then batchctl verify ${job}`
@@ -251,7 +228,7 @@ function verdictOf(answer: VerifyAnswer): BatchctlError | null {
   });
 }
 
-function fixOf({ job, state, missing = [], altered = [], problems, repair }: VerifyAnswer): string {
+function fixOf({ job, state, missing = [], altered = [], problems, repair = null }: VerifyAnswer): string {
   const repaired = repair !== null && (repair.sent > 0 || repair.withheld !== null);
   const canRepair = missing.length > 0 || problems.some(({ code }) => code === 'notOpened');
   if (canRepair && state !== 'cancelled' && !repaired) return `batchctl verify ${job} --repair`;

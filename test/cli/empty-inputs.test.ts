@@ -10,7 +10,7 @@ const JOB = {
   steps: [{ name: 'count', run: ['wc', '-l'] }],
 };
 const EMPTY = ['none.csv', 'header.csv', 'packed.csv'];
-const TOLD = '3 inputs have no part, being empty or with a header only: none.csv, header.csv, packed.csv';
+const TOLD = '3 inputs have no parts (empty, or only a header): none.csv, header.csv, packed.csv';
 
 describe('inputs without parts', () => {
   const workspace = new Workspace();

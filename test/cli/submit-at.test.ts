@@ -5,23 +5,20 @@ import { expect } from 'chai';
 import { tickId } from '../../src/jobs/watch/keeper-mark.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
+import { whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('submit --at', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    workspace.write('job.json', {
-      name: 'claims',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'price', run: 'date +%s >> "$HOME/ran"; cat' }],
-    });
+    workspace.write('job.json', whyJobFile(1, 'date +%s >> "$HOME/ran"; cat'));
   });
 
   it('needs a keeper seen within 15 minutes, and prints a crontab line for one', async () => {
     const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
     const alone = await workspace.run(at);
     expect(alone.code).to.equal(7);
-    expect(alone.stderr).to.include('--at needs a manager or tick to look after it');
+    expect(alone.stderr).to.include('--at requires a running manager or tick');
     expect(alone.stderr).to.match(
       /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
     );

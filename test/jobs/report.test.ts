@@ -222,7 +222,7 @@ describe('the report of a job that is still open', () => {
       if (name.startsWith('ledger.db')) rmSync(at.path('.batchctl', name));
     const lost = await at.run(['report', id]);
     expect(lost.code).to.equal(0);
-    expect(lost.stdout).to.include('knows no attempt of this job').and.include(`batchctl verify ${id} --repair`);
+    expect(lost.stdout).to.include('has no attempts of this job').and.include(`batchctl verify ${id} --repair`);
     await at.run(['verify', id, '--repair']);
     const { stdout } = await at.run(['report', id, '--json']);
     const found = JSON.parse(stdout) as Answer;

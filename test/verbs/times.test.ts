@@ -5,8 +5,8 @@ import { BatchctlError } from '../../src/errors.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { parseSplit } from '../../src/jobs/split/parse-split.ts';
 import { parseDuration, parseSize, wholeNumberParser } from '../../src/lib/units.ts';
-import { dollars, parseTime } from '../../src/verbs/limits.ts';
-import { finishByOf } from '../../src/verbs/schedule-add.ts';
+import { finishByOf, parseTime } from '../../src/verbs/parse-time.ts';
+import { dollars } from '../../src/verbs/submission.ts';
 
 const iso = (text: string, now: string, zone: string): string =>
   new Date(parseTime(text, { now: Date.parse(now), zone })).toISOString();

@@ -174,7 +174,7 @@ const linesSchema = (text: string): JsonSchema => ({
   type: 'array',
   maxItems: MOST_LINES,
   items: { type: 'string' },
-  description: `${text}; here its lines`,
+  description: `${text}: an array of its lines`,
 });
 
 const text = z.string().max(4_096);

@@ -70,7 +70,7 @@ export class Check {
       throw error;
     });
     this.#say([
-      `stack ${this.#name} is created, and removed at the end in any case; the profile's stack is not touched:`,
+      `creates stack ${this.#name} and always removes it at the end; the profile's own stack is not touched:`,
     ]);
     this.#say(STEPS.map(([step, does]) => `  ${step.padEnd(12)} ${does}`));
     this.#say([`this takes about ten minutes, and ${costText(this.#cost)}`]);
@@ -81,7 +81,7 @@ export class Check {
     this.#writesReport = true;
     this.#say([`if this process is killed, remove the stack with: ${this.#removeCommand}`]);
     ctx.signal.addEventListener('abort', () =>
-      this.#say(['stopping: the stack is removed first; press Ctrl-C again to leave it as it is']),
+      this.#say(['stopping: removing the stack first; press Ctrl-C again to keep it']),
     );
     const faults = faultCommands({ ...this.#stack.profile, account: this.#stack.account });
     this.#say([

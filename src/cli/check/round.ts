@@ -114,7 +114,7 @@ export async function removeCheckStack({ ctx, stack, steps }: CheckRound): Promi
         return takeDownStack(ctx, stack);
       });
       const stays = gone.filter(({ outcome }) => outcome !== 'removed');
-      see(`${formatMany(gone.length - stays.length, 'thing')} removed`);
+      see(`${formatMany(gone.length - stays.length, 'resource')} removed`);
       if (stays.length === 0) return;
       const named = stays.map(({ kind, name, why }) => `${kind} ${name}${why === null ? '' : ` (${why})`}`);
       throw new BatchctlError('finding', `left: ${named.join(', ')}`);

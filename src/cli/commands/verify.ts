@@ -2,16 +2,10 @@ import { resolve } from 'node:path';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { deliveryLine } from '../../jobs/deliver/delivery-line.ts';
 import { shellWord } from '../../lib/shell-word.ts';
+import type { VerifyAnswer } from '../../model/answers/verify.ts';
 import type { VerifyResult } from '../../model/verify/verify-result.ts';
-import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
-import {
-  type EvidenceRow,
-  ledgerRebuild,
-  type VerifyAnswer,
-  type VerifyEvent,
-  verify,
-  verifyEvidence,
-} from '../../verbs/verify.ts';
+import { asCallable } from '../../verbs/verb.ts';
+import { ledgerRebuild, type VerifyEvent, verify, verifyEvidence } from '../../verbs/verify.ts';
 import type { CommandDefinition, RawInput } from '../command.ts';
 import type { Context } from '../context.ts';
 import { formatMany } from '../format.ts';
@@ -66,7 +60,7 @@ function verifyPresenter(
   let kept: Extract<VerifyEvent, { readonly event: 'kept' }> | null = null;
   let found: Extract<VerifyEvent, { readonly event: 'checked' }> | null = null;
   const text = async (made: VerifyAnswer): Promise<string> => {
-    const { proof: key, check } = made;
+    const { proof: key = null, check = null } = made;
     if (check !== null && found !== null)
       return checkText(ctx, check.file, found.checked, check.mismatches, found.unproven);
     const proof = key === null || kept === null ? null : { key, number: kept.number, checksum: kept.checksum };
@@ -86,7 +80,7 @@ function verifyPresenter(
     },
     async answer(made) {
       await printAnswer(ctx, { json: made, text: () => text(made) });
-      const { delivery = null, verdict, check } = made;
+      const { delivery = null, verdict, check = null } = made;
       if (check === null && delivery !== null && verdict === 'proven') ctx.notice(deliveryLine(delivery));
     },
     close: () => progress?.failed(),
@@ -101,12 +95,11 @@ async function verifyToFile(ctx: Context, runVerb: RunVerb, { output, ...given }
   const file = await openEvidence(resolve(ctx.io.cwd, String(output)));
   const shown = verifyPresenter(ctx);
   const events = sequentialEvents(shown.event);
-  const asked = verifyEvidence as unknown as VerbDeclaration<Fields, AsyncIterable<EvidenceRow>, VerifyEvent>;
   let written = false;
   let made: VerifyAnswer | null = null;
   try {
     if (given.repair === true) await ctx.announce();
-    for await (const row of await runVerb(asked, given, events)) {
+    for await (const row of await runVerb(asCallable(verifyEvidence), given, events)) {
       if ('answer' in row) made = row.answer;
       else {
         written = true;

@@ -1,3 +1,4 @@
+import { shellQuote } from '../../lib/shell-word.ts';
 import type { CommandTable } from '../command.ts';
 import { allCommandFacts } from '../command-facts.ts';
 import type { Context } from '../context.ts';
@@ -32,14 +33,14 @@ function posixTables(commands: readonly Completable[]): string {
   return `${[
     caseOf('_batchctl_is_command', '$1', [
       ...[...commands.map(({ name }) => name), ...parentsOf(commands)].map(
-        (name) => [quoted(name), 'return 0'] as const,
+        (name) => [shellQuote(name), 'return 0'] as const,
       ),
     ]),
     caseOf('_batchctl_next', '$1', nextWords(commands)),
     caseOf(
       '_batchctl_flags',
       '$1',
-      commands.map(({ name, flags }) => [quoted(name), printfCommand(flags.map(flagLine))] as const),
+      commands.map(({ name, flags }) => [shellQuote(name), printfCommand(flags.map(flagLine))] as const),
     ),
     `_batchctl_global_flags() {\n  ${printfCommand(globalFlags().map(flagLine))}\n}`,
     caseOf('_batchctl_value_of', '$1 $2', [
@@ -118,12 +119,12 @@ function nextWords(commands: readonly Completable[]): readonly (readonly [string
   for (const { name, summary } of commands) {
     const [first = '', second] = name.split(' ');
     if (second === undefined) firsts.set(first, summary);
-    else if (!firsts.has(first)) firsts.set(first, 'has commands below');
+    else if (!firsts.has(first)) firsts.set(first, 'has subcommands');
   }
   const below = [...firsts.keys()].flatMap((first) => {
     const inner = commands.filter(({ name }) => name.startsWith(`${first} `));
     const lines = inner.map(({ name, summary }) => `${name.slice(first.length + 1)}\t${summary}`);
-    return inner.length === 0 ? [] : [[quoted(first), printfCommand(lines)] as const];
+    return inner.length === 0 ? [] : [[shellQuote(first), printfCommand(lines)] as const];
   });
   return [["''", printfCommand([...firsts].map(([word, summary]) => `${word}\t${summary}`))], ...below];
 }
@@ -131,15 +132,15 @@ function nextWords(commands: readonly Completable[]): readonly (readonly [string
 function valueCase(name: string, { long, short, value }: CompletableFlag): readonly (readonly [string, string])[] {
   if (value === null) return [];
   const patterns = [long, ...(short === null ? [] : [short])].map((flag) =>
-    name === '*' ? `*${quoted(` ${flag}`)}` : quoted(`${name} ${flag}`),
+    name === '*' ? `*${shellQuote(` ${flag}`)}` : shellQuote(`${name} ${flag}`),
   );
-  return [[patterns.join(' | '), `printf '%s' ${quoted(token(value.kind, value.choices))}`]];
+  return [[patterns.join(' | '), `printf '%s' ${shellQuote(token(value.kind, value.choices))}`]];
 }
 
 function operandCases({ name, operands }: Completable): readonly (readonly [string, string])[] {
   return operands.map(({ kind, choices, repeat }, at) => [
-    repeat ? `${quoted(`${name} `)}*` : quoted(`${name} ${at}`),
-    `printf '%s' ${quoted(token(kind, choices))}`,
+    repeat ? `${shellQuote(`${name} `)}*` : shellQuote(`${name} ${at}`),
+    `printf '%s' ${shellQuote(token(kind, choices))}`,
   ]);
 }
 
@@ -154,12 +155,7 @@ function flagLine({ long, text }: CompletableFlag): string {
 }
 
 function printfCommand(lines: readonly string[]): string {
-  return lines.length === 0 ? ':' : `printf '%s\\n' ${lines.map(quoted).join(' ')}`;
-}
-
-/** Quoted with single quotes, for any POSIX shell. */
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
+  return lines.length === 0 ? ':' : `printf '%s\\n' ${lines.map(shellQuote).join(' ')}`;
 }
 
 /** The completion script for bash 3.2 and newer. It doesn't need bash-completion. */
@@ -176,7 +172,7 @@ const BASH_DRIVER = String.raw`_batchctl_add() {
   local word
   while IFS= read -r word; do
     word=\${word#"$strip"}
-    # Only file names does bash quote by itself: a key of the store may hold anything, and Enter would run it.
+    # Bash quotes only file names itself. A store key may contain anything, and Enter would run it.
     if [[ -n $quote && $word == *[!A-Za-z0-9_./:=@%+,-]* ]]; then printf -v word '%q' "$word"; fi
     COMPREPLY+=("$word")
   done
@@ -283,7 +279,7 @@ end`;
 }
 
 function fishWords(commands: readonly Completable[]): readonly string[] {
-  const parents = parentsOf(commands).map((word) => fishLineAt('', 0, `-a ${word} -d 'has commands below'`));
+  const parents = parentsOf(commands).map((word) => fishLineAt('', 0, `-a ${word} -d 'has subcommands'`));
   const words = commands.map(({ name, summary }) => {
     const [first = '', second] = name.split(' ');
     return second === undefined

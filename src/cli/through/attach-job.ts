@@ -16,6 +16,7 @@ import { isS3Uri } from '../../model/s3-uri.ts';
 import type { Manager } from '../../ports/manager.ts';
 import type { AttachedInput, Attachments } from '../../ports/verbs.ts';
 import { noticeLargeFile, requestOf, type SubmissionInput, withSubmitProgress } from '../../verbs/submission.ts';
+import { NO_EVENTS } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
 import { openJobFile } from '../open-job-file.ts';
 import { withSubmitter } from '../submit-progress.ts';
@@ -68,13 +69,9 @@ export async function attachSubmission(
       }
       return { inputs, asked, digest: digestOf(spec, null, inputs) };
     };
-    let said = '';
     const found = await awaitInputs(find, input.awaitInput ?? 0, {
       ...{ clock: ctx.clock, signal: ctx.signal },
-      onWait: (why) => {
-        if (why !== said) ctx.notice(`waiting: ${why}`);
-        said = why;
-      },
+      onWait: (why) => ctx.notice(`waiting: ${why}`),
     });
     const { attachments } = await attachCode(manager, job);
     const put = await withSubmitter(ctx, (submitter) =>
@@ -100,8 +97,7 @@ interface FoundInputs {
 
 /** The request that the flags make. Directories and programs of this machine mean nothing to the manager. */
 async function localRequestOf(ctx: Context, job: LocalJob, input: SubmissionInput): Promise<LocalRequest> {
-  const context = verbContext(ctx, NO_EVENTS);
-  const asked = await requestOf(context, job.spec, job.path, input);
+  const asked = await requestOf(verbContext(ctx, NO_EVENTS), job.spec, job.path, input);
   const request = { ...asked, directory: job.directory };
   return { request, spec: resolveSpec({ ...request, attachments: NO_ATTACHMENTS }).spec };
 }
@@ -111,9 +107,6 @@ interface LocalRequest {
   /** With parameters and period filled in. */
   readonly spec: JobSpec;
 }
-
-/** Shows nothing, for calls that only look something up. */
-export const NO_EVENTS = { report: () => {}, shown: async () => {}, conclude: () => {} };
 
 const NO_ATTACHMENTS: Attachments = { jobFile: null, inputs: [] };
 

@@ -4,20 +4,27 @@ import { filesInArchive } from '../../jobs/code-archive.ts';
 import { requireEnded } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
 import { parseDuration } from '../../lib/units.ts';
-import type { JobStatus } from '../../model/answers/status.ts';
 import type { ValueFrame } from '../../model/api.ts';
 import type { JobView } from '../../model/view.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { type Attachments, scopeOf, type VerbRequest } from '../../ports/verbs.ts';
 import { status } from '../../verbs/status.ts';
-import { type CallEvents, type Fields, fileFields, type Resumption, type VerbDeclaration } from '../../verbs/verb.ts';
+import {
+  asCallable,
+  type CallEvents,
+  type Fields,
+  fileFields,
+  NO_EVENTS,
+  type Resumption,
+  type VerbDeclaration,
+} from '../../verbs/verb.ts';
 import type { RawInput } from '../command.ts';
 import { confirm } from '../confirm.ts';
 import type { Context } from '../context.ts';
 import { openText } from '../open-job-file.ts';
 import { parseSubmission } from '../submit-progress.ts';
 import { runInProcess } from '../verb-command.ts';
-import { attachCode, attachSubmission, type LocalJob, NO_EVENTS, openLocalJob } from './attach-job.ts';
+import { attachCode, attachPlan, attachSubmission, type LocalJob, openLocalJob } from './attach-job.ts';
 import {
   type ContentFrame,
   callWithRetries,
@@ -38,15 +45,16 @@ export async function callVerb<Result, Event>(
   sent: Attachments | null = null,
 ): Promise<Result> {
   if (verb.runsLocally?.(given) === true) return callLocally(ctx, manager, verb, given, events);
-  const nature = retryModeOf(verb, given);
-  const job = nature === 'follows' ? await jobId(ctx, manager, given.job) : null;
+  const mode = retryModeOf(verb, given);
+  // After a reconnection, `last` could be another job.
+  const job = mode === 'follows' ? await jobIdFromManager(ctx, manager, given.job) : null;
   const input = job === null ? given : { ...given, job };
   const asked: VerbRequest = {
     ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, yes: ctx.flags.yes, tz: await ctx.zone() },
     attachments: sent ?? (await attachmentsOf(ctx, manager, verb, given)),
   };
-  const insisting = {
-    ...{ ctx, nature, look: checkCommandOf(verb.name, given) },
+  const retrying: RetryContext = {
+    ...{ ctx, mode, checkCommand: checkCommandOf(verb.name, given) },
     ...(job !== null && {
       onInterrupted: () =>
         verb.interruptedError?.(input) ??
@@ -55,7 +63,7 @@ export async function callVerb<Result, Event>(
   };
   const rows = verb.list ? new PassThrough({ objectMode: true }) : null;
   const values = new AnswerReceiver<Event>(ctx, events, rows, verb.createResumption?.() ?? null);
-  const ending = callAndConfirm(insisting, verb.name, values, (yes, seconds) =>
+  const ending = callAndConfirm(retrying, verb.name, values, (yes, seconds) =>
     manager.call({ ...asked, yes, input: { ...input, ...timeoutLeft(input, seconds) } }, ctx.signal),
   );
   if (rows === null) return (await ending) as Result;
@@ -74,7 +82,7 @@ async function callLocally<Result, Event>(
   given: RawInput,
   events: CallEvents<Event>,
 ): Promise<Result> {
-  const job = await jobId(ctx, manager, given.job);
+  const job = await jobIdFromManager(ctx, manager, given.job);
   if (given.job === undefined || given.job === 'last') ctx.notice(`job ${job}`);
   return runInProcess(ctx, verb, { ...given, job }, events);
 }
@@ -106,20 +114,20 @@ async function writeRow(rows: PassThrough, row: unknown): Promise<void> {
 }
 
 async function callAndConfirm<Event>(
-  insisting: RetryContext,
+  retrying: RetryContext,
   name: string,
   values: AnswerReceiver<Event>,
   ask: (yes: boolean, seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<unknown> {
-  const { ctx } = insisting;
-  const insistOn = (yes: boolean): Promise<VerbResult> =>
-    callWithRetries(insisting, name, values, (seconds) => ask(yes, seconds));
-  let { error } = await insistOn(ctx.flags.yes);
+  const { ctx } = retrying;
+  const callOnce = (yes: boolean): Promise<VerbResult> =>
+    callWithRetries(retrying, name, values, (seconds) => ask(yes, seconds));
+  let { error } = await callOnce(ctx.flags.yes);
   const { stdin, stderr } = ctx.io;
   if (error?.question !== undefined && stdin.isTTY === true && stderr.isTTY === true) {
     await confirm(ctx, error.question);
     values.restart('all');
-    ({ error } = await insistOn(true));
+    ({ error } = await callOnce(true));
   }
   if (error !== null && values.answer === undefined) throw errorOf(error);
   if (error !== null) values.conclude(errorOf(error));
@@ -160,11 +168,6 @@ async function attachJobFile(ctx: Context, manager: Manager, path: string): Prom
   if (put) return attachments;
   const hashes = code === null ? {} : Object.fromEntries(await filesInArchive(code.gzip));
   return { ...attachments, planned: { files: code?.files ?? [], hashes, cut: null } };
-}
-
-/** The id from the manager of the job that `said` names: after a reconnection, `last` could be another one. */
-async function jobId(ctx: Context, manager: Manager, said: unknown): Promise<string> {
-  return jobIdFromManager(ctx, manager, typeof said === 'string' ? said : undefined);
 }
 
 class AnswerReceiver<Event> implements FrameReceiver {
@@ -230,22 +233,18 @@ export async function attachJob(
 ): Promise<Attachments> {
   const input = parseSubmission(given);
   if (name !== 'plan' && !ctx.flags.dryRun) return attachSubmission(ctx, manager, job, input);
-  return (await import('./attach-job.ts')).attachPlan(ctx, manager, job, input, (text) =>
-    jobFromManager(ctx, manager, text),
-  );
+  const find = async (text: string): Promise<JobView> =>
+    requireView(manager.store, await jobIdFromManager(ctx, manager, text));
+  return attachPlan(ctx, manager, job, input, find);
 }
 
 const ID = /^[a-z][a-z0-9-]*-\d{8}-\d{4}-[a-z0-9]{5}$/;
 
 /** The id of the job that `text` names (`last`, a prefix ...), from the manager. Throws as `findJob` does. */
-export async function jobIdFromManager(ctx: Context, manager: Manager, text: string | undefined): Promise<string> {
-  if (text !== undefined && ID.test(text)) return text;
-  const asked = status as unknown as VerbDeclaration<Fields, JobStatus, never>;
-  return (await callVerb({ ...ctx, notice: () => {} }, manager, asked, { job: text }, NO_EVENTS)).job;
-}
-
-async function jobFromManager(ctx: Context, manager: Manager, text: string): Promise<JobView> {
-  return requireView(manager.store, await jobIdFromManager(ctx, manager, text));
+export async function jobIdFromManager(ctx: Context, manager: Manager, text: unknown): Promise<string> {
+  if (typeof text === 'string' && ID.test(text)) return text;
+  const silent = { ...ctx, notice: () => {} };
+  return (await callVerb(silent, manager, asCallable(status), { job: text }, NO_EVENTS)).job;
 }
 
 /** The error when Ctrl-C ends a call that follows a job. `takeUp` is the command to continue with. */

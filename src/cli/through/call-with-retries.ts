@@ -1,9 +1,6 @@
-import type { ManagerProfile } from '../../config/load-config.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../errors.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import type { ApiError, FrameEnd, ValueFrame } from '../../model/api.ts';
-import type { Manager } from '../../ports/manager.ts';
-import type { CommandDefinition, CommandEntry } from '../command.ts';
 import type { Context } from '../context.ts';
 
 /** What a lost connection means for a verb. */
@@ -17,9 +14,9 @@ export type RetryMode =
 
 export interface RetryContext {
   readonly ctx: Context;
-  readonly nature: RetryMode;
+  readonly mode: RetryMode;
   /** The command to check with if the answer to a change was lost. */
-  readonly look: string;
+  readonly checkCommand: string;
   /** The error for Ctrl-C; by default the one of every command. */
   readonly onInterrupted?: () => BatchctlError;
 }
@@ -45,15 +42,15 @@ export interface FrameReceiver {
   restart(what: 'all' | 'rows'): void;
 }
 
-/** Retries until there is an answer, as far as the verb's nature allows. `ask` gets the seconds that have passed. */
+/** Retries until there is an answer, as far as the mode allows. `ask` gets the seconds that have passed. */
 export async function callWithRetries(
   sending: RetryContext,
   name: string,
   shown: FrameReceiver,
   ask: (seconds: number) => AsyncIterable<ValueFrame>,
 ): Promise<VerbResult> {
-  const { ctx, nature } = sending;
-  let patience = retryPolicyOf(nature);
+  const { ctx, mode } = sending;
+  let retries = 0;
   const begun = ctx.clock.monotonic();
   let seconds = 0;
   for (;;) {
@@ -61,7 +58,7 @@ export async function callWithRetries(
     let loss: LostAnswer;
     try {
       const ended = await readAnswer(ask(seconds), shown);
-      if (ended.error?.again !== true || nature === 'changes') return ended;
+      if (ended.error?.again !== true || mode === 'changes') return ended;
       loss = { error: errorOf(ended.error), begun: true };
     } catch (error) {
       if (ctx.signal.aborted) throw interruptedError(sending, shown);
@@ -70,12 +67,18 @@ export async function callWithRetries(
       loss = lost;
     }
     // The connection was back meanwhile, so this is a new loss.
-    if (nature === 'follows' && shown.frames > before) patience = retryPolicyOf(nature);
-    const pause = patience.pause(loss, shown.frames > 0, shown.printed);
-    if (pause === null)
-      throw nature === 'changes' && loss.begun ? unknownOutcomeError(sending, name, loss.error) : loss.error;
-    if (patience.isFirst) ctx.warn(`${loss.error.message}; retrying`);
-    await wait(jitter(pause), ctx.signal);
+    if (mode === 'follows' && shown.frames > before) retries = 0;
+    // A manager that never answered may not exist, so that is reported at once.
+    const mayRetry = {
+      follows: shown.frames > 0,
+      looks: loss.begun && !shown.printed && retries < MAX_READ_RETRIES,
+      changes: false,
+    }[mode];
+    if (!mayRetry) throw mode === 'changes' && loss.begun ? unknownOutcomeError(sending, name, loss.error) : loss.error;
+    // Only the first retry is announced.
+    if (retries === 0) ctx.warn(`${loss.error.message}; retrying`);
+    await wait(jitter(Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** retries)), ctx.signal);
+    retries += 1;
     if (ctx.signal.aborted) throw interruptedError(sending, shown);
     shown.restart('rows');
     seconds = (ctx.clock.monotonic() - begun) / 1_000;
@@ -96,34 +99,20 @@ function lostAnswerOf(error: unknown): LostAnswer | null {
   return { error, begun: error.begun === true };
 }
 
-function unknownOutcomeError({ look }: RetryContext, name: string, cause: BatchctlError): BatchctlError {
+function unknownOutcomeError({ checkCommand }: RetryContext, name: string, cause: BatchctlError): BatchctlError {
   const message = `${cause.message}; it is unknown whether ${name} was done`;
-  return new BatchctlError('unavailable', message, { hint: `check with ${look}`, cause });
+  return new BatchctlError('unavailable', message, { hint: `check with ${checkCommand}`, cause });
 }
 
 function interruptedError(
-  { nature, look, onInterrupted }: RetryContext,
+  { mode, checkCommand, onInterrupted }: RetryContext,
   { frames }: { readonly frames: number },
 ): BatchctlError {
   if (onInterrupted !== undefined) return onInterrupted();
-  if (nature !== 'changes' || frames === 0) return new BatchctlError('interrupted', 'interrupted');
-  return new BatchctlError('interrupted', 'interrupted; it may still be done', { hint: look });
-}
-
-/** A command to be run through a manager. */
-export interface RemoteCommand {
-  readonly ctx: Context;
-  readonly profile: ManagerProfile;
-  readonly entry: CommandEntry;
-  readonly definition: CommandDefinition;
-  /** Parsed, as the command itself would receive it. */
-  readonly input: Readonly<Record<string, unknown>>;
-  /** As typed: see `givenTexts`. */
-  readonly given: Readonly<Record<string, unknown>>;
-}
-
-export interface ConnectedCommand extends RemoteCommand {
-  readonly manager: Manager;
+  if (mode !== 'changes' || frames === 0) return new BatchctlError('interrupted', 'interrupted');
+  return new BatchctlError('interrupted', 'interrupted; the manager may still do it', {
+    hint: `check with ${checkCommand}`,
+  });
 }
 
 interface LostAnswer {
@@ -136,31 +125,3 @@ interface LostAnswer {
 const [FIRST_PAUSE, LONGEST_PAUSE] = [1_000, 30_000];
 /** Retries of a verb that only reads. The connection itself has already tried several times each time. */
 const MAX_READ_RETRIES = 2;
-
-/** When and how often to retry a verb whose answer was lost. */
-interface RetryPolicy {
-  /** Milliseconds to wait; null: give up. `answered`: the manager had answered before. */
-  pause(loss: LostAnswer, answered: boolean, printed: boolean): number | null;
-  /** True for the first pause, the only one that is announced. */
-  readonly isFirst: boolean;
-}
-
-function retryPolicyOf(nature: RetryMode): RetryPolicy {
-  let tries = 0;
-  return {
-    pause(loss, answered, printed) {
-      // A manager that never answered may not exist, so that is reported at once.
-      const mayAsk = {
-        follows: answered,
-        looks: loss.begun && !printed && tries < MAX_READ_RETRIES,
-        changes: false,
-      }[nature];
-      if (!mayAsk) return null;
-      tries += 1;
-      return Math.min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** (tries - 1));
-    },
-    get isFirst() {
-      return tries === 1;
-    },
-  };
-}

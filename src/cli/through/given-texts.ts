@@ -1,3 +1,4 @@
+import { Option } from 'commander';
 import type { CommandDefinition, CommandEntry, OptionSpec } from '../command.ts';
 import { parseCommand } from '../parse.ts';
 
@@ -9,16 +10,14 @@ export function givenTexts(
 ): Readonly<Record<string, unknown>> {
   const options = Object.fromEntries(Object.entries(definition.options).map(([spec, option]) => [spec, bare(option)]));
   const all = parseCommand(entry, { ...definition, options }, words);
-  const negated = new Set(
-    Object.keys(options).flatMap((spec) => {
-      const name = /--no-([a-z][a-z-]*)/.exec(spec)?.[1];
-      return name === undefined ? [] : [name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())];
-    }),
-  );
+  const negated = Object.keys(options).flatMap((spec) => {
+    const option = new Option(spec);
+    return option.negate ? [option.attributeName()] : [];
+  });
   return Object.fromEntries(
     Object.entries(all).filter(([name, value]) => {
       if (value === undefined || (Array.isArray(value) && value.length === 0)) return false;
-      return typeof value !== 'boolean' || value !== negated.has(name);
+      return typeof value !== 'boolean' || value !== negated.includes(name);
     }),
   );
 }

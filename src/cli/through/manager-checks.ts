@@ -1,6 +1,5 @@
 import type { ManagerProfile } from '../../config/load-config.ts';
-import { isBatchctlError } from '../../errors.ts';
-import { runChecks } from '../../jobs/doctor/machine-checks.ts';
+import { failedCheck, runChecks } from '../../jobs/doctor/machine-checks.ts';
 import { VERSION } from '../../lib/version.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { isVersionCompatible, releaseLineOf } from '../../model/api.ts';
@@ -8,9 +7,8 @@ import { type DutyHealth, isTroubled, type ManagerHealth } from '../../model/man
 import { openManager } from '../../platform/open-manager.ts';
 import type { Manager } from '../../ports/manager.ts';
 import { doctor } from '../../verbs/diagnosis.ts';
-import type { Fields, VerbDeclaration } from '../../verbs/verb.ts';
+import { asCallable, NO_EVENTS } from '../../verbs/verb.ts';
 import type { Context } from '../context.ts';
-import { NO_EVENTS } from './attach-job.ts';
 import { callVerb } from './call-verb.ts';
 
 /** Milliseconds that clocks may differ before a typed time means a different instant there. */
@@ -22,7 +20,7 @@ export async function managerChecks(ctx: Context, profile: ManagerProfile): Prom
   try {
     manager = openManager(profile, ctx.io.env);
   } catch (error) {
-    return [failed('token', error)];
+    return [failedCheck('token', error, HOST_FIX)];
   }
   try {
     let said: Awaited<ReturnType<Manager['hello']>> | null = null;
@@ -51,57 +49,48 @@ function certificateOf({ url, fingerprint }: ManagerProfile): string {
 }
 
 function helloChecks({ version, ahead }: Awaited<ReturnType<Manager['hello']>>): readonly CheckResult[] {
-  const results: CheckResult[] = [];
-  if (version === null) {
-    const mend = "correct the profile's url";
-    results.push({ check: 'version', status: 'fail', message: 'it reports no version: is it a manager?', mend });
-  } else if (isVersionCompatible(version, VERSION)) {
-    results.push({
-      check: 'version',
-      status: 'pass',
-      message: `it runs batchctl ${version}, this is ${VERSION}`,
-      mend: null,
-    });
-  } else {
-    const message = `it runs batchctl ${version}, which does not support ${VERSION}`;
-    results.push({ check: 'version', status: 'fail', message, mend: `use batchctl ${releaseLineOf(version)}.x here` });
-  }
-  if (ahead !== null) results.push(clockCheck(ahead));
-  return results;
+  return [versionCheck(version), ...clockChecks(ahead)];
 }
 
-function clockCheck(ahead: number): CheckResult {
+function versionCheck(version: string | null): CheckResult {
+  const check = 'version';
+  if (version === null) {
+    const message = 'it reports no version: is it a manager?';
+    return { check, status: 'fail', message, mend: "correct the profile's url" };
+  }
+  if (isVersionCompatible(version, VERSION)) {
+    return { check, status: 'pass', message: `it runs batchctl ${version}, this is ${VERSION}`, mend: null };
+  }
+  const message = `it runs batchctl ${version}, which does not support ${VERSION}`;
+  return { check, status: 'fail', message, mend: `use batchctl ${releaseLineOf(version)}.x here` };
+}
+
+function clockChecks(ahead: number | null): readonly CheckResult[] {
+  if (ahead === null) return [];
+  const check = 'clock';
   const seconds = Math.round(Math.abs(ahead) / 1_000);
   if (Math.abs(ahead) <= MAX_CLOCK_SKEW_MS) {
-    return { check: 'clock', status: 'pass', message: `its clock and this one differ by ${seconds} s`, mend: null };
+    return [{ check, status: 'pass', message: `its clock and this one differ by ${seconds} s`, mend: null }];
   }
   const message = `its clock is ${seconds} s ${ahead > 0 ? 'ahead of' : 'behind'} this one, so times mean another instant there`;
-  return { check: 'clock', status: 'warn', message, mend: 'synchronize both clocks with NTP' };
+  return [{ check, status: 'warn', message, mend: 'synchronize both clocks with NTP' }];
 }
 
 /** The manager's own `doctor` checks, each under `manager.`. Receiving them proves that the token is valid. */
 async function managerDoctorChecks(ctx: Context, manager: Manager): Promise<readonly CheckResult[]> {
   const results: CheckResult[] = [];
   try {
-    const asked = doctor as unknown as VerbDeclaration<Fields, AsyncIterable<CheckResult>, never>;
-    for await (const result of await callVerb({ ...ctx, notice: () => {} }, manager, asked, {}, NO_EVENTS)) {
+    const silent = { ...ctx, notice: () => {} };
+    for await (const result of await callVerb(silent, manager, asCallable(doctor), {}, NO_EVENTS)) {
       results.push({ ...result, check: `manager.${result.check}` });
     }
   } catch (error) {
-    return [failed('token', error)];
+    return [failedCheck('token', error, HOST_FIX)];
   }
   return [{ check: 'token', status: 'pass', message: 'the manager accepts the token', mend: null }, ...results];
 }
 
-function failed(check: string, error: unknown): CheckResult {
-  if (!isBatchctlError(error)) throw error;
-  return {
-    check,
-    status: 'fail',
-    message: error.message,
-    mend: error.hint ?? "run batchctl doctor on the manager's host",
-  };
-}
+const HOST_FIX = "run batchctl doctor on the manager's host";
 
 /** Milliseconds before a certificate expires at which to warn. Automatic renewal has happened by then. */
 const EXPIRY_WARNING_MS = 14 * 86_400_000;
@@ -117,8 +106,7 @@ async function healthChecks(
   try {
     health = await manager.health(signal);
   } catch (error) {
-    if (!isBatchctlError(error)) throw error;
-    return [{ check: 'duties', status: 'fail', message: error.message, mend: error.hint ?? DUTY_FIX }];
+    return [failedCheck('duties', error, DUTY_FIX)];
   }
   if (health === null) return [];
   return [...dutyChecks(health.duties, now), ...certificateCheck(health.certificateExpires, fingerprint, now)];

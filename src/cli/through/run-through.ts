@@ -1,6 +1,4 @@
 import { BatchctlError } from '../../errors.ts';
-import { fetchOutputs, othersLine } from '../../jobs/fetch/fetch.ts';
-import { parseTarget } from '../../jobs/fetch/target.ts';
 import { jobExit } from '../../jobs/job-exit.ts';
 import { requireView } from '../../jobs/journal.ts';
 import { isS3Uri } from '../../model/s3-uri.ts';
@@ -10,7 +8,7 @@ import { isRaiseEvent, type RaiseEvent } from '../../verbs/raise.ts';
 import { requireNames, run } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent } from '../../verbs/submission.ts';
 import { submit } from '../../verbs/submit.ts';
-import type { AnyVerb } from '../../verbs/verb.ts';
+import { type AnyVerb, NO_EVENTS } from '../../verbs/verb.ts';
 import { showPlan } from '../commands/plan.ts';
 import {
   checkOutput,
@@ -23,13 +21,12 @@ import {
 import { livePresenter } from '../commands/watch.ts';
 import { inlineJob } from '../open-job-file.ts';
 import { printNextCommand, printRaiseEvent } from '../print-notices.ts';
-import { print } from '../render.ts';
-import { showRun } from '../run-job.ts';
+import { fetchTo, showRun } from '../run-job.ts';
 import { submitProgress } from '../submit-progress.ts';
 import { sequentialEvents } from '../verb-command.ts';
-import { type LocalJob, NO_EVENTS, openLocalJob } from './attach-job.ts';
+import { type LocalJob, openLocalJob } from './attach-job.ts';
 import { attachJob, callVerb, jobIdFromManager } from './call-verb.ts';
-import type { ConnectedCommand } from './call-with-retries.ts';
+import type { ConnectedCommand } from './through-manager.ts';
 
 /** `run`: submits, lets the manager follow, verify and deliver the job, and fetches its outputs here. */
 export async function runWithManager(asking: ConnectedCommand): Promise<number> {
@@ -52,7 +49,7 @@ export async function runWithManager(asking: ConnectedCommand): Promise<number> 
   const status = await callVerb(ctx, manager, run as AnyVerb, given, events)
     .finally(() => events.shown())
     .finally(live.close);
-  const fetched = status.state === 'succeeded' && output !== undefined ? await fetchTo(asking, job, input) : null;
+  const fetched = status.state === 'succeeded' && output !== undefined ? await fetchResult(asking, job, input) : null;
   if (output !== '-') await showRun(ctx, status, created, fetched);
   printNextCommand(ctx, status);
   return jobExit(status);
@@ -105,7 +102,7 @@ async function begin(asking: ConnectedCommand, input: RunInput): Promise<Followe
     .finally(progress.close);
 }
 
-async function fetchTo(
+async function fetchResult(
   { ctx, manager }: ConnectedCommand,
   job: string,
   { output = '-', header, join, name }: RunInput,
@@ -115,11 +112,7 @@ async function fetchTo(
     await callVerb(ctx, manager, fetch as AnyVerb, { job, output, header, join, name }, NO_EVENTS);
     return output;
   }
-  const target = parseTarget(output, { cwd: ctx.io.cwd, write: (bytes) => print(ctx, bytes) });
   const view = await requireView(manager.store, job);
-  const options = { target, header: header ?? null, join, name, replace: ctx.flags.yes, signal: ctx.signal };
-  const fetched = await fetchOutputs(await ctx.platform(), view, options);
-  const others = othersLine(fetched);
-  if (others !== null) ctx.warn(others);
-  return fetched.output;
+  await fetchTo(ctx, view, { output, header: header ?? null, join: join ?? null, name: name ?? null });
+  return output;
 }

@@ -1,9 +1,27 @@
+import type { ManagerProfile } from '../../config/load-config.ts';
 import { BatchctlError } from '../../errors.ts';
 import { openManager } from '../../platform/open-manager.ts';
+import type { Manager } from '../../ports/manager.ts';
 import { taskOfLatest } from '../../verbs/job.ts';
-import type { CommandDefinition } from '../command.ts';
-import { jobIdFromManager } from './call-verb.ts';
-import type { ConnectedCommand, RemoteCommand } from './call-with-retries.ts';
+import type { CommandDefinition, CommandEntry } from '../command.ts';
+import type { Context } from '../context.ts';
+import { callVerb, jobIdFromManager } from './call-verb.ts';
+
+/** A command to be run through a manager. */
+export interface RemoteCommand {
+  readonly ctx: Context;
+  readonly profile: ManagerProfile;
+  readonly entry: CommandEntry;
+  readonly definition: CommandDefinition;
+  /** Parsed, as the command itself would receive it. */
+  readonly input: Readonly<Record<string, unknown>>;
+  /** As typed: see `givenTexts`. */
+  readonly given: Readonly<Record<string, unknown>>;
+}
+
+export interface ConnectedCommand extends RemoteCommand {
+  readonly manager: Manager;
+}
 
 /** A command that is more than one verb. Returns the exit code. */
 type CompositeCommand = (asking: ConnectedCommand) => Promise<number>;
@@ -24,21 +42,11 @@ export async function runThroughManager(through: RemoteCommand): Promise<number>
   if (definition.writes) await ctx.announce();
   const manager = openManager(profile, ctx.io.env);
   try {
-    const asking = { ...through, manager };
-    if (runBy !== undefined) return await callOnManager(asking, runBy);
-    return (await (await composed?.())?.(asking)) ?? 0;
+    if (runBy === undefined) return (await (await composed?.())?.({ ...through, manager })) ?? 0;
+    return await runBy((verb, fields, events) => callVerb(ctx, manager, verb, fields, events), through.given);
   } finally {
     await manager.close();
   }
-}
-
-/** Has the manager run the verb, and shows its answer as if it ran here. */
-async function callOnManager(
-  { ctx, manager, given }: ConnectedCommand,
-  runBy: NonNullable<CommandDefinition['runBy']>,
-): Promise<number> {
-  const { callVerb } = await import('./call-verb.ts');
-  return runBy((verb, fields, events) => callVerb(ctx, manager, verb, fields, events), given);
 }
 
 async function runLocally({ definition, input }: ConnectedCommand): Promise<number> {
@@ -52,9 +60,8 @@ async function runLocallyOnJob(asking: ConnectedCommand): Promise<number> {
 
 /** The id of the job that was meant. Printed unless it was typed. */
 async function requestedJobId({ ctx, manager, input }: ConnectedCommand): Promise<string> {
-  const typed = typeof input.job === 'string' ? input.job : undefined;
-  const job = await jobIdFromManager(ctx, manager, typed);
-  if (typed !== job) ctx.notice(`job ${job}`);
+  const job = await jobIdFromManager(ctx, manager, input.job);
+  if (input.job !== job) ctx.notice(`job ${job}`);
   return job;
 }
 

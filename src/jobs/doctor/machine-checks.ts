@@ -149,6 +149,12 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   }
 }
 
+/** The failed check for a known error, with its hint or else `mend`. Rethrows any other error. */
+export function failedCheck(check: string, error: unknown, mend: string): CheckResult {
+  if (!isBatchctlError(error)) throw error;
+  return { check, status: 'fail', message: error.message, mend: error.hint ?? mend };
+}
+
 function errorFinding(error: unknown): Finding {
   const message = messageOf(error);
   return fail(message, (isBatchctlError(error) ? error.hint : undefined) ?? 'run it again with --verbose for details');

@@ -237,6 +237,7 @@ export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>
 ): Promise<T> {
   const end = options.clock.monotonic() + seconds * 1_000;
   let before: string | null = null;
+  let told = '';
   for (;;) {
     const last = options.clock.monotonic() >= end || options.signal?.aborted === true;
     let why = 'the input exists; waiting until it stops changing';
@@ -251,7 +252,8 @@ export async function awaitInputs<T extends Pick<Prepared, 'digest' | 'inputs'>>
       before = null;
       why = error.message;
     }
-    options.onWait?.(why);
+    if (why !== told) options.onWait?.(why);
+    told = why;
     await wait(LOOK_MS, options.signal);
   }
 }

@@ -1,6 +1,7 @@
 import { BatchctlError } from '../errors.ts';
 import { formatInstant } from '../lib/instant.ts';
 import { parseDuration } from '../lib/units.ts';
+import type { FinishBy } from '../model/schedule.ts';
 import { addDays, instantsOf, isWallTime, type WallTime, wallTime } from '../model/wall-time.ts';
 import type { VerbContext } from './verb.ts';
 
@@ -31,23 +32,6 @@ export async function parseFutureTime(context: Timed, flag: string, text: string
   return new Date(instant).toISOString();
 }
 
-/** Throws `usage` if the profile has no prices, because the limit could not be enforced. */
-export async function refuseCostLimit(context: Pick<VerbContext, 'config'>): Promise<void> {
-  const { profile } = await context.config();
-  if (profile.backend !== 'local') return;
-  throw new BatchctlError('usage', `--max-cost: nothing on profile ${profile.name} costs anything`, {
-    hint: 'omit it; --finish-by limits time',
-  });
-}
-
-/** Dollars, for `parsed`. Throws a RangeError. */
-export function dollars(text: string): number {
-  const value = /^\$?\d+(\.\d{1,2})?$/.test(text) ? Number(text.replace('$', '')) : Number.NaN;
-  if (!(value > 0 && value <= Number.MAX_SAFE_INTEGER))
-    throw new RangeError(`expected an amount in US dollars such as 100 or 12.50, found "${text}"`);
-  return value;
-}
-
 interface TimeContext {
   /** Milliseconds since the epoch. */
   readonly now: number;
@@ -66,8 +50,8 @@ const FORMS = 'use 2026-11-30T18:30Z, 2026-11-30T18:30 (in --tz), 18:30, "in 6h"
  */
 export function parseTime(text: string, { now, zone }: TimeContext): number {
   const trimmed = text.trim();
-  const ahead = /^in\s+(.+)$/i.exec(trimmed)?.[1];
-  if (ahead !== undefined) return now + secondsOf(ahead, text) * 1000;
+  const ahead = secondsAhead(trimmed);
+  if (ahead !== null) return now + ahead * 1000;
   const named = /^(today|tomorrow)(?:\s+(?:at\s+)?|T)(\d{1,2}:\d{2}(?::\d{2})?)$/i.exec(trimmed);
   const today = wallTime(now, zone);
   if (named?.[2] !== undefined) {
@@ -124,9 +108,12 @@ function clockTime(time: string, text: string): Pick<WallTime, 'hour' | 'minute'
   return { hour, minute, second };
 }
 
-function secondsOf(duration: string, text: string): number {
+/** The seconds of `in 6h`; null for another text. */
+function secondsAhead(text: string): number | null {
+  const ahead = /^in\s+(.+)$/i.exec(text)?.[1];
+  if (ahead === undefined) return null;
   try {
-    return parseDuration(duration.replace(/\s+/g, ''));
+    return parseDuration(ahead.replace(/\s+/g, ''));
   } catch (cause) {
     throw new BatchctlError('usage', `expected a duration after "in", found "${text}"`, {
       hint: 'use "in 90s", "in 10m", "in 6h" or "in 2d"',
@@ -137,4 +124,27 @@ function secondsOf(duration: string, text: string): number {
 
 function fail(text: string): never {
   throw new BatchctlError('usage', `expected a time, found "${text}"`, { hint: FORMS });
+}
+
+/** Parses a deadline relative to each firing. Throws `usage` for a text with a fixed date. */
+export function finishByOf(text: string): FinishBy {
+  const seconds = secondsAhead(text.trim());
+  if (seconds !== null) return { kind: 'after', seconds };
+  const named = /^(?:(tomorrow)(?:\s+(?:at\s+)?|T))?(\d{1,2}:\d{2})$/i.exec(text.trim());
+  if (named?.[2] === undefined) {
+    throw new BatchctlError('usage', `--finish-by ${text}: expected a time relative to each firing`, {
+      hint: 'use "in 6h", 06:00 (the next one after the due time) or "tomorrow 06:00"',
+    });
+  }
+  return { kind: 'time', time: timeOfDay('--finish-by', named[2]), days: named[1] === undefined ? 0 : 1 };
+}
+
+/** `HH:MM`. Throws `usage`. */
+export function timeOfDay(flag: string, text: string): string {
+  const match = /^(\d{1,2}):(\d{2})$/.exec(text.trim());
+  const [hour, minute] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || hour > 23 || minute > 59) {
+    throw new BatchctlError('usage', `${flag}: expected a time of day such as 18:00, found "${text}"`);
+  }
+  return `${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
 }
