@@ -70,11 +70,16 @@ async function factsOf(
       return { name: argument.name(), required: argument.required, repeat: argument.variadic, text };
     }),
     options: Object.entries(definition.options).map(([flags, spec]) => {
-      const [, short, long = '', value] = /^(?:(-\w), )?(--[\w-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? [];
       const { text, choices = [], repeat = false } = typeof spec === 'string' ? { text: spec } : spec;
-      const takes = { value: value ?? null, optional: flags.endsWith(']'), choices: choices.map(String), repeat };
-      return { long, short: short ?? null, ...takes, text };
+      return { ...flagSpelling(flags), choices: choices.map(String), repeat, text };
     }),
     ...{ passThrough, writes, output, help },
   };
+}
+
+/** The parts of `-o, --output <file>`. */
+export function flagSpelling(flags: string): Pick<OptionFacts, 'long' | 'short' | 'value' | 'optional'> {
+  const [, short = null, long = '', value = null] =
+    /^(?:(-\w), )?(--[\w-]+)(?: [<[]([^>\]]+)[>\]])?$/.exec(flags) ?? [];
+  return { long, short, value, optional: flags.endsWith(']') };
 }

@@ -64,10 +64,10 @@ export async function runJob(ctx: Context, what: RunSubject, input: RunOptions):
     const { job } = view.record;
     noticeJobBegun(ctx, view, created);
     await raise(ctx, view, created, input.scale);
-    const takeUp = continueCommand(job, target);
-    return await withResumeHint(job, takeUp, async () => {
+    const resumeCommand = continueCommand(job, target);
+    return await withResumeHint(job, resumeCommand, async () => {
       const closed = isClosed(stateOf(view));
-      const ended = closed ? view : await followWithWorkers(ctx, { view, created, takeUp }, workers, input);
+      const ended = closed ? view : await followWithWorkers(ctx, { view, created, resumeCommand }, workers, input);
       // A closed job has all its outputs. They are verified and fetched while the worker shuts down.
       const fetch = (): Promise<void> => fetchTo(ctx, ended, target);
       const [last] = await Promise.all([concludeRun(ctx, ended, target, fetch), workers.drain()]);
@@ -127,16 +127,16 @@ async function begin(
 interface FollowedJob {
   readonly view: JobView;
   readonly created: boolean;
-  readonly takeUp: string;
+  readonly resumeCommand: string;
 }
 
 async function followWithWorkers(
   ctx: Context,
-  { view, created, takeUp }: FollowedJob,
+  { view, created, resumeCommand }: FollowedJob,
   workers: Workers,
   { timeout, scale }: RunOptions,
 ): Promise<JobView> {
-  refusePaused(view, created, takeUp);
+  refusePaused(view, created, resumeCommand);
   void workers.start(view.record.spec);
   ctx.stopNow.addEventListener('abort', () => void workers.stop(), { once: true });
   const live = livePresenter(ctx);
@@ -149,7 +149,7 @@ async function followWithWorkers(
     live.close();
     if (end === 'interrupted') ctx.notice('waiting for running tasks; press Ctrl-C again to return them now');
     if (end === 'interrupted' || end === 'timeout') await workers.drain();
-    requireEnded(end, view.record.job, takeUp);
+    requireEnded(end, view.record.job, resumeCommand);
     return ended;
   } finally {
     live.close();

@@ -24,7 +24,7 @@ import { isAlreadyDone, requireLegal } from '../model/legal.ts';
 import { changedParams } from '../model/overrides.ts';
 import { countIn, stepRanges } from '../model/task-set.ts';
 import { type JobView, stateOf } from '../model/view.ts';
-import { duration, jobToChange, resolveJob } from './job.ts';
+import { duration, jobToChange, resolveJob, scaleFlag } from './job.ts';
 import { deadlineOf, startTimeOf } from './parse-time.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { dollars, refuseCostLimit } from './submission.ts';
@@ -58,7 +58,7 @@ export const retry = verb<RaiseEvent>()({
     ),
     timeout: option('--timeout <duration>', 'another timeout for each attempt', duration),
     set: option('--set <name=value>', "change one of the job's parameters", v.array(text), []),
-    scale: option('--no-scale', "don't change the size of groups", flag, true),
+    scale: scaleFlag,
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RETRY_ANSWER,
   async run(context, input): Promise<RetryAnswer> {
@@ -206,7 +206,7 @@ export const resume = verb<RaiseEvent>()({
   input: v.strictObject({
     job: jobToChange,
     with: v.optional(fileField('--with <jobfile>', 'corrected job file, for every undecided task', 'job')),
-    scale: option('--no-scale', "don't change the size of groups", flag, true),
+    scale: scaleFlag,
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RESUME_ANSWER,
   async run(context, { job, with: file, scale }): Promise<ResumeAnswer> {

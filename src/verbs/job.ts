@@ -6,7 +6,7 @@ import { JOB_STATES } from '../model/job.ts';
 import { parseGroup } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
 import type { Platform } from '../ports/platform.ts';
-import { field, option, parsedText, text } from './verb.ts';
+import { field, flag, option, parsedText, text } from './verb.ts';
 
 export const JOB_TEXT = 'id, unique prefix, key:RUN-KEY, name:NAME or last';
 
@@ -33,6 +33,8 @@ export function taskOfLatest({ job, task }: { readonly job?: unknown; readonly t
 export const duration = parsedText(parseDuration);
 
 export const groupName = parsedText(parseGroup);
+
+export const scaleFlag = option('--no-scale', "don't change the size of groups", flag, true);
 
 /** The caller's ports, and where to send notices that are not part of an answer. */
 export interface JobCaller {

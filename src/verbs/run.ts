@@ -17,7 +17,7 @@ import { isRehearsal } from '../model/rehearsal.ts';
 import { type JobView, stateOf } from '../model/view.ts';
 import type { StepCounts } from '../ports/ledger.ts';
 import type { Platform } from '../ports/platform.ts';
-import { duration, JOB_TEXT } from './job.ts';
+import { duration, JOB_TEXT, scaleFlag } from './job.ts';
 import { raiseJobGroups } from './raise.ts';
 import { field, flag, oneOf, option, text, type VerbContext, verb } from './verb.ts';
 import { deliverJob, followReporting, type WatchEvent } from './watch.ts';
@@ -72,7 +72,7 @@ export const run = verb<WatchEvent>()({
   input: v.strictObject({
     job: field('<job>', JOB_TEXT, text),
     timeout: option('--timeout <duration>', 'stop waiting after this time; the job can be continued later', duration),
-    scale: option('--no-scale', "don't change the size of groups", flag, true),
+    scale: scaleFlag,
     created: v.optional(v.pipe(flag, v.description('the caller has just submitted it')), false),
     output: option('-o, --output <where>', 'where the caller will put the outputs', text),
     header: v.optional(HEADER),
@@ -91,15 +91,15 @@ export const run = verb<WatchEvent>()({
     if (platform.remote === true && !created && !isClosed(state) && state !== 'paused')
       await raiseJobGroups(context, view, { scale, fresh: false });
     const target = targetOf(given);
-    const takeUp = continueCommand(job, target);
-    return withResumeHint(job, takeUp, async () => {
+    const resumeCommand = continueCommand(job, target);
+    return withResumeHint(job, resumeCommand, async () => {
       let ended = view;
       if (!isClosed(state)) {
-        refusePaused(view, created, takeUp);
+        refusePaused(view, created, resumeCommand);
         context.notice(`workers of groups ${groupsOf(spec).join(', ')} run this job`);
         const followed = await followReporting(context, view, { timeout: timeout ?? null, scale });
         await context.shown();
-        requireEnded(followed.end, job, takeUp);
+        requireEnded(followed.end, job, resumeCommand);
         ended = followed.view;
       }
       const delivered = await concludeRun(context, ended, target, async () => {});
@@ -165,11 +165,11 @@ export function noticeJobBegun({ notice }: Pick<VerbContext, 'notice'>, view: Jo
 }
 
 /** Throws `refused` for a paused job, but not a new one, which its workers may have paused: that is a result. */
-export function refusePaused(view: JobView, created: boolean, takeUp: string): void {
+export function refusePaused(view: JobView, created: boolean, resumeCommand: string): void {
   if (created || stateOf(view) !== 'paused') return;
   const { job } = view.record;
   throw new BatchctlError('refused', `job ${job} is paused (${view.paused?.reason})`, {
-    hint: `batchctl resume ${job}, then ${takeUp}`,
+    hint: `batchctl resume ${job}, then ${resumeCommand}`,
   });
 }
 

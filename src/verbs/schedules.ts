@@ -25,6 +25,7 @@ import { isClosed } from '../model/job.ts';
 import { cadenceText, runKeyOf, type Schedule } from '../model/schedule.ts';
 import { type Firing, firingOf, firingsAfter } from '../model/schedule-times.ts';
 import { stateOf } from '../model/view.ts';
+import { scaleFlag } from './job.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { type SubmitEvent, withSubmitProgress } from './submission.ts';
 import { changing, field, flag, listVerb, option, reading, text, type VerbContext, verb } from './verb.ts';
@@ -153,7 +154,7 @@ export const scheduleRun = verb<RaiseEvent | SubmitEvent>()({
     period: option('--period <period>', 'the period: 2026-11 for a calendar, 2026-11-30T06:00 for cron', text),
     existing: option('--existing', 'if the period ran with other content, use its job anyway', flag, false),
     again: option('--again', 'run the period again', flag, false),
-    scale: option('--no-scale', "don't change the size of groups", flag, true),
+    scale: scaleFlag,
   }),
   answer: async () => (await answers()).FIRED_PERIOD,
   async run(context, { period, existing, again, scale, ...input }): Promise<FiredPeriod> {

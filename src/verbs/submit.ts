@@ -4,9 +4,10 @@ import type { SubmitAnswer } from '../model/answers/changes.ts';
 import type { Plan } from '../model/answers/plan.ts';
 import { emptyInputs, isClosed } from '../model/job.ts';
 import { stateOf } from '../model/view.ts';
+import { scaleFlag } from './job.ts';
 import { type RaiseEvent, raiseJobGroups } from './raise.ts';
 import { START_FIELD, SUBMISSION_FIELDS, type SubmitEvent, submitSpec } from './submission.ts';
-import { fileField, flag, option, verb } from './verb.ts';
+import { fileField, flag, verb } from './verb.ts';
 
 /** Submits a job, and raises its groups once; with `dryRun`, plans it. Throws as a submission does. */
 export const submit = verb<SubmitEvent | RaiseEvent>()({
@@ -20,7 +21,7 @@ export const submit = verb<SubmitEvent | RaiseEvent>()({
     jobfile: fileField('<jobfile>', 'job file, YAML or JSON', 'submission'),
     ...SUBMISSION_FIELDS,
     ...START_FIELD,
-    scale: option('--no-scale', "don't change the size of groups", flag, true),
+    scale: scaleFlag,
     stays: v.optional(
       v.pipe(flag, v.description('the caller looks after the job itself, so no manager and no tick is needed')),
       false,

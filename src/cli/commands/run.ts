@@ -4,7 +4,7 @@ import * as v from 'valibot';
 import { BatchctlError } from '../../errors.ts';
 import { type FetchTarget, parseTarget } from '../../jobs/fetch/target.ts';
 import { wholeNumberParser } from '../../lib/units.ts';
-import { duration } from '../../verbs/job.ts';
+import { duration, scaleFlag } from '../../verbs/job.ts';
 import { HEADER, JOIN, NAME, refuseName } from '../../verbs/run.ts';
 import { START_FIELD, SUBMISSION_FIELDS } from '../../verbs/submission.ts';
 import { field, flag, parsedText, text } from '../../verbs/verb.ts';
@@ -30,7 +30,7 @@ const RUN = {
     ),
     false,
   ),
-  scale: v.optional(field('--no-scale', "don't change the size of groups", flag), true),
+  scale: scaleFlag,
   output: v.optional(
     field(
       '-o, --output <where>',

@@ -1,4 +1,4 @@
-import type { CommandFacts, OptionFacts } from '../command-facts.ts';
+import { type CommandFacts, flagSpelling, type OptionFacts } from '../command-facts.ts';
 import { GLOBAL_FLAGS } from '../help.ts';
 
 /** What a word can be. `__complete` prints some kinds; the shell completes the others. */
@@ -81,17 +81,14 @@ export function completable({ name, summary, arguments: operands, options }: Com
   };
 }
 
-function flagOf({ long, short, text, value, optional, choices }: OptionFacts): CompletableFlag {
+function flagOf({ long, short, text, value, optional, choices }: Omit<OptionFacts, 'repeat'>): CompletableFlag {
   // The word after such a flag is more likely the next argument than its value.
   if (optional) return { long, short, text, value: null };
   return { long, short, text, value: value === null ? null : { kind: kindOf(long, value), choices } };
 }
 
 export function globalFlags(): readonly CompletableFlag[] {
-  return Object.entries(GLOBAL_FLAGS).map(([flag, text]) => {
-    const [, short = null, long = '', name] = /^(?:(-\w), )?(--[\w-]+)(?: <(\w+)>)?$/.exec(flag) ?? [];
-    return { long, short, text, value: name === undefined ? null : { kind: kindOf(long, name), choices: [] } };
-  });
+  return Object.entries(GLOBAL_FLAGS).map(([flags, text]) => flagOf({ ...flagSpelling(flags), text, choices: [] }));
 }
 
 function kindOf(long: string, value: string): ValueKind | null {

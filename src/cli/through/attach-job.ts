@@ -58,16 +58,14 @@ export async function attachSubmission(
   const stdin = new SpooledStdin(ctx);
   try {
     const checksums = new FileChecksums(noticeLargeFile(ctx));
-    const find = async (): Promise<FoundInputs> => {
-      const inputs: FoundInput[] = [];
-      const asked: string[] = [];
+    const find = async () => {
+      const inputs: RequestedInput[] = [];
       const seen = new Map<string, string>();
-      for (const name of localInputNames(spec)) {
-        const found = await findLocalInputs(manager, request, name, { checksums, stdin, seen });
-        inputs.push(...found);
-        asked.push(...found.map(() => name));
+      for (const asked of localInputNames(spec)) {
+        const found = await findLocalInputs(manager, request, asked, { checksums, stdin, seen });
+        inputs.push(...found.map((input) => ({ ...input, asked })));
       }
-      return { inputs, asked, digest: digestOf(spec, null, inputs) };
+      return { inputs, digest: digestOf(spec, null, inputs) };
     };
     const found = await awaitInputs(find, input.awaitInput ?? 0, {
       ...{ clock: ctx.clock, signal: ctx.signal },
@@ -82,30 +80,23 @@ export async function attachSubmission(
         }),
       ),
     ).finally(() => closeInputs(found.inputs));
-    return { ...attachments, inputs: put.map((each, at) => attachedInput(found.asked[at] ?? '', each)) };
+    return { ...attachments, inputs: put.map((each, at) => attachedInput(found.inputs[at]?.asked ?? '', each)) };
   } finally {
     stdin.remove();
   }
 }
 
-interface FoundInputs {
-  readonly inputs: readonly FoundInput[];
-  /** The name by which each was requested. */
-  readonly asked: readonly string[];
-  readonly digest: string;
+interface RequestedInput extends FoundInput {
+  /** The name by which it was requested. */
+  readonly asked: string;
 }
 
-/** The request that the flags make. Directories and programs of this machine mean nothing to the manager. */
-async function localRequestOf(ctx: Context, job: LocalJob, input: SubmissionInput): Promise<LocalRequest> {
+/** The request that the flags make, and its spec with parameters and period filled in. */
+async function localRequestOf(ctx: Context, job: LocalJob, input: SubmissionInput) {
   const asked = await requestOf(verbContext(ctx, NO_EVENTS), job.spec, job.path, input);
-  const request = { ...asked, directory: job.directory };
+  const request: SubmissionRequest = { ...asked, directory: job.directory };
+  // Directories and programs of this machine mean nothing to the manager.
   return { request, spec: resolveSpec({ ...request, attachments: NO_ATTACHMENTS }).spec };
-}
-
-interface LocalRequest {
-  readonly request: SubmissionRequest;
-  /** With parameters and period filled in. */
-  readonly spec: JobSpec;
 }
 
 const NO_ATTACHMENTS: Attachments = { jobFile: null, inputs: [] };

@@ -247,10 +247,10 @@ export async function jobIdFromManager(ctx: Context, manager: Manager, text: unk
   return (await callVerb(silent, manager, asCallable(status), { job: text }, NO_EVENTS)).job;
 }
 
-/** The error when Ctrl-C ends a call that follows a job. `takeUp` is the command to continue with. */
-function interruptedFollowError(job: string, takeUp: string): BatchctlError {
+/** The error when Ctrl-C ends a call that follows a job. `resumeCommand` is the command to continue with. */
+function interruptedFollowError(job: string, resumeCommand: string): BatchctlError {
   try {
-    requireEnded('interrupted', job, takeUp);
+    requireEnded('interrupted', job, resumeCommand);
   } catch (error) {
     return error as BatchctlError;
   }
