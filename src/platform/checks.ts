@@ -24,9 +24,10 @@ export interface AwsChecks {
  * has only seconds, and typing an MFA code takes longer.
  */
 export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
-  const [{ AwsClients }, { waitForMfaCode }, identity, checks, bucket, quotas] = await Promise.all([
+  const [{ AwsClients }, { waitForMfaCode }, { openBucket }, identity, checks, bucket, quotas] = await Promise.all([
     import('../adapters/aws/clients.ts'),
     import('../adapters/aws/credentials.ts'),
+    import('../adapters/aws/s3-bucket.ts'),
     import('../adapters/aws/identity.ts'),
     import('../adapters/aws/checks.ts'),
     import('../adapters/aws/check-bucket.ts'),
@@ -43,7 +44,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
     ...{ group, name: queueName(stack, group), visibility },
   }));
   const scaled = Object.keys(groups).map((group) => ({ group, name: gridName(stack, group) }));
-  const probed = await bucket.probeBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey });
+  const probed = await openBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey }, 'probe');
   return {
     services: [
       ...checks.routeChecks(places, process.env),

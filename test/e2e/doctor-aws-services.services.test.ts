@@ -27,7 +27,10 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
 
   it('warns if the visibility timeout differs from the profile', async () => {
     doctor.profile.groups = { default: { visibility: '120s' } };
-    expect((await doctor.finds(['queue warn'])).message).to.include('expected VisibilityTimeout 120, found 30');
+    const { message, mend } = await doctor.finds(['queue warn']);
+    expect(message).to.include('expected VisibilityTimeout 120, found 30');
+    expect(mend).to.include('batchctl infra up');
+    expect(message, 'the command is in the fix alone').not.to.include('infra up');
   });
 
   it('fails if dead letters are kept for less time than messages', async () => {

@@ -57,7 +57,7 @@ describe('doctor and workers on Auto Scaling', () => {
 
     for (const { what, made, says } of [
       { what: 'that does not exist', made: null, says: /does not exist.*infra up/ },
-      { what: 'without its hook', made: {}, says: /lacks the hook batchctl-drain.*infra up/ },
+      { what: 'without its hook', made: {}, says: /hook batchctl-drain is missing.*infra up/ },
       { what: 'with a maximum of 0', made: { max: 0 }, says: /maximum is 0.*scale --max/ },
     ]) {
       it(`warns of a group ${what}`, async () => {

@@ -1,8 +1,7 @@
 // Protects: in regions of China and the US government, no policy, template or error names another partition.
 import { expect } from 'chai';
-import { probeBucket } from '../../src/adapters/aws/check-bucket.ts';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
-import { s3Operation } from '../../src/adapters/aws/s3-bucket.ts';
+import { openBucket, s3Operation } from '../../src/adapters/aws/s3-bucket.ts';
 import { Arns } from '../../src/infra/arns.ts';
 import { tlsOnly } from '../../src/infra/bucket-settings.ts';
 import { templateData } from '../../src/infra/launch-template.ts';
@@ -52,7 +51,8 @@ for (const { region, partition, ec2 } of PARTITIONS) {
         texts.push(...[...policies, ...others, manager].map((each) => JSON.stringify(each)));
       }
       const clients = new AwsClients({ region, profile: null, account: null, endpoints: {} });
-      const bucket = await probeBucket(clients, { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null });
+      const at = { name: 'acme-data', owner: null, prefix: 'batch/', kmsKey: null };
+      const bucket = await openBucket(clients, at, 'probe');
       texts.push(s3Operation(bucket, 's3:GetObject', 'jobs/x', 'read it').resource);
       await clients.close();
       const named = texts.flatMap((text) => [...text.matchAll(/arn:(aws[a-z-]*):/g)].map(([, found]) => found));

@@ -4,7 +4,6 @@ import type {
   AutoScalingGroup,
   Instance,
   MixedInstancesPolicy,
-  Tag,
 } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError } from '../../errors.ts';
 import { MODE_TAG, partitionOf, UNTIL_TAG } from '../../lib/stack-names.ts';
@@ -17,7 +16,7 @@ import type {
   SpotTroubles,
 } from '../../ports/worker-group.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
-import { translateAwsError } from './errors.ts';
+import { hasName, translateAwsError } from './errors.ts';
 
 /** Activities that one page holds (Auto Scaling: DescribeScalingActivities, at most 100 a page). */
 const ACTIVITIES = 100;
@@ -35,9 +34,10 @@ export class ScalingRequests {
 
   /** Null if the group doesn't exist or is being deleted. */
   async read(): Promise<AutoScalingGroup | null> {
-    const { DescribeAutoScalingGroupsCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new DescribeAutoScalingGroupsCommand({ AutoScalingGroupNames: [this.name] });
-    const answer = await this.#ask('look at', 'DescribeAutoScalingGroups', (client) => client.send(command));
+    const names = { AutoScalingGroupNames: [this.name] };
+    const answer = await this.#ask('look at', 'DescribeAutoScalingGroups', (client, sdk) =>
+      client.send(new sdk.DescribeAutoScalingGroupsCommand(names)),
+    );
     const found = answer.AutoScalingGroups?.find(({ AutoScalingGroupName }) => AutoScalingGroupName === this.name);
     // Status is set only while a group is being deleted (Auto Scaling: AutoScalingGroup).
     return found === undefined || found.Status !== undefined ? null : found;
@@ -51,63 +51,69 @@ export class ScalingRequests {
 
   /** The latest activities page by page, newest first. Stop early, because an account's requests are rate limited. */
   async *history(): AsyncGenerator<readonly Activity[]> {
-    const { DescribeScalingActivitiesCommand } = await import('@aws-sdk/client-auto-scaling');
-    for (let NextToken: string | undefined; ; ) {
-      const asked = { AutoScalingGroupName: this.name, MaxRecords: ACTIVITIES, NextToken };
-      const command = new DescribeScalingActivitiesCommand(asked);
-      const answer = await this.#ask('read the activities of', 'DescribeScalingActivities', (client) =>
-        client.send(command),
-      );
-      yield answer.Activities ?? [];
-      NextToken = answer.NextToken;
-      if (NextToken === undefined || NextToken === '') return;
+    const { paginateDescribeScalingActivities } = await import('@aws-sdk/client-auto-scaling');
+    const paging = { client: await this.#clients.autoScaling(this.#use), pageSize: ACTIVITIES };
+    try {
+      for await (const { Activities = [] } of paginateDescribeScalingActivities(paging, this.#at)) yield Activities;
+    } catch (error) {
+      throw this.#translateError(error, 'read the activities of', 'DescribeScalingActivities');
     }
   }
 
   async hooks(): Promise<readonly string[]> {
-    const { DescribeLifecycleHooksCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new DescribeLifecycleHooksCommand({ AutoScalingGroupName: this.name });
-    const answer = await this.#ask('read the hooks of', 'DescribeLifecycleHooks', (client) => client.send(command));
-    return (answer.LifecycleHooks ?? []).map(({ LifecycleHookName = '' }) => LifecycleHookName);
+    const { LifecycleHooks = [] } = await this.#ask('read the hooks of', 'DescribeLifecycleHooks', (client, sdk) =>
+      client.send(new sdk.DescribeLifecycleHooksCommand(this.#at)),
+    );
+    return LifecycleHooks.map(({ LifecycleHookName = '' }) => LifecycleHookName);
   }
 
   async setSize(desired: number): Promise<void> {
-    const { SetDesiredCapacityCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new SetDesiredCapacityCommand({
-      // A cooldown is for scaling by alarms. Our callers have looked at the backlog.
-      ...{ AutoScalingGroupName: this.name, DesiredCapacity: desired, HonorCooldown: false },
-    });
-    await this.#ask('set the size of', 'SetDesiredCapacity', (client) => client.send(command));
+    // A cooldown is for scaling by alarms. Our callers have looked at the backlog.
+    const size = { ...this.#at, DesiredCapacity: desired, HonorCooldown: false };
+    await this.#ask('set the size of', 'SetDesiredCapacity', (client, sdk) =>
+      client.send(new sdk.SetDesiredCapacityCommand(size)),
+    );
   }
 
-  async setBounds(bounds: { readonly desired: number; readonly min: number; readonly max: number }): Promise<void> {
-    const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new UpdateAutoScalingGroupCommand({
-      AutoScalingGroupName: this.name,
-      ...{ MinSize: bounds.min, MaxSize: bounds.max, DesiredCapacity: bounds.desired },
-    });
-    await this.#ask('set the bounds of', 'UpdateAutoScalingGroup', (client) => client.send(command));
+  async setBounds({ desired, min, max }: Pick<GroupSize, 'desired' | 'min' | 'max'>): Promise<void> {
+    const bounds = { ...this.#at, MinSize: min, MaxSize: max, DesiredCapacity: desired };
+    await this.#ask('set the bounds of', 'UpdateAutoScalingGroup', (client, sdk) =>
+      client.send(new sdk.UpdateAutoScalingGroupCommand(bounds)),
+    );
   }
 
   /** Sets what the group buys and, if given, its size, in one request. */
-  async setPolicy(policy: MixedInstancesPolicy, desired: number | undefined): Promise<void> {
-    const { UpdateAutoScalingGroupCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new UpdateAutoScalingGroupCommand({
-      ...{ AutoScalingGroupName: this.name, MixedInstancesPolicy: policy, DesiredCapacity: desired },
-    });
-    await this.#ask('set the purchase options of', 'UpdateAutoScalingGroup', (client) => client.send(command));
+  async setPolicy(MixedInstancesPolicy: MixedInstancesPolicy, desired?: number): Promise<void> {
+    const change = { ...this.#at, MixedInstancesPolicy, DesiredCapacity: desired };
+    await this.#ask('set the purchase options of', 'UpdateAutoScalingGroup', (client, sdk) =>
+      client.send(new sdk.UpdateAutoScalingGroupCommand(change)),
+    );
   }
 
-  async setTags(tags: readonly Tag[]): Promise<void> {
-    const { CreateOrUpdateTagsCommand } = await import('@aws-sdk/client-auto-scaling');
-    const command = new CreateOrUpdateTagsCommand({ Tags: [...tags] });
-    await this.#ask('tag', 'CreateOrUpdateTags', (client) => client.send(command));
+  /** Instances don't get the tags: what is wanted changes without replacing them. */
+  async setTags(tags: readonly GroupTag[]): Promise<void> {
+    const at = { ResourceId: this.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false };
+    const Tags = tags.map(([Key, Value]) => ({ ...at, Key, Value }));
+    await this.#ask('tag', 'CreateOrUpdateTags', (client, sdk) =>
+      client.send(new sdk.CreateOrUpdateTagsCommand({ Tags })),
+    );
   }
 
-  async #ask<T>(what: string, action: string, send: (client: AutoScalingClient) => Promise<T>): Promise<T> {
-    const client = await this.#clients.autoScaling(this.#use);
+  get #at(): { readonly AutoScalingGroupName: string } {
+    return { AutoScalingGroupName: this.name };
+  }
+
+  async #ask<T>(
+    what: string,
+    action: string,
+    send: (client: AutoScalingClient, sdk: typeof import('@aws-sdk/client-auto-scaling')) => Promise<T>,
+  ): Promise<T> {
+    const [sdk, client] = await Promise.all([
+      import('@aws-sdk/client-auto-scaling'),
+      this.#clients.autoScaling(this.#use),
+    ]);
     try {
-      return await send(client);
+      return await send(client, sdk);
     } catch (error) {
       throw this.#translateError(error, what, action);
     }
@@ -119,7 +125,7 @@ export class ScalingRequests {
     const resource = action.startsWith('Describe')
       ? '*'
       : `arn:${partitionOf(region)}:autoscaling:${region}:${account ?? '*'}:autoScalingGroup:*:autoScalingGroupName/${this.name}`;
-    if (error instanceof Error && error.name === 'ValidationError') {
+    if (hasName(error, 'ValidationError')) {
       const gone = /not found|does not exist/i.test(error.message);
       return new BatchctlError(
         gone ? 'notFound' : 'refused',
@@ -147,17 +153,13 @@ export function sizeOf(group: AutoScalingGroup): GroupSize {
   };
 }
 
-export function changedTags(name: string, from: GroupSize, to: GroupSize): readonly Tag[] {
-  const tag = (Key: string, Value: string): Tag => ({
-    // Not propagated to instances: the wanted size changes without replacing them.
-    ...{ ResourceId: name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
-    ...{ Key, Value },
-  });
-  return [
-    ...(from.mode === to.mode ? [] : [tag(MODE_TAG, to.mode)]),
-    ...(from.until === to.until && from.after === to.after ? [] : [tag(UNTIL_TAG, untilText(to))]),
-  ];
-}
+/** A tag's name and value. */
+export type GroupTag = readonly [string, string];
+
+export const changedTags = (from: GroupSize, to: GroupSize): readonly GroupTag[] => [
+  ...(from.mode === to.mode ? [] : [[MODE_TAG, to.mode] as const]),
+  ...(from.until === to.until && from.after === to.after ? [] : [[UNTIL_TAG, untilText(to)] as const]),
+];
 
 /** Counts instances by lifecycle state. A state that this version doesn't know is in none of the counts. */
 export function countsOf({ Instances = [] }: AutoScalingGroup): MachineCounts {
@@ -194,7 +196,7 @@ function untilOf(text: string | null): Pick<GroupSize, 'until' | 'after'> {
 /** Cleared by a value, not by deleting the tag, so that one permission is enough for both. */
 const untilText = ({ until, after, min }: GroupSize): string => (until === null ? 'none' : `${until} ${after ?? min}`);
 
-const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
+export const tagOf = ({ Tags = [] }: AutoScalingGroup, key: string): string | null =>
   Tags.find(({ Key }) => Key === key)?.Value ?? null;
 
 /**

@@ -3,12 +3,11 @@ import { randomId } from '../../lib/id.ts';
 import { formatDuration } from '../../lib/units.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
-import type { AwsClients } from './clients.ts';
-import { nullOnError, SET_CLOCK, statusOf, translateErrors } from './errors.ts';
-import { bucketArn, bucketParams, type S3Bucket, s3Operation } from './s3-bucket.ts';
+import { headersOf, nullOnError, SET_CLOCK, statusOf, translateErrors } from './errors.ts';
+import { bucketParams, type S3Bucket, s3Operation } from './s3-bucket.ts';
 
 /** This machine's clock error, seconds. Most services refuse requests from the second value, S3 from 15 minutes on. */
-const SKEW = { doubtful: 30, wrong: 300 };
+const SKEW_SECONDS = { doubtful: 30, wrong: 300 };
 
 interface HeadResult {
   readonly error: unknown;
@@ -16,17 +15,6 @@ interface HeadResult {
   readonly region: string | null;
   /** This machine's clock minus S3's, milliseconds; null without an answer. */
   readonly skew: number | null;
-}
-
-/** Opens a bucket for `doctor`: answers quickly, or not at all. */
-export async function probeBucket(
-  clients: AwsClients,
-  at: Pick<S3Bucket, 'name' | 'owner' | 'prefix' | 'kmsKey'>,
-): Promise<S3Bucket> {
-  const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3('probe')]);
-  const { name, owner, prefix, kmsKey } = at;
-  const arn = bucketArn(clients.region, name);
-  return { sdk, client, name, arn, prefix, owner, kmsKey, profile: clients.profile, checksums: true };
 }
 
 export function bucketChecks(bucket: S3Bucket, region: string): readonly Check[] {
@@ -70,7 +58,7 @@ export function keyCheck(bucket: S3Bucket, kmsKey: string, store: ObjectStore): 
 
 async function headBucket(bucket: S3Bucket): Promise<HeadResult> {
   const command = new bucket.sdk.HeadBucketCommand(bucketParams(bucket));
-  let headers: Record<string, string> = {};
+  let headers: Readonly<Record<string, string>> = {};
   let skew: number | null = null;
   command.middlewareStack.add(
     (next) => async (args) => {
@@ -146,19 +134,15 @@ async function readBucketLocation(bucket: S3Bucket): Promise<string | null> {
   return place === undefined ? 'us-east-1' : place === 'EU' ? 'eu-west-1' : place;
 }
 
+/** @param skew milliseconds that this machine's clock is ahead of S3's. */
 function clockFinding(skew: number | null): Finding {
-  if (skew === null) return warn('unknown: S3 did not return the time', 'fix bucket first');
-  return judgeClock(skew / 1_000);
-}
-
-/** The finding for a clock that is this many seconds ahead of S3's. */
-export function judgeClock(skew: number): Finding {
-  const off = Math.abs(skew);
+  if (skew === null) return warn('unknown: S3 did not return the time', 'fix the check `bucket` first');
+  const off = Math.abs(skew) / 1_000;
   const text = `this machine's clock is ${formatDuration(off)} ${skew > 0 ? 'ahead of' : 'behind'} S3's`;
-  if (off > SKEW.wrong) {
+  if (off > SKEW_SECONDS.wrong) {
     return fail(`${text}: requests are rejected from 5 minutes on (S3: 15), and times and ages are wrong`, SET_CLOCK);
   }
-  if (off > SKEW.doubtful) return warn(text, SET_CLOCK);
+  if (off > SKEW_SECONDS.doubtful) return warn(text, SET_CLOCK);
   return pass("this machine's clock agrees with S3's");
 }
 
@@ -210,14 +194,8 @@ async function settingFinding(
   }
 }
 
-function headersOf(response: unknown): Record<string, string> {
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return {};
-  const { headers } = response;
-  return typeof headers === 'object' && headers !== null ? { ...headers } : {};
-}
-
 /** Keys below the profile's prefix that a job needs. */
-const NEEDED = [
+const NEEDED_PREFIXES = [
   'data/',
   'code/',
   'runs/',
@@ -230,7 +208,7 @@ const NEEDED = [
   'releases/',
 ];
 /** Days. An open job can be this old: a shorter expiry deletes its files while it runs. */
-const AS_OLD_AS_JOBS = 45;
+const OLDEST_JOB_DAYS = 45;
 /** Objects in these classes must be restored before they can be read (S3: storage-class-intro). */
 const ARCHIVES: ReadonlySet<string> = new Set(['GLACIER', 'DEEP_ARCHIVE']);
 
@@ -242,7 +220,7 @@ export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string):
     const { what, keys, days } = worst;
     const message = `the rule ${what} objects below ${keys} after ${days} days, including results`;
     const mend = `remove that rule, or give it a prefix outside of ${prefix === '' ? 'what batchctl writes' : prefix}`;
-    return days < AS_OLD_AS_JOBS
+    return days < OLDEST_JOB_DAYS
       ? fail(message, mend)
       : warn(message, `${mend}; first fetch outputs that you want to keep`);
   }
@@ -269,7 +247,7 @@ interface HarmfulEffect {
 function harmfulEffectsOf(rule: LifecycleRule, prefix: string): readonly HarmfulEffect[] {
   // batchctl's objects have no tags.
   if (rule.Filter?.Tag !== undefined || (rule.Filter?.And?.Tags ?? []).length > 0) return [];
-  const keys = NEEDED.map((place) => prefix + place).find((place) => prefixesOverlap(prefixOf(rule), place));
+  const keys = NEEDED_PREFIXES.map((place) => prefix + place).find((place) => prefixesOverlap(prefixOf(rule), place));
   if (keys === undefined) return [];
   const name = `"${rule.ID ?? 'without a name'}"`;
   const { Days, Date: date } = rule.Expiration ?? {};

@@ -5,14 +5,7 @@ import { DRAIN_HOOK, deadQueueName } from '../../lib/stack-names.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';
 import { countsOf, ScalingRequests, sizeOf, troublesOf } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
-import {
-  attributeWarnings,
-  deadAttributes,
-  findQueue,
-  type QueueAttributes,
-  queueAttributes,
-  readAttributes,
-} from './sqs-open.ts';
+import { findQueue, type QueueAttributes, queueWarnings, readAttributes } from './sqs-open.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -112,33 +105,36 @@ export interface CheckedQueue {
 const FEW_RECEIVES = 20;
 const FIX_HINT = 'batchctl infra up fixes it';
 
-/** Whether each group's queue and dead-letter queue exist, with the right attributes. */
-export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
-  return queues.map((queue) => ({ check: 'queue', run: () => checkQueue(clients, queue) }));
+/** The check of one group, whose findings begin with its name. */
+function groupCheck(check: string, group: string, look: () => Promise<Finding>): Check {
+  const run = async (): Promise<Finding> => {
+    const finding = await look();
+    return { ...finding, message: `group ${group}: ${finding.message}` };
+  };
+  return { check, run };
 }
 
-async function checkQueue(clients: AwsClients, { group, name, visibility }: CheckedQueue): Promise<Finding> {
-  const [main, dead] = await Promise.all([name, deadQueueName(name)].map((each) => attributesOf(clients, each)));
-  const missing = [main === null ? name : null, dead === null ? deadQueueName(name) : null].filter(
-    (each) => each !== null,
-  );
-  if (main === undefined || main === null || dead === undefined || dead === null) {
+/** Whether each group's queue and dead-letter queue exist, with the right attributes. */
+export function queueChecks(clients: AwsClients, queues: readonly CheckedQueue[]): readonly Check[] {
+  return queues.map((queue) => groupCheck('queue', queue.group, () => checkQueue(clients, queue)));
+}
+
+async function checkQueue(clients: AwsClients, { name, visibility }: CheckedQueue): Promise<Finding> {
+  const deadName = deadQueueName(name);
+  const [main, dead] = await Promise.all([attributesOf(clients, name), attributesOf(clients, deadName)]);
+  if (main === null || dead === null) {
+    const missing = [...(main === null ? [name] : []), ...(dead === null ? [deadName] : [])];
     const [is, them] = missing.length === 1 ? ['does', 'it'] : ['do', 'them'];
     return fail(
-      `group ${group}: ${missing.join(' and ')} ${is} not exist`,
+      `${missing.join(' and ')} ${is} not exist`,
       `create ${them} with batchctl infra up; or correct \`stack\`, \`region\` or \`groups\` of the profile`,
     );
   }
   const grave = severeFaultsOf(name, main, dead);
-  if (grave.length > 0) return fail(`group ${group}: ${grave.join('; ')}`, FIX_HINT);
-  const doubtful = [
-    ...attributeWarnings(name, main, queueAttributes(visibility, dead.QueueArn ?? '')),
-    ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
-  ].map((line) => line.replace(/ \(batchctl infra up fixes it\)$/, ''));
-  if (doubtful.length > 0) return warn(`group ${group}: ${doubtful.join('; ')}`, FIX_HINT);
-  return pass(
-    `group ${group}: ${name} and ${deadQueueName(name)} are configured correctly; a lease lasts ${visibility} s`,
-  );
+  if (grave.length > 0) return fail(grave.join('; '), FIX_HINT);
+  const doubtful = queueWarnings({ name, leaseSeconds: visibility }, main, dead);
+  if (doubtful.length > 0) return warn(doubtful.join('; '), FIX_HINT);
+  return pass(`${name} and ${deadName} are configured correctly; a lease lasts ${visibility} s`);
 }
 
 /** Settings that lose messages or dead letters, or make the queue unusable. */
@@ -185,17 +181,17 @@ export interface CheckedGroup {
 
 /** Whether each Auto Scaling group exists, may have instances, lets them drain, and can launch them. */
 export function groupChecks(clients: AwsClients, groups: readonly CheckedGroup[]): readonly Check[] {
-  return groups.map((group) => ({ check: 'group', run: () => checkGroup(clients, group) }));
-}
-
-async function checkGroup(clients: AwsClients, { group, name }: CheckedGroup): Promise<Finding> {
-  try {
-    return await findingOf(new ScalingRequests(clients, name, 'probe'), group);
-  } catch (error) {
-    // A user who only submits jobs needs no right to look at groups.
-    if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
-    return warn(`group ${group}: ${error.denied} is denied`, error.hint ?? 'batchctl infra policies');
-  }
+  return groups.map(({ group, name }) =>
+    groupCheck('group', group, async () => {
+      try {
+        return await checkGroup(new ScalingRequests(clients, name, 'probe'), group);
+      } catch (error) {
+        // A user who only submits jobs needs no right to look at groups.
+        if (!isKind(error, 'credentials') || error.denied === undefined) throw error;
+        return warn(`${error.denied} is denied`, error.hint ?? 'batchctl infra policies');
+      }
+    }),
+  );
 }
 
 /** Null without the right to see them: only administrators have it. */
@@ -208,11 +204,11 @@ async function hooksOf(requests: ScalingRequests): Promise<readonly string[] | n
   }
 }
 
-async function findingOf(requests: ScalingRequests, group: string): Promise<Finding> {
+async function checkGroup(requests: ScalingRequests, group: string): Promise<Finding> {
   const found = await requests.read();
   if (found === null) {
     return warn(
-      `group ${group}: the Auto Scaling group ${requests.name} does not exist, so only workers started by hand serve it`,
+      `the Auto Scaling group ${requests.name} does not exist, so only workers started by hand serve it`,
       'batchctl infra up creates it',
     );
   }
@@ -220,17 +216,17 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   const counts = countsOf(found);
   const flag = group === 'default' ? '' : ` --group ${group}`;
   if (size.max === 0) {
-    return warn(`group ${group}: its maximum is 0, so it never has an instance`, `batchctl scale --max 20${flag}`);
+    return warn(`its maximum is 0, so it never has an instance`, `batchctl scale --max 20${flag}`);
   }
   if ((await hooksOf(requests))?.includes(DRAIN_HOOK) === false) {
     return warn(
-      `group ${group}: it lacks the hook ${DRAIN_HOOK}, so terminated instances have no time to drain, and their tasks wait for their leases`,
-      'batchctl infra up fixes it',
+      `the lifecycle hook ${DRAIN_HOOK} is missing: terminated instances can't drain, and their tasks wait until the leases expire`,
+      FIX_HINT,
     );
   }
   const [trouble] = counts.inService < size.desired ? troublesOf(await requests.activities()) : [];
   if (trouble !== undefined) {
-    return warn(`group ${group}: launches fail (${trouble.code}): ${trouble.message}`, `batchctl scale${flag}`);
+    return warn(`launches fail (${trouble.code}): ${trouble.message}`, `batchctl scale${flag}`);
   }
   const version = (found.MixedInstancesPolicy?.LaunchTemplate?.LaunchTemplateSpecification ?? found.LaunchTemplate)
     ?.Version;
@@ -239,10 +235,10 @@ async function findingOf(requests: ScalingRequests, group: string): Promise<Find
   );
   if (older.length > 0) {
     return warn(
-      `group ${group}: ${older.length} of ${counts.inService} instances run another version of the launch template than ${version}`,
+      `${older.length} of ${counts.inService} instances run another version of the launch template than ${version}`,
       'batchctl infra release --roll replaces them, a quarter at a time',
     );
   }
   const { desired, min, max, mode } = size;
-  return pass(`group ${group}: ${counts.inService} of ${desired} in service (${min} to ${max}, ${mode})`);
+  return pass(`${counts.inService} of ${desired} in service (${min} to ${max}, ${mode})`);
 }

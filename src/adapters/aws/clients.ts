@@ -16,7 +16,8 @@ import { type CredentialProvider, type CredentialsOptions, credentialChain, find
 import { statusOf } from './errors.ts';
 import { withHotCalls } from './hot-calls.ts';
 import { type HttpLimits, RoutedHandler, SILENT } from './http-handler.ts';
-import { QuotaFreeRetries, RateLimits } from './rate-limits.ts';
+import { RateLimits } from './rate-limits.ts';
+import { QuotaFreeRetries } from './retries.ts';
 
 /** Plain data, so that a thread can create its own clients. */
 export interface AwsClientsOptions {

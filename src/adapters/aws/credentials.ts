@@ -26,9 +26,9 @@ const ELSEWHERE = { timeout: 1_000, maxRetries: 0 };
 /** The SDK asks for new credentials this many milliseconds before the old ones expire. */
 const RENEW_EARLY_MS = 300_000;
 /** Session credentials without an expiry are read again after this many milliseconds: someone may have renewed them. */
-const READ_AGAIN = RENEW_EARLY_MS + 300_000;
+const READ_AGAIN_MS = RENEW_EARLY_MS + 300_000;
 /** Milliseconds between two searches for successors of expiring credentials: each may cost a request. */
-const LOOK_AGAIN = 10_000;
+const LOOK_AGAIN_MS = 10_000;
 
 /**
  * The SDK's own chain, shared by all clients. It looks for nothing before the first call. Expiring credentials are
@@ -42,12 +42,12 @@ export function credentialChain(options: CredentialsOptions): CredentialProvider
   const load = async (): Promise<CredentialIdentity> => {
     const found = await findCredentials(options);
     const isExpiryUnknown = found.expiration === undefined && found.sessionToken !== undefined;
-    return isExpiryUnknown ? { ...found, expiration: new Date(Date.now() + READ_AGAIN) } : found;
+    return isExpiryUnknown ? { ...found, expiration: new Date(Date.now() + READ_AGAIN_MS) } : found;
   };
 
   return async () => {
     if (current !== null && timeLeft(current) > RENEW_EARLY_MS) return current;
-    if (current !== null && timeLeft(current) > 0 && Date.now() - lookedAt < LOOK_AGAIN) return current;
+    if (current !== null && timeLeft(current) > 0 && Date.now() - lookedAt < LOOK_AGAIN_MS) return current;
     loading ??= load().finally(() => {
       loading = null;
       lookedAt = Date.now();
@@ -95,7 +95,7 @@ export async function findCredentials({ profile, region, handler }: CredentialsO
 /** The prompt for the code, pending or done. */
 let codePrompt: Promise<string> | null = null;
 /** Milliseconds after which a needed code's prompt is on screen. */
-const ASKED_BY_NOW = 1_000;
+const PROMPT_MS = 1_000;
 
 /**
  * Waits until a code that must be typed is there, so that callers with a short timeout don't count the typing. Doesn't
@@ -103,7 +103,7 @@ const ASKED_BY_NOW = 1_000;
  */
 export async function waitForMfaCode(credentials: CredentialProvider): Promise<void> {
   if (process.stdin.isTTY !== true) return;
-  await within(credentials(), ASKED_BY_NOW).catch(() => undefined);
+  await within(credentials(), PROMPT_MS).catch(() => undefined);
   await codePrompt?.catch(() => undefined);
 }
 

@@ -1,4 +1,4 @@
-import { BatchctlError, hasCode, isBatchctlError } from '../../errors.ts';
+import { BatchctlError, type ErrorKind, hasCode, isBatchctlError } from '../../errors.ts';
 import { isCertificateError } from '../../lib/certificate-error.ts';
 
 export interface AwsOperation {
@@ -24,7 +24,7 @@ const EXPIRED_CODES = new Set([
   'TokenProviderError',
   'UnauthorizedException',
 ]);
-const NOT_ACCEPTED = new Set([
+const NOT_ACCEPTED_CODES = new Set([
   'InvalidAccessKeyId',
   'InvalidClientTokenId',
   'InvalidToken',
@@ -35,7 +35,7 @@ const NOT_ACCEPTED = new Set([
   'InvalidSignatureException',
   'MissingAuthenticationToken',
 ]);
-const DENIED = new Set([
+const DENIED_CODES = new Set([
   'AccessDenied',
   'AccessDeniedException',
   'AuthorizationError',
@@ -45,7 +45,7 @@ const DENIED = new Set([
   'KMS.AccessDeniedException',
   'KmsAccessDenied',
 ]);
-const MISSING = new Set([
+const MISSING_CODES = new Set([
   'NoSuchBucket',
   'NoSuchDomain',
   'QueueDoesNotExist',
@@ -83,18 +83,19 @@ const BAD_TIME = /signature (not yet current|expired)/i;
 /** EC2 and SimpleDB use this code for a wrong clock and for expired credentials. */
 const EXPIRED = 'RequestExpired';
 /** Milliseconds. Most services refuse a request signed further from their own time (General Reference: signing). */
-const SKEW_REFUSED = 300_000;
+const SKEW_REFUSED_MS = 300_000;
 /** IAM's message may name another permission than the request's own: of a KMS key, or of the bucket. */
 const NOT_AUTHORIZED = /is not authorized to perform: ([\w-]+:\w+) on resource: "?(arn:[^\s"]+)/;
 const THROTTLED =
   /^(SlowDown|Throttl\w*|Request(Throttled|LimitExceeded)\w*|TooManyRequests\w*|OverLimit|KMS\.ThrottlingException|KmsThrottled|ServiceUnavailable|BandwidthLimitExceeded)$/;
+const PASSING_STATUS = new Set([429, 500, 502, 503, 504]);
 const WRONG_REGION_CODES = new Set([
   'PermanentRedirect',
   'TemporaryRedirect',
   'AuthorizationHeaderMalformed',
   'IllegalLocationConstraintException',
 ]);
-const NETWORK = [
+const NETWORK_CODES = [
   'ECONNRESET',
   'ECONNREFUSED',
   'ECONNABORTED',
@@ -119,19 +120,34 @@ export class MfaError extends Error {
   }
 }
 
+/** What the SDK says about the requests that led to an error. */
+function metadataOf(error: unknown): { readonly httpStatusCode?: unknown; readonly attempts?: unknown } {
+  const metadata = error instanceof Error && '$metadata' in error ? error.$metadata : null;
+  return typeof metadata === 'object' && metadata !== null ? metadata : {};
+}
+
 /** The HTTP status of a service's answer; null if there was no answer. */
 export function statusOf(error: unknown): number | null {
-  if (!(error instanceof Error) || !('$metadata' in error)) return null;
-  const { $metadata: metadata } = error;
-  if (typeof metadata !== 'object' || metadata === null || !('httpStatusCode' in metadata)) return null;
-  return typeof metadata.httpStatusCode === 'number' ? metadata.httpStatusCode : null;
+  const { httpStatusCode } = metadataOf(error);
+  return typeof httpStatusCode === 'number' ? httpStatusCode : null;
+}
+
+/** The headers of an HTTP answer, by lower-case names; empty without an answer. */
+export function headersOf(response: unknown): Readonly<Record<string, string>> {
+  if (typeof response !== 'object' || response === null || !('headers' in response)) return {};
+  const { headers } = response;
+  return typeof headers === 'object' && headers !== null ? { ...headers } : {};
+}
+
+/** The headers of the answer that became this error. */
+export function errorHeaders(error: unknown): Readonly<Record<string, string>> {
+  return headersOf(error instanceof Error && '$response' in error ? error.$response : null);
 }
 
 /** Null if the service answers by one of these errors, such as that it doesn't exist, or exists already. */
 export async function nullOnError<T>(answer: Promise<T>, ...names: readonly (string | RegExp)[]): Promise<T | null> {
   return await answer.catch((error: unknown) => {
-    const isOneOf = (name: string) => names.some((one) => (typeof one === 'string' ? one === name : one.test(name)));
-    if (error instanceof Error && isOneOf(error.name)) return null;
+    if (hasName(error, ...names)) return null;
     throw error;
   });
 }
@@ -140,15 +156,18 @@ export async function nullOnError<T>(answer: Promise<T>, ...names: readonly (str
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const status = statusOf(error);
-  if (status === 429 || status === 500 || status === 502 || status === 503 || status === 504) return true;
+  if (status !== null && PASSING_STATUS.has(status)) return true;
   if (error.name === 'TimeoutError' || error.name === 'RequestTimeout' || THROTTLED.test(error.name)) return true;
-  return hasCode(error, ...NETWORK) || (error.cause !== undefined && isTransient(error.cause));
+  return hasCode(error, ...NETWORK_CODES) || (error.cause !== undefined && isTransient(error.cause));
 }
 
+/** True for an error with one of these names: the SDK names errors by the service's codes. */
+export const hasName = (error: unknown, ...names: readonly (string | RegExp)[]): error is Error =>
+  error instanceof Error &&
+  names.some((name) => (typeof name === 'string' ? name === error.name : name.test(error.name)));
+
 /** True for the two errors that end a request when its signal aborts. */
-export function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
+export const isAbort = (error: unknown): boolean => hasName(error, 'AbortError');
 
 /** The error of one entry of an answer, in the form in which the SDK throws errors. */
 export function errorOf(code: string, message: string): Error {
@@ -172,137 +191,110 @@ export async function translateErrors<T>(about: AwsOperation, act: () => Promise
  * signal threw, is returned unchanged.
  */
 export function translateAwsError(error: unknown, doing: AwsOperation): Error {
-  if (!(error instanceof Error)) return operationError('unexpected', doing, String(error), undefined, error);
+  const ours: Translation = (kind, found, hint, denied) =>
+    new BatchctlError(kind, `could not ${doing.what}: ${found}`, {
+      ...(hint !== undefined && { hint }),
+      ...(denied !== undefined && { denied }),
+      cause: error,
+    });
+  if (!(error instanceof Error)) return ours('unexpected', String(error));
   if (isBatchctlError(error) || isAbort(error)) return error;
   return (
-    setupErrorOf(error, doing) ??
-    credentialsErrorOf(error, doing) ??
-    serviceErrorOf(error, doing) ??
-    fallback(error, doing)
+    setupErrorOf(error, doing, ours) ??
+    credentialsErrorOf(error, doing, ours) ??
+    serviceErrorOf(error, ours) ??
+    fallback(error, ours)
   );
 }
 
-function credentialsErrorOf(error: Error, doing: AwsOperation): Error | null {
+/** Makes the project's error of a kind, with what was found, the way out, and the action that is denied. */
+type Translation = (kind: ErrorKind, found: string, hint?: string, denied?: string) => BatchctlError;
+
+function credentialsErrorOf(error: Error, doing: AwsOperation, ours: Translation): BatchctlError | null {
   const { name, message } = error;
-  if (error instanceof MfaError) return operationError('credentials', doing, message, error.hint, error);
+  if (error instanceof MfaError) return ours('credentials', message, error.hint);
   // STS: AssumeRole, with a code that is wrong, expired or used.
   if (/^MultiFactorAuthentication failed/.test(message)) {
-    const found = `the MFA code was rejected: ${firstLine(message)}`;
-    return operationError(
-      'credentials',
-      doing,
-      found,
-      'run the same command again with the next code: each can be used once',
-      error,
-    );
+    const hint = 'run the same command again with the next code: each can be used once';
+    return ours('credentials', `the MFA code was rejected: ${firstLine(message)}`, hint);
   }
   if (EXPIRED_CODES.has(name) || /(token|session|credentials)[^.]* (has |is |have |are )?expired/i.test(message)) {
     return expiryError(doing, `could not ${doing.what}: the credentials have expired (${name})`, error);
   }
   if (name === 'CredentialsProviderError' || name === 'ProviderError') {
-    return operationError(
-      'credentials',
-      doing,
-      `no AWS credentials were found: ${firstLine(message)}`,
-      signInHint(doing),
-      error,
-    );
+    return ours('credentials', `no AWS credentials were found: ${firstLine(message)}`, signInHint(doing));
   }
-  if (NOT_ACCEPTED.has(name)) {
+  if (NOT_ACCEPTED_CODES.has(name)) {
     const hint = `${signInAgain(doing)}; also check this machine's clock`;
-    return operationError('credentials', doing, `AWS rejects the credentials (${name})`, hint, error);
+    return ours('credentials', `AWS rejects the credentials (${name})`, hint);
   }
   const status = statusOf(error);
   // SQS throttles with 403 (RequestThrottled).
-  if (DENIED.has(name) || ((status === 403 || status === 401) && !THROTTLED.test(name))) {
+  if (DENIED_CODES.has(name) || ((status === 403 || status === 401) && !THROTTLED.test(name))) {
     const said = firstLine(message);
     const detail = said === '' || /^(UnknownError|Unknown|Forbidden)$/.test(said) ? '' : `: ${said}`;
     const asked = `${doing.action} on ${doing.resource}`;
     const [, action, resource = ''] = NOT_AUTHORIZED.exec(message) ?? [];
     if (action === undefined || action.toLowerCase() === doing.action.toLowerCase()) {
-      const text = `could not ${doing.what}: ${asked} is denied${detail}`;
-      return new BatchctlError('credentials', text, { hint: allowHint(doing), denied: asked, cause: error });
+      return ours('credentials', `${asked} is denied${detail}`, allowHint(doing), asked);
     }
     const denied = `${action} on ${resource}`;
-    const text = `could not ${doing.what}: ${denied} is denied, which ${asked} needs${detail}`;
     const hint = `allow ${denied} in the policy${action.startsWith('kms:') ? ", and in the key's own policy" : ''}`;
-    return new BatchctlError('credentials', text, { hint, denied, cause: error });
+    return ours('credentials', `${denied} is denied, which ${asked} needs${detail}`, hint, denied);
   }
   return null;
 }
 
-function setupErrorOf(error: Error, doing: AwsOperation): Error | null {
+function setupErrorOf(error: Error, doing: AwsOperation, ours: Translation): BatchctlError | null {
   const { name } = error;
-  if (MISSING.has(name)) {
+  if (MISSING_CODES.has(name)) {
     const what = name === 'NoSuchBucket' ? doing.resource.replace(/\/.*/, '') : doing.resource;
     const hint = doing.foreign ? 'correct the name of the bucket' : 'batchctl infra up creates it';
-    return operationError('notFound', doing, `${what} does not exist (${name})`, hint, error);
+    return ours('notFound', `${what} does not exist (${name})`, hint);
   }
   const status = statusOf(error);
   if (WRONG_REGION_CODES.has(name) || status === 301 || status === 307) {
-    const hint = 'set `region` of the profile to its region';
-    return operationError(
-      'config',
-      doing,
-      `${doing.resource} is in another region than the profile's (${name})`,
-      hint,
-      error,
-    );
+    const found = `${doing.resource} is in another region than the profile's (${name})`;
+    return ours('config', found, 'set `region` of the profile to its region');
   }
   const refused = REFUSED[name];
-  if (refused !== undefined) return operationError('refused', doing, refused.found(doing), refused.hint, error);
+  if (refused !== undefined) return ours('refused', refused.found(doing), refused.hint);
   const ahead = clockLeadOf(error);
-  const isOff = ahead !== null && Math.abs(ahead) >= SKEW_REFUSED;
+  const isOff = ahead !== null && Math.abs(ahead) >= SKEW_REFUSED_MS;
   if (name === 'RequestTimeTooSkewed' || BAD_TIME.test(error.message) || (name === EXPIRED && isOff)) {
     const off = isOff
       ? `${Math.round(Math.abs(ahead) / 60_000)} min ${ahead > 0 ? 'ahead of' : 'behind'} AWS's`
       : 'wrong';
-    return operationError('config', doing, `this machine's clock is ${off} (${name})`, SET_CLOCK, error);
+    return ours('config', `this machine's clock is ${off} (${name})`, SET_CLOCK);
   }
   const code = codeOf(error);
   if (code !== null && isCertificateError(code)) {
     const hint = 'set AWS_CA_BUNDLE to a file with the certificates of your proxy or endpoint';
-    return operationError('config', doing, `the certificate is not trusted (${code})`, hint, error);
+    return ours('config', `the certificate is not trusted (${code})`, hint);
   }
   return null;
 }
 
-function serviceErrorOf(error: Error, doing: AwsOperation): Error | null {
+function serviceErrorOf(error: Error, ours: Translation): BatchctlError | null {
   const status = statusOf(error);
   if (status === 507 || error.name === 'QuotaExceeded' || error.name === 'InsufficientStorage') {
-    return operationError('full', doing, `the store is full (${error.name})`, 'free space there', error);
+    return ours('full', `the store is full (${error.name})`, 'free space there');
   }
   if (/^Bad response: 407/.test(error.message)) {
-    return operationError(
-      'config',
-      doing,
-      'the proxy requires a user name and password',
-      'set them in HTTPS_PROXY',
-      error,
-    );
+    return ours('config', 'the proxy requires a user name and password', 'set them in HTTPS_PROXY');
   }
   if (!isTransient(error) && !/^(Bad response: |Proxy timeout)/.test(error.message)) return null;
   const answer = status === null ? firstLine(error.message) : `${error.name}, HTTP ${status}`;
   const what = THROTTLED.test(error.name) ? 'AWS limits the request rate' : 'the service is unreachable or failing';
-  return operationError('unavailable', doing, `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor', error);
+  return ours('unavailable', `${what} (${answer})${attemptsOf(error)}`, 'batchctl doctor');
 }
 
-function fallback(error: Error, doing: AwsOperation): Error {
+function fallback(error: Error, ours: Translation): BatchctlError {
   const refused = /checksum|trailer/i.test(error.message) && (statusOf(error) ?? 0) >= 400;
   const hint = refused
     ? 'for an endpoint without checksums, set AWS_REQUEST_CHECKSUM_CALCULATION=WHEN_REQUIRED'
     : undefined;
-  return operationError('unexpected', doing, `${error.name}: ${firstLine(error.message)}`, hint, error);
-}
-
-function operationError(
-  kind: ConstructorParameters<typeof BatchctlError>[0],
-  doing: AwsOperation,
-  found: string,
-  hint: string | undefined,
-  cause: unknown,
-): BatchctlError {
-  return new BatchctlError(kind, `could not ${doing.what}: ${found}`, { ...(hint !== undefined && { hint }), cause });
+  return ours('unexpected', `${error.name}: ${firstLine(error.message)}`, hint);
 }
 
 /** Another account's bucket must allow it too. Without the right to list, S3 answers 403 even for a missing object. */
@@ -318,46 +310,32 @@ function allowHint({ action, resource, foreign }: AwsOperation): string {
   return `allow ${action} on ${resource} in your policy, and in the bucket's own policy if another account owns it${unlisted}${payer}`;
 }
 
+type Signed = Pick<AwsOperation, 'profile'>;
+
 /** The error for credentials that have expired or soon will, with the way to get new ones. */
-export function expiryError(
-  { profile }: Pick<AwsOperation, 'profile'>,
-  message: string,
-  cause?: unknown,
-): BatchctlError {
-  const signIn = signInText(profile);
-  return new BatchctlError('credentials', message, {
-    hint: `${signIn}, then run the same command again`,
-    signIn,
-    cause,
-  });
+export function expiryError(by: Signed, message: string, cause?: unknown): BatchctlError {
+  const details = { hint: signInAgain(by), signIn: signInText(by.profile), cause };
+  return new BatchctlError('credentials', message, details);
 }
 
-const profileFlag = ({ profile }: Pick<AwsOperation, 'profile'>): string =>
-  profile === null ? '' : ` --profile ${profile}`;
-
 export const signInText = (profile: string | null): string =>
-  `aws sso login${profileFlag({ profile })} (or get credentials in another way)`;
+  `aws sso login${profile === null ? '' : ` --profile ${profile}`} (or get credentials in another way)`;
 
-const signInAgain = ({ profile }: AwsOperation): string => `${signInText(profile)}, then run the same command again`;
+const signInAgain = ({ profile }: Signed): string => `${signInText(profile)}, then run the same command again`;
 
-const signInHint = (doing: AwsOperation): string =>
-  doing.profile === null
+const signInHint = ({ profile }: Signed): string =>
+  profile === null
     ? 'aws sso login, or set a profile in `aws.profile`, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
-    : `aws sso login${profileFlag(doing)}; aws configure list${profileFlag(doing)} shows the credentials found`;
+    : `aws sso login --profile ${profile}; aws configure list --profile ${profile} shows the credentials found`;
 
 function attemptsOf(error: Error): string {
-  const metadata = '$metadata' in error ? error.$metadata : null;
-  if (typeof metadata !== 'object' || metadata === null || !('attempts' in metadata)) return '';
-  return Number(metadata.attempts) > 1 ? `, after ${metadata.attempts} attempts` : '';
+  const { attempts } = metadataOf(error);
+  return Number(attempts) > 1 ? `, after ${attempts} attempts` : '';
 }
 
 /** How far this machine's clock is ahead of the answer's date, milliseconds; null if the answer has none. */
 function clockLeadOf(error: Error): number | null {
-  const response = '$response' in error ? error.$response : null;
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return null;
-  const { headers } = response;
-  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return null;
-  const theirs = Date.parse(String(headers.date));
+  const theirs = Date.parse(errorHeaders(error).date ?? '');
   return Number.isNaN(theirs) ? null : Date.now() - theirs;
 }
 

@@ -1,4 +1,5 @@
 import {
+  type AutoScalingInstanceDetails,
   CompleteLifecycleActionCommand,
   DescribeAutoScalingInstancesCommand,
   DescribeTagsCommand,
@@ -11,7 +12,7 @@ import { DRAIN_HOOK, GROUP_TAG, MODE_TAG, RELEASE_TAG, UNTIL_TAG } from '../../l
 import { jitter, wait } from '../../lib/wait.ts';
 import type { Machine, MachineNotice } from '../../ports/machine.ts';
 import type { AwsClients } from './clients.ts';
-import { translateAwsError } from './errors.ts';
+import { hasName, translateAwsError, translateErrors } from './errors.ts';
 import { Imds, imdsEndpoint } from './imds.ts';
 
 const GROUP_AGAIN_MS = 2_000;
@@ -53,24 +54,29 @@ async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promi
     ]);
     const launched = target !== null || tag !== null;
     try {
-      const { AutoScalingInstances: [found] = [] } = await (await clients.autoScaling()).send(
-        new DescribeAutoScalingInstancesCommand({ InstanceIds: [instance] }),
-      );
+      const found = await describeInstance(clients, instance, `find the Auto Scaling group of ${instance}`);
       if (found?.AutoScalingGroupName !== undefined) return found.AutoScalingGroupName;
       if (!launched || performance.now() >= end) return null;
     } catch (error) {
-      const translated = translateAwsError(error, {
-        what: `find the Auto Scaling group of ${instance}`,
-        action: 'autoscaling:DescribeAutoScalingInstances',
-        resource: '*',
-        profile: clients.profile,
-      });
       // An instance started by hand needs no right to look up groups.
-      if (!launched && isKind(translated, 'credentials') && translated.denied !== undefined) return null;
-      throw translated;
+      if (!launched && isKind(error, 'credentials') && error.denied !== undefined) return null;
+      throw error;
     }
     await wait(jitter(GROUP_AGAIN_MS));
   }
+}
+
+/** What Auto Scaling knows of an instance; undefined if no group knows it. */
+function describeInstance(
+  clients: AwsClients,
+  instance: string,
+  what: string,
+): Promise<AutoScalingInstanceDetails | undefined> {
+  const doing = { what, action: 'autoscaling:DescribeAutoScalingInstances', resource: '*', profile: clients.profile };
+  return translateErrors(doing, async () => {
+    const command = new DescribeAutoScalingInstancesCommand({ InstanceIds: [instance] });
+    return (await (await clients.autoScaling()).send(command)).AutoScalingInstances?.[0];
+  });
 }
 
 /** How long to wait until the lifecycle hook holds a terminating instance, and how often to look, milliseconds. */
@@ -147,29 +153,27 @@ export class AwsMachine implements Machine {
   }
 
   async extendTermination(): Promise<void> {
-    const action = { LifecycleHookName: DRAIN_HOOK, AutoScalingGroupName: this.#group ?? '' };
     if (this.#group === null) return;
     try {
-      const command = new RecordLifecycleActionHeartbeatCommand({ ...action, InstanceId: this.instance });
-      await (await this.#clients.autoScaling()).send(command);
+      await (await this.#clients.autoScaling()).send(
+        new RecordLifecycleActionHeartbeatCommand(this.#hook(this.#group)),
+      );
     } catch (error) {
       // No hook holds it, yet or any longer.
-      if (isValidation(error)) return;
-      throw this.#translateError(error, 'hold this instance', 'RecordLifecycleActionHeartbeat');
+      if (!isValidation(error)) throw this.#error(error, 'hold this instance', 'RecordLifecycleActionHeartbeat');
     }
   }
 
   async completeTermination(): Promise<void> {
     if (this.#group === null) return;
-    const action = { LifecycleHookName: DRAIN_HOOK, AutoScalingGroupName: this.#group };
+    const answer = { ...this.#hook(this.#group), LifecycleActionResult: 'CONTINUE' };
     const end = performance.now() + HELD_MS;
     for (;;) {
       try {
-        const answer = { ...action, InstanceId: this.instance, LifecycleActionResult: 'CONTINUE' };
         await (await this.#clients.autoScaling()).send(new CompleteLifecycleActionCommand(answer));
         return;
       } catch (error) {
-        if (!isValidation(error)) throw this.#translateError(error, 'release this instance', 'CompleteLifecycleAction');
+        if (!isValidation(error)) throw this.#error(error, 'release this instance', 'CompleteLifecycleAction');
       }
       const state = await this.#state();
       // The hook holds an instance a moment after termination begins. It never holds one that isn't terminating.
@@ -177,6 +181,10 @@ export class AwsMachine implements Machine {
       if (!mayCome || performance.now() >= end) return;
       await wait(jitter(LOOK_MS));
     }
+  }
+
+  #hook(group: string) {
+    return { LifecycleHookName: DRAIN_HOOK, AutoScalingGroupName: group, InstanceId: this.instance };
   }
 
   async leave(shrinkGroup: boolean, ordered = false): Promise<boolean> {
@@ -190,7 +198,7 @@ export class AwsMachine implements Machine {
       if (refused && (await this.#isTerminating())) return true;
       // It would go below the group's minimum (Auto Scaling: TerminateInstanceInAutoScalingGroup).
       if (refused && shrinkGroup) return false;
-      throw this.#translateError(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
+      throw this.#error(error, 'end this instance', 'TerminateInstanceInAutoScalingGroup');
     }
     this.#leaving = true;
     return true;
@@ -198,15 +206,11 @@ export class AwsMachine implements Machine {
 
   async #protect(on: boolean): Promise<boolean> {
     if (this.#group === null || this.#protected === on) return true;
-    const change = {
-      AutoScalingGroupName: this.#group,
-      InstanceIds: [this.instance],
-      ProtectedFromScaleIn: on,
-    };
+    const change = { AutoScalingGroupName: this.#group, InstanceIds: [this.instance], ProtectedFromScaleIn: on };
     try {
       await (await this.#clients.autoScaling()).send(new SetInstanceProtectionCommand(change));
     } catch (error) {
-      if (!isValidation(error)) throw this.#translateError(error, 'protect this instance', 'SetInstanceProtection');
+      if (!isValidation(error)) throw this.#error(error, 'protect this instance', 'SetInstanceProtection');
       if (await this.#isTerminating()) return false;
       // Only an instance in service can be protected (Auto Scaling: ec2-auto-scaling-instance-protection).
       throw new BatchctlError(
@@ -236,14 +240,8 @@ export class AwsMachine implements Machine {
 
   /** Null if the group doesn't know it. */
   async #state(): Promise<string | null> {
-    try {
-      const { AutoScalingInstances: [found] = [] } = await (await this.#clients.autoScaling()).send(
-        new DescribeAutoScalingInstancesCommand({ InstanceIds: [this.instance] }),
-      );
-      return found?.LifecycleState ?? null;
-    } catch (error) {
-      throw this.#translateError(error, "look at this instance's state", 'DescribeAutoScalingInstances');
-    }
+    const found = await describeInstance(this.#clients, this.instance, "look at this instance's state");
+    return found?.LifecycleState ?? null;
   }
 
   /** Manual or of a temporary size: only a person changes it then. */
@@ -254,18 +252,18 @@ export class AwsMachine implements Machine {
       const tag = (key: string): string => Tags.find(({ Key }) => Key === key)?.Value ?? '';
       return tag(MODE_TAG) === 'manual' || Number(tag(UNTIL_TAG).split(' ')[0]) > this.#now();
     } catch (error) {
-      throw this.#translateError(error, "look at the group's tags", 'DescribeTags');
+      throw this.#error(error, "look at the group's tags", 'DescribeTags');
     }
   }
 
-  #translateError(error: unknown, what: string, action: string): Error {
+  #error(error: unknown, what: string, action: string): Error {
     const { profile } = this.#clients;
     const resource = `the Auto Scaling group ${this.#group}`;
     return translateAwsError(error, { what, action: `autoscaling:${action}`, resource, profile });
   }
 }
 
-const isValidation = (error: unknown): boolean => error instanceof Error && error.name === 'ValidationError';
+const isValidation = (error: unknown): boolean => hasName(error, 'ValidationError');
 
 /** Instance metadata that stays the same for the instance's life. */
 type MachineFacts = Pick<Machine, 'instance' | 'type' | 'zone' | 'lifeCycle' | 'release' | 'launchedAt'>;

@@ -1,23 +1,20 @@
-import type { S3ClientConfig } from '@aws-sdk/client-s3';
-import { wait } from '../../lib/wait.ts';
-
 /** The new rate after a refusal, as a share of the refused rate. */
-const KEPT = 0.7;
+const KEPT_SHARE = 0.7;
 /** How steeply a rate grows back, requests a second per s³. */
 const STEEPNESS = 0.4;
 /** Requests a second: the lowest rate. */
-const LEAST = 1;
+const LEAST_RATE = 1;
 /**
  * Milliseconds over which requests are counted. A rate is lowered at most once per window: refusals in the same window
  * belong to the earlier rate.
  */
-const WINDOW = 500;
+const WINDOW_MS = 500;
 /** Milliseconds without a refusal after which a limit ends. */
-const QUIET = 30_000;
+const QUIET_MS = 30_000;
 /** The longest that a request is held, milliseconds, so that a store that refuses everything never looks hung. */
-const LONGEST_HELD = 5_000;
+const LONGEST_HELD_MS = 5_000;
 /** Milliseconds by which a timer may be late without loss of rate. */
-const LATE = 20;
+const LATE_MS = 20;
 
 /**
  * Requests a second that may be sent `ms` after S3 refused requests at the rate `refused`: 70 % of that rate at first, the
@@ -25,8 +22,8 @@ const LATE = 20;
  * constants of the SDK's adaptive mode. It suits one process that sends 1,000 a second and 1,000 processes that send one each.
  */
 export function rateAfter(refused: number, ms: number): number {
-  const until = Math.cbrt((refused * (1 - KEPT)) / STEEPNESS);
-  return Math.max(LEAST, refused + STEEPNESS * (ms / 1_000 - until) ** 3);
+  const until = Math.cbrt((refused * (1 - KEPT_SHARE)) / STEEPNESS);
+  return Math.max(LEAST_RATE, refused + STEEPNESS * (ms / 1_000 - until) ** 3);
 }
 
 /** The parts of a request that decide which limit applies. */
@@ -118,7 +115,7 @@ class Lane {
   }
 
   isOver(now: number): boolean {
-    return this.#waiting.length === 0 && now - this.#refusedAt >= QUIET;
+    return this.#waiting.length === 0 && now - this.#refusedAt >= QUIET_MS;
   }
 
   waitForTurn(signal?: AbortSignal): Promise<void> | undefined {
@@ -136,7 +133,7 @@ class Lane {
         signal?.removeEventListener('abort', leave);
         resolve();
       };
-      const waiting: Waiting = { until: now + LONGEST_HELD, go };
+      const waiting: Waiting = { until: now + LONGEST_HELD_MS, go };
       this.#waiting.push(waiting);
       if (signal?.aborted) leave();
       else signal?.addEventListener('abort', leave, { once: true });
@@ -148,7 +145,7 @@ class Lane {
     const now = this.#monotonic();
     this.#refusedAt = now;
     this.#count(now);
-    if (this.#measured === null || now - (this.#lowered?.at ?? Number.NEGATIVE_INFINITY) < WINDOW) return;
+    if (this.#measured === null || now - (this.#lowered?.at ?? Number.NEGATIVE_INFINITY) < WINDOW_MS) return;
     this.#lowered = { from: Math.min(this.#measured, this.#rate(now)), at: now };
   }
 
@@ -166,13 +163,13 @@ class Lane {
     this.#count(now);
     this.#sent += 1;
     // A request that was sent before its turn doesn't delay the others.
-    this.#next = Math.min(now, Math.max(this.#next, now - LATE)) + 1_000 / this.#rate(now);
+    this.#next = Math.min(now, Math.max(this.#next, now - LATE_MS)) + 1_000 / this.#rate(now);
   }
 
   /** Begins a new window if the last one is over. Its requests were sent within its half second, however long ago. */
   #count(now: number): void {
-    if (now - this.#since < WINDOW) return;
-    this.#measured = (this.#sent * 1_000) / WINDOW;
+    if (now - this.#since < WINDOW_MS) return;
+    this.#measured = (this.#sent * 1_000) / WINDOW_MS;
     this.#sent = 0;
     this.#since = now;
   }
@@ -195,63 +192,4 @@ class Lane {
     }
     this.#wake(now);
   }
-}
-
-/** The SDK's own interface, whose package isn't a dependency of ours. */
-type Strategy = Extract<NonNullable<S3ClientConfig['retryStrategy']>, { recordSuccess: unknown }>;
-type Token = Awaited<ReturnType<Strategy['acquireInitialRetryToken']>>;
-type ErrorInfo = Parameters<Strategy['refreshRetryTokenForRetry']>[1];
-
-/** Milliseconds: the range of the first wait, and the longest wait unless the service asks for more. */
-const FIRST_RETRY_MS = { TRANSIENT: 100, THROTTLING: 500 } as const;
-const LONGEST_RETRY_MS = 5_000;
-const LONGEST_ASKED = 20_000;
-
-/**
- * Retries errors that may pass, with full jitter, up to `attempts` attempts in all. Unlike the SDK's strategy it has no
- * quota shared by all requests of a client: that quota runs dry in an outage, and then every tenth lost request fails
- * for minutes (35 retries; sdkref/feature-retry-behavior).
- */
-export class QuotaFreeRetries implements Strategy {
-  readonly #attempts: number;
-  readonly #random: () => number;
-
-  constructor(attempts: number, random: () => number = Math.random) {
-    this.#attempts = attempts;
-    this.#random = random;
-  }
-
-  async acquireInitialRetryToken(): Promise<Token> {
-    return tokenOf(0, 0);
-  }
-
-  async refreshRetryTokenForRetry(token: Token, { error, errorType, retryAfterHint }: ErrorInfo): Promise<Token> {
-    const count = token.getRetryCount();
-    const mayPass = errorType === 'THROTTLING' || errorType === 'TRANSIENT' || isProxyTrouble(error);
-    // This error is only a signal: the client throws the request's own error.
-    if (!mayPass || count + 1 >= this.#attempts) throw new Error('no more attempts');
-    const first = errorType === 'THROTTLING' ? FIRST_RETRY_MS.THROTTLING : FIRST_RETRY_MS.TRANSIENT;
-    const own = this.#random() * Math.min(first * 2 ** count, LONGEST_RETRY_MS);
-    const asked = retryAfterHint === undefined ? 0 : retryAfterHint.getTime() - Date.now();
-    return tokenOf(count + 1, Math.max(own, Math.min(asked, LONGEST_ASKED)));
-  }
-
-  recordSuccess(): void {}
-}
-
-const tokenOf = (count: number, delay: number): Token => ({ getRetryCount: () => count, getRetryDelay: () => delay });
-
-/** hpagent reports a proxy's refusal by its message alone. A proxy's 5xx may pass, a 407 won't. */
-function isProxyTrouble(error: unknown): boolean {
-  return error instanceof Error && /^(Bad response: 5\d\d|Proxy timeout)$/.test(error.message);
-}
-
-/** Milliseconds: the range of the first wait, and the longest wait. */
-const FIRST_BACKOFF_MS = 50;
-const LONGEST_BACKOFF_MS = 5_000;
-
-/** Waits before try `count` + 1, doubling, with full jitter. Throws the signal's reason when it aborts. */
-export async function backOff(count: number, signal?: AbortSignal): Promise<void> {
-  await wait(Math.random() * Math.min(FIRST_BACKOFF_MS * 2 ** count, LONGEST_BACKOFF_MS), signal);
-  signal?.throwIfAborted();
 }

@@ -2,7 +2,9 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { BatchctlError } from '../../errors.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { Metadata } from '../../ports/object-store.ts';
-import { type AwsOperation, statusOf } from './errors.ts';
+import type { AwsClients, ClientUse } from './clients.ts';
+import { type AwsOperation, hasName, statusOf } from './errors.ts';
+import { backOff } from './retries.ts';
 
 /** The SDK's S3 module, loaded with the first store. */
 export type S3Sdk = typeof import('@aws-sdk/client-s3');
@@ -26,6 +28,18 @@ export interface S3Bucket {
   readonly foreign?: true;
   /** Requester pays: S3 refuses requests that don't accept the charge (userguide/RequesterPaysBuckets). */
   readonly requesterPays?: true;
+}
+
+/** Makes no request. */
+export async function openBucket(
+  clients: AwsClients,
+  { name, owner, prefix, kmsKey }: Pick<S3Bucket, 'name' | 'owner' | 'prefix' | 'kmsKey'>,
+  use: ClientUse,
+): Promise<S3Bucket> {
+  const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3(use)]);
+  const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
+  const arn = bucketArn(clients.region, name);
+  return { sdk, client, name, arn, prefix, owner, kmsKey, profile: clients.profile, checksums };
 }
 
 /** S3's limit on a key, bytes of UTF-8 (userguide/object-keys). */
@@ -63,6 +77,12 @@ export function bucketParams({ name, owner, requesterPays }: S3Bucket): {
   };
 }
 
+/** An object, as every request to it names it. Throws `usage` as `fullKey`. */
+export const objectParams = (bucket: S3Bucket, key: string) => ({
+  ...bucketParams(bucket),
+  Key: fullKey(bucket, key),
+});
+
 /**
  * Encryption of new objects; empty if the bucket's default applies. Without a bucket key each object costs a request to
  * KMS, with its price and rate limit (userguide/bucket-key).
@@ -91,6 +111,10 @@ export function checkMetadata(key: string, metadata: Metadata): void {
   );
 }
 
+/** The options of a request that ends when the signal aborts. */
+export const abortOptions = (signal: AbortSignal | undefined): { readonly abortSignal?: AbortSignal } =>
+  signal === undefined ? {} : { abortSignal: signal };
+
 /** S3 puts entity tags in quotes; the port's have none. */
 export const withoutQuotes = (etag: string | undefined): string => (etag ?? '').replace(/^"|"$/g, '');
 export const inQuotes = (etag: string): string => `"${etag}"`;
@@ -108,6 +132,20 @@ export const isPrecondition = (error: unknown): boolean => statusOf(error) === 4
 /** 409: another write to this key was in progress, and this one wasn't done. */
 export const isConflict = (error: unknown): boolean => statusOf(error) === 409;
 
+/** Answers of 409 in a row. Each only says that someone else was writing at that moment. */
+const CONFLICTS = 12;
+
+/** Repeats a write while another one to the same key is in progress. */
+export async function retryConflicts<T>(write: () => Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  for (let conflicts = 0; ; conflicts += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      if (!isConflict(error) || conflicts === CONFLICTS) throw error;
+      await backOff(conflicts, signal);
+    }
+  }
+}
+
 /** The service named the error NoSuchKey. A bare 404 is no proof: the bucket may be gone. */
-export const isNoSuchKey = (error: unknown): boolean =>
-  error instanceof Error && (error.name === 'NoSuchKey' || error.name === 'NoSuchVersion');
+export const isNoSuchKey = (error: unknown): boolean => hasName(error, 'NoSuchKey', 'NoSuchVersion');

@@ -1,17 +1,9 @@
 import { BatchctlError } from '../../errors.ts';
 import { OnceMap } from '../../lib/once.ts';
 import { isInternalKey, isSecretKey } from '../../model/keys.ts';
-import type { Bucket, BucketObject, BucketReadOptions, StoreCopyOptions } from '../../ports/bucket.ts';
-import type {
-  ListOptions,
-  ObjectEntry,
-  ObjectStream,
-  PutOptions,
-  PutResult,
-  UploadOptions,
-} from '../../ports/object-store.ts';
+import type { Bucket } from '../../ports/bucket.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
-import { translateAwsError } from './errors.ts';
+import { errorHeaders, hasName, translateAwsError } from './errors.ts';
 import type { RateLimits } from './rate-limits.ts';
 import { bucketArn } from './s3-bucket.ts';
 import { missingSourceError } from './s3-copy.ts';
@@ -66,7 +58,7 @@ export class S3Buckets {
       requesterPays: requesterPays.includes(name),
       ...(copies && { copies }),
     });
-    return new S3NamedBucket(store, own?.store ?? null, allowed);
+    return bucketOf(store, own?.store ?? null, allowed);
   }
 
   #clientsFor(region: string): AwsClients {
@@ -78,83 +70,35 @@ export class S3Buckets {
   }
 }
 
-/** One bucket, with whole keys. */
-class S3NamedBucket implements Bucket {
-  readonly location: string;
-  readonly #store: S3Store;
-  readonly #own: S3Store | null;
-  readonly #requireWriteAccess: () => Promise<void>;
-
-  constructor(store: S3Store, own: S3Store | null, allowed: () => Promise<void>) {
-    this.location = store.location;
-    this.#store = store;
-    this.#own = own;
-    this.#requireWriteAccess = allowed;
-  }
-
-  head(key: string, version: string | null = null): Promise<BucketObject | null> {
-    return this.#store.facts(key, version);
-  }
-
-  read(key: string, options: BucketReadOptions = {}): Promise<Uint8Array | null> {
-    return this.#store.read(key, options);
-  }
-
-  get(key: string, options: BucketReadOptions = {}): Promise<ObjectStream | null> {
-    return this.#store.get(key, options);
-  }
-
-  list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
-    return this.#store.list(prefix, options);
-  }
-
-  async put(key: string, body: Uint8Array | string, options: PutOptions = {}): Promise<PutResult> {
-    await this.#requireWriteAccess();
-    return this.#store.put(key, body, options);
-  }
-
-  async delete(keys: readonly string[]): Promise<void> {
-    await this.#requireWriteAccess();
-    await this.#store.delete(keys);
-  }
-
-  async uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
-    await this.#requireWriteAccess();
-    return this.#store.uploadFile(path, key, options);
-  }
-
-  async uploadStream(
-    key: string,
-    size: number,
-    open: () => AsyncIterable<Uint8Array>,
-    options: UploadOptions = {},
-  ): Promise<PutResult> {
-    await this.#requireWriteAccess();
-    return this.#store.uploadStream(key, size, open, options);
-  }
-
-  async copyFromStore(from: string, to: string, as: StoreCopyOptions): Promise<PutResult | null> {
-    if (this.#own === null) return null;
-    if (isSecretKey(from)) {
-      throw new BatchctlError(
-        'refused',
-        `${from} is reserved for the manager, and can't be copied to ${this.location}/${to}`,
-        { hint: 'only outputs of tasks below jobs/ can be copied' },
-      );
-    }
-    await this.#requireWriteAccess();
-    const copied = await this.#store.copyFrom(this.#own, from, to, as);
-    if (copied === null) throw missingSourceError(from);
-    return copied;
-  }
-
-  async copy(from: string, to: string): Promise<PutResult> {
-    await this.#requireWriteAccess();
-    return this.#store.copy(from, to);
-  }
+/** One bucket, with whole keys. Waits for `allowed` before each write. */
+function bucketOf(store: S3Store, own: S3Store | null, allowed: () => Promise<void>): Bucket {
+  return {
+    location: store.location,
+    head: (key, version = null) => store.facts(key, version),
+    read: (key, options) => store.read(key, options),
+    get: (key, options) => store.get(key, options),
+    list: (prefix, options) => store.list(prefix, options),
+    put: (...args) => allowed().then(() => store.put(...args)),
+    delete: (keys) => allowed().then(() => store.delete(keys)),
+    uploadFile: (...args) => allowed().then(() => store.uploadFile(...args)),
+    uploadStream: (...args) => allowed().then(() => store.uploadStream(...args)),
+    copy: (from, to) => allowed().then(() => store.copy(from, to)),
+    copyFromStore: async (from, to, as) => {
+      if (own === null) return null;
+      if (isSecretKey(from)) {
+        throw new BatchctlError(
+          'refused',
+          `${from} is reserved for the manager, and can't be copied to ${store.location}/${to}`,
+          { hint: 'only outputs of tasks below jobs/ can be copied' },
+        );
+      }
+      await allowed();
+      const copied = await store.copyFrom(own, from, to, as);
+      if (copied === null) throw missingSourceError(from);
+      return copied;
+    },
+  };
 }
-
-const REGION_HEADER = 'x-amz-bucket-region';
 
 /**
  * The region of any account's bucket. S3 names it in its answer to HeadBucket, even if that is a redirect or a refusal
@@ -166,25 +110,15 @@ export async function findBucketRegion(clients: AwsClients, name: string): Promi
     const { BucketRegion } = await client.send(new HeadBucketCommand({ Bucket: name }));
     return BucketRegion ?? clients.region;
   } catch (error) {
-    const region = headerOf(error);
-    if (region !== null) return region;
-    if (error instanceof Error && error.name === 'NotFound') {
+    const region = errorHeaders(error)['x-amz-bucket-region'];
+    if (region !== undefined) return region;
+    if (hasName(error, 'NotFound')) {
       throw new BatchctlError('notFound', `there is no bucket ${name}`, { hint: 'correct s3://BUCKET', cause: error });
     }
     const resource = bucketArn(clients.region, name);
     const about = { what: `find the bucket ${name}`, action: 's3:ListBucket', resource, profile: clients.profile };
     throw translateAwsError(error, { ...about, foreign: true });
   }
-}
-
-function headerOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !('$response' in error)) return null;
-  const { $response: response } = error;
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return null;
-  const { headers } = response;
-  if (typeof headers !== 'object' || headers === null) return null;
-  const entry = Object.entries(headers).find(([name]) => name.toLowerCase() === REGION_HEADER);
-  return typeof entry?.[1] === 'string' ? entry[1] : null;
 }
 
 /**
@@ -197,11 +131,11 @@ export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
   const isReadable = (key: string): boolean => !isSecretKey(inner(key) ?? '');
   const readable = (key: string): string => {
     if (isReadable(key)) return key;
-    throw refused(`${bucket.location}/${key} is reserved for the manager, and can't be read by jobs`);
+    throw refusedError(`${bucket.location}/${key} is reserved for the manager, and can't be read by jobs`);
   };
   const writable = (key: string): string => {
     if (!isInternalKey(inner(key) ?? '')) return key;
-    throw refused(`${bucket.location}/${key} is among the objects of jobs, so nothing can be delivered there`);
+    throw refusedError(`${bucket.location}/${key} is among the objects of jobs, so nothing can be delivered there`);
   };
   return {
     location: bucket.location,
@@ -220,5 +154,5 @@ export function restrictBucket(bucket: Bucket, prefix: string): Bucket {
   };
 }
 
-const refused = (message: string): BatchctlError =>
+const refusedError = (message: string): BatchctlError =>
   new BatchctlError('refused', message, { hint: 'choose another target: raw data and outputs may be below data/' });

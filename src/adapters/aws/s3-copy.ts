@@ -2,15 +2,15 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, ObjectInfo, PutResult } from '../../ports/object-store.ts';
 import { translateErrors } from './errors.ts';
-import { backOff } from './rate-limits.ts';
 import {
-  bucketParams,
+  abortOptions,
   encryption,
   fullKey,
   inQuotes,
-  isConflict,
   isNoSuchKey,
   isPrecondition,
+  objectParams,
+  retryConflicts,
   type S3Bucket,
   s3Operation,
   withoutQuotes,
@@ -37,7 +37,6 @@ export interface CopyOptions {
 }
 
 const GIB = 1024 ** 3;
-const CONFLICTS = 12;
 const AT_ONCE = 8;
 
 /** Copies an object within S3, metadata included. Throws `changed` when the source is no longer the one of `info`. */
@@ -50,19 +49,15 @@ export async function copyObject(
   const { largest = 5 * GIB, ifAbsent } = options;
   const about = s3Operation(bucket, 's3:PutObject', key, `copy ${source.info.key} to ${key}`);
   return translateErrors(about, async () => {
-    for (let conflicts = 0; ; conflicts += 1) {
-      try {
-        return source.info.size > largest
-          ? await copyInSlices(source, bucket, key, options)
-          : await copyWhole(source, bucket, key, options);
-      } catch (error) {
-        // S3 gives the same answer if the condition on the source or the one on the target fails.
-        if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
-        if (isPrecondition(error)) throw changedError(source.info.key, source.info.etag, 'another');
-        if (isNoSuchKey(error)) throw missingSourceError(source.info.key);
-        if (!isConflict(error) || conflicts === CONFLICTS) throw error;
-        await backOff(conflicts, options.signal);
-      }
+    try {
+      const copy = source.info.size > largest ? copyInSlices : copyWhole;
+      return await retryConflicts(() => copy(source, bucket, key, options), options.signal);
+    } catch (error) {
+      // S3 gives the same answer if the condition on the source or the one on the target fails.
+      if (isPrecondition(error) && ifAbsent && (await isTaken(bucket, key))) return { created: false, etag: '' };
+      if (isPrecondition(error)) throw changedError(source.info.key, source.info.etag, 'another');
+      if (isNoSuchKey(error)) throw missingSourceError(source.info.key);
+      throw error;
     }
   });
 }
@@ -72,10 +67,10 @@ export const missingSourceError = (key: string): BatchctlError =>
 
 async function isTaken(bucket: S3Bucket, key: string): Promise<boolean> {
   try {
-    await bucket.client.send(new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) }));
+    await bucket.client.send(new bucket.sdk.HeadObjectCommand(objectParams(bucket, key)));
     return true;
   } catch {
-    // The next look finds out what is wrong.
+    // Unknown. The caller then takes the source for changed.
     return false;
   }
 }
@@ -86,17 +81,13 @@ const sourceParams = ({ bucket, info }: CopySource) => ({
   ...(bucket.owner !== null && { ExpectedSourceBucketOwner: bucket.owner }),
 });
 
-const abortOptions = ({ signal }: CopyOptions): { abortSignal?: AbortSignal } =>
-  signal === undefined ? {} : { abortSignal: signal };
-
 async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, options: CopyOptions): Promise<PutResult> {
   const { ifAbsent, metadata } = options;
   const { CopyObjectResult } = await bucket.client.send(
     new bucket.sdk.CopyObjectCommand({
-      ...bucketParams(bucket),
+      ...objectParams(bucket, key),
       ...encryption(bucket),
       ...sourceParams(source),
-      Key: fullKey(bucket, key),
       ...(ifAbsent && { IfNoneMatch: '*' }),
       ...(metadata !== undefined && {
         Metadata: { ...metadata },
@@ -104,7 +95,7 @@ async function copyWhole(source: CopySource, bucket: S3Bucket, key: string, opti
         TaggingDirective: 'REPLACE' as const,
       }),
     }),
-    abortOptions(options),
+    abortOptions(options.signal),
   );
   return { created: true, etag: withoutQuotes(CopyObjectResult?.ETag) };
 }
@@ -117,7 +108,7 @@ async function copyInSlices(
 ): Promise<PutResult> {
   const { ifAbsent, slice = GIB } = options;
   const { sdk, client } = bucket;
-  const at = { ...bucketParams(bucket), Key: fullKey(bucket, key) };
+  const at = objectParams(bucket, key);
   const { size } = source.info;
   const metadata = options.metadata ?? source.info.metadata;
   // At most 10,000 parts (userguide/qfacts).

@@ -8,16 +8,15 @@ import type {
   PutResult,
   SignedPut,
 } from '../../ports/object-store.ts';
-import { translateErrors } from './errors.ts';
+import { hasName, translateErrors } from './errors.ts';
 import { urlOf } from './hot-calls.ts';
 import {
-  bucketParams,
   checkMetadata,
   encryption,
-  fullKey,
   inQuotes,
   isConflict,
   isPrecondition,
+  objectParams,
   type S3Bucket,
   s3Operation,
   withoutQuotes,
@@ -59,7 +58,7 @@ export class S3DirectUploads implements DirectUploads {
     checkMetadata(key, metadata);
     const { sdk, client, checksums } = this.#bucket;
     const command = new sdk.CreateMultipartUploadCommand({
-      ...this.#at(key),
+      ...objectParams(this.#bucket, key),
       ...encryption(this.#bucket),
       Metadata: { ...metadata },
       ...(checksums && { ChecksumAlgorithm: 'SHA256', ChecksumType: 'COMPOSITE' }),
@@ -88,7 +87,7 @@ export class S3DirectUploads implements DirectUploads {
         ...(checksums && { ChecksumSHA256: base64(sha256) }),
       }));
     const command = new sdk.CompleteMultipartUploadCommand({
-      ...this.#at(key),
+      ...objectParams(this.#bucket, key),
       UploadId,
       MultipartUpload: { Parts },
       MpuObjectSize: size,
@@ -112,16 +111,12 @@ export class S3DirectUploads implements DirectUploads {
       s3Operation(this.#bucket, 's3:AbortMultipartUpload', key, `abort the upload of ${key}`),
       async () => {
         try {
-          await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at(key), UploadId }));
+          await client.send(new sdk.AbortMultipartUploadCommand({ ...objectParams(this.#bucket, key), UploadId }));
         } catch (error) {
-          if (nameOf(error) !== 'NoSuchUpload') throw error;
+          if (!hasName(error, 'NoSuchUpload')) throw error;
         }
       },
     );
-  }
-
-  #at(key: string): { readonly Bucket: string; readonly Key: string } {
-    return { ...bucketParams(this.#bucket), Key: fullKey(this.#bucket, key) };
   }
 
   /** The headers that a PUT of these bytes must send, so that S3 accepts no others. */
@@ -134,34 +129,25 @@ export class S3DirectUploads implements DirectUploads {
     };
   }
 
-  #sign(
-    key: string,
-    {
-      seconds,
-      headers,
-      query = {},
-    }: { seconds: number; headers: SignedPut['headers']; query?: Record<string, string> },
-  ): Promise<SignedPut> {
+  #sign(key: string, put: Pick<Presigning, 'seconds' | 'query'> & Pick<SignedPut, 'headers'>): Promise<SignedPut> {
     return translateErrors(s3Operation(this.#bucket, 's3:PutObject', key, `sign a URL of ${key}`), async () => ({
-      url: await signedUrl(this.#bucket, key, { method: 'PUT', seconds, headers, query }),
-      headers,
+      url: await signedUrl(this.#bucket, key, { method: 'PUT', ...put }),
+      headers: put.headers,
     }));
   }
 }
 
 const base64 = (hex: string): string => Buffer.from(hex, 'hex').toString('base64');
-const nameOf = (error: unknown): string => (error instanceof Error ? error.name : '');
 
 function completionErrorOf(error: unknown, key: string): unknown {
-  const name = nameOf(error);
-  if (name === 'NoSuchUpload') {
+  if (hasName(error, 'NoSuchUpload')) {
     return new BatchctlError('notFound', `no such upload of ${key}: it was completed or aborted`, {
       hint: 'check whether the object exists; otherwise start again',
       cause: error,
     });
   }
-  if (['InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest'].includes(name)) {
-    return new BatchctlError('changed', `the parts of ${key} are not as declared (${name})`, {
+  if (hasName(error, 'InvalidPart', 'InvalidPartOrder', 'BadDigest', 'EntityTooSmall', 'InvalidRequest')) {
+    return new BatchctlError('changed', `the parts of ${key} are not as declared (${error.name})`, {
       hint: 'start the upload again',
       cause: error,
     });
@@ -181,7 +167,7 @@ export async function signedUrl(
   what: Pick<Presigning, 'method' | 'seconds' | 'headers' | 'query'>,
 ): Promise<string> {
   const [url, region, credentials] = await Promise.all([
-    urlOf(bucket.client, new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) })),
+    urlOf(bucket.client, new bucket.sdk.HeadObjectCommand(objectParams(bucket, key))),
     bucket.client.config.region(),
     bucket.client.config.credentials(),
   ]);

@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import type { ListOptions, ObjectEntry } from '../../ports/object-store.ts';
 import { translateAwsError } from './errors.ts';
-import { bucketParams, type S3Bucket, s3Operation, withoutQuotes } from './s3-bucket.ts';
+import { abortOptions, bucketParams, type S3Bucket, s3Operation, withoutQuotes } from './s3-bucket.ts';
 
 /** Lists a prefix in pages of a thousand keys. Numbered keys (tasks) are listed in parallel once they fill a page. */
 export async function* listObjects(
@@ -178,7 +178,7 @@ async function listPage(bucket: S3Bucket, { prefix, token, after, signal }: Page
         ...(token !== undefined && { ContinuationToken: token }),
         ...(token === undefined && after !== undefined && { StartAfter: bucket.prefix + after }),
       }),
-      signal === undefined ? {} : { abortSignal: signal },
+      abortOptions(signal),
     );
     const next = answer.IsTruncated === true ? (answer.NextContinuationToken ?? null) : null;
     return { entries: entriesOf(answer, bucket.prefix), next };

@@ -5,15 +5,18 @@ import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
 import type { Metadata, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc, combineCrcs } from './crc32.ts';
-import { isTransient, statusOf } from './errors.ts';
+import { hasName, isTransient, statusOf } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
-import { backOff } from './rate-limits.ts';
+import { backOff } from './retries.ts';
 import {
+  abortOptions,
   bucketParams,
   encryption,
   fullKey,
+  inQuotes,
   isConflict,
   isPrecondition,
+  objectParams,
   type S3Bucket,
   withoutQuotes,
 } from './s3-bucket.ts';
@@ -61,7 +64,7 @@ export class MultipartUpload {
     this.#source = source;
     this.#options = options;
     this.#tools = tools;
-    this.#at = { ...bucketParams(bucket), Key: fullKey(bucket, key) };
+    this.#at = objectParams(bucket, key);
   }
 
   /** `again`: this upload is no longer usable, and a new one is needed. */
@@ -86,7 +89,7 @@ export class MultipartUpload {
       await this.#options.check?.();
       return await this.#complete(begun.uploadId);
     } catch (error) {
-      if (isNoSuchUpload(error)) return this.#resolveLostUpload();
+      if (hasName(error, 'NoSuchUpload')) return this.#resolveLostUpload();
       if (error instanceof BatchctlError && error.kind === 'changed') await this.#abort(begun.uploadId);
       throw error;
     }
@@ -102,12 +105,12 @@ export class MultipartUpload {
         // A checksum of the whole object: S3 compares it when the upload is completed, and gives it to readers.
         ...(checksums && { ChecksumAlgorithm: 'CRC32', ChecksumType: 'FULL_OBJECT' }),
       }),
-      this.#signal(this.#options.signal),
+      abortOptions(this.#options.signal),
     );
     if (mark !== null) {
       await client.send(
         new sdk.UploadPartCommand({ ...this.#at, UploadId: uploadId, PartNumber: MARK_NUMBER, Body: mark }),
-        this.#signal(this.#options.signal),
+        abortOptions(this.#options.signal),
       );
     }
     return { uploadId, parts: new Map() };
@@ -150,7 +153,7 @@ export class MultipartUpload {
       const broken = new AbortController();
       if (bytes instanceof Readable) bytes.on('error', (error) => broken.abort(error));
       try {
-        const { ETag } = await client.send(command, this.#signal(AbortSignal.any([signal, broken.signal])));
+        const { ETag } = await client.send(command, abortOptions(AbortSignal.any([signal, broken.signal])));
         return withoutQuotes(ETag);
       } catch (error) {
         broken.signal.throwIfAborted();
@@ -172,7 +175,7 @@ export class MultipartUpload {
     const whole = this.#sent.reduce((crc, chunk) => combineCrcs(crc, chunk.crc, chunk.length), 0);
     const Parts = this.#sent.map(({ etag, crc }, index) => ({
       PartNumber: index + 1,
-      ETag: `"${etag}"`,
+      ETag: inQuotes(etag),
       ...(checksums && { ChecksumCRC32: base64Crc(crc) }),
     }));
     try {
@@ -185,7 +188,7 @@ export class MultipartUpload {
           ...(checksums && { ChecksumCRC32: base64Crc(whole), ChecksumType: 'FULL_OBJECT' }),
           ...(ifAbsent && { IfNoneMatch: '*' }),
         }),
-        this.#signal(signal),
+        abortOptions(signal),
       );
       return { created: true, etag: withoutQuotes(ETag) };
     } catch (error) {
@@ -195,13 +198,13 @@ export class MultipartUpload {
       }
       // S3 then wants a new upload with every chunk sent again (S3API/API_CompleteMultipartUpload). InvalidPart:
       // another process resumed the same upload with other bytes, or the server wants the mark listed too.
-      const isInvalidPart = error instanceof Error && error.name === 'InvalidPart';
+      const isInvalidPart = hasName(error, 'InvalidPart');
       if (isInvalidPart) bucketsWithoutMark.add(this.#bucket);
       if (isConflict(error) || isInvalidPart) {
         await this.#abort(UploadId);
         return 'again';
       }
-      if (error instanceof Error && error.name === 'BadDigest') {
+      if (hasName(error, 'BadDigest')) {
         await this.#abort(UploadId);
         throw new BatchctlError('corrupt', `The uploaded bytes of ${this.#key} differ from the file`, {
           hint: 'upload it again',
@@ -230,7 +233,7 @@ export class MultipartUpload {
   /** The ETag of an object with these chunks: the MD5 of their MD5s, and their number. Null if a chunk is missing. */
   #expectedEtag(): string | null {
     const etags = Array.from(this.#sent, (sent) => sent?.etag ?? '');
-    if (etags.length === 0 || etags.some((etag) => !/^[0-9a-f]{32}$/.test(etag))) return null;
+    if (etags.length === 0 || !etags.every((etag) => MD5.test(etag))) return null;
     const hash = createHash('md5');
     for (const etag of etags) hash.update(Buffer.from(etag, 'hex'));
     return `${hash.digest('hex')}-${etags.length}`;
@@ -241,13 +244,7 @@ export class MultipartUpload {
     const { sdk, client } = this.#bucket;
     await client.send(new sdk.AbortMultipartUploadCommand({ ...this.#at, UploadId })).catch(() => undefined);
   }
-
-  #signal(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
-    return signal === undefined ? {} : { abortSignal: signal };
-  }
 }
-
-const isNoSuchUpload = (error: unknown): boolean => error instanceof Error && error.name === 'NoSuchUpload';
 
 interface StoredPart {
   readonly size: number;
@@ -285,18 +282,17 @@ async function findUnfinishedUpload(
 ): Promise<UnfinishedUpload | null> {
   const { sdk, client } = bucket;
   const Key = fullKey(bucket, key);
-  const options = signal === undefined ? {} : { abortSignal: signal };
   try {
     const { Uploads = [] } = await client.send(
       new sdk.ListMultipartUploadsCommand({ ...bucketParams(bucket), Prefix: Key }),
-      options,
+      abortOptions(signal),
     );
     const mine = Uploads.filter((upload) => upload.Key === Key)
       .sort((one, other) => (other.Initiated?.getTime() ?? 0) - (one.Initiated?.getTime() ?? 0))
       .slice(0, LOOKED_AT);
     for (const { UploadId } of mine) {
       if (UploadId === undefined) continue;
-      const parts = await partsOf(bucket, Key, UploadId, options);
+      const parts = await partsOf(bucket, Key, UploadId, signal);
       const found = parts?.get(MARK_NUMBER);
       if (parts != null && found !== undefined && isTrusted(found, mark.length, sumsOf(mark))) {
         return { uploadId: UploadId, parts };
@@ -324,7 +320,7 @@ async function partsOf(
   bucket: S3Bucket,
   Key: string,
   UploadId: string,
-  options: { abortSignal?: AbortSignal },
+  signal: AbortSignal | undefined,
 ): Promise<Map<number, StoredPart> | null> {
   const parts = new Map<number, StoredPart>();
   let marker: string | undefined;
@@ -332,7 +328,7 @@ async function partsOf(
     do {
       const answer = await bucket.client.send(
         new bucket.sdk.ListPartsCommand({ ...bucketParams(bucket), Key, UploadId, PartNumberMarker: marker }),
-        options,
+        abortOptions(signal),
       );
       for (const { PartNumber = 0, Size = 0, ETag, ChecksumCRC32 = null } of answer.Parts ?? []) {
         parts.set(PartNumber, { size: Size, etag: withoutQuotes(ETag), crc: ChecksumCRC32 });

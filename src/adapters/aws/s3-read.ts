@@ -7,13 +7,14 @@ import type { ObjectInfo } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
 import { type AwsOperation, isAbort, isTransient, statusOf, translateAwsError, translateErrors } from './errors.ts';
 import { addHeader } from './hot-calls.ts';
-import { backOff } from './rate-limits.ts';
+import { backOff } from './retries.ts';
 import {
+  abortOptions,
   bucketParams,
-  fullKey,
   inQuotes,
   isNoSuchKey,
   isPrecondition,
+  objectParams,
   type S3Bucket,
   s3Operation,
   withoutQuotes,
@@ -40,7 +41,7 @@ export async function openBody(
   key: string,
   options: BucketReadOptions,
 ): Promise<OpenBody | null | 'beyond'> {
-  const about = readOperation(bucket, key, options);
+  const about = readOperation(bucket, key, options.version);
   options.signal?.throwIfAborted();
   try {
     const first = await request(bucket, key, options);
@@ -92,7 +93,7 @@ interface Reading {
 async function* readWithResume(bucket: S3Bucket, key: string, reading: Reading): AsyncGenerator<Uint8Array> {
   const { first, info, length, options } = reading;
   const { signal, range } = options;
-  const about = readOperation(bucket, key, options);
+  const about = readOperation(bucket, key, options.version);
   const expected = wholeChecksum(first, options);
   let body = reading.body;
   let crc = 0;
@@ -134,7 +135,7 @@ async function reopen(bucket: S3Bucket, key: string, options: BucketReadOptions)
     throw changedError(key, options.etag ?? '', withoutQuotes(answer.ETag));
   } catch (error) {
     if (isPrecondition(error) || isNoSuchKey(error)) throw changedError(key, options.etag ?? '', 'another, or none');
-    const about = readOperation(bucket, key, options);
+    const about = readOperation(bucket, key, options.version);
     throw abortErrorOf(error, options.signal) ?? translateAwsError(error, about);
   }
 }
@@ -142,15 +143,14 @@ async function reopen(bucket: S3Bucket, key: string, options: BucketReadOptions)
 async function request(bucket: S3Bucket, key: string, options: BucketReadOptions): Promise<GetObjectCommandOutput> {
   const { range, etag, version = null, signal } = options;
   const command = new bucket.sdk.GetObjectCommand({
-    ...bucketParams(bucket),
-    Key: fullKey(bucket, key),
+    ...objectParams(bucket, key),
     ...(range && { Range: `bytes=${range.offset}-${range.offset + range.length - 1}` }),
     ...(etag !== undefined && { IfMatch: inQuotes(etag) }),
     ...(version !== null && { VersionId: version }),
   });
   // Not the SDK's option, which would check each answer alone, and not across resumed reads.
   if (range === undefined && bucket.checksums) addHeader(command, 'x-amz-checksum-mode', 'ENABLED');
-  return bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
+  return bucket.client.send(command, abortOptions(signal));
 }
 
 /** S3's CRC-32 over all bytes of this object; null if it has none, or only one of the chunks (`...-5`). */
@@ -160,13 +160,14 @@ function wholeChecksum(answer: GetObjectCommandOutput, { range }: BucketReadOpti
 }
 
 function bodyOf({ Body }: GetObjectCommandOutput): Readable {
-  if (!(Body instanceof Readable)) throw new TypeError('the SDK gave a body that is no stream');
+  if (!(Body instanceof Readable)) throw new TypeError('Expected a stream as the body, found something else');
   // If it breaks off before it is read on, the reader will see it then.
   Body.on('error', () => undefined);
   return Body;
 }
 
-function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
+/** The facts of an object, by the answer to a GET of a range, or of all, or to a HEAD. */
+function infoOf(key: string, answer: Omit<GetObjectCommandOutput, 'Body'>): ObjectInfo {
   const total = /\/(\d+)$/.exec(answer.ContentRange ?? '')?.[1];
   return {
     key,
@@ -178,7 +179,7 @@ function infoOf(key: string, answer: GetObjectCommandOutput): ObjectInfo {
 }
 
 /** A named version needs another permission than the current object. */
-const readOperation = (bucket: S3Bucket, key: string, { version = null }: BucketReadOptions): AwsOperation =>
+const readOperation = (bucket: S3Bucket, key: string, version: string | null = null): AwsOperation =>
   s3Operation(bucket, version === null ? 's3:GetObject' : 's3:GetObjectVersion', key, `read ${key}`);
 
 /** The error to throw when the caller aborted; null otherwise. */
@@ -194,7 +195,7 @@ export function changedError(key: string, expected: string, found: string): Batc
 }
 
 /** How long a bucket that answered is assumed to exist, milliseconds. */
-const TRUSTED = 60_000;
+const TRUSTED_MS = 60_000;
 
 /**
  * Reads objects' metadata without their bytes. The answer to a HEAD has no body, so a 404 doesn't say whether the
@@ -213,7 +214,7 @@ export class HeadObjects {
   /** Null if provably missing. 403 is an error: without the right to list, S3 also answers 403 for a missing object. */
   async head(key: string): Promise<ObjectInfo | null> {
     const found = await this.#ask(key, {});
-    return found === null ? null : headInfo(key, found);
+    return found === null ? null : infoOf(key, found);
   }
 
   /** As `head`, for one version or the current object, with all that pins it. Throws `refused` for an archived one. */
@@ -223,8 +224,8 @@ export class HeadObjects {
       ...(this.#bucket.checksums && { ChecksumMode: 'ENABLED' }),
     });
     if (found === null) return null;
-    if (isArchived(found)) throw archived(this.#bucket.name, key, found);
-    return { ...headInfo(key, found), version: versionOf(found), checksum: checksumOf(found) };
+    if (isArchived(found)) throw archivedError(this.#bucket.name, key, found);
+    return { ...infoOf(key, found), version: versionOf(found), checksum: checksumOf(found) };
   }
 
   async #ask(
@@ -232,9 +233,8 @@ export class HeadObjects {
     more: { readonly VersionId?: string; readonly ChecksumMode?: 'ENABLED' },
   ): Promise<HeadObjectCommandOutput | null> {
     const bucket = this.#bucket;
-    const command = new bucket.sdk.HeadObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key), ...more });
-    const action = more.VersionId === undefined ? 's3:GetObject' : 's3:GetObjectVersion';
-    return translateErrors(s3Operation(bucket, action, key, `read ${key}`), async () => {
+    const command = new bucket.sdk.HeadObjectCommand({ ...objectParams(bucket, key), ...more });
+    return translateErrors(readOperation(bucket, key, more.VersionId), async () => {
       try {
         const found = await bucket.client.send(command);
         this.#existedAt = performance.now();
@@ -252,7 +252,7 @@ export class HeadObjects {
   /** Throws the error that S3 explains in a body, if it does. A missing object doesn't explain a refusal. */
   async #throwDetailedError(key: string, { VersionId }: { readonly VersionId?: string }): Promise<void> {
     const bucket = this.#bucket;
-    const at = { ...bucketParams(bucket), Key: fullKey(bucket, key), ...(VersionId !== undefined && { VersionId }) };
+    const at = { ...objectParams(bucket, key), ...(VersionId !== undefined && { VersionId }) };
     try {
       bodyOf(await bucket.client.send(new bucket.sdk.GetObjectCommand({ ...at, Range: 'bytes=0-0' }))).resume();
     } catch (error) {
@@ -261,7 +261,7 @@ export class HeadObjects {
   }
 
   async #requireBucket(key: string): Promise<void> {
-    if (performance.now() - this.#existedAt < TRUSTED) return;
+    if (performance.now() - this.#existedAt < TRUSTED_MS) return;
     const bucket = this.#bucket;
     // In another account's bucket, one may be allowed to list only a part.
     const Prefix = bucket.prefix + (bucket.foreign ? key : '');
@@ -273,14 +273,6 @@ export class HeadObjects {
     this.#existedAt = performance.now();
   }
 }
-
-const headInfo = (key: string, found: HeadObjectCommandOutput): ObjectInfo => ({
-  key,
-  size: found.ContentLength ?? 0,
-  etag: withoutQuotes(found.ETag),
-  modified: found.LastModified?.getTime() ?? 0,
-  metadata: found.Metadata ?? {},
-});
 
 /** If versioning was suspended, the version is the text `null`: the next write replaces it. */
 const versionOf = ({ VersionId }: HeadObjectCommandOutput): string | null =>
@@ -300,7 +292,7 @@ const isArchived = ({ StorageClass, ArchiveStatus, Restore }: HeadObjectCommandO
     !(Restore ?? '').includes('ongoing-request="false"'));
 
 /** Intelligent-Tiering restores the object itself, so without a number of days (S3UG/restoring-objects). */
-function archived(
+function archivedError(
   bucket: string,
   key: string,
   { StorageClass, ArchiveStatus }: HeadObjectCommandOutput,

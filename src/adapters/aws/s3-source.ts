@@ -33,7 +33,7 @@ export interface ChunkSource {
 }
 
 /** Bytes of a file that are read at once. Each chunk in flight needs two buffers of them; smaller ones cost more CPU. */
-const PIECE = 512 * 1024;
+const PIECE_BYTES = 512 * 1024;
 
 /** A file being uploaded, opened once so that every chunk comes from the same file even if its path is replaced. */
 export class FileSource implements ChunkSource {
@@ -73,7 +73,7 @@ export class FileSource implements ChunkSource {
     const md5 = withMd5 ? createHash('md5') : null;
     let crc = 0;
     const memory = this.#memory();
-    for (let done = 0; done < length; done += PIECE) {
+    for (let done = 0; done < length; done += PIECE_BYTES) {
       const piece = await this.#read(offset + done, memory.subarray(0, length - done));
       crc = crc32(piece, crc);
       sha256.update(piece);
@@ -103,7 +103,7 @@ export class FileSource implements ChunkSource {
   }
 
   /**
-   * A stretch of the file as a stream for `pipe`, which takes no piece before the one that it took last has left. So one
+   * A stretch of the file as a stream for `pipe`, which takes the next piece only after the last one was sent. So one
    * buffer is filled while the other is sent.
    */
   #stream({ offset, length }: Omit<Chunk, 'number'>, buffers: readonly [Buffer, Buffer]): Readable {
@@ -128,7 +128,7 @@ export class FileSource implements ChunkSource {
   }
 
   #memory(): Buffer {
-    return this.#spare.pop() ?? readBuffer(PIECE);
+    return this.#spare.pop() ?? readBuffer(PIECE_BYTES);
   }
 
   /** Fills a buffer with the file's bytes from `offset`. */
@@ -142,7 +142,7 @@ export class FileSource implements ChunkSource {
   }
 
   #changedError(): BatchctlError {
-    return new BatchctlError('changed', `Expected ${this.#path} to stay unchanged, but it was written to meanwhile`, {
+    return new BatchctlError('changed', `${this.#path} changed while it was being uploaded`, {
       hint: 'upload it again once it is complete',
     });
   }
@@ -186,7 +186,7 @@ export class StreamSource implements ChunkSource {
   /** Throws `changed` when there are more bytes than announced. */
   async requireUnchanged(): Promise<void> {
     if (this.#left.length === 0 && (await this.#next()) === null) return;
-    throw this.#other('more');
+    throw this.#wrongSizeError('more');
   }
 
   async close(): Promise<void> {
@@ -198,7 +198,7 @@ export class StreamSource implements ChunkSource {
     for (let done = 0; done < length; ) {
       if (this.#left.length === 0) {
         const next = await this.#next();
-        if (next === null) throw this.#other('fewer');
+        if (next === null) throw this.#wrongSizeError('fewer');
         this.#left = next;
       }
       const taken = this.#left.subarray(0, length - done);
@@ -218,7 +218,7 @@ export class StreamSource implements ChunkSource {
     }
   }
 
-  #other(what: string): BatchctlError {
+  #wrongSizeError(what: string): BatchctlError {
     return new BatchctlError('changed', `Expected ${this.size} bytes to upload, found ${what}`, {
       hint: 'the file was written to during the upload; run the same command again',
     });

@@ -14,14 +14,14 @@ import type {
 } from '../../ports/object-store.ts';
 import type { AwsClients, ClientUse } from './clients.ts';
 import { errorOf, isTransient, translateAwsError, translateErrors } from './errors.ts';
-import { backOff } from './rate-limits.ts';
-import { bucketArn, bucketParams, fullKey, type S3Bucket, s3Operation } from './s3-bucket.ts';
+import { backOff } from './retries.ts';
+import { bucketParams, fullKey, objectParams, openBucket, type S3Bucket, s3Operation } from './s3-bucket.ts';
 import { copyObject, missingSourceError } from './s3-copy.ts';
 import { S3DirectUploads, signedUrl } from './s3-direct.ts';
 import { listObjects } from './s3-list.ts';
 import { changedError, HeadObjects, type OpenBody, openBody, streamOf } from './s3-read.ts';
 import { CHUNK_RULES, type ChunkRules, StreamSource } from './s3-source.ts';
-import { putObject, upload, uploadFile } from './s3-upload.ts';
+import { putObject, type UploadTools, upload, uploadFile } from './s3-upload.ts';
 
 /** How often a read begins anew because the object was replaced while its body had broken off. */
 const READS = 6;
@@ -51,26 +51,9 @@ const CHUNKS_AT_ONCE = 8;
 
 /** The object store in an S3 bucket. Makes no request: `doctor` and the first use report problems with the bucket. */
 export async function createS3Store(options: S3StoreOptions): Promise<S3Store> {
-  const { clients, prefix, kmsKey } = options;
-  const [sdk, client] = await Promise.all([import('@aws-sdk/client-s3'), clients.s3(options.use ?? 'bulk')]);
-  const checksums = (await client.config.requestChecksumCalculation()) !== 'WHEN_REQUIRED';
-  const owner = options.owner === undefined ? clients.account : options.owner;
-  const { profile } = clients;
-  const arn = bucketArn(clients.region, options.bucket);
-  const { foreign = false, requesterPays = false } = options;
-  const bucket: S3Bucket = {
-    sdk,
-    client,
-    name: options.bucket,
-    arn,
-    prefix,
-    owner,
-    kmsKey,
-    profile,
-    checksums,
-    ...(foreign && { foreign }),
-    ...(requesterPays && { requesterPays }),
-  };
+  const { clients, bucket: name, use = 'bulk', foreign, requesterPays, owner = clients.account } = options;
+  const opened = await openBucket(clients, { ...options, name, owner }, use);
+  const bucket = { ...opened, ...(foreign && { foreign }), ...(requesterPays && { requesterPays }) };
   return new S3Store(bucket, options);
 }
 
@@ -79,9 +62,8 @@ export class S3Store implements ObjectStore {
   readonly location: string;
   readonly #bucket: S3Bucket;
   readonly #heads: HeadObjects;
-  readonly #permits = new Permits(CHUNKS_AT_ONCE);
   readonly #copies: S3StoreOptions['copies'];
-  readonly #rules: ChunkRules;
+  readonly #tools: UploadTools;
   readonly direct: S3DirectUploads;
 
   constructor(bucket: S3Bucket, { copies, chunks = CHUNK_RULES }: Pick<S3StoreOptions, 'copies' | 'chunks'>) {
@@ -89,7 +71,7 @@ export class S3Store implements ObjectStore {
     this.#bucket = bucket;
     this.#heads = new HeadObjects(bucket);
     this.#copies = copies;
-    this.#rules = chunks;
+    this.#tools = { permits: new Permits(CHUNKS_AT_ONCE), rules: chunks, head: (key) => this.head(key) };
     this.direct = new S3DirectUploads(bucket, chunks);
   }
 
@@ -168,8 +150,7 @@ export class S3Store implements ObjectStore {
   }
 
   uploadFile(path: string, key: string, options: UploadOptions = {}): Promise<PutResult> {
-    const tools = { permits: this.#permits, rules: this.#rules, head: (of: string) => this.head(of) };
-    return uploadFile(this.#bucket, path, key, options, tools);
+    return uploadFile(this.#bucket, path, key, options, this.#tools);
   }
 
   /** As `head`, with all that pins an object; or for one of its versions. */
@@ -190,10 +171,9 @@ export class S3Store implements ObjectStore {
   }
 
   /** Puts a stream of `size` bytes; `open` reopens it if the upload has to begin anew. */
-  uploadStream(key: string, size: number, open: () => AsyncIterable<Uint8Array>, options: UploadOptions) {
-    const tools = { permits: this.#permits, rules: this.#rules, head: (of: string) => this.head(of) };
+  uploadStream(key: string, size: number, open: () => AsyncIterable<Uint8Array>, options: UploadOptions = {}) {
     const what = { name: `${size} bytes`, open: async () => new StreamSource(size, open()) };
-    return upload(this.#bucket, key, what, options, tools);
+    return upload(this.#bucket, key, what, options, this.#tools);
   }
 
   /** As `openBody`; if the range holds no bytes, a HEAD gives the object's facts. */
@@ -233,7 +213,7 @@ async function deleteObjects(bucket: S3Bucket, keys: readonly string[]): Promise
 }
 
 async function deleteOne(bucket: S3Bucket, key: string): Promise<void> {
-  const command = new bucket.sdk.DeleteObjectCommand({ ...bucketParams(bucket), Key: fullKey(bucket, key) });
+  const command = new bucket.sdk.DeleteObjectCommand(objectParams(bucket, key));
   const about = s3Operation(bucket, 's3:DeleteObject', key, `delete ${key}`);
   // Deleting a missing object succeeds, so a 404 means that the bucket is missing.
   await translateErrors(about, () => bucket.client.send(command));

@@ -5,14 +5,14 @@ import type { Permits } from '../../lib/parallel.ts';
 import type { ObjectInfo, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { base64Crc } from './crc32.ts';
 import { translateAwsError, translateErrors } from './errors.ts';
-import { backOff } from './rate-limits.ts';
 import {
-  bucketParams,
+  abortOptions,
   checkMetadata,
   encryption,
   fullKey,
-  isConflict,
   isPrecondition,
+  objectParams,
+  retryConflicts,
   type S3Bucket,
   s3Operation,
   withoutQuotes,
@@ -127,8 +127,6 @@ function monotonicProgress(onProgress: UploadOptions['onProgress']): (bytes: num
 
 /** The largest `put`, by the port's contract. */
 const LARGEST_PUT = 64 * 1024 * 1024;
-/** Answers of 409 in a row. Each only says that someone else was writing at that moment. */
-const CONFLICTS = 12;
 
 /**
  * One put with its checksum. The client retries after a lost answer, so `created: false` may refer to its own first
@@ -148,9 +146,8 @@ export async function putObject(
   }
   checkMetadata(key, metadata);
   const command = new bucket.sdk.PutObjectCommand({
-    ...bucketParams(bucket),
+    ...objectParams(bucket, key),
     ...encryption(bucket),
-    Key: fullKey(bucket, key),
     Body: bytes,
     ContentLength: bytes.length,
     Metadata: { ...metadata },
@@ -158,15 +155,12 @@ export async function putObject(
     ...(bucket.checksums && { ChecksumCRC32: base64Crc(crc32(bytes)) }),
   });
   return translateErrors(s3Operation(bucket, 's3:PutObject', key, `put ${key}`), async () => {
-    for (let conflicts = 0; ; conflicts += 1) {
-      try {
-        const { ETag } = await bucket.client.send(command, signal === undefined ? {} : { abortSignal: signal });
-        return { created: true, etag: withoutQuotes(ETag) };
-      } catch (error) {
-        if (ifAbsent && isPrecondition(error)) return { created: false, etag: '' };
-        if (!isConflict(error) || conflicts === CONFLICTS) throw error;
-        await backOff(conflicts, signal);
-      }
+    try {
+      const { ETag } = await retryConflicts(() => bucket.client.send(command, abortOptions(signal)), signal);
+      return { created: true, etag: withoutQuotes(ETag) };
+    } catch (error) {
+      if (ifAbsent && isPrecondition(error)) return { created: false, etag: '' };
+      throw error;
     }
   });
 }

@@ -1,4 +1,4 @@
-import type { AutoScalingGroup, Instance, MixedInstancesPolicy, Tag } from '@aws-sdk/client-auto-scaling';
+import type { Activity, AutoScalingGroup, Instance, MixedInstancesPolicy } from '@aws-sdk/client-auto-scaling';
 import { BatchctlError, isKind } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { STAND_IN_TAG } from '../../lib/stack-names.ts';
@@ -10,6 +10,7 @@ import type {
   GroupStatus,
   LaunchTrouble,
   MachineTermination,
+  OnDemandShare,
   SpotTroubles,
   WorkerGroup,
   WorkerOrder,
@@ -17,18 +18,20 @@ import type {
 import {
   changedTags,
   countsOf,
+  type GroupTag,
   launchTimes,
   machineOf,
   ScalingRequests,
   selfTerminationsOf,
   sizeOf,
   spotTroublesOf,
+  tagOf,
   troublesOf,
 } from './auto-scaling.ts';
 import type { AwsClients } from './clients.ts';
 import type { UnmanagedGroup } from './unmanaged-group.ts';
 
-/** Milliseconds. An older instance has a worker or lacks one; its exact launch time no longer matters. */
+/** Milliseconds. The exact launch time matters only until an instance should have a worker. */
 const LAUNCHED_LATELY_MS = 15 * 60_000;
 
 export interface ScalingGroupOptions {
@@ -40,7 +43,7 @@ export interface ScalingGroupOptions {
   /** Concurrent tasks on an instance; null if neither the profile nor the instance types say. */
   readonly slots: number | null;
   /** Null if it buys no spot instances, and for callers that may not change what it buys (workers). */
-  readonly spot?: SpotShare | null;
+  readonly spot?: Pick<OnDemandShare, 'usual' | 'most'> | null;
   /** Whether it may read what the group did: workers may not. */
   readonly readsHistory?: boolean;
   readonly clock: Clock;
@@ -117,19 +120,26 @@ export class ScalingGroup implements WorkerGroup {
     const { onDemand } = status;
     if (onDemand === undefined || onDemand.raisedAt === null) return withSize(status, wanted);
     await this.#options.allowed();
-    if (onDemand.base !== onDemand.usual) await this.#requests.setPolicy(policyWith(found, onDemand.usual), undefined);
-    await this.#requests.setTags([this.#standInTag(null, this.#options.clock.now())]);
+    if (onDemand.base !== onDemand.usual) await this.#requests.setPolicy(policyWith(found, onDemand.usual));
+    await this.#requests.setTags([standInTag(null)]);
     return { ...withSize(status, wanted), onDemand: { ...onDemand, base: onDemand.usual, raisedAt: null } };
   }
 
   async spotTroubles(): Promise<SpotTroubles> {
-    if ((await this.#requests.read()) === null) return { refused: false, refusedToo: false, takenBack: 0 };
-    return spotTroublesOf(await this.#requests.activities(), this.#options.clock.now());
+    return spotTroublesOf(await this.#activities(), this.#options.clock.now());
   }
 
   async selfTerminations(): Promise<readonly MachineTermination[]> {
-    if (this.#options.readsHistory !== true || (await this.#requests.read()) === null) return [];
-    return selfTerminationsOf(await this.#requests.activities());
+    return this.#options.readsHistory === true ? selfTerminationsOf(await this.#activities()) : [];
+  }
+
+  async launchTroubles(): Promise<readonly LaunchTrouble[]> {
+    return troublesOf(await this.#activities());
+  }
+
+  /** The latest activities, newest first; none without the group. */
+  async #activities(): Promise<readonly Activity[]> {
+    return (await this.#requests.read()) === null ? [] : this.#requests.activities();
   }
 
   order(worker: string, order: WorkerOrder): Promise<void> {
@@ -154,10 +164,6 @@ export class ScalingGroup implements WorkerGroup {
       if (oldest < since || instances.every(({ InstanceId = '' }) => times.has(InstanceId))) break;
     }
     return times;
-  }
-
-  async launchTroubles(): Promise<readonly LaunchTrouble[]> {
-    return (await this.#requests.read()) === null ? [] : troublesOf(await this.#requests.activities());
   }
 
   async prices(others: readonly string[] = []): Promise<GroupPrices> {
@@ -204,16 +210,9 @@ export class ScalingGroup implements WorkerGroup {
     const { desired } = raisedTo(size, least);
     const raisedAt = this.#options.clock.now();
     await this.#options.allowed();
-    await this.#requests.setTags([this.#standInTag(base, raisedAt)]);
+    await this.#requests.setTags([standInTag({ base, raisedAt })]);
     await this.#requests.setPolicy(policyWith(found, base), desired > size.desired ? desired : undefined);
     return { size: { ...size, desired }, status: { ...status, onDemand: { ...share, base, raisedAt } } };
-  }
-
-  #standInTag(base: number | null, at: number): Tag {
-    return {
-      ...{ ResourceId: this.#options.name, ResourceType: 'auto-scaling-group', PropagateAtLaunch: false },
-      ...{ Key: STAND_IN_TAG, Value: standInText(base, at) },
-    };
   }
 
   /**
@@ -222,13 +221,13 @@ export class ScalingGroup implements WorkerGroup {
    * If a tag is to follow a size, the tag is first written unchanged: a caller without that right then sets neither.
    */
   async #change(from: GroupSize, to: GroupSize): Promise<void> {
-    const tags = changedTags(this.#options.name, from, to);
+    const tags = changedTags(from, to);
     const resized = from.min !== to.min || from.max !== to.max || from.desired !== to.desired;
     if (tags.length === 0 && !resized) return;
     await this.#options.allowed();
     const tagsFirst = to.until !== null || from.mode !== to.mode;
     if (tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
-    else if (tags.length > 0 && resized) await this.#requests.setTags(changedTags(this.#options.name, to, from));
+    else if (tags.length > 0 && resized) await this.#requests.setTags(changedTags(to, from));
     if (from.min !== to.min || from.max !== to.max) await this.#requests.setBounds(to);
     else if (resized) await this.#requests.setSize(to.desired);
     if (!tagsFirst && tags.length > 0) await this.#requests.setTags(tags);
@@ -250,31 +249,19 @@ const sizes = ({ desired, min, max, mode, until }: GroupSize) => ({ desired, min
 
 const withSize = (status: GroupStatus, size: GroupSize): GroupStatus => ({ ...status, ...sizes(size) });
 
-interface SpotShare {
-  /** On-demand instances in any case. */
-  readonly usual: number;
-  /** The most on-demand instances that may replace spot. */
-  readonly most: number;
-}
-
-/** How many of a group's instances are on demand before spot is used, and when that was last raised. */
-interface OnDemandBase {
-  readonly base: number;
-  /** Milliseconds since the epoch; null while it is the profile's value. */
-  readonly raisedAt: number | null;
-}
-
 /** Null if the group buys no spot instances. */
-function baseOf({ MixedInstancesPolicy, Tags = [] }: AutoScalingGroup): OnDemandBase | null {
-  const split = MixedInstancesPolicy?.InstancesDistribution;
+function baseOf(group: AutoScalingGroup): Pick<OnDemandShare, 'base' | 'raisedAt'> | null {
+  const split = group.MixedInstancesPolicy?.InstancesDistribution;
   if (split === undefined || split.OnDemandPercentageAboveBaseCapacity !== 0) return null;
-  const text = Tags.find(({ Key }) => Key === STAND_IN_TAG)?.Value ?? '';
-  const [, , raisedAt] = /^(\d+) (\d+)$/.exec(text) ?? [];
+  const [, , raisedAt] = /^(\d+) (\d+)$/.exec(tagOf(group, STAND_IN_TAG) ?? '') ?? [];
   return { base: split.OnDemandBaseCapacity ?? 0, raisedAt: raisedAt === undefined ? null : Number(raisedAt) };
 }
 
-/** The tag's text: `none` once it is reverted, because a caller that may tag need not have the right to delete tags. */
-const standInText = (base: number | null, now: number): string => (base === null ? 'none' : `${base} ${now}`);
+/** Its value is `none` once it is reverted, because a caller that may tag need not have the right to delete tags. */
+const standInTag = (raised: { readonly base: number; readonly raisedAt: number } | null): GroupTag => [
+  STAND_IN_TAG,
+  raised === null ? 'none' : `${raised.base} ${raised.raisedAt}`,
+];
 
 /**
  * The policy with another base. The rest is omitted and so stays unchanged (UpdateAutoScalingGroup); naming the launch

@@ -24,7 +24,7 @@ export class AwsSecrets implements SecretSource {
     const about = this.#about(`the parameter ${name}`, 'ssm:GetParameter', parameterArn(this.#clients, name));
     const asked = client.send(new GetParameterCommand({ Name: name, WithDecryption: true }));
     const { Parameter: parameter } = await asked.catch((error: unknown) => {
-      throw refusal(error, about, `aws ssm put-parameter --type SecureString --name ${name} --value ...`);
+      throw secretError(error, about, `aws ssm put-parameter --type SecureString --name ${name} --value ...`);
     });
     return textOf(parameter?.Value, `the parameter ${name}`);
   }
@@ -39,7 +39,7 @@ export class AwsSecrets implements SecretSource {
     const about = this.#about(`the secret ${name}`, 'secretsmanager:GetSecretValue', secretArn(this.#clients, name));
     const asked = client.send(new GetSecretValueCommand({ SecretId: name }));
     const { SecretString: text } = await asked.catch((error: unknown) => {
-      throw refusal(error, about, `aws secretsmanager create-secret --name ${name} --secret-string ...`);
+      throw secretError(error, about, `aws secretsmanager create-secret --name ${name} --secret-string ...`);
     });
     const value = textOf(text, `the secret ${name}`);
     return key === undefined ? value : fieldOf(value, name, key);
@@ -50,7 +50,7 @@ export class AwsSecrets implements SecretSource {
   }
 }
 
-function refusal(error: unknown, about: AwsOperation, make: string): Error {
+function secretError(error: unknown, about: AwsOperation, make: string): Error {
   const ours = translateAwsError(error, about);
   if (isKind(ours, 'notFound')) return new BatchctlError('notFound', ours.message, { hint: make, cause: error });
   // An invalid name or a disabled key: a retry doesn't help.

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { XMLParser } from 'fast-xml-parser';
 import { BatchctlError } from '../../errors.ts';
 import { isTransient, translateAwsError } from './errors.ts';
-import { backOff } from './rate-limits.ts';
+import { backOff } from './retries.ts';
 import { type Credentials, canonicalQuery } from './signature.ts';
 import { unescapeXml } from './xml-entities.ts';
 
@@ -23,10 +23,10 @@ export interface SimpleDbOptions {
 }
 
 /** A larger clock error is corrected, milliseconds; SimpleDB accepts about 15 minutes. */
-const SKEW = 240_000;
+const SKEW_MS = 240_000;
 const ATTEMPTS = 8;
 /** Milliseconds until the answer and its body are there: a select takes at most 5 s (SDBLimits). */
-const ANSWER = 15_000;
+const ANSWER_MS = 15_000;
 
 class SimpleDbError extends Error {
   readonly $metadata: { readonly httpStatusCode: number; attempts: number };
@@ -84,7 +84,7 @@ export class SimpleDbHttp {
 
   /** True when the error came from a clock that is now corrected. */
   #correctClock(error: unknown): boolean {
-    if (!(error instanceof SimpleDbError) || Math.abs(error.skew - this.#skew) < SKEW) return false;
+    if (!(error instanceof SimpleDbError) || Math.abs(error.skew - this.#skew) < SKEW_MS) return false;
     this.#skew = error.skew;
     return true;
   }
@@ -107,7 +107,7 @@ export class SimpleDbHttp {
       const request = send(this.#url, {
         method: 'POST',
         agent: this.#options.agentFor(this.#url),
-        signal: AbortSignal.timeout(ANSWER),
+        signal: AbortSignal.timeout(ANSWER_MS),
         headers: {
           'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
           'content-length': Buffer.byteLength(body),
@@ -130,7 +130,7 @@ function hostOf(region: string): string {
 }
 
 const timedOut = (cause: Error): Error =>
-  Object.assign(new Error(`no answer within ${ANSWER / 1000} s`, { cause }), { name: 'TimeoutError' });
+  Object.assign(new Error(`no answer within ${ANSWER_MS / 1000} s`, { cause }), { name: 'TimeoutError' });
 
 function isPassing(error: unknown): boolean {
   const slow = error instanceof SimpleDbError && error.$metadata.httpStatusCode === 408;

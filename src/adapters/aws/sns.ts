@@ -30,24 +30,18 @@ export async function publishNotice(
     }),
     signal === undefined ? {} : { abortSignal: signal },
   );
-  const { profile } = clients;
   await sent.catch((error: unknown) => {
     // A timeout isn't an abort by the caller: the request may be retried.
     if (isAbort(error))
       throw new BatchctlError('unavailable', `${topic}: SNS did not respond in time`, { cause: error });
-    const ours = translateAwsError(error, {
-      what: `publish to ${topic}`,
-      action: 'sns:Publish',
-      resource: arn,
-      profile,
-    });
     if (error instanceof Error && /NotFound/.test(error.name)) {
       throw new BatchctlError('notFound', `the topic ${topic} does not exist`, {
         hint: `aws sns create-topic --name ${arn.split(':').at(-1)}`,
         cause: error,
       });
     }
-    throw ours;
+    const { profile } = clients;
+    throw translateAwsError(error, { what: `publish to ${topic}`, action: 'sns:Publish', resource: arn, profile });
   });
 }
 

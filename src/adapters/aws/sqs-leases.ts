@@ -1,7 +1,7 @@
 import { ChangeMessageVisibilityBatchCommand, DeleteMessageBatchCommand } from '@aws-sdk/client-sqs';
 import type { Receipt } from '../../ports/task-queue.ts';
 import type { SqsQueueRef } from './sqs-open.ts';
-import { type BatchCall, callInBatches, isLeaseLost, type RefusedItem, refusedError } from './sqs-requests.ts';
+import { type BatchCall, callInBatches, type RefusedItem, requireLeaseLost } from './sqs-requests.ts';
 
 /** Extends leases to `leaseSeconds` from now. A lease that would exceed 12 hours in all is `lost`. */
 export async function extendLeases(
@@ -39,7 +39,6 @@ export async function changeVisibility<T extends { readonly handle: string; read
 ): Promise<readonly RefusedItem<T>[]> {
   const options: BatchCall<T> = {
     doing: { what: 'change leases', action: 'sqs:ChangeMessageVisibility', place },
-    patienceMs: place.patienceMs,
     call: async (items) => {
       const Entries = items.map(({ handle, seconds }, id) => ({
         Id: String(id),
@@ -51,8 +50,7 @@ export async function changeVisibility<T extends { readonly handle: string; read
     },
   };
   const refused = await callInBatches(changes, options);
-  const other = refused.find((refusal) => !isLeaseLost(refusal));
-  if (other !== undefined) throw refusedError(other, options.doing);
+  requireLeaseLost(refused, options.doing);
   return refused;
 }
 
@@ -86,14 +84,11 @@ function secondsLeft(receipt: Receipt): number {
 export async function deleteMessages(place: SqsQueueRef, handles: readonly string[]): Promise<void> {
   const options: BatchCall<string> = {
     doing: { what: 'delete messages', action: 'sqs:DeleteMessage', place },
-    patienceMs: place.patienceMs,
     call: async (items) => {
       const Entries = items.map((handle, id) => ({ Id: String(id), ReceiptHandle: handle }));
       const client = await place.client();
       return await client.send(new DeleteMessageBatchCommand({ QueueUrl: place.url, Entries }));
     },
   };
-  const refused = await callInBatches(handles, options);
-  const other = refused.find((refusal) => !isLeaseLost(refusal));
-  if (other !== undefined) throw refusedError(other, options.doing);
+  requireLeaseLost(await callInBatches(handles, options), options.doing);
 }

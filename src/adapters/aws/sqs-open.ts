@@ -8,8 +8,8 @@ import {
 import { deadQueueName, partitionOf } from '../../lib/stack-names.ts';
 import type { QueueCounts } from '../../ports/task-queue.ts';
 import { AwsClients, type AwsClientsOptions } from './clients.ts';
-import { isTransient } from './errors.ts';
-import { Patience, sqsError } from './sqs-requests.ts';
+import { headersOf } from './errors.ts';
+import { Patience, retry } from './sqs-requests.ts';
 
 const PATIENCE_MS = 60_000;
 
@@ -36,16 +36,11 @@ export async function findQueue(
 ): Promise<SqsQueueRef> {
   const client = () => clients.sqs(use);
   const place = { client, arn: queueArn(clients, name), profile: clients.profile, patienceMs };
-  const patience = new Patience(patienceMs);
-  for (;;) {
-    try {
-      const { QueueUrl = '' } = await (await client()).send(new GetQueueUrlCommand({ QueueName: name }));
-      return { ...place, url: QueueUrl, arn: queueArn(clients, name, QueueUrl) };
-    } catch (error) {
-      if (!isTransient(error) || !(await patience.pause()))
-        throw sqsError(error, { what: `find the queue ${name}`, action: 'sqs:GetQueueUrl', place });
-    }
-  }
+  const doing = { what: `find the queue ${name}`, action: 'sqs:GetQueueUrl', place };
+  return await retry(doing, new Patience(patienceMs), async () => {
+    const { QueueUrl = '' } = await (await client()).send(new GetQueueUrlCommand({ QueueName: name }));
+    return { ...place, url: QueueUrl, arn: queueArn(clients, name, QueueUrl) };
+  });
 }
 
 /**
@@ -66,13 +61,12 @@ export async function createQueues({ clients: options, name, leaseSeconds }: Sqs
 async function create(clients: AwsClients, name: string, attributes: QueueAttributes): Promise<SqsQueueRef> {
   const client = () => clients.sqs('control');
   const place = { client, arn: queueArn(clients, name), profile: clients.profile, patienceMs: 0 };
-  try {
+  const doing = { what: `create the queue ${name}`, action: 'sqs:CreateQueue', place };
+  return await retry(doing, new Patience(0), async () => {
     const command = new CreateQueueCommand({ QueueName: name, Attributes: { ...attributes } });
     const { QueueUrl = '' } = await (await client()).send(command);
     return { ...place, url: QueueUrl };
-  } catch (error) {
-    throw sqsError(error, { what: `create the queue ${name}`, action: 'sqs:CreateQueue', place });
-  }
+  });
 }
 
 /** The longest that SQS keeps a message, seconds (SQS: CreateQueue): a month-end run may wait over a holiday. */
@@ -113,15 +107,24 @@ const WHY: readonly (readonly [QueueAttributeName, string])[] = [
   ['RedrivePolicy', 'SQS would move messages to the dead letters without a reason, or to another queue'],
 ];
 
-/** One line for each attribute that differs from ours and matters to senders or receivers. */
-export function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
+/** A line for each attribute of a queue or its dead-letter queue that matters to senders or receivers and is wrong. */
+export function queueWarnings(
+  { name, leaseSeconds }: Pick<SqsOptions, 'name' | 'leaseSeconds'>,
+  found: QueueAttributes,
+  dead: QueueAttributes,
+): readonly string[] {
+  return [
+    ...attributeWarnings(name, found, queueAttributes(leaseSeconds, dead.QueueArn ?? '')),
+    ...attributeWarnings(deadQueueName(name), dead, deadAttributes()),
+  ];
+}
+
+function attributeWarnings(name: string, found: QueueAttributes, wanted: QueueAttributes): readonly string[] {
   return WHY.flatMap(([attribute, why]) => {
     const should = normalizeAttribute(attribute, wanted[attribute]);
     const is = normalizeAttribute(attribute, found[attribute]);
     if (should === null || is === should) return [];
-    return [
-      `queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why} (fix it with batchctl infra up)`,
-    ];
+    return [`queue ${name}: expected ${attribute} ${should}, found ${is ?? 'none'}: ${why}`];
   });
 }
 
@@ -154,33 +157,21 @@ export async function readAttributes(
   place: SqsQueueRef,
   names: readonly QueueAttributeName[] = ['All'],
 ): Promise<ReadAttributes> {
-  const patience = new Patience(place.patienceMs);
-  for (;;) {
+  const doing = { what: "read the queue's attributes", action: 'sqs:GetQueueAttributes', place };
+  return await retry(doing, new Patience(place.patienceMs), async () => {
     const command = new GetQueueAttributesCommand({ QueueUrl: place.url, AttributeNames: [...names] });
     let at = Number.NaN;
     command.middlewareStack.add(
       (next) => async (args) => {
         const result = await next(args);
-        at = dateOf(result.response);
+        at = Date.parse(headersOf(result.response).date ?? '');
         return result;
       },
       { step: 'deserialize', priority: 'low' },
     );
-    try {
-      const { Attributes = {} } = await (await place.client()).send(command);
-      return { attributes: Attributes, at: Number.isNaN(at) ? Date.now() : at };
-    } catch (error) {
-      if (!isTransient(error) || !(await patience.pause()))
-        throw sqsError(error, { what: "read the queue's attributes", action: 'sqs:GetQueueAttributes', place });
-    }
-  }
-}
-
-function dateOf(response: unknown): number {
-  if (typeof response !== 'object' || response === null || !('headers' in response)) return Number.NaN;
-  const { headers } = response;
-  if (typeof headers !== 'object' || headers === null || !('date' in headers)) return Number.NaN;
-  return Date.parse(String(headers.date));
+    const { Attributes = {} } = await (await place.client()).send(command);
+    return { attributes: Attributes, at: Number.isNaN(at) ? Date.now() : at };
+  });
 }
 
 /** SQS's counts, approximate and up to a minute old (SQS: GetQueueAttributes), and when it gave them. */

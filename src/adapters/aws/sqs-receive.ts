@@ -32,14 +32,14 @@ export interface SqsPollsOptions {
  * it. It finishes, and messages that no caller waits for any more are released at once.
  */
 export class SqsReceiver {
-  readonly #o: SqsPollsOptions;
+  readonly #options: SqsPollsOptions;
   readonly #patience: Patience;
   readonly #abandoned = new Set<Promise<void>>();
   /** Whether the last parallel polls brought all that was asked. */
   #isBacklogged = false;
 
   constructor(options: SqsPollsOptions) {
-    this.#o = options;
+    this.#options = options;
     this.#patience = new Patience(options.place.patienceMs);
   }
 
@@ -57,7 +57,7 @@ export class SqsReceiver {
     const end = performance.now() + Math.ceil(waitSeconds) * 1_000;
     for (let left = Math.ceil(waitSeconds); !signal?.aborted; ) {
       const ask = Math.min(BATCH_SIZE, Math.floor(max));
-      const poll = this.#poll(ask, Math.min(left, this.#o.pollSeconds), signal);
+      const poll = this.#poll(ask, Math.min(left, this.#options.pollSeconds), signal);
       const first = await this.#awaitUnlessAborted(poll, signal);
       if (first.length === BATCH_SIZE && max > BATCH_SIZE)
         return [...first, ...(await this.#receiveInParallel(max - BATCH_SIZE, signal))];
@@ -116,7 +116,7 @@ export class SqsReceiver {
     const given = poll
       .then((deliveries) =>
         releaseLeases(
-          this.#o.place,
+          this.#options.place,
           deliveries.map(({ receipt }) => ({ receipt, delay: 0 })),
         ),
       )
@@ -129,7 +129,7 @@ export class SqsReceiver {
   /** One poll. A transient failure is retried while there is time to wait, and then brings nothing. */
   async #poll(max: number, waitSeconds: number, signal: AbortSignal | undefined): Promise<readonly Delivery[]> {
     const end = performance.now() + waitSeconds * 1_000;
-    const { place } = this.#o;
+    const { place } = this.#options;
     for (;;) {
       try {
         const messages = await this.#ask(max, waitSeconds);
@@ -145,7 +145,7 @@ export class SqsReceiver {
   }
 
   async #ask(max: number, waitSeconds: number): Promise<readonly Message[]> {
-    const { poll, place, leaseSeconds, lateMs = LATE_MS } = this.#o;
+    const { poll, place, leaseSeconds, lateMs = LATE_MS } = this.#options;
     const command = new ReceiveMessageCommand({
       QueueUrl: place.url,
       MaxNumberOfMessages: max,

@@ -1,7 +1,8 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs';
 import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
-import { isTransient, translateAwsError } from './errors.ts';
+import { type AwsOperation, isTransient, translateAwsError } from './errors.ts';
+import type { SqsQueueRef } from './sqs-open.ts';
 
 /** Entries per call (SQS: SendMessageBatch and its siblings). */
 export const BATCH_SIZE = 10;
@@ -12,8 +13,6 @@ export interface BatchCall<T> {
   /** Calls SQS for up to ten items; each entry's `Id` is the index of its item. */
   readonly call: (items: readonly T[]) => Promise<BatchResult>;
   readonly doing: SqsOperation;
-  /** How long transient failures are retried, milliseconds. */
-  readonly patienceMs: number;
   /** An item's share of the payload, bytes; by default the payload isn't limited. */
   readonly bytes?: { readonly of: (item: T) => number; readonly most: number };
 }
@@ -60,20 +59,13 @@ function* batchesOf<T>(items: readonly T[], bytes: BatchCall<T>['bytes']): Gener
 }
 
 /** Sends a batch until each item is done or refused. An item that the answer doesn't name is retried. */
-async function settleBatch<T>(items: readonly T[], options: BatchCall<T>): Promise<readonly RefusedItem<T>[]> {
-  const { call, doing } = options;
-  const patience = new Patience(options.patienceMs);
+async function settleBatch<T>(items: readonly T[], { call, doing }: BatchCall<T>): Promise<readonly RefusedItem<T>[]> {
+  const patience = new Patience(doing.place.patienceMs);
   const refused: RefusedItem<T>[] = [];
   let left = items;
   while (left.length > 0) {
-    let answer: BatchResult;
-    try {
-      answer = await call(left);
-    } catch (error) {
-      if (!isTransient(error) || !(await patience.pause())) throw sqsError(error, doing);
-      continue;
-    }
-    const { open, final, passing } = classifyEntries(left, answer);
+    const sent = left;
+    const { open, final, passing } = classifyEntries(sent, await retry(doing, patience, () => call(sent)));
     refused.push(...final);
     if (open.length < left.length) patience.reset();
     if (open.length > 0 && !(await patience.pause())) throw refusedError(passing, doing);
@@ -91,12 +83,12 @@ function classifyEntries<T>(
   for (const { Id = '' } of Successful) open.delete(Id);
   const final: RefusedItem<T>[] = [];
   let passing: Refusal | null = null;
-  for (const { Id = '', ...entry } of Failed) {
+  for (const { Id = '', Code = '', Message = '', SenderFault } of Failed) {
     const item = open.get(Id);
     if (item === undefined) continue;
-    const refusal = refusalOf({ Id, ...entry });
-    // moto returns SenderFault as text.
-    if (String(entry.SenderFault) !== 'true' || isPassingRefusal(refusal)) passing = refusal;
+    const refusal = { code: nameOf(Code), message: Message };
+    // The SDK retries no entries that may pass. moto returns SenderFault as text.
+    if (String(SenderFault) !== 'true' || isTransient(asError(refusal))) passing = refusal;
     else {
       final.push({ item, ...refusal });
       open.delete(Id);
@@ -138,16 +130,24 @@ export class Patience {
   }
 }
 
-export interface SqsOperation {
-  /** Completes "could not". */
-  readonly what: string;
-  /** `sqs:SendMessage` */
-  readonly action: string;
-  readonly place: {
-    /** The queue's ARN, as far as it is known. */
-    readonly arn: string;
-    readonly profile: string | null;
-  };
+export interface SqsOperation extends Pick<AwsOperation, 'what' | 'action'> {
+  readonly place: Pick<SqsQueueRef, 'arn' | 'profile' | 'patienceMs'>;
+}
+
+/** Repeats a call while it fails transiently and there is time. Throws as `translateAwsError` does. */
+export async function retry<T>(
+  doing: SqsOperation,
+  patience: Patience,
+  call: () => Promise<T>,
+  mayPass: (error: unknown) => boolean = isTransient,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await call();
+    } catch (error) {
+      if (!mayPass(error) || !(await patience.pause())) throw sqsError(error, doing);
+    }
+  }
 }
 
 interface Refusal {
@@ -161,12 +161,8 @@ const LOST = /^(MessageNotInflight|ReceiptHandleIsInvalid)$/;
 const LOST_TEXTS =
   /not available for visibility timeout change|receipt handle (has expired|is invalid)|beyond the limit/i;
 
-function refusalOf({ Code = '', Message = '' }: BatchResultErrorEntry): Refusal {
-  return { code: nameOf(Code), message: Message };
-}
-
 /** True when a refused entry's lease is lost, or can't be held longer: a delivery gets at most 12 hours. */
-export function isLeaseLost({ code, message }: Refusal): boolean {
+function isLeaseLost({ code, message }: Refusal): boolean {
   return LOST.test(code) || (code === 'InvalidParameterValue' && LOST_TEXTS.test(message));
 }
 
@@ -175,15 +171,16 @@ export function isGroupRefused({ message }: Pick<Refusal, 'message'>): boolean {
   return message.includes('MessageGroupId');
 }
 
-/** As `isTransient`, for an entry of a batch. The SDK retries none of these, nor OverLimit and KmsThrottled. */
-function isPassingRefusal(refusal: Refusal): boolean {
-  return isTransient(asError(refusal));
-}
-
 /** The error for a failed call, with the kinds of `translateAwsError`. */
 export function sqsError(error: unknown, doing: SqsOperation): Error {
   const { place, ...rest } = doing;
   return translateAwsError(error, { ...rest, resource: place.arn, profile: place.profile });
+}
+
+/** Throws for an item that was refused, unless its lease is lost. */
+export function requireLeaseLost(refused: readonly Refusal[], doing: SqsOperation): void {
+  const other = refused.find((refusal) => !isLeaseLost(refusal));
+  if (other !== undefined) throw refusedError(other, doing);
 }
 
 /** The error for an entry that SQS refused or didn't answer. */

@@ -33,36 +33,34 @@ export interface SqsMessage extends Omit<OutgoingMessage, 'tenant'> {
 /** Sends messages in batches, with the tenant as message group, so that SQS treats tenants fairly (fair queues). */
 export class SqsSender {
   readonly #place: SqsQueueRef;
-  readonly #mostBytes: number;
+  /** The queue's own limit on a message; also applied to each batch, whose limit is never smaller. */
+  readonly mostBytes: number;
   #grouped = true;
 
-  /** @param mostBytes the queue's own limit on a message; also applied to each batch, whose limit is never smaller. */
   constructor(place: SqsQueueRef, mostBytes: number) {
     this.#place = place;
-    this.#mostBytes = mostBytes;
+    this.mostBytes = mostBytes;
   }
 
   /** Throws `unexpected`, before anything is sent, for a message that SQS would refuse; later the service's kinds. */
   async send(messages: readonly SqsMessage[]): Promise<void> {
     if (messages.length === 0) return;
-    const most = this.#mostBytes;
-    for (const message of messages) requireSendable(message, most);
-    const refused = await this.#batches(messages, most);
+    for (const message of messages) requireSendable(message, this.mostBytes);
+    const refused = await this.#batches(messages);
     const again = refused.filter(isGroupRefused).map(({ item }) => item);
     const other = refused.find((refusal) => !isGroupRefused(refusal));
     if (other !== undefined) throw refusedError(other, this.#operation);
     if (again.length === 0) return;
     // This endpoint doesn't know message groups on standard queues: leave them out from now on.
     this.#grouped = false;
-    const [left] = await this.#batches(again, most);
+    const [left] = await this.#batches(again);
     if (left !== undefined) throw refusedError(left, this.#operation);
   }
 
-  async #batches(messages: readonly SqsMessage[], most: number): Promise<readonly RefusedItem<SqsMessage>[]> {
-    return await callInBatches(messages, {
+  #batches(messages: readonly SqsMessage[]): Promise<readonly RefusedItem<SqsMessage>[]> {
+    return callInBatches(messages, {
       doing: this.#operation,
-      patienceMs: this.#place.patienceMs,
-      bytes: { of: bytesOf, most },
+      bytes: { of: bytesOf, most: this.mostBytes },
       call: (items) => this.#call(items),
     });
   }

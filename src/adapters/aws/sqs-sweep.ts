@@ -3,7 +3,7 @@ import { BatchctlError } from '../../errors.ts';
 import { isTransient } from './errors.ts';
 import { changeVisibility, deleteMessages } from './sqs-leases.ts';
 import { countMessages, type SqsQueueRef } from './sqs-open.ts';
-import { BATCH_SIZE, isNamed, Patience, sqsError } from './sqs-requests.ts';
+import { BATCH_SIZE, isNamed, Patience, retry } from './sqs-requests.ts';
 import { REASON } from './sqs-send.ts';
 
 /** How long a message that was read stays hidden if this process dies, seconds. */
@@ -58,7 +58,7 @@ export class QueueSweep {
         empty = fresh.length === 0 ? empty + 1 : 0;
         this.#seen += fresh.length;
         if (fresh.length > 0) yield fresh.sort((a, b) => a.sentAt - b.sentAt);
-        if (this.#held.size >= MOST_HELD) throw tooMany(this.#place);
+        if (this.#held.size >= MOST_HELD) throw tooManyMessagesError(this.#place);
       }
     } finally {
       await this.#releaseHeld();
@@ -87,17 +87,16 @@ export class QueueSweep {
       MessageSystemAttributeNames: ['SentTimestamp'],
       MessageAttributeNames: [REASON],
     });
-    for (;;) {
+    const doing = { what: 'search the queue', action: 'sqs:ReceiveMessage', place: this.#place };
+    const { Messages = [] } = await retry(doing, this.#patience, async () => {
       try {
-        const { Messages = [] } = await (await client()).send(command);
-        this.#patience.reset();
-        return Messages.flatMap(sweptOf);
+        return await (await client()).send(command);
       } catch (error) {
-        if (isNamed(error, 'OverLimit')) throw tooMany(this.#place);
-        if (!isTransient(error) || !(await this.#patience.pause()))
-          throw sqsError(error, { what: 'search the queue', action: 'sqs:ReceiveMessage', place: this.#place });
+        throw isNamed(error, 'OverLimit') ? tooManyMessagesError(this.#place) : error;
       }
-    }
+    });
+    this.#patience.reset();
+    return Messages.flatMap(sweptOf);
   }
 
   async #releaseHeld(): Promise<void> {
@@ -121,7 +120,7 @@ function sweptOf({ MessageId, ReceiptHandle, Body, Attributes, MessageAttributes
   ];
 }
 
-function tooMany({ arn }: SqsQueueRef): BatchctlError {
+function tooManyMessagesError({ arn }: SqsQueueRef): BatchctlError {
   return new BatchctlError(
     'unavailable',
     `can't search ${arn} completely: it has more messages than SQS returns at a time (about 120,000)`,
@@ -134,20 +133,15 @@ const PURGE_MS = 65_000;
 
 /**
  * Deletes everything, including delayed and leased messages. SQS takes up to a minute for it, and may delete messages
- * sent in that minute. Waits for another purge to end, which may have begun before the last messages were sent.
+ * sent in that minute. Waits for another purge to end, which may have begun before the last messages were sent. Null:
+ * SQS doesn't say how many it deletes.
  */
-export async function purgeAll(place: SqsQueueRef): Promise<void> {
+export async function purgeAll(place: SqsQueueRef): Promise<null> {
   const patience = new Patience(Math.max(PURGE_MS, place.patienceMs));
-  for (;;) {
-    try {
-      await (await place.client()).send(new PurgeQueueCommand({ QueueUrl: place.url }));
-      return;
-    } catch (error) {
-      const passing = isNamed(error, 'PurgeQueueInProgress') || isTransient(error);
-      if (!passing || !(await patience.pause()))
-        throw sqsError(error, { what: 'purge the queue', action: 'sqs:PurgeQueue', place });
-    }
-  }
+  const doing = { what: 'purge the queue', action: 'sqs:PurgeQueue', place };
+  const purge = async () => (await place.client()).send(new PurgeQueueCommand({ QueueUrl: place.url }));
+  await retry(doing, patience, purge, (error) => isNamed(error, 'PurgeQueueInProgress') || isTransient(error));
+  return null;
 }
 
 /** Deletes visible messages whose body satisfies `match`; returns how many. Others can't be received, and stay. */

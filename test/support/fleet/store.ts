@@ -1,4 +1,4 @@
-import { QuotaFreeRetries } from '../../../src/adapters/aws/rate-limits.ts';
+import { QuotaFreeRetries } from '../../../src/adapters/aws/retries.ts';
 import { BatchctlError } from '../../../src/errors.ts';
 import { wait } from '../../../src/lib/wait.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
