@@ -1,4 +1,4 @@
-import { type ErrorKind, isKind } from '../../src/errors.ts';
+import { type BatchctlError, type ErrorKind, isKind } from '../../src/errors.ts';
 
 /** What the promise is rejected with; fails when it is not, or not with an error. */
 export async function rejection(promise: Promise<unknown>): Promise<Error> {
@@ -12,7 +12,7 @@ export async function rejection(promise: Promise<unknown>): Promise<Error> {
 }
 
 /** What it is rejected with; fails unless that is an error of a kind. */
-export async function failsWith(kind: ErrorKind, promise: Promise<unknown>): Promise<Error> {
+export async function failsWith(kind: ErrorKind, promise: Promise<unknown>): Promise<BatchctlError> {
   const error = await rejection(promise);
   if (isKind(error, kind)) return error;
   throw new Error(`expected an error of kind ${kind}`, { cause: error });

@@ -8,20 +8,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { AwsClients, type AwsClientsOptions } from '../../../src/adapters/aws/clients.ts';
 import { RoutedHandler } from '../../../src/adapters/aws/http-handler.ts';
 import { readIdentity, requireAccount } from '../../../src/adapters/aws/identity.ts';
 import { RateLimits, type Sendable } from '../../../src/adapters/aws/rate-limits.ts';
 import { QuotaFreeRetries } from '../../../src/adapters/aws/retries.ts';
 import { S3Buckets } from '../../../src/adapters/aws/s3-buckets.ts';
 import { createS3Store, type S3Store } from '../../../src/adapters/aws/s3-store.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { listen, serve } from '../../support/servers/listen.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 import { clientsOf, makeBucket, REGION } from './s3-bench.ts';
 
 /** A plain GET to this machine, in the shape that the SDK's handlers take. */
@@ -47,23 +47,25 @@ class HttpRequest {
 const run = promisify(execFile);
 
 describe('AWS clients', () => {
-  let moto: Endpoint;
+  const moto = forSuite(() => sharedMoto());
   let bucket: string;
   const closing: (() => unknown)[] = [];
 
   before(async () => {
-    moto = await sharedMoto();
     bucket = await makeBucket(moto.url);
   });
   afterEach(async () => {
     for (const close of closing.splice(0).reverse()) await close();
   });
 
-  function clients(url: string, env: Record<string, string> = {}): AwsClients {
-    const made = clientsOf(url, env);
+  /** Closed after the test. */
+  function closed<T extends { close(): unknown }>(made: T): T {
     closing.push(() => made.close());
     return made;
   }
+  const clients = (url: string, env: Record<string, string> = {}): AwsClients => closed(clientsOf(url, env));
+  const clientsWith = (options: Partial<AwsClientsOptions>): AwsClients =>
+    closed(new AwsClients({ region: REGION, profile: null, account: null, endpoints: {}, ...options }));
   const store = (of: AwsClients): Promise<S3Store> => createS3Store({ clients: of, bucket, prefix: '', kmsKey: null });
 
   it('load no service before it is needed', async () => {
@@ -89,11 +91,7 @@ describe('AWS clients', () => {
   });
 
   describe('the account', () => {
-    const of = (account: string | null): AwsClients => {
-      const made = new AwsClients({ region: REGION, profile: null, account, endpoints: { sts: moto.url } });
-      closing.push(() => made.close());
-      return made;
-    };
+    const of = (account: string | null) => clientsWith({ account, endpoints: { sts: moto.url } });
 
     it("is checked before anything is written: another than the profile's is refused", async () => {
       expect((await readIdentity(of(null))).account).to.equal('123456789012');
@@ -105,8 +103,7 @@ describe('AWS clients', () => {
 
   describe('through a proxy', () => {
     it('reach a host that only the proxy can find', async () => {
-      const proxy = await startConnectProxy(moto.url);
-      closing.push(() => proxy.close());
+      const proxy = closed(await startConnectProxy(moto.url));
       const far = await store(clients('http://faraway', { HTTP_PROXY: proxy.url }));
       await far.put('k', 'abc');
       expect(Buffer.from((await far.read('k')) ?? []).toString()).to.equal('abc');
@@ -114,20 +111,16 @@ describe('AWS clients', () => {
     });
 
     it('bypass the proxy for hosts in NO_PROXY, and for this machine', async () => {
-      const proxy = await startConnectProxy(moto.url);
-      closing.push(() => proxy.close());
+      const proxy = closed(await startConnectProxy(moto.url));
       await (await store(clients(moto.url, { HTTP_PROXY: proxy.url }))).put('k', 'abc');
       expect(proxy.tunnels).to.deep.equal([]);
     });
 
     it('say that the proxy requires a password, and send it', async () => {
       const basic = `Basic ${Buffer.from('ana:secret').toString('base64')}`;
-      const proxy = await startConnectProxy(moto.url, basic);
-      closing.push(() => proxy.close());
-      const error = await failsWith(
-        'config',
-        (await store(clients('http://faraway', { HTTP_PROXY: proxy.url }))).put('k', 'abc'),
-      );
+      const proxy = closed(await startConnectProxy(moto.url, basic));
+      const far = await store(clients('http://faraway', { HTTP_PROXY: proxy.url }));
+      const error = await failsWith('config', far.put('k', 'abc'));
       expect(error.message).to.contain('the proxy requires a user name and password');
       const known = proxy.url.replace('//', '//ana:secret@');
       await (await store(clients('http://faraway', { HTTP_PROXY: known }))).put('k', 'abc');
@@ -163,8 +156,7 @@ describe('AWS clients', () => {
       expect(error.message).to.match(/not trusted/);
       await (await store(clients(local, { AWS_CA_BUNDLE: cert }))).put('k', 'abc');
 
-      const proxy = await startConnectProxy(local);
-      closing.push(() => proxy.close());
+      const proxy = closed(await startConnectProxy(local));
       const env = { AWS_CA_BUNDLE: cert, HTTPS_PROXY: proxy.url };
       await (await store(clients('https://faraway', env))).put('k', 'abc');
       expect(proxy.tunnels).to.include('faraway:443');
@@ -173,6 +165,16 @@ describe('AWS clients', () => {
   });
 
   describe('credentials', () => {
+    /** Replaces the environment for this test: it has no keys, but these variables. */
+    function withoutKeys(variables: Readonly<Record<string, string>>): void {
+      const { env } = process;
+      closing.push(() => {
+        process.env = env;
+      });
+      const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...others } = env;
+      process.env = { ...others, ...variables };
+    }
+
     it('come from the instance without any proxy, whatever the environment says', async () => {
       const seen: string[] = [];
       const metadata = await serve((request, answer) => {
@@ -183,21 +185,13 @@ describe('AWS clients', () => {
         answer.end(request.method === 'PUT' ? 'token' : list ? 'role' : role);
       });
       closing.push(metadata.close);
-      const kept = { ...process.env };
-      closing.push(() => {
-        process.env = kept;
-      });
-      process.env = {
-        ...kept,
+      withoutKeys({
         HOME: mkdtempSync(join(tmpdir(), 'batchctl-home-')),
         AWS_EC2_METADATA_SERVICE_ENDPOINT: metadata.url,
         HTTP_PROXY: 'http://127.0.0.1:9',
         HTTPS_PROXY: 'http://127.0.0.1:9',
-      };
-      delete process.env.AWS_ACCESS_KEY_ID;
-      delete process.env.AWS_SECRET_ACCESS_KEY;
-      const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: {} });
-      closing.push(() => of.close());
+      });
+      const of = clientsWith({});
       expect(await of.credentials()).to.include({ accessKeyId: 'fromInstance', sessionToken: 't' });
       expect(seen).to.include('PUT /latest/api/token');
     });
@@ -208,16 +202,12 @@ describe('AWS clients', () => {
       const file = join(home, 'credentials');
       const write = (id: string, token: string): void =>
         writeFileSync(file, `[acme]\naws_access_key_id=${id}\naws_secret_access_key=s\n${token}`);
-      const kept = { ...process.env };
       const { now } = Date;
       closing.push(() => {
-        process.env = kept;
         Date.now = now;
       });
-      process.env = { ...kept, AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: join(home, 'config') };
-      delete process.env.AWS_ACCESS_KEY_ID;
-      const of = new AwsClients({ region: REGION, profile: 'acme', account: null, endpoints: {} });
-      closing.push(() => of.close());
+      withoutKeys({ AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: join(home, 'config') });
+      const of = clientsWith({ profile: 'acme' });
       write('first', 'aws_session_token=t\n');
       expect(await of.credentials()).to.include({ accessKeyId: 'first' });
       write('second', 'aws_session_token=t\n');
@@ -230,15 +220,8 @@ describe('AWS clients', () => {
     });
 
     it('say which command to run if there are none', async () => {
-      const kept = { ...process.env };
-      closing.push(() => {
-        process.env = kept;
-      });
-      process.env = { ...kept, AWS_EC2_METADATA_DISABLED: 'true', HOME: tmpdir() };
-      delete process.env.AWS_ACCESS_KEY_ID;
-      delete process.env.AWS_SECRET_ACCESS_KEY;
-      const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: moto.url } });
-      closing.push(() => of.close());
+      withoutKeys({ AWS_EC2_METADATA_DISABLED: 'true', HOME: tmpdir() });
+      const of = clientsWith({ endpoints: { s3: moto.url } });
       const error = await failsWith('credentials', (await store(of)).put('k', 'abc'));
       expect(error).to.have.property('hint').that.contains('aws sso login');
     });
@@ -274,13 +257,11 @@ describe('AWS clients', () => {
     }
 
     it('stores and buckets of a process share one rate limit, and a probe has none', async () => {
-      const proxy = await FaultProxy.start(moto.url);
-      closing.push(() => proxy.close());
+      const proxy = closed(await FaultProxy.start(moto.url));
       const at = { region: REGION, profile: null, account: null, endpoints: { s3: proxy.url }, env: {} };
       const rates = new Noted();
-      const [of, buckets] = [new AwsClients(at, rates), new S3Buckets({ clients: at, rates, own: null })];
-      closing.push(() => of.close());
-      closing.push(() => buckets.close());
+      const of = closed(new AwsClients(at, rates));
+      const buckets = closed(new S3Buckets({ clients: at, rates, own: null }));
       const own = await store(of);
       await own.put('a', 'x');
       expect(rates.asked, 'nothing is refused yet').to.deep.equal([]);

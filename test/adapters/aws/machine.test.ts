@@ -43,13 +43,9 @@ describe('an instance that its group does not list yet', () => {
 
   const machine = (unknownMs: number): AwsMachine => {
     const facts = {
-      instance: 'i-1',
-      type: 'm7g.large',
-      zone: 'a',
-      lifeCycle: 'spot',
-      release: null,
-      launchedAt: null,
-    } as const;
+      ...({ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot' } as const),
+      ...{ release: null, launchedAt: null },
+    };
     return new AwsMachine({ clients, imds, facts, scalingGroup: 'g', unknownMs });
   };
 

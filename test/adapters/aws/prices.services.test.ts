@@ -6,23 +6,18 @@ import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { nextMachinePrice } from '../../../src/model/cost/spending.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
-import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { startCloud } from '../../support/grid/cloud.ts';
 
 describe('the market price of an instance', () => {
-  let cloud: Cloud;
-  let clients: AwsClients;
+  const cloud = forSuite(() => startCloud());
+  const clients = forSuite(() => {
+    const endpoints = { ec2: cloud.url };
+    return new AwsClients({ region: 'us-east-1', profile: null, account: null, env: {}, endpoints });
+  });
   /** Milliseconds that the clock is ahead. */
   let ahead = 0;
-  before(async () => {
-    signWithAnyKeys();
-    cloud = await startCloud();
-    const endpoints = { ec2: cloud.url };
-    clients = new AwsClients({ region: 'us-east-1', profile: null, account: null, env: {}, endpoints });
-  });
-  after(async () => {
-    await clients?.close();
-    await cloud?.close();
-  });
+  before(signWithAnyKeys);
   beforeEach(() => {
     ahead = 0;
     cloud.takeCalls();

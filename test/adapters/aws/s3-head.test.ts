@@ -1,8 +1,8 @@
 // Protects: an expired session is reported as such, even if S3's answer has no body.
 import { expect } from 'chai';
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
-import { isKind } from '../../../src/errors.ts';
 import { forSuite } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { serve } from '../../support/servers/listen.ts';
 import { clientsOf } from './s3-bench.ts';
 
@@ -15,46 +15,36 @@ const startExpired = () =>
   });
 
 describe('a HEAD request while the clock is wrong', () => {
-  it('is sent once for a missing object', async () => {
-    let asked = 0;
-    const server = await serve(({ method, url = '' }, answer) => {
+  let asked = 0;
+  const server = forSuite(() =>
+    serve(({ method, url = '' }, answer) => {
       const lists = url.includes('list-type');
       if (!lists) asked += 1;
       const date = new Date(Date.now() + 600_000).toUTCString();
       answer.writeHead(lists ? 200 : 404, { 'content-type': 'application/xml', date });
       const missing = '<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>';
       answer.end(method === 'HEAD' ? undefined : lists ? '<ListBucketResult/>' : missing);
-    });
-    const clients = clientsOf(server.url);
-    try {
-      const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
-      expect(await store.read('jobs/j/job.json')).to.equal(null);
-      expect(await store.head('jobs/j/job.json')).to.equal(null);
-      expect(asked).to.equal(2);
-    } finally {
-      await clients.close();
-      await server.close();
-    }
+    }),
+  );
+  const clients = forSuite(() => clientsOf(server.url));
+
+  it('is sent once for a missing object', async () => {
+    const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
+    expect(await store.read('jobs/j/job.json')).to.equal(null);
+    expect(await store.head('jobs/j/job.json')).to.equal(null);
+    expect(asked).to.equal(2);
   });
 });
 
 describe('a HEAD request with an expired session', () => {
   const server = forSuite(startExpired);
+  const clients = forSuite(() => clientsOf(server.url));
 
   it('says that the credentials have expired, as a read does', async () => {
-    const clients = clientsOf(server.url);
-    try {
-      const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
-      for (const look of ['head', 'read'] as const) {
-        const error: unknown = await store[look]('jobs/j/job.json').then(
-          () => null,
-          (thrown: unknown) => thrown,
-        );
-        expect(isKind(error, 'credentials'), String(error)).to.equal(true);
-        expect(String(error)).to.include('the credentials have expired (ExpiredToken)');
-      }
-    } finally {
-      await clients.close();
+    const store = await createS3Store({ clients, bucket: 'bucket', prefix: '', kmsKey: null });
+    for (const look of ['head', 'read'] as const) {
+      const error = await failsWith('credentials', store[look]('jobs/j/job.json'));
+      expect(error.message).to.include('the credentials have expired (ExpiredToken)');
     }
   });
 });

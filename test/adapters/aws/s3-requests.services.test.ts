@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { openAws } from '../../../src/platform/open-aws.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
@@ -17,20 +17,12 @@ const KEY = 'arn:aws:kms:eu-west-1:123456789012:key/1';
 const OWNER = '123456789012';
 
 describe('the requests of an S3 store', () => {
-  let moto: Endpoint;
-  let proxy: FaultProxy;
-  let scratch: string;
+  const moto = forSuite(() => sharedMoto());
+  const proxy = forSuite(() => FaultProxy.start(moto.url));
+  const scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
   const opened: S3Bench[] = [];
 
-  before(async () => {
-    scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
-    moto = await sharedMoto();
-    proxy = await FaultProxy.start(moto.url);
-  });
-  after(async () => {
-    rmSync(scratch, { recursive: true, force: true });
-    await proxy?.close();
-  });
+  after(() => rmSync(scratch, { recursive: true, force: true }));
   afterEach(async () => {
     for (const { clients } of opened.splice(0)) await clients.close();
   });

@@ -2,15 +2,12 @@
 
 import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 import { clientsOf, openBench } from './s3-bench.ts';
 
 describe('S3', () => {
-  let moto: Endpoint;
-  before(async () => {
-    moto = await sharedMoto();
-  });
+  const moto = forSuite(() => sharedMoto());
 
   objectStoreContract('S3, on moto', async () => {
     const { store, clients, bucket } = await openBench(moto.url);

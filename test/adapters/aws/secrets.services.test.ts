@@ -5,10 +5,10 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { AwsSecrets } from '../../../src/adapters/aws/secrets.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
-import { rejection } from '../../support/rejection.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 
 /** An answer in the services' JSON protocol. */
 const refused = (type: string, message: string) => ({
@@ -16,19 +16,17 @@ const refused = (type: string, message: string) => ({
 });
 
 describe('secrets in Secrets Manager and SSM', () => {
-  let moto: Endpoint;
-  let proxy: FaultProxy;
-  let clients: AwsClients;
-  let secrets: AwsSecrets;
+  const moto = forSuite(() => sharedMoto());
+  const proxy = forSuite(() => FaultProxy.start(moto.url));
+  const clients = forSuite(() => {
+    const endpoints = { ssm: proxy.url, secretsmanager: proxy.url };
+    return new AwsClients({ region: 'eu-west-1', profile: null, account: '123456789012', endpoints, env: {} });
+  });
+  const secrets = new AwsSecrets(clients);
   const id = randomId(6);
 
   before(async () => {
-    moto = await sharedMoto();
-    proxy = await FaultProxy.start(moto.url);
     signWithAnyKeys();
-    const endpoints = { ssm: proxy.url, secretsmanager: proxy.url };
-    clients = new AwsClients({ region: 'eu-west-1', profile: null, account: '123456789012', endpoints, env: {} });
-    secrets = new AwsSecrets(clients);
     const [{ PutParameterCommand }, { CreateSecretCommand }] = await Promise.all([
       import('@aws-sdk/client-ssm'),
       import('@aws-sdk/client-secrets-manager'),
@@ -42,10 +40,6 @@ describe('secrets in Secrets Manager and SSM', () => {
     await manager.send(new CreateSecretCommand({ Name: `bytes/${id}`, SecretBinary: Buffer.from('hunter2') }));
   });
   afterEach(() => proxy.heal());
-  after(async () => {
-    await clients?.close();
-    await proxy?.close();
-  });
 
   it('include a decrypted parameter, a whole secret, and one key of a JSON secret', async () => {
     expect(await secrets.read(`ssm:/lab/${id}`)).to.equal('hunter2');
@@ -64,8 +58,7 @@ describe('secrets in Secrets Manager and SSM', () => {
     ['binary data', `secretsmanager:bytes/${id}`, 'config', 'binary data'],
   ] as const) {
     it(`${what} is ${kind}, and the error contains nothing of the value`, async () => {
-      const error = await rejection(secrets.read(name));
-      expect(error).to.include({ kind });
+      const error = await failsWith(kind, secrets.read(name));
       expect(error.message)
         .to.include(said)
         .and.not.match(/hunter2|pa55word/);
@@ -75,8 +68,7 @@ describe('secrets in Secrets Manager and SSM', () => {
 
   it('that are denied lead to an error with the action and resource that AWS names, including a KMS key', async () => {
     proxy.fail(1, refused('AccessDeniedException', ''));
-    const plain = await rejection(secrets.read(`ssm:/lab/${id}`));
-    expect(plain).to.include({ kind: 'credentials' });
+    const plain = await failsWith('credentials', secrets.read(`ssm:/lab/${id}`));
     expect(plain.message).to.include(
       `ssm:GetParameter on arn:aws:ssm:eu-west-1:123456789012:parameter/lab/${id} is denied`,
     );
@@ -93,7 +85,7 @@ describe('secrets in Secrets Manager and SSM', () => {
     expect(await secrets.read(`secretsmanager:text/${id}`)).to.equal('hunter2 is no JSON');
     proxy.heal();
     proxy.fail(9, refused('ValidationException', 'Parameter name is not well-formed'));
-    expect(await rejection(secrets.read('ssm:odd'))).to.include({ kind: 'config' });
+    await failsWith('config', secrets.read('ssm:odd'));
     expect(proxy.seen).to.have.length(1);
   });
 });

@@ -4,11 +4,11 @@ import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { putMetrics } from '../../../src/adapters/aws/cloudwatch.ts';
 import { publishNotice } from '../../../src/adapters/aws/sns.ts';
-import type { BatchctlError } from '../../../src/errors.ts';
 import type { Metric } from '../../../src/ports/metrics.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
 import { signWithAnyKeys } from '../../support/aws-keys.ts';
-import { rejection } from '../../support/rejection.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 
@@ -16,19 +16,14 @@ const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', bo
 const ACCOUNT = '123456789012';
 
 describe('notifications in SNS and metrics in CloudWatch', () => {
-  let url: string;
-  let clients: AwsClients;
-  before(async () => {
-    ({ url } = await sharedMoto());
-    signWithAnyKeys();
-    clients = open(ACCOUNT);
-  });
-  after(() => clients?.close());
+  const moto = forSuite(() => sharedMoto());
+  const clients = forSuite(() => open(ACCOUNT));
+  before(signWithAnyKeys);
 
   const open = (account: string | null): AwsClients =>
-    new AwsClients({ region: 'us-east-1', profile: null, account, endpoints: { sns: url, sqs: url } });
+    new AwsClients({ region: 'us-east-1', profile: null, account, endpoints: { sns: moto.url, sqs: moto.url } });
   const ask = async (service: string, fields: Readonly<Record<string, string>>): Promise<string> => {
-    const answer = await fetch(url, {
+    const answer = await fetch(moto.url, {
       method: 'POST',
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
@@ -50,7 +45,7 @@ describe('notifications in SNS and metrics in CloudWatch', () => {
     const sqs = await clients.sqs('control');
     const { ReceiveMessageCommand } = await import('@aws-sdk/client-sqs');
     const { Messages = [] } = await sqs.send(
-      new ReceiveMessageCommand({ QueueUrl: `${url}/${ACCOUNT}/pages`, MaxNumberOfMessages: 10 }),
+      new ReceiveMessageCommand({ QueueUrl: `${moto.url}/${ACCOUNT}/pages`, MaxNumberOfMessages: 10 }),
     );
     const got = Messages.map(({ Body = '' }) => JSON.parse(Body));
     expect(got.map(({ Message, Subject }) => [Message, Subject])).to.deep.equal([
@@ -62,20 +57,16 @@ describe('notifications in SNS and metrics in CloudWatch', () => {
   });
 
   it('report a topic that does not exist, and that a topic by name needs the account', async () => {
-    const gone = (await rejection(
-      publishNotice(clients, `arn:aws:sns:us-east-1:${ACCOUNT}:none`, NOTICE, undefined),
-    )) as BatchctlError;
-    expect(gone.kind).to.equal('notFound');
+    const none = `arn:aws:sns:us-east-1:${ACCOUNT}:none`;
+    const gone = await failsWith('notFound', publishNotice(clients, none, NOTICE, undefined));
     expect(gone.hint).to.include('create-topic --name none');
     const nameless = open(null);
-    const error = (await rejection(publishNotice(nameless, 'pages', NOTICE, undefined))) as BatchctlError;
+    await failsWith('config', publishNotice(nameless, 'pages', NOTICE, undefined));
     await nameless.close();
-    expect(error.kind).to.equal('config');
   });
 
   it('can be retried if SNS does not answer in time', async () => {
-    const error = (await rejection(publishNotice(clients, 'pages', NOTICE, AbortSignal.abort()))) as BatchctlError;
-    expect(error.kind).to.equal('unavailable');
+    await failsWith('unavailable', publishNotice(clients, 'pages', NOTICE, AbortSignal.abort()));
   });
 
   // moto knows an older protocol of CloudWatch than the SDK speaks, so the SDK's request is checked here.
@@ -93,10 +84,9 @@ describe('notifications in SNS and metrics in CloudWatch', () => {
     await putMetrics(measured, 'month-end', figures, at);
     await putMetrics(measured, 'month-end', [], at);
     cloudwatch.answer = { status: 403, text: '{"__type":"AccessDeniedException","message":"not authorized"}' };
-    const denied = (await rejection(putMetrics(measured, 'month-end', figures, at))) as BatchctlError;
+    const denied = await failsWith('credentials', putMetrics(measured, 'month-end', figures, at));
     await measured.close();
     await cloudwatch.close();
-    expect(denied.kind).to.equal('credentials');
     expect(denied.message).to.include('cloudwatch:PutMetricData');
     const [first, second] = cloudwatch.bodies as readonly { Namespace: string; MetricData: readonly unknown[] }[];
     expect(cloudwatch.posts[0]?.headers['x-amz-target']).to.match(/PutMetricData$/);

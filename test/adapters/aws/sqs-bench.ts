@@ -1,3 +1,6 @@
+import { SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { createQueues, openSqsQueue, type SqsQueueOptions } from '../../../src/adapters/aws/sqs-queue.ts';
 import type { Delivery, TaskQueue } from '../../../src/ports/task-queue.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
@@ -32,6 +35,15 @@ export class SqsBench {
     return { queue, past, options: proxied };
   }
 
+  /** Sets a queue's attributes, as somebody else might. */
+  async setAttributes(name: string, Attributes: Readonly<Record<string, string>>): Promise<void> {
+    const clients = new AwsClients(sqsOptions(this.server.url).clients);
+    const { url } = await findQueue(clients, name, 'control');
+    const client = await clients.sqs('control');
+    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
+    await clients.close();
+  }
+
   /** For `afterEach`. */
   async closeQueues(): Promise<void> {
     this.proxy.heal();
@@ -56,6 +68,14 @@ export async function takeAll(queue: TaskQueue): Promise<Delivery[]> {
     if (more.length === 0) return taken;
     taken.push(...more);
   }
+}
+
+/** Sends a message, and takes it. */
+export async function takeNew(queue: TaskQueue): Promise<Delivery> {
+  await queue.send(messages(1));
+  const [delivery] = await takeAll(queue);
+  if (delivery === undefined) throw new Error('nothing came');
+  return delivery;
 }
 
 export const bodiesOf = (deliveries: readonly { readonly body: string }[]): string[] =>

@@ -8,7 +8,7 @@ import { rejection } from '../../support/rejection.ts';
 import type { Fault } from '../../support/servers/fault-proxy.ts';
 import { isAction, sqsAnswer, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+import { bodiesOf, messages, SqsBench, takeAll, takeNew } from './sqs-bench.ts';
 
 describe('the SQS queue during failures', () => {
   const bench = forSuite(() => SqsBench.start());
@@ -93,27 +93,19 @@ describe('the SQS queue during failures', () => {
     expect(error.message).to.include('sqs:ReceiveMessage').and.to.include(`:${options.name} is denied`);
   });
 
-  it('keeps the delivery if the letter is sent and the delete fails, so both exist', async () => {
-    const { queue } = await bench.open();
-    await queue.send(messages(1));
-    const [delivery] = await takeAll(queue);
-    if (delivery === undefined) throw new Error('nothing came');
-    bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('DeleteMessageBatch'));
-    expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
-    const { leased, dead } = await queue.backlog();
-    expect({ leased, dead }).to.deep.equal({ leased: 1, dead: 1 });
-  });
-
-  it("keeps the delivery if the letter can't be sent", async () => {
-    const { queue } = await bench.open();
-    await queue.send(messages(1));
-    const [delivery] = await takeAll(queue);
-    if (delivery === undefined) throw new Error('nothing came');
-    bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('SendMessageBatch'));
-    expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
-    const { leased, dead } = await queue.backlog();
-    expect({ leased, dead }).to.deep.equal({ leased: 1, dead: 0 });
-  });
+  for (const [what, action, letters] of [
+    ['the letter is sent and the delete fails, so both exist', 'DeleteMessageBatch', 1],
+    ["the letter can't be sent", 'SendMessageBatch', 0],
+  ] as const) {
+    it(`keeps the delivery if ${what}`, async () => {
+      const { queue } = await bench.open();
+      const delivery = await takeNew(queue);
+      bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction(action));
+      expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
+      const { leased, dead } = await queue.backlog();
+      expect({ leased, dead }).to.deep.equal({ leased: 1, dead: letters });
+    });
+  }
 
   it('loses nothing on a network that fails one request in ten', async () => {
     const { queue, past } = await bench.open();

@@ -10,7 +10,7 @@ import { forSuite } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { isAction, sqsFault, sqsOptions } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+import { bodiesOf, messages, SqsBench, takeAll, takeNew } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 
@@ -80,12 +80,7 @@ describe('the SQS queue', () => {
 
   it("hides received messages for its own lease, whatever the queue's default is", async () => {
     const { queue, options } = await bench.open();
-    const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
-    const clients = new AwsClients(options.clients);
-    const { url } = await findQueue(clients, options.name, 'control');
-    const client = await clients.sqs('control');
-    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes: { VisibilityTimeout: '5' } }));
-    await clients.close();
+    await bench.setAttributes(options.name, { VisibilityTimeout: '5' });
     await queue.send(messages(1));
     expect(await takeAll(queue)).to.have.length(1);
     await bench.server.pass(20);
@@ -96,12 +91,10 @@ describe('the SQS queue', () => {
 
   it('never holds a delivery for more than 12 hours', async () => {
     const { queue } = await bench.open();
-    await queue.send(messages(1));
-    const [delivery] = await takeAll(queue);
-    if (delivery === undefined) throw new Error('nothing came');
-    const old = [aged(delivery.receipt, 43_160), aged(delivery.receipt, 43_180)];
+    const { receipt } = await takeNew(queue);
+    const old = [aged(receipt, 43_160), aged(receipt, 43_180)];
     expect(await queue.extend(old)).to.deep.equal(['extended', 'lost']);
-    await queue.release([{ receipt: aged(delivery.receipt, 43_190), delay: 3_600 }]);
+    await queue.release([{ receipt: aged(receipt, 43_190), delay: 3_600 }]);
     await bench.server.pass(11);
     expect(await takeAll(queue)).to.have.length(1);
   });
@@ -118,18 +111,12 @@ describe('the SQS queue', () => {
     const warnings: string[] = [];
     const { options } = await bench.open({ onWarning: (line) => warnings.push(line) });
     expect(warnings).to.deep.equal([]);
-    const { SetQueueAttributesCommand } = await import('@aws-sdk/client-sqs');
-    const clients = new AwsClients(options.clients);
-    const client = await clients.sqs('control');
-    const { url } = await findQueue(clients, options.name, 'control');
-    const Attributes = { VisibilityTimeout: '5', DelaySeconds: '60', ReceiveMessageWaitTimeSeconds: '0' };
-    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
-    const dead = await findQueue(clients, `${options.name}-dead`, 'control');
-    const short = { MessageRetentionPeriod: '345600' };
-    await client.send(new SetQueueAttributesCommand({ QueueUrl: dead.url, Attributes: short }));
-    await clients.close();
+    const own = { VisibilityTimeout: '5', DelaySeconds: '60', ReceiveMessageWaitTimeSeconds: '0' };
+    await bench.setAttributes(options.name, own);
+    await bench.setAttributes(`${options.name}-dead`, { MessageRetentionPeriod: '345600' });
     const queue = await openSqsQueue({ ...options, onWarning: (line) => warnings.push(line) });
     await queue.close();
+    for (const line of warnings) expect(line).to.match(/ \(fix it with batchctl infra up\)$/);
     expect(warnings.map((line) => line.replace(/:[^:]*$/, ''))).to.deep.equal([
       `queue ${options.name}: expected VisibilityTimeout 30, found 5`,
       `queue ${options.name}: expected DelaySeconds 0, found 60`,
