@@ -26,7 +26,7 @@ export function authorization(signing: Signing): string {
   const { headers, region, service, credentials, time } = signing;
   const names = Object.keys(headers).sort();
   const scope = scopeOf(time, region, service);
-  const signature = signatureOf({ ...signing, names, scope, payload: headers['x-amz-content-sha256'] ?? '' });
+  const signature = signatureOf(signing, names, scope, headers['x-amz-content-sha256'] ?? '');
   return `AWS4-HMAC-SHA256 Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${names.join(';')}, Signature=${signature}`;
 }
 
@@ -70,9 +70,8 @@ export function presignedUrl({
     ...query,
   });
   const path = url.pathname;
-  const payload = 'UNSIGNED-PAYLOAD';
-  const request = { method, path, query: asked, headers: signed, names, payload };
-  const signature = signatureOf({ ...request, scope, time, credentials });
+  const request = { method, path, query: asked, headers: signed, time, credentials };
+  const signature = signatureOf(request, names, scope, 'UNSIGNED-PAYLOAD');
   return `${url.origin}${path}?${asked}&X-Amz-Signature=${signature}`;
 }
 
@@ -82,15 +81,13 @@ export const signingTime = (now: number): string => `${new Date(now).toISOString
 const scopeOf = (time: string, region: string, service: string): string =>
   `${time.slice(0, 8)}/${region}/${service}/aws4_request`;
 
-interface Signed extends Omit<Signing, 'region' | 'service'> {
-  /** Names of the headers, sorted. */
-  readonly names: readonly string[];
-  /** The hash of the body, or a word in its place. */
-  readonly payload: string;
-  readonly scope: string;
-}
-
-function signatureOf({ method, path, query, headers, names, payload, scope, time, credentials }: Signed): string {
+/** @param names the names of the headers, sorted. @param payload the hash of the body, or a word in its place. */
+function signatureOf(
+  { method, path, query, headers, time, credentials }: Omit<Signing, 'region' | 'service'>,
+  names: readonly string[],
+  scope: string,
+  payload: string,
+): string {
   let canonical = `${method}\n${path}\n${query}\n`;
   for (const name of names) canonical += `${name}:${oneSpace(headers[name] ?? '')}\n`;
   canonical += `\n${names.join(';')}\n${payload}`;
