@@ -1,7 +1,6 @@
 import type { SpotTroubles } from '../ports/worker-group.ts';
-import { type Load, secondsPerTask, slotsPerTask, sum, totalWidthOf, workOf } from './load.ts';
+import { type Load, secondsPerTask, slotsPerTask, sum, totalWidthOf, totalWorkOf } from './load.ts';
 import {
-  type Claim,
   claimsOf,
   datedLoadsByJob,
   type GroupCapacity,
@@ -9,7 +8,6 @@ import {
   latestLateJob,
   MIN_BILLED_SECONDS,
   secondsForClaim,
-  secondsToEnd,
   workDoneAlongside,
 } from './projection.ts';
 
@@ -91,7 +89,7 @@ export function instancesFor(
     waiting.filter(({ due }) => due === undefined),
     waiting.filter(({ due }) => due !== undefined),
   ];
-  const other = sum(undated.map((load) => workOf(load, slots)));
+  const other = totalWorkOf(undated, slots);
   const asked = [
     {
       job: null,
@@ -109,7 +107,7 @@ export function instancesFor(
   const instances = Math.min(Math.max(unbounded, min), max);
   return {
     ...{ instances, unbounded, decides: most.needed > 0 ? most.job : null },
-    late: lateJobWith(claims, Math.max(instances, current), capacity),
+    late: latestLateJob(claims, Math.max(instances, current), capacity),
     assumed: waiting.some(({ tasks, seconds }) => tasks > 0 && seconds === null),
   };
 }
@@ -120,9 +118,6 @@ function instancesNeeded(work: number, time: number, { slots, current, boot }: G
   const useful = slots * Math.max(time - boot, MIN_BILLED_SECONDS);
   return work <= there ? work / (slots * time) : current + (work - there) / useful;
 }
-
-const lateJobWith = (claims: readonly Claim[], instances: number, ground: GroupCapacity): LateJob | null =>
-  latestLateJob(claims, (claim) => secondsToEnd(claim, instances, ground));
 
 /** Seconds until that many instances have done a group's work; null without an instance, or an unknown duration. */
 export function secondsToDrain(loads: readonly Load[], up: number, slots: number): number | null {

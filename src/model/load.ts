@@ -55,12 +55,16 @@ export const workOf = (load: Load, slots: number): number =>
   tasksLeft(load) * secondsPerTask(load) * slotsPerTask(load, slots);
 
 /** Slots that the ready tasks can hold at once. */
-export const widthOf = (load: Load, slots: number): number =>
+const widthOf = (load: Load, slots: number): number =>
   Math.min(load.tasks, load.atOnce ?? load.tasks) * slotsPerTask(load, slots);
 
 /** Slots that all ready tasks can hold at once. */
 export const totalWidthOf = (loads: readonly Load[], slots: number): number =>
   sum(loads.map((load) => widthOf(load, slots)));
+
+/** Slot-seconds of the remaining work of all. */
+export const totalWorkOf = (loads: readonly Load[], slots: number): number =>
+  sum(loads.map((load) => workOf(load, slots)));
 
 export const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
 

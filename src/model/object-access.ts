@@ -13,14 +13,18 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Throws `usage` for an invalid key, `refused` for one that callers may not read. */
 export function requireReadable(key: string): void {
-  requireKey(key, key);
-  if (!READABLE_PREFIXES.some((prefix) => key.startsWith(prefix))) throw unreadableKeyError(key);
+  requireReadablePath(key, key);
 }
 
 /** As `requireReadable`, for a prefix, which may end in a slash. */
 export function requireReadablePrefix(prefix: string): void {
-  requireKey(prefix.replace(/\/$/, ''), prefix);
-  if (!READABLE_PREFIXES.some((readable) => prefix.startsWith(readable))) throw unreadableKeyError(prefix);
+  requireReadablePath(prefix.replace(/\/$/, ''), prefix);
+}
+
+function requireReadablePath(path: string, given: string): void {
+  requireKey(path, given);
+  if (READABLE_PREFIXES.some((prefix) => given.startsWith(prefix))) return;
+  throw new BatchctlError('refused', `expected a key below ${READABLE_PREFIXES.join(', ')}; found ${shown(given)}`);
 }
 
 /**
@@ -68,10 +72,6 @@ function mistakeOf(key: string): string | null {
 }
 
 const bytesOf = (text: string): number => new TextEncoder().encode(text).length;
-
-function unreadableKeyError(key: string): BatchctlError {
-  return new BatchctlError('refused', `expected a key below ${READABLE_PREFIXES.join(', ')}; found ${shown(key)}`);
-}
 
 const shown = (key: string): string => (key.length > 100 ? `${key.slice(0, 100)}...` : key);
 

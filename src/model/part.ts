@@ -1,4 +1,4 @@
-import { isCount, isRecord, isText, type JsonObject } from '../lib/json-value.ts';
+import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/json-value.ts';
 import type { JobInput, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */
@@ -90,13 +90,8 @@ export function paramsOf(split: ParamSplit, n: number): Readonly<Record<string, 
 
 /** Parses a line of a part shard; null if it isn't a part. Ignores unknown fields. */
 export function parsePart(line: string): Part | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(line);
-  } catch {
-    return null;
-  }
-  return isRecord(value) && isPart(value) ? value : null;
+  const value = parseObject(line);
+  return value !== null && isPart(value) ? value : null;
 }
 
 function isPart(value: JsonObject): value is JsonObject & Part {

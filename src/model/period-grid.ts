@@ -45,21 +45,21 @@ interface GridFacts {
   readonly zone: string;
 }
 
-/** What a cell shows: the run or hole that most needs a person. */
+/** What a cell shows: the run or gap that most needs a person. */
 export interface GridCell {
   readonly state: JobState | GapState;
-  /** Null for a hole: a run that is missing, or not due yet. */
+  /** Null for a gap: a run that is missing, or not due yet. */
   readonly job: string | null;
   /** As in the run key; null for a run whose key names none. */
   readonly period: string | null;
   readonly reason: string | null;
-  /** ISO-8601 UTC: when the run was submitted, or when the hole was due. */
+  /** ISO-8601 UTC: when the run was submitted, or when the gap was due. */
   readonly at: string;
   readonly closedAt: string | null;
   /** The deadline of a closed run; the status of an open one tells it. */
   readonly finishBy: string | null;
   readonly late: boolean;
-  /** Runs and holes of the cell by state. A run that was run again counts once, as it went last. */
+  /** Runs and gaps of the cell by state. A run that was run again counts once, as it went last. */
   readonly states: Readonly<Partial<Record<JobState | GapState, number>>>;
 }
 
@@ -155,7 +155,7 @@ interface GridEntry {
   /** Null for a run whose key names no period. */
   readonly named: Period | null;
   readonly run: GridRun | null;
-  readonly hole: GridGap | null;
+  readonly gap: GridGap | null;
 }
 
 interface PlacedRow extends Omit<Row, 'placed'> {
@@ -163,7 +163,7 @@ interface PlacedRow extends Omit<Row, 'placed'> {
   readonly columns: ReadonlyMap<string, readonly GridEntry[]>;
 }
 
-/** Where runs and holes belong, before their deadlines are known. */
+/** Where runs and gaps belong, before their deadlines are known. */
 export interface GridPlan {
   readonly bands: readonly {
     readonly unit: PeriodUnit;
@@ -228,9 +228,9 @@ function rowsOf(
     const parsed = periods.flatMap((text) => periodOf(text) ?? []);
     const group = groupOf(name, schedule === name ? null : schedule, parsed[0]?.unit ?? 'day');
     group.expected.push(...parsed);
-    for (const hole of gaps) {
-      const named = periodOf(hole.period);
-      if (named !== null) group.placed.push({ period: hole.period, day: named.day, named, run: null, hole });
+    for (const gap of gaps) {
+      const named = periodOf(gap.period);
+      if (named !== null) group.placed.push({ period: gap.period, day: named.day, named, run: null, gap });
     }
   }
   for (const run of runs) {
@@ -238,7 +238,7 @@ function rowsOf(
     const firedBy = named?.stem.endsWith('@') === true ? known.get(named.stem.slice(0, -1)) : undefined;
     const schedule = firedBy === undefined || firedBy.schedule === run.name ? null : firedBy.schedule;
     const group = groupOf(run.name, schedule, named?.unit ?? 'loose');
-    group.placed.push({ period: named?.text ?? null, day: named?.day ?? dayIn(run.createdAt), named, run, hole: null });
+    group.placed.push({ period: named?.text ?? null, day: named?.day ?? dayIn(run.createdAt), named, run, gap: null });
   }
   const merged = new Map<string, Row>();
   for (const { name, schedule, expected, placed } of groups.values()) {
@@ -261,9 +261,9 @@ function placeOf({ name, schedule, unit, placed }: Row, columns: readonly string
   return found.size === 0 ? [] : [{ name, schedule, unit, columns: found }];
 }
 
-/** The newest first. A run key that ran again counts as its last run, and a period that ran is no hole. */
+/** The newest first. A run key that ran again counts as its last run, and a period that ran is no gap. */
 function newestOfEach(placed: readonly GridEntry[]): readonly GridEntry[] {
-  const atOf = ({ run, hole }: GridEntry): number => run?.createdAt ?? hole?.at ?? 0;
+  const atOf = ({ run, gap }: GridEntry): number => run?.createdAt ?? gap?.at ?? 0;
   const seen = new Set<string>();
   return [...placed]
     .sort((a, b) => Number(a.run === null) - Number(b.run === null) || atOf(b) - atOf(a))
@@ -314,13 +314,13 @@ function cellOf(placed: readonly GridEntry[], deadlines: ReadonlyMap<string, str
   return { ...worst, states };
 }
 
-function singleCell({ period, run, hole }: GridEntry, deadlines: ReadonlyMap<string, string | null>): GridCell {
+function singleCell({ period, run, gap }: GridEntry, deadlines: ReadonlyMap<string, string | null>): GridCell {
   const iso = (at: number): string => new Date(at).toISOString();
   const finishBy = run === null ? null : (deadlines.get(run.job) ?? null);
   const closedAt = run?.closedAt ?? null;
   return {
-    ...{ state: run?.state ?? hole?.state ?? 'due', job: run?.job ?? null, period, reason: run?.reason ?? null },
-    ...{ at: iso(run?.createdAt ?? hole?.at ?? 0), closedAt: closedAt === null ? null : iso(closedAt), finishBy },
+    ...{ state: run?.state ?? gap?.state ?? 'due', job: run?.job ?? null, period, reason: run?.reason ?? null },
+    ...{ at: iso(run?.createdAt ?? gap?.at ?? 0), closedAt: closedAt === null ? null : iso(closedAt), finishBy },
     late: finishBy !== null && closedAt !== null && run?.state !== 'cancelled' && closedAt > Date.parse(finishBy),
     states: {},
   };

@@ -1,5 +1,5 @@
 import { groupBy } from './group-by.ts';
-import { type Load, secondsPerTask, slotsPerTask, sum, tasksLeft, widthOf, workOf } from './load.ts';
+import { type Load, secondsPerTask, slotsPerTask, sum, tasksLeft, totalWidthOf, totalWorkOf, workOf } from './load.ts';
 
 export interface Claim {
   readonly job: string;
@@ -49,10 +49,13 @@ export const MIN_BILLED_SECONDS = 60;
  * slot-seconds as it does (`workDoneAlongside`), or finishes. All work without a deadline counts as done before.
  */
 export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[] {
-  const other = sum(loads.filter(({ due }) => due === undefined).map((load) => workOf(load, slots)));
+  const other = totalWorkOf(
+    loads.filter(({ due }) => due === undefined),
+    slots,
+  );
   const own = datedLoadsByJob(loads).map((mine) => ({
     ...{ job: mine[0]?.due?.job ?? '', mine },
-    work: sum(mine.map((load) => workOf(load, slots))),
+    work: totalWorkOf(mine, slots),
   }));
   return own.map(({ job, mine, work }) => ({
     ...{ job, work, in: Math.min(...mine.map(({ due }) => due?.in ?? Number.POSITIVE_INFINITY)) },
@@ -60,8 +63,8 @@ export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[
     tail: Math.max(...mine.map(tailOf)),
     spread: Math.max(...mine.map(spreadOf)),
     each: Math.max(...mine.map(secondsPerTask)),
-    width: sum(mine.map((load) => widthOf(load, slots))),
-    totalWidth: sum(loads.map((load) => widthOf(load, slots))),
+    width: totalWidthOf(mine, slots),
+    totalWidth: totalWidthOf(loads, slots),
   }));
 }
 
@@ -76,8 +79,8 @@ export function datedLoadsByJob(loads: readonly Load[]): readonly (readonly Load
  * one); then the job with longer tasks has more of the slots.
  */
 export function workDoneAlongside(loads: readonly Load[], beside: readonly Load[], slots: number): number {
-  const [work, tasks] = [sum(beside.map((load) => workOf(load, slots))), sum(beside.map(tasksLeft))];
-  const slotsShared = Math.min(work, sum(loads.map((load) => workOf(load, slots))));
+  const tasks = sum(beside.map(tasksLeft));
+  const slotsShared = Math.min(totalWorkOf(beside, slots), totalWorkOf(loads, slots));
   const inTurns = sum(loads.map((load) => Math.min(1, tasks / Math.max(1, tasksLeft(load))) * workOf(load, slots)));
   return Math.max(slotsShared, inTurns);
 }
@@ -104,11 +107,12 @@ export function secondsToEnd(claim: Claim, instances: number, { slots, current, 
   return Math.max(byAll, alone) + tail;
 }
 
-/** The job that ends the latest after its deadline; null if none does. */
-export function latestLateJob(claims: readonly Claim[], ends: (claim: Claim) => number): LateJob | null {
-  const late = claims.map(
-    (claim): LateJob => ({ job: claim.job, in: claim.in, ends: ends(claim), by: ends(claim) - claim.in }),
-  );
+/** The job that ends the latest after its deadline with this many instances; null if none does. */
+export function latestLateJob(claims: readonly Claim[], instances: number, ground: GroupCapacity): LateJob | null {
+  const late = claims.map((claim): LateJob => {
+    const ends = secondsToEnd(claim, instances, ground);
+    return { job: claim.job, in: claim.in, ends, by: ends - claim.in };
+  });
   return late.filter(({ by }) => by > 0).sort((a, b) => b.by - a.by)[0] ?? null;
 }
 

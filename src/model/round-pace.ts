@@ -1,17 +1,10 @@
 /** How soon a manager repeats its duties. Requests to a remote store cost money; files of this machine don't. */
 
-/** The facts that decide when the open jobs are looked at next. */
-export interface OpenJobsFacts {
-  readonly open: number;
-  /** The store is a service. */
-  readonly remote: boolean;
-}
-
 /**
- * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. A look costs
+ * Milliseconds between two looks at the open jobs (`remote`: of a store that is a service): the longest that a gather, a close or a resend waits. A look costs
  * some requests per job, so many jobs are looked at less often: four per second, but each at least once a minute.
  */
-export function lookIntervalMs({ open, remote }: OpenJobsFacts): number {
+export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {
   if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);
   return open === 0 ? 15_000 : Math.min(Math.max(5_000, 250 * open), 60_000);
 }

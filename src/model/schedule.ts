@@ -64,9 +64,7 @@ export interface Schedule extends ScheduleSpec {
 
 /** The schedule after a journal's entries: null if there is none, or it was removed. A name may be reused. */
 export function foldSchedule(name: string, entries: readonly ScheduleEntry[]): Schedule | null {
-  let schedule: Schedule | null = null;
-  for (const entry of entries) schedule = applyEntry(name, schedule, entry);
-  return schedule;
+  return entries.reduce<Schedule | null>((before, entry) => applyEntry(name, before, entry), null);
 }
 
 function applyEntry(name: string, before: Schedule | null, entry: ScheduleEntry): Schedule | null {

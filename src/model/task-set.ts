@@ -94,8 +94,7 @@ export function* tasksWithout(leftOut: string, size: number): Generator<number> 
 }
 
 export function taskSetHas(text: string | undefined, n: number): boolean {
-  if (text === undefined) return false;
-  return parseTaskSet(text).some(([from, to]) => n >= from && n <= to);
+  return text !== undefined && inRanges(parseTaskSet(text), n);
 }
 
 /** Ranges of tasks by step index. */

@@ -98,11 +98,9 @@ export function isPossiblePeriod(text: string): boolean {
   if (text.trim() === '') return false;
   const match = /^(\d{4})-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d))?)?)?$/.exec(text);
   if (match === null) return true;
-  const [year, month, day, hour, minute, second] = match.slice(1).map((digits) => Number(digits ?? Number.NaN));
-  const or = (value: number | undefined, least: number): number =>
-    value === undefined || Number.isNaN(value) ? least : value;
-  return isWallTime({
-    ...{ year: or(year, 0), month: or(month, 0), day: or(day, 1) },
-    ...{ hour: or(hour, 0), minute: or(minute, 0), second: or(second, 0) },
-  });
+  const numbers = match
+    .slice(1)
+    .map((digits: string | undefined) => (digits === undefined ? undefined : Number(digits)));
+  const [year = 0, month = 0, day = 1, hour = 0, minute = 0, second = 0] = numbers;
+  return isWallTime({ year, month, day, hour, minute, second });
 }

@@ -3,7 +3,8 @@
 // Protects: tries of a task spread out, up to five minutes apart, and tasks that failed together don't retry together.
 
 import { expect } from 'chai';
-import { causeId, causeText, foldError, retryDelay } from '../../src/model/failure.ts';
+import { causeId, causeText, retryDelay } from '../../src/model/failure.ts';
+import { foldError } from '../../src/model/fold-error.ts';
 
 const cause = { step: 'price', exitCode: 1, reason: 'exit', error: 'row 17: bad rate' };
 

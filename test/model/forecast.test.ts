@@ -2,13 +2,7 @@
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import {
-  type Forecast,
-  forecast,
-  forecastJob,
-  type JobForecast,
-  sectionSeconds,
-} from '../../src/model/forecast/forecast.ts';
+import { type Forecast, forecast, forecastJob, type JobForecast } from '../../src/model/forecast/forecast.ts';
 import { PartSizes } from '../../src/model/forecast/part-sizes.ts';
 import {
   fitSizes,
@@ -18,6 +12,7 @@ import {
   type SampleRun,
   seededRandom,
 } from '../../src/model/forecast/section.ts';
+import { sectionSeconds } from '../../src/model/forecast/slot-schedule.ts';
 import type { JobSpec } from '../../src/model/job.ts';
 import { chooseParts } from '../../src/model/rehearsal.ts';
 

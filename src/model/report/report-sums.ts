@@ -1,5 +1,6 @@
 import type { CauseReport, SlowTask, Throughput, Timeline, WorkerReport } from '../answers/report.ts';
-import { causeId, causeText, foldError, mayBeBadInput } from '../failure.ts';
+import { causeId, causeText, mayBeBadInput } from '../failure.ts';
+import { foldError } from '../fold-error.ts';
 import { type AttemptFacts, type EndedAttempt, type EndingContext, endAttempts } from './attempt-facts.ts';
 import { StepSums } from './step-sums.ts';
 import { ThroughputSums, TimeGrid, TimelineSums, type WaitingStep, WaitingSums } from './timeline.ts';

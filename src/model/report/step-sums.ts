@@ -21,29 +21,17 @@ export class StepSums {
   }
 
   #addAttempt({ facts, outcome, end }: EndedAttempt): void {
-    switch (outcome) {
-      case 'done':
-        this.done += 1;
-        this.duration.add(end - facts.startedAt);
-        if (facts.cpuSeconds !== null || facts.peakMemory !== null) this.measured += 1;
-        if (facts.cpuSeconds !== null) {
-          this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;
-          this.measuredSeconds += (end - facts.startedAt) / 1_000;
-        }
-        if (facts.peakMemory !== null) this.peakMemory = Math.max(this.peakMemory ?? 0, facts.peakMemory);
-        return;
-      case 'failedAttempt':
-        this.retried += 1;
-        return;
-      case 'interrupted':
-        this.interrupted += 1;
-        return;
-      case 'failed':
-      case 'running':
-        return;
-      default:
-        outcome satisfies never;
+    if (outcome === 'failedAttempt') this.retried += 1;
+    if (outcome === 'interrupted') this.interrupted += 1;
+    if (outcome !== 'done') return;
+    this.done += 1;
+    this.duration.add(end - facts.startedAt);
+    if (facts.cpuSeconds !== null || facts.peakMemory !== null) this.measured += 1;
+    if (facts.cpuSeconds !== null) {
+      this.cpuSeconds = (this.cpuSeconds ?? 0) + facts.cpuSeconds;
+      this.measuredSeconds += (end - facts.startedAt) / 1_000;
     }
+    if (facts.peakMemory !== null) this.peakMemory = Math.max(this.peakMemory ?? 0, facts.peakMemory);
   }
 
   /** A task waits for its first attempt of a round; an interrupted one waited only until the interrupted attempt. */

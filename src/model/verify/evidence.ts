@@ -1,4 +1,4 @@
-import { isCount, isRecord, isText, type JsonObject } from '../../lib/json-value.ts';
+import { isCount, isRecord, isText, type JsonObject, parseObject } from '../../lib/json-value.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';
@@ -138,13 +138,8 @@ export function publishedEnd(step: string, n: number, meta: OutputMeta, late: bo
 
 /** Parses a line of an evidence file; null if it isn't one. */
 export function parseLine(text: string): EvidenceLine | null {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return null;
-  }
-  return isRecord(value) && isLine(value, text) ? value : null;
+  const value = parseObject(text);
+  return value !== null && isLine(value, text) ? value : null;
 }
 
 function isLine(value: JsonObject, text: string): value is JsonObject & EvidenceLine {

@@ -1,3 +1,4 @@
+import { parseObject } from '../../lib/json-value.ts';
 import type { JobInput, JobRecord, SplitSpec } from '../job.ts';
 import { pieceKey } from '../keys.ts';
 import { countParams, type FilePart, type Part, type PiecePart, paramsOf, type RangePart } from '../part.ts';
@@ -121,10 +122,7 @@ export class PartsCheck {
         this.#inputs += 1;
       }
       const input = next > index ? undefined : this.#record.inputs[next];
-      this.#current =
-        input === undefined
-          ? null
-          : new InputCheck(next, input, { job: this.#record.job, split: this.#split, findings: this.#findings });
+      this.#current = input === undefined ? null : new InputCheck(next, input, this.#record, this.#findings);
       if (next >= index || this.#current === null) return;
     }
   }
@@ -149,17 +147,12 @@ function isExpectedKind(part: Part, split: SplitSpec | null): boolean {
 /** The largest accepted header that no part carries: splitting refuses longer ones. */
 const HEADER_LIMIT = 1024 * 1024;
 
-interface InputCheckOptions {
-  readonly job: string;
-  readonly split: SplitSpec | null;
-  readonly findings: Findings;
-}
-
 /** Proves that the parts of one input, with their header, contain each of its bytes once. */
 class InputCheck {
   readonly index: number;
   readonly #input: JobInput;
-  readonly #options: InputCheckOptions;
+  readonly #record: JobRecord;
+  readonly #findings: Findings;
   #parts = 0;
   /** The first bytes, which every part gets; null before its first part. */
   #header: number | null = null;
@@ -170,10 +163,11 @@ class InputCheck {
   #kind: Part['kind'] | null = null;
   #bytes = 0;
 
-  constructor(index: number, input: JobInput, options: InputCheckOptions) {
+  constructor(index: number, input: JobInput, record: JobRecord, findings: Findings) {
     this.index = index;
     this.#input = input;
-    this.#options = options;
+    this.#record = record;
+    this.#findings = findings;
   }
 
   get name(): string {
@@ -190,11 +184,11 @@ class InputCheck {
     this.#records += 'records' in part && part.records !== undefined ? part.records : Number.NaN;
     this.#kind ??= part.kind;
     if (part.kind !== this.#kind)
-      this.#report('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
+      this.#findings.add('partKind', `part ${part.n} is a ${part.kind} of ${name}, which was split as ${this.#kind}`);
     else if (part.kind === 'range') this.#addRange(part);
     else if (part.kind === 'piece') this.#addPiece(part);
     else if (part.kind === 'whole' && this.#parts > 1)
-      this.#report('inputTwice', `part ${part.n} contains ${name} a second time`);
+      this.#findings.add('inputTwice', `part ${part.n} contains ${name} a second time`);
   }
 
   /** Call when all its parts were seen; returns how many bytes of the input they contain (decompressed). */
@@ -202,15 +196,15 @@ class InputCheck {
     const { name, size, records: counted, source } = this.#input;
     if (this.#parts === 0) return this.#finishWithoutParts();
     if (this.#kind === 'range' && this.#position < size)
-      this.#report('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
+      this.#findings.add('byteGap', `bytes ${this.#position} to ${size - 1} of ${name} are in no part`);
     if (this.#kind === 'range' && this.#position > size)
-      this.#report('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
+      this.#findings.add('byteTwice', `the parts of ${name} end at byte ${this.#position}, but it has ${size}`);
     // A pipe's bytes were counted while splitting; a compressed file's size says nothing about its content.
     if (this.#kind === 'piece' && source.kind === 'pipe' && size > 0 && this.#position !== size)
-      this.#report('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
+      this.#findings.add('byteGap', `the pieces of ${name} contain ${this.#position} bytes of ${size}`);
     const records = this.#kind === 'item' ? this.#parts : this.#records;
     if (counted !== null && !Number.isNaN(records) && records !== counted)
-      this.#report('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
+      this.#findings.add('records', `the parts of ${name} contain ${records} records, but ${counted} were counted`);
     return this.#kind === 'whole' || this.#kind === 'item' ? size : this.#bytes;
   }
 
@@ -219,12 +213,15 @@ class InputCheck {
     const header = part.header?.length ?? 0;
     this.#setHeader(header);
     if (header !== this.#header || (part.header?.offset ?? 0) !== 0)
-      this.#report('header', `part ${part.n} has another header of ${name} than the preceding parts`);
+      this.#findings.add('header', `part ${part.n} has another header of ${name} than the preceding parts`);
     if (part.offset > this.#position)
-      this.#report('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} are in no part`);
+      this.#findings.add('byteGap', `bytes ${this.#position} to ${part.offset - 1} of ${name} are in no part`);
     if (part.offset < this.#position)
-      this.#report('byteTwice', `part ${part.n} begins at byte ${part.offset} of ${name}, expected ${this.#position}`);
-    if (part.length === 0) this.#report('partEmpty', `part ${part.n} contains no byte of ${name}`);
+      this.#findings.add(
+        'byteTwice',
+        `part ${part.n} begins at byte ${part.offset} of ${name}, expected ${this.#position}`,
+      );
+    if (part.length === 0) this.#findings.add('partEmpty', `part ${part.n} contains no byte of ${name}`);
     this.#position = Math.max(this.#position, part.offset + part.length);
     this.#bytes += part.length;
   }
@@ -233,9 +230,9 @@ class InputCheck {
     const header = part.header ?? 0;
     this.#setHeader(header);
     if (header !== this.#header || part.size < header)
-      this.#report('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
-    if (part.key !== pieceKey(this.#options.job, part.n))
-      this.#report('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
+      this.#findings.add('header', `part ${part.n} has another header of ${this.#input.name} than the preceding parts`);
+    if (part.key !== pieceKey(this.#record.job, part.n))
+      this.#findings.add('partAltered', `part ${part.n} refers to ${part.key}, which is not its piece`);
     this.#position += part.size - header;
     this.#bytes += part.size - header;
   }
@@ -251,16 +248,12 @@ class InputCheck {
   /** An input without a part: it is empty, only a header, or a list of empty lines. */
   #finishWithoutParts(): number {
     const { name, size, records, compression } = this.#input;
-    const { split } = this.#options;
+    const split = this.#record.spec.input?.split;
     const headerAlone = split?.by === 'csv' && split.header && size <= HEADER_LIMIT;
     const nothing = size === 0 || headerAlone || compression !== null || split?.by === 'list';
     if (split?.by === 'file' || (records ?? 0) > 0 || !nothing)
-      this.#report('inputMissing', `no part contains ${name}, which has ${size} bytes`);
+      this.#findings.add('inputMissing', `no part contains ${name}, which has ${size} bytes`);
     return nothing ? size : 0;
-  }
-
-  #report(code: string, message: string): void {
-    this.#options.findings.add(code, message);
   }
 }
 
@@ -281,11 +274,11 @@ export class FilePartsCheck {
   compare(line: string, where: string, expected: FilePart): 'line' | 'part' | 'both' {
     const found = parseFilePart(line);
     if (found === null) {
-      this.#report('partAltered', `${where} is not a part of ${this.#step}`);
+      this.#findings.add('partAltered', `${where} is not a part of ${this.#step}`);
       return 'both';
     }
     if (found.n < expected.n) {
-      this.#report('partTwice', `part ${found.n} of ${this.#step} is duplicated or out of order: ${where}`);
+      this.#findings.add('partTwice', `part ${found.n} of ${this.#step} is duplicated or out of order: ${where}`);
       return 'line';
     }
     if (found.n > expected.n) {
@@ -294,7 +287,7 @@ export class FilePartsCheck {
     }
     if (FILE_PART_FIELDS.some((field) => found[field] !== expected[field])) {
       const { n, from, name, key, checksum } = expected;
-      this.#report(
+      this.#findings.add(
         'partAltered',
         `part ${n} of ${this.#step} refers to ${found.key} with ${found.checksum}, but ${from} made ${name}, ${key} with ${checksum}`,
       );
@@ -304,28 +297,18 @@ export class FilePartsCheck {
 
   /** Reports a published file that no line names. */
   reportMissing({ n, from, name }: FilePart): void {
-    this.#report('partMissing', `part ${n} of ${this.#step} is missing: ${name}, which ${from} made`);
+    this.#findings.add('partMissing', `part ${n} of ${this.#step} is missing: ${name}, which ${from} made`);
   }
 
   /** Reports a line after the last file. */
   reportExtra(where: string): void {
-    this.#report('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
-  }
-
-  #report(code: string, message: string): void {
-    this.#findings.add(code, message);
+    this.#findings.add('partExtra', `${where} is a surplus part of ${this.#step}: no file is left for it`);
   }
 }
 
 const FILE_PART_FIELDS = ['n', 'kind', 'key', 'size', 'checksum', 'from', 'name'] as const satisfies (keyof FilePart)[];
 
 function parseFilePart(line: string): FilePart | null {
-  try {
-    const value: unknown = JSON.parse(line);
-    return typeof value === 'object' && value !== null && 'n' in value && typeof value.n === 'number'
-      ? (value as FilePart)
-      : null;
-  } catch {
-    return null;
-  }
+  const value: Partial<FilePart> | null = parseObject(line);
+  return typeof value?.n === 'number' ? (value as FilePart) : null;
 }
