@@ -80,11 +80,16 @@ async function run(
   reply.type('application/json; charset=utf-8');
   if (end === undefined) {
     // It is too late for a header, so an error truncates the body.
-    void running.then((late) => {
-      logHidden(late);
-      if (late.error === null || isVerdict(late)) answer.end();
-      else answer.body.destroy(new Error(late.error.message));
-    });
+    void running
+      .then((late) => {
+        logHidden(late);
+        if (late.error === null || isVerdict(late)) answer.end();
+        else answer.body.destroy(new Error(late.error.message));
+      })
+      .catch((error: unknown) => {
+        if (!signal.aborted) onHidden(error, request.id);
+        answer.body.destroy();
+      });
     return reply.send(answer.body);
   }
   reply.header(EXIT_HEADER, String(end.exitCode));

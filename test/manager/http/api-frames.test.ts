@@ -159,6 +159,13 @@ describe("a command line's verbs, as frames", () => {
     );
     expect(error).to.be.instanceOf(Error);
     act = async ({ row }) => {
+      for (let n = 0; n < 50; n += 1) await row(line);
+      throw new Error('a verb never throws');
+    };
+    const broken = await (await server.fetch('GET', '/api/v1/workers')).text().catch((thrown: unknown) => thrown);
+    expect(broken).to.be.instanceOf(Error);
+    expect(server.hidden.map(String)).to.deep.equal(['Error: a verb never throws']);
+    act = async ({ row }) => {
       await row({});
       return AWAY;
     };
