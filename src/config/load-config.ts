@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { dirname } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import type { Environment } from '../lib/environment.ts';
 import { isRecord } from '../lib/json-value.ts';
 import { isSecretKey, type Path, unknownNameMessage, withoutUserInfo } from '../lib/problems.ts';
 import { isZone } from '../lib/time-zone.ts';
@@ -31,7 +32,7 @@ export interface LoadConfigOptions {
     readonly profile?: string | undefined;
     readonly tz?: string | undefined;
   };
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly cwd: string;
   /** The user's home directory; by default the process's own, none if empty. */
   readonly home?: string | undefined;
@@ -115,8 +116,6 @@ function deepFreeze<T>(value: T): T {
   }
   return value;
 }
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Environment settings that the file overrides: a region, if the profile has none. */
 function environmentDefaults(backend: Backend, env: Environment): Layer[] {

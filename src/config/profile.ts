@@ -72,14 +72,14 @@ export interface AwsProfile extends ProfileBase {
 export type AwsLedger =
   | { readonly kind: 'store' }
   | { readonly kind: 'simpledb'; readonly domains: number }
-  | {
-      readonly kind: 'postgres';
-      readonly url: string;
-      readonly passwordEnv: string | null;
-      readonly ca: string | null;
-      readonly iam: boolean;
-    }
-  | { readonly kind: 'mysql'; readonly url: string; readonly passwordEnv: string | null; readonly ca: string | null };
+  | ({ readonly kind: 'postgres'; readonly iam: boolean } & LedgerServer)
+  | ({ readonly kind: 'mysql' } & LedgerServer);
+
+interface LedgerServer {
+  readonly url: string;
+  readonly passwordEnv: string | null;
+  readonly ca: string | null;
+}
 
 export interface CommandSettings {
   readonly env: Readonly<Record<string, string>>;

@@ -1,4 +1,4 @@
-type Environment = Readonly<Record<string, string | undefined>>;
+import type { Environment } from './environment.ts';
 
 /**
  * Addresses that give instances and containers their credentials; no proxy ever sees those requests, whatever the

@@ -4,10 +4,9 @@ const [PAGE, BEFORE] = [4_096, 16];
 const LARGE = 128 * 1_024;
 
 /**
- * A buffer, in bytes, for reading a file in stretches that begin at pages of the file, one after the other. A large one begins
- * at a page, too. The kernel copies its cached pages with one instruction, which x86 processors do at a quarter of the speed
- * where the target lies a few bytes further from a page's beginning than the source ("4K aliasing"); that is where a large
- * buffer would lie otherwise.
+ * A buffer of `length` bytes for reading a file page by page. A large one begins at a page too: x86 processors copy from
+ * the page cache at a quarter of the speed if the target is a few bytes further from a page's beginning than the source
+ * ("4K aliasing"), which is where a large buffer would begin otherwise.
  */
 export function readBuffer(length: number): Buffer {
   if (length < LARGE) return Buffer.allocUnsafe(length);

@@ -12,8 +12,8 @@ export const roleName = (stack: string, who: 'worker' | 'manager'): string => `$
 export const DRAIN_HOOK = 'batchctl-drain';
 /**
  * Seconds that the hook waits for a heartbeat of its worker. At most a hundred heartbeats (Auto Scaling:
- * API_LifecycleHook): 16 h, more than any lease. Also the longest time for which an instance with a dead worker is
- * billed in vain.
+ * API_LifecycleHook): 16 h, more than any lease. An instance whose worker has died is billed
+ * for at most this long.
  */
 export const DRAIN_HOOK_SECONDS = 600;
 /** On everything that a stack made: a resource with this tag may be changed and removed. */

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname, loadavg, userInfo } from 'node:os';
+import type { Environment } from './environment.ts';
 
 /**
  * Whether this machine is an EC2 instance (EC2: identify_ec2_instances): Nitro shows it by the vendor, Xen by the uuid.
  * A configured metadata service also says so.
  */
-export function isEc2(env: Readonly<Record<string, string | undefined>> = process.env): boolean {
+export function isEc2(env: Environment = process.env): boolean {
   if ((env.AWS_EC2_METADATA_SERVICE_ENDPOINT ?? '') !== '') return true;
   return (
     textOf('/sys/class/dmi/id/sys_vendor').startsWith('Amazon EC2') || textOf('/sys/hypervisor/uuid').startsWith('ec2')

@@ -164,7 +164,7 @@ function duplicateKeyOffsets({ items }: YAMLMap): readonly number[] {
   });
 }
 
-/** Of several with the same name the first counts. */
+/** If names repeat, the first pair is used. */
 function pairsByName({ items }: YAMLMap): ReadonlyMap<string, Pair> {
   const named = items.flatMap((pair) => (isScalar(pair.key) ? [[String(pair.key.value), pair] as const] : []));
   return new Map(named.reverse());

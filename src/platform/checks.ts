@@ -43,6 +43,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
     ...{ group, name: queueName(stack, group), visibility },
   }));
+  const uses = Object.entries(groups).map(([group, settings]) => quotas.quotaUseOf(settings, group));
   const scaled = Object.keys(groups).map((group) => ({ group, name: gridName(stack, group) }));
   const probed = await openBucket(clients, { ...profile.bucket, kmsKey: profile.kmsKey }, 'probe');
   return {
@@ -52,14 +53,7 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
       ...bucket.bucketChecks(probed, region),
       ...checks.queueChecks(clients, checked),
       ...(isMissingFromEmulator(profile, 'autoscaling') ? [] : checks.groupChecks(clients, scaled)),
-      ...(isMissingFromEmulator(profile, 'servicequotas')
-        ? []
-        : [
-            quotas.quotaCheck(
-              clients,
-              Object.entries(groups).map(([group, of]) => quotas.quotaUseOf(of, group)),
-            ),
-          ]),
+      ...(isMissingFromEmulator(profile, 'servicequotas') ? [] : [quotas.quotaCheck(clients, uses)]),
       { check: 'ledger', run: () => ledgerFinding(profile, clients) },
     ],
     settings: bucket.bucketSettings(probed),

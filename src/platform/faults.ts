@@ -1,3 +1,4 @@
+import type { Environment } from '../lib/environment.ts';
 import { OnceMap } from '../lib/once.ts';
 import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
@@ -5,7 +6,7 @@ import type { TaskQueue } from '../ports/task-queue.ts';
 import { FAULTS_VARIABLE, type WorkerFaults } from '../ports/worker-faults.ts';
 
 /** The faults that this worker injects into itself; null except in a rehearsal's worker. */
-export function faultsOf(env: Readonly<Record<string, string | undefined>>): WorkerFaults | null {
+export function faultsOf(env: Environment): WorkerFaults | null {
   const text = env[FAULTS_VARIABLE];
   return text === undefined ? null : (JSON.parse(text) as WorkerFaults);
 }

@@ -2,12 +2,11 @@ import { openManagerClient } from '../adapters/manager/open-manager-client.ts';
 import type { ManagerProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
 import { systemClock } from '../lib/clock.ts';
+import type { Environment } from '../lib/environment.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { Manager } from '../ports/manager.ts';
 import type { Platform } from '../ports/platform.ts';
 import { makeScratch, temporaryRoot } from './scratch.ts';
-
-type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Makes no request before it is used. Throws `credentials` if the environment has no token. */
 export function openManager({ name, url, tokenEnv, fingerprint }: ManagerProfile, env: Environment): Manager {

@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path';
 import type { S3Buckets } from '../adapters/aws/s3-buckets.ts';
 import type { Config, LocalProfile } from '../config/load-config.ts';
 import { systemClock } from '../lib/clock.ts';
+import type { Environment } from '../lib/environment.ts';
 import { OpenMap } from '../lib/once.ts';
 import { userAtHost } from '../lib/this-machine.ts';
 import type { OpenBucket } from '../ports/bucket.ts';
@@ -37,7 +38,7 @@ export async function openPlatform(config: Config, options: PlatformOptions): Pr
 
 /** Makes a worker follow the orders of a supervisor that started it. Returns the function that stops listening. */
 export async function obeySupervisor(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   handlers: { readonly drain: () => void; readonly stop: () => void },
 ): Promise<(() => void) | null> {
   return (await import('../adapters/local/supervisor-pipe.ts')).listenToSupervisor(env, handlers);
@@ -166,7 +167,7 @@ async function openGroup(
  */
 function localBuckets(
   requesterPays: readonly string[],
-  env: Readonly<Record<string, string | undefined>> = process.env,
+  env: Environment = process.env,
 ): {
   readonly open: OpenBucket;
   readonly close: () => Promise<void>;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { StandbyWorker } from '../adapters/local/supervisor.ts';
 import type { Config } from '../config/load-config.ts';
 import { BatchctlError, isKind, messageOf } from '../errors.ts';
+import type { Environment } from '../lib/environment.ts';
 import { readFileEnd } from '../lib/read-file.ts';
 import type { Platform } from '../ports/platform.ts';
 import { programArgv } from './program.ts';
@@ -19,7 +20,7 @@ export interface OwnWorkersOptions {
   readonly slots: number | null;
   readonly cwd: string;
   /** For the worker with this number, from 0. */
-  readonly env: (start: number) => Readonly<Record<string, string | undefined>>;
+  readonly env: (start: number) => Environment;
   /** The first worker's process, if it was started before. */
   readonly held?: StandbyWorker | null;
   /** Called when a worker died; another is started after a while. */
@@ -40,7 +41,7 @@ export type { StandbyWorker } from '../adapters/local/supervisor.ts';
  */
 export async function startStandbyWorker(
   config: Config,
-  place: Pick<OwnWorkersOptions, 'cwd'> & { readonly env: Readonly<Record<string, string | undefined>> },
+  place: Pick<OwnWorkersOptions, 'cwd'> & { readonly env: Environment },
 ): Promise<StandbyWorker | null> {
   if (config.profile.backend !== 'local') return null;
   const { StandbyWorker } = await import('../adapters/local/supervisor.ts');
@@ -122,7 +123,7 @@ export async function startOwnWorkers(
 }
 
 export interface GroupSupervision {
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   /** When aborted, the workers drain; the call returns once they have left. */
   readonly signal: AbortSignal;
   readonly say: (line: string) => void;

@@ -1,6 +1,7 @@
 import type { AwsClients } from '../adapters/aws/clients.ts';
 import type { AwsProfile, LocalProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import type { Environment } from '../lib/environment.ts';
 import { OpenMap } from '../lib/once.ts';
 import type { SecretSource } from '../ports/secret-source.ts';
 
@@ -24,7 +25,7 @@ export function allowedSecrets(
  * Reads secrets for a local profile, so that a job runs here as on AWS. Credentials, region and endpoints come from the
  * environment, as with the AWS CLI. An ARN contains its own region.
  */
-export function localSecrets(env: Readonly<Record<string, string | undefined>> = process.env): {
+export function localSecrets(env: Environment = process.env): {
   readonly source: SecretSource;
   /** Clients for the region in a reference such as `sns:ARN`. */
   readonly clientsOf: (reference: string) => Promise<AwsClients>;
@@ -39,7 +40,7 @@ export function localSecrets(env: Readonly<Record<string, string | undefined>> =
   };
 }
 
-function regionOf(reference: string, env: Readonly<Record<string, string | undefined>>): string {
+function regionOf(reference: string, env: Environment): string {
   const [, ofArn] = /^[a-z]+:arn:[^:]+:[^:]+:([^:]+):/.exec(reference) ?? [];
   const region = ofArn ?? nonEmpty(env.AWS_REGION) ?? nonEmpty(env.AWS_DEFAULT_REGION);
   if (region !== undefined) return region;
@@ -48,7 +49,7 @@ function regionOf(reference: string, env: Readonly<Record<string, string | undef
   });
 }
 
-async function openClients(region: string, env: Readonly<Record<string, string | undefined>>): Promise<AwsClients> {
+async function openClients(region: string, env: Environment): Promise<AwsClients> {
   const { AwsClients } = await import('../adapters/aws/clients.ts');
   const ssm = nonEmpty(env.AWS_ENDPOINT_URL_SSM) ?? nonEmpty(env.AWS_ENDPOINT_URL);
   const secretsmanager = nonEmpty(env.AWS_ENDPOINT_URL_SECRETS_MANAGER) ?? nonEmpty(env.AWS_ENDPOINT_URL);

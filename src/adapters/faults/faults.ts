@@ -4,7 +4,7 @@ import type { FaultKind } from '../../model/rehearsal.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { TaskQueue } from '../../ports/task-queue.ts';
 
-/** A store whose reads and writes each take `milliseconds` longer; calls `happened` for each. */
+/** A store whose reads and writes each take `milliseconds` longer; calls `onFault` for each. */
 export function slowStore(store: ObjectStore, milliseconds: number, onFault: () => void): ObjectStore {
   const late = async <T>(work: () => Promise<T>): Promise<T> => {
     onFault();
@@ -24,7 +24,7 @@ export function slowStore(store: ObjectStore, milliseconds: number, onFault: () 
 }
 
 /**
- * A queue that sends each message twice; calls `happened` with their number. A message sent again isn't doubled again:
+ * A queue that sends each message twice; calls `onDuplicate` with their number. A message sent again isn't doubled again:
  * each delivery of a chain sends the next step's message, so they would double with each step. The doubled bodies are
  * remembered for the life of this process: a rehearsal has few.
  */
@@ -72,7 +72,7 @@ export function openFaultTally(file: string): (fault: FaultKind, count?: number)
  * deleted), `due` (a delivery is marked), `news` (people are to be notified), `mark` (an open mark is put), `putcode`
  * (a code archive is put), `stagefile` (a file of a large output), `stepshard` (parts behind an `explode`),
  * `interruption` (spot ended an attempt), `discard` (a dead submission can no longer be committed); each also as
- * `before-...`. `passed` is called at each point and may kill this process there.
+ * `before-...`. `onPoint` is called at each point and may kill this process there.
  */
 export function killPointStore(store: ObjectStore, onPoint: (point: string) => void): ObjectStore {
   const around = async <T>(points: readonly string[], write: () => Promise<T>): Promise<T> => {

@@ -36,8 +36,7 @@ export function fileChecks(root: string, now = systemClock.now()): readonly Chec
 }
 
 function rootCheck(root: string): Finding {
-  let place = root;
-  while (!existsSync(place)) place = dirname(place);
+  const place = nearestExisting(root);
   if (!statSync(place).isDirectory())
     return fail(`${place} is not a directory`, 'use another "root" in batchctl.config.json');
   try {
@@ -52,6 +51,10 @@ function rootCheck(root: string): Finding {
       `make it writable for this user (ls -ld ${place}), or use another "root"`,
     );
   }
+}
+
+function nearestExisting(path: string): string {
+  return existsSync(path) ? path : nearestExisting(dirname(path));
 }
 
 function modeCheck(root: string): Finding {
@@ -70,9 +73,7 @@ function modeCheck(root: string): Finding {
 }
 
 function fileSystemCheck(root: string): Finding {
-  let place = root;
-  while (!existsSync(place)) place = dirname(place);
-  const network = networkFileSystem(statfsSync(place).type);
+  const network = networkFileSystem(statfsSync(nearestExisting(root)).type);
   return network === null
     ? pass(`${root} is on a local file system`)
     : fail(

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
+import type { Environment } from '../../lib/environment.ts';
 import { makePrivateDatabase, openPrivateLog } from '../../lib/private-files.ts';
 import { isSqliteBusy, openSqlite } from '../../lib/sqlite.ts';
 import { wait } from '../../lib/wait.ts';
@@ -13,7 +14,7 @@ interface EnsureSupervisorOptions {
   /** The arguments of `node`: the program and the options that make it this group's supervisor. */
   readonly argv: readonly string[];
   readonly cwd?: string;
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
   /** How long it may take to come up, milliseconds; 10,000 by default. */
   readonly timeoutMs?: number;
 }

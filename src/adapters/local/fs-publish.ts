@@ -5,17 +5,18 @@ import { hasCode } from '../../errors.ts';
 /** How often a new directory may vanish again because a delete removes empty ones. */
 const TRIES = 100;
 
+export interface PublishOptions {
+  readonly ifAbsent: boolean;
+  /** Whether file and directory are also on the disk when it returns. */
+  readonly sync: boolean;
+}
+
 /**
  * Gives the complete file `temporary` its final name: by one link that fails if the name exists (`ifAbsent`), or by one
  * rename that replaces. If killed at any point, the name holds the old object, the new one or none; never half of one.
  * The temporary name is gone afterwards, unless the result is `exists`.
- * @param sync Whether file and directory are also on the disk when this returns.
  */
-export function publishFile(
-  temporary: string,
-  final: string,
-  options: { readonly ifAbsent: boolean; readonly sync: boolean },
-): 'created' | 'exists' {
+export function publishFile(temporary: string, final: string, options: PublishOptions): 'created' | 'exists' {
   if (options.sync) syncPath(temporary);
   const outcome = linkOrRename(temporary, final, options);
   // Also if it exists: its writer may not have synced it yet, and the caller will rely on it.
@@ -24,11 +25,7 @@ export function publishFile(
   return outcome;
 }
 
-function linkOrRename(
-  temporary: string,
-  final: string,
-  options: { readonly ifAbsent: boolean; readonly sync: boolean },
-): 'created' | 'exists' {
+function linkOrRename(temporary: string, final: string, options: PublishOptions): 'created' | 'exists' {
   for (let tries = 1; ; tries += 1) {
     try {
       if (options.ifAbsent) linkSync(temporary, final);

@@ -69,8 +69,8 @@ export class FsStore implements ObjectStore {
   readonly #writer: FsWriter;
   readonly #directory: string;
   /**
-   * Whether the last lookup found nothing. The next one then looks before it opens: an exception costs seven times as
-   * much as that, and a worker's lookups before each task find nothing.
+   * Whether the last lookup found nothing. The next one then calls `stat` before it opens the file: a failed open costs
+   * seven times as much, and a worker's lookups before each task find nothing.
    */
   #missed = false;
 

@@ -19,7 +19,7 @@ import { randomId } from '../../lib/id.ts';
 import { readBuffer } from '../../lib/read-buffer.ts';
 import type { Metadata, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { makeTail, openObject, type Tail } from './fs-object.ts';
-import { publishFile, removeFile, writeFully } from './fs-publish.ts';
+import { type PublishOptions, publishFile, removeFile, writeFully } from './fs-publish.ts';
 
 const CHUNK = 4 * 1024 * 1024;
 
@@ -113,6 +113,13 @@ interface Target {
   readonly path: string;
 }
 
+interface Unfinished {
+  readonly temporary: string;
+  /** The object's bytes, if they aren't in the file yet. */
+  readonly body?: Uint8Array;
+  readonly size: number;
+}
+
 /** Writes complete files in `tmp/`, then gives them their names in `store/`. */
 export class FsWriter {
   readonly directory: string;
@@ -128,20 +135,7 @@ export class FsWriter {
   }
 
   put(target: Target, body: Uint8Array, options: PutOptions): PutResult {
-    const tail = this.#tail(body.length, options.metadata);
-    const temporary = this.#temporary();
-    const fd = openSync(temporary, 'wx', 0o600);
-    try {
-      try {
-        writeObject(fd, body, tail.bytes);
-      } finally {
-        closeSync(fd);
-      }
-      return this.#publish(temporary, target, tail, options);
-    } catch (error) {
-      removeFile(temporary);
-      throw error;
-    }
+    return this.#finish({ temporary: this.#temporary(), body, size: body.length }, target, options);
   }
 
   /** Copies an object's file, of which `size` bytes are the object's own. */
@@ -152,7 +146,7 @@ export class FsWriter {
       removeFile(temporary);
       throw new BatchctlError('corrupt', `Expected ${source.size} bytes to copy to ${target.key}, found ${size}`);
     }
-    return this.#finish(temporary, size, target, options);
+    return this.#finish({ temporary, size }, target, options);
   }
 
   async upload(path: string, target: Target, options: UploadOptions): Promise<PutResult> {
@@ -212,18 +206,20 @@ export class FsWriter {
       removeFile(temporary);
       throw error;
     });
-    const result = this.#finish(temporary, size, target, options);
+    const result = this.#finish({ temporary, size }, target, options);
     if (options.consume === true && result.created) removeFile(path);
     options.onProgress?.(size);
     return result;
   }
 
-  #finish(temporary: string, size: number, target: Target, options: PutOptions): PutResult {
+  /** Writes the tail behind an object's bytes, which are in the file already or are `body`, and publishes the file. */
+  #finish({ temporary, body, size }: Unfinished, target: Target, options: PutOptions): PutResult {
     try {
       const tail = this.#tail(size, options.metadata);
-      const fd = openSync(temporary, 'a');
+      const fd = openSync(temporary, body === undefined ? 'a' : 'wx', 0o600);
       try {
-        writeFully(fd, tail.bytes);
+        if (body === undefined) writeFully(fd, tail.bytes);
+        else writeObject(fd, body, tail.bytes);
       } finally {
         closeSync(fd);
       }
@@ -241,7 +237,7 @@ export class FsWriter {
     return readExisting(target) ?? { created: false, etag: '' };
   }
 
-  #publishOptions(options: PutOptions): { ifAbsent: boolean; sync: boolean } {
+  #publishOptions(options: PutOptions): PublishOptions {
     return { ifAbsent: options.ifAbsent === true, sync: this.#sync };
   }
 

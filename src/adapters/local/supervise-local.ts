@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
+import type { Environment } from '../../lib/environment.ts';
 import { readFileEnd } from '../../lib/read-file.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { bootLogKey } from '../../model/keys.ts';
@@ -100,7 +101,7 @@ export interface SuperviseLocalOptions {
   readonly root: string;
   readonly group: ProcessGroup;
   readonly store: ObjectStore;
-  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly env: Environment;
   readonly signal: AbortSignal;
   /** The arguments of `node` that start a worker with this many slots; null: the worker decides. */
   readonly workerArgv: (slots: number | null) => readonly string[];

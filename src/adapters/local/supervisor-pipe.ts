@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { BatchctlError } from '../../errors.ts';
+import type { Environment } from '../../lib/environment.ts';
 import { readFully } from '../../lib/read-file.ts';
 
 /**
@@ -21,7 +22,7 @@ const STOP = 's';
  * alive. Throws `usage` when the environment names no descriptor.
  */
 export function listenToSupervisor(
-  env: Readonly<Record<string, string | undefined>>,
+  env: Environment,
   handlers: { readonly drain: () => void; readonly stop: () => void },
 ): (() => void) | null {
   const fd = descriptorIn(env);
@@ -48,7 +49,7 @@ export function listenToSupervisor(
   };
 }
 
-function descriptorIn(env: Readonly<Record<string, string | undefined>>): number | null {
+function descriptorIn(env: Environment): number | null {
   const text = env[SUPERVISOR_FD];
   if (text === undefined || text === '') return null;
   const fd = Number(text);
@@ -78,7 +79,7 @@ export function sendStart(child: ChildProcess, go: StartMessage): void {
  * In a held worker: blocks until the supervisor lets it start, and directs stdout and stderr, which were /dev/null, to
  * the log. Null if the supervisor has gone.
  */
-export function awaitStart(env: Readonly<Record<string, string | undefined>>): StartMessage | null {
+export function awaitStart(env: Environment): StartMessage | null {
   const fd = descriptorIn(env);
   const head = fd === null ? null : readExactly(fd, DIGITS);
   const text = fd === null || head === null ? null : readExactly(fd, Number(head));

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
+import type { Environment } from '../../lib/environment.ts';
 import { newWorkerId } from '../../lib/id.ts';
 import { openPrivateLog } from '../../lib/private-files.ts';
 import { PIPE_FD, SUPERVISOR_FD, sendDrain, sendStart, sendStop, WORKER_ID } from './supervisor-pipe.ts';
@@ -131,7 +132,7 @@ export interface WorkerCommand {
   readonly argv: readonly string[];
   readonly cwd?: string | undefined;
   /** The whole environment, to which the worker's id and its pipe are added; this process's own by default. */
-  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly env?: Environment;
   /** A file for its stdout and stderr, appended to; without it they are dropped. */
   readonly log?: string;
   /** Used in place of a new process, if it is still there: its directory and environment are its own. */

@@ -208,7 +208,7 @@ async function upload(
       case 'put':
         return putWhole(connection, chosen, source, { size, signal });
       case 'parts':
-        return putParts(connection, { key, size, ifAbsent, ...chosen }, source, { signal, onProgress });
+        return putParts(connection, asked, chosen, source, { signal, onProgress });
       default:
         throw new BatchctlError('newer', `this version can't upload ${key} in the way that the manager requires`);
     }
@@ -234,17 +234,10 @@ async function putWhole(
   return { created: answer.statusCode !== 412, etag: etagOf(answer) };
 }
 
-interface PartsUpload {
-  readonly key: string;
-  readonly size: number;
-  readonly ifAbsent: boolean;
-  readonly upload: string;
-  readonly partSize: number;
-}
-
 async function putParts(
   connection: ManagerConnection,
-  { key, size, ifAbsent, upload: id, partSize }: PartsUpload,
+  { key, size, ifAbsent = false }: UploadAsked,
+  { upload: id, partSize }: Extract<UploadWay, { way: 'parts' }>,
   source: UploadSource,
   { signal, onProgress }: TransferOptions,
 ): Promise<PutResult> {
@@ -261,8 +254,8 @@ async function putParts(
           return { number, offset, size: length, sha256: await hashOf(source.slice(offset, length)) };
         }),
       );
-      const asked: PartsAsked = { key, upload: id, parts: parts.map(({ offset: _, ...part }) => part) };
-      const { items } = (await postJson(connection, '/uploads/parts', asked, signal)) as PartUrls;
+      const unsigned: PartsAsked = { key, upload: id, parts: parts.map(({ offset: _, ...part }) => part) };
+      const { items } = (await postJson(connection, '/uploads/parts', unsigned, signal)) as PartUrls;
       const signed = new Map(items.map((item) => [item.number, item]));
       const putPart = async (part: (typeof parts)[number], ends: AbortSignal): Promise<void> => {
         const { url, headers } = signed.get(part.number) ?? { url: '', headers: {} };
@@ -280,13 +273,8 @@ async function putParts(
       };
       await eachParallel(parts, PARALLEL, putPart, signal);
     }
-    const completed: CompletionAsked = {
-      key,
-      upload: id,
-      size,
-      ifAbsent,
-      parts: done.sort((a, b) => a.number - b.number),
-    };
+    done.sort((a, b) => a.number - b.number);
+    const completed: CompletionAsked = { key, upload: id, size, ifAbsent, parts: done };
     return (await postJson(connection, '/uploads/completions', completed, signal)) as PutResult;
   } catch (error) {
     const path = `${API}/uploads?${new URLSearchParams({ key, upload: id })}`;

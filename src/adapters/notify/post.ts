@@ -5,6 +5,7 @@ import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { BatchctlError, messageOf } from '../../errors.ts';
 import { isCertificateError } from '../../lib/certificate-error.ts';
+import type { Environment } from '../../lib/environment.ts';
 import { proxyAgent } from '../../lib/proxy-agent.ts';
 import { readStart } from '../../lib/read-start.ts';
 import { readSecretFile } from '../../lib/secret-file.ts';
@@ -187,29 +188,19 @@ export function signatureOf(body: string, secret: string, seconds: number): stri
 }
 
 /** Resolves a secret from this process's environment or the profile's service. Errors never contain the value. */
-export async function readSecret(
-  reference: string,
-  source: SecretSource,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  const rest = reference.slice(reference.indexOf(':') + 1);
-  const value = await resolveSecret(reference, rest, source, env);
-  if (value !== '') return value;
+export async function readSecret(reference: string, source: SecretSource, env: Environment): Promise<string> {
+  const [, scheme, rest = ''] = /^(env|file):(.*)$/s.exec(reference) ?? [];
+  const value =
+    scheme === 'env' ? env[rest] : scheme === 'file' ? await readFile(reference, rest) : await source.read(reference);
+  if (value !== undefined && value !== '') return value;
   throw new BatchctlError('config', `the secret ${reference}: expected text, found none`, {
     hint: `set it where this process runs, or correct the secret of the notification`,
   });
 }
 
-async function resolveSecret(
-  reference: string,
-  rest: string,
-  source: SecretSource,
-  env: Readonly<Record<string, string | undefined>>,
-): Promise<string> {
-  if (reference.startsWith('env:')) return env[rest] ?? '';
-  if (!reference.startsWith('file:')) return source.read(reference);
+async function readFile(reference: string, path: string): Promise<string> {
   try {
-    return await readSecretFile(rest);
+    return await readSecretFile(path);
   } catch (cause) {
     throw new BatchctlError('config', `the secret ${reference}: ${messageOf(cause)}`, {
       hint: 'correct the path, or let this user read it',

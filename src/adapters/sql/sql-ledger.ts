@@ -118,7 +118,7 @@ class SqlLedger implements Ledger {
     return this.#read((db) => readAttemptsOfJob(db, job, page));
   }
 
-  workers(filter: { readonly group?: string; readonly since?: number }): Promise<readonly LedgerWorker[]> {
+  workers(filter: Parameters<Ledger['workers']>[0]): Promise<readonly LedgerWorker[]> {
     return this.#read((db) => readWorkers(db, filter));
   }
 
@@ -190,7 +190,7 @@ async function writeWorker(context: RecordContext, worker: LedgerWorker): Promis
 
 async function readWorkers(
   db: Kysely<Tables>,
-  filter: { readonly group?: string; readonly since?: number },
+  filter: Parameters<Ledger['workers']>[0],
 ): Promise<readonly LedgerWorker[]> {
   let query = db.selectFrom('workers').selectAll();
   if (filter.group !== undefined) query = query.where('group_name', '=', filter.group);

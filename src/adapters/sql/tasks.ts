@@ -1,4 +1,5 @@
 import type { Kysely } from 'kysely';
+import { orderSteps, stepsFrom } from '../../model/ledger/steps.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';
@@ -11,18 +12,17 @@ const FORGET_CHUNK = 5000;
 export async function stepsOf(db: Kysely<Tables>, job: string): Promise<readonly string[]> {
   const known = (await readJob(db, job))?.steps.map((step) => step.name) ?? [];
   const counted = await db.selectFrom('step_counts').select('step').distinct().where('job', '=', job).execute();
-  const others = counted.map((row) => row.step).filter((step) => !known.includes(step));
-  return [...known, ...others.sort()];
+  return orderSteps(
+    known,
+    counted.map(({ step }) => step),
+  );
 }
 
 /** One page of tasks: a seek in the step's key, or in the index of each state, never a count from the beginning. */
 export async function readTasks(db: Kysely<Tables>, job: string, filter: TaskFilter): Promise<readonly LedgerTask[]> {
   const { after, limit, step: only } = filter;
-  const all = await stepsOf(db, job);
-  const from = after === undefined ? 0 : all.indexOf(after.step);
-  if (from < 0) return [];
   const page: LedgerTask[] = [];
-  for (const step of all.slice(from)) {
+  for (const step of stepsFrom(await stepsOf(db, job), after?.step)) {
     if (page.length >= limit) break;
     if (only !== undefined && step !== only) continue;
     const behind = step === after?.step ? after.task : -1;
@@ -82,11 +82,8 @@ export async function readAttemptsOfJob(
   job: string,
   { after, limit }: AttemptPage,
 ): Promise<readonly AttemptEvent[]> {
-  const all = await stepsOf(db, job);
-  const from = after === undefined ? 0 : all.indexOf(after.step);
-  if (from < 0) return [];
   const page: AttemptEvent[] = [];
-  for (const step of all.slice(from)) {
+  for (const step of stepsFrom(await stepsOf(db, job), after?.step)) {
     if (page.length >= limit) break;
     const behind = step === after?.step ? after : null;
     let query = db

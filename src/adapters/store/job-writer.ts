@@ -65,7 +65,7 @@ export class JobWriter {
     if (this.#isDirty) await this.#flush();
   }
 
-  /** Without those events of other workers that are known from any writer: a rebuild repeats what workers recorded. */
+  /** Drops other workers' events that some writer has already recorded: a rebuild sends them again. */
   async #withoutKnown(
     events: readonly AttemptEvent[],
     snapshot: () => Promise<Snapshot>,

@@ -1,5 +1,6 @@
 import { eachParallel } from '../../lib/parallel.ts';
 import { groupBy } from '../../model/group-by.ts';
+import { stepsFrom } from '../../model/ledger/steps.ts';
 import { mergeAll, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';
@@ -90,13 +91,6 @@ export async function readAttemptPage(
     }
   }
   return page.slice(0, limit);
-}
-
-/** The steps of a listing that continues in `from`. */
-function stepsFrom(steps: readonly string[], from: string | undefined): readonly string[] {
-  if (from === undefined) return steps;
-  const at = steps.indexOf(from);
-  return at < 0 ? [] : steps.slice(at);
 }
 
 function byId(attempts: readonly AttemptEvent[]): readonly AttemptEvent[] {

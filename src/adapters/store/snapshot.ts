@@ -161,8 +161,8 @@ const IS_DONE = 16;
 const WAS_DONE = 32;
 
 /**
- * A step's tasks as all writers together know them: a few bytes per task, from their sets of tasks alone. If two
- * writers' records of a task don't simply add up, it is disputed, and only its attempts can decide. That is rare: a
+ * A step's tasks as all writers together know them: a few bytes per task, from their sets of tasks alone. A task
+ * is disputed if its writers' records can't be added; its attempts then decide. That is rare: a
  * worker retries what failed elsewhere (adds up), or takes over what a dead one ran (disputed).
  */
 class StepView {

@@ -1,21 +1,18 @@
 import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { parseStored } from '../../lib/json.ts';
-import { eachParallel } from '../../lib/parallel.ts';
 import { wait } from '../../lib/wait.ts';
 import { groupBy } from '../../model/group-by.ts';
 import {
   LEDGER_SHARED_WORKERS,
-  LEDGER_WORKERS,
   ledgerAttemptsPrefix,
   ledgerExactKey,
   ledgerPrunedKey,
   ledgerSharedPrefix,
   ledgerSumsPrefix,
-  ledgerWorkerKey,
 } from '../../model/keys.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
+import { orderSteps } from '../../model/ledger/steps.ts';
 import type {
   AttemptEvent,
   AttemptPage,
@@ -36,6 +33,7 @@ import { readAttemptPage, readAttempts, readTaskPage } from './read-attempts.ts'
 import { SharedReading } from './shared-reading.ts';
 import { replacedTotals, type Snapshot, Snapshots } from './snapshot.ts';
 import type { ExactTotals, PrunedCounts } from './totals.ts';
+import { type WorkerFilter, WorkerHeartbeats } from './workers.ts';
 
 export interface StoreLedgerOptions {
   readonly store: LedgerObjects;
@@ -61,8 +59,8 @@ const FEW_EVENTS = 100;
  * A ledger in the object store: it needs nothing else, and costs nothing while idle. Each writer puts only its own
  * objects, so there is no lock, no condition and no lost update.
  *
- * - `record` is one put per job, of this writer's counts and its recent attempts; a worker's waits until half a second
- * after the last one, so that puts follow time, not tasks. Events of other workers' attempts are
+ * - `record` is one put per job, of this writer's counts and its recent attempts; a worker waits at least half a
+ * second between puts, so that their number grows with time, not with tasks. Events of other workers' attempts are
  * looked up first, so that known ones aren't written twice.
  * - `counts` is one listing and a read of each changed writer's object: two to three bytes per task, no call per task.
  * With many writers, a worker's is one read, because one of them counts for all (`SharedReading`). A task that two
@@ -206,7 +204,7 @@ class StoreLedger implements Ledger {
     return signs.filter((sign) => sign.seenAt >= since && (group === undefined || sign.group === group));
   }
 
-  /** The mark comes first: from then on readers return its counts, whatever still exists or comes late. */
+  /** Writes the mark first. From then on readers use its counts, whatever still exists or comes late. */
   async forget(job: string): Promise<void> {
     const pruned: PrunedCounts = { format: 1, counts: await this.counts(job, { exact: true }) };
     await this.#store.put(ledgerPrunedKey(job), JSON.stringify(pruned), { ifAbsent: true });
@@ -231,7 +229,7 @@ class StoreLedger implements Ledger {
 
   async #readSnapshot(job: string): Promise<{ readonly snapshot: Snapshot; readonly steps: readonly string[] } | null> {
     const [snapshot, known] = await Promise.all([this.#snapshots.get(job), this.#recordedSteps(job)]);
-    return snapshot.pruned === null ? { snapshot, steps: stepsOf(known, snapshot) } : null;
+    return snapshot.pruned === null ? { snapshot, steps: orderSteps(known, snapshot.steps) } : null;
   }
 
   /** Null if more than `most` objects would have to be read. */
@@ -246,7 +244,7 @@ class StoreLedger implements Ledger {
     if (snapshot === null) return null;
     const writers = snapshot.totals.length;
     if (snapshot.pruned !== null) return { counts: snapshot.pruned, writers };
-    const steps = stepsOf(known, snapshot);
+    const steps = orderSteps(known, snapshot.steps);
     return { counts: await Promise.all(steps.map((step) => countStep(this.#objects, snapshot, job, step))), writers };
   }
 
@@ -277,80 +275,5 @@ class StoreLedger implements Ledger {
     const turn = this.#recording.then(work);
     this.#recording = turn.catch(() => undefined);
     return turn;
-  }
-}
-
-/** A job's steps in the job's order; steps that appear only in counts come last, by name. */
-function stepsOf(known: readonly string[], snapshot: Snapshot): readonly string[] {
-  return [...known, ...snapshot.steps.filter((step) => !known.includes(step)).sort()];
-}
-
-/** Workers read at once. */
-const READS = 16;
-const HEARTBEAT_KEY = /^ledger\/workers\/(.+)\/(\d{13})\.(.+)$/;
-
-interface WorkerFilter {
-  readonly group?: string;
-  readonly since?: number;
-}
-
-/**
- * Workers' heartbeats. Each is an object whose key contains worker, time and group, so that one listing finds the
- * latest of each live worker, and only these are read. A newer one deletes the older one.
- */
-class WorkerHeartbeats {
-  readonly #store: LedgerObjects;
-  readonly #last = new Map<string, string>();
-
-  constructor(store: LedgerObjects) {
-    this.#store = store;
-  }
-
-  async write(worker: LedgerWorker): Promise<void> {
-    const key = ledgerWorkerKey(worker.worker, worker.group, worker.seenAt);
-    await this.#store.put(key, JSON.stringify({ format: 1, ...worker }));
-    const last = this.#last.get(worker.worker);
-    if (last !== undefined && last > key) return;
-    this.#last.set(worker.worker, key);
-    if (last !== undefined && last !== key) await this.#store.delete([last]);
-  }
-
-  async read(filter: WorkerFilter): Promise<readonly LedgerWorker[]> {
-    return (await this.readFew(filter, Number.POSITIVE_INFINITY)) ?? [];
-  }
-
-  /** Null if more than `most` heartbeats would have to be read. */
-  async readFew(filter: WorkerFilter, most: number): Promise<readonly LedgerWorker[] | null> {
-    const latest = new Map<string, string>();
-    // Keys are in time order, so a worker's last key is its latest.
-    for await (const key of this.#store.keys(LEDGER_WORKERS)) {
-      const [, worker, seenAt, group] = HEARTBEAT_KEY.exec(key) ?? [];
-      if (worker === undefined || seenAt === undefined) continue;
-      latest.delete(worker);
-      if (filter.group !== undefined && group !== filter.group) continue;
-      if (filter.since !== undefined && Number(seenAt) < filter.since) continue;
-      latest.set(worker, key);
-    }
-    if (latest.size > most) return null;
-    const found: LedgerWorker[] = [];
-    await eachParallel(latest.entries(), READS, async ([worker, key]) => {
-      const sign = (await this.#readHeartbeat(key)) ?? (await this.#newest(worker));
-      if (sign !== null) found.push(sign);
-    });
-    return found.sort((a, b) => b.seenAt - a.seenAt || (a.worker < b.worker ? -1 : 1));
-  }
-
-  /** For a worker that sent a newer heartbeat since it was listed. */
-  async #newest(worker: string): Promise<LedgerWorker | null> {
-    let last: string | null = null;
-    for await (const key of this.#store.keys(`${LEDGER_WORKERS}${worker}/`)) last = key;
-    return last === null ? null : await this.#readHeartbeat(last);
-  }
-
-  async #readHeartbeat(key: string): Promise<LedgerWorker | null> {
-    const bytes = await this.#store.read(key);
-    if (bytes === null) return null;
-    const { format, ...worker } = parseStored<LedgerWorker & { format: number }>(key, bytes);
-    return worker;
   }
 }

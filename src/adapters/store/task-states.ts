@@ -28,7 +28,7 @@ class TaskRunsEncoder {
   }
 }
 
-/** Calls `tell` with each run of such a text, ascending, as `from` to before `to`. */
+/** Calls `visit` with each run of such a text, ascending, as `from` to before `to`. */
 export function eachTaskRun(text: string, visit: (from: number, to: number) => void): void {
   const bytes = Buffer.from(text, 'base64');
   let at = 0;
@@ -97,7 +97,7 @@ export class TaskStates {
   }
 }
 
-/** Calls `tell` with the runs of all sets and their state's code. */
+/** Calls `visit` with the runs of all sets and their state's code. */
 export function eachStateRun(sets: TaskSets, visit: (code: number, from: number, to: number) => void): void {
   for (const name of NAMES) {
     const text = sets[name];
