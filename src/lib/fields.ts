@@ -32,24 +32,21 @@ const DURATION = 'a duration over 0 such as 90s, 10m, 6h or 2d (a bare number is
 const SIZE = 'a size over 0 such as 64MB or 1GiB (a bare number is bytes)';
 
 /** A positive duration; `parseDuration` converts it to seconds. */
-export const duration = (allowed = DURATION) =>
-  z
-    .union([z.string(), z.number()], { error: allowed })
-    .refine((value) => isPositive(() => parseDuration(value)), { error: allowed });
+export const duration = (allowed = DURATION) => positive(allowed, parseDuration);
 
 /** A positive size; `parseSize` converts it to bytes. */
-export const size = (allowed = SIZE) =>
-  z
-    .union([z.string(), z.number()], { error: allowed })
-    .refine((value) => isPositive(() => parseSize(value)), { error: allowed });
+export const size = (allowed = SIZE) => positive(allowed, parseSize);
 
-function isPositive(parse: () => number): boolean {
-  try {
-    const value = parse();
-    return value > 0 && Number.isSafeInteger(Math.ceil(value));
-  } catch {
-    return false;
-  }
+function positive(allowed: string, parse: (value: string | number) => number) {
+  const isPositive = (value: string | number): boolean => {
+    try {
+      const number = parse(value);
+      return number > 0 && Number.isSafeInteger(Math.ceil(number));
+    } catch {
+      return false;
+    }
+  };
+  return z.union([z.string(), z.number()], { error: allowed }).refine(isPositive, { error: allowed });
 }
 
 /** A scalar, kept as text. */

@@ -136,7 +136,11 @@ export interface ListedFile {
  * memory, and reads only directories that overlap the range.
  */
 export function* walkObjects(root: string, range: KeyRange): Generator<ListedFile> {
-  const bounds = boundsOf(range);
+  const bounds: Bounds = {
+    prefix: toByteString(range.prefix),
+    from: toByteString(range.from ?? ''),
+    to: range.to === undefined ? undefined : toByteString(range.to),
+  };
   const start = startOfPrefix(range.prefix);
   const levels = [readLevel(join(root, start.directory), start.base, bounds)];
   for (let level = levels.at(-1); level !== undefined; level = levels.at(-1)) {
@@ -162,18 +166,9 @@ interface Level {
   next: number;
 }
 
-interface Bounds {
-  readonly prefix: string;
+/** A range as byte strings. */
+interface Bounds extends KeyRange {
   readonly from: string;
-  readonly to: string | undefined;
-}
-
-function boundsOf(range: KeyRange): Bounds {
-  return {
-    prefix: toByteString(range.prefix),
-    from: toByteString(range.from ?? ''),
-    to: range.to === undefined ? undefined : toByteString(range.to),
-  };
 }
 
 function readLevel(directory: string, base: string, bounds: Bounds): Level {

@@ -14,21 +14,20 @@ export async function readErrorAnswer(answer: IncomingMessage, url: URL): Promis
   const said = parseApiError(await readStart(answer, LONGEST).catch(() => ''));
   const hint = said?.hint ?? undefined;
   const withHint = (other: string): { hint: string } => ({ hint: hint ?? other });
+  const make = (kind: ErrorKind, message: string, otherHint: string): BatchctlError =>
+    new BatchctlError(kind, said?.message ?? message, withHint(otherHint));
   switch (status) {
     case 401:
-      return new BatchctlError('credentials', said?.message ?? `the manager at ${url.origin} requires a token`, {
-        ...withHint('its operator creates one with: batchctl manager token create NAME'),
-      });
-    case 403:
-      return new BatchctlError(
-        'refused',
-        said?.message ?? 'the token does not allow this',
-        withHint('ask its operator for another token'),
+      return make(
+        'credentials',
+        `the manager at ${url.origin} requires a token`,
+        'its operator creates one with: batchctl manager token create NAME',
       );
+    case 403:
+      return make('refused', 'the token does not allow this', 'ask its operator for another token');
     case 426: {
       const own = String(answer.headers[VERSION_HEADER] ?? 'another version');
-      const text = `this is batchctl ${VERSION}, and the manager is ${own}`;
-      return new BatchctlError('config', said?.message ?? text, withHint(`use batchctl ${own}`));
+      return make('config', `this is batchctl ${VERSION}, and the manager is ${own}`, `use batchctl ${own}`);
     }
     case 429:
     case 503:

@@ -99,8 +99,10 @@ interface Migration {
 
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, compatible: 1, up: createTables },
-  { version: 2, compatible: 1, up: addWorkerResources },
-  { version: 3, compatible: 1, up: addWorkerMachine },
+  // Memory and disk that a worker's tasks may use.
+  { version: 2, compatible: 1, up: addToWorkers('bigint', 'memory', 'disk') },
+  // A worker's machine and its work by job, both JSON.
+  { version: 3, compatible: 1, up: addToWorkers('text', 'machine', 'spent') },
 ];
 const CURRENT = MIGRATIONS.at(-1)?.version ?? 0;
 
@@ -217,16 +219,9 @@ async function createTables(db: Kysely<Tables>, dialect: SqlDialect): Promise<vo
   });
 }
 
-/** Processors and memory that a worker's tasks may use; older code leaves them null. */
-async function addWorkerResources({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  for (const column of ['memory', 'disk']) {
-    await dialect.define(schema.alterTable('workers').addColumn(column, 'bigint'));
-  }
-}
-
-/** A worker's machine and its work by job, both JSON; older code leaves them null. */
-async function addWorkerMachine({ schema }: Kysely<Tables>, dialect: SqlDialect): Promise<void> {
-  for (const column of ['machine', 'spent']) {
-    await dialect.define(schema.alterTable('workers').addColumn(column, 'text'));
-  }
+/** Adds columns that older code leaves null. */
+function addToWorkers(type: ColumnDataType, ...columns: readonly string[]): Migration['up'] {
+  return async ({ schema }, dialect) => {
+    for (const column of columns) await dialect.define(schema.alterTable('workers').addColumn(column, type));
+  };
 }

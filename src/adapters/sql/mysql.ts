@@ -149,6 +149,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
   const address = parseServerUrl(options.url, 'mysql', typeof options.ca === 'string');
   const name = `MySQL ${address.host}:${address.port}/${address.database}`;
   const names = { name, address, passwordFrom: options.password?.from };
+  const { connections } = options;
   const isLost = (error: unknown): boolean => mysqlTrouble(error) === 'lost';
   return {
     name,
@@ -159,7 +160,7 @@ export function mysqlDialect(options: ServerOptions): SqlDialect {
       createDriver: () =>
         new ServerDriver({
           connect: () => connect(options, address),
-          connections: options.connections,
+          connections,
           begin: 'start transaction',
           spoils: isLost,
         }),

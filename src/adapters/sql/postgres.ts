@@ -62,6 +62,7 @@ export function postgresDialect(options: ServerOptions): SqlDialect {
   const address = parseServerUrl(options.url, 'postgres', typeof options.ca === 'string');
   const name = `PostgreSQL ${address.host}:${address.port}/${address.database}`;
   const names = { name, address, passwordFrom: options.password?.from };
+  const { connections } = options;
   const isLost = (error: unknown): boolean => postgresTrouble(error) === 'lost';
   return {
     name,
@@ -70,12 +71,7 @@ export function postgresDialect(options: ServerOptions): SqlDialect {
     connect: async () => ({
       createAdapter: () => new PostgresAdapter(),
       createDriver: () =>
-        new ServerDriver({
-          connect: () => connect(options, address),
-          connections: options.connections,
-          begin: BEGIN,
-          spoils: isLost,
-        }),
+        new ServerDriver({ connect: () => connect(options, address), connections, begin: BEGIN, spoils: isLost }),
       createIntrospector: (db) => new PostgresIntrospector(db),
       createQueryCompiler: () => new ByteOrderCompiler(),
     }),

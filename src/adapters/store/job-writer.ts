@@ -43,13 +43,13 @@ export class JobWriter {
   constructor(
     store: LedgerObjects,
     objects: AttemptObjects,
-    of: { readonly job: string; readonly writer: string; readonly worker: string },
+    { job, writer, worker }: { readonly job: string; readonly writer: string; readonly worker: string },
   ) {
     this.#store = store;
     this.#objects = objects;
-    this.#job = of.job;
-    this.#writer = of.writer;
-    this.#worker = of.worker;
+    this.#job = job;
+    this.#writer = writer;
+    this.#worker = worker;
   }
 
   /**
@@ -90,9 +90,8 @@ export class JobWriter {
   }
 
   #stateOf(step: string): StepState {
-    const state = this.#steps.get(step) ?? {
-      ...{ sums: new Map(), states: new Map(), others: new TaskStates(), attempts: new Map() },
-    };
+    const empty = { sums: new Map(), states: new Map(), others: new TaskStates(), attempts: new Map() };
+    const state = this.#steps.get(step) ?? empty;
     this.#steps.set(step, state);
     return state;
   }

@@ -88,9 +88,9 @@ export class SharedReading<Value> {
   #noteTurn(prefix: string, turn: number): KnownTurn {
     const known = this.#knownTurns.get(prefix);
     if (known?.turn === turn) return known;
-    const crowd = { turn, since: this.#clock.monotonic() };
-    this.#knownTurns.set(prefix, crowd);
-    return crowd;
+    const noted = { turn, since: this.#clock.monotonic() };
+    this.#knownTurns.set(prefix, noted);
+    return noted;
   }
 
   /** From now on this process reads only changes: while they are few, it reads by itself. */

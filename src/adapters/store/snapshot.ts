@@ -43,33 +43,33 @@ export class Snapshots {
     this.#store = store;
   }
 
-  async get(job: string, want: SnapshotScope = 'all'): Promise<Snapshot> {
-    return (await this.getIfFew(job, want, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
+  async get(job: string, scope: SnapshotScope = 'all'): Promise<Snapshot> {
+    return (await this.getIfFew(job, scope, Number.POSITIVE_INFINITY)) ?? snapshotOf(job, new Map());
   }
 
   /** Null if more than `most` writers' objects would have to be read. */
-  async getIfFew(job: string, want: SnapshotScope, most: number): Promise<Snapshot | null> {
-    const kept = this.#cached(job);
+  async getIfFew(job: string, scope: SnapshotScope, most: number): Promise<Snapshot | null> {
+    const cached = this.#cached(job);
     const listed = new Map<string, string>();
     for await (const { key, etag } of this.#store.list(ledgerSumsPrefix(job))) listed.set(key, etag);
-    for (const key of [...kept.objects.keys()]) if (!listed.has(key)) this.#drop(kept, key);
-    const changed = [...listed].filter(([key, etag]) => kept.objects.get(key)?.etag !== etag);
+    for (const key of [...cached.objects.keys()]) if (!listed.has(key)) this.#drop(cached, key);
+    const changed = [...listed].filter(([key, etag]) => cached.objects.get(key)?.etag !== etag);
     const isTotals = ([key]: readonly [string, string]): boolean => key.startsWith(ledgerTotalsPrefix(job));
     await this.#read(
-      kept,
+      cached,
       changed.filter((each) => !isTotals(each)),
     );
     const totals = changed.filter(isTotals);
-    const replaced = want === 'all' ? new Set<string>() : replacedTags(kept.objects);
+    const replaced = scope === 'all' ? new Set<string>() : replacedTags(cached.objects);
     const isReplaced = (each: readonly [string, string]): boolean => replaced.has(each.join(' '));
     const own = totals.filter((each) => !isReplaced(each));
     if (own.length > most) return null;
-    await this.#read(kept, own);
+    await this.#read(cached, own);
     // A newer round began: its changes can be computed only with the earlier totals.
     const rest = totals.filter(isReplaced);
-    if (rest.length > 0 && hasNewerRounds(job, kept.objects)) await this.#read(kept, rest);
-    const snapshot = kept.snapshots.get(want) ?? snapshotOf(job, kept.objects);
-    kept.snapshots.set(want, snapshot);
+    if (rest.length > 0 && hasNewerRounds(job, cached.objects)) await this.#read(cached, rest);
+    const snapshot = cached.snapshots.get(scope) ?? snapshotOf(job, cached.objects);
+    cached.snapshots.set(scope, snapshot);
     return snapshot;
   }
 
@@ -77,25 +77,25 @@ export class Snapshots {
     this.#jobs.delete(job);
   }
 
-  async #read(kept: CachedJob, changed: readonly (readonly [string, string])[]): Promise<void> {
+  async #read(cached: CachedJob, changed: readonly (readonly [string, string])[]): Promise<void> {
     await eachParallel(changed, READS, async ([key, etag]) => {
       const bytes = await this.#store.read(key);
-      this.#drop(kept, key);
-      if (bytes !== null) kept.objects.set(key, { etag, value: parseStored<Sums>(key, bytes) });
+      this.#drop(cached, key);
+      if (bytes !== null) cached.objects.set(key, { etag, value: parseStored<Sums>(key, bytes) });
     });
   }
 
-  #drop(kept: CachedJob, key: string): void {
-    kept.objects.delete(key);
-    kept.snapshots.clear();
+  #drop(cached: CachedJob, key: string): void {
+    cached.objects.delete(key);
+    cached.snapshots.clear();
   }
 
   #cached(job: string): CachedJob {
-    const kept = this.#jobs.get(job) ?? { objects: new Map(), snapshots: new Map() };
+    const cached = this.#jobs.get(job) ?? { objects: new Map(), snapshots: new Map() };
     this.#jobs.delete(job);
-    this.#jobs.set(job, kept);
+    this.#jobs.set(job, cached);
     for (const [old] of this.#jobs) if (this.#jobs.size > JOBS_KEPT) this.#jobs.delete(old);
-    return kept;
+    return cached;
   }
 }
 

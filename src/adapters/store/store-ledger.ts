@@ -265,8 +265,8 @@ class StoreLedger implements Ledger {
     const known = this.#writers.get(job);
     if (known !== undefined) return known;
     const pruned = await this.#store.read(ledgerPrunedKey(job));
-    const of = { job, writer: this.#writer, worker: this.#worker };
-    const writer = pruned === null ? new JobWriter(this.#store, this.#objects, of) : null;
+    const names = { job, writer: this.#writer, worker: this.#worker };
+    const writer = pruned === null ? new JobWriter(this.#store, this.#objects, names) : null;
     this.#writers.set(job, writer);
     return writer;
   }
