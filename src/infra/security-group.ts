@@ -1,9 +1,10 @@
 import type { IpPermission, SecurityGroup } from '@aws-sdk/client-ec2';
 import { nullOnError } from '../adapters/aws/errors.ts';
 import type { AwsProfile } from '../config/load-config.ts';
+import { canonicalCidr } from '../lib/cidr.ts';
 import { roleName, STACK_TAG } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, retryUntilConsistent, waitUntilVisible } from './call-aws.ts';
-import { canonicalCidr, type Network } from './network.ts';
+import type { Network } from './network.ts';
 import { type KeptReason, type Resource, type ResourceState, stateFromDifferences } from './resource.ts';
 import { fromTagList, ownerText, requireOurs, tagDifferences, tagsOf, toTagList } from './tags.ts';
 

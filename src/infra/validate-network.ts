@@ -1,10 +1,11 @@
 import type { Route, SecurityGroup, VpcEndpoint } from '@aws-sdk/client-ec2';
 import type { AwsProfile } from '../config/load-config.ts';
 import { BatchctlError } from '../errors.ts';
+import { cidrsOverlap } from '../lib/cidr.ts';
 import { roleName } from '../lib/stack-names.ts';
 import { type AwsContext, callEc2, collectPages } from './call-aws.ts';
 import { type Finding, failing, warning } from './finding.ts';
-import { cidrsOverlap, type NetworkFacts, type SubnetFacts } from './network.ts';
+import type { NetworkFacts, SubnetFacts } from './network.ts';
 
 interface SubnetRoute {
   readonly subnet: SubnetFacts;

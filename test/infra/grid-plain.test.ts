@@ -1,8 +1,8 @@
 // Protects: infra plan compares CIDR blocks, group sizes and firewall rules correctly, and reports no false drift.
 import { expect } from 'chai';
-import { canonicalCidr } from '../../src/infra/network.ts';
 import { chooseBounds } from '../../src/infra/scaling-request.ts';
 import { rulesOf, tcpRule } from '../../src/infra/security-group.ts';
+import { canonicalCidr } from '../../src/lib/cidr.ts';
 
 describe('a CIDR block as EC2 keeps it', () => {
   for (const [said, kept] of [
