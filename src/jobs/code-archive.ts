@@ -33,7 +33,7 @@ export async function packCode(directory: string, patterns: readonly string[]): 
 
 /** The same for files by name. `level`: how much to compress, from 1 to 9; 6 by default. */
 export async function packFiles(directory: string, names: readonly string[], level = 6): Promise<CodeArchive> {
-  const { pack } = await import('tar-stream');
+  const { pack } = (await import('tar-stream')).default;
   const archive = pack();
   let size = 0;
   for (const name of names) {
@@ -91,7 +91,7 @@ export async function expandPatterns(directory: string, patterns: readonly strin
 /** The files of an archive: name to SHA-256 of the bytes, followed by `+x` for an executable. */
 export async function filesInArchive(gzip: Uint8Array): Promise<ReadonlyMap<string, string>> {
   const files = new Map<string, string>();
-  const { extract } = await import('tar-stream');
+  const { extract } = (await import('tar-stream')).default;
   const entries = extract();
   entries.end(gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE }));
   for await (const entry of entries) {
@@ -114,7 +114,7 @@ export async function unpackCode(gzip: Uint8Array, sha256: string, directory: st
   const tar = gunzipSync(gzip, { maxOutputLength: 2 * LARGEST_CODE });
   const found = createHash('sha256').update(tar).digest('hex');
   if (found !== sha256) throw wrong(sha256, `has the hash ${found}`);
-  const { extract } = await import('tar-stream');
+  const { extract } = (await import('tar-stream')).default;
   const entries = extract();
   entries.end(tar);
   for await (const entry of entries) {
@@ -151,7 +151,7 @@ const CHUNK = 256 * 1024;
 export async function readStoredCode(store: Pick<ObjectStore, 'read'>, sha256: string): Promise<CodeArchive | null> {
   const gzip = await store.read(codeKey(sha256));
   if (gzip === null) return null;
-  const { extract } = await import('tar-stream');
+  const { extract } = (await import('tar-stream')).default;
   const entries = extract();
   // Report a wrong hash first: it explains any other error.
   const [found, listed] = await Promise.allSettled([unzip(gzip, entries), namesIn(entries)]);
