@@ -42,11 +42,11 @@ module.exports = {
     {
       name: 'model-is-pure',
       comment:
-        'model imports nothing but the types of ports, errors, lib/units (amounts as text), lib/json-value (guards), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
+        'model imports nothing but the types of ports, errors, lib/units (amounts as text), lib/json (guards), big.js (exact decimals), croner (cron patterns) and valibot (schemas)',
       severity: 'error',
       from: { path: '^src/model/' },
       to: {
-        pathNot: '^src/(model/|errors[.]ts$|lib/(units|json-value)[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
+        pathNot: '^src/(model/|errors[.]ts$|lib/(units|json)[.]ts$)|node_modules/(big[.]js|croner|valibot)/',
         dependencyTypesNot: ['type-only'],
       },
     },
@@ -56,7 +56,7 @@ module.exports = {
       from: { path: '^src/model/' },
       to: {
         pathNot:
-          '^src/(model/|ports/|errors[.]ts$|lib/(units|json-value)[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
+          '^src/(model/|ports/|errors[.]ts$|lib/(units|json)[.]ts$)|node_modules/((@types/)?big[.]js|croner|valibot)/',
       },
     },
     {

@@ -1,5 +1,5 @@
 import { BatchctlError } from '../errors.ts';
-import { canonicalZone } from '../lib/time-zone.ts';
+import { canonicalZone } from '../lib/instant.ts';
 
 /** Flags that every command accepts, before or after its name. */
 export interface GlobalFlags {

@@ -1,5 +1,5 @@
 import { type BatchctlError, messageOf } from '../errors.ts';
-import { isRecord } from '../lib/json-value.ts';
+import { isRecord } from '../lib/json.ts';
 import { notAllowedMessage, type Position, type Problem, problemsError, problemsOf } from '../lib/problems.ts';
 import { readYaml } from '../lib/yaml-document.ts';
 import { asConfigFile, type ConfigFile, type FoundFile } from './config-file.ts';

@@ -1,7 +1,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, type Stats } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode, isBatchctlError, messageOf } from '../errors.ts';
-import { isRecord } from '../lib/json-value.ts';
+import { isRecord } from '../lib/json.ts';
 import type { PlainObject } from './merge.ts';
 
 export interface FoundFile {

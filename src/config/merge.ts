@@ -1,4 +1,4 @@
-import { isRecord } from '../lib/json-value.ts';
+import { isRecord } from '../lib/json.ts';
 import { type Backend, CONFIG_TABLE } from './table.ts';
 
 export type PlainObject = Readonly<Record<string, unknown>>;

@@ -14,8 +14,8 @@ import {
   whole,
   yesOrNo,
 } from '../lib/fields.ts';
+import { isZone } from '../lib/instant.ts';
 import { describeField, type JsonSchema, schemasAt } from '../lib/json-schema.ts';
-import { isZone } from '../lib/time-zone.ts';
 import { parseDuration, parseSize } from '../lib/units.ts';
 import { PROFILE_NAME } from './config-file.ts';
 import { ENDPOINTS } from './profile.ts';

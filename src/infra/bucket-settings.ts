@@ -1,7 +1,7 @@
 import type * as sdk from '@aws-sdk/client-s3';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { nullOnError, statusOf } from '../adapters/aws/errors.ts';
-import { isRecord } from '../lib/json-value.ts';
+import { isRecord } from '../lib/json.ts';
 import type { MissingItem } from './resource.ts';
 
 export interface BucketFacts {

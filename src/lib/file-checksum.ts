@@ -1,8 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { readBuffer } from './read-buffer.ts';
-import { readRange } from './read-file.ts';
+import { readBuffer, readRange } from './read-file.ts';
 
 const CHUNK = 2 ** 20;
 /** Bytes that are read at once, which takes a tenth of the time that a stream takes to begin. */

@@ -1,4 +1,4 @@
-import { isRecord } from './json-value.ts';
+import { isRecord } from './json.ts';
 
 export type JsonSchema = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { join } from 'node:path';
-import { isAlive } from './is-alive.ts';
-import { namesIn } from './names-in.ts';
+import { hasCode } from '../errors.ts';
+import { namesIn } from './if-exists.ts';
 
 /** How long the log of a dead worker is kept for investigation, milliseconds. */
 export const LOG_KEPT_MS = 7 * 24 * 3_600_000;
@@ -38,4 +38,14 @@ export function listLeftovers(directory: string, before: number): readonly Lefto
 function isOld(path: string, before: number): boolean {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   return stats !== undefined && stats.mtimeMs < before;
+}
+
+/** Whether a process with the id exists on this machine, even another user's. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
 }

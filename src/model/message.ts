@@ -1,4 +1,4 @@
-import { isCount } from '../lib/json-value.ts';
+import { isCount } from '../lib/json.ts';
 
 /** The content of a queue message: names, never commands (law 10). */
 export interface TaskMessage {

@@ -1,4 +1,4 @@
-import { isCount } from '../lib/json-value.ts';
+import { isCount } from '../lib/json.ts';
 
 export interface OutputTask {
   readonly job: string;

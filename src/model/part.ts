@@ -1,4 +1,4 @@
-import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/json-value.ts';
+import { isCount, isRecord, isText, type JsonObject, parseObject } from '../lib/json.ts';
 import type { JobInput, SplitSpec } from './job.ts';
 
 /** One slice of the input: a line of a part shard. Its task's number is its position: shard × 10,000 + line. */

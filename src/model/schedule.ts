@@ -1,4 +1,4 @@
-import { canonicalJson } from './canonical-json.ts';
+import { canonicalJson } from '../lib/json.ts';
 import type { JobSpec } from './job.ts';
 import type { EntryBase } from './journal.ts';
 import { type Cadence, calendarText, type Firing, firingsAfter, firingsBetween } from './schedule-times.ts';

@@ -2,8 +2,8 @@ import { lstatSync, mkdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BatchctlError } from '../errors.ts';
+import { namesIn } from '../lib/if-exists.ts';
 import { LOG_KEPT_MS, listLeftovers } from '../lib/leftovers.ts';
-import { namesIn } from '../lib/names-in.ts';
 import { makePrivateDirectory } from '../lib/private-files.ts';
 import { userName } from '../lib/this-machine.ts';
 

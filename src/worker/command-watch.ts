@@ -2,9 +2,9 @@ import { lstatSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { MAX_TIMER_MS } from '../lib/wait.ts';
 import type { Command, CommandEnd } from './executor.ts';
-import { readProc } from './proc.ts';
 import type { SlotShell } from './slot-shell.ts';
 import { StderrLimit } from './stderr.ts';
+import { readProc } from './strays.ts';
 
 /** Why a command was ended before its own end. */
 export type EndedBy = Extract<CommandEnd['how'], 'timeout' | 'stall' | 'aborted'>;

@@ -1,8 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { closeSync, constants, openSync, readdirSync, readSync, rmSync, statSync } from 'node:fs';
+import { closeSync, constants, openSync, readdirSync, readFileSync, readSync, rmSync, statSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { hasCode } from '../errors.ts';
-import { readProc } from './proc.ts';
 import type { SlotShell } from './slot-shell.ts';
 
 /** Children that end right after their parent, as in a pipeline, are not strays. */
@@ -229,5 +228,14 @@ function openLoad(): number | null {
     return openSync('/proc/loadavg', 'r');
   } catch {
     return null;
+  }
+}
+
+/** A file of /proc; empty if its process is gone or another user's, and on systems without /proc. */
+export function readProc(path: string): string {
+  try {
+    return readFileSync(path, 'latin1');
+  } catch {
+    return '';
   }
 }

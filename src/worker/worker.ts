@@ -7,9 +7,11 @@ import { NoticeSender } from '../jobs/notify/notice-sender.ts';
 import { JobWatcher } from '../jobs/watch/job-watcher.ts';
 import { LoopWatch } from '../lib/loop-watch.ts';
 import { FailureStreaks } from '../model/breaker.ts';
+import { workerLogKey } from '../model/keys.ts';
 import type { JobView } from '../model/view.ts';
+import type { ObjectStore } from '../ports/object-store.ts';
 import type { Platform } from '../ports/platform.ts';
-import type { WorkerContext, WorkerOptions } from './context.ts';
+import type { WorkerContext, WorkerLog, WorkerOptions } from './context.ts';
 import type { Order } from './decisions.ts';
 import { Denials } from './denials.ts';
 import { Dispatcher } from './dispatcher.ts';
@@ -28,7 +30,6 @@ import { ScaleInProtection } from './scale-in-protection.ts';
 import { SecretReader } from './secrets.ts';
 import { type SettleItem, settle } from './settle.ts';
 import { CodeCache } from './stage-in.ts';
-import { StoredLog } from './stored-log.ts';
 import { OutcomeTally, WorkerHealth } from './worker-health.ts';
 import { setUpWorker, type WorkerSetup } from './worker-setup.ts';
 
@@ -341,5 +342,48 @@ class Worker {
       this.#log.flush(),
       this.#platform.ledger().then((ledger) => ledger.heartbeat(this.#heartbeat.workerRecord('gone'))),
     ]);
+  }
+}
+
+const LINES_KEPT = 2_000;
+
+/** A worker's own log: its last lines, printed to the caller and written to the store for `workers logs`. */
+export class StoredLog implements WorkerLog {
+  readonly #store: ObjectStore;
+  readonly #key: string;
+  readonly #say: (line: string) => void;
+  readonly #now: () => number;
+  #lines: string[] = [];
+  #storedCount = 0;
+  #lineCount = 0;
+
+  constructor(store: ObjectStore, worker: string, now: () => number, say: (line: string) => void) {
+    this.#store = store;
+    this.#key = workerLogKey(worker);
+    this.#now = now;
+    this.#say = say;
+  }
+
+  info(message: string): void {
+    this.#add(message);
+  }
+
+  warn(message: string): void {
+    this.#add(`warning: ${message}`);
+  }
+
+  /** Puts the log into the store if it grew. */
+  async flush(): Promise<void> {
+    if (this.#storedCount === this.#lineCount) return;
+    this.#storedCount = this.#lineCount;
+    await this.#store.put(this.#key, `${this.#lines.join('\n')}\n`);
+  }
+
+  #add(message: string): void {
+    const line = `${new Date(this.#now()).toISOString()} ${message}`;
+    this.#lineCount += 1;
+    this.#lines.push(line);
+    if (this.#lines.length > LINES_KEPT) this.#lines = this.#lines.slice(-LINES_KEPT / 2);
+    this.#say(line);
   }
 }

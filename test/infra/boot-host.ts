@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { AwsClients } from '../../src/adapters/aws/clients.ts';
 import { createS3Store } from '../../src/adapters/aws/s3-store.ts';
 import type { AwsProfile } from '../../src/config/load-config.ts';
-import { type Bundle, packProgram } from '../../src/jobs/release/pack-program.ts';
+import { type Bundle, packProgram } from '../../src/jobs/release/stack-release.ts';
 import { DRAIN_HOOK, gridName } from '../../src/lib/stack-names.ts';
 import { bootFileKey, bundleKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';

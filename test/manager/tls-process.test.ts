@@ -1,7 +1,7 @@
 // Protects: a renewed certificate is used without a restart, and a bad one does not break the manager.
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { fingerprintOf } from '../../src/lib/fingerprint.ts';
+import { fingerprintOf } from '../../src/lib/certificate.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { linesOf, listening } from '../support/manager/manager-lines.ts';
 import { layPair, shownBy } from '../support/manager/shown-certificate.ts';

@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { expect } from 'chai';
-import { fingerprintOf, hasFingerprint } from '../../src/lib/fingerprint.ts';
+import { fingerprintOf, hasFingerprint } from '../../src/lib/certificate.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import {
   ensureCertificate,

@@ -1,6 +1,6 @@
 import { loadAwsServiceSpecSync } from '@aws-cdk/aws-service-spec';
 import type { StackTemplate, TemplateResource } from '../../src/infra/cloud-formation.ts';
-import { isRecord } from '../../src/lib/json-value.ts';
+import { isRecord } from '../../src/lib/json.ts';
 
 type Spec = ReturnType<typeof loadAwsServiceSpecSync>;
 type ResourceType = ReturnType<ReturnType<Spec['lookup']>['only']>;

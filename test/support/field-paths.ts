@@ -1,5 +1,5 @@
+import { isRecord } from '../../src/lib/json.ts';
 import type { JsonSchema } from '../../src/lib/json-schema.ts';
-import { isRecord } from '../../src/lib/json-value.ts';
 
 /** Every named field of a schema, as paths for `schemasAt`, without duplicates. */
 export function fieldPaths(schema: JsonSchema, above: readonly string[] = []): string[][] {

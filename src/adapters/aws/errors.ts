@@ -1,5 +1,5 @@
 import { BatchctlError, type ErrorKind, hasCode, isBatchctlError } from '../../errors.ts';
-import { isCertificateError } from '../../lib/certificate-error.ts';
+import { isCertificateError } from '../../lib/certificate.ts';
 
 export interface AwsOperation {
   /** Completes "could not": `put jobs/a/job.json`. */

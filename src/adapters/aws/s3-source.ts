@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { crc32 } from 'node:zlib';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { readBuffer } from '../../lib/read-buffer.ts';
+import { readBuffer } from '../../lib/read-file.ts';
 
 /** Checksums of a chunk's bytes. */
 export interface Sums {

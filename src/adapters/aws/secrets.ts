@@ -1,5 +1,5 @@
 import { BatchctlError, isKind } from '../../errors.ts';
-import { isRecord } from '../../lib/json-value.ts';
+import { isRecord } from '../../lib/json.ts';
 import { partitionOf } from '../../lib/stack-names.ts';
 import type { SecretSource } from '../../ports/secret-source.ts';
 import type { AwsClients } from './clients.ts';

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { BatchctlError } from '../../errors.ts';
-import { namesIn } from '../../lib/names-in.ts';
+import { namesIn } from '../../lib/if-exists.ts';
 
 /**
  * How a key becomes a path below `store/`, so that keys that differ in case, Unicode form or a trailing dot stay

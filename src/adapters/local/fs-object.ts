@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { isRecord } from '../../lib/json-value.ts';
+import { isRecord } from '../../lib/json.ts';
 import { readFully } from '../../lib/read-file.ts';
 import type { Metadata, ObjectInfo } from '../../ports/object-store.ts';
 

@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, readdirSync, readFileSync, statfsSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { isAlive } from '../../lib/is-alive.ts';
+import { isAlive } from '../../lib/leftovers.ts';
 import { STORE_FORMAT } from '../../lib/version.ts';
 import { makeDirectory, publishFile, removeFile } from './fs-publish.ts';
 

@@ -16,7 +16,7 @@ import { join } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
-import { readBuffer } from '../../lib/read-buffer.ts';
+import { readBuffer } from '../../lib/read-file.ts';
 import type { Metadata, PutOptions, PutResult, UploadOptions } from '../../ports/object-store.ts';
 import { makeTail, openObject, type Tail } from './fs-object.ts';
 import { type PublishOptions, publishFile, removeFile, writeFully } from './fs-publish.ts';

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
-import { fingerprintOf, hasFingerprint } from '../../lib/fingerprint.ts';
+import { fingerprintOf, hasFingerprint } from '../../lib/certificate.ts';
 import { proxyAgent, proxyOf } from '../../lib/proxy-agent.ts';
 
 type OnConnected = (error: Error | null, stream: Duplex) => void;

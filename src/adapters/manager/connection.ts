@@ -9,7 +9,7 @@ import { request as httpsRequest } from 'node:https';
 import type { Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { isCertificateError } from '../../lib/certificate-error.ts';
+import { isCertificateError } from '../../lib/certificate.ts';
 import { VERSION } from '../../lib/version.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import { VERSION_HEADER } from '../../model/api.ts';

@@ -4,7 +4,7 @@ import { type ClientRequest, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { isIP, type LookupFunction } from 'node:net';
 import { BatchctlError, messageOf } from '../../errors.ts';
-import { isCertificateError } from '../../lib/certificate-error.ts';
+import { isCertificateError } from '../../lib/certificate.ts';
 import type { Environment } from '../../lib/environment.ts';
 import { proxyAgent } from '../../lib/proxy-agent.ts';
 import { readStart } from '../../lib/read-start.ts';

@@ -1,5 +1,5 @@
 import { BatchctlError, isBatchctlError } from '../../errors.ts';
-import { isCertificateError } from '../../lib/certificate-error.ts';
+import { isCertificateError } from '../../lib/certificate.ts';
 import type { ServerAddress } from './server-options.ts';
 
 /** The cause of an error, in the terms that all database servers share. */

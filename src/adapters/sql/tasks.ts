@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely';
-import { orderSteps, stepsFrom } from '../../model/ledger/steps.ts';
+import { orderSteps, stepsFrom } from '../../model/counts.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { SqlDatabase } from './database.ts';
 import { readJob } from './jobs.ts';

@@ -1,6 +1,6 @@
 import { eachParallel } from '../../lib/parallel.ts';
+import { stepsFrom } from '../../model/counts.ts';
 import { groupBy } from '../../model/group-by.ts';
-import { stepsFrom } from '../../model/ledger/steps.ts';
 import { mergeAll, standingOf } from '../../model/ledger/transitions.ts';
 import type { AttemptEvent, AttemptPage, LedgerTask, TaskFilter } from '../../ports/ledger.ts';
 import type { AttemptObjects } from './attempt-objects.ts';

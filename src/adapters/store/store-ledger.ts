@@ -2,6 +2,7 @@ import { BatchctlError } from '../../errors.ts';
 import { type Clock, systemClock } from '../../lib/clock.ts';
 import { randomId } from '../../lib/id.ts';
 import { wait } from '../../lib/wait.ts';
+import { orderSteps } from '../../model/counts.ts';
 import { groupBy } from '../../model/group-by.ts';
 import {
   LEDGER_SHARED_WORKERS,
@@ -12,7 +13,6 @@ import {
   ledgerSumsPrefix,
 } from '../../model/keys.ts';
 import { checkCounters } from '../../model/ledger/decimals.ts';
-import { orderSteps } from '../../model/ledger/steps.ts';
 import type {
   AttemptEvent,
   AttemptPage,

@@ -4,7 +4,7 @@ import { basename, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import { BatchctlError, hasCode } from '../../errors.ts';
-import { statOrNull } from '../../lib/stat.ts';
+import { statOrNull } from '../../lib/if-exists.ts';
 import { parseDataKey, shownKey } from './data-key.ts';
 import { brokenLinkError, invalidUtf8Error, isInvalidUtf8, unreadableDirectoryError } from './path-errors.ts';
 

@@ -9,7 +9,6 @@ import { DATA_PREFIX } from '../../model/keys.ts';
 import type { ObjectInfo, ObjectStore } from '../../ports/object-store.ts';
 import { findOpenReaders, inUseError } from '../prune/open-jobs.ts';
 import { fileDifference, filePin } from '../split/file-source.ts';
-import { ByteProgress } from './byte-progress.ts';
 import { dataChecksum, dataMetadata, parseDataPrefix, shownKey } from './data-key.ts';
 import { type FoundFile, findFiles, type OnIgnored } from './find-files.ts';
 
@@ -230,4 +229,22 @@ function commonPrefix(a: string, b: string): string {
   const [one, other] = [[...a], [...b]];
   const differs = one.findIndex((character, at) => character !== other[at]);
   return differs < DATA_PREFIX.length ? DATA_PREFIX : one.slice(0, differs).join('');
+}
+
+/** Adds up how many bytes of several files are safe. */
+export class ByteProgress<File> {
+  readonly #safe = new Map<File, number>();
+  readonly #onProgress: (done: number) => void;
+  #done = 0;
+
+  constructor(onProgress: (done: number) => void) {
+    this.#onProgress = onProgress;
+  }
+
+  /** Reports that this many bytes of the file are safe. */
+  report(file: File, bytes: number): void {
+    this.#done += bytes - (this.#safe.get(file) ?? 0);
+    this.#safe.set(file, bytes);
+    this.#onProgress(this.#done);
+  }
 }

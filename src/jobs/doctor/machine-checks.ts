@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { promisify } from 'node:util';
 import { isBatchctlError, messageOf } from '../../errors.ts';
-import { isZone } from '../../lib/time-zone.ts';
+import { isZone } from '../../lib/instant.ts';
 import { formatSize } from '../../lib/units.ts';
 import type { CheckResult } from '../../model/answers/upkeep.ts';
 import { type Check, type Finding, fail, pass, warn } from '../../ports/check.ts';

@@ -3,7 +3,7 @@ import { readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { BatchctlError, hasCode } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { statOrNull } from '../../lib/stat.ts';
+import { statOrNull } from '../../lib/if-exists.ts';
 import { formatSize } from '../../lib/units.ts';
 import { isS3Uri, parseS3Uri } from '../../model/s3-uri.ts';
 

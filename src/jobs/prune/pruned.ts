@@ -1,7 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { loadCrypto } from '../../lib/id.ts';
-import { readStored } from '../../lib/json.ts';
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { canonicalJson, readStored } from '../../lib/json.ts';
 import { prunedKey } from '../../model/keys.ts';
 import type { JobView } from '../../model/view.ts';
 import type { ExactCounts } from '../../ports/ledger.ts';

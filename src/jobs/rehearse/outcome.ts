@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { createInterface } from 'node:readline';
 import { hasCode, nullIfUnreadable } from '../../errors.ts';
-import { isAlive } from '../../lib/is-alive.ts';
+import { isAlive } from '../../lib/leftovers.ts';
 import { isClosed, stepIndex } from '../../model/job.ts';
 import { FAULT_KINDS, type FaultKind } from '../../model/rehearsal.ts';
 import { type JobView, stateOf } from '../../model/view.ts';

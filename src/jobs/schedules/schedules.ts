@@ -1,7 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
-import { parseStored } from '../../lib/json.ts';
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { canonicalJson, parseStored } from '../../lib/json.ts';
 import { codeKey, NAME_PATTERN, SCHEDULES_PREFIX, scheduleKey, scheduleOf } from '../../model/keys.ts';
 import {
   foldSchedule,

@@ -1,5 +1,5 @@
 import { messageOf } from '../../errors.ts';
-import { isRecord } from '../../lib/json-value.ts';
+import { isRecord } from '../../lib/json.ts';
 import { describeFound, MAX_PROBLEMS, type Path, type Problem, unknownNameMessage } from '../../lib/problems.ts';
 import { countersOf, parseExpect } from '../../model/expect.ts';
 import { isRehearsalGroup } from '../../model/rehearsal.ts';

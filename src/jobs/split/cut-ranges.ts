@@ -1,4 +1,4 @@
-import { readBuffer } from '../../lib/read-buffer.ts';
+import { readBuffer } from '../../lib/read-file.ts';
 import { CsvFinder, QuoteFault } from '../../model/split/csv-finder.ts';
 import { findQuoteState, lastRecordEnd, type QuoteState } from '../../model/split/csv-window.ts';
 import { requireWholeRecords } from '../../model/split/record-finder.ts';

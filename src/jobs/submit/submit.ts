@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import { BatchctlError, isKind, nullIfUnreadable } from '../../errors.ts';
 import { randomId } from '../../lib/id.ts';
+import { canonicalJson } from '../../lib/json.ts';
 import { shellWord } from '../../lib/shell-word.ts';
 import { VERSION } from '../../lib/version.ts';
 import { requireAllowedSecrets } from '../../model/allowed-secrets.ts';
-import { canonicalJson } from '../../model/canonical-json.ts';
 import { range, standingOf } from '../../model/decide.ts';
 import { groupsOf, type JobRecord, type JobSpec } from '../../model/job.ts';
 import { codeKey, jobKey, openMark } from '../../model/keys.ts';

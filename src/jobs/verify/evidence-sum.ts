@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto';
-import { canonicalJson } from '../../model/canonical-json.ts';
+import { canonicalJson } from '../../lib/json.ts';
 import type { JobRecord } from '../../model/job.ts';
 import type { JournalEntry } from '../../model/journal.ts';
 import { PARTS_PER_SHARD } from '../../model/part.ts';

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto';
 import { BatchctlError, isKind } from '../../errors.ts';
 import { bytesChecksum } from '../../lib/file-checksum.ts';
-import { parseStored } from '../../lib/json.ts';
+import { canonicalJson, parseStored } from '../../lib/json.ts';
 import { VERSION } from '../../lib/version.ts';
-import { canonicalJson } from '../../model/canonical-json.ts';
 import type { EntryWhat, JournalEntry } from '../../model/journal.ts';
 import { journalKey, proofKey, proofsPrefix } from '../../model/keys.ts';
 import type { DecisionLine, ProofLine } from '../../model/verify/evidence.ts';

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { isRecord } from '../../lib/json-value.ts';
+import { isRecord } from '../../lib/json.ts';
 import { EXIT_HEADER } from '../../model/api.ts';
 
 declare module 'fastify' {

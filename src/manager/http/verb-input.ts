@@ -1,6 +1,6 @@
 import { BatchctlError } from '../../errors.ts';
+import { canonicalZone } from '../../lib/instant.ts';
 import { describeFound } from '../../lib/problems.ts';
-import { canonicalZone } from '../../lib/time-zone.ts';
 import type { Attachments, Verb } from '../../ports/verbs.ts';
 import { LIMITS } from './limits.ts';
 

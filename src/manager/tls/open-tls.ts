@@ -4,7 +4,7 @@ import type { Server as PlainServer } from 'node:http';
 import { Server } from 'node:https';
 import { networkInterfaces, hostname as thisHost } from 'node:os';
 import { BatchctlError, hasCode, messageOf } from '../../errors.ts';
-import { fingerprintOf } from '../../lib/fingerprint.ts';
+import { fingerprintOf } from '../../lib/certificate.ts';
 import { parseStored } from '../../lib/json.ts';
 import { CERTIFICATE_KEY } from '../../model/keys.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';

@@ -1,4 +1,4 @@
-import { isCount, isRecord, isText, type JsonObject, parseObject } from '../../lib/json-value.ts';
+import { isCount, isRecord, isText, type JsonObject, parseObject } from '../../lib/json.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { EVIDENCE } from '../answers/verify.ts';
 import type { JobInput, JobRecord } from '../job.ts';

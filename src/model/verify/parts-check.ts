@@ -1,4 +1,4 @@
-import { parseObject } from '../../lib/json-value.ts';
+import { parseObject } from '../../lib/json.ts';
 import type { JobInput, JobRecord, SplitSpec } from '../job.ts';
 import { pieceKey } from '../keys.ts';
 import { countParams, type FilePart, type Part, type PiecePart, paramsOf, type RangePart } from '../part.ts';

@@ -1,4 +1,4 @@
-import { isRecord, type JsonObject } from '../../lib/json-value.ts';
+import { isRecord, type JsonObject } from '../../lib/json.ts';
 import type { Value } from '../answers/shapes.ts';
 import type { VERIFY_RESULT } from '../answers/verify.ts';
 import { isClosed, type JobRecord, toleranceText } from '../job.ts';

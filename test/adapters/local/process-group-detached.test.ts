@@ -10,7 +10,7 @@ import { ensureSupervisor, isSupervised, lockGroup } from '../../../src/adapters
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { isKind } from '../../../src/errors.ts';
-import { isAlive } from '../../../src/lib/is-alive.ts';
+import { isAlive } from '../../../src/lib/leftovers.ts';
 import { bundled } from '../../support/run/bundled.ts';
 import { until } from '../../support/until.ts';
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { generate } from 'selfsigned';
 import { openManagerClient } from '../../../src/adapters/manager/open-manager-client.ts';
-import { fingerprintOf } from '../../../src/lib/fingerprint.ts';
+import { fingerprintOf } from '../../../src/lib/certificate.ts';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import type { VerbRequest } from '../../../src/ports/verbs.ts';

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { filesInArchive, unpackCode } from '../../../src/jobs/code-archive.ts';
-import { type Bundle, packProgram } from '../../../src/jobs/release/pack-program.ts';
+import { type Bundle, packProgram } from '../../../src/jobs/release/stack-release.ts';
 import { rejection } from '../../support/rejection.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CreateLaunchTemplateVersionCommand } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import { isAlive } from '../../../src/lib/is-alive.ts';
+import { isAlive } from '../../../src/lib/leftovers.ts';
 import { forEachTest, forSuite } from '../fixture.ts';
 import { until } from '../until.ts';
 import { openAccount } from './emulated-account.ts';

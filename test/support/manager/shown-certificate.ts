@@ -4,7 +4,7 @@ import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect, type PeerCertificate, type TLSSocket } from 'node:tls';
 import { generate } from 'selfsigned';
-import { fingerprintOf } from '../../../src/lib/fingerprint.ts';
+import { fingerprintOf } from '../../../src/lib/certificate.ts';
 
 /** A certificate that nobody signed, with its key. */
 export async function pair(name: string): Promise<{ readonly cert: string; readonly key: string }> {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { isAlive } from '../../../src/lib/is-alive.ts';
+import { isAlive } from '../../../src/lib/leftovers.ts';
 import { until } from '../until.ts';
 import { type Account, directoryOf, run } from './account.ts';
 import type { Running } from './program.ts';

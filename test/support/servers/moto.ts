@@ -2,7 +2,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, renameSync, rmSync, wri
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive } from '../../../src/lib/is-alive.ts';
+import { isAlive } from '../../../src/lib/leftovers.ts';
 import { installed } from '../run/lacking.ts';
 import { until } from '../until.ts';
 import { sharedForks } from './forks.ts';
