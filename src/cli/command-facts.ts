@@ -53,7 +53,11 @@ export async function allCommandFacts(
 ): Promise<readonly CommandFacts[]> {
   return Promise.all(
     commands.map(async ({ name, group, summary, also = [], unlisted = false, load }) => ({
-      ...{ name, group, summary, also, unlisted },
+      name,
+      group,
+      summary,
+      also,
+      unlisted,
       ...(await factsOf((await load())(ctx))),
     })),
   );
@@ -73,7 +77,10 @@ async function factsOf(
       const { text, choices = [], repeat = false } = typeof spec === 'string' ? { text: spec } : spec;
       return { ...flagSpelling(flags), choices: choices.map(String), repeat, text };
     }),
-    ...{ passThrough, writes, output, help },
+    passThrough,
+    writes,
+    output,
+    help,
   };
 }
 

@@ -130,7 +130,8 @@ const HIDDEN: readonly CommandEntry[] = [
   ...inGroup('Grid', [entry('worker-supervisor', 'Keep the workers of a local group running', worker)]),
   {
     ...entry('complete-words', 'List the candidates for a word, for completion scripts', completion),
-    ...{ name: '__complete', group: 'Start' },
+    name: '__complete',
+    group: 'Start',
   },
 ];
 
@@ -185,7 +186,9 @@ function entry<N extends string, M extends Readonly<Record<`${Words<N>}Command`,
 ): Omit<CommandEntry, 'group'> {
   const exported = `${name.replace(/[ -]([a-z])/g, (_, letter: string) => letter.toUpperCase())}Command`;
   return {
-    ...{ name, summary, ...more },
+    name,
+    summary,
+    ...more,
     async load() {
       const make = (await load())[exported as keyof M] as CommandFactory;
       return (ctx) => make(ctx, { commands: COMMANDS, find: findCommand });

@@ -121,7 +121,12 @@ export async function rehearseJob(
     const verify = stateOf(view) === 'succeeded' ? await verifyJob(platform, view, { deep: true }) : null;
     if (verify !== null) await storeProof(platform, verify);
     return {
-      ...{ status, seed: stage.seed, asked: work.faults, faults: await countFaults(stage.tally), mended, verify },
+      status,
+      seed: stage.seed,
+      asked: work.faults,
+      faults: await countFaults(stage.tally),
+      mended,
+      verify,
       forecast: verify?.verdict === 'proven' ? await outlookOf(stage, submitted, view, before) : null,
       of: rehearsal?.of ?? { parts, bytes: 0, records: null },
       kept: shouldKeep(work, view),

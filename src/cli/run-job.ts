@@ -143,7 +143,9 @@ async function followWithWorkers(
   const context = verbContext(ctx, sequentialEvents(live.event));
   try {
     const { end, view: ended } = await followReporting(context, view, {
-      ...{ timeout: timeout ?? null, scale, watching: !ctx.flags.quiet },
+      timeout: timeout ?? null,
+      scale,
+      watching: !ctx.flags.quiet,
     });
     await context.shown();
     live.close();

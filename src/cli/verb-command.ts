@@ -82,8 +82,13 @@ export function verbCommand<F extends Fields, Result, Event>(
   };
   const { operands, options } = commandLineFields(asked.input.entries);
   return {
-    ...{ arguments: operands, options: { ...options, ...view.options }, writes: verb.changes },
-    ...{ passThrough: false, stopsItself: false, help: view.help, runBy },
+    arguments: operands,
+    options: { ...options, ...view.options },
+    writes: verb.changes,
+    passThrough: false,
+    stopsItself: false,
+    help: view.help,
+    runBy,
     output: async () => (await import('./verb-schema.ts')).answerSchema(verb),
     run: async (input) => {
       return runBy((each, given, events) => runInProcess(ctx, each, given, events), input);
@@ -168,7 +173,9 @@ export function verbContext<Event>(
   const { dryRun, yes: confirmed } = ctx.flags;
   return {
     ...ctx,
-    ...{ impatientPlatform, dryRun, confirmed },
+    impatientPlatform,
+    dryRun,
+    confirmed,
     ...events,
     confirm: async (question) => (await import('./confirm.ts')).confirm(ctx, question),
     files: filesOf(ctx),
@@ -179,7 +186,8 @@ function filesOf(ctx: Context): CallerFiles {
   const { cwd } = ctx.io;
   const { attachments } = ctx;
   return {
-    ...{ cwd, elsewhere: attachments !== null },
+    cwd,
+    elsewhere: attachments !== null,
     stdout: ctx.flags.json ? null : async (bytes) => (await import('./render.ts')).print(ctx, bytes),
     job: async (path) => (await import('./open-job-file.ts')).openJobFile(ctx, path),
     correctedJob: async (path) => (await import('./open-job-file.ts')).openCorrectedJob(ctx, path),

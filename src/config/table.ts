@@ -18,7 +18,11 @@ export type Backend = (typeof BACKENDS)[number];
 const fieldOf =
   (...backends: readonly Backend[]) =>
   (path: string, type: string, fallback: unknown, doc: string): ConfigField => ({
-    ...{ path, backends, type, default: fallback, doc },
+    path,
+    backends,
+    type,
+    default: fallback,
+    doc,
   });
 
 const all = fieldOf(...BACKENDS);

@@ -43,8 +43,11 @@ export function startSignInLink(): void {
 async function exchange(code: string): Promise<void> {
   try {
     const answer = await fetch('./sign-in', {
-      ...{ method: 'POST', headers: { authorization: `Code ${code}` } },
-      ...{ cache: 'no-store', credentials: 'omit', redirect: 'error' },
+      method: 'POST',
+      headers: { authorization: `Code ${code}` },
+      cache: 'no-store',
+      credentials: 'omit',
+      redirect: 'error',
     });
     const { token: text, error } = (await answer.json()) as {
       readonly token?: string;

@@ -42,7 +42,9 @@ export function startTab(): void {
     const shown = shownJob.value;
     const facts = {
       view: view.charAt(0).toUpperCase() + view.slice(1),
-      ...{ job: shown?.job ?? null, status: shown?.status ?? null, overview: overview.value },
+      job: shown?.job ?? null,
+      status: shown?.status ?? null,
+      overview: overview.value,
       live: !isLost(connection.value),
     };
     const { title, tone } =

@@ -194,7 +194,8 @@ async function bucketExists({ sdk, client, at, arn }: BucketFacts): Promise<bool
     const owner = at.ExpectedBucketOwner;
     const strange = owner === undefined ? '' : `, or the bucket belongs to another account than ${owner}`;
     throw new BatchctlError('credentials', `can't access the bucket ${at.Bucket}: ${denied} is denied${strange}`, {
-      ...{ denied, cause: error },
+      denied,
+      cause: error,
       hint: 'allow s3:ListBucket on it in the policy; if another account has a bucket of that name, choose another `bucket.name`',
     });
   }

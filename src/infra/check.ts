@@ -26,16 +26,38 @@ export const isCheckStack = (name: string): boolean => CHECK_STACK.test(name);
 export function checkProfile(profile: AwsProfile, stack: string, instance: string): AwsProfile {
   return {
     ...profile,
-    ...{ stack, protect: false, manager: null, metrics: false, notify: [], allowSecrets: [] },
+    stack,
+    protect: false,
+    manager: null,
+    metrics: false,
+    notify: [],
+    allowSecrets: [],
     bucket: { name: stack, existing: false, owner: profile.account, prefix: '' },
     ledger: profile.ledger.kind === 'simpledb' ? { kind: 'simpledb', domains: 1 } : { kind: 'store' },
     iam: { ...profile.iam, workerProfile: null, managerProfile: null },
     budget: { month: null, job: null },
     groups: {
       [CHECK_GROUP]: {
-        ...{ instances: [instance], spot: true, rebalance: 'keep', onDemandBase: 0, onDemandMax: 0, min: 0, max: 1 },
-        ...{ slots: SLOTS, visibility: 60, disk: DISK, ami: null, setup: null, setupTimeout: 600, packages: [] },
-        ...{ read: [], write: [], keys: [], commandRole: false, env: {}, secrets: {} },
+        instances: [instance],
+        spot: true,
+        rebalance: 'keep',
+        onDemandBase: 0,
+        onDemandMax: 0,
+        min: 0,
+        max: 1,
+        slots: SLOTS,
+        visibility: 60,
+        disk: DISK,
+        ami: null,
+        setup: null,
+        setupTimeout: 600,
+        packages: [],
+        read: [],
+        write: [],
+        keys: [],
+        commandRole: false,
+        env: {},
+        secrets: {},
       },
     },
   };
@@ -121,7 +143,8 @@ const experimentPolicy = (partition: string, stack: string) => ({
   Statement: [
     { Effect: 'Allow', Action: 'ec2:DescribeInstances', Resource: '*' },
     {
-      ...{ Effect: 'Allow', Action: 'ec2:SendSpotInstanceInterruptions' },
+      Effect: 'Allow',
+      Action: 'ec2:SendSpotInstanceInterruptions',
       Resource: `arn:${partition}:ec2:*:*:instance/*`,
       Condition: { StringEquals: { [`aws:ResourceTag/${STACK_TAG}`]: stack } },
     },
@@ -134,8 +157,10 @@ const experimentTemplate = (stack: string, roleArn: string) => ({
   stopConditions: [{ source: 'none' }],
   targets: {
     instance: {
-      ...{ resourceType: 'aws:ec2:spot-instance', resourceTags: { [STACK_TAG]: stack } },
-      ...{ filters: [{ path: 'State.Name', values: ['running'] }], selectionMode: 'COUNT(1)' },
+      resourceType: 'aws:ec2:spot-instance',
+      resourceTags: { [STACK_TAG]: stack },
+      filters: [{ path: 'State.Name', values: ['running'] }],
+      selectionMode: 'COUNT(1)',
     },
   },
   actions: {

@@ -130,7 +130,8 @@ function dataPart(profile: AwsProfile): readonly TemplateEntry[] {
     const redrive = RedrivePolicy === undefined ? null : JSON.parse(RedrivePolicy);
     const dead = getAtt(queueId({ ...queue, dead: null }), 'Arn');
     return {
-      ...{ id: queueId(queue), Type: 'AWS::SQS::Queue' },
+      id: queueId(queue),
+      Type: 'AWS::SQS::Queue',
       Properties: {
         QueueName: queue.name,
         ...Object.fromEntries(Object.entries(numbers).map(([name, value]) => [name, Number(value)])),
@@ -151,7 +152,9 @@ function bucketEntries(profile: AwsProfile): readonly TemplateEntry[] {
   const kept = { DeletionPolicy: 'Retain', UpdateReplacePolicy: 'Retain' } as const;
   return [
     {
-      ...{ id: BUCKET, ...kept, Type: 'AWS::S3::Bucket' },
+      id: BUCKET,
+      ...kept,
+      Type: 'AWS::S3::Bucket',
       Properties: {
         BucketName: bucket.name,
         PublicAccessBlockConfiguration: PUBLIC_ACCESS,
@@ -168,7 +171,9 @@ function bucketEntries(profile: AwsProfile): readonly TemplateEntry[] {
       },
     },
     {
-      ...{ id: BUCKET_POLICY, ...kept, Type: 'AWS::S3::BucketPolicy' },
+      id: BUCKET_POLICY,
+      ...kept,
+      Type: 'AWS::S3::BucketPolicy',
       Properties: { Bucket: ref(BUCKET), PolicyDocument: { Version: '2012-10-17', Statement } },
     },
   ];
@@ -187,7 +192,8 @@ function roleEntries(who: 'worker' | 'manager', profile: AwsProfile): readonly T
   const { name, description, trust, policy, boundary } = rolePlan(who, profile);
   return [
     {
-      ...{ id: roleId(who), Type: 'AWS::IAM::Role' },
+      id: roleId(who),
+      Type: 'AWS::IAM::Role',
       Properties: {
         RoleName: name,
         Description: description,
@@ -198,7 +204,8 @@ function roleEntries(who: 'worker' | 'manager', profile: AwsProfile): readonly T
       },
     },
     {
-      ...{ id: profileId(who), Type: 'AWS::IAM::InstanceProfile' },
+      id: profileId(who),
+      Type: 'AWS::IAM::InstanceProfile',
       Properties: { InstanceProfileName: roleName(profile.stack, who), Roles: [ref(roleId(who))] },
     },
   ];
@@ -247,7 +254,8 @@ function securityGroup(
     ...Ipv6Ranges[0],
   });
   return {
-    ...{ id, Type: 'AWS::EC2::SecurityGroup' },
+    id,
+    Type: 'AWS::EC2::SecurityGroup',
     Properties: {
       GroupName: plan.name,
       GroupDescription: plan.description,
@@ -276,7 +284,9 @@ function machineEntries(
   const own = profile.iam[`${who}Profile`] === null;
   const [interfaces] = data.NetworkInterfaces ?? [];
   const launch: TemplateEntry = {
-    ...{ id: template, Type: 'AWS::EC2::LaunchTemplate', DependsOn: own ? [profileId(who)] : [] },
+    id: template,
+    Type: 'AWS::EC2::LaunchTemplate',
+    DependsOn: own ? [profileId(who)] : [],
     Properties: {
       ...templateRequest(name, data, tags),
       LaunchTemplateData: {
@@ -303,7 +313,8 @@ function machineEntries(
   return [
     launch,
     {
-      ...{ id: scaling, Type: 'AWS::AutoScaling::AutoScalingGroup' },
+      id: scaling,
+      Type: 'AWS::AutoScaling::AutoScalingGroup',
       DependsOn: [
         BUCKET_POLICY,
         ...queuesOf(profile)

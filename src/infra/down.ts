@@ -323,7 +323,24 @@ function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only
 
 /** Resources are removed by their names alone, so the group's settings don't matter. */
 const PLACEHOLDER_GROUP: AwsGroup = {
-  ...{ instances: ['c7g.large'], spot: true, rebalance: 'keep', onDemandBase: 0, onDemandMax: 0, min: 0, max: 1 },
-  ...{ slots: null, visibility: 120, disk: 30e9, ami: null, setup: null, setupTimeout: 900, packages: [] },
-  ...{ read: [], write: [], keys: [], commandRole: false, env: {}, secrets: {} },
+  instances: ['c7g.large'],
+  spot: true,
+  rebalance: 'keep',
+  onDemandBase: 0,
+  onDemandMax: 0,
+  min: 0,
+  max: 1,
+  slots: null,
+  visibility: 120,
+  disk: 30e9,
+  ami: null,
+  setup: null,
+  setupTimeout: 900,
+  packages: [],
+  read: [],
+  write: [],
+  keys: [],
+  commandRole: false,
+  env: {},
+  secrets: {},
 };

@@ -49,16 +49,35 @@ export interface MachineGroup extends Bounds {
 export function machinesOf({ stack, iam, groups, manager }: AwsProfile): readonly MachineGroup[] {
   const workers = Object.entries(groups).map(
     ([group, { instances, ami, disk, spot, onDemandBase, min, max }]): MachineGroup => ({
-      ...{ part: 'grid', group, where: `groups.${group}`, instances, ami, disk, spot, onDemandBase, min, max },
-      ...{ instanceProfile: iam.workerProfile ?? roleName(stack, 'worker'), drains: true },
+      part: 'grid',
+      group,
+      where: `groups.${group}`,
+      instances,
+      ami,
+      disk,
+      spot,
+      onDemandBase,
+      min,
+      max,
+      instanceProfile: iam.workerProfile ?? roleName(stack, 'worker'),
+      drains: true,
     }),
   );
   if (manager === null) return workers;
   return [
     ...workers,
     {
-      ...{ part: 'manager', group: MANAGER_GROUP, where: 'manager', instances: [manager.instance] },
-      ...{ ami: null, disk: MANAGER_DISK, spot: false, onDemandBase: 0, min: 1, max: 1, drains: false },
+      part: 'manager',
+      group: MANAGER_GROUP,
+      where: 'manager',
+      instances: [manager.instance],
+      ami: null,
+      disk: MANAGER_DISK,
+      spot: false,
+      onDemandBase: 0,
+      min: 1,
+      max: 1,
+      drains: false,
       instanceProfile: iam.managerProfile ?? roleName(stack, 'manager'),
     },
   ];

@@ -139,7 +139,12 @@ export class LaunchTemplateResource implements Resource {
     const [securityGroups, boot] = await Promise.all([this.#parts.securityGroups(), this.#parts.boot()]);
     return templateData(
       {
-        ...{ name: this.name, group, image, types: facts, disk, instanceProfile },
+        name: this.name,
+        group,
+        image,
+        types: facts,
+        disk,
+        instanceProfile,
         securityGroups: securityGroups ?? [NOT_YET_CREATED],
         boot: boot ?? { text: NOT_YET_CREATED, release: NOT_YET_CREATED },
       },

@@ -82,7 +82,9 @@ export class Network {
 
 function factsOf(found: readonly Subnet[]): Omit<NetworkFacts, 'named'> {
   const subnets = found.map(({ SubnetId: id = '', AvailabilityZone: zone = '', CidrBlock: cidr = '' }) => ({
-    ...{ id, zone, cidr },
+    id,
+    zone,
+    cidr,
   }));
   return { vpc: found[0]?.VpcId ?? '', subnets: subnets.sort((one, other) => (one.id < other.id ? -1 : 1)) };
 }

@@ -84,7 +84,11 @@ export const groupTagList = (
 ];
 
 const tag = (ResourceId: string, Key: string, Value: string, PropagateAtLaunch: boolean): Tag => ({
-  ...{ ResourceId, ResourceType: 'auto-scaling-group', Key, Value, PropagateAtLaunch },
+  ResourceId,
+  ResourceType: 'auto-scaling-group',
+  Key,
+  Value,
+  PropagateAtLaunch,
 });
 
 /** All metrics of the group, which are free. */

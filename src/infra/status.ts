@@ -72,6 +72,11 @@ function isLeftOver({ kind, name }: InventoryItem, resources: readonly Resource[
 }
 
 const leftOver = ({ part, kind, name }: InventoryItem): ResourceStatus => ({
-  ...{ part, kind, name, state: 'leftOver', notes: [], lacks: [] },
+  part,
+  kind,
+  name,
+  state: 'leftOver',
+  notes: [],
+  lacks: [],
   differences: ['no longer in the configuration'],
 });

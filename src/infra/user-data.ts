@@ -148,10 +148,14 @@ export function instanceConfig(profile: AwsProfile, reader: Reader, ca: string |
     profile: name,
     profiles: {
       [name]: {
-        ...{ backend: 'aws', region, stack },
+        backend: 'aws',
+        region,
+        stack,
         ...(account !== null && { account }),
         bucket: {
-          ...{ name: bucket.name, existing: bucket.existing, prefix: bucket.prefix },
+          name: bucket.name,
+          existing: bucket.existing,
+          prefix: bucket.prefix,
           ...(bucket.owner !== account && { owner: bucket.owner }),
         },
         ledger: ledgerOf(profile, ca),
@@ -175,11 +179,14 @@ function groupOf(name: string, of: AwsGroup, reader: Reader): unknown {
   const { visibility, min, max, slots, env, secrets, ...group } = of;
   const own = isOwn(name, reader);
   return {
-    ...{ visibility: `${visibility}s`, min, max },
+    visibility: `${visibility}s`,
+    min,
+    max,
     ...(slots !== null && { slots }),
     ...(own && Object.keys(env).length > 0 && { env }),
     ...(own && Object.keys(secrets).length > 0 && { secrets }),
-    ...{ instances: group.instances, spot: group.spot },
+    instances: group.instances,
+    spot: group.spot,
     ...(own && group.rebalance === 'leave' && { rebalance: group.rebalance }),
     ...(reader === 'manager' && { onDemandBase: group.onDemandBase, onDemandMax: group.onDemandMax }),
   };

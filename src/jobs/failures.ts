@@ -178,7 +178,10 @@ export async function causesOf(
   return all
     .sort((a, b) => count(b) - count(a))
     .map(({ of, seenOn, example, ...cause }) => ({
-      ...{ id: causeId(of), ...of, ...cause, workers: seenOn.size },
+      id: causeId(of),
+      ...of,
+      ...cause,
+      workers: seenOn.size,
       example: example ?? { task: 0, error: null, worker: null },
     }));
 }
@@ -229,7 +232,10 @@ function findOrAddCause(
     tasks: new TaskRanges(),
     skipped: new TaskRanges(),
     seenOn: new Set<string>(),
-    ...{ badInput: 0, first: null, last: null, example: null },
+    badInput: 0,
+    first: null,
+    last: null,
+    example: null,
   };
   causes.set(text, made);
   return made;
@@ -341,18 +347,34 @@ export async function readFailureObject(store: ObjectStore, key: string): Promis
 export const UNREADABLE = 'unreadable';
 
 const NOTHING = {
-  ...{ attempt: null, number: null, worker: null, reason: null, exitCode: null, error: null },
-  ...{ startedAt: null, endedAt: null, entries: null, badInput: false, wholeRecords: false },
+  attempt: null,
+  number: null,
+  worker: null,
+  reason: null,
+  exitCode: null,
+  error: null,
+  startedAt: null,
+  endedAt: null,
+  entries: null,
+  badInput: false,
+  wholeRecords: false,
 } as const;
 
 function parseFailure(key: string, record: { readonly [field in keyof FailureRecord]?: unknown }): StoredFailure {
   const { attempt, number, worker, reason, exitCode, error, startedAt, endedAt, entries, badInput, wholeRecords } =
     record;
   const found = {
-    ...{ attempt: textIn(attempt), worker: textIn(worker), reason: textIn(reason), error: textIn(error) },
-    ...{ number: countIn(number), exitCode: countIn(exitCode) },
-    ...{ startedAt: instantIn(startedAt), endedAt: instantIn(endedAt) },
-    ...{ entries: countIn(entries), badInput: badInput === true, wholeRecords: wholeRecords === true },
+    attempt: textIn(attempt),
+    worker: textIn(worker),
+    reason: textIn(reason),
+    error: textIn(error),
+    number: countIn(number),
+    exitCode: countIn(exitCode),
+    startedAt: instantIn(startedAt),
+    endedAt: instantIn(endedAt),
+    entries: countIn(entries),
+    badInput: badInput === true,
+    wholeRecords: wholeRecords === true,
   };
   const needed = ['attempt', 'number', 'worker', 'reason', 'startedAt', 'endedAt'] as const;
   const lost = needed.filter((field) => found[field] === null);

@@ -43,10 +43,24 @@ export interface DiscardedRecord {
 
 /** The fields that readers rely on. A digest that `verify` recomputes covers all of them; it also checks each input. */
 const RECORD: Shape = {
-  ...{ job: 'text', runKey: 'text|null', runNumber: 'number|null', parts: 'number', digest: 'text', code: 'text|null' },
-  ...{ createdAt: 'text', createdBy: 'text', host: 'text', version: 'text', rehearsal: 'map?' },
+  job: 'text',
+  runKey: 'text|null',
+  runNumber: 'number|null',
+  parts: 'number',
+  digest: 'text',
+  code: 'text|null',
+  createdAt: 'text',
+  createdBy: 'text',
+  host: 'text',
+  version: 'text',
+  rehearsal: 'map?',
   spec: {
-    ...{ name: 'text', input: 'map', params: 'map', labels: 'map', tolerate: { kind: 'text' }, expect: 'list' },
+    name: 'text',
+    input: 'map',
+    params: 'map',
+    labels: 'map',
+    tolerate: { kind: 'text' },
+    expect: 'list',
     steps: [{ name: 'text', gather: 'flag', explode: 'flag', input: 'text', output: 'text', group: 'text' }],
   },
   inputs: 'list',

@@ -15,9 +15,19 @@ import type { Metadata, ObjectStore } from '../ports/object-store.ts';
 
 const BRIEF: Shape = { attempt: 'text', manifest: 'flag?' };
 const FULL: Shape = {
-  ...{ number: 'number', round: 'number', worker: 'text', startedAt: 'text', endedAt: 'text', seconds: 'number' },
-  ...{ cpuSeconds: 'number|null', peakMemory: 'number|null', bytesIn: 'number', bytesOut: 'number', checksum: 'text' },
-  ...{ counters: 'map', code: 'text|null' },
+  number: 'number',
+  round: 'number',
+  worker: 'text',
+  startedAt: 'text',
+  endedAt: 'text',
+  seconds: 'number',
+  cpuSeconds: 'number|null',
+  peakMemory: 'number|null',
+  bytesIn: 'number',
+  bytesOut: 'number',
+  checksum: 'text',
+  counters: 'map',
+  code: 'text|null',
 };
 const MANIFEST: Shape = {
   meta: { format: 'number', ...BRIEF, ...FULL },

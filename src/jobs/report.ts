@@ -82,7 +82,12 @@ function identityOf({ record, round }: JobView, { state, reason }: JobStatus) {
   const { name, labels, params } = spec;
   return {
     ...({ format: 1, job, name, runKey, period, state, reason, round, labels, params } as const),
-    ...{ createdBy, host, version, digest, code, createdAt },
+    createdBy,
+    host,
+    version,
+    digest,
+    code,
+    createdAt,
     ...(record.rehearsal && { rehearsal: { parts: record.parts, of: record.rehearsal.of.parts } }),
   };
 }
@@ -212,8 +217,14 @@ function stepReports(
     const count = counts.find(({ step }) => step === name);
     const sums = measured.steps.get(name);
     return {
-      ...{ name, group, gather, needs: { slots: needs.slots, memory: needs.memory } },
-      ...{ tasks: total ?? 0, done, failed, skipped },
+      name,
+      group,
+      gather,
+      needs: { slots: needs.slots, memory: needs.memory },
+      tasks: total ?? 0,
+      done,
+      failed,
+      skipped,
       retried: Math.max(retried, sums?.retried ?? 0),
       interrupted: Math.max(interrupted, sums?.interrupted ?? 0),
       duration: sums?.duration.distribution() ?? null,
@@ -247,7 +258,10 @@ function totalsReport(steps: readonly StepReport[], measured: ReportFigures): To
     bytesIn: sum((step) => step.bytesIn),
     bytesOut: sum((step) => step.bytesOut),
     cpuSeconds: cpu.length === 0 ? null : rounded(cpu.reduce((total, seconds) => total + seconds, 0)),
-    ...{ usefulSeconds, lostSeconds, slots: mostSlots, slotSeconds },
+    usefulSeconds,
+    lostSeconds,
+    slots: mostSlots,
+    slotSeconds,
     utilisation: slotSeconds === 0 ? null : Math.min(1, rounded(busySeconds / slotSeconds)),
     rate: span === 0 ? null : rounded(done / span),
   };

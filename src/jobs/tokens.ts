@@ -86,7 +86,10 @@ export async function createToken(
   const now = platform.clock.now();
   const stored: StoredToken = {
     format: 1,
-    ...{ name, scope, who: platform.who, at: new Date(now).toISOString() },
+    name,
+    scope,
+    who: platform.who,
+    at: new Date(now).toISOString(),
     expires: expiresIn === null ? null : new Date(now + expiresIn * 1_000).toISOString(),
   };
   const key = tokenKey(sha256);

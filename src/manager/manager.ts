@@ -58,7 +58,10 @@ export async function runManager(options: ManagerOptions): Promise<void> {
   const identity = await openTls({ platform, host: listen.host, files });
   let identityInUse = identity;
   const server = buildServer({
-    ...{ verbs, platform, identity, signIn: options.signIn },
+    verbs,
+    platform,
+    identity,
+    signIn: options.signIn,
     health: () => ({ duties: rounds?.health() ?? [], certificateExpires: identityInUse?.expires ?? null }),
     guards: { platform, onAudit: (line) => log(info('audit', `audit ${JSON.stringify(line)}`, { ...line })) },
     onHidden: (error, request) => log(warning('unexpected', `request ${request}: ${stackOf(error)}`, { request })),
@@ -74,7 +77,11 @@ export async function runManager(options: ManagerOptions): Promise<void> {
     renewTls(server.server, { files, identity, log, onRenewed, signal: ended.signal });
   }
   rounds = new Rounds({
-    ...{ platform, id: managerId(port), log, loopMs, ...(passed && { passed }) },
+    platform,
+    id: managerId(port),
+    log,
+    loopMs,
+    ...(passed && { passed }),
     onHung: (error) => {
       hung = error;
       end();

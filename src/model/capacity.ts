@@ -106,7 +106,9 @@ export function instancesFor(
   const unbounded = width === 0 ? 0 : Math.max(1, Math.min(roundUp(most.needed), roundUp(width / slots)));
   const instances = Math.min(Math.max(unbounded, min), max);
   return {
-    ...{ instances, unbounded, decides: most.needed > 0 ? most.job : null },
+    instances,
+    unbounded,
+    decides: most.needed > 0 ? most.job : null,
     late: latestLateJob(claims, Math.max(instances, current), capacity),
     assumed: waiting.some(({ tasks, seconds }) => tasks > 0 && seconds === null),
   };

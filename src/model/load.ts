@@ -177,7 +177,10 @@ export function fitLoads(
   const [first] = loads.flatMap(({ due }) => due ?? []).sort((a, b) => a.in - b.in);
   return [
     {
-      ...{ tasks: total, seconds: seconds.length === 0 ? null : Math.max(...seconds), slots: 1, atOnce: null },
+      tasks: total,
+      seconds: seconds.length === 0 ? null : Math.max(...seconds),
+      slots: 1,
+      atOnce: null,
       ...dueWithoutComing(first),
     },
   ];

@@ -65,7 +65,9 @@ export function newsAfter(before: JobView, entry: JournalEntry): readonly NewsFa
 export function eventsOf(view: JobView, now: number): readonly NewsEvent[] {
   const { job } = view.record;
   const journaled = view.news.map((fact) => ({
-    ...{ id: `${job}.${fact.entry}.${fact.kind}`, kind: fact.kind, at: fact.when },
+    id: `${job}.${fact.entry}.${fact.kind}`,
+    kind: fact.kind,
+    at: fact.when,
     text: factText(job, fact),
   }));
   const late = missedDeadline(view, now) ? lateEvent(view, null) : null;
@@ -114,7 +116,9 @@ export function noStartEvent({ notBefore, record: { job, createdAt } }: JobView)
 export function missedEvent(schedule: string, period: string, at: number, why: string): NewsEvent {
   const due = new Date(at).toISOString();
   return {
-    ...{ id: `${schedule}@${period}.no-start`, kind: 'no-start', at: due },
+    id: `${schedule}@${period}.no-start`,
+    kind: 'no-start',
+    at: due,
     text: `schedule ${schedule} did not run ${period}, which was due at ${due}: ${why}`,
   };
 }

@@ -278,8 +278,15 @@ function newestOfEach(placed: readonly GridEntry[]): readonly GridEntry[] {
 
 /** How much a state needs a person: the lowest first. */
 const URGENCY: Readonly<Record<GridCell['state'], number>> = {
-  ...{ failed: 0, missed: 1, paused: 3, due: 2, running: 4, submitted: 4 },
-  ...{ cancelled: 6, succeeded: 7, coming: 8 },
+  failed: 0,
+  missed: 1,
+  paused: 3,
+  due: 2,
+  running: 4,
+  submitted: 4,
+  cancelled: 6,
+  succeeded: 7,
+  coming: 8,
 };
 const LATE_URGENCY = 5;
 
@@ -288,7 +295,8 @@ export function fillGrid(plan: GridPlan, deadlines: ReadonlyMap<string, string |
   return plan.bands.map(({ unit, columns, places }) => {
     const rows = places.map(
       ({ name, schedule, columns: by }): GridRow => ({
-        ...{ name, schedule },
+        name,
+        schedule,
         cells: columns.map((column) => cellOf(by.get(column) ?? [], deadlines)),
       }),
     );
@@ -297,7 +305,9 @@ export function fillGrid(plan: GridPlan, deadlines: ReadonlyMap<string, string |
       Math.min(...row.cells.map((cell) => (cell === null ? 9 : URGENCY[cell.state])));
     const shown = rows.length <= MOST_ROWS ? rows : rows.sort((a, b) => urgent(a) - urgent(b)).slice(0, MOST_ROWS);
     return {
-      ...{ unit, columns, left: rows.length - shown.length },
+      unit,
+      columns,
+      left: rows.length - shown.length,
       rows: shown.toSorted((a, b) => order(a.name, b.name) || order(a.schedule ?? '', b.schedule ?? '')),
     };
   });
@@ -319,8 +329,13 @@ function singleCell({ period, run, gap }: GridEntry, deadlines: ReadonlyMap<stri
   const finishBy = run === null ? null : (deadlines.get(run.job) ?? null);
   const closedAt = run?.closedAt ?? null;
   return {
-    ...{ state: run?.state ?? gap?.state ?? 'due', job: run?.job ?? null, period, reason: run?.reason ?? null },
-    ...{ at: iso(run?.createdAt ?? gap?.at ?? 0), closedAt: closedAt === null ? null : iso(closedAt), finishBy },
+    state: run?.state ?? gap?.state ?? 'due',
+    job: run?.job ?? null,
+    period,
+    reason: run?.reason ?? null,
+    at: iso(run?.createdAt ?? gap?.at ?? 0),
+    closedAt: closedAt === null ? null : iso(closedAt),
+    finishBy,
     late: finishBy !== null && closedAt !== null && run?.state !== 'cancelled' && closedAt > Date.parse(finishBy),
     states: {},
   };

@@ -54,11 +54,14 @@ export function claimsOf(loads: readonly Load[], slots: number): readonly Claim[
     slots,
   );
   const own = datedLoadsByJob(loads).map((mine) => ({
-    ...{ job: mine[0]?.due?.job ?? '', mine },
+    job: mine[0]?.due?.job ?? '',
+    mine,
     work: totalWorkOf(mine, slots),
   }));
   return own.map(({ job, mine, work }) => ({
-    ...{ job, work, in: Math.min(...mine.map(({ due }) => due?.in ?? Number.POSITIVE_INFINITY)) },
+    job,
+    work,
+    in: Math.min(...mine.map(({ due }) => due?.in ?? Number.POSITIVE_INFINITY)),
     shared: work + other + sum(own.map((each) => (each.job === job ? 0 : workDoneAlongside(each.mine, mine, slots)))),
     tail: Math.max(...mine.map(tailOf)),
     spread: Math.max(...mine.map(spreadOf)),

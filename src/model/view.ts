@@ -177,8 +177,11 @@ function applyEntry(before: JobView, entry: JournalEntry): JobView {
       return {
         ...view,
         paused: {
-          ...{ now: entry.now, reason: entry.reason, detail: entry.detail ?? null },
-          ...{ who: entry.who, when: entry.when },
+          now: entry.now,
+          reason: entry.reason,
+          detail: entry.detail ?? null,
+          who: entry.who,
+          when: entry.when,
         },
         tripped: entry.tripped === undefined ? view.tripped : [...view.tripped, entry.tripped],
       };

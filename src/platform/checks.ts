@@ -41,7 +41,9 @@ export async function awsChecks(profile: AwsProfile): Promise<AwsChecks> {
   );
   const places = services.map((service) => checks.serviceEndpointOf(service, region, clients.endpoint(service)));
   const checked = Object.entries(groups).map(([group, { visibility }]) => ({
-    ...{ group, name: queueName(stack, group), visibility },
+    group,
+    name: queueName(stack, group),
+    visibility,
   }));
   const uses = Object.entries(groups).map(([group, settings]) => quotas.quotaUseOf(settings, group));
   const scaled = Object.keys(groups).map((group) => ({ group, name: gridName(stack, group) }));

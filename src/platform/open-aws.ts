@@ -171,7 +171,12 @@ async function openGroup(
   ]);
   const processors = instances.map(processorsOf).filter((count) => count !== null);
   return new ScalingGroup({
-    ...{ group, name: gridName(profile.stack, group), clients, here, allowed, clock: platform.clock },
+    group,
+    name: gridName(profile.stack, group),
+    clients,
+    here,
+    allowed,
+    clock: platform.clock,
     slots: slots ?? (processors.length === 0 ? null : Math.min(...processors)),
     // A worker may raise its group, but not change how it buys instances.
     spot: spot && !onWorker ? { usual: onDemandBase, most: onDemandMax } : null,

@@ -61,8 +61,14 @@ export const fetch = verb<FetchEvent>()({
     await requireRoomForOutputs(platform, view, step, target);
     context.report({ event: 'fetching', to: target.kind });
     const fetched = await fetchOutputs(platform, view, {
-      ...{ step, target, header: header ?? null, join, name },
-      ...{ replace: context.confirmed, passed: context.passed, signal: context.signal },
+      step,
+      target,
+      header: header ?? null,
+      join,
+      name,
+      replace: context.confirmed,
+      passed: context.passed,
+      signal: context.signal,
       onProgress: throttle(context.clock, ({ bytes }) => context.report({ event: 'progress', bytes })),
     });
     context.report({ event: 'fetched', fetched });

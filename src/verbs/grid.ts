@@ -145,7 +145,13 @@ function sizeOf(text: string): number {
 function listedGroup(seen: GroupStatus & Partial<GroupView>): ListedGroup {
   const { group, desired, min, max, mode, running, until, machines, backlog, drain, troubles, hold = null } = seen;
   return {
-    ...{ group, desired, min, max, mode, running, until: until === null ? null : isoOf(until) },
+    group,
+    desired,
+    min,
+    max,
+    mode,
+    running,
+    until: until === null ? null : isoOf(until),
     inService: machines?.inService ?? null,
     pending: machines?.pending ?? null,
     terminating: machines?.terminating ?? null,
@@ -189,8 +195,18 @@ function listedWorker(row: WorkerRow): ListedWorker {
     return { ...worker, seen: isoOf(seenAt), since: isoOf(startedAt), ...of };
   }
   return {
-    ...{ worker: null, group: row.group, host: row.machine.instance, pid: null, version: null, state: row.state },
-    ...{ slots: null, busy: [], done: 0, failed: 0, seen: null, since: isoOf(row.machine.launchedAt) },
+    worker: null,
+    group: row.group,
+    host: row.machine.instance,
+    pid: null,
+    version: null,
+    state: row.state,
+    slots: null,
+    busy: [],
+    done: 0,
+    failed: 0,
+    seen: null,
+    since: isoOf(row.machine.launchedAt),
     ...of,
   };
 }

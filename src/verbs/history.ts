@@ -35,7 +35,11 @@ interface Decision extends HistoryLine {
  */
 export async function historyOf(store: ObjectStore, { record, hole }: JobView): Promise<readonly Decision[]> {
   const accepted: Decision = {
-    ...{ number: null, when: record.createdAt, who: record.createdBy, what: 'accepted', entry: null },
+    number: null,
+    when: record.createdAt,
+    who: record.createdBy,
+    what: 'accepted',
+    entry: null,
     text: acceptedText(record),
   };
   let view = emptyView(record);

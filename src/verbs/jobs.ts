@@ -64,7 +64,14 @@ function rowsOf(context: VerbContext, rows: readonly LedgerJob[]): AsyncIterable
 function listed(row: LedgerJob): ListedJob {
   const { job, name, runKey, state, reason, round, createdBy, labels, steps } = row;
   return {
-    ...{ job, name, runKey, state, reason, round, createdBy, labels },
+    job,
+    name,
+    runKey,
+    state,
+    reason,
+    round,
+    createdBy,
+    labels,
     createdAt: new Date(row.createdAt).toISOString(),
     closedAt: row.closedAt === null ? null : new Date(row.closedAt).toISOString(),
     tasks: steps.reduce((sum, { total }) => sum + total, 0),

@@ -59,7 +59,10 @@ const INPUT = v.strictObject({
     'deadline of each firing: "in 6h", 06:00 (the next one after the due time), "tomorrow 06:00"',
     text,
   ),
-  ...{ maxCost, expectInputs, awaitInput, allowEmpty },
+  maxCost,
+  expectInputs,
+  awaitInput,
+  allowEmpty,
   replace: option('--replace', 'replace the existing schedule of that name', flag, false),
 });
 
@@ -147,14 +150,19 @@ async function scheduledJob(
   const [params, labels] = [parsePairs('--set', asked.set), parsePairs('--label', asked.label)];
   const code = sent === undefined ? await packCode(directory, spec.files) : sent;
   const job: ScheduledJob = {
-    ...{ spec, code: code?.sha256 ?? null, file, directory, inputs: asked.input, inputDirectory, params, labels },
-    ...{
-      expectInputs,
-      allowEmpty,
-      maxCost,
-      awaitInput,
-      finishBy: finishBy === undefined ? null : finishByOf(finishBy),
-    },
+    spec,
+    code: code?.sha256 ?? null,
+    file,
+    directory,
+    inputs: asked.input,
+    inputDirectory,
+    params,
+    labels,
+    expectInputs,
+    allowEmpty,
+    maxCost,
+    awaitInput,
+    finishBy: finishBy === undefined ? null : finishByOf(finishBy),
   };
   const [first] = firingsAfter(when, context.clock.now(), 1);
   if (first === undefined) throw new BatchctlError('usage', 'it never fires: no future time matches');

@@ -101,7 +101,10 @@ export async function requestOf(
     throw new BatchctlError('usage', `--finish-by ${input.finishBy}: expected a time after --at ${input.at}`);
   }
   return {
-    ...{ spec, notBefore, finishBy, jobFile },
+    spec,
+    notBefore,
+    finishBy,
+    jobFile,
     ...(await context.files.source(jobFile, spec)),
     maxCost: input.maxCost ?? null,
     inputs: input.input,
@@ -177,7 +180,8 @@ export async function prepareSubmission(
   const checksums = platform.remote === true ? new FileChecksums(noticeLargeFile(context)) : null;
   const prepareOnce = () => prepare(request, store, (text) => findJob(platform, text), checksums, bucket);
   return awaitInputs(prepareOnce, input.awaitInput ?? 0, {
-    ...{ clock, signal: context.signal },
+    clock,
+    signal: context.signal,
     onWait: (why) => context.notice(`waiting: ${why}`),
   });
 }
@@ -239,7 +243,7 @@ export async function submitPrepared(context: Submitter, prepared: Prepared, mod
   const { signal, passed } = context;
   const { notBefore = null } = prepared.request;
   const submitted = await withSubmitProgress(context, (onProgress) =>
-    submit(platform, prepared, { ...{ mode, notBefore, signal, passed, onProgress } }),
+    submit(platform, prepared, { mode, notBefore, signal, passed, onProgress }),
   );
   await noticeDeadlineKept(context, prepared, submitted);
   const empty = submitted.created ? emptyInputs(submitted.view.record.inputs) : [];

@@ -111,9 +111,22 @@ function attemptDocument(event: AttemptEvent): Omit<ListedTask, 'input'> {
   const { cpuSeconds, peakMemory, waitSeconds } = event;
   const failed = outcome === 'failed' || outcome === 'failedAttempt';
   return {
-    ...{ step, task, state: outcome, round, attempt, number, worker },
-    ...{ startedAt: isoOf(event.startedAt), endedAt: isoOf(event.endedAt), exitCode, reason, error },
-    ...{ cause: failed ? causeOf(event) : null, cpuSeconds, peakMemory, waitSeconds },
+    step,
+    task,
+    state: outcome,
+    round,
+    attempt,
+    number,
+    worker,
+    startedAt: isoOf(event.startedAt),
+    endedAt: isoOf(event.endedAt),
+    exitCode,
+    reason,
+    error,
+    cause: failed ? causeOf(event) : null,
+    cpuSeconds,
+    peakMemory,
+    waitSeconds,
   };
 }
 
@@ -224,8 +237,20 @@ function tasksIn(view: JobView, causes: readonly Cause[]): number {
 function documentOf(job: string, cause: Cause, example: CauseExample): FailureCause {
   const { id, step, exitCode, reason, error, tasks, skipped, first, last, workers, badInput } = cause;
   return {
-    ...{ job, cause: id, step, exitCode, reason, error, count: tasks.count, tasks: String(tasks) },
-    ...{ skippedCount: skipped.count, skipped: String(skipped), first: isoOf(first), last: isoOf(last) },
-    ...{ workers, badInput, example },
+    job,
+    cause: id,
+    step,
+    exitCode,
+    reason,
+    error,
+    count: tasks.count,
+    tasks: String(tasks),
+    skippedCount: skipped.count,
+    skipped: String(skipped),
+    first: isoOf(first),
+    last: isoOf(last),
+    workers,
+    badInput,
+    example,
   };
 }

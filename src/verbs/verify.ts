@@ -141,9 +141,11 @@ async function prove(
   const delivery = deliveryOf(view);
   const { recorded, sent, missing, reopened, withheld } = repaired ?? {};
   return {
-    ...{ ...result, proof: kept?.key ?? null },
+    ...result,
+    proof: kept?.key ?? null,
     repair: repaired === null ? null : { recorded, sent, missing, reopened, withheld },
-    ...{ check: null, delivery },
+    check: null,
+    delivery,
   } as VerifyAnswer;
 }
 
@@ -331,8 +333,14 @@ function answerOf(file: string, checked: FileCheckResult, mismatches: readonly F
     problems: [],
   };
   const check = {
-    ...{ file, lines, sha256, checksum, mismatches },
-    ...{ who: proof?.who ?? null, when: proof?.when ?? null, version: proof?.version ?? null },
+    file,
+    lines,
+    sha256,
+    checksum,
+    mismatches,
+    who: proof?.who ?? null,
+    when: proof?.when ?? null,
+    version: proof?.version ?? null,
   };
   const verdict = mismatches.length === 0 ? 'proven' : 'failed';
   return { ...result, verdict, proof: key, repair: null, check } as VerifyAnswer;

@@ -63,7 +63,10 @@ export async function followReporting(
   const platform = await context.platform();
   const first = new FirstFailure(platform, view, (failure) => context.report({ event: 'firstFailure', failure }));
   const followed = await follow(platform, view, {
-    ...{ timeout, scale, watching, signal: context.signal },
+    timeout,
+    scale,
+    watching,
+    signal: context.signal,
     onRaised: (raised) => {
       if (raised.length > 0) context.report({ event: 'raised', groups: raiseResultsOf(raised) });
     },

@@ -109,8 +109,14 @@ function slotIn(directory: string): SlotDirectory {
   const input = join(directory, 'input');
   const output = join(directory, 'output');
   return {
-    ...{ cwd: join(directory, 'work'), stdin: input, inputDirectory: input, counters: join(directory, 'counters') },
-    ...{ stdout: output, outputFile: output, outputDirectory: output, stderr: join(directory, 'stderr') },
+    cwd: join(directory, 'work'),
+    stdin: input,
+    inputDirectory: input,
+    counters: join(directory, 'counters'),
+    stdout: output,
+    outputFile: output,
+    outputDirectory: output,
+    stderr: join(directory, 'stderr'),
   };
 }
 
@@ -135,8 +141,12 @@ function commandIn(
   return {
     title: `${step}/${n} of ${job}, round ${round}`,
     run: commandOf(task, staged),
-    ...{ env, places, secrets, output: task.step.output },
-    ...{ stdin: staged.stdin !== null, timeout: task.step.timeout },
+    env,
+    places,
+    secrets,
+    output: task.step.output,
+    stdin: staged.stdin !== null,
+    timeout: task.step.timeout,
   };
 }
 

@@ -62,7 +62,9 @@ async function recordBoot({ store, clock }: Platform, machine: Machine, { groups
 }
 
 const workerMachineOf = ({ type, zone, lifeCycle, launchedAt }: Machine): WorkerMachine => ({
-  ...{ type, zone, lifeCycle },
+  type,
+  zone,
+  lifeCycle,
   ...(launchedAt !== null && { launchedAt }),
 });
 

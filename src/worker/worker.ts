@@ -106,12 +106,18 @@ class Worker {
     const executor = options.makeExecutor({ slots: options.total.slots, worker: options.worker, directory: scratch });
     const hasCommandUser = (executor.owner?.(0) ?? null) !== null;
     this.#ctx = {
-      ...{ platform, worker: options.worker, scratch, total: options.total, log: this.#log },
+      platform,
+      worker: options.worker,
+      scratch,
+      total: options.total,
+      log: this.#log,
       inherited: inheritedFrom(options.env ?? process.env),
       jobs: new JobCache(platform.store, journalAge(platform.leaseSeconds)),
       executor,
       secrets: new SecretReader({
-        ...{ source: platform.secrets ?? null, who: options.worker, patienceMs: role.patienceMs },
+        source: platform.secrets ?? null,
+        who: options.worker,
+        patienceMs: role.patienceMs,
         unavailableMs: publishRetryMs(0),
         onUnavailable: (error) => this.#log.warn(`tasks wait for their secrets: ${shortMessageOf(error)}`),
         allowed: platform.allowedSecrets?.(hasCommandUser) ?? null,
@@ -179,7 +185,11 @@ class Worker {
       machine === null || duty === null
         ? null
         : new ScaleInProtection({
-            ...{ machine, times, log: this.#log, isTransient: role.isTransient, isInStandby: duty.isInStandby },
+            machine,
+            times,
+            log: this.#log,
+            isTransient: role.isTransient,
+            isInStandby: duty.isInStandby,
             monotonic: () => platform.clock.monotonic(),
             idleSince: () => this.#intake.idleSince,
             backlog: () => countVisible(platform, options.groups),
@@ -188,7 +198,12 @@ class Worker {
             onTooLate: () => leave('its group terminates this instance'),
           });
     this.#intake = new Intake({
-      ...{ ...parts, platform, options, rest, watch: this.#watch, drain: this.#drain.signal },
+      ...parts,
+      platform,
+      options,
+      rest,
+      watch: this.#watch,
+      drain: this.#drain.signal,
       isTransient: role.isTransient,
       isInStandby: () => duty?.isInStandby() === true,
       client: (group) => this.#clients.get(group),
@@ -196,7 +211,11 @@ class Worker {
       tryLeave: async () => duty === null || (await duty.tryLeave()),
     });
     this.#heartbeat = new Heartbeat({
-      ...{ ...parts, ctx: this.#ctx, options, tally: this.#tally, drain: this.#drain.signal },
+      ...parts,
+      ctx: this.#ctx,
+      options,
+      tally: this.#tally,
+      drain: this.#drain.signal,
       isTransient: role.isTransient,
       record: this.#ctx.record,
       onOrder: (order) => this.#obeyOrder(order),
@@ -276,7 +295,9 @@ class Worker {
     const { clock } = this.#platform;
     const minutes = Math.round(limitMs / 60_000);
     return new Retrier({
-      ...{ limitMs, signal: this.#stopWaiting.signal, monotonic: () => clock.monotonic() },
+      limitMs,
+      signal: this.#stopWaiting.signal,
+      monotonic: () => clock.monotonic(),
       onTrouble: (error) =>
         this.#log.warn(`can't read jobs; retrying for up to ${minutes} min: ${shortMessageOf(error)}`),
     });

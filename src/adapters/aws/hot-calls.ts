@@ -344,7 +344,12 @@ function requestOf(
   Object.assign(headers, template.unsigned);
   headers['amz-sdk-invocation-id'] = randomUUID();
   return {
-    ...{ ...template.at, method, path: asked === '' ? path : `${path}?${asked}`, query: {}, headers, body },
+    ...template.at,
+    method,
+    path: asked === '' ? path : `${path}?${asked}`,
+    query: {},
+    headers,
+    body,
     clone() {
       return this;
     },

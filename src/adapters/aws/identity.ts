@@ -13,7 +13,10 @@ export interface Identity {
 }
 
 const operation = (what: string, { profile }: AwsClients): AwsOperation => ({
-  ...{ what, action: 'sts:GetCallerIdentity', resource: '*', profile },
+  what,
+  action: 'sts:GetCallerIdentity',
+  resource: '*',
+  profile,
 });
 
 /** Asks STS for the caller's identity. Throws `credentials`, `unavailable` as `translateAwsError`. */

@@ -47,7 +47,8 @@ export class MachinePrices {
     const asked = [...new Set([...(spot ? types : []), ...also])].sort();
     const market = asked.length > 0 && this.#options.asksMarket ? await this.#market(asked) : null;
     return {
-      ...{ types, lifeCycle: spot ? 'spot' : 'on-demand' },
+      types,
+      lifeCycle: spot ? 'spot' : 'on-demand',
       hours: [...(market?.hours ?? []), ...configured],
       trouble: market?.trouble ?? null,
     };

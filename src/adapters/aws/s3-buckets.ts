@@ -51,7 +51,10 @@ export class S3Buckets {
     const here = this.#clientsFor(clients.region);
     const region = isOwn || clients.endpoints.s3 !== undefined ? clients.region : await findBucketRegion(here, name);
     const store = await createS3Store({
-      ...{ clients: this.#clientsFor(region), bucket: name, prefix: '', kmsKey: null },
+      clients: this.#clientsFor(region),
+      bucket: name,
+      prefix: '',
+      kmsKey: null,
       // Only the profile says who owns a bucket, and only for its own.
       owner: isOwn ? own.owner : null,
       foreign: !isOwn,

@@ -142,7 +142,8 @@ export class S3Store implements ObjectStore {
     const action = method === 'get' ? 's3:GetObject' : 's3:PutObject';
     return translateErrors(s3Operation(bucket, action, key, `sign a URL of ${key}`), () =>
       signedUrl(bucket, key, {
-        ...{ method: method === 'get' ? 'GET' : 'PUT', seconds },
+        method: method === 'get' ? 'GET' : 'PUT',
+        seconds,
         // In the query, as the SDK's own presigner does it: a browser that follows a link sends no such header.
         ...(bucket.owner !== null && { query: { 'x-amz-expected-bucket-owner': bucket.owner } }),
       }),

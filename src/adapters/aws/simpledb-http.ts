@@ -75,7 +75,9 @@ export class SimpleDbHttp {
         if (error instanceof SimpleDbError) error.$metadata.attempts = attempt;
         const domain = parameters.DomainName ?? '*';
         throw translateAwsError(error, {
-          ...{ what: `ask SimpleDB (${action} on ${domain})`, action: `sdb:${action}`, profile },
+          what: `ask SimpleDB (${action} on ${domain})`,
+          action: `sdb:${action}`,
+          profile,
           resource: `arn:aws:sdb:${region}:*:domain/${domain}`,
         });
       }

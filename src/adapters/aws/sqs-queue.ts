@@ -56,7 +56,8 @@ async function openQueue(clients: AwsClients, options: SqsQueueOptions): Promise
   const toQueue = new SqsSender(queue, bytesOf(found));
   const toDead = new SqsSender(dead, bytesOf(foundDead));
   return {
-    ...{ group, leaseSeconds },
+    group,
+    leaseSeconds,
     send: (messages) => toQueue.send(messages),
     receive: (wanted) => receiver.receive(wanted),
     extend: (receipts) => extendLeases(queue, receipts, leaseSeconds),

@@ -107,7 +107,8 @@ export class ManagerConnection {
     return new Promise((resolve, reject) => {
       let connected = false;
       const options: RequestOptions = {
-        ...{ method, agent: again ? this.#kept : this.#fresh },
+        method,
+        agent: again ? this.#kept : this.#fresh,
         headers: {
           [VERSION_HEADER]: VERSION,
           ...(this.#token !== null && { authorization: `Bearer ${this.#token}` }),

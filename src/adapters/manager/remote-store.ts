@@ -157,7 +157,8 @@ const READ_TRIES = 3;
 const EXPECTED_STATUSES = [307, 404, 412, 416];
 
 const objectCall = (method: 'GET' | 'HEAD', key: string) => ({
-  ...{ method, path: `${API}/objects?${new URLSearchParams({ key })}` },
+  method,
+  path: `${API}/objects?${new URLSearchParams({ key })}`,
 });
 
 const before = (a: string, b: string): boolean => Buffer.compare(Buffer.from(a), Buffer.from(b)) < 0;
@@ -379,7 +380,10 @@ function infoFromHeaders(key: string, headers: IncomingHttpHeaders): ObjectInfo 
     name.startsWith(META_PREFIX) ? [[name.slice(META_PREFIX.length), String(value)] as const] : [],
   );
   return {
-    ...{ key, size: Number(whole), etag: unquoted(headers.etag ?? '') },
-    ...{ modified: Date.parse(modified), metadata: Object.fromEntries(metadata) },
+    key,
+    size: Number(whole),
+    etag: unquoted(headers.etag ?? ''),
+    modified: Date.parse(modified),
+    metadata: Object.fromEntries(metadata),
   };
 }

@@ -49,8 +49,18 @@ async function checkSchema(db: Kysely<Tables>, dialect: SqlDialect): Promise<Fin
 
 async function probeWrite(db: Kysely<Tables>): Promise<void> {
   const row = {
-    ...{ worker: `doctor-${process.pid}`, group_name: '', host: '', pid: process.pid, version: '' },
-    ...{ state: 'gone' as const, slots: 0, busy: '[]', done: 0, failed: 0, started_at: 0, seen_at: 0 },
+    worker: `doctor-${process.pid}`,
+    group_name: '',
+    host: '',
+    pid: process.pid,
+    version: '',
+    state: 'gone' as const,
+    slots: 0,
+    busy: '[]',
+    done: 0,
+    failed: 0,
+    started_at: 0,
+    seen_at: 0,
   };
   try {
     await db.transaction().execute(async (transaction) => {

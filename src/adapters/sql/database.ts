@@ -188,34 +188,82 @@ async function createTables(db: Kysely<Tables>, dialect: SqlDialect): Promise<vo
     await dialect.define(dialect.clustered(table.addPrimaryKeyConstraint(`${name}_key`, [...key])));
   };
   await create('jobs', ['job'], {
-    ...{ job: 'varchar(64)', name: 'varchar(64)', run_key: 'varchar(128)?', state: 'varchar(16)' },
-    ...{ reason: 'varchar(64)?', round: 'integer', created_at: 'bigint', closed_at: 'bigint?' },
-    ...{ created_by: 'varchar(255)', labels: 'text', steps: 'text', pruned: 'integer' },
+    job: 'varchar(64)',
+    name: 'varchar(64)',
+    run_key: 'varchar(128)?',
+    state: 'varchar(16)',
+    reason: 'varchar(64)?',
+    round: 'integer',
+    created_at: 'bigint',
+    closed_at: 'bigint?',
+    created_by: 'varchar(255)',
+    labels: 'text',
+    steps: 'text',
+    pruned: 'integer',
   });
   await dialect.define(db.schema.createIndex('jobs_by_creation').on('jobs').columns(['created_at', 'job']));
   await create('job_labels', ['job', 'name'], { job: 'varchar(64)', name: 'varchar(128)', value: 'varchar(255)' });
   await create('attempts', ['job', 'step', 'task', 'attempt'], {
-    ...{ ...TASK, attempt: 'varchar(64)', round: 'integer', number: 'integer', worker: 'varchar(128)' },
-    ...{ slot: 'integer', outcome: 'varchar(16)', started_at: 'bigint', ended_at: 'bigint?' },
-    ...{ wait_seconds: 'double precision?', exit_code: 'integer?', reason: 'varchar(64)?', error: 'text?' },
-    ...{ cpu_seconds: 'double precision?', peak_memory: 'bigint?', bytes_in: 'bigint?', bytes_out: 'bigint?' },
+    ...TASK,
+    attempt: 'varchar(64)',
+    round: 'integer',
+    number: 'integer',
+    worker: 'varchar(128)',
+    slot: 'integer',
+    outcome: 'varchar(16)',
+    started_at: 'bigint',
+    ended_at: 'bigint?',
+    wait_seconds: 'double precision?',
+    exit_code: 'integer?',
+    reason: 'varchar(64)?',
+    error: 'text?',
+    cpu_seconds: 'double precision?',
+    peak_memory: 'bigint?',
+    bytes_in: 'bigint?',
+    bytes_out: 'bigint?',
     counters: 'text?',
   });
   await create('tasks', ['job', 'step', 'task'], {
-    ...{ ...TASK, round: 'integer', state: 'smallint', attempts: 'integer', worker: 'varchar(128)?' },
-    ...{ started_at: 'bigint?', ended_at: 'bigint?', exit_code: 'integer?', reason: 'varchar(64)?', error: 'text?' },
+    ...TASK,
+    round: 'integer',
+    state: 'smallint',
+    attempts: 'integer',
+    worker: 'varchar(128)?',
+    started_at: 'bigint?',
+    ended_at: 'bigint?',
+    exit_code: 'integer?',
+    reason: 'varchar(64)?',
+    error: 'text?',
   });
   // The state comes first, so that a query by number can't take this index for as good as the key.
   await dialect.define(db.schema.createIndex('tasks_by_state').on('tasks').columns(['state', 'job', 'step', 'task']));
   await create('step_counts', ['job', 'step', 'writer'], {
-    ...{ ...COUNTS, round: 'integer', running: 'bigint', done: 'bigint', failed: 'bigint', retried: 'bigint' },
-    ...{ interrupted: 'bigint', bytes_in: 'bigint', bytes_out: 'bigint', millis: 'bigint', moved_at: 'bigint' },
+    ...COUNTS,
+    round: 'integer',
+    running: 'bigint',
+    done: 'bigint',
+    failed: 'bigint',
+    retried: 'bigint',
+    interrupted: 'bigint',
+    bytes_in: 'bigint',
+    bytes_out: 'bigint',
+    millis: 'bigint',
+    moved_at: 'bigint',
   });
   await create('counter_sums', ['job', 'step', 'writer', 'name'], { ...COUNTS, name: 'varchar(64)', total: 'text' });
   await create('workers', ['worker'], {
-    ...{ worker: 'varchar(128)', group_name: 'varchar(40)', host: 'varchar(255)', pid: 'integer' },
-    ...{ version: 'varchar(64)', state: 'varchar(16)', slots: 'integer', busy: 'text', done: 'bigint' },
-    ...{ failed: 'bigint', started_at: 'bigint', seen_at: 'bigint' },
+    worker: 'varchar(128)',
+    group_name: 'varchar(40)',
+    host: 'varchar(255)',
+    pid: 'integer',
+    version: 'varchar(64)',
+    state: 'varchar(16)',
+    slots: 'integer',
+    busy: 'text',
+    done: 'bigint',
+    failed: 'bigint',
+    started_at: 'bigint',
+    seen_at: 'bigint',
   });
 }
 

@@ -59,9 +59,18 @@ export type JobRow = Readonly<ReturnType<typeof rowOf>>;
 
 function rowOf(job: LedgerJob, pruned: number) {
   return {
-    ...{ job: job.job, name: job.name, run_key: job.runKey, state: job.state, reason: job.reason, round: job.round },
-    ...{ created_at: job.createdAt, closed_at: job.closedAt, created_by: job.createdBy },
-    ...{ labels: JSON.stringify(job.labels), steps: JSON.stringify(job.steps), pruned },
+    job: job.job,
+    name: job.name,
+    run_key: job.runKey,
+    state: job.state,
+    reason: job.reason,
+    round: job.round,
+    created_at: job.createdAt,
+    closed_at: job.closedAt,
+    created_by: job.createdBy,
+    labels: JSON.stringify(job.labels),
+    steps: JSON.stringify(job.steps),
+    pruned,
   };
 }
 

@@ -44,9 +44,13 @@ const TROUBLES: ReadonlyMap<number, ServerTrouble> = new Map([
 
 /** Errors of the driver itself. */
 const DRIVER: Readonly<Record<string, ServerTrouble>> = {
-  ...{ PROTOCOL_CONNECTION_LOST: 'lost', PROTOCOL_SEQUENCE_TIMEOUT: 'lost', HANDSHAKE_UNKNOWN_ERROR: 'lost' },
-  ...{ HANDSHAKE_NO_SSL_SUPPORT: 'tls', HANDSHAKE_SSL_ERROR: 'tls' },
-  ...{ MYSQL_CLEAR_PASSWORD_NOT_ENABLED: 'password', AUTH_SWITCH_PLUGIN_ERROR: 'password' },
+  PROTOCOL_CONNECTION_LOST: 'lost',
+  PROTOCOL_SEQUENCE_TIMEOUT: 'lost',
+  HANDSHAKE_UNKNOWN_ERROR: 'lost',
+  HANDSHAKE_NO_SSL_SUPPORT: 'tls',
+  HANDSHAKE_SSL_ERROR: 'tls',
+  MYSQL_CLEAR_PASSWORD_NOT_ENABLED: 'password',
+  AUTH_SWITCH_PLUGIN_ERROR: 'password',
 };
 
 /** The object exists already: a table, a column, an index. */
@@ -211,8 +215,15 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   const { host, port, user, database } = address;
   const password = await options.password?.get(address);
   const connection = await createConnection({
-    ...{ host, port, user, database, charset: 'utf8mb4', timezone: 'Z' },
-    ...{ connectTimeout: CONNECT_MS, enableKeepAlive: true, stringifyObjects: true },
+    host,
+    port,
+    user,
+    database,
+    charset: 'utf8mb4',
+    timezone: 'Z',
+    connectTimeout: CONNECT_MS,
+    enableKeepAlive: true,
+    stringifyObjects: true,
     // By default, the driver would start each session with another SQL mode than the server's.
     flags: ['-IGNORE_SPACE'],
     ...(password !== undefined && { password }),

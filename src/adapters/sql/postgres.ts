@@ -25,13 +25,28 @@ import type { Tables } from './tables.ts';
 /** SQLSTATEs (https://www.postgresql.org/docs/current/errcodes-appendix.html), complete or by class. */
 const TROUBLES: Readonly<Record<string, ServerTrouble>> = {
   // serialization_failure, deadlock_detected, lock_not_available, query_canceled, unique_violation (a twin was faster)
-  ...{ '40001': 'busy', '40P01': 'busy', '55P03': 'busy', '57014': 'busy', '23505': 'busy' },
+  '40001': 'busy',
+  '40P01': 'busy',
+  '55P03': 'busy',
+  '57014': 'busy',
+  '23505': 'busy',
   // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections, idle_in_transaction_session_timeout
-  ...{ '57P01': 'lost', '57P02': 'lost', '57P03': 'lost', '53300': 'lost', '25P03': 'lost', '08': 'lost' },
+  '57P01': 'lost',
+  '57P02': 'lost',
+  '57P03': 'lost',
+  '53300': 'lost',
+  '25P03': 'lost',
+  '08': 'lost',
   // read_only_sql_transaction: after a failover this connection is to a reader
   '25006': 'lost',
-  ...{ '28P01': 'password', '28': 'password', '42501': 'rights', '3D000': 'database', '3F000': 'database' },
-  ...{ '53100': 'full', XX001: 'corrupt', XX002: 'corrupt' },
+  '28P01': 'password',
+  '28': 'password',
+  '42501': 'rights',
+  '3D000': 'database',
+  '3F000': 'database',
+  '53100': 'full',
+  XX001: 'corrupt',
+  XX002: 'corrupt',
 };
 
 /** Errors of the driver without a code. */
@@ -111,8 +126,13 @@ async function connect(options: ServerOptions, address: ServerAddress): Promise<
   const { host, port, user, database, tls } = address;
   const ca = await readAuthority(options.ca);
   const client = new Client({
-    ...{ host, port, user, database, application_name: 'batchctl' },
-    ...{ connectionTimeoutMillis: CONNECT_MS, keepAlive: true },
+    host,
+    port,
+    user,
+    database,
+    application_name: 'batchctl',
+    connectionTimeoutMillis: CONNECT_MS,
+    keepAlive: true,
     password: await options.password?.get(address),
     ssl: tls ? { rejectUnauthorized: true, ...(ca !== undefined && { ca }) } : false,
     types: {

@@ -205,9 +205,22 @@ export type WorkerRow = Readonly<ReturnType<typeof rowOf>>;
 function rowOf(worker: LedgerWorker) {
   const { host, pid, version, state, slots, done, failed, memory = null, disk = null } = worker;
   return {
-    ...{ worker: worker.worker, group_name: worker.group, host, pid, version, state, slots },
-    ...{ busy: JSON.stringify(worker.busy), done, failed, started_at: worker.startedAt, seen_at: worker.seenAt },
-    ...{ memory, disk, machine: jsonOf(worker.machine), spent: jsonOf(worker.spent) },
+    worker: worker.worker,
+    group_name: worker.group,
+    host,
+    pid,
+    version,
+    state,
+    slots,
+    busy: JSON.stringify(worker.busy),
+    done,
+    failed,
+    started_at: worker.startedAt,
+    seen_at: worker.seenAt,
+    memory,
+    disk,
+    machine: jsonOf(worker.machine),
+    spent: jsonOf(worker.spent),
   };
 }
 

@@ -61,10 +61,25 @@ export const TASK_STATES = ['waiting', 'running', 'failed', 'done'] as const sat
 
 /** An attempt's columns, and the field of its event that each holds. */
 const ATTEMPT = {
-  ...{ job: 'job', step: 'step', task: 'task', attempt: 'attempt', round: 'round', number: 'number' },
-  ...{ worker: 'worker', slot: 'slot', outcome: 'outcome', started_at: 'startedAt', ended_at: 'endedAt' },
-  ...{ wait_seconds: 'waitSeconds', exit_code: 'exitCode', reason: 'reason', error: 'error' },
-  ...{ cpu_seconds: 'cpuSeconds', peak_memory: 'peakMemory', bytes_in: 'bytesIn', bytes_out: 'bytesOut' },
+  job: 'job',
+  step: 'step',
+  task: 'task',
+  attempt: 'attempt',
+  round: 'round',
+  number: 'number',
+  worker: 'worker',
+  slot: 'slot',
+  outcome: 'outcome',
+  started_at: 'startedAt',
+  ended_at: 'endedAt',
+  wait_seconds: 'waitSeconds',
+  exit_code: 'exitCode',
+  reason: 'reason',
+  error: 'error',
+  cpu_seconds: 'cpuSeconds',
+  peak_memory: 'peakMemory',
+  bytes_in: 'bytesIn',
+  bytes_out: 'bytesOut',
   counters: 'counters',
 } as const satisfies Record<string, keyof AttemptEvent>;
 

@@ -106,7 +106,17 @@ export function replaceByExact(
   const { step, done, failed, bytesIn, bytesOut, seconds } = exact;
   const { retried, interrupted, movedAt } = counted;
   return {
-    ...{ step, running: 0, done, failed, retried, interrupted, bytesIn, bytesOut },
-    ...{ counters: decimalTexts(counters), seconds, movedAt: movedAt ?? now, exact: true },
+    step,
+    running: 0,
+    done,
+    failed,
+    retried,
+    interrupted,
+    bytesIn,
+    bytesOut,
+    counters: decimalTexts(counters),
+    seconds,
+    movedAt: movedAt ?? now,
+    exact: true,
   };
 }

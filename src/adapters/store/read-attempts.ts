@@ -103,8 +103,16 @@ function taskOf(step: string, task: number, attempts: readonly AttemptEvent[]): 
   if (attempts.length === 0) return null;
   const { state, round, by } = standingOf(attempts);
   return {
-    ...{ step, task, state, round, attempts: attempts.length, worker: by?.worker ?? null },
-    ...{ startedAt: by?.startedAt ?? null, endedAt: by?.endedAt ?? null },
-    ...{ exitCode: by?.exitCode ?? null, reason: by?.reason ?? null, error: by?.error ?? null },
+    step,
+    task,
+    state,
+    round,
+    attempts: attempts.length,
+    worker: by?.worker ?? null,
+    startedAt: by?.startedAt ?? null,
+    endedAt: by?.endedAt ?? null,
+    exitCode: by?.exitCode ?? null,
+    reason: by?.reason ?? null,
+    error: by?.error ?? null,
   };
 }

@@ -134,7 +134,11 @@ function snapshotOf(job: string, objects: CachedJob['objects']): Snapshot {
   const steps = new Set([...exact.keys(), ...totals.flatMap((each) => Object.keys(each.steps))]);
   const views = new Map<string, StepView>();
   return {
-    ...{ totals, tags, exact, pruned, steps: [...steps] },
+    totals,
+    tags,
+    exact,
+    pruned,
+    steps: [...steps],
     step: (name) => {
       const view = views.get(name) ?? new StepView(totals, name, exact.get(name)?.round ?? -1);
       views.set(name, view);

@@ -36,7 +36,11 @@ export async function openVerbRunner(
 /** A verb prints nothing, and the caller's files, environment and stdin are on another machine. */
 const NOWHERE = new Writable({ write: (_, __, done) => done() });
 const NO_IO: Io = {
-  ...{ stdout: NOWHERE, stderr: NOWHERE, stdin: Readable.from([]), env: {}, cwd: '/nonexistent' },
+  stdout: NOWHERE,
+  stderr: NOWHERE,
+  stdin: Readable.from([]),
+  env: {},
+  cwd: '/nonexistent',
   onInterrupt: () => () => {},
   exit: () => {},
 };
@@ -81,11 +85,25 @@ function endOf(error: unknown): VerbOutcome {
 function contextOf(call: VerbCall, config: Config, platform: Platform): Context {
   const { signal, dryRun, yes, tz } = call;
   const flags: GlobalFlags = {
-    ...{ config: undefined, profile: config.profile.name, tz: tz === null ? undefined : parseZone(tz) },
-    ...{ json: true, quiet: true, verbose: false, color: false, help: false, version: false, dryRun, yes },
+    config: undefined,
+    profile: config.profile.name,
+    tz: tz === null ? undefined : parseZone(tz),
+    json: true,
+    quiet: true,
+    verbose: false,
+    color: false,
+    help: false,
+    version: false,
+    dryRun,
+    yes,
   };
   return openContext({
-    ...{ io: NO_IO, flags, signal, stopNow: signal, closed: new AbortController().signal, config },
+    io: NO_IO,
+    flags,
+    signal,
+    stopNow: signal,
+    closed: new AbortController().signal,
+    config,
     platform: actingAs(platform, call.who),
     attachments: attachmentsOf(call),
   });
@@ -137,9 +155,20 @@ async function describe(ctx: Context, entry: CommandEntry, load: () => Promise<A
   const taken = Object.entries(described.properties).filter(([name]) => declared.framesOnly?.includes(name) !== true);
   const input = { ...described, properties: withLines(Object.fromEntries(taken), lines) };
   const verb: Verb = {
-    ...{ name, summary, about: help.about ?? null, example: help.examples[0], scope, scopeWith },
-    ...{ method: http?.method ?? 'POST', path: http?.path ?? null, shownAt, list, lines },
-    ...{ input, output: await answerSchema(declared), writes: declared.changes },
+    name,
+    summary,
+    about: help.about ?? null,
+    example: help.examples[0],
+    scope,
+    scopeWith,
+    method: http?.method ?? 'POST',
+    path: http?.path ?? null,
+    shownAt,
+    list,
+    lines,
+    input,
+    output: await answerSchema(declared),
+    writes: declared.changes,
     jobFile: fieldsOf('job')[0] ?? fieldsOf('submission')[0] ?? null,
   };
   return { verb, declared };
@@ -149,8 +178,21 @@ async function describe(ctx: Context, entry: CommandEntry, load: () => Promise<A
 async function describeInner(declared: AnyVerb): Promise<KnownVerb> {
   const { name, scope, scopeWith = {}, list, changes: writes } = declared;
   const verb: Verb = {
-    ...{ name, summary: '', about: null, example: 'batchctl report', scope, scopeWith, method: 'POST', path: null },
-    ...{ shownAt: null, list, lines: [], jobFile: null, input: inputSchema(declared), output: null, writes },
+    name,
+    summary: '',
+    about: null,
+    example: 'batchctl report',
+    scope,
+    scopeWith,
+    method: 'POST',
+    path: null,
+    shownAt: null,
+    list,
+    lines: [],
+    jobFile: null,
+    input: inputSchema(declared),
+    output: null,
+    writes,
   };
   return { verb, declared };
 }
@@ -210,7 +252,10 @@ const input = z.object({ asked: text, name: text, key: z.string().max(1_024), ch
 
 /** An input of a plan. It is only counted; nothing is stored. */
 const plannedInput = z.object({
-  ...{ name: text, size: count, checksum: checksum.nullable(), records: count.nullable() },
+  name: text,
+  size: count,
+  checksum: checksum.nullable(),
+  records: count.nullable(),
   compression: z.enum(['gzip', 'zstd']).nullable(),
   parts: z.literal(0).optional(),
   source: z.object({ kind: z.enum(['store', 's3', 'pipe', 'file']) }).loose(),
@@ -221,7 +266,10 @@ const planned = z.object({
   hashes: z.record(text, text).optional(),
   cut: z
     .object({
-      ...{ parts: count, records: count.nullable(), pieces: count, inputs: listOf(plannedInput, MOST_INPUTS) },
+      parts: count,
+      records: count.nullable(),
+      pieces: count,
+      inputs: listOf(plannedInput, MOST_INPUTS),
       sizes: z.object({
         bins: listOf(z.tuple([z.number(), count, z.number().nonnegative()]), 10_000),
         largest: z.object({ n: count, size: z.number() }),

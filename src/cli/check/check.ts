@@ -204,11 +204,19 @@ export class Check {
     const ended = verdict === 'ok' || verdict === 'failed' || verdict === 'interrupted';
     const isGone = !this.#mayHaveResources || (ended && this.#left !== null && this.#left.length === 0);
     return maskReport({
-      ...{ format: 1, verdict, stack: profile.stack, region: profile.region, account },
-      ...{ instance: this.#instance, ledger: profile.ledger.kind, ...runtimeInfo() },
+      format: 1,
+      verdict,
+      stack: profile.stack,
+      region: profile.region,
+      account,
+      instance: this.#instance,
+      ledger: profile.ledger.kind,
+      ...runtimeInfo(),
       startedAt: new Date(this.#startedAt).toISOString(),
       seconds: Math.round((clock.monotonic() - this.#begun) / 100) / 10,
-      ...{ cost: this.#cost, steps: this.#steps.all, left: this.#left },
+      cost: this.#cost,
+      steps: this.#steps.all,
+      left: this.#left,
       remove: isGone ? null : this.#removeCommand,
       logs: this.#logs,
     });

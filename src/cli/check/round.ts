@@ -73,7 +73,9 @@ export async function runRound(round: CheckRound, planned: readonly ExecutableSt
   const over = new AbortController();
   const ended = { is: false };
   const following = follow(platform, view, {
-    ...{ signal: AbortSignal.any([ctx.signal, over.signal]), timeout: JOB_SECONDS, watching: false },
+    signal: AbortSignal.any([ctx.signal, over.signal]),
+    timeout: JOB_SECONDS,
+    watching: false,
     onRaised: (raised) => printRaised(ctx, raiseResultsOf(raised), zone),
     onOutage: ({ message }) => ctx.warn(`${message}; retrying`),
   }).finally(() => {
@@ -132,7 +134,11 @@ export async function removeCheckStack({ ctx, stack, steps }: CheckRound): Promi
 
 async function takeDownStack(ctx: Context, stack: OpenStack): Promise<readonly RemovalOutcome[]> {
   const { gone, failed } = await removeStack({
-    ...{ stack, group: null, deleteData: true, timeoutMs: DRAIN_MS, signal: ctx.stopNow },
+    stack,
+    group: null,
+    deleteData: true,
+    timeoutMs: DRAIN_MS,
+    signal: ctx.stopNow,
     // The only job of this stack is the check's own.
     requireIdle: async () => undefined,
     note: (text) => ctx.detail(text),

@@ -124,8 +124,11 @@ async function jobForDirectory(path: string, directory: string): Promise<string>
     : 'they are cut; with split: { by: file }, each is a task';
   const left = others.map(([other, { length }]) => `${length} ${other === '' ? 'without an extension' : other}`);
   return renderJob({
-    ...{ from: `${place === '' ? '' : `${place}/`}${below}*${escapeGlob(kind)}`, name: basename(path), bytes },
-    ...{ guess, split: whole ? { by: 'file' } : guess },
+    from: `${place === '' ? '' : `${place}/`}${below}*${escapeGlob(kind)}`,
+    name: basename(path),
+    bytes,
+    guess,
+    split: whole ? { by: 'file' } : guess,
     notes: [
       `${formatMany(files.length, 'file')} of ${formatSize(bytes)}, the largest ${formatSize(largest)}: ${why}`,
       ...(left.length === 0 ? [] : [`not read: ${left.slice(0, 5).join(', ')}${left.length > 5 ? ', ...' : ''}`]),

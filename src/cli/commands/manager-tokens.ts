@@ -86,7 +86,9 @@ async function clientInstructions(ctx: Context, url: string): Promise<readonly s
   const own = url.startsWith('https:') ? await readCertificate((await ctx.platform()).store) : null;
   const { profile } = await ctx.config();
   const entry = {
-    ...{ backend: 'manager', url, tokenEnv: 'BATCHCTL_TOKEN' },
+    backend: 'manager',
+    url,
+    tokenEnv: 'BATCHCTL_TOKEN',
     ...(own !== null && { fingerprint: own.fingerprint }),
   };
   return [

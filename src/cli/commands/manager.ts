@@ -66,8 +66,13 @@ async function manager(ctx: Context, table: CommandTable, input: ManagerInput): 
   const at = listen ?? defaultListen(ctx, config);
   const signIn = canOfferSignIn(ctx, at) ? new SignInCode(platform) : null;
   await runManager({
-    ...{ platform, verbs: await openVerbRunner(ctx, table, config, platform), signal: ctx.signal, log },
-    ...{ listen: at, certificate, signIn },
+    platform,
+    verbs: await openVerbRunner(ctx, table, config, platform),
+    signal: ctx.signal,
+    log,
+    listen: at,
+    certificate,
+    signIn,
     loopMs: loopSeconds === undefined ? HANG_MS : Number(loopSeconds) * 1_000,
     passed: killPoints(ctx.io.env),
     onListening: async (address, fingerprint) => {

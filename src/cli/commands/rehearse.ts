@@ -136,7 +136,10 @@ async function rehearse(ctx: Context, jobfile: string, input: CommandInput<typeo
   const rehearsed = await rehearseJob(ctx, spec, jobfile, submission, {
     sample: sample ?? SAMPLE,
     faults: faults === true ? parseFaults(ALL_FAULTS) : (faults ?? NO_FAULTS),
-    ...{ seed: seed ?? null, slots: slots ?? null, keep, timeout: timeout ?? null },
+    seed: seed ?? null,
+    slots: slots ?? null,
+    keep,
+    timeout: timeout ?? null,
   });
   await printAnswer(ctx, { json: documentOf(rehearsed), text: () => rehearseText(ctx, rehearsed) });
   return rehearsed.verify?.verdict === 'failed' ? 9 : jobExit(rehearsed.status);
@@ -147,9 +150,17 @@ function documentOf(rehearsed: Rehearsed) {
   const { job, state, reason, steps } = status;
   const { kill, duplicate, fail, 'slow-disk': slowDisk } = faults;
   return {
-    ...{ job, state, reason, parts: status.rehearsal?.parts ?? 0, of, steps },
+    job,
+    state,
+    reason,
+    parts: status.rehearsal?.parts ?? 0,
+    of,
+    steps,
     faults: { asked: faultNames(asked), seed, kill, duplicate, fail, slowDisk },
-    ...{ mended, verdict: verify?.verdict ?? null, kept, forecast },
+    mended,
+    verdict: verify?.verdict ?? null,
+    kept,
+    forecast,
   };
 }
 

@@ -62,7 +62,11 @@ export type RunInput = v.InferOutput<typeof runFields> & { readonly rest: readon
 export function runCommand(ctx: Context): CommandDefinition {
   const { operands, options } = commandLineFields(RUN);
   return {
-    ...{ arguments: operands, options: { ...options, ...WATCH }, writes: true, passThrough: true, stopsItself: true },
+    arguments: operands,
+    options: { ...options, ...WATCH },
+    writes: true,
+    passThrough: true,
+    stopsItself: true,
     output: async () => (await import('../verb-schema.ts')).statusSchema(),
     help: {
       about:

@@ -68,7 +68,8 @@ export async function attachSubmission(
       return { inputs, digest: digestOf(spec, null, inputs) };
     };
     const found = await awaitInputs(find, input.awaitInput ?? 0, {
-      ...{ clock: ctx.clock, signal: ctx.signal },
+      clock: ctx.clock,
+      signal: ctx.signal,
       onWait: (why) => ctx.notice(`waiting: ${why}`),
     });
     const { attachments } = await attachCode(manager, job);
@@ -123,7 +124,11 @@ async function findLocalInputs(
   if (name === '-' && !given)
     throw new BatchctlError('usage', 'the input - can be used only once, and only with --input');
   const found = await findInputs([name === '-' ? await stdin.path() : name], {
-    ...{ store: manager.store, checksums, seen, stdin: null, attached: null },
+    store: manager.store,
+    checksums,
+    seen,
+    stdin: null,
+    attached: null,
     split: spec.input?.split ?? { by: 'file' },
     directory: given ? inputDirectory : directory,
     bucket: () => Promise.reject(new TypeError('no bucket is an own input')),

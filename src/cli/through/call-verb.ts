@@ -50,11 +50,17 @@ export async function callVerb<Result, Event>(
   const job = mode === 'follows' ? await jobIdFromManager(ctx, manager, given.job) : null;
   const input = job === null ? given : { ...given, job };
   const asked: VerbRequest = {
-    ...{ name: verb.name, input, dryRun: ctx.flags.dryRun, yes: ctx.flags.yes, tz: await ctx.zone() },
+    name: verb.name,
+    input,
+    dryRun: ctx.flags.dryRun,
+    yes: ctx.flags.yes,
+    tz: await ctx.zone(),
     attachments: sent ?? (await attachmentsOf(ctx, manager, verb, given)),
   };
   const retrying: RetryContext = {
-    ...{ ctx, mode, checkCommand: checkCommandOf(verb.name, given) },
+    ctx,
+    mode,
+    checkCommand: checkCommandOf(verb.name, given),
     ...(job !== null && {
       onInterrupted: () =>
         verb.interruptedError?.(input) ??

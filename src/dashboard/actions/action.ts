@@ -58,7 +58,13 @@ export function action<Name extends ApiName>(definition: Definition<Name>): Acti
   const { label, name, what, words, operation, input, outcome } = definition;
   const { scope = 'operate', danger = false, preview = false } = definition;
   return {
-    ...{ label, name, scope, danger, what, fields: definition.fields ?? [], preview },
+    label,
+    name,
+    scope,
+    danger,
+    what,
+    fields: definition.fields ?? [],
+    preview,
     command: (values) => shellLine(['batchctl', ...words(values)]),
     run: async (values, dryRun) => {
       const fields = input(values, dryRun) as object;

@@ -6,7 +6,9 @@ import { type Action, action, filledFields, filledFlags } from './action.ts';
 /** `worker`: a worker's id, or the id of an instance that has no worker. */
 export function drain(worker: string): Action {
   return action({
-    ...{ label: 'Drain', name: `Drain worker ${worker}`, operation: 'workersDrain' },
+    label: 'Drain',
+    name: `Drain worker ${worker}`,
+    operation: 'workersDrain',
     what: ['The worker takes no new tasks, finishes its current ones and exits. No attempt is used up.'],
     words: () => ['workers', 'drain', worker],
     input: () => ({ worker }),
@@ -16,7 +18,10 @@ export function drain(worker: string): Action {
 
 export function stop({ busy }: Pick<Worker, 'busy'>, worker: string): Action {
   return action({
-    ...{ label: 'Stop', name: `Stop worker ${worker}`, danger: true, operation: 'workersStop' },
+    label: 'Stop',
+    name: `Stop worker ${worker}`,
+    danger: true,
+    operation: 'workersStop',
     what: [
       busy.length === 0
         ? 'The worker exits at once. It is running no task.'
@@ -30,7 +35,9 @@ export function stop({ busy }: Pick<Worker, 'busy'>, worker: string): Action {
 
 export function scale({ group, desired, min, max, mode }: Group): Action {
   return action({
-    ...{ label: 'Scale', name: `Scale group ${group}`, operation: 'scale' },
+    label: 'Scale',
+    name: `Scale group ${group}`,
+    operation: 'scale',
     what: [
       `Current size: ${sizeText({ desired, min, max })}. ${mode === 'auto' ? 'Waiting work raises it.' : 'Only people change it.'}`,
       'Empty fields leave a setting as it is. Workers that are no longer needed finish their current tasks first.',
@@ -41,7 +48,10 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
       { name: 'max', label: 'Maximum', kind: 'count' },
       { name: 'for', label: 'Restore the previous size after', kind: 'text', hint: '4h; empty: never' },
       {
-        ...{ name: 'mode', label: 'Mode', kind: 'choice', initial: '' },
+        name: 'mode',
+        label: 'Mode',
+        kind: 'choice',
+        initial: '',
         choices: [
           ['', `unchanged (${mode})`],
           ['auto', 'auto: waiting work raises the size'],
@@ -54,7 +64,8 @@ export function scale({ group, desired, min, max, mode }: Group): Action {
       ...(values.mode ? [`--${values.mode}`] : []),
     ],
     input: (values) => ({
-      ...{ group, ...filledFields(values, 'n', 'min', 'max', 'for') },
+      group,
+      ...filledFields(values, 'n', 'min', 'max', 'for'),
       ...(values.mode && { [values.mode]: true }),
     }),
     outcome: ({ items: [seen] }) => (seen === undefined ? 'Scaling requested.' : `New size: ${sizeText(seen)}.`),
@@ -66,7 +77,10 @@ const sizeText = ({ desired, min, max }: Pick<Group, 'desired' | 'min' | 'max'>)
 
 export function redrive({ group, dead }: Queue): Action {
   return action({
-    ...{ label: 'Redrive', name: `Redrive dead letters of group ${group}`, operation: 'queueRedrive', preview: true },
+    label: 'Redrive',
+    name: `Redrive dead letters of group ${group}`,
+    operation: 'queueRedrive',
+    preview: true,
     what: [
       `Sends about ${formatMany(dead, 'dead letter')} back to the group's queue. Tasks that failed for good are retried.`,
       'Dead letters of jobs that no longer exist or cannot be retried stay in the dead-letter queue.',

@@ -46,11 +46,16 @@ function skipText({ undo, count, already, tasks }: SkipAnswer, dryRun: boolean):
 }
 
 const CANARY: Field = {
-  ...{ name: 'canary', label: 'Canary tasks', kind: 'count' },
+  name: 'canary',
+  label: 'Canary tasks',
+  kind: 'count',
   hint: 'run first; the rest only if they succeed; empty: all at once',
 };
 const REASON: Field = {
-  ...{ name: 'reason', label: 'Reason', kind: 'text', required: true },
+  name: 'reason',
+  label: 'Reason',
+  kind: 'text',
+  required: true,
   hint: 'recorded in the proof, with your name and the time',
 };
 const SAME_PROGRAM = 'The program stays the same. To run a fixed one, add --with JOBFILE to the command below.';
@@ -69,11 +74,21 @@ export interface TaskSelection {
 }
 
 export const oneTask = (job: string, task: string): TaskSelection => ({
-  ...{ job, name: `task ${task}`, count: 1, tasks: [task], step: '', cause: '' },
+  job,
+  name: `task ${task}`,
+  count: 1,
+  tasks: [task],
+  step: '',
+  cause: '',
 });
 
 const causeSelection = (job: string, { cause, step }: Cause, count: number): TaskSelection => ({
-  ...{ job, name: `cause ${cause}: ${count} of ${step}`, count, tasks: [], step: '', cause },
+  job,
+  name: `cause ${cause}: ${count} of ${step}`,
+  count,
+  tasks: [],
+  step: '',
+  cause,
 });
 
 /** The choice as a command's words, and as a call's fields. */
@@ -83,7 +98,8 @@ const chosenWords = ({ job, tasks, step, cause }: TaskSelection): readonly strin
   ...filledFlags({ cause, step }, 'cause', 'step'),
 ];
 const chosenFields = ({ job, tasks, step, cause }: TaskSelection) => ({
-  ...{ job, ...filledFields({ step }, 'step') },
+  job,
+  ...filledFields({ step }, 'step'),
   ...(tasks.length > 0 && { task: tasks }),
   ...(cause !== '' && { cause: [cause] }),
 });
@@ -92,7 +108,10 @@ const chosenFields = ({ job, tasks, step, cause }: TaskSelection) => ({
 export function retryChosen(chosen: TaskSelection, label = 'Retry'): Action {
   const { name, count } = chosen;
   return action({
-    ...{ label, name: `Retry ${name}`, operation: 'retry', preview: true },
+    label,
+    name: `Retry ${name}`,
+    operation: 'retry',
+    preview: true,
     what: [`Retries ${formatMany(count, 'task')} that failed for good.`, SAME_PROGRAM],
     fields: count > 1 ? [{ ...CANARY, initial: '1' }] : [],
     words: (values) => ['retry', ...chosenWords(chosen), ...filledFlags(values, 'canary')],
@@ -109,7 +128,11 @@ export const retryAll = (job: string, failed: number): Action =>
 export function skipChosen(chosen: TaskSelection): Action {
   const { name, count } = chosen;
   return action({
-    ...{ label: 'Skip', name: `Skip ${name}`, danger: true, operation: 'skip', preview: true },
+    label: 'Skip',
+    name: `Skip ${name}`,
+    danger: true,
+    operation: 'skip',
+    preview: true,
     what: [
       `The job continues without ${formatMany(count, 'task')}. Steps that wait for ${count === 1 ? 'it' : 'them'} open without ${count === 1 ? 'its output' : 'their outputs'}.`,
       'The proof lists each skipped task, with your name and reason. Until a step has opened without them, batchctl skip --undo reverses this.',
@@ -127,7 +150,10 @@ export const skipCause = (job: string, cause: Cause): Action => skipChosen(cause
 export function unskipChosen(chosen: TaskSelection): Action {
   const { name, count } = chosen;
   return action({
-    ...{ label: 'Undo skip', name: `Undo the skip of ${name}`, operation: 'skip', preview: true },
+    label: 'Undo skip',
+    name: `Undo the skip of ${name}`,
+    operation: 'skip',
+    preview: true,
     what: [
       `${formatMany(count, 'task')} ${count === 1 ? 'counts' : 'count'} as failed again, or ${count === 1 ? 'runs' : 'run'}, unless a step has opened without them.`,
     ],
@@ -145,13 +171,20 @@ export function killChosen(chosen: TaskSelection): Action {
   const { job, name, count, tasks, step } = chosen;
   const [task] = tasks;
   return action({
-    ...{ label: 'Kill', name: `Kill ${name}`, danger: true, operation: 'kill', preview: true },
+    label: 'Kill',
+    name: `Kill ${name}`,
+    danger: true,
+    operation: 'kill',
+    preview: true,
     what: [
       `Ends the running ${count === 1 ? 'attempt' : 'attempts'} of ${formatMany(count, 'task')} at the next heartbeat of the worker.`,
     ],
     fields: [
       {
-        ...{ name: 'mode', label: 'Then', kind: 'choice', initial: '' },
+        name: 'mode',
+        label: 'Then',
+        kind: 'choice',
+        initial: '',
         choices: [
           ['', 'run again: no attempt is used up'],
           ['fail', 'count as failed for good'],
@@ -178,7 +211,9 @@ const stateNow = ({ state, changed }: { state: string; changed: boolean }): stri
 
 export function pause({ job }: Status): Action {
   return action({
-    ...{ label: 'Pause', name: `Pause ${job}`, operation: 'pause' },
+    label: 'Pause',
+    name: `Pause ${job}`,
+    operation: 'pause',
     what: [
       'No new task of this job starts. Running tasks finish, unless you return them to the queue.',
       'No work is lost: Resume continues where the job stopped.',
@@ -192,7 +227,9 @@ export function pause({ job }: Status): Action {
 
 export function resume({ job }: Status): Action {
   return action({
-    ...{ label: 'Resume', name: `Resume ${job}`, operation: 'resume' },
+    label: 'Resume',
+    name: `Resume ${job}`,
+    operation: 'resume',
     what: ['The job continues where it was paused. Tasks that are missing from the queue are sent again.'],
     words: () => ['resume', job],
     input: () => ({ job }),
@@ -202,7 +239,10 @@ export function resume({ job }: Status): Action {
 
 export function cancel({ job }: Status): Action {
   return action({
-    ...{ label: 'Cancel', name: `Cancel ${job}`, danger: true, operation: 'cancel' },
+    label: 'Cancel',
+    name: `Cancel ${job}`,
+    danger: true,
+    operation: 'cancel',
     what: [
       'The job ends permanently: running tasks are stopped, and waiting tasks never start. A cancelled job cannot be resumed.',
       'Outputs of completed tasks are kept and can be fetched.',
@@ -217,19 +257,27 @@ const LIMITS = ['finishBy', 'maxCost', 'tolerate', 'maxRunning'] as const;
 
 export function adjust({ job, maxCost }: Status): Action {
   return action({
-    ...{ label: 'Adjust', name: `Adjust the limits of ${job}`, operation: 'adjust' },
+    label: 'Adjust',
+    name: `Adjust the limits of ${job}`,
+    operation: 'adjust',
     what: ['Empty fields leave a limit as it is; none removes it. The journal records who made the change, and when.'],
     fields: [
       {
-        ...{ name: 'finishBy', label: 'Deadline', kind: 'text' },
+        name: 'finishBy',
+        label: 'Deadline',
+        kind: 'text',
         hint: `18:30, tomorrow 06:00 or in 6h; time zone ${zone}`,
       },
       {
-        ...{ name: 'maxCost', label: 'Cost limit, USD', kind: 'text' },
+        name: 'maxCost',
+        label: 'Cost limit, USD',
+        kind: 'text',
         hint: maxCost === null ? 'currently none' : `currently ${maxCost}`,
       },
       {
-        ...{ name: 'tolerate', label: 'Chains that may fail for good', kind: 'text' },
+        name: 'tolerate',
+        label: 'Chains that may fail for good',
+        kind: 'text',
         hint: 'a number, or a share such as 0.1%',
       },
       { name: 'maxRunning', label: 'Tasks running at a time', kind: 'text', hint: 'approximate' },

@@ -28,7 +28,8 @@ export function columnsOf(throughput: Report['throughput']): Columns | null {
   const peak = Math.max(...bins.map(({ done }) => done / seconds));
   const [unit, each] = UNITS.find(([, length]) => peak * length >= 1) ?? UNITS[2];
   return {
-    ...{ unit, seconds },
+    unit,
+    seconds,
     at: bins.map((_, i) => start + i * seconds),
     rate: bins.map(({ done }) => (done / seconds) * each),
     trouble: bins.map(({ failed, retried, interrupted }) => failed + retried + interrupted),

@@ -51,12 +51,22 @@ function panelsOf(columns: Columns, colour: Colour): readonly Panel[] {
   const bars = uPlot.paths.bars?.({ size: [1, 200], align: 1 });
   const stepped = uPlot.paths.stepped?.({ align: 1 });
   const bar = (label: string, fill: string): uPlot.Series => ({
-    ...{ label, fill: colour(fill), stroke: colour(fill), width: 0, value: valueText, points: { show: false } },
+    label,
+    fill: colour(fill),
+    stroke: colour(fill),
+    width: 0,
+    value: valueText,
+    points: { show: false },
     ...(bars && { paths: bars }),
   });
   const slots: uPlot.Series = {
-    ...{ label: 'slots available', stroke: colour('text'), dash: [5, 3], width: 1.5, value: valueText },
-    ...{ points: { show: false }, ...(stepped && { paths: stepped }) },
+    label: 'slots available',
+    stroke: colour('text'),
+    dash: [5, 3],
+    width: 1.5,
+    value: valueText,
+    points: { show: false },
+    ...(stepped && { paths: stepped }),
   };
   return [
     { height: 200, data: [columns.rate], series: [bar(`tasks done per ${columns.unit}`, 'done')] },
@@ -78,7 +88,9 @@ function createPlot(holder: HTMLElement, panel: Panel, columns: Columns, colour:
   };
   const options: uPlot.Options = {
     // The right padding leaves room for half of the last time label.
-    ...{ width: widthOf(holder), height: panel.height, padding: [10, 30, 0, 0] },
+    width: widthOf(holder),
+    height: panel.height,
+    padding: [10, 30, 0, 0],
     cursor: { sync: { key: 'course' }, drag: { x: false, y: false }, y: false, points: { show: false } },
     scales: { y: { range: (_, __, max) => [0, Math.max(1, max * 1.08)] } },
     axes: [

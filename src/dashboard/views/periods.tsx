@@ -55,7 +55,9 @@ const SHAPES: Readonly<Record<GridCell['state'], string>> = {
 
 const LEGEND = Object.keys(SHAPES) as readonly GridCell['state'][];
 const LEGEND_WORDS: Readonly<Partial<Record<GridCell['state'], string>>> = {
-  ...{ due: 'not started', missed: 'never ran', coming: 'to come' },
+  due: 'not started',
+  missed: 'never ran',
+  coming: 'to come',
 };
 
 function Shape({ look: { state, tone, late } }: { readonly look: Pick<CellAppearance, 'state' | 'tone' | 'late'> }) {
@@ -90,8 +92,14 @@ interface BandProps {
 }
 
 const STEPS: Readonly<Record<string, readonly [down: number, right: number]>> = {
-  ...{ ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] },
-  ...{ Home: [0, -1e9], End: [0, 1e9], PageDown: [1e9, 0], PageUp: [-1e9, 0] },
+  ArrowDown: [1, 0],
+  ArrowUp: [-1, 0],
+  ArrowRight: [0, 1],
+  ArrowLeft: [0, -1],
+  Home: [0, -1e9],
+  End: [0, 1e9],
+  PageDown: [1e9, 0],
+  PageUp: [-1e9, 0],
 };
 
 /** One stop of the Tab key; the arrow keys move between cells, and Enter opens a run. */
@@ -178,7 +186,9 @@ function Cell({ row, cell, at, status, none, isChosen, onChosen, onText }: CellP
   const look = cell === null ? null : appearanceOf(row, cell, status, zone, now.value);
   const text = look?.text ?? none;
   const common = {
-    ...{ 'data-at': at, 'aria-label': text, tabIndex: isChosen ? 0 : -1 },
+    'data-at': at,
+    'aria-label': text,
+    tabIndex: isChosen ? 0 : -1,
     onFocus: () => {
       onChosen();
       onText(text);

@@ -29,7 +29,8 @@ export function QueuesView() {
 }
 
 const count = (title: string, note: string, of: (queue: Queue) => number): Column<Queue> => ({
-  ...{ title, kind: 'number' },
+  title,
+  kind: 'number',
   cell: (queue) => <WithNote note={note}>{formatCount(of(queue))}</WithNote>,
 });
 
@@ -42,13 +43,15 @@ const COLUMNS: readonly Column<Queue>[] = [
   count('leased', 'held by workers', ({ leased }) => leased),
   count('delayed', 'not due yet', ({ delayed }) => delayed),
   {
-    ...{ title: 'oldest', kind: 'number' },
+    title: 'oldest',
+    kind: 'number',
     cell: ({ oldest }) => (
       <WithNote note="time in the queue">{oldest === null ? '–' : formatDuration(oldest)}</WithNote>
     ),
   },
   {
-    ...{ title: 'dead letters', kind: 'number' },
+    title: 'dead letters',
+    kind: 'number',
     cell: (queue) => (
       <WithNote note="failed for good, or unreadable">
         <BadCount bad={needsAttention(queue)}>{queue.dead}</BadCount>
@@ -56,7 +59,8 @@ const COLUMNS: readonly Column<Queue>[] = [
     ),
   },
   {
-    ...{ title: 'actions', kind: 'tools' },
+    title: 'actions',
+    kind: 'tools',
     cell: (queue) => queue.dead > 0 && <ActionButton action={redrive(queue)} />,
   },
 ];

@@ -75,7 +75,8 @@ const COLUMNS: readonly Column<Schedule>[] = [
   },
   { title: 'last', cell: Last },
   {
-    ...{ title: 'actions', kind: 'tools' },
+    title: 'actions',
+    kind: 'tools',
     cell: (schedule) => (
       <span class="tools">
         <ActionButton action={runSchedule(schedule)} />
@@ -108,7 +109,9 @@ const stateNow = ({ state, changed }: { state: string; changed: boolean }): stri
 
 function pauseSchedule({ schedule }: Schedule): Action {
   return action({
-    ...{ label: 'Pause', name: `Pause schedule ${schedule}`, operation: 'schedulePause' },
+    label: 'Pause',
+    name: `Pause schedule ${schedule}`,
+    operation: 'schedulePause',
     what: ['The schedule starts no jobs until it is resumed. Jobs that have started continue.'],
     words: () => ['schedule', 'pause', schedule],
     input: () => ({ name: schedule }),
@@ -118,7 +121,9 @@ function pauseSchedule({ schedule }: Schedule): Action {
 
 function resumeSchedule({ schedule }: Schedule): Action {
   return action({
-    ...{ label: 'Resume', name: `Resume schedule ${schedule}`, operation: 'scheduleResume' },
+    label: 'Resume',
+    name: `Resume schedule ${schedule}`,
+    operation: 'scheduleResume',
     what: [
       'The schedule starts jobs again. Periods that fell due during the pause are not made up for; use Run for each of them.',
     ],
@@ -130,13 +135,19 @@ function resumeSchedule({ schedule }: Schedule): Action {
 
 function runSchedule({ schedule, next, kind }: Schedule): Action {
   return action({
-    ...{ label: 'Run', name: `Run schedule ${schedule} now`, operation: 'scheduleRun' },
+    label: 'Run',
+    name: `Run schedule ${schedule} now`,
+    operation: 'scheduleRun',
     what: [
       'Submits the job for this period now. A period runs only once: the schedule will not run it again. If it has already run, no job is submitted.',
     ],
     fields: [
       {
-        ...{ name: 'period', label: 'Period', kind: 'text', required: true, initial: next?.period ?? '' },
+        name: 'period',
+        label: 'Period',
+        kind: 'text',
+        required: true,
+        initial: next?.period ?? '',
         hint: kind === 'calendar' ? 'a month, such as 2026-11' : 'a local time, such as 2026-11-30T06:00',
       },
     ],

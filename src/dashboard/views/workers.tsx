@@ -110,7 +110,8 @@ function Groups({ groups }: { readonly groups: readonly Group[] }) {
 }
 
 const count = (title: string, of: (group: Group) => number | null): Column<Group> => ({
-  ...{ title, kind: 'number' },
+  title,
+  kind: 'number',
   cell: (group) => {
     const found = of(group);
     return found === null ? '–' : formatCount(found);
@@ -135,7 +136,8 @@ const COLUMNS: readonly Column<Group>[] = [
     ),
   },
   {
-    ...{ title: 'running', kind: 'number' },
+    title: 'running',
+    kind: 'number',
     cell: ({ running, desired, pending, terminating, protected: kept }) => (
       <>
         <span class={running < desired ? 'doubtful strong' : ''}>{formatCount(running)}</span>
@@ -217,7 +219,8 @@ const WORKER_COLUMNS: readonly Column<Worker>[] = [
   { title: 'last seen', kind: 'number', cell: ({ seen }) => <Ago at={seen} /> },
   { title: 'started', kind: 'number', cell: ({ since }) => <Ago at={since} /> },
   {
-    ...{ title: 'actions', kind: 'tools' },
+    title: 'actions',
+    kind: 'tools',
     cell: (row) => {
       const id = row.worker ?? row.instance ?? row.host;
       return (

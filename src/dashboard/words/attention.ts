@@ -88,7 +88,8 @@ export interface NoticeGroup {
 /** Notices by job name: the same of several runs is one line. Keeps the order of the first of each. */
 export function groupByJob(notices: readonly Notice[]): readonly NoticeGroup[] {
   return [...groupBy(notices, ({ key, run }) => (run === undefined ? key : `job ${run.name}`))].map(([key, of]) => ({
-    ...{ key, tone: toneOf(of) },
+    key,
+    tone: toneOf(of),
     lines: [...groupBy(of, (notice) => notice.run?.what ?? notice.key).values()].map(lineOf),
   }));
 }
@@ -100,7 +101,9 @@ function lineOf(notices: readonly Notice[]): NoticeLine {
   const whys = new Set(notices.map((notice) => notice.run?.why));
   const why = whys.size === 1 ? run.why : '';
   return {
-    ...{ key: `${run.name} ${run.what}`, tone: toneOf(notices), href: null },
+    key: `${run.name} ${run.what}`,
+    tone: toneOf(notices),
+    href: null,
     text: `${run.name}: ${formatCount(notices.length)} ${PROBLEM_TEXTS[run.what]}${why}`,
     links: notices.map((notice) => ({ label: notice.run?.label ?? notice.key, href: notice.href })),
   };
@@ -121,8 +124,11 @@ function periodNotices({ name, schedule, cells }: Row, at: number): readonly Not
     if (when < at - PERIOD_NEWS_MS) return [];
     const say = (what: RunProblem, text: string, why = ''): readonly Notice[] => [
       {
-        ...{ key: `${job ?? `${schedule ?? name}@${period}`} state`, tone: what === 'due' ? 'doubtful' : 'bad' },
-        ...{ href: job === null ? hashOf(['schedules']) : jobHash(job), text, run: { name, label, what, why } },
+        key: `${job ?? `${schedule ?? name}@${period}`} state`,
+        tone: what === 'due' ? 'doubtful' : 'bad',
+        href: job === null ? hashOf(['schedules']) : jobHash(job),
+        text,
+        run: { name, label, what, why },
       },
     ];
     const subject = schedule ?? name;

@@ -97,5 +97,8 @@ export function columnWords(unit: PeriodUnit, column: string, previous: string |
 }
 
 export const UNIT_WORDS: Readonly<Record<PeriodUnit, string>> = {
-  ...{ day: 'Days', week: 'Weeks', month: 'Months', quarter: 'Quarters' },
+  day: 'Days',
+  week: 'Weeks',
+  month: 'Months',
+  quarter: 'Quarters',
 };

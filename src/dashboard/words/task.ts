@@ -74,8 +74,13 @@ const DECISIONS: Readonly<Record<string, string>> = {
 function decisionOf(entry: Entry & { readonly reason?: unknown }): TaskPhase {
   const { what, who, when, number, reason } = entry;
   return {
-    ...{ key: `entry ${number}`, state: 'decision', tone: what === 'skip' ? 'doubtful' : 'open', attempt: null },
-    ...{ word: DECISIONS[what] ?? what, from: when, to: null },
+    key: `entry ${number}`,
+    state: 'decision',
+    tone: what === 'skip' ? 'doubtful' : 'open',
+    attempt: null,
+    word: DECISIONS[what] ?? what,
+    from: when,
+    to: null,
     text: typeof reason === 'string' && reason !== '' ? `by ${who}: ${reason}` : `by ${who}`,
   };
 }
@@ -87,7 +92,13 @@ function phaseOf(attempt: Task, open: boolean): TaskPhase {
   const [word, tone] = WORDS[state] ?? [state, 'open'];
   const text = [endText(attempt), error].filter((part) => part !== null).join(': ');
   return {
-    ...{ key: `${attempt.round} ${attempt.attempt}`, state, word, tone, from: startedAt, to: endedAt, attempt },
+    key: `${attempt.round} ${attempt.attempt}`,
+    state,
+    word,
+    tone,
+    from: startedAt,
+    to: endedAt,
+    attempt,
     text: text === '' ? null : text,
   };
 }
@@ -111,7 +122,14 @@ function waitBefore(attempt: Task, before: Task | undefined, readyAt: string | n
 const instantOf = (text: string | null): number | null => (text === null ? null : Date.parse(text));
 
 const waiting = (from: string | null, to: string | null, text: string): TaskPhase => ({
-  ...{ key: `waiting ${from}`, state: 'waiting', tone: 'open', word: 'waiting', from, to, attempt: null, text },
+  key: `waiting ${from}`,
+  state: 'waiting',
+  tone: 'open',
+  word: 'waiting',
+  from,
+  to,
+  attempt: null,
+  text,
 });
 
 /** What it waits for now; null if it runs or is decided. */

@@ -78,7 +78,8 @@ export async function readStandings(platform: Platform, views: readonly JobView[
     jobs: new Map(jobs),
     month: spentNow === null ? null : costStanding(budget.month ?? 0, spentNow, drain(new Set(groups), null), facts),
     nextIn: facts.nextIn,
-    ...{ booting, counts },
+    booting,
+    counts,
   };
 }
 
@@ -99,7 +100,9 @@ function makeDrainCost(
   /** For one job, or (null) for all, without sharing. */
   return (groups: ReadonlySet<string>, job: string | null): number | null =>
     drainingCost({
-      ...{ ...known, groups, isOurs: (name) => job === null || name === job },
+      ...known,
+      groups,
+      isOurs: (name) => job === null || name === job,
       sharers: job === null ? () => 1 : sharers,
     });
 }
@@ -173,7 +176,8 @@ export async function readPrices(
 ): Promise<Pick<CostFacts, 'prices' | 'nextIn'>> {
   const found = await Promise.all(
     groups.map(async (group) => ({
-      ...{ group, of: (await (await platform.group(group)).prices?.(others)) ?? null },
+      group,
+      of: (await (await platform.group(group)).prices?.(others)) ?? null,
       boot: await bootSeconds(platform.store, group),
     })),
   );

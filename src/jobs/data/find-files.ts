@@ -156,7 +156,11 @@ export async function matchFiles(
     done(null, path);
   };
   const matches = await glob([escapeLineFeeds(pattern)], {
-    ...{ cwd: directory, dot, onlyFiles: true, absolute: true, expandDirectories: false },
+    cwd: directory,
+    dot,
+    onlyFiles: true,
+    absolute: true,
+    expandDirectories: false,
     fs: {
       readdir: interceptErrors(fs.readdir, onReadError),
       realpath: interceptErrors(fs.realpath, onBrokenLink),

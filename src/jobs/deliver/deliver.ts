@@ -159,7 +159,12 @@ async function deliverOutputs(
   const source = outputSource(store, view, step);
   await fillPlace({
     place: await openPlace(platform, to, source),
-    ...{ source, tasks, nameOf, tally, signal, passed },
+    source,
+    tasks,
+    nameOf,
+    tally,
+    signal,
+    passed,
     distinct,
     of: manifestHead(view, step),
     marker: spec.deliver?.marker ?? '_SUCCESS',

@@ -58,7 +58,12 @@ export async function fetchOutputs(platform: Platform, view: JobView, options: F
       await checkDistinct(pattern, nameOf, tasks);
       const place = new BucketPlace(target.text, await platform.bucket(target.bucket), target.prefix, source);
       await fillPlace({
-        ...{ ...joining, place, nameOf, distinct, marker: MARKER, passed: options.passed },
+        ...joining,
+        place,
+        nameOf,
+        distinct,
+        marker: MARKER,
+        passed: options.passed,
         of: manifestHead(view, chosen.step.name),
         mayReplace: (standing) => (options.replace === true ? null : refuseOther(target.text, standing)),
       });

@@ -165,8 +165,14 @@ async function claimPlace(filling: FillOptions, planned: Plan): Promise<PlaceCla
 function manifestOf({ of, marker }: FillOptions, generation: number, planned: Plan): PlaceManifest {
   const files = planned.files.map(({ key: _, ...file }) => file);
   return {
-    ...{ format: 1, ...of, generation, id: randomId(16), marker, outputs: planned.outputs },
-    ...{ bytes: files.reduce((sum, { size }) => sum + size, 0), files },
+    format: 1,
+    ...of,
+    generation,
+    id: randomId(16),
+    marker,
+    outputs: planned.outputs,
+    bytes: files.reduce((sum, { size }) => sum + size, 0),
+    files,
   };
 }
 

@@ -70,18 +70,29 @@ async function groupMetrics(
   ]);
   const mine = alive.filter(({ group }) => group.split(',').includes(name));
   return {
-    ...{ group: name, visible, leased, delayed, dead, oldest: oldestSeconds },
+    group: name,
+    visible,
+    leased,
+    delayed,
+    dead,
+    oldest: oldestSeconds,
     desired: status.byHand === true ? null : status.desired,
     inService: status.machines?.inService ?? (status.byHand === true ? null : status.running),
     workers: mine.length,
     slots: mine.reduce((sum, { slots }) => sum + slots, 0),
     busy: mine.reduce((sum, { busy }) => sum + busy.length, 0),
-    ...{ done: pace?.done ?? null, failed: pace?.failed ?? null },
+    done: pace?.done ?? null,
+    failed: pace?.failed ?? null,
   };
 }
 
 const tallyOf = ({ worker, group, done, failed, startedAt, seenAt }: LedgerWorker): WorkerTally => ({
-  ...{ worker, groups: group.split(','), done, failed, startedAt, seenAt },
+  worker,
+  groups: group.split(','),
+  done,
+  failed,
+  startedAt,
+  seenAt,
 });
 
 /** Interval between measurements, milliseconds: CloudWatch charges per metric, and alarms look once a minute. */

@@ -78,8 +78,10 @@ export function receiversToTest(
   const programs = notify
     .filter(({ to }) => isExecReceiver(to))
     .map(({ to, on }) => ({
-      ...{ to: resolveExec(to, job.directory), on: new Set<string>(on) },
-      ...{ secret: null, trusted: true },
+      to: resolveExec(to, job.directory),
+      on: new Set<string>(on),
+      secret: null,
+      trusted: true,
     }));
   return [...firingReceivers(platform, notify), ...programs];
 }

@@ -149,7 +149,8 @@ export async function unnotifiedReceivers(platform: Platform, view: JobView): Pr
     if (last?.failed === undefined && move.move === 'wait') continue;
     const to = receivers.find(({ id }) => id === target)?.to;
     found.push({
-      ...{ event, to: to === undefined ? `a receiver of another profile (${target})` : shownReceiver(to) },
+      event,
+      to: to === undefined ? `a receiver of another profile (${target})` : shownReceiver(to),
       tries: seen.tries.length,
       message: last?.failed?.message ?? null,
       next: move.move === 'givenUp' ? null : new Date(move.move === 'wait' ? move.until : now).toISOString(),

@@ -287,7 +287,13 @@ async function countsOf(platform: Platform, view: JobView): Promise<readonly Exa
   const whole = known.length === view.record.spec.steps.length && known.every(({ exact }) => exact);
   if (!whole) return (await rebuildLedger(platform, view)).exact;
   return known.map(({ step, done, failed, bytesIn, bytesOut, seconds, counters }) => ({
-    ...{ step, done, failed, bytesIn, bytesOut, seconds, counters },
+    step,
+    done,
+    failed,
+    bytesIn,
+    bytesOut,
+    seconds,
+    counters,
   }));
 }
 

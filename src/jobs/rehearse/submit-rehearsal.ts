@@ -43,8 +43,13 @@ async function sampleParts(
   await kept.finish();
   const bytes = inputs.reduce((sum, { size }) => sum + size, 0);
   const rehearsal: Rehearsal = {
-    ...{ of: { parts: count, bytes, records }, bytes: kept.bytes, inputs: kept.inputs },
-    ...{ sample: wish.sample, faults: wish.faults, seed: wish.seed, pid: process.pid },
+    of: { parts: count, bytes, records },
+    bytes: kept.bytes,
+    inputs: kept.inputs,
+    sample: wish.sample,
+    faults: wish.faults,
+    seed: wish.seed,
+    pid: process.pid,
   };
   return { count: kept.count, records: Number.isNaN(kept.records) ? null : kept.records, rehearsal, sizes };
 }
@@ -148,7 +153,10 @@ export function rehearsedSpec(
     const { env, secrets } = settingsOf(step.group);
     const others = Object.entries(secrets).filter(([name]) => !Object.hasOwn(step.env, name));
     return {
-      ...{ ...step, group, interruptions: null, fallback: null },
+      ...step,
+      group,
+      interruptions: null,
+      fallback: null,
       env: { ...env, ...step.env },
       secrets: { ...Object.fromEntries(others), ...step.secrets },
     };

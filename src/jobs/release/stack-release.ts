@@ -362,7 +362,8 @@ export async function packProgram(root = programRoot()): Promise<Bundle> {
   const packed = await packFiles(root, names);
   const { version = VERSION } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version?: string };
   const bundle = {
-    ...{ sha256: packed.sha256, version },
+    sha256: packed.sha256,
+    version,
     get gzip() {
       return packed.gzip;
     },

@@ -63,7 +63,16 @@ export function requestOf(
   const { spec, directory, inputDirectory, params, labels, expectInputs, allowEmpty, finishBy, maxCost } = job;
   const known = { ...spec.params, ...params, period: firing.period };
   return {
-    ...{ spec, directory, inputDirectory, params, labels, expectInputs, allowEmpty, maxCost, code, stdin: null },
+    spec,
+    directory,
+    inputDirectory,
+    params,
+    labels,
+    expectInputs,
+    allowEmpty,
+    maxCost,
+    code,
+    stdin: null,
     inputs: job.inputs.map((input) => substitute(input, known, { field: '--input', unknown: 'error' })),
     period: firing.period,
     runKey: runKeyOf({ name }, firing),

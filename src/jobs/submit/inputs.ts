@@ -368,7 +368,7 @@ export function plannedInputs(inputs: readonly JobInput[]): readonly FoundInput[
     const stream = (): never => {
       throw new BatchctlError('unexpected', `${name} is only planned: there is nothing to read`);
     };
-    const source = { ...{ index, name, size, compression, random: null, stream }, ...NOTHING_OPEN };
+    const source = { index, name, size, compression, random: null, stream, ...NOTHING_OPEN };
     return { source, input };
   });
 }

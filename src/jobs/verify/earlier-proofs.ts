@@ -87,7 +87,12 @@ class EarlierProof {
     this.#kept = kept;
     this.#evidence = evidence;
     this.#steps = publishedThen(view, evidence).map((published) => ({
-      ...{ published, fresh: new TotalsSum(), made: new Map(), freshOutputs: 0, sound: 0, explained: false },
+      published,
+      fresh: new TotalsSum(),
+      made: new Map(),
+      freshOutputs: 0,
+      sound: 0,
+      explained: false,
     }));
   }
 

@@ -224,8 +224,16 @@ async function failureEvent(
   // The time of writing is close to the end of the attempt.
   const ended = found.endedAt ?? told ?? (await store.head(key))?.modified ?? 0;
   return {
-    ...{ ...of, ...UNKNOWN, attempt: attempt ?? of.attempt, number: number ?? 1, worker: worker ?? 'unknown' },
-    ...{ exitCode, reason: reason ?? UNREADABLE, error, startedAt: told ?? ended, endedAt: ended },
+    ...of,
+    ...UNKNOWN,
+    attempt: attempt ?? of.attempt,
+    number: number ?? 1,
+    worker: worker ?? 'unknown',
+    exitCode,
+    reason: reason ?? UNREADABLE,
+    error,
+    startedAt: told ?? ended,
+    endedAt: ended,
   };
 }
 
@@ -233,8 +241,21 @@ function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, me
   const { round, attempt, number, worker, cpuSeconds, peakMemory, bytesIn, bytesOut, counters } = meta;
   const ended = instantIn(meta.endedAt) ?? instantIn(meta.startedAt) ?? Date.parse(createdAt);
   return {
-    ...{ ...UNKNOWN, job, step, task, round, attempt, number, worker, outcome: 'done', exitCode: 0 },
-    ...{ cpuSeconds, peakMemory, bytesIn, bytesOut, counters },
+    ...UNKNOWN,
+    job,
+    step,
+    task,
+    round,
+    attempt,
+    number,
+    worker,
+    outcome: 'done',
+    exitCode: 0,
+    cpuSeconds,
+    peakMemory,
+    bytesIn,
+    bytesOut,
+    counters,
     startedAt: instantIn(meta.startedAt) ?? ended,
     endedAt: ended,
   };
@@ -242,6 +263,14 @@ function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, me
 
 /** What the store doesn't keep, or an attempt doesn't have. */
 const UNKNOWN = {
-  ...{ slot: 0, waitSeconds: null, exitCode: null, reason: null, error: null },
-  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
+  slot: 0,
+  waitSeconds: null,
+  exitCode: null,
+  reason: null,
+  error: null,
+  cpuSeconds: null,
+  peakMemory: null,
+  bytesIn: null,
+  bytesOut: null,
+  counters: {},
 } as const;

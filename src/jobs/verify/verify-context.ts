@@ -50,7 +50,11 @@ export async function createContext(
   const total = stepTotals(view).reduce((sum, size) => sum + size, others);
   let done = 0;
   return {
-    ...{ store, bucket, view, deep, signal },
+    store,
+    bucket,
+    view,
+    deep,
+    signal,
     opened: await readAllOpened(store, view),
     findings: new Findings(),
     warnings: new Findings(),

@@ -93,9 +93,16 @@ async function unfinished({ store }: Platform, view: JobView, options: VerifyOpt
   await requireProvenJournal(store, view);
   const chains = checkChains(view, await listFacts(store, view), new Findings());
   return composeResult({
-    ...{ view, chains, deep: options.deep === true, scanned: { parts: 0, inputs: 0, bytes: 0 } },
-    ...{ expectations: [], skips: [], altered: [], evidence: null },
-    ...{ findings: new Findings(), warnings: new Findings() },
+    view,
+    chains,
+    deep: options.deep === true,
+    scanned: { parts: 0, inputs: 0, bytes: 0 },
+    expectations: [],
+    skips: [],
+    altered: [],
+    evidence: null,
+    findings: new Findings(),
+    warnings: new Findings(),
   });
 }
 
@@ -105,7 +112,8 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   const { parts } = view.record;
   const ctx: VerifyContext = {
     ...(await createContext(platform, view, parts, options)),
-    ...{ evidence, cuts: { assumed: new TaskBits(parts), checked: new TaskBits(parts) } },
+    evidence,
+    cuts: { assumed: new TaskBits(parts), checked: new TaskBits(parts) },
   };
   await scanInputs(ctx);
   const decisions = await readDecisions(store, view);
@@ -128,7 +136,11 @@ async function verifyClosed(platform: Platform, view: JobView, options: VerifyOp
   ctx.reportChecked(0);
   return composeResult({
     ...ctx,
-    ...{ chains, scanned, expectations, evidence: found, skips: skipsOf(decisions.map(({ entry }) => entry)) },
+    chains,
+    scanned,
+    expectations,
+    evidence: found,
+    skips: skipsOf(decisions.map(({ entry }) => entry)),
   });
 }
 

@@ -117,7 +117,9 @@ export async function guardDeployment(platform: Platform, view: JobView, at: Ste
     if (roundOf(view, index, task) === round) done += 1;
   const isBad = (now: JobView, survivors: number): boolean =>
     isBadDeployment({
-      ...{ ...found, survivors, running: counts.running },
+      ...found,
+      survivors,
+      running: counts.running,
       succeeded: succeededSince(now, name, round, done),
     });
   if (!isBad(view, 0)) return view;

@@ -51,7 +51,10 @@ export async function tick(platform: Platform, { dryRun, signal, passed }: TickO
   const id = tickId();
   const began = platform.clock.now();
   const { keeping, told } = await KeeperDuties.open(platform, {
-    ...{ id, kind: 'tick', signal: signal ?? new AbortController().signal, passed },
+    id,
+    kind: 'tick',
+    signal: signal ?? new AbortController().signal,
+    passed,
   });
   const troubles = new Troubles(told, began);
   const schedules = await keeping.schedules(troubles);
@@ -155,7 +158,11 @@ export class KeeperDuties {
     this.#metrics = new MetricsPublisher(platform, mark?.tallies ?? null);
     const { signal, passed } = options;
     this.#noticeSender = new NoticeSender(platform, {
-      ...{ signal, passed, checksCounters: true, keeper: true, late: fromStoredSightings(clock, mark?.late ?? {}) },
+      signal,
+      passed,
+      checksCounters: true,
+      keeper: true,
+      late: fromStoredSightings(clock, mark?.late ?? {}),
       onTrouble: (error) => this.#noticeTroubles?.add('a notification', error),
     });
     this.#deliveries = new Deliveries(

@@ -73,7 +73,9 @@ export async function lookAtGroups(
 }
 
 const NO_MACHINES: Pick<GroupSnapshot, 'machines' | 'launchTroubles' | 'hold'> = {
-  ...{ machines: [], launchTroubles: [], hold: null },
+  machines: [],
+  launchTroubles: [],
+  hold: null,
 };
 
 async function machinesOf(at: ServiceQuery, platform: Platform, name: string): Promise<typeof NO_MACHINES> {

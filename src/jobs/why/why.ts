@@ -186,7 +186,11 @@ async function failuresSeen(platform: Platform, view: JobView): Promise<readonly
   return causes
     .filter(({ tasks }) => tasks.count > 0)
     .map(({ id, step, reason, exitCode, error, tasks, example }) => ({
-      ...{ id, step, reason, exitCode, error },
+      id,
+      step,
+      reason,
+      exitCode,
+      error,
       count: tasks.count,
       example: `${step}/${example.task}`,
     }));

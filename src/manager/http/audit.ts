@@ -99,8 +99,12 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }
   const input = audited.input ?? { ...asObject(request.params), ...firstFields(asObject(request.body)) };
   const exitCode = audited.exitCode ?? numberOf(reply.getHeader(EXIT_HEADER));
   return {
-    ...{ audit: 1, at, request: request.id },
-    ...{ caller: caller?.name ?? null, token: caller?.id ?? null, address: request.ip },
+    audit: 1,
+    at,
+    request: request.id,
+    caller: caller?.name ?? null,
+    token: caller?.id ?? null,
+    address: request.ip,
     verb:
       audited.verb ?? request.routeOptions.config?.verb ?? `${request.method} ${request.routeOptions.url ?? 'unknown'}`,
     job: typeof input.job === 'string' ? short(input.job) : null,
@@ -108,7 +112,8 @@ function lineOf(request: FastifyRequest, reply: FastifyReply, { at, ms, untold }
     status: statusCode,
     exitCode,
     outcome: !writableFinished ? 'cut' : outcomeOf(statusCode, exitCode),
-    ...{ ms, untold },
+    ms,
+    untold,
   };
 }
 

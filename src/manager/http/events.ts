@@ -370,8 +370,17 @@ async function askVerb(
 ): Promise<readonly unknown[]> {
   const rows: unknown[] = [];
   const { answer, error } = await verbs.call({
-    ...{ name, input, who: 'manager', dryRun: false, yes: false, tz: null, attachments: null, signal },
-    ...{ report: () => {}, notice: () => {}, warn: () => {} },
+    name,
+    input,
+    who: 'manager',
+    dryRun: false,
+    yes: false,
+    tz: null,
+    attachments: null,
+    signal,
+    report: () => {},
+    notice: () => {},
+    warn: () => {},
     row: async (row) => void rows.push(row),
   });
   if (error !== null)

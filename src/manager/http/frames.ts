@@ -83,7 +83,14 @@ function call(options: FramesOptions, verb: Verb, request: FastifyRequest, reply
   const alive = setInterval(() => frames.alive(), options.aliveMs ?? ALIVE);
   void options.verbs
     .call({
-      ...{ name: verb.name, input, dryRun, yes, tz, attachments, who: callerOf(request), signal: gone },
+      name: verb.name,
+      input,
+      dryRun,
+      yes,
+      tz,
+      attachments,
+      who: callerOf(request),
+      signal: gone,
       report: (event) => frames.report({ event }),
       notice: (text) => frames.write({ notice: text }),
       warn: (text) => frames.write({ warning: text }),

@@ -14,7 +14,11 @@ interface Limit {
 }
 
 const bound = (what: string, value: number, unit: Limit['unit'], answer: string, why: string): Limit => ({
-  ...{ what, value, unit, why, answer },
+  what,
+  value,
+  unit,
+  why,
+  answer,
 });
 
 export const LIMITS = {

@@ -85,8 +85,10 @@ function addGuards(app: FastifyInstance, { platform, onAudit, bodyMs }: GuardOpt
   addBodyTime(app, bodyMs);
   addVersions(app);
   addAuth(app, {
-    ...{ tokens: new TokenReader(platform), clock: platform.clock },
-    ...{ onUsed: recordTokenUses(app, platform), onMissingToken: tokenlessRate(app) },
+    tokens: new TokenReader(platform),
+    clock: platform.clock,
+    onUsed: recordTokenUses(app, platform),
+    onMissingToken: tokenlessRate(app),
   });
   addLimits(app);
 }

@@ -17,7 +17,9 @@ export async function makeCertificate(
     isIP(name) === 0 ? ({ type: 2, value: name } as const) : ({ type: 7, ip: name } as const),
   );
   const made = await generate([{ name: 'commonName', value: 'batchctl manager' }], {
-    ...{ keyType: 'ec', curve: 'P-256', algorithm: 'sha256' },
+    keyType: 'ec',
+    curve: 'P-256',
+    algorithm: 'sha256',
     notBeforeDate: new Date(now - BEFORE_MS),
     notAfterDate: new Date(now + YEARS * 365 * DAY_MS),
     extensions: [

@@ -22,7 +22,14 @@ const words = v.record(text, text);
  * hold, so that both a second and an hour are seen: consecutive, from `from` (inclusive) to `to` (exclusive), at most 60.
  */
 const DISTRIBUTION = v.object({
-  ...{ count, min: number, mean: number, p50: number, p95: number, p99: number, max: number, sum: number },
+  count,
+  min: number,
+  mean: number,
+  p50: number,
+  p95: number,
+  p99: number,
+  max: number,
+  sum: number,
   bins: v.array(v.object({ from: number, to: number, count })),
 });
 
@@ -32,31 +39,56 @@ const DISTRIBUTION = v.object({
  * CPU is known ran `measuredSeconds`.
  */
 const STEP = v.object({
-  ...{ name: text, group: text, gather: flag },
+  name: text,
+  group: text,
+  gather: flag,
   // What a task holds of its worker: its slots, and the memory it asks for in bytes, 0 for none.
   needs: v.object({ slots: v.union([count, v.literal('all')]), memory: count }),
-  ...{ tasks: count, done: count, failed: count, skipped: count, retried: count, interrupted: count },
+  tasks: count,
+  done: count,
+  failed: count,
+  skipped: count,
+  retried: count,
+  interrupted: count,
   // Of the winning attempts; and between sending (or becoming due) and starting, of first attempts.
-  ...{ duration: v.nullable(DISTRIBUTION), wait: v.nullable(DISTRIBUTION) },
-  ...{ bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull, peakMemory: countOrNull },
-  ...{ measured: count, measuredSeconds: number, counters: words },
+  duration: v.nullable(DISTRIBUTION),
+  wait: v.nullable(DISTRIBUTION),
+  bytesIn: count,
+  bytesOut: count,
+  cpuSeconds: numberOrNull,
+  peakMemory: countOrNull,
+  measured: count,
+  measuredSeconds: number,
+  counters: words,
   cost: numberOrNull,
 });
 
 const TOTALS = v.object({
-  ...{ tasks: count, done: count, failed: count, skipped: count, attempts: count },
-  ...{ retried: count, interrupted: count, bytesIn: count, bytesOut: count, cpuSeconds: numberOrNull },
+  tasks: count,
+  done: count,
+  failed: count,
+  skipped: count,
+  attempts: count,
+  retried: count,
+  interrupted: count,
+  bytesIn: count,
+  bytesOut: count,
+  cpuSeconds: numberOrNull,
   // Seconds in which attempts ran, summed; those that won apart from the rest.
-  ...{ usefulSeconds: number, lostSeconds: number },
+  usefulSeconds: number,
+  lostSeconds: number,
   // The most slots that were there at once, and slots times the time they were there.
-  ...{ slots: count, slotSeconds: number },
+  slots: count,
+  slotSeconds: number,
   // The share of slotSeconds in which attempts held the slots; and tasks done a second.
-  ...{ utilisation: numberOrNull, rate: numberOrNull },
+  utilisation: numberOrNull,
+  rate: numberOrNull,
 });
 
 /** Equal bins from the first start (or just before it) to the last end; at most 240, and fewer for few attempts. */
 const THROUGHPUT = v.object({
-  ...{ from: instantOrNull, seconds: number },
+  from: instantOrNull,
+  seconds: number,
   bins: v.array(
     v.object({ done: count, retried: count, failed: count, interrupted: count, running: number, slots: number }),
   ),
@@ -70,15 +102,26 @@ const THROUGHPUT = v.object({
  * `hidden` is 1 when there were more than 4,096 slots.
  */
 const TIMELINE = v.object({
-  ...{ from: instantOrNull, seconds: number, hidden: count, sampled: count, waiting: v.array(number) },
+  from: instantOrNull,
+  seconds: number,
+  hidden: count,
+  sampled: count,
+  waiting: v.array(number),
   rows: v.array(
     v.object({
-      ...{ label: text, worker: textOrNull, slots: count, busy: number },
+      label: text,
+      worker: textOrNull,
+      slots: count,
+      busy: number,
       bars: v.array(
         v.object({
-          ...{ start: number, end: number, task: text },
+          start: number,
+          end: number,
+          task: text,
           outcome: v.picklist(['done', 'failedAttempt', 'failed', 'interrupted', 'running']),
-          ...{ attempt: count, reason: textOrNull, exitCode },
+          attempt: count,
+          reason: textOrNull,
+          exitCode,
         }),
       ),
       shares: v.nullable(v.array(number)),
@@ -87,30 +130,58 @@ const TIMELINE = v.object({
 });
 
 const WORKER = v.object({
-  ...{ worker: text, host: textOrNull, slots: count, from: instant, to: instant },
+  worker: text,
+  host: textOrNull,
+  slots: count,
+  from: instant,
+  to: instant,
   // Seconds times the slots that its attempts held.
-  ...{ done: count, failedAttempts: count, interrupted: count, busySeconds: number },
+  done: count,
+  failedAttempts: count,
+  interrupted: count,
+  busySeconds: number,
 });
 
 /** As `failures` groups them, over all attempts that failed: `forGood` are tasks that failed for good, without skipped ones. */
 const CAUSE = v.object({
-  ...{ cause: text, step: text, reason: text, exitCode, error: text },
-  ...{ attempts: count, forGood: count, badInput: count, firstAt: instant, lastAt: instant },
+  cause: text,
+  step: text,
+  reason: text,
+  exitCode,
+  error: text,
+  attempts: count,
+  forGood: count,
+  badInput: count,
+  firstAt: instant,
+  lastAt: instant,
   example: v.object({ task: text, error: textOrNull, log: text }),
 });
 
 /** `times`: of the median of its step. `log`: of the winning attempt; none is there if it wrote nothing. */
 const SLOW_TASK = v.object({
-  ...{ task: text, seconds: number, times: number, attempts: count, worker: text },
-  ...{ bytesIn: countOrNull, peakMemory: countOrNull, log: text },
+  task: text,
+  seconds: number,
+  times: number,
+  attempts: count,
+  worker: text,
+  bytesIn: countOrNull,
+  peakMemory: countOrNull,
+  log: text,
 });
 
 /** One figure of two reports. `change` is a share: 0.1 is 10 % more. */
 const FIGURE = v.object({
-  ...{ code: text, name: text, step: textOrNull },
+  code: text,
+  name: text,
+  step: textOrNull,
   unit: v.picklist(['seconds', 'bytes', 'count', 'perSecond', 'share', 'usd', 'number']),
-  ...{ perTask: flag, before: numberOrNull, now: numberOrNull, change: numberOrNull },
-  ...{ better: v.nullable(v.picklist(['less', 'more'])), matters: flag, regressed: flag },
+  perTask: flag,
+  before: numberOrNull,
+  now: numberOrNull,
+  change: numberOrNull,
+  better: v.nullable(v.picklist(['less', 'more'])),
+  matters: flag,
+  regressed: flag,
 });
 
 /**
@@ -118,8 +189,13 @@ const FIGURE = v.object({
  * says what is worse beyond that. `perTask`: the jobs have different numbers of tasks.
  */
 const COMPARISON = v.object({
-  ...{ job: text, name: text, createdAt: instant, perTask: flag, regress: numberOrNull },
-  ...{ figures: v.array(FIGURE), regressions: v.array(text) },
+  job: text,
+  name: text,
+  createdAt: instant,
+  perTask: flag,
+  regress: numberOrNull,
+  figures: v.array(FIGURE),
+  regressions: v.array(text),
 });
 
 /**
@@ -128,17 +204,39 @@ const COMPARISON = v.object({
  * unknown, never 0. Counters are exact decimals as text.
  */
 const REPORT = v.object({
-  ...{ format: v.literal(1), job: text, name: text, runKey: textOrNull, period: textOrNull, state: jobState },
-  ...{ reason: textOrNull, round: count, labels: words, params: words },
+  format: v.literal(1),
+  job: text,
+  name: text,
+  runKey: textOrNull,
+  period: textOrNull,
+  state: jobState,
+  reason: textOrNull,
+  round: count,
+  labels: words,
+  params: words,
   rehearsal: v.optional(v.object({ parts: count, of: count })),
-  ...{ createdBy: text, host: text, version: text, digest: text, code: textOrNull },
-  ...{ createdAt: instant, startedAt: instantOrNull, endedAt: instantOrNull, closedAt: instantOrNull, seconds: number },
+  createdBy: text,
+  host: text,
+  version: text,
+  digest: text,
+  code: textOrNull,
+  createdAt: instant,
+  startedAt: instantOrNull,
+  endedAt: instantOrNull,
+  closedAt: instantOrNull,
+  seconds: number,
   // The counts equal what the store says, and the ledger knows an attempt of each done task.
   exact: flag,
   proof: v.nullable(v.object({ key: text, when: instant, deep: flag })),
   inputs: v.object({ count, bytes: count, records: countOrNull }),
-  ...{ parts: count, steps: v.array(STEP), totals: TOTALS, throughput: THROUGHPUT, timeline: TIMELINE },
-  ...{ workers: v.array(WORKER), causes: v.array(CAUSE), slowest: v.array(SLOW_TASK) },
+  parts: count,
+  steps: v.array(STEP),
+  totals: TOTALS,
+  throughput: THROUGHPUT,
+  timeline: TIMELINE,
+  workers: v.array(WORKER),
+  causes: v.array(CAUSE),
+  slowest: v.array(SLOW_TASK),
   expectations: v.array(v.object({ equation: text, ok: v.nullable(flag), left: textOrNull, right: textOrNull })),
   // What people decided, newest last, at most the last 100.
   decisions: v.array(v.object({ when: instant, who: text, what: text, text })),
@@ -153,11 +251,26 @@ export const COMPARED_REPORT = v.object({ ...REPORT.entries, compared: v.nullabl
 /** A page of a job's attempts, in the ledger's order; instants are milliseconds since the epoch. */
 export const ATTEMPTS = v.array(
   v.object({
-    ...{ job: text, step: text, task: count, round: count, attempt: text, number: count, worker: text, slot: count },
+    job: text,
+    step: text,
+    task: count,
+    round: count,
+    attempt: text,
+    number: count,
+    worker: text,
+    slot: count,
     outcome: describe(text, 'as in the ledger'),
-    ...{ startedAt: number, endedAt: numberOrNull, waitSeconds: numberOrNull, exitCode },
-    ...{ reason: textOrNull, error: textOrNull, cpuSeconds: numberOrNull, peakMemory: numberOrNull },
-    ...{ bytesIn: numberOrNull, bytesOut: numberOrNull, counters: words },
+    startedAt: number,
+    endedAt: numberOrNull,
+    waitSeconds: numberOrNull,
+    exitCode,
+    reason: textOrNull,
+    error: textOrNull,
+    cpuSeconds: numberOrNull,
+    peakMemory: numberOrNull,
+    bytesIn: numberOrNull,
+    bytesOut: numberOrNull,
+    counters: words,
   }),
 );
 

@@ -153,7 +153,11 @@ const { format, runKey, verdict, steps, problems } = VERIFY_RESULT.entries;
 /** What `verify` answers; with `--check`, of the file's own proof, of which little may be readable. */
 export const VERIFY_ANSWER = v.object({
   ...v.partial(VERIFY_RESULT).entries,
-  ...{ format, runKey, verdict, steps, problems },
+  format,
+  runKey,
+  verdict,
+  steps,
+  problems,
   job: describe(textOrNull, 'null only for a file without a readable proof'),
   state: v.nullable(jobState),
   checked: v.nullable(VERIFY_RESULT.entries.checked),

@@ -131,8 +131,14 @@ function paidMachine(worker: LedgerWorker, now: number, aliveMs: number): PaidMa
   const from = Math.min(startedAt, machine.launchedAt ?? startedAt - USUAL_BOOT * 1_000);
   const life = { from, to: up ? Math.max(now, seenAt) : seenAt };
   return {
-    ...{ host, groups: group.split(','), machine, life, up, slots: Math.max(1, slots) },
-    ...{ spent: new Map(Object.entries(spent)), busy: up ? busy : [] },
+    host,
+    groups: group.split(','),
+    machine,
+    life,
+    up,
+    slots: Math.max(1, slots),
+    spent: new Map(Object.entries(spent)),
+    busy: up ? busy : [],
   };
 }
 

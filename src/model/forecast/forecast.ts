@@ -121,8 +121,14 @@ export function forecast(input: ForecastInput): Forecast {
 }
 
 const EMPTY_DRAW: StepDraw = {
-  ...{ seconds: new Float64Array(), scheduled: 0, work: 0, bytesIn: 0, bytesOut: 0, files: 0 },
-  ...{ cpuSeconds: 0, peakMemory: 0 },
+  seconds: new Float64Array(),
+  scheduled: 0,
+  work: 0,
+  bytesIn: 0,
+  bytesOut: 0,
+  files: 0,
+  cpuSeconds: 0,
+  peakMemory: 0,
 };
 
 function drawRun({ spec, parts, runs, slots, slowdown = 1 }: ForecastInput, random: Random): RunDraw {

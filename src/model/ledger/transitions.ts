@@ -251,8 +251,18 @@ type EndedTasks = Pick<StepCounts, 'done' | 'failed'>;
 /** The counts of a step at which nothing has happened yet. */
 export function noCounts(step: string): StepCounts {
   return {
-    ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0 },
-    ...{ counters: {}, seconds: 0, movedAt: null, exact: false },
+    step,
+    running: 0,
+    done: 0,
+    failed: 0,
+    retried: 0,
+    interrupted: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    counters: {},
+    seconds: 0,
+    movedAt: null,
+    exact: false,
   };
 }
 

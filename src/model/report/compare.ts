@@ -26,7 +26,11 @@ export function compareReports(before: Report, now: Report, regress: number | nu
     }),
   ].map((figure) => ({ ...figure, regressed: isRegressed(figure, regress) }));
   return {
-    ...{ job: before.job, name: before.name, createdAt: before.createdAt, perTask, regress },
+    job: before.job,
+    name: before.name,
+    createdAt: before.createdAt,
+    perTask,
+    regress,
     figures: figures.map(({ least: _, ...figure }) => figure),
     regressions: figures.filter(({ regressed }) => regressed).map(regressionText),
   };
@@ -95,7 +99,7 @@ function makeFigure(
   const known = before !== null && now !== null;
   const change = !known || before === 0 ? (known && now === 0 ? 0 : null) : (now - before) / before;
   const least = perTask ? 0 : (kind.least ?? 0);
-  return { ...{ code, name, step, unit, perTask, before, now, change, better }, matters: kind.matters === true, least };
+  return { code, name, step, unit, perTask, before, now, change, better, matters: kind.matters === true, least };
 }
 
 function isRegressed({ matters, better, before, now, least }: FigureDraft, regress: number | null): boolean {

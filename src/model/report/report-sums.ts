@@ -227,7 +227,14 @@ class CauseSums {
       .sort((a, b) => b.attempts - a.attempts || a.firstAt - b.firstAt)
       .slice(0, REPORTED_CAUSES)
       .map(({ cause, step, reason, exitCode, error, attempts, forGood, badInput, firstAt, lastAt, example }) => ({
-        ...{ cause, step, reason, exitCode, error, attempts, forGood, badInput },
+        cause,
+        step,
+        reason,
+        exitCode,
+        error,
+        attempts,
+        forGood,
+        badInput,
         firstAt: new Date(firstAt).toISOString(),
         lastAt: new Date(lastAt).toISOString(),
         example: { task: `${example.step}/${example.task}`, error: example.error, log: logOf(example) },
@@ -251,7 +258,12 @@ class CauseSums {
         ...of,
         cause: causeId(of),
         error: of.error === null ? '' : foldError(of.error),
-        ...{ attempts: 0, forGood: 0, badInput: 0, firstAt: at, lastAt: at, example: facts },
+        attempts: 0,
+        forGood: 0,
+        badInput: 0,
+        firstAt: at,
+        lastAt: at,
+        example: facts,
       };
       this.#sums.set(key, sum);
     }

@@ -108,7 +108,10 @@ export class TimelineSums {
           start: (facts.startedAt - view.from) / 1_000,
           end: (end - view.from) / 1_000,
           task: `${facts.step}/${facts.task}`,
-          ...{ outcome, attempt: facts.number, reason: facts.reason, exitCode: facts.exitCode },
+          outcome,
+          attempt: facts.number,
+          reason: facts.reason,
+          exitCode: facts.exitCode,
         })),
       shares: bars === null ? busy.map((milliseconds) => share(milliseconds, view.width)) : null,
     };
@@ -287,8 +290,10 @@ export class ThroughputSums {
   constructor(grid: TimeGrid) {
     this.#grid = grid;
     this.#ended = {
-      ...{ done: grid.series(), failedAttempt: grid.series() },
-      ...{ failed: grid.series(), interrupted: grid.series() },
+      done: grid.series(),
+      failedAttempt: grid.series(),
+      failed: grid.series(),
+      interrupted: grid.series(),
     };
     this.#running = grid.series();
     this.#slots = grid.series();

@@ -92,7 +92,10 @@ export class WorkerSums {
         slots: slotsOf(worker),
         from: new Date(from).toISOString(),
         to: new Date(to).toISOString(),
-        ...{ done, failedAttempts, interrupted, busySeconds: milliseconds / 1_000 },
+        done,
+        failedAttempts,
+        interrupted,
+        busySeconds: milliseconds / 1_000,
       }));
     return { workers, busySeconds: busy / 1_000 };
   }

@@ -45,7 +45,10 @@ export function composeResult(verified: ResultFacts): VerifyResult {
     checked: { ...scanned, outputs: chains.steps.reduce((sum, step) => sum + step.published, 0) },
     ...(rehearsal && { rehearsal: { parts: view.record.parts, of: rehearsal.of.parts } }),
     ...ends,
-    ...{ skips, altered, expectations, evidence },
+    skips,
+    altered,
+    expectations,
+    evidence,
     problems: findings.list(),
     warnings: warnings.list(),
   };

@@ -306,7 +306,11 @@ function atMax(seen: Snapshot, group: GroupSnapshot): Cause | null {
   if (size?.machines === undefined || size.desired < size.max || backlog === null || seen.counts === null) return null;
   const means = seen.earlier?.means ?? new Map<string, number>();
   const loads = readyLoads(seen.view, {
-    ...{ counts: seen.counts, means, again: new Map(), deviations: new Map(), now: seen.now },
+    counts: seen.counts,
+    means,
+    again: new Map(),
+    deviations: new Map(),
+    now: seen.now,
   });
   const held = backlog.visible + backlog.leased + backlog.delayed;
   const mine = fitLoads(

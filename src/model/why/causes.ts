@@ -97,7 +97,10 @@ function paused(seen: Snapshot): Cause | null {
   const mend = `batchctl resume ${record.job}`;
   /** `unknown`: what the journal doesn't say if the guard left no detail; absent: it never leaves one. */
   const byGuard = (code: CauseCode, title: string, fix: string, unknown?: string): Cause => ({
-    ...{ code, severity: 'stops', title, mend: fix },
+    code,
+    severity: 'stops',
+    title,
+    mend: fix,
     evidence: [
       ...(unknown === undefined ? [] : [pause.detail ?? `the journal does not say ${unknown}`]),
       `at ${pause.when}, by ${pause.who}`,
@@ -220,7 +223,8 @@ function deliveryCauses(seen: Snapshot): readonly Cause[] {
 /** Notifications that could not be delivered: the job itself is fine, but people may have missed the news. */
 function noticeCauses({ untold = [] }: Snapshot): readonly Cause[] {
   return untold.map(({ event, to, tries, message, next }) => ({
-    ...{ code: 'notTold', severity: 'note' },
+    code: 'notTold',
+    severity: 'note',
     title: `${to} could not be notified of ${event}: ${message ?? 'the process died during the attempt'}`,
     evidence: [
       `tried ${formatMany(tries, 'time')}; ${next === null ? 'it is not retried' : `retried after ${next}, by a manager or tick`}`,

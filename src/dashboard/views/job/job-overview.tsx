@@ -64,14 +64,17 @@ function figuresOf(status: Status): readonly Figure[] {
   const cost = costText(status);
   return [
     {
-      ...{ name: 'Tasks done', value: formatCount(done) },
+      name: 'Tasks done',
+      value: formatCount(done),
       note: rate === null ? (open ? 'no rate yet' : 'in total') : `${formatRate(rate)} recently`,
     },
     endFigure(status, eta),
     deadlineFigure(status),
     { name: 'Cost', value: cost?.main ?? '–', note: cost?.note ?? 'unknown', tone: cost?.tone ?? null },
     {
-      ...{ name: 'Failed for good', value: formatCount(failed), tone: failed > 0 ? 'bad' : null },
+      name: 'Failed for good',
+      value: formatCount(failed),
+      tone: failed > 0 ? 'bad' : null,
       note: skipped > 0 ? `${formatMany(skipped, 'task')} skipped` : failed > 0 ? 'see the causes below' : 'no tasks',
     },
     { name: 'Retried', value: formatCount(retried), note: 'failed attempts' },
@@ -202,7 +205,8 @@ function Slowest({ job, slowest }: { readonly job: string; readonly slowest: Rep
 }
 
 const count = (title: 'waiting' | 'running' | 'done' | 'skipped', job: string): Column<StepStatus> => ({
-  ...{ title, kind: 'number' },
+  title,
+  kind: 'number',
   cell: (step) => <Count job={job} step={step} state={title} />,
 });
 
@@ -218,7 +222,8 @@ function Steps({ status: { job, steps }, report }: { readonly status: Status; re
       ),
     },
     {
-      ...{ title: 'progress', kind: 'text' },
+      title: 'progress',
+      kind: 'text',
       cell: (step) =>
         step.total === null ? (
           <span class="unknown">not opened yet</span>

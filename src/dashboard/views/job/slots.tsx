@@ -76,7 +76,11 @@ export function SlotsChart({ job, timeline }: SlotsProps) {
     drawSlots(
       canvas.current,
       {
-        ...{ lanes, waiting: waits ? waiting : [], start, seconds, span: view },
+        lanes,
+        waiting: waits ? waiting : [],
+        start,
+        seconds,
+        span: view,
         chosen: value === null || bar === null ? null : { lane: value.lane, bar },
       },
       layout,

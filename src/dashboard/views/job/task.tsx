@@ -44,7 +44,10 @@ export function TaskPage({ status, step, number }: TaskProps) {
     rows === undefined
       ? null
       : historyOf({
-          ...{ step, task: Number(number), attempts: rows, open },
+          step,
+          task: Number(number),
+          attempts: rows,
+          open,
           entries: history.document?.items ?? [],
           readyAt: at === 0 ? (status.notBefore ?? status.createdAt) : (made?.endedAt ?? null),
           waitsFor: asked !== null && input.document !== null && made === undefined ? asked.task : null,

@@ -149,7 +149,10 @@ function Pages({ job, step, state, cause, matching }: FilterProps & { readonly m
     busy.value = true;
     const last = tasks.peek().at(-1);
     const input = {
-      ...{ job, limit: PAGE, ...(step !== '' && { step }), ...(state !== '' && { state: state as TaskState }) },
+      job,
+      limit: PAGE,
+      ...(step !== '' && { step }),
+      ...(state !== '' && { state: state as TaskState }),
       ...(cause !== '' && { cause }),
       ...(last !== undefined && { after: `${last.step}/${last.task}` }),
     };

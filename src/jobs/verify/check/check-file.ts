@@ -168,9 +168,16 @@ function resultOf({ view, sum, scanned, ends }: ClaimedState, stated: VerifyResu
   checkState(view, findings);
   const { inputs: _, ...record } = view.record;
   return composeResult({
-    ...{ view, chains, scanned, expectations, findings, warnings: new Findings() },
-    ...{ deep: stated.deep, altered: stated.altered },
-    ...{ evidence: sum.finish(record), skips: skipsOf(sum.entries) },
+    view,
+    chains,
+    scanned,
+    expectations,
+    findings,
+    warnings: new Findings(),
+    deep: stated.deep,
+    altered: stated.altered,
+    evidence: sum.finish(record),
+    skips: skipsOf(sum.entries),
   });
 }
 

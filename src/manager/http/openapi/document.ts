@@ -61,13 +61,18 @@ const answersStatus = (description: string, status: string): Json => {
 };
 
 const HEALTH = {
-  ...{ operationId: 'health', summary: 'whether the manager responds; no token required' },
-  ...{ tags: ['service'], security: [], responses: answersStatus('it responds', 'ok') },
+  operationId: 'health',
+  summary: 'whether the manager responds; no token required',
+  tags: ['service'],
+  security: [],
+  responses: answersStatus('it responds', 'ok'),
 };
 
 const READY = {
-  ...{ operationId: 'ready', summary: 'whether the manager can accept callers; no token required' },
-  ...{ tags: ['service'], security: [] },
+  operationId: 'ready',
+  summary: 'whether the manager can accept callers; no token required',
+  tags: ['service'],
+  security: [],
   responses: { ...answersStatus('it can', 'ready'), 503: { $ref: '#/components/responses/Failed' } },
 };
 

@@ -2,7 +2,11 @@ import { type Json, jsonAnswer, objectSchema, operation, type PathEntry, ref } f
 
 const TEXT = { type: 'string', minLength: 1, maxLength: 1_024 } as const;
 const query = (name: string, description: string, schema: Json = { type: 'string' }, required = false): Json => ({
-  ...{ name, in: 'query', required, description, schema },
+  name,
+  in: 'query',
+  required,
+  description,
+  schema,
 });
 const KEY = query('key', 'a full key: data/claims.csv', TEXT, true);
 const bytes = { content: { 'application/octet-stream': {} } };

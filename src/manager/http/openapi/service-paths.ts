@@ -39,7 +39,12 @@ export function operation(
 ): Json {
   const description = `${about === undefined ? '' : `${about}\n\n`}Requires the scope \`${scope}\`.`;
   return {
-    ...{ operationId, summary, description, tags: [tag], 'x-scope': scope, ...rest },
+    operationId,
+    summary,
+    description,
+    tags: [tag],
+    'x-scope': scope,
+    ...rest,
     responses: { ...responses, ...ERRORS },
   };
 }
