@@ -62,7 +62,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
       return;
     case 'failed':
       await ctx.record(eventOf(ctx, item, 'failed', outcome.failure));
-      if (task !== null) await ctx.retrier.run(() => guardFailures(ctx.platform, task.view));
+      await guardJob(ctx, task);
       await queue.bury(delivery, outcome.failure.error ?? outcome.failure.reason);
       ctx.passed('bury');
       if (outcome.failure.reason !== 'killed') await guardStep(ctx, task);
@@ -70,7 +70,7 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
     case 'failedBefore':
       // The worker that wrote `failed/` may have died before the rest (law 3).
       await ctx.record(failedEvent(ctx, item, outcome.record));
-      if (task !== null) await ctx.retrier.run(() => guardFailures(ctx.platform, task.view));
+      await guardJob(ctx, task);
       await queue.bury(delivery, 'failed for good before');
       return;
     case 'interrupted': {
@@ -123,6 +123,15 @@ export async function settle(ctx: WorkerContext, item: SettleItem, send: SendTo)
 /** A person who resumes the job has fixed something: failures count anew. */
 const streakOf = ({ message: { job, step }, view }: Pick<AdmittedTask, 'message' | 'view'>): string =>
   `${job}/${step}/${view.resumedAt ?? ''}`;
+
+/** Stops or pauses the job after too many failures. This worker obeys at once, not when it next reads the journal. */
+async function guardJob({ retrier, platform, jobs }: WorkerContext, task: SettleItem['task']): Promise<void> {
+  if (task === null) return;
+  await retrier.run(async () => {
+    const after = await guardFailures(platform, task.view);
+    if (after.next !== task.view.next) await jobs.refresh(after);
+  });
+}
 
 /** Consecutive failures may mean a faulty program: then the job pauses, and no more of its tasks start here. */
 async function guardStep({ retrier, platform, streaks, jobs }: WorkerContext, task: SettleItem['task']): Promise<void> {

@@ -47,7 +47,9 @@ export function everyField(region: string): Fields {
 }
 
 const name = (most: number) =>
-  fc.stringMatching(new RegExp(`^[a-z][a-z0-9-]{0,${most - 1}}$`)).filter((text) => text !== 'last');
+  fc
+    .stringMatching(new RegExp(`^[a-z][a-z0-9-]{0,${most - 1}}$`))
+    .filter((text) => text !== 'last' && !/^sg(-|$)/.test(text));
 /** What AWS takes in tags in all services. */
 const tagText = (least: number, most: number) =>
   fc.stringMatching(new RegExp(`^[A-Za-z0-9 _.:/=+@äß日-]{${least},${most}}$`)).filter((text) => text.trim() === text);
