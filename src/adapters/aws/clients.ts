@@ -238,7 +238,7 @@ export class AwsClients {
   }
 }
 
-/** What all services' clients are configured with. */
+/** The configuration that the clients of all services share. */
 interface ClientConfig {
   readonly region: string;
   readonly credentials: CredentialProvider;

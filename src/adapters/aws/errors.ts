@@ -120,7 +120,7 @@ export class MfaError extends Error {
   }
 }
 
-/** What the SDK says about the requests that led to an error. */
+/** The SDK's facts about the requests that led to an error. */
 function metadataOf(error: unknown): { readonly httpStatusCode?: unknown; readonly attempts?: unknown } {
   const metadata = error instanceof Error && '$metadata' in error ? error.$metadata : null;
   return typeof metadata === 'object' && metadata !== null ? metadata : {};

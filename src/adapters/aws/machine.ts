@@ -66,7 +66,7 @@ async function groupOf(clients: AwsClients, imds: Imds, instance: string): Promi
   }
 }
 
-/** What Auto Scaling knows of an instance; undefined if no group knows it. */
+/** Auto Scaling's record of an instance; undefined if no group has one. */
 function describeInstance(
   clients: AwsClients,
   instance: string,
