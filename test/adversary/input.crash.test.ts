@@ -1,4 +1,5 @@
 // Protects: whatever an input contains, a job's output is exactly what went in, or the job is refused before it begins.
+import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
@@ -57,13 +58,15 @@ describe('input of every kind', () => {
         eval: true,
         // It needs no TypeScript, which takes half a second to load.
         execArgv: [],
-        workerData: { path: workspace.path('in.txt'), seed: seed + n, pause: n % 2 === 0 ? 40 : 600 },
+        workerData: { path: workspace.path('in.txt'), seed: seed + n, pause: PACES[n % 3] },
       });
       try {
-        await new Promise((resolve) => changes.once('message', resolve));
+        await once(changes, 'message');
         // At each pace, half of the files are read in place, and half are copied into the store first.
-        const copied = n % 4 < 2;
-        ends[await whileItChanges(workspace, new Chance(seed + n), copied, `seed ${seed + n}`)] += 1;
+        const copied = n % 2 === 0;
+        // However fast the machine is, one file changes between the split and the first task.
+        const beforeWork = n === 5 ? () => once(changes, 'message') : async () => undefined;
+        ends[await whileItChanges(workspace, new Chance(seed + n), copied, beforeWork, `seed ${seed + n}`)] += 1;
       } finally {
         await changes.terminate();
         await workspace.remove();
@@ -106,9 +109,12 @@ describe('input of every kind', () => {
 /** Cases in which the input changes while it is planned, cut, uploaded and read. */
 const CHANGING = 16;
 
+/** The longest times between two changes, in milliseconds. */
+const PACES = [4, 40, 600];
+
 /**
  * Changes a file of the lines `STATE NUMBER` at random moments: the next state replaces it, lines are appended, or it
- * is truncated. At each instant it contains the first lines of one state.
+ * is truncated. At each instant it contains the first lines of one state. It posts a message after each change.
  */
 const CHANGES = `
 const { parentPort, workerData: { path, seed, pause } } = require('node:worker_threads');
@@ -126,15 +132,16 @@ const replace = () => {
   renameSync(path + '.new', path);
 };
 replace();
-parentPort.postMessage('ready');
+parentPort.postMessage('changed');
 const change = () => {
   const way = below(3);
   if (way === 0 || lines > 20000 || state > 9000) replace();
   else if (way === 1) appendFileSync(path, some(1 + below(50)));
   else { lines = Math.floor(lines / 2); truncateSync(path, lines * 12); }
+  parentPort.postMessage('changed');
   setTimeout(change, below(pause));
 };
-setTimeout(change, below(400));
+setTimeout(change, below(pause));
 `;
 
 /** A job over the file that changes. The output of a proven job must be the first lines of one state, each once. */
@@ -142,6 +149,7 @@ async function whileItChanges(
   workspace: Workspace,
   chance: Chance,
   copied: boolean,
+  beforeWork: () => Promise<unknown>,
   told: string,
 ): Promise<'whole' | 'refused' | 'failed'> {
   workspace.write('job.json', {
@@ -160,6 +168,7 @@ async function whileItChanges(
     return 'refused';
   }
   const { job } = JSON.parse(submitted.stdout) as { job: string };
+  await beforeWork();
   await work(await workspace.platform());
   const verified = await workspace.run(['verify', job, '--deep']);
   if (verified.code !== 0) {
