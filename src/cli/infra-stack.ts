@@ -111,6 +111,6 @@ export function missingLines(
   rows: readonly (Pick<PlanStep, 'name' | 'lacks'> & { readonly kind: string })[],
 ): readonly string[] {
   return rows.flatMap(({ kind, name, lacks }) =>
-    lacks.map(({ what, mend }) => `${kind} ${name}: ${what}; batchctl does not own it, so fix it with: ${mend}`),
+    lacks.map(({ what, mend: fix }) => `${kind} ${name}: ${what}; batchctl does not own it, so fix it with: ${fix}`),
   );
 }

@@ -99,11 +99,11 @@ function lateText({ group, status }: SizedRaise, { job, ends, deadline, max }: L
   }
   const of = `${formatMany(status.desired, 'instance')}${max === null ? '' : ', its maximum'}`;
   const when = `${formatInstant(ends, zone)}, ${distanceText(deadline - ends)} (deadline ${formatInstant(deadline, zone)})`;
-  const mend =
+  const fix =
     max === null
       ? 'a larger group would not finish sooner'
       : `raise the limit with batchctl scale --max ${max}${groupFlag(group)}`;
-  return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${mend}`;
+  return `group ${group}: even with ${of}, job ${job} is projected to end ${when}; ${fix}`;
 }
 
 function unpaidText({ group, status, unpaid = 0 }: SizedRaise): string {

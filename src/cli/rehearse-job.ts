@@ -163,11 +163,11 @@ async function runSample(
       stateOf(ended) === 'failed' && work.faults.fail > 0
         ? await failedByFaults(platform, ended)
         : { injected: [], others: 0 };
-    const mends = injected.length > 0 && others === 0;
-    const retried = mends ? await retry(platform, ended, { tasks: injected }) : null;
+    const retriesInjected = injected.length > 0 && others === 0;
+    const retried = retriesInjected ? await retry(platform, ended, { tasks: injected }) : null;
     const done = retried === null ? ended : await followSample(stage, retried.view, workers);
     await workers.drain();
-    return { view: done, mended: mends ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
+    return { view: done, mended: retriesInjected ? injected.map(({ name, task }) => `${name}/${task}`) : [] };
   } finally {
     await workers.stop();
   }

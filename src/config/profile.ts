@@ -116,6 +116,30 @@ export interface AwsGroup extends CommandSettings {
   readonly commandRole: boolean;
 }
 
+/** A group of at most one small spot instance, without rights, setup or variables of its own. */
+export const BARE_GROUP: AwsGroup = {
+  instances: ['c7g.large'],
+  spot: true,
+  rebalance: 'keep',
+  onDemandBase: 0,
+  onDemandMax: 0,
+  min: 0,
+  max: 1,
+  slots: null,
+  visibility: 120,
+  disk: 30e9,
+  ami: null,
+  setup: null,
+  setupTimeout: 900,
+  packages: [],
+  read: [],
+  write: [],
+  keys: [],
+  commandRole: false,
+  env: {},
+  secrets: {},
+};
+
 /** A manager used instead of AWS. */
 export interface ManagerProfile extends ProfileBase {
   readonly backend: 'manager';

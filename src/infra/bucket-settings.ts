@@ -19,7 +19,7 @@ export interface BucketSetting {
   look(): Promise<string | null>;
   apply(): Promise<void>;
   /** A command line with the effect of `apply`. */
-  readonly mend: string;
+  readonly fix: string;
   /** The permission that `look` needs; and what it finds out, for the message if another owner's bucket denies it. */
   readonly asks: { readonly action: string; readonly whether: string };
 }
@@ -53,7 +53,7 @@ export const unfinishedUploads = (prefix: string) =>
 export function publicAccessSetting({ sdk, client, at }: BucketFacts): BucketSetting {
   return {
     asks: { action: 's3:GetBucketPublicAccessBlock', whether: 'public access is blocked' },
-    mend: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
+    fix: `aws s3api put-public-access-block --bucket ${at.Bucket} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`,
     look: async () => {
       const asked = client.send(new sdk.GetPublicAccessBlockCommand(at));
       const found = (await nullOnError(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
@@ -70,7 +70,7 @@ export function encryptionSetting({ sdk, client, at, kmsKey }: BucketFacts): Buc
   const configuration = encryptionOf(kmsKey);
   return {
     asks: { action: 's3:GetEncryptionConfiguration', whether: 'objects are encrypted by default' },
-    mend: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
+    fix: `aws s3api put-bucket-encryption --bucket ${at.Bucket} --server-side-encryption-configuration '${JSON.stringify(configuration)}'`,
     look: async () => {
       const asked = client.send(new sdk.GetBucketEncryptionCommand(at));
       const found = await nullOnError(asked, 'ServerSideEncryptionConfigurationNotFoundError');
@@ -96,7 +96,7 @@ export function unfinishedUploadsSetting({ sdk, client, at, prefix }: BucketFact
   };
   return {
     asks: { action: 's3:GetLifecycleConfiguration', whether: 'leftovers of unfinished uploads are removed' },
-    mend: `add to the rules shown by aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket}: ${JSON.stringify(rule)}`,
+    fix: `add to the rules shown by aws s3api get-bucket-lifecycle-configuration --bucket ${at.Bucket}: ${JSON.stringify(rule)}`,
     look: async () => {
       const covered = (await rules()).some(
         ({ Status, Filter, Prefix, AbortIncompleteMultipartUpload: abort }) =>
@@ -117,7 +117,7 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
     statementsOf((await nullOnError(client.send(new sdk.GetBucketPolicyCommand(at)), 'NoSuchBucketPolicy'))?.Policy);
   return {
     asks: { action: 's3:GetBucketPolicy', whether: 'requests without TLS are refused' },
-    mend: `add to the policy shown by aws s3api get-bucket-policy --bucket ${at.Bucket}: ${JSON.stringify(statement)}`,
+    fix: `add to the policy shown by aws s3api get-bucket-policy --bucket ${at.Bucket}: ${JSON.stringify(statement)}`,
     look: async () => {
       const refused = (await statements()).some((each) => refusesWithoutTls(each, arn));
       return refused ? null : 'requests without TLS are accepted';
@@ -131,10 +131,10 @@ export function tlsOnlySetting({ sdk, client, at, arn }: BucketFacts): BucketSet
 }
 
 /** What a bucket of another owner lacks. A denied read is reported, and isn't an error. */
-export async function checkSetting({ look, mend, asks }: BucketSetting): Promise<readonly MissingItem[]> {
+export async function checkSetting({ look, fix, asks }: BucketSetting): Promise<readonly MissingItem[]> {
   try {
     const what = await look();
-    return what === null ? [] : [{ what, mend }];
+    return what === null ? [] : [{ what, mend: fix }];
   } catch (error) {
     if (statusOf(error) !== 403) throw error;
     const what = `${asks.action} is denied, so it can't be checked whether ${asks.whether}`;

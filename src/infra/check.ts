@@ -1,4 +1,5 @@
 import type { AwsProfile } from '../config/load-config.ts';
+import { BARE_GROUP } from '../config/profile.ts';
 import { randomId } from '../lib/id.ts';
 import { partitionOf, STACK_TAG } from '../lib/stack-names.ts';
 import { LIST_PRICES, MONTH_HOURS } from '../model/cost/list-prices.ts';
@@ -38,26 +39,12 @@ export function checkProfile(profile: AwsProfile, stack: string, instance: strin
     budget: { month: null, job: null },
     groups: {
       [CHECK_GROUP]: {
+        ...BARE_GROUP,
         instances: [instance],
-        spot: true,
-        rebalance: 'keep',
-        onDemandBase: 0,
-        onDemandMax: 0,
-        min: 0,
-        max: 1,
         slots: SLOTS,
         visibility: 60,
         disk: DISK,
-        ami: null,
-        setup: null,
         setupTimeout: 600,
-        packages: [],
-        read: [],
-        write: [],
-        keys: [],
-        commandRole: false,
-        env: {},
-        secrets: {},
       },
     },
   };

@@ -1,4 +1,5 @@
-import type { AwsGroup, AwsProfile } from '../config/load-config.ts';
+import type { AwsProfile } from '../config/load-config.ts';
+import { BARE_GROUP } from '../config/profile.ts';
 import { BatchctlError, isBatchctlError, isKind } from '../errors.ts';
 import { eachParallel } from '../lib/parallel.ts';
 import { gridName, MANAGER_GROUP } from '../lib/stack-names.ts';
@@ -309,9 +310,8 @@ function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only
   const named = items.flatMap((item) => (item.group === null ? [] : [item.group]));
   // A queue shows its group only by its name, like a dead-letter queue.
   const names = named.filter((name) => !name.endsWith('-dead') || !known(name.slice(0, -'-dead'.length)));
-  const groups = Object.fromEntries(
-    [...names, ...(only === null ? [] : [only])].map((name) => [name, PLACEHOLDER_GROUP]),
-  );
+  // Resources are removed by their names alone, so a group's settings don't matter.
+  const groups = Object.fromEntries([...names, ...(only === null ? [] : [only])].map((name) => [name, BARE_GROUP]));
   return {
     ...profile,
     groups: { ...groups, ...profile.groups },
@@ -320,27 +320,3 @@ function widenProfile(profile: AwsProfile, items: readonly InventoryItem[], only
     manager: profile.manager ?? { instance: 't4g.small', allow: [] },
   };
 }
-
-/** Resources are removed by their names alone, so the group's settings don't matter. */
-const PLACEHOLDER_GROUP: AwsGroup = {
-  instances: ['c7g.large'],
-  spot: true,
-  rebalance: 'keep',
-  onDemandBase: 0,
-  onDemandMax: 0,
-  min: 0,
-  max: 1,
-  slots: null,
-  visibility: 120,
-  disk: 30e9,
-  ami: null,
-  setup: null,
-  setupTimeout: 900,
-  packages: [],
-  read: [],
-  write: [],
-  keys: [],
-  commandRole: false,
-  env: {},
-  secrets: {},
-};

@@ -9,8 +9,8 @@ export interface Finding {
   readonly mend: string | null;
 }
 
-export const failing = (message: string, mend: string | null): Finding => ({ status: 'fail', message, mend });
-export const warning = (message: string, mend: string | null): Finding => ({ status: 'warn', message, mend });
+export const failing = (message: string, fix: string | null): Finding => ({ status: 'fail', message, mend: fix });
+export const warning = (message: string, fix: string | null): Finding => ({ status: 'warn', message, mend: fix });
 
 /**
  * Runs a check. A mistake in the profile is a failure; a denied look is a warning that it was not checked; a service
@@ -34,13 +34,16 @@ export function requireValid(found: readonly Finding[]): void {
   if (others.length === 0) {
     throw new BatchctlError('config', first.message, { ...(first.mend !== null && { hint: first.mend }) });
   }
-  const lines = [first, ...others].flatMap(({ message, mend }) => [message, ...(mend === null ? [] : [`  ${mend}`])]);
+  const lines = [first, ...others].flatMap(({ message, mend: fix }) => [
+    message,
+    ...(fix === null ? [] : [`  ${fix}`]),
+  ]);
   const text = `nothing is created, because of ${others.length + 1} problems\n${lines.join('\n')}`;
   throw new BatchctlError('config', text, { hint: 'batchctl infra plan validates again' });
 }
 
 /** What might not work, one line each. */
 export const warningsOf = (found: readonly Finding[]): readonly string[] =>
-  found.flatMap(({ status, message, mend }) =>
-    status === 'warn' ? [mend === null ? message : `${message}: ${mend}`] : [],
+  found.flatMap(({ status, message, mend: fix }) =>
+    status === 'warn' ? [fix === null ? message : `${message}: ${fix}`] : [],
   );

@@ -49,9 +49,9 @@ export async function planStack(stack: OpenStack, only: StackPart | null): Promi
 async function validateRelease({ profile, releases }: OpenStack, only: StackPart | null): Promise<readonly Finding[]> {
   if (only !== 'manager' || profile.manager === null) return [];
   const missing = await releases.missing();
-  const mend = 'ask someone with the permissions to run batchctl infra release';
-  if (missing === null) return [failing('there is no release for the manager yet', mend)];
-  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, mend));
+  const fix = 'ask someone with the permissions to run batchctl infra release';
+  if (missing === null) return [failing('there is no release for the manager yet', fix)];
+  return missing.map((key) => failing(`the manager needs ${key}, which is not in the store`, fix));
 }
 
 function stepOf({ part, kind, name }: Resource, found: ResourceState): PlanStep {

@@ -228,8 +228,8 @@ export async function missingRoleActions(
   }
   const missing = missingActions(documents, who, profile);
   if (missing.length === 0) return [];
-  const mend = `batchctl infra policies --for ${who} --profile ${profile.name} prints the policy to attach to the role`;
-  return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend }];
+  const fix = `batchctl infra policies --for ${who} --profile ${profile.name} prints the policy to attach to the role`;
+  return [{ what: `its role ${role} does not allow ${missing.join(', ')}`, mend: fix }];
 }
 
 /** Needed actions that the policies, or a permissions boundary, don't allow; resources aren't checked. */

@@ -71,8 +71,8 @@ export function validateTags(profile: AwsProfile, makes: (part: StackPart) => bo
         ({ service, longest }) => `the name ${name} has ${[...name].length} characters, ${service} takes ${longest}`,
       ),
   ]);
-  const mend = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are accepted everywhere';
-  return [...found, ...caseDuplicates(profile, takers)].map((text) => failing(`tags: ${text}`, mend));
+  const fix = 'correct tags of the profile: letters, digits, spaces and _ . : / = + - @ are accepted everywhere';
+  return [...found, ...caseDuplicates(profile, takers)].map((text) => failing(`tags: ${text}`, fix));
 }
 
 function tagRulesOf({ iam, manager, bucket }: AwsProfile, makes: (part: StackPart) => boolean): readonly TagRules[] {

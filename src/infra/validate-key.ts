@@ -27,11 +27,11 @@ export async function validateKey(place: AwsContext): Promise<readonly Finding[]
   const role = scalingRole(place.profile);
   const seen = await Promise.all([policyAdmits(place, kmsKey, role), grantAdmits(place, kmsKey, role)]);
   if (seen.includes('yes')) return [];
-  const mend = grantCommand(place.profile, kmsKey, role);
+  const fix = grantCommand(place.profile, kmsKey, role);
   if (seen.includes('hidden')) {
-    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, mend)];
+    return [warning(`it can't be checked whether ${kmsKey} allows Auto Scaling; otherwise no instance starts`, fix)];
   }
-  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, mend)];
+  return [failing(`the key ${kmsKey} does not allow Auto Scaling's role, so no instance would start`, fix)];
 }
 
 type KeyAccess = 'yes' | 'no' | 'hidden';

@@ -77,10 +77,10 @@ async function unreachableServices(
     const serving = endpoints.filter((endpoint) => closed.some((way) => serves(endpoint, service, way)));
     const found = missingRoute(service) ?? doors.blockedProblem(service, serving);
     if (found === null) return [];
-    const [message, mend] = found;
-    if (service !== 'ec2' || profile.manager !== null) return [failing(message, mend)];
+    const [message, fix] = found;
+    if (service !== 'ec2' || profile.manager !== null) return [failing(message, fix)];
     const why = `${message}: spot prices are unknown, so jobs with a cost limit get no instances`;
-    return [isNeeded(service) ? failing(why, mend) : warning(`${why} (set by submit --max-cost)`, mend)];
+    return [isNeeded(service) ? failing(why, fix) : warning(`${why} (set by submit --max-cost)`, fix)];
   }
 
   function missingRoute(service: string): Trouble | null {
@@ -91,8 +91,8 @@ async function unreachableServices(
     if (service === 's3') return [message, gatewayCommand(profile, vpc, ways)];
     const subnets = onePerZone(ways);
     const rest = subnets.length < ways.length ? ' (it needs one subnet per zone, and serves the others there)' : '';
-    const mend = `${endpointCommand(profile, vpc, service)} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')} --security-group-ids ${doors.group ?? '"$ENDPOINTS"'}`;
-    return [`${message}${rest}`, mend];
+    const fix = `${endpointCommand(profile, vpc, service)} --vpc-endpoint-type Interface --private-dns-enabled --subnet-ids ${subnets.join(' ')} --security-group-ids ${doors.group ?? '"$ENDPOINTS"'}`;
+    return [`${message}${rest}`, fix];
   }
 }
 

@@ -99,7 +99,7 @@ async function validateQuotas({ profile, clients }: AwsContext, makes: (part: St
   const needs = await readQuotas(clients, uses);
   return needs.flatMap((need) => {
     const found = quotaWarning(need, region);
-    return found === null ? [] : [warning(found.message, found.mend)];
+    return found === null ? [] : [warning(found.message, found.fix)];
   });
 }
 
@@ -209,7 +209,7 @@ async function validateFormerGroups(place: AwsContext, iam: boolean): Promise<re
     if (group === '' || group === MANAGER_GROUP || Object.hasOwn(groups, group)) return [];
     const count = Instances.length;
     const message = `group ${group} is no longer in the configuration, but still exists, with ${formatMany(count, 'instance')}`;
-    const mend = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
-    return [iam && given.workerProfile === null && count > 0 ? failing(message, mend) : warning(message, mend)];
+    const fix = `drain and remove it with batchctl infra down --group ${group} --confirm ${stack}; or add it to the configuration again`;
+    return [iam && given.workerProfile === null && count > 0 ? failing(message, fix) : warning(message, fix)];
   });
 }

@@ -1,3 +1,5 @@
+import type { Agent, AgentOptions } from 'node:http';
+import { HttpProxyAgent, HttpsProxyAgent } from 'hpagent';
 import type { Environment } from './environment.ts';
 
 /**
@@ -31,6 +33,21 @@ export function proxyFor(
   const port = target.port ?? (secure ? 443 : 80);
   if (isExcluded(host, port, firstSet(env.no_proxy, env.NO_PROXY) ?? '')) return null;
   return /^[a-z]+:\/\//i.test(proxy) ? proxy : `http://${proxy}`;
+}
+
+/** The proxy that the environment names for an address; null: none. */
+export function proxyOf(url: URL): string | null {
+  const port = url.port === '' ? undefined : Number(url.port);
+  return proxyFor({ protocol: url.protocol, hostname: url.hostname, port }, process.env);
+}
+
+/** An agent that uses the proxy for an address; null: no proxy. */
+export function proxyAgent(url: URL, options: AgentOptions = {}): Agent | null {
+  const proxy = proxyOf(url);
+  if (proxy === null) return null;
+  return url.protocol === 'http:'
+    ? new HttpProxyAgent({ ...options, proxy })
+    : new HttpsProxyAgent({ ...options, proxy });
 }
 
 function isExcluded(host: string, port: number, list: string): boolean {

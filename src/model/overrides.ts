@@ -93,37 +93,37 @@ const STEP_FIXED = ['gather', 'output', 'explode', 'group', 'interruptions', 'fa
  * Compares a changed job file, with its inputs' placeholders filled in, with the job as accepted, and with the changes
  * of earlier rounds: a value from `--set` or `--timeout` stays until the file's own value changes.
  */
-export function diffJobFile(record: JobRecord, before: Overrides, mended: JobSpec): JobFileDiff {
+export function diffJobFile(record: JobRecord, before: Overrides, corrected: JobSpec): JobFileDiff {
   const accepted = record.spec;
   const refused: Change[] = [];
   const refuse = (field: string, from: unknown, to: unknown): void => {
     if (!isSameJson(from, to)) refused.push({ field, from, to });
   };
-  for (const field of FIXED) refuse(field, accepted[field], mended[field]);
-  refuse('tolerate', toleranceText(accepted.tolerate), toleranceText(mended.tolerate));
-  if (record.given?.input !== true) refuse('input.from', accepted.input?.from, mended.input?.from);
-  refuse('input.split', accepted.input?.split, mended.input?.split);
-  for (const name of namesIn(accepted.labels, mended.labels)) {
+  for (const field of FIXED) refuse(field, accepted[field], corrected[field]);
+  refuse('tolerate', toleranceText(accepted.tolerate), toleranceText(corrected.tolerate));
+  if (record.given?.input !== true) refuse('input.from', accepted.input?.from, corrected.input?.from);
+  refuse('input.split', accepted.input?.split, corrected.input?.split);
+  for (const name of namesIn(accepted.labels, corrected.labels)) {
     if (record.given?.labels.includes(name) === true) continue;
-    refuse(`labels.${name}`, accepted.labels[name] ?? null, mended.labels[name] ?? null);
+    refuse(`labels.${name}`, accepted.labels[name] ?? null, corrected.labels[name] ?? null);
   }
   for (const name of Object.keys(accepted.params)) {
-    if (!Object.hasOwn(mended.params, name)) refuse(`params.${name}`, accepted.params[name], null);
+    if (!Object.hasOwn(corrected.params, name)) refuse(`params.${name}`, accepted.params[name], null);
   }
   const names = (spec: JobSpec): readonly string[] => spec.steps.map((step) => step.name);
-  refuse('steps', names(accepted), names(mended));
-  if (!isSameJson(names(accepted), names(mended))) return { overrides: {}, refused };
+  refuse('steps', names(accepted), names(corrected));
+  if (!isSameJson(names(accepted), names(corrected))) return { overrides: {}, refused };
   const steps: Record<string, StepChange> = {};
   let timeoutChanged = false;
   for (const [index, step] of accepted.steps.entries()) {
-    const now = mended.steps[index] ?? step;
+    const now = corrected.steps[index] ?? step;
     for (const field of STEP_FIXED) refuse(`steps.${step.name}.${field}`, step[field], now[field]);
     const change = stepChange(step, now);
     if (Object.keys(change).length > 0) steps[step.name] = change;
     if (changedStep(step, { steps: before.steps ?? {} }).timeout !== now.timeout) timeoutChanged = true;
   }
   const timeout = timeoutChanged ? null : (before.timeout ?? null);
-  return { overrides: { timeout, steps, ...paramsOf(record, before, mended) }, refused };
+  return { overrides: { timeout, steps, ...paramsOf(record, before, corrected) }, refused };
 }
 
 function stepChange(step: StepSpec, now: StepSpec): StepChange {
@@ -136,10 +136,10 @@ function stepChange(step: StepSpec, now: StepSpec): StepChange {
 }
 
 /** The file's defaults that differ from the job's, and values from `--set` for those that the file did not change. */
-function paramsOf(record: JobRecord, before: Overrides, mended: JobSpec): Pick<Overrides, 'defaults' | 'params'> {
+function paramsOf(record: JobRecord, before: Overrides, corrected: JobSpec): Pick<Overrides, 'defaults' | 'params'> {
   const defaults: Record<string, string> = {};
   const params: Record<string, string> = {};
-  for (const [name, value] of Object.entries(mended.params)) {
+  for (const [name, value] of Object.entries(corrected.params)) {
     const accepted = record.spec.params[name];
     const given = record.given?.params.includes(name) === true;
     if (!given && value !== accepted) defaults[name] = value;

@@ -1,8 +1,9 @@
-/** How soon a manager repeats its duties. Requests to a remote store cost money; files of this machine don't. */
+// How soon a manager repeats its duties. Requests to a remote store cost money; files of this machine don't.
 
 /**
- * Milliseconds between two looks at the open jobs (`remote`: of a store that is a service): the longest that a gather, a close or a resend waits. A look costs
- * some requests per job, so many jobs are looked at less often: four per second, but each at least once a minute.
+ * Milliseconds between two looks at the open jobs: the longest that a gather, a close or a resend waits. `remote`: the
+ * store is a service. A look costs some requests per job, so many jobs are looked at less often: four per second, but
+ * each at least once a minute.
  */
 export function lookIntervalMs({ open, remote }: { readonly open: number; readonly remote: boolean }): number {
   if (!remote) return open === 0 ? 2_000 : Math.min(Math.max(1_000, 50 * open), 60_000);

@@ -16,5 +16,5 @@ export interface Finding {
 }
 
 export const pass = (message: string): Finding => ({ status: 'pass', message, mend: null });
-export const warn = (message: string, mend: string): Finding => ({ status: 'warn', message, mend });
-export const fail = (message: string, mend: string): Finding => ({ status: 'fail', message, mend });
+export const warn = (message: string, fix: string): Finding => ({ status: 'warn', message, mend: fix });
+export const fail = (message: string, fix: string): Finding => ({ status: 'fail', message, mend: fix });

@@ -124,6 +124,19 @@ export interface AttemptEvent {
   readonly counters: Readonly<Record<string, string>>;
 }
 
+/** The facts that an attempt may lack, all unknown. */
+export const UNKNOWN_FACTS = {
+  waitSeconds: null,
+  exitCode: null,
+  reason: null,
+  error: null,
+  cpuSeconds: null,
+  peakMemory: null,
+  bytesIn: null,
+  bytesOut: null,
+  counters: {},
+} as const satisfies Partial<AttemptEvent>;
+
 export type TaskState = 'waiting' | 'running' | 'done' | 'failed' | 'skipped';
 
 export interface LedgerTask extends Pick<AttemptEvent, 'step' | 'task' | 'round' | 'exitCode' | 'reason' | 'error'> {
@@ -186,6 +199,9 @@ export interface AttemptPage {
 }
 
 export type WorkerState = 'starting' | 'idle' | 'busy' | 'draining' | 'gone';
+
+/** A worker whose last heartbeat is older than this counts as gone, milliseconds. */
+export const aliveMs = (leaseSeconds: number): number => 2 * leaseSeconds * 1_000;
 
 export interface LedgerWorker {
   readonly worker: string;

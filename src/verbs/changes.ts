@@ -62,7 +62,7 @@ export const retry = verb<RaiseEvent>()({
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RETRY_ANSWER,
   async run(context, input): Promise<RetryAnswer> {
-    const mend = input.with === undefined ? null : await context.files.correctedJob(input.with);
+    const correction = input.with === undefined ? null : await context.files.correctedJob(input.with);
     const platform = await context.platform();
     const found = await resolveJob(context, input.job);
     const { view, round, choice, changes, sent } = await retryJob(platform, found, {
@@ -70,8 +70,8 @@ export const retry = verb<RaiseEvent>()({
       causes: input.cause,
       only: onlyStep(found, input),
       canaries: input.canary ?? null,
-      overrides: overridesOf(found, input, Object.keys(mend?.spec.params ?? {})),
-      mend,
+      overrides: overridesOf(found, input, Object.keys(correction?.spec.params ?? {})),
+      correction,
       dryRun: context.dryRun,
     });
     const { tasks, canaries, leftOut, count } = choice;
@@ -210,16 +210,16 @@ export const resume = verb<RaiseEvent>()({
   }),
   answer: async () => (await import('../model/answers/changes.ts')).RESUME_ANSWER,
   async run(context, { job, with: file, scale }): Promise<ResumeAnswer> {
-    const mend = file === undefined ? null : await context.files.correctedJob(file);
+    const correction = file === undefined ? null : await context.files.correctedJob(file);
     const platform = await context.platform();
     const found = await resolveJob(context, job);
     if (context.dryRun) {
-      const changes = mend === null ? [] : await previewCorrection(platform, found, mend);
+      const changes = correction === null ? [] : await previewCorrection(platform, found, correction);
       const changed = !isAlreadyDone(found, 'resume');
       if (changed) requireLegal(found, 'resume');
       return { job: found.record.job, state: stateOf(found), changed, changes, sent: 0 };
     }
-    const { view, changed, changes, sent } = await resumeJob(platform, found, mend);
+    const { view, changed, changes, sent } = await resumeJob(platform, found, correction);
     if (sent > 0) await raiseJobGroups(context, view, { scale, fresh: true });
     return { job: view.record.job, state: stateOf(view), changed, changes, sent };
   },

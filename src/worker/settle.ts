@@ -5,7 +5,7 @@ import { DENIED_REASON, SECRET_REASON } from '../model/journal.ts';
 import { encodeMessage, type TaskMessage } from '../model/message.ts';
 import type { OutputMeta } from '../model/output.ts';
 import { roundOf } from '../model/view.ts';
-import type { AttemptEvent, AttemptOutcome } from '../ports/ledger.ts';
+import { type AttemptEvent, type AttemptOutcome, UNKNOWN_FACTS } from '../ports/ledger.ts';
 import type { Delivery } from '../ports/task-queue.ts';
 import { type AdmittedTask, MARK_AFTER_DELIVERIES } from './admit.ts';
 import { type AttemptResult, begunMark } from './attempt.ts';
@@ -249,15 +249,7 @@ function baseEvent(
     number: item.number,
     worker: ctx.worker,
     slot: item.slot,
-    waitSeconds: null,
-    exitCode: null,
-    reason: null,
-    error: null,
-    cpuSeconds: null,
-    peakMemory: null,
-    bytesIn: null,
-    bytesOut: null,
-    counters: {},
+    ...UNKNOWN_FACTS,
   };
 }
 

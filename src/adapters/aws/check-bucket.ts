@@ -148,15 +148,15 @@ function clockFinding(skew: number | null): Finding {
 
 async function publicAccess(bucket: S3Bucket): Promise<Finding> {
   const { sdk, client, name } = bucket;
-  const mend = `aws s3api put-public-access-block --bucket ${name} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`;
+  const fix = `aws s3api put-public-access-block --bucket ${name} --public-access-block-configuration BlockPublicAcls=true,IgnorePublicAcls=true,BlockPublicPolicy=true,RestrictPublicBuckets=true`;
   const status = await client.send(new sdk.GetBucketPolicyStatusCommand(bucketParams(bucket))).catch(() => null);
-  if (status?.PolicyStatus?.IsPublic === true) return fail(`the policy of ${name} makes it public`, mend);
+  if (status?.PolicyStatus?.IsPublic === true) return fail(`the policy of ${name} makes it public`, fix);
   return settingFinding(bucket, 'the public access block', 's3:GetBucketPublicAccessBlock', async () => {
     const asked = client.send(new sdk.GetPublicAccessBlockCommand(bucketParams(bucket)));
     const block = (await nullOnError(asked, 'NoSuchPublicAccessBlockConfiguration'))?.PublicAccessBlockConfiguration;
     const closed = block?.BlockPublicAcls && block.IgnorePublicAcls && block.BlockPublicPolicy;
     if (closed && block.RestrictPublicBuckets) return pass('public access is blocked');
-    return warn(`public access to ${name} is not fully blocked: one wrong policy would expose all its data`, mend);
+    return warn(`public access to ${name} is not fully blocked: one wrong policy would expose all its data`, fix);
   });
 }
 
@@ -219,10 +219,10 @@ export function judgeLifecycle(rules: readonly LifecycleRule[], prefix: string):
   if (worst !== undefined) {
     const { what, keys, days } = worst;
     const message = `the rule ${what} objects below ${keys} after ${days} days, including results`;
-    const mend = `remove that rule, or give it a prefix outside of ${prefix === '' ? 'what batchctl writes' : prefix}`;
+    const fix = `remove that rule, or give it a prefix outside of ${prefix === '' ? 'what batchctl writes' : prefix}`;
     return days < OLDEST_JOB_DAYS
-      ? fail(message, mend)
-      : warn(message, `${mend}; first fetch outputs that you want to keep`);
+      ? fail(message, fix)
+      : warn(message, `${fix}; first fetch outputs that you want to keep`);
   }
   const aborts = enabled.find((rule) => rule.AbortIncompleteMultipartUpload !== undefined && covers(rule, prefix));
   const days = aborts?.AbortIncompleteMultipartUpload?.DaysAfterInitiation;

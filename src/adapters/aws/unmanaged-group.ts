@@ -1,6 +1,5 @@
 import { BatchctlError } from '../../errors.ts';
-import { aliveMs } from '../../model/ledger/alive.ts';
-import type { LedgerWorker } from '../../ports/ledger.ts';
+import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import {
   type GroupMachine,

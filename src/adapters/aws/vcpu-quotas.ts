@@ -133,17 +133,17 @@ export async function readQuotas(clients: AwsClients, uses: readonly QuotaUse[])
 export function quotaWarning(
   { code, what, needed, where, quota }: QuotaNeed,
   region: string,
-): { readonly message: string; readonly mend: string } | null {
+): { readonly message: string; readonly fix: string } | null {
   if (quota !== null && quota >= needed) return null;
   const asks = `${where.join(', ')} at maximum size: ${needed} vCPUs of ${what}`;
   const command = `--region ${region} --service-code ec2 --quota-code ${code}`;
   if (quota === null) {
-    const mend = `check with: aws service-quotas get-service-quota ${command}`;
-    return { message: `${asks}; the account's quota (${code}) is unknown`, mend };
+    const fix = `check with: aws service-quotas get-service-quota ${command}`;
+    return { message: `${asks}; the account's quota (${code}) is unknown`, fix };
   }
   return {
     message: `${asks}, but the account's quota in ${region} (${code}), which also counts other instances, is ${quota}`,
-    mend: `aws service-quotas request-service-quota-increase ${command} --desired-value ${needed}, or use a smaller \`max\``,
+    fix: `aws service-quotas request-service-quota-increase ${command} --desired-value ${needed}, or use a smaller \`max\``,
   };
 }
 
@@ -154,7 +154,7 @@ export function quotaCheck(clients: AwsClients, uses: readonly QuotaUse[]): Chec
       const needs = await readQuotas(clients, uses);
       const short = needs.flatMap((need) => quotaWarning(need, clients.region) ?? []);
       if (short.length > 0) {
-        return warn(short.map(({ message }) => message).join('; '), short.map(({ mend }) => mend).join('; '));
+        return warn(short.map(({ message }) => message).join('; '), short.map(({ fix }) => fix).join('; '));
       }
       const enough = needs.map(({ code, needed, quota }) => `${needed} of ${quota} (${code})`);
       return pass(

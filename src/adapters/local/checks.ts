@@ -83,16 +83,16 @@ function fileSystemCheck(root: string): Finding {
 
 /** Publishing hard-links a file to a name that must not exist yet. */
 function linkCheck(root: string): Finding {
-  const mend = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
+  const fix = 'set "root" in batchctl.config.json to a local disk with hard links (ext4, xfs, APFS)';
   return withProbeFile(root, (file) => {
     const twin = `${file}-link`;
     try {
       linkSync(file, twin);
       linkSync(file, twin);
-      return fail('a second link to a name replaced the first', mend);
+      return fail('a second link to a name replaced the first', fix);
     } catch (error) {
       if (hasCode(error, 'EEXIST')) return pass('hard links work, and never replace existing files');
-      return fail(`hard links don't work there: ${messageOf(error)}`, mend);
+      return fail(`hard links don't work there: ${messageOf(error)}`, fix);
     } finally {
       rmSync(twin, { force: true });
     }
@@ -171,7 +171,7 @@ export function databaseChecks(root: string): readonly Check[] {
   ];
 }
 
-function databaseCheck(file: string, mend: string): Finding {
+function databaseCheck(file: string, fix: string): Finding {
   if (!existsSync(file)) return pass(`${file} does not exist yet`);
   const { size } = statSync(file);
   let db: Sqlite | null = null;
@@ -185,7 +185,7 @@ function databaseCheck(file: string, mend: string): Finding {
       );
     }
     const problem = db.pragma('quick_check(1)');
-    if (problem !== 'ok') return fail(`${file} is damaged: ${String(problem).split('\n').join(' ')}`, mend);
+    if (problem !== 'ok') return fail(`${file} is damaged: ${String(problem).split('\n').join(' ')}`, fix);
     if (mode !== 'wal')
       return warn(
         `${file} is in journal mode ${mode}, not WAL, so readers and writers block each other`,
@@ -195,7 +195,7 @@ function databaseCheck(file: string, mend: string): Finding {
   } catch (error) {
     const message = messageOf(error);
     if (isSqliteBusy(error)) return warn(`${file} is locked by another process`, `find the process with fuser ${file}`);
-    return fail(`${file} can't be read: ${message}`, mend);
+    return fail(`${file} can't be read: ${message}`, fix);
   } finally {
     db?.close();
   }

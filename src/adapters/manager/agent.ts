@@ -5,7 +5,7 @@ import { type ConnectionOptions, connect, type TLSSocket } from 'node:tls';
 import { HttpsProxyAgent } from 'hpagent';
 import { BatchctlError } from '../../errors.ts';
 import { fingerprintOf, hasFingerprint } from '../../lib/certificate.ts';
-import { proxyAgent, proxyOf } from '../../lib/proxy-agent.ts';
+import { proxyAgent, proxyOf } from '../../lib/proxy.ts';
 
 type OnConnected = (error: Error | null, stream: Duplex) => void;
 

@@ -7,7 +7,7 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { BatchctlError } from '../../errors.ts';
 import { eachParallel } from '../../lib/parallel.ts';
-import { proxyAgent } from '../../lib/proxy-agent.ts';
+import { proxyAgent } from '../../lib/proxy.ts';
 import { jitter, wait } from '../../lib/wait.ts';
 import {
   API,

@@ -6,7 +6,7 @@ import { isIP, type LookupFunction } from 'node:net';
 import { BatchctlError, messageOf } from '../../errors.ts';
 import { isCertificateError } from '../../lib/certificate.ts';
 import type { Environment } from '../../lib/environment.ts';
-import { proxyAgent } from '../../lib/proxy-agent.ts';
+import { proxyAgent } from '../../lib/proxy.ts';
 import { readStart } from '../../lib/read-start.ts';
 import { readSecretFile } from '../../lib/secret-file.ts';
 import { VERSION } from '../../lib/version.ts';

@@ -1,21 +1,11 @@
 import { eachParallel } from '../../lib/parallel.ts';
 import { ledgerAttemptsKey } from '../../model/keys.ts';
-import type { AttemptEvent } from '../../ports/ledger.ts';
+import { type AttemptEvent, UNKNOWN_FACTS } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Totals } from './totals.ts';
 
-const UNKNOWN = {
-  endedAt: null,
-  waitSeconds: null,
-  exitCode: null,
-  reason: null,
-  error: null,
-  cpuSeconds: null,
-  peakMemory: null,
-  bytesIn: null,
-  bytesOut: null,
-  counters: {},
-} as const;
+/** What `attemptLine` may leave out. */
+const OMITTED = { endedAt: null, ...UNKNOWN_FACTS } as const;
 
 /** An attempt as one line of JSON, without its job, which the object's key names, and without unknown values. */
 export function attemptLine(event: AttemptEvent): string {
@@ -25,7 +15,7 @@ export function attemptLine(event: AttemptEvent): string {
 }
 
 function attemptOfLine(job: string, line: string): AttemptEvent {
-  return { job, ...UNKNOWN, ...(JSON.parse(line) as Omit<AttemptEvent, 'job' | keyof typeof UNKNOWN>) };
+  return { job, ...OMITTED, ...(JSON.parse(line) as Omit<AttemptEvent, 'job' | keyof typeof OMITTED>) };
 }
 
 /** By step, task and id: the order of the lines in an object. */

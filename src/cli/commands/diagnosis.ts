@@ -36,8 +36,8 @@ async function show(ctx: Context, checks: AsyncIterable<CheckResult>): Promise<v
   for (const result of results) {
     const { check, status, message, mend } = result;
     const line = `${paint(CHECK_TINTS[status], status)}  ${check.padEnd(width)}  ${message}`;
-    const mended = mend === null ? '' : fixText(mend, 8 + width, room);
-    await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${mended}\n`);
+    const fix = mend === null ? '' : fixText(mend, 8 + width, room);
+    await print(ctx, ctx.flags.json ? `${JSON.stringify(result)}\n` : `${line}${fix}\n`);
   }
   const some = (status: CheckResult['status']): number => results.filter((result) => result.status === status).length;
   if (!ctx.flags.json) ctx.notice(`${results.length} checks: ${some('fail')} failed, ${some('warn')} with a warning`);
@@ -58,8 +58,8 @@ async function runChecks(ctx: Context, checks: AsyncIterable<CheckResult>): Prom
 const CHECK_TINTS: Readonly<Record<CheckResult['status'], Tint>> = { pass: 'good', warn: 'doubtful', fail: 'bad' };
 
 /** The steps of a fix, one per line, below their check. `room` is the width of the whole line. */
-function fixText(mend: string, indent: number, room: number): string {
-  const [first = '', ...more] = fixLines(withPagePaths(mend), Math.max(30, room - indent - 6));
+function fixText(fix: string, indent: number, room: number): string {
+  const [first = '', ...more] = fixLines(withPagePaths(fix), Math.max(30, room - indent - 6));
   return [`\n${' '.repeat(indent)}fix:  ${first}`, ...more.map((line) => ' '.repeat(indent + 6) + line)].join('\n');
 }
 
@@ -134,7 +134,7 @@ interface TextLayout {
 }
 
 function causeText(
-  { code, severity, title, evidence, mend }: WhyAnswer['causes'][number],
+  { code, severity, title, evidence, mend: fix }: WhyAnswer['causes'][number],
   number: number,
   { paint, room, zoned }: TextLayout,
 ): string {
@@ -144,7 +144,7 @@ function causeText(
     first,
     `${INDENT}${paint('strong', indented(zoned(title), INDENT))}`,
     ...evidence.map((line) => `${INDENT}- ${indented(zoned(line), `${INDENT}  `)}`),
-    ...fixLines(mend, room - INDENT.length - FIX_LABEL.length).map(
+    ...fixLines(fix, room - INDENT.length - FIX_LABEL.length).map(
       (line, at) => `${INDENT}${at === 0 ? FIX_LABEL : ' '.repeat(FIX_LABEL.length)}${line}`,
     ),
   ].join('\n');

@@ -139,9 +139,9 @@ function dutyProblems({ duty, failing, running, troubles }: DutyHealth): readonl
 function certificateCheck(expires: string | null, fingerprint: string | null, now: number): readonly CheckResult[] {
   if (expires === null || Date.parse(expires) - now > EXPIRY_WARNING_MS) return [];
   const when = Date.parse(expires) <= now ? 'expired' : 'expires';
-  const mend =
+  const fix =
     fingerprint === null
       ? 'renew the files of --tls-cert and --tls-key on the manager; it reloads them'
       : 'a renewed certificate has another fingerprint: get it and correct the profile';
-  return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend }];
+  return [{ check: 'certificate', status: 'warn', message: `its certificate ${when} ${expires}`, mend: fix }];
 }

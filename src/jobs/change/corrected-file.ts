@@ -72,7 +72,7 @@ export async function changesFor(
   view: JobView,
   tasks: TaskSets,
   overrides: Overrides,
-  mend: CorrectedFile | null,
+  correction: CorrectedFile | null,
 ): Promise<readonly Change[]> {
   if (Object.keys(overrides).length === 0) return [];
   const before = new Map<number, Overrides>();
@@ -90,7 +90,7 @@ export async function changesFor(
   const after = foldOverrides(view.overrides, overrides);
   const changes = changesOf(view.record, rounds, after, before.size === 0 ? 0 : first);
   const [from, to] = [changedCode(view.record, rounds[0] ?? {}), changedCode(view.record, after)];
-  return [...changes, ...(await fileChanges(store, from, to, mend))];
+  return [...changes, ...(await fileChanges(store, from, to, correction))];
 }
 
 const newestFirst = (rounds: ReadonlyMap<number, Overrides>): readonly Overrides[] =>
@@ -101,12 +101,12 @@ async function fileChanges(
   store: ObjectStore,
   from: string | null,
   to: string | null,
-  mend: CorrectedFile | null,
+  correction: CorrectedFile | null,
 ): Promise<readonly Change[]> {
   if (from === to) return [];
   const files = async (sha256: string | null): Promise<ReadonlyMap<string, string>> => {
     if (sha256 === null) return new Map();
-    const given = mend?.code?.sha256 === sha256 ? mend.code : null;
+    const given = correction?.code?.sha256 === sha256 ? correction.code : null;
     if (given?.hashes !== undefined) return new Map(Object.entries(given.hashes));
     const gzip = given?.gzip ?? (await store.read(codeKey(sha256)));
     return gzip === null ? new Map() : filesInArchive(gzip);

@@ -61,11 +61,11 @@ interface ResumeResult extends ChangeResult {
 export async function resume(
   platform: Platform,
   seen: JobView,
-  mend: CorrectedFile | null = null,
+  correction: CorrectedFile | null = null,
 ): Promise<ResumeResult> {
   if (stateOf(seen) === 'paused') await requireResumeAffordable(platform, seen);
   const { view, changes } =
-    mend === null ? { view: seen, changes: [] } : await startCorrectedRound(platform, seen, mend);
+    correction === null ? { view: seen, changes: [] } : await startCorrectedRound(platform, seen, correction);
   // Before the entry, so that a process that raises the group afterwards finds no older mark.
   await removeDeniedMark(platform.store, seen.record.job);
   const { view: after, appended } = await append(platform, view, (now) => {
@@ -100,11 +100,11 @@ function requireCorrectable(view: JobView): void {
 export async function previewCorrection(
   platform: Platform,
   seen: JobView,
-  mend: CorrectedFile,
+  correction: CorrectedFile,
 ): Promise<readonly Change[]> {
   requireCorrectable(seen);
   const tasks = undecidedSets(standingOf(seen, await listFacts(platform.store, seen)));
-  return changesFor(platform.store, seen, tasks, correctedOverrides(seen, mend), mend);
+  return changesFor(platform.store, seen, tasks, correctedOverrides(seen, correction), correction);
 }
 
 /** For open steps, only undecided tasks: failed ones need a retry. */
@@ -121,17 +121,21 @@ interface CorrectionResult {
   readonly changes: readonly Change[];
 }
 
-async function startCorrectedRound(platform: Platform, seen: JobView, mend: CorrectedFile): Promise<CorrectionResult> {
+async function startCorrectedRound(
+  platform: Platform,
+  seen: JobView,
+  correction: CorrectedFile,
+): Promise<CorrectionResult> {
   let view = await refreshView(platform.store, seen);
   for (;;) {
-    const overrides = correctedOverrides(view, mend);
+    const overrides = correctedOverrides(view, correction);
     // An earlier call already applied this file.
     if (stateOf(view) === 'running' && isSameJson(view.overrides, overrides)) return { view, changes: [] };
     requireCorrectable(view);
     const facts = await listFacts(platform.store, view);
     const tasks = undecidedSets(standingOf(view, facts));
-    const changes = await changesFor(platform.store, view, tasks, overrides, mend);
-    await storeCorrectedCode(platform.store, mend);
+    const changes = await changesFor(platform.store, view, tasks, overrides, correction);
+    await storeCorrectedCode(platform.store, correction);
     const { view: after, round } = await startRetryRound(
       platform,
       view,

@@ -26,7 +26,7 @@ export interface RetryOptions {
   readonly canaries?: number | null;
   readonly overrides?: Overrides;
   /** The corrected job file, for `--with`; `overrides` take precedence. */
-  readonly mend?: CorrectedFile | null;
+  readonly correction?: CorrectedFile | null;
   /** True only reports what would be retried. */
   readonly dryRun?: boolean;
 }
@@ -49,7 +49,7 @@ interface RetryResult {
  * opened gather left out, and for another job's file.
  */
 export async function retry(platform: Platform, seen: JobView, options: RetryOptions = {}): Promise<RetryResult> {
-  const { tasks = [], causes = [], only, canaries = null, mend = null, dryRun = false } = options;
+  const { tasks = [], causes = [], only, canaries = null, correction = null, dryRun = false } = options;
   let view = await refreshView(platform.store, seen);
   for (;;) {
     requireLegal(view, 'retry');
@@ -57,9 +57,9 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
     const choice = chooseRetry(view, await listFacts(platform.store, view), { tasks, only, canaries, among: ofCauses });
     refuseInvalidChoice(view, choice, tasks.length > 0, ofCauses !== null);
     const overrides = overridesFor(view, options);
-    const changes = await changesFor(platform.store, view, choice.tasks, overrides, mend);
+    const changes = await changesFor(platform.store, view, choice.tasks, overrides, correction);
     if (choice.count === 0 || dryRun) return { view, round: null, choice, changes, sent: 0 };
-    if (mend !== null) await storeCorrectedCode(platform.store, mend);
+    if (correction !== null) await storeCorrectedCode(platform.store, correction);
     const { stopped } = view;
     const { view: after, round } = await startRetryRound(platform, view, choice, overrides);
     view = after;
@@ -76,8 +76,8 @@ export async function retry(platform: Platform, seen: JobView, options: RetryOpt
 }
 
 /** A corrected file replaces the changes of earlier rounds; flags apply on top. */
-function overridesFor(view: JobView, { overrides = {}, mend }: RetryOptions): Overrides {
-  return mend ? foldOverrides(correctedOverrides(view, mend), overrides) : overrides;
+function overridesFor(view: JobView, { overrides = {}, correction }: RetryOptions): Overrides {
+  return correction ? foldOverrides(correctedOverrides(view, correction), overrides) : overrides;
 }
 
 /** Starts a round: its mark, then its entry, if the journal is still as in `view`; otherwise null. */

@@ -106,10 +106,10 @@ function requirePrices(prices: readonly GroupPrices[]): void {
   throw missingPricesError(types, undefined, why);
 }
 
-function requireBudgetLeft(standing: CostStanding, least: number, whose: string, mend: string): void {
+function requireBudgetLeft(standing: CostStanding, least: number, whose: string, fix: string): void {
   if ('unknown' in standing) throw missingPricesError(standing.unknown, `${whose} can't`);
   if (leftOf(standing) >= least) return;
   throw new BatchctlError('refused', `${limitReachedText(whose, standing)}; it needs about ${dollarsText(least)}`, {
-    hint: mend,
+    hint: fix,
   });
 }

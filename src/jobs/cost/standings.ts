@@ -14,9 +14,8 @@ import {
   typesWithoutPrice,
 } from '../../model/cost/spending.ts';
 import { groupsOf } from '../../model/job.ts';
-import { aliveMs } from '../../model/ledger/alive.ts';
 import type { JobView } from '../../model/view.ts';
-import type { StepCounts } from '../../ports/ledger.ts';
+import { aliveMs, type StepCounts } from '../../ports/ledger.ts';
 import type { Budget, Platform } from '../../ports/platform.ts';
 import type { GroupPrices } from '../../ports/worker-group.ts';
 import { bootSeconds } from '../grid/boots.ts';

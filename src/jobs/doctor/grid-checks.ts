@@ -54,7 +54,7 @@ function localServices(platform: Platform): readonly Check[] {
 async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
   // A unique key, so that neither another process nor the leftover of a killed one interferes.
   const key = `workers/doctor-${who.replace(/[^A-Za-z0-9-]/g, '-')}-${randomId(10)}/probe`;
-  const mend = `use ${remote === true ? 'AWS itself, or an endpoint that supports If-None-Match' : 'a root on a local disk'}; otherwise two workers could publish the same task`;
+  const fix = `use ${remote === true ? 'AWS itself, or an endpoint that supports If-None-Match' : 'a root on a local disk'}; otherwise two workers could publish the same task`;
   try {
     const first = await store.put(key, 'one', { ifAbsent: true });
     const second = await store.put(key, 'two', { ifAbsent: true });
@@ -63,7 +63,7 @@ async function createCheck({ store, who, remote }: Platform): Promise<Finding> {
     if (first.created && !second.created && kept === 'one') return pass('a name is created once and never replaced');
     return fail(
       `a second create of a name returned ${second.created ? 'created' : 'exists'}, and the object contains ${kept}`,
-      mend,
+      fix,
     );
   } finally {
     await store.delete([key]);
@@ -186,7 +186,7 @@ const LETTERS = 5_000;
 interface Unreadable {
   readonly newer: boolean;
   readonly why: string;
-  readonly mend: string;
+  readonly fix: string;
 }
 
 export interface OpenJobs {
@@ -215,9 +215,9 @@ export async function readOpenJobs({ store }: Platform): Promise<OpenJobs> {
       if (!isKind(error, 'newer', 'corrupt', 'credentials')) throw error;
       if (error.kind === 'credentials' && error.denied === undefined) throw error;
       const { kind, message: why, hint } = error;
-      const mend =
+      const fix =
         kind === 'credentials' ? (hint ?? 'batchctl infra policies') : 'restore it from a backup of the store';
-      unreadable.set(job, { newer: kind === 'newer', why, mend });
+      unreadable.set(job, { newer: kind === 'newer', why, fix });
     }
   }
   return { views, uncommitted, unreadable };
@@ -227,7 +227,7 @@ export function versionsCheck({ views, unreadable }: OpenJobs): Finding {
   const newer = [...unreadable.values()].find((job) => job.newer);
   if (newer !== undefined) return fail(newer.why, `install the version of batchctl that wrote it; this is ${VERSION}`);
   const [damaged] = unreadable;
-  if (damaged !== undefined) return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, damaged[1].mend);
+  if (damaged !== undefined) return fail(`job ${damaged[0]} can't be read: ${damaged[1].why}`, damaged[1].fix);
   const others = new Set(
     [...views.values()].map(({ record }) => record.version).filter((version) => version !== VERSION),
   );

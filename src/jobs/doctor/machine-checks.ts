@@ -94,10 +94,10 @@ async function openFilesCheck(signal: AbortSignal): Promise<Finding> {
   const { stdout } = await run('/bin/sh', ['-c', 'ulimit -n'], { signal });
   const text = stdout.trim();
   const limit = text === 'unlimited' ? Number.POSITIVE_INFINITY : Number(text);
-  const mend = `run ulimit -n ${4 * FILES.few} before starting workers (systemd: LimitNOFILE=)`;
-  if (limit < FILES.tooFew) return fail(`a process may open ${text} files, too few for a worker`, mend);
+  const fix = `run ulimit -n ${4 * FILES.few} before starting workers (systemd: LimitNOFILE=)`;
+  if (limit < FILES.tooFew) return fail(`a process may open ${text} files, too few for a worker`, fix);
   if (limit < FILES.few)
-    return warn(`a process may open ${text} files, which is few for a worker with many slots`, mend);
+    return warn(`a process may open ${text} files, which is few for a worker with many slots`, fix);
   return pass(`a process may open ${text} files`);
 }
 
@@ -149,10 +149,10 @@ async function runOne(check: Check, limitMs: number): Promise<Finding> {
   }
 }
 
-/** The failed check for a known error, with its hint or else `mend`. Rethrows any other error. */
-export function failedCheck(check: string, error: unknown, mend: string): CheckResult {
+/** The failed check for a known error, with its hint or else `fix`. Rethrows any other error. */
+export function failedCheck(check: string, error: unknown, fix: string): CheckResult {
   if (!isBatchctlError(error)) throw error;
-  return { check, status: 'fail', message: error.message, mend: error.hint ?? mend };
+  return { check, status: 'fail', message: error.message, mend: error.hint ?? fix };
 }
 
 function errorFinding(error: unknown): Finding {

@@ -1,6 +1,5 @@
 import { isBatchctlError } from '../../errors.ts';
 import { OPEN_STATES } from '../../model/job.ts';
-import { aliveMs } from '../../model/ledger/alive.ts';
 import {
   type GroupMetrics,
   type MetricsSnapshot,
@@ -9,7 +8,7 @@ import {
   type WorkerTally,
 } from '../../model/metrics.ts';
 import { stateOf } from '../../model/view.ts';
-import type { LedgerWorker } from '../../ports/ledger.ts';
+import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { runningViews } from '../watch/job-watcher.ts';
 import { knownGroups } from './queues.ts';

@@ -285,9 +285,9 @@ export function addRaiseTroubles(raised: readonly GroupRaise[], troubles: Troubl
 /** The same text while the deadline is the same: the projected end is in the hint. */
 function lateError(group: string, { job, ends, deadline, max }: LateJob): BatchctlError {
   const iso = (at: number): string => new Date(Math.round(at / 60_000) * 60_000).toISOString();
-  const mend = max === null ? '' : `; raise the limit with batchctl scale --max ${max}${groupFlag(group)}`;
+  const fix = max === null ? '' : `; raise the limit with batchctl scale --max ${max}${groupFlag(group)}`;
   return new BatchctlError('refused', `job ${job} is projected to end after its deadline, ${iso(deadline)}`, {
-    hint: `${ends === null ? 'its group is limited to 0 instances' : `it will end about ${iso(ends)}`}${mend}`,
+    hint: `${ends === null ? 'its group is limited to 0 instances' : `it will end about ${iso(ends)}`}${fix}`,
   });
 }
 

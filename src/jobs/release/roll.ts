@@ -1,7 +1,6 @@
 import { BatchctlError, isKind } from '../../errors.ts';
 import { wait } from '../../lib/wait.ts';
-import { aliveMs } from '../../model/ledger/alive.ts';
-import type { LedgerWorker } from '../../ports/ledger.ts';
+import { aliveMs, type LedgerWorker } from '../../ports/ledger.ts';
 import type { Platform } from '../../ports/platform.ts';
 import type { GroupMachine, LaunchTrouble } from '../../ports/worker-group.ts';
 import { failedBoots } from '../grid/boots.ts';

@@ -7,7 +7,7 @@ import type { OutputMeta } from '../../model/output.ts';
 import type { TaskBits } from '../../model/task-set.ts';
 import { type Finding, Findings } from '../../model/verify/findings.ts';
 import type { JobView } from '../../model/view.ts';
-import type { AttemptEvent, ExactCounts, Ledger } from '../../ports/ledger.ts';
+import { type AttemptEvent, type ExactCounts, type Ledger, UNKNOWN_FACTS } from '../../ports/ledger.ts';
 import type { ObjectStore } from '../../ports/object-store.ts';
 import type { Platform } from '../../ports/platform.ts';
 import { instantIn, readFailureObject, UNREADABLE } from '../failures.ts';
@@ -225,7 +225,9 @@ async function failureEvent(
   const ended = found.endedAt ?? told ?? (await store.head(key))?.modified ?? 0;
   return {
     ...of,
-    ...UNKNOWN,
+    ...UNKNOWN_FACTS,
+    // The store doesn't keep it.
+    slot: 0,
     attempt: attempt ?? of.attempt,
     number: number ?? 1,
     worker: worker ?? 'unknown',
@@ -241,7 +243,9 @@ function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, me
   const { round, attempt, number, worker, cpuSeconds, peakMemory, bytesIn, bytesOut, counters } = meta;
   const ended = instantIn(meta.endedAt) ?? instantIn(meta.startedAt) ?? Date.parse(createdAt);
   return {
-    ...UNKNOWN,
+    ...UNKNOWN_FACTS,
+    // The store doesn't keep it.
+    slot: 0,
     job,
     step,
     task,
@@ -260,17 +264,3 @@ function doneEvent({ job, createdAt }: JobRecord, step: string, task: number, me
     endedAt: ended,
   };
 }
-
-/** What the store doesn't keep, or an attempt doesn't have. */
-const UNKNOWN = {
-  slot: 0,
-  waitSeconds: null,
-  exitCode: null,
-  reason: null,
-  error: null,
-  cpuSeconds: null,
-  peakMemory: null,
-  bytesIn: null,
-  bytesOut: null,
-  counters: {},
-} as const;

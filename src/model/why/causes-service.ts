@@ -37,22 +37,22 @@ export function troubleCause({ service, group, kind, message, hint, denied }: Tr
   const where = group === null ? `the ${service}` : `the ${service} of group ${group}`;
   const evidence = [message];
   if (kind === 'newer') {
-    const mend = hint ?? 'install the version of batchctl that wrote it, or a newer one';
-    return { code: 'newerFormat', severity: 'stops', title: `a newer batchctl wrote ${where}`, evidence, mend };
+    const fix = hint ?? 'install the version of batchctl that wrote it, or a newer one';
+    return { code: 'newerFormat', severity: 'stops', title: `a newer batchctl wrote ${where}`, evidence, mend: fix };
   }
   if (kind === 'corrupt') {
-    const mend = hint ?? 'restore it from a backup of the store';
-    return { code: 'damaged', severity: 'stops', title: `${where} is damaged`, evidence, mend };
+    const fix = hint ?? 'restore it from a backup of the store';
+    return { code: 'damaged', severity: 'stops', title: `${where} is damaged`, evidence, mend: fix };
   }
   if (kind === 'full') {
-    const mend = hint ?? 'free space on that disk: nothing is lost';
-    return { code: 'diskFull', severity: 'stops', title: `${where} has no space left`, evidence, mend };
+    const fix = hint ?? 'free space on that disk: nothing is lost';
+    return { code: 'diskFull', severity: 'stops', title: `${where} has no space left`, evidence, mend: fix };
   }
   const severity = service === 'ledger' ? 'slows' : 'stops';
-  const mend = hint ?? 'batchctl doctor, for details';
+  const fix = hint ?? 'batchctl doctor, for details';
   if (denied !== null) {
     const title = `${denied} is denied to the user running this command${service === 'credentials' ? '' : `: ${where} can't be used`}`;
-    return { code: 'accessDenied', severity, title, evidence, mend };
+    return { code: 'accessDenied', severity, title, evidence, mend: fix };
   }
   if (kind === 'credentials') {
     return {
@@ -60,13 +60,13 @@ export function troubleCause({ service, group, kind, message, hint, denied }: Tr
       severity,
       title: `${where} ${service === 'credentials' ? 'do not exist' : 'rejects the credentials'}`,
       evidence,
-      mend,
+      mend: fix,
     };
   }
   if (kind === 'notFound' && service === 'queue') {
-    return { code: 'queueGone', severity, title: `${where} does not exist`, evidence, mend };
+    return { code: 'queueGone', severity, title: `${where} does not exist`, evidence, mend: fix };
   }
-  return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend };
+  return { code: CODES[service], severity, title: `${where} can't be reached`, evidence, mend: fix };
 }
 
 /** The credentials of the machine that runs `why`: a worker started with the same ones stops at that moment. */
@@ -88,15 +88,15 @@ function diskCauses({ disks }: Snapshot): readonly Cause[] {
     const evidence = [
       `${path}: ${formatSize(free)} of ${formatSize(total)} free${freeFiles === null ? '' : `, ${formatMany(freeFiles, 'file')} more`}`,
     ];
-    const mend = `free space on the disk of ${path}: nothing is lost, and returned tasks are delivered again`;
+    const fix = `free space on the disk of ${path}: nothing is lost, and returned tasks are delivered again`;
     const none = free < FULL_BELOW ? 'no space' : freeFiles === 0 ? 'no space for another file' : null;
     if (none !== null) {
-      return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend }];
+      return [{ code: 'diskFull', severity: 'stops', title: `there is ${none} for ${what}`, evidence, mend: fix }];
     }
     const nearly = free < LOW_DISK_SHARE * total && free < LOW_DISK_BYTES;
     if (!nearly && (freeFiles === null || freeFiles >= LOW_DISK_FILES)) return [];
     const left = nearly ? formatSize(free) : `space for ${formatMany(freeFiles ?? 0, 'file')}`;
-    return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend }];
+    return [{ code: 'diskNearlyFull', severity: 'note', title: `only ${left} left for ${what}`, evidence, mend: fix }];
   });
 }
 
@@ -107,11 +107,11 @@ function newerMessages({ groups, version }: Snapshot): readonly Cause[] {
     const versions = [...new Set(workers.filter(({ state }) => state !== 'gone').map((worker) => worker.version))];
     const known = versions.length === 0 ? '' : `; its workers are batchctl ${formatList(versions)}`;
     const title = `messages in group ${group} have format ${newerFormat}, which batchctl ${version} can't read${known}`;
-    const mend = groupSize?.byHand
+    const fix = groupSize?.byHand
       ? 'stop its workers, and start new ones with the version of batchctl that submitted the job'
       : `batchctl scale 0${groupFlag(group)}; install the version of batchctl that submitted the job; batchctl scale 1${groupFlag(group)}`;
     const evidence = ['they are returned without running, and delivered again after a minute'];
-    return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend }];
+    return [{ code: 'newerFormat', severity: 'stops', title, evidence, mend: fix }];
   });
 }
 
@@ -123,8 +123,8 @@ function olderWorkers({ view, groups }: Snapshot): readonly Cause[] {
     if (older.length === 0) return [];
     const title = `${formatMany(older.length, 'worker')} of group ${group} ${isOrAre(older.length)} older than the batchctl ${view.record.version} that submitted the job`;
     const evidence = older.slice(0, 3).map(({ worker, version }) => `${worker}: batchctl ${version}`);
-    const mend = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
-    return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend }];
+    const fix = `batchctl workers drain ${older[0]?.worker ?? 'WORKER'}, then start one of the newer version`;
+    return [{ code: 'olderWorkers', severity: 'note', title, evidence, mend: fix }];
   });
 }
 

@@ -58,7 +58,7 @@ function maxRunningCauses(seen: Snapshot): readonly Cause[] {
     .flatMap(availableWorkers)
     .reduce((sum, worker) => sum + worker.slots, 0);
   const causes: Cause[] = [];
-  const reached = (count: number, most: number, what: string, waiting: number, mend: string): void => {
+  const reached = (count: number, most: number, what: string, waiting: number, fix: string): void => {
     // A limit as high as the number of slots doesn't limit the job.
     if (count < most || waiting <= count || slots <= most) return;
     causes.push({
@@ -66,7 +66,7 @@ function maxRunningCauses(seen: Snapshot): readonly Cause[] {
       severity: 'slows',
       title: `${what} runs as many tasks as it may: maxRunning is ${most}, ${formatMany(waiting - count, 'task')} ${waiting - count === 1 ? 'waits' : 'wait'}`,
       evidence: [`running: ${formatList(running)}`, `its workers have ${formatMany(slots, 'slot')}`],
-      mend,
+      mend: fix,
     });
   };
   const raise = `batchctl adjust ${job} --max-running ${Math.max(slots, (limit ?? 0) + 1)}`;
@@ -74,8 +74,8 @@ function maxRunningCauses(seen: Snapshot): readonly Cause[] {
   for (const step of seen.steps ?? []) {
     const most = spec.steps.find(({ name }) => name === step.name)?.maxRunning ?? null;
     const here = running.filter((task) => task.startsWith(`${step.name}/`)).length;
-    const mend = 'raise maxRunning of the step in the job file for the next run';
-    if (most !== null) reached(here, most, `step ${step.name}`, step.undecided, mend);
+    const fix = 'raise maxRunning of the step in the job file for the next run';
+    if (most !== null) reached(here, most, `step ${step.name}`, step.undecided, fix);
   }
   return causes;
 }
@@ -268,16 +268,16 @@ function stragglerOf(seen: Snapshot, step: string, tasks: readonly LedgerTask[],
   const evidence = oldest
     .slice(0, 3)
     .map((task) => `${step}/${task.task} on ${task.worker}, started at ${iso(task.startedAt ?? 0)}`);
-  const mend = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl kill ${job} ${name} --requeue, if it hangs`;
+  const fix = `batchctl logs ${job} ${name} --follow, to see what it does; batchctl kill ${job} ${name} --requeue, if it hangs`;
   if (!last) {
     const title = `${formatMany(tasks.length, 'task')} of ${step} ${isOrAre(tasks.length)} far slower than the rest: ${name} has run for ${ran}${versus}`;
-    return { code: 'slowTasks', severity: 'slows', title, evidence, mend };
+    return { code: 'slowTasks', severity: 'slows', title, evidence, mend: fix };
   }
   const barrier = (seen.steps ?? []).find(
     (known, index) => !known.opened && hasBarrier(seen.view.record.spec.steps, index),
   )?.name;
   const title = `${barrier ?? "the job's end"} waits for ${count}: it has run for ${ran} on ${first?.worker}${versus}`;
-  return { code: 'straggler', severity: 'slows', title, evidence, mend };
+  return { code: 'straggler', severity: 'slows', title, evidence, mend: fix };
 }
 
 /** How long a task of the step usually takes, if known. */

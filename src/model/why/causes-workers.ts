@@ -78,8 +78,8 @@ function startingCause(seen: Snapshot, group: GroupSnapshot, desired: number, be
   const worker = /worker (\S+) ended/.exec(deaths.at(-1) ?? '')?.[1];
   if (worker === undefined) {
     const title = `${formatMany(desired, 'worker')} of group ${group.group} ${isOrAre(desired)} starting`;
-    const mend = group.size?.machines === undefined ? 'wait a few seconds' : 'wait: an instance takes a minute or two';
-    return { code: 'workerStarting', severity: 'waits', title, evidence, mend };
+    const fix = group.size?.machines === undefined ? 'wait a few seconds' : 'wait: an instance takes a minute or two';
+    return { code: 'workerStarting', severity: 'waits', title, evidence, mend: fix };
   }
   const title = `the workers of group ${group.group} die at startup`;
   return { code: 'workerStarting', severity: 'stops', title, evidence, mend: `batchctl workers logs ${worker}` };

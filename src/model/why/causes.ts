@@ -94,7 +94,7 @@ function paused(seen: Snapshot): Cause | null {
   if (pause === null || isCancelled || closed !== null) return null;
   const ago = formatDuration(secondsSince(seen, Date.parse(pause.when)));
   const failures = `batchctl failures ${record.job}, to see what failed`;
-  const mend = `batchctl resume ${record.job}`;
+  const fix = `batchctl resume ${record.job}`;
   /** `unknown`: what the journal doesn't say if the guard left no detail; absent: it never leaves one. */
   const byGuard = (code: CauseCode, title: string, fix: string, unknown?: string): Cause => ({
     code,
@@ -113,14 +113,14 @@ function paused(seen: Snapshot): Cause | null {
       return byGuard(
         'halted',
         `the guard "halt" paused it ${ago} ago: too many of its tasks failed${share}`,
-        `${failures}; ${mend}, once it is fixed (with a corrected program: --with JOBFILE)`,
+        `${failures}; ${fix}, once it is fixed (with a corrected program: --with JOBFILE)`,
       );
     }
     case DEPLOYMENT_REASON:
       return byGuard(
         'badDeployment',
         `its program seems to be faulty: many of its tasks failed on several workers, so it was paused ${ago} ago`,
-        `${failures}; ${mend} --with JOBFILE, with a corrected program; ${mend}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
+        `${failures}; ${fix} --with JOBFILE, with a corrected program; ${fix}, if the program is right; batchctl retry ${record.job}, for tasks that had failed for good by then`,
         'in which step',
       );
     case BUDGET_REASON: {
@@ -132,21 +132,21 @@ function paused(seen: Snapshot): Cause | null {
       return byGuard(
         'secretRefused',
         `it was paused ${ago} ago: a secret can't be read; no attempt was used up`,
-        `let the worker read it, or correct the reference in the job file; then ${mend} (with a corrected file: --with JOBFILE)`,
+        `let the worker read it, or correct the reference in the job file; then ${fix} (with a corrected file: --with JOBFILE)`,
         'which one',
       );
     case DENIED_REASON:
       return byGuard(
         'accessDenied',
         `it was paused ${ago} ago: workers may not read an input or store an output; no attempt was used up`,
-        `give the workers that permission; ${mend}`,
+        `give the workers that permission; ${fix}`,
         'which one',
       );
     default: {
       const why = pause.reason === '' || pause.reason === PERSON_REASON ? '' : `: ${pause.reason}`;
       const tasks = `running tasks were ${pause.now ? 'returned' : 'allowed to finish'}`;
       const title = `${pause.who} paused it ${ago} ago${why}`;
-      return { code: 'paused', severity: 'stops', title, evidence: [`at ${pause.when}; ${tasks}`], mend };
+      return { code: 'paused', severity: 'stops', title, evidence: [`at ${pause.when}; ${tasks}`], mend: fix };
     }
   }
 }

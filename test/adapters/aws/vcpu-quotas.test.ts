@@ -60,7 +60,7 @@ describe('vCPU quotas', () => {
   it('lead to a warning below what is needed, but not at it', () => {
     const need = { code: 'L-1', what: 'spot instances of F', needed: 16, where: ['a'] };
     expect(quotaWarning({ ...need, quota: 16 }, 'eu-west-1')).to.equal(null);
-    expect(quotaWarning({ ...need, quota: 15 }, 'eu-west-1')?.mend).to.include('--desired-value 16');
+    expect(quotaWarning({ ...need, quota: 15 }, 'eu-west-1')?.fix).to.include('--desired-value 16');
     expect(quotaWarning({ ...need, quota: null }, 'eu-west-1')?.message).to.include('is unknown');
   });
 });

@@ -61,7 +61,7 @@ describe('a fixed program', () => {
     await work(place.platform);
     script(MENDED);
     const mend = await mendOf(FILE.replace('region: EU', 'region: FR'));
-    const { round, sent, changes } = await again({ mend });
+    const { round, sent, changes } = await again({ correction: mend });
     expect({ round, sent }).to.deep.equal({ round: 1, sent: 2 });
     expect(changes.map(({ field }) => field)).to.deep.equal(['params.region', 'code', 'files/price.sh']);
     await work(place.platform);
@@ -84,7 +84,7 @@ describe('a fixed program', () => {
     await work(place.platform);
     script('[ "$X" = 1 ]\n');
     const mend = await mendOf(FILE.replace('attempts: 1', 'attempts: 2, permanent: [7], timeout: 7s, env: { X: "1" }'));
-    const { changes } = await again({ mend });
+    const { changes } = await again({ correction: mend });
     expect(changes.filter(({ field }) => field.startsWith('steps.'))).to.deep.equal([
       { field: 'steps.price.timeout', from: 3_600, to: 7 },
       { field: 'steps.price.attempts', from: 1, to: 2 },
@@ -98,7 +98,7 @@ describe('a fixed program', () => {
   it('for another job is refused with every difference named, and nothing is written', async () => {
     await work(place.platform);
     const other = FILE.replace('to: 3', 'to: 4').replace('name: total', 'name: sum');
-    const error = await rejection(again({ mend: await mendOf(other) }));
+    const error = await rejection(again({ correction: await mendOf(other) }));
     expect(error).to.include({ kind: 'refused' });
     expect(error.message).to.include('input.split').and.to.include('steps');
     expect((await reread()).round).to.equal(0);
@@ -108,11 +108,11 @@ describe('a fixed program', () => {
     await work(place.platform);
     script(MENDED);
     const mend = await mendOf(FILE);
-    const { choice, changes } = await again({ mend, dryRun: true });
+    const { choice, changes } = await again({ correction: mend, dryRun: true });
     expect(choice.tasks).to.deep.equal({ price: '1-2' });
     expect(changes.map(({ field }) => field)).to.deep.equal(['code', 'files/price.sh']);
     expect(await place.platform.store.head(codeKey(mend.code?.sha256 ?? ''))).to.equal(null);
-    await again({ mend });
+    await again({ correction: mend });
     expect(await place.platform.store.head(codeKey(mend.code?.sha256 ?? ''))).to.not.equal(null);
   });
 
@@ -120,7 +120,7 @@ describe('a fixed program', () => {
     await work(place.platform);
     script('read n; [ $n != 3 ] || exit 1; echo "$BATCHCTL_PARAM_REGION $n mended"\n');
     const mend = await mendOf(FILE);
-    await again({ mend });
+    await again({ correction: mend });
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('failed');
     const { changes } = await again({ overrides: { params: { region: 'US' }, timeout: 9 }, dryRun: true });
@@ -160,7 +160,7 @@ describe('a fixed program', () => {
     await failForGood(platform, view.record.job, 'total', 0);
     const resumed = await resume(platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
     expect([resumed.sent, stateOf(resumed.view)]).to.deep.equal([0, 'failed']);
-    expect(await again({ mend: await mendOf(FILE.replace('cat', 'wc -l')) })).to.include({ round: 2, sent: 1 });
+    expect(await again({ correction: await mendOf(FILE.replace('cat', 'wc -l')) })).to.include({ round: 2, sent: 1 });
     await work(platform);
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });

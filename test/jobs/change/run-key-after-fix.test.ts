@@ -53,7 +53,7 @@ describe('a run key whose job was fixed', () => {
   async function mendWith(yaml: string): Promise<void> {
     const view = await requireView(place.platform.store, first.view.record.job);
     const mend = await readCorrectedFile(specOf(yaml), place.directory);
-    await retry(place.platform, view, { mend });
+    await retry(place.platform, view, { correction: mend });
   }
   const isRefused = async (yaml: string) => {
     const error = await rejection(submitAs(yaml));

@@ -103,7 +103,7 @@ async function mend(sequence: Sequence, { state, tooLate, failed }: Truth): Prom
   } else {
     ended = await sequence.say('retry --with', async (said) =>
       retry(said.platform, await view(said), {
-        ...{ tasks: [], canaries: null, overrides: {}, mend: how(said), dryRun: false },
+        ...{ tasks: [], canaries: null, overrides: {}, correction: how(said), dryRun: false },
       }),
     );
   }

@@ -41,9 +41,13 @@ export const VERBS: readonly (readonly [weight: number, name: string, verb: Verb
   [
     6,
     'retry --with',
-    (said) => retryWith(said, { mend: { spec: said.file(said.chance.pick([0, 1, 9])), code: null } }),
+    (said) => retryWith(said, { correction: { spec: said.file(said.chance.pick([0, 1, 9])), code: null } }),
   ],
-  [4, 'retry --canary --with', (said) => retryWith(said, { canaries: 1, mend: { spec: said.file(9), code: null } })],
+  [
+    4,
+    'retry --canary --with',
+    (said) => retryWith(said, { canaries: 1, correction: { spec: said.file(9), code: null } }),
+  ],
   [4, 'retry --set', (said) => retryWith(said, { overrides: { params: { fix: said.chance.pick(['0', '1']) } } })],
   [9, 'skip', (said) => skipWith(said, false)],
   [5, 'unskip', (said) => skipWith(said, true)],
