@@ -1,7 +1,7 @@
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { StepFacts } from '../../src/model/decide.ts';
 import type { JobRecord } from '../../src/model/job.ts';
-import type { EntryKind, TaskSets } from '../../src/model/journal.ts';
+import type { EntryBase, EntryKind, JournalEntry, TaskSets } from '../../src/model/journal.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
 import { emptyView, foldJournal, type JobView } from '../../src/model/view.ts';
 
@@ -47,11 +47,26 @@ export function viewOf(entries: readonly EntryKind[], yaml = YAML): JobView {
     version: '0.1.0',
     notBefore: null,
   };
-  const base = { format: 1, id: 'a', when: '2026-11-30T06:00:00.000Z', who: 'me@here' } as const;
   return foldJournal(
     emptyView(record),
-    entries.map((entry) => ({ ...base, ...entry })),
+    entries.map((kind) => entryOf(kind)),
   );
+}
+
+/** An entry as a person wrote it at 06:00, unless `base` says otherwise. */
+export function entryOf(kind: EntryKind, base: Partial<EntryBase> = {}): JournalEntry {
+  return { format: 1, id: 'a', when: '2026-11-30T06:00:00.000Z', who: 'me@here', ...base, ...kind };
+}
+
+export const SENT: EntryKind = { what: 'sent' };
+
+/** The entry of a close; a job that failed did so because of failures, unless `reason` says otherwise. */
+export function closeOf(
+  state: 'succeeded' | 'failed' | 'cancelled',
+  round = 0,
+  reason: string | null = state === 'failed' ? 'failures' : null,
+): Extract<EntryKind, { what: 'close' }> {
+  return { what: 'close', state, reason, round };
 }
 
 /** The entry of a retry of some tasks: all at once and unchanged, unless `more` says otherwise. */
@@ -71,9 +86,9 @@ export function factsOf(
   leftOut: string | null = null,
 ): StepFacts {
   const bits = (numbers: readonly number[]): TaskBits => {
-    const made = new TaskBits(size);
-    for (const n of numbers) made.add(n);
-    return made;
+    const set = new TaskBits(size);
+    for (const n of numbers) set.add(n);
+    return set;
   };
   const opened = leftOut === null ? null : ({ format: 1, id: 'a', count: 0, leftOut } as const);
   return { size, published: bits(published), failed: bits(failed), opened };

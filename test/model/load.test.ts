@@ -2,8 +2,11 @@
 
 import { expect } from 'chai';
 import { fitLoads, type LoadFacts, readyLoads } from '../../src/model/load.ts';
+import type { JobView } from '../../src/model/view.ts';
 import type { StepCounts } from '../../src/ports/ledger.ts';
-import { retryOf, viewOf } from './job-of.ts';
+import { countsOf } from '../support/step-counts.ts';
+import { retryOf, SENT, viewOf } from './job-of.ts';
+import { dueOf, loadOf } from './loads.ts';
 
 const JOB = `name: claims
 input: { from: a.csv, split: { by: file } }
@@ -13,14 +16,9 @@ steps:
   - { name: check, run: [cat], group: large, maxRunning: 5, needs: { slots: 2 } }
   - { name: all, run: [cat], gather: true, needs: { slots: all } }
 `;
-const counted = (step: string, change: Partial<StepCounts>): StepCounts => ({
-  ...{ step, running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, counters: {} },
-  ...{ seconds: 0, movedAt: null, exact: false },
-  ...change,
-});
 
 describe('the load of ready tasks', () => {
-  const view = viewOf([{ what: 'sent' }], JOB);
+  const view = viewOf([SENT], JOB);
   const { parts } = view.record;
   const none: LoadFacts = { counts: [], means: new Map(), again: new Map(), deviations: new Map(), now: 0 };
   const ready = (change: Partial<LoadFacts>) =>
@@ -36,7 +34,10 @@ describe('the load of ready tasks', () => {
   });
 
   it('is what the previous step has done, with the mean duration of its done tasks', () => {
-    const counts = [counted('price', { done: 3, failed: 1, seconds: 30 }), counted('check', { done: 1, seconds: 100 })];
+    const counts = [
+      countsOf('price', { done: 3, failed: 1, seconds: 30 }),
+      countsOf('check', { done: 1, seconds: 100 }),
+    ];
     expect(ready({ counts })).to.deep.include.members([
       { group: 'default', tasks: parts - 4, seconds: 10 },
       { group: 'large', tasks: 2, seconds: 100 },
@@ -44,7 +45,7 @@ describe('the load of ready tasks', () => {
   });
 
   it('uses durations of an earlier run, and counts tasks that are retried', () => {
-    const counts = [counted('price', { failed: parts })];
+    const counts = [countsOf('price', { failed: parts })];
     const found = ready({ counts, means: new Map([['price', 7]]), again: new Map([[0, 2]]) });
     expect(found[0]).to.deep.equal({ group: 'default', tasks: 2, seconds: 7 });
   });
@@ -60,27 +61,26 @@ describe('the load of ready tasks', () => {
   });
 
   it('says how many of its tasks can be in the queue, however late the counters are', () => {
-    const most = (of: typeof view, counts: readonly StepCounts[]) =>
-      readyLoads(of, { ...none, counts }).map((load) => load.most);
-    expect(most(view, [counted('price', { done: 3, failed: 1 }), counted('check', { done: 2 })])).to.deep.equal([
-      ...[parts - 4, parts - 4, parts - 2, 1],
-    ]);
+    const most = (job: JobView, counts: readonly StepCounts[]) =>
+      readyLoads(job, { ...none, counts }).map((load) => load.most);
+    const counts = [countsOf('price', { done: 3, failed: 1 }), countsOf('check', { done: 2 })];
+    expect(most(view, counts)).to.deep.equal([parts - 4, parts - 4, parts - 2, 1]);
     // A retry requests decided tasks again, and the counters don't show which.
-    const retried = viewOf([{ what: 'sent' }, retryOf(1, { price: '0' })], JOB);
-    expect(most(retried, [counted('price', { failed: parts })])).to.deep.equal([parts, parts, parts, 1]);
+    const retried = viewOf([SENT, retryOf(1, { price: '0' })], JOB);
+    expect(most(retried, [countsOf('price', { failed: parts })])).to.deep.equal([parts, parts, parts, 1]);
     const explodes = JOB.replace('interruptions: 3, fallback: steady', 'output: files, explode: true');
-    const exploding = viewOf([{ what: 'sent' }], explodes);
+    const exploding = viewOf([SENT], explodes);
     expect(most(exploding, [])).to.deep.equal([parts, Number.POSITIVE_INFINITY, 1]);
   });
 
   describe('for a job with a deadline', () => {
     const now = Date.parse('2026-11-30T04:00:00Z');
-    const late = viewOf([{ what: 'sent' }, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
+    const late = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T06:00:00.000Z' }], JOB);
 
     it('gives the time left, the tasks still to come, and the time of later steps', () => {
       const counts = [
-        counted('price', { done: 3, failed: 1, seconds: 30 }),
-        counted('check', { done: 1, seconds: 100 }),
+        countsOf('price', { done: 3, failed: 1, seconds: 30 }),
+        countsOf('check', { done: 1, seconds: 100 }),
       ];
       const deviations = new Map([['price', 4]]);
       const found = readyLoads(late, { ...none, counts, deviations, now }).map(({ due }) => due);
@@ -99,19 +99,15 @@ describe('the load of ready tasks', () => {
     });
 
     it('counts tasks that only the queue knows towards the nearest deadline', () => {
-      const idle = [5, 2].map((left) => ({
-        ...{ tasks: 0, seconds: 10, slots: 1, atOnce: null },
-        due: { job: `in ${left}`, in: left, coming: 7, deviation: null, after: 0 },
-      }));
+      const idle = [5, 2].map((left) =>
+        loadOf({ tasks: 0, due: dueOf({ job: `in ${left}`, in: left, coming: 7, deviation: null }) }),
+      );
       expect(fitLoads(idle, 3, false).map(({ due }) => due)).to.deep.equal([{ ...idle[1]?.due, coming: 0 }]);
     });
   });
 
   describe('as the queue shows it', () => {
-    const loads = [
-      { tasks: 30, seconds: 10, slots: 1, atOnce: null },
-      { tasks: 10, seconds: 50, slots: 2, atOnce: null },
-    ] as const;
+    const loads = [loadOf({ tasks: 30, seconds: 10 }), loadOf({ tasks: 10, seconds: 50, slots: 2 })];
     const tasks = (backlog: number | null, fresh: boolean) => fitLoads(loads, backlog, fresh).map((each) => each.tasks);
 
     it("matches the queue's number, in the same proportions", () => {
@@ -136,8 +132,8 @@ describe('the load of ready tasks', () => {
 
     it("uses the duration of the longest step's tasks if the counters know none", () => {
       const idle = loads.map((each) => ({ ...each, tasks: 0 }));
-      expect(fitLoads(idle, 5, false)).to.deep.equal([{ tasks: 5, seconds: 50, slots: 1, atOnce: null }]);
-      expect(fitLoads([], 5, false)).to.deep.equal([{ tasks: 5, seconds: null, slots: 1, atOnce: null }]);
+      expect(fitLoads(idle, 5, false)).to.deep.equal([loadOf({ tasks: 5, seconds: 50 })]);
+      expect(fitLoads([], 5, false)).to.deep.equal([loadOf({ tasks: 5, seconds: null })]);
     });
   });
 });

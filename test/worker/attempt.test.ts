@@ -1,32 +1,31 @@
-// Protects: an attempt runs the code and for the time that its step says, reveals no secret, and charges no task for a
-// missing permission.
+// Protects: an attempt runs its job's code for the time that its step allows, reveals no secret, and uses up no attempt
+// for a missing permission.
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
-import { tryKey } from '../../src/model/keys.ts';
-import { encodeMessage } from '../../src/model/message.ts';
+import { logKey, tryKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { admit } from '../../src/worker/admit.ts';
 import { type AttemptResult, runAttempt } from '../../src/worker/attempt.ts';
-import { Denials } from '../../src/worker/denials.ts';
 import type { Command, CommandEnd } from '../../src/worker/executor.ts';
-import { JobCache } from '../../src/worker/job-cache.ts';
 import type { EndReason } from '../../src/worker/outcome.ts';
+import { SecretReader } from '../../src/worker/secrets.ts';
+import { createShellExecutor } from '../../src/worker/shell-executor.ts';
+import { prepareSlotDirectory } from '../../src/worker/slot-directory.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
-import { delivered } from '../support/claims-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+import { makeAttemptOptions, makeContext, makeTask } from './worker-context.ts';
 
 const YAML = `
 name: claims
 files: [price.sh]
 input: { split: { by: range, from: 1, to: 2 } }
 steps:
-  - { name: price, run: [cat], timeout: 60 }
+  - { name: price, run: [cat], timeout: 60, secrets: { TOKEN: "ssm:/token" } }
 `;
 
 describe('an attempt', () => {
@@ -39,12 +38,20 @@ describe('an attempt', () => {
   });
 
   const EXIT: CommandEnd = {
-    ...{ how: 'exit', code: 0, signal: null, seconds: 1, cpuSeconds: null, peakMemory: null, strays: 0 },
+    how: 'exit',
+    code: 0,
+    signal: null,
+    seconds: 1,
+    cpuSeconds: null,
+    peakMemory: null,
+    strays: 0,
   };
+  const FAILS: CommandEnd = { ...EXIT, code: 1 };
+  const RETURNED = { kind: 'interrupted', why: 'service', delay: 5 };
   const SECRET = 'hunter2-of-the-desk';
 
-  /** One attempt; `run` is what its command does. Staging takes 25 seconds, waiting for secrets 100. */
-  async function tried(
+  /** One attempt, whose command is `run`. Staging takes 25 seconds, waiting for secrets 100. */
+  async function runOnce(
     run: (command: Command) => CommandEnd,
     {
       store = place.platform.store,
@@ -52,65 +59,49 @@ describe('an attempt', () => {
       signal = new AbortController().signal,
     }: { store?: Platform['store']; receiveCount?: number; signal?: AbortSignal } = {},
   ): Promise<AttemptResult['outcome']> {
-    const platform = { ...place.platform, store, clock };
-    const body = encodeMessage({ job: view.record.job, step: 'price', task: 0, round: 0 });
-    const jobs = new JobCache(place.platform.store, 1e9);
-    const at = { group: 'default', now: Date.now() };
-    const task = await admit(place.platform.store, jobs, { ...delivered(body), receiveCount }, at);
-    if (task.kind !== 'admitted') throw new Error('not admitted');
-    const ctx = {
-      ...{
-        platform,
-        worker: 'w',
-        jobs: new JobCache(store, 1e9),
-        graceMs: 1,
-        log: { warn: () => undefined },
-        denials: new Denials(),
-      },
-      ...{
-        scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
-        secrets: {
-          read: async () => {
-            clock.pass(100);
-            return { TOKEN: SECRET };
-          },
-        },
-      },
-      executor: { run: async (_: number, command: Command) => run(command) },
-      passed: (point: string) => point === 'stage' && clock.pass(25),
+    const readSecret = async (): Promise<string> => {
+      clock.pass(100);
+      return SECRET;
     };
-    await jobs.get(view.record.job);
-    const { outcome } = await runAttempt(ctx as never, task, {
-      ...{ attempt: 'a', slot: 0, group: 'default', leaseSeconds: 15, signal },
-      code: { copyInto: async () => undefined } as never,
-    });
+    const ctx = makeContext(
+      { ...place.platform, store, clock },
+      {
+        executor: { run: async (_slot, command) => run(command), close: async () => undefined },
+        passed: (point) => point === 'stage' && clock.pass(25),
+        scratch: join(place.directory, '.batchctl', 'tmp', 'w'),
+        secrets: new SecretReader({ source: { read: readSecret } }),
+      },
+    );
+    const task = makeTask(view);
+    const delivery = { ...task.delivery, receiveCount };
+    const { outcome } = await runAttempt(ctx, { ...task, delivery }, makeAttemptOptions(ctx, { signal }));
     return outcome;
   }
 
-  it('gives its command the time left after staging, however long its secrets took, and records which code ran', async () => {
-    let given = 0;
-    const outcome = await tried(({ timeoutMs, stdout }) => {
-      given = timeoutMs;
+  it('gives its command the time that staging left, however long its secrets took, and records which code ran', async () => {
+    let timeLeft = 0;
+    const outcome = await runOnce(({ timeoutMs, stdout }) => {
+      timeLeft = timeoutMs;
       writeFileSync(stdout, 'x\n');
       return EXIT;
     });
-    expect(given).to.equal(35_000);
+    expect(timeLeft).to.equal(35_000);
     expect(outcome.kind).to.equal('published');
     expect(view.record.code).to.match(/^[0-9a-f]{64}$/);
     expect(outcome).to.have.nested.property('meta.code', view.record.code);
   });
 
-  it('shows no secret, wherever its command wrote it', async () => {
-    const counted = await tried(({ env, stdout }) => {
+  it('reveals no secret, wherever its command writes it', async () => {
+    const miscounted = await runOnce(({ env, stdout }) => {
       writeFileSync(stdout, 'x\n');
       writeFileSync(env.BATCHCTL_COUNTERS ?? '', `${SECRET} rows\n`);
       return EXIT;
     });
-    expect(counted.kind).to.equal('retry');
-    expect(JSON.stringify(counted)).to.include('****').and.not.include(SECRET);
-    const failed = await tried(({ stderr }) => {
+    expect(miscounted.kind).to.equal('retry');
+    expect(JSON.stringify(miscounted)).to.include('****').and.not.include(SECRET);
+    const failed = await runOnce(({ stderr }) => {
       appendFileSync(stderr, `no such user: ${SECRET}\n`);
-      return { ...EXIT, code: 1 };
+      return FAILS;
     });
     expect(failed).to.have.nested.property('failure.error', 'no such user: ****');
     const stored = await place.platform.store.read(tryKey(view.record.job, 'price', 0, 0, 'a'));
@@ -119,29 +110,28 @@ describe('an attempt', () => {
       .and.not.include(SECRET);
   });
 
-  it("whose failure can't be written has none: its task is returned, or ends with its original outcome", async () => {
+  it("returns its task if its failure can't be written, or ends as it was ended from outside", async () => {
     const store = wrapStore(place.platform.store, {
       put: (key, body, options) =>
         /\/(tries|failed)\//.test(key)
           ? Promise.reject(new BatchctlError('unavailable', 'AWS limits the request rate'))
           : place.platform.store.put(key, body, options),
     });
-    const givenBack = { kind: 'interrupted', why: 'service', delay: 5 };
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '0';
     try {
-      expect(await tried(() => ({ ...EXIT, code: 1, seconds: 0 }), { store })).to.deep.equal(givenBack);
+      expect(await runOnce(() => ({ ...FAILS, seconds: 0 }), { store })).to.deep.equal(RETURNED);
     } finally {
       delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
     }
-    const endedBy = (reason: EndReason): Promise<AttemptResult['outcome']> => {
+    const abortedBy = (reason: EndReason): Promise<AttemptResult['outcome']> => {
       const end = new AbortController();
       const run = (): CommandEnd => {
         end.abort(reason);
         return { ...EXIT, how: 'aborted', code: 1 };
       };
-      return tried(run, { store, signal: end.signal });
+      return runOnce(run, { store, signal: end.signal });
     };
-    expect(await endedBy('killFail'), 'the journal tells the next worker').to.deep.equal(givenBack);
+    expect(await abortedBy('killFail'), 'the journal tells the next worker').to.deep.equal(RETURNED);
     const lost = new AbortController();
     const failing = wrapStore(store, {
       put: (key, body, options) => {
@@ -149,18 +139,34 @@ describe('an attempt', () => {
         return store.put(key, body, options);
       },
     });
-    const outcome = await tried(() => ({ ...EXIT, code: 1 }), { store: failing, signal: lost.signal });
+    const outcome = await runOnce(() => FAILS, { store: failing, signal: lost.signal });
     expect(outcome).to.deep.equal({ kind: 'leaseLost' });
   });
 
-  it('that may not read its input is returned once, because permissions take a while, and then names the missing one', async () => {
+  it('keeps no log of an earlier attempt if its command never started', async () => {
+    const scratch = join(place.directory, 'scratch');
+    writeFileSync(prepareSlotDirectory(scratch, 0).stderr, 'the log of another job\n');
+    const end = new AbortController();
+    const executor = createShellExecutor({ slots: 1, worker: `w-attempt-${process.pid}`, directory: scratch });
+    const secrets = new SecretReader({ source: { read: async () => SECRET } });
+    const ctx = makeContext(place.platform, { executor, secrets, scratch, passed: () => end.abort('drain') });
+    const { outcome } = await runAttempt(ctx, makeTask(view), makeAttemptOptions(ctx, { signal: end.signal }));
+    await executor.close();
+    expect(outcome).to.include({ kind: 'interrupted', why: 'drain' });
+    expect(await place.platform.store.read(logKey(view.record.job, 'price', 0, 'a'))).to.equal(null);
+  });
+
+  it('is returned once if it may not read its input, because permissions take a while, and then names the missing one', async () => {
     const error = new BatchctlError('credentials', 'not allowed: s3:GetObject', { denied: 's3:GetObject on x' });
     const store = wrapStore(place.platform.store, {
       read: (key, options) =>
         key.includes('/parts/') ? Promise.reject(error) : place.platform.store.read(key, options),
     });
-    const never = (): CommandEnd => expect.fail('it ran without its input');
-    expect(await tried(never, { store })).to.deep.equal({ kind: 'interrupted', why: 'service', delay: 5 });
-    expect(await tried(never, { store, receiveCount: 2 })).to.deep.equal({ kind: 'denied', error: error.message });
+    const mustNotRun = (): CommandEnd => expect.fail('it ran without its input');
+    expect(await runOnce(mustNotRun, { store })).to.deep.equal(RETURNED);
+    expect(await runOnce(mustNotRun, { store, receiveCount: 2 })).to.deep.equal({
+      kind: 'denied',
+      error: error.message,
+    });
   });
 });

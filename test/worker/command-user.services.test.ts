@@ -173,7 +173,8 @@ describe('commands with a user of their own', () => {
         'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';
       const env = { ...process.env, ...NOBODY };
       const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
-        ...{ env, stdio: 'inherit' },
+        env,
+        stdio: 'inherit',
       });
       const pidIn = (name: string) => {
         const path = join(directory, '0/run', name);

@@ -1,13 +1,13 @@
 // Protects: a worker stays while its group may still get tasks of a step with a fallback group, and leaves when none
 // can come.
 import { expect } from 'chai';
-import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
-import type { JobStanding } from '../../src/model/decide.ts';
+import { standingOf } from '../../src/model/decide.ts';
 import { TaskBits } from '../../src/model/task-set.ts';
-import { emptyView, type JobView } from '../../src/model/view.ts';
 import { remainingWork } from '../../src/worker/intake.ts';
+import { factsOf, viewOf } from '../model/job-of.ts';
 
-const SPEC = parseJobFile(
+const VIEW = viewOf(
+  [],
   `
 name: claims
 input: { split: { by: range, from: 1, to: 4 } }
@@ -15,25 +15,23 @@ steps:
   - { name: price, run: [cat], group: spot, fallback: steady }
   - { name: total, run: [cat], group: after }
 `,
-  { file: 'job.yaml' },
 );
-const VIEW: JobView = emptyView({ job: 'claims-1', spec: SPEC, parts: 4, notBefore: null } as never);
 
-function bits(...tasks: readonly number[]): TaskBits {
-  const set = new TaskBits(4);
-  for (const task of tasks) set.add(task);
-  return set;
-}
-
+/** What is left for a worker of the group, if these tasks of step price are undecided, some of them handed over. */
 function left(
   group: string,
   undecided: readonly number[],
   handedOver: readonly number[],
   unfit: readonly string[] = [],
 ) {
-  const steps = [bits(...undecided), bits()].map((set) => ({ undecided: set }));
-  const mine = { groups: new Set([group]), unfit: new Set(unfit) };
-  return remainingWork(VIEW, { steps } as unknown as JobStanding, new Map([[0, bits(...handedOver)]]), mine, 0);
+  const decided = factsOf(
+    4,
+    [0, 1, 2, 3].filter((task) => !undecided.includes(task)),
+  );
+  const bits = new TaskBits(4);
+  for (const task of handedOver) bits.add(task);
+  const scope = { groups: new Set([group]), unfit: new Set(unfit) };
+  return remainingWork(VIEW, standingOf(VIEW, [decided, decided]), new Map([[0, bits]]), scope, 0);
 }
 
 describe('the tasks that a worker waits for in a step with a fallback group', () => {
@@ -51,13 +49,13 @@ describe('the tasks that a worker waits for in a step with a fallback group', ()
     expect(left('steady', [], [])).to.deep.equal({ left: 'nothing' });
   });
 
-  it('precede later steps in the group that has them by now', () => {
+  it('are upstream of later steps, in the group that has them now', () => {
     expect(left('after', [0], [])).to.deep.equal(upstream('spot'));
     expect(left('after', [0], [0])).to.deep.equal(upstream('steady'));
   });
 
   it("don't include tasks that don't fit the worker", () => {
-    expect(left('steady', [0], [0], ['claims-1/price'])).to.deep.equal({ left: 'nothing' });
+    expect(left('steady', [0], [0], [`${VIEW.record.job}/price`])).to.deep.equal({ left: 'nothing' });
     expect(left('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
   });
 });

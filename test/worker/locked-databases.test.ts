@@ -26,11 +26,14 @@ describe('a database locked by a frozen process', () => {
   });
 
   /** A platform that waits for a locked database for `patienceMs`, and its warnings. */
-  async function opened(patienceMs: number): Promise<{ platform: Platform; warnings: string[] }> {
+  async function openWorkerPlatform(patienceMs: number): Promise<{ platform: Platform; warnings: string[] }> {
     const warnings: string[] = [];
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
     const platform = await openPlatform(config, {
-      ...{ role: 'worker', who: workspace.worker, leaseSeconds: LEASE, patienceMs },
+      role: 'worker',
+      who: workspace.worker,
+      leaseSeconds: LEASE,
+      patienceMs,
       onWarning: (line) => warnings.push(line),
     });
     workspace.atEnd(() => platform.close());
@@ -48,12 +51,12 @@ describe('a database locked by a frozen process', () => {
 
   it('the ledger: a worker still finishes a job, and writes to the ledger later', async () => {
     const job = await workspace.submit();
-    const { platform } = await opened(50);
+    const { platform } = await openWorkerPlatform(50);
     const unlock = lock('ledger.db');
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
     const closed = until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await Promise.race([closed, worker.done.then(() => expect.fail('the worker left'))]);
-    // A heartbeat does the rest of its work, too.
+    // The heartbeat does its other work, too.
     await until('its log is stored', () => platform.store.head(workerLogKey(platform.who)));
     const ledger = await platform.ledger();
     expect((await ledger.job(job))?.state).to.equal('running');
@@ -67,7 +70,7 @@ describe('a database locked by a frozen process', () => {
 
   it('the queue: a worker that waits for it leaves at once on request', async () => {
     await workspace.submit();
-    const { platform } = await opened(600_000);
+    const { platform } = await openWorkerPlatform(600_000);
     lock('queue.db');
     let polls = 0;
     const queue: Platform['queue'] = async (group) => {
@@ -90,15 +93,15 @@ describe('a database locked by a frozen process', () => {
 
   it('the ledger: pause, resume and cancel take effect with a warning, and the next watcher records them', async () => {
     const job = await workspace.submit();
-    const { platform, warnings } = await opened(50);
+    const { platform, warnings } = await openWorkerPlatform(50);
     const ledger = await platform.ledger();
     const view = await requireView(platform.store, job);
     const watcher = new JobWatcher(platform, LEASE, () => undefined, { raises: false });
-    const verbs = { paused: () => pause(platform, view, { now: false }), running: () => resume(platform, view) };
-    for (const [state, verb] of Object.entries(verbs)) {
+    const actions = { paused: () => pause(platform, view, { now: false }), running: () => resume(platform, view) };
+    for (const [state, act] of Object.entries(actions)) {
       const before = (await ledger.job(job))?.state;
       const unlock = lock('ledger.db');
-      expect(stateOf((await verb()).view)).to.equal(state);
+      expect(stateOf((await act()).view)).to.equal(state);
       expect((await ledger.job(job))?.state).to.equal(before);
       expect(warnings.splice(0)).to.have.length(1);
       unlock();
@@ -107,7 +110,7 @@ describe('a database locked by a frozen process', () => {
     }
     const unlock = lock('ledger.db');
     expect(stateOf((await cancel(platform, view)).view)).to.equal('cancelled');
-    // A watcher that can't write to it either leaves it to the next one.
+    // A watcher that can't write to the ledger either leaves that to the next one.
     await watcher.round();
     expect(await marks(platform)).to.have.length(1);
     expect(warnings).to.have.length(1);

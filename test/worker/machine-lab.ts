@@ -58,8 +58,10 @@ export class MachineLab {
     return this.account.makeGroup(this.group, size, {
       LifecycleHookSpecificationList: [
         {
-          ...{ LifecycleHookName: DRAIN_HOOK, LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
-          ...{ HeartbeatTimeout: DRAIN_HOOK_SECONDS, DefaultResult: 'CONTINUE' },
+          LifecycleHookName: DRAIN_HOOK,
+          LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
+          HeartbeatTimeout: DRAIN_HOOK_SECONDS,
+          DefaultResult: 'CONTINUE',
         },
       ],
       ...fields,

@@ -2,15 +2,13 @@
 import { expect } from 'chai';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
 import { OtherWorkers } from '../../src/worker/heartbeat.ts';
+import { worker } from '../contracts/ledger-events.ts';
 
 describe('the number of running tasks in other workers', () => {
   const grid = (count: number): readonly LedgerWorker[] =>
-    Array.from({ length: count }, (_, n) => ({
-      ...{ worker: `w${n}`, group: 'default', host: `h${n}`, pid: n, version: '1', slots: 1, memory: 1, disk: 1 },
-      ...{ done: 0, failed: 0, startedAt: 0, seenAt: 0 },
-      state: n === 2 ? 'gone' : 'busy',
-      busy: [`job/one/${n}`, `other/one/${n}`],
-    }));
+    Array.from({ length: count }, (_, n) =>
+      worker({ worker: `w${n}`, state: n === 2 ? 'gone' : 'busy', busy: [`job/one/${n}`, `other/one/${n}`] }),
+    );
 
   it('is counted by job and step, without those in this worker or in one that has gone', async () => {
     const elsewhere = new OtherWorkers('w1', () => undefined);

@@ -1,35 +1,43 @@
-// Protects: a task counts as bad input only if all its attempts failed, on two workers, as its program says.
+// Protects: a task counts as bad input only if its program failed in all attempts, on two workers.
 import { expect } from 'chai';
+import type { Failure } from '../../src/model/failure.ts';
 import { begunKey, tryKey } from '../../src/model/keys.ts';
 import { isBadInput } from '../../src/worker/put-failure.ts';
+import { viewOf } from '../model/job-of.ts';
 import { MemoryStore } from '../support/memory-store.ts';
+import { makeTask } from './worker-context.ts';
 
-const MESSAGE = { job: 'claims-20261130-0600-abcde', step: 'price', task: 0, round: 1 };
-const AT = [MESSAGE.job, MESSAGE.step, MESSAGE.task] as const;
+const TASK = makeTask(viewOf([]), { round: 1 });
+const AT = [TASK.message.job, TASK.message.step, TASK.message.task] as const;
 
 describe('the verdict bad input', () => {
   it('is given to a task whose attempts are used up on two workers, and to no other', async () => {
     const store = new MemoryStore();
-    const failed = (round: number, attempt: string, worker: string): Promise<unknown> =>
+    const storeTry = (round: number, attempt: string, worker: string): Promise<unknown> =>
       store.put(tryKey(...AT, round, attempt), JSON.stringify({ format: 1, worker, reason: 'exit' }));
-    const isBad = (
-      more: { attempts?: number; of?: number; reason?: string; here?: string | null; error?: string } = {},
-    ) => {
-      const { attempts = 3, of = 3, reason = 'exit', here = 'w-1', error = null } = more;
-      const failure = { reason, exitCode: 1, error };
-      return isBadInput(store, { message: MESSAGE, step: { attempts: of } } as never, { attempts, failure, here });
-    };
-    await failed(0, 'a', 'w-9');
-    await failed(1, 'b', 'w-1');
+    /** The verdict on the last one of `attempts`, of at most `limit`, which worker `here` ran. */
+    const isBad = ({
+      attempts = 3,
+      limit = 3,
+      here = 'w-1',
+      ...failure
+    }: Partial<Failure> & { attempts?: number; limit?: number; here?: string | null } = {}) =>
+      isBadInput(
+        store,
+        { ...TASK, step: { ...TASK.step, attempts: limit } },
+        { attempts, failure: { reason: 'exit', exitCode: 1, error: null, ...failure }, here },
+      );
+    await storeTry(0, 'a', 'w-9');
+    await storeTry(1, 'b', 'w-1');
     await store.put(begunKey(...AT, 1, 'c'), '');
     expect(await isBad(), 'on one worker').to.equal(false);
     expect(await isBad({ here: null }), 'on one worker, and not here').to.equal(false);
     expect(await isBad({ here: 'w-2' })).to.equal(true);
-    await failed(1, 'd', 'w-2');
+    await storeTry(1, 'd', 'w-2');
     expect(await isBad()).to.equal(true);
     expect(await isBad({ here: null })).to.equal(true);
-    expect(await isBad({ attempts: 2 }), 'not all').to.equal(false);
-    expect(await isBad({ attempts: 1, of: 1 }), "one doesn't say so").to.equal(false);
+    expect(await isBad({ attempts: 2 }), 'one attempt is left').to.equal(false);
+    expect(await isBad({ attempts: 1, limit: 1 }), 'the only attempt').to.equal(false);
     for (const reason of ['killed', 'changed', 'missing', 'kills-workers'])
       expect(await isBad({ reason }), reason).to.equal(false);
     for (const error of [

@@ -2,16 +2,17 @@
 import { expect } from 'chai';
 import { requireView } from '../../src/jobs/journal.ts';
 import { stateOf } from '../../src/model/view.ts';
-import type { Ledger } from '../../src/ports/ledger.ts';
 import type { Machine, MachineNotice } from '../../src/ports/machine.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import type { AdmittedTask } from '../../src/worker/admit.ts';
 import { InterruptionRisk, isLong } from '../../src/worker/interruption-risk.ts';
+import { viewOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { rangeJob } from '../support/range-job.ts';
+import { countsOf } from '../support/step-counts.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
+import { makeTask } from './worker-context.ts';
 
 const RISK = 60;
 const TIMES = { NOTICE: '0.05', LONG: '1', RISK: String(RISK) };
@@ -25,30 +26,34 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     for (const name of Object.keys(TIMES)) delete process.env[`BATCHCTL_TEST_${name}_SECONDS`];
   });
 
-  /** A platform on a machine outside of groups, with its notices and the tasks that it returned. */
+  /** A platform on a machine outside of groups; the notice that it gets, and the delays of the tasks that it returned. */
   async function onMachine(more: Partial<Platform> = {}) {
     const own = await workspace.platform(workspace.worker, 60);
-    const told: { notice: MachineNotice | null; delays: number[] } = { notice: null, delays: [] };
+    const events: { notice: MachineNotice | null; delays: number[] } = { notice: null, delays: [] };
     const machine: Machine = {
-      ...{ instance: 'i-1', type: 'm7g.large', zone: 'a', lifeCycle: 'spot', launchedAt: null, release: null },
-      ...{
-        inGroup: false,
-        protect: async () => true,
-        extendTermination: async () => undefined,
-        completeTermination: async () => undefined,
-      },
-      ...{ leave: async () => false, notice: async () => told.notice },
+      instance: 'i-1',
+      type: 'm7g.large',
+      zone: 'a',
+      lifeCycle: 'spot',
+      launchedAt: null,
+      release: null,
+      inGroup: false,
+      notice: async () => events.notice,
+      protect: async () => true,
+      extendTermination: async () => undefined,
+      completeTermination: async () => undefined,
+      leave: async () => false,
     };
     const queue: Platform['queue'] = async (group) => {
       const real = await own.queue(group);
       const release = real.release.bind(real);
       real.release = (releases) => {
-        told.delays.push(...releases.map(({ delay }) => delay));
+        events.delays.push(...releases.map(({ delay }) => delay));
         return release(releases);
       };
       return real;
     };
-    return { platform: { ...own, queue, machine: async () => machine, ...more }, told };
+    return { platform: { ...own, queue, machine: async () => machine, ...more }, events };
   }
 
   const submit = (name: string, tasks: number, step: Readonly<Record<string, unknown>>): Promise<string> => {
@@ -57,47 +62,51 @@ describe('a worker whose machine EC2 recommends to leave', () => {
   };
 
   it('stays, takes short tasks, and leaves long ones to others up to four times', async () => {
-    const { platform, told } = await onMachine();
+    const { platform, events } = await onMachine();
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
-    const has = (job: string, state: string) =>
-      until(`${job} has ${state}`, async () => stateOf(await requireView(platform.store, job)) === state);
+    const reaches = (job: string, state: string) =>
+      until(`${job} is ${state}`, async () => stateOf(await requireView(platform.store, job)) === state);
     const long = await submit('long', 5, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
-    told.notice = { kind: 'rebalance', at: null };
-    const left = (): number => told.delays.filter((delay) => delay === RISK / 40).length;
+    events.notice = { kind: 'rebalance', at: null };
+    const left = (): number => events.delays.filter((delay) => delay === RISK / 40).length;
     await until('tasks are left to others', () => left() > 0);
     const before = workspace.lines('ran').length;
     expect(before).to.be.below(4);
-    await has(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
-    await has(long, 'succeeded');
-    expect(left(), 'each that was not begun, and no short one').to.equal(4 * (5 - before));
+    await reaches(await submit('short', 2, { run: 'cat', timeout: '1s' }), 'succeeded');
+    await reaches(long, 'succeeded');
+    expect(left(), 'each long task that was not begun, and no short one').to.equal(4 * (5 - before));
     expect(workspace.lines('ran')).to.have.length(5);
     await worker.drain();
   });
 
   it('leaves if its group is configured so, after finishing its tasks', async () => {
-    const { platform, told } = await onMachine({ shouldLeaveAtRisk: (group) => group === 'default' });
+    const { platform, events } = await onMachine({ shouldLeaveAtRisk: (group) => group === 'default' });
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     const job = await submit('long', 2, { run: `echo run >> "${workspace.path('ran')}"; sleep 1.1` });
     await Promise.race([until('a task runs', () => workspace.lines('ran').length === 1), worker.done]);
-    told.notice = { kind: 'rebalance', at: null };
+    events.notice = { kind: 'rebalance', at: null };
     await worker.done;
     expect(workspace.lines('ran')).to.have.length(1);
     expect((await (await platform.ledger()).counts(job))[0]).to.include({ done: 1, interrupted: 0 });
   });
 
-  it('takes a task that was left four times, and every task after it has left tasks for a minute', async () => {
+  it('takes a task that was left four times, and every task once it has left tasks for a minute', async () => {
     let now = 0;
-    const counts = async () => [{ step: 'only', done: 1, seconds: 200 }];
+    const task = makeTask(viewOf([]));
+    const counts = async () => [countsOf('price', { done: 1, seconds: 200 })];
     const risk = new InterruptionRisk({
-      ...{ times: { longSeconds: 90, riskMs: 600_000 }, monotonic: () => now },
-      ledger: async () => ({ counts }) as unknown as Ledger,
+      times: { longSeconds: 90, riskMs: 600_000 },
+      monotonic: () => now,
+      ledger: async () => ({ counts }),
     });
     const leaves = (receiveCount: number): Promise<number | null> =>
       risk.deferSeconds({
-        ...{ delivery: { receiveCount }, message: { job: 'claims-1' }, step: { name: 'only', timeout: 3_600 } },
-      } as AdmittedTask);
-    expect(await leaves(1), 'not notified').to.equal(null);
+        ...task,
+        delivery: { ...task.delivery, receiveCount },
+        step: { ...task.step, timeout: 3_600 },
+      });
+    expect(await leaves(1), 'before any notice').to.equal(null);
     risk.begin();
     expect([await leaves(1), await leaves(4), await leaves(5)]).to.deep.equal([15, 15, null]);
     // Others take tasks that come from time to time.
@@ -110,18 +119,18 @@ describe('a worker whose machine EC2 recommends to leave', () => {
     now += 20_000;
     expect(await leaves(1)).to.equal(null);
     risk.begin();
-    expect(await leaves(1), 'notified again').to.equal(15);
+    expect(await leaves(1), 'after a second notice').to.equal(15);
   });
 
   it("judges a task's length by the step's mean, and never leaves one of unknown length or with a short timeout", () => {
-    const known = (done: number, seconds: number) => ({ done, seconds });
+    const sum = (done: number, seconds: number) => ({ done, seconds });
     const cases: readonly (readonly [number, Parameters<typeof isLong>[1], boolean])[] = [
       [3_600, null, false],
-      [3_600, known(0, 0), false],
-      [3_600, known(10, 900), false],
-      [3_600, known(10, 901), true],
-      [91, known(10, 901), true],
-      [90, known(10, 901), false],
+      [3_600, sum(0, 0), false],
+      [3_600, sum(10, 900), false],
+      [3_600, sum(10, 901), true],
+      [91, sum(10, 901), true],
+      [90, sum(10, 901), false],
     ];
     for (const [timeout, steps, long] of cases) expect(isLong(timeout, steps, 90), `${timeout}`).to.equal(long);
   });

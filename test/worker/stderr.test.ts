@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { appendFileSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { PutResult } from '../../src/ports/object-store.ts';
-import { StderrLimit, StderrUploader } from '../../src/worker/stderr.ts';
+import { lastLine, StderrLimit, StderrUploader } from '../../src/worker/stderr.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
@@ -15,14 +15,15 @@ describe("a running attempt's stderr", () => {
   const scratch = forEachTest(() => new Scratch());
   let path: string;
   let puts: string[];
-  let tail: StderrUploader | null;
+  let uploader: StderrUploader | null;
   beforeEach(() => {
     path = scratch.path('err');
-    [puts, tail] = [[], null];
+    puts = [];
+    uploader = null;
   });
-  afterEach(() => tail?.stop());
+  afterEach(() => uploader?.stop());
 
-  function begin(
+  function startUploader(
     secrets: Readonly<Record<string, string>> = {},
     answer: () => Promise<PutResult> = () => Promise.resolve(PUT),
   ): StderrUploader {
@@ -32,12 +33,12 @@ describe("a running attempt's stderr", () => {
         return answer();
       },
     };
-    tail = new StderrUploader({ store, key: 'log', path, secrets, everyMs: 5 });
-    return tail;
+    uploader = new StderrUploader({ store, key: 'log', path, secrets, everyMs: 5 });
+    return uploader;
   }
 
-  /** Waits for this many puts of another log, after which this one has been checked about as often. */
-  async function anotherPuts(times: number): Promise<void> {
+  /** Waits for this many puts of another log; by then this one has been checked about as often. */
+  async function putOtherLog(times: number): Promise<void> {
     const other = scratch.path('other');
     writeFileSync(other, '');
     let count = 0;
@@ -48,24 +49,24 @@ describe("a running attempt's stderr", () => {
     };
     const clock = new StderrUploader({ store: { put }, key: 'other', path: other, secrets: {}, everyMs: 5 });
     appendFileSync(other, 'more\n');
-    await until('the other one', () => count >= times);
+    await until('the other log is put', () => count >= times);
     await clock.stop();
   }
 
   it('is put whenever it has grown, and only then', async () => {
-    begin();
+    startUploader();
     writeFileSync(path, 'one\n');
     await until('the first put', () => puts.length === 1);
     appendFileSync(path, 'two');
     await until('the second put', () => puts.length === 2);
-    await anotherPuts(5);
+    await putOtherLog(5);
     expect(puts).to.deep.equal(['one\n', 'one\ntwo']);
   });
 
-  it('does not show what the previous attempt left in its slot', async () => {
+  it('does not show the log that the previous attempt left in its slot', async () => {
     writeFileSync(path, 'old\n');
-    begin();
-    await anotherPuts(5);
+    startUploader();
+    await putOtherLog(5);
     expect(puts).to.deep.equal([]);
     writeFileSync(path, 'new one\n');
     await until('the put', () => puts.length === 1);
@@ -73,7 +74,7 @@ describe("a running attempt's stderr", () => {
   });
 
   it('shows no secret, nor half of one that is being written', async () => {
-    begin({ TOKEN: 'hunter2' });
+    startUploader({ TOKEN: 'hunter2' });
     writeFileSync(path, 'token hunter2\nagain hunt');
     await until('the first put', () => puts.length === 1);
     appendFileSync(path, 'er2\n');
@@ -81,9 +82,9 @@ describe("a running attempt's stderr", () => {
     expect(puts).to.deep.equal(['token ****\n', 'token ****\nagain ****\n']);
   });
 
-  it('ends once no put is in flight any more, so that the last write comes last', async () => {
+  it('stops only once no put is in flight, so that the last write comes last', async () => {
     let release: (put: PutResult) => void = () => undefined;
-    const begun = begin(
+    const running = startUploader(
       {},
       () =>
         new Promise((resolve) => {
@@ -93,7 +94,7 @@ describe("a running attempt's stderr", () => {
     writeFileSync(path, 'one\n');
     await until('the put', () => puts.length === 1);
     let stopped = false;
-    const stopping = begun.stop().then(() => {
+    const stopping = running.stop().then(() => {
       stopped = true;
     });
     appendFileSync(path, 'two\n');
@@ -106,12 +107,22 @@ describe("a running attempt's stderr", () => {
 
   it('is put again after an error of the store', async () => {
     let times = 0;
-    begin({}, () => {
+    startUploader({}, () => {
       times += 1;
       return times < 3 ? Promise.reject(new Error('away')) : Promise.resolve(PUT);
     });
     writeFileSync(path, 'one\n');
     await until('the third put', () => puts.length === 3);
+  });
+});
+
+describe("the last line of a command's stderr", () => {
+  const scratch = forEachTest(() => new Scratch());
+
+  it('shows no part of a multi-line secret', () => {
+    const key = '-----BEGIN KEY-----\nMIIEvQIBADANBgkq\n-----END KEY----- hunter2';
+    writeFileSync(scratch.path('err'), `can not sign with\n${key}\n`);
+    expect(lastLine(scratch.path('err'), { KEY: key })).to.not.include('hunter2');
   });
 });
 
@@ -142,8 +153,8 @@ describe("the limit of a command's stderr", () => {
     return limit.end();
   }
 
-  it('loses no line of a flood but those at its beginning, and frees their space meanwhile', async () => {
-    // Neither a fast command nor a slow machine decides: it goes on until most of a long file has no blocks.
+  it('cuts only lines at the beginning of a flood, and frees their space meanwhile', async () => {
+    // Until most of a long file has no blocks, however fast the command or slow the machine is.
     const size = await flood(new StderrLimit(path, LIMIT), () => {
       const { size, blocks } = statSync(path);
       return size > 20 * LIMIT && blocks * 512 < size / 2;
@@ -160,7 +171,7 @@ describe("the limit of a command's stderr", () => {
     expect(lines.slice(1).map(Number)).to.deep.equal(lines.slice(1).map((_, n) => first + 1 + n));
   });
 
-  it('stays small where space can not be freed, and counts what is cut', async () => {
+  it('keeps the file small where space can not be freed, and counts the cut bytes', async () => {
     let cuts = 0;
     let last = 0;
     const size = await flood(new StderrLimit(path, LIMIT, () => Promise.resolve(false)), () => {
@@ -178,7 +189,7 @@ describe("the limit of a command's stderr", () => {
     expect(kept.endsWith('\nthe end\n')).to.equal(true);
   });
 
-  it('is not at its end while space is still being freed: that would take what was kept, or the next log', async () => {
+  it('ends only once space has been freed: that would delete the kept bytes, or the next log', async () => {
     let release: (freed: boolean) => void = () => undefined;
     const freeing = new Promise<boolean>((resolve) => {
       release = resolve;
@@ -197,7 +208,7 @@ describe("the limit of a command's stderr", () => {
     expect(statSync(path).size).to.be.within(LIMIT, LIMIT + 100);
   });
 
-  it('leaves a log that is not too long as it is', async () => {
+  it('leaves a log alone that is not too long', async () => {
     writeFileSync(path, 'x'.repeat(2 * LIMIT));
     const limit = new StderrLimit(path, LIMIT);
     limit.check();

@@ -1,115 +1,72 @@
 // Protects: a worker that serves two groups never stops taking tasks from one because of the other.
 import { setImmediate } from 'node:timers/promises';
 import { expect } from 'chai';
-import { encodeMessage } from '../../src/model/message.ts';
-import { Dispatcher } from '../../src/worker/dispatcher.ts';
-import { Intake } from '../../src/worker/intake.ts';
-import { JobCache } from '../../src/worker/job-cache.ts';
+import type { ObjectStore } from '../../src/ports/object-store.ts';
+import type { Delivery, TaskQueue } from '../../src/ports/task-queue.ts';
+import type { Intake } from '../../src/worker/intake.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob } from '../jobs/submitted-job.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
+import { wrapStore } from '../support/wrap-store.ts';
+import { deliveryOf, makeClient, makeContext, makeDispatcher, makeIntake } from './worker-context.ts';
 
 describe('a worker of two groups', () => {
   const place = forEachTest(openPlace);
 
-  it('keeps polling one group when the message that the other was admitting turns out not to run', async () => {
-    const { platform } = place;
-    const view = await submitJob(
-      place,
-      'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps:\n  - { name: price, run: [cat] }\n',
-      {},
-    );
-    const { job } = view.record;
-    // Reading the other job's journal (which is empty) takes as long as the test wants.
+  it('keeps polling one group if the message that the other was admitting is not run', async () => {
+    const view = await submitJob(place, JSON.stringify(rangeJob('claims', 3, { name: 'price', run: ['cat'] })), {});
+    // Reading the journal of the other job, which does not exist, takes as long as the test wants.
     let release: () => void = () => undefined;
     const held = new Promise<void>((resolve) => {
       release = resolve;
     });
-    const store = new Proxy(platform.store, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target);
-        if (typeof value !== 'function') return value;
-        if (name !== 'read') return value.bind(target);
-        return async (key: string, ...rest: unknown[]) => {
-          if (key.includes('nobody')) await held;
-          return value.apply(target, [key, ...rest]);
-        };
-      },
-    });
-    const got: string[] = [];
-    const settled: string[] = [];
-    const ctx = {
-      platform: { ...platform, store },
-      worker: 'w',
-      jobs: new JobCache(store, 60_000),
-      executor: {
-        run: async () => {
-          throw new Error('x');
-        },
-        close: async () => undefined,
-      },
-      scratch: place.directory,
-      total: { slots: 1, memory: 2 ** 30, disk: 2 ** 30 },
-      record: async () => undefined,
-      log: { info: () => undefined, warn: () => undefined },
-      passed: () => undefined,
+    const read: ObjectStore['read'] = async (key, options) => {
+      if (key.includes('missing')) await held;
+      return place.platform.store.read(key, options);
     };
+    const platform = { ...place.platform, store: wrapStore(place.platform.store, { read }) };
+    const settled: string[] = [];
     let intake: Intake | null = null;
-    const dispatcher = new Dispatcher(ctx as never, {
-      code: {} as never,
-      leaseSeconds: 15,
+    const dispatcher = makeDispatcher(makeContext(platform, { scratch: place.directory }), {
       settle: (item) => settled.push(item.outcome.kind),
-      runningElsewhere: () => 0,
       onRoom: () => intake?.wake(),
     });
-    const messages: Record<string, { at: number; bodies: string[] }> = {
-      a: { at: 0, bodies: [encodeMessage({ job: 'nobody', step: 'price', task: 0, round: 0 })] },
-      b: { at: 1, bodies: [encodeMessage({ job, step: 'price', task: 0, round: 0 })] },
-    };
+    const messageOf = (job: string): Delivery => deliveryOf({ job, step: 'price', task: 0, round: 0 });
+    const messages = new Map([
+      ['a', [messageOf('missing')]],
+      ['b', [messageOf(view.record.job)]],
+    ]);
     // b's first receive comes back empty, like a long poll that ends; its message comes right afterwards.
     let polls = 0;
-    let looked = false;
-    const client = async (group: string) => ({
-      queue: { group },
-      receive: async ({ signal }: { signal: AbortSignal }) => {
+    let hasPolled = false;
+    const received: string[] = [];
+    const receiveFrom =
+      (group: string): TaskQueue['receive'] =>
+      async ({ signal }) => {
         if (group === 'b' && polls++ === 0) {
           await until('a is admitting', () => dispatcher.busy);
-          looked = true;
+          hasPolled = true;
           return [];
         }
-        const body = messages[group]?.bodies.shift();
-        if (body !== undefined) {
-          got.push(group);
-          return [{ receipt: group, body, receiveCount: 1, sentAt: 0 }];
-        }
-        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
-        return [];
-      },
-    });
+        const deliveries = messages.get(group)?.splice(0) ?? [];
+        if (deliveries.length > 0) received.push(group);
+        else await new Promise((resolve) => signal?.addEventListener('abort', resolve, { once: true }));
+        return deliveries;
+      };
     const drain = new AbortController();
-    intake = new Intake({
-      platform,
+    intake = makeIntake(platform, dispatcher, {
       options: { groups: ['a', 'b'], untilEmpty: false, idleExit: null },
-      dispatcher,
-      deliveries: null as never,
-      watcher: {} as never,
-      client: client as never,
-      settled: async () => undefined,
+      client: async (group) => makeClient({ group, receive: receiveFrom(group) }),
       drain: drain.signal,
-      log: ctx.log,
-      watch: { part: () => ({ mark: () => undefined, done: () => undefined }), everyMs: 10 },
-      isInStandby: () => false,
-      rest: null,
-      tryLeave: async () => true,
-      isTransient: () => false,
     });
     const run = intake.run();
-    await until('b looked', () => looked);
-    await setImmediate(); // b's loop looks for a free slot, finds none, and waits at the gate.
+    await until('b has polled', () => hasPolled);
+    await setImmediate(); // b's loop finds no free slot, and waits at the gate.
     release();
     try {
-      await until('b is polled again', () => got.includes('b'));
+      await until('b is polled again', () => received.includes('b'));
     } finally {
       drain.abort();
       await run;
