@@ -252,11 +252,17 @@ export class Dispatcher {
     this.#options.settle({ queue, delivery, task, number, slot: 0, attempt: null, result: null, outcome });
   }
 
-  /** Starts what fits, in order: nothing overtakes a task that needs many slots. */
+  /**
+   * Starts what fits, in order: nothing overtakes a task that needs many slots. A task whose journal has been read again
+   * since is admitted again first: its job may be stopped, paused or cancelled, or the task killed.
+   */
   #pump(): void {
     for (let next = this.#ready[0]; next !== undefined && fits(next.needs, this.#free); next = this.#ready[0]) {
       this.#ready.shift();
-      void this.#run(next);
+      if (this.#ctx.jobs.hasNewer(next.task.view)) {
+        this.#names.delete(nameOf(next.task));
+        void this.offer(next.queue, [next.task.delivery]);
+      } else void this.#run(next);
     }
   }
 

@@ -44,6 +44,11 @@ export class JobCache {
     return view;
   }
 
+  /** Whether more of the job's journal has been read than this view knows. */
+  hasNewer({ record, next }: JobView): boolean {
+    return (this.#views.get(record.job)?.next ?? 0) > next;
+  }
+
   async refresh(view: JobView): Promise<JobView> {
     const readAt = performance.now();
     const now = await refreshView(this.#store, this.#views.get(view.record.job) ?? view);

@@ -1,7 +1,81 @@
-// Protects: the cost of a worker is shared among its jobs without losing a second.
+// Protects: a task that waits for a slot obeys what is decided meanwhile, and the cost of a worker is shared among its
+// jobs without losing a second.
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import fc from 'fast-check';
+import type { EntryKind } from '../../src/model/journal.ts';
+import type { Receipt } from '../../src/ports/task-queue.ts';
 import { SlotSeconds } from '../../src/worker/dispatcher.ts';
+import type { CommandEnd } from '../../src/worker/executor.ts';
+import type { SettleItem } from '../../src/worker/settle.ts';
+import { openPlace } from '../jobs/published-job.ts';
+import { submitJob } from '../jobs/submitted-job.ts';
+import { addEntry } from '../support/claims-job.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
+import { until } from '../support/until.ts';
+import { deliveryOf, makeClient, makeContext, makeDispatcher } from './worker-context.ts';
+
+const EXIT: CommandEnd = {
+  how: 'exit',
+  code: 0,
+  signal: null,
+  seconds: 1,
+  cpuSeconds: null,
+  peakMemory: null,
+  strays: 0,
+};
+
+describe('tasks that wait for a slot', () => {
+  const place = forEachTest(openPlace);
+
+  /**
+   * How the three tasks of a job end whose first task runs in the only slot, until `entry` is in the journal and the
+   * worker has read it.
+   */
+  async function endsAfter(entry: EntryKind): Promise<readonly string[]> {
+    const { platform, directory } = place;
+    const view = await submitJob(place, JSON.stringify(rangeJob('claims', 3, { name: 'price', run: 'cat' })), {});
+    const { job } = view.record;
+    const settled: SettleItem[] = [];
+    const decision = new AbortController();
+    const decided = once(decision.signal, 'abort');
+    const ctx = makeContext(platform, {
+      scratch: directory,
+      executor: {
+        run: async (_, { stdout }) => {
+          await decided;
+          writeFileSync(stdout, '');
+          return EXIT;
+        },
+        close: async () => undefined,
+      },
+    });
+    const dispatcher = makeDispatcher(ctx, { settle: (item) => settled.push(item) });
+    const deliveries = [0, 1, 2].map((task) =>
+      deliveryOf({ job, step: 'price', task, round: 0 }, { receipt: `r${task}` as Receipt }),
+    );
+    await dispatcher.offer(makeClient(), deliveries);
+    await ctx.jobs.refresh(await addEntry(platform, view, entry));
+    decision.abort();
+    await until('all have ended', async () => settled.length === 3);
+    return settled.map(({ outcome }) => (outcome.kind === 'dropped' ? `dropped: ${outcome.why}` : outcome.kind));
+  }
+
+  for (const [what, entry, ends] of [
+    ['stopped', { what: 'stop', cause: 'failed for good' }, ['dropped: stopped', 'dropped: stopped']],
+    ['paused', { what: 'pause', now: false, reason: 'person' }, ['dropped: paused', 'dropped: paused']],
+    ['cancelled', { what: 'cancel' }, ['dropped: cancelled', 'dropped: cancelled']],
+    ['killed for good', { what: 'kill', tasks: { price: '1' }, mode: 'fail' }, ['failed', 'published']],
+    ['adjusted', { what: 'adjust', maxRunning: 3 }, ['published', 'published']],
+  ] as const satisfies readonly (readonly [string, EntryKind, readonly string[]])[])
+    it(`end accordingly once the worker has read that their job, or one of them, is ${what}`, async () => {
+      const [first, ...others] = await endsAfter(entry);
+      expect(first, 'the task in the slot').to.equal('published');
+      expect(others.toSorted()).to.deep.equal(ends);
+    });
+});
 
 describe('the slot-seconds that a worker spent on jobs', () => {
   it('are summed by job, including those of running attempts', () => {
