@@ -1,17 +1,11 @@
 import { expect } from 'chai';
-import type { AttemptEvent, AttemptPage, Ledger } from '../../src/ports/ledger.ts';
-import { forEachTest } from '../support/fixture.ts';
-import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
+import type { AttemptEvent, AttemptPage } from '../../src/ports/ledger.ts';
+import { event, job, T0 } from './ledger-events.ts';
+import type { LedgerFixture } from './ledger-place.ts';
 
 /** The laws of `attemptsOfJob`. */
-export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void {
-  const at = forEachTest(place);
-  let ledger: Ledger;
-  beforeEach(async () => {
-    ledger = await at.open('w1');
-  });
-
-  const read = async (limit: number): Promise<readonly AttemptEvent[][]> => {
+export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
+  const readPages = async (limit: number): Promise<readonly AttemptEvent[][]> => {
     const pages: AttemptEvent[][] = [];
     for (let after: AttemptPage['after']; ; ) {
       const page = await ledger.attemptsOfJob('claims-1', { limit, ...(after !== undefined && { after }) });
@@ -25,22 +19,17 @@ export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void 
   describe('attempts of a job', () => {
     it('come in the order of steps, tasks and ids, each once, whatever the size of a page', async () => {
       await ledger.recordJob(job());
+      const tasks = Array.from({ length: 25 }, (_, n) => n);
+      const idsOf = (task: number): readonly string[] => ['b', 'a', 'c'].slice(0, (task % 3) + 1);
       const events = ['audit', 'price'].flatMap((step) =>
-        Array.from({ length: 25 }, (_, n) =>
-          ['b', 'a', 'c'].slice(0, (n % 3) + 1).map((id) => ({ step, n, id })),
-        ).flat(),
+        tasks.flatMap((task) => idsOf(task).map((attempt) => event('failedAttempt', task, { step, attempt }))),
       );
-      await ledger.record(events.map(({ step, n, id }) => event('failedAttempt', n, { step, attempt: id })).reverse());
+      await ledger.record(events.reverse());
       const expected = ['price', 'audit'].flatMap((step) =>
-        Array.from({ length: 25 }, (_, n) =>
-          ['b', 'a', 'c']
-            .slice(0, (n % 3) + 1)
-            .sort()
-            .map((id) => `${step}/${n}.${id}`),
-        ).flat(),
+        tasks.flatMap((task) => [...idsOf(task)].sort().map((id) => `${step}/${task}.${id}`)),
       );
       for (const limit of [1, 7, 49, 1_000]) {
-        const pages = await read(limit);
+        const pages = await readPages(limit);
         expect(pages.flat().map((each) => `${each.step}/${each.task}.${each.attempt}`)).to.deep.equal(expected);
         expect(pages.slice(0, -1).every((page) => page.length === limit)).to.equal(true);
       }
@@ -52,12 +41,12 @@ export function ledgerAttemptsContract(place: () => Promise<LedgerPlace>): void 
       await ledger.record([event('running', 4, { slot: 3 })]);
       await (await at.open('w2')).record([done, event('running', 5, { startedAt: T0 + 7 })]);
       await ledger.record([event('running', 4, { slot: 3 }), done]);
-      expect((await read(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
+      expect((await readPages(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
     });
 
     it('are only those of this job, and none for an unknown job', async () => {
       await ledger.record([event('done', 1), event('done', 2, { job: 'claims-2' })]);
-      expect((await read(10)).flat().map(({ task }) => task)).to.deep.equal([1]);
+      expect((await readPages(10)).flat().map(({ task }) => task)).to.deep.equal([1]);
       expect(await ledger.attemptsOfJob('claims-3', { limit: 10 })).to.deep.equal([]);
     });
 

@@ -1,12 +1,12 @@
-import type { Clock } from '../../src/lib/clock.ts';
-import type { AttemptEvent, AttemptOutcome, Ledger, LedgerJob, LedgerWorker } from '../../src/ports/ledger.ts';
-
-/** A new, empty ledger for one test that any number of writers can open. */
-export interface LedgerPlace {
-  /** Opens a ledger; the test closes it, or `end` does. */
-  open(writer: string, clock?: Clock): Promise<Ledger>;
-  end(): Promise<void>;
-}
+import type {
+  AttemptEvent,
+  AttemptOutcome,
+  ExactCounts,
+  Ledger,
+  LedgerJob,
+  LedgerWorker,
+  StepCounts,
+} from '../../src/ports/ledger.ts';
 
 export const T0 = Date.UTC(2026, 10, 30, 6);
 
@@ -35,6 +35,31 @@ export function event(outcome: AttemptOutcome, task: number, more: Partial<Attem
     counters: {},
     ...more,
   };
+}
+
+/** Events of tasks that are done: `count` of them, from task `first` on. */
+export function doneEvents(
+  count: number,
+  more: Partial<AttemptEvent> | ((task: number) => Partial<AttemptEvent>) = {},
+  first = 0,
+): AttemptEvent[] {
+  return Array.from({ length: count }, (_, n) =>
+    event('done', first + n, typeof more === 'function' ? more(first + n) : more),
+  );
+}
+
+/** Exact totals of the step of `event`. */
+export function exactCounts(more: Partial<ExactCounts> = {}): ExactCounts {
+  return { step: 'price', done: 0, failed: 0, bytesIn: 0, bytesOut: 0, seconds: 0, counters: {}, ...more };
+}
+
+/** The counts of the job's first step. */
+export async function countsOf(
+  ledger: Ledger,
+  id = 'claims-1',
+  options: Parameters<Ledger['counts']>[1] = {},
+): Promise<StepCounts | undefined> {
+  return (await ledger.counts(id, options))[0];
 }
 
 export function job(more: Partial<LedgerJob> = {}): LedgerJob {

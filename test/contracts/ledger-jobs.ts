@@ -1,31 +1,26 @@
 import { expect } from 'chai';
-import type { JobFilter, Ledger, LedgerJob } from '../../src/ports/ledger.ts';
-import { forEachTest } from '../support/fixture.ts';
-import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
+import type { JobFilter, LedgerJob } from '../../src/ports/ledger.ts';
+import { event, job, T0 } from './ledger-events.ts';
+import type { LedgerFixture } from './ledger-place.ts';
 
-export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
-  const at = forEachTest(place);
-  let ledger: Ledger;
-  beforeEach(async () => {
-    ledger = await at.open('w1');
-  });
-
-  const stateAfter = async (...said: Partial<LedgerJob>[]): Promise<string | undefined> => {
-    for (const each of said) await ledger.recordJob(job(each));
+/** The laws of jobs in a ledger. */
+export function ledgerJobsContract({ ledger }: LedgerFixture): void {
+  const stateAfter = async (...records: Partial<LedgerJob>[]): Promise<string | undefined> => {
+    for (const record of records) await ledger.recordJob(job(record));
     return (await ledger.job('claims-1'))?.state;
   };
 
   describe('jobs', () => {
     it('returns a job as it was recorded, and null for an unknown one', async () => {
-      const whole = job({
+      const recorded = job({
         runKey: 'month-end-2026-11',
         reason: 'budget',
         state: 'paused',
         labels: { team: 'finance', 'a"b': '' },
       });
-      await ledger.recordJob(whole);
-      await ledger.recordJob(whole);
-      expect(await ledger.job('claims-1')).to.deep.equal(whole);
+      await ledger.recordJob(recorded);
+      await ledger.recordJob(recorded);
+      expect(await ledger.job('claims-1')).to.deep.equal(recorded);
       expect(await ledger.job('claims')).to.equal(null);
     });
 
@@ -53,13 +48,12 @@ export function ledgerJobsContract(place: () => Promise<LedgerPlace>): void {
       expect(await ledger.job('claims-1')).to.include({ round: 1, closedAt: null });
     });
 
-    it('lists jobs newest first, with every filter', async () => {
+    it('lists jobs newest first, and applies each filter', async () => {
       const finance = { team: 'finance', kind: 'month' };
       await ledger.recordJob(job({ job: 'a-1', createdAt: T0 + 1, labels: finance, state: 'paused' }));
       await ledger.recordJob(job({ job: 'b-1', createdAt: T0 + 3, labels: { team: 'finance' }, name: 'video' }));
-      await ledger.recordJob(
-        job({ job: 'a_2', createdAt: T0 + 2, createdBy: 'bob@desk', labels: { team: 'art', kind: 'month' } }),
-      );
+      const art = { team: 'art', kind: 'month' };
+      await ledger.recordJob(job({ job: 'a_2', createdAt: T0 + 2, createdBy: 'bob@desk', labels: art }));
       const listed = async (filter: JobFilter): Promise<string> =>
         (await ledger.jobs(filter)).map((each) => each.job).join(' ');
       expect(await listed({})).to.equal('b-1 a_2 a-1');

@@ -2,7 +2,8 @@ import Big from 'big.js';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptEvent, AttemptOutcome, Ledger, TaskState } from '../../src/ports/ledger.ts';
-import { event, type LedgerPlace, T0 } from './ledger-events.ts';
+import { countsOf, event, T0 } from './ledger-events.ts';
+import type { LedgerPlace } from './ledger-place.ts';
 
 const ENDS = ['interrupted', 'failedAttempt', 'failed', 'done'] as const;
 
@@ -55,7 +56,7 @@ interface Expected {
   amount: string;
 }
 
-/** The slow model: computes the result from all events of a task at once. */
+/** The model: computes the result from all events of a task at once. */
 function expectedOf(events: readonly AttemptEvent[]): Expected {
   const expected: Expected = { states: new Map(), retried: 0, interrupted: 0, bytesIn: 0, millis: 0, amount: '0' };
   const ended = (outcome: AttemptOutcome, of: readonly AttemptEvent[]) => of.filter((each) => each.outcome === outcome);
@@ -88,18 +89,17 @@ function expectedOf(events: readonly AttemptEvent[]): Expected {
 
 async function foundIn(ledger: Ledger, job: string): Promise<unknown> {
   const tasks = await ledger.tasks(job, { limit: 100 });
-  const [counts] = await ledger.counts(job);
-  return { states: new Map(tasks.map((each) => [each.task, each.state])), counts };
+  return { states: new Map(tasks.map((each) => [each.task, each.state])), counts: await countsOf(ledger, job) };
 }
 
-/** Any order, with duplicates, from two writers: the counts must equal those of the slow model. */
+/** Events in any order, with duplicates, from two writers: the counts must equal those of the model. */
 export function ledgerModelContract(place: () => Promise<LedgerPlace>, histories: number): void {
   it('has the same counts whatever the order, duplicates and writers of its events', async () => {
     const at = await place();
     // Each history is a job of its own: connecting anew for each would take longer than what is tested.
     const writers = [await at.open('w1'), await at.open('w2')] as const;
     let jobs = 0;
-    const holds = async ({ events, doubled, order, flushes }: Arrival): Promise<void> => {
+    const check = async ({ events, doubled, order, flushes }: Arrival): Promise<void> => {
       jobs += 1;
       const job = `claims-${jobs}`;
       const arriving = [...events, ...doubled]
@@ -128,7 +128,7 @@ export function ledgerModelContract(place: () => Promise<LedgerPlace>, histories
       expect(found).to.have.nested.property('counts.counters').that.deep.equals(counters);
     };
     try {
-      await fc.assert(fc.asyncProperty(arrivals, holds), { numRuns: histories });
+      await fc.assert(fc.asyncProperty(arrivals, check), { numRuns: histories });
     } finally {
       await at.end();
     }

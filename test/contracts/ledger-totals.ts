@@ -1,23 +1,11 @@
 import { expect } from 'chai';
-import { isKind } from '../../src/errors.ts';
-import type { Clock } from '../../src/lib/clock.ts';
-import type { ExactCounts, Ledger, StepCounts } from '../../src/ports/ledger.ts';
-import { event, job, type LedgerPlace, T0 } from './ledger-events.ts';
+import type { ExactCounts } from '../../src/ports/ledger.ts';
+import { failsWith } from '../support/rejection.ts';
+import { countsOf, event, exactCounts, job, T0 } from './ledger-events.ts';
+import type { LedgerFixture } from './ledger-place.ts';
 
-export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
-  let at: LedgerPlace;
-  let ledger: Ledger;
-  let now = T0;
-  const clock: Clock = { now: () => now, monotonic: () => now };
-  beforeEach(async () => {
-    now = T0;
-    at = await place();
-    ledger = await at.open('w1', clock);
-  });
-  afterEach(() => at.end());
-
-  const only = async (): Promise<StepCounts | undefined> => (await ledger.counts('claims-1'))[0];
-
+/** The laws of a step's counts. */
+export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void {
   describe('totals', () => {
     it('adds bytes, durations and counters of the successful attempts only, each once', async () => {
       const other = await at.open('w2', clock);
@@ -31,7 +19,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
         event('done', 2, { ...totals, endedAt: T0 + 500 }),
       ]);
       await ledger.record([event('interrupted', 2, { attempt: 'c', ...totals })]);
-      expect(await only()).to.deep.include({
+      expect(await countsOf(ledger)).to.deep.include({
         done: 2,
         bytesIn: 20,
         bytesOut: 6,
@@ -46,7 +34,7 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       await ledger.record([event('done', 2, { counters: { sum: '0.2', big: '0.01' } })]);
       await other.record([event('done', 3, { counters: { sum: '-0.3', big: '1' } })]);
       await other.record([event('done', 4, { counters: { sum: '123456789012345678901234567890.12' } })]);
-      expect((await only())?.counters).to.deep.equal({
+      expect((await countsOf(ledger))?.counters).to.deep.equal({
         sum: '123456789012345678901234567890.12',
         big: '1000000000000000000000000000001.01',
       });
@@ -54,18 +42,14 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
 
     it("refuses a counter that isn't a decimal, and then records nothing of the flush", async () => {
       const flush = [event('done', 1), event('done', 2, { counters: { sum: 'many' } })];
-      const refused = await ledger.record(flush).then(
-        () => false,
-        (error: unknown) => isKind(error, 'refused'),
-      );
-      expect(refused).to.equal(true);
+      await failsWith('refused', ledger.record(flush));
       expect(await ledger.counts('claims-1')).to.deep.equal([]);
     });
 
     it('fills in what only the second report of the same end has', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
-      expect(await only()).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
+      expect(await countsOf(ledger)).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
     });
 
     it('shows every step of the job in order, at zero before anything happens', async () => {
@@ -81,11 +65,11 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
 
     it('changes with new events, and not with known ones', async () => {
       await ledger.record([event('done', 1)]);
-      now += 5000;
+      clock.pass(5);
       await ledger.record([event('done', 1), event('running', 1)]);
-      expect((await only())?.movedAt).to.equal(T0);
+      expect((await countsOf(ledger))?.movedAt).to.equal(T0);
       await ledger.record([event('done', 2)]);
-      expect((await only())?.movedAt).to.equal(T0 + 5000);
+      expect((await countsOf(ledger))?.movedAt).to.equal(T0 + 5000);
     });
 
     it('knows nothing about another job', async () => {
@@ -95,14 +79,12 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
   });
 
   describe('exact totals', () => {
-    const exact = (more: Partial<ExactCounts> = {}): ExactCounts => {
-      const bytes = { bytesIn: 80, bytesOut: 40, seconds: 9.5 };
-      return { step: 'price', done: 8, failed: 2, ...bytes, counters: { claims: '12.5' }, ...more };
-    };
+    const totals = { done: 8, failed: 2, bytesIn: 80, bytesOut: 40, seconds: 9.5, counters: { claims: '12.5' } };
+    const exact = (more: Partial<ExactCounts> = {}): ExactCounts => exactCounts({ ...totals, ...more });
 
     it('are not reported before they are recorded', async () => {
       await ledger.record([event('done', 1)]);
-      expect((await only())?.exact).to.equal(false);
+      expect((await countsOf(ledger))?.exact).to.equal(false);
     });
 
     it('replace what was counted, and late events of the round no longer change them', async () => {
@@ -111,10 +93,10 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
       await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);
       await ledger.recordExact('claims-1', 0, [exact()]);
       const expected = { ...exact(), running: 0, retried: 1, interrupted: 0, exact: true };
-      expect(await only()).to.deep.include(expected);
+      expect(await countsOf(ledger)).to.deep.include(expected);
       await other.record([event('done', 1), event('done', 7, { counters: { claims: '5' } }), event('interrupted', 8)]);
       await ledger.recordExact('claims-1', 0, [exact()]);
-      expect(await only()).to.deep.include(expected);
+      expect(await countsOf(ledger)).to.deep.include(expected);
     });
 
     it('end with a newer round, whose changes count from there', async () => {
@@ -124,29 +106,35 @@ export function ledgerTotalsContract(place: () => Promise<LedgerPlace>): void {
         event('running', 1, { attempt: 'a', round: 1 }),
         event('running', 2, { attempt: 'b', round: 1 }),
       ]);
-      expect(await only()).to.include({ running: 2, done: 8, failed: 1, exact: false });
+      expect(await countsOf(ledger)).to.include({ running: 2, done: 8, failed: 1, exact: false });
       await ledger.record([event('done', 1, { attempt: 'a', round: 1, bytesIn: 5, counters: { claims: '0.5' } })]);
-      expect(await only()).to.deep.include({ running: 1, done: 9, failed: 1, bytesIn: 85, counters: { claims: '13' } });
+      expect(await countsOf(ledger)).to.deep.include({
+        running: 1,
+        done: 9,
+        failed: 1,
+        bytesIn: 85,
+        counters: { claims: '13' },
+      });
       await ledger.recordExact('claims-1', 1, [exact({ done: 10, failed: 0 })]);
-      expect(await only()).to.include({ running: 0, done: 10, failed: 0, exact: true });
+      expect(await countsOf(ledger)).to.include({ running: 0, done: 10, failed: 0, exact: true });
     });
 
     it('are not replaced by older ones', async () => {
       await ledger.recordExact('claims-1', 1, [exact()]);
       await ledger.recordExact('claims-1', 0, [exact({ done: 3 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 7 })]);
-      expect(await only()).to.deep.include({ ...exact(), exact: true });
+      expect(await countsOf(ledger)).to.deep.include({ ...exact(), exact: true });
       await ledger.record([event('running', 1, { round: 2 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9 })]);
-      expect(await only()).to.include({ running: 1, done: 8, exact: false });
+      expect(await countsOf(ledger)).to.include({ running: 1, done: 8, exact: false });
     });
 
     it('of one round are replaced if more is done: a permanently failed task may be published late', async () => {
       await ledger.recordExact('claims-1', 1, [exact({ done: 7, failed: 4 })]);
       await ledger.recordExact('claims-1', 1, [exact({ done: 9, failed: 1 })]);
-      expect(await only()).to.include({ done: 9, failed: 1, exact: true });
+      expect(await countsOf(ledger)).to.include({ done: 9, failed: 1, exact: true });
       await ledger.recordExact('claims-1', 1, [exact({ done: 8, failed: 3 })]);
-      expect(await only()).to.include({ done: 9, failed: 1, exact: true });
+      expect(await countsOf(ledger)).to.include({ done: 9, failed: 1, exact: true });
     });
   });
 }

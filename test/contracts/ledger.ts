@@ -1,34 +1,34 @@
 import { expect } from 'chai';
-import type { Ledger, LedgerTask, StepCounts } from '../../src/ports/ledger.ts';
+import type { LedgerTask } from '../../src/ports/ledger.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ledgerAttemptsContract } from './ledger-attempts.ts';
-import { event, type LedgerPlace, T0, worker } from './ledger-events.ts';
+import { countsOf, doneEvents, event, T0, worker } from './ledger-events.ts';
 import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
+import type { LedgerFixture, LedgerPlace } from './ledger-place.ts';
 import { ledgerTotalsContract } from './ledger-totals.ts';
 
 /**
- * The laws of `src/ports/ledger.ts`, for any adapter: `place` creates a new, empty ledger for each test. `histories`: how many
- * are compared with the model; fewer where another adapter, with the same code above its storage, compares all.
+ * The laws of `src/ports/ledger.ts`, for any adapter. `place` creates a new, empty ledger for each test. `histories` is
+ * the number of histories that are compared with the model: fewer if another adapter with the same code above its
+ * storage compares all.
  */
 export function ledgerContract(name: string, place: () => Promise<LedgerPlace>, histories = 150): void {
   describe(`the ledger's laws, on ${name}`, () => {
-    tasksContract(place);
-    ledgerAttemptsContract(place);
-    ledgerTotalsContract(place);
-    ledgerJobsContract(place);
+    const at = forEachTest(place);
+    const clock = forEachTest(() => new FakeClock(T0));
+    const ledger = forEachTest(() => at.open('w1', clock));
+    const fixture = { at, ledger, clock };
+    tasksContract(fixture);
+    ledgerAttemptsContract(fixture);
+    ledgerTotalsContract(fixture);
+    ledgerJobsContract(fixture);
     ledgerModelContract(place, histories);
   });
 }
 
-function tasksContract(place: () => Promise<LedgerPlace>): void {
-  const at = forEachTest(place);
-  let ledger: Ledger;
-  beforeEach(async () => {
-    ledger = await at.open('w1');
-  });
-
-  const only = async (): Promise<StepCounts | undefined> => (await ledger.counts('claims-1'))[0];
+function tasksContract({ at, ledger }: LedgerFixture): void {
   const task = async (n: number): Promise<LedgerTask | undefined> =>
     (await ledger.tasks('claims-1', { limit: 1, after: { step: 'price', task: n - 1 } })).find(
       (each) => each.task === n,
@@ -45,14 +45,14 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
 
     it('counts a task that runs, then ends, in one place at a time', async () => {
       await ledger.record([event('running', 1), event('running', 2)]);
-      expect(await only()).to.include({ running: 2, done: 0, failed: 0 });
+      expect(await countsOf(ledger)).to.include({ running: 2, done: 0, failed: 0 });
       await ledger.record([event('done', 1), event('failed', 2)]);
-      expect(await only()).to.include({ running: 0, done: 1, failed: 1 });
+      expect(await countsOf(ledger)).to.include({ running: 0, done: 1, failed: 1 });
     });
 
     it('accepts start and end of an attempt in one flush, in either order', async () => {
       await ledger.record([event('running', 1), event('done', 1), event('done', 2), event('running', 2)]);
-      expect(await only()).to.include({ running: 0, done: 2 });
+      expect(await countsOf(ledger)).to.include({ running: 0, done: 2 });
       expect((await task(2))?.state).to.equal('done');
     });
 
@@ -74,17 +74,17 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
     it('ignores a late start of an attempt that ended', async () => {
       await ledger.record([event('failedAttempt', 1), event('done', 2)]);
       await ledger.record([event('running', 1), event('running', 2)]);
-      expect(await only()).to.include({ running: 0, retried: 1, done: 1 });
+      expect(await countsOf(ledger)).to.include({ running: 0, retried: 1, done: 1 });
       expect((await task(1))?.state).to.equal('waiting');
     });
 
-    it('moves a task back to waiting when its attempt failed or was interrupted, and counts both separately', async () => {
+    it('makes a task wait again when its attempt failed or was interrupted, and counts both separately', async () => {
       await ledger.record([event('running', 1), event('running', 2)]);
       await ledger.record([
         event('failedAttempt', 1, { exitCode: 3, reason: 'exit', error: 'no rate' }),
         event('interrupted', 2),
       ]);
-      expect(await only()).to.include({ running: 0, failed: 0, retried: 1, interrupted: 1 });
+      expect(await countsOf(ledger)).to.include({ running: 0, failed: 0, retried: 1, interrupted: 1 });
       expect(await task(1)).to.include({
         state: 'waiting',
         attempts: 1,
@@ -94,22 +94,22 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       });
     });
 
-    it('keeps a task done for ever, whatever fails or runs afterwards', async () => {
+    it('keeps a task done, whatever fails or runs afterwards', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([
         event('failed', 1, { attempt: 'x', round: 1 }),
         event('running', 1, { attempt: 'y', round: 2 }),
       ]);
-      expect(await only()).to.include({ running: 0, done: 1, failed: 0 });
+      expect(await countsOf(ledger)).to.include({ running: 0, done: 1, failed: 0 });
       expect(await task(1)).to.include({ state: 'done', attempts: 3 });
     });
 
     it('runs a failed task again in a newer round only', async () => {
       await ledger.record([event('failed', 1)]);
       await ledger.record([event('running', 1, { attempt: 'late' })]);
-      expect(await only()).to.include({ running: 0, failed: 1 });
+      expect(await countsOf(ledger)).to.include({ running: 0, failed: 1 });
       await ledger.record([event('running', 1, { attempt: 'again', round: 1, startedAt: T0 + 9000 })]);
-      expect(await only()).to.include({ running: 1, failed: 0 });
+      expect(await countsOf(ledger)).to.include({ running: 1, failed: 0 });
       await ledger.record([event('failed', 1, { attempt: 'older', round: 0 })]);
       expect(await task(1)).to.include({ state: 'running', round: 1 });
     });
@@ -122,13 +122,8 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
 
     it('keeps every fact of every attempt, oldest first', async () => {
       const facts = { waitSeconds: 1.25, cpuSeconds: 0.5, peakMemory: 2 ** 40, bytesIn: 10, bytesOut: 0, slot: 3 };
-      const second = event('done', 1, {
-        attempt: 'b',
-        number: 2,
-        startedAt: T0 + 5,
-        ...facts,
-        counters: { claims: '0.10' },
-      });
+      const counters = { claims: '0.10' };
+      const second = event('done', 1, { attempt: 'b', number: 2, startedAt: T0 + 5, ...facts, counters });
       const first = event('failedAttempt', 1, { attempt: 'z', exitCode: 1, reason: 'exit', error: 'Größe "x"\t' });
       await ledger.record([second, first]);
       expect(await ledger.attempts('claims-1', 'price', 1)).to.deep.equal([first, second]);
@@ -137,7 +132,7 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
 
     it('pages by task, from step to step, each task once', async () => {
       const steps = ['price', 'audit'];
-      await ledger.record(steps.flatMap((step) => Array.from({ length: 70 }, (_, n) => event('done', n, { step }))));
+      await ledger.record(steps.flatMap((step) => doneEvents(70, { step })));
       const seen: string[] = [];
       for (let after: { step: string; task: number } | undefined; ; ) {
         const page = await ledger.tasks('claims-1', { limit: 9, ...(after === undefined ? {} : { after }) });
@@ -148,9 +143,8 @@ function tasksContract(place: () => Promise<LedgerPlace>): void {
       }
       expect(new Set(seen).size).to.equal(140);
       expect(seen).to.have.length(140);
-      expect(seen.filter((each) => each.startsWith('price'))).to.deep.equal(
-        Array.from({ length: 70 }, (_, n) => `price/${n}`),
-      );
+      const ofPrice = seen.filter((each) => each.startsWith('price'));
+      expect(ofPrice).to.deep.equal(Array.from({ length: 70 }, (_, n) => `price/${n}`));
     });
 
     it('pages by state and step, in task order', async () => {

@@ -2,10 +2,10 @@ import { expect } from 'chai';
 import { rejection } from '../support/rejection.ts';
 import { inByteOrder, type StoreBench } from './store-bench.ts';
 
-/** Listing: order, prefixes, ranges, pages. */
+/** Order, prefixes, ranges and pages of listings. */
 export function listingLaws(at: StoreBench): void {
   describe('listing', () => {
-    it('is in the order of whole keys’ UTF-8 bytes', async () => {
+    it('is in the order of the keys’ UTF-8 bytes', async () => {
       const all = ['a', 'a-b', 'a.b', 'a/b', 'a/b/c', 'a0', 'A', 'B/x', 'b c', 'é', 'e\u0301', '\u{1f600}', '\uffee'];
       for (const key of all) await at.store.put(`o/${key}`, key);
       expect(await at.keys('o/')).to.deep.equal(inByteOrder(all.map((key) => `o/${key}`)));

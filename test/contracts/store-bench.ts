@@ -1,10 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { ListOptions, ObjectStore } from '../../src/ports/object-store.ts';
+import { readText } from '../support/read-text.ts';
+import { Scratch } from '../support/scratch.ts';
 
-/** What an adapter provides for each test: an empty store, and its removal. */
+/** An adapter's store for one test, empty at first. */
 export interface StoreUnderTest {
   readonly store: ObjectStore;
   /** The same store as another process would open it. */
@@ -12,58 +12,44 @@ export interface StoreUnderTest {
   close(): Promise<void>;
 }
 
-/** One test's store and a directory for files, with helpers that the suites need to inspect them. */
+/** A test's store and a directory for files, with helpers to inspect them. */
 export class StoreBench {
-  #made: StoreUnderTest | null = null;
-  #scratch = '';
+  readonly scratch = new Scratch();
+  readonly store: ObjectStore;
+  readonly #opened: StoreUnderTest;
 
-  async open(factory: () => Promise<StoreUnderTest>): Promise<void> {
-    this.#made = await factory();
-    this.#scratch = mkdtempSync(join(tmpdir(), 'batchctl-contract-'));
+  constructor(opened: StoreUnderTest) {
+    this.#opened = opened;
+    this.store = opened.store;
   }
 
   async close(): Promise<void> {
-    rmSync(this.#scratch, { recursive: true, force: true });
-    await this.#made?.close();
-    this.#made = null;
-  }
-
-  get store(): ObjectStore {
-    return this.#current.store;
-  }
-
-  get scratch(): string {
-    return this.#scratch;
+    this.scratch.remove();
+    await this.#opened.close();
   }
 
   reopen(): Promise<ObjectStore> {
-    return this.#current.reopen();
+    return this.#opened.reopen();
   }
 
-  async text(key: string): Promise<string | null> {
-    const bytes = await this.store.read(key);
-    return bytes === null ? null : Buffer.from(bytes).toString('utf8');
+  text(key: string): Promise<string | null> {
+    return readText(this.store, key);
   }
 
   async keys(prefix: string, options?: ListOptions): Promise<string[]> {
-    const found: string[] = [];
-    for await (const entry of this.store.list(prefix, options)) found.push(entry.key);
-    const alone: string[] = [];
-    for await (const key of this.store.keys(prefix, options)) alone.push(key);
-    expect(alone, 'keys() lists what list() does').to.deep.equal(found);
-    return found;
+    const listed: string[] = [];
+    for await (const entry of this.store.list(prefix, options)) listed.push(entry.key);
+    const keys: string[] = [];
+    for await (const key of this.store.keys(prefix, options)) keys.push(key);
+    expect(keys, 'keys() returns the keys that list() returns').to.deep.equal(listed);
+    return listed;
   }
 
   /** Creates a file with this content. */
   fileOf(content: string | Uint8Array): string {
-    const path = join(this.#scratch, 'source');
+    const path = this.scratch.path('source');
     writeFileSync(path, content);
     return path;
-  }
-
-  get #current(): StoreUnderTest {
-    if (this.#made === null) throw new Error('the store of this test is not open');
-    return this.#made;
   }
 }
 

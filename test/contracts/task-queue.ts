@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
-import type { Delivery, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
+import type { Backlog, Delivery, OutgoingMessage, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { until } from '../support/until.ts';
 
-/** One empty queue for one test. */
+/** An empty queue for one test. */
 export interface QueueHarness {
   readonly queue: TaskQueue;
   /** The same queue as seen by another process. */
@@ -13,8 +15,8 @@ export interface QueueHarness {
 }
 
 /**
- * The laws of src/ports/task-queue.ts, for any adapter. The factory creates queues whose leases are short, or whose
- * clock it controls. The suite asserts no order, and a receive may return fewer messages than there are.
+ * The laws of src/ports/task-queue.ts, for any adapter. `open` creates queues whose leases are short, or whose clock it
+ * controls. No law depends on the order of messages, and a receive may return fewer messages than there are.
  */
 export function taskQueueContract(name: string, open: () => Promise<QueueHarness>): void {
   describe(`task queue: ${name}`, () => {
@@ -28,13 +30,9 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     it('delivers every message that was sent, with its body and time of sending', async () => {
       // A service's clock is its own.
       const before = Date.now() - 5_000;
-      await queue.send(bodies(25));
+      await queue.send(messages(25));
       const taken = await takeAll(queue, 25);
-      expect(taken.map(({ body }) => body).sort()).to.deep.equal(
-        bodies(25)
-          .map(({ body }) => body)
-          .sort(),
-      );
+      expect(taken.map(({ body }) => body)).to.have.members(messages(25).map(({ body }) => body));
       for (const { receiveCount, sentAt } of taken) {
         expect(receiveCount).to.equal(1);
         expect(sentAt).to.be.within(before, Date.now() + 5_000);
@@ -47,19 +45,19 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect((await takeAll(queue, 1))[0]?.body).to.equal(body);
     });
 
-    it('returns no more than was asked for', async () => {
-      await queue.send(bodies(5));
+    it('returns no more messages than requested', async () => {
+      await queue.send(messages(5));
       expect((await queue.receive({ max: 2, waitSeconds: 1 })).length).to.be.at.most(2);
     });
 
-    it('hides a delivery from everyone during the lease', async () => {
-      await queue.send(bodies(1));
+    it('hides a delivery from other receivers during the lease', async () => {
+      await queue.send(messages(1));
       await takeAll(queue, 1);
       expect(await harness.other.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
     });
 
     it('delivers an unsettled message again when its lease expires, with a new receipt and a higher count', async () => {
-      await queue.send(bodies(1));
+      await queue.send(messages(1));
       const [first] = await takeAll(queue, 1);
       await harness.pass(queue.leaseSeconds + 1);
       const [second] = await takeAll(harness.other, 1);
@@ -68,30 +66,31 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect(second?.receipt).to.not.equal(first?.receipt);
     });
 
-    it('never delivers again what was acked', async () => {
-      await queue.send(bodies(12));
+    it('never delivers an acked message again', async () => {
+      await queue.send(messages(12));
       await queue.ack(receipts(await takeAll(queue, 12)));
       await harness.pass(queue.leaseSeconds + 1);
       expect(await queue.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
-      await settled(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
+      await untilBacklog(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
     });
 
     it('settles nothing with a stale receipt', async () => {
-      await queue.send(bodies(3));
+      await queue.send(messages(3));
       const stale = await takeAll(queue, 3);
       await harness.pass(queue.leaseSeconds + 1);
       const fresh = await takeAll(harness.other, 3);
       expect(await queue.extend(receipts(stale))).to.deep.equal(['lost', 'lost', 'lost']);
-      const [a, b, c] = stale;
-      await quietly(() => queue.ack(receipts([a])));
-      await quietly(() => queue.release(receipts([b]).map((receipt) => ({ receipt, delay: 0 }))));
-      await quietly(() => queue.bury(c === undefined ? [] : [{ delivery: c, reason: 'late' }]));
+      // A stale receipt may be refused, or ignored.
+      const ignoreRefusal = (): void => undefined;
+      await queue.ack(receipts(stale.slice(0, 1))).catch(ignoreRefusal);
+      await queue.release(releases(stale.slice(1, 2))).catch(ignoreRefusal);
+      await queue.bury(stale.slice(2).map((delivery) => ({ delivery, reason: 'late' }))).catch(ignoreRefusal);
       expect(await queue.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
       expect(await harness.other.extend(receipts(fresh))).to.deep.equal(['extended', 'extended', 'extended']);
     });
 
     it('keeps extended leases, and reports them in the order of the receipts', async () => {
-      await queue.send(bodies(2));
+      await queue.send(messages(2));
       const [kept, left] = await takeAll(queue, 2);
       await harness.pass(queue.leaseSeconds * 0.7);
       expect(await queue.extend(receipts([kept]))).to.deep.equal(['extended']);
@@ -102,17 +101,17 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     });
 
     it('makes a release without delay receivable at once', async () => {
-      await queue.send(bodies(1));
-      const [taken] = await takeAll(queue, 1);
-      await queue.release(receipts([taken]).map((receipt) => ({ receipt, delay: 0 })));
+      await queue.send(messages(1));
+      const taken = await takeAll(queue, 1);
+      await queue.release(releases(taken));
       const [again] = await takeAll(harness.other, 1);
       expect(again?.receiveCount).to.equal(2);
     });
 
     it('hides a release for its delay', async () => {
-      await queue.send(bodies(1));
-      const [taken] = await takeAll(queue, 1);
-      await queue.release(receipts([taken]).map((receipt) => ({ receipt, delay: 60 })));
+      await queue.send(messages(1));
+      const taken = await takeAll(queue, 1);
+      await queue.release(releases(taken, 60));
       expect(await queue.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
       await harness.pass(61);
       expect(await takeAll(queue, 1)).to.have.length(1);
@@ -126,10 +125,10 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     });
 
     it('buries with a reason, and redrives matching messages as new ones', async () => {
-      await queue.send(bodies(3));
+      await queue.send(messages(3));
       const taken = await takeAll(queue, 3);
       await queue.bury(taken.map((delivery) => ({ delivery, reason: `bad ${delivery.body}` })));
-      await settled(queue, { visible: 0, leased: 0, delayed: 0, dead: 3 });
+      await untilBacklog(queue, { visible: 0, leased: 0, delayed: 0, dead: 3 });
       const dead = new Map<string, string>();
       for await (const letter of queue.dead()) dead.set(letter.body, letter.reason);
       expect([...dead].sort()).to.deep.equal([0, 1, 2].map((n) => [`message ${n}`, `bad message ${n}`]));
@@ -137,34 +136,33 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       expect(await queue.redrive({ match: (body) => body === 'message 1' })).to.equal(1);
       const back = await takeAll(queue, 1);
       expect(back.map(({ body, receiveCount }) => [body, receiveCount])).to.deep.equal([['message 1', 1]]);
-      await settled(queue, { visible: 0, leased: 1, delayed: 0, dead: 2 });
+      await untilBacklog(queue, { visible: 0, leased: 1, delayed: 0, dead: 2 });
     });
 
     it('counts visible, leased and delayed messages', async () => {
-      await queue.send([...bodies(4), { body: 'later', tenant: 'job-b', delay: 60 }]);
-      await settled(queue, { visible: 4, leased: 0, delayed: 1, dead: 0 });
+      await queue.send([...messages(4), { body: 'later', tenant: 'job-b', delay: 60 }]);
+      await untilBacklog(queue, { visible: 4, leased: 0, delayed: 1, dead: 0 });
       await takeAll(queue, 4);
-      await settled(queue, { visible: 0, leased: 4, delayed: 1, dead: 0 });
+      await untilBacklog(queue, { visible: 0, leased: 4, delayed: 1, dead: 0 });
     });
 
     it('purges waiting messages', async () => {
-      await queue.send(bodies(4));
+      await queue.send(messages(4));
       await queue.purge({});
-      await settled(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
+      await untilBacklog(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
     });
 
     it('ends an empty wait when the signal is aborted', async () => {
       const abort = new AbortController();
-      const start = performance.now();
-      const waiting = queue.receive({ max: 1, waitSeconds: 20, signal: abort.signal });
+      // Without the signal, it would outlast the test's time limit.
+      const waiting = queue.receive({ max: 1, waitSeconds: 3_600, signal: abort.signal });
       setImmediate(() => abort.abort());
       expect(await waiting).to.have.length(0);
-      expect(performance.now() - start).to.be.below(15_000);
     });
 
     it('ends a wait when another process sends', async () => {
       const waiting = queue.receive({ max: 1, waitSeconds: 20 });
-      await harness.other.send(bodies(1));
+      await harness.other.send(messages(1));
       expect(await waiting).to.have.length(1);
     });
 
@@ -178,7 +176,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
   });
 }
 
-function bodies(count: number): { body: string; tenant: string }[] {
+function messages(count: number): OutgoingMessage[] {
   return Array.from({ length: count }, (_, n) => ({ body: `message ${n}`, tenant: 'job-a' }));
 }
 
@@ -186,37 +184,25 @@ function receipts(deliveries: readonly (Delivery | undefined)[]): Receipt[] {
   return deliveries.flatMap((delivery) => (delivery === undefined ? [] : [delivery.receipt]));
 }
 
-/** Milliseconds to wait for what comes eventually, on a busy machine too. */
-const PATIENCE = 60_000;
+function releases(deliveries: readonly Delivery[], delay = 0) {
+  return receipts(deliveries).map((receipt) => ({ receipt, delay }));
+}
 
 /** Receives this many messages. An empty receive doesn't prove an empty queue, so it tries again for a while. */
 async function takeAll(queue: TaskQueue, count: number): Promise<Delivery[]> {
   const taken: Delivery[] = [];
-  const start = performance.now();
-  while (taken.length < count && performance.now() - start < PATIENCE) {
+  await until(`${count} messages are received`, async () => {
     taken.push(...(await queue.receive({ max: Math.min(10, count - taken.length), waitSeconds: 0 })));
-  }
-  expect(taken, 'what could be received').to.have.length(count);
+    return taken.length >= count;
+  });
+  expect(taken).to.have.length(count);
   return taken;
 }
 
-/** Counts are approximate and may lag: they must reach these values eventually. */
-async function settled(
-  queue: TaskQueue,
-  counts: { visible: number; leased: number; delayed: number; dead: number },
-): Promise<void> {
-  const start = performance.now();
-  for (;;) {
+/** Counts are approximate and may lag: waits until they have these values. */
+async function untilBacklog(queue: TaskQueue, expected: Omit<Backlog, 'oldestSeconds'>): Promise<void> {
+  await until(`the backlog is ${JSON.stringify(expected)}`, async () => {
     const { oldestSeconds: _, ...found } = await queue.backlog();
-    const same = JSON.stringify(found) === JSON.stringify(counts);
-    if (same || performance.now() - start > PATIENCE) {
-      expect(found).to.deep.equal(counts);
-      return;
-    }
-  }
-}
-
-/** A stale receipt may be refused, or ignored: both are allowed. */
-async function quietly(work: () => Promise<void>): Promise<void> {
-  await work().catch(() => undefined);
+    return isDeepStrictEqual(found, expected);
+  });
 }

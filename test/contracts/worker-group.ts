@@ -1,11 +1,12 @@
 import { expect } from 'chai';
-import { isKind } from '../../src/errors.ts';
 import { orderKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { WorkerGroup } from '../../src/ports/worker-group.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { readText } from '../support/read-text.ts';
+import { failsWith } from '../support/rejection.ts';
 
-/** One group for one test: in auto mode, with 0 to 8 workers and a desired size of 0. */
+/** A group for one test: in auto mode, with 0 to 8 workers and a desired size of 0. */
 export interface GroupHarness {
   readonly group: WorkerGroup;
   /** The same group as seen by a process that starts now. */
@@ -27,30 +28,14 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       group = harness.group;
     });
 
-    const kindOf = async (work: Promise<unknown>): Promise<unknown> => {
-      const error = await work.then(
-        () => 'no error',
-        (thrown: unknown) => thrown,
-      );
-      return isKind(error, 'notFound', 'usage') ? error.kind : error;
-    };
-
     it('describes its size, bounds and mode', async () => {
-      const { desired, min, max, mode, until } = await group.describe();
-      expect({ desired, min, max, mode, until }).to.deep.equal({
-        desired: 0,
-        min: 0,
-        max: 8,
-        mode: 'auto',
-        until: null,
-      });
+      expect(await group.describe()).to.include({ desired: 0, min: 0, max: 8, mode: 'auto', until: null });
     });
 
     it('resizes, and leaves unspecified fields unchanged', async () => {
       await group.resize({ desired: 5 });
       await group.resize({ mode: 'manual' });
-      const { desired, max, mode } = await group.describe();
-      expect({ desired, max, mode }).to.deep.equal({ desired: 5, max: 8, mode: 'manual' });
+      expect(await group.describe()).to.include({ desired: 5, max: 8, mode: 'manual' });
     });
 
     it('returns the same when the same resize is repeated', async () => {
@@ -60,10 +45,10 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect(again).to.deep.equal(first);
     });
 
-    it('refuses a size outside the bounds, and contradictory bounds, and keeps its sizes', async () => {
+    it('refuses a size outside the bounds, and contradictory bounds, and keeps its size', async () => {
       await group.resize({ desired: 2 });
-      expect(await kindOf(group.resize({ desired: 9 }))).to.equal('usage');
-      expect(await kindOf(group.resize({ min: 5, max: 4 }))).to.equal('usage');
+      await failsWith('usage', group.resize({ desired: 9 }));
+      await failsWith('usage', group.resize({ min: 5, max: 4 }));
       expect((await group.describe()).desired).to.equal(2);
     });
 
@@ -80,7 +65,7 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
       expect((await (await harness.again()).describe()).desired).to.equal(desired);
     });
 
-    it("doesn't lower what was requested since, nor what a person set", async () => {
+    it("doesn't lower a size that was requested since, nor one that a person set", async () => {
       const seen = await group.describe();
       await group.raise(3);
       expect((await group.lower(seen)).desired).to.equal(3);
@@ -114,23 +99,20 @@ export function workerGroupContract(name: string, open: () => Promise<GroupHarne
 
     it('keeps its size when every local process has ended', async () => {
       await group.resize({ desired: 7, max: 7 });
-      const { desired, max } = await (await harness.again()).describe();
-      expect({ desired, max }).to.deep.equal({ desired: 7, max: 7 });
+      expect(await (await harness.again()).describe()).to.include({ desired: 7, max: 7 });
     });
 
     it('orders a worker to drain, and then to stop', async () => {
       await group.order(harness.worker, 'drain');
       await group.order(harness.worker, 'stop');
-      const read = [0, 1, 2].map((number) => harness.store.read(orderKey(harness.worker, number)));
-      const orders = (await Promise.all(read)).map(
-        (bytes) => bytes && JSON.parse(new TextDecoder().decode(bytes)).order,
-      );
+      const texts = [0, 1, 2].map((number) => readText(harness.store, orderKey(harness.worker, number)));
+      const orders = (await Promise.all(texts)).map((text) => text && JSON.parse(text).order);
       expect(orders).to.deep.equal(['drain', 'stop', null]);
     });
 
     it('refuses orders for an unknown worker', async () => {
-      expect(await kindOf(group.order('nobody', 'drain'))).to.equal('notFound');
-      expect(await kindOf(group.order('nobody', 'stop'))).to.equal('notFound');
+      await failsWith('notFound', group.order('w-unknown', 'drain'));
+      await failsWith('notFound', group.order('w-unknown', 'stop'));
     });
 
     it('lists its machines, if it has any, and no failed launches', async () => {

@@ -5,57 +5,61 @@ import { expect } from 'chai';
 import { judgeLifecycle } from '../../../src/adapters/aws/check-bucket.ts';
 
 const PREFIX = 'batchctl/month-end/';
-const aborts: LifecycleRule = {
-  ...{ Status: 'Enabled', Filter: { Prefix: '' }, AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } },
-};
-const expires = (days: number, filter: LifecycleRule['Filter'], more: Partial<LifecycleRule> = {}): LifecycleRule => ({
-  ...{ ID: 'tidy', Status: 'Enabled', Filter: filter, Expiration: { Days: days } },
-  ...more,
+const rule = (fields: Partial<LifecycleRule>): LifecycleRule => ({
+  ID: 'tidy',
+  Status: 'Enabled',
+  Filter: { Prefix: '' },
+  ...fields,
 });
+const abortsUploads = rule({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } });
+const expires = (days: number, fields: Partial<LifecycleRule> = {}): LifecycleRule =>
+  rule({ Expiration: { Days: days }, ...fields });
+const below = (prefix: string) => ({ Filter: { Prefix: prefix } });
+const movesTo = (storageClass: 'DEEP_ARCHIVE' | 'GLACIER_IR'): LifecycleRule =>
+  rule({ Filter: {}, Transitions: [{ Days: 30, StorageClass: storageClass }] });
 
-describe("doctor's judgement of lifecycle rules", () => {
-  for (const [what, rules, status, said] of [
-    ['no rule that applies', [aborts], 'pass', 'after 7 days'],
-    ['one for all objects', [aborts, expires(30, { Prefix: '' })], 'fail', '"tidy" deletes'],
-    ['one in the older form', [aborts, { ...expires(30, undefined), Prefix: 'batchctl/' }], 'fail', 'batchctl/'],
-    ['one for the results of one job', [aborts, expires(30, { Prefix: `${PREFIX}jobs/claims-` })], 'fail', 'claims-'],
-    ['one below a prefix and a size', [aborts, expires(30, { And: { Prefix: PREFIX } })], 'fail', PREFIX],
-    ['one after a year', [aborts, expires(365, { Prefix: PREFIX })], 'warn', '365 days'],
-    ['the earliest of several', [aborts, expires(365, { Prefix: '' }), expires(3, { Prefix: '' })], 'fail', '3 days'],
-    ['a rule at a past day', [aborts, { ...expires(0, {}), Expiration: { Date: new Date(0) } }], 'fail', '0 days'],
+describe("doctor's finding about lifecycle rules", () => {
+  for (const [title, rules, status, text] of [
+    ['no rule that applies', [], 'pass', 'after 7 days'],
+    ['one for all objects', [expires(30)], 'fail', '"tidy" deletes'],
     [
-      'one that archives',
-      [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'DEEP_ARCHIVE' }] }],
+      'one in the older form',
+      [rule({ Expiration: { Days: 30 }, Filter: undefined, Prefix: 'batchctl/' })],
       'fail',
-      'archives (DEEP_ARCHIVE)',
+      'batchctl/',
     ],
+    ['one for the results of one job', [expires(30, below(`${PREFIX}jobs/claims-`))], 'fail', 'claims-'],
+    ['one below a prefix and a size', [expires(30, { Filter: { And: { Prefix: PREFIX } } })], 'fail', PREFIX],
+    ['one after a year', [expires(365, below(PREFIX))], 'warn', '365 days'],
+    ['the earliest of several', [expires(365), expires(3)], 'fail', '3 days'],
+    ['a rule at a past day', [rule({ Expiration: { Date: new Date(0) } })], 'fail', '0 days'],
+    ['one that archives', [movesTo('DEEP_ARCHIVE')], 'fail', 'archives (DEEP_ARCHIVE)'],
+    ['a move to a class that can be read at once', [movesTo('GLACIER_IR')], 'pass', 'no rule removes'],
+    ['a rule for other keys', [expires(1, below('logs/'))], 'pass', 'no rule removes'],
+    ['a rule for data that no job needs', [expires(1, below(`${PREFIX}notices/`))], 'pass', 'no rule removes'],
     [
-      'a move to a class that can be read at once',
-      [aborts, { ...expires(0, {}), Expiration: {}, Transitions: [{ Days: 30, StorageClass: 'GLACIER_IR' }] }],
+      'a rule for tagged objects',
+      [expires(1, { Filter: { Tag: { Key: 'a', Value: 'b' } } })],
       'pass',
       'no rule removes',
     ],
-    ['a rule for other keys', [aborts, expires(1, { Prefix: 'logs/' })], 'pass', 'no rule removes'],
-    [
-      'a rule for data that no job needs',
-      [aborts, expires(1, { Prefix: `${PREFIX}notices/` })],
-      'pass',
-      'no rule removes',
-    ],
-    ['a rule for tagged objects', [aborts, expires(1, { Tag: { Key: 'a', Value: 'b' } })], 'pass', 'no rule removes'],
-    ['a rule that is off', [aborts, expires(1, { Prefix: '' }, { Status: 'Disabled' })], 'pass', 'no rule removes'],
-    [
-      'a rule that removes unfinished uploads elsewhere',
-      [{ ...aborts, Filter: { Prefix: 'other/' } }],
-      'warn',
-      'no rule removes unfinished uploads',
-    ],
-    ['none at all', [], 'warn', 'no rule removes unfinished uploads'],
+    ['a rule that is off', [expires(1, { Status: 'Disabled' })], 'pass', 'no rule removes'],
   ] as const satisfies readonly (readonly [string, readonly LifecycleRule[], string, string])[]) {
-    it(`${what}: ${status}`, () => {
-      const found = judgeLifecycle(rules, PREFIX);
-      expect(found).to.include({ status });
-      expect(found.message).to.include(said);
+    it(`is ${status} for ${title}`, () => {
+      const finding = judgeLifecycle([abortsUploads, ...rules], PREFIX);
+      expect(finding).to.include({ status });
+      expect(finding.message).to.include(text);
+    });
+  }
+
+  for (const [title, rules] of [
+    ['a rule removes unfinished uploads elsewhere', [{ ...abortsUploads, ...below('other/') }]],
+    ['there is no rule', []],
+  ] as const) {
+    it(`is a warning if ${title}`, () => {
+      const finding = judgeLifecycle(rules, PREFIX);
+      expect(finding).to.include({ status: 'warn' });
+      expect(finding.message).to.include('no rule removes unfinished uploads');
     });
   }
 });

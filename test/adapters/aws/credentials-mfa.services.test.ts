@@ -1,5 +1,6 @@
 // Protects: a profile of ~/.aws/config with an MFA device asks for the code once, on a terminal, and says what to do without one.
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -10,9 +11,10 @@ import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { credentialsFacts, requireLastingCredentials } from '../../../src/adapters/aws/identity.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { awsChecks } from '../../../src/platform/checks.ts';
+import { clientsOptions } from '../../support/aws-clients.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
 import { type Recorder, startRecorder } from '../../support/grid/front.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
@@ -29,12 +31,8 @@ describe('a profile with an MFA device', () => {
   before(async () => {
     const [s3, sqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
     sts = await startRecorder(s3.url);
-    workspace = await AwsWorkspace.make({
-      s3: s3.url,
-      sqs: sqs.url,
-      sts: sts.url,
-      profile: { aws: { profile: 'ops' } },
-    });
+    const profile = { aws: { profile: 'ops' } };
+    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, sts: sts.url, profile });
     mkdirSync(workspace.path('.aws'));
     workspace.write(
       '.aws/config',
@@ -44,7 +42,10 @@ describe('a profile with an MFA device', () => {
     );
     workspace.write('.aws/credentials', '[ann]\naws_access_key_id = AKIDEXAMPLE\naws_secret_access_key = secret\n');
     env = {
-      ...{ PATH: process.env.PATH ?? '', HOME: workspace.dir, AWS_ENDPOINT_URL_STS: sts.url, BATCHCTL_PROFILE: 'lab' },
+      PATH: process.env.PATH ?? '',
+      HOME: workspace.dir,
+      AWS_ENDPOINT_URL_STS: sts.url,
+      BATCHCTL_PROFILE: 'lab',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     };
   });
@@ -53,28 +54,29 @@ describe('a profile with an MFA device', () => {
     await sts?.close();
   });
 
-  const codes = (): readonly (string | null)[] =>
+  /** The devices and codes of the requests to STS since the last call. */
+  const takeCodes = (): readonly string[] =>
     sts
       .take()
       .map(({ body }) => new URLSearchParams(body))
       .filter((form) => form.get('Action') === 'AssumeRole')
       .map((form) => `${form.get('SerialNumber')} ${form.get('TokenCode')}`);
 
-  /** Runs `batchctl` on its own terminal, and types this. */
-  async function typed(lines: string, ...args: readonly string[]) {
+  /** Runs `batchctl` on a terminal of its own with this input. */
+  async function runOnTerminal(input: string, ...args: readonly string[]) {
     const command = [process.execPath, PROGRAM, ...args].join(' ');
     const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: workspace.dir, env });
-    child.stdin.end(lines);
-    const [said, code] = await Promise.all([text(child.stdout), new Promise((resolve) => child.on('close', resolve))]);
-    return { said, code };
+    child.stdin.end(input);
+    const [screen, [code]] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    return { screen, code };
   }
 
   it('asks for the code on a terminal once for all clients, and again after invalid input', async () => {
-    const { said, code } = await typed('12345\n123456\n', 'queue', '--json');
-    expect(code, said).to.equal(0);
-    expect(said.match(/MFA code of \S+: /g)).to.deep.equal(Array(2).fill(`MFA code of ${DEVICE}: `));
-    expect(said).to.include('Enter a code of six digits').and.include('"visible"');
-    expect(codes()).to.deep.equal([`${DEVICE} 123456`]);
+    const { screen, code } = await runOnTerminal('12345\n123456\n', 'queue', '--json');
+    expect(code, screen).to.equal(0);
+    expect(screen.match(/MFA code of \S+: /g)).to.deep.equal(Array(2).fill(`MFA code of ${DEVICE}: `));
+    expect(screen).to.include('Enter a code of six digits').and.include('"visible"');
+    expect(takeCodes()).to.deep.equal([`${DEVICE} 123456`]);
   });
 
   it('says what to do without a terminal, and does not call STS', async () => {
@@ -86,43 +88,38 @@ describe('a profile with an MFA device', () => {
       expect(code).to.equal(3);
       expect(stderr).to.include(`the profile ops requires an MFA code of ${DEVICE}, but there is no terminal`);
       expect(stderr).to.include('aws configure export-credentials --profile ops').and.not.include('sso login');
-      expect(codes()).to.deep.equal([]);
+      expect(takeCodes()).to.deep.equal([]);
     } finally {
       stdin.isTTY = isTTY;
     }
   });
 
-  it("shares the session with all clients and later threads until it expires, and then doesn't ask again", async () => {
+  it('shares the session with all clients and later threads until it expires, and then does not ask for a code', async () => {
     const { now } = Date;
-    const { type, leave } = sitDown();
-    const options = { region: 'us-east-1', profile: 'shared', account: null, endpoints: { sts: sts.url } };
-    const clients = [new AwsClients(options), new AwsClients(options)];
-    const [one, other] = clients;
+    const { type, detach } = attachTerminal();
+    const options = clientsOptions({ sts: sts.url }, { profile: 'shared' });
+    const [one, other] = [new AwsClients(options), new AwsClients(options)];
     try {
       type('654321\n');
-      const found = await Promise.all(clients.map((each) => each.credentials()));
-      expect(found[0]?.accessKeyId).to.equal(found[1]?.accessKeyId);
-      expect(codes()).to.deep.equal([`${DEVICE} 654321`]);
-      expect(getEnvironmentData(`batchctl-mfa-${roleOf('shared')}`)).to.have.property(
-        'accessKeyId',
-        found[0]?.accessKeyId,
-      );
-      if (one === undefined || other === undefined) throw new Error('there are two');
+      const [{ accessKeyId }, second] = await Promise.all([one.credentials(), other.credentials()]);
+      expect(second.accessKeyId).to.equal(accessKeyId);
+      expect(takeCodes()).to.deep.equal([`${DEVICE} 654321`]);
+      expect(getEnvironmentData(`batchctl-mfa-${roleOf('shared')}`)).to.have.property('accessKeyId', accessKeyId);
       expect(await credentialsFacts(one)).to.include({ signIn: 'run the same command again to enter a new MFA code' });
       Date.now = () => now() + 3_700_000;
-      const over = await rejection(requireLastingCredentials(other, 30));
-      expect(over).to.include({ kind: 'credentials', hint: 'run the same command again to enter a new MFA code' });
-      expect(over.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
-      expect(codes()).to.deep.equal([]);
+      const expired = await failsWith('credentials', requireLastingCredentials(other, 30));
+      expect(expired.hint).to.equal('run the same command again to enter a new MFA code');
+      expect(expired.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
+      expect(takeCodes()).to.deep.equal([]);
     } finally {
       Date.now = now;
-      leave();
-      await Promise.all(clients.map((each) => each.close()));
+      detach();
+      await Promise.all([one.close(), other.close()]);
     }
   });
 
   it('makes doctor wait for the code before its checks, as a check has only seconds', async () => {
-    const { type, screen, leave } = sitDown();
+    const { type, screen, detach } = attachTerminal();
     try {
       const here = workspace.path('doctor');
       mkdirSync(here);
@@ -130,25 +127,23 @@ describe('a profile with an MFA device', () => {
       const lab = { ...profiles.lab, aws: { profile: 'doctor' } };
       workspace.write('doctor/batchctl.config.json', { profile: 'lab', profiles: { lab } });
       const { profile } = await loadConfig({ cwd: here, env: {}, home: '', etc: '' });
-      if (profile.backend !== 'aws') throw new Error('the profile is of AWS');
+      if (profile.backend !== 'aws') throw new Error('expected a profile for AWS');
       const opening = awsChecks(profile);
-      await until('it is asked for', () => screen().includes('MFA code of'));
+      await until('the code is asked for', () => screen().includes('MFA code of'));
       type('112233\n');
       await (await opening).close();
-      expect(codes()).to.deep.equal([`${DEVICE} 112233`]);
+      expect(takeCodes()).to.deep.equal([`${DEVICE} 112233`]);
     } finally {
-      leave();
+      detach();
     }
   });
 
-  /** Gives this process a terminal, and the profiles. */
-  function sitDown() {
+  /** Gives this process a terminal and the profiles until `detach`. */
+  function attachTerminal() {
     const kept = { ...process.env };
     const [stdin, stderr] = [process.stdin, process.stderr];
-    const [keyboard, screen] = [new PassThrough(), new PassThrough()].map((stream) =>
-      Object.assign(stream, { isTTY: true }),
-    );
-    if (keyboard === undefined || screen === undefined) throw new Error('there are two');
+    const keyboard = Object.assign(new PassThrough(), { isTTY: true });
+    const screen = Object.assign(new PassThrough(), { isTTY: true });
     let shown = '';
     screen.on('data', (chunk: Buffer) => {
       shown += chunk.toString();
@@ -160,7 +155,7 @@ describe('a profile with an MFA device', () => {
     return {
       type: (text: string) => keyboard.write(text),
       screen: () => shown,
-      leave: () => {
+      detach: () => {
         Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
         Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
         process.env = kept;

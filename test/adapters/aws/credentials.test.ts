@@ -1,55 +1,48 @@
 // Protects: expiring AWS credentials are renewed in time, and expired ones are reported with the command to sign in again.
 
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { requireLastingCredentials } from '../../../src/adapters/aws/identity.ts';
-import { rejection } from '../../support/rejection.ts';
+import { clientsOptions } from '../../support/aws-clients.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 /** The command that renews the credentials of the profile acme. */
 const SIGN_IN = 'aws sso login --profile acme (or get credentials in another way)';
 
 describe('credentials that expire', () => {
-  const closing: (() => unknown)[] = [];
-  afterEach(async () => {
-    for (const close of closing.splice(0)) await close();
-  });
+  const home = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
 
   it('are renewed shortly before they expire, not for each request; expired ones are reported as such', async () => {
-    const home = mkdtempSync(join(tmpdir(), 'batchctl-home-'));
-    closing.push(() => rmSync(home, { recursive: true, force: true }));
-    const kept = { ...process.env };
+    const { env } = process;
     const { now } = Date;
-    closing.push(() => {
-      process.env = kept;
+    cleanup.defer(() => {
+      process.env = env;
       Date.now = now;
     });
-    const [looks, session] = [join(home, 'looks'), join(home, 'session.json')];
-    writeFileSync(
-      session,
-      JSON.stringify({
-        ...{ Version: 1, AccessKeyId: 'a', SecretAccessKey: 's', SessionToken: 't' },
-        Expiration: new Date(Date.now() + 60_000).toISOString(),
-      }),
-    );
-    writeFileSync(join(home, 'config'), `[profile acme]\ncredential_process = echo >> ${looks}; cat ${session}\n`);
-    process.env = { ...kept, AWS_CONFIG_FILE: join(home, 'config'), AWS_SHARED_CREDENTIALS_FILE: join(home, 'none') };
+    const [calls, session] = [home.path('calls'), home.path('session.json')];
+    const Expiration = new Date(Date.now() + 60_000).toISOString();
+    const keys = { Version: 1, AccessKeyId: 'a', SecretAccessKey: 's', SessionToken: 't', Expiration };
+    writeFileSync(session, JSON.stringify(keys));
+    writeFileSync(home.path('config'), `[profile acme]\ncredential_process = echo >> ${calls}; cat ${session}\n`);
+    process.env = { ...env, AWS_CONFIG_FILE: home.path('config'), AWS_SHARED_CREDENTIALS_FILE: home.path('none') };
     delete process.env.AWS_ACCESS_KEY_ID;
-    const of = new AwsClients({ region: 'us-east-1', profile: 'acme', account: null, endpoints: {} });
-    closing.push(() => of.close());
-    for (let request = 0; request < 3; request += 1) await of.credentials();
-    expect(readFileSync(looks, 'utf8')).to.have.length(1);
-    await requireLastingCredentials(of, 30);
+    const clients = cleanup.use(new AwsClients(clientsOptions({}, { profile: 'acme' })));
+    for (let request = 0; request < 3; request += 1) await clients.credentials();
+    expect(readFileSync(calls, 'utf8')).to.have.length(1);
+    await requireLastingCredentials(clients, 30);
     Date.now = () => now() + 40_000;
-    const nearing = await rejection(requireLastingCredentials(of, 30));
-    expect(nearing).to.include({ kind: 'credentials', signIn: SIGN_IN });
-    expect(readFileSync(looks, 'utf8')).to.have.length(2);
+    const expiring = await failsWith('credentials', requireLastingCredentials(clients, 30));
+    expect(expiring).to.include({ signIn: SIGN_IN });
+    expect(readFileSync(calls, 'utf8')).to.have.length(2);
     Date.now = () => now() + 61_000;
     rmSync(session);
-    const over = await rejection(requireLastingCredentials(of, 30));
-    expect(over).to.include({ kind: 'credentials', signIn: SIGN_IN });
-    expect(over.message).to.include('have expired');
+    const expired = await failsWith('credentials', requireLastingCredentials(clients, 30));
+    expect(expired).to.include({ signIn: SIGN_IN });
+    expect(expired.message).to.include('have expired');
   });
 });

@@ -4,53 +4,43 @@ import { expect } from 'chai';
 import { MfaError, translateAwsError } from '../../../src/adapters/aws/errors.ts';
 import { BatchctlError, type ErrorKind, isKind } from '../../../src/errors.ts';
 
-const DOING = { what: 'put k', action: 's3:PutObject', resource: 'arn:aws:s3:::b/k', profile: 'acme-prod' };
-const failure = (name: string, status: number | null, more: object = {}): Error =>
-  Object.assign(new Error(`said ${name}`), { name, ...(status && { $metadata: { httpStatusCode: status } }), ...more });
+const REQUEST = { what: 'put k', action: 's3:PutObject', resource: 'arn:aws:s3:::b/k', profile: 'acme-prod' };
+const failure = (name: string, status: number | null, fields: object = {}): Error => {
+  const metadata = status && { $metadata: { httpStatusCode: status } };
+  return Object.assign(new Error(`text of ${name}`), { name, ...metadata, ...fields });
+};
+/** An answer whose time is that of AWS. */
+const answeredAt = (time: number) => ({ $response: { headers: { date: new Date(time).toUTCString() } } });
+const kmsDenial = `User: arn:aws:sts::1:assumed-role/${'w'.repeat(64)}/${'s'.repeat(250)} is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/0a-1 because no identity-based policy allows the kms:Decrypt action`;
+const expiredSignature =
+  'Signature expired: 20261128T060000Z is now earlier than 20261128T061000Z (20261128T061500Z - 5 min.)';
+const wrongCode = 'MultiFactorAuthentication failed with invalid MFA one time pass code. ';
 
 const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('ExpiredToken', 400), 'credentials', /have expired.*aws sso login --profile acme-prod/],
   [failure('CredentialsProviderError', null), 'credentials', /no AWS credentials/],
   [
-    Object.assign(failure('CredentialsProviderError', null), { message: 'The SSO session has expired' }),
+    failure('CredentialsProviderError', null, { message: 'The SSO session has expired' }),
     'credentials',
     /have expired/,
   ],
-  [new MfaError('a code is wanted', 'type it'), 'credentials', /could not put k: a code is wanted type it/],
-  [
-    Object.assign(failure('AccessDenied', 403), {
-      message: 'MultiFactorAuthentication failed with invalid MFA one time pass code. ',
-    }),
-    'credentials',
-    /MFA code was rejected.*the next code/,
-  ],
+  [new MfaError('a code is required', 'type it'), 'credentials', /could not put k: a code is required type it/],
+  [failure('AccessDenied', 403, { message: wrongCode }), 'credentials', /MFA code was rejected.*the next code/],
   [failure('SignatureDoesNotMatch', 403), 'credentials', /rejects.*clock/],
   [failure('AccessDenied', 403), 'credentials', /s3:PutObject on arn:aws:s3:::b\/k is denied.*infra policies/],
   [failure('Forbidden', 403), 'credentials', /denied/],
   [failure('NoSuchBucket', 404), 'notFound', /arn:aws:s3:::b does not exist.*infra up/],
   [failure('PermanentRedirect', 301), 'config', /another region.*`region`/],
   [failure('RequestTimeTooSkewed', 403), 'config', /clock/],
+  [failure('InvalidSignatureException', 403, { message: expiredSignature }), 'config', /clock is wrong/],
   [
-    Object.assign(failure('InvalidSignatureException', 403), {
-      message: 'Signature expired: 20261128T060000Z is now earlier than 20261128T061000Z (20261128T061500Z - 5 min.)',
-    }),
-    'config',
-    /clock is wrong/,
-  ],
-  [
-    failure('RequestExpired', 400, { $response: { headers: { date: new Date(Date.now() - 600_000).toUTCString() } } }),
+    failure('RequestExpired', 400, answeredAt(Date.now() - 600_000)),
     'config',
     /clock is 10 min ahead of AWS's \(RequestExpired\).*timedatectl/,
   ],
+  [failure('RequestExpired', 400, answeredAt(Date.now())), 'credentials', /credentials have expired/],
   [
-    failure('RequestExpired', 400, { $response: { headers: { date: new Date().toUTCString() } } }),
-    'credentials',
-    /credentials have expired/,
-  ],
-  [
-    Object.assign(failure('AccessDenied', 403), {
-      message: `User: arn:aws:sts::1:assumed-role/${'w'.repeat(64)}/${'s'.repeat(250)} is not authorized to perform: kms:Decrypt on resource: arn:aws:kms:eu-west-1:1:key/0a-1 because no identity-based policy allows the kms:Decrypt action`,
-    }),
+    failure('AccessDenied', 403, { message: kmsDenial }),
     'credentials',
     /could not put k: kms:Decrypt on arn:aws:kms:eu-west-1:1:key\/0a-1 is denied, which s3:PutObject on .*key's own policy/,
   ],
@@ -69,23 +59,23 @@ const CASES: readonly (readonly [Error, ErrorKind, RegExp])[] = [
   [failure('Error', null, { code: 'SELF_SIGNED_CERT_IN_CHAIN' }), 'config', /not trusted.*AWS_CA_BUNDLE/],
   [new Error('Bad response: 407'), 'config', /proxy requires a user name/],
   [new Error('Bad response: 502'), 'unavailable', /unreachable/],
-  [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: said/],
+  [failure('InvalidArgument', 400), 'unexpected', /InvalidArgument: text of/],
 ];
 
 describe('an AWS error, as the operator sees it', () => {
   for (const [error, kind, text] of CASES) {
     it(`${error.name} (${error.message}) has the kind ${kind}`, () => {
-      const ours = translateAwsError(error, DOING);
-      expect(isKind(ours, kind), String(ours)).to.equal(true);
-      expect(`${ours.message} ${ours instanceof BatchctlError ? ours.hint : ''}`).to.match(text);
-      expect(ours.cause).to.equal(error);
+      const translated = translateAwsError(error, REQUEST);
+      expect(isKind(translated, kind), String(translated)).to.equal(true);
+      expect(`${translated.message} ${translated instanceof BatchctlError ? translated.hint : ''}`).to.match(text);
+      expect(translated.cause).to.equal(error);
     });
   }
 
   it('is left unchanged if it already has a kind, or comes from an aborted signal', () => {
     const own = new BatchctlError('changed', 'x');
     const abort = failure('AbortError', null);
-    expect(translateAwsError(own, DOING)).to.equal(own);
-    expect(translateAwsError(abort, DOING)).to.equal(abort);
+    expect(translateAwsError(own, REQUEST)).to.equal(own);
+    expect(translateAwsError(abort, REQUEST)).to.equal(abort);
   });
 });

@@ -1,30 +1,32 @@
-// Protects: calls that skip the SDK's request path reach AWS as the SDK sends them, and fail and are retried as its own.
+// Protects: calls that bypass the SDK send the same requests as the SDK, fail in the same way and are retried as often.
 
 import type { IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import type { ListObjectsV2CommandOutput } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { authorization } from '../../../src/adapters/aws/signature.ts';
-import { CREDENTIALS, signWithAnyKeys } from '../../support/aws-keys.ts';
+import { openClients } from '../../support/aws-clients.ts';
+import { CREDENTIALS } from '../../support/aws-keys.ts';
 import { forSuite } from '../../support/fixture.ts';
+import { readText } from '../../support/read-text.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { serve } from '../../support/servers/listen.ts';
-import { REGION } from './s3-bench.ts';
+import { REGION, storeOf } from './s3-bench.ts';
 
-interface Asked {
+interface Received {
   readonly line: string;
   readonly headers: IncomingMessage['headers'];
   readonly body: string;
 }
 
-interface Told {
+interface Answer {
   readonly status: number;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
 }
 
-/** What the SDK's signer does beyond its type. */
+/** The method of the SDK's signer that its type lacks. */
 interface Signer {
   sign(request: object, options: object): Promise<{ readonly headers: Readonly<Record<string, string>> }>;
 }
@@ -48,27 +50,21 @@ describe('hot calls to S3 and SQS', () => {
     serve(async (request, answer) => {
       let body = '';
       for await (const chunk of request) body += chunk;
-      asked.push({ line: `${request.method} ${request.url}`, headers: request.headers, body });
-      const { status, headers = {}, body: told } = answers.shift() ?? usual(request);
-      answer.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : told);
+      received.push({ line: `${request.method} ${request.url}`, headers: request.headers, body });
+      const { status, headers = {}, body: content } = answers.shift() ?? defaultAnswer(request);
+      answer.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : content);
     }),
   );
-  let clients: AwsClients;
-  const asked: Asked[] = [];
-  let answers: Told[] = [];
+  const clients = forSuite(() => openClients({ s3: server.url, sqs: server.url }, { region: REGION }));
+  const received: Received[] = [];
+  let answers: Answer[] = [];
 
-  before(async () => {
-    signWithAnyKeys();
-    const { url } = server;
-    clients = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sqs: url } });
-  });
-  after(() => clients.close());
   beforeEach(() => {
-    asked.splice(0);
+    received.splice(0);
     answers = [];
   });
 
-  function usual({ method, url: path = '', headers }: IncomingMessage): Told {
+  function defaultAnswer({ method, url: path = '', headers }: IncomingMessage): Answer {
     const target = headers['x-amz-target'];
     if (target === 'AmazonSQS.ReceiveMessage') return { status: 200, body: JSON.stringify(MESSAGES) };
     if (target !== undefined) return { status: 200, body: '{"Successful":[{"Id":"0"}],"Failed":[]}' };
@@ -78,7 +74,7 @@ describe('hot calls to S3 and SQS', () => {
   }
 
   const TIMED = /^(x-amz-date|authorization|amz-sdk-invocation-id|connection)$/;
-  const comparable = ({ line, headers, body }: Asked): object => ({
+  const comparable = ({ line, headers, body }: Received): object => ({
     line: line.split(/[?&]/).sort(),
     // The SDK adds the checksum of no bytes to a GET.
     headers: Object.fromEntries(
@@ -88,41 +84,50 @@ describe('hot calls to S3 and SQS', () => {
   });
 
   /** The signature that the SDK's signer gives this request. */
-  async function signatureOf({ line, headers }: Asked, service: 's3' | 'sqs', body: string): Promise<string> {
+  async function signatureOf({ line, headers }: Received, service: 's3' | 'sqs', body: string): Promise<string> {
     const client = await clients.s3();
     const signer = await client.config.signer({
-      ...{ name: 'sigv4', signingName: service, signingRegion: REGION },
+      name: 'sigv4',
+      signingName: service,
+      signingRegion: REGION,
       properties: {},
     });
     const signed = /SignedHeaders=([^,]+)/.exec(headers.authorization ?? '')?.[1]?.split(';') ?? [];
     const [, method, path, query] = /^(\S+) ([^?]+)\??(.*)$/.exec(line) ?? [];
     const time = String(headers['x-amz-date']).replace(/^(....)(..)(..T..)(..)/, '$1-$2-$3:$4:');
-    const again = await (signer as unknown as Signer).sign(
+    const resigned = await (signer as unknown as Signer).sign(
       {
-        ...{ method, protocol: 'http:', hostname: '127.0.0.1', path, body },
+        method,
+        protocol: 'http:',
+        hostname: '127.0.0.1',
+        path,
+        body,
         query: Object.fromEntries(new URLSearchParams(query)),
         headers: Object.fromEntries(signed.map((name) => [name, headers[name]])),
       },
       { signingDate: new Date(time), signingService: service, signingRegion: REGION },
     );
-    return again.headers.authorization ?? '';
+    return resigned.headers.authorization ?? '';
   }
 
-  /** Makes the call twice: the first goes the SDK's path. */
+  /** Makes the call twice: the first one is made by the SDK. */
   async function expectSame(service: 's3' | 'sqs', call: () => Promise<object>): Promise<void> {
-    asked.splice(0);
-    const [theirs, ours] = [await call(), await call()];
-    expect(asked).to.have.length(2);
-    const [first, second] = asked as [Asked, Asked];
+    received.splice(0);
+    const [ofSdk, own] = [await call(), await call()];
+    expect(received).to.have.length(2);
+    const [first, second] = received as [Received, Received];
     expect(comparable(second)).to.deep.equal(comparable(first));
     expect(second.headers.authorization).to.equal(await signatureOf(second, service, second.body));
-    const known = Object.fromEntries(Object.entries(ours).filter(([, value]) => value !== undefined));
-    expect(theirs).to.deep.include(known);
+    const defined = Object.fromEntries(Object.entries(own).filter(([, value]) => value !== undefined));
+    expect(ofSdk).to.deep.include(defined);
   }
 
   it('are signed like the published examples (S3API/sig-v4-header-based-auth)', () => {
     const common = {
-      ...{ region: 'us-east-1', service: 's3', time: '20130524T000000Z', method: 'GET' },
+      region: 'us-east-1',
+      service: 's3',
+      time: '20130524T000000Z',
+      method: 'GET',
       credentials: { accessKeyId: 'AKIAIOSFODNN7EXAMPLE', secretAccessKey: 'wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY' },
     };
     const headers = {
@@ -130,27 +135,29 @@ describe('hot calls to S3 and SQS', () => {
       'x-amz-content-sha256': 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
       'x-amz-date': '20130524T000000Z',
     };
-    const object = authorization({
-      ...common,
-      path: '/test.txt',
-      query: '',
-      headers: { ...headers, range: 'bytes=0-9' },
-    });
+    const ranged = { ...headers, range: 'bytes=0-9' };
+    const object = authorization({ ...common, path: '/test.txt', query: '', headers: ranged });
     expect(object).to.match(/SignedHeaders=host;range;x-amz-content-sha256;x-amz-date, /);
     expect(object).to.match(/Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41$/);
     const list = authorization({ ...common, path: '/', query: 'max-keys=2&prefix=J', headers });
     expect(list).to.match(/Signature=34b48302e7b5fa45bde8084f4b7868a86f0a534bc59db6670ed5711ef69dc6f7$/);
   });
 
-  it('to S3 have the headers, bytes, signature and answer of those by the SDK', async () => {
+  it('to S3 have the same headers, bytes, signature and answer as those by the SDK', async () => {
     const sdk = await import('@aws-sdk/client-s3');
     const client = await clients.s3();
     const at = { Bucket: 'bucket', Key: "a b/(ü)+'*!/./x", ExpectedBucketOwner: '111111111111' };
     const put = {
-      ...{ ...at, Body: Buffer.from('abc'), ContentLength: 3, IfNoneMatch: '*', ChecksumCRC32: 'NSRBwg==' },
-      ...({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'key', BucketKeyEnabled: true } as const),
+      ...at,
+      Body: Buffer.from('abc'),
+      ContentLength: 3,
+      IfNoneMatch: '*',
+      ChecksumCRC32: 'NSRBwg==',
+      ServerSideEncryption: 'aws:kms',
+      SSEKMSKeyId: 'key',
+      BucketKeyEnabled: true,
       Metadata: { output: '{"a":  1}' },
-    };
+    } as const;
     const list = { Bucket: 'bucket', Prefix: 'ä +%/', StartAfter: 'x&y=1', EncodingType: 'url', MaxKeys: 3 } as const;
     const calls: readonly (() => Promise<object>)[] = [
       () => client.send(new sdk.HeadObjectCommand({ ...at, ChecksumMode: 'ENABLED', RequestPayer: 'requester' })),
@@ -159,9 +166,7 @@ describe('hot calls to S3 and SQS', () => {
       async () => {
         const input = { ...at, Range: 'bytes=0-2', IfMatch: '"0a"', VersionId: 'v/1' };
         const { Body, ...rest } = await client.send(new sdk.GetObjectCommand(input));
-        const chunks: Buffer[] = [];
-        for await (const chunk of Body as AsyncIterable<Buffer>) chunks.push(chunk);
-        return { ...rest, body: Buffer.concat(chunks).toString() };
+        return { ...rest, body: await text(Body as Readable) };
       },
     ];
     for (const call of calls) await expectSame('s3', call);
@@ -169,41 +174,31 @@ describe('hot calls to S3 and SQS', () => {
     expect(Contents.map(({ Key }) => Key)).to.deep.equal(['a%20b', "<&AB'", 'plain']);
   });
 
-  it('to SQS have the headers, body, signature and answer of those by the SDK', async () => {
+  it('to SQS have the same headers, body, signature and answer as those by the SDK', async () => {
     const sdk = await import('@aws-sdk/client-sqs');
     const client = await clients.sqs('control');
     const QueueUrl = `${server.url}/123456789012/tasks`;
-    const Attribute = { DataType: 'String', StringValue: 'why' };
+    const MessageAttributes = { reason: { DataType: 'String', StringValue: 'why' } };
+    const messages = [{ Id: '0', MessageBody: 'ü"\n', DelaySeconds: 1, MessageAttributes }];
+    const delivery = { Id: '0', ReceiptHandle: 'r' };
+    const releases = [{ ...delivery, VisibilityTimeout: 0 }];
     const calls: readonly (() => Promise<object>)[] = [
-      () =>
-        client.send(
-          new sdk.SendMessageBatchCommand({
-            QueueUrl,
-            Entries: [{ Id: '0', MessageBody: 'ü"\n', DelaySeconds: 1, MessageAttributes: { reason: Attribute } }],
-          }),
-        ),
+      () => client.send(new sdk.SendMessageBatchCommand({ QueueUrl, Entries: messages })),
       () => client.send(new sdk.ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 0 })),
-      () => client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl, Entries: [{ Id: '0', ReceiptHandle: 'r' }] })),
-      () =>
-        client.send(
-          new sdk.ChangeMessageVisibilityBatchCommand({
-            QueueUrl,
-            Entries: [{ Id: '0', ReceiptHandle: 'r', VisibilityTimeout: 0 }],
-          }),
-        ),
+      () => client.send(new sdk.DeleteMessageBatchCommand({ QueueUrl, Entries: [delivery] })),
+      () => client.send(new sdk.ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries: releases })),
     ];
     for (const call of calls) await expectSame('sqs', call);
   });
 
-  it('are retried after a failure that may pass, and give an error its kind at the first', async () => {
-    const store = await createS3Store({ clients, bucket: 'kinds', prefix: '', kmsKey: null });
-    const read = async (): Promise<string> => Buffer.from((await store.read('k')) ?? []).toString();
-    expect(await read()).to.equal('abc');
-    asked.splice(0);
+  it('are retried after a transient failure, and fail at once with an error of the right kind after others', async () => {
+    const store = await storeOf(clients, 'kinds');
+    expect(await readText(store, 'k')).to.equal('abc');
+    received.splice(0);
     answers = [{ status: 503, body: '<Error><Code>SlowDown</Code></Error>' }, { status: 500 }];
-    expect(await read()).to.equal('abc');
-    expect(asked).to.have.length(3);
-    const refused = (code: string, status: number): Told => ({
+    expect(await readText(store, 'k')).to.equal('abc');
+    expect(received).to.have.length(3);
+    const refusal = (code: string, status: number): Answer => ({
       status,
       headers: { 'content-type': 'application/xml' },
       body: `<?xml version="1.0"?><Error><Code>${code}</Code><Message>no</Message></Error>`,
@@ -214,28 +209,28 @@ describe('hot calls to S3 and SQS', () => {
       ['ExpiredToken', 400, 'credentials'],
       ['InvalidObjectState', 403, 'refused'],
     ] as const) {
-      asked.splice(0);
-      answers = [refused(code, status)];
+      received.splice(0);
+      answers = [refusal(code, status)];
       await failsWith(kind, store.read('k'));
-      expect(asked, code).to.have.length(1);
+      expect(received, code).to.have.length(1);
     }
-    answers = [refused('NoSuchKey', 404)];
+    answers = [refusal('NoSuchKey', 404)];
     expect(await store.read('k')).to.equal(null);
   });
 
   it('are signed with the session token', async () => {
     process.env.AWS_SESSION_TOKEN = 'one';
-    const of = new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: server.url } });
+    const ofSession = openClients({ s3: server.url }, { region: REGION });
     try {
-      const store = await createS3Store({ clients: of, bucket: 'token', prefix: '', kmsKey: null });
+      const store = await storeOf(ofSession, 'token');
       await store.put('k', 'x');
       await store.put('k', 'x');
     } finally {
       delete process.env.AWS_SESSION_TOKEN;
-      await of.close();
+      await ofSession.close();
     }
-    expect(asked.map(({ headers }) => headers['x-amz-security-token'])).to.deep.equal(['one', 'one']);
-    for (const { headers } of asked) {
+    expect(received.map(({ headers }) => headers['x-amz-security-token'])).to.deep.equal(['one', 'one']);
+    for (const { headers } of received) {
       expect(headers.authorization).to.include(`${CREDENTIALS.accessKeyId}/`).and.include(';x-amz-security-token');
     }
   });

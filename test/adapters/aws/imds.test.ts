@@ -10,10 +10,11 @@ import { type Listening, listen } from '../../support/servers/listen.ts';
 
 /** A metadata service whose tokens a test can expire. */
 class Service {
-  readonly asked: string[] = [];
+  readonly requests: string[] = [];
   readonly facts: Record<string, string> = { 'meta-data/instance-id': 'i-1' };
   token = 'first';
-  silent = 0;
+  /** The number of requests that get no answer from now on. */
+  unanswered = 0;
   readonly url: string;
   readonly close: () => Promise<void>;
 
@@ -23,9 +24,9 @@ class Service {
     server.on('request', (request: IncomingMessage, answer) => {
       const { method = '', url = '', headers } = request;
       request.resume();
-      this.asked.push(`${method} ${url}`);
-      if (this.silent > 0) {
-        this.silent -= 1;
+      this.requests.push(`${method} ${url}`);
+      if (this.unanswered > 0) {
+        this.unanswered -= 1;
         return request.socket.destroy();
       }
       if (url === '/latest/api/token') {
@@ -52,7 +53,7 @@ describe('the instance metadata service', () => {
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
     expect(answers).to.deep.equal(['i-1', 'i-1']);
     expect(await imds.get('meta-data/spot/instance-action')).to.equal(null);
-    expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(1);
+    expect(service.requests.filter((line) => line.startsWith('PUT'))).to.have.length(1);
   });
 
   it('is asked for a new token when it rejects the old one', async () => {
@@ -60,25 +61,26 @@ describe('the instance metadata service', () => {
     service.token = 'second';
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
     expect(answers).to.deep.equal(['i-1', 'i-1']);
-    expect(service.asked.filter((line) => line.startsWith('PUT'))).to.have.length(2);
+    expect(service.requests.filter((line) => line.startsWith('PUT'))).to.have.length(2);
   });
 
   it('is asked again when it does not answer, even for the token, up to three times', async () => {
-    service.silent = 2;
+    service.unanswered = 2;
     expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
-    service.silent = Number.POSITIVE_INFINITY;
+    service.unanswered = Number.POSITIVE_INFINITY;
     const error = await rejection(imds.get('meta-data/instance-id'));
     expect(error).to.include({ kind: 'unavailable' });
     expect(error.message).to.include('meta-data/instance-id');
   });
 
   it('is never accessed through a proxy', async () => {
-    const proxied = { ...process.env };
+    const { env } = process;
+    process.env = { ...env };
     Object.assign(process.env, { HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' });
     try {
       expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
     } finally {
-      process.env = proxied;
+      process.env = env;
     }
   });
 
@@ -112,25 +114,25 @@ describe('notices that terminate or stop an instance', () => {
       { ...none, action: action('hibernate') },
       { kind: 'interruption', at: now },
     ],
-    ["an interruption that it can't read", { ...none, action: 'soon' }, { kind: 'interruption', at: null }],
+    ['an unreadable interruption', { ...none, action: 'soon' }, { kind: 'interruption', at: null }],
     ['its group, which terminates it', { ...none, target: 'Terminated' }, { kind: 'terminating', at: null }],
     ['its warm pool, which terminates it', { ...none, target: 'Warmed:Terminated' }, { kind: 'terminating', at: null }],
     ['a warm pool', { ...none, target: 'Warmed:Stopped' }, { kind: 'stopping', at: null }],
     ['a stand-by', { ...none, target: 'Standby' }, { kind: 'stopping', at: null }],
-    ['a state of a later year', { ...none, target: 'Resting' }, { kind: 'stopping', at: null }],
+    ['an unknown state', { ...none, target: 'Resting' }, { kind: 'stopping', at: null }],
     ['a recommendation', { ...none, rebalance: '{}' }, { kind: 'rebalance', at: null }],
     [
-      'the end before the recommendation',
+      'a termination, which precedes a recommendation',
       { ...none, rebalance: '{}', target: 'Terminated' },
       { kind: 'terminating', at: null },
     ],
     [
-      'EC2 before its group',
+      'an interruption by EC2, which precedes its group',
       { target: 'Terminated', rebalance: '{}', action: action('terminate') },
       { kind: 'interruption', at },
     ],
   ] as const;
-  for (const [what, said, expected] of cases) {
-    it(`is read from the metadata: ${what}`, () => expect(noticeOf(said, now)).to.deep.equal(expected));
+  for (const [title, metadata, expected] of cases) {
+    it(`are read from the metadata: ${title}`, () => expect(noticeOf(metadata, now)).to.deep.equal(expected));
   }
 });

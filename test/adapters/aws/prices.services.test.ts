@@ -1,34 +1,25 @@
 // Protects: costs are computed from current spot and configured prices, and an unknown price is never shown as 0.
 
+import type { SpotPrice } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { MachinePrices, newestOf } from '../../../src/adapters/aws/prices.ts';
-import { systemClock } from '../../../src/lib/clock.ts';
 import { nextMachinePrice } from '../../../src/model/cost/spending.ts';
-import { signWithAnyKeys } from '../../support/aws-keys.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { openClients } from '../../support/aws-clients.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { startCloud } from '../../support/grid/cloud.ts';
 
 describe('the market price of an instance', () => {
   const cloud = forSuite(() => startCloud());
-  const clients = forSuite(() => {
-    const endpoints = { ec2: cloud.url };
-    return new AwsClients({ region: 'us-east-1', profile: null, account: null, env: {}, endpoints });
-  });
-  /** Milliseconds that the clock is ahead. */
-  let ahead = 0;
-  before(signWithAnyKeys);
+  const clients = forSuite(() => openClients({ ec2: cloud.url }));
+  const clock = forEachTest(() => new FakeClock());
   beforeEach(() => {
-    ahead = 0;
     cloud.takeCalls();
   });
 
   const open = (configured: Readonly<Record<string, number>> = {}, asksMarket = true): MachinePrices =>
-    new MachinePrices({
-      ...{ clients, configured, asksMarket },
-      clock: { ...systemClock, monotonic: () => systemClock.monotonic() + ahead },
-    });
-  const asked = (): readonly string[] => cloud.takeCalls().map(({ action }) => action);
+    new MachinePrices({ clients, configured, asksMarket, clock });
+  const takeActions = (): readonly string[] => cloud.takeCalls().map(({ action }) => action);
 
   it('is given by type and zone, and requested once in ten minutes', async () => {
     const prices = open();
@@ -41,22 +32,22 @@ describe('the market price of an instance', () => {
       expect(usd).to.equal(0.00001);
     }
     await Promise.all([1, 2].map(() => prices.forGroup(['m7g.large', 'c7g.large'], { spot: true })));
-    expect(asked()).to.deep.equal(['DescribeSpotPriceHistory']);
-    ahead = 601_000;
+    expect(takeActions()).to.deep.equal(['DescribeSpotPriceHistory']);
+    clock.pass(601);
     await prices.forGroup(['c7g.large', 'm7g.large'], { spot: true });
-    expect(asked()).to.deep.equal(['DescribeSpotPriceHistory']);
+    expect(takeActions()).to.deep.equal(['DescribeSpotPriceHistory']);
   });
 
   it('is not requested for on-demand instances, whose price is in the profile', async () => {
     const found = await open({ 'g5.xlarge': 1.006 }).forGroup(['g5.xlarge'], { spot: false });
     expect(found.hours).to.deep.equal([{ type: 'g5.xlarge', kind: 'configured', zone: null, usd: 1.006 }]);
-    expect(asked()).to.deep.equal([]);
+    expect(takeActions()).to.deep.equal([]);
   });
 
   it('is not requested from AWS when only the store is emulated', async () => {
     const found = await open({}, false).forGroup(['c7g.large'], { spot: true });
     expect(found.hours).to.deep.equal([]);
-    expect(asked()).to.deep.equal([]);
+    expect(takeActions()).to.deep.equal([]);
   });
 
   it('is unknown if reading it is denied, which is reported, and is requested again a minute later', async () => {
@@ -66,7 +57,7 @@ describe('the market price of an instance', () => {
     expect(found.hours).to.deep.equal([]);
     expect(found.trouble).to.include('ec2:DescribeSpotPriceHistory');
     expect(nextMachinePrice({ ...found, slots: null })).to.equal(null);
-    ahead = 61_000;
+    clock.pass(61);
     expect((await prices.forGroup(['c7g.large'], { spot: true })).trouble).to.equal(null);
   });
 
@@ -77,23 +68,21 @@ describe('the market price of an instance', () => {
   });
 
   it('is the newest of each zone if the history has several', () => {
-    const at = (hour: number): Date => new Date(Date.UTC(2026, 10, 26, hour));
-    const entry = (
-      InstanceType: 'c7g.large' | 'm7g.large',
-      AvailabilityZone: string,
-      SpotPrice: string,
-      hour: number,
-    ) => ({
-      ...{ InstanceType, AvailabilityZone, SpotPrice, Timestamp: at(hour), ProductDescription: 'Linux/UNIX' as const },
+    const entry = (type: 'c7g.large' | 'm7g.large', zone: string, price: string, hour: number): SpotPrice => ({
+      InstanceType: type,
+      AvailabilityZone: zone,
+      SpotPrice: price,
+      Timestamp: new Date(Date.UTC(2026, 10, 26, hour)),
+      ProductDescription: 'Linux/UNIX',
     });
-    const history = [
+    const history: SpotPrice[] = [
       entry('c7g.large', 'a', '0.031', 1),
       entry('c7g.large', 'a', '0.034', 5),
       entry('c7g.large', 'a', '0.029', 3),
       entry('c7g.large', 'b', '0.040', 2),
       entry('m7g.large', 'a', '0.050', 2),
-      { ...entry('c7g.large', 'c', 'dear', 9) },
-      { InstanceType: 'c7g.large' as const },
+      entry('c7g.large', 'c', 'unknown', 9),
+      { InstanceType: 'c7g.large' },
     ];
     const found = newestOf(history).map(({ type, zone, usd }) => `${type} ${zone} ${usd}`);
     expect(found).to.deep.equal(['c7g.large a 0.034', 'c7g.large b 0.04', 'm7g.large a 0.05']);

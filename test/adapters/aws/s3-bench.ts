@@ -1,15 +1,21 @@
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
+import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { createS3Store, type S3Store, type S3StoreOptions } from '../../../src/adapters/aws/s3-store.ts';
-import { signWithAnyKeys } from '../../support/aws-keys.ts';
+import { openClients } from '../../support/aws-clients.ts';
 
 export const REGION = 'eu-west-1';
+/** The prefix of the stores of `openBench`. */
+export const PREFIX = 'batchctl/stack/';
 
 let buckets = 0;
 
 /** Clients of an emulator, with keys that it does not check. */
 export function clientsOf(url: string, env: Readonly<Record<string, string>> = {}): AwsClients {
-  signWithAnyKeys();
-  return new AwsClients({ region: REGION, profile: null, account: null, endpoints: { s3: url, sts: url }, env });
+  return openClients({ s3: url, sts: url }, { region: REGION, env });
+}
+
+/** The store of a whole bucket, unless the options name a prefix. */
+export function storeOf(clients: AwsClients, bucket: string, options: Partial<S3StoreOptions> = {}): Promise<S3Store> {
+  return createS3Store({ clients, bucket, prefix: '', kmsKey: null, ...options });
 }
 
 /** A new bucket, created by the emulator's own means. */
@@ -30,9 +36,10 @@ export interface S3Bench {
   readonly store: S3Store;
   readonly clients: AwsClients;
   readonly bucket: string;
+  readonly close: () => Promise<void>;
 }
 
-/** A store in a new bucket of the server at `url`. Its requests go to `via` if that is given. */
+/** A store in a new bucket of the server at `url`. Its requests go to `via`. */
 export async function openBench(
   url: string,
   via: string = url,
@@ -40,6 +47,13 @@ export async function openBench(
 ): Promise<S3Bench> {
   const bucket = await makeBucket(url);
   const clients = clientsOf(via);
-  const store = await createS3Store({ clients, bucket, prefix: 'batchctl/stack/', kmsKey: null, ...options });
-  return { store, clients, bucket };
+  const store = await storeOf(clients, bucket, { prefix: PREFIX, ...options });
+  return { store, clients, bucket, close: () => clients.close() };
+}
+
+/** Bytes in which no two pages or chunks are equal. */
+export function distinctBytes(size: number): Buffer {
+  const bytes = Buffer.alloc(size);
+  for (let at = 0; at + 4 <= size; at += 1_021) bytes.writeUInt32LE(at, at);
+  return bytes;
 }

@@ -3,13 +3,15 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-list.ts';
-import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { rejection } from '../../support/rejection.ts';
 import { type Listening, serve } from '../../support/servers/listen.ts';
-import { clientsOf } from './s3-bench.ts';
+import { clientsOf, storeOf } from './s3-bench.ts';
 
-/** An S3 that holds keys and nothing else, and lists them as S3API/API_ListObjectsV2 says: for a million of them at once. */
+/** An S3 that only lists keys, as S3API/API_ListObjectsV2 says. It can have a million of them. */
 interface ListingServer extends Listening {
   /** Requests so far. */
   requests(): number;
@@ -17,7 +19,7 @@ interface ListingServer extends Listening {
 
 const PAGE = 1_000;
 
-/** `keys` in the order of their UTF-8 bytes. */
+/** `keys` are in the order of their UTF-8 bytes. */
 async function startListingServer(keys: readonly string[]): Promise<ListingServer> {
   let requests = 0;
   const bytes = keys.map((key) => Buffer.from(key));
@@ -70,24 +72,17 @@ function firstAfter(bytes: readonly Buffer[], after: Buffer): number {
 const xml = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 
 const OUT = 'jobs/j/steps/s/out/';
-const task = (n: number, more = ''): string => `${OUT}${String(n).padStart(9, '0')}${more}`;
+const task = (n: number, suffix = ''): string => `${OUT}${String(n).padStart(9, '0')}${suffix}`;
 const range = (from: number, count: number, step = 1): number[] =>
   Array.from({ length: count }, (_, i) => from + i * step);
+const tasks = (from: number, count: number, step = 1): string[] => range(from, count, step).map((n) => task(n));
 
 describe('listing an S3 bucket', () => {
-  const servers: ListingServer[] = [];
-  const clients: ReturnType<typeof clientsOf>[] = [];
-  afterEach(async () => {
-    for (const one of clients.splice(0)) await one.close();
-    for (const server of servers.splice(0)) await server.close();
-  });
+  const cleanup = forEachTest(() => new Cleanup());
 
-  async function serve(keys: readonly string[]): Promise<{ store: ObjectStore; server: ListingServer }> {
-    const server = await startListingServer(keys);
-    const own = clientsOf(server.url);
-    servers.push(server);
-    clients.push(own);
-    return { server, store: await createS3Store({ clients: own, bucket: 'bucket', prefix: '', kmsKey: null }) };
+  async function openStore(keys: readonly string[]): Promise<{ store: ObjectStore; server: ListingServer }> {
+    const server = cleanup.use(await startListingServer(keys));
+    return { server, store: await storeOf(cleanup.use(clientsOf(server.url)), 'bucket') };
   }
 
   async function keysOf(store: ObjectStore, prefix: string, options: ListOptions = {}): Promise<string[]> {
@@ -97,14 +92,14 @@ describe('listing an S3 bucket', () => {
   }
 
   it('returns 30,000 tasks in order, a thousand per request', async () => {
-    const keys = range(0, 30_000).map((n) => task(n));
-    const { store, server } = await serve([...keys, 'jobs/j/steps/s/tries/x']);
+    const keys = tasks(0, 30_000);
+    const { store, server } = await openStore([...keys, 'jobs/j/steps/s/tries/x']);
     expect(await keysOf(store, OUT)).to.deep.equal(keys);
-    expect(server.requests(), 'few requests more than pages').to.be.below(60);
+    expect(server.requests(), 'few more requests than pages').to.be.below(60);
   });
 
   it('requests several pages at once', async () => {
-    const { store, server } = await serve(range(0, 30_000).map((n) => task(n)));
+    const { store, server } = await openStore(tasks(0, 30_000));
     let most = 0;
     let seen = 0;
     for await (const _ of store.keys(OUT)) {
@@ -118,35 +113,31 @@ describe('listing an S3 bucket', () => {
     'many keys of one task': range(0, 5_000).flatMap((n) =>
       n === 2_500 ? range(0, 2_500).map((t) => task(n, `.0.${t}`)) : [task(n, '.0.a')],
     ),
-    'gaps of millions': [...range(0, 1_500), ...range(40_000_000, 1_500), ...range(999_998_600, 1_400)].map((n) =>
-      task(n),
-    ),
-    'few first, many later': [...range(0, 1_200, 5_000), ...range(10_000_000, 6_000)].map((n) => task(n)),
+    'gaps of millions': [...tasks(0, 1_500), ...tasks(40_000_000, 1_500), ...tasks(999_998_600, 1_400)],
+    'few first, many later': [...tasks(0, 1_200, 5_000), ...tasks(10_000_000, 6_000)],
     'foreign names before, between and behind': [
       `${OUT}000`,
-      ...range(0, 2_500).map((n) => task(n)),
+      ...tasks(0, 2_500),
       ...range(0, 1_200).map((n) => task(3_000, `/${n}`)),
-      ...range(3_001, 2_000).map((n) => task(n)),
+      ...tasks(3_001, 2_000),
       ...range(0, 2_200).map((n) => `${OUT}x${n}`),
     ],
-    'exactly a page': range(0, 1_000).map((n) => task(n)),
-    'exactly two pages': range(0, 2_000).map((n) => task(n)),
+    'exactly a page': tasks(0, 1_000),
+    'exactly two pages': tasks(0, 2_000),
   };
   for (const [shape, unsorted] of Object.entries(shapes)) {
     it(`neither loses nor repeats a key: ${shape}`, async () => {
       const keys = inByteOrder(unsorted);
-      const { store, server } = await serve(
-        inByteOrder([...keys, 'jobs/j/steps/s/opened.json', 'jobs/j/steps/t/out/000000000']),
-      );
+      const others = ['jobs/j/steps/s/opened.json', 'jobs/j/steps/t/out/000000000'];
+      const { store, server } = await openStore(inByteOrder([...keys, ...others]));
       expect(await keysOf(store, OUT)).to.deep.equal(keys);
-      expect(server.requests(), 'no gap is walked through').to.be.below(40);
+      expect(server.requests(), 'no request is sent for keys in a gap').to.be.below(40);
     });
   }
 
   it('begins and ends at the given keys, wherever they are', async () => {
-    const numbers = [...range(0, 3_000), ...range(7_000, 1_500, 3)];
-    const keys = inByteOrder(numbers.map((n) => task(n)));
-    const { store } = await serve(keys);
+    const keys = [...tasks(0, 3_000), ...tasks(7_000, 1_500, 3)];
+    const { store } = await openStore(keys);
     for (const [from, to] of [
       [0, 3_000],
       [2_999, 7_001],
@@ -162,32 +153,18 @@ describe('listing an S3 bucket', () => {
 
   it('skips keys between its StartAfter text and the key where it begins', async () => {
     const keys = inByteOrder([task(4), task(4, '\uFFFDa'), task(4, '\u{1F600}'), task(5)]);
-    const { store } = await serve(keys);
+    const { store } = await openStore(keys);
     expect(await keysOf(store, OUT, { from: task(5) })).to.deep.equal([task(5)]);
   });
 
   it('lists exactly the keys of any range', async () => {
-    const characters = fc.constantFrom(
-      '0',
-      '1',
-      '9',
-      '/',
-      'a',
-      'b',
-      ' ',
-      '+',
-      '%',
-      'é',
-      '\uE000',
-      '\uFFFD',
-      '\u{1F600}',
-    );
+    const characters = fc.constantFrom(...'019/ab +%é\uE000\uFFFD\u{1F600}');
     const text = fc.array(characters, { minLength: 1, maxLength: 4 }).map((parts) => parts.join(''));
     const cases = fc.tuple(fc.uniqueArray(text, { maxLength: 30 }), text, fc.option(text), fc.option(text));
     await fc.assert(
       fc.asyncProperty(cases, async ([unsorted, prefix, from, to]) => {
         const keys = inByteOrder(unsorted);
-        const { store } = await serve(keys);
+        const { store } = await openStore(keys);
         const options = { ...(from !== null && { from }), ...(to !== null && { to }) };
         const atLeast = (key: string, bound: string | null): boolean =>
           bound === null || Buffer.from(key).compare(Buffer.from(bound)) >= 0;
@@ -195,8 +172,7 @@ describe('listing an S3 bucket', () => {
           (key) => key.startsWith(prefix) && atLeast(key, from) && (to === null || !atLeast(key, to)),
         );
         expect(await keysOf(store, prefix, options)).to.deep.equal(expected);
-        for (const one of clients.splice(0)) await one.close();
-        for (const server of servers.splice(0)) await server.close();
+        await cleanup.close();
       }),
       { numRuns: 150 },
     );
@@ -214,7 +190,7 @@ describe('listing an S3 bucket', () => {
   });
 
   it('stops when the reader leaves, and when the signal aborts', async () => {
-    const { store, server } = await serve(range(0, 20_000).map((n) => task(n)));
+    const { store, server } = await openStore(tasks(0, 20_000));
     for await (const key of store.keys(OUT)) if (key === task(4_000)) break;
     expect(server.requests()).to.be.below(20);
     const abort = new AbortController();
@@ -225,10 +201,7 @@ describe('listing an S3 bucket', () => {
         if (seen === 5_000) abort.abort();
       }
     };
-    await listing().then(
-      () => expect.fail('expected it to end'),
-      (error: unknown) => expect(error).to.have.property('name', 'AbortError'),
-    );
+    expect(await rejection(listing())).to.have.property('name', 'AbortError');
     expect(seen).to.equal(5_000);
   });
 });

@@ -2,48 +2,43 @@
 import { readFileSync } from 'node:fs';
 import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3';
 import { expect } from 'chai';
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { createS3Store } from '../../../src/adapters/aws/s3-store.ts';
 import { createQueues } from '../../../src/adapters/aws/sqs-queue.ts';
 import { randomId } from '../../../src/lib/id.ts';
 import { objectStoreContract } from '../../contracts/object-store.ts';
+import { openClients } from '../../support/aws-clients.ts';
 import { KEYS } from '../../support/aws-keys.ts';
 import { AWS_LEASE, AwsWorkspace } from '../../support/aws-workspace.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { startCeph } from '../../support/servers/ceph.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
+import { sqsOptions } from '../../support/sqs.ts';
+import { PREFIX, storeOf } from './s3-bench.ts';
 
 describe('S3 on Ceph', () => {
   const ceph = forSuite(() => startCeph(KEYS));
-  const clients = forSuite(() => openClients());
-  before(async () => {
-    Object.assign(process.env, KEYS);
-  });
+  const clients = forSuite(() => openClients({ s3: ceph.url }));
 
-  const openClients = (): AwsClients =>
-    new AwsClients({ region: 'us-east-1', profile: null, account: null, endpoints: { s3: ceph.url }, env: {} });
-  const makeBucket = async (): Promise<string> => {
+  const createBucket = async (): Promise<string> => {
     const bucket = `bucket-${randomId(8)}`;
     await (await clients.s3()).send(new CreateBucketCommand({ Bucket: bucket }));
     return bucket;
   };
 
   objectStoreContract('S3, on Ceph', async () => {
-    const options = { bucket: await makeBucket(), prefix: 'batchctl/stack/', kmsKey: null };
-    const another = openClients();
+    const bucket = await createBucket();
+    const another = openClients({ s3: ceph.url });
     return {
-      store: await createS3Store({ clients, ...options }),
-      reopen: () => createS3Store({ clients: another, ...options }),
+      store: await storeOf(clients, bucket, { prefix: PREFIX }),
+      reopen: () => storeOf(another, bucket, { prefix: PREFIX }),
       close: () => another.close(),
     };
   });
 
   it('uploads, splits, runs, delivers, proves, fetches and prunes a job', async () => {
-    const [stack, place] = [await makeBucket(), await makeBucket()];
+    const [stack, target] = [await createBucket(), await createBucket()];
     const [{ url: sts }, { url: sqs }] = await Promise.all([sharedMoto(), sharedFauxqs()]);
-    const ofQueues = { region: 'us-east-1', profile: null, account: null, endpoints: { sqs }, env: {} };
-    await createQueues({ clients: ofQueues, group: 'default', name: `${stack}-default`, leaseSeconds: AWS_LEASE });
+    await createQueues(sqsOptions(sqs, { name: `${stack}-default`, leaseSeconds: AWS_LEASE }));
     const workspace = await AwsWorkspace.make({ s3: ceph.url, sqs, sts, stack });
     try {
       const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);
@@ -58,7 +53,7 @@ describe('S3 on Ceph', () => {
           { name: 'wide', run: ['awk', 'NR > 1 { for (i = 0; i < 20; i++) print }'] },
           { name: 'count', run: 'wc -l', gather: true },
         ],
-        deliver: { to: `s3://${place}/out/` },
+        deliver: { to: `s3://${target}/out/` },
       });
       const job = await workspace.submit();
       const workers = await Promise.all([workspace.work({}, '--here'), workspace.work({}, '--here')]);
@@ -67,7 +62,7 @@ describe('S3 on Ceph', () => {
       expect(proof).to.include({ verdict: 'proven' });
       await workspace.well('fetch', job, '-o', 'count.txt', '--step', 'count');
       expect(Number(readFileSync(workspace.path('count.txt'), 'utf8'))).to.equal(600_000);
-      const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: place }));
+      const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: target }));
       expect(Contents.map(({ Key }) => Key)).to.include('out/_SUCCESS');
       await workspace.well('prune', '--all', '--yes');
       expect(JSON.parse((await workspace.well('verify', job, '--json')).stdout)).to.include({ verdict: 'proven' });

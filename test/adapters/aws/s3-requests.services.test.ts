@@ -1,15 +1,18 @@
 // Protects: requests to S3 carry the expected bucket owner and KMS key, and work for any key and without checksums.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import type { S3StoreOptions } from '../../../src/adapters/aws/s3-store.ts';
 import { loadConfig } from '../../../src/config/load-config.ts';
 import { openAws } from '../../../src/platform/open-aws.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
+import { readText } from '../../support/read-text.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { openBench, type S3Bench } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
@@ -19,59 +22,36 @@ const OWNER = '123456789012';
 describe('the requests of an S3 store', () => {
   const moto = forSuite(() => sharedMoto());
   const proxy = forSuite(() => FaultProxy.start(moto.url));
-  const scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
-  const opened: S3Bench[] = [];
+  const scratch = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
 
-  after(() => rmSync(scratch, { recursive: true, force: true }));
-  afterEach(async () => {
-    for (const { clients } of opened.splice(0)) await clients.close();
-  });
-
-  async function open(options: Parameters<typeof openBench>[2] = {}): Promise<S3Bench> {
-    const bench = await openBench(moto.url, proxy.url, options);
-    opened.push(bench);
+  async function open(options: Partial<S3StoreOptions> = {}): Promise<S3Bench> {
+    const bench = cleanup.use(await openBench(moto.url, proxy.url, options));
     proxy.heal();
     return bench;
   }
 
   it('accept any key that S3 accepts', async () => {
     const { store } = await open({ prefix: 'ä +%/' });
-    const odd = [
-      'x y',
-      'x+y',
-      'x%41',
-      'x\u0001y',
-      'x&<>"\'',
-      "it's(1)*!",
-      'é',
-      '😀',
-      'a//b',
-      './x',
-      '../x',
-      'x?y#z',
-      '\uFFFEz',
-    ];
-    const keys = [...odd, 'k'.repeat(1_024 - Buffer.byteLength('ä +%/'))];
+    const unusual = ['x y', 'x+y', 'x%41', 'x\u0001y', 'x&<>"\'', "it's(1)*!", 'é', '😀', 'x?y#z', '\uFFFEz'];
+    const keys = [...unusual, 'a//b', './x', '../x', 'k'.repeat(1_024 - Buffer.byteLength('ä +%/'))];
     for (const key of keys) {
       await store.put(key, key, { ifAbsent: true });
       expect((await store.copy(key, `${key.slice(0, 900)}.copy`)).created, key).to.equal(true);
     }
-    const listed: string[] = [];
-    for await (const { key } of store.list('')) listed.push(key);
+    const listed = await keysBelow(store, '');
     expect(listed).to.include.members(keys);
     expect(listed).to.have.length(keys.length * 2);
-    for (const key of keys) expect(Buffer.from((await store.read(key)) ?? []).toString()).to.equal(key);
+    for (const key of keys) expect(await readText(store, key)).to.equal(key);
     await store.delete(listed);
-    for await (const { key } of store.list('')) expect.fail(`left: ${key}`);
+    expect(await keysBelow(store, '')).to.deep.equal([]);
     for (const key of ['', 'k'.repeat(1_025), 'x\ud800y']) await failsWith('usage', store.put(key, 'x'));
   });
 
   it("name the bucket's owner always, and the KMS key, with a bucket key, in all writes", async () => {
-    const { store } = await open({
-      ...{ owner: OWNER, kmsKey: KEY, prefix: '' },
-      copies: { largest: 6 * MIB, slice: 5 * MIB },
-    });
-    const path = join(scratch, 'file');
+    const copies = { largest: 6 * MIB, slice: 5 * MIB };
+    const { store } = await open({ owner: OWNER, kmsKey: KEY, prefix: '', copies });
+    const path = scratch.path('file');
     writeFileSync(path, Buffer.alloc(17 * MIB));
     await store.put('k', 'abc');
     await store.read('k');
@@ -86,26 +66,30 @@ describe('the requests of an S3 store', () => {
     await store.delete(['c', 'big']);
     await store.delete(['k']);
     for (const { method, url, headers } of proxy.seen) {
-      expect(headers['x-amz-expected-bucket-owner'], `${method} ${url}`).to.equal(OWNER);
-      const copies = headers['x-amz-copy-source'] !== undefined;
-      expect(headers['x-amz-source-expected-bucket-owner'], `${method} ${url}`).to.equal(copies ? OWNER : undefined);
+      const isCopy = headers['x-amz-copy-source'] !== undefined;
       const creates = method === 'PUT' ? !url.includes('partNumber') : /[?&]uploads/.test(url) && method === 'POST';
-      expect(headers['x-amz-server-side-encryption-aws-kms-key-id'], `${method} ${url}`).to.equal(
-        creates ? KEY : undefined,
-      );
-      expect(headers['x-amz-server-side-encryption-bucket-key-enabled'], `${method} ${url}`).to.equal(
-        creates ? 'true' : undefined,
-      );
+      for (const [header, expected] of [
+        ['expected-bucket-owner', OWNER],
+        ['source-expected-bucket-owner', isCopy ? OWNER : undefined],
+        ['server-side-encryption-aws-kms-key-id', creates ? KEY : undefined],
+        ['server-side-encryption-bucket-key-enabled', creates ? 'true' : undefined],
+      ])
+        expect(headers[`x-amz-${header}`], `${header} of ${method} ${url}`).to.equal(expected);
     }
   });
 
-  it('name the owner from the profile, even for a bucket that is addressed as a whole, and in signed URLs', async () => {
+  it('name the owner from the profile, even if a job addresses the bucket, and in signed URLs', async () => {
     const { bucket } = await open();
     const aws = { backend: 'aws', region: 'eu-west-1', account: '111111111111', stack: 'lab' };
     const lab = { ...aws, bucket: { name: bucket, existing: true, owner: OWNER } };
-    writeFileSync(join(scratch, 'batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
-    const { profile } = await loadConfig({ cwd: scratch, env: { AWS_ENDPOINT_URL: proxy.url }, home: '', etc: '' });
-    if (profile.backend !== 'aws') throw new Error('the profile is not of AWS');
+    writeFileSync(scratch.path('batchctl.config.json'), JSON.stringify({ profile: 'lab', profiles: { lab } }));
+    const { profile } = await loadConfig({
+      cwd: scratch.directory,
+      env: { AWS_ENDPOINT_URL: proxy.url },
+      home: '',
+      etc: '',
+    });
+    if (profile.backend !== 'aws') throw new Error('expected a profile for AWS');
     const platform = await openAws(profile, { role: 'cli' });
     try {
       await platform.store.read('none');
@@ -122,7 +106,7 @@ describe('the requests of an S3 store', () => {
     process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'WHEN_REQUIRED';
     try {
       const { store } = await open();
-      const path = join(scratch, 'file');
+      const path = scratch.path('file');
       writeFileSync(path, Buffer.alloc(17 * MIB, 'x'));
       await store.uploadFile(path, 'big');
       await store.put('k', 'abc');
@@ -140,7 +124,7 @@ describe('the requests of an S3 store', () => {
     const { store, bucket } = await open();
     const put = await store.presign('a b/ü+(1)', 'put', 60);
     expect((await fetch(put ?? '', { method: 'PUT', body: 'abc' })).status).to.equal(200);
-    expect(Buffer.from((await store.read('a b/ü+(1)')) ?? []).toString()).to.equal('abc');
+    expect(await readText(store, 'a b/ü+(1)')).to.equal('abc');
     const get = await store.presign('a b/ü+(1)', 'get', 60);
     expect(await (await fetch(get ?? '')).text()).to.equal('abc');
     expect(get)

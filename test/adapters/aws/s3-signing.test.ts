@@ -11,7 +11,7 @@ import { clientsOf, REGION } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 
-/** What the SDK's signer does beyond its type. */
+/** The method of the SDK's signer that its type lacks. */
 interface Presigner {
   presign(request: object, options: object): Promise<{ readonly query: Readonly<Record<string, string>> }>;
 }
@@ -47,26 +47,28 @@ describe('signatures, checksums and chunks for S3', () => {
     };
     const query = { uploadId: 'a/b+c=', partNumber: '7' };
     const [url, now] = [new URL('http://bucket.example:9000/a%20b/c'), Date.UTC(2026, 10, 26)];
-    const ours = presignedUrl({
-      ...{ method: 'PUT', url, region: REGION, seconds: 600, now, headers, query },
-      credentials: CREDENTIALS,
-    });
+    const signing = { region: REGION, seconds: 600, now, credentials: CREDENTIALS };
+    const own = presignedUrl({ method: 'PUT', url, headers, query, ...signing });
     const request = {
-      ...{ method: 'PUT', protocol: 'http:', hostname: 'bucket.example', port: 9_000, path: url.pathname, query },
+      method: 'PUT',
+      protocol: 'http:',
+      hostname: 'bucket.example',
+      port: 9_000,
+      path: url.pathname,
+      query,
       headers: { ...headers, host: url.host, 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' },
     };
-    const signer = await client.config.signer({
-      name: 'sigv4',
-      signingName: 's3',
-      signingRegion: REGION,
-      properties: {},
-    });
+    const scheme = { name: 'sigv4', signingName: 's3', signingRegion: REGION, properties: {} };
+    const signer = await client.config.signer(scheme);
     const signed = await (signer as unknown as Presigner).presign(request, {
-      ...{ expiresIn: 600, signingDate: new Date(now), signingService: 's3', signingRegion: REGION },
+      expiresIn: 600,
+      signingDate: new Date(now),
+      signingService: 's3',
+      signingRegion: REGION,
       unhoistableHeaders: new Set(Object.keys({ ...headers, 'x-amz-content-sha256': '' })),
       unsignableHeaders: new Set(['x-amz-content-sha256']),
     });
-    expect(Object.fromEntries(new URL(ours).searchParams)).to.deep.equal({ ...signed.query });
+    expect(Object.fromEntries(new URL(own).searchParams)).to.deep.equal({ ...signed.query });
   });
 
   it('combine the checksums of chunks into that of the whole file', () => {

@@ -2,27 +2,27 @@
 
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { existsSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
-import { forSuite } from '../../support/fixture.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { bundled } from '../../support/run/bundled.ts';
-import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
+import { Scratch } from '../../support/scratch.ts';
+import { type Fault, FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
-import { openBench, type S3Bench } from './s3-bench.ts';
+import { fixtureProgram } from '../child-programs.ts';
+import { distinctBytes, openBench, type S3Bench } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 /** The minimum that S3 allows, so that a test's file has several chunks. */
 const CHUNKS = { from: 5 * MIB, smallest: 5 * MIB };
-const UPLOADER = new URL('./fixtures/s3-uploader.ts', import.meta.url).pathname;
+const UPLOADER = fixtureProgram(import.meta.dirname, 's3-uploader');
 const run = promisify(execFile);
 
 const numberOf = ({ method, url }: Seen): number =>
   method === 'PUT' ? Number(/[?&]partNumber=(\d+)/.exec(url)?.[1] ?? 0) : 0;
+const answer = (status: number, code: string): Fault => ({ kind: 'answer', status, code });
 const isChunk = (seen: Seen): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
 const isCreate = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
 const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
@@ -30,24 +30,17 @@ const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&
 describe('uploading a large file to S3', () => {
   const moto = forSuite(() => startMoto());
   const proxy = forSuite(() => FaultProxy.start(moto.url));
-  let at: S3Bench;
-  let scratch: string;
+  const at = forEachTest(() => openBench(moto.url, proxy.url, { prefix: '', chunks: CHUNKS }));
+  const scratch = forEachTest(() => new Scratch());
   let path: string;
-  beforeEach(async () => {
-    scratch = mkdtempSync(join(tmpdir(), 'batchctl-s3-'));
-    path = join(scratch, 'file');
-    at = await openBench(moto.url, proxy.url, { prefix: '', chunks: CHUNKS });
+  beforeEach(() => {
+    path = scratch.path('file');
     proxy.heal();
   });
-  afterEach(async () => {
-    rmSync(scratch, { recursive: true, force: true });
-    await at.clients.close();
-  });
 
-  /** A file of this size in which no two chunks are equal. */
-  function fileOf(size: number): Buffer {
-    const bytes = Buffer.alloc(size);
-    for (let index = 0; index + 4 <= size; index += 4_093) bytes.writeUInt32LE(index, index);
+  /** Writes a file of this size. */
+  function writeBytes(size: number): Buffer {
+    const bytes = distinctBytes(size);
     writeFileSync(path, bytes);
     return bytes;
   }
@@ -57,11 +50,12 @@ describe('uploading a large file to S3', () => {
       .filter(isChunk)
       .map(numberOf)
       .sort((one, other) => one - other);
-  const isThere = async (bytes: Buffer, key = 'big'): Promise<boolean> =>
-    Buffer.compare((await at.store.read(key)) ?? Buffer.of(), bytes) === 0;
+  const expectStored = async (bytes: Buffer, key = 'big', { store }: Pick<S3Bench, 'store'> = at): Promise<void> => {
+    expect(Buffer.compare((await store.read(key)) ?? Buffer.of(), bytes)).to.equal(0);
+  };
 
-  /** Aborts an upload after its first chunks, as a signal does. */
-  async function interrupted(chunks: number, metadata: Record<string, string> = {}): Promise<void> {
+  /** Starts an upload, and aborts it after this number of chunks. */
+  async function interruptUpload(chunks: number, metadata: Record<string, string> = {}): Promise<void> {
     const abort = new AbortController();
     const onProgress = (safe: number): void => {
       if (safe >= chunks * 5 * MIB) abort.abort();
@@ -69,22 +63,22 @@ describe('uploading a large file to S3', () => {
     proxy.fail(99, { kind: 'hang' }, (seen) => isChunk(seen) && numberOf(seen) > chunks);
     const upload = at.store.uploadFile(path, 'big', { metadata, signal: abort.signal, onProgress });
     expect(await rejection(upload)).to.have.property('name', 'AbortError');
-    expect(await at.store.head('big'), 'nothing is half visible').to.equal(null);
+    expect(await at.store.head('big'), 'no part is visible').to.equal(null);
     proxy.heal();
   }
 
-  it('resumes the upload of a process that was killed midway, and sends only what is missing', async () => {
+  it('resumes the upload of a killed process, and sends only the missing chunks', async () => {
     // The child has the production limits: five chunks of 8 MiB.
     const own = await openBench(moto.url, proxy.url, { prefix: '' });
-    const bytes = fileOf(5 * 8 * MIB);
+    const bytes = writeBytes(5 * 8 * MIB);
     proxy.fail(99, { kind: 'hang' }, (seen) => isChunk(seen) && numberOf(seen) > 2);
-    const args = [bundled(UPLOADER), proxy.url, own.bucket, 'up', path, 'big'];
+    const args = [UPLOADER, proxy.url, own.bucket, 'up', path, 'big'];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
+    let output = '';
     child.stderr.on('data', (chunk: Buffer) => {
-      said += chunk.toString();
+      output += chunk.toString();
     });
-    await until('two chunks are safe', () => said.includes(`safe ${2 * 8 * MIB}`));
+    await until('two chunks are safe', () => output.includes(`safe ${2 * 8 * MIB}`));
     child.kill('SIGKILL');
     await once(child, 'exit');
     expect(await own.store.head('big')).to.equal(null);
@@ -98,118 +92,118 @@ describe('uploading a large file to S3', () => {
     expect(proxy.count(isCreate)).to.equal(0);
     expect(progress.at(-1)).to.equal(bytes.length);
     expect(await own.store.head('big')).to.deep.include({ size: bytes.length, metadata });
-    expect(Buffer.compare((await own.store.read('big')) ?? Buffer.of(), bytes)).to.equal(0);
-    await own.clients.close();
+    await expectStored(bytes, 'big', own);
+    await own.close();
   });
 
   it('resumes an upload that a signal ended', async () => {
-    const bytes = fileOf(4 * 5 * MIB + 17);
-    await interrupted(2);
+    const bytes = writeBytes(4 * 5 * MIB + 17);
+    await interruptUpload(2);
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([3, 4, 5]);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('re-sends a chunk that no longer matches the file', async () => {
-    const bytes = fileOf(4 * 5 * MIB);
-    await interrupted(3);
+    const bytes = writeBytes(4 * 5 * MIB);
+    await interruptUpload(3);
     bytes.writeUInt8(1 ^ bytes.readUInt8(6 * MIB), 6 * MIB);
     writeFileSync(path, bytes);
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([2, 4]);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it("starts over when the metadata changed, because an unfinished upload's is fixed", async () => {
-    const bytes = fileOf(3 * 5 * MIB);
-    await interrupted(2, { sha256: 'old' });
+    const bytes = writeBytes(3 * 5 * MIB);
+    await interruptUpload(2, { sha256: 'old' });
     await at.store.uploadFile(path, 'big', { metadata: { sha256: 'new' } });
     expect(sentChunks()).to.deep.equal([1, 2, 3]);
     expect((await at.store.head('big'))?.metadata).to.deep.equal({ sha256: 'new' });
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('starts over if listing unfinished uploads is denied', async () => {
-    const bytes = fileOf(3 * 5 * MIB);
-    await interrupted(2);
-    proxy.fail(1, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ method }) => method === 'GET');
+    const bytes = writeBytes(3 * 5 * MIB);
+    await interruptUpload(2);
+    proxy.fail(1, answer(403, 'AccessDenied'), ({ method }) => method === 'GET');
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([1, 2, 3]);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('sends lost chunks again, with their checksums', async () => {
-    const bytes = fileOf(3 * 5 * MIB);
+    const bytes = writeBytes(3 * 5 * MIB);
     proxy.fail(1, { kind: 'reset' }, isChunk);
     proxy.fail(1, { kind: 'lost' }, isChunk);
-    proxy.fail(1, { kind: 'answer', status: 503, code: 'SlowDown' }, isChunk);
+    proxy.fail(1, answer(503, 'SlowDown'), isChunk);
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.have.length(6);
     expect(proxy.seen.find(isChunk)?.headers).to.have.property('x-amz-checksum-crc32');
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('recognises its own completion when the answer was lost', async () => {
-    const bytes = fileOf(3 * 5 * MIB);
+    const bytes = writeBytes(3 * 5 * MIB);
     proxy.fail(1, { kind: 'lost' }, isComplete);
-    // S3's answer to the second try.
-    proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isComplete);
+    // S3's answer to the retry.
+    proxy.fail(1, answer(404, 'NoSuchUpload'), isComplete);
     const { created, etag } = await at.store.uploadFile(path, 'big');
     expect(created).to.equal(true);
     expect(etag).to.equal((await at.store.head('big'))?.etag);
     expect(sentChunks()).to.have.length(3);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('does not mistake an older object of the same size for its own', async () => {
-    const bytes = fileOf(2 * 5 * MIB);
+    const bytes = writeBytes(2 * 5 * MIB);
     await at.store.uploadFile(path, 'big');
     bytes.writeUInt8(7, 3);
     writeFileSync(path, bytes);
-    proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isComplete);
+    proxy.fail(1, answer(404, 'NoSuchUpload'), isComplete);
     await at.store.uploadFile(path, 'big');
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
   it('starts a new upload if someone aborted its own', async () => {
-    const bytes = fileOf(3 * 5 * MIB);
-    proxy.fail(1, { kind: 'answer', status: 404, code: 'NoSuchUpload' }, isChunk);
+    const bytes = writeBytes(3 * 5 * MIB);
+    proxy.fail(1, answer(404, 'NoSuchUpload'), isChunk);
     await at.store.uploadFile(path, 'big');
     expect(proxy.count(isCreate)).to.equal(2);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
-  it('sends every chunk again in a new upload if the completion met another write', async () => {
-    const bytes = fileOf(2 * 5 * MIB);
-    proxy.fail(1, { kind: 'answer', status: 409, code: 'ConditionalRequestConflict' }, isComplete);
+  it('sends every chunk again in a new upload if the completion conflicts with another write', async () => {
+    const bytes = writeBytes(2 * 5 * MIB);
+    proxy.fail(1, answer(409, 'ConditionalRequestConflict'), isComplete);
     expect((await at.store.uploadFile(path, 'big', { ifAbsent: true })).created).to.equal(true);
     expect(sentChunks()).to.deep.equal([1, 1, 2, 2]);
     expect(proxy.seen.filter(isComplete).every(({ headers }) => headers['if-none-match'] === '*')).to.equal(true);
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
   });
 
-  it('leaves the object and the file alone if another writer was first, at any moment', async () => {
-    fileOf(2 * 5 * MIB);
+  it('leaves the object and the file unchanged if another writer is first, at any moment', async () => {
+    writeBytes(2 * 5 * MIB);
     await at.store.put('big', 'first');
     const options = { ifAbsent: true, consume: true };
     expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
-    expect(sentChunks(), 'known before a byte was sent').to.deep.equal([]);
+    expect(sentChunks(), 'no byte is sent').to.deep.equal([]);
     await at.store.delete(['big']);
-    proxy.fail(1, { kind: 'answer', status: 412, code: 'PreconditionFailed' }, isComplete);
+    proxy.fail(1, answer(412, 'PreconditionFailed'), isComplete);
     expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
     expect(existsSync(path)).to.equal(true);
   });
 
   it('publishes nothing when the file changes during the upload', async () => {
-    const bytes = fileOf(2 * 5 * MIB);
+    const bytes = writeBytes(2 * 5 * MIB);
     const onProgress = (): void => writeFileSync(path, Buffer.concat([bytes, Buffer.of(1)]));
     await failsWith('changed', at.store.uploadFile(path, 'big', { onProgress }));
     expect(await at.store.head('big')).to.equal(null);
   });
 
   it("says that the file changed if S3 refuses a chunk's new bytes", async () => {
-    const bytes = fileOf(2 * 5 * MIB);
-    proxy.fail(1, { kind: 'answer', status: 400, code: 'BadDigest' }, (seen) => {
+    const bytes = writeBytes(2 * 5 * MIB);
+    proxy.fail(1, answer(400, 'BadDigest'), (seen) => {
       if (!isChunk(seen)) return false;
       writeFileSync(path, bytes.fill(7));
       return true;
@@ -218,9 +212,9 @@ describe('uploading a large file to S3', () => {
     expect(await at.store.head('big')).to.equal(null);
   });
 
-  it('ends without waiting for bytes that are gone when the file is cut off while a chunk is sent', async () => {
-    fileOf(5 * MIB);
-    proxy.fail(1, { kind: 'answer', status: 503, code: 'SlowDown' }, (seen) => {
+  it('ends without waiting for missing bytes when the file is truncated while a chunk is sent', async () => {
+    writeBytes(5 * MIB);
+    proxy.fail(1, answer(503, 'SlowDown'), (seen) => {
       if (!isChunk(seen)) return false;
       truncateSync(path, 3 * MIB);
       return true;
@@ -230,32 +224,32 @@ describe('uploading a large file to S3', () => {
   });
 
   it('deletes a file that it consumes once its chunks have arrived', async () => {
-    const bytes = fileOf(15 * MIB + 3);
+    const bytes = writeBytes(15 * MIB + 3);
     await at.store.uploadFile(path, 'big', { consume: true });
-    expect(await isThere(bytes)).to.equal(true);
+    await expectStored(bytes);
     expect(existsSync(path)).to.equal(false);
   });
 
   it('copies an object that is too large for one copy in slices, including metadata', async () => {
     const copies = { largest: 5 * MIB, slice: 5 * MIB };
     const own = await openBench(moto.url, proxy.url, { prefix: 'p/', copies });
-    const bytes = fileOf(11 * MIB);
+    const bytes = writeBytes(11 * MIB);
     await own.store.put('from é+', bytes, { metadata: { a: 'b' } });
     expect((await own.store.copy('from é+', 'to', { ifAbsent: true })).created).to.equal(true);
-    expect(Buffer.compare((await own.store.read('to')) ?? Buffer.of(), bytes)).to.equal(0);
+    await expectStored(bytes, 'to', own);
     expect((await own.store.head('to'))?.metadata).to.deep.equal({ a: 'b' });
     expect(proxy.count((seen) => 'x-amz-copy-source-range' in seen.headers)).to.equal(3);
     expect((await own.store.copy('from é+', 'to', { ifAbsent: true })).created).to.equal(false);
-    proxy.fail(1, { kind: 'answer', status: 412, code: 'PreconditionFailed' }, isComplete);
+    proxy.fail(1, answer(412, 'PreconditionFailed'), isComplete);
     await failsWith('changed', own.store.copy('from é+', 'to2'));
-    await own.clients.close();
+    await own.close();
   });
 
-  it('holds no chunk in memory, whatever the size; nor does reading', async () => {
+  it('holds no chunk in memory, even of a large file; nor does reading', async () => {
     writeFileSync(path, 'begin');
     truncateSync(path, 256 * MIB);
-    const measure = async (what: string): Promise<{ bytes: number; grown: number }> => {
-      const args = [bundled(UPLOADER), moto.url, at.bucket, what, path, 'big'];
+    const measure = async (direction: string): Promise<{ bytes: number; grown: number }> => {
+      const args = [UPLOADER, moto.url, at.bucket, direction, path, 'big'];
       return JSON.parse((await run(process.execPath, args)).stdout);
     };
     expect((await measure('up')).grown, 'uploading').to.be.below(60 * MIB);

@@ -4,26 +4,21 @@ import { Agent } from 'node:http';
 import { expect } from 'chai';
 import { SimpleDbClient } from '../../../src/adapters/aws/simpledb-client.ts';
 import { type SimpleDbOptions, simpleDbCode } from '../../../src/adapters/aws/simpledb-http.ts';
-import { isKind } from '../../../src/errors.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
 
 describe('the SimpleDB client', () => {
-  const agent = new Agent({ keepAlive: true });
+  const agent = forSuite(() => new Agent({ keepAlive: true }));
   const server = forEachTest(() => startSimpleDb());
-  let client: SimpleDbClient;
-  const clientOf = (more: Partial<SimpleDbOptions> = {}, url = server.url): SimpleDbClient =>
-    new SimpleDbClient(simpleDbOptions(url, agent, more));
-  beforeEach(async () => {
-    client = clientOf();
-    await client.createDomain('acme-0');
-  });
-  after(() => agent.destroy());
+  const clientOf = (url = server.url, options: Partial<SimpleDbOptions> = {}): SimpleDbClient =>
+    new SimpleDbClient(simpleDbOptions(url, agent, options));
+  const client = forEachTest(() => clientOf());
+  beforeEach(() => client.createDomain('acme-0'));
 
-  const names = async (expression: string): Promise<string[]> => {
+  const selectNames = async (expression: string): Promise<string[]> => {
     const found: string[] = [];
     for (let token = ''; ; ) {
       const page = await client.select(expression, token);
@@ -31,6 +26,11 @@ describe('the SimpleDB client', () => {
       token = page.token;
       if (token === '') return found;
     }
+  };
+  const domainsOf = async (some: SimpleDbClient): Promise<string[]> => {
+    const found: string[] = [];
+    for await (const domain of some.listDomains()) found.push(domain);
+    return found;
   };
   const items = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ name: `i${String(n).padStart(4, '0')}`, attributes: { n: String(n) } }));
@@ -54,13 +54,13 @@ describe('the SimpleDB client', () => {
     await client.putAll('acme-0', items(60));
     expect(await client.count('select count(*) from `acme-0`')).to.equal(60);
     await client.deleteAll('acme-0', [...items(55).map(({ name }) => name), 'none']);
-    expect(await names('select itemName() from `acme-0`')).to.have.length(5);
+    expect(await selectNames('select itemName() from `acme-0`')).to.have.length(5);
     const actions = server.asked.map(({ action }) => action);
     expect(actions.filter((action) => action === 'BatchPutAttributes')).to.have.length(3);
     expect(actions.filter((action) => action === 'BatchDeleteAttributes')).to.have.length(3);
   });
 
-  it('puts only a missing item if asked to, and recognizes the refusal by its code', async () => {
+  it('puts only a missing item if requested, and recognizes the refusal by its code', async () => {
     await client.put('acme-0', { name: 'a', attributes: { e: '1' } }, 'e');
     const error = await rejection(client.put('acme-0', { name: 'a', attributes: { e: '2' } }, 'e'));
     expect(simpleDbCode(error)).to.equal('ConditionalCheckFailed');
@@ -71,21 +71,16 @@ describe('the SimpleDB client', () => {
     await client.putAll('acme-0', items(250));
     server.domains.pageCut = 40;
     server.domains.emptyPages = 2;
-    expect(await names("select n from `acme-0` where itemName() > 'i0009' order by itemName() desc")).to.deep.equal(
-      items(250)
-        .slice(10)
-        .map(({ name }) => name)
-        .reverse(),
-    );
+    const expected = items(250).map(({ name }) => name);
+    const expression = "select n from `acme-0` where itemName() > 'i0009' order by itemName() desc";
+    expect(await selectNames(expression)).to.deep.equal(expected.slice(10).reverse());
     server.domains.emptyPages = 1;
     expect(await client.count('select count(*) from `acme-0` where n is not null')).to.equal(250);
   });
 
   it('lists more domains than one page holds', async () => {
     for (let n = 1; n < 120; n += 1) await client.createDomain(`acme-${n}`);
-    const found: string[] = [];
-    for await (const domain of client.listDomains()) found.push(domain);
-    expect(new Set(found).size).to.equal(120);
+    expect(new Set(await domainsOf(client)).size).to.equal(120);
     await client.deleteDomain('acme-3');
     await client.deleteDomain('acme-3');
   });
@@ -94,16 +89,15 @@ describe('the SimpleDB client', () => {
     server.throttle(3);
     await client.put('acme-0', { name: 'a', attributes: { e: '1' } });
     server.throttle(100);
-    const error = await rejection(client.get('acme-0', 'a'));
-    expect(isKind(error, 'unavailable')).to.equal(true);
+    const error = await failsWith('unavailable', client.get('acme-0', 'a'));
     expect(error.message).to.include('AWS limits the request rate').and.include('after 8 attempts');
   });
 
   it('survives resets and lost answers', async () => {
     const proxy = await FaultProxy.start(server.url);
     try {
-      // The signature includes the host, so the proxy must not hide whom the client addresses.
-      const through = clientOf({}, proxy.url);
+      // The proxy preserves the host, which the signature includes.
+      const through = clientOf(proxy.url);
       proxy.fail(1, { kind: 'reset' });
       proxy.fail(1, { kind: 'lost' });
       proxy.fail(1, { kind: 'cut', after: 10 });
@@ -123,18 +117,17 @@ describe('the SimpleDB client', () => {
   });
 
   it('says how to fix rejected credentials and a missing domain', async () => {
-    const wrong = clientOf({ credentials: async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wrong' }) });
-    expect(isKind(await rejection(wrong.get('acme-0', 'a')), 'credentials')).to.equal(true);
-    const absent = await rejection(client.get('acme-9', 'a'));
-    expect(isKind(absent, 'notFound')).to.equal(true);
-    expect(absent.message).to.include('arn:aws:sdb:eu-west-1:*:domain/acme-9');
+    const credentials = async () => ({ accessKeyId: 'AKIDEXAMPLE', secretAccessKey: 'wrong' });
+    await failsWith('credentials', clientOf(server.url, { credentials }).get('acme-0', 'a'));
+    const error = await failsWith('notFound', client.get('acme-9', 'a'));
+    expect(error.message).to.include('arn:aws:sdb:eu-west-1:*:domain/acme-9');
   });
 
-  it('rejects items over the limits, and keeps nothing of the batch', async () => {
+  it('rejects items over the limits, and then stores no item of the batch', async () => {
     const long = { name: 'b', attributes: { v: 'ä'.repeat(513) } };
     const error = await rejection(client.putAll('acme-0', [{ name: 'a', attributes: { v: '1' } }, long]));
     expect(simpleDbCode(error)).to.equal('InvalidParameterValue');
-    expect(await names('select * from `acme-0`')).to.deep.equal([]);
+    expect(await selectNames('select * from `acme-0`')).to.deep.equal([]);
     await client.put('acme-0', { name: 'b', attributes: { v: 'ä'.repeat(512) } });
   });
 
@@ -142,14 +135,12 @@ describe('the SimpleDB client', () => {
     const moto = forSuite(() => startMoto());
 
     it('creates and lists domains, puts and gets', async () => {
-      const onMoto = clientOf({}, moto.url);
+      const onMoto = clientOf(moto.url);
       await onMoto.createDomain('acme-7');
       await onMoto.put('acme-7', { name: 'a', attributes: { e: '1', v: 'x' } });
       await onMoto.put('acme-7', { name: 'a', attributes: { e: '2' } });
       expect(await onMoto.get('acme-7', 'a')).to.deep.equal({ e: '2', v: 'x' });
-      const found: string[] = [];
-      for await (const domain of onMoto.listDomains()) found.push(domain);
-      expect(found).to.include('acme-7');
+      expect(await domainsOf(onMoto)).to.include('acme-7');
     });
   });
 });

@@ -5,21 +5,21 @@ import { expect } from 'chai';
 import { SimpleDbObjects } from '../../../src/adapters/aws/simpledb-objects.ts';
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
-import { event, type LedgerPlace, T0, worker } from '../../contracts/ledger-events.ts';
+import { countsOf, event, T0, worker } from '../../contracts/ledger-events.ts';
+import { type LedgerPlace, ledgerPlace } from '../../contracts/ledger-place.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { readText } from '../../support/read-text.ts';
 import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 
 describe('the ledger on SimpleDB', () => {
-  const agent = new Agent({ keepAlive: true });
+  const agent = forSuite(() => new Agent({ keepAlive: true }));
   const server = forSuite(() => startSimpleDb());
   let places = 0;
-  after(async () => {
-    agent.destroy();
-  });
 
-  const objectsOf = async (store: MemoryStore, stack: string): Promise<SimpleDbObjects> => {
+  const openObjects = async (store: MemoryStore, stack: string): Promise<SimpleDbObjects> => {
     const objects = new SimpleDbObjects({ ...simpleDbOptions(server.url, agent), stack, domains: 2, store });
     await objects.open();
     return objects;
@@ -29,32 +29,21 @@ describe('the ledger on SimpleDB', () => {
     const store = new MemoryStore();
     places += 1;
     const stack = `place${places}`;
-    return {
-      open: async (writer, clock) => {
-        const objects = await objectsOf(store, stack);
-        const ledger = openStoreLedger({ store: objects, writer, ...(clock && { clock }) });
-        await ledger.open();
-        return ledger;
-      },
-      end: async () => {
-        for (const n of [0, 1]) server.domains.remove(`${stack}-${n}`);
-      },
-    };
+    return ledgerPlace(
+      async (options) => openStoreLedger({ store: await openObjects(store, stack), ...options }),
+      () => [0, 1].map((n) => server.domains.remove(`${stack}-${n}`)),
+    );
   };
   ledgerContract('items of SimpleDB', place, 50);
 
   it('keeps values over 1,024 bytes whole in the store, and deletes those that were replaced', async () => {
     const store = new MemoryStore();
-    const objects = await objectsOf(store, 'large');
+    const objects = await openObjects(store, 'large');
     const key = 'ledger/tasks/claims-1/sums/t.w1.json';
-    const large = async (): Promise<number> => {
-      let count = 0;
-      for await (const _ of store.keys('ledger/large/')) count += 1;
-      return count;
-    };
+    const large = async (): Promise<number> => (await keysBelow(store, 'ledger/large/')).length;
     for (const size of [1022, 1023, 1024, 50_000]) {
       await objects.put(key, 'ä'.repeat(size / 2));
-      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('ä'.repeat(size / 2));
+      expect(await readText(objects, key)).to.equal('ä'.repeat(size / 2));
       expect(await large()).to.equal(size > 1023 ? 1 : 0);
     }
     await objects.delete([key]);
@@ -66,42 +55,36 @@ describe('the ledger on SimpleDB', () => {
     ['a small', 'mine'],
     ['a large', 'mine'.repeat(1_000)],
   ] as const) {
-    it(`recognizes ${size} item whose first put was done but not answered as its own, and another's as another's`, async () => {
+    it(`recognizes ${size} item as its own if the answer to its put was lost, and that of another writer as foreign`, async () => {
       const store = new MemoryStore();
-      const objects = await objectsOf(store, `lost-${body.length}`);
+      const objects = await openObjects(store, `lost-${body.length}`);
       const key = 'ledger/created/claims-1';
       server.loseAnswers(1);
       expect(await objects.put(key, body, { ifAbsent: true })).to.include({ created: true });
-      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
+      expect(await readText(objects, key)).to.equal(body);
       server.loseAnswers(1);
       expect(await objects.put(key, 'other'.repeat(1_000), { ifAbsent: true })).to.include({ created: false });
       server.loseAnswers(0);
-      const kept: string[] = [];
-      for await (const large of store.keys('ledger/large/')) kept.push(large);
-      expect(kept, 'nothing is left of the one that came too late').to.have.length(body.length > 1_023 ? 1 : 0);
-      expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal(body);
+      const kept = await keysBelow(store, 'ledger/large/');
+      expect(kept, 'nothing is left of the put that came too late').to.have.length(body.length > 1_023 ? 1 : 0);
+      expect(await readText(objects, key)).to.equal(body);
     });
   }
 
   it("replaces an item's values: SimpleDB returns several values of one attribute in no order", async () => {
-    const objects = await objectsOf(new MemoryStore(), 'replaced');
+    const objects = await openObjects(new MemoryStore(), 'replaced');
     const key = 'ledger/created/claims-1';
     for (const body of ['one', 'two']) await objects.put(key, body);
-    const stored = [0, 1].flatMap((n) =>
-      server.domains.get(
-        new Map([
-          ['DomainName', `replaced-${n}`],
-          ['ItemName', key],
-        ]),
-      ),
+    const stored = ['replaced-0', 'replaced-1'].flatMap((domain) =>
+      server.domains.get(new Map(Object.entries({ DomainName: domain, ItemName: key }))),
     );
     expect(stored.map(([name]) => name).sort()).to.deep.equal(['e', 'v']);
-    expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('two');
+    expect(await readText(objects, key)).to.equal('two');
   });
 
   it("reads an item's current value, even if it is replaced while it is read", async () => {
     const store = new MemoryStore();
-    const writer = await objectsOf(store, 'replacing');
+    const writer = await openObjects(store, 'replacing');
     const key = 'ledger/created/claims-1';
     await writer.put(key, 'one'.repeat(1_000));
     let replaced = 0;
@@ -113,9 +96,11 @@ describe('the ledger on SimpleDB', () => {
     });
     const objects = new SimpleDbObjects({
       ...simpleDbOptions(server.url, agent),
-      ...{ stack: 'replacing', domains: 2, store: racing },
+      stack: 'replacing',
+      domains: 2,
+      store: racing,
     });
-    expect(Buffer.from((await objects.read(key)) ?? []).toString()).to.equal('3'.repeat(2_000));
+    expect(await readText(objects, key)).to.equal('3'.repeat(2_000));
     const reads = server.asked.filter(({ parameters }) => parameters.get('Action') === 'GetAttributes');
     expect(reads.map(({ parameters }) => parameters.get('ConsistentRead')))
       .to.include('true')
@@ -124,19 +109,19 @@ describe('the ledger on SimpleDB', () => {
 
   it('lets exactly one of twenty writers create an item, even when answers are lost', async () => {
     const store = new MemoryStore();
-    const racers = await Promise.all(Array.from({ length: 20 }, () => objectsOf(store, 'racers')));
+    const racers = await Promise.all(Array.from({ length: 20 }, () => openObjects(store, 'racers')));
     server.loseAnswers(1);
     const results = await Promise.all(
       racers.map((objects, n) => objects.put('ledger/created/claims-1', `${n}`, { ifAbsent: true })),
     ).finally(() => server.loseAnswers(0));
     expect(results.filter(({ created }) => created)).to.have.length(1);
     const winner = results.findIndex(({ created }) => created);
-    expect(Buffer.from((await racers[0]?.read('ledger/created/claims-1')) ?? []).toString()).to.equal(`${winner}`);
+    expect(await readText(await openObjects(store, 'racers'), 'ledger/created/claims-1')).to.equal(`${winner}`);
   });
 
-  it('spreads jobs over the domains, and lists each listing whole and in order', async () => {
+  it('spreads jobs over the domains, and returns each listing complete and in order', async () => {
     const store = new MemoryStore();
-    const objects = await objectsOf(store, 'spread');
+    const objects = await openObjects(store, 'spread');
     server.domains.pageCut = 7;
     server.domains.emptyPages = 1;
     try {
@@ -148,14 +133,14 @@ describe('the ledger on SimpleDB', () => {
       expect((await ledger.workers({})).map((each) => each.worker)).to.deep.equal(
         Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
       );
-      for (let n = 0; n < 20; n += 1) expect((await ledger.counts(`claims-${n}`))[0]).to.include({ done: 1 });
+      for (let n = 0; n < 20; n += 1) expect(await countsOf(ledger, `claims-${n}`)).to.include({ done: 1 });
     } finally {
       server.domains.pageCut = Number.POSITIVE_INFINITY;
     }
   });
 
   it('continues a listing after its last key when the page token is too old', async () => {
-    const objects = await objectsOf(new MemoryStore(), 'tokens');
+    const objects = await openObjects(new MemoryStore(), 'tokens');
     for (let n = 0; n < 9; n += 1) await objects.put(`ledger/workers/w${n}/0.default`, '{}');
     server.domains.pageCut = 4;
     try {

@@ -1,17 +1,18 @@
-import { SetQueueAttributesCommand } from '@aws-sdk/client-sqs';
+import { SetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { createQueues, openSqsQueue, type SqsQueueOptions } from '../../../src/adapters/aws/sqs-queue.ts';
-import type { Delivery, TaskQueue } from '../../../src/ports/task-queue.ts';
+import type { Delivery, OutgoingMessage, TaskQueue } from '../../../src/ports/task-queue.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
 import { sqsOptions } from '../../support/sqs.ts';
 
-/** Set-up of tests of the SQS adapter: fauxqs, a proxy in front of it that loses requests, and queues for each test. */
+/** Fauxqs, a proxy in front of it that loses requests, and queues for each test. */
 export class SqsBench {
   readonly server: Fauxqs;
   readonly proxy: FaultProxy;
-  readonly #opened: TaskQueue[] = [];
+  readonly #cleanup = new Cleanup();
 
   private constructor(server: Fauxqs, proxy: FaultProxy) {
     this.server = server;
@@ -23,31 +24,34 @@ export class SqsBench {
     return new SqsBench(server, await FaultProxy.start(server.url));
   }
 
-  /** A new queue, through the proxy; `past` is the same queue without it. */
+  /** A new queue, through the proxy. `direct` is the same queue without it. */
   async open(
     options: Partial<SqsQueueOptions> = {},
-  ): Promise<{ readonly queue: TaskQueue; readonly past: TaskQueue; readonly options: SqsQueueOptions }> {
-    const straight = { ...sqsOptions(this.server.url), ...options };
-    const proxied = { ...straight, clients: { ...straight.clients, endpoints: { sqs: this.proxy.url } } };
-    await createQueues(straight);
-    const [queue, past] = [await openSqsQueue(proxied), await openSqsQueue(straight)];
-    this.#opened.push(queue, past);
-    return { queue, past, options: proxied };
+  ): Promise<{ readonly queue: TaskQueue; readonly direct: TaskQueue; readonly options: SqsQueueOptions }> {
+    const own = { ...sqsOptions(this.server.url), ...options };
+    const proxied = { ...own, clients: { ...own.clients, endpoints: { sqs: this.proxy.url } } };
+    await createQueues(own);
+    const queue = this.#cleanup.use(await openSqsQueue(proxied));
+    const direct = this.#cleanup.use(await openSqsQueue(own));
+    return { queue, direct, options: proxied };
   }
 
-  /** Sets a queue's attributes, as somebody else might. */
-  async setAttributes(name: string, Attributes: Readonly<Record<string, string>>): Promise<void> {
-    const clients = new AwsClients(sqsOptions(this.server.url).clients);
+  /** The SDK's own client, and the URL of a queue. */
+  async sdk(name: string): Promise<{ readonly client: SQSClient; readonly QueueUrl: string }> {
+    const clients = this.#cleanup.use(new AwsClients(sqsOptions(this.server.url).clients));
     const { url } = await findQueue(clients, name, 'control');
-    const client = await clients.sqs('control');
-    await client.send(new SetQueueAttributesCommand({ QueueUrl: url, Attributes }));
-    await clients.close();
+    return { client: await clients.sqs('control'), QueueUrl: url };
+  }
+
+  async setAttributes(name: string, Attributes: Readonly<Record<string, string>>): Promise<void> {
+    const { client, QueueUrl } = await this.sdk(name);
+    await client.send(new SetQueueAttributesCommand({ QueueUrl, Attributes }));
   }
 
   /** For `afterEach`. */
   async closeQueues(): Promise<void> {
     this.proxy.heal();
-    for (const queue of this.#opened.splice(0)) await queue.close();
+    await this.#cleanup.close();
   }
 
   async stop(): Promise<void> {
@@ -56,7 +60,7 @@ export class SqsBench {
   }
 }
 
-export function messages(count: number, prefix = 'message'): { readonly body: string; readonly tenant: string }[] {
+export function messages(count: number, prefix = 'message'): OutgoingMessage[] {
   return Array.from({ length: count }, (_, n) => ({ body: `${prefix} ${n}`, tenant: 'job-a' }));
 }
 
@@ -70,11 +74,19 @@ export async function takeAll(queue: TaskQueue): Promise<Delivery[]> {
   }
 }
 
-/** Sends a message, and takes it. */
-export async function takeNew(queue: TaskQueue): Promise<Delivery> {
+/** Sends two messages, and receives both. */
+export async function takeTwo(queue: TaskQueue): Promise<readonly [Delivery, Delivery]> {
+  await queue.send(messages(2));
+  const [first, second] = await takeAll(queue);
+  if (first === undefined || second === undefined) throw new Error('expected two messages');
+  return [first, second];
+}
+
+/** Sends a message, and receives it. */
+export async function takeOne(queue: TaskQueue): Promise<Delivery> {
   await queue.send(messages(1));
   const [delivery] = await takeAll(queue);
-  if (delivery === undefined) throw new Error('nothing came');
+  if (delivery === undefined) throw new Error('expected a message');
   return delivery;
 }
 

@@ -10,8 +10,7 @@ import { sqsOptions } from '../../support/sqs.ts';
 async function harness(server: Fauxqs | MotoSqs): Promise<QueueHarness> {
   const options: SqsOptions = sqsOptions(server.url);
   await createQueues(options);
-  const queue = await openSqsQueue(options);
-  const other = await openSqsQueue(options);
+  const [queue, other] = [await openSqsQueue(options), await openSqsQueue(options)];
   return {
     queue,
     other,

@@ -1,12 +1,11 @@
 // Protects: dead letters on SQS can be listed and redriven, each once, with the reason for their failure.
 
+import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
-import { AwsClients } from '../../../src/adapters/aws/clients.ts';
-import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import type { DeadLetter, TaskQueue } from '../../../src/ports/task-queue.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { isAction, sqsAnswer } from '../../support/sqs.ts';
-import { bodiesOf, messages, SqsBench, takeAll } from './sqs-bench.ts';
+import { bodiesOf, messages, SqsBench, takeAll, takeTwo } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 
@@ -27,7 +26,7 @@ describe('dead letters on SQS', () => {
 
   const texts = (count: number) => messages(count).map(({ body }) => body);
 
-  it('keep a reason of any text, cut to one line, or without text', async () => {
+  it('keep a reason of any text, truncated, on one line, or empty', async () => {
     const { queue } = await bench.open();
     await bury(queue, ['a'], 'exit 65: \u001b[31mred\u0000 \uD83C half');
     await bury(queue, ['b'], '🎉'.repeat(5_000));
@@ -47,21 +46,18 @@ describe('dead letters on SQS', () => {
   });
 
   it('include no message whose lease is lost', async () => {
-    const { queue, past } = await bench.open();
-    await queue.send(messages(2));
-    const [kept, lost] = await takeAll(queue);
-    if (kept === undefined || lost === undefined) throw new Error('too little came');
-    await past.release([{ receipt: lost.receipt, delay: 0 }]);
+    const { queue, direct } = await bench.open();
+    const [kept, lost] = await takeTwo(queue);
+    await direct.release([{ receipt: lost.receipt, delay: 0 }]);
     await queue.bury([kept, lost].map((delivery) => ({ delivery, reason: 'bad' })));
-    const { visible, leased, dead } = await queue.backlog();
-    expect({ visible, leased, dead }).to.deep.equal({ visible: 1, leased: 0, dead: 1 });
+    expect(await queue.backlog()).to.include({ visible: 1, leased: 0, dead: 1 });
   });
 
   it('can be listed again at once, even after only a few were listed', async () => {
-    const { queue, past } = await bench.open();
+    const { queue, direct } = await bench.open();
     await bury(queue, texts(30));
     expect(await letters(queue, 3)).to.have.length(3);
-    expect(bodiesOf(await letters(past))).to.deep.equal(texts(30).sort());
+    expect(bodiesOf(await letters(direct))).to.deep.equal(texts(30).sort());
     expect(bodiesOf(await letters(queue))).to.deep.equal(texts(30).sort());
   });
 
@@ -75,7 +71,7 @@ describe('dead letters on SQS', () => {
     });
   }
 
-  it('are sent back up to the limit, and the rest stays', async () => {
+  it('are redriven up to the limit, and the rest stays', async () => {
     const { queue } = await bench.open();
     await bury(queue, texts(30));
     expect(await queue.redrive({ limit: 12 })).to.equal(12);
@@ -83,14 +79,14 @@ describe('dead letters on SQS', () => {
     expect(await letters(queue)).to.have.length(18);
   });
 
-  it('are sent back once, even those that a worker buries again at once', async () => {
-    const { queue, past } = await bench.open();
+  it('are redriven once, even those that a worker buries again at once', async () => {
+    const { queue, direct } = await bench.open();
     await bury(queue, texts(3));
     const stop = new AbortController();
     const worker = (async () => {
       while (!stop.signal.aborted) {
-        const taken = await past.receive({ max: 10, waitSeconds: 1, signal: stop.signal });
-        await past.bury(taken.map((delivery) => ({ delivery, reason: 'bad again' })));
+        const taken = await direct.receive({ max: 10, waitSeconds: 1, signal: stop.signal });
+        await direct.bury(taken.map((delivery) => ({ delivery, reason: 'bad again' })));
       }
     })();
     expect(await queue.redrive({})).to.equal(3);
@@ -101,11 +97,8 @@ describe('dead letters on SQS', () => {
 
   it('have a reason even if SQS itself moved them', async () => {
     const { queue, options } = await bench.open();
-    const { SendMessageCommand } = await import('@aws-sdk/client-sqs');
-    const clients = new AwsClients(options.clients);
-    const { url } = await findQueue(clients, `${options.name}-dead`, 'control');
-    await (await clients.sqs('control')).send(new SendMessageCommand({ QueueUrl: url, MessageBody: 'moved' }));
-    await clients.close();
+    const { client, QueueUrl } = await bench.sdk(`${options.name}-dead`);
+    await client.send(new SendMessageCommand({ QueueUrl, MessageBody: 'moved' }));
     const [letter] = await letters(queue);
     expect(letter?.reason).to.equal('SQS moved it: received more often than the queue allows');
     expect(letter?.buriedAt).to.be.within(Date.now() - 60_000, Date.now() + 5_000);

@@ -2,65 +2,61 @@
 
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
-import { BatchctlError } from '../../../src/errors.ts';
+import { seededRandom } from '../../../src/model/forecast/section.ts';
 import { forSuite } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import type { Fault } from '../../support/servers/fault-proxy.ts';
 import { isAction, sqsAnswer, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { bodiesOf, messages, SqsBench, takeAll, takeNew } from './sqs-bench.ts';
+import { bodiesOf, messages, SqsBench, takeAll, takeOne } from './sqs-bench.ts';
 
 describe('the SQS queue during failures', () => {
   const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
-  const kindOf = async (work: Promise<unknown>) => {
-    const error = await rejection(work);
-    return error instanceof BatchctlError ? error.kind : error;
-  };
   const md5 = (text: string) => createHash('md5').update(text).digest('hex');
   const failed = (Id: string, SenderFault: boolean, Code: string) => ({ Id, SenderFault, Code, Message: Code });
 
   it('sends again only the entries that failed temporarily', async () => {
-    const { queue, past } = await bench.open();
+    const { queue, direct } = await bench.open();
     const done = [0, 2].map((n) => ({ Id: `${n}`, MessageId: `m-${n}`, MD5OfMessageBody: md5(`message ${n}`) }));
     const answer = sqsAnswer({ Successful: done, Failed: [failed('1', false, 'InternalError')] });
     bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
     await queue.send(messages(3));
-    expect(bodiesOf(await takeAll(past)), 'the others were told to be done').to.deep.equal(['message 1']);
+    expect(bodiesOf(await takeAll(direct)), 'the answer reported the others as sent').to.deep.equal(['message 1']);
   });
 
   it('re-sends messages that the answer does not name', async () => {
-    const { queue, past } = await bench.open();
+    const { queue, direct } = await bench.open();
     bench.proxy.fail(1, sqsAnswer({ Successful: [] }), isAction('SendMessageBatch'));
     await queue.send(messages(3));
-    expect(await takeAll(past)).to.have.length(3);
+    expect(await takeAll(direct)).to.have.length(3);
   });
 
   it('throws for an entry whose content SQS rejects, after the others are done', async () => {
-    const { queue, past } = await bench.open();
+    const { queue, direct } = await bench.open();
     const answer = sqsAnswer({ Failed: [failed('0', true, 'InvalidMessageContents')] });
     bench.proxy.fail(1, answer, isAction('SendMessageBatch'));
     const error = await rejection(queue.send(messages(2)));
     expect(error.message).to.include('could not send messages').and.to.include('InvalidMessageContents');
-    expect(bodiesOf(await takeAll(past))).to.deep.equal(['message 1']);
+    expect(bodiesOf(await takeAll(direct))).to.deep.equal(['message 1']);
   });
 
   it('loses nothing if the answer to a send is lost; the message may exist twice', async () => {
-    const { queue, past } = await bench.open();
+    const { queue, direct } = await bench.open();
     bench.proxy.fail(1, { kind: 'lost' }, isAction('SendMessageBatch'));
     await queue.send(messages(4));
-    expect(new Set(bodiesOf(await takeAll(past))).size).to.equal(4);
+    expect(new Set(bodiesOf(await takeAll(direct))).size).to.equal(4);
   });
 
-  const passing: Readonly<Record<string, Fault>> = {
+  const transient: Readonly<Record<string, Fault>> = {
     'RequestThrottled, which is a 403': sqsFault(403, 'RequestThrottled'),
     'KmsThrottled, which the SDK does not retry': sqsFault(400, 'KmsThrottled'),
     'OverLimit, which the SDK does not retry': sqsFault(403, 'OverLimit'),
     'a 503 that is not JSON': { kind: 'answer', status: 503, body: '<html>busy</html>' },
     'a connection that is reset': { kind: 'reset' },
   };
-  for (const [name, fault] of Object.entries(passing)) {
+  for (const [name, fault] of Object.entries(transient)) {
     it(`continues after ${name}`, async () => {
       const { queue } = await bench.open();
       for (const action of ['SendMessageBatch', 'ReceiveMessage', 'ChangeMessageVisibilityBatch', 'DeleteMessageBatch'])
@@ -72,49 +68,45 @@ describe('the SQS queue during failures', () => {
       });
       expect(await queue.extend([taken.receipt])).to.deep.equal(['extended']);
       await queue.ack([taken.receipt]);
-      const { visible, leased } = await queue.backlog();
-      expect({ visible, leased }).to.deep.equal({ visible: 0, leased: 0 });
+      expect(await queue.backlog()).to.include({ visible: 0, leased: 0 });
     });
   }
 
-  it('reports that SQS is unavailable after its patience ends', async () => {
+  it('reports that SQS is unavailable once requests have failed for too long', async () => {
     const { queue } = await bench.open({ patienceMs: 200 });
     bench.proxy.fail(1_000, sqsFault(400, 'KmsThrottled'));
-    expect(await kindOf(queue.send(messages(1)))).to.equal('unavailable');
-    expect(await kindOf(queue.receive({ max: 1, waitSeconds: 20 }))).to.equal('unavailable');
-    expect(await kindOf(queue.backlog())).to.equal('unavailable');
+    await failsWith('unavailable', queue.send(messages(1)));
+    await failsWith('unavailable', queue.receive({ max: 1, waitSeconds: 20 }));
+    await failsWith('unavailable', queue.backlog());
   });
 
-  it('says which action on which queue is denied', async () => {
+  it('names the action and the queue that are denied', async () => {
     const { queue, options } = await bench.open();
     bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction('ReceiveMessage'));
-    const error = await rejection(queue.receive({ max: 1, waitSeconds: 0 }));
-    expect(error).to.have.property('kind', 'credentials');
+    const error = await failsWith('credentials', queue.receive({ max: 1, waitSeconds: 0 }));
     expect(error.message).to.include('sqs:ReceiveMessage').and.to.include(`:${options.name} is denied`);
   });
 
-  for (const [what, action, letters] of [
+  for (const [title, action, letters] of [
     ['the letter is sent and the delete fails, so both exist', 'DeleteMessageBatch', 1],
     ["the letter can't be sent", 'SendMessageBatch', 0],
   ] as const) {
-    it(`keeps the delivery if ${what}`, async () => {
+    it(`keeps the delivery if ${title}`, async () => {
       const { queue } = await bench.open();
-      const delivery = await takeNew(queue);
+      const delivery = await takeOne(queue);
       bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction(action));
-      expect(await kindOf(queue.bury([{ delivery, reason: 'bad' }]))).to.equal('credentials');
-      const { leased, dead } = await queue.backlog();
-      expect({ leased, dead }).to.deep.equal({ leased: 1, dead: letters });
+      await failsWith('credentials', queue.bury([{ delivery, reason: 'bad' }]));
+      expect(await queue.backlog()).to.include({ leased: 1, dead: letters });
     });
   }
 
   it('loses nothing on a network that fails one request in ten', async () => {
-    const { queue, past } = await bench.open();
-    let seed = 7;
-    const random = () => {
-      seed = (seed * 16_807) % 2_147_483_647;
-      return seed / 2_147_483_647;
-    };
-    bench.proxy.failShare(0.1, random, [{ kind: 'reset' }, { kind: 'lost' }, sqsFault(503, 'ServiceUnavailable')]);
+    const { queue, direct } = await bench.open();
+    bench.proxy.failShare(0.1, seededRandom(7), [
+      { kind: 'reset' },
+      { kind: 'lost' },
+      sqsFault(503, 'ServiceUnavailable'),
+    ]);
     await queue.send(messages(600));
     const seen = new Set<string>();
     await until('all are acked', async () => {
@@ -123,7 +115,7 @@ describe('the SQS queue during failures', () => {
       await queue.ack(taken.map(({ receipt }) => receipt));
       // Messages hidden by a lost answer return when their lease expires.
       if (taken.length === 0) await bench.server.pass(31);
-      const { visible, leased } = await past.backlog();
+      const { visible, leased } = await direct.backlog();
       return visible + leased === 0;
     });
     expect(seen.size).to.equal(600);

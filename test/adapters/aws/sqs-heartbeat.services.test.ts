@@ -5,9 +5,10 @@ import { openSqsHeartbeat } from '../../../src/adapters/aws/sqs-heartbeat.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
 import { HeldLeases } from '../../../src/worker/held-leases.ts';
 import { forSuite } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { isAction, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { messages, SqsBench, takeAll } from './sqs-bench.ts';
+import { messages, SqsBench, takeAll, takeOne, takeTwo } from './sqs-bench.ts';
 
 describe('heartbeats on SQS', () => {
   const bench = forSuite(() => SqsBench.start());
@@ -18,30 +19,28 @@ describe('heartbeats on SQS', () => {
     await queue.send(messages(25));
     const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
     await queue.ack(receipts.slice(20, 21));
-    const heart = await openSqsHeartbeat(options);
+    const heartbeat = await openSqsHeartbeat(options);
     bench.proxy.heal();
-    const verdicts = await heart.extend(receipts);
-    await heart.close();
+    const verdicts = await heartbeat.extend(receipts);
+    await heartbeat.close();
     expect(verdicts.flatMap((verdict, index) => (verdict === 'lost' ? [index] : []))).to.deep.equal([20]);
     expect(bench.proxy.count(isAction('ChangeMessageVisibilityBatch'))).to.equal(3);
   });
 
   it('fail early enough to try the next heartbeat', async () => {
     const { queue, options } = await bench.open();
-    await queue.send(messages(1));
-    const receipts = (await takeAll(queue)).map(({ receipt }) => receipt);
-    const heart = await openSqsHeartbeat({ ...options, leaseSeconds: 18 });
+    const { receipt } = await takeOne(queue);
+    const heartbeat = await openSqsHeartbeat({ ...options, leaseSeconds: 18 });
     bench.proxy.fail(1_000, sqsFault(400, 'KmsThrottled'));
     const start = performance.now();
-    const failed = await heart.extend(receipts).catch((error: unknown) => error);
-    await heart.close();
-    expect(failed).to.have.property('kind', 'unavailable');
+    await failsWith('unavailable', heartbeat.extend([receipt]));
+    await heartbeat.close();
     // The next one is due after a third of the lease.
     expect(performance.now() - start).to.be.below(6_000);
   });
 
   it('run in their own thread, which opens the queue by itself', async () => {
-    // A thread starts within a third of it, on a busy machine too.
+    // The thread must start within a third of the lease, even on a busy machine.
     const leaseSeconds = 20;
     const { queue, options } = await bench.open({ leaseSeconds });
     const { onWarning: _, ...plain } = options;
@@ -55,14 +54,12 @@ describe('heartbeats on SQS', () => {
       leaseSeconds,
       onLost: (receipt) => lost.push(receipt),
     });
-    await queue.send(messages(2));
-    const [kept, gone] = (await takeAll(queue)).map(({ receipt }) => receipt);
-    if (kept === undefined || gone === undefined) throw new Error('too little came');
-    await queue.ack([gone]);
+    const [{ receipt: kept }, { receipt: acked }] = await takeTwo(queue);
+    await queue.ack([acked]);
     bench.proxy.heal();
-    leases.hold([kept, gone]);
+    leases.hold([kept, acked]);
     await until('a lease is refused', () => lost.length > 0);
-    expect(lost).to.deep.equal([gone]);
+    expect(lost).to.deep.equal([acked]);
     expect(bench.proxy.count(isAction('ChangeMessageVisibilityBatch'))).to.be.greaterThan(0);
     await leases.close();
   });

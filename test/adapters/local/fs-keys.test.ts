@@ -1,8 +1,7 @@
 // Protects: every key gets its own file inside the store, on any file system, and lists in the right order.
 
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, normalize } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { normalize } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { pathOfKey } from '../../../src/adapters/local/fs-keys.ts';
@@ -10,6 +9,8 @@ import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
 import { anyCharacter } from '../../support/any-character.ts';
+import { readText } from '../../support/read-text.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 const NASTY = [
   '',
@@ -119,9 +120,9 @@ describe('keys on disk', () => {
     const keySet = fc.uniqueArray(nastyKey, { minLength: 1, maxLength: 25 });
     await fc.assert(
       fc.asyncProperty(keySet, fc.nat(), fc.nat(12), bound, bound, async (keys, pick, cut, from, to) => {
-        const root = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
+        const scratch = new Scratch();
         try {
-          const store = await createFsStore({ root, durability: 'process' });
+          const store = await createFsStore({ root: scratch.directory, durability: 'process' });
           for (const key of keys) await store.put(key, key, { ifAbsent: true });
           const prefix = [...(keys[pick % keys.length] ?? '')].slice(0, cut).join('');
           const list = async (below: string, range = {}): Promise<string[]> => {
@@ -136,11 +137,11 @@ describe('keys on disk', () => {
           const inside = sorted.filter((key) => (from === undefined || isUpTo(from, key)) && !(to && isUpTo(to, key)));
           expect(await list('', range)).to.deep.equal(inside);
           expect(await list(prefix, range)).to.deep.equal(inside.filter((key) => key.startsWith(prefix)));
-          for (const key of keys) expect(Buffer.from((await store.read(key)) ?? []).toString()).to.equal(key);
+          for (const key of keys) expect(await readText(store, key)).to.equal(key);
           await store.delete(keys);
-          expect(readdirSync(join(root, 'store'))).to.deep.equal([]);
+          expect(readdirSync(scratch.path('store'))).to.deep.equal([]);
         } finally {
-          rmSync(root, { recursive: true });
+          scratch.remove();
         }
       }),
       { numRuns: 150 },

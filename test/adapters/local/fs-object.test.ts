@@ -25,26 +25,26 @@ import { expect } from 'chai';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
 import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 describe("an object's file", () => {
-  let scratch: string;
-  let root: string;
+  const scratch = forEachTest(() => new Scratch());
   let store: FsStore;
   beforeEach(async () => {
-    scratch = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
-    root = join(scratch, 'root');
-    store = await createFsStore({ root, durability: 'process' });
+    store = await createFsStore({ root: scratch.path('root'), durability: 'process' });
   });
-  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
-  const fileOf = (key: string): string => store.localFile(key)?.path ?? expect.fail(`${key} is not there`);
-  const textOf = async (key: string): Promise<string> => Buffer.from((await store.read(key)) ?? []).toString();
+  const fileOf = (key: string): string => store.localFile(key)?.path ?? expect.fail(`there is no object ${key}`);
+  const textOf = (key: string): Promise<string | null> => readText(store, key);
   const list = async (prefix: string): Promise<string[]> => {
     const keys: string[] = [];
     for await (const entry of store.list(prefix)) keys.push(entry.key);
     return keys;
   };
+  const temporaryFiles = (): string[] => readdirSync(scratch.path('root', 'tmp'));
 
   it('consists of its bytes, a line of JSON and sixteen bytes', async () => {
     const { etag } = await store.put('k', 'abc\n', { metadata: { a: 'b' } });
@@ -123,15 +123,15 @@ describe("an object's file", () => {
   it('keeps its tag and time when the whole store is copied', async () => {
     await store.put('jobs/j/steps/s/out/000000001', 'abc', { metadata: { a: 'b' } });
     const before = await store.head('jobs/j/steps/s/out/000000001');
-    cpSync(root, join(scratch, 'standby'), { recursive: true });
-    const standby = await createFsStore({ root: join(scratch, 'standby'), durability: 'process' });
+    cpSync(scratch.path('root'), scratch.path('standby'), { recursive: true });
+    const standby = await createFsStore({ root: scratch.path('standby'), durability: 'process' });
     expect(await standby.head('jobs/j/steps/s/out/000000001')).to.deep.equal(before);
   });
 
   it("is found among another program's files, which are skipped", async () => {
     await store.put('dir/k', 'x');
     for (const name of ['.DS_Store', 'Thumbs.db', 'notes.txt', 'K@', 'x%zz@', '%61@', 'lost+found']) {
-      writeFileSync(join(root, 'store', 'dir', name), 'foreign');
+      writeFileSync(scratch.path('root', 'store', 'dir', name), 'foreign');
     }
     expect(await list('')).to.deep.equal(['dir/k']);
   });
@@ -170,12 +170,12 @@ describe("an object's file", () => {
   });
 
   it('is not created from a copy that is shorter than its source', async () => {
-    const path = join(scratch, 'short');
+    const path = scratch.path('short');
     writeFileSync(path, 'half');
-    const writer = new FsWriter(root, false, systemClock);
-    const target = { key: 'k', path: join(root, 'store', 'k') };
+    const writer = new FsWriter(scratch.path('root'), false, systemClock);
+    const target = { key: 'k', path: scratch.path('root', 'store', 'k') };
     await failsWith('corrupt', writer.copy({ path, size: 8 }, target, {}));
-    expect([await store.head('k'), readdirSync(join(root, 'tmp'))]).to.deep.equal([null, []]);
+    expect([await store.head('k'), temporaryFiles()]).to.deep.equal([null, []]);
   });
 
   it('removes empty directories above it when it is deleted, even if another process removed the lowest one', async () => {
@@ -189,7 +189,7 @@ describe("an object's file", () => {
   describe('created from a consumed file', () => {
     let source: string;
     beforeEach(() => {
-      source = join(scratch, 'stdout');
+      source = scratch.path('stdout');
       writeFileSync(source, 'output');
     });
 
@@ -203,14 +203,14 @@ describe("an object's file", () => {
     });
 
     it('is a copy if the file is a symbolic link, or has another hard link', async () => {
-      const input = join(scratch, 'input');
+      const input = scratch.path('input');
       writeFileSync(input, 'precious');
-      symlinkSync(input, join(scratch, 'symbolic'));
-      linkSync(input, join(scratch, 'hard'));
+      symlinkSync(input, scratch.path('symbolic'));
+      linkSync(input, scratch.path('hard'));
       for (const name of ['symbolic', 'hard']) {
-        await store.uploadFile(join(scratch, name), name, { consume: true, ifAbsent: true });
+        await store.uploadFile(scratch.path(name), name, { consume: true, ifAbsent: true });
         expect(await textOf(name)).to.equal('precious');
-        expect(existsSync(join(scratch, name))).to.equal(false);
+        expect(existsSync(scratch.path(name))).to.equal(false);
         expect(readFileSync(input, 'utf8')).to.equal('precious');
       }
     });
@@ -245,39 +245,39 @@ describe("an object's file", () => {
 
     it('leaves the file unchanged if that fails', async () => {
       await failsWith('usage', store.uploadFile(source, 'k', { consume: true, metadata: { a: 'é' } }));
-      await failsWith('usage', store.uploadFile(scratch, 'k', { consume: true }));
+      await failsWith('usage', store.uploadFile(scratch.directory, 'k', { consume: true }));
       await failsWith('usage', store.uploadFile(source, '', { consume: true }));
       await store.put('taken', 'x');
       truncateSync(fileOf('taken'), 3);
       await failsWith('corrupt', store.uploadFile(source, 'taken', { consume: true, ifAbsent: true }));
       expect(readFileSync(source, 'utf8')).to.equal('output');
       expect(await store.head('k')).to.equal(null);
-      expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+      expect(temporaryFiles()).to.deep.equal([]);
     });
   });
 
   it('is not created from a partial copy when the signal aborts, and leaves nothing behind', async () => {
-    const source = join(scratch, 'big');
+    const source = scratch.path('big');
     writeFileSync(source, Buffer.alloc(20 * 1024 * 1024, 1));
     const abort = new AbortController();
     const onProgress = (): void => abort.abort();
     const error = await rejection(store.uploadFile(source, 'big', { signal: abort.signal, onProgress }));
     expect(error).to.equal(abort.signal.reason);
     expect(await store.head('big')).to.equal(null);
-    expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
+    expect(temporaryFiles()).to.deep.equal([]);
   });
 
   it('closes every file that it opened', async () => {
-    mkdirSync(join(scratch, 'x'));
+    mkdirSync(scratch.path('x'));
     await store.put('k', 'abc');
     await store.put('cut', 'abc');
     appendFileSync(fileOf('cut'), 'more');
-    const next = (): number => {
-      const fd = openSync(scratch, 'r');
+    const nextDescriptor = (): number => {
+      const fd = openSync(scratch.directory, 'r');
       closeSync(fd);
       return fd;
     };
-    const first = next();
+    const first = nextDescriptor();
     for (let n = 0; n < 20; n += 1) {
       await store.read('k');
       await store.head('k');
@@ -288,6 +288,6 @@ describe("an object's file", () => {
       await rejection(store.get('k', { range: { offset: -1, length: 1 } }));
       await store.get('k', { range: { offset: 9, length: 1 } });
     }
-    expect(next()).to.equal(first);
+    expect(nextDescriptor()).to.equal(first);
   });
 });

@@ -1,8 +1,7 @@
 // Protects: a local store opens only where it is safe, cleans up after dead processes and explains what it refuses.
 
 import { spawn, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { translateFsError } from '../../../src/adapters/local/fs-errors.ts';
@@ -10,18 +9,18 @@ import { networkFileSystem } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 const DAY = 86_400_000;
 
 describe('the directory of a file store', () => {
-  let scratch: string;
+  const scratch = forEachTest(() => new Scratch());
   let root: string;
   beforeEach(() => {
-    scratch = mkdtempSync(join(tmpdir(), 'batchctl-fs-'));
-    root = join(scratch, 'deep', 'root');
+    root = scratch.path('deep', 'root');
   });
-  afterEach(() => rmSync(scratch, { recursive: true, force: true }));
 
   const open = (now = Date.now()) =>
     createFsStore({ root, durability: 'process', clock: { now: () => now, monotonic: () => 0 } });
@@ -35,7 +34,7 @@ describe('the directory of a file store', () => {
     expect(store.location).to.equal(root);
   });
 
-  it('may be opened by many at once, and again', async () => {
+  it('can be opened by many callers at once, and again', async () => {
     const stores = await Promise.all(Array.from({ length: 8 }, () => open()));
     await stores[0]?.put('k', 'x');
     for (const store of [...stores, await open()]) expect((await store.head('k'))?.size).to.equal(1);
@@ -50,7 +49,7 @@ describe('the directory of a file store', () => {
   });
 
   it("is refused if it can't be created", async () => {
-    writeFileSync(join(scratch, 'deep'), 'a file');
+    writeFileSync(scratch.path('deep'), 'a file');
     await failsWith('config', open());
   });
 
@@ -79,7 +78,7 @@ describe('the directory of a file store', () => {
     }
   });
 
-  it('that is read-only gives a configuration error, and never looks empty', async () => {
+  it('leads to a configuration error if it is read-only, and never looks empty', async () => {
     const store = await open();
     await store.put('a/k', 'x');
     await withoutRights(join(root, 'store', 'a'), async () => {
@@ -94,7 +93,7 @@ describe('the directory of a file store', () => {
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
   });
 
-  it('maps each file system error to a kind', () => {
+  it('leads to an error of the right kind for each file system error', () => {
     const kinds = { ENOSPC: 'full', EDQUOT: 'full', EROFS: 'config', EACCES: 'config', EMFILE: 'unavailable' } as const;
     for (const [code, kind] of Object.entries(kinds)) {
       const cause = Object.assign(new Error(code), { code, syscall: 'open' });
@@ -113,7 +112,7 @@ async function list(store: ObjectStore, prefix: string): Promise<string[]> {
   return keys;
 }
 
-/** Root may do anything everywhere, so it becomes another user for a while; other users get a locked directory. */
+/** Root may access everything, so it becomes another user meanwhile. For other users, the directory is locked. */
 async function withoutRights(directory: string, action: () => Promise<void>): Promise<void> {
   const isRoot = process.geteuid?.() === 0;
   if (isRoot) process.seteuid?.(65_534);

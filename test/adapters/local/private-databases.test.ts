@@ -1,26 +1,27 @@
 // Protects: no other user of the machine can read the queue and the ledger, whatever the umask and the version that created them.
-import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { isSupervised } from '../../../src/adapters/local/ensure-supervisor.ts';
 import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 describe('the databases of the local profile', () => {
+  const scratch = forEachTest(() => new Scratch());
   let root: string;
   let umask: number;
   beforeEach(() => {
-    root = join(mkdtempSync(join(tmpdir(), 'batchctl-private-')), 'root');
+    root = scratch.path('root');
     umask = process.umask(0);
   });
   afterEach(() => {
     process.umask(umask);
-    rmSync(root, { recursive: true });
   });
 
   /** The modes of the files while all databases are open. */
-  async function modes(): Promise<Readonly<Record<string, string>>> {
+  async function readModes(): Promise<Readonly<Record<string, string>>> {
     const queue = await openSqliteQueue({ root, group: 'default', holder: 'test' });
     await queue.send([{ body: 'one', tenant: 'job' }]);
     const file = join(root, 'ledger.db');
@@ -38,17 +39,17 @@ describe('the databases of the local profile', () => {
   }
 
   it('are accessible only to their user, and so are the files next to them', async () => {
-    const found = await modes();
+    const found = await readModes();
     expect(found).to.include({ '': 'd700', 'ledger.db': '600', 'ledger.db-wal': '600', 'run/default.lock.db': '600' });
     expect(Object.keys(found).filter((name) => name.endsWith('.db'))).to.have.length.of.at.least(3);
     for (const [name, mode] of Object.entries(found)) expect(mode, name).to.be.oneOf(['600', 'd700']);
   });
 
   it('are closed to others if an earlier version left them open', async () => {
-    for (const name of Object.keys(await modes())) {
+    for (const name of Object.keys(await readModes())) {
       const path = join(root, name);
       if (name.endsWith('.db')) chmodSync(path, 0o644);
     }
-    for (const [name, mode] of Object.entries(await modes())) expect(mode, name).to.be.oneOf(['600', 'd700']);
+    for (const [name, mode] of Object.entries(await readModes())) expect(mode, name).to.be.oneOf(['600', 'd700']);
   });
 });

@@ -1,24 +1,26 @@
 // Protects: the local queue delivers tasks fairly, loses none, and reports a locked, damaged or newer file.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import {
   openSqliteQueue,
   type SqliteQueue,
   type SqliteQueueOptions,
 } from '../../../src/adapters/local/sqlite-queue.ts';
-import { isKind } from '../../../src/errors.ts';
-import { openSqlite } from '../../../src/lib/sqlite.ts';
+import { openSqlite, type Sqlite } from '../../../src/lib/sqlite.ts';
+import type { Delivery } from '../../../src/ports/task-queue.ts';
 import { taskQueueContract } from '../../contracts/task-queue.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 taskQueueContract('sqlite', async () => {
-  const root = mkdtempSync(join(tmpdir(), 'batchctl-queue-'));
+  const scratch = new Scratch();
   const clock = new FakeClock();
-  const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-1', clock });
-  const other = await openSqliteQueue({ root, group: 'default', holder: 'w-2', clock });
+  const open = (holder: string) => openSqliteQueue({ root: scratch.directory, group: 'default', holder, clock });
+  const [queue, other] = [await open('w-1'), await open('w-2')];
   return {
     queue,
     other,
@@ -26,101 +28,91 @@ taskQueueContract('sqlite', async () => {
     close: async () => {
       await queue.close();
       await other.close();
-      rmSync(root, { recursive: true });
+      scratch.remove();
     },
   };
 });
 
 describe('the SQLite queue', () => {
-  let root: string;
-  let clock: FakeClock;
-  let opened: SqliteQueue[];
+  const scratch = forEachTest(() => new Scratch());
+  const clock = forEachTest(() => new FakeClock());
+  const cleanup = forEachTest(() => new Cleanup());
 
-  beforeEach(() => {
-    root = mkdtempSync(join(tmpdir(), 'batchctl-queue-'));
-    clock = new FakeClock();
-    opened = [];
-  });
-  afterEach(async () => {
-    for (const queue of opened) await queue.close();
-    rmSync(root, { recursive: true });
-  });
-
-  async function open(options: Partial<SqliteQueueOptions> = {}): Promise<SqliteQueue> {
-    const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-1', clock, ...options });
-    opened.push(queue);
-    return queue;
-  }
-
-  const messages = (tenant: string, count: number) =>
-    Array.from({ length: count }, (_, n) => ({ body: `${tenant} ${n}`, tenant }));
-  const take = async (queue: SqliteQueue, max: number) => await queue.receive({ max, waitSeconds: 0 });
-  const tenants = (deliveries: readonly { readonly body: string }[]) =>
-    deliveries.map(({ body }) => body.split(' ')[0]).sort();
-  const kindOf = async (work: Promise<unknown>) => {
-    const error = await work.then(
-      () => null,
-      (thrown: unknown) => thrown,
-    );
-    return isKind(error, 'unavailable', 'newer', 'corrupt', 'full', 'unexpected') ? error.kind : error;
+  const open = async (options: Partial<SqliteQueueOptions> = {}): Promise<SqliteQueue> =>
+    cleanup.use(await openSqliteQueue({ root: scratch.directory, group: 'default', holder: 'w-1', clock, ...options }));
+  const openRaw = (): Sqlite => cleanup.use(openSqlite(scratch.path('queue.db'), { busyMs: 5_000 }));
+  const send = (queue: SqliteQueue, tenant: string, count: number) =>
+    queue.send(Array.from({ length: count }, (_, n) => ({ body: `${tenant} ${n}`, tenant })));
+  const take = (queue: SqliteQueue, max: number) => queue.receive({ max, waitSeconds: 0 });
+  const takeOne = async (queue: SqliteQueue): Promise<Delivery> => {
+    const [delivery] = await take(queue, 1);
+    return delivery ?? expect.fail('no message was received');
+  };
+  const bodiesOf = (deliveries: readonly Delivery[]) => deliveries.map(({ body }) => body).sort();
+  const tenantsOf = (deliveries: readonly Delivery[]) => bodiesOf(deliveries).map((body) => body.split(' ')[0]);
+  const receiptsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ receipt }) => receipt);
+  const bury = (queue: SqliteQueue, deliveries: readonly Delivery[]) =>
+    queue.bury(deliveries.map((delivery) => ({ delivery, reason: 'bad' })));
+  const deadBodies = async (queue: SqliteQueue, limit = 10_000): Promise<readonly string[]> => {
+    const bodies: string[] = [];
+    for await (const { body } of queue.dead({ limit })) bodies.push(body);
+    return bodies;
   };
 
   it('gives tenants equal shares of one receive, however many messages each has waiting', async () => {
     const queue = await open();
-    await queue.send(messages('big', 3000));
-    await queue.send(messages('small', 3));
-    await queue.send(messages('middle', 50));
-    expect(tenants(await take(queue, 9))).to.deep.equal([
-      ...['big', 'big', 'big', 'middle', 'middle', 'middle'],
-      ...['small', 'small', 'small'],
-    ]);
-    expect(tenants(await take(queue, 10)).filter((tenant) => tenant === 'big')).to.have.length(5);
+    await send(queue, 'big', 3000);
+    await send(queue, 'small', 3);
+    await send(queue, 'middle', 50);
+    const shares = ['big', 'middle', 'small'].flatMap((tenant) => Array(3).fill(tenant));
+    expect(tenantsOf(await take(queue, 9))).to.deep.equal(shares);
+    expect(tenantsOf(await take(queue, 10)).filter((tenant) => tenant === 'big')).to.have.length(5);
   });
 
   it('alternates tenants from receive to receive', async () => {
     const queue = await open();
-    await queue.send(messages('a', 100));
-    await queue.send(messages('b', 100));
-    await queue.send(messages('c', 100));
+    await send(queue, 'a', 100);
+    await send(queue, 'b', 100);
+    await send(queue, 'c', 100);
     const taken = [];
     for (let n = 0; n < 6; n += 1) taken.push(...(await take(queue, 1)));
-    expect(tenants(taken)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
+    expect(tenantsOf(taken)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
   });
 
   it('fills a receive from tenants that have more when others have little', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1));
-    await queue.send(messages('b', 200));
+    await send(queue, 'a', 1);
+    await send(queue, 'b', 200);
     expect(await take(queue, 100)).to.have.length(100);
   });
 
   it('delivers messages of a dead worker before those that never ran', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1000));
+    await send(queue, 'a', 1000);
     const held = await take(queue, 5);
     clock.pass(16);
     const again = await take(queue, 5);
-    expect(again.map(({ body }) => body).sort()).to.deep.equal(held.map(({ body }) => body).sort());
+    expect(bodiesOf(again)).to.deep.equal(bodiesOf(held));
   });
 
   it('releases at once all messages of one holder, and none of others', async () => {
     const queue = await open();
     const other = await open({ holder: 'w-2' });
-    await queue.send(messages('a', 10));
+    await send(queue, 'a', 10);
     const dead = await take(queue, 4);
     const alive = await take(other, 3);
     expect(await other.releaseHeldBy('w-1')).to.equal(4);
     expect(await other.backlog()).to.include({ visible: 7, leased: 3 });
-    expect(await queue.extend(dead.map(({ receipt }) => receipt))).to.deep.equal(Array(4).fill('lost'));
-    expect(await other.extend(alive.map(({ receipt }) => receipt))).to.deep.equal(Array(3).fill('extended'));
+    expect(await queue.extend(receiptsOf(dead))).to.deep.equal(Array(4).fill('lost'));
+    expect(await other.extend(receiptsOf(alive))).to.deep.equal(Array(3).fill('extended'));
     expect(await take(other, 10)).to.have.length(7);
   });
 
   it('keeps groups apart in one file', async () => {
     const queue = await open();
     const gpu = await open({ group: 'gpu' });
-    await queue.send(messages('a', 2));
-    await gpu.send(messages('a', 3));
+    await send(queue, 'a', 2);
+    await send(gpu, 'a', 3);
     expect(await take(gpu, 10)).to.have.length(3);
     expect((await queue.backlog()).visible).to.equal(2);
     expect(await gpu.purge({})).to.equal(0);
@@ -129,39 +121,38 @@ describe('the SQLite queue', () => {
 
   it('never accepts the receipt of a deleted message for a later one', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1));
-    const [gone] = await take(queue, 1);
-    await queue.ack(gone === undefined ? [] : [gone.receipt]);
-    await queue.send(messages('b', 1));
-    const [later] = await take(queue, 1);
-    await queue.ack(gone === undefined ? [] : [gone.receipt]);
-    expect(await queue.extend(later === undefined ? [] : [later.receipt])).to.deep.equal(['extended']);
+    await send(queue, 'a', 1);
+    const first = await takeOne(queue);
+    await queue.ack([first.receipt]);
+    await send(queue, 'b', 1);
+    const later = await takeOne(queue);
+    await queue.ack([first.receipt]);
+    expect(await queue.extend([later.receipt])).to.deep.equal(['extended']);
   });
 
   it('hides no undelayed message when the wall clock steps back', async () => {
     const queue = await open();
-    await queue.send(messages('a', 2));
-    const [first] = await take(queue, 1);
+    await send(queue, 'a', 2);
+    const { receipt } = await takeOne(queue);
     clock.set(clock.now() - 3_600_000);
-    await queue.release(first === undefined ? [] : [{ receipt: first.receipt, delay: 0 }]);
+    await queue.release([{ receipt, delay: 0 }]);
     expect(await take(queue, 5)).to.have.length(2);
   });
 
-  it('purges matching messages, delayed ones too, and leaves leased ones', async () => {
+  it('purges matching messages, including delayed ones, and leaves leased ones', async () => {
     const queue = await open();
-    await queue.send(messages('a', 2500));
-    await queue.send(messages('b', 10));
+    await send(queue, 'a', 2500);
+    await send(queue, 'b', 10);
     await queue.send([{ body: 'a later', tenant: 'a', delay: 60 }]);
     await take(queue, 6);
     const purged = await queue.purge({ match: (body) => body.startsWith('a ') });
     expect(purged).to.equal(2500 + 1 - 3);
-    const { oldestSeconds: _, ...counts } = await queue.backlog();
-    expect(counts).to.deep.equal({ visible: 7, leased: 6, delayed: 0, dead: 0 });
+    expect(await queue.backlog()).to.include({ visible: 7, leased: 6, delayed: 0, dead: 0 });
   });
 
   it('purges messages whose lease expired, and nothing that was sent after the purge began', async () => {
     const queue = await open();
-    await queue.send(messages('a', 3));
+    await send(queue, 'a', 3);
     await take(queue, 1);
     clock.pass(15);
     let sends = 0;
@@ -172,97 +163,89 @@ describe('the SQLite queue', () => {
       return true;
     };
     expect(await queue.purge({ match })).to.equal(3);
-    expect((await take(queue, 9)).map(({ body }) => body)).to.deep.equal(['late']);
+    expect(bodiesOf(await take(queue, 9))).to.deep.equal(['late']);
   });
 
-  it('redrives nothing that was buried after it began, so that a letter that fails again does not loop', async () => {
+  it('redrives no letter that was buried after it began, so that one that fails again does not loop', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1_002));
-    const [last, ...dead] = await take(queue, 1_002);
-    if (last === undefined) return expect.fail('nothing came');
-    await queue.bury(dead.map((delivery) => ({ delivery, reason: 'x' })));
-    let buried = false;
+    await send(queue, 'a', 1_002);
+    const last = await takeOne(queue);
+    await bury(queue, await take(queue, 1_001));
+    let isBuried = false;
     const match = (): boolean => {
-      if (!buried) void queue.bury([{ delivery: last, reason: 'again' }]);
-      buried = true;
+      if (!isBuried) void bury(queue, [last]);
+      isBuried = true;
       return true;
     };
-    // More than a page, so that the last one comes after that.
+    // These are more than a page, so that the last letter would be on the next one.
     expect(await queue.redrive({ match })).to.equal(1_001);
     expect((await queue.backlog()).dead).to.equal(1);
   });
 
-  it('applies the limit of a redrive over all pages, and sends no letter twice that another process has sent back', async () => {
+  it('applies the limit of a redrive to all pages together, and sends no letter that another process has already sent', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1_002));
-    await queue.bury((await take(queue, 1_002)).map((delivery) => ({ delivery, reason: 'x' })));
+    await send(queue, 'a', 1_002);
+    await bury(queue, await take(queue, 1_002));
     let seen = 0;
-    // One of the first page, and two of the next.
+    // Matches one letter of the first page, and two of the next.
     const match = (): boolean => {
       seen += 1;
       return seen === 1 || seen > 1_000;
     };
     expect(await queue.redrive({ match, limit: 2 })).to.equal(2);
-    const another = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
-    const taken = (): boolean => {
+    const another = openRaw();
+    const deleteFirst = (): boolean => {
       another.prepare('DELETE FROM dead WHERE id = (SELECT min(id) FROM dead)').run();
       return true;
     };
-    let asked = 0;
-    expect(await queue.redrive({ match: () => asked++ === 0 && taken() })).to.equal(0);
-    another.close();
+    let calls = 0;
+    expect(await queue.redrive({ match: () => calls++ === 0 && deleteFirst() })).to.equal(0);
     expect((await queue.backlog()).visible).to.equal(2);
-    const left: string[] = [];
-    for await (const { body } of queue.dead()) left.push(body);
+    const left = await deadBodies(queue);
     expect([left.length, new Set(left).size]).to.deep.equal([999, 999]);
   });
 
   it('forgets a job whose messages are gone', async () => {
     const queue = await open();
-    await queue.send(messages('a', 2));
-    await queue.ack((await take(queue, 2)).map(({ receipt }) => receipt));
-    const database = openSqlite(join(root, 'queue.db'), { busyMs: 5_000, readOnly: true });
-    expect(database.prepare('SELECT count(*) AS lanes FROM lanes').get()).to.deep.equal({ lanes: 0 });
-    database.close();
+    await send(queue, 'a', 2);
+    await queue.ack(receiptsOf(await take(queue, 2)));
+    expect(openRaw().prepare('SELECT count(*) AS lanes FROM lanes').get()).to.deep.equal({ lanes: 0 });
   });
 
   it('buries nothing with a stale receipt: the worker that now has the message settles it', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1));
-    const [stale] = await take(queue, 1);
+    await send(queue, 'a', 1);
+    const stale = await takeOne(queue);
     clock.pass(15);
-    expect(await queue.backlog(), 'its lease is over').to.include({ visible: 1, leased: 0 });
-    const [held] = await take(queue, 1);
-    if (stale === undefined || held === undefined) return expect.fail('nothing came when the lease was over');
-    await queue.bury([{ delivery: stale, reason: 'x' }]);
+    expect(await queue.backlog(), 'its lease has expired').to.include({ visible: 1, leased: 0 });
+    const held = await takeOne(queue);
+    await bury(queue, [stale]);
     expect(await queue.backlog()).to.include({ dead: 0, leased: 1 });
-    await queue.bury([{ delivery: held, reason: 'x' }]);
+    await bury(queue, [held]);
     expect(await queue.backlog()).to.include({ dead: 1, leased: 0, visible: 0 });
   });
 
   it('redrives at most the limit, oldest first', async () => {
     const queue = await open();
-    await queue.send(messages('a', 5));
-    for (const delivery of await take(queue, 5)) await queue.bury([{ delivery, reason: 'bad' }]);
+    await send(queue, 'a', 5);
+    for (const delivery of await take(queue, 5)) await bury(queue, [delivery]);
     expect(await queue.redrive({ limit: 2 })).to.equal(2);
-    expect((await take(queue, 5)).map(({ body }) => body).sort()).to.deep.equal(['a 0', 'a 1']);
-    const left = [];
-    for await (const letter of queue.dead({ limit: 2 })) left.push(letter.body);
-    expect(left).to.deep.equal(['a 2', 'a 3']);
+    expect(bodiesOf(await take(queue, 5))).to.deep.equal(['a 0', 'a 1']);
+    expect(await deadBodies(queue, 2)).to.deep.equal(['a 2', 'a 3']);
   });
 
   it('reports the age of the oldest waiting message', async () => {
     const queue = await open();
     expect((await queue.backlog()).oldestSeconds).to.equal(null);
-    await queue.send(messages('a', 1));
+    await send(queue, 'a', 1);
     clock.pass(90);
-    await queue.send(messages('b', 1));
+    await send(queue, 'b', 1);
     expect((await queue.backlog()).oldestSeconds).to.equal(90);
   });
 
   it('wakes a waiting receive when a lease expires', async () => {
     const queue = await open();
-    await queue.send(messages('a', 1));
+    await send(queue, 'a', 1);
     await take(queue, 1);
     const waiting = queue.receive({ max: 1, waitSeconds: 20 });
     clock.pass(16);
@@ -271,41 +254,38 @@ describe('the SQLite queue', () => {
 
   it('reports a database that stays locked as unavailable, and continues when it is free', async () => {
     const queue = await open({ lockWaitMs: 50 });
-    const locker = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
+    const locker = openRaw();
     locker.exec('BEGIN IMMEDIATE');
-    expect(await kindOf(queue.send(messages('a', 1)))).to.equal('unavailable');
+    await failsWith('unavailable', send(queue, 'a', 1));
     locker.exec('ROLLBACK');
-    locker.close();
-    await queue.send(messages('a', 1));
+    await send(queue, 'a', 1);
     expect(await take(queue, 5)).to.have.length(1);
   });
 
   it('refuses a file of a later version', async () => {
-    await (await open()).send(messages('a', 1));
-    const db = openSqlite(join(root, 'queue.db'), { busyMs: 5_000 });
-    db.exec('PRAGMA user_version = 2');
-    db.close();
-    expect(await kindOf(open())).to.equal('newer');
+    await send(await open(), 'a', 1);
+    openRaw().exec('PRAGMA user_version = 2');
+    await failsWith('newer', open());
   });
 
   it('reports a file that is not a database as corrupt', async () => {
-    writeFileSync(join(root, 'queue.db'), 'not a database, but long enough to be looked at'.repeat(100));
-    expect(await kindOf(open())).to.equal('corrupt');
+    writeFileSync(scratch.path('queue.db'), 'not a database, but long enough to be looked at'.repeat(100));
+    await failsWith('corrupt', open());
   });
 
   it("is unavailable if its directory can't be created", async () => {
-    writeFileSync(join(root, 'file'), '');
-    expect(await kindOf(open({ root: join(root, 'file', 'below') }))).to.equal('unavailable');
+    writeFileSync(scratch.path('file'), '');
+    await failsWith('unavailable', open({ root: scratch.path('file', 'below') }));
   });
 
-  it('keeps its messages when opened to survive a loss of power', async () => {
-    await (await open({ durability: 'power' })).send(messages('a', 3));
+  it('keeps its messages with durability power', async () => {
+    await send(await open({ durability: 'power' }), 'a', 3);
     expect(await take(await open(), 5)).to.have.length(3);
   });
 
   it('rejects a delay that SQS would reject', async () => {
     const queue = await open();
-    expect(await kindOf(queue.send([{ body: 'x', tenant: 'a', delay: 901 }]))).to.equal('unexpected');
+    await failsWith('unexpected', queue.send([{ body: 'x', tenant: 'a', delay: 901 }]));
   });
 
   it('delivers nothing once it is closed, and ends a waiting receive', async () => {

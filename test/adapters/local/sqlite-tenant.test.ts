@@ -1,25 +1,17 @@
 // Protects: `why` knows how many tasks of a job wait, run or are delayed in the local queue, and until when.
 
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { openSqliteQueue, type SqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
+import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 describe("a tenant's messages in the SQLite queue", () => {
-  let root: string;
-  let clock: FakeClock;
-  let queue: SqliteQueue;
-  beforeEach(async () => {
-    root = mkdtempSync(join(tmpdir(), 'batchctl-tenant-'));
-    clock = new FakeClock(1_000_000);
-    queue = await openSqliteQueue({ root, group: 'default', holder: 'w-1', clock, leaseSeconds: 10 });
-  });
-  afterEach(async () => {
-    await queue.close();
-    rmSync(root, { recursive: true });
-  });
+  const scratch = forEachTest(() => new Scratch());
+  const clock = forEachTest(() => new FakeClock(1_000_000));
+  const queue = forEachTest(() =>
+    openSqliteQueue({ root: scratch.directory, group: 'default', holder: 'w-1', clock, leaseSeconds: 10 }),
+  );
   const NONE = { visible: 0, leased: 0, leaseEnd: null, delayed: 0, nextDue: null, lastDue: null, delayedBodies: [] };
 
   it('are none for a tenant that never sent any', async () => {
@@ -35,8 +27,13 @@ describe("a tenant's messages in the SQLite queue", () => {
       { body: '5', tenant: 'b' },
     ]);
     expect(await queue.ofTenant('a')).to.deep.equal({
-      ...{ visible: 2, leased: 0, leaseEnd: null, delayed: 2 },
-      ...{ nextDue: 1_030_000, lastDue: 1_060_000, delayedBodies: ['4', '3'] },
+      visible: 2,
+      leased: 0,
+      leaseEnd: null,
+      delayed: 2,
+      nextDue: 1_030_000,
+      lastDue: 1_060_000,
+      delayedBodies: ['4', '3'],
     });
     expect(await queue.ofTenant('b')).to.deep.equal({ ...NONE, visible: 1 });
   });

@@ -14,30 +14,30 @@ import { listen } from '../../support/servers/listen.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
 import { until } from '../../support/until.ts';
 
-const ASKED: VerbRequest = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
+const REQUEST: VerbRequest = { name: 'jobs', input: {}, dryRun: false, yes: false, tz: null, attachments: null };
 
-async function certificate(): Promise<{ readonly cert: string; readonly key: string; readonly fingerprint: string }> {
-  const made = await generate([{ name: 'commonName', value: 'manager' }], { keyType: 'ec', curve: 'P-256' });
-  return { cert: made.cert, key: made.private, fingerprint: fingerprintOf(new X509Certificate(made.cert).raw) };
+async function createCertificate() {
+  const subject = [{ name: 'commonName', value: 'manager' }];
+  const { cert, private: key } = await generate(subject, { keyType: 'ec', curve: 'P-256' });
+  return { cert, key, fingerprint: fingerprintOf(new X509Certificate(cert).raw) };
 }
 
-async function ask(manager: Manager): Promise<readonly ValueFrame[]> {
-  const all: ValueFrame[] = [];
+async function callOnce(manager: Manager): Promise<readonly ValueFrame[]> {
+  const received: ValueFrame[] = [];
   try {
-    for await (const frame of manager.call(ASKED, AbortSignal.timeout(60_000))) all.push(frame);
+    for await (const frame of manager.call(REQUEST, AbortSignal.timeout(60_000))) received.push(frame);
   } finally {
     await manager.close();
   }
-  return all;
+  return received;
 }
 
 describe("a manager's certificate", () => {
   let server: FakeManager;
-  let own: Awaited<ReturnType<typeof certificate>>;
-  let other: Awaited<ReturnType<typeof certificate>>;
+  const own = forSuite(createCertificate);
+  const other = forSuite(createCertificate);
 
   before(async () => {
-    [own, other] = [await certificate(), await certificate()];
     server = await FakeManager.start(own);
     server.answer(frames({ notice: 'hello' }, { exit: 0, error: null }));
   });
@@ -49,27 +49,27 @@ describe("a manager's certificate", () => {
   const client = (fingerprint: string | null, host = '127.0.0.1'): Manager =>
     openManagerClient({ url: `https://${host}:${server.port}`, token: 'bct_word', fingerprint });
 
-  const written = (): readonly string[] => {
+  const spellings = (): readonly string[] => {
     const hex = own.fingerprint.slice('sha256:'.length);
     return [own.fingerprint, `sha256:${hex.toUpperCase().match(/../g)?.join(':')}`];
   };
 
   it('is accepted with the pinned fingerprint, in any spelling', async () => {
-    for (const fingerprint of written()) {
-      expect(await ask(client(fingerprint))).to.deep.equal([{ notice: 'hello' }, { exit: 0, error: null }]);
+    for (const fingerprint of spellings()) {
+      expect(await callOnce(client(fingerprint))).to.deep.equal([{ notice: 'hello' }, { exit: 0, error: null }]);
     }
     expect(server.tokens).to.deep.equal(['Bearer bct_word', 'Bearer bct_word']);
   });
 
-  it('with another fingerprint is rejected before a byte was sent', async () => {
-    const error = await rejection(ask(client(other.fingerprint)));
+  it('is rejected with another fingerprint, before a byte is sent', async () => {
+    const error = await rejection(callOnce(client(other.fingerprint)));
     expect(error).to.include({ kind: 'config' });
     expect(String(error)).to.include(own.fingerprint).and.include('nothing was sent');
     expect(server.tokens).to.deep.equal([]);
   });
 
-  it('from an unknown authority is rejected if none is pinned', async () => {
-    expect(await rejection(ask(client(null)))).to.include({ kind: 'config' });
+  it('is rejected if it is from an unknown authority and none is pinned', async () => {
+    expect(await rejection(callOnce(client(null)))).to.include({ kind: 'config' });
     expect(server.tokens).to.deep.equal([]);
   });
 
@@ -90,14 +90,16 @@ describe("a manager's certificate", () => {
     });
 
     it('is still compared', async () => {
-      expect(await ask(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
+      expect(await callOnce(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
       expect(proxy.tunnels).to.deep.equal([`manager.example.com:${server.port}`]);
-      expect(await rejection(ask(client(other.fingerprint, 'manager.example.com')))).to.include({ kind: 'config' });
+      expect(await rejection(callOnce(client(other.fingerprint, 'manager.example.com')))).to.include({
+        kind: 'config',
+      });
       expect(server.tokens).to.have.length(1);
     });
   });
 
-  it('that never arrives leaves no open connection when the call is aborted', async () => {
+  it('leaves no open connection if it never arrives and the call is aborted', async () => {
     let [opened, closed] = [0, 0];
     const tcp = createServer((socket) => {
       opened += 1;
@@ -109,16 +111,13 @@ describe("a manager's certificate", () => {
       socket.resume();
     });
     const silent = await listen(tcp);
-    const manager = openManagerClient({
-      url: `https://127.0.0.1:${silent.port}`,
-      token: 'x',
-      fingerprint: own.fingerprint,
-    });
+    const url = `https://127.0.0.1:${silent.port}`;
+    const manager = openManagerClient({ url, token: 'x', fingerprint: own.fingerprint });
     const call = new AbortController();
-    const asked = manager.hello(call.signal).catch((error: unknown) => error);
+    const error = rejection(manager.hello(call.signal));
     await until('it is connected', () => opened === 1);
     call.abort();
-    expect(await asked).to.have.property('name', 'AbortError');
+    expect(await error).to.have.property('name', 'AbortError');
     await manager.close();
     await until('the connection is closed', () => closed === 1);
     await silent.close();

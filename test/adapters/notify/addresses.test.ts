@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import { addressKindOf } from '../../../src/adapters/notify/post.ts';
 
-describe('where an address leads', () => {
+describe('the kind of an address', () => {
   for (const [place, addresses] of [
     ['metadata', ['169.254.169.254', '169.254.170.2', '169.254.0.1', '::ffff:169.254.169.254', '::ffff:a9fe:a9fe']],
     [

@@ -2,46 +2,50 @@
 
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
-import { postNotice, signatureOf } from '../../../src/adapters/notify/post.ts';
-import type { BatchctlError } from '../../../src/errors.ts';
+import { type PostOptions, postNotice, signatureOf } from '../../../src/adapters/notify/post.ts';
+import type { BatchctlError, ErrorKind } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
-import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
-import { type Certificates, makeCertificates } from '../../support/servers/certificates.ts';
+import { Scratch } from '../../support/scratch.ts';
+import { makeCertificates } from '../../support/servers/certificates.ts';
 import { HookServer } from '../../support/servers/hook-server.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
 
-/** Installed with every system's TLS. */
 const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', body: '{"event":"failed","text":"ü"}' };
 
 describe('a notification over http and https', () => {
   const hook = forEachTest(() => HookServer.start());
 
-  const send = (fields: Partial<Parameters<typeof postNotice>[0]> = {}): Promise<void> =>
+  const send = (options: Partial<PostOptions> = {}): Promise<void> =>
     postNotice({
-      ...{ url: `http://127.0.0.1:${hook.port}/in?token=t`, notice: NOTICE, secret: null, loopback: true },
-      ...{ signal: undefined, timeoutMs: 60_000, ...fields },
+      url: `http://127.0.0.1:${hook.port}/in?token=t`,
+      notice: NOTICE,
+      secret: null,
+      loopback: true,
+      signal: undefined,
+      timeoutMs: 60_000,
+      ...options,
     });
-  const refused = async (fields: Partial<Parameters<typeof postNotice>[0]> = {}): Promise<BatchctlError> =>
-    (await rejection(send(fields))) as BatchctlError;
+  const sendFails = (kind: ErrorKind, options: Partial<PostOptions> = {}): Promise<BatchctlError> =>
+    failsWith(kind, send(options));
 
   it('is one post of the unchanged body, with its id and signature', async () => {
     await send({ secret: 's3cret', now: () => 1_764_500_000_999 });
-    const [got] = hook.posts;
+    const [post] = hook.posts;
     expect(hook.posts).to.have.length(1);
-    expect(got).to.include({ method: 'POST', path: '/in?token=t', text: NOTICE.body });
-    expect(got?.headers).to.include({
+    expect(post).to.include({ method: 'POST', path: '/in?token=t', text: NOTICE.body });
+    expect(post?.headers).to.include({
       'content-type': 'application/json',
       'x-batchctl-event': 'failed',
       'x-batchctl-event-id': NOTICE.id,
     });
     const hmac = createHmac('sha256', 's3cret').update(`1764500000.${NOTICE.body}`).digest('hex');
-    expect(got?.headers['x-batchctl-signature']).to.equal(`t=1764500000,v1=${hmac}`);
+    expect(post?.headers['x-batchctl-signature']).to.equal(`t=1764500000,v1=${hmac}`);
     await send();
     expect(hook.posts[1]?.headers).not.to.have.property('x-batchctl-signature');
   });
@@ -49,9 +53,8 @@ describe('a notification over http and https', () => {
   it('has the signature that openssl computes', async () => {
     const child = spawn(installed('openssl'), ['dgst', '-sha256', '-hmac', 's3cret', '-hex']);
     child.stdin.end(`5.${NOTICE.body}`);
-    let said = '';
-    for await (const chunk of child.stdout) said += chunk;
-    expect(said.trim().split(' ').at(-1)).to.equal(signatureOf(NOTICE.body, 's3cret', 5).slice('t=5,v1='.length));
+    const output = await text(child.stdout);
+    expect(output.trim().split(' ').at(-1)).to.equal(signatureOf(NOTICE.body, 's3cret', 5).slice('t=5,v1='.length));
   });
 
   it("is accepted by the manual's check, which accepts nothing else", async () => {
@@ -77,78 +80,64 @@ describe('a notification over http and https', () => {
     [500, 'unavailable'],
     [503, 'unavailable'],
   ] as const) {
-    it(`answered ${status}: ${kind ?? 'taken'}`, async () => {
+    it(`is ${kind === null ? 'delivered' : `an error of kind ${kind}`} if the answer is ${status}`, async () => {
       hook.answer = { status, text: 'its own words' };
       if (kind === null) return send();
-      const error = await refused();
-      expect(error.kind).to.equal(kind);
+      const error = await sendFails(kind);
       expect(error.message).to.include(String(status)).and.include('its own words').and.include('127.0.0.1');
-      expect(error.message, 'what follows the host may be a secret').not.to.include('token');
+      expect(error.message, 'the path and the query may contain a secret').not.to.include('token');
     });
   }
 
   it('is not redirected', async () => {
     const other = await HookServer.start();
     hook.answer = { status: 307, location: `http://127.0.0.1:${other.port}/` };
-    const error = await refused();
+    const error = await sendFails('config');
     await other.close();
-    expect(error.kind).to.equal('config');
     expect(error.message).to.include('redirect');
     expect(other.posts).to.have.length(0);
   });
 
   it('gives up after the timeout if the receiver hangs, and when its caller aborts', async () => {
     hook.answer = 'hang';
-    const error = await refused({ timeoutMs: 100 });
-    expect(error.kind).to.equal('unavailable');
+    const error = await sendFails('unavailable', { timeoutMs: 100 });
     expect(error.message).to.include('no answer within 0.1 s');
     const stop = new AbortController();
-    const stopped = refused({ signal: stop.signal });
+    const interrupted = sendFails('interrupted', { signal: stop.signal });
     stop.abort();
-    expect((await stopped).kind).to.equal('interrupted');
+    await interrupted;
   });
 
-  it('is retried when the connection breaks or is refused', async () => {
+  it('can be retried when the connection breaks or is refused', async () => {
     hook.answer = 'reset';
-    expect((await refused()).kind).to.equal('unavailable');
-    expect((await refused({ url: 'http://127.0.0.1:1/' })).kind).to.equal('unavailable');
+    await sendFails('unavailable');
+    await sendFails('unavailable', { url: 'http://127.0.0.1:1/' });
   });
 
   it('reads only the beginning of a long answer', async () => {
     hook.answer = { status: 500, text: `begins ${'x'.repeat(5_000_000)}` };
-    const error = await refused();
+    const error = await sendFails('unavailable');
     expect(error.message).to.include('begins').and.to.have.length.below(400);
   });
 
   it('is never posted to a metadata address, nor to this machine unless loopback is allowed', async () => {
     for (const host of ['169.254.169.254', '[fd00:ec2::254]', '2852039166', '[::ffff:169.254.169.254]'])
-      expect((await refused({ url: `https://${host}/latest/meta-data/` })).kind, host).to.equal('refused');
+      await sendFails('refused', { url: `https://${host}/latest/meta-data/` });
     // By address, and by a name that resolves to it.
     for (const host of ['127.0.0.1', 'localhost']) {
-      const error = await refused({ url: `http://${host}:${hook.port}/`, loopback: false });
-      expect(error.kind, host).to.equal('refused');
+      const error = await sendFails('refused', { url: `http://${host}:${hook.port}/`, loopback: false });
       expect(error.message).to.include('this machine itself');
     }
     expect(hook.posts).to.have.length(0);
   });
 
   describe('with TLS', () => {
-    let directory: string;
-    let secure: HookServer;
-    let files: Certificates;
-    before(async () => {
-      directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
-      files = await makeCertificates(directory, {});
-      secure = await HookServer.start(files);
-    });
-    after(async () => {
-      await secure?.close();
-      rmSync(directory, { recursive: true });
-    });
+    const scratch = forSuite(() => new Scratch());
+    const files = forSuite(() => makeCertificates(scratch.directory, {}));
+    const secure = forSuite(() => HookServer.start(files));
 
     it('does not trust a certificate of an unknown authority', async () => {
-      const error = await refused({ url: `https://localhost:${secure.port}/` });
-      expect(error.kind).to.equal('config');
+      const error = await sendFails('config', { url: `https://localhost:${secure.port}/` });
       expect(error.hint).to.include('NODE_EXTRA_CA_CERTS');
       expect(secure.posts).to.have.length(0);
     });
@@ -158,8 +147,8 @@ describe('a notification over http and https', () => {
       const before = process.env.HTTPS_PROXY;
       process.env.HTTPS_PROXY = proxy.url;
       try {
-        // The certificate is not for that name; only through the tunnel does it get this far.
-        const error = await refused({ url: 'https://hooks.example.invalid/x', loopback: false });
+        // The proxy's tunnel leads to a server whose certificate has another name.
+        const error = await sendFails('config', { url: 'https://hooks.example.invalid/x', loopback: false });
         expect(error.message).to.include('certificate');
         expect(proxy.tunnels).to.deep.equal(['hooks.example.invalid:443']);
       } finally {
@@ -170,23 +159,20 @@ describe('a notification over http and https', () => {
     });
 
     it('trusts a certificate of an authority in NODE_EXTRA_CA_CERTS', async () => {
-      const script = join(directory, 'send.mts');
-      const here = new URL('../../../src/adapters/notify/post.ts', import.meta.url);
+      const script = scratch.path('send.mts');
+      const module = new URL('../../../src/adapters/notify/post.ts', import.meta.url);
       writeFileSync(
         script,
-        `import { postNotice } from ${JSON.stringify(here.pathname)};
+        `import { postNotice } from ${JSON.stringify(module.pathname)};
 await postNotice({ url: process.argv[2], notice: ${JSON.stringify(NOTICE)}, secret: null, loopback: true, signal: undefined });`,
       );
       const child = spawn(process.execPath, ['--import', 'tsx', script, `https://localhost:${secure.port}/x`], {
         env: { ...process.env, NODE_EXTRA_CA_CERTS: files.ca },
         stdio: ['ignore', 'ignore', 'pipe'],
       });
-      let said = '';
-      for await (const chunk of child.stderr) said += chunk;
-      expect(
-        secure.posts.map(({ path, text }) => `${path} ${text}`),
-        said,
-      ).to.deep.equal([`/x ${NOTICE.body}`]);
+      const errors = await text(child.stderr);
+      const posts = secure.posts.map((post) => `${post.path} ${post.text}`);
+      expect(posts, errors).to.deep.equal([`/x ${NOTICE.body}`]);
     });
   });
 });

@@ -9,6 +9,7 @@ import {
   type PoolOptions,
   ServerDriver,
 } from '../../../src/adapters/sql/server-driver.ts';
+import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
 class FakeConnection {
@@ -27,29 +28,31 @@ class FakeConnection {
 }
 
 describe('the connections to a database server', () => {
-  let made: FakeConnection[];
+  let opened: FakeConnection[];
   let pool: ConnectionPool;
-  const poolOf = (more: Partial<PoolOptions> = {}): ConnectionPool => {
-    made = [];
+  const openPool = (options: Partial<PoolOptions> = {}): void => {
+    opened = [];
     const connect = async (): Promise<FakeConnection> => {
       const connection = new FakeConnection();
-      made.push(connection);
+      opened.push(connection);
       return connection;
     };
-    pool = new ConnectionPool({ connect, size: 2, idleMs: 60_000, ageMs: 60_000, ...more });
-    return pool;
+    pool = new ConnectionPool({ connect, size: 2, idleMs: 60_000, ageMs: 60_000, ...options });
   };
+  /** Takes a connection and returns it. */
+  const useConnection = async (isBroken = false): Promise<void> => pool.release(await pool.acquire(), isBroken);
+  const driverOf = (connection: FakeConnection, answerMs = 60_000): ServerDriver =>
+    new ServerDriver({ connect: async () => connection, begin: 'begin', spoils: () => false, answerMs });
+  beforeEach(() => openPool());
   afterEach(() => pool.end());
 
   it('are opened when needed, and reused', async () => {
-    poolOf();
-    pool.release(await pool.acquire(), false);
-    pool.release(await pool.acquire(), false);
-    expect(made).to.have.length(1);
+    await useConnection();
+    await useConnection();
+    expect(opened).to.have.length(1);
   });
 
   it('are never more than allowed: later callers wait, and the longest-waiting one is next', async () => {
-    poolOf();
     const [a, b] = [await pool.acquire(), await pool.acquire()];
     const order: string[] = [];
     const take = async (name: string): Promise<HeldConnection> => {
@@ -63,65 +66,60 @@ describe('the connections to a database server', () => {
     pool.release(await fourth, false);
     pool.release(a, false);
     expect(order).to.deep.equal(['third', 'fourth']);
-    expect(made).to.have.length(2);
+    expect(opened).to.have.length(2);
   });
 
   it('are closed if they are returned broken, have died, or are too old', async () => {
-    poolOf();
-    pool.release(await pool.acquire(), true);
-    expect(made[0]?.ended).to.equal(true);
-    pool.release(await pool.acquire(), false);
-    if (made[1] !== undefined) made[1].alive = false;
-    pool.release(await pool.acquire(), false);
-    expect(made).to.have.length(3);
+    await useConnection(true);
+    expect(opened[0]?.ended).to.equal(true);
+    await useConnection();
+    if (opened[1] !== undefined) opened[1].alive = false;
+    await useConnection();
+    expect(opened).to.have.length(3);
     await pool.end();
-    poolOf({ ageMs: 0 });
-    pool.release(await pool.acquire(), false);
-    expect(made[0]?.ended).to.equal(true);
+    openPool({ ageMs: 0 });
+    await useConnection();
+    expect(opened[0]?.ended).to.equal(true);
   });
 
   it('are closed after a long idle time', async () => {
-    poolOf({ idleMs: 1 });
-    pool.release(await pool.acquire(), false);
-    await until('it is closed', () => made[0]?.ended);
-    pool.release(await pool.acquire(), false);
-    expect(made).to.have.length(2);
+    openPool({ idleMs: 1 });
+    await useConnection();
+    await until('it is closed', () => opened[0]?.ended);
+    await useConnection();
+    expect(opened).to.have.length(2);
   });
 
   it('free their place if connecting fails', async () => {
     let fail = true;
-    poolOf({
+    openPool({
       size: 1,
       connect: async () => {
         if (fail) throw new Error('refused');
         return new FakeConnection();
       },
     });
-    const both = [pool.acquire(), pool.acquire()].map((each) => each.catch((error: unknown) => error));
-    expect((await Promise.all(both)).map(String)).to.deep.equal(['Error: refused', 'Error: refused']);
+    const errors = await Promise.all([rejection(pool.acquire()), rejection(pool.acquire())]);
+    expect(errors.map(String)).to.deep.equal(['Error: refused', 'Error: refused']);
     fail = false;
-    pool.release(await pool.acquire(), false);
+    await useConnection();
   });
 
   it('are closed at the end, those in use when they are returned, and none is opened after it', async () => {
-    poolOf();
     const [a, b] = [await pool.acquire(), await pool.acquire()];
     pool.release(a, false);
     await pool.end();
     pool.release(b, false);
-    expect(made.map(({ ended }) => ended)).to.deep.equal([true, true]);
-    expect(String(await pool.acquire().catch((error: unknown) => error))).to.contain('closed');
+    expect(opened.map(({ ended }) => ended)).to.deep.equal([true, true]);
+    expect((await rejection(pool.acquire())).message).to.contain('closed');
   });
 
   it('are cut if a statement gets no answer, without a rollback', async () => {
-    poolOf();
     const silent = new FakeConnection();
     silent.answer = () => new Promise(() => undefined);
-    const driver = new ServerDriver({
-      ...{ connect: async () => silent, begin: 'begin', spoils: () => false, answerMs: 5 },
-    });
+    const driver = driverOf(silent, 5);
     const connection = await driver.acquireConnection();
-    const error = await connection.executeQuery(CompiledQuery.raw('select 1')).catch((thrown: unknown) => thrown);
+    const error = await rejection(connection.executeQuery(CompiledQuery.raw('select 1')));
     expect(error).to.be.instanceOf(NoAnswerError);
     await driver.rollbackTransaction(connection);
     await driver.releaseConnection(connection);
@@ -130,12 +128,11 @@ describe('the connections to a database server', () => {
   });
 
   it('are not reused if rolling back fails, and the first error is the one reported', async () => {
-    poolOf();
     const broken = new FakeConnection();
     broken.answer = async () => {
       throw new Error('broken');
     };
-    const driver = new ServerDriver({ connect: async () => broken, begin: 'begin', spoils: () => false });
+    const driver = driverOf(broken);
     const connection = await driver.acquireConnection();
     await driver.rollbackTransaction(connection);
     await driver.releaseConnection(connection);

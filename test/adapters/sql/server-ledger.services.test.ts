@@ -1,8 +1,8 @@
 // Protects: a job's history is correct on database servers: they keep the ledger contract.
 
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
-import type { Ledger } from '../../../src/ports/ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
+import { ledgerPlace } from '../../contracts/ledger-place.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { startMariadb } from '../../support/servers/mariadb.ts';
 import { startPostgres } from '../../support/servers/postgres.ts';
@@ -24,20 +24,9 @@ for (const [name, startServer] of [
     writersTests(() => server);
     ledgerContract(name, async () => {
       await server.empty();
-      const opened: Ledger[] = [];
       const password = { from: 'a test', get: async () => server.password };
-      return {
-        open: async (writer, clock) => {
-          const options = { dialect: server.kind, url: server.url(), password, writer };
-          const ledger = openSqlLedger({ ...options, ...(clock && { clock }) });
-          await ledger.open();
-          opened.push(ledger);
-          return ledger;
-        },
-        end: async () => {
-          await Promise.all(opened.map((ledger) => ledger.close()));
-        },
-      };
+      const target = { dialect: server.kind, url: server.url(), password };
+      return ledgerPlace((options) => openSqlLedger({ ...target, ...options }));
     });
   });
 }

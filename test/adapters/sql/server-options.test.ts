@@ -7,10 +7,18 @@ import { isBatchctlError } from '../../../src/errors.ts';
 describe("a database server's URL", () => {
   it('contains host, port, user and database', () => {
     expect(parseServerUrl('postgres://ann%40x@db.example.com/claims', 'postgres', false)).to.deep.equal({
-      ...{ host: 'db.example.com', port: 5432, user: 'ann@x', database: 'claims', tls: true },
+      host: 'db.example.com',
+      port: 5432,
+      user: 'ann@x',
+      database: 'claims',
+      tls: true,
     });
     expect(parseServerUrl('mysql://ann@[::1]:3307/c%2Fd', 'mysql', false)).to.deep.equal({
-      ...{ host: '::1', port: 3307, user: 'ann', database: 'c/d', tls: false },
+      host: '::1',
+      port: 3307,
+      user: 'ann',
+      database: 'c/d',
+      tls: false,
     });
     expect(parseServerUrl('postgresql://a@h/d', 'postgres', false).host).to.equal('h');
   });
@@ -42,7 +50,7 @@ describe("a database server's URL", () => {
     it(`is rejected for ${found} (${url.replace('s3cret', '...')}), without being shown`, () => {
       try {
         parseServerUrl(url, 'postgres', false);
-        expect.fail('it was taken');
+        expect.fail('the URL was accepted');
       } catch (error) {
         if (!isBatchctlError(error)) throw error;
         expect(error.kind).to.equal('config');

@@ -1,12 +1,7 @@
 // Protects: the SQLite ledger loses no acknowledged record when processes die, and reports a full, locked or damaged file.
 
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
 import Big from 'big.js';
 import { expect } from 'chai';
 import { sql } from 'kysely';
@@ -15,64 +10,45 @@ import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
 import { sqliteDialect } from '../../../src/adapters/sql/sqlite.ts';
 import { openSqlite, type Sqlite } from '../../../src/lib/sqlite.ts';
 import type { Ledger } from '../../../src/ports/ledger.ts';
-import { event, job } from '../../contracts/ledger-events.ts';
-import { bundled } from '../../support/run/bundled.ts';
+import { countsOf, doneEvents, event, job } from '../../contracts/ledger-events.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { HeldTime } from '../../support/held-time.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
+import { ChildPrograms, exitCodeOf, fixtureProgram } from '../child-programs.ts';
 
-const WRITER = bundled(join(import.meta.dirname, 'fixtures/ledger-writer.ts'));
-type Writer = ChildProcessByStdio<Writable, Readable, null>;
+const WRITER = fixtureProgram(import.meta.dirname, 'ledger-writer');
 
 describe('the SQLite ledger', () => {
-  let directory: string;
+  const scratch = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
+  const programs = forEachTest(() => new ChildPrograms());
   let file: string;
-  const ends: (() => unknown)[] = [];
   beforeEach(() => {
-    directory = mkdtempSync(join(tmpdir(), 'batchctl-sqlite-'));
-    file = join(directory, 'ledger.db');
-  });
-  afterEach(async () => {
-    for (const end of ends.splice(0).reverse()) await end();
-    rmSync(directory, { recursive: true });
+    file = scratch.path('ledger.db');
   });
 
-  async function opened(lockWaitMs = 10_000, durability: 'process' | 'power' = 'process'): Promise<Ledger> {
-    const ledger = openSqlLedger({ dialect: 'sqlite', file, durability, writer: 'w1', lockWaitMs });
-    ends.push(() => ledger.close());
+  async function openLedger(lockWaitMs = 10_000): Promise<Ledger> {
+    const ledger = cleanup.use(
+      openSqlLedger({ dialect: 'sqlite', file, durability: 'process', writer: 'w1', lockWaitMs }),
+    );
     await ledger.open();
     return ledger;
   }
 
-  function rawDatabase(): Sqlite {
-    const database = openSqlite(file, { busyMs: 5_000 });
-    ends.push(() => database.close());
-    return database;
-  }
-
-  function start(mode: 'open' | 'flood', writer: string): Writer {
-    const child = spawn(process.execPath, [WRITER, mode, file, writer], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    ends.push(() => child.kill('SIGKILL'));
-    return child;
-  }
-
-  /** By its field: the test runner may load the errors' module twice, once for lazily imported adapters. */
-  const kindOf = (work: Promise<unknown>): Promise<string> =>
-    work.then(
-      () => 'none',
-      (error: unknown) => (error instanceof Error && 'kind' in error ? String(error.kind) : String(error)),
-    );
+  const openRaw = (): Sqlite => cleanup.use(openSqlite(file, { busyMs: 5_000 }));
 
   it('is created by four processes at once, and none of their records is lost', async () => {
-    const children = ['1', '2', '3', '4'].map((writer) => start('open', writer));
-    await Promise.all(children.map((child) => once(child.stdout, 'data')));
-    const exits = children.map((child) => once(child, 'exit'));
+    const writers = ['1', '2', '3', '4'].map((writer) => ['open', file, writer]);
+    const children = await programs.startTogether(WRITER, writers);
     for (const child of children) child.stdin.write('go\n');
-    expect((await Promise.all(exits)).map(([code]) => code)).to.deep.equal([0, 0, 0, 0]);
-    expect((await (await opened()).counts('claims-1'))[0]).to.include({ done: 4 });
+    expect(await Promise.all(children.map(exitCodeOf))).to.deep.equal([0, 0, 0, 0]);
+    expect(await countsOf(await openLedger())).to.include({ done: 4 });
   });
 
-  it('has sums that agree with its rows, and everything acknowledged, when its writers are killed', async () => {
-    const children = ['w8', 'w9'].map((writer) => start('flood', writer));
+  it('has all acknowledged records, and sums that agree with them, after its writers were killed', async () => {
+    const children = ['w8', 'w9'].map((writer) => programs.start(WRITER, 'flood', file, writer));
     const acknowledged = await Promise.all(
       children.map(async (child, index) => {
         let last = 0;
@@ -83,13 +59,13 @@ describe('the SQLite ledger', () => {
         return last;
       }),
     );
-    const ledger = await opened();
+    const ledger = await openLedger();
     const tasks = await ledger.tasks('claims-1', { limit: 10_000_000 });
     const done = tasks.filter((task) => task.state === 'done').length;
     expect(tasks.length).to.be.at.least(Math.max(...acknowledged));
     expect(tasks.length % 500).to.equal(0);
     expect(done).to.equal(tasks.length * 0.9);
-    expect((await ledger.counts('claims-1'))[0]).to.deep.include({
+    expect(await countsOf(ledger)).to.deep.include({
       running: 0,
       done,
       retried: tasks.length - done,
@@ -97,73 +73,72 @@ describe('the SQLite ledger', () => {
       seconds: done,
       counters: { sum: Big(done).div(10).toFixed() },
     });
-    expect(rawDatabase().pragma('integrity_check')).to.equal('ok');
+    expect(openRaw().pragma('integrity_check')).to.equal('ok');
   });
 
   it('computes counts from the sums alone, for any number of tasks', async () => {
-    const ledger = await opened();
-    await ledger.record(Array.from({ length: 700 }, (_, task) => event('done', task)));
-    rawDatabase().exec('delete from tasks; delete from attempts');
-    expect((await ledger.counts('claims-1'))[0]).to.include({ done: 700 });
-    expect(rawDatabase().prepare('select count(*) from step_counts').pluck().get()).to.equal(1);
+    const ledger = await openLedger();
+    await ledger.record(doneEvents(700));
+    openRaw().exec('delete from tasks; delete from attempts');
+    expect(await countsOf(ledger)).to.include({ done: 700 });
+    expect(openRaw().prepare('select count(*) from step_counts').pluck().get()).to.equal(1);
   });
 
   it('records a flush in one transaction, whatever its size and number of steps', async () => {
-    const ledger = await opened();
-    const reader = rawDatabase();
+    const ledger = await openLedger();
+    const reader = openRaw();
     const version = (): unknown => reader.pragma('data_version');
-    const all = Array.from({ length: 3000 }, (_, task) => event('done', task, { step: `s${task % 7}` }));
+    const events = doneEvents(3000, (task) => ({ step: `s${task % 7}` }));
     const before = Number(version());
-    await ledger.record(all);
+    await ledger.record(events);
     expect(version()).to.equal(before + 1);
     expect(reader.prepare('select count(*) from attempts').pluck().get()).to.equal(3000);
   });
 
   it('opens tables of a later version only if those say that it can', async () => {
-    await (await opened()).close();
-    const raw = rawDatabase();
+    await (await openLedger()).close();
+    const raw = openRaw();
     raw.exec('insert into ledger_schema values (7, 1, 0)');
-    expect(await kindOf(opened())).to.equal('none');
+    await openLedger();
     raw.exec('update ledger_schema set compatible = 5 where version = 7');
-    expect(await kindOf(opened())).to.equal('newer');
+    await failsWith('newer', openLedger());
   });
 
   it('opens an up-to-date file without writing', async () => {
-    await (await opened()).close();
-    const raw = rawDatabase();
+    await (await openLedger()).close();
+    const raw = openRaw();
     raw.exec('begin immediate');
-    expect(await kindOf(opened(50))).to.equal('none');
+    await openLedger(50);
     raw.exec('rollback');
   });
 
   it('reports a file that is not a database as corrupt', async () => {
     writeFileSync(file, 'claims,amount\n'.repeat(1000));
-    expect(await kindOf(opened())).to.equal('corrupt');
+    await failsWith('corrupt', openLedger());
   });
 
   it('is unavailable while another process locks it, and works again when it is free', async () => {
-    const ledger = await opened(60);
-    const raw = rawDatabase();
+    const ledger = await openLedger(60);
+    const raw = openRaw();
     raw.exec('begin immediate');
-    expect(await kindOf(ledger.record([event('done', 1)]))).to.equal('unavailable');
+    await failsWith('unavailable', ledger.record([event('done', 1)]));
     expect(await ledger.counts('claims-1')).to.deep.equal([]);
     raw.exec('rollback');
     await ledger.record([event('done', 1)]);
-    expect((await ledger.counts('claims-1'))[0]).to.include({ done: 1 });
+    expect(await countsOf(ledger)).to.include({ done: 1 });
   });
 
   it('waits for a writer that finishes soon', async () => {
-    const ledger = await opened();
-    const raw = rawDatabase();
+    const ledger = await openLedger();
+    const raw = openRaw();
     raw.exec('begin immediate');
     const recorded = ledger.recordJob(job());
     setImmediate(() => raw.exec('commit'));
-    expect(await kindOf(recorded)).to.equal('none');
+    await recorded;
   });
 
   it('is full, without keeping part of a transaction, if there is no space, and works again when there is', async () => {
-    const database = await SqlDatabase.open(sqliteDialect({ file, durability: 'process' }), 50, 0);
-    ends.push(() => database.close());
+    const database = cleanup.use(await SqlDatabase.open(sqliteDialect({ file, durability: 'process' }), 50, 0));
     const pages = (count: number) => database.read((db) => sql.raw(`pragma max_page_count = ${count}`).execute(db));
     const fill = (size: number) =>
       database.write(async (transaction) => {
@@ -174,27 +149,33 @@ describe('the SQLite ledger', () => {
           .execute();
       });
     await pages(1);
-    expect(await kindOf(fill(1_000_000))).to.equal('full');
+    await failsWith('full', fill(1_000_000));
     await pages(1_000_000);
-    expect(await kindOf(fill(1_000_000))).to.equal('none');
+    await fill(1_000_000);
   });
 
   it('waits briefly once a lock has outlasted a full wait, and fully again after a successful write', async () => {
-    const ledger = await opened(3_000);
-    const locker = rawDatabase();
-    const waited = async (): Promise<number> => {
-      const start = performance.now();
-      expect(await kindOf(ledger.recordJob(job()))).to.equal('unavailable');
-      return performance.now() - start;
+    const ledger = await openLedger(3_000);
+    const locker = openRaw();
+    locker.exec('begin immediate');
+    const time = new HeldTime();
+    const { uptime } = process;
+    cleanup.defer(() => {
+      process.uptime = uptime;
+      time.release();
+    });
+    process.uptime = () => time.now() / 1_000;
+    const measureWait = async (): Promise<number> => {
+      const start = time.now();
+      await time.passUntil(failsWith('unavailable', ledger.recordJob(job())));
+      return time.now() - start;
     };
-    locker.exec('begin immediate');
-    const [first, second] = [await waited(), await waited()];
-    expect(first).to.be.at.least(3_000);
-    expect(second).to.be.below(first);
+    expect(await measureWait()).to.be.within(3_000, 3_100);
+    expect(await measureWait()).to.be.within(500, 600);
     locker.exec('rollback');
-    await ledger.recordJob(job());
+    await time.passUntil(ledger.recordJob(job()));
     locker.exec('begin immediate');
-    expect(await waited()).to.be.at.least(3_000);
+    expect(await measureWait()).to.be.within(3_000, 3_100);
   });
 
   it('syncs each commit only when it must survive a loss of power', async () => {
@@ -210,17 +191,17 @@ describe('the SQLite ledger', () => {
   });
 
   it('reports use after closing, and may be closed and opened again', async () => {
-    const ledger = await opened();
+    const ledger = await openLedger();
     await ledger.close();
     await ledger.close();
-    expect(await kindOf(ledger.counts('claims-1'))).to.equal('unexpected');
+    await failsWith('unexpected', ledger.counts('claims-1'));
     await ledger.open();
     expect(await ledger.counts('claims-1')).to.deep.equal([]);
   });
 
   it("is unavailable if its directory can't be created", async () => {
-    writeFileSync(join(directory, 'taken'), '');
-    file = join(directory, 'taken', 'ledger.db');
-    expect(await kindOf(opened())).to.equal('unavailable');
+    writeFileSync(scratch.path('taken'), '');
+    file = scratch.path('taken', 'ledger.db');
+    await failsWith('unavailable', openLedger());
   });
 });

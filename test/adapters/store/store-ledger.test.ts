@@ -2,16 +2,10 @@
 
 import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
+import { ledgerPlace } from '../../contracts/ledger-place.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 
 ledgerContract('objects of a store', async () => {
   const store = new MemoryStore();
-  return {
-    open: async (writer, clock) => {
-      const ledger = openStoreLedger({ store, writer, ...(clock && { clock }) });
-      await ledger.open();
-      return ledger;
-    },
-    end: async () => {},
-  };
+  return ledgerPlace((options) => openStoreLedger({ store, ...options }));
 });

@@ -2,63 +2,57 @@ import { expect } from 'chai';
 import { event } from '../../../contracts/ledger-events.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 import { freePort } from '../../../support/servers/program.ts';
-import { failure, type LedgerOfTest, Ledgers } from './open-ledger.ts';
+import { failure, type LedgerOptions, Ledgers } from './open-ledger.ts';
 
-/** Who may connect, by which proof, and the error otherwise. */
+/** Passwords, certificates and addresses of connections, and the errors about them. */
 export function connectingTests(server: () => DatabaseServer): void {
   describe('connecting', () => {
     const ledgers = new Ledgers(server);
     afterEach(() => ledgers.close());
 
-    const refused = async (options: LedgerOfTest): Promise<string> => {
+    const openError = async (options: LedgerOptions): Promise<string> => {
       const { kind, text } = await failure(ledgers.open({ lockWaitMs: 50, ...options }));
       expect(text).not.to.contain(server().password).and.not.contain('wrong-one');
       return `${kind}: ${text}`;
     };
 
-    it('says whose password is wrong and where it came from, and never shows it', async () => {
-      const said = await refused({ password: async () => 'wrong-one' });
-      expect(said).to.match(/^credentials: .*batchctl.*the variable DB_PASSWORD/);
+    it('names the user whose password is wrong and the source of the password, and never shows it', async () => {
+      const error = await openError({ password: async () => 'wrong-one' });
+      expect(error).to.match(/^credentials: .*batchctl.*the variable DB_PASSWORD/);
     });
 
     it('names a missing database', async () => {
-      expect(
-        await refused({
-          url: server()
-            .url()
-            .replace(/ledger$/, 'nowhere'),
-        }),
-      ).to.match(server().kind === 'postgres' ? /^config: .*database nowhere/ : /^(config|credentials): .*nowhere/);
+      const { kind, url } = server();
+      const error = await openError({ url: url().replace(/ledger$/, 'nowhere') });
+      expect(error).to.match(kind === 'postgres' ? /^config: .*database nowhere/ : /^(config|credentials): .*nowhere/);
     });
 
-    it('is encrypted, to a server whose name the given authority certifies', async () => {
+    it("is encrypted if the given authority certifies the server's name", async () => {
       expect(await server().encrypted()).to.equal(false);
       const ledger = await ledgers.open({ url: server().url('localhost'), ca: server().ca });
       await ledger.record([event('done', 1)]);
       expect(await server().encrypted()).to.equal(true);
     });
 
-    it('rejects a certificate of another authority, of none that Node trusts, or of another name', async () => {
+    it('rejects a certificate of another authority, of one that Node does not trust, or of another name', async () => {
       const url = server().url('localhost');
-      expect(await refused({ url, ca: server().otherCa })).to.match(/^config: .*localhost.*certificate.*ledger.ca/);
-      expect(await refused({ url: `${url}?sslmode=verify-full` })).to.match(/^config: .*certificate/);
-      expect(await refused({ ca: server().ca })).to.match(/^config: .*certificate/);
+      expect(await openError({ url, ca: server().otherCa })).to.match(/^config: .*localhost.*certificate.*ledger.ca/);
+      expect(await openError({ url: `${url}?sslmode=verify-full` })).to.match(/^config: .*certificate/);
+      expect(await openError({ ca: server().ca })).to.match(/^config: .*certificate/);
     });
 
     it("reports an authority's file that is missing, or contains no certificate", async () => {
       const url = server().url('localhost');
-      expect(await refused({ url, ca: '/nowhere/rds.pem' })).to.match(/^config: .*\/nowhere\/rds.pem/);
-      expect(await refused({ url, ca: new URL(import.meta.url).pathname })).to.match(/^config: .*no PEM certificate/);
+      expect(await openError({ url, ca: '/nowhere/rds.pem' })).to.match(/^config: .*\/nowhere\/rds.pem/);
+      expect(await openError({ url, ca: new URL(import.meta.url).pathname })).to.match(/^config: .*no PEM certificate/);
     });
 
     it('is unavailable if nothing listens, and if the host has no address', async () => {
       const port = await freePort();
-      const url = server()
-        .url()
-        .replace(/:\d+\//, `:${port}/`);
-      expect(await refused({ url })).to.match(/^unavailable: .*ECONNREFUSED/);
+      const url = server().url('127.0.0.1');
+      expect(await openError({ url: url.replace(/:\d+\//, `:${port}/`) })).to.match(/^unavailable: .*ECONNREFUSED/);
       const nowhere = server().url('db.invalid');
-      expect(await refused({ url: `${nowhere}?sslmode=disable` })).to.match(/^unavailable: .*db.invalid/);
+      expect(await openError({ url: `${nowhere}?sslmode=disable` })).to.match(/^unavailable: .*db.invalid/);
     });
 
     it('sets in a session only what the server does not set: RDS Proxy shares no connection that sets a variable', async () => {

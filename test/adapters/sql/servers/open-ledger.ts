@@ -2,7 +2,7 @@ import { openSqlLedger } from '../../../../src/adapters/sql/sql-ledger.ts';
 import type { Ledger } from '../../../../src/ports/ledger.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 
-export interface LedgerOfTest {
+export interface LedgerOptions {
   readonly writer?: string;
   readonly url?: string;
   readonly ca?: string | null;
@@ -10,7 +10,7 @@ export interface LedgerOfTest {
   readonly lockWaitMs?: number;
 }
 
-/** Ledgers on a server that are closed, and their tables removed, when a test ends. */
+/** Ledgers on a server, which are closed when a test ends. */
 export class Ledgers {
   readonly #server: () => DatabaseServer;
   readonly #opened: Ledger[] = [];
@@ -20,7 +20,7 @@ export class Ledgers {
   }
 
   /** A ledger that isn't open yet. */
-  make({ password, ...more }: LedgerOfTest = {}): Ledger {
+  create({ password, ...more }: LedgerOptions = {}): Ledger {
     const server = this.#server();
     const source = { from: 'the variable DB_PASSWORD', get: password ?? (async () => server.password) };
     const options = { dialect: server.kind, url: server.url(), writer: 'w1', password: source, ...more };
@@ -29,8 +29,8 @@ export class Ledgers {
     return ledger;
   }
 
-  async open(options: LedgerOfTest = {}): Promise<Ledger> {
-    const ledger = this.make(options);
+  async open(options: LedgerOptions = {}): Promise<Ledger> {
+    const ledger = this.create(options);
     await ledger.open();
     return ledger;
   }
