@@ -2,44 +2,34 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
 import { Workspace } from '../support/workspace.ts';
+import { emulatedWorkspace, emulators } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
 
-const STEP = { name: 'upper', run: 'tr a-z A-Z' };
-const jobOf = (items: number, steps: unknown = [STEP]) => ({
-  name: `count-${items}`,
-  input: { split: { by: 'range', from: 1, to: items } },
-  steps,
-});
+const jobOf = (items: number, step: object = { name: 'upper', run: 'tr a-z A-Z' }) =>
+  rangeJob(`count-${items}`, items, step);
 
 describe('fetch -o s3://', () => {
-  const s3 = forSuite(() => sharedMoto());
-  const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, worksHere: true }));
-  let bucket: RawBucket;
+  const aws = forSuite(emulators);
+  const workspace = forSuite(() => emulatedWorkspace({ worksHere: true }));
+  const bucket = forEachTest(() => RawBucket.make(aws.s3));
 
-  beforeEach(async () => {
-    bucket = await RawBucket.make(s3.url);
-  });
-
-  async function done(job: unknown): Promise<string> {
-    workspace.write('job.json', job);
-    const id = await workspace.submit();
-    const worker = await workspace.work({}, '--here');
-    expect(worker.code, worker.stderr).to.equal(0);
+  async function runJob(job: unknown): Promise<string> {
+    const id = await submitJob(workspace, job);
+    expectExit(await workspace.work({}, '--here'));
     return id;
   }
 
-  const fetched = async (id: string, ...args: readonly string[]) =>
-    JSON.parse((await workspace.well('fetch', id, '--json', ...args)).stdout);
+  const fetchJob = async (id: string, ...args: readonly string[]) =>
+    jsonOf(await workspace.well('fetch', id, '--json', ...args));
 
   it('copies each output under its own name, then writes the manifest, and the marker last', async () => {
-    const id = await done(jobOf(3));
-    const result = await fetched(id, '-o', bucket.uri('out/'), '--name', 'n-{task}.txt');
+    const id = await runJob(jobOf(3));
+    const result = await fetchJob(id, '-o', bucket.uri('out/'), '--name', 'n-{task}.txt');
     expect(result).to.include({ outputs: 3, missing: 0, kept: 0, bytes: 6, output: bucket.uri('out/') });
     const names = [0, 1, 2].map((n) => `n-00000000${n}.txt`);
     expect(await bucket.keys()).to.deep.equal(['out/_SUCCESS', 'out/_manifest.json', ...names.map((n) => `out/${n}`)]);
@@ -51,22 +41,21 @@ describe('fetch -o s3://', () => {
   });
 
   it('keeps the objects that are already correct, and copies the others again', async () => {
-    const id = await done(jobOf(3));
+    const id = await runJob(jobOf(3));
     const target = ['-o', bucket.uri('')];
-    await fetched(id, ...target);
-    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 3 });
+    await fetchJob(id, ...target);
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 3 });
     await bucket.put('000000001', 'x\n');
-    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 2 });
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 2 });
     expect(await bucket.read('000000001')).to.equal('2\n');
     expect(await bucket.keys('_SUCCESS')).to.have.length(1);
   });
 
   for (const kill of ['place-file:2', 'place-manifest:1', 'place-marker:1']) {
     it(`leaves no marker when killed at ${kill}, and the same command completes it`, async () => {
-      const id = await done(jobOf(3));
+      const id = await runJob(jobOf(3));
       const args = ['fetch', id, '-o', bucket.uri('out/')];
-      const killed = await workspace.run(args, { BATCHCTL_TEST_KILL: kill });
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expectKilled(await workspace.run(args, { BATCHCTL_TEST_KILL: kill }));
       expect(await bucket.keys('out/_SUCCESS')).to.deep.equal([]);
       await workspace.well(...args);
       expect(await bucket.keys()).to.have.length(5);
@@ -75,24 +64,24 @@ describe('fetch -o s3://', () => {
   }
 
   it("refuses a target that contains another job's outputs; with --yes it removes them", async () => {
-    const [four, three] = [await done(jobOf(4)), await done(jobOf(3))];
+    const [four, three] = [await runJob(jobOf(4)), await runJob(jobOf(3))];
     const target = ['-o', bucket.uri('out/')];
-    await fetched(four, ...target);
+    await fetchJob(four, ...target);
     await bucket.put('out/000000003', 'someone else wrote this\n');
     const refused = await workspace.run(['fetch', three, ...target]);
     expect(refused.code).to.equal(7);
     expect(refused.stderr).to.include(four).and.include('--yes');
     expect(JSON.parse((await bucket.read('out/_manifest.json')) ?? '')).to.include({ job: four });
-    await fetched(three, ...target, '--yes');
+    await fetchJob(three, ...target, '--yes');
     expect(JSON.parse((await bucket.read('out/_manifest.json')) ?? '')).to.include({ job: three, outputs: 3 });
-    expect(await bucket.read('out/000000003'), 'what another has written stays').to.include('someone else');
-    await fetched(four, ...target, '--yes');
-    await fetched(three, ...target, '--yes');
+    expect(await bucket.read('out/000000003'), "a stranger's object stays").to.include('someone else');
+    await fetchJob(four, ...target, '--yes');
+    await fetchJob(three, ...target, '--yes');
     expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000', 'out/000000001', 'out/000000002']);
   });
 
   it('refuses a target with a foreign manifest', async () => {
-    const id = await done(jobOf(1));
+    const id = await runJob(jobOf(1));
     await bucket.put('_manifest.json', '[1, 2]');
     expect(await workspace.run(['fetch', id, '-o', bucket.uri('')])).to.include({ code: 7 });
   });
@@ -103,62 +92,62 @@ describe('fetch -o s3://', () => {
       output: 'files',
       run: 'cd "$BATCHCTL_OUTPUT_DIR" && echo a > a && mkdir b && echo c > b/c',
     };
-    const id = await done(jobOf(1, [files]));
-    await fetched(id, '-o', bucket.uri('out/'));
+    const id = await runJob(jobOf(1, files));
+    await fetchJob(id, '-o', bucket.uri('out/'));
     expect(await bucket.keys('out/0')).to.deep.equal(['out/000000000/a', 'out/000000000/b/c']);
   });
 
   it('joins the outputs into one object, and rewrites it only if it changed', async () => {
-    const id = await done(jobOf(3));
+    const id = await runJob(jobOf(3));
     const target = ['-o', bucket.uri('all.txt')];
-    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: 6 });
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: 6 });
     expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
     expect(await bucket.keys()).to.deep.equal(['all.txt']);
-    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 3, bytes: 6 });
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 3, bytes: 6 });
     await bucket.put('all.txt', 'other');
-    expect(await fetched(id, ...target)).to.include({ kept: 0 });
+    expect(await fetchJob(id, ...target)).to.include({ kept: 0 });
     expect(await bucket.read('all.txt')).to.equal('1\n2\n3\n');
   });
 
   it('keeps only the first header line when joining with --header once', async () => {
-    const id = await done(jobOf(3, [{ name: 'rows', run: 'echo head; cat' }]));
-    await fetched(id, '-o', bucket.uri('all.csv'), '--header', 'once');
+    const id = await runJob(jobOf(3, { name: 'rows', run: 'echo head; cat' }));
+    await fetchJob(id, '-o', bucket.uri('all.csv'), '--header', 'once');
     expect(await bucket.read('all.csv')).to.equal('head\n1\n2\n3\n');
     const bytes = ['-o', bucket.uri('all.csv'), '--header', 'once', '--join', 'bytes'];
-    expect(await fetched(id, ...bytes), 'joined otherwise').to.include({ kept: 0 });
-    expect(await fetched(id, ...bytes)).to.include({ kept: 3 });
+    expect(await fetchJob(id, ...bytes), 'joined otherwise').to.include({ kept: 0 });
+    expect(await fetchJob(id, ...bytes)).to.include({ kept: 3 });
   });
 
   it('adds a line end between records of text, in small and large outputs, and none with --join bytes', async () => {
     const rows = 'a row of it\r\n'.repeat(800_000);
     workspace.write('text', 'small\nlarge\nsmall\n');
     const run = `read n; if [ $n = small ]; then printf 1; else yes "$(printf 'a row of it\\r')" | head -n 800000; printf 2; fi`;
-    const id = await done({
-      ...{ name: 'text', input: { from: 'text', split: { by: 'lines', every: 1 } } },
+    const id = await runJob({
+      name: 'text',
+      input: { from: 'text', split: { by: 'lines', every: 1 } },
       steps: [{ name: 'rows', run }],
     });
     const target = ['-o', bucket.uri('all.txt')];
     const lines = `1\n${rows}2\r\n1`;
-    expect(await fetched(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: lines.length });
+    expect(await fetchJob(id, ...target)).to.include({ outputs: 3, kept: 0, bytes: lines.length });
     expect(await bucket.read('all.txt')).to.equal(lines);
-    expect(await fetched(id, ...target)).to.include({ kept: 3 });
+    expect(await fetchJob(id, ...target)).to.include({ kept: 3 });
     const bytes = `1${rows}21`;
-    expect(await fetched(id, ...target, '--join', 'bytes')).to.include({ kept: 0, bytes: bytes.length });
+    expect(await fetchJob(id, ...target, '--join', 'bytes')).to.include({ kept: 0, bytes: bytes.length });
     expect(await bucket.read('all.txt')).to.equal(bytes);
-    expect(await fetched(id, ...target), 'what was joined otherwise is written again').to.include({ kept: 0 });
+    expect(await fetchJob(id, ...target), 'what was joined otherwise is written again').to.include({ kept: 0 });
   });
 
   it('refuses --header once if an output begins with a different line, and leaves the object unchanged', async () => {
-    const id = await done(jobOf(2));
+    const id = await runJob(jobOf(2));
     await bucket.put('all.csv', 'before');
-    const refused = await workspace.run(['fetch', id, '-o', bucket.uri('all.csv'), '--header', 'once']);
-    expect(refused.code, refused.stderr).to.equal(7);
+    const refused = expectExit(await workspace.run(['fetch', id, '-o', bucket.uri('all.csv'), '--header', 'once']), 7);
     expect(refused.stderr).to.include('expected "1"').and.include('found "2"');
     expect(await bucket.read('all.csv')).to.equal('before');
     expect(await bucket.keys()).to.deep.equal(['all.csv']);
   });
 
-  it('refuses a target without a name before a run starts', async () => {
+  it('refuses an invalid bucket name before a run starts', async () => {
     workspace.write('job.json', jobOf(1));
     const ran = await workspace.run(['run', 'job.json', '-o', 's3://Not_A_Bucket/x']);
     expect(ran.code).to.equal(2);
@@ -166,14 +155,14 @@ describe('fetch -o s3://', () => {
   });
 
   it('exits 4 for a bucket that does not exist, and writes nothing', async () => {
-    const id = await done(jobOf(1));
+    const id = await runJob(jobOf(1));
     const ended = await workspace.run(['fetch', id, '-o', 's3://no-such-bucket-at-all/out/']);
     expect(ended.code).to.equal(4);
     expect(ended.stderr).to.include('no-such-bucket-at-all').and.not.include('infra up');
   });
 
   it("writes nothing with another account's credentials", async () => {
-    const id = await done(jobOf(1));
+    const id = await runJob(jobOf(1));
     const config = JSON.parse(workspace.lines('batchctl.config.json').join(''));
     config.profiles.lab.account = '999999999999';
     workspace.write('other.json', config);
@@ -187,21 +176,16 @@ describe('fetch -o s3://', () => {
     const local = forEachTest(() => new Workspace());
 
     it('uploads small, large and joined outputs after verifying what it read', async () => {
-      const env = {
-        AWS_ENDPOINT_URL_S3: s3.url,
-        ...KEYS,
-      };
+      const env = { AWS_ENDPOINT_URL_S3: aws.s3, ...KEYS };
       const run = 'read n; if [ $n = 1 ]; then echo one; else head -c 20000000 /dev/zero | tr "\\0" x; fi';
-      local.write('job.json', jobOf(2, [{ name: 'make', run }]));
-      const ran = await local.run(['run', 'job.json', '-o', bucket.uri('out/')], env);
-      expect(ran.code, ran.stderr).to.equal(0);
+      local.write('job.json', jobOf(2, { name: 'make', run }));
+      expectExit(await local.run(['run', 'job.json', '-o', bucket.uri('out/')], env));
       expect(await bucket.read('out/000000000')).to.equal('one\n');
       expect(await bucket.read('out/000000001')).to.equal('x'.repeat(20_000_000));
       expect(await bucket.keys('out/_')).to.deep.equal(['out/_SUCCESS', 'out/_manifest.json']);
-      const again = await local.run(['fetch', 'last', '--json', '-o', bucket.uri('out/')], env);
-      expect(JSON.parse(again.stdout)).to.include({ kept: 2 });
-      const joined = await local.run(['fetch', 'last', '--json', '-o', bucket.uri('all')], env);
-      expect(joined.code, joined.stderr).to.equal(0);
+      const again = jsonOf(await local.run(['fetch', 'last', '--json', '-o', bucket.uri('out/')], env));
+      expect(again).to.include({ kept: 2 });
+      expectExit(await local.run(['fetch', 'last', '--json', '-o', bucket.uri('all')], env));
       expect((await bucket.read('all'))?.length).to.equal(20_000_004);
     });
   });

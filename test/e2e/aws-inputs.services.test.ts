@@ -2,14 +2,14 @@
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
+import { emulatedWorkspace, emulators, expectNothingSpent } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
 
 const JOB = {
   name: 'count',
@@ -21,102 +21,88 @@ const JOB = {
 const LINES = 'a\nb\nc\nd\ne\nf\n';
 
 describe('s3:// inputs read in place', () => {
-  const s3 = forSuite(() => sharedMoto());
-  const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, worksHere: true }));
+  const aws = forSuite(emulators);
+  const workspace = forSuite(() => emulatedWorkspace({ worksHere: true }));
 
-  const submitted = async (job: unknown, ...flags: readonly string[]): Promise<string> => {
-    workspace.write('job.json', job);
-    return workspace.submit(...flags);
-  };
-  const worked = async (job: string): Promise<{ readonly code: number | null; readonly output: string }> => {
-    const worker = await workspace.work({}, '--here');
-    expect(worker.code, worker.stderr).to.equal(0);
+  const submit = (job: unknown, ...flags: readonly string[]): Promise<string> => submitJob(workspace, job, ...flags);
+  const work = async (job: string): Promise<{ readonly code: number | null; readonly output: string }> => {
+    expectExit(await workspace.work({}, '--here'));
     const { code } = await workspace.run(['wait', job]);
     if (code !== 0) return { code, output: '' };
     return { code, output: (await workspace.well('fetch', job, '-o', '-')).stdout };
   };
 
   it('splits an object of another bucket in place, and copies none of it', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('in/lines-2026-11.txt', LINES);
     const job = { ...JOB, input: { ...JOB.input, from: bucket.uri('in/lines-{period}.txt') } };
-    const id = await submitted(job, '--period', '2026-11', '--expect-inputs', '1');
-    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
+    const id = await submit(job, '--period', '2026-11', '--expect-inputs', '1');
+    expect((await work(id)).output).to.equal(LINES.toUpperCase());
     expect(await bucket.keys()).to.deep.equal(['in/lines-2026-11.txt']);
-    const proof = JSON.parse((await workspace.well('verify', id, '--deep', '--json')).stdout);
+    const proof = jsonOf(await workspace.well('verify', id, '--deep', '--json'));
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
     expect(proof.evidence.inputs.listed[0].source).to.include({ kind: 's3', bucket: bucket.name, version: null });
     await workspace.well('verify', id, '-o', 'evidence');
     await workspace.well('verify', '--check', 'evidence');
-    const here = await workspace.run(['reproduce', id, 'upper/1', '-o', 'again', '--run']);
-    expect(here.code, here.stderr).to.equal(0);
+    expectExit(await workspace.run(['reproduce', id, 'upper/1', '-o', 'again', '--run']));
     expect(workspace.lines('again/input')).to.deep.equal(['c', 'd']);
   });
 
   it('reads all objects below a prefix, including compressed ones, except directory markers', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('in/', '');
     await bucket.put('in/a.txt', 'a\nb\n');
     await bucket.put('in/b.txt.gz', Uint8Array.from(gzipSync('c\nd\n')));
     await bucket.put('other', 'x');
-    const planned = await workspaceRun(['plan', 'job.json', '--json', '--input', bucket.uri('in/')], JOB);
-    expect(JSON.parse(planned.stdout)).to.include({ parts: 2 });
-    const id = await submitted(JOB, '--input', bucket.uri('in/'));
-    expect((await worked(id)).output).to.equal('A\nB\nC\nD\n');
+    workspace.write('job.json', JOB);
+    const plan = jsonOf(await workspace.run(['plan', 'job.json', '--json', '--input', bucket.uri('in/')]));
+    expect(plan).to.include({ parts: 2 });
+    const id = await submit(JOB, '--input', bucket.uri('in/'));
+    expect((await work(id)).output).to.equal('A\nB\nC\nD\n');
   });
 
   it('reads each object as a whole, including an empty one', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('in/a', 'one');
     await bucket.put('in/b', '');
-    const id = await submitted({ ...JOB, input: { from: bucket.uri('in/*'), split: { by: 'file' } } });
-    expect((await worked(id)).output).to.equal('ONE');
+    const id = await submit({ ...JOB, input: { from: bucket.uri('in/*'), split: { by: 'file' } } });
+    expect((await work(id)).output).to.equal('ONE');
   });
 
-  async function workspaceRun(args: readonly string[], job: unknown) {
-    workspace.write('job.json', job);
-    return workspace.well(...args);
-  }
-
   it('fails tasks at once, with the reason, when their object was overwritten', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('a.txt', LINES);
-    const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
+    const id = await submit(JOB, '--input', bucket.uri('a.txt'));
     await bucket.put('a.txt', LINES.replace('a', 'z'));
-    expect((await worked(id)).code).to.equal(5);
+    expect((await work(id)).code).to.equal(5);
     const causes = (await workspace.well('failures', id)).stdout;
     expect(causes).to.include('has changed since it was opened for this job: it was overwritten');
-    const tried = (await workspace.well('tasks', id, '--json')).stdout.trim().split('\n');
-    for (const line of tried) expect(JSON.parse(line)).to.include({ state: 'failed', attempts: 1 });
+    for (const task of jsonLinesOf(await workspace.run(['tasks', id, '--json'])))
+      expect(task).to.include({ state: 'failed', attempts: 1 });
   });
 
   it('pauses the job after repeated denials of an input, spends no attempt, and continues once that is fixed', async () => {
-    const proxy = await FaultProxy.start(s3.url);
-    const denied = await AwsWorkspace.make({ s3: proxy.url, sqs: sqs.url, worksHere: true });
+    const proxy = await FaultProxy.start(aws.s3);
+    const denied = await emulatedWorkspace({ s3: proxy.url, worksHere: true });
     try {
-      const bucket = await RawBucket.make(s3.url);
+      const bucket = await RawBucket.make(aws.s3);
       await bucket.put('a.txt', LINES);
-      denied.write('job.json', JOB);
-      const id = await denied.submit('--input', bucket.uri('a.txt'));
+      const id = await submitJob(denied, JOB, '--input', bucket.uri('a.txt'));
       const denies = { kind: 'answer', status: 403, code: 'AccessDenied' } as const;
       proxy.fail(Number.POSITIVE_INFINITY, denies, ({ url }) => url.startsWith(`/${bucket.name}/`));
       const [watched, worker] = await Promise.all([denied.run(['watch', id]), denied.work({}, '--here')]);
       expect([watched.code, worker.code], worker.stderr).to.deep.equal([7, 0]);
-      const why = JSON.parse((await denied.run(['why', id, '--json'])).stdout);
+      const why = jsonOf(await denied.run(['why', id, '--json']), 11);
       expect(why.causes[0]).to.include({ code: 'accessDenied', severity: 'stops' });
       expect(why.causes[0].evidence[0]).to.include(`s3:GetObject on arn:aws:s3:::${bucket.name}/a.txt is denied`);
       expect(why.causes[0].evidence[0]).to.include(`add s3://${bucket.name}/ to groups.default.read`);
-      const status = JSON.parse((await denied.well('status', id, '--json')).stdout);
+      const status = jsonOf(await denied.well('status', id, '--json'));
       expect(status).to.include({ state: 'paused', reason: 'denied' });
       proxy.heal();
       await denied.well('resume', id);
       const [ended] = await Promise.all([denied.run(['watch', id]), denied.work({}, '--here')]);
-      expect(ended.code, ended.stderr).to.equal(0);
-      const spent: string[] = [];
-      const { store } = await denied.platform();
-      for await (const key of store.keys(`jobs/${id}/steps/`)) if (/\/(tries|failed)\//.test(key)) spent.push(key);
-      expect(spent).to.deep.equal([]);
+      expectExit(ended);
+      await expectNothingSpent(denied, id);
     } finally {
       await denied.remove();
       await proxy.close();
@@ -124,75 +110,65 @@ describe('s3:// inputs read in place', () => {
   });
 
   it('reads the submitted version of an object if the bucket keeps versions', async () => {
-    const bucket = await RawBucket.make(s3.url, { versions: true });
+    const bucket = await RawBucket.make(aws.s3, { versions: true });
     await bucket.put('a.txt', LINES);
-    const id = await submitted(JOB, '--input', bucket.uri('a.txt'));
+    const id = await submit(JOB, '--input', bucket.uri('a.txt'));
     await bucket.put('a.txt', 'other\n');
-    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
-    const proof = JSON.parse((await workspace.well('verify', id, '--deep', '--json')).stdout);
+    expect((await work(id)).output).to.equal(LINES.toUpperCase());
+    const proof = jsonOf(await workspace.well('verify', id, '--deep', '--json'));
     expect(proof).to.deep.include({ verdict: 'proven', warnings: [] });
   });
 
   it('refuses a run key again if the object has other content', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('a.txt', LINES);
     const flags = ['--input', bucket.uri('a.txt'), '--run-key', 'once'];
-    const id = await submitted(JOB, ...flags);
-    expect(await submitted(JOB, ...flags)).to.equal(id);
+    const id = await submit(JOB, ...flags);
+    expect(await submit(JOB, ...flags)).to.equal(id);
     await bucket.put('a.txt', LINES.replace('a', 'z'));
     expect(await workspace.run(['submit', 'job.json', ...flags])).to.include({ code: 7 });
     await workspace.well('cancel', id, '--yes');
   });
 
   it('waits for an object with --await-input, and exits 4 if it does not exist', async () => {
-    const bucket = await RawBucket.make(s3.url);
+    const bucket = await RawBucket.make(aws.s3);
     const flags = ['--input', bucket.uri('late.txt')];
-    const missing = await workspaceRunAny(['submit', 'job.json', ...flags]);
-    expect(missing.code).to.equal(4);
+    workspace.write('job.json', JOB);
+    const missing = expectExit(await workspace.run(['submit', 'job.json', ...flags]), 4);
     expect(missing.stderr).to.include('late.txt does not exist');
     const waiting = workspace.start(['submit', 'job.json', '--json', '--await-input', '60s', ...flags]);
     await until('it waits', () => waiting.said().includes('waiting'));
     await bucket.put('late.txt', 'a\n');
-    const { code, stdout, stderr } = await waiting.ended;
-    expect(code, stderr).to.equal(0);
-    expect((await worked(JSON.parse(stdout).job)).output).to.equal('A\n');
+    const { job } = jsonOf(await waiting.ended);
+    expect((await work(job)).output).to.equal('A\n');
   });
-
-  async function workspaceRunAny(args: readonly string[]) {
-    workspace.write('job.json', JOB);
-    return workspace.run(args);
-  }
 
   it('prevents rm from removing data that an open job reads by its s3:// address', async () => {
     workspace.write('own.txt', LINES);
     await workspace.well('upload', 'own.txt');
-    const id = await submitted(JOB, '--input', `s3://${workspace.stack}/batchctl/data/own.txt`);
+    const id = await submit(JOB, '--input', `s3://${workspace.stack}/batchctl/data/own.txt`);
     const removed = await workspace.run(['rm', 'own.txt', '--yes']);
     expect(removed.code).to.equal(7);
     expect(removed.stderr).to.include(id);
-    expect((await worked(id)).output).to.equal(LINES.toUpperCase());
+    expect((await work(id)).output).to.equal(LINES.toUpperCase());
   });
 
   describe('on the local profile', () => {
     const local = forEachTest(() => new Workspace());
-    const credentials = (): Record<string, string> => ({
-      AWS_ENDPOINT_URL_S3: s3.url,
-      ...KEYS,
-    });
     beforeEach(() => {
       local.write('job.json', JOB);
     });
 
     it("reads s3:// inputs with the environment's credentials", async () => {
-      const bucket = await RawBucket.make(s3.url);
+      const bucket = await RawBucket.make(aws.s3);
       await bucket.put('a.txt', LINES);
-      const ran = await local.run(['run', 'job.json', '--input', bucket.uri('a.txt'), '-o', '-'], credentials());
-      expect(ran.code, ran.stderr).to.equal(0);
+      const env = { AWS_ENDPOINT_URL_S3: aws.s3, ...KEYS };
+      const ran = expectExit(await local.run(['run', 'job.json', '--input', bucket.uri('a.txt'), '-o', '-'], env));
       expect(ran.stdout).to.equal(LINES.toUpperCase());
     });
 
     it('says which credentials are missing', async () => {
-      const env = { AWS_ENDPOINT_URL_S3: s3.url, AWS_EC2_METADATA_DISABLED: 'true' };
+      const env = { AWS_ENDPOINT_URL_S3: aws.s3, AWS_EC2_METADATA_DISABLED: 'true' };
       const ran = await local.run(['run', 'job.json', '--input', 's3://some-data/a.txt'], env);
       expect(ran.code).to.equal(3);
       expect(ran.stderr).to.include('no AWS credentials were found').and.include('aws sso login');

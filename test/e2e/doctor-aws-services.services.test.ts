@@ -2,13 +2,16 @@
 import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { DoctorProfile } from '../support/doctor-profile.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { installed } from '../support/run/lacking.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { startMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { SDB_KEY, SDB_SECRET, startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { submitJob } from './submit-job.ts';
 
 const DAY = 86_400;
 
@@ -30,7 +33,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const { message, mend } = await doctor.finds(['queue warn']);
     expect(message).to.include('expected VisibilityTimeout 120, found 30');
     expect(mend).to.include('batchctl infra up');
-    expect(message, 'the command is in the fix alone').not.to.include('infra up');
+    expect(message, 'only the fix has the command').not.to.include('infra up');
   });
 
   it('fails if dead letters are kept for less time than messages', async () => {
@@ -78,28 +81,26 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     const port = typeof address === 'object' ? address?.port : 0;
     await new Promise((resolve) => dead.close(resolve));
     doctor.profile.endpoints = { s3: 'http://s3.lab.invalid', sqs: sqs.url, sts: 'http://sts.lab.invalid' };
-    const { code, lines } = await doctor.examine({ HTTP_PROXY: `http://ana:hunter2@127.0.0.1:${port}` });
-    expect(code).to.equal(3);
-    const found = lines.find(({ check }) => check === 'proxy');
-    expect(found).to.include({ status: 'fail' });
-    expect(found?.message).to.include(`the proxy http://127.0.0.1:${port} of s3, sts does not respond: ECONNREFUSED`);
+    const { lines, of } = expectExit(await doctor.examine({ HTTP_PROXY: `http://ana:hunter2@127.0.0.1:${port}` }), 3);
+    expect(of('proxy')).to.include({ status: 'fail' });
+    expect(of('proxy').message).to.include(
+      `the proxy http://127.0.0.1:${port} of s3, sts does not respond: ECONNREFUSED`,
+    );
     expect(JSON.stringify(lines)).to.not.include('hunter2');
-    expect(lines.find(({ check }) => check === 'tls')).to.include({ status: 'fail' });
+    expect(of('tls')).to.include({ status: 'fail' });
   });
 
   it('fails within seconds if a service hangs, and still reports the other checks', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ method }) => method === 'HEAD');
-    const { seconds, lines, code } = await doctor.examine();
-    expect(code).to.equal(3);
+    const { seconds, of } = expectExit(await doctor.examine(), 3);
     expect(seconds).to.be.below(100);
-    expect(lines.find(({ check }) => check === 'bucket')).to.include({ status: 'fail' });
-    expect(lines.find(({ check }) => check === 'queue')).to.include({ status: 'pass' });
+    expect(of('bucket')).to.include({ status: 'fail' });
+    expect(of('queue')).to.include({ status: 'pass' });
   });
 
   it('fails after 15 s if a listing of the store hangs, and no other check waits for it', async () => {
     doctor.proxy.fail(Number.POSITIVE_INFINITY, { kind: 'hang' }, ({ url }) => url.includes('list-type=2'));
-    const { seconds, code, of } = await doctor.examine();
-    expect(code).to.equal(3);
+    const { seconds, of } = expectExit(await doctor.examine(), 3);
     expect(seconds).to.be.below(100);
     expect(of('openJobs')).to.include({ status: 'fail', message: 'no answer within 15 s' });
     expect(of('createIfAbsent').status).to.equal('pass');
@@ -119,12 +120,8 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
     expect(found.unwell[1]?.message).to.include('KMS.DisabledException');
   });
 
-  it('warns of an open job whose tasks nobody runs, and says what to start', async () => {
-    doctor.workspace.write('job.json', {
-      ...{ name: 'claims', input: { split: { by: 'range', from: 1, to: 2 } } },
-      steps: [{ name: 'price', run: 'echo done' }],
-    });
-    await doctor.workspace.submit();
+  it('warns of an open job without a worker, and says what to start', async () => {
+    await submitJob(doctor.workspace, rangeJob('claims', 2, { name: 'price', run: 'echo done' }));
     expect((await doctor.finds(['openJobs warn'])).mend).to.include('batchctl worker --here');
   });
 
@@ -138,9 +135,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       const fresh = await doctor.examine({ [passwordEnv]: postgres.password });
       expect(fresh.names, fresh.stdout).to.deep.equal([]);
       const again = await doctor.examine({ [passwordEnv]: postgres.password });
-      expect(again.lines.find(({ check }) => check === 'ledger')?.message).to.match(
-        /takes writes; its schema is \d+, the newest/,
-      );
+      expect(again.of('ledger').message).to.match(/takes writes; its schema is \d+, the newest/);
       const [row] = await postgres.tables('select count(*)::int as found from workers');
       expect(row?.found).to.equal(0);
       const wrong = await doctor.finds(['ledger fail'], { [passwordEnv]: 'wrong' });
@@ -166,7 +161,7 @@ describe('doctor on AWS: queues, ledger, clock and network', () => {
       expect((await doctor.examine(env)).names).to.deep.equal([]);
       const again = await doctor.examine(env);
       expect(again.names).to.deep.equal([]);
-      expect(again.lines.find(({ check }) => check === 'ledger')?.message).to.include('SimpleDB accepts writes');
+      expect(again.of('ledger').message).to.include('SimpleDB accepts writes');
       const denied = await doctor.finds(['ledger fail'], { ...env, AWS_SECRET_ACCESS_KEY: 'wrong' });
       expect(denied.message).to.include('SimpleDB');
       const proxy = await FaultProxy.start(simpledb.url);

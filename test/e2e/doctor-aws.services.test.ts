@@ -1,31 +1,29 @@
 // Protects: doctor finds wrong AWS credentials, accounts and bucket settings before they spoil a job.
 import { expect } from 'chai';
 import { DoctorProfile } from '../support/doctor-profile.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
+import { keysBelow } from '../support/stored.ts';
+import { writeCredentials } from './emulated-aws.ts';
 
 describe('doctor on AWS: credentials and bucket', () => {
   const moto = forSuite(() => sharedMoto());
   const sqs = forSuite(() => sharedFauxqs());
   const doctor = forEachTest(() => DoctorProfile.make(moto, sqs));
-  after(async () => {});
 
   it('passes if everything is correct, says what it checked, and leaves nothing behind', async () => {
-    const { code, names, lines, stderr } = await doctor.examine();
+    const { code, names, of, stderr } = await doctor.examine();
     expect({ code, names, stderr }).to.deep.equal({ code: 0, names: [], stderr: '' });
-    const of = (name: string): string => lines.find(({ check }) => check === name)?.message ?? 'not looked at';
-    expect(of('identity')).to.include('arn:aws:sts::123456789012');
-    expect(of('bucket')).to.include('us-east-1').and.include('123456789012');
-    expect(of('queue')).to.include('a lease lasts 30 s');
-    expect(of('ledger')).to.equal('it is in the bucket');
-    expect(of('versioning')).to.include('off');
-    expect(of('credentialsEnd')).to.equal('they do not expire, or do not say when');
-    expect(of('createIfAbsent')).to.include('created once');
-    const { store } = await doctor.workspace.platform();
-    const keys: string[] = [];
-    for await (const key of store.keys('')) keys.push(key);
-    expect(keys).to.deep.equal([]);
+    expect(of('identity').message).to.include('arn:aws:sts::123456789012');
+    expect(of('bucket').message).to.include('us-east-1').and.include('123456789012');
+    expect(of('queue').message).to.include('a lease lasts 30 s');
+    expect(of('ledger').message).to.equal('it is in the bucket');
+    expect(of('versioning').message).to.include('off');
+    expect(of('credentialsEnd').message).to.equal('they do not expire, or do not say when');
+    expect(of('createIfAbsent').message).to.include('created once');
+    expect(await keysBelow((await doctor.workspace.platform()).store, '')).to.deep.equal([]);
   });
 
   it('fails for the wrong account, and writes nothing', async () => {
@@ -41,12 +39,10 @@ describe('doctor on AWS: credentials and bucket', () => {
 
   it('fails without credentials, with the fix', async () => {
     const none = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };
-    const { code, lines } = await doctor.examine(none);
-    expect(code).to.equal(3);
-    const identity = lines.find(({ check }) => check === 'identity');
+    const identity = expectExit(await doctor.examine(none), 3).of('identity');
     expect(identity).to.include({ status: 'fail' });
-    expect(identity?.message).to.include('no AWS credentials');
-    expect(identity?.mend).to.include('aws sso login');
+    expect(identity.message).to.include('no AWS credentials');
+    expect(identity.mend).to.include('aws sso login');
   });
 
   it('fails if credentials have expired, with the fix', async () => {
@@ -54,27 +50,14 @@ describe('doctor on AWS: credentials and bucket', () => {
       '<ErrorResponse><Error><Type>Sender</Type><Code>ExpiredToken</Code><Message>gone</Message></Error></ErrorResponse>';
     doctor.proxy.fail(99, { kind: 'answer', status: 403, body: ended }, ({ method }) => method === 'POST');
     doctor.proxy.fail(99, { kind: 'answer', status: 400, code: 'ExpiredToken' });
-    const { code, lines } = await doctor.examine({ AWS_SESSION_TOKEN: 'x' });
-    expect(code).to.equal(3);
-    const identity = lines.find(({ check }) => check === 'identity');
-    expect(identity?.message).to.include('the credentials have expired');
-    expect(identity?.mend).to.include('aws sso login');
+    const identity = expectExit(await doctor.examine({ AWS_SESSION_TOKEN: 'x' }), 3).of('identity');
+    expect(identity.message).to.include('the credentials have expired');
+    expect(identity.mend).to.include('aws sso login');
   });
 
   it('warns if credentials expire within the hour', async () => {
-    const Expiration = new Date(Date.now() + 600_000).toISOString();
-    const answer = { Version: 1, AccessKeyId: 'AKIDEXAMPLE', SecretAccessKey: 'secret', SessionToken: 'x', Expiration };
-    doctor.workspace.write('credentials.json', answer);
-    doctor.workspace.write(
-      'aws-config',
-      `[profile lab]\ncredential_process = cat ${doctor.workspace.path('credentials.json')}\n`,
-    );
+    const env = writeCredentials(doctor.workspace, new Date(Date.now() + 600_000));
     doctor.profile.aws = { profile: 'lab' };
-    const env = {
-      AWS_CONFIG_FILE: doctor.workspace.path('aws-config'),
-      AWS_ACCESS_KEY_ID: '',
-      AWS_SECRET_ACCESS_KEY: '',
-    };
     expect((await doctor.finds(['credentialsEnd warn'], env)).message).to.match(/they expire in (9m|10m)/);
   });
 
@@ -115,12 +98,10 @@ describe('doctor on AWS: credentials and bucket', () => {
     const made = await fetch(`${sqs.url}/${doctor.workspace.stack}`, { method: 'PUT' });
     expect(made.ok).to.equal(true);
     doctor.profile.endpoints = { s3: sqs.url, sqs: sqs.url, sts: doctor.proxy.url };
-    const { lines, code } = await doctor.examine();
-    const found = lines.find(({ check }) => check === 'createIfAbsent');
-    expect(code).to.equal(3);
+    const found = expectExit(await doctor.examine(), 3).of('createIfAbsent');
     expect(found).to.include({ status: 'fail' });
-    expect(found?.message).to.include('a second create of a name returned created');
-    expect(found?.mend).to.include('If-None-Match');
+    expect(found.message).to.include('a second create of a name returned created');
+    expect(found.mend).to.include('If-None-Match');
   });
 
   it('fails if a lifecycle rule deletes results, and warns if only after a long time', async () => {
@@ -144,12 +125,8 @@ describe('doctor on AWS: credentials and bucket', () => {
   it('warns if public access is not blocked, and names settings that it may not read', async () => {
     await fetch(`${moto.url}/${doctor.workspace.stack}?publicAccessBlock`, { method: 'DELETE' });
     expect((await doctor.finds(['publicAccess warn'])).mend).to.include('put-public-access-block');
-    doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>
-      url.includes('?lifecycle'),
-    );
-    doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) =>
-      url.includes('?publicAccessBlock'),
-    );
+    for (const setting of ['?lifecycle', '?publicAccessBlock'])
+      doctor.proxy.fail(9, { kind: 'answer', status: 403, code: 'AccessDenied' }, ({ url }) => url.includes(setting));
     const found = await doctor.finds(['publicAccess warn', 'lifecycle warn']);
     expect(found.message).to.include('s3:GetBucketPublicAccessBlock');
   });

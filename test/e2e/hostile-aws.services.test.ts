@@ -1,12 +1,11 @@
 // Protects: whole jobs run or pause cleanly on an AWS that denies keys, archives inputs, restricts prefixes, and throttles.
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { expectWhole } from '../support/killed-runs.ts';
 import { RawBucket } from '../support/s3-bucket.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import {
   archives,
   clockAhead,
@@ -17,7 +16,8 @@ import {
   type Rule,
   throttlesReads,
 } from '../support/servers/hostile-aws.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
+import { editProfile, emulatedWorkspace, emulators, expectNothingSpent } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
 
 const KEY = 'arn:aws:kms:us-east-1:123456789012:key/11111111-2222-3333-4444-555555555555';
 const JOB = {
@@ -29,42 +29,25 @@ const JOB = {
 const LINES = 'a\nb\nc\nd\ne\nf\n';
 
 describe('a hostile AWS', () => {
-  let hostile: HostileAws;
-  let s3: string;
-
-  before(async () => {
-    const [moto, fauxqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
-    s3 = moto.url;
-    hostile = await HostileAws.start((service) => (service === 'sqs' ? fauxqs.url : moto.url));
-  });
-  after(() => hostile?.close());
+  const aws = forSuite(emulators);
+  const hostile = forSuite(() => HostileAws.start((service) => (service === 'sqs' ? aws.sqs : aws.s3)));
   beforeEach(() => hostile.enforce());
-
-  async function within(use: (workspace: AwsWorkspace) => Promise<void>, more: Partial<AwsPlaces> = {}): Promise<void> {
-    const workspace = await AwsWorkspace.make({ s3: hostile.url, sqs: hostile.url, worksHere: true, ...more });
-    try {
-      await use(workspace);
-    } finally {
-      await workspace.remove();
-    }
-  }
+  const workspace = forEachTest(() => emulatedWorkspace({ s3: hostile.url, sqs: hostile.url, worksHere: true }));
 
   /** A bucket of inputs that the profile doesn't name. */
-  async function inputs(): Promise<RawBucket> {
-    const bucket = await RawBucket.make(s3);
+  async function makeInputs(): Promise<RawBucket> {
+    const bucket = await RawBucket.make(aws.s3);
     await bucket.put('in/a.txt', LINES);
     return bucket;
   }
 
-  const why = async (workspace: AwsWorkspace, job: string) =>
-    JSON.parse((await workspace.run(['why', job, '--json'])).stdout).causes[0];
-  const status = async (workspace: AwsWorkspace, job: string) =>
-    JSON.parse((await workspace.well('status', job, '--json')).stdout);
+  const why = async (job: string) => jsonOf(await workspace.run(['why', job, '--json']), 11).causes[0];
+  const status = async (job: string) => jsonOf(await workspace.well('status', job, '--json'));
 
   /** Works until the job ends or pauses. Returns the watcher's exit code. */
-  async function works(workspace: AwsWorkspace, job: string): Promise<number | null> {
+  async function work(job: string): Promise<number | null> {
     const [watched, worked] = await Promise.all([workspace.run(['watch', job]), workspace.work({}, '--here')]);
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(worked);
     return watched.code;
   }
 
@@ -72,92 +55,81 @@ describe('a hostile AWS', () => {
    * With the rule, the job pauses with a reason and spends no attempt. Without it the job ends, and each task ran this
    * often.
    */
-  async function pausedThenDone(
-    workspace: AwsWorkspace,
+  async function expectPauseThenDone(
     job: string,
     { detail, runs = 1 }: { readonly detail: readonly string[]; readonly runs?: number },
   ): Promise<void> {
-    expect(await works(workspace, job)).to.equal(7);
-    expect(await status(workspace, job)).to.include({ state: 'paused', reason: 'denied' });
-    const cause = await why(workspace, job);
+    expect(await work(job)).to.equal(7);
+    expect(await status(job)).to.include({ state: 'paused', reason: 'denied' });
+    const cause = await why(job);
     expect(cause).to.include({ code: 'accessDenied', severity: 'stops' });
     for (const words of detail) expect(cause.evidence[0]).to.include(words);
     expect(hostile.met.length, 'refused requests').to.be.within(1, 40);
     hostile.enforce();
     await workspace.well('resume', job);
-    expect(await works(workspace, job)).to.equal(0);
+    expect(await work(job)).to.equal(0);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
     const ran = workspace.lines('ran');
     expect([...new Set(ran)].sort()).to.deep.equal(['0', '1', '2']);
     expect(ran.length).to.be.at.most(3 * runs);
-    const spent: string[] = [];
-    const { store } = await workspace.platform();
-    for await (const key of store.keys(`jobs/${job}/steps/`)) if (/\/(tries|failed)\//.test(key)) spent.push(key);
-    expect(spent).to.deep.equal([]);
+    await expectNothingSpent(workspace, job);
   }
 
-  async function submitted(workspace: AwsWorkspace, bucket: RawBucket): Promise<string> {
+  async function submitWith(bucket: RawBucket): Promise<string> {
+    return submitJob(workspace, JOB, '--input', bucket.uri('in/a.txt'));
+  }
+
+  it("pauses a job whose workers may not use an input's key, and names the key and the entry that allows it", async () => {
+    const bucket = await makeInputs();
+    const job = await submitWith(bucket);
+    hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
+    await expectPauseThenDone(job, { detail: ['kms:Decrypt', KEY, `add ${KEY} to groups.default.keys`] });
+  });
+
+  it('refuses to submit an input whose key the operator may not use, and names the key', async () => {
+    const bucket = await makeInputs();
+    hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
     workspace.write('job.json', JOB);
-    return workspace.submit('--input', bucket.uri('in/a.txt'));
-  }
+    const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri('in/a.txt')]);
+    expect(code).to.equal(3);
+    expect(stderr).to.include(`kms:Decrypt on ${KEY}`);
+  });
 
-  it("pauses a job whose workers may not use an input's key, and names the key and the entry that allows it", () =>
-    within(async (workspace) => {
-      const bucket = await inputs();
-      const job = await submitted(workspace, bucket);
-      hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
-      await pausedThenDone(workspace, job, { detail: ['kms:Decrypt', KEY, `add ${KEY} to groups.default.keys`] });
-    }));
+  it('pauses a job whose outputs may not be encrypted, so that its commands do not run over and over', async () => {
+    const job = await submitWith(await makeInputs());
+    hostile.enforce(
+      kmsDenies(KEY, (name, key) => name === workspace.stack && /\/steps\/upper\/out\//.test(key), 'GenerateDataKey'),
+    );
+    await expectPauseThenDone(job, { detail: ['kms:GenerateDataKey', KEY], runs: 4 });
+  });
 
-  it('refuses to submit an input whose key the operator may not use, and names the key', () =>
-    within(async (workspace) => {
-      const bucket = await inputs();
-      hostile.enforce(kmsDenies(KEY, (name) => name === bucket.name));
-      workspace.write('job.json', JOB);
+  it('refuses to submit an archived input, and says how to restore it', async () => {
+    const bucket = await makeInputs();
+    workspace.write('job.json', JOB);
+    for (const archived of [
+      { storageClass: 'GLACIER' },
+      { storageClass: 'DEEP_ARCHIVE' },
+      { storageClass: 'INTELLIGENT_TIERING', archiveStatus: 'ARCHIVE_ACCESS' },
+    ] as const) {
+      hostile.enforce(archives(archived, (name) => name === bucket.name));
       const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri('in/a.txt')]);
-      expect(code).to.equal(3);
-      expect(stderr).to.include(`kms:Decrypt on ${KEY}`);
-    }));
+      expect(code, archived.storageClass).to.equal(7);
+      expect(stderr).to.include('is archived').and.include(`restore-object --bucket ${bucket.name} --key 'in/a.txt'`);
+    }
+  });
 
-  it('pauses a job whose outputs may not be encrypted, so that its commands do not run over and over', () =>
-    within(async (workspace) => {
-      const job = await submitted(workspace, await inputs());
-      hostile.enforce(
-        kmsDenies(KEY, (name, key) => name === workspace.stack && /\/steps\/upper\/out\//.test(key), 'GenerateDataKey'),
-      );
-      await pausedThenDone(workspace, job, { detail: ['kms:GenerateDataKey', KEY], runs: 4 });
-    }));
-
-  it('refuses to submit an archived input, and says how to restore it', () =>
-    within(async (workspace) => {
-      const bucket = await inputs();
-      workspace.write('job.json', JOB);
-      for (const archived of [
-        { storageClass: 'GLACIER' },
-        { storageClass: 'DEEP_ARCHIVE' },
-        { storageClass: 'INTELLIGENT_TIERING', archiveStatus: 'ARCHIVE_ACCESS' },
-      ] as const) {
-        hostile.enforce(archives(archived, (name) => name === bucket.name));
-        const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri('in/a.txt')]);
-        expect(code, archived.storageClass).to.equal(7);
-        expect(stderr).to.include('is archived').and.include(`restore-object --bucket ${bucket.name} --key 'in/a.txt'`);
-      }
-    }));
-
-  it('pauses a job whose input was archived after submission, and continues once it is restored', () =>
-    within(async (workspace) => {
-      const bucket = await inputs();
-      const job = await submitted(workspace, bucket);
-      hostile.enforce(archives({ storageClass: 'DEEP_ARCHIVE' }, (name) => name === bucket.name));
-      await pausedThenDone(workspace, job, { detail: ['in/a.txt is in an archive tier', 'restore-object'] });
-    }));
+  it('pauses a job whose input was archived after submission, and continues once it is restored', async () => {
+    const bucket = await makeInputs();
+    const job = await submitWith(bucket);
+    hostile.enforce(archives({ storageClass: 'DEEP_ARCHIVE' }, (name) => name === bucket.name));
+    await expectPauseThenDone(job, { detail: ['in/a.txt is in an archive tier', 'restore-object'] });
+  });
 
   /** A chain with a gather, and the commands people then run on it. */
-  async function wholeJob(workspace: AwsWorkspace): Promise<void> {
-    workspace.write('job.json', CHAINS);
-    const job = await workspace.submit();
-    expect(await works(workspace, job)).to.equal(0);
+  async function runWholeJob(): Promise<void> {
+    const job = await submitJob(workspace, CHAINS);
+    expect(await work(job)).to.equal(0);
     expectWhole(await factsOf(await workspace.platform(), job));
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
     await workspace.well('fetch', job, '-o', 'out/');
@@ -186,58 +158,44 @@ describe('a hostile AWS', () => {
     readonly rules: (stack: string) => readonly Rule[];
     readonly profile?: (stack: string) => object;
   }[]) {
-    it(name, () =>
-      within(async (workspace) => {
-        if (profile !== undefined) configure(workspace, profile(workspace.stack));
-        hostile.enforce(...rules(workspace.stack));
-        await wholeJob(workspace);
-      }),
-    );
+    it(name, async () => {
+      editProfile(workspace, (fields) => Object.assign(fields, profile?.(workspace.stack)));
+      hostile.enforce(...rules(workspace.stack));
+      await runWholeJob();
+    });
   }
 
-  function configure(workspace: AwsWorkspace, fields: object): void {
-    const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
-    Object.assign(config.profiles.lab, fields);
-    workspace.write('batchctl.config.json', config);
-  }
+  it("says that the bucket may belong to another account if its owner is not the profile's", async () => {
+    hostile.enforce(ownedBy(STRANGER, workspace.stack));
+    workspace.write('job.json', CHAINS);
+    const { code, stderr } = await workspace.run(['submit', 'job.json']);
+    expect(code).to.equal(3);
+    expect(stderr).to.include('is denied');
+    const { stdout } = await workspace.run(['doctor']);
+    expect(stdout).to.include('or the bucket belongs to another account than 123456789012');
+  });
 
-  it("says that the bucket may belong to another account if its owner is not the profile's", () =>
-    within(async (workspace) => {
-      hostile.enforce(ownedBy(STRANGER, workspace.stack));
-      workspace.write('job.json', CHAINS);
-      const { code, stderr } = await workspace.run(['submit', 'job.json']);
-      expect(code).to.equal(3);
-      expect(stderr).to.include('is denied');
-      const { stdout } = await workspace.run(['doctor']);
-      expect(stdout).to.include('or the bucket belongs to another account than 123456789012');
-    }));
+  it('reads foreign inputs below the one prefix that may be listed, and says what is missing elsewhere', async () => {
+    const bucket = await makeInputs();
+    hostile.enforce(listsBelow(bucket.name, ['in/'], { strict: true }));
+    const job = await submitJob(workspace, JOB, '--input', bucket.uri('in/'));
+    expect(await work(job)).to.equal(0);
+    for (const key of ['in/missing.txt', 'out/']) {
+      const { stderr } = expectExit(await workspace.run(['submit', 'job.json', '--input', bucket.uri(key)]), 3);
+      expect(stderr).to.include(`s3:ListBucket on arn:aws:s3:::${bucket.name}`);
+    }
+  });
 
-  it('reads foreign inputs below the one prefix that may be listed, and says what is missing elsewhere', () =>
-    within(async (workspace) => {
-      const bucket = await inputs();
-      hostile.enforce(listsBelow(bucket.name, ['in/'], { strict: true }));
-      workspace.write('job.json', JOB);
-      const job = await workspace.submit('--input', bucket.uri('in/'));
-      expect(await works(workspace, job)).to.equal(0);
-      for (const key of ['in/missing.txt', 'out/']) {
-        const { code, stderr } = await workspace.run(['submit', 'job.json', '--input', bucket.uri(key)]);
-        expect(code, stderr).to.equal(3);
-        expect(stderr).to.include(`s3:ListBucket on arn:aws:s3:::${bucket.name}`);
-      }
-    }));
-
-  it("says that the clock is wrong, and by how much, if the SDK can't correct it", () =>
-    within(async (workspace) => {
-      workspace.write('job.json', CHAINS);
-      for (const [minutes, words] of [
-        [10, '10 min behind'],
-        [-10, '10 min ahead of'],
-      ] as const) {
-        hostile.enforce(clockAhead(minutes));
-        const env = { AWS_DISABLE_CLOCK_SKEW_CORRECTION: 'true' };
-        const { code, stderr } = await workspace.run(['submit', 'job.json'], env);
-        expect(code, stderr).to.equal(3);
-        expect(stderr).to.include(`this machine's clock is ${words} AWS's`).and.include('set the clock');
-      }
-    }));
+  it("says that the clock is wrong, and by how much, if the SDK can't correct it", async () => {
+    workspace.write('job.json', CHAINS);
+    for (const [minutes, words] of [
+      [10, '10 min behind'],
+      [-10, '10 min ahead of'],
+    ] as const) {
+      hostile.enforce(clockAhead(minutes));
+      const env = { AWS_DISABLE_CLOCK_SKEW_CORRECTION: 'true' };
+      const { stderr } = expectExit(await workspace.run(['submit', 'job.json'], env), 3);
+      expect(stderr).to.include(`this machine's clock is ${words} AWS's`).and.include('set the clock');
+    }
+  });
 });

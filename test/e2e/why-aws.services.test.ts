@@ -1,60 +1,37 @@
 // Protects: why names the cause and the fix when queues, credentials or missing workers on AWS delay a job.
-import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
-import type { Cause } from '../../src/model/why/cause.ts';
-import { openPlatform } from '../../src/platform/open-platform.ts';
-import type { Platform } from '../../src/ports/platform.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { FaultProxy } from '../support/servers/fault-proxy.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
+import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import { waitsIn, whyJobFile } from '../support/why-job.ts';
+import { editProfile, emulatedWorkspace, emulators, writeCredentials } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
+import { causesOf, codesIn, platformAhead } from './why-causes.ts';
 
-/** Milliseconds, later than SQS's counts may lag. */
+/** Milliseconds: longer than SQS's counts may lag. */
 const LATER = 300_000;
 
 describe('why on AWS', () => {
-  const moto = forSuite(() => sharedMoto());
-  const sqs = forSuite(() => sharedFauxqs());
-  let s3Proxy: FaultProxy;
-  let sqsProxy: FaultProxy;
-  const workspace = forEachTest(() => AwsWorkspace.make({ s3: moto.url, sqs: sqs.url }));
+  const aws = forSuite(emulators);
+  const s3Proxy = forSuite(() => FaultProxy.start(aws.s3));
+  const sqsProxy = forSuite(() => FaultProxy.start(aws.sqs));
+  const workspace = forEachTest(() => emulatedWorkspace());
 
-  before(async () => {
-    [s3Proxy, sqsProxy] = await Promise.all([FaultProxy.start(moto.url), FaultProxy.start(sqs.url)]);
-  });
-  after(async () => {
-    await Promise.all([s3Proxy?.close(), sqsProxy?.close()]);
-  });
-  beforeEach(async () => {
+  beforeEach(() => {
     workspace.write('job.json', whyJobFile(3, 'echo done'));
-    change((profile) => {
-      profile.endpoints = { s3: s3Proxy.url, sqs: sqsProxy.url, sts: moto.url };
+    editProfile(workspace, (profile) => {
+      profile.endpoints = { s3: s3Proxy.url, sqs: sqsProxy.url, sts: aws.s3 };
     });
   });
-  afterEach(async () => {
+  afterEach(() => {
     s3Proxy.heal();
     sqsProxy.heal();
   });
 
-  function change(edit: (profile: Record<string, unknown>) => void): void {
-    const config = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
-    edit(config.profiles.lab);
-    workspace.write('batchctl.config.json', config);
-  }
-
-  /** The causes that the built program's `why` prints, most important first. */
-  async function why(job: string, env: Readonly<Record<string, string>> = {}): Promise<readonly Cause[]> {
-    const { code, stdout, stderr } = await workspace.run(['why', job, '--json'], env);
-    const { causes } = JSON.parse(stdout) as { causes: readonly Cause[] };
-    expect(code, stderr).to.equal(causes.length === 0 ? 0 : 11);
-    return causes;
-  }
-  const codes = (causes: readonly Cause[]): readonly string[] => causes.map(({ code }) => code);
+  const why = (job: string, env: Readonly<Record<string, string>> = {}) => causesOf(workspace, job, env);
 
   it('noWorker: names the group, and the command that starts a worker on any machine', async () => {
     const [cause, ...others] = await why(await workspace.submit());
@@ -64,8 +41,7 @@ describe('why on AWS', () => {
   });
 
   it('finds no cause while a worker runs the job, or once it is done', async () => {
-    workspace.write('job.json', whyJobFile(2, waitsIn(workspace)));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(2, waitsIn(workspace)));
     const working = workspace.work({}, '--here');
     const platform = await workspace.platform();
     await until('the ledger knows that they run', async () => {
@@ -74,16 +50,13 @@ describe('why on AWS', () => {
     });
     expect(await why(job)).to.deep.equal([]);
     workspace.write('go', '');
-    expect((await working).code).to.equal(0);
+    expectExit(await working);
     expect(await why(job)).to.deep.equal([]);
   });
 
   it('queueGone: names the queue', async () => {
     const job = await workspace.submit();
-    sqsProxy.fail(Number.POSITIVE_INFINITY, {
-      ...{ kind: 'answer', status: 400 },
-      body: JSON.stringify({ __type: 'com.amazonaws.sqs#QueueDoesNotExist', message: 'no such queue' }),
-    });
+    sqsProxy.fail(Number.POSITIVE_INFINITY, sqsFault(400, 'QueueDoesNotExist'));
     const [cause] = await why(job);
     expect(cause).to.include({ code: 'queueGone', title: 'the queue of group default does not exist' });
     expect(cause?.evidence[0]).to.include(`${workspace.stack}-default`);
@@ -91,14 +64,7 @@ describe('why on AWS', () => {
 
   it('accessDenied: names the action and resource, for the queue and for the bucket', async () => {
     const job = await workspace.submit();
-    sqsProxy.fail(
-      Number.POSITIVE_INFINITY,
-      {
-        ...{ kind: 'answer', status: 403 },
-        body: JSON.stringify({ __type: 'com.amazon.coral.service#AccessDeniedException', message: 'no' }),
-      },
-      ({ headers }) => headers['x-amz-target'] === 'AmazonSQS.GetQueueAttributes',
-    );
+    sqsProxy.fail(Number.POSITIVE_INFINITY, sqsFault(403, 'AccessDeniedException'), isAction('GetQueueAttributes'));
     const [queue] = await why(job);
     expect(queue).to.include({ code: 'accessDenied', severity: 'stops' });
     expect(queue?.title).to.match(/^sqs:GetQueueAttributes on arn:aws:sqs:us-east-1:\d+:lab-\S+ is denied/);
@@ -119,24 +85,19 @@ describe('why on AWS', () => {
 
   it('credentialsEnding: reports credentials that expire within the hour', async () => {
     const job = await workspace.submit();
-    const Expiration = new Date(Date.now() + 1_200_000).toISOString();
-    workspace.write('credentials.json', {
-      ...{ Version: 1, AccessKeyId: 'AKIDEXAMPLE', SecretAccessKey: 'secret', SessionToken: 'x', Expiration },
-    });
-    workspace.write('aws-config', `[profile lab]\ncredential_process = cat ${workspace.path('credentials.json')}\n`);
-    change((profile) => {
+    const env = writeCredentials(workspace, new Date(Date.now() + 1_200_000));
+    editProfile(workspace, (profile) => {
       profile.aws = { profile: 'lab' };
     });
-    const env = { AWS_CONFIG_FILE: workspace.path('aws-config'), AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' };
     const causes = await why(job, env);
-    expect(codes(causes)).to.deep.equal(['noWorker', 'credentialsEnding']);
+    expect(codesIn(causes)).to.deep.equal(['noWorker', 'credentialsEnding']);
     expect(causes[1]?.mend).to.include('aws sso login --profile lab');
   });
 
   it('queueUnreachable: reports an unreachable service within seconds', async () => {
     const job = await workspace.submit();
-    change((profile) => {
-      profile.endpoints = { s3: s3Proxy.url, sqs: 'http://127.0.0.1:1', sts: moto.url };
+    editProfile(workspace, (profile) => {
+      profile.endpoints = { s3: s3Proxy.url, sqs: 'http://127.0.0.1:1', sts: aws.s3 };
     });
     const began = performance.now();
     const [queue] = await why(job);
@@ -145,35 +106,26 @@ describe('why on AWS', () => {
     expect(performance.now() - began).to.be.below(55_000);
   });
 
-  /** A platform in this process, whose clock a test may set ahead. */
-  async function impatient(ahead = 0): Promise<Platform> {
-    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
-    const platform = await openPlatform(config, { role: 'cli', who: 'test@here', leaseSeconds: 5 });
-    workspace.atEnd(() => platform.close());
-    const { clock } = platform;
-    return { ...platform, clock: { ...clock, now: () => clock.now() + ahead, monotonic: () => clock.monotonic() } };
-  }
-
   it("missingTasks: reports undecided tasks in the store but none in the queue, once its counts can't lag", async () => {
     const job = await workspace.submit();
-    const platform = await impatient();
+    const platform = await platformAhead(workspace, 0);
     const queue = await platform.queue('default');
     await queue.purge({});
     await until('the queue is empty', async () => (await queue.backlog()).visible === 0);
-    expect(codes((await whyJob(async () => platform, job)).causes)).to.deep.equal(['noWorker']);
-    const later = await impatient(LATER);
+    expect(codesIn((await whyJob(async () => platform, job)).causes)).to.deep.equal(['noWorker']);
+    const later = await platformAhead(workspace, LATER);
     const found = (await whyJob(async () => later, job)).causes.find(({ code }) => code === 'missingTasks');
     expect(found?.title).to.match(/^3 tasks are neither decided nor in the queue of group default/);
   });
 
   it('deadLetters: reports dead letters with their reasons', async () => {
     const job = await workspace.submit();
-    const platform = await impatient();
+    const platform = await platformAhead(workspace, 0);
     const queue = await platform.queue('default');
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
     if (delivery === undefined) throw new Error('nothing was delivered');
     await queue.bury([{ delivery, reason: 'a stranger buried it' }]);
-    const later = await impatient(LATER);
+    const later = await platformAhead(workspace, LATER);
     const found = await until('its dead letter is seen', async () =>
       (await whyJob(async () => later, job)).causes.find(({ code }) => code === 'deadLetters'),
     );
@@ -182,16 +134,13 @@ describe('why on AWS', () => {
   });
 
   it('warns once of a queue that differs from the profile, at submit and when a worker starts', async () => {
-    change((profile) => {
+    editProfile(workspace, (profile) => {
       profile.groups = { default: { visibility: '90s' } };
     });
-    const env = { BATCHCTL_TEST_LEASE_SECONDS: '' };
-    const said = (text: string): number => text.split('expected VisibilityTimeout').length - 1;
-    const submitted = await workspace.run(['submit', 'job.json'], { ...env, BATCHCTL_TEST_LEASE_SECONDS: '90' });
-    expect(submitted.code, submitted.stderr).to.equal(0);
-    expect(said(submitted.stderr), submitted.stderr).to.equal(1);
-    const worked = await workspace.work({ ...env, BATCHCTL_TEST_LEASE_SECONDS: '90' }, '--here');
-    expect(worked.code, worked.stderr).to.equal(0);
-    expect(said(worked.stderr), worked.stderr).to.equal(1);
+    const env = { BATCHCTL_TEST_LEASE_SECONDS: '90' };
+    for (const ended of [await workspace.run(['submit', 'job.json'], env), await workspace.work(env, '--here')]) {
+      const { stderr } = expectExit(ended);
+      expect(stderr.split('expected VisibilityTimeout'), stderr).to.have.length(2);
+    }
   });
 });

@@ -1,18 +1,16 @@
 // Protects: why names the Auto Scaling problem that leaves a job without workers, and its fix.
 import { AutoScalingClient, SetInstanceProtectionCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
-import { loadConfig } from '../../src/config/load-config.ts';
 import { readJob } from '../../src/jobs/journal.ts';
 import { whyJob } from '../../src/jobs/why/why.ts';
-import type { Cause } from '../../src/model/why/cause.ts';
-import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { AttemptEvent, LedgerWorker } from '../../src/ports/ledger.ts';
-import type { Platform } from '../../src/ports/platform.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
 import { until } from '../support/until.ts';
 import { whyJobFile } from '../support/why-job.ts';
+import { causesOf, codesIn, platformAhead } from './why-causes.ts';
 
 describe('why: Auto Scaling groups', () => {
   const cloud = forSuite(() => startCloud());
@@ -20,21 +18,12 @@ describe('why: Auto Scaling groups', () => {
   beforeEach(async () => {
     workspace.write('job.json', whyJobFile(3, 'echo done'));
   });
-  afterEach(async () => {
-    cloud.grid.failLaunches(null);
-  });
+  afterEach(() => cloud.grid.failLaunches(null));
 
   const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
   const submit = (...flags: readonly string[]): Promise<string> => workspace.submit('--no-scale', ...flags);
 
-  /** The causes that the built program's `why` prints, most important first. */
-  async function why(job: string): Promise<readonly Cause[]> {
-    const { code, stdout, stderr } = await workspace.run(['why', job, '--json']);
-    const { causes } = JSON.parse(stdout) as { causes: readonly Cause[] };
-    expect(code, stderr).to.equal(causes.length === 0 ? 0 : 11);
-    return causes;
-  }
-  const codes = (causes: readonly Cause[]): readonly string[] => causes.map(({ code }) => code);
+  const why = (job: string) => causesOf(workspace, job);
   async function beat(host: string, change: Partial<LedgerWorker> = {}): Promise<void> {
     const platform = await workspace.platform();
     const now = platform.clock.now();
@@ -60,16 +49,20 @@ describe('why: Auto Scaling groups', () => {
     await ledger.record(
       outcomes.map(
         (outcome, task): AttemptEvent => ({
-          ...{
-            job,
-            step: 'price',
-            task: outcome === 'done' ? task : 0,
-            round: 0,
-            attempt: `a${task}`,
-            number: task + 1,
-          },
-          ...{ worker: 'w-1', slot: 0, outcome, startedAt: now - seconds * 1_000, endedAt: now },
-          ...{ ...facts, bytesOut: 1, counters: {} },
+          job,
+          step: 'price',
+          task: outcome === 'done' ? task : 0,
+          round: 0,
+          attempt: `a${task}`,
+          number: task + 1,
+          worker: 'w-1',
+          slot: 0,
+          outcome,
+          startedAt: now - seconds * 1_000,
+          endedAt: now,
+          ...facts,
+          bytesOut: 1,
+          counters: {},
         }),
       ),
     );
@@ -77,7 +70,7 @@ describe('why: Auto Scaling groups', () => {
 
   it('groupMissing: names infra up', async () => {
     const causes = await why(await submit());
-    expect(codes(causes)).to.deep.equal(['groupMissing']);
+    expect(codesIn(causes)).to.deep.equal(['groupMissing']);
     expect(causes[0]?.severity).to.equal('stops');
     expect(causes[0]?.mend).to.match(/^batchctl infra up/);
   });
@@ -85,14 +78,14 @@ describe('why: Auto Scaling groups', () => {
   it('groupManualAtZero: names both commands', async () => {
     await make({ mode: 'manual' });
     const causes = await why(await submit());
-    expect(codes(causes)).to.deep.equal(['groupManualAtZero']);
+    expect(codesIn(causes)).to.deep.equal(['groupManualAtZero']);
     expect(causes[0]?.mend).to.include('batchctl scale 1').and.include('--auto');
   });
 
   it('noWorker: reports an automatic group at zero, which following the job would raise', async () => {
     await make();
     const causes = await why(await submit());
-    expect(codes(causes)).to.deep.equal(['noWorker']);
+    expect(codesIn(causes)).to.deep.equal(['noWorker']);
     expect(causes[0]?.mend).to.equal('batchctl scale 1');
   });
 
@@ -111,7 +104,7 @@ describe('why: Auto Scaling groups', () => {
       await inService(cloud, workspace, 1);
       cloud.grid.failLaunches(code);
       const job = await submit();
-      expect((await workspace.run(['scale', '3'])).code).to.equal(0);
+      expectExit(await workspace.run(['scale', '3']));
       const found = await until('it is found', async () =>
         (await why(job)).find((cause) => cause.code === 'launchFailed'),
       );
@@ -149,21 +142,14 @@ describe('why: Auto Scaling groups', () => {
     await make({ desired: 2 });
     const [first] = await inService(cloud, workspace, 2);
     const job = await submit();
-    expect(codes(await why(job))).to.deep.equal(['workerStarting']);
-    const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '' });
-    const platform = await openPlatform(config, { role: 'cli', who: 'test@here', leaseSeconds: 5 });
-    workspace.atEnd(() => platform.close());
-    const { clock } = platform;
-    const later: Platform = {
-      ...platform,
-      clock: { ...clock, now: () => clock.now() + 700_000, monotonic: () => clock.monotonic() },
-    };
+    expect(codesIn(await why(job))).to.deep.equal(['workerStarting']);
+    const later = await platformAhead(workspace, 700_000);
     const { causes } = await whyJob(async () => later, job);
     const found = causes.find(({ code }) => code === 'instancesWithoutWorkers');
     expect(found).to.include({ severity: 'stops' });
     expect(found?.title).to.include(first?.id);
     expect(found?.mend).to.match(/^batchctl workers logs i-/);
-    expect(codes(causes)).not.to.include('workerStarting');
+    expect(codesIn(causes)).not.to.include('workerStarting');
   });
 
   it('groupAtMax: says how many instances the work would need', async () => {
@@ -200,13 +186,15 @@ describe('why: Auto Scaling groups', () => {
     const client = new AutoScalingClient({ region: 'us-east-1', endpoint: cloud.url });
     await client.send(
       new SetInstanceProtectionCommand({
-        ...{ AutoScalingGroupName: name, InstanceIds: both.map(({ id }) => id), ProtectedFromScaleIn: true },
+        AutoScalingGroupName: name,
+        InstanceIds: both.map(({ id }) => id),
+        ProtectedFromScaleIn: true,
       }),
     );
     client.destroy();
     const job = await submit();
     for (const { id } of both) await beat(id, { busy: [`${job}/price/1`] });
-    expect((await workspace.run(['scale', '1'])).code).to.equal(0);
+    expectExit(await workspace.run(['scale', '1']));
     const found = (await why(job)).find(({ code }) => code === 'allProtected');
     expect(found).to.include({ severity: 'note' });
     expect(found?.title).to.include('should have 1, but keeps 2 instances');
@@ -221,6 +209,6 @@ describe('why: Auto Scaling groups', () => {
     expect(denied?.title).to.include('autoscaling:DescribeAutoScalingGroups');
     cloud.failNext('autoscaling:DescribeAutoScalingGroups', 400, 'Throttling', 'Rate exceeded', 6);
     const causes = await why(job);
-    expect(codes(causes)).to.include('groupUnreachable');
+    expect(codesIn(causes)).to.include('groupUnreachable');
   });
 });
