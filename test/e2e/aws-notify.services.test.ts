@@ -1,99 +1,81 @@
 // Protects: a job on AWS notifies its SNS topic and webhook once, and metrics reach CloudWatch.
 import { expect } from 'chai';
 import { NEWS_PREFIX, NOTICES_PREFIX } from '../../src/model/keys.ts';
-import { ACCOUNT, AwsWorkspace } from '../support/aws-workspace.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
+import { ACCOUNT } from '../support/aws-workspace.ts';
+import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
+import { forSuite } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { HookServer } from '../support/servers/hook-server.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
+import { keysBelow } from '../support/stored.ts';
+import { emulatedWorkspace, emulators } from './emulated-aws.ts';
 
 const TOPIC = `arn:aws:sns:us-east-1:${ACCOUNT}:ops`;
 const JOB = {
-  name: 'count',
-  input: { split: { by: 'range', from: 1, to: 2 } },
-  steps: [{ name: 'work', run: 'cat' }],
+  ...rangeJob('count', 2, { name: 'work', run: 'cat' }),
   notify: [{ on: ['succeeded'], to: `sns:${TOPIC}` }],
 };
 
 describe('notifications and metrics on AWS', () => {
-  let s3: Endpoint;
-  let sqs: Endpoint;
-  let hook: HookServer;
-  let cloudwatch: HookServer;
-  let workspace: AwsWorkspace;
-
-  before(async () => {
-    s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
-    [hook, cloudwatch] = await Promise.all([HookServer.start(), HookServer.start()]);
-    cloudwatch.answer = { status: 200, text: '{}' };
-    const at = { s3: s3.url, sqs: sqs.url, sts: s3.url };
-    workspace = await AwsWorkspace.make({
-      ...at,
+  const aws = forSuite(emulators);
+  const hook = forSuite(() => HookServer.start());
+  const cloudwatch = forSuite(() => HookServer.start());
+  const workspace = forSuite(() =>
+    emulatedWorkspace({
       profile: {
-        endpoints: { ...at, sns: s3.url, cloudwatch: `http://127.0.0.1:${cloudwatch.port}` },
+        endpoints: { ...aws, sts: aws.s3, sns: aws.s3, cloudwatch: `http://127.0.0.1:${cloudwatch.port}` },
         notify: [{ on: ['succeeded'], to: `http://127.0.0.1:${hook.port}/ops` }],
         metrics: true,
       },
-    });
+    }),
+  );
+
+  before(async () => {
+    cloudwatch.answer = { status: 200, text: '{}' };
     workspace.write('job.json', JOB);
     await ask({ Action: 'CreateTopic', Name: 'ops' }, 'sns');
     await ask({ Action: 'CreateQueue', QueueName: 'ops', Version: '2012-11-05' }, 'sqs');
     const Endpoint = `arn:aws:sqs:us-east-1:${ACCOUNT}:ops`;
     await ask({ Action: 'Subscribe', TopicArn: TOPIC, Protocol: 'sqs', Endpoint }, 'sns');
   });
-  after(async () => {
-    await workspace?.remove();
-    await Promise.all([hook?.close(), cloudwatch?.close()]);
-  });
 
   async function ask(fields: Readonly<Record<string, string>>, service: string): Promise<string> {
     const scope = `AKIDEXAMPLE/20261126/us-east-1/${service}/aws4_request`;
-    const answer = await fetch(s3.url, {
+    const answer = await fetch(aws.s3, {
       method: 'POST',
       headers: { authorization: `AWS4-HMAC-SHA256 Credential=${scope}, SignedHeaders=host, Signature=0` },
       body: new URLSearchParams(fields),
     });
     return answer.text();
   }
-  const published = async (): Promise<number> => {
-    const got = await ask(
-      {
-        Action: 'ReceiveMessage',
-        QueueUrl: `${s3.url}/${ACCOUNT}/ops`,
-        MaxNumberOfMessages: '10',
-        Version: '2012-11-05',
-      },
-      'sqs',
-    );
-    return got.match(/<MessageId>/g)?.length ?? 0;
+  const receivePublished = async (): Promise<number> => {
+    const QueueUrl = `${aws.s3}/${ACCOUNT}/ops`;
+    const fields = { Action: 'ReceiveMessage', QueueUrl, MaxNumberOfMessages: '10', Version: '2012-11-05' };
+    return (await ask(fields, 'sqs')).match(/<MessageId>/g)?.length ?? 0;
   };
-  const keys = async (prefix: string): Promise<number> => {
-    let count = 0;
-    const platform = await workspace.platform();
-    for await (const _ of platform.store.keys(prefix)) count += 1;
-    return count;
+  const countKeys = async (prefix: string): Promise<number> =>
+    (await keysBelow((await workspace.platform()).store, prefix)).length;
+  /** As if the last round of a keeper was long ago. */
+  const forgetKeepers = async (): Promise<void> => {
+    const { store } = await workspace.platform();
+    await store.delete(await keysBelow(store, 'keepers/'));
   };
 
   it("a worker that closes a job notifies the job's topic and the profile's receiver once; a keeper removes the mark", async () => {
     await workspace.submit();
-    const worked = await workspace.work({}, '--here');
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(await workspace.work({}, '--here'));
     expect(hook.posts).to.have.length(1);
-    expect(await published()).to.equal(1);
-    expect(await keys(NEWS_PREFIX)).to.equal(1);
+    expect(await receivePublished()).to.equal(1);
+    expect(await countKeys(NEWS_PREFIX)).to.equal(1);
     await workspace.well('watch', 'last');
     await workspace.well('tick');
     expect(hook.posts).to.have.length(1);
-    expect(await keys(NEWS_PREFIX)).to.equal(0);
-    expect(await keys(NOTICES_PREFIX)).to.equal(4);
+    expect(await countKeys(NEWS_PREFIX)).to.equal(0);
+    expect(await countKeys(NOTICES_PREFIX)).to.equal(4);
   });
 
   it('a tick sends CloudWatch metrics for the stack and each group', async () => {
     const before = cloudwatch.posts.length;
-    // Less than a minute after the last one.
-    const platform = await workspace.platform();
-    for await (const key of platform.store.keys('keepers/')) await platform.store.delete([key]);
+    await forgetKeepers();
     await workspace.well('tick');
     expect(cloudwatch.posts).to.have.length(before + 1);
     const { Namespace, MetricData } = cloudwatch.bodies.at(-1) as {
@@ -119,11 +101,10 @@ describe('notifications and metrics on AWS', () => {
 
   it('a tick completes its other work when CloudWatch denies the metrics, and names the missing permission', async () => {
     cloudwatch.answer = { status: 403, text: '{"__type":"AccessDeniedException","message":"no"}' };
-    const platform = await workspace.platform();
-    for await (const key of platform.store.keys('keepers/')) await platform.store.delete([key]);
+    await forgetKeepers();
     const ticked = await workspace.run(['tick']);
     expect(ticked.stderr).to.include('metrics').and.include('cloudwatch:PutMetricData');
-    expect(await keys('keepers/')).to.equal(1);
+    expect(await countKeys('keepers/')).to.equal(1);
     cloudwatch.answer = { status: 200, text: '{}' };
   });
 
@@ -147,26 +128,19 @@ describe('notifications and metrics on AWS', () => {
   }
 
   it('notify test reports on each receiver, and exits 8 if one rejected the message', async () => {
-    const good = await workspace.run(['notify', 'test', 'job.json', '--json']);
-    expect(good.code, good.stderr).to.equal(0);
-    const rows = good.stdout
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const rows = jsonLinesOf(await workspace.run(['notify', 'test', 'job.json', '--json']));
     expect(rows.map(({ to, sent }) => [to, sent])).to.deep.equal([
       [`http://127.0.0.1:${hook.port}/...`, true],
       [`sns:${TOPIC}`, true],
     ]);
     expect(hook.bodies.at(-1)).to.include({ event: 'test', job: null });
     hook.answer = { status: 404, text: 'no such hook' };
-    const bad = await workspace.run(['notify', 'test']);
-    expect(bad.code).to.equal(8);
+    const bad = expectExit(await workspace.run(['notify', 'test']), 8);
     expect(bad.stdout).to.include('NOT sent').and.include('404: no such hook');
     hook.answer = { status: 200 };
-    const one = await workspace.run(['notify', 'test', '--to', `http://127.0.0.1:${hook.port}/x`, '--json']);
-    expect(one.code).to.equal(0);
+    await workspace.well('notify', 'test', '--to', `http://127.0.0.1:${hook.port}/x`, '--json');
     expect(hook.posts.at(-1)?.path).to.equal('/x');
-    expect((await workspace.run(['notify', 'test', '--to', 'mailto:ops'])).code).to.equal(2);
-    expect((await workspace.run(['notify', 'test', '--to', 'https://169.254.169.254/'])).code).to.equal(8);
+    expectExit(await workspace.run(['notify', 'test', '--to', 'mailto:ops']), 2);
+    expectExit(await workspace.run(['notify', 'test', '--to', 'https://169.254.169.254/']), 8);
   });
 });

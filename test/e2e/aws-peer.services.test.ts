@@ -5,13 +5,14 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { KEYS } from '../support/aws-keys.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { expectExit } from '../support/expect-exit.ts';
+import { forSuite } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { installed } from '../support/run/lacking.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
-import { type SimpleDbServer, startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { startSimpleDb } from '../support/servers/simpledb-server.ts';
+import { emulatedWorkspace, emulators } from './emulated-aws.ts';
+import { submitJob } from './submit-job.ts';
 
 const run = promisify(execFile);
 
@@ -26,36 +27,21 @@ interface Received {
 /** Checks that an independent client can read what batchctl wrote, and the reverse. The AWS CLI starts slowly. */
 describe('the AWS CLI as a peer', () => {
   let command: string;
-  let sqs: Endpoint;
-  let simpledb: SimpleDbServer;
-  let workspace: AwsWorkspace;
-  let endpoints: { readonly s3: string; readonly sqs: string; readonly sdb: string };
-
-  before(async () => {
+  before(() => {
     command = installed('awscli');
-    const s3 = await sharedMoto();
-    [sqs, simpledb] = await Promise.all([sharedFauxqs(), startSimpleDb()]);
-    endpoints = { s3: s3.url, sqs: sqs.url, sdb: simpledb.url };
-    workspace = await AwsWorkspace.make({
-      ...{ s3: s3.url, sqs: sqs.url, simpledb: simpledb.url },
-      ledger: { kind: 'simpledb', domains: 2 },
-    });
   });
-  after(async () => {
-    await workspace?.remove();
-    await simpledb?.close();
-  });
+  const emulated = forSuite(emulators);
+  const simpledb = forSuite(() => startSimpleDb());
+  const workspace = forSuite(() =>
+    emulatedWorkspace({ simpledb: simpledb.url, ledger: { kind: 'simpledb', domains: 2 } }),
+  );
 
   /** Runs `aws SERVICE ...words` and returns its output. */
   const aws = async (service: 's3' | 'sqs' | 'sdb', ...words: readonly string[]): Promise<string> => {
+    const endpoints = { s3: emulated.s3, sqs: emulated.sqs, sdb: simpledb.url };
     const { stdout } = await run(command, [service, ...words, '--endpoint-url', endpoints[service]], {
       cwd: workspace.dir,
-      env: {
-        PATH: process.env.PATH ?? '',
-        HOME: '/nonexistent',
-        ...KEYS,
-        AWS_DEFAULT_REGION: 'us-east-1',
-      },
+      env: { PATH: process.env.PATH ?? '', HOME: '/nonexistent', ...KEYS, AWS_DEFAULT_REGION: 'us-east-1' },
     });
     return stdout;
   };
@@ -85,16 +71,15 @@ describe('the AWS CLI as a peer', () => {
     workspace.write('lines.txt', lines);
     const key = `s3://${workspace.stack}/batchctl/data/peer/lines.txt`;
     await aws('s3', 'cp', 'lines.txt', key, '--checksum-algorithm', 'CRC32', '--only-show-errors');
-    workspace.write('job.json', {
+    const job = await submitJob(workspace, {
       name: 'peer',
-      input: { split: { by: 'lines', size: '8MB' } },
+      input: { from: 'store:peer/lines.txt', split: { by: 'lines', size: '8MB' } },
       steps: [
         { name: 'count', run: "awk '{ s += $1; n += 1 } END { print n, s }'" },
         { name: 'all', gather: true, run: "awk '{ n += $1; s += $2 } END { print n, s }'" },
       ],
     });
-    const job = await workspace.submit('--input', 'store:peer/lines.txt');
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     const count = LARGE / 16;
     const { stdout } = await workspace.well('fetch', job, '-o', '-');
     expect(stdout).to.equal(`${count} ${(count * (count - 1)) / 2}\n`);
@@ -102,14 +87,14 @@ describe('the AWS CLI as a peer', () => {
   });
 
   it('receives task messages as documented, and workers run the copies it sends', async () => {
-    workspace.write('job.json', {
-      name: 'sent',
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [
-        { name: 'only', attempts: 1, run: 'read n; [ $n = 1 ] || { echo "row $n is bad" >&2; exit 3; }; echo $n' },
-      ],
-    });
-    const job = await workspace.submit();
+    const job = await submitJob(
+      workspace,
+      rangeJob('sent', 2, {
+        name: 'only',
+        attempts: 1,
+        run: 'read n; [ $n = 1 ] || { echo "row $n is bad" >&2; exit 3; }; echo $n',
+      }),
+    );
     const url = await queueUrl(`${workspace.stack}-default`);
     const messages = await receive(url);
     const bodies = messages.map(({ Body }) => JSON.parse(Body) as { task: number }).sort((a, b) => a.task - b.task);
@@ -122,7 +107,7 @@ describe('the AWS CLI as a peer', () => {
     const copies = [...messages.map(({ Body }) => Body), messages[0]?.Body ?? '', 'nonsense'];
     const entries = copies.map((MessageBody, n) => ({ Id: String(n), MessageBody }));
     await aws('sqs', 'send-message-batch', '--queue-url', url, '--entries', JSON.stringify(entries));
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ state: 'failed', journal: ['sent', 'close'], outputs: { only: { 0: '1\n' } } });
     // The reason for burying is in an attribute that any client can read.
@@ -132,13 +117,8 @@ describe('the AWS CLI as a peer', () => {
   });
 
   it('queries the ledger in its SimpleDB domains', async () => {
-    workspace.write('job.json', {
-      name: 'ledger',
-      input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'only', run: 'cat' }],
-    });
-    const job = await workspace.submit();
-    expect((await workspace.work()).code).to.equal(0);
+    const job = await submitJob(workspace, rangeJob('ledger', 3, { name: 'only', run: 'cat' }));
+    expectExit(await workspace.work());
     expect(await factsOf(await workspace.platform(), job)).to.deep.include(SUCCEEDED);
     const selects = [0, 1].map(
       (domain) => `select * from \`${workspace.stack}-${domain}\` where itemName() like '%${job}%'`,

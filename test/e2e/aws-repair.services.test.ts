@@ -1,30 +1,23 @@
 // Protects: the commands that inspect and repair a job give the same answers on AWS as on the local profile.
 import { expect } from 'chai';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { type Answer, fixSession } from '../support/fix-session.ts';
 import type { DatabaseServer } from '../support/servers/database-server.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { Workspace } from '../support/workspace.ts';
+import { emulatedWorkspace } from './emulated-aws.ts';
 
 /** Each needs half a minute of commands, so they run concurrently. */
 describe('inspecting and repairing a failed job on AWS', () => {
-  let sqs: Endpoint;
   let database: DatabaseServer;
   let sessions: Readonly<Record<'local' | 'store' | 'postgres', Promise<readonly Answer[]>>>;
 
   before(async () => {
-    const s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
     database = await startPostgres();
     const ledger = { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
-    const places = { s3: s3.url, sqs: sqs.url };
     sessions = {
       local: sessionOf(new Workspace()),
-      store: sessionOf(await AwsWorkspace.make(places)),
-      postgres: sessionOf(await AwsWorkspace.make({ ...places, ledger, env: { LEDGER_WORD: database.password } })),
+      store: sessionOf(await emulatedWorkspace()),
+      postgres: sessionOf(await emulatedWorkspace({ ledger, env: { LEDGER_WORD: database.password } })),
     };
   });
 

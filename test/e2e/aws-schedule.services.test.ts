@@ -1,10 +1,9 @@
 // Protects: a schedule on AWS starts one job for each period, even when several hosts run tick at once.
 import { expect } from 'chai';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
+import { emulatedWorkspace } from './emulated-aws.ts';
 
 const JOB = {
   name: 'count',
@@ -15,18 +14,15 @@ const JOB = {
 const MONTH_END = ['schedule', 'add', 'month-end', 'job.json', '--calendar', 'last-business-day', '--tz', 'UTC'];
 
 describe('schedules on AWS', () => {
-  const s3 = forSuite(() => sharedMoto());
-  const sqs = forSuite(() => sharedFauxqs());
-  const workspace = forSuite(() => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }));
+  const workspace = forSuite(() => emulatedWorkspace());
 
-  before(async () => {
+  before(() => {
     workspace.write('upper.sh', 'tr a-z A-Z');
     workspace.write('job.json', JOB);
   });
 
   it('refuse input that exists only on this machine, and delivery to its directories', async () => {
-    const own = await workspace.run([...MONTH_END, '--input', 'lines.txt']);
-    expect(own.code).to.equal(2);
+    const own = expectExit(await workspace.run([...MONTH_END, '--input', 'lines.txt']), 2);
     expect(own.stderr).to.include('the input lines.txt is a file of this machine');
     workspace.write('delivers.json', { ...JOB, deliver: { to: 'out', name: '{task}' } });
     const place = await workspace.run(MONTH_END.map((word) => (word === 'job.json' ? 'delivers.json' : word)));
@@ -56,25 +52,19 @@ describe('schedules on AWS', () => {
     // Created two minutes ago, so that it is due.
     const before = movedClock(new Date(Date.now() - 120_000).toISOString());
     const minutely = ['schedule', 'add', 'minutely', 'job.json', '--cron', '* * * * *', '--tz', 'UTC'];
-    const added = await workspace.run([...minutely, '--input', 'store:lines-2026-11.txt'], before);
-    expect(added.code, added.stderr).to.equal(0);
+    expectExit(await workspace.run([...minutely, '--input', 'store:lines-2026-11.txt'], before));
     const hosts = await Promise.all([workspace.well('tick', '--json'), workspace.well('tick', '--json')]);
-    const fired = hosts.flatMap(
-      ({ stdout }) => (JSON.parse(stdout) as { fired: { job: string; period: string }[] }).fired,
-    );
+    const fired = hosts.flatMap((ticked) => (jsonOf(ticked) as { fired: { job: string; period: string }[] }).fired);
     expect(new Set(fired.map(({ period }) => period)).size)
       .to.equal(fired.length)
       .and.be.greaterThan(0);
     await workspace.well('schedule', 'pause', 'minutely');
-    const run = JSON.parse(
-      (await workspace.well('schedule', 'run', 'month-end', '--period', '2026-11', '--json')).stdout,
-    );
-    const worker = await workspace.work({}, '--here');
-    expect(worker.code, worker.stderr).to.equal(0);
+    const run = jsonOf(await workspace.well('schedule', 'run', 'month-end', '--period', '2026-11', '--json'));
+    expectExit(await workspace.work({}, '--here'));
     for (const job of [run.job, ...fired.map(({ job }) => job)]) {
       expect((await workspace.well('fetch', job, '-o', '-')).stdout, job).to.equal('A\nB\n');
     }
-    const status = JSON.parse((await workspace.well('status', run.job, '--json')).stdout) as { keeper: string };
+    const status = jsonOf(await workspace.well('status', run.job, '--json')) as { keeper: string };
     expect(status.keeper).to.match(/^tick-/);
     await workspace.well('submit', 'job.json', '--period', '2026-11', '--finish-by', 'in 6h', '--run-key', 'now-kept');
   });

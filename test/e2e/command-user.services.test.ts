@@ -3,10 +3,14 @@ import { execSync } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { needsRoot } from '../support/run/lacking.ts';
+import { keysBelow } from '../support/stored.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 const NOBODY = {
   BATCHCTL_COMMAND_USER: 'nobody',
@@ -55,27 +59,25 @@ describe('a worker that runs commands as another user', () => {
 
   afterEach(() => workspace?.remove());
 
-  async function ranJob(job: unknown, ...flags: readonly string[]) {
-    workspace.write('job.json', job);
-    const id = await workspace.submit();
+  async function runJob(job: unknown, ...flags: readonly string[]) {
+    const id = await submitJob(workspace, job);
     chmodSync(workspace.path('.batchctl'), 0o711);
-    const ended = await workspace.work(NOBODY, '--slots', '2', ...flags);
-    expect(ended.code, ended.stderr).to.equal(0);
+    expectExit(await workspace.work(NOBODY, '--slots', '2', ...flags));
     return { id, facts: await factsOf(await workspace.platform(), id) };
   }
 
   for (const mask of [0, 0o077])
     it(`handles every kind of input and output under a umask of 0${mask.toString(8)}, and that user can't change published outputs`, async () => {
-      await underUmask(mask, handlesAllWays);
+      await withUmask(mask, runAllWays);
     });
 
-  async function handlesAllWays(): Promise<void> {
+  async function runAllWays(): Promise<void> {
     writeFileSync(workspace.path('tool.sh'), '#!/bin/sh\nread n && echo $((n + $(cat rates/eu.csv)))\n', {
       mode: 0o700,
     });
     mkdirSync(workspace.path('rates'));
     writeFileSync(workspace.path('rates/eu.csv'), '40\n', { mode: 0o600 });
-    const { facts } = await ranJob(ALL_WAYS);
+    const { facts } = await runJob(ALL_WAYS);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
     expect(facts.outputs).to.deep.equal({
       add: { 0: '41\n', 1: '42\n' },
@@ -90,21 +92,26 @@ describe('a worker that runs commands as another user', () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o600);
     workspace.write('tool.sh', 'echo job file\n');
-    const looks = [
+    const commands = [
       'env | sort | grep -E "^(AWS_|BATCHCTL_(TEST|COMMAND)|HOME|TMPDIR|USER)" | sed "s:=.*/:=:"',
       'cd "$HOME" && echo kept >x && cat x',
       `cat ${workspace.path('secret')} || echo closed`,
       `ls ${workspace.path('.batchctl/work')}/ || echo unlisted`,
       'ls $BATCHCTL_COUNTERS/../../../code || echo no cache',
     ];
-    const { facts } = await ranJob({
-      name: 'looks',
+    const { facts } = await runJob({
+      ...rangeJob('looks', 1, { name: 'look', run: commands.join('; ') }),
       files: ['tool.sh'],
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'look', run: looks.join('; ') }],
     });
     expect(facts.outputs.look?.[0]?.split('\n')).to.deep.equal([
-      ...['HOME=home', 'TMPDIR=home', 'USER=nobody', 'kept', 'closed', 'unlisted', 'no cache', ''],
+      'HOME=home',
+      'TMPDIR=home',
+      'USER=nobody',
+      'kept',
+      'closed',
+      'unlisted',
+      'no cache',
+      '',
     ]);
   });
 
@@ -114,11 +121,10 @@ describe('a worker that runs commands as another user', () => {
     const file = `file:${workspace.path('secret')}`;
     const allow = (allowSecrets?: readonly string[]): void =>
       workspace.write('batchctl.config.json', { profiles: { local: { backend: 'local', allowSecrets } } });
-    workspace.write('job.json', {
-      name: 'asks',
-      input: { split: { by: 'range', from: 1, to: 3 } },
-      steps: [{ name: 'ask', run: 'echo "$KEY $ID"', secrets: { KEY: file, ID: 'env:AWS_ACCESS_KEY_ID' } }],
-    });
+    workspace.write(
+      'job.json',
+      rangeJob('asks', 3, { name: 'ask', run: 'echo "$KEY $ID"', secrets: { KEY: file, ID: 'env:AWS_ACCESS_KEY_ID' } }),
+    );
     allow();
     const id = await workspace.submit();
     chmodSync(workspace.path('.batchctl'), 0o711);
@@ -129,19 +135,19 @@ describe('a worker that runs commands as another user', () => {
       [['env:AWS_*', `file:${workspace.path('other')}`], file],
     ] as const) {
       allow(allowed);
-      expect((await workspace.work(NOBODY, '--slots', '1')).code).to.equal(0);
-      const status = JSON.parse((await workspace.run(['status', id, '--json'])).stdout);
+      expectExit(await workspace.work(NOBODY, '--slots', '1'));
+      const status = jsonOf(await workspace.run(['status', id, '--json']));
       expect(status).to.include({ state: 'paused', reason: 'secret' });
       const { stdout } = await workspace.run(['why', id]);
       expect(stdout)
         .to.include(`(${refused})`)
         .and.match(/w-\S+ may not read it: add "allowSecrets": \["/);
       // One task pauses the job rather than every task retrying, and the secret appears nowhere.
-      for await (const { key } of store.list(`jobs/${id}/steps/`)) expect.fail(`${key} was written`);
+      expect(await keysBelow(store, `jobs/${id}/steps/`)).to.deep.equal([]);
       expect(await workspace.run(['resume', id])).to.include({ code: 0 });
     }
     allow([file, 'env:AWS_*']);
-    expect((await workspace.work(NOBODY)).code).to.equal(0);
+    expectExit(await workspace.work(NOBODY));
     const { outputs } = await factsOf(await workspace.platform(), id);
     expect(outputs.ask?.[0]).to.equal('hunter2 AKIAEXAMPLE\n');
   });
@@ -150,7 +156,7 @@ describe('a worker that runs commands as another user', () => {
     workspace.write('secret', 'hunter2\n');
     chmodSync(workspace.path('secret'), 0o644);
     const secret = workspace.path('secret');
-    const { facts, id } = await ranJob({
+    const { facts, id } = await runJob({
       name: 'thief',
       tolerate: 4,
       input: { split: { by: 'list' }, from: 'ways.txt' },
@@ -161,33 +167,28 @@ describe('a worker that runs commands as another user', () => {
       }),
     });
     expect(facts.outputs.take).to.deep.equal({ 1: 'ok\n' });
-    const told = await workspace.run(['tasks', id, '--json']);
+    const tasks = await workspace.run(['tasks', id, '--json']);
     const logs = await workspace.run(['logs', id]);
-    expect(told.stdout + logs.stdout)
+    expect(tasks.stdout + logs.stdout)
       .to.include('is not a regular file')
       .and.not.include('hunter2');
   });
 
   it('recognises a command that was killed for memory, and one that its timeout ended', async () => {
-    const { id } = await ranJob({
-      name: 'ends',
+    const { id } = await runJob({
+      ...rangeJob(
+        'ends',
+        2,
+        { name: 'killed', attempts: 1, run: 'read n; [ $n = 1 ] || kill -9 $$' },
+        { name: 'slow', attempts: 1, timeout: '1s', run: 'sleep 60 & wait' },
+      ),
       tolerate: 2,
-      input: { split: { by: 'range', from: 1, to: 2 } },
-      steps: [
-        {
-          name: 'end',
-          attempts: 1,
-          timeout: '1s',
-          run: 'read n; [ $n = 2 ] && kill -9 $$; sleep 60 & wait',
-        },
-      ],
     });
-    const { stdout } = await workspace.run(['tasks', id, '--json']);
-    const tasks = stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => JSON.parse(line) as { readonly reason: string });
-    expect(tasks.map(({ reason }) => reason)).to.deep.equal(['timeout', 'memory']);
+    const tasks = jsonLinesOf(await workspace.run(['tasks', id, '--state', 'failed', '--json']));
+    expect(tasks.map(({ step, task, reason }) => ({ step, task, reason }))).to.have.deep.members([
+      { step: 'killed', task: 1, reason: 'memory' },
+      { step: 'slow', task: 0, reason: 'timeout' },
+    ]);
   });
 
   it("exits with code 3 and takes nothing if the user does not exist or can't reach its files", async () => {
@@ -201,7 +202,7 @@ describe('a worker that runs commands as another user', () => {
   });
 
   it('opens no database, log or object of the root when its hint is followed', async () => {
-    await underUmask(0, async () => {
+    await withUmask(0, async () => {
       chmodSync(workspace.path('.'), 0o700);
       const root = workspace.path('.batchctl');
       expect(await workspace.run(['upload', 'numbers.txt'])).to.include({ code: 0 });
@@ -214,8 +215,7 @@ describe('a worker that runs commands as another user', () => {
       workspace.write('paths.txt', 'x\n');
       await workspace.submit();
       for (const closed of [workspace.dir, root]) {
-        const { code, stderr } = await workspace.work(NOBODY);
-        expect(code, stderr).to.equal(3);
+        const { stderr } = expectExit(await workspace.work(NOBODY), 3);
         const hint = /chmod o\+x \S+/.exec(stderr)?.[0] ?? '';
         expect(hint).to.equal(`chmod o+x ${closed}`);
         execSync(hint);
@@ -269,8 +269,8 @@ while read -r path; do
   fi
 done; true`;
 
-/** Inherited by real processes. */
-async function underUmask(mask: number, act: () => Promise<void>): Promise<void> {
+/** Sets the umask, which processes inherit, for a while. */
+async function withUmask(mask: number, act: () => Promise<void>): Promise<void> {
   const before = process.umask(mask);
   try {
     await act();
