@@ -1,16 +1,18 @@
-// Protects: pause, resume, cancel, retry and kill do what they say, once, and lose no task.
+// Protects: pause, resume, cancel, retry and kill take effect once, and lose no task.
 import { expect } from 'chai';
 import { cancel, kill, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { type RetryOptions, retry } from '../../../src/jobs/change/retry.ts';
 import { findJob } from '../../../src/jobs/find.ts';
-import { append, requireView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { recordView } from '../../../src/jobs/record-view.ts';
 import { listTasks, parseTaskName } from '../../../src/jobs/tasks.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { failedKey, openMark } from '../../../src/model/keys.ts';
 import { type JobView, roundOf, stateOf } from '../../../src/model/view.ts';
+import { addEntry } from '../../support/claims-job.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { entriesOf, keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob, STEPS } from '../published-job.ts';
@@ -24,7 +26,7 @@ describe('changing a job', () => {
   async function sentJob(yaml = STEPS, sent = true): Promise<JobView> {
     const view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }, { name: 'c' }], { yaml });
     await place.platform.store.put(openMark(JOB, 0), '{}');
-    const after = sent ? (await append(place.platform, view, () => ({ what: 'sent' }))).view : view;
+    const after = sent ? await addEntry(place.platform, view, { what: 'sent' }) : view;
     await recordView(place.platform, after);
     return after;
   }
@@ -32,11 +34,19 @@ describe('changing a job', () => {
     publishSmall({ platform: place.platform, view }, step, task, 'x');
   const failForGood = (task: number, round = 0) =>
     place.platform.store.put(failedKey(JOB, 'price', task, round), '{"format":1}');
+  const isFailed = async (task: number) => (await place.platform.store.head(failedKey(JOB, 'price', task, 0))) !== null;
+  const ledgerState = async () => (await (await place.platform.ledger()).job(JOB))?.state;
   const visible = async () => (await (await place.platform.queue('default')).backlog()).visible;
   const reread = () => requireView(place.platform.store, JOB);
   const marks = () => keysBelow(place.platform.store, 'open/');
-  const whats = () => entriesOf(place.platform.store, JOB);
-  const again = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
+  const entries = () => entriesOf(place.platform.store, JOB);
+  const retryTasks = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
+  const taskNames = async (...names: readonly string[]) => {
+    const view = await reread();
+    return names.map((name) => parseTaskName(view, name));
+  };
+  const killTask = async (view: JobView, name: string, mode: 'fail' | 'requeue' = 'fail') =>
+    kill(place.platform, view, [parseTaskName(view, name)], mode);
   async function failedJob(tasks: readonly number[], yaml = STEPS): Promise<void> {
     const view = await sentJob(yaml);
     for (const task of [0, 1, 2]) await (tasks.includes(task) ? failForGood(task) : publish(view, task));
@@ -52,7 +62,7 @@ describe('changing a job', () => {
     const resumed = await resume(place.platform, await reread());
     expect(resumed).to.include({ changed: true, sent: 2 });
     expect(await visible()).to.equal(2);
-    expect((await place.platform.ledger().then((ledger) => ledger.job(JOB)))?.state).to.equal('running');
+    expect(await ledgerState()).to.equal('running');
   });
 
   it('completes a submission whose submitter died', async () => {
@@ -62,23 +72,23 @@ describe('changing a job', () => {
     expect(stateOf(await reread())).to.equal('running');
   });
 
-  it('closes a job on resume if it was decided while paused', async () => {
+  it('closes a job on resume if its tasks ended while it was paused', async () => {
     const view = await sentJob();
     await pause(place.platform, view, { now: true });
     for (const task of [0, 1, 2]) await publish(view, task);
     expect(stateOf((await resume(place.platform, view)).view)).to.equal('succeeded');
   });
 
-  it('cancels: closes, deletes the open mark, and cancels again without a change', async () => {
+  it('closes a cancelled job and deletes its open mark, and changes nothing when it is cancelled again', async () => {
     const view = await sentJob();
     expect((await cancel(place.platform, view)).changed).to.equal(true);
-    expect(await whats()).to.deep.equal(['sent', 'cancel', 'close']);
+    expect(await entries()).to.deep.equal(['sent', 'cancel', 'close']);
     expect(await marks()).to.deep.equal([]);
     expect((await cancel(place.platform, view)).changed).to.equal(false);
-    expect(await whats()).to.have.length(3);
-    expect((await (await place.platform.ledger()).job(JOB))?.state).to.equal('cancelled');
-    for (const refused of [pause(place.platform, view, { now: false }), resume(place.platform, view), again()]) {
-      expect(await rejection(refused)).to.include({ kind: 'refused' });
+    expect(await entries()).to.have.length(3);
+    expect(await ledgerState()).to.equal('cancelled');
+    for (const refused of [pause(place.platform, view, { now: false }), resume(place.platform, view), retryTasks()]) {
+      await failsWith('refused', refused);
     }
   });
 
@@ -86,21 +96,19 @@ describe('changing a job', () => {
     const view = await sentJob();
     await pause(place.platform, view, { now: false });
     await cancel(place.platform, view);
-    expect(await rejection(pause(place.platform, view, { now: true }))).to.include({ kind: 'refused' });
-    expect(await whats()).to.deep.equal(['sent', 'pause', 'cancel', 'close']);
+    await failsWith('refused', pause(place.platform, view, { now: true }));
+    expect(await entries()).to.deep.equal(['sent', 'pause', 'cancel', 'close']);
   });
 
   it('refuses to cancel a job that has ended otherwise', async () => {
     await failedJob([]);
-    const error = await rejection(cancel(place.platform, await reread()));
-    expect(error).to.include({ kind: 'refused' });
-    expect(error.message).to.include('succeeded');
+    expect((await failsWith('refused', cancel(place.platform, await reread()))).message).to.include('succeeded');
   });
 
   it('retries permanently failed tasks in a new round, and closes it when they are published', async () => {
     await failedJob([1]);
     expect(stateOf(await reread())).to.equal('failed');
-    const retried = await again({ overrides: { timeout: 60 } });
+    const retried = await retryTasks({ overrides: { timeout: 60 } });
     expect(retried).to.include({ round: 1, sent: 1 });
     expect(retried.choice.tasks).to.deep.equal({ price: '1' });
     expect(await marks()).to.deep.equal([openMark(JOB, 1)]);
@@ -112,7 +120,7 @@ describe('changing a job', () => {
 
   it('holds other tasks back while a canary runs, and for good if it fails', async () => {
     await failedJob([0, 1, 2]);
-    const { view, sent } = await again({ canaries: 1 });
+    const { view, sent } = await retryTasks({ canaries: 1 });
     expect(sent).to.equal(1);
     expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 0, 0]);
     expect((await look(place.platform, view)).did).to.deep.equal([]);
@@ -124,7 +132,7 @@ describe('changing a job', () => {
 
   it('releases the other tasks once every canary is published', async () => {
     await failedJob([0, 1, 2]);
-    const { view } = await again({ canaries: 1 });
+    const { view } = await retryTasks({ canaries: 1 });
     await publish(view, 0);
     const found = await look(place.platform, view);
     expect(found.did).to.deep.equal(['retry-rest']);
@@ -134,11 +142,8 @@ describe('changing a job', () => {
 
   it('releases the other tasks of a round whose canary succeeds after a later round requested different tasks', async () => {
     await failedJob([0, 1, 2]);
-    await again({
-      tasks: [parseTaskName(await reread(), 'price/0'), parseTaskName(await reread(), 'price/1')],
-      canaries: 1,
-    });
-    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/2')] });
+    await retryTasks({ tasks: await taskNames('price/0', 'price/1'), canaries: 1 });
+    const { view } = await retryTasks({ tasks: await taskNames('price/2') });
     expect(view.round).to.equal(2);
     await publish(view, 0);
     await publish(view, 2);
@@ -149,10 +154,10 @@ describe('changing a job', () => {
 
   it('never releases the other tasks of a round whose canary failed and was requested again by a later round', async () => {
     await failedJob([0, 1]);
-    await again({ canaries: 1 });
+    await retryTasks({ canaries: 1 });
     await failForGood(0, 1);
     await look(place.platform, await reread());
-    const { view } = await again({ tasks: [parseTaskName(await reread(), 'price/0')] });
+    const { view } = await retryTasks({ tasks: await taskNames('price/0') });
     await publish(view, 0);
     expect((await look(place.platform, await reread())).did).to.deep.equal(['close']);
     expect(roundOf(await reread(), 0, 1)).to.equal(0);
@@ -160,16 +165,15 @@ describe('changing a job', () => {
 
   it('refuses to retry tasks that an opened gather left out, and tasks that did not fail', async () => {
     await failedJob([1], GATHERED);
-    const view = await reread();
-    for (const tasks of [[], [parseTaskName(view, 'price/1')], [parseTaskName(view, 'price/000000002')]]) {
-      expect(await rejection(again({ tasks }))).to.include({ kind: 'refused' });
+    for (const tasks of [[], await taskNames('price/1'), await taskNames('price/000000002')]) {
+      await failsWith('refused', retryTasks({ tasks }));
     }
-    expect(await whats()).to.deep.equal(['sent', 'open']);
+    expect(await entries()).to.deep.equal(['sent', 'open']);
   });
 
-  it('writes nothing if nothing failed, or in a dry run', async () => {
+  it('starts no round if nothing failed', async () => {
     await failedJob([]);
-    expect(await again()).to.include({ round: null, sent: 0 });
+    expect(await retryTasks()).to.include({ round: null, sent: 0 });
     expect(await marks()).to.deep.equal([]);
   });
 
@@ -177,13 +181,13 @@ describe('changing a job', () => {
     const view = await sentJob();
     await failForGood(0);
     await pause(place.platform, view, { now: false });
-    expect(await again()).to.include({ round: 1, sent: 0 });
+    expect(await retryTasks()).to.include({ round: 1, sent: 0 });
     expect(await resume(place.platform, await reread())).to.include({ sent: 3 });
   });
 
   it('starts only one round for two retries at the same time', async () => {
     await failedJob([0, 1]);
-    const rounds = (await Promise.all([again(), again()])).map(({ round }) => round);
+    const rounds = (await Promise.all([retryTasks(), retryTasks()])).map(({ round }) => round);
     expect(rounds).to.have.members([1, null]);
   });
 
@@ -191,21 +195,22 @@ describe('changing a job', () => {
     const view = await sentJob();
     await publish(view, 0);
     await failForGood(2);
-    await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'requeue');
-    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
-    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
-    expect(stateOf(after)).to.equal('failed');
-    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+    await killTask(view, 'price/1', 'requeue');
+    expect(await isFailed(1)).to.equal(false);
+    expect(stateOf(await killTask(view, 'price/1'))).to.equal('failed');
+    expect(await isFailed(1)).to.equal(true);
     const [task] = await (await place.platform.ledger()).tasks(JOB, { limit: 1 });
     expect(task).to.include({ task: 1, state: 'failed', reason: 'killed' });
   });
 
   it('completes a kill that died after its entry, without a second entry', async () => {
     const view = await sentJob();
-    await append(place.platform, view, () => ({ what: 'kill', mode: 'fail', tasks: { price: '1' } }));
-    await kill(place.platform, await reread(), [parseTaskName(view, 'price/1')], 'fail');
-    expect(await whats()).to.deep.equal(['sent', 'kill']);
-    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.not.equal(null);
+    await killTask(
+      await addEntry(place.platform, view, { what: 'kill', mode: 'fail', tasks: { price: '1' } }),
+      'price/1',
+    );
+    expect(await entries()).to.deep.equal(['sent', 'kill']);
+    expect(await isFailed(1)).to.equal(true);
   });
 
   it("doesn't fail a killed task that is published at that moment", async () => {
@@ -213,13 +218,13 @@ describe('changing a job', () => {
     const isEntry = (key: string): boolean => key.includes('/journal/');
     const store = beforeFirstPut(place.platform.store, isEntry, () => publish(view, 1));
     await kill({ ...place.platform, store }, view, [parseTaskName(view, 'price/1')], 'fail');
-    expect(await place.platform.store.head(failedKey(JOB, 'price', 1, 0))).to.equal(null);
+    expect(await isFailed(1)).to.equal(false);
     expect((await (await place.platform.ledger()).counts(JOB))[0]?.failed).to.equal(0);
   });
 
   it('gives up the remaining tasks when a killed task is one failure too many', async () => {
     const view = await sentJob(`${STEPS}onFailure: stop\n`);
-    const after = await kill(place.platform, view, [parseTaskName(view, 'price/1')], 'fail');
+    const after = await killTask(view, 'price/1');
     expect([after.stopped === null, stateOf(after)]).to.deep.equal([false, 'failed']);
   });
 
@@ -230,15 +235,14 @@ describe('changing a job', () => {
         prefix.endsWith('/out/') ? expect.fail('killed') : place.platform.store.keys(prefix, options),
     });
     await rejection(cancel({ ...place.platform, store }, view));
-    expect(await whats()).to.deep.equal(['sent', 'cancel']);
-    expect(await (await place.platform.ledger()).job(JOB)).to.include({ state: 'cancelled' });
+    expect(await entries()).to.deep.equal(['sent', 'cancel']);
+    expect(await ledgerState()).to.equal('cancelled');
   });
 
   it('refuses to kill a task that has ended', async () => {
     const view = await sentJob();
     await publish(view, 0);
-    const error = await rejection(kill(place.platform, view, [parseTaskName(view, 'price/0')], 'fail'));
-    expect(error).to.include({ kind: 'refused' });
+    await failsWith('refused', killTask(view, 'price/0'));
   });
 
   it('finds a job by id, prefix, name and last, from the store if the ledger has none', async () => {
@@ -249,20 +253,17 @@ describe('changing a job', () => {
     expect(await find('claims-20261130-0600-a')).to.equal(JOB);
     expect(await find('name:claims')).to.match(/^claims-/);
     expect(await find('last')).to.match(/^claims-/);
-    const several = await rejection(find('claims'));
-    expect(several).to.include({ kind: 'usage' });
-    expect(several.message).to.include(JOB);
+    expect((await failsWith('usage', find('claims'))).message).to.include(JOB);
     for (const text of ['nothing', 'key:none', 'name:none']) {
-      expect(await rejection(find(text))).to.include({ kind: 'notFound', hint: 'batchctl jobs' });
+      expect((await failsWith('notFound', find(text))).hint).to.equal('batchctl jobs');
     }
   });
 
-  it('lists waiting tasks from the store: undecided and not running', async () => {
+  it('lists waiting tasks from the store: those that neither ended nor run', async () => {
     const view = await sentJob();
     await publish(view, 1);
-    const found: number[] = [];
     const filter = { step: undefined, state: 'waiting', after: parseTaskName(view, 'price/0'), limit: 10 } as const;
-    for await (const { task } of listTasks(place.platform, view, filter)) found.push(task);
-    expect(found).to.deep.equal([2]);
+    const waiting = await collect(listTasks(place.platform, view, filter));
+    expect(waiting.map(({ task }) => task)).to.deep.equal([2]);
   });
 });

@@ -1,6 +1,7 @@
 // Protects: a fixed program runs for failed tasks, and published outputs keep their code and their proof.
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { readCorrectedFile } from '../../../src/jobs/change/corrected-file.ts';
 import { pause, resume } from '../../../src/jobs/change/lifecycle.ts';
@@ -10,11 +11,10 @@ import { openFile, readOutput } from '../../../src/jobs/output.ts';
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { codeKey } from '../../../src/model/keys.ts';
-import type { OutputMeta } from '../../../src/model/output.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { entriesOf } from '../../support/stored.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob, work } from '../submitted-job.ts';
@@ -30,7 +30,7 @@ steps:
   - { name: total, gather: true, run: 'echo "$BATCHCTL_PARAM_REGION"; cat' }
 `;
 const BROKEN = 'read n; [ $n = 1 ] || exit 65; echo "$BATCHCTL_PARAM_REGION $n"\n';
-const MENDED = 'read n; echo "$BATCHCTL_PARAM_REGION $n mended"\n';
+const FIXED = 'read n; echo "$BATCHCTL_PARAM_REGION $n fixed"\n';
 
 describe('a fixed program', () => {
   const place = forEachTest(openPlace);
@@ -40,51 +40,44 @@ describe('a fixed program', () => {
     view = await submitJob(place, FILE, {});
   });
 
-  const script = (text: string) => writeFileSync(join(place.directory, 'price.sh'), text);
+  const script = (content: string) => writeFileSync(join(place.directory, 'price.sh'), content);
   const reread = () => requireView(place.platform.store, view.record.job);
-  const mendOf = (yaml: string) => readCorrectedFile(parseJobFile(yaml, { file: 'job.yaml' }), place.directory);
-  const again = async (options: Partial<RetryOptions> = {}) => retry(place.platform, await reread(), options);
-  const outputOf = async (
-    step: string,
-    task: number,
-  ): Promise<{ readonly text: string; readonly meta: OutputMeta }> => {
+  const correctedFile = (yaml: string) => readCorrectedFile(parseJobFile(yaml, { file: 'job.yaml' }), place.directory);
+  const retryTasks = async (options: Partial<RetryOptions>) => retry(place.platform, await reread(), options);
+  const outputOf = async (step: string, task: number) => {
     const output = await readOutput(place.platform.store, view.record.job, step, task);
-    if (output === null) throw new Error(`${step}/${task} is not published`);
-    let text = '';
-    for (const file of output.files) {
-      for await (const chunk of await openFile(place.platform.store, file)) text += String(chunk);
-    }
-    return { text, meta: output.meta };
+    const [file] = output?.files ?? [];
+    if (output === null || file === undefined) throw new Error(`${step}/${task} is not published`);
+    return { text: await text(await openFile(place.platform.store, file)), meta: output.meta };
   };
 
-  it('runs for the tasks that failed and for the gather; published outputs keep the code that made them', async () => {
+  it('runs for the failed tasks and for the gather; published outputs keep the code that made them', async () => {
     await work(place.platform);
-    script(MENDED);
-    const mend = await mendOf(FILE.replace('region: EU', 'region: FR'));
-    const { round, sent, changes } = await again({ correction: mend });
+    script(FIXED);
+    const correction = await correctedFile(FILE.replace('region: EU', 'region: FR'));
+    const { round, sent, changes } = await retryTasks({ correction });
     expect({ round, sent }).to.deep.equal({ round: 1, sent: 2 });
     expect(changes.map(({ field }) => field)).to.deep.equal(['params.region', 'code', 'files/price.sh']);
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('succeeded');
     const outputs = await Promise.all([0, 1, 2].map((n) => outputOf('price', n)));
-    expect(outputs.map(({ text }) => text)).to.deep.equal(['EU 1\n', 'FR 2 mended\n', 'FR 3 mended\n']);
-    const [old, ...mended] = outputs.map(({ meta }) => meta.code);
-    expect(old).to.equal(view.record.code);
-    expect(mended).to.deep.equal([mend.code?.sha256, mend.code?.sha256]);
+    expect(outputs.map(({ text }) => text)).to.deep.equal(['EU 1\n', 'FR 2 fixed\n', 'FR 3 fixed\n']);
+    const code = correction.code?.sha256;
+    expect(outputs.map(({ meta }) => meta.code)).to.deep.equal([view.record.code, code, code]);
     const total = await outputOf('total', 0);
-    expect(total.text).to.equal('FR\nEU 1\nFR 2 mended\nFR 3 mended\n');
-    expect(total.meta).to.include({ code: mend.code?.sha256, round: 1 });
+    expect(total.text).to.equal('FR\nEU 1\nFR 2 fixed\nFR 3 fixed\n');
+    expect(total.meta).to.include({ code, round: 1 });
     const entry = (await readEntries(place.platform.store, view.record.job)).find(({ what }) => what === 'retry');
     expect(entry).to.deep.include({
-      overrides: { timeout: null, steps: {}, defaults: { region: 'FR' }, params: {}, code: mend.code?.sha256 },
+      overrides: { timeout: null, steps: {}, defaults: { region: 'FR' }, params: {}, code },
     });
   });
 
   it('may raise attempts, timeouts, needs and exit codes of a step', async () => {
     await work(place.platform);
     script('[ "$X" = 1 ]\n');
-    const mend = await mendOf(FILE.replace('attempts: 1', 'attempts: 2, permanent: [7], timeout: 7s, env: { X: "1" }'));
-    const { changes } = await again({ correction: mend });
+    const step = 'attempts: 2, permanent: [7], timeout: 7s, env: { X: "1" }';
+    const { changes } = await retryTasks({ correction: await correctedFile(FILE.replace('attempts: 1', step)) });
     expect(changes.filter(({ field }) => field.startsWith('steps.'))).to.deep.equal([
       { field: 'steps.price.timeout', from: 3_600, to: 7 },
       { field: 'steps.price.attempts', from: 1, to: 2 },
@@ -95,35 +88,33 @@ describe('a fixed program', () => {
     expect(stateOf(await reread())).to.equal('succeeded');
   });
 
-  it('for another job is refused with every difference named, and nothing is written', async () => {
+  it('is refused for another job: every difference is named, and nothing is written', async () => {
     await work(place.platform);
     const other = FILE.replace('to: 3', 'to: 4').replace('name: total', 'name: sum');
-    const error = await rejection(again({ correction: await mendOf(other) }));
-    expect(error).to.include({ kind: 'refused' });
-    expect(error.message).to.include('input.split').and.to.include('steps');
+    const { message } = await failsWith('refused', retryTasks({ correction: await correctedFile(other) }));
+    expect(message).to.include('input.split').and.to.include('steps');
     expect((await reread()).round).to.equal(0);
   });
 
   it('is stored before its journal entry; a dry run stores nothing', async () => {
     await work(place.platform);
-    script(MENDED);
-    const mend = await mendOf(FILE);
-    const { choice, changes } = await again({ correction: mend, dryRun: true });
+    script(FIXED);
+    const correction = await correctedFile(FILE);
+    const { choice, changes } = await retryTasks({ correction, dryRun: true });
     expect(choice.tasks).to.deep.equal({ price: '1-2' });
     expect(changes.map(({ field }) => field)).to.deep.equal(['code', 'files/price.sh']);
-    expect(await place.platform.store.head(codeKey(mend.code?.sha256 ?? ''))).to.equal(null);
-    await again({ correction: mend });
-    expect(await place.platform.store.head(codeKey(mend.code?.sha256 ?? ''))).to.not.equal(null);
+    expect(await place.platform.store.head(codeKey(correction.code?.sha256 ?? ''))).to.equal(null);
+    await retryTasks({ correction });
+    expect(await place.platform.store.head(codeKey(correction.code?.sha256 ?? ''))).to.not.equal(null);
   });
 
-  it('stays for later rounds, whose flags add to it', async () => {
+  it('is kept in later rounds, to which flags add changes', async () => {
     await work(place.platform);
-    script('read n; [ $n != 3 ] || exit 1; echo "$BATCHCTL_PARAM_REGION $n mended"\n');
-    const mend = await mendOf(FILE);
-    await again({ correction: mend });
+    script('read n; [ $n != 3 ] || exit 1; echo "$BATCHCTL_PARAM_REGION $n fixed"\n');
+    await retryTasks({ correction: await correctedFile(FILE) });
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('failed');
-    const { changes } = await again({ overrides: { params: { region: 'US' }, timeout: 9 }, dryRun: true });
+    const { changes } = await retryTasks({ overrides: { params: { region: 'US' }, timeout: 9 }, dryRun: true });
     expect(changes).to.deep.equal([
       { field: 'params.region', from: 'EU', to: 'US' },
       { field: 'steps.price.timeout', from: 3_600, to: 9 },
@@ -133,21 +124,20 @@ describe('a fixed program', () => {
 
   it('resumes a paused job, and runs for every undecided task, even if queued before', async () => {
     await pause(place.platform, view, { now: false });
-    script(MENDED);
-    const mend = await mendOf(FILE);
-    const resumed = await resume(place.platform, await reread(), mend);
+    script(FIXED);
+    const resumed = await resume(place.platform, await reread(), await correctedFile(FILE));
     expect(resumed).to.include({ changed: true, sent: 3 });
     await work(place.platform);
     expect(stateOf(await reread())).to.equal('succeeded');
-    for (const n of [0, 1, 2]) expect((await outputOf('price', n)).text).to.equal(`EU ${n + 1} mended\n`);
-    const whats = await entriesOf(place.platform.store, view.record.job);
-    expect(whats).to.deep.equal(['sent', 'pause', 'retry', 'resume', 'close']);
+    for (const n of [0, 1, 2]) expect((await outputOf('price', n)).text).to.equal(`EU ${n + 1} fixed\n`);
+    const entries = await entriesOf(place.platform.store, view.record.job);
+    expect(entries).to.deep.equal(['sent', 'pause', 'retry', 'resume', 'close']);
   });
 
-  it('runs the gather of a job that was paused with only the gather to come', async () => {
+  it('runs the gather of a job that was paused when only the gather was left', async () => {
     for (const n of [0, 1, 2]) await publishSmall({ platform: place.platform, view }, 'price', n, `${n}\n`);
     await pause(place.platform, view, { now: false });
-    await resume(place.platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
+    await resume(place.platform, await reread(), await correctedFile(FILE.replace('cat', 'wc -l')));
     await work(place.platform);
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
@@ -158,31 +148,31 @@ describe('a fixed program', () => {
     await look(platform, await reread());
     await pause(platform, view, { now: false });
     await failForGood(platform, view.record.job, 'total', 0);
-    const resumed = await resume(platform, await reread(), await mendOf(FILE.replace('cat', 'wc -l')));
+    const correction = await correctedFile(FILE.replace('cat', 'wc -l'));
+    const resumed = await resume(platform, await reread(), correction);
     expect([resumed.sent, stateOf(resumed.view)]).to.deep.equal([0, 'failed']);
-    expect(await again({ correction: await mendOf(FILE.replace('cat', 'wc -l')) })).to.include({ round: 2, sent: 1 });
+    expect(await retryTasks({ correction })).to.include({ round: 2, sent: 1 });
     await work(platform);
     expect((await outputOf('total', 0)).text).to.equal('EU\n3\n');
   });
 
   it('is refused for a job that is running', async () => {
-    const error = await rejection(resume(place.platform, await reread(), await mendOf(FILE)));
-    expect(error).to.include({ kind: 'refused' });
-    expect(error.message).to.include('running');
+    const { message } = await failsWith('refused', resume(place.platform, view, await correctedFile(FILE)));
+    expect(message).to.include('running');
   });
 });
 
 describe('a canary', () => {
   const place = forEachTest(openPlace);
 
-  it("doesn't succeed because an attempt of an earlier round published late", async () => {
+  it("doesn't succeed through a late output of an earlier round", async () => {
     const { platform } = place;
     const yaml = FILE.replace('files: [price.sh]\n', '').replace('[sh, price.sh]', '"false"');
     const view = await submitJob(place, yaml, {});
     await work(platform);
     const failed = await requireView(platform.store, view.record.job);
-    const asked = { canaries: 1, overrides: { params: { region: 'US' } } };
-    const { view: retried, choice } = await retry(platform, failed, asked);
+    const options = { canaries: 1, overrides: { params: { region: 'US' } } };
+    const { view: retried, choice } = await retry(platform, failed, options);
     expect(choice.canaries).to.deep.equal({ price: '0' });
     // With the view from before the retry: an output of round 0.
     await publishSmall({ platform, view }, 'price', 0, 'late');

@@ -2,11 +2,13 @@
 import { expect } from 'chai';
 import { findRemovable, listData, removeData } from '../../../src/jobs/data/data.ts';
 import { parseDataKey, parseDataPrefix } from '../../../src/jobs/data/data-key.ts';
-import { append } from '../../../src/jobs/journal.ts';
 import { dataKey, openMark } from '../../../src/model/keys.ts';
+import { addEntry } from '../../support/claims-job.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { openPlace, putJob } from '../published-job.ts';
 
 describe('raw data', () => {
@@ -15,16 +17,13 @@ describe('raw data', () => {
     await store.put(dataKey('b'), 'bb');
     await store.put(dataKey('a/2'), '', { metadata: { sha256: 'f00' } });
     await store.put('jobs/x/job.json', '{}');
-    const list = async (prefix: string, checksums: boolean) => {
-      const rows = [];
-      for await (const row of listData(store, prefix, { checksums })) rows.push(row);
-      return rows;
-    };
-    expect(await list('', true)).to.deep.equal([
+    expect(await collect(listData(store, '', { checksums: true }))).to.deep.equal([
       { key: 'a/2', size: 0, modified: 1_000, checksum: 'sha256:f00' },
       { key: 'b', size: 2, modified: 1_000, checksum: null },
     ]);
-    expect(await list('store:a/', false)).to.deep.equal([{ key: 'a/2', size: 0, modified: 1_000, checksum: null }]);
+    expect(await collect(listData(store, 'store:a/', { checksums: false }))).to.deep.equal([
+      { key: 'a/2', size: 0, modified: 1_000, checksum: null },
+    ]);
   });
 
   it('only has keys below data/', () => {
@@ -48,41 +47,36 @@ describe('raw data', () => {
       await removeData(store(), entries);
       return entries.map(({ key }) => key);
     };
-    async function left(): Promise<readonly string[]> {
-      const keys: string[] = [];
-      for await (const { key } of listData(store(), '', { checksums: false })) keys.push(key);
-      return keys;
-    }
+    const storedKeys = () => keysBelow(store(), 'data/');
 
     it('is removed by key, and by prefix', async () => {
       expect(await remove('a', 'in/')).to.deep.equal(['a', 'in/1', 'in/2']);
-      expect(await left()).to.deep.equal([]);
+      expect(await storedKeys()).to.deep.equal([]);
     });
 
     it('is not removed at all when one of the keys is unknown', async () => {
       for (const text of ['b', 'in', 'inn/', 'x*']) {
         expect(await rejection(remove('a', text)), text).to.include({ kind: 'notFound' });
       }
-      expect(await rejection(remove('../jobs/x'))).to.include({ kind: 'usage' });
-      expect(await left()).to.have.length(3);
+      await failsWith('usage', remove('../jobs/x'));
+      expect(await storedKeys()).to.have.length(3);
     });
 
-    it('is not removed while an open job reads it, but can be removed once that job is closed', async () => {
+    it('is not removed while an open job reads it, but can be once that job is closed', async () => {
       const view = await putJob(place.platform, [
         { name: 'store:in/2', source: { kind: 'store', key: dataKey('in/2'), etag: 'x' } },
       ]);
       const { job } = view.record;
       await store().put(openMark(job, 0), '');
-      const error = await rejection(remove('a', 'in/*'));
-      expect(error).to.include({ kind: 'refused' });
-      expect(error.message).to.include('in/2').and.include(job);
-      expect(await left()).to.have.length(3);
+      expect((await failsWith('refused', remove('a', 'in/*'))).message)
+        .to.include('in/2')
+        .and.include(job);
+      expect(await storedKeys()).to.have.length(3);
       // The process that closed the job was killed right afterwards and left its mark.
-      const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
-      await append(place.platform, view, () => close);
+      await addEntry(place.platform, view, { what: 'close', state: 'succeeded', reason: null, round: 0 });
       // A retry that has begun: its mark comes before its entry.
       await store().put(openMark(job, 1), '');
-      expect(await rejection(remove('in/2'))).to.include({ kind: 'refused' });
+      await failsWith('refused', remove('in/2'));
       await store().delete([openMark(job, 1)]);
       expect(await remove('a', 'in/*')).to.have.length(3);
     });

@@ -1,6 +1,5 @@
-// Protects: fetch reads only what a task staged, and writes only into its directory, whatever manifests and links say.
+// Protects: fetch reads only what a task staged, and writes only into its directory, whatever manifests and links contain.
 import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { expect } from 'chai';
 import { DirectoryPlace } from '../../../src/jobs/fetch/directory-place.ts';
 import { fillPlace } from '../../../src/jobs/fetch/fill-place.ts';
@@ -10,30 +9,36 @@ import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { CERTIFICATE_KEY, dataKey, outKey, stagedPrefix } from '../../../src/model/keys.ts';
-import { META_KEY } from '../../../src/model/output.ts';
+import { META_KEY, type OutputFile } from '../../../src/model/output.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
-import { publishManifest, publishSmall, putJob, STEPS } from '../published-job.ts';
-import { openFetchingPlace } from './fetching-place.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { publishManifest } from '../published-job.ts';
+import { MANY_FILES, openFetchingPlace } from './fetching-place.ts';
 
 const LARGE = Buffer.alloc(3 * 2 ** 20, 'all work and no play\n');
-const MANY = STEPS.replace('run: [cat]', 'run: [cat], output: files');
 
 describe('the fences of fetch', () => {
   const place = forEachTest(openFetchingPlace);
-  const directory = () => join(place.directory, 'results');
-  const read = (name: string) => readFileSync(join(directory(), name), 'utf8');
-  const fetch = (...[view, to, more]: Parameters<typeof place.fetch>) => place.fetch(view, to, more);
+
+  /** A job whose task published one file. */
+  const publishFile = (name = 'de.csv', text = 'de\n') =>
+    place.publish({ 'a.csv': { [name]: text } }, { yaml: MANY_FILES });
 
   /** Puts outputs as a delivery does: with a manifest that lists what an earlier delivery put. */
   async function fillDirectory(view: JobView): Promise<void> {
     const { job, spec, createdAt } = view.record;
     const source = { store: place.platform.store, job, step: 'price' };
     await fillPlace({
-      place: await DirectoryPlace.open(directory(), place.platform, source),
-      ...{ source, tasks: [0], nameOf: async (_, file) => `a.csv/${file}`, distinct: true },
-      ...{ tally: new Tally(1), signal: undefined, marker: '_SUCCESS', mayReplace: () => null },
+      place: await DirectoryPlace.open(place.path('results'), place.platform, source),
+      source,
+      tasks: [0],
+      nameOf: async (_, file) => `a.csv/${file}`,
+      distinct: true,
+      tally: new Tally(1),
+      signal: undefined,
+      marker: '_SUCCESS',
+      mayReplace: () => null,
       of: { job, name: spec.name, step: 'price', round: 0, close: 1, createdAt },
     });
   }
@@ -42,45 +47,37 @@ describe('the fences of fetch', () => {
     const outside = ['../../escaped', '/escaped', 'a/../../../escaped', '.', 'a//escaped', 'a/', 'a\0b', '..'];
     for (const name of outside) {
       it(`never writes outside of it if a manifest names a file ${JSON.stringify(name)}`, async () => {
-        const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
-        await publishManifest({ platform: place.platform, view }, 'price', 0, { [name]: 'x' });
-        const error = await rejection(fetch(view, 'results/'));
-        expect(error).to.include({ kind: 'corrupt' });
-        expect(error.message).to.include('price/out/000000000').and.include(JSON.stringify(name));
+        const { message } = await failsWith('corrupt', place.fetch(await publishFile(name, 'x'), 'results/'));
+        expect(message).to.include('price/out/000000000').and.include(JSON.stringify(name));
         expect(readdirSync(place.directory)).to.not.include('escaped');
-        expect(readdirSync(directory())).to.deep.equal([]);
+        expect(readdirSync(place.path('results'))).to.deep.equal([]);
       });
     }
 
     it('refuses the name of an input that leads out of it', async () => {
-      const view = await putJob(place.platform, [{ name: 'in/..' }]);
-      await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
-      expect(await rejection(fetch(view, 'results/', { name: 'by/{input}' }))).to.include({ kind: 'refused' });
+      const view = await place.publish({ 'in/..': 'x' });
+      await failsWith('refused', place.fetch(view, 'results/', { name: 'by/{input}' }));
       expect(readdirSync(place.directory)).to.not.include('results');
     });
 
     it("follows no link that leads out of it, and replaces a link at a file's path", async () => {
-      const view = await putJob(place.platform, [{ name: 'a.csv' }, { name: 'b.csv' }], { yaml: MANY });
-      const job = { platform: place.platform, view };
-      await publishManifest(job, 'price', 0, { 'eu/de.csv': 'de\n' });
-      await publishManifest(job, 'price', 1, { 'eu/fr.csv': LARGE });
-      mkdirSync(join(place.directory, 'elsewhere'));
-      mkdirSync(join(directory(), 'b.csv', 'real'), { recursive: true });
-      symlinkSync(join(place.directory, 'elsewhere'), join(directory(), 'a.csv'));
-      symlinkSync('real', join(directory(), 'b.csv', 'eu'));
-      for (const write of [() => fetch(view, 'results/'), () => fillDirectory(view)]) {
-        const error = await rejection(write());
-        expect(error).to.include({ kind: 'refused' });
-        expect(error.message).to.include(join(directory(), 'a.csv'));
+      const outputs = { 'a.csv': { 'eu/de.csv': 'de\n' }, 'b.csv': { 'eu/fr.csv': LARGE } };
+      const view = await place.publish(outputs, { yaml: MANY_FILES });
+      mkdirSync(place.path('elsewhere'));
+      mkdirSync(place.path('results', 'b.csv', 'real'), { recursive: true });
+      symlinkSync(place.path('elsewhere'), place.path('results', 'a.csv'));
+      symlinkSync('real', place.path('results', 'b.csv', 'eu'));
+      for (const write of [() => place.fetch(view, 'results/'), () => fillDirectory(view)]) {
+        expect((await failsWith('refused', write())).message).to.include(place.path('results', 'a.csv'));
       }
-      expect(readdirSync(join(place.directory, 'elsewhere'))).to.deep.equal([]);
-      rmSync(join(directory(), 'a.csv'));
-      writeFileSync(join(place.directory, 'own.txt'), 'mine');
-      symlinkSync(join(place.directory, 'own.txt'), join(directory(), 'b.csv', 'real', 'fr.csv'));
-      await fetch(view, 'results/');
-      expect(read('a.csv/eu/de.csv')).to.equal('de\n');
-      expect(readFileSync(join(directory(), 'b.csv', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
-      expect(readFileSync(join(place.directory, 'own.txt'), 'utf8')).to.equal('mine');
+      expect(readdirSync(place.path('elsewhere'))).to.deep.equal([]);
+      rmSync(place.path('results', 'a.csv'));
+      writeFileSync(place.path('own.txt'), 'mine');
+      symlinkSync(place.path('own.txt'), place.path('results', 'b.csv', 'real', 'fr.csv'));
+      await place.fetch(view, 'results/');
+      expect(place.read('results/a.csv/eu/de.csv')).to.equal('de\n');
+      expect(readFileSync(place.path('results', 'b.csv', 'real', 'fr.csv')).equals(LARGE)).to.equal(true);
+      expect(place.read('own.txt')).to.equal('mine');
     });
   });
 
@@ -88,16 +85,15 @@ describe('the fences of fetch', () => {
     const own = 'mine';
     let view: JobView;
     beforeEach(async () => {
-      view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
-      await publishManifest({ platform: place.platform, view }, 'price', 0, { 'de.csv': 'de\n' });
-      writeFileSync(join(place.directory, 'own.txt'), own);
-      mkdirSync(directory());
+      view = await publishFile();
+      writeFileSync(place.path('own.txt'), own);
+      mkdirSync(place.path('results'));
     });
 
     function writeManifest(name: unknown): void {
       const { job, spec, createdAt } = view.record;
       const file = { name, task: 0, size: own.length, checksum: bytesChecksum(Buffer.from(own)) };
-      const head = {
+      const manifest = {
         format: 1,
         job,
         name: spec.name,
@@ -106,42 +102,43 @@ describe('the fences of fetch', () => {
         createdAt,
         outputs: 1,
         bytes: own.length,
+        files: [file],
       };
-      writeFileSync(join(directory(), '_manifest.json'), JSON.stringify({ ...head, files: [file] }));
+      writeFileSync(place.path('results', '_manifest.json'), JSON.stringify(manifest));
     }
 
-    it('removes the files in it that are no longer outputs', async () => {
+    it('removes files that it lists and that are no longer outputs', async () => {
       writeManifest('old.txt');
-      writeFileSync(join(directory(), 'old.txt'), own);
+      writeFileSync(place.path('results', 'old.txt'), own);
       await fillDirectory(view);
-      expect(readdirSync(directory())).to.deep.equal(['_SUCCESS', '_manifest.json', 'a.csv']);
+      expect(readdirSync(place.path('results'))).to.deep.equal(['_SUCCESS', '_manifest.json', 'a.csv']);
     });
 
-    it('keeps what someone has written under such a name since', async () => {
+    it('keeps a file that it lists if the file was changed since', async () => {
       writeManifest('old.txt');
-      writeFileSync(join(directory(), 'old.txt'), 'changed since');
+      writeFileSync(place.path('results', 'old.txt'), 'changed since');
       await fillDirectory(view);
-      expect(readFileSync(join(directory(), 'old.txt'), 'utf8')).to.equal('changed since');
+      expect(place.read('results/old.txt')).to.equal('changed since');
     });
 
     for (const name of ['../own.txt', 'a/../../own.txt', '', 7]) {
-      it(`refuses it if it names ${JSON.stringify(name)}`, async () => {
+      it(`refuses a manifest that names ${JSON.stringify(name)}`, async () => {
         writeManifest(name);
-        expect(await rejection(fillDirectory(view))).to.include({ kind: 'refused' });
+        await failsWith('refused', fillDirectory(view));
         expect(readdirSync(place.directory)).to.include('own.txt');
-        expect(readdirSync(directory())).to.deep.equal(['_manifest.json']);
+        expect(readdirSync(place.path('results'))).to.deep.equal(['_manifest.json']);
       });
     }
 
     it('removes nothing through a link that leads out of it', async () => {
       writeManifest('out/own.txt');
-      symlinkSync(place.directory, join(directory(), 'out'));
-      expect(await rejection(fillDirectory(view))).to.include({ kind: 'refused' });
+      symlinkSync(place.directory, place.path('results', 'out'));
+      await failsWith('refused', fillDirectory(view));
       expect(readdirSync(place.directory)).to.include('own.txt');
     });
   });
 
-  describe('with a manifest that names what its task did not stage', () => {
+  describe('with a manifest that names a file that its task did not stage', () => {
     const job = 'claims-20261130-0600-abcde';
     const other = 'bcdefghijklmnopq';
     const files = 'files/secret.txt';
@@ -157,33 +154,29 @@ describe('the fences of fetch', () => {
       ['a path out of its own', `${stagedPrefix(job, 'price', 0, '../../x')}${files}`, '../../x'],
     ];
     it('reports a missing list of files', async () => {
-      const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
+      const view = await place.publish({ 'a.csv': null }, { yaml: MANY_FILES });
       const metadata = { [META_KEY]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
       await place.platform.store.put(outKey(job, 'price', 0), JSON.stringify({ format: 1 }), { metadata });
-      expect(await rejection(fetch(view, 'results/'))).to.include({ kind: 'corrupt' });
+      await failsWith('corrupt', place.fetch(view, 'results/'));
     });
 
     for (const [what, key, attempt] of cases) {
       it(`reads nothing for ${what}`, async () => {
-        const view = await putJob(place.platform, [{ name: 'a.csv' }], { yaml: MANY });
-        const of = { platform: place.platform, view };
-        const contents = { 'secret.txt': 'the secret' };
-        await publishManifest(of, 'price', 0, contents);
-        await look(place.platform, view);
-        await place.platform.store.delete([outKey(job, 'price', 0)]);
-        await place.platform.store.put(key, 'the secret');
-        await publishManifest(of, 'price', 0, contents, { forge: (file) => ({ ...file, key }), attempt });
+        const { platform } = place;
+        const view = await publishFile('secret.txt', 'the secret');
+        await look(platform, view);
+        await platform.store.delete([outKey(job, 'price', 0)]);
+        await platform.store.put(key, 'the secret');
+        const forged = { forge: (file: OutputFile) => ({ ...file, key }), attempt };
+        await publishManifest({ platform, view }, 'price', 0, { 'secret.txt': 'the secret' }, forged);
         for (const to of ['results/', 'results.txt', '-']) {
-          const error = await rejection(fetch(view, to));
-          expect(error, to).to.include({ kind: 'corrupt' });
-          expect(error.message).to.include('price/out/000000000');
+          const { message } = await failsWith('corrupt', place.fetch(view, to));
+          expect(message, to).to.include('price/out/000000000');
         }
         expect(place.stdout).to.equal('');
-        expect(readdirSync(directory())).to.deep.equal([]);
-        const find = (text: string) => findJob(place.platform, text);
-        expect(await rejection(findOutputs(`job:${job}/price`, place.platform.store, find))).to.include({
-          kind: 'corrupt',
-        });
+        expect(readdirSync(place.path('results'))).to.deep.equal([]);
+        const find = (text: string) => findJob(platform, text);
+        await failsWith('corrupt', findOutputs(`job:${job}/price`, platform.store, find));
       });
     }
   });

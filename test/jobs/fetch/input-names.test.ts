@@ -1,16 +1,20 @@
-// Protects: results are called as their inputs, below the target, and two never share a name.
+// Protects: results are named after their inputs, below the target, and two never share a name.
 
 import { expect } from 'chai';
 import { pathsOf } from '../../../src/jobs/fetch/input-names.ts';
 import { checkNames } from '../../../src/jobs/fetch/names.ts';
-import type { JobSpec } from '../../../src/model/job.ts';
-import { rejection } from '../../support/rejection.ts';
+import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 
-const spec = (from: readonly string[], output = 'stdout'): JobSpec =>
-  ({ name: 'n', input: { from, split: { by: 'file' } }, steps: [{ name: 'map', run: ['cat'], output }] }) as never;
-
-const named = (names: readonly string[]) =>
-  names.map((name) => ({ name, size: 0, checksum: null, source: { kind: 'pipe' as const } }));
+/** A job with these inputs. */
+const jobOf = (from: readonly string[], names = from) => {
+  const job = { name: 'n', input: { from, split: { by: 'file' } }, steps: [{ name: 'map', run: ['cat'] }] };
+  const source = { kind: 'pipe' } as const;
+  return {
+    spec: parseJobFile(JSON.stringify(job), { file: 'job.yaml' }),
+    inputs: names.map((name) => ({ name, size: 0, checksum: null, source })),
+  };
+};
 
 describe('the path of a result', () => {
   const table: readonly (readonly [from: string, names: string, paths: string])[] = [
@@ -34,16 +38,14 @@ describe('the path of a result', () => {
   ];
   for (const [from, names, paths] of table) {
     it(`of ${names}, given as ${from}, is ${paths}`, () => {
-      const inputs = named(names.split(' '));
-      expect(pathsOf({ spec: spec(from.split(' ')), inputs }).join(' ')).to.equal(paths);
+      expect(pathsOf(jobOf(from.split(' '), names.split(' '))).join(' ')).to.equal(paths);
     });
   }
 
   const target = { kind: 'directory' as const, path: '/nowhere', text: 'nowhere/' };
-  const check = (names: readonly string[], name?: string, output?: string) =>
-    checkNames({ spec: spec(names, output), inputs: named(names) }, name, target);
+  const check = (names: readonly string[], name?: string) => checkNames(jobOf(names), name, target);
 
-  it('is refused before the work if another result has it, or is in its way', async () => {
+  it('is refused before the work if another result has the same path, or one below it', async () => {
     for (const [names, name] of [
       [['../x/a.csv', 'x/a.csv']],
       [['x/a.mp4', 'y/a.mp4'], '{stem}.json'],
@@ -51,8 +53,7 @@ describe('the path of a result', () => {
       [['s3://b/p/x/y', 's3://b/p/x']],
       [['a.csv', 'b.csv'], '{step}'],
     ] as const) {
-      const error = await rejection(check(names, name));
-      expect(error).to.include({ kind: 'usage' });
+      const error = await failsWith('usage', check(names, name));
       expect(error.message).to.include('tasks 0 and 1 would have the same file name');
     }
     await check(['x/a.mp4', 'y/a.mp4'], '{dir}/{stem}.json');

@@ -14,22 +14,24 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 
 describe('remembered boot times', () => {
-  const boots = async (store: MemoryStore, ...seconds: readonly number[]): Promise<void> => {
+  let store: MemoryStore;
+  beforeEach(() => {
+    store = new MemoryStore();
+  });
+  const recordBoots = async (...seconds: readonly number[]): Promise<void> => {
     for (const [at, each] of seconds.entries())
       await recordBootTime(store, 'default', { instance: `i-${at}`, seconds: each });
   };
 
   it('are those of the latest boots of the group', async () => {
-    const store = new MemoryStore();
     expect(await bootSeconds(store, 'default')).to.equal(90);
-    await boots(store, 100, 110, 120, 130);
+    await recordBoots(100, 110, 120, 130);
     expect(await bootSeconds(store, 'default')).to.equal(120);
     expect(await bootSeconds(store, 'gpu')).to.equal(90);
   });
 
   it('count an instance once, however often its worker starts, and none that was stopped or has a wrong clock', async () => {
-    const store = new MemoryStore();
-    await boots(store, 100);
+    await recordBoots(100);
     for (const seconds of [5_000, -3, 0, Number.NaN, 700])
       await recordBootTime(store, 'default', { instance: 'i-0', seconds });
     for (const seconds of [5_000, -3, 0, Number.NaN])
@@ -37,15 +39,13 @@ describe('remembered boot times', () => {
     expect(await bootSeconds(store, 'default')).to.equal(100);
   });
 
-  it('drop the oldest, and never delay a group', async () => {
-    const store = new MemoryStore();
-    await boots(store, ...Array(20).fill(300), ...Array(20).fill(60));
+  it('forget the oldest, and never hold a group', async () => {
+    await recordBoots(...Array(20).fill(300), ...Array(20).fill(60));
     expect(await bootSeconds(store, 'default')).to.equal(60);
     expect(await readHold(store, 'default')).to.equal(null);
   });
 
   it("are replaced by a default if they can't be read", async () => {
-    const store = new MemoryStore();
     for (const text of ['{', '{"format":99}', '{"format":1}', '{"format":1,"boots":[{"seconds":"x"},null]}']) {
       await store.put(bootTimesKey('default'), text);
       expect(await bootSeconds(store, 'default'), text).to.equal(90);
@@ -66,26 +66,25 @@ describe('instances that ended themselves', () => {
     });
   const three = ended(['i-3', 10], ['i-2', 20], ['i-1', 30]);
 
-  it('hold their group if three in a row could write nothing to the store, which says what to look at', async () => {
+  it('hold their group if three in a row wrote nothing to the store, and name the console output to look at', async () => {
     await markSilentBoots(store, 'default', three.slice(1));
     expect(await readHold(store, 'default')).to.equal(null);
     await markSilentBoots(store, 'default', three);
     await markSilentBoots(store, 'default', three);
     const hold = await readHold(store, 'default');
-    expect(hold).to.deep.include({ failed: 3 });
-    expect(hold?.last.instance).to.equal('i-3');
+    expect(hold).to.include({ failed: 3 }).and.to.have.nested.property('last.instance', 'i-3');
     expect(hold?.last.line).to.include('90 s after its launch').and.include('get-console-output --instance-id i-3');
   });
 
   it('are looked up by one listing and one read, however many failed', async () => {
-    const asked: string[] = [];
+    const requests: string[] = [];
     const counted = wrapStore(store, {
       list: (prefix, options) => {
-        asked.push('list');
+        requests.push('list');
         return store.list(prefix, options);
       },
       read: (key, options) => {
-        asked.push('read');
+        requests.push('read');
         return store.read(key, options);
       },
     });
@@ -96,14 +95,14 @@ describe('instances that ended themselves', () => {
       expect(boots.hold?.failed ?? null).to.equal(hold);
       if (hold !== null) expect(boots.trouble).to.equal(null);
       else expect(boots.trouble?.message).to.equal(`${instance} could not be set up: no gpu`);
-      expect(asked.splice(0)).to.deep.equal(['list', 'read']);
+      expect(requests.splice(0)).to.deep.equal(['list', 'read']);
     }
     await liftHold(store, 'default', 'me');
     expect(await readBoots(counted, 'default')).to.deep.equal({ hold: null, trouble: null });
-    expect(asked).to.deep.equal(['list']);
+    expect(requests).to.deep.equal(['list']);
   });
 
-  it('do not hold it if a worker of theirs started, on an image that leaves no boot log', async () => {
+  it('do not hold it if their workers started, on an image that leaves no boot log', async () => {
     const launched = three.map((each) => ({ ...each, endedAt: Date.now() }));
     for (const { instance } of launched) await recordBootTime(store, 'default', { instance, seconds: 90 });
     await markSilentBoots(store, 'default', launched);

@@ -1,21 +1,23 @@
 // Protects: a group whose launches hang is lowered to what is needed, and never while work waits.
 import { expect } from 'chai';
+import { BatchctlError } from '../../../src/errors.ts';
 import { type LowerResult, lowerIdle } from '../../../src/jobs/grid/lower.ts';
 import { tick } from '../../../src/jobs/watch/tick.ts';
 import { OPEN_PREFIX } from '../../../src/model/keys.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupStatus, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { GroupStatus } from '../../../src/ports/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { rangeJob } from '../../support/range-job.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
-const JOB = 'name: claims\ninput: { split: { by: range, from: 1, to: 3 } }\nsteps: [{ name: one, run: [cat] }]\n';
-const HUNG: GroupStatus = {
-  ...{ group: 'default', desired: 20, min: 0, max: 50, mode: 'auto', running: 0, until: null },
-  machines: { inService: 2, pending: 0, terminating: 0, protected: 0 },
-};
+const JOB = JSON.stringify(rangeJob('claims', 3, { name: 'one', run: ['cat'] }));
+/** Of 20 requested instances, only two were launched. */
+const HUNG = groupStatus({ machines: { inService: 2, pending: 0, terminating: 0, protected: 0 } });
+const LOWERED = { group: 'default', from: 20, to: 2, onDemand: null };
 
 describe('lowering a group whose launches hang', () => {
   const place = forEachTest(openPlace);
@@ -36,25 +38,19 @@ describe('lowering a group whose launches hang', () => {
   /** A manager's round this many minutes later. */
   async function round(minutes = 0, store = place.platform.store): Promise<LowerResult['lowered']> {
     clock.pass(minutes * 60);
-    const group = {
-      group: 'default',
+    const group = fakeWorkerGroup({
       describe: async () => status,
-      lower: async (from: GroupStatus) => {
+      lower: async (from) => {
         expect(from).to.equal(status);
         const { onDemand } = from;
         return {
-          ...{ ...from, desired: from.machines?.inService ?? 0 },
+          ...from,
+          desired: from.machines?.inService ?? 0,
           ...(onDemand && { onDemand: { ...onDemand, base: onDemand.usual, raisedAt: null } }),
         };
       },
-    } as unknown as WorkerGroup;
-    const platform: Platform = {
-      ...place.platform,
-      remote: true,
-      ...{ clock, store },
-      groups,
-      group: async () => group,
-    };
+    });
+    const platform: Platform = { ...place.platform, remote: true, clock, store, groups, group: async () => group };
     seen = await lowerIdle(platform, seen.short, (name, error) => troubles.push(`${name}: ${error}`));
     return seen.lowered;
   }
@@ -62,20 +58,23 @@ describe('lowering a group whose launches hang', () => {
   it('happens only after ten minutes without a change', async () => {
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
-    expect(await round(1)).to.deep.equal([{ group: 'default', from: 20, to: 2, onDemand: null }]);
+    expect(await round(1)).to.deep.equal([LOWERED]);
     expect(seen.short.size).to.equal(0);
   });
 
   it('reads the running jobs once for all groups, and not at all while messages wait', async () => {
     const { store } = place.platform;
     let listings = 0;
+    const count = (prefix: string): void => {
+      if (prefix === OPEN_PREFIX) listings += 1;
+    };
     const counted = wrapStore(store, {
       keys: (prefix, options) => {
-        if (prefix === OPEN_PREFIX) listings += 1;
+        count(prefix);
         return store.keys(prefix, options);
       },
       list: (prefix, options) => {
-        if (prefix === OPEN_PREFIX) listings += 1;
+        count(prefix);
         return store.list(prefix, options);
       },
     });
@@ -98,17 +97,18 @@ describe('lowering a group whose launches hang', () => {
     expect(await round(10)).to.deep.equal([]);
     await queue.purge({});
     expect(await round(10)).to.deep.equal([]);
-    expect(await round(10)).to.deep.equal([{ group: 'default', from: 30, to: 2, onDemand: null }]);
+    expect(await round(10)).to.deep.equal([{ ...LOWERED, from: 30 }]);
   });
 
-  it('ends on-demand replacements for spot once nothing has waited for ten minutes', async () => {
+  it('ends on-demand replacements for spot once no work has waited for ten minutes', async () => {
     const onDemand = { base: 6, usual: 1, most: 10, raisedAt: 5 };
     status = { ...HUNG, desired: 2, onDemand };
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
     status = { ...status, onDemand: { ...onDemand, base: 7 } };
-    expect(await round(9), 'more were requested meanwhile').to.deep.equal([]);
-    expect(await round(10)).to.deep.equal([{ group: 'default', from: 2, to: 2, onDemand: 1 }]);
+    // More were requested meanwhile.
+    expect(await round(9)).to.deep.equal([]);
+    expect(await round(10)).to.deep.equal([{ ...LOWERED, from: 2, onDemand: 1 }]);
     status = { ...status, mode: 'manual' };
     for (const minutes of [0, 10, 10]) expect(await round(minutes)).to.deep.equal([]);
   });
@@ -132,30 +132,28 @@ describe('lowering a group whose launches hang', () => {
   }
 
   it('is part of a tick, which remembers what the previous one saw', async () => {
-    const asked: number[] = [];
-    const group = {
+    const loweredFrom: number[] = [];
+    const group = fakeWorkerGroup({
       describe: async () => status,
-      lower: async (from: GroupStatus) => {
-        asked.push(from.desired);
+      lower: async (from) => {
+        loweredFrom.push(from.desired);
         return { ...from, desired: 2 };
       },
-    } as unknown as WorkerGroup;
-    /** A new process each time: its monotonic clock starts again. */
-    const later = (minutes: number): Platform => ({
-      ...{ ...place.platform, remote: true, groups: ['default'], group: async () => group },
-      clock: new FakeClock(clock.now() + minutes * 60_000),
     });
-    expect((await tick(later(0), { dryRun: false })).lowered).to.deep.equal([]);
-    expect((await tick(later(5), { dryRun: false })).lowered).to.deep.equal([]);
-    expect((await tick(later(10), { dryRun: true })).lowered).to.deep.equal([]);
-    expect((await tick(later(10), { dryRun: false })).lowered).to.deep.equal([
-      { group: 'default', from: 20, to: 2, onDemand: null },
-    ]);
-    expect(asked).to.deep.equal([20]);
+    /** A tick is a new process: its monotonic clock starts again. */
+    const tickAt = async (minutes: number, dryRun = false) => {
+      const later = new FakeClock(clock.now() + minutes * 60_000);
+      const own = { remote: true, groups: ['default'], group: async () => group, clock: later } as const;
+      return (await tick({ ...place.platform, ...own }, { dryRun })).lowered;
+    };
+    expect(await tickAt(0)).to.deep.equal([]);
+    expect(await tickAt(5)).to.deep.equal([]);
+    expect(await tickAt(10, true)).to.deep.equal([]);
+    expect(await tickAt(10)).to.deep.equal([LOWERED]);
+    expect(loweredFrom).to.deep.equal([20]);
   });
 
   it("reports a group that can't be queried", async () => {
-    const { BatchctlError } = await import('../../../src/errors.ts');
     status = { ...HUNG };
     Object.defineProperty(status, 'mode', {
       get: () => {

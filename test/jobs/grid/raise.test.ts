@@ -1,7 +1,7 @@
 // Protects: groups get as many instances as the waiting work and its deadline need, and no more.
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
-import type { BatchctlError } from '../../../src/errors.ts';
+import { BatchctlError, isBatchctlError } from '../../../src/errors.ts';
 import { adjust } from '../../../src/jobs/change/adjust.ts';
 import { cancel, pause, resume } from '../../../src/jobs/change/lifecycle.ts';
 import { recordBootTime } from '../../../src/jobs/grid/boots.ts';
@@ -12,11 +12,13 @@ import { Troubles } from '../../../src/jobs/watch/keeper-mark.ts';
 import { KeeperDuties } from '../../../src/jobs/watch/tick.ts';
 import { deniedMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import type { Ledger, StepCounts } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { GroupChange, WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { rangeJob } from '../../support/range-job.ts';
+import { countsOf } from '../../support/step-counts.ts';
+import { withMethods } from '../../support/with-methods.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -27,10 +29,8 @@ steps:
   - { name: two, run: [cat], group: second }
 `;
 
-const NOTHING: Omit<StepCounts, 'step'> = {
-  ...{ running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, counters: {} },
-  ...{ seconds: 0, movedAt: null, exact: false },
-};
+/** The same with another name and number of tasks. */
+const jobOf = (name: string, tasks: number): string => JOB.replace('claims', name).replace('to: 300', `to: ${tasks}`);
 
 describe('raising groups', () => {
   const place = forEachTest(openPlace);
@@ -38,14 +38,15 @@ describe('raising groups', () => {
   /** A remote platform whose groups have sizes but start nothing. */
   let platform: Platform;
   let view: JobView;
-  let asked: string[];
+  /** The groups that were asked for. */
+  let groupCalls: string[];
 
   beforeEach(async () => {
     clock = new FakeClock();
-    asked = [];
+    groupCalls = [];
     const groups = new Map<string, WorkerGroup>();
     const group = async (name: string): Promise<WorkerGroup> => {
-      asked.push(name);
+      groupCalls.push(name);
       const { store } = place.platform;
       const known =
         groups.get(name) ??
@@ -55,251 +56,225 @@ describe('raising groups', () => {
     };
     platform = { ...place.platform, remote: true, clock, group };
     view = await submitJob(place, JOB, {});
-    for (const name of ['default', 'second']) await (await group(name)).resize({ mode: 'auto', max: 50 });
-    asked = [];
+    for (const name of ['default', 'second']) await resize({ mode: 'auto', max: 50 }, name);
+    groupCalls = [];
   });
 
-  const desired = async (name: string): Promise<number> => (await (await platform.group(name)).describe()).desired;
+  const desired = async (name = 'default') => (await (await platform.group(name)).describe()).desired;
+  const resize = async (change: GroupChange, name = 'default') => (await platform.group(name)).resize(change);
+  /** What a round does to the first group of the jobs. */
+  const raise = async (of = view, fresh = true) => (await raiseGroups(platform, [of], { fresh }))[0];
 
-  it('raises to what waits, and leaves a group without work as it is', async () => {
+  it('raises to the work that waits, and leaves a group without work as it is', async () => {
     const raised = await raiseGroups(platform, [view], { fresh: true });
     // 300 x 60 s, one slot per instance as the default: 18,000 / 1,710 = 10.5
     expect(raised.map(({ group, outcome }) => ({ group, outcome }))).to.deep.equal([
       { group: 'default', outcome: 'raised' },
       { group: 'second', outcome: 'enough' },
     ]);
-    expect([await desired('default'), await desired('second')]).to.deep.equal([11, 0]);
+    expect([await desired(), await desired('second')]).to.deep.equal([11, 0]);
   });
 
   it('never lowers, and leaves a manual group to a person', async () => {
-    await (await platform.group('default')).resize({ desired: 40 });
-    expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('enough');
-    expect(await desired('default')).to.equal(40);
-    await (await platform.group('default')).resize({ desired: 1, mode: 'manual' });
-    expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('manual');
-    expect(await desired('default')).to.equal(1);
+    await resize({ desired: 40 });
+    expect((await raise())?.outcome).to.equal('enough');
+    expect(await desired()).to.equal(40);
+    await resize({ desired: 1, mode: 'manual' });
+    expect((await raise())?.outcome).to.equal('manual');
+    expect(await desired()).to.equal(1);
   });
 
   it("uses the queue's count once tasks were sent a while ago, because tasks done elsewhere need no instance", async () => {
     await (await platform.queue('default')).purge({});
-    expect((await raiseGroups(platform, [view], { fresh: false }))[0]?.outcome).to.equal('enough');
-    expect((await raiseGroups(platform, [view], { fresh: true }))[0]?.outcome).to.equal('raised');
+    expect((await raise(view, false))?.outcome).to.equal('enough');
+    expect((await raise())?.outcome).to.equal('raised');
   });
 
-  for (const [what, held] of [
+  for (const [state, hold] of [
     ['paused', (of: JobView) => pause(platform, of, { now: false })],
     ['cancelled', (of: JobView) => cancel(platform, of)],
     ['not due', async (of: JobView) => of],
   ] as const) {
-    it(`starts nothing for the messages of a job that is ${what}`, async () => {
-      const notBefore = what === 'not due' ? new Date(clock.now() + 3_600_000).toISOString() : null;
-      await held(await submitJob(place, JOB.replace('claims', 'large').replace('to: 300', 'to: 5000'), {}, notBefore));
-      const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
+    it(`starts no instance for the messages of a job that is ${state}`, async () => {
+      const notBefore = state === 'not due' ? new Date(clock.now() + 3_600_000).toISOString() : null;
+      await hold(await submitJob(place, jobOf('large', 5_000), {}, notBefore));
+      const small = await submitJob(place, jobOf('small', 10), {});
       await new JobWatcher(platform, 15).round();
       // 310 tasks of a minute in 1,710 s. With those 5,000 it would be all 50.
-      expect(await desired('default')).to.equal(11);
+      expect(await desired()).to.equal(11);
       await cancel(platform, view);
-      await (await platform.group('default')).resize({ desired: 0 });
-      for (const fresh of [true, false]) await raiseGroups(platform, [small], { fresh });
-      expect(await desired('default')).to.equal(1);
+      await resize({ desired: 0 });
+      for (const fresh of [true, false]) await raise(small, fresh);
+      expect(await desired()).to.equal(1);
     });
   }
 
-  it('starts nothing for a job that its workers may not read, and pauses it with the reason', async () => {
-    const small = await submitJob(place, JOB.replace('claims', 'small').replace('to: 300', 'to: 10'), {});
+  it('starts no instance for a job that its workers may not read, and pauses it with the reason', async () => {
+    const small = await submitJob(place, jobOf('small', 10), {});
     const { job } = view.record;
     const mark = JSON.stringify({ format: 1, who: 'i-1', detail: 's3:GetObject on x is denied' });
     await platform.store.put(deniedMark(job), mark);
     await new JobWatcher(platform, 15).round();
     const { paused } = await requireView(platform.store, job);
     expect(paused).to.include({ reason: 'denied', detail: 's3:GetObject on x is denied (met by i-1)' });
-    expect(await desired('default'), 'for the other job').to.equal(1);
+    expect(await desired(), 'for the other job').to.equal(1);
     await cancel(platform, small);
-    await (await platform.group('default')).resize({ desired: 0 });
+    await resize({ desired: 0 });
     await resume(platform, view);
     await new JobWatcher(platform, 15).round();
-    expect(await desired('default'), 'once it is resumed').to.equal(11);
+    expect(await desired(), 'once it is resumed').to.equal(11);
     expect(await platform.store.head(deniedMark(job))).to.equal(null);
   });
 
   it('raises for a gather that only its queue shows, next to a paused job', async () => {
-    const gathered = await submitJob(
-      place,
-      'name: gathered\ninput: { split: { by: range, from: 1, to: 2 } }\nsteps: [{ name: one, run: [cat], group: second }, { name: all, run: [cat], gather: true }]\n',
-      {},
-    );
+    const steps = [
+      { name: 'one', run: ['cat'], group: 'second' },
+      { name: 'all', run: ['cat'], gather: true },
+    ];
+    const gathered = await submitJob(place, JSON.stringify(rangeJob('gathered', 2, ...steps)), {});
     for (const n of [0, 1]) await publishSmall({ platform: place.platform, view: gathered }, 'one', n, 'x');
     await pause(platform, view, { now: false });
     await (await platform.queue('default')).purge({});
     await new JobWatcher(platform, 15).round(true);
     expect((await (await platform.queue('default')).backlog()).visible).to.equal(1);
-    expect(await desired('default')).to.equal(1);
+    expect(await desired()).to.equal(1);
   });
 
-  it('plans with the boot times measured here', async () => {
+  it('plans with the measured boot times', async () => {
     for (let n = 0; n < 4; n += 1)
       await recordBootTime(platform.store, 'default', { instance: `i-${n}`, seconds: 600 });
-    await raiseGroups(platform, [view], { fresh: true });
+    await raise();
     // 18,000 s of work in the 1,200 s that half an hour leaves after booting.
-    expect(await desired('default')).to.equal(15);
+    expect(await desired()).to.equal(15);
   });
 
   describe('for a deadline', () => {
-    const due = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
-    const adjusted = async (minutes: number): Promise<JobView> =>
-      (await adjust(platform, view, { finishBy: due(minutes) }, { dryRun: false })).view;
+    const timeIn = (minutes: number): string => new Date(clock.now() + minutes * 60_000).toISOString();
+    const withDeadline = async (minutes: number): Promise<JobView> =>
+      (await adjust(platform, view, { finishBy: timeIn(minutes) }, { dryRun: false })).view;
 
     /** Twenty tasks took a minute each. */
-    const measuring = (): Platform => {
-      const counts = [{ ...NOTHING, step: 'one', done: 20, seconds: 20 * 60 }];
-      const ledger = async (): Promise<Ledger> => {
-        const of = await platform.ledger();
-        return new Proxy(of, {
-          get: (_, name) => {
-            if (name === 'counts') return async () => counts;
-            const value: unknown = Reflect.get(of, name);
-            return typeof value === 'function' ? value.bind(of) : value;
-          },
-        });
-      };
-      return { ...platform, ledger };
+    const measuredPlatform = (): Platform => {
+      const counts = async () => [countsOf('one', { done: 20, seconds: 20 * 60 })];
+      return { ...platform, ledger: async () => withMethods(await platform.ledger(), { counts }) };
     };
 
     it('requests the fewest instances that meet it, and more when it is brought forward', async () => {
       // 18,000 s of work; a minute for the last task and one for the next step, 380 s for the longest, 90 for boot:
       // 18,000 / (18,000 x 0.9 - 590) = 1.2
-      view = await adjusted(300);
-      const [raised] = await raiseGroups(platform, [view], { fresh: true });
+      view = await withDeadline(300);
+      const raised = await raise();
       expect(raised).to.deep.include({ outcome: 'raised', late: null });
-      expect(raised?.outcome === 'raised' && raised.need.decides).to.equal(view.record.job);
-      expect(await desired('default')).to.equal(2);
+      expect(raised).to.have.nested.property('need.decides', view.record.job);
+      expect(await desired()).to.equal(2);
       // Two do 5,480 s of it in the 2,740 s left; the others have 2,650 s: 4.7
-      view = await adjusted(60);
-      await raiseGroups(platform, [view], { fresh: true });
-      expect(await desired('default')).to.equal(7);
+      view = await withDeadline(60);
+      await raise();
+      expect(await desired()).to.equal(7);
     });
 
     it("reports once which maximum would meet it, if the group’s own maximum can't", async () => {
-      await (await platform.group('default')).resize({ max: 4 });
-      view = await adjusted(60);
-      const raiser = new Raiser(measuring());
+      await resize({ max: 4 });
+      view = await withDeadline(60);
+      const raiser = new Raiser(measuredPlatform());
       const [raised] = await raiser.round([view]);
       if (raised?.outcome !== 'raised' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
-      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)) });
+      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(timeIn(60)) });
       // 280 minutes on 4 slots, and a minute each for the last task and for the next step.
       expect(((raised.late.ends ?? 0) - clock.now()) / 60_000).to.be.within(70, 85);
       const { max } = raised.late;
       clock.pass(60);
       expect((await raiser.round([view]))[0]).to.deep.include({ outcome: 'enough', late: null });
-      await (await platform.group('default')).resize({ max: max ?? 0 });
+      await resize({ max: max ?? 0 });
       clock.pass(60);
       expect((await raiser.round([view]))[0]).to.deep.include({ outcome: 'raised', late: null });
     });
 
     it('does not count another job’s tasks towards its own deadline', async () => {
-      view = await adjusted(300);
-      await raiseGroups(platform, [view], { fresh: true });
-      const before = await desired('default');
-      const small = await submitJob(place, JOB.replace('to: 300', 'to: 10').replace('claims', 'small'), {});
-      await raiseGroups(platform, [small], { fresh: true });
+      view = await withDeadline(300);
+      await raise();
+      const before = await desired();
+      const small = await submitJob(place, jobOf('small', 10), {});
+      await raise(small);
       // Ten minutes more in half an hour, half of which the large job uses: not 310 in half an hour.
-      expect(await desired('default')).to.be.within(before, before + 1);
+      expect(await desired()).to.be.within(before, before + 1);
       // The same without reading the other job: its queue can't hold 310 of these ten tasks.
       expect((await raiseGroups(platform, [small], { fresh: true, all: true }))[0]?.outcome).to.equal('enough');
     });
 
     it('reports a job that never ends because its group may not have instances, and continues the round', async () => {
-      await (await platform.group('default')).resize({ max: 0 });
-      view = await adjusted(60);
-      const [raised] = await raiseGroups(measuring(), [view], { fresh: true });
+      await resize({ max: 0 });
+      view = await withDeadline(60);
+      const [raised] = await raiseGroups(measuredPlatform(), [view], { fresh: true });
       if (raised?.outcome !== 'enough' || raised.late === null) throw new Error(`it is ${JSON.stringify(raised)}`);
-      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(due(60)), ends: null });
+      expect(raised.late).to.include({ job: view.record.job, deadline: Date.parse(timeIn(60)), ends: null });
       expect(raised.late.max).to.be.greaterThan(0);
       const troubles = new Troubles({}, clock.now());
       const options = { id: 'tick-here', kind: 'tick', signal: new AbortController().signal } as const;
-      await (await KeeperDuties.open(measuring(), options)).keeping.watchJobs(troubles);
-      expect(troubles.all.map(({ error }) => (error as BatchctlError).hint)).to.deep.equal([
-        `its group is limited to 0 instances; raise the limit with batchctl scale --max ${raised.late.max}`,
-      ]);
+      await (await KeeperDuties.open(measuredPlatform(), options)).keeping.watchJobs(troubles);
+      const hint = `its group is limited to 0 instances; raise the limit with batchctl scale --max ${raised.late.max}`;
+      expect(troubles.all.map(({ error }) => isBatchctlError(error) && error.hint)).to.deep.equal([hint]);
     });
 
     it('reports no lateness while task durations are unknown', async () => {
-      await (await platform.group('default')).resize({ max: 1 });
-      const [raised] = await raiseGroups(platform, [await adjusted(10)], { fresh: true });
-      expect(raised).to.deep.include({ outcome: 'raised', late: null });
+      await resize({ max: 1 });
+      expect(await raise(await withDeadline(10))).to.deep.include({ outcome: 'raised', late: null });
     });
   });
 
   describe('repeatedly', () => {
-    it('looks once a minute, and not at all if workers are local processes', async () => {
+    it('looks once a minute, and never if workers are local processes', async () => {
       const raiser = new Raiser(platform);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('raised');
       clock.pass(59);
-      asked = [];
+      groupCalls = [];
       expect(await raiser.round([view])).to.deep.equal([]);
-      expect(asked).to.deep.equal([]);
+      expect(groupCalls).to.deep.equal([]);
       clock.pass(1);
       expect((await raiser.round([view]))[0]?.outcome).to.equal('enough');
       const { remote: _, ...local } = platform;
       expect(await new Raiser(local).round([view])).to.deep.equal([]);
     });
 
-    it('is part of a watcher’s round for running jobs: a worker’s round raises another step’s group', async () => {
-      await new JobWatcher(platform, 15).round();
-      expect(await desired('default')).to.equal(11);
-    });
-
     it('is not done for a paused job, nor by a watcher that must not change sizes', async () => {
       await new JobWatcher(platform, 15, undefined, { raises: false }).round();
-      expect(await desired('default')).to.equal(0);
+      expect(await desired()).to.equal(0);
       await pause(platform, view, { now: true, reason: 'wait' });
       await new JobWatcher(platform, 15).round();
-      expect(await desired('default')).to.equal(0);
+      expect(await desired()).to.equal(0);
     });
 
-    it('queries no group in an idle worker while no message waits, however many tasks run, and never for dead letters', async () => {
+    it('queries no group in an idle worker while no message waits, and never reads the dead letters', async () => {
       const queue = await platform.queue('default');
       const held = await queue.receive({ max: 1_000, waitSeconds: 0, signal: new AbortController().signal });
-      // On SQS the dead letters have their own queue, which each look would have to query as well.
-      const backlog = () => expect.fail('asked for dead letters');
-      const alone: Platform = {
+      // On SQS, dead letters are in a queue of their own, which takes a request of its own.
+      const backlog = () => expect.fail('dead letters are read');
+      const watched = {
         ...platform,
-        queue: async (group) => {
-          const queue = await platform.queue(group);
-          return Object.assign(Object.create(queue), { backlog, readCounts: () => queue.readCounts() });
-        },
+        queue: async (group: string) => withMethods(await platform.queue(group), { backlog }),
       };
-      const worker = new JobWatcher(alone, 15, undefined, { raises: 'waiting' });
-      asked = [];
+      const worker = new JobWatcher(watched, 15, undefined, { raises: 'waiting' });
+      groupCalls = [];
       await worker.round();
-      expect([held.length, asked]).to.deep.equal([300, []]);
+      expect([held.length, groupCalls]).to.deep.equal([300, []]);
       await queue.release(held.map(({ receipt }) => ({ receipt, delay: 0 })));
       await worker.round();
-      expect(await desired('default')).to.equal(11);
+      expect(await desired()).to.equal(11);
     });
 
     it("reports once why a group can't be raised, and continues", async () => {
-      const told: string[] = [];
+      const troubles: string[] = [];
+      const describe = () => Promise.reject(new BatchctlError('credentials', 'denied'));
       const broken: Platform = {
         ...platform,
-        group: async (name) => {
-          const group = await platform.group(name);
-          if (name !== 'default') return group;
-          return Object.assign(Object.create(group), {
-            group: name,
-            describe: async () => {
-              const { BatchctlError } = await import('../../../src/errors.ts');
-              throw new BatchctlError('credentials', 'denied');
-            },
-          });
-        },
+        group: async (name) => withMethods(await platform.group(name), name === 'default' ? { describe } : {}),
       };
-      const watcher = new JobWatcher(broken, 15, (job, error) => told.push(`${job}: ${(error as Error).message}`));
+      const watcher = new JobWatcher(broken, 15, (job, error) => troubles.push(`${job}: ${(error as Error).message}`));
       for (let n = 0; n < 3; n += 1) {
         await watcher.round();
         clock.pass(60);
       }
-      expect(told).to.deep.equal([`${view.record.job}: denied`]);
+      expect(troubles).to.deep.equal([`${view.record.job}: denied`]);
     });
   });
 });

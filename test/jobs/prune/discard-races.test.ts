@@ -13,7 +13,7 @@ import { stateOf } from '../../../src/model/view.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { agedStore, beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
@@ -119,8 +119,7 @@ describe('a submission that slept for a day, and a process that discards it', ()
   }
 
   async function refused(submission: Promise<SubmitResult>, job: string): Promise<void> {
-    const error = await rejection(submission);
-    expect(error).to.include({ kind: 'refused' });
+    const error = await failsWith('refused', submission);
     expect(error.message).to.include(`${job} was discarded`);
   }
 

@@ -7,7 +7,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import { obeyJournals } from '../../../src/worker/decisions.ts';
 import { JobCache } from '../../../src/worker/job-cache.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, putJob } from '../published-job.ts';
@@ -32,7 +32,7 @@ describe('prune and a submission at the same time', () => {
     const { store } = place.platform;
     const racing = beforeFirstPut(store, (key) => key.endsWith('/job.json'), pruneAll);
     const late = { ...place, platform: { ...place.platform, store: racing } };
-    expect(await rejection(submitJob(late, reading(source), {}))).to.include({ kind: 'notFound' });
+    await failsWith('notFound', submitJob(late, reading(source), {}));
     const left = await keysBelow(store, 'jobs/', 'open/');
     expect(left.filter((key) => !key.startsWith(jobPrefix(source.record.job)))).to.deep.equal([]);
   });
@@ -87,6 +87,6 @@ describe('prune and a submission at the same time', () => {
     await obeyJournals(store, new JobCache(store, 1), dispatcher as never, (job) => troubled.push(job));
     expect(ended).to.deep.equal([`${other.record.job} cancel`]);
     expect(troubled).to.deep.equal([newer.record.job]);
-    expect(await rejection(requireView(store, newer.record.job))).to.include({ kind: 'newer' });
+    await failsWith('newer', requireView(store, newer.record.job));
   });
 });

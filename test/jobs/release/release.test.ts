@@ -8,7 +8,7 @@ import { claimRelease, currentRelease, releaseBefore, StackRelease } from '../..
 import { bootMark, bundleKey, releaseKey } from '../../../src/model/keys.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 
 const sum = (letter: string): string => letter.repeat(64);
 
@@ -104,7 +104,7 @@ describe('the release of a stack', () => {
     await program('a').make();
     await program('b').make();
     await store.delete([bundleKey(sum('a'))]);
-    expect(await rejection(program('b').rollBack())).to.include({ kind: 'refused' });
+    await failsWith('refused', program('b').rollBack());
     expect(await numbered()).to.deep.equal(['a', 'b']);
   });
 
@@ -112,7 +112,7 @@ describe('the release of a stack', () => {
     const first = await program('a').make();
     await program('b').make();
     const going = { sha256: sum('a'), version: '0.a', at: 1, by: 'x', restores: 0, tookBack: sum('b') };
-    expect(await rejection(claimRelease(store, going, first.number))).to.include({ kind: 'refused' });
+    await failsWith('refused', claimRelease(store, going, first.number));
     expect((await currentRelease(store))?.sha256).to.equal(sum('b'));
   });
 
@@ -134,8 +134,7 @@ describe('the release of a stack', () => {
 
   it('names the field whose file is missing', async () => {
     rmSync(join(dir, 'setup.sh'));
-    const error = await rejection(program('a', true).make());
-    expect(error).to.include({ kind: 'config' });
+    const error = await failsWith('config', program('a', true).make());
     expect((error as Error).message).to.match(/^groups\.default\.setup: .*there is no such file$/);
   });
 

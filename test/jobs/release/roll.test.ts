@@ -8,7 +8,7 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import type { GroupMachine, WorkerGroup } from '../../../src/ports/worker-group.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 
 const [OLD, NEW] = ['1', '2'];
 
@@ -179,8 +179,7 @@ describe('rolling out a release', () => {
     group.onLook = () => {
       if (group.told.length === 2) void group.store.put(bootMark('default', 'i-9', 'failed'), body);
     };
-    const error = await rejection(group.roll());
-    expect(error).to.include({ kind: 'refused' });
+    const error = await failsWith('refused', group.roll());
     expect(error.message).to.include('i-9, could not be set up (setup: no gpu)');
     expect(group.told).to.have.length(2);
   });
@@ -188,8 +187,7 @@ describe('rolling out a release', () => {
   it('stops when another release was made meanwhile, whose instances it would replace for ever', async () => {
     const group = new SimulatedGroup(8);
     group.launches = '3';
-    const error = await rejection(group.roll());
-    expect(error).to.include({ kind: 'refused' });
+    const error = await failsWith('refused', group.roll());
     expect(error).to.have.property('message').that.includes('now have version 3,');
     expect(group.told).to.have.length(2);
   });
