@@ -1,116 +1,94 @@
-// Protects: people are notified once of every job that ends, even when many end together.
+// Protects: people are notified once of each job that ends, even when many end together.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { putNewsMark } from '../../../src/jobs/notify/news-mark.ts';
-import { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
+import type { NoticeSender } from '../../../src/jobs/notify/notice-sender.ts';
+import { Gate } from '../../../src/lib/wait.ts';
 import { NEWS_PREFIX } from '../../../src/model/keys.ts';
-import type { JobView } from '../../../src/model/view.ts';
-import type { Notice, Receiver } from '../../../src/ports/notifier.ts';
+import type { Notice, Notifier, Receiver } from '../../../src/ports/notifier.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { addEntry } from '../../support/claims-job.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { until } from '../../support/until.ts';
 import { openPlace, putJob } from '../published-job.ts';
+import { FAILED, failedJob, notifyingPlatform, observe, openSender } from './notices.ts';
 
-/** Accepts notifications once it is released, and counts how many wait for that at once. */
-class SlowReceiver {
-  readonly got: string[] = [];
+/** Accepts notices once it is released, and counts how many wait at once. */
+class SlowReceiver implements Notifier {
+  readonly received: string[] = [];
+  /** The maximum of notices that were sent at once. */
   most = 0;
-  away = false;
-  tries = 0;
-  #open = 0;
-  #waiting: (() => void)[] = [];
-  held = true;
+  isUnreachable = false;
+  attempts = 0;
+  waiting = 0;
+  readonly #gate = new Gate();
+  #released = false;
 
   async send(_: Receiver, { id }: Notice): Promise<void> {
-    this.tries += 1;
-    this.#open += 1;
-    this.most = Math.max(this.most, this.#open);
-    if (this.held) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    this.#open -= 1;
-    if (this.away) throw new BatchctlError('unavailable', 'no answer');
-    this.got.push(id);
+    this.attempts += 1;
+    this.waiting += 1;
+    this.most = Math.max(this.most, this.waiting);
+    if (!this.#released) await this.#gate.next();
+    this.waiting -= 1;
+    if (this.isUnreachable) throw new BatchctlError('unavailable', 'no answer');
+    this.received.push(id);
   }
 
-  get waiting(): number {
-    return this.#waiting.length;
-  }
-
-  letGo(): void {
-    this.held = false;
-    for (const go of this.#waiting.splice(0)) go();
+  release(): void {
+    this.#released = true;
+    this.#gate.open();
   }
 }
 
 describe('notifying people of many ends', () => {
   const place = forEachTest(openPlace);
+  const clock = new FakeClock();
   let receiver: SlowReceiver;
-  let ahead: number;
+  let platform: Platform;
+  let sender: NoticeSender;
   beforeEach(() => {
     receiver = new SlowReceiver();
-    ahead = 0;
+    const profile = [{ on: ['failed', 'paused'], to: 'https://hooks.example.com/' }] as const;
+    platform = notifyingPlatform(place.platform, clock, receiver, profile);
+    ({ sender } = openSender(platform));
   });
 
-  const platformOf = (): Platform => ({
-    ...place.platform,
-    clock: { now: () => Date.now() + ahead, monotonic: () => performance.now() + ahead },
-    notices: {
-      notifier: receiver,
-      profile: [{ on: ['succeeded', 'failed', 'paused', 'late'], to: 'https://hooks.example.com/' }],
-    },
-  });
-  const ended = async (platform: Platform, n: number): Promise<JobView> => {
-    const view = await putJob(platform, [{ name: 'a' }], {
-      job: `claims-20261130-06${String(n).padStart(2, '0')}-abcde`,
-    });
-    await putNewsMark(platform, view, view.next);
-    return addEntry(platform, view, { what: 'close', state: 'failed', reason: 'failures', round: 0 });
-  };
-  const marks = async (): Promise<number> => (await keysBelow(place.platform.store, NEWS_PREFIX)).length;
+  const jobId = (n: number) => `claims-20261130-06${String(n).padStart(2, '0')}-abcde`;
 
   it('sends eight at a time, and each only once', async () => {
-    const platform = platformOf();
-    const views = await Promise.all(Array.from({ length: 40 }, (_, n) => ended(platform, n)));
-    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+    const views = await Promise.all(Array.from({ length: 40 }, (_, n) => failedJob(platform, jobId(n))));
     for (const view of views) sender.observe(view);
     await until('eight wait', () => receiver.waiting >= 8);
-    receiver.letGo();
+    receiver.release();
     await sender.idle();
     expect(receiver.most).to.equal(8);
-    expect(new Set(receiver.got).size).to.equal(40);
-    expect(receiver.got).to.have.length(40);
-    expect(await marks()).to.equal(0);
+    expect(new Set(receiver.received).size).to.equal(40);
+    expect(receiver.received).to.have.length(40);
+    expect(await keysBelow(place.platform.store, NEWS_PREFIX)).to.deep.equal([]);
   });
 
-  it('sends an end that comes while another event of its job is being sent, but only after that event', async () => {
-    const platform = platformOf();
-    const before = await putJob(platform, [{ name: 'a' }], {});
-    const paused = await addEntry(platform, before, { what: 'pause', reason: 'halt', now: false });
-    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
+  it('sends the end of a job after an earlier event of the job that is still being sent', async () => {
+    const pause = { what: 'pause', reason: 'halt', now: false } as const;
+    const paused = await addEntry(platform, await putJob(platform, [{ name: 'a' }]), pause);
     sender.observe(paused);
     await until('it is being sent', () => receiver.waiting === 1);
-    sender.observe(await addEntry(platform, paused, { what: 'close', state: 'failed', reason: 'failures', round: 0 }));
-    receiver.letGo();
+    sender.observe(await addEntry(platform, paused, FAILED));
+    receiver.release();
     await sender.idle();
-    expect(receiver.got.map((id) => id.split('.').at(-1))).to.deep.equal(['paused', 'failed']);
+    expect(receiver.received.map((id) => id.split('.').at(-1))).to.deep.equal(['paused', 'failed']);
   });
 
   it('retries an unreachable receiver after a minute, not only in a manager', async () => {
-    const platform = platformOf();
-    receiver.away = true;
-    receiver.letGo();
-    const sender = new NoticeSender(platform, { checksCounters: false, onTrouble: () => undefined });
-    sender.observe(await ended(platform, 0));
-    await sender.idle();
-    receiver.away = false;
-    const next = await ended(platform, 1);
-    sender.observe(next);
-    await sender.idle();
-    expect(receiver.tries, 'it may hang, so it is not tried again yet').to.equal(1);
-    ahead = 61_000;
-    sender.observe(next);
-    await sender.idle();
-    expect(receiver.got.map((id) => id.split('.')[0])).to.deep.equal([next.record.job]);
+    receiver.isUnreachable = true;
+    receiver.release();
+    await observe(sender, await failedJob(platform, jobId(0)));
+    receiver.isUnreachable = false;
+    const next = await failedJob(platform, jobId(1));
+    await observe(sender, next);
+    expect(receiver.attempts, 'it may hang, so it is not tried again yet').to.equal(1);
+    clock.pass(61);
+    await observe(sender, next);
+    expect(receiver.received.map((id) => id.split('.')[0])).to.deep.equal([next.record.job]);
   });
 });

@@ -1,23 +1,23 @@
 // Protects: workers get a small bundle that runs anywhere and is the same for the same sources.
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, mkdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { filesInArchive, unpackCode } from '../../../src/jobs/code-archive.ts';
 import { type Bundle, packProgram } from '../../../src/jobs/release/stack-release.ts';
-import { rejection } from '../../support/rejection.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
 describe('the bundle of the workers', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'batchctl-bundle-'));
+  const scratch = forSuite(() => new Scratch());
   let bundle: Bundle;
 
   before(async () => {
     bundle = await packProgram();
   });
-  after(() => rmSync(dir, { recursive: true, force: true }));
 
   it('contains the program and its licences, but no packages, native or compiled code, or source maps', async () => {
     const files = [...(await filesInArchive(bundle.gzip)).keys()];
@@ -29,13 +29,14 @@ describe('the bundle of the workers', () => {
   });
 
   it('runs alone, wherever it is unpacked', async () => {
-    const alone = join(dir, 'alone');
+    const alone = scratch.path('alone');
     mkdirSync(alone);
     await unpackCode(bundle.gzip, bundle.sha256, alone);
     const run = (...args: readonly string[]) =>
       spawnSync(process.execPath, [join(alone, 'bin/batchctl.js'), ...args], {
-        ...{ cwd: dir, encoding: 'utf8' as const },
-        env: { PATH: process.env.PATH, HOME: dir },
+        cwd: scratch.directory,
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH, HOME: scratch.directory },
       });
     const version = run('--version');
     expect(version.stdout.trim(), version.stderr).to.equal(bundle.version);
@@ -43,7 +44,7 @@ describe('the bundle of the workers', () => {
   });
 
   it('has the same checksum for the same files, whenever and wherever they were built', async () => {
-    const built = join(dir, 'built');
+    const built = scratch.path('built');
     for (const part of ['bin', 'dist', 'package.json', 'LICENSE']) {
       cpSync(join(ROOT, part), join(built, part), { recursive: true });
     }
@@ -59,10 +60,8 @@ describe('the bundle of the workers', () => {
   });
 
   it('says what to type if the program is not built', async () => {
-    const source = join(dir, 'source');
+    const source = scratch.path('source');
     mkdirSync(source);
-    expect(existsSync(join(source, 'dist'))).to.equal(false);
-    const error = await rejection(packProgram(source));
-    expect(error).to.include({ kind: 'config', hint: `npm run build (in ${source})` });
+    expect((await failsWith('config', packProgram(source))).hint).to.equal(`npm run build (in ${source})`);
   });
 });

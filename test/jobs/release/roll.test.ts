@@ -5,8 +5,10 @@ import { type RollProgress, rollGroup } from '../../../src/jobs/release/roll.ts'
 import { bootMark } from '../../../src/model/keys.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { GroupMachine, WorkerGroup } from '../../../src/ports/worker-group.ts';
+import type { GroupMachine } from '../../../src/ports/worker-group.ts';
+import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 
@@ -18,11 +20,13 @@ interface Simulated {
   busy: number;
 }
 
-/** A group whose machines obey and take one step per look: drain, go, come, be seen. */
+/** A group whose machines obey and take one step per look: a worker drains, its machine ends, another starts. */
 class SimulatedGroup {
   readonly store = new MemoryStore();
   readonly clock = new FakeClock();
-  readonly told: string[] = [];
+  /** The orders that workers were given. */
+  readonly orders: string[] = [];
+  /** The machines that were terminated through the group. */
   readonly ended: string[] = [];
   readonly progress: RollProgress[] = [];
   /** The fewest machines that had a worker at any time. */
@@ -77,7 +81,11 @@ class SimulatedGroup {
 
   roll(signal = new AbortController().signal): Promise<number> {
     return rollGroup({
-      ...{ platform: this.#platform(), group: 'default', version: NEW, signal, lookMs: 0 },
+      platform: this.#platform(),
+      group: 'default',
+      version: NEW,
+      signal,
+      lookMs: 0,
       end: async (instance) => {
         this.ended.push(instance);
         this.#machines.delete(instance);
@@ -87,37 +95,35 @@ class SimulatedGroup {
   }
 
   #platform(): Platform {
-    const group = {
-      describe: async () => ({ desired: this.desired }),
+    const group = fakeWorkerGroup({
+      describe: async () => groupStatus({ desired: this.desired }),
       machines: async () => {
         this.#pass();
         return [...this.#machines.values()].map(({ machine }) => machine);
       },
       launchTroubles: async () => [],
-      order: async (worker: string, order: string) => {
-        this.told.push(`${order} ${worker}`);
+      order: async (worker, order) => {
+        this.orders.push(`${order} ${worker}`);
         const each = this.#machines.get(worker.slice(2));
         if (each === undefined) throw new BatchctlError('notFound', `no worker ${worker}`);
         each.worker = 'draining';
       },
-    };
+    });
     const workers = async (): Promise<readonly LedgerWorker[]> =>
       [...this.#machines.values()]
         .filter(({ worker }) => worker !== 'none')
-        .map(({ machine: { instance }, worker, busy }) => ({
-          ...{ worker: `w-${instance}`, group: 'default', host: instance, pid: 1, version: '1', slots: 1 },
-          ...{ state: worker === 'draining' ? ('draining' as const) : ('busy' as const) },
-          ...{
+        .map(({ machine: { instance }, worker: state, busy }) =>
+          worker({
+            worker: `w-${instance}`,
+            host: instance,
+            state: state === 'draining' ? 'draining' : 'busy',
             busy: Array.from({ length: busy }, () => 'a/b/1'),
-            done: 0,
-            failed: 0,
-            startedAt: 0,
             seenAt: this.clock.now(),
-          },
-        }));
+          }),
+        );
     const { store, clock } = this;
-    const known = { store, clock, leaseSeconds: 30, group: async () => group as unknown as WorkerGroup };
-    return { ...known, ledger: async () => ({ workers }) } as unknown as Platform;
+    const ledger = async () => ({ workers });
+    return { store, clock, leaseSeconds: 30, group: async () => group, ledger } as unknown as Platform;
   }
 }
 
@@ -126,9 +132,7 @@ describe('rolling out a release', () => {
     const group = new SimulatedGroup(8);
     expect(await group.roll()).to.equal(8);
     expect(group.versions()).to.deep.equal(Array.from({ length: 8 }, () => NEW));
-    expect(group.told)
-      .to.have.length(8)
-      .and.satisfy((told: string[]) => told.every((each) => each.startsWith('replace ')));
+    expect(group.orders.map((order) => order.split(' ')[0])).to.deep.equal(Array(8).fill('replace'));
     expect(group.ended).to.deep.equal([]);
     expect(group.fewest).to.equal(6);
   });
@@ -138,15 +142,15 @@ describe('rolling out a release', () => {
     const group = new SimulatedGroup(2);
     await group.roll();
     expect(await group.roll()).to.equal(0);
-    expect(group.told).to.have.length(2);
+    expect(group.orders).to.have.length(2);
   });
 
-  it('terminates an instance without a worker through its group, and notifies each other worker once', async () => {
+  it('terminates an instance without a worker through its group, and orders each other worker once to leave', async () => {
     const group = new SimulatedGroup(4);
     group.set('i-2', { worker: 'none' });
     expect(await group.roll()).to.equal(4);
     expect(group.ended).to.deep.equal(['i-2']);
-    expect(group.told).to.have.length(3);
+    expect(group.orders).to.have.length(3);
   });
 
   it('begins with the worker that has the least to finish', async () => {
@@ -155,20 +159,20 @@ describe('rolling out a release', () => {
     group.set('i-2', { busy: 0 });
     group.set('i-3', { busy: 2 });
     await group.roll();
-    expect(group.told).to.deep.equal(['replace w-i-2', 'replace w-i-3', 'replace w-i-1']);
+    expect(group.orders).to.deep.equal(['replace w-i-2', 'replace w-i-3', 'replace w-i-1']);
   });
 
   it('stops between two quarters, and continues when run again', async () => {
     const group = new SimulatedGroup(8);
     const stop = new AbortController();
     group.onLook = () => {
-      if (group.told.length === 2) stop.abort(new Error('stopped'));
+      if (group.orders.length === 2) stop.abort(new Error('stopped'));
     };
     expect((await rejection(group.roll(stop.signal))).message).to.equal('stopped');
-    expect(group.told).to.have.length(2);
+    expect(group.orders).to.have.length(2);
     group.onLook = () => undefined;
     await group.roll();
-    expect(group.told).to.have.length(8);
+    expect(group.orders).to.have.length(8);
     expect(group.versions()).to.deep.equal(Array.from({ length: 8 }, () => NEW));
   });
 
@@ -177,26 +181,25 @@ describe('rolling out a release', () => {
     await group.store.put(bootMark('default', 'i-long-ago', 'failed'), '{}');
     const body = '{"format":1,"step":"setup","line":"no gpu"}';
     group.onLook = () => {
-      if (group.told.length === 2) void group.store.put(bootMark('default', 'i-9', 'failed'), body);
+      if (group.orders.length === 2) void group.store.put(bootMark('default', 'i-9', 'failed'), body);
     };
-    const error = await failsWith('refused', group.roll());
-    expect(error.message).to.include('i-9, could not be set up (setup: no gpu)');
-    expect(group.told).to.have.length(2);
+    const { message } = await failsWith('refused', group.roll());
+    expect(message).to.include('i-9, could not be set up (setup: no gpu)');
+    expect(group.orders).to.have.length(2);
   });
 
-  it('stops when another release was made meanwhile, whose instances it would replace for ever', async () => {
+  it('stops when another release was made meanwhile, because it would replace its instances for ever', async () => {
     const group = new SimulatedGroup(8);
     group.launches = '3';
-    const error = await failsWith('refused', group.roll());
-    expect(error).to.have.property('message').that.includes('now have version 3,');
-    expect(group.told).to.have.length(2);
+    expect((await failsWith('refused', group.roll())).message).to.include('now have version 3,');
+    expect(group.orders).to.have.length(2);
   });
 
   it("doesn't wait for instances that the group no longer wants", async () => {
     const group = new SimulatedGroup(4);
     group.onLook = () => {
-      // Idle workers left meanwhile, and the group's size shrank with them.
-      if (group.told.length > 0) group.desired = 1;
+      // Idle workers left meanwhile, which lowered the group's size.
+      if (group.orders.length > 0) group.desired = 1;
     };
     await group.roll();
     expect(group.versions()).to.deep.equal([NEW]);
