@@ -1,13 +1,10 @@
-// Protects: prune removes only what was asked for, after a yes, and leaves a job that can still be queried.
+// Protects: prune removes only what was requested, after confirmation, and leaves a job that can still be queried.
 import { expect } from 'chai';
 import { forSuite } from '../../support/fixture.ts';
 import { eachWay } from '../../support/manager/each-way.ts';
+import { rangeJob } from '../../support/range-job.ts';
 
-const JOB = {
-  name: 'month',
-  input: { split: { by: 'range', from: 1, to: 3 } },
-  steps: [{ name: 'one', run: 'read n; echo $n; echo said $n >&2' }],
-};
+const JOB = rangeJob('month', 3, { name: 'one', run: 'read n; echo $n; echo text $n >&2' });
 
 eachWay(
   'batchctl prune',
@@ -26,7 +23,7 @@ eachWay(
       return JSON.parse(stdout) as Record<string, unknown>;
     };
 
-    it('asks before it removes anything, and never takes silence for a yes', async () => {
+    it('asks before it removes anything, and refuses without an answer', async () => {
       const { code, stderr } = await workspace.run(['prune', '--all']);
       expect(code).to.equal(7);
       expect(stderr).to.include('remove outputs, parts and logs of 1 closed job (month-');
@@ -34,17 +31,16 @@ eachWay(
       expect(await json('jobs')).to.include({ pruned: false });
     });
 
-    it('leaves new jobs alone unless told otherwise', async () => {
+    it('keeps new jobs by default', async () => {
       expect(await json('prune')).to.deep.include({ jobs: [], objects: 0 });
       const { stdout } = await workspace.run(['prune']);
       expect(stdout).to.equal('nothing to remove; 1 job stays\n');
     });
 
     it('shows what would be removed, and then removes exactly that', async () => {
-      const dry = await json('prune', '--all', '--dry-run');
-      const wet = await json('prune', '--all', '--yes');
-      expect(wet).to.deep.equal({ ...dry, dryRun: false });
-      expect(dry.objects).to.be.greaterThan(6);
+      const shown = await json('prune', '--all', '--dry-run');
+      expect(await json('prune', '--all', '--yes')).to.deep.equal({ ...shown, dryRun: false });
+      expect(shown.objects).to.be.greaterThan(6);
       expect(await json('jobs')).to.include({ pruned: true, state: 'succeeded' });
       expect(await json('prune', '--all', '--yes')).to.deep.include({ jobs: [], objects: 0 });
     });
@@ -60,29 +56,22 @@ eachWay(
       expect(again.stderr).to.match(/succeeded, and was pruned on \d{4}-\d\d-\d\d by /);
     });
 
-    it('reports for removed objects that they were pruned, when and by whom', async () => {
+    it('reports that removed objects were pruned, when, and by which user', async () => {
       workspace.write('reader.json', { ...JOB, input: { from: 'job:last/one', split: { by: 'file' } } });
-      const words = [
-        ['fetch', 'last', '-o', '-'],
-        ['logs', 'last'],
-        ['tasks', 'last'],
-        ['reproduce', 'last', 'one/0'],
-        ['failures', 'last'],
-        ['verify', 'last', '--repair'],
-        ['plan', 'reader.json'],
-      ];
-      for (const line of words) {
-        const { code, stderr } = await workspace.run(line);
-        expect(stderr, line.join(' ')).to.match(/was pruned on \d{4}-\d\d-\d\d by \S+/);
-        expect(code, line.join(' ')).to.equal(4);
-      }
-      for (const line of [
-        ['retry', 'last'],
-        ['skip', 'last', '--task', 'one/0', '--reason', 'x'],
-      ]) {
-        const { code, stderr } = await workspace.run(line);
-        expect(stderr, line.join(' ')).to.match(/was pruned on/);
-        expect(code, line.join(' ')).to.equal(7);
+      for (const [line, expected] of [
+        ['fetch last -o -', 4],
+        ['logs last', 4],
+        ['tasks last', 4],
+        ['reproduce last one/0', 4],
+        ['failures last', 4],
+        ['verify last --repair', 4],
+        ['plan reader.json', 4],
+        ['retry last', 7],
+        ['skip last --task one/0 --reason x', 7],
+      ] as const) {
+        const { code, stderr } = await workspace.run(line.split(' '));
+        expect(stderr, line).to.match(/was pruned on \d{4}-\d\d-\d\d by \S+/);
+        expect(code, line).to.equal(expected);
       }
       expect((await run('-o', 'out.txt')).code).to.equal(4);
     });

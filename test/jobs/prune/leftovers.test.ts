@@ -1,7 +1,5 @@
 // Protects: prune keeps leftovers that are still needed: code, logs of live workers, notices of open jobs.
 import { expect } from 'chai';
-import { append } from '../../../src/jobs/journal.ts';
-import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import {
   bootLogKey,
   codeKey,
@@ -12,49 +10,44 @@ import {
   workerLogKey,
 } from '../../../src/model/keys.ts';
 import { worker } from '../../contracts/ledger-events.ts';
+import { retryOf } from '../../model/job-of.ts';
+import { addEntry } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { keysBelow } from '../../support/stored.ts';
 import { agedStore } from '../../support/wrap-store.ts';
 import { openPlace, putJob } from '../published-job.ts';
-
-const DAY = 24 * 3_600_000;
+import { DAY, pruneAll } from './finished-job.ts';
 
 describe('prune of leftovers', () => {
   const place = forEachTest(openPlace);
 
-  /**
-   * Prunes, and returns which of the keys are left. Everything is 40 days old, but some of it turns out to be new when
-   * it is looked up again (`head`), or listed.
-   */
-  async function left(keys: readonly string[], isNew?: Parameters<typeof agedStore>[2]) {
+  /** Prunes, and returns which of the keys are left. All objects are 40 days old, except those that `isNew` selects. */
+  async function prunedTo(keys: readonly string[], isNew?: Parameters<typeof agedStore>[2]) {
     const { store } = place.platform;
-    const platform = { ...place.platform, store: agedStore(store, 40 * DAY, isNew) };
-    await prune(platform, await choosePrunable(platform, 30 * DAY), 30 * DAY, {});
-    const there: string[] = [];
-    for (const key of keys) if ((await store.head(key)) !== null) there.push(key);
-    return there;
+    await pruneAll({ ...place.platform, store: agedStore(store, 40 * DAY, isNew) }, 30 * DAY);
+    const left = new Set(await keysBelow(store, ''));
+    return keys.filter((key) => left.has(key));
   }
-  const code = async (digit: string): Promise<string> => {
+  const putCode = async (digit: string): Promise<string> => {
     const key = codeKey(digit.repeat(64));
     await place.platform.store.put(key, 'x');
     return key;
   };
 
-  it('keeps code that a schedule or a fixed round names, and what was put again since it was listed', async () => {
+  it('keeps code that a schedule or a fixed round names, and code that was put again since it was listed', async () => {
     const { store } = place.platform;
-    const [scheduled, mended, again, unused] = [await code('1'), await code('2'), await code('3'), await code('4')];
+    const [scheduled = '', fixed = '', again = '', unused = ''] = await Promise.all(['1', '2', '3', '4'].map(putCode));
     await store.put('schedules/nightly/000000.json', JSON.stringify({ format: 1, code: '1'.repeat(64) }));
     const view = await putJob(place.platform, [{ name: 'a' }]);
-    const overrides = { code: '2'.repeat(64) };
-    const entry = { what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides } as const;
-    await append(place.platform, view, () => entry);
-    const all = [scheduled, mended, again, unused];
-    expect(await left(all, (key, call) => key === again && call === 'head')).to.deep.equal([scheduled, mended, again]);
+    await addEntry(place.platform, view, retryOf(1, { price: '0' }, { overrides: { code: '2'.repeat(64) } }));
+    const left = await prunedTo([scheduled, fixed, again, unused], (key, call) => key === again && call === 'head');
+    expect(left).to.deep.equal([scheduled, fixed, again]);
   });
 
   it("keeps all code while a job can't be read, because its code is unknown", async () => {
-    const unused = await code('4');
+    const unused = await putCode('4');
     await place.platform.store.put(jobKey('newer-20261130-0600-abcde'), '{"format":9}');
-    expect(await left([unused])).to.deep.equal([unused]);
+    expect(await prunedTo([unused])).to.deep.equal([unused]);
   });
 
   it('keeps logs of a worker with a recent heartbeat, or with a new log', async () => {
@@ -63,7 +56,7 @@ describe('prune of leftovers', () => {
     for (const key of keys) await store.put(key, 'x');
     await (await place.platform.ledger()).heartbeat(worker({ worker: 'w-alive', seenAt: Date.now() - DAY / 2 }));
     const kept = keys.filter((key) => !key.includes('w-gone'));
-    expect(await left(keys, (key) => key === workerLogKey('w-new'))).to.deep.equal(kept);
+    expect(await prunedTo(keys, (key) => key === workerLogKey('w-new'))).to.deep.equal(kept);
   });
 
   it('keeps notices of open jobs, so that nothing is sent twice', async () => {
@@ -74,7 +67,7 @@ describe('prune of leftovers', () => {
       noticeSentKey(`${job}.3.late`, '0'.repeat(12)),
     );
     for (const key of keys) await store.put(key, '{}');
-    expect(await left(keys)).to.deep.equal(keys.slice(0, 1));
+    expect(await prunedTo(keys)).to.deep.equal(keys.slice(0, 1));
   });
 
   it('keeps a job with a journal, because it was committed once', async () => {
@@ -83,8 +76,8 @@ describe('prune of leftovers', () => {
     await store.put(jobKey(record.job), JSON.stringify({ ...record, runKey: 'june', runNumber: 0 }));
     const keys = [jobKey(record.job), journalKey(record.job, 0)];
     await store.put(journalKey(record.job, 0), '{}');
-    expect(await left(keys)).to.deep.equal(keys);
+    expect(await prunedTo(keys)).to.deep.equal(keys);
     await store.delete([journalKey(record.job, 0)]);
-    expect(await left(keys)).to.deep.equal([]);
+    expect(await prunedTo(keys)).to.deep.equal([]);
   });
 });

@@ -2,40 +2,38 @@
 import { expect } from 'chai';
 import { retry } from '../../../src/jobs/change/retry.ts';
 import { chooseStep } from '../../../src/jobs/fetch/names.ts';
-import { append, requireView } from '../../../src/jobs/journal.ts';
-import { choosePrunable, type PruneResult, prune } from '../../../src/jobs/prune/prune.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
+import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import { statusOf } from '../../../src/jobs/status.ts';
 import { createToken, listTokens } from '../../../src/jobs/tokens.ts';
-import { storeProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { codeKey, jobKey, jobPrefix, openMark, partShardKey, tokenKey, workerLogKey } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { entriesOf, keysBelow } from '../../support/stored.ts';
 import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
-import { LINES, publishAll, submitJob, work } from '../submitted-job.ts';
+import { publishAll, submitJob, work } from '../submitted-job.ts';
+import { DAY, finishedJob, pruneAll, readerOf } from './finished-job.ts';
 
-const DAY = 24 * 3_600_000;
 describe('prune', () => {
   const place = forEachTest(openPlace);
 
-  async function finished(lines = '1\n2\n3\n'): Promise<JobView> {
-    const view = await publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': lines }));
-    await storeProof(place.platform, await verifyJob(place.platform, view));
-    return view;
-  }
-  async function pruneAll(platform: Platform = place.platform, olderThan = 0, dryRun = false): Promise<PruneResult> {
-    return prune(platform, await choosePrunable(platform, olderThan), olderThan, { dryRun });
-  }
-  const keys = async (prefix: string): Promise<readonly string[]> =>
-    (await keysBelow(place.platform.store, prefix)).map((key) => key.slice(prefix.length));
+  /** The keys of a job's objects, without its prefix. */
+  const keysOf = async ({ record }: JobView, pattern = /./): Promise<readonly string[]> => {
+    const prefix = jobPrefix(record.job);
+    return (await keysBelow(place.platform.store, prefix))
+      .map((key) => key.slice(prefix.length))
+      .filter((key) => pattern.test(key));
+  };
   const reread = ({ record }: JobView) => requireView(place.platform.store, record.job);
+  const verdict = async (view: JobView) => (await verifyJob(place.platform, view)).verdict;
   /** The platform some time later. */
   const later = (ms: number): Platform => ({ ...place.platform, clock: new FakeClock(Date.now() + ms) });
   const KEPT = ['job.json', 'journal/000000.json', 'journal/000001.json', 'journal/000002.json', 'proofs/0000.json'];
@@ -52,46 +50,43 @@ describe('prune', () => {
     expect(await names()).to.have.members(['old', 'forever', 'new', undefined]);
     expect((await pruneAll(place.platform, 30 * DAY)).leftovers.tokens.objects).to.equal(1);
     expect(await names()).to.have.members(['forever', 'new', undefined]);
-    // However short the time: a token that just expired may still be asked about.
+    // A token that just expired stays, however short the time, because people may still ask about it.
     expect((await pruneAll(later(120_000))).leftovers.tokens.objects).to.equal(0);
   });
 
-  it('removes everything that a closed job wrote except its journal, its proof and what its gather opened with', async () => {
-    const view = await finished();
-    const before = await keys(jobPrefix(view.record.job));
-    const pruned = await pruneAll();
+  it('removes what a closed job wrote, except its journal, its proof and the record of its opened gather', async () => {
+    const view = await finishedJob(place);
+    const { job } = view.record;
+    const before = await keysOf(view);
+    const { jobs } = await pruneAll(place.platform);
     const kept = [...KEPT, 'pruned.json', 'steps/totals/opened.json'];
-    expect(await keys(jobPrefix(view.record.job))).to.deep.equal(kept);
-    expect(pruned.jobs).to.have.length(1);
-    expect(pruned.jobs[0]).to.include({ job: view.record.job, state: 'succeeded', proof: true });
-    expect(pruned.jobs[0]?.objects).to.equal(before.length - (kept.length - 2));
-    expect(await entriesOf(place.platform.store, view.record.job)).to.deep.equal(['sent', 'close', 'prune']);
+    expect(await keysOf(view)).to.deep.equal(kept);
+    expect(jobs).to.have.length(1);
+    const objects = before.length - (kept.length - 2);
+    expect(jobs[0]).to.include({ job, state: 'succeeded', proof: true, objects });
+    expect(await entriesOf(place.platform.store, job)).to.deep.equal(['sent', 'close', 'prune']);
   });
 
   it('leaves a status with the same counts, a valid proof, and clear messages about removed objects', async () => {
-    const view = await finished();
+    const view = await finishedJob(place);
     const before = await statusOf(place.platform, view);
-    await pruneAll();
+    await pruneAll(place.platform);
     const now = await reread(view);
     const after = await statusOf(place.platform, now);
     expect(after.steps).to.deep.equal(before.steps);
     expect(after).to.include({ state: 'succeeded', exact: true });
     expect(after.prunedAt).to.be.a('string');
-    expect((await verifyJob(place.platform, now)).verdict).to.equal('proven');
-    expect(() => chooseStep(now, undefined))
-      .to.throw()
-      .with.property('message')
-      .that.matches(/was pruned on \d{4}-\d\d-\d\d by me@here: its outputs are gone/);
-    const again = retry(place.platform, now);
-    expect((await rejection(again)).message)
-      .to.include("can't retry")
-      .and.include('was pruned on');
+    expect(await verdict(now)).to.equal('proven');
+    const outputsGone = /was pruned on \d{4}-\d\d-\d\d by me@here: its outputs are gone/;
+    expect(() => chooseStep(now, undefined)).to.throw(outputsGone);
+    const { message } = await rejection(retry(place.platform, now));
+    expect(message).to.include("can't retry").and.include('was pruned on');
     expect((await (await place.platform.ledger()).jobs({}))[0]).to.include({ pruned: true });
   });
 
-  it('spares open jobs, recently closed ones, and what an open job reads, and says so', async () => {
-    const source = await finished();
-    const reader = await submitJob(place, LINES.replace('a.csv, split', `"job:${source.record.job}/price", split`), {});
+  it('spares open jobs, recently closed ones, and jobs that an open job reads, and says so', async () => {
+    const source = await finishedJob(place);
+    const reader = await submitJob(place, readerOf(source), {});
     const spared = async (age: number) =>
       Object.fromEntries((await pruneAll(place.platform, age)).spared.map(({ job, why }) => [job, why]));
     expect(await spared(0)).to.deep.equal({ [source.record.job]: 'read', [reader.record.job]: 'open' });
@@ -101,14 +96,14 @@ describe('prune', () => {
     expect((await reread(source)).pruned).not.to.equal(null);
   });
 
-  it('spares what is still to be delivered, until its delivery is given up', async () => {
+  it('spares outputs that are still to be delivered, until their delivery is given up', async () => {
     const put = await putJob(place.platform, [{ name: 'a' }]);
     const to = 's3://acme-reports/claims/';
     const record = { ...put.record, deliverTo: { place: to, host: null } };
     await place.platform.store.put(jobKey(record.job), JSON.stringify(record));
     let view: JobView = { ...put, record };
     const add = async (entry: EntryKind): Promise<void> => {
-      view = (await append(place.platform, view, () => entry)).view;
+      view = await addEntry(place.platform, view, entry);
     };
     const spared = async (): Promise<unknown> => (await choosePrunable(place.platform, 0)).spared;
     await add({ what: 'close', state: 'succeeded', reason: null, round: 0 });
@@ -123,41 +118,41 @@ describe('prune', () => {
 
   it('removes the oldest jobs first, whatever their names', async () => {
     const ended: string[] = [];
-    for (let n = 0; n < 4; n += 1) ended.push((await finished()).record.job);
+    for (let n = 0; n < 4; n += 1) ended.push((await finishedJob(place)).record.job);
     expect((await pruneAll(place.platform, 0, true)).jobs.map(({ job }) => job)).to.deep.equal(ended);
-    expect((await pruneAll()).jobs.map(({ job }) => job)).to.deep.equal(ended);
+    expect((await pruneAll(place.platform)).jobs.map(({ job }) => job)).to.deep.equal(ended);
   });
 
-  it('writes nothing in a dry run, and counts what would be removed', async () => {
-    const view = await finished();
-    const before = await keys('');
+  it('writes nothing in a dry run, and counts the objects that would be removed', async () => {
+    const view = await finishedJob(place);
+    const before = await keysBelow(place.platform.store, '');
     const dry = await pruneAll(place.platform, 0, true);
-    expect(await keys('')).to.deep.equal(before);
-    const { total } = await pruneAll();
+    expect(await keysBelow(place.platform.store, '')).to.deep.equal(before);
+    const { total } = await pruneAll(place.platform);
     expect(dry.total).to.deep.equal(total);
     expect(total.bytes).to.be.greaterThan(0);
     expect((await reread(view)).pruned).not.to.equal(null);
   });
 
-  it('may be killed after any write: the job is whole, or is marked as pruned and the next prune completes it', async () => {
+  it('leaves a whole job, or one whose prune the next one completes, if killed after any write', async () => {
     for (let writes = 0, ended = false; !ended; writes += 1) {
-      const view = await finished('1\n');
+      const view = await finishedJob(place, '1\n');
       const before = await statusOf(place.platform, view);
       let left = writes;
       const { store } = place.platform;
-      const spend = (): void => {
+      const countWrite = (): void => {
         left -= 1;
-        if (left < 0) throw new Error('dead');
+        if (left < 0) throw new Error('killed');
       };
       const dying = wrapStore(store, {
-        put: async (...put) => {
-          spend();
-          return store.put(...put);
+        put: async (...args) => {
+          countWrite();
+          return store.put(...args);
         },
-        delete: async (gone) => {
+        delete: async (keys) => {
           // One by one, because a crash may happen in the middle of a batch.
-          for (const key of gone) {
-            spend();
+          for (const key of keys) {
+            countWrite();
             await store.delete([key]);
           }
         },
@@ -167,54 +162,52 @@ describe('prune', () => {
         () => false,
       );
       const now = await reread(view);
-      if (now.pruned === null) expect((await verifyJob(place.platform, now)).verdict).to.equal('proven');
-      await pruneAll();
-      expect((await keys(jobPrefix(view.record.job))).filter((key) => /^(parts|steps\/price)/.test(key))).to.deep.equal(
-        [],
-      );
+      if (now.pruned === null) expect(await verdict(now)).to.equal('proven');
+      await pruneAll(place.platform);
+      expect(await keysOf(view, /^(parts|steps\/price)/)).to.deep.equal([]);
       expect((await statusOf(place.platform, await reread(view))).steps).to.deep.equal(before.steps);
-      expect((await verifyJob(place.platform, await reread(view))).verdict).to.equal('proven');
+      expect(await verdict(await reread(view))).to.equal('proven');
     }
   });
 
-  it('removes the same things once if several run at the same time, and a retry in between wins or is refused', async () => {
-    const view = await finished();
-    const [a, b] = await Promise.all([pruneAll(), pruneAll()]);
+  it('prunes a job once if several run at the same time', async () => {
+    const view = await finishedJob(place);
+    const [a, b] = await Promise.all([pruneAll(place.platform), pruneAll(place.platform)]);
     expect([...a.jobs, ...b.jobs].every(({ job }) => job === view.record.job)).to.equal(true);
-    const whats = await entriesOf(place.platform.store, view.record.job);
-    expect(whats.filter((what) => what === 'prune')).to.have.length(1);
-
-    const other = await finished();
-    const choice = await choosePrunable(place.platform, 0);
-    const skip = { what: 'skip', tasks: { price: '0' }, reason: 'x' } as const;
-    await append(place.platform, other, () => skip);
-    const { spared } = await prune(place.platform, choice, 0, {});
-    expect(spared.map(({ job }) => job)).to.include(other.record.job);
-    expect((await verifyJob(place.platform, other)).verdict).not.to.equal('failed');
+    const entries = await entriesOf(place.platform.store, view.record.job);
+    expect(entries.filter((what) => what === 'prune')).to.have.length(1);
   });
 
-  it('removes what a late attempt published after the prune', async () => {
-    const view = await finished();
-    await pruneAll();
+  it('spares a job that was changed since it was selected', async () => {
+    const view = await finishedJob(place);
+    const choice = await choosePrunable(place.platform, 0);
+    await addEntry(place.platform, view, { what: 'skip', tasks: { price: '0' }, reason: 'x' });
+    const { spared } = await prune(place.platform, choice, 0, {});
+    expect(spared.map(({ job }) => job)).to.include(view.record.job);
+    expect(await verdict(view)).not.to.equal('failed');
+  });
+
+  it('removes an output that a late attempt published after the prune', async () => {
+    const view = await finishedJob(place);
+    await pruneAll(place.platform);
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'late\n');
     await pruneAll(place.platform, 30 * DAY);
-    expect((await keys(jobPrefix(view.record.job))).filter((key) => key.includes('/out/'))).to.deep.equal([]);
+    expect(await keysOf(view, /\/out\//)).to.deep.equal([]);
   });
 
   it('makes workers drop the messages of a pruned job', async () => {
-    const view = await finished();
-    await pruneAll();
+    const view = await finishedJob(place);
+    await pruneAll(place.platform);
     // Messages that publishAll did not take from the queue: three of price, and one of totals.
     const queue = await place.platform.queue('default');
     expect((await queue.backlog()).visible).to.be.greaterThan(0);
     await work(place.platform);
     expect(await queue.backlog()).to.include({ visible: 0, leased: 0, delayed: 0, dead: 0 });
-    expect((await keys(jobPrefix(view.record.job))).filter((key) => key.includes('/out/'))).to.deep.equal([]);
-    expect((await keys(jobPrefix(view.record.job))).filter((key) => key.includes('/failed/'))).to.deep.equal([]);
+    expect(await keysOf(view, /\/(out|failed)\//)).to.deep.equal([]);
   });
 
-  it('removes code, submissions and worker logs that nothing needs, once they are old', async () => {
-    const view = await finished();
+  it('removes unused code, submissions and worker logs once they are old', async () => {
+    const view = await finishedJob(place);
     const { store } = place.platform;
     const [used, unused] = [codeKey(view.record.code ?? ''), codeKey('0'.repeat(64))];
     await store.put(unused, 'x');
@@ -228,7 +221,7 @@ describe('prune', () => {
     expect(await isThere(unused), 'too new').to.equal(true);
     expect(await isThere(partShardKey('lost-20261130-0600-abcde', 0))).to.equal(true);
 
-    const another = await finished();
+    const another = await finishedJob(place);
     const { leftovers } = await pruneAll({ ...place.platform, store: agedStore(store, 40 * DAY) }, 30 * DAY);
     expect(leftovers).to.deep.include({ code: { objects: 1, bytes: 1 }, workers: { objects: 1, bytes: 1 } });
     expect(leftovers.submissions.objects).to.equal(3);
@@ -242,24 +235,23 @@ describe('prune', () => {
   it('keeps only a short line for each selected job, however many inputs it has', async () => {
     const inputs = Array.from({ length: 500 }, (_, n) => ({ name: `part-${n}.csv` }));
     const view = await putJob(place.platform, inputs, {});
-    const close = { what: 'close', state: 'succeeded', reason: null, round: 0 } as const;
-    await append(place.platform, view, () => close);
+    await addEntry(place.platform, view, { what: 'close', state: 'succeeded', reason: null, round: 0 });
     const { jobs } = await choosePrunable(place.platform, 0);
     expect(jobs.map(({ job }) => job)).to.deep.equal([view.record.job]);
     expect(JSON.stringify(jobs).length).to.be.below(200);
   });
 
   it("doesn't read jobs that were pruned long ago", async () => {
-    const view = await finished();
-    await pruneAll();
+    const view = await finishedJob(place);
+    await pruneAll(place.platform);
     await publishSmall({ platform: place.platform, view }, 'price', 1, 'stray\n');
     expect((await choosePrunable(later(3 * DAY), 0)).jobs).to.deep.equal([]);
   });
 
   it('leaves jobs that a rebuilt ledger shows as pruned, with their counts', async () => {
-    const view = await finished();
+    const view = await finishedJob(place);
     const before = await statusOf(place.platform, view);
-    await pruneAll();
+    await pruneAll(place.platform);
     const fresh = await openPlace();
     try {
       const lost = { ...place.platform, ledger: () => fresh.platform.ledger() };

@@ -1,38 +1,34 @@
 // Protects: the remains of a pruned job are trusted only if their checksums match.
 import { expect } from 'chai';
 import { requireView } from '../../../src/jobs/journal.ts';
-import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import type { PrunedMark } from '../../../src/jobs/prune/pruned.ts';
-import { proofChecksum, type StoredProof, storeProof } from '../../../src/jobs/verify/proof.ts';
+import { proofChecksum, type StoredProof } from '../../../src/jobs/verify/proof.ts';
 import { rebuildAll } from '../../../src/jobs/verify/rebuild-all.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { jobKey, journalKey, openedKey, proofKey, prunedKey } from '../../../src/model/keys.ts';
-import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { openPlace } from '../published-job.ts';
 import { runHere } from '../run-here.ts';
-import { LINES, publishAll, submitJob } from '../submitted-job.ts';
+import { changeText, readText } from '../stored-text.ts';
+import { finishedJob, pruneAll } from './finished-job.ts';
 
 describe('the remains of a pruned job', () => {
   const place = forEachTest(openPlace);
   let job: string;
-  let view: JobView;
-  const textOf = async (key: string): Promise<string> =>
-    new TextDecoder().decode((await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`));
-  const change = async (key: string, from: string, to: string): Promise<void> => {
-    const text = await textOf(key);
-    expect(text).to.include(from);
-    await place.platform.store.put(key, text.replace(from, to));
-  };
+  const textOf = (key: string) => readText(place.platform.store, key);
+  const change = (key: string, from: string, to: string) =>
+    changeText(place.platform.store, key, (text) => {
+      expect(text).to.include(from);
+      return text.replace(from, to);
+    });
   const run = (...argv: readonly string[]) => runHere(place.directory, argv);
-  const reread = () => requireView(place.platform.store, job);
+  const verify = async () => verifyJob(place.platform, await requireView(place.platform.store, job));
+  const rebuild = () => rebuildAll(place.platform, { since: null, dryRun: false });
   beforeEach(async () => {
-    view = await publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': '1\n2\n3\n' }));
-    ({ job } = view.record);
-    await storeProof(place.platform, await verifyJob(place.platform, view));
-    await prune(place.platform, await choosePrunable(place.platform, 0), 0, {});
+    ({ job } = (await finishedJob(place)).record);
+    await pruneAll(place.platform);
   });
 
   const edits: readonly (readonly [string, (job: string) => string, string, string])[] = [
@@ -40,22 +36,21 @@ describe('the remains of a pruned job', () => {
     ['its job.json', jobKey, '"createdBy":"me@here"', '"createdBy":"eve@here"'],
     ['an entry of its journal', (name) => journalKey(name, 1), 'me@here', 'eve@here'],
     ['its prune entry', (name) => journalKey(name, 2), 'me@here', 'eve@here'],
-    ['what its gather opened with', (name) => openedKey(name, 'totals'), '"count":3', '"count":2'],
+    ['the record of its opened gather', (name) => openedKey(name, 'totals'), '"count":3', '"count":2'],
     ['the mark of its prune', prunedKey, '"done":3', '"done":3000000'],
   ];
   for (const [what, keyOf, from, to] of edits) {
     it(`are not trusted if this was altered: ${what}`, async () => {
       expect(await run('verify', job)).to.include({ code: 0 });
-      const whole = await run('status', job);
-      expect([whole.code, whole.stderr]).to.deep.equal([0, '']);
+      expect(await run('status', job)).to.include({ code: 0, stderr: '' });
       await change(keyOf(job), from, to);
       const named = what === 'an entry of its journal' ? 'journal entry 1 has changed since' : keyOf(job);
-      const { code, stdout, stderr } = await run('verify', job);
-      expect([code, stdout]).to.deep.equal([9, '']);
-      expect(stderr).to.include(named).and.include('hint: restore');
+      const verified = await run('verify', job);
+      expect(verified).to.include({ code: 9, stdout: '' });
+      expect(verified.stderr).to.include(named).and.include('hint: restore');
       for (const verb of ['status', 'history']) {
         const shown = await run(verb, job, '--quiet');
-        expect([verb, shown.code]).to.deep.equal([verb, 0]);
+        expect(shown.code, verb).to.equal(0);
         expect(shown.stderr, verb).to.include(`warning: job ${job} was pruned`).and.include(named);
       }
       const report = await run('report', job);
@@ -69,17 +64,15 @@ describe('the remains of a pruned job', () => {
     for (const key of [proofKey(job, 0), openedKey(job, 'totals')]) {
       const text = await textOf(key);
       await store.delete([key]);
-      const error = await rejection(verifyJob(place.platform, await reread()));
-      expect([error.message.includes(`${key} is gone`), error]).to.have.nested.property('[1].kind', 'corrupt');
+      expect((await failsWith('corrupt', verify())).message).to.include(`${key} is gone`);
       await store.put(key, text);
     }
-    expect((await verifyJob(place.platform, await reread())).verdict).to.equal('proven');
+    expect((await verify()).verdict).to.equal('proven');
   });
 
   it("aren't written to a rebuilt ledger if their mark was altered", async () => {
     await change(prunedKey(job), '"done":3', '"done":3000000');
-    const { unreadable } = await rebuildAll(place.platform, { since: null, dryRun: false });
-    expect(unreadable.map(({ why }) => why)).to.deep.equal([
+    expect((await rebuild()).unreadable.map(({ why }) => why)).to.deep.equal([
       `${prunedKey(job)} is not what prune wrote: it was altered`,
     ]);
   });
@@ -90,8 +83,8 @@ describe('the remains of a pruned job', () => {
     await store.put(journalKey(job, 2), JSON.stringify(entry));
     const { entry: __, checksum: ___, ...mark } = JSON.parse(await textOf(prunedKey(job))) as Required<PrunedMark>;
     await store.put(prunedKey(job), JSON.stringify(mark));
-    expect((await verifyJob(place.platform, await reread())).verdict).to.equal('proven');
-    expect((await rebuildAll(place.platform, { since: null, dryRun: false })).unreadable).to.deep.equal([]);
+    expect((await verify()).verdict).to.equal('proven');
+    expect((await rebuild()).unreadable).to.deep.equal([]);
     for (const [key, from, to] of [
       [jobKey(job), '"createdBy":"me@here"', '"createdBy":"eve@here"'],
       [jobKey(job), '"every":1', '"every":2'],
@@ -100,8 +93,7 @@ describe('the remains of a pruned job', () => {
     ] as const) {
       const text = await textOf(key);
       await change(key, from, to);
-      const error = await rejection(verifyJob(place.platform, await reread()));
-      expect(error, `${key} ${to}`).to.have.property('kind', 'corrupt');
+      await failsWith('corrupt', verify());
       await store.put(key, text);
     }
   });
@@ -112,6 +104,6 @@ describe('the remains of a pruned job', () => {
     const { checksum: _, ...rest } = JSON.parse(first) as StoredProof;
     const proof = { ...rest, previous: bytesChecksum(new TextEncoder().encode(first)) };
     await store.put(proofKey(job, 1), JSON.stringify({ ...proof, checksum: proofChecksum(proof) }));
-    expect((await verifyJob(place.platform, await reread())).verdict).to.equal('proven');
+    expect((await verify()).verdict).to.equal('proven');
   });
 });
