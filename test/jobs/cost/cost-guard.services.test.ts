@@ -21,7 +21,7 @@ import { forSuite } from '../../support/fixture.ts';
 import { startCloud } from '../../support/grid/cloud.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { makeScalingGroup, scalingWorkspace } from '../../support/scaling-group.ts';
-import { stepCounts } from '../../support/step-counts.ts';
+import { countsOf } from '../../support/step-counts.ts';
 import { until } from '../../support/until.ts';
 import { whyJobFile } from '../../support/why-job.ts';
 
@@ -67,7 +67,7 @@ describe('the guard of job costs', () => {
     await (await platform.ledger()).heartbeat(heartbeat);
   }
   const recordCounts = async (counts: Partial<StepCounts>) =>
-    (await platform.ledger()).recordExact(job, 0, [stepCounts('price', counts)]);
+    (await platform.ledger()).recordExact(job, 0, [countsOf('price', counts)]);
   /** The jobs that the guard pauses when it looks at some, by default at the job. */
   const guard = async (...views: readonly JobView[]) =>
     guardCosts(platform, views.length === 0 ? [await oldView()] : views, { all: true });

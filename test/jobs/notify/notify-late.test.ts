@@ -7,7 +7,7 @@ import type { Platform } from '../../../src/ports/platform.ts';
 import { worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { stepCounts } from '../../support/step-counts.ts';
+import { countsOf } from '../../support/step-counts.ts';
 import { withMethods } from '../../support/with-methods.ts';
 import { openPlace, putJob } from '../published-job.ts';
 import { FakeReceivers, notifyingPlatform, observe, openSender } from './notices.ts';
@@ -31,7 +31,7 @@ describe('notifying people that a job will miss its deadline', () => {
     receivers = new FakeReceivers();
     clock = new FakeClock();
     const ledger = withMethods(await place.platform.ledger(), {
-      counts: async () => [stepCounts('price', { running: 1, done: 10, seconds: 10 * seconds })],
+      counts: async () => [countsOf('price', { running: 1, done: 10, seconds: 10 * seconds })],
       workers: async () => [worker({ slots: 1 })],
     });
     const own = { ...place.platform, leaseSeconds: LEASE, ledger: async () => ledger };
