@@ -1,20 +1,16 @@
 // Protects: a mistake in the configuration is reported with its line, column and field, and never shows a password.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { forSuite } from '../support/fixture.ts';
+import { failsWith } from '../support/rejection.ts';
+import { Scratch } from '../support/scratch.ts';
 
-/** A profile p on one line: its fields begin at column 20. */
-const aws = (fields: string): string =>
-  `{"profile": "p", "profiles": {"p":\n{"backend": "aws", ${fields}, "region": "eu-west-1", "bucket": "abc"}}}`;
-/** Fields of a group, from column 46. */
-const group = (fields: string): string => aws(`"groups": {"g": {${fields}}}`);
-/** Fields of the local profile, from column 22. */
-const local = (fields: string): string => `{"profiles": {"local":\n{"backend": "local", ${fields}}}}`;
+/** `found` is a part of the message, which begins with `at` and `field`. */
+type Mistake = readonly [what: string, text: string, at: string, field: string, found: string];
 
-const table: readonly (readonly [what: string, text: string, at: string, field: string, says: string])[] = [
+const IN_FILE: readonly Mistake[] = [
   ['an empty file', '', '1:1', '', 'JSON'],
   ['a list', '[]', '1:1', '', 'found an empty list, allowed: a map with profile and profiles'],
   ['a trailing comma', '{"profile": "local",}', '1:21', '', 'not JSON'],
@@ -34,280 +30,208 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['profiles that are a list', '{"profiles": []}', '1:14', 'profiles', 'allowed: a map of profiles'],
   ['a profile that is text', '{"profiles": {"local": "x"}}', '1:24', 'profiles.local', 'allowed: a profile'],
   [
-    'a profile without backend',
-    '{"profile": "p", "profiles": {"p": {}}}',
-    '1:36',
-    'profiles.p.backend',
-    'is missing, needed: local, aws or manager',
-  ],
-  [
-    'an unknown backend',
-    '{"profile": "p", "profiles": {"p": {"backend": "gcp"}}}',
-    '1:48',
-    'profiles.p.backend',
-    'found "gcp"',
-  ],
-  [
-    'a profile that extends an unknown one',
-    '{"profile": "p", "profiles": {"p": {"extends": "q"}}}',
-    '1:48',
-    'profiles.p.extends',
-    'unknown profile "q"',
-  ],
-  [
     'profiles that extend each other in a circle',
-    '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"extends": "p"}}}',
-    '2:18',
+    profile('"extends": "q"},\n"q": {"extends": "p"'),
+    '3:18',
     'profiles.q.extends',
     'p -> q -> p',
   ],
   [
-    'a profile that extends itself',
-    '{"profile": "p", "profiles": {"p": {"extends": "p"}}}',
-    '1:48',
-    'profiles.p.extends',
-    'p -> p',
-  ],
-  [
     'a mistake in an extended profile',
-    '{"profile": "p", "profiles": {"p": {"extends": "q"},\n"q": {"backend": "local", "slots": 0}}}',
-    '2:36',
+    profile('"extends": "q"},\n"q": {"backend": "local", "slots": 0'),
+    '3:36',
     'profiles.q.slots',
     'found 0',
   ],
-  ['a field of AWS on local', local('"region": "eu-west-1"'), '2:22', 'profiles.local.region', 'unknown field'],
-  ['an empty root', local('"root": ""'), '2:30', 'profiles.local.root', 'a directory'],
+];
+
+const IN_PROFILE: readonly Mistake[] = [
+  ['a profile without backend', '', '2:1', 'backend', 'is missing, needed: local, aws or manager'],
+  ['an unknown backend', '"backend": "gcp"', '2:13', 'backend', 'found "gcp"'],
+  ['a profile that extends an unknown one', '"extends": "q"', '2:13', 'extends', 'unknown profile "q"'],
+  ['a profile that extends itself', '"extends": "p"', '2:13', 'extends', 'p -> p'],
+  ['a manager over plain http', '"backend": "manager", "url": "http://example.com"', '2:31', 'url', 'an https: URL'],
+  ['a manager without url', '"backend": "manager"', '2:1', 'url', 'is missing'],
+  ['no region', '"backend": "aws", "bucket": "abc"', '2:1', 'region', 'is missing, needed: an AWS region'],
   [
-    'an unknown durability',
-    local('"durability": "paper"'),
-    '2:36',
-    'profiles.local.durability',
-    'allowed: process, power',
+    'a stack whose bucket name would be too long',
+    `"backend": "aws", "stack": "${'s'.repeat(38)}", "account": "123456789012", "region": "eu-central-1"`,
+    '2:29',
+    'stack',
+    'results in a bucket name of 64',
   ],
-  ['half a slot', local('"slots": 0.5'), '2:31', 'profiles.local.slots', 'a whole number from 1'],
-  ['protect as text', local('"protect": "yes"'), '2:33', 'profiles.local.protect', 'true or false'],
-  ['an unknown time zone', local('"tz": "Mars/Olympus"'), '2:28', 'profiles.local.tz', 'an IANA time zone'],
-  ['a typo', local('"durabilty": "power"'), '2:22', 'profiles.local.durabilty', 'did you mean durability?'],
-  ['an account as a number', aws('"account": 123456789012'), '2:31', 'profiles.p.account', 'twelve digits, as text'],
-  ['a bucket of two letters', aws('"stack": "x"').replace('"abc"', '"ab"'), '2:67', 'profiles.p.bucket', '3 to 63'],
+];
+
+const IN_LOCAL: readonly Mistake[] = [
+  ['a field of AWS on local', '"region": "eu-west-1"', '2:22', 'region', 'unknown field'],
+  ['an empty root', '"root": ""', '2:30', 'root', 'a directory'],
+  ['an unknown durability', '"durability": "paper"', '2:36', 'durability', 'allowed: process, power'],
+  ['half a slot', '"slots": 0.5', '2:31', 'slots', 'a whole number from 1'],
+  ['protect as text', '"protect": "yes"', '2:33', 'protect', 'true or false'],
+  ['an unknown time zone', '"tz": "Mars/Olympus"', '2:28', 'tz', 'an IANA time zone'],
+  ['a typo', '"durabilty": "power"', '2:22', 'durabilty', 'did you mean durability?'],
   [
-    'no bucket',
-    aws('"stack": "x"').replace(', "bucket": "abc"', ''),
-    '2:1',
-    'profiles.p.bucket',
-    'or account to form the name',
+    'an allowed secret file with a relative path',
+    '"allowSecrets": ["env:A_*", "file:a"]',
+    '2:50',
+    'allowSecrets[1]',
+    'file:/path',
   ],
-  [
-    'no region',
-    aws('"stack": "x"').replace(', "region": "eu-west-1"', ''),
-    '2:1',
-    'profiles.p.region',
-    'is missing, needed: an AWS region',
-  ],
+  ['an invalid bucket in requesterPays', '"requesterPays": ["s3://a"]', '2:40', 'requesterPays[0]', '3 to 63'],
+];
+
+/** The bucket comes after the region. */
+const IN_BUCKET: readonly Mistake[] = [
+  ['no bucket', '"stack": "x"', '2:1', 'bucket', 'or account to form the name'],
+  ['a bucket of two letters', '"bucket": "ab"', '2:53', 'bucket', '3 to 63'],
   [
     'a prefix without a slash at its end',
-    aws('"stack": "x"').replace('"abc"', '{"name": "abc", "prefix": "x"}'),
-    '2:93',
-    'profiles.p.bucket.prefix',
+    '"bucket": {"name": "abc", "prefix": "x"}',
+    '2:79',
+    'bucket.prefix',
     'ends with /',
   ],
+  ['a bucket with the name of an IP address', '"bucket": "10.0.0.1"', '2:53', 'bucket', 'S3 forbids "10.0.0.1"'],
+  [
+    'a bucket with a name that S3 reserves',
+    '"bucket": {"name": "claims--x-s3"}',
+    '2:62',
+    'bucket.name',
+    'S3 forbids "--x-s3"',
+  ],
+  [
+    'a bucket of another account that would be created',
+    '"account": "111111111111", "bucket": {"name": "claims", "owner": "222222222222"}',
+    '2:108',
+    'bucket.owner',
+    'needs "existing": true',
+  ],
+  [
+    'a stack whose bucket would have a reserved name',
+    '"stack": "xn--a", "account": "123456789012"',
+    '2:52',
+    'stack',
+    'S3 forbids "xn--"',
+  ],
+];
+
+const IN_AWS: readonly Mistake[] = [
+  ['an account as a number', '"account": 123456789012', '2:31', 'account', 'twelve digits, as text'],
   [
     "a ledger that the backend doesn't support",
-    aws('"ledger": {"kind": "sqlite"}'),
+    '"ledger": {"kind": "sqlite"}',
     '2:39',
-    'profiles.p.ledger.kind',
+    'ledger.kind',
     "sqlite is the local profile's",
   ],
   [
     'a field of another kind of ledger',
-    aws('"ledger": {"kind": "store", "domains": 4}'),
+    '"ledger": {"kind": "store", "domains": 4}',
     '2:48',
-    'profiles.p.ledger.domains',
+    'ledger.domains',
     'unknown field',
   ],
-  ['a lease of a day', group('"visibility": "1d"'), '2:51', 'profiles.p.groups.g.visibility', 'from 15s to 12h'],
   [
     'an allowed secret that AWS stores',
-    aws('"allowSecrets": ["ssm:/a"]'),
+    '"allowSecrets": ["ssm:/a"]',
     '2:37',
-    'profiles.p.allowSecrets[0]',
+    'allowSecrets[0]',
     'env:NAME or file:/path',
   ],
-  [
-    'an allowed secret file with a relative path',
-    local('"allowSecrets": ["env:A_*", "file:a"]'),
-    '2:50',
-    'profiles.local.allowSecrets[1]',
-    'file:/path',
-  ],
-  ['a tiny disk', group('"disk": "1GB"'), '2:45', 'profiles.p.groups.g.disk', 'from 8GB'],
-  ['no instance', group('"instances": []'), '2:50', 'profiles.p.groups.g.instances', 'at least one'],
-  [
-    'an invalid instance type',
-    group('"instances": ["large"]'),
-    '2:51',
-    'profiles.p.groups.g.instances[0]',
-    'such as c7g.large',
-  ],
-  ['min over max', group('"min": 9, "max": 3'), '2:44', 'profiles.p.groups.g.min', 'allowed: max (3) or less'],
-  [
-    'an unknown endpoint',
-    aws('"endpoints": {"s4": "http://x"}'),
-    '2:34',
-    'profiles.p.endpoints.s4',
-    'did you mean s3?',
-  ],
-  [
-    "an address that isn't a CIDR block",
-    aws('"manager": {"allow": ["203.0.113.0"]}'),
-    '2:42',
-    'profiles.p.manager.allow[0]',
-    'CIDR',
-  ],
+  ['an unknown endpoint', '"endpoints": {"s4": "http://x"}', '2:34', 'endpoints.s4', 'did you mean s3?'],
+  ["an address that isn't a CIDR block", '"manager": {"allow": ["203.0.113.0"]}', '2:42', 'manager.allow[0]', 'CIDR'],
   [
     "a group with the manager's name",
-    aws('"groups": {"manager": {}}'),
+    '"groups": {"manager": {}}',
     '2:31',
-    'profiles.p.groups.manager',
+    'groups.manager',
     'reserved for the manager',
   ],
   [
     "a group whose name is another one's dead-letter queue",
-    aws('"groups": {"x": {}, "x-dead": {}}'),
+    '"groups": {"x": {}, "x-dead": {}}',
     '2:40',
-    'profiles.p.groups.x-dead',
+    'groups.x-dead',
     'dead-letter queue of x',
   ],
   [
     'a group whose queue name is too long',
-    aws(`"stack": "${'s'.repeat(40)}", "groups": {"${'g'.repeat(36)}": {}}`),
+    `"stack": "${'s'.repeat(40)}", "groups": {"${'g'.repeat(36)}": {}}`,
     '2:84',
-    `profiles.p.groups.${'g'.repeat(36)}`,
+    `groups.${'g'.repeat(36)}`,
     'allowed: 80',
   ],
-  [
-    'a stack whose bucket name would be too long',
-    `{"profile": "p", "profiles": {"p":\n{"backend": "aws", "stack": "${'s'.repeat(38)}", "account": "123456789012", "region": "eu-central-1"}}}`,
-    '2:29',
-    'profiles.p.stack',
-    'results in a bucket name of 64',
-  ],
-  [
-    'a bucket with the name of an IP address',
-    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "bucket": "10.0.0.1"}}, "profile": "p"}',
-    '2:53',
-    'profiles.p.bucket',
-    'S3 forbids "10.0.0.1"',
-  ],
-  [
-    'a bucket with a name that S3 reserves',
-    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "bucket": {"name": "claims--x-s3"}}}, "profile": "p"}',
-    '2:62',
-    'profiles.p.bucket.name',
-    'S3 forbids "--x-s3"',
-  ],
-  [
-    'a stack whose bucket would have a reserved name',
-    '{"profile": "p", "profiles": {"p":\n{"backend": "aws", "stack": "xn--a", "account": "123456789012", "region": "eu-west-1"}}}',
-    '2:29',
-    'profiles.p.stack',
-    'S3 forbids "xn--"',
-  ],
-  [
-    'a stack whose security groups would begin like ids',
-    aws('"stack": "sg"'),
-    '2:29',
-    'profiles.p.stack',
-    'begins with sg-',
-  ],
+  ['a stack whose security groups would begin like ids', '"stack": "sg"', '2:29', 'stack', 'begins with sg-'],
   [
     "more tags than fit with batchctl's own",
-    aws(`"tags": {${Array.from({ length: 41 }, (_, n) => `"t${n}": ""`).join(', ')}}`),
+    `"tags": {${Array.from({ length: 41 }, (_, n) => `"t${n}": ""`).join(', ')}}`,
     '2:28',
-    'profiles.p.tags',
+    'tags',
     'found 41 tags, allowed: 40',
   ],
-  [
-    "a tag of batchctl's own",
-    aws('"tags": {"batchctl:stack": "x"}'),
-    '2:29',
-    'profiles.p.tags["batchctl:stack"]',
-    'another name',
-  ],
-  [
-    'a bucket of another account that would be created',
-    '{"profiles": {"p":\n{"backend": "aws", "region": "eu-west-1", "account": "111111111111", "bucket": {"name": "claims", "owner": "222222222222"}}}, "profile": "p"}',
-    '2:108',
-    'profiles.p.bucket.owner',
-    'needs "existing": true',
-  ],
+  ["a tag of batchctl's own", '"tags": {"batchctl:stack": "x"}', '2:29', 'tags["batchctl:stack"]', 'another name'],
   [
     "a key's alias, which a policy can't name",
-    aws('"kmsKey": "arn:aws:kms:eu-west-1:123456789012:alias/claims"'),
+    '"kmsKey": "arn:aws:kms:eu-west-1:123456789012:alias/claims"',
     '2:30',
-    'profiles.p.kmsKey',
+    'kmsKey',
     'aws kms describe-key --key-id arn:aws:kms:eu-west-1:123456789012:alias/claims --query KeyMetadata.Arn',
   ],
-  ["a key's id", aws('"kmsKey": "1234abcd-12ab"'), '2:30', 'profiles.p.kmsKey', '--key-id 1234abcd-12ab --query'],
-  [
-    'a malformed key',
-    aws('"kmsKey": "a; b"'),
-    '2:30',
-    'profiles.p.kmsKey',
-    'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID',
-  ],
+  ["a key's id", '"kmsKey": "1234abcd-12ab"', '2:30', 'kmsKey', '--key-id 1234abcd-12ab --query'],
+  ['a malformed key', '"kmsKey": "a; b"', '2:30', 'kmsKey', 'the ARN of a key, arn:aws:kms:REGION:ACCOUNT:key/ID'],
   [
     'a permissions boundary that is shorter than IAM allows',
-    aws('"iam": {"permissionsBoundary": "arn:aws:iam::1:p/b"}'),
+    '"iam": {"permissionsBoundary": "arn:aws:iam::1:p/b"}',
     '2:51',
-    'profiles.p.iam.permissionsBoundary',
+    'iam.permissionsBoundary',
     '20 to 2048 characters',
   ],
-  [
-    'an invalid bucket in requesterPays',
-    local('"requesterPays": ["s3://a"]'),
-    '2:40',
-    'profiles.local.requesterPays[0]',
-    '3 to 63',
-  ],
-  ['a budget of nothing', aws('"budget": {"job": 0}'), '2:38', 'profiles.p.budget.job', 'over 0'],
-  [
-    'a manager over plain http',
-    '{"profile": "p", "profiles": {"p":\n{"backend": "manager", "url": "http://example.com"}}}',
-    '2:31',
-    'profiles.p.url',
-    'an https: URL',
-  ],
-  [
-    'a manager without url',
-    '{"profile": "p", "profiles": {"p":\n{"backend": "manager"}}}',
-    '2:1',
-    'profiles.p.url',
-    'is missing',
-  ],
+  ['a budget of nothing', '"budget": {"job": 0}', '2:38', 'budget.job', 'over 0'],
+];
+
+const IN_GROUP: readonly Mistake[] = [
+  ['a lease of a day', '"visibility": "1d"', '2:51', 'visibility', 'from 15s to 12h'],
+  ['a tiny disk', '"disk": "1GB"', '2:45', 'disk', 'from 8GB'],
+  ['no instance', '"instances": []', '2:50', 'instances', 'at least one'],
+  ['an invalid instance type', '"instances": ["large"]', '2:51', 'instances[0]', 'such as c7g.large'],
+  ['min over max', '"min": 9, "max": 3', '2:44', 'min', 'allowed: max (3) or less'],
+];
+
+/** A profile p, whose fields begin at column 2 of line 2. */
+function profile(fields: string): string {
+  return `{"profile": "p", "profiles": {"p":\n{${fields}}}}`;
+}
+const onAws = (fields: string): string => profile(`"backend": "aws", "region": "eu-west-1", ${fields}`);
+const aws = (fields: string): string => profile(`"backend": "aws", ${fields}, "region": "eu-west-1", "bucket": "abc"`);
+const group = (fields: string): string => aws(`"groups": {"g": {${fields}}}`);
+const local = (fields: string): string => `{"profiles": {"local":\n{"backend": "local", ${fields}}}}`;
+
+const SECTIONS: readonly (readonly [readonly Mistake[], (text: string) => string, prefix: string])[] = [
+  [IN_FILE, (text) => text, ''],
+  [IN_PROFILE, profile, 'profiles.p.'],
+  [IN_LOCAL, local, 'profiles.local.'],
+  [IN_BUCKET, onAws, 'profiles.p.'],
+  [IN_AWS, aws, 'profiles.p.'],
+  [IN_GROUP, group, 'profiles.p.groups.g.'],
 ];
 
 describe('a mistake in the configuration', () => {
-  const dir = mkdtempSync(join(tmpdir(), 'batchctl-config-'));
-  after(() => rmSync(dir, { recursive: true }));
-  const path = join(dir, 'batchctl.config.json');
-  const messageOf = async (text: string): Promise<string> => {
-    writeFileSync(path, text);
-    try {
-      await loadConfig({ env: {}, cwd: dir, home: '' });
-    } catch (error) {
-      if (error instanceof Error && 'kind' in error && error.kind === 'config') return error.message;
-      throw error;
-    }
-    throw new Error('was accepted');
-  };
+  const scratch = forSuite(() => new Scratch());
+  const path = () => scratch.path('batchctl.config.json');
 
-  for (const [what, text, at, field, says] of table) {
-    it(`is reported with its place and field: ${what}`, async () => {
-      const message = await messageOf(text);
-      expect(message).to.contain(`${path}:${at}: ${field === '' ? '' : `${field}: `}`);
-      expect(message).to.contain(says);
-    });
+  async function messageOf(text: string): Promise<string> {
+    writeFileSync(path(), text);
+    return (await failsWith('config', loadConfig({ env: {}, cwd: scratch.directory, home: '' }))).message;
+  }
+
+  for (const [mistakes, textOf, prefix] of SECTIONS) {
+    for (const [what, text, at, field, found] of mistakes) {
+      it(`is reported with its place and field: ${what}`, async () => {
+        const message = await messageOf(textOf(text));
+        expect(message).to.contain(`${path()}:${at}: ${field === '' ? '' : `${prefix}${field}: `}`);
+        expect(message).to.contain(found);
+      });
+    }
   }
 
   it('never reveals the password of a URL, alone or among other mistakes', async () => {

@@ -2,15 +2,12 @@
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { parseJobFile, specOfValue } from '../../../src/jobs/spec/job-file.ts';
+import { failsWith } from '../../support/rejection.ts';
 
-/** Fields of a step, on line 4 from column 5. */
-const step = (fields: string): string => `name: a\nsteps:\n  - name: s\n    ${fields}\n    run: x\n`;
-/** Fields of the job, on line 2. */
-const job = (fields: string): string => `name: a\n${fields}\nsteps: [{ name: s, run: x }]\n`;
-/** A second step on line 3. */
-const second = (fields: string): string => `name: a\nsteps:\n  - ${fields}\n  - { name: t, run: y }\n`;
+/** `found` is a part of the message, which begins with `at` and `field`. */
+type Mistake = readonly [what: string, text: string, at: string, field: string, found: string];
 
-const table: readonly (readonly [what: string, text: string, at: string, field: string, says: string])[] = [
+const IN_FILE: readonly Mistake[] = [
   ['an empty file', '', '1:1', '', 'found nothing, allowed: a map with at least name and steps'],
   ['a list', '[1]', '1:1', '', 'found a list'],
   ['a missing name', 'steps: [{ name: s, run: x }]', '1:1', 'name', 'is missing, needed: a job name'],
@@ -18,146 +15,9 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
   ['no steps', 'name: a\nsteps: []', '2:8', 'steps', 'found an empty list, allowed: at least one step'],
   ['a bad name', 'name: Big Job\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'found "Big Job"'],
   ['the reserved name', 'name: last\nsteps: [{ name: s, run: x }]', '1:7', 'name', 'not last'],
-  ['an unknown field', job('step: 1'), '2:1', 'step', 'did you mean steps?'],
-  ['an unknown field unlike any other', job('colour: 1'), '2:1', 'colour', 'unknown field "colour" (known: '],
   ['a duplicate key', 'name: a\nname: b\nsteps: [{ name: s, run: x }]', '2:1', '', 'must be unique'],
   ['truncated text', 'name: a\nsteps: [', '2:9', '', ''],
   ['an unknown tag', 'name: !x a\nsteps: [{ name: s, run: x }]', '1:7', '', 'Unresolved tag'],
-  ["a merge key, which YAML 1.2 doesn't have", job('<<: { x: 1 }'), '2:1', '["<<"]', 'unknown field "<<"'],
-  ['an unknown anchor', job('params: *p'), '2:9', '', 'p'],
-  ['__proto__', job('params: { __proto__: 1 }'), '2:11', '', '__proto__ is not a field'],
-  ['an absolute file', job('files: [/etc/passwd]'), '2:9', 'files[0]', 'found "/etc/passwd"'],
-  ['a file outside', job('files: [a, ../b]'), '2:12', 'files[1]', 'without ..'],
-  ['a file outside by a roundabout path', job('files: [a/../../b]'), '2:9', 'files[0]', 'without ..'],
-  ['files that are no list', job('files: a'), '2:8', 'files', 'found "a", allowed: a list of paths or globs'],
-  ['an invalid parameter name', job('params: { a-b: 1 }'), '2:11', 'params.a-b', 'letters, digits and _'],
-  ['a reserved parameter', job('params: { item: 1 }'), '2:11', 'params.item', 'reserved'],
-  ['parameters that differ in case', job('params: { a: 1, A: 2 }'), '2:17', 'params.A', 'BATCHCTL_PARAM_A'],
-  ['a parameter without value', job('params: { a: }'), '2:14', 'params.a', 'found nothing'],
-  ['a parameter that is a list', job('params: { a: [1] }'), '2:14', 'params.a', 'found a list'],
-  [
-    'an unknown placeholder',
-    job('params: { region: x }\ninput: { from: "{regin}.csv" }'),
-    '3:16',
-    'input.from',
-    'region?',
-  ],
-  ['a placeholder in a list', job('input: { from: [a, "{item}"] }'), '2:20', 'input.from[1]', 'known: period'],
-  ['an input with a web address', job('input: { from: "https://x/y" }'), '2:16', 'input.from', 'store:KEY'],
-  ['an s3 input without key', job('input: { from: "s3://bucket" }'), '2:16', 'input.from', 's3://BUCKET/KEY'],
-  ['a job input without step', job('input: { from: "job:last" }'), '2:16', 'input.from', 'job:ID/STEP'],
-  ['an empty list of inputs', job('input: { from: [] }'), '2:16', 'input.from', 'at least one input'],
-  [
-    'an unknown split',
-    job('input: { split: { by: cvs, size: 1MB } }'),
-    '2:23',
-    'input.split.by',
-    'found "cvs", allowed: lines, csv',
-  ],
-  [
-    'a split as on the command line',
-    job('input: { split: "csv:1MB" }'),
-    '2:17',
-    'input.split',
-    '{ by: csv, size: 32MB }',
-  ],
-  ['a split without by', job('input: { split: { size: 1MB } }'), '2:17', 'input.split.by', 'is missing'],
-  [
-    'every and size',
-    job('input: { split: { by: csv, every: 1, size: 1MB } }'),
-    '2:38',
-    'input.split.size',
-    'both every and size',
-  ],
-  ['neither every nor size', job('input: { split: { by: lines } }'), '2:17', 'input.split', 'requires every'],
-  ['every 0', job('input: { split: { by: lines, every: 0 } }'), '2:37', 'input.split.every', 'found 0'],
-  ['a size of 0', job('input: { split: { by: lines, size: 0MB } }'), '2:36', 'input.split.size', 'a size over 0'],
-  [
-    'a size of another unit',
-    job('input: { split: { by: lines, size: 3 miles } }'),
-    '2:36',
-    'input.split.size',
-    'found "3 miles"',
-  ],
-  [
-    'a field of another split',
-    job('input: { split: { by: jsonl, every: 1, header: true } }'),
-    '2:40',
-    'input.split.header',
-    'unknown field',
-  ],
-  [
-    'records without length',
-    job('input: { split: { by: records, every: 9 } }'),
-    '2:17',
-    'input.split.length',
-    'is missing',
-  ],
-  [
-    'a delimiter of two',
-    job('input: { split: { by: csv, every: 1, delimiter: "||" } }'),
-    '2:49',
-    'input.split.delimiter',
-    'one ASCII character',
-  ],
-  [
-    'delimiter = quote',
-    job("input: { split: { by: csv, every: 1, delimiter: '\"' } }"),
-    '2:49',
-    'input.split.delimiter',
-    'two different',
-  ],
-  [
-    'a backward range',
-    job('input: { split: { by: range, from: 5, to: 1 } }'),
-    '2:43',
-    'input.split.to',
-    'allowed: from (5) or more',
-  ],
-  [
-    'an input for a range',
-    job('input: { from: a, split: { by: range, from: 1, to: 5 } }'),
-    '2:10',
-    'input.from',
-    'needs none',
-  ],
-  ['an empty grid', job('input: { split: { by: grid, axes: {} } }'), '2:35', 'input.split.axes', 'at least one'],
-  [
-    'an axis without values',
-    job('input: { split: { by: grid, axes: { a: [] } } }'),
-    '2:40',
-    'input.split.axes.a',
-    'at least one value',
-  ],
-  [
-    'an axis that is a parameter',
-    job('params: { a: 1 }\ninput: { split: { by: grid, axes: { a: [1] } } }'),
-    '3:37',
-    'input.split.axes.a',
-    'BATCHCTL_PARAM_A',
-  ],
-  ['a negative tolerance', job('tolerate: -1'), '2:11', 'tolerate', 'found -1'],
-  ['a tolerance over all', job('tolerate: 101%'), '2:11', 'tolerate', 'found "101%"'],
-  ['half a chain tolerated', job('tolerate: 0.5'), '2:11', 'tolerate', 'a count from 0'],
-  ['a halt without %', job('halt: 5'), '2:7', 'halt', 'such as 5%'],
-  ['a halt of 0%', job('halt: 0%'), '2:7', 'halt', 'over 0%'],
-  ['an unknown onFailure', job('onFailure: halt'), '2:12', 'onFailure', 'found "halt", allowed: finish, stop'],
-  ['a single =', job('expect: [s.a = input.records]'), '2:10', 'expect[0]', 'did you mean ==?'],
-  ['an expect of an unknown step', job('expect: [t.a == input.records]'), '2:10', 'expect[0]', 'unknown step "t"'],
-  ['an unknown count of the input', job('expect: [s.a == input.record]'), '2:10', 'expect[0]', 'did you mean records?'],
-  ['an invalid label name', job('labels: { "a b": 1 }'), '2:11', 'labels["a b"]', 'a label name'],
-  ['maxRunning 0', job('maxRunning: 0'), '2:13', 'maxRunning', 'found 0'],
-  ['too many tasks', job('maxTasks: 100000001'), '2:11', 'maxTasks', 'allowed: a whole number from 1 to 100000000'],
-  ['a delivery to nowhere', job('deliver: {}'), '2:10', 'deliver.to', 'is missing'],
-  ['a delivery name outside', job('deliver: { to: out, name: ../x }'), '2:27', 'deliver.name', 'without ..'],
-  [
-    'an unknown event',
-    job('notify: [{ on: [done], to: "sns:x" }]'),
-    '2:17',
-    'notify[0].on[0]',
-    'found "done", allowed: succeeded',
-  ],
-  ['a notification by mail', job('notify: [{ on: [late], to: "mailto:x" }]'), '2:28', 'notify[0].to', 'sns:TOPIC'],
   ['a missing run', 'name: a\nsteps: [{ name: s }]', '2:9', 'steps[0].run', 'is missing, needed: a list of program'],
   ['an empty run', 'name: a\nsteps: [{ name: s, run: " " }]', '2:25', 'steps[0].run', 'found " "'],
   [
@@ -168,89 +28,178 @@ const table: readonly (readonly [what: string, text: string, at: string, field: 
     'found 1, allowed: text',
   ],
   ['a step that is text', 'name: a\nsteps: [x]', '2:9', 'steps[0]', 'found "x", allowed: a step'],
-  ['a duplicate step name', second('{ name: t, run: x }'), '4:13', 'steps[1].name', 'also used by steps[0]'],
-  ['a first step that gathers', step('gather: true'), '4:13', 'steps[0].gather', 'nothing to gather'],
-  ['a map step that reads a directory', step('input: dir'), '4:12', 'steps[0].input', 'only for a gather'],
-  ['header once without a gather', step('header: once'), '4:5', 'steps[0].header', 'only a gather'],
-  ['a join without a gather', step('join: bytes'), '4:5', 'steps[0].join', 'only a gather'],
+];
+
+const IN_JOB: readonly Mistake[] = [
+  ['an unknown field', 'step: 1', '2:1', 'step', 'did you mean steps?'],
+  ['an unknown field unlike any other', 'colour: 1', '2:1', 'colour', 'unknown field "colour" (known: '],
+  ["a merge key, which YAML 1.2 doesn't have", '<<: { x: 1 }', '2:1', '["<<"]', 'unknown field "<<"'],
+  ['an unknown anchor', 'params: *p', '2:9', '', 'p'],
+  ['__proto__', 'params: { __proto__: 1 }', '2:11', '', '__proto__ is not a field'],
+  ['an absolute file', 'files: [/etc/passwd]', '2:9', 'files[0]', 'found "/etc/passwd"'],
+  ['a file outside', 'files: [a, ../b]', '2:12', 'files[1]', 'without ..'],
+  ['a file outside by a roundabout path', 'files: [a/../../b]', '2:9', 'files[0]', 'without ..'],
+  ['files that are no list', 'files: a', '2:8', 'files', 'found "a", allowed: a list of paths or globs'],
+  ['an invalid parameter name', 'params: { a-b: 1 }', '2:11', 'params.a-b', 'letters, digits and _'],
+  ['a reserved parameter', 'params: { item: 1 }', '2:11', 'params.item', 'reserved'],
+  ['parameters that differ in case', 'params: { a: 1, A: 2 }', '2:17', 'params.A', 'BATCHCTL_PARAM_A'],
+  ['a parameter without value', 'params: { a: }', '2:14', 'params.a', 'found nothing'],
+  ['a parameter that is a list', 'params: { a: [1] }', '2:14', 'params.a', 'found a list'],
+  ['an unknown placeholder', 'params: { region: x }\ninput: { from: "{regin}.csv" }', '3:16', 'input.from', 'region?'],
+  ['a placeholder in a list', 'input: { from: [a, "{item}"] }', '2:20', 'input.from[1]', 'known: period'],
+  ['an input with a web address', 'input: { from: "https://x/y" }', '2:16', 'input.from', 'store:KEY'],
+  ['an s3 input without key', 'input: { from: "s3://bucket" }', '2:16', 'input.from', 's3://BUCKET/KEY'],
+  ['a job input without step', 'input: { from: "job:last" }', '2:16', 'input.from', 'job:ID/STEP'],
+  ['an empty list of inputs', 'input: { from: [] }', '2:16', 'input.from', 'at least one input'],
+  ['a split as on the command line', 'input: { split: "csv:1MB" }', '2:17', 'input.split', '{ by: csv, size: 32MB }'],
+  ['neither every nor size', 'input: { split: { by: lines } }', '2:17', 'input.split', 'requires every'],
+  [
+    'an input for a range',
+    'input: { from: a, split: { by: range, from: 1, to: 5 } }',
+    '2:10',
+    'input.from',
+    'needs none',
+  ],
+  [
+    'an axis that is a parameter',
+    'params: { a: 1 }\ninput: { split: { by: grid, axes: { a: [1] } } }',
+    '3:37',
+    'input.split.axes.a',
+    'BATCHCTL_PARAM_A',
+  ],
+  ['a negative tolerance', 'tolerate: -1', '2:11', 'tolerate', 'found -1'],
+  ['a tolerance over all', 'tolerate: 101%', '2:11', 'tolerate', 'found "101%"'],
+  ['half a chain tolerated', 'tolerate: 0.5', '2:11', 'tolerate', 'a count from 0'],
+  ['a halt without %', 'halt: 5', '2:7', 'halt', 'such as 5%'],
+  ['a halt of 0%', 'halt: 0%', '2:7', 'halt', 'over 0%'],
+  ['an unknown onFailure', 'onFailure: halt', '2:12', 'onFailure', 'found "halt", allowed: finish, stop'],
+  ['a single =', 'expect: [s.a = input.records]', '2:10', 'expect[0]', 'did you mean ==?'],
+  ['an expect of an unknown step', 'expect: [t.a == input.records]', '2:10', 'expect[0]', 'unknown step "t"'],
+  ['an unknown count of the input', 'expect: [s.a == input.record]', '2:10', 'expect[0]', 'did you mean records?'],
+  ['an invalid label name', 'labels: { "a b": 1 }', '2:11', 'labels["a b"]', 'a label name'],
+  ['maxRunning 0', 'maxRunning: 0', '2:13', 'maxRunning', 'found 0'],
+  ['too many tasks', 'maxTasks: 100000001', '2:11', 'maxTasks', 'allowed: a whole number from 1 to 100000000'],
+  ['a delivery to nowhere', 'deliver: {}', '2:10', 'deliver.to', 'is missing'],
+  ['a delivery name outside', 'deliver: { to: out, name: ../x }', '2:27', 'deliver.name', 'without ..'],
+  [
+    'an unknown event',
+    'notify: [{ on: [done], to: "sns:x" }]',
+    '2:17',
+    'notify[0].on[0]',
+    'found "done", allowed: succeeded',
+  ],
+  ['a notification by mail', 'notify: [{ on: [late], to: "mailto:x" }]', '2:28', 'notify[0].to', 'sns:TOPIC'],
+];
+
+const IN_SPLIT: readonly Mistake[] = [
+  ['an unknown split', 'by: cvs, size: 1MB', '2:23', 'by', 'found "cvs", allowed: lines, csv'],
+  ['a split without by', 'size: 1MB', '2:17', 'by', 'is missing'],
+  ['every and size', 'by: csv, every: 1, size: 1MB', '2:38', 'size', 'both every and size'],
+  ['every 0', 'by: lines, every: 0', '2:37', 'every', 'found 0'],
+  ['a size of 0', 'by: lines, size: 0MB', '2:36', 'size', 'a size over 0'],
+  ['a size of another unit', 'by: lines, size: 3 miles', '2:36', 'size', 'found "3 miles"'],
+  ['a field of another split', 'by: jsonl, every: 1, header: true', '2:40', 'header', 'unknown field'],
+  ['records without length', 'by: records, every: 9', '2:17', 'length', 'is missing'],
+  ['a delimiter of two', 'by: csv, every: 1, delimiter: "||"', '2:49', 'delimiter', 'one ASCII character'],
+  ['delimiter = quote', "by: csv, every: 1, delimiter: '\"'", '2:49', 'delimiter', 'two different'],
+  ['a backward range', 'by: range, from: 5, to: 1', '2:43', 'to', 'allowed: from (5) or more'],
+  ['an empty grid', 'by: grid, axes: {}', '2:35', 'axes', 'at least one'],
+  ['an axis without values', 'by: grid, axes: { a: [] }', '2:40', 'axes.a', 'at least one value'],
+];
+
+const IN_STEP: readonly Mistake[] = [
+  ['a first step that gathers', 'gather: true', '4:13', 'gather', 'nothing to gather'],
+  ['a map step that reads a directory', 'input: dir', '4:12', 'input', 'only for a gather'],
+  ['header once without a gather', 'header: once', '4:5', 'header', 'only a gather'],
+  ['a join without a gather', 'join: bytes', '4:5', 'join', 'only a gather'],
+  ['header twice', 'header: twice', '4:13', 'header', 'allowed: once'],
+  ['a bad timeout', 'timeout: ten minutes', '4:14', 'timeout', 'found "ten minutes", allowed: a duration'],
+  ['a timeout of 0', 'timeout: 0s', '4:14', 'timeout', 'over 0'],
+  ['a stall of nothing', 'stall: null', '4:12', 'stall', 'found nothing'],
+  ['attempts 0', 'attempts: 0', '4:15', 'attempts', 'found 0'],
+  ['an invalid group name', 'group: GPU', '4:12', 'group', 'a group name'],
+  ['needs slots 0', 'needs: { slots: 0 }', '4:21', 'needs.slots', 'a whole number from 1, or all'],
+  ['needs slots many', 'needs: { slots: many }', '4:21', 'needs.slots', 'found "many"'],
+  ['invalid needs of memory', 'needs: { memory: lots }', '4:22', 'needs.memory', 'a size over 0'],
+  ['needs of another kind', 'needs: { gpu: 1 }', '4:14', 'needs.gpu', 'known: slots, memory, disk'],
+  ['an invalid env name', 'env: { 1A: x }', '4:12', 'env["1A"]', 'not beginning with a digit'],
+  ['an env name of batchctl', 'env: { BATCHCTL_JOB: x }', '4:12', 'env.BATCHCTL_JOB', 'not BATCHCTL_'],
+  ['a secret that is no reference', 'secrets: { A: "vault:x" }', '4:19', 'secrets.A', 'env:NAME'],
+  ['a secret file that is relative', 'secrets: { A: "file:x" }', '4:19', 'secrets.A', 'file:/absolute'],
+  ['a secret that is in env', 'env: { A: 1 }\n    secrets: { A: "env:B" }', '5:16', 'secrets.A', 'also in env'],
+  ['permanent 75', 'permanent: [65, 75]', '4:21', 'permanent[1]', 'except 75'],
+  ['permanent 0', 'permanent: [0]', '4:17', 'permanent[0]', 'from 1 to 255'],
+  ['permanent 256', 'permanent: [256]', '4:17', 'permanent[0]', 'from 1 to 255'],
+  ['interruptions without fallback', 'interruptions: 3', '4:5', 'interruptions', 'needs fallback'],
+  ['a fallback to itself', 'fallback: default', '4:15', 'fallback', 'another group'],
+  ['yes for true', 'gather: yes', '4:13', 'gather', 'found "yes", allowed: true or false'],
+  ['an explode into nothing', 'output: files\n    explode: true', '5:14', 'explode', 'a step after it'],
+];
+
+const IN_STEPS: readonly Mistake[] = [
+  [
+    'a duplicate step name',
+    '{ name: t, run: x }\n{ name: t, run: y }',
+    '4:13',
+    'steps[1].name',
+    'also used by steps[0]',
+  ],
+  [
+    'an explode of one output',
+    '{ name: s, run: x, explode: true }\n{ name: t, run: y }',
+    '3:33',
+    'steps[0].explode',
+    'output: files',
+  ],
+  [
+    'an explode into a gather',
+    '{ name: s, run: x, output: files, explode: true }\n{ name: t, run: y, gather: true }',
+    '3:48',
+    'steps[0].explode',
+    'not a gather',
+  ],
   [
     'a join of outputs that are staged as files',
-    'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, input: dir, join: lines }\n',
+    '{ name: s, run: x }\n{ name: t, run: y, gather: true, input: dir, join: lines }',
     '4:50',
     'steps[1].join',
     'only a gather that reads joined outputs',
   ],
   [
     'an unknown join',
-    'name: a\nsteps:\n  - { name: s, run: x }\n  - { name: t, run: y, gather: true, join: text }\n',
+    '{ name: s, run: x }\n{ name: t, run: y, gather: true, join: text }',
     '4:44',
     'steps[1].join',
     'found "text", allowed: lines, bytes',
   ],
-  ['header twice', step('header: twice'), '4:13', 'steps[0].header', 'allowed: once'],
-  [
-    'an explode of one output',
-    second('{ name: s, run: x, explode: true }'),
-    '3:33',
-    'steps[0].explode',
-    'output: files',
-  ],
-  [
-    'an explode into nothing',
-    step('{}').replace('{}', 'output: files\n    explode: true'),
-    '5:14',
-    'steps[0].explode',
-    'a step after it',
-  ],
-  [
-    'an explode into a gather',
-    'name: a\nsteps:\n  - { name: s, run: x, output: files, explode: true }\n  - { name: t, run: y, gather: true }\n',
-    '3:48',
-    'steps[0].explode',
-    'not a gather',
-  ],
-  [
-    'a bad timeout',
-    step('timeout: ten minutes'),
-    '4:14',
-    'steps[0].timeout',
-    'found "ten minutes", allowed: a duration',
-  ],
-  ['a timeout of 0', step('timeout: 0s'), '4:14', 'steps[0].timeout', 'over 0'],
-  ['a stall of nothing', step('stall: null'), '4:12', 'steps[0].stall', 'found nothing'],
-  ['attempts 0', step('attempts: 0'), '4:15', 'steps[0].attempts', 'found 0'],
-  ['an invalid group name', step('group: GPU'), '4:12', 'steps[0].group', 'a group name'],
-  ['needs slots 0', step('needs: { slots: 0 }'), '4:21', 'steps[0].needs.slots', 'a whole number from 1, or all'],
-  ['needs slots many', step('needs: { slots: many }'), '4:21', 'steps[0].needs.slots', 'found "many"'],
-  ['invalid needs of memory', step('needs: { memory: lots }'), '4:22', 'steps[0].needs.memory', 'a size over 0'],
-  ['needs of another kind', step('needs: { gpu: 1 }'), '4:14', 'steps[0].needs.gpu', 'known: slots, memory, disk'],
-  ['an invalid env name', step('env: { 1A: x }'), '4:12', 'steps[0].env["1A"]', 'not beginning with a digit'],
-  ['an env name of batchctl', step('env: { BATCHCTL_JOB: x }'), '4:12', 'steps[0].env.BATCHCTL_JOB', 'not BATCHCTL_'],
-  ['a secret that is no reference', step('secrets: { A: "vault:x" }'), '4:19', 'steps[0].secrets.A', 'env:NAME'],
-  ['a secret file that is relative', step('secrets: { A: "file:x" }'), '4:19', 'steps[0].secrets.A', 'file:/absolute'],
-  [
-    'a secret that is in env',
-    step('env: { A: 1 }\n    secrets: { A: "env:B" }'),
-    '5:16',
-    'steps[0].secrets.A',
-    'also in env',
-  ],
-  ['permanent 75', step('permanent: [65, 75]'), '4:21', 'steps[0].permanent[1]', 'except 75'],
-  ['permanent 0', step('permanent: [0]'), '4:17', 'steps[0].permanent[0]', 'from 1 to 255'],
-  ['permanent 256', step('permanent: [256]'), '4:17', 'steps[0].permanent[0]', 'from 1 to 255'],
-  ['interruptions without fallback', step('interruptions: 3'), '4:5', 'steps[0].interruptions', 'needs fallback'],
-  ['a fallback to itself', step('fallback: default'), '4:15', 'steps[0].fallback', 'another group'],
-  ['yes for true', step('gather: yes'), '4:13', 'steps[0].gather', 'found "yes", allowed: true or false'],
+];
+
+/** Fields of the job, on line 2. */
+const job = (fields: string): string => `name: a\n${fields}\nsteps: [{ name: s, run: x }]\n`;
+const split = (fields: string): string => job(`input: { split: { ${fields} } }`);
+/** Fields of a step, on line 4 from column 5. */
+const step = (fields: string): string => `name: a\nsteps:\n  - name: s\n    ${fields}\n    run: x\n`;
+/** Steps on lines 3 and 4, from column 5. */
+const steps = (lines: string): string => `name: a\nsteps:\n${lines.replace(/^/gm, '  - ')}\n`;
+
+const SECTIONS: readonly (readonly [readonly Mistake[], (text: string) => string, prefix: string])[] = [
+  [IN_FILE, (text) => text, ''],
+  [IN_JOB, job, ''],
+  [IN_SPLIT, split, 'input.split.'],
+  [IN_STEP, step, 'steps[0].'],
+  [IN_STEPS, steps, ''],
 ];
 
 describe('a mistake in a job file', () => {
-  for (const [what, text, at, field, says] of table) {
-    it(`is reported with its place and field: ${what}`, () => {
-      const message = mistakesOf(text);
-      expect(message.split('\n')[0]).to.match(/^job\.yaml has 1 mistake:$/, message);
-      expect(message).to.contain(`job.yaml:${at}: ${field === '' ? '' : `${field}: `}`);
-      expect(message).to.contain(says);
-    });
+  for (const [mistakes, textOf, prefix] of SECTIONS) {
+    for (const [what, text, at, field, found] of mistakes) {
+      it(`is reported with its place and field: ${what}`, async () => {
+        const message = await messageOf(textOf(text));
+        expect(message.split('\n')[0]).to.match(/^job\.yaml has 1 mistake:$/, message);
+        expect(message).to.contain(`job.yaml:${at}: ${field === '' ? '' : `${prefix}${field}: `}`);
+        expect(message).to.contain(found);
+      });
+    }
   }
 });
 
@@ -259,8 +208,8 @@ describe('an oversized job file', () => {
     Array.from({ length: count }, (_, n) => line(n)).join('');
   const whole = 'name: a\nsteps: [{ name: s, run: x }]\n';
 
-  it("is refused with one clear mistake, in time that doesn't grow with it", () => {
-    for (const [text, says] of [
+  it("is refused with one clear mistake, in time that doesn't grow with it", async () => {
+    for (const [text, found] of [
       [`${whole}x: &a 1\nl:\n${many(20_000, () => '- *a\n')}`, 'found more than 1000 aliases, allowed: 1000'],
       [`${whole}l:\n${many(20_000, (n) => `- &a${n} 1\n`)}`, 'found more than 1000 anchors, allowed: 1000'],
       [`${whole}${many(100_001, (n) => `k${n}: 1\n`)}`, 'found more than 100000 keys, values and signs'],
@@ -275,28 +224,28 @@ describe('an oversized job file', () => {
       [`${whole}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deeply to be read'],
     ] as const) {
       const began = process.cpuUsage();
-      const message = mistakesOf(text);
+      const message = await messageOf(text);
       const { user } = process.cpuUsage(began);
       expect(message).to.match(/^job\.yaml has 1 mistake:\njob\.yaml:\d+:\d+: .*$/);
-      expect(message).to.contain(says);
+      expect(message).to.contain(found);
       // The slowest of them once needed 40 s and more.
-      expect(user / 1e6, says).to.be.below(8);
+      expect(user / 1e6, found).to.be.below(8);
     }
   });
 
-  it('may have an alias for an earlier anchor, but not one that expands too far', () => {
+  it('may have an alias for an earlier anchor, but not one that expands too far', async () => {
     const spec = parseJobFile('name: a\nparams: { a: &x 1, b: *x }\nsteps: [{ name: s, run: x }]\n', {
       file: 'job.yaml',
     });
     expect(spec.params).to.deep.equal({ a: '1', b: '1' });
-    expect(mistakesOf('name: a\nx: &x { p: 1 }\nsteps: [{ name: s, run: x, needs: *x }]\n')).to.contain(
+    expect(await messageOf('name: a\nx: &x { p: 1 }\nsteps: [{ name: s, run: x, needs: *x }]\n')).to.contain(
       'job.yaml:2:9: steps[0].needs.p',
     );
     const bomb = many(8, (n) => `b${n + 1}: &b${n + 1} [${many(9, () => `*b${n}, `)}]\n`);
-    expect(mistakesOf(`${whole}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
+    expect(await messageOf(`${whole}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
   });
 
-  it('has at most a hundred of its mistakes reported', () => {
+  it('has at most a hundred of its mistakes reported', async () => {
     for (const text of [
       `${whole}${many(500, (n) => `k${n}: 1\n`)}`,
       `${whole}params:\n${many(500, (n) => `  p-${n}: 1\n`)}`,
@@ -304,16 +253,16 @@ describe('an oversized job file', () => {
       `${whole}expect:\n${many(500, (n) => `- t${n}.a == 1\n`)}`,
       `name: a\nsteps:\n${many(1_000, () => '- { name: s, run: x }\n')}`,
     ]) {
-      const [first, ...rest] = mistakesOf(text).split('\n');
+      const [first, ...rest] = (await messageOf(text)).split('\n');
       expect(first).to.equal('job.yaml has more than 100 mistakes; some of them are:');
       expect(rest).to.have.length(100);
     }
-    expect(mistakesOf(`${whole}${many(100, (n) => `k${n}: 1\n`)}`).split('\n')[0]).to.equal(
+    expect((await messageOf(`${whole}${many(100, (n) => `k${n}: 1\n`)}`)).split('\n')[0]).to.equal(
       'job.yaml has 100 mistakes:',
     );
   });
 
-  it('has long names and texts shortened in reports', () => {
+  it('has long names and texts shortened in reports', async () => {
     const long = 'x'.repeat(1_000_000);
     for (const field of [
       `${long}: 1`,
@@ -322,7 +271,7 @@ describe('an oversized job file', () => {
       `expect: ["${long}"]`,
       `input: { from: "{${long}}" }`,
     ])
-      expect(mistakesOf(`${whole}${field}`).length, field.slice(0, 20)).to.be.below(2_000);
+      expect((await messageOf(`${whole}${field}`)).length, field.slice(0, 20)).to.be.below(2_000);
   });
 });
 
@@ -334,12 +283,6 @@ describe('a job given as a value', () => {
   });
 });
 
-function mistakesOf(text: string): string {
-  try {
-    parseJobFile(text, { file: 'job.yaml' });
-  } catch (error) {
-    if (error instanceof BatchctlError && error.kind === 'jobFile') return error.message;
-    throw error;
-  }
-  throw new Error('was accepted');
+async function messageOf(text: string): Promise<string> {
+  return (await failsWith('jobFile', (async () => parseJobFile(text, { file: 'job.yaml' }))())).message;
 }
