@@ -12,9 +12,8 @@ import { parseTaskName } from '../../src/jobs/tasks.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../src/lib/file-checksum.ts';
-import { asciiJson } from '../../src/lib/json.ts';
 import { failedKey, outKey, stagedPrefix, stepPartShardKey } from '../../src/model/keys.ts';
-import { META_KEY, type OutputManifest } from '../../src/model/output.ts';
+import type { OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
@@ -22,6 +21,7 @@ import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
 import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { runHere } from './run-here.ts';
+import { changeMeta, changeText, readText } from './stored-text.ts';
 import { publishAll, submitJob, work } from './submitted-job.ts';
 
 const CHAIN = `
@@ -38,36 +38,27 @@ describe('outputs are bound to their task', () => {
   const place = forEachTest(openPlace);
 
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
+  const fetchTo = (view: JobView, to: string): Promise<unknown> => {
+    const target = parseTarget(to, { cwd: place.directory, write: async () => undefined });
+    return fetchOutputs(place.platform, view, { target, header: null, step: 'price' });
+  };
+  const fileKey = ({ record }: JobView, task: number, name = 'b'): string =>
+    `${stagedPrefix(record.job, 'price', task, attemptOf('price', task))}files/${name}`;
 
-  /** Does what `cp` would: copies bytes and metadata of one output to another's key. */
+  /** Copies the bytes and metadata of an output to another output's key, as `cp` does. */
   async function copyTo(view: JobView, step: string, task: number, from = outKey(view.record.job, 'price', 0)) {
     await place.platform.store.copy(from, outKey(view.record.job, step, task));
   }
 
-  /** Replaces some metadata fields of an output. */
-  async function rewriteMeta(view: JobView, step: string, task: number, change: object): Promise<void> {
-    const { store } = place.platform;
-    const key = outKey(view.record.job, step, task);
-    const meta = { ...JSON.parse((await store.head(key))?.metadata[META_KEY] ?? ''), ...change };
-    await store.put(key, (await store.read(key)) ?? '', { metadata: { [META_KEY]: asciiJson(meta) } });
-  }
+  const changeManifest = ({ record }: JobView, task: number, change: (manifest: OutputManifest) => object) =>
+    changeText(place.platform.store, outKey(record.job, 'price', task), (text) =>
+      JSON.stringify(change(JSON.parse(text) as OutputManifest)),
+    );
 
-  /** As 0.1.0 wrote it: format 1, without a task. */
-  const makeFormer = (view: JobView, step: string, task: number) =>
-    rewriteMeta(view, step, task, { format: 1, job: undefined, step: undefined, task: undefined });
+  const publishedChain = async () => publishAll(place.platform, await submitJob(place, CHAIN, {}));
 
-  async function rewriteManifest(view: JobView, task: number, change: (manifest: OutputManifest) => object) {
-    const { store } = place.platform;
-    const key = outKey(view.record.job, 'price', task);
-    const manifest = JSON.parse(new TextDecoder().decode((await store.read(key)) ?? new Uint8Array()));
-    const { metadata = {} } = (await store.head(key)) ?? {};
-    await store.put(key, JSON.stringify(change(manifest)), { metadata });
-  }
-
-  const chain = async () => publishAll(place.platform, await submitJob(place, CHAIN, {}));
-
-  /** A job with three tasks of `price`, each with two files; nothing else is published. */
-  async function manyFiles(yaml = FILES): Promise<JobView> {
+  /** Two files of each of the three tasks of `price` are published, and nothing else. */
+  async function publishedFiles(yaml = FILES): Promise<JobView> {
     const view = await submitJob(place, yaml, {});
     for (const n of [0, 1, 2]) {
       await publishManifest({ platform: place.platform, view }, 'price', n, { a: `a${n}`, b: `b${n}` });
@@ -77,7 +68,7 @@ describe('outputs are bound to their task', () => {
 
   describe('verify', () => {
     it("finds another task's output without reading bytes, names both, and exits with 9", async () => {
-      const view = await chain();
+      const view = await publishedChain();
       await copyTo(view, 'price', 1);
       const { verdict, altered, problems } = await verify(view);
       expect([verdict, altered]).to.deep.equal(['failed', ['price/1']]);
@@ -92,12 +83,12 @@ describe('outputs are bound to their task', () => {
     });
 
     it('finds the output of the same task in another step or job', async () => {
-      const view = await chain();
+      const view = await publishedChain();
       await copyTo(view, 'convert', 0);
       const found = await verify(view);
       expect(found.altered).to.deep.equal(['convert/0']);
       expect(found.problems[0]?.message).to.include('found that of price/0');
-      const other = await chain();
+      const other = await publishedChain();
       await copyTo(other, 'price', 2, outKey(view.record.job, 'price', 2));
       const { altered, problems } = await verify(other);
       expect(altered).to.deep.equal(['price/2']);
@@ -105,54 +96,54 @@ describe('outputs are bound to their task', () => {
     });
 
     it("finds another task's manifest, and a manifest that itself names another task", async () => {
-      const view = await publishAll(place.platform, await manyFiles());
+      const view = await publishAll(place.platform, await publishedFiles());
       await copyTo(view, 'price', 1);
-      await rewriteManifest(view, 2, (manifest) => ({ ...manifest, meta: { ...manifest.meta, task: 0 } }));
+      await changeManifest(view, 2, (manifest) => ({ ...manifest, meta: { ...manifest.meta, task: 0 } }));
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
       for (const { message } of problems) expect(message).to.include('found that of price/0');
     });
 
     it('finds a manifest and metadata that name different attempts', async () => {
-      const view = await publishAll(place.platform, await manyFiles());
-      await rewriteMeta(view, 'price', 1, { attempt: 'bbbbbbbbbbbbbbbb' });
+      const view = await publishAll(place.platform, await publishedFiles());
+      await changeMeta(place.platform.store, outKey(view.record.job, 'price', 1), { attempt: 'bbbbbbbbbbbbbbbb' });
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1']);
       expect(problems[0]?.message).to.include(`of different attempts, ${attemptOf('price', 1)} and bbbbbbbbbbbbbbbb`);
     });
 
     it("finds a manifest that lists another task's file, and one without a list", async () => {
-      const view = await publishAll(place.platform, await manyFiles());
-      const theirs = `${stagedPrefix(view.record.job, 'price', 0, attemptOf('price', 0))}files/a`;
-      await rewriteManifest(view, 1, ({ files, ...rest }) => ({
+      const view = await publishAll(place.platform, await publishedFiles());
+      const otherKey = fileKey(view, 0, 'a');
+      await changeManifest(view, 1, ({ files, ...rest }) => ({
         ...rest,
-        files: files.map((file) => ({ ...file, key: file.key.replace(/.*files\/a$/, theirs) })),
+        files: files.map((file) => ({ ...file, key: file.key.replace(/.*files\/a$/, otherKey) })),
       }));
-      await rewriteManifest(view, 2, ({ files: _, ...rest }) => rest);
+      await changeManifest(view, 2, ({ files: _, ...rest }) => rest);
       const { altered, problems } = await verify(view);
       expect(altered).to.deep.equal(['price/1', 'price/2']);
       expect(problems[0]?.message).to.include(
-        `a manifest with ${JSON.stringify(theirs)}, which that attempt staged at `,
+        `a manifest with ${JSON.stringify(otherKey)}, which that attempt staged at `,
       );
       expect(problems[1]?.message).to.include('expected files to be a list, found nothing');
     });
 
     it('finds a file of an output that was lengthened, truncated or removed, without reading bytes', async () => {
-      const view = await publishAll(place.platform, await manyFiles());
+      const view = await publishAll(place.platform, await publishedFiles());
       const { store } = place.platform;
-      const fileOf = (n: number) => `${stagedPrefix(view.record.job, 'price', n, attemptOf('price', n))}files/b`;
-      await store.put(fileOf(0), 'b0 and more');
-      await store.put(fileOf(1), 'b');
-      await store.delete([fileOf(2)]);
+      await store.put(fileKey(view, 0), 'b0 and more');
+      await store.put(fileKey(view, 1), 'b');
+      await store.delete([fileKey(view, 2)]);
       const { problems } = await verify(view);
       for (const [n, why] of ['has 11 bytes, but 2 were published', 'has 1 bytes, but 2', 'is gone'].entries()) {
         expect(problems[n]?.message).to.include(`price/${n}`).and.include(why);
       }
     });
 
-    it('finds one attempt in two places if outputs of the former format name no task', async () => {
-      const view = await chain();
-      for (const n of [0, 1, 2]) await makeFormer(view, 'price', n);
+    it('finds one attempt in two places where outputs of the former format name no task', async () => {
+      const view = await publishedChain();
+      const former = { format: 1, job: undefined, step: undefined, task: undefined } as const;
+      for (const n of [0, 1, 2]) await changeMeta(place.platform.store, outKey(view.record.job, 'price', n), former);
       expect((await verify(view, true)).verdict).to.equal('proven');
       await copyTo(view, 'price', 2);
       await copyTo(view, 'convert', 1);
@@ -164,35 +155,31 @@ describe('outputs are bound to their task', () => {
     });
   });
 
-  describe('a reader refuses the output of another task, and names both:', () => {
-    const reads = (view: JobView, task: string): Promise<unknown> => {
-      const directory = join(place.directory, 'laid');
+  describe('a reader refuses the output of another task and names both:', () => {
+    const stageInput = (view: JobView, task: string): Promise<unknown> => {
+      const directory = join(place.directory, 'staged');
       const signal = new AbortController().signal;
       return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal });
     };
-    const fetches = (view: JobView, to: string): Promise<unknown> => {
-      const target = parseTarget(to, { cwd: place.directory, write: async () => undefined });
-      return fetchOutputs(place.platform, view, { target, header: null, step: 'price' });
-    };
-    const gathers = async (view: JobView) => reads((await look(place.platform, view)).view, 'totals/0');
-    const readers: readonly (readonly [string, string, (view: JobView) => Promise<unknown>])[] = [
-      ['the next step', CHAIN, (view) => reads(view, 'convert/1')],
-      ['the next step, with many files', FILES, (view) => reads(view, 'convert/1')],
-      ['a gather', GATHER, gathers],
-      ['a gather by directory', GATHER.replace('gather: true', 'gather: true, input: dir'), gathers],
-      ['a gather by list', GATHER.replace('gather: true', 'gather: true, input: list'), gathers],
+    const gather = async (view: JobView) => stageInput((await look(place.platform, view)).view, 'totals/0');
+    const readers: readonly (readonly [reader: string, yaml: string, (view: JobView) => Promise<unknown>])[] = [
+      ['the next step', CHAIN, (view) => stageInput(view, 'convert/1')],
+      ['the next step, with many files', FILES, (view) => stageInput(view, 'convert/1')],
+      ['a gather', GATHER, gather],
+      ['a gather by directory', GATHER.replace('gather: true', 'gather: true, input: dir'), gather],
+      ['a gather by list', GATHER.replace('gather: true', 'gather: true, input: list'), gather],
       [
         'an explode',
         FILES.replace('output: files', 'output: files, explode: true'),
         (view) => look(place.platform, view),
       ],
-      ['fetch into a directory', CHAIN, (view) => fetches(view, 'out/')],
-      ['fetch into a file', CHAIN, (view) => fetches(view, 'all.txt')],
+      ['fetch into a directory', CHAIN, (view) => fetchTo(view, 'out/')],
+      ['fetch into a file', CHAIN, (view) => fetchTo(view, 'all.txt')],
     ];
-    for (const [what, yaml, read] of readers) {
-      it(what, async () => {
+    for (const [reader, yaml, read] of readers) {
+      it(reader, async () => {
         const many = yaml.includes('output: files');
-        const view = many ? await manyFiles(yaml) : await submitJob(place, yaml, {});
+        const view = many ? await publishedFiles(yaml) : await submitJob(place, yaml, {});
         const job = { platform: place.platform, view };
         if (!many) for (const n of [0, 1, 2]) await publishSmall(job, 'price', n, `${n}\n`);
         await copyTo(view, 'price', 1);
@@ -214,7 +201,7 @@ describe('outputs are bound to their task', () => {
     });
 
     it('another job', async () => {
-      const view = await chain();
+      const view = await publishedChain();
       await copyTo(view, 'price', 1);
       const name = `job:${view.record.job}/price`;
       const error = await rejection(findOutputs(name, place.platform.store, async () => view));
@@ -222,11 +209,11 @@ describe('outputs are bound to their task', () => {
     });
 
     it('even with a manifest that was rewritten to match another file', async () => {
-      const view = await manyFiles();
-      const key = `${stagedPrefix(view.record.job, 'price', 1, attemptOf('price', 1))}files/b`;
+      const view = await publishedFiles();
+      const key = fileKey(view, 1);
       await place.platform.store.put(key, 'bX');
       const checksum = bytesChecksum(Buffer.from('bX'));
-      await rewriteManifest(view, 1, ({ files, ...rest }) => ({
+      await changeManifest(view, 1, ({ files, ...rest }) => ({
         ...rest,
         files: files.map((file) => (file.key === key ? { ...file, checksum } : file)),
       }));
@@ -237,18 +224,18 @@ describe('outputs are bound to their task', () => {
     });
 
     it("a part whose file was staged by another job's task", async () => {
-      const [mine, theirs] = [await submitJob(place, EXPLODING, {}), await submitJob(place, EXPLODING, {})];
-      for (const view of [mine, theirs]) {
+      const [job, other] = [await submitJob(place, EXPLODING, {}), await submitJob(place, EXPLODING, {})];
+      for (const view of [job, other]) {
         await publishFiles(place, view);
         await look(place.platform, view);
       }
       const { store } = place.platform;
-      const view = await requireView(store, mine.record.job);
-      await store.copy(stepPartShardKey(theirs.record.job, 'count', 0), stepPartShardKey(view.record.job, 'count', 0));
+      const view = await requireView(store, job.record.job);
+      await store.copy(stepPartShardKey(other.record.job, 'count', 0), stepPartShardKey(view.record.job, 'count', 0));
       const { view: now } = await look(place.platform, view);
-      const error = await rejection(reads(now, 'count/1'));
+      const error = await rejection(stageInput(now, 'count/1'));
       expect(error).to.have.property('kind', 'corrupt');
-      expect(error.message).to.include('split/0').and.include(theirs.record.job);
+      expect(error.message).to.include('split/0').and.include(other.record.job);
       expect((await verify(await publishRest(place, now, 5))).problems.map(({ code }) => code)).to.include(
         'partAltered',
       );
@@ -256,42 +243,34 @@ describe('outputs are bound to their task', () => {
   });
 
   describe('a task reads only what was published:', () => {
-    const altered: readonly (readonly [string, string | Uint8Array, string | Uint8Array])[] = [
+    const altered: readonly (readonly [what: string, before: string, after: string])[] = [
       ['a few changed bytes', 'one\n', 'two\n'],
-      [
-        'some megabytes of which one byte was changed',
-        Buffer.alloc(2 ** 21, 'a'),
-        Buffer.alloc(2 ** 21, 'a').fill('b', 9, 10),
-      ],
+      ['some megabytes of which one byte was changed', 'a'.repeat(2 ** 21), `${'a'.repeat(9)}b`.padEnd(2 ** 21, 'a')],
       ['an output that was truncated to nothing', 'one\n', ''],
       ['an output with content where none was published', '', 'one\n'],
     ];
     for (const [what, before, after] of altered) {
-      it(`${what}: the next step's task fails, and names it`, async () => {
+      it(`${what}: the task of the next step fails, and names it`, async () => {
         const { platform } = place;
         const view = await submitJob(place, CHAIN.replace('to: 3', 'to: 1'), {});
-        await publishSmall({ platform, view }, 'price', 0, before.toString());
-        const key = outKey(view.record.job, 'price', 0);
-        await platform.store.put(key, after, { metadata: (await platform.store.head(key))?.metadata ?? {} });
+        const { job } = view.record;
+        await publishSmall({ platform, view }, 'price', 0, before);
+        await changeText(platform.store, outKey(job, 'price', 0), () => after);
         await work(platform);
-        expect(stateOf(await requireView(platform.store, view.record.job))).to.equal('failed');
-        const failed = await platform.store.read(failedKey(view.record.job, 'convert', 0, 0));
-        const record = JSON.parse(new TextDecoder().decode(failed ?? new Uint8Array()));
+        expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
+        const record = JSON.parse(await readText(platform.store, failedKey(job, 'convert', 0, 0)));
         expect(record).to.include({ reason: 'proof' });
         expect(record.error).to.include('the output of price/0 was altered after it was published');
       });
     }
 
-    it('keeps an output that was truncated to nothing out of gathers and fetches', async () => {
-      const view = await chain();
-      const { store } = place.platform;
-      const key = outKey(view.record.job, 'price', 1);
-      await store.put(key, '', { metadata: (await store.head(key))?.metadata ?? {} });
+    it('an output that was truncated to nothing is in no gather and is not fetched', async () => {
+      const view = await publishedChain();
+      await changeText(place.platform.store, outKey(view.record.job, 'price', 1), () => '');
       const directory = join(place.directory, 'out');
       mkdirSync(directory);
       for (const to of ['out/', 'out/all.txt']) {
-        const target = parseTarget(to, { cwd: place.directory, write: async () => undefined });
-        const error = await rejection(fetchOutputs(place.platform, view, { target, header: null, step: 'price' }));
+        const error = await rejection(fetchTo(view, to));
         expect(error.message).to.include('the output of price/1 was altered');
       }
       expect(readdirSync(directory)).not.to.include.members(['000000001', 'all.txt']);

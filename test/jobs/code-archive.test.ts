@@ -2,27 +2,26 @@
 // Protects: a job's files stay executable, and never run with another user's rights.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { statSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
 import { pack } from 'tar-stream';
 import { readStoredCode, unpackCode } from '../../src/jobs/code-archive.ts';
 import { codeKey } from '../../src/model/keys.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { MemoryStore } from '../support/memory-store.ts';
-import { rejection } from '../support/rejection.ts';
+import { failsWith } from '../support/rejection.ts';
+import { Scratch } from '../support/scratch.ts';
 
-type Entry = readonly [name: string, type: 'file' | 'symlink' | 'directory', text: string | Buffer];
+type Entry = readonly [name: string, type: 'file' | 'symlink' | 'directory', text: string | Buffer, mode?: number];
 
-async function tarOf(...entries: readonly Entry[]): Promise<Buffer> {
+function tarOf(...entries: readonly Entry[]): Promise<Buffer> {
   const archive = pack();
-  for (const [name, type, text] of entries)
-    archive.entry({ name, type, ...(type === 'symlink' && { linkname: '/etc' }) }, type === 'file' ? text : '');
+  for (const [name, type, text, mode = 0o644] of entries)
+    archive.entry({ name, type, mode, ...(type === 'symlink' && { linkname: '/etc' }) }, type === 'file' ? text : '');
   archive.finalize();
-  const chunks: Buffer[] = [];
-  for await (const chunk of archive) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+  return buffer(archive);
 }
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
@@ -47,40 +46,40 @@ describe('code put by a caller', () => {
     ['a directory', ['sub/', 'directory', '']],
   ];
   for (const [what, entry] of refused) {
-    it(`is refused as soon as it is named, with ${what}`, async () => {
-      const error = await rejection(readStoredCode(store, await put(await tarOf(['a.py', 'file', 'x'], entry))));
-      expect(error).to.include({ kind: 'jobFile' });
+    it(`is refused with ${what}, as soon as the name is read`, async () => {
+      const sha256 = await put(await tarOf(['a.py', 'file', 'x'], entry));
+      const error = await failsWith('jobFile', readStoredCode(store, sha256));
       expect(error.message).to.contain(entry[0]);
     });
   }
 
   it("is refused if it is no tar archive, no gzip, or doesn't match its name", async () => {
     const garbage = await put(Buffer.from('no tar archive at all'.repeat(1_000)));
-    expect(await rejection(readStoredCode(store, garbage))).to.include({ kind: 'jobFile' });
+    await failsWith('jobFile', readStoredCode(store, garbage));
     const short = await put((await tarOf(['a.py', 'file', 'x'.repeat(5_000)])).subarray(0, 1_000));
-    expect(await rejection(readStoredCode(store, short))).to.include({ kind: 'jobFile' });
+    await failsWith('jobFile', readStoredCode(store, short));
     const other = await put(await tarOf(['a.py', 'file', 'x']), 'a'.repeat(64));
-    expect(await rejection(readStoredCode(store, other))).to.include({ kind: 'corrupt' });
+    await failsWith('corrupt', readStoredCode(store, other));
     await store.put(codeKey('b'.repeat(64)), 'no gzip');
-    expect(await rejection(readStoredCode(store, 'b'.repeat(64)))).to.include({ kind: 'corrupt' });
+    await failsWith('corrupt', readStoredCode(store, 'b'.repeat(64)));
   });
 
   it('delays no other caller while a large archive is unpacked, and is not kept in memory', async () => {
     const sha256 = await put(await tarOf(['zeros', 'file', Buffer.alloc(200 * 2 ** 20)]));
-    const held = (): number => process.memoryUsage().arrayBuffers;
-    const before = held();
-    let [turns, most, over] = [0, 0, false];
+    const memory = (): number => process.memoryUsage().arrayBuffers;
+    const before = memory();
+    let [turns, most, isRead] = [0, 0, false];
     const turn = (): void => {
       turns += 1;
-      most = Math.max(most, held());
+      most = Math.max(most, memory());
       // Once enough turns are counted, it only looks at the memory now and then.
-      if (over) return;
+      if (isRead) return;
       if (turns > 200) setTimeout(turn, 5);
       else setImmediate(turn);
     };
     turn();
     const code = await readStoredCode(store, sha256).finally(() => {
-      over = true;
+      isRead = true;
     });
     expect(code?.files).to.deep.equal(['zeros']);
     expect(turns).to.be.greaterThan(100);
@@ -89,19 +88,11 @@ describe('code put by a caller', () => {
 });
 
 describe('unpacked code', () => {
+  const scratch = forEachTest(() => new Scratch());
+
   it('can be run, but never as another user', async () => {
-    const archive = pack();
-    archive.entry({ name: 'run', mode: 0o6755 }, '#!/bin/sh\n');
-    archive.finalize();
-    const chunks: Buffer[] = [];
-    for await (const chunk of archive) chunks.push(chunk as Buffer);
-    const tar = Buffer.concat(chunks);
-    const directory = mkdtempSync(join(tmpdir(), 'batchctl-code-'));
-    try {
-      await unpackCode(gzipSync(tar), createHash('sha256').update(tar).digest('hex'), directory);
-      expect(statSync(join(directory, 'run')).mode & 0o7777).to.equal(0o755);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    const tar = await tarOf(['run', 'file', '#!/bin/sh\n', 0o6755]);
+    await unpackCode(gzipSync(tar), hashOf(tar), scratch.directory);
+    expect(statSync(scratch.path('run')).mode & 0o7777).to.equal(0o755);
   });
 });

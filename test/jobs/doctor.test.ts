@@ -16,6 +16,8 @@ import { machineChecks, runChecks } from '../../src/jobs/doctor/machine-checks.t
 import { append } from '../../src/jobs/journal.ts';
 import type { CheckResult } from '../../src/model/answers/upkeep.ts';
 import { type Check, pass } from '../../src/ports/check.ts';
+import type { DiskSpace } from '../../src/ports/insight.ts';
+import { retryOf } from '../model/job-of.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob, STEPS } from './published-job.ts';
@@ -45,7 +47,9 @@ describe('doctor’s checks', () => {
     ];
     expect(await runChecks(checks, 20)).to.deep.equal([
       {
-        ...{ check: 'hangs', status: 'fail', message: 'no answer within 0.02 s' },
+        check: 'hangs',
+        status: 'fail',
+        message: 'no answer within 0.02 s',
         mend: 'a disk or service hangs; check it and try again',
       },
       { check: 'throws', status: 'fail', message: 'EIO', mend: 'look at the disk' },
@@ -64,18 +68,18 @@ describe('doctor’s checks', () => {
 
   it('warn of a disk that is nearly full, in bytes or in files', async () => {
     const { platform } = place;
-    const disk = { what: 'the store', path: '/d', free: 5e9, total: 500e9, freeFiles: null };
-    const within = async (change: object) => {
+    const disk: DiskSpace = { what: 'the store', path: '/d', free: 5e9, total: 500e9, freeFiles: null };
+    const statusWith = async (change: Partial<DiskSpace>) => {
       const insight = {
         disks: async () => [{ ...disk, ...change }],
         supervisor: async () => ({ alive: true, log: null, said: [] }),
       };
       return (await only(gridChecks({ ...platform, insight }), 'diskSpace')).status;
     };
-    expect(await within({ free: 400e9 })).to.equal('pass');
-    expect(await within({})).to.equal('warn');
-    expect(await within({ free: 400e9, freeFiles: 5_000 })).to.equal('warn');
-    expect(await within({ free: 10e6 })).to.equal('fail');
+    expect(await statusWith({ free: 400e9 })).to.equal('pass');
+    expect(await statusWith({})).to.equal('warn');
+    expect(await statusWith({ free: 400e9, freeFiles: 5_000 })).to.equal('warn');
+    expect(await statusWith({ free: 10e6 })).to.equal('fail');
   });
 
   it('warn of a submission that began and was never committed', async () => {
@@ -89,7 +93,7 @@ describe('doctor’s checks', () => {
     expect(later.message).to.include('claims-20261130-0600-abcde').and.include('60 min ago');
   });
 
-  it('warn of leftovers of killed processes: half-written files once they are old, and scratch directories', async () => {
+  it('warn of leftovers of killed processes: old half-written files, and scratch directories', async () => {
     const root = join(place.directory, '.batchctl');
     writeFileSync(join(root, 'tmp', `${deadPid()}-put-1`), 'half');
     writeFileSync(join(root, 'tmp', `${process.pid}-put-1`), 'being written');
@@ -109,16 +113,16 @@ describe('doctor’s checks', () => {
     expect(message).to.include('1 scratch directory and 1 old log of dead workers');
   });
 
-  it('show which secrets jobs may name: an error if an open job needs another, a warning if a pattern matches too much', async () => {
+  it('show which secrets jobs may name; fail if an open job needs another, and warn if a pattern matches too much', async () => {
     const { platform } = place;
-    const yaml = (reference: string): string =>
-      STEPS.replace('run: [cat]', `run: [cat], secrets: { TOKEN: "${reference}" }`);
+    const yaml = STEPS.replace('run: [cat]', 'run: [cat], secrets: { TOKEN: "env:API_KEY" }');
     const look = (allowed: readonly string[] | null, open = NO_JOB) =>
       secretsCheck({ ...platform, remote: true, allowedSecrets: () => allowed }, open);
     expect(look(null)).to.include({ status: 'pass' });
     expect(look([])).to.include({ status: 'pass', message: 'jobs may refer to no env: and no file:' });
     expect(look(['ssm:/a', 'env:DB_*', 'file:/run/secrets/*', 'env:AWS_SECRET_ACCESS_KEY'])).to.include({
-      ...{ status: 'pass', message: 'jobs may refer to env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY' },
+      status: 'pass',
+      message: 'jobs may refer to env:DB_*, file:/run/secrets/*, env:AWS_SECRET_ACCESS_KEY',
     });
     const tooWide = [
       ['env:*', 'lets every job read env:AWS_SECRET_ACCESS_KEY'],
@@ -128,13 +132,13 @@ describe('doctor’s checks', () => {
       ['file:/proc/*/environ', 'lets every job read file:/proc/self/environ'],
       ['file:/tmp/token', 'every user can write to'],
     ];
-    for (const [pattern = '', said = ''] of tooWide) {
+    for (const [pattern = '', reason = ''] of tooWide) {
       const found = look(['env:DB_*', pattern]);
       expect(found, pattern).to.include({ status: 'warn' });
-      expect(found.message).to.include(`"${pattern}"`).and.include(said);
+      expect(found.message).to.include(`"${pattern}"`).and.include(reason);
       expect(found.mend).to.include('infra up');
     }
-    const view = await putJob(platform, [{ name: 'a.csv' }], { yaml: yaml('env:API_KEY') });
+    const view = await putJob(platform, [{ name: 'a.csv' }], { yaml });
     const { record } = view;
     await platform.store.put(`open/${record.job}.0`, '{"format":1}');
     const open = await readOpenJobs(platform);
@@ -148,10 +152,9 @@ describe('doctor’s checks', () => {
     expect(found.mend).to.include('"allowSecrets": ["env:API_KEY"]').and.include(`batchctl resume ${record.job}`);
     expect(look(['env:DB_*'], open).message).to.include('the profile allows env:DB_*');
     expect(await only(gridChecks({ ...platform, allowedSecrets: () => [] }), 'secrets')).to.include({ status: 'fail' });
-    // The job as changed by a retry counts, not as it was submitted.
+    // The job counts as a retry changed it, not as it was submitted.
     const overrides = { steps: { price: { secrets: { TOKEN: 'ssm:/api-key' } } } };
-    const retry = { what: 'retry', round: 1, tasks: {}, canaries: null, overrides } as const;
-    await append(platform, view, () => retry);
+    await append(platform, view, () => retryOf(1, {}, { overrides }));
     expect(look([], await readOpenJobs(platform))).to.include({ status: 'pass' });
   });
 

@@ -9,12 +9,14 @@ import { META_KEY, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output
 import type { FilePart } from '../../src/model/part.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { explodingJob } from '../support/exploding-job.ts';
+import { failsWith } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { attemptOf, metaWith, type Place } from './published-job.ts';
+import { readText } from './stored-text.ts';
 
 const sha256 = (text: string): string => `sha256:${createHash('sha256').update(text).digest('hex')}`;
 
-/** Publishes a manifest of the step `split` that names so many files; the files themselves are not there. */
+/** Publishes a manifest of the step `split` that names `count` files, which do not exist. */
 async function publishManyFiles({ store }: Platform, job: string, task: number, count: number): Promise<void> {
   const of = { job, step: 'split', task };
   const attempt = attemptOf('split', task);
@@ -24,12 +26,7 @@ async function publishManyFiles({ store }: Platform, job: string, task: number, 
   });
   const checksum = sha256(files.map((file) => `${file.checksum} ${file.size} ${file.name}\n`).join(''));
   const metadata = { [META_KEY]: asciiJson({ format: OUTPUT_FORMAT, ...of, attempt, manifest: true }) };
-  const manifest = {
-    format: OUTPUT_FORMAT,
-    meta: metaWith(of, count, checksum),
-    single: false,
-    files,
-  };
+  const manifest = { format: OUTPUT_FORMAT, meta: metaWith(of, count, checksum), single: false, files };
   await store.put(outKey(job, 'split', task), JSON.stringify(manifest), { ifAbsent: true, metadata });
 }
 
@@ -42,9 +39,9 @@ describe('an explode of 12,000 files', () => {
   let explosion: Explosion;
 
   before(async () => {
-    const { place: made, view } = await explodingJob();
-    place = made;
-    const { job } = view.record;
+    const exploding = await explodingJob();
+    place = exploding.place;
+    const { job } = exploding.view.record;
     explosion = { store: place.platform.store, job, step: 'split', size: TASKS, leftOut: '' };
     for (let task = 0; task < TASKS; task += 1) await publishManyFiles(place.platform, job, task, FILES_EACH);
   });
@@ -70,16 +67,10 @@ describe('an explode of 12,000 files', () => {
     const step = { ...explosion, taker: 'count', opened };
     const shard = (n: number): string => stepPartShardKey(explosion.job, 'count', n);
     await writeShards(step);
-    const first = await explosion.store.read(shard(0));
-    const second = await explosion.store.read(shard(1));
-    expect([linesOf(first), linesOf(second)]).to.deep.equal([10_000, FILES - 10_000]);
-    const last = JSON.parse(
-      new TextDecoder()
-        .decode(second ?? undefined)
-        .trimEnd()
-        .split('\n')
-        .at(-1) ?? '',
-    ) as FilePart;
+    const first = await readText(explosion.store, shard(0));
+    const second = (await readText(explosion.store, shard(1))).trimEnd().split('\n');
+    expect([first.trimEnd().split('\n').length, second.length]).to.deep.equal([10_000, FILES - 10_000]);
+    const last = JSON.parse(second.at(-1) ?? '') as FilePart;
     expect(last).to.include({ n: FILES - 1, from: `split/${TASKS - 1}`, name: 'f00099' });
 
     await explosion.store.delete([shard(0)]);
@@ -89,27 +80,19 @@ describe('an explode of 12,000 files', () => {
     }
     expect(await hasAllShards(step)).to.equal(false);
     await writeShards(step);
-    expect(await explosion.store.read(shard(0))).to.deep.equal(first);
+    expect(await readText(explosion.store, shard(0))).to.equal(first);
     expect(await hasAllShards(step)).to.equal(true);
   });
 
   it('writes no last shard if the number of files differs from the opening', async () => {
-    for (const [count, says] of [
+    for (const [count, found] of [
       [FILES - 1, 'more'],
       [FILES + 1, String(FILES)],
     ] as const) {
       const opened = { format: 1, id: 'a', count, leftOut: '' } as const;
-      const error = await writeShards({ ...explosion, taker: 'other', opened }).catch((thrown: unknown) => thrown);
-      expect(error).to.include({ kind: 'corrupt' });
-      expect(String(error)).to.include(`now contain ${says}`);
+      const error = await failsWith('corrupt', writeShards({ ...explosion, taker: 'other', opened }));
+      expect(error.message).to.include(`now contain ${found}`);
       expect(await explosion.store.head(stepPartShardKey(explosion.job, 'other', 1))).to.equal(null);
     }
   });
 });
-
-function linesOf(bytes: Uint8Array | null): number {
-  return new TextDecoder()
-    .decode(bytes ?? new Uint8Array())
-    .trimEnd()
-    .split('\n').length;
-}

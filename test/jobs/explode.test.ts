@@ -9,6 +9,7 @@ import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
 import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from '../support/exploding-job.ts';
+import { failsWith } from '../support/rejection.ts';
 import { keysBelow } from '../support/stored.ts';
 import { type Place, publishManifest } from './published-job.ts';
 import { work } from './submitted-job.ts';
@@ -16,9 +17,9 @@ import { work } from './submitted-job.ts';
 describe('explode', () => {
   let place: Place;
   let view: JobView;
-  const setUp = async (yaml = EXPLODING): Promise<void> => {
+  async function setUp(yaml = EXPLODING): Promise<void> {
     ({ place, view } = await explodingJob(yaml));
-  };
+  }
   afterEach(() => place.end());
 
   const parts = () => partsOf(place, view);
@@ -71,9 +72,8 @@ describe('explode', () => {
     await failForGood(place.platform, view.record.job, 'split', 1);
     await look(place.platform, view);
     expect(await names()).to.deep.equal(['split/0 a.txt', 'split/0 sub/b.txt', 'split/2 a.txt', 'split/2 c.txt']);
-    const error = await retry(place.platform, view).catch((thrown: unknown) => thrown);
-    expect(error).to.include({ kind: 'refused' });
-    expect(String(error)).to.include('split/1').and.include('too late to retry');
+    const error = await failsWith('refused', retry(place.platform, view));
+    expect(error.message).to.include('split/1').and.include('too late to retry');
     // A late output makes no part.
     await publishFiles(place, view, [1]);
     await look(place.platform, view);
@@ -83,8 +83,7 @@ describe('explode', () => {
   it('fails beyond tolerance, and opens after a retry', async () => {
     await setUp();
     await publishFiles(place, view, [0]);
-    await failForGood(place.platform, view.record.job, 'split', 1);
-    await failForGood(place.platform, view.record.job, 'split', 2);
+    for (const task of [1, 2]) await failForGood(place.platform, view.record.job, 'split', task);
     expect(stateOf((await look(place.platform, view)).view)).to.equal('failed');
     const retried = await retry(place.platform, view);
     expect(retried.sent).to.equal(2);
@@ -94,7 +93,7 @@ describe('explode', () => {
     expect(after.exploded.get(1)).to.equal(5);
   });
 
-  it('leaves out what a person skipped', async () => {
+  it('leaves out tasks that a person skipped', async () => {
     await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 0'));
     await publishFiles(place, view, [0, 1]);
     await addEntry(place.platform, view, { what: 'skip', tasks: { split: '2' }, reason: 'damaged' });
@@ -124,7 +123,7 @@ describe('explode', () => {
     expect(total?.meta).to.include({ bytesIn: 0, bytesOut: 0 });
   });
 
-  it('succeeds if there are no files and no step after the one that takes them', async () => {
+  it('closes the job as succeeded if there are no files and no gather', async () => {
     await setUp(EXPLODING.replace(/ {2}- \{ name: total.*\n/, ''));
     await publishNothing();
     const { did, view: after } = await look(place.platform, view);
@@ -157,10 +156,7 @@ steps:
     view = (await look(place.platform, view)).view;
     await publishFiles(place, view, [0, 1, 2, 3, 4], 'count');
     view = (await look(place.platform, view)).view;
-    expect([...view.exploded]).to.deep.equal([
-      [1, 5],
-      [2, 5],
-    ]);
+    expect(Object.fromEntries(view.exploded)).to.deep.equal({ 1: 5, 2: 5 });
     await work(place.platform);
     view = await refreshView(place.platform.store, view);
     expect(stateOf(view)).to.equal('succeeded');

@@ -1,11 +1,11 @@
-// Protects: failures, tasks, history and reproduce show why tasks failed, who decided what, and what to type next.
+// Protects: failures, tasks, history and reproduce show why tasks failed, who decided what, and the next commands.
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { causeId } from '../../src/model/failure.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace } from './published-job.ts';
-import { runHere } from './run-here.ts';
+import { runHere, runJson } from './run-here.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const FAIL = `case $BATCHCTL_TASK in
@@ -33,13 +33,9 @@ describe('the commands that explain failures', () => {
   });
 
   const cli = (...words: string[]) => runHere(place.directory, [...words, '--tz', 'UTC']);
-  async function documents(...words: string[]): Promise<readonly Record<string, unknown>[]> {
-    const { code, stdout, stderr } = await cli(...words, '--json');
-    expect(code, stderr).to.equal(0);
-    return stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Record<string, unknown>]));
-  }
+  const documents = (...words: string[]) => runJson(place.directory, [...words, '--tz', 'UTC']);
 
-  it('failures says how many failed and why, and what to type next', async () => {
+  it('failures shows how many tasks failed, why, and the next commands', async () => {
     const { code, stdout, stderr } = await cli('failures');
     expect(code).to.equal(0);
     const lines = stdout.trimEnd().split('\n');
@@ -70,7 +66,7 @@ describe('the commands that explain failures', () => {
     expect(second).to.include({ count: 1, exitCode: 2 });
   });
 
-  it('failures says so when nothing failed', async () => {
+  it('failures reports that nothing failed', async () => {
     const { record } = await submitJob(place, JOB.replace('claims', 'other'), {});
     const { code, stdout, stderr } = await cli('failures', record.job);
     expect([code, stdout]).to.deep.equal([0, '']);
@@ -79,15 +75,9 @@ describe('the commands that explain failures', () => {
 
   it('tasks --json names the cause of failed tasks, and none for others', async () => {
     const rows = await documents('tasks', job);
-    expect(
-      rows.map(({ task, cause }) => (cause === NO_RATE ? task : null)).filter((task) => task !== null),
-    ).to.deep.equal([1, 3, 4]);
-    expect(rows.filter(({ state }) => state === 'done').map(({ cause }) => cause)).to.deep.equal([
-      null,
-      null,
-      null,
-      null,
-    ]);
+    expect(rows.filter(({ cause }) => cause === NO_RATE).map(({ task }) => task)).to.deep.equal([1, 3, 4]);
+    const done = rows.filter(({ state }) => state === 'done');
+    expect(done.map(({ cause }) => cause)).to.deep.equal([null, null, null, null]);
     expect((await documents('tasks', job, '--task', 'price/1'))[0]).to.include({ cause: NO_RATE });
   });
 
@@ -100,10 +90,9 @@ describe('the commands that explain failures', () => {
     expect((await cli('tasks', job, '--cause', NO_RATE, '--state', 'done')).code).to.equal(2);
   });
 
-  it('retry --step and skip --step count all that failed in a step before they act on them', async () => {
-    expect((await documents('retry', job, '--step', 'price', '--dry-run'))[0]).to.deep.include({
-      ...{ count: 4, tasks: { price: '1,3-5' }, round: null },
-    });
+  it('retry --step and skip --step count all failed tasks of a step before they act on them', async () => {
+    const [planned] = await documents('retry', job, '--step', 'price', '--dry-run');
+    expect(planned).to.deep.include({ count: 4, tasks: { price: '1,3-5' }, round: null });
     const reason = ['--reason', 'no data'];
     const skip = async (...words: string[]) => (await documents('skip', job, '--step', 'price', ...words))[0];
     expect(await skip('--cause', NO_RATE, ...reason, '--dry-run')).to.deep.include({ count: 3, changed: false });
@@ -166,9 +155,8 @@ steps:
   };
 
   it('are listed with the name of their input, also in later steps', async () => {
-    const { stdout } = await cli('--json');
-    const rows = stdout.trim().split('\n');
-    const inputs = rows.map((row) => JSON.parse(row)).map(({ step, task, input }) => [`${step}/${task}`, input]);
+    const rows = await runJson(place.directory, ['tasks', 'last']);
+    const inputs = rows.map(({ step, task, input }) => [`${step}/${task}`, input]);
     expect(inputs).to.deep.equal([
       ['convert/0', 'a.txt'],
       ['convert/1', 'in/b.txt'],
@@ -182,10 +170,12 @@ steps:
     expect((await cli('--task', 'convert/1')).stderr).to.include('input: in/b.txt');
   });
 
-  it('are found by a part of its name', async () => {
-    const found = await cli('--input', 'c.txt', '--step', 'check', '--json');
-    expect(JSON.parse(found.stdout)).to.include({ step: 'check', task: 2, state: 'done' });
-    expect((await cli('--input', 'in/', '--limit', '1', '--json')).stdout.trim().split('\n')).to.have.length(1);
+  it('are found by a part of the name of their input', async () => {
+    const find = (...flags: string[]) => runJson(place.directory, ['tasks', 'last', '--input', ...flags]);
+    const [found, ...others] = await find('c.txt', '--step', 'check');
+    expect(found).to.include({ step: 'check', task: 2, state: 'done' });
+    expect(others).to.deep.equal([]);
+    expect(await find('in/', '--limit', '1')).to.have.length(1);
     expect((await cli('--input', 'd.txt')).stdout).to.equal('');
   });
 });

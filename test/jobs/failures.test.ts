@@ -5,20 +5,15 @@ import { append } from '../../src/jobs/journal.ts';
 import { causeId, type FailureRecord } from '../../src/model/failure.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
-import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import { event } from '../contracts/ledger-events.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { openPlace, publishSmall, putJob, STEPS } from './published-job.ts';
+import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 const PARTS = 40;
 
-interface Fail {
-  readonly exitCode?: number | null;
-  readonly reason?: string;
-  readonly error?: string | null;
+interface Failing extends Partial<Pick<FailureRecord, 'attempt' | 'worker' | 'reason' | 'exitCode' | 'error'>> {
   readonly round?: number;
-  readonly worker?: string;
   readonly minute?: number;
-  readonly attempt?: string;
 }
 
 describe("a job's causes", () => {
@@ -28,34 +23,17 @@ describe("a job's causes", () => {
     view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: PARTS });
   });
 
-  function recordOf(fail: Fail): FailureRecord {
-    const at = new Date(Date.UTC(2026, 10, 30, 6, fail.minute ?? 0)).toISOString();
-    return {
-      ...{
-        format: 1,
-        reason: fail.reason ?? 'exit',
-        error: fail.error === undefined ? 'no rate' : fail.error,
-        number: 1,
-      },
-      ...{ exitCode: fail.exitCode === undefined ? 1 : fail.exitCode, attempt: fail.attempt ?? 'aaaa' },
-      ...{ worker: fail.worker ?? 'w-1', startedAt: at, endedAt: at, cause: '' },
-    };
-  }
-
-  /** Records a failure as a worker does: in the store and (unless `alone`) in the ledger. */
-  async function fail(task: number, how: Fail = {}, alone = false): Promise<void> {
-    const record = recordOf(how);
-    const round = how.round ?? 0;
+  /** Records a failure as a worker does: in the store, and in the ledger unless it is lost. */
+  async function fail(task: number, { round = 0, minute = 0, ...how }: Failing = {}, isLost = false): Promise<void> {
+    const { store, ledger } = place.platform;
     const { job } = view.record;
-    await place.platform.store.put(failedKey(job, 'price', task, round), JSON.stringify(record));
-    if (alone) return;
-    const { exitCode, reason, error, attempt, number, worker } = record;
-    const event: AttemptEvent = {
-      ...{ job, step: 'price', task, round, attempt, number, worker, slot: 0, outcome: 'failed' },
-      ...{ startedAt: Date.parse(record.startedAt), endedAt: Date.parse(record.endedAt), waitSeconds: null },
-      ...{ exitCode, reason, error, cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
-    };
-    await (await place.platform.ledger()).record([event]);
+    const at = Date.UTC(2026, 10, 30, 6, minute);
+    const failure = { attempt: 'aaaa', worker: 'w-1', reason: 'exit', exitCode: 1, error: 'no rate', ...how };
+    const iso = new Date(at).toISOString();
+    const record: FailureRecord = { format: 1, number: 1, startedAt: iso, endedAt: iso, cause: '', ...failure };
+    await store.put(failedKey(job, 'price', task, round), JSON.stringify(record));
+    if (isLost) return;
+    await (await ledger()).record([event('failed', task, { job, round, startedAt: at, endedAt: at, ...failure })]);
   }
 
   async function decide(entry: Parameters<typeof append>[2]): Promise<void> {
@@ -100,7 +78,7 @@ describe("a job's causes", () => {
     expect(await causesOf(place.platform, view)).to.deep.equal(found);
   });
 
-  it('leave out what was published after all, and what a later round requested', async () => {
+  it('leave out tasks that were published after all, and those that a later round requested', async () => {
     await fail(3);
     await fail(4);
     await fail(5, { error: 'old' });
@@ -129,23 +107,13 @@ describe("a job's causes", () => {
     const causes = await causesOf(place.platform, view);
     const [one = '', two = ''] = causes.map(({ id }) => id);
     expect(matchCauses(causes, one.slice(0, 3), 'job').map(({ id }) => id)).to.deep.equal([one]);
-    expect(() => matchCauses(causes, 'zzzzzz', 'job'))
-      .to.throw(`${one}, ${two}`)
-      .with.property('kind', 'notFound');
-    expect(() => matchCauses(causes, '', 'job'))
-      .to.throw()
-      .with.property('kind', 'notFound');
+    const match = (found: typeof causes, prefix: string) => () => matchCauses(found, prefix, 'job');
+    expect(match(causes, 'zzzzzz')).to.throw(`${one}, ${two}`).with.property('kind', 'notFound');
+    expect(match(causes, '')).to.throw().with.property('kind', 'notFound');
     const alike = causes.map((cause, at) => ({ ...cause, id: `aaaaa${at}` }));
-    expect(() => matchCauses(alike, 'AA', 'job'))
-      .to.throw('aaaaa0, aaaaa1')
-      .with.property('kind', 'usage');
-    expect(
-      matchCauses(
-        alike.map((cause) => ({ ...cause, id: 'aaaaaa' })),
-        'a',
-        'job',
-      ),
-    ).to.have.length(2);
+    expect(match(alike, 'AA')).to.throw('aaaaa0, aaaaa1').with.property('kind', 'usage');
+    const equal = causes.map((cause) => ({ ...cause, id: 'aaaaaa' }));
+    expect(match(equal, 'a')()).to.have.length(2);
   });
 
   it("come with the last lines of one task's log", async () => {
@@ -161,11 +129,7 @@ describe("a job's causes", () => {
   });
 
   it('are limited to a thousand and one per step, however many messages there are', async () => {
-    view = await putJob(place.platform, [{ name: 'a.csv' }], {
-      parts: 1_100,
-      job: 'claims-20261130-0600-many1',
-      yaml: STEPS,
-    });
+    view = await putJob(place.platform, [{ name: 'a.csv' }], { parts: 1_100, job: 'claims-20261130-0600-many1' });
     const word = (n: number): string =>
       n.toString(26).replace(/./g, (digit) => String.fromCharCode(97 + parseInt(digit, 26)));
     for (let task = 0; task < 1_100; task += 1) await fail(task, { error: `bad ${word(task)}` }, true);

@@ -23,7 +23,7 @@ describe('fences of the journal', () => {
   const place = forEachTest(openPlace);
   const finished = async (): Promise<JobView> =>
     publishAll(place.platform, await submitJob(place, LINES, { 'a.csv': '1\n2\n' }));
-  const whats = (view: JobView) => entriesOf(place.platform.store, view.record.job);
+  const entries = (view: JobView) => entriesOf(place.platform.store, view.record.job);
   const pruneAll = async (platform: Platform = place.platform) =>
     prune(platform, await choosePrunable(platform, 0), 0, {});
 
@@ -41,51 +41,42 @@ describe('fences of the journal', () => {
     expect(await readJob(store, record.job), 'not claimed yet').to.equal(null);
     const claim = { format: 1, job: 'claims-20261130-0600-other', digest: record.digest };
     await store.put(runClaimKey('june', 0), JSON.stringify(claim));
-    expect(await readJob(store, record.job), "another's").to.equal(null);
+    expect(await readJob(store, record.job), 'claimed for another job').to.equal(null);
     await store.put(runClaimKey('june', 0), JSON.stringify({ ...claim, job: record.job }));
     expect((await readJob(store, record.job))?.job).to.equal(record.job);
-  });
-
-  it('appends nothing to a pruned job, whatever the writer decides', async () => {
-    const view = await finished();
-    await pruneAll();
-    const { appended } = await append(place.platform, view, () => ({ what: 'resume' }));
-    expect([appended, (await whats(view)).at(-1)]).to.deep.equal([false, 'prune']);
   });
 
   it('writes nothing when a repair meets a prune that started meanwhile', async () => {
     const view = await finished();
     const { store } = place.platform;
     let pruned = false;
+    const pruneOnce = async (prefix: string): Promise<void> => {
+      if (pruned || prefix !== outPrefix(view.record.job, 'price')) return;
+      pruned = true;
+      await pruneAll();
+    };
     const racing = wrapStore(store, {
       keys: async function* (prefix, options) {
-        if (!pruned && prefix === outPrefix(view.record.job, 'price')) {
-          pruned = true;
-          await pruneAll();
-        }
+        await pruneOnce(prefix);
         yield* store.keys(prefix, options);
       },
       list: async function* (prefix, options) {
-        if (!pruned && prefix === outPrefix(view.record.job, 'price')) {
-          pruned = true;
-          await pruneAll();
-        }
+        await pruneOnce(prefix);
         yield* store.list(prefix, options);
       },
     });
     await repairJob({ ...place.platform, store: racing }, view).catch(() => undefined);
     expect(pruned).to.equal(true);
-    expect((await whats(view)).at(-1)).to.equal('prune');
+    expect((await entries(view)).at(-1)).to.equal('prune');
   });
 
-  it('appends nothing to a pruned job, whatever is decided', async () => {
+  it('appends nothing to a pruned job, whatever the writer decides', async () => {
     const view = await finished();
     await pruneAll();
-    const { appended } = await append(place.platform, view, () => ({ what: 'retry-rest', round: 1 }));
-    expect(appended).to.equal(false);
-    const found = await look(place.platform, view);
-    expect(found.did).to.deep.equal([]);
-    expect((await whats(view)).at(-1)).to.equal('prune');
+    for (const entry of [{ what: 'resume' }, { what: 'retry-rest', round: 1 }] as const)
+      expect((await append(place.platform, view, () => entry)).appended, entry.what).to.equal(false);
+    expect((await look(place.platform, view)).did).to.deep.equal([]);
+    expect((await entries(view)).at(-1)).to.equal('prune');
   });
 
   it("keeps the code of a job that prune can't read", async () => {
@@ -107,7 +98,7 @@ describe('fences of the journal', () => {
     expect(await place.platform.store.head(key)).to.equal(null);
   });
 
-  it('requests nothing that canaries held back once the job is closed', () => {
+  it('requests no task that canaries held back once the job is closed', () => {
     const view = viewOf([
       { what: 'sent' },
       { what: 'retry', round: 1, tasks: { price: '0-2' }, canaries: { price: '0' }, overrides: {} },

@@ -1,4 +1,4 @@
-// Protects: a store written by batchctl 0.1.0 can be read, verified and fetched, and its jobs run to their end.
+// Protects: batchctl reads, verifies and fetches the jobs in a store of 0.1.0, and runs them to their end.
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -30,15 +30,15 @@ describe('a store of batchctl 0.1.0', () => {
     requireView(place.platform.store, jobs.find((job) => job.startsWith(`${name}-`)) ?? name);
   const verify = (view: JobView) => verifyJob(place.platform, view, { deep: true });
 
-  async function fetched(view: JobView, step: string): Promise<string> {
-    const parts: string[] = [];
-    const write = async (bytes: Uint8Array): Promise<void> => void parts.push(Buffer.from(bytes).toString());
+  async function fetchText(view: JobView, step: string): Promise<string> {
+    const chunks: Uint8Array[] = [];
+    const write = async (chunk: Uint8Array): Promise<void> => void chunks.push(Uint8Array.from(chunk));
     const target = parseTarget('-', { cwd: place.directory, write });
     await fetchOutputs(place.platform, view, { target, header: null, step });
-    return parts.join('');
+    return Buffer.concat(chunks).toString();
   }
 
-  const done: readonly (readonly [string, string, Readonly<Record<string, string>>])[] = [
+  const finished: readonly (readonly [what: string, name: string, outputs: Readonly<Record<string, string>>])[] = [
     ['a map', 'squares', { square: '1\n4\n9\n' }],
     [
       'a chain and a gather',
@@ -47,16 +47,16 @@ describe('a store of batchctl 0.1.0', () => {
     ],
     ['an explode', 'boxes', { open: '1a\n1b\n2a\n2b\n', count: '3\n3\n3\n3\n', total: '3\n3\n3\n3\n' }],
   ];
-  for (const [what, name, outputs] of done) {
+  for (const [what, name, outputs] of finished) {
     it(`can be verified and fetched, reading every byte: ${what}`, async () => {
       const view = await viewOf(name);
       const { verdict, problems } = await verify(view);
       expect([verdict, problems]).to.deep.equal(['proven', []]);
-      for (const [step, text] of Object.entries(outputs)) expect(await fetched(view, step)).to.equal(text);
+      for (const [step, text] of Object.entries(outputs)) expect(await fetchText(view, step)).to.equal(text);
     });
   }
 
-  it('lets a half-done job run to its end, with outputs of both formats, and proves it', async () => {
+  it('has a half-done job that runs to its end with outputs of both formats, and is proven', async () => {
     const { platform } = place;
     const view = await viewOf('late');
     expect(stateOf(view)).to.equal('running');
@@ -70,10 +70,10 @@ describe('a store of batchctl 0.1.0', () => {
     expect(formats).to.deep.equal([1, 1, 2, 2]);
     const { verdict, problems } = await verify(after);
     expect([verdict, problems]).to.deep.equal(['proven', []]);
-    expect(await fetched(after, 'totals')).to.equal('number 1\nnumber 2\nnumber 3\nnumber 4\n');
+    expect(await fetchText(after, 'totals')).to.equal('number 1\nnumber 2\nnumber 3\nnumber 4\n');
   });
 
-  it('makes verify name both tasks if an output was copied over another', async () => {
+  it('lets verify name both tasks if an output was copied over another', async () => {
     const view = await viewOf('squares');
     const out = join(place.directory, `.batchctl/store/jobs/${view.record.job}/steps/square/out/000000+`);
     copyFileSync(join(out, '000@'), join(out, '001@'));

@@ -6,13 +6,15 @@ import { listFacts } from '../../src/jobs/listing.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import { failedKey, outKey } from '../../src/model/keys.ts';
+import { outKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { roundOf, stateOf } from '../../src/model/view.ts';
 import { admit } from '../../src/worker/admit.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
+import { delivered, failForGood } from '../support/claims-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace, publishSmall } from './published-job.ts';
+import { readText } from './stored-text.ts';
 import { submitJob, work } from './submitted-job.ts';
 
 const YAML = `
@@ -26,71 +28,62 @@ steps:
 describe('tasks that canaries hold back', () => {
   const place = forEachTest(openPlace);
   /** Task 0 failed for good, which stopped the job before the others ran. */
-  async function stopped(): Promise<string> {
+  async function stoppedJob(): Promise<string> {
     const view = await submitJob(place, YAML, { 'a.csv': '0\n1\n2\n3\n4\n5\n' });
     const { job } = view.record;
-    await failForGood(job, 0);
+    await failForGood(place.platform, job, 'price', 0);
     await append(place.platform, view, () => ({ what: 'stop', cause: '1 failed' }));
     const { view: closed } = await look(place.platform, view);
     expect([stateOf(closed), closed.closed?.reason]).to.deep.equal(['failed', 'stopped']);
     return job;
   }
-  async function failForGood(job: string, round: number): Promise<void> {
-    const record = { format: 1, reason: 'exit', exitCode: 9, error: null, attempt: 'none', number: 1, worker: 'w' };
-    await place.platform.store.put(failedKey(job, 'price', 0, round), JSON.stringify(record));
-  }
-  const again = async (job: string, more: object) =>
+  const retryJob = async (job: string, more: object) =>
     retry(place.platform, await requireView(place.platform.store, job), more);
 
-  it('include tasks that a stopped job gave up, which stay given up if the canaries fail', async () => {
-    const job = await stopped();
-    const { view, choice } = await again(job, { canaries: 1 });
+  it('include tasks that a stopped job gave up; they stay given up if the canaries fail', async () => {
+    const job = await stoppedJob();
+    const { view, choice } = await retryJob(job, { canaries: 1 });
     expect([choice.count, choice.canaries]).to.deep.equal([6, { price: '0' }]);
     const standing = standingOf(view, await listFacts(place.platform.store, view));
     expect([...(standing.steps[0]?.undecided ?? [])]).to.deep.equal([0]);
     expect(standing.steps[0]?.failed).to.equal(5);
-    // An unreceived message of the first round.
-    const delivery = {
-      ...{ receipt: 'r', receiveCount: 1, sentAt: 0 },
-      body: encodeMessage({ job, step: 'price', task: 5, round: 0 }),
-    };
+    // A message of the first round that no worker has received yet.
+    const delivery = delivered(encodeMessage({ job, step: 'price', task: 5, round: 0 }));
     const { store } = place.platform;
-    const admitted = await admit(store, new JobCache(store, 1), delivery as never, { group: 'default', now: 0 });
+    const admitted = await admit(store, new JobCache(store, 1), delivery, { group: 'default', now: 0 });
     expect(admitted).to.deep.include({ kind: 'refused', outcome: { kind: 'dropped', why: 'stale' } });
-    await failForGood(job, 1);
+    await failForGood(place.platform, job, 'price', 0, 1);
     const found = await look(place.platform, view);
     expect([found.did, stateOf(found.view)]).to.deep.equal([['close'], 'failed']);
     const result = await verifyJob(place.platform, found.view);
     expect([result.steps[0]?.failed, result.steps[0]?.missing]).to.deep.equal([6, 0]);
-    expect((await again(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
+    expect((await retryJob(job, { dryRun: true })).choice.tasks).to.deep.equal({ price: '0-5' });
   });
 
-  it('are none without canaries: a retry of one task continues all that a stopped job gave up', async () => {
-    const job = await stopped();
-    const { sent, view } = await again(job, { tasks: [{ step: 0, name: 'price', task: 0 }] });
+  it('do not exist without canaries: a retry of one task continues all tasks that a stopped job gave up', async () => {
+    const job = await stoppedJob();
+    const { sent, view } = await retryJob(job, { tasks: [{ step: 0, name: 'price', task: 0 }] });
     expect([sent, view.stopped]).to.deep.equal([6, null]);
   });
 
   it('stay held back after a late output by an attempt of an earlier round', async () => {
-    const job = await stopped();
+    const job = await stoppedJob();
     const before = await requireView(place.platform.store, job);
-    const { view } = await again(job, { canaries: 1 });
+    const { view } = await retryJob(job, { canaries: 1 });
     await publishSmall({ platform: place.platform, view: before }, 'price', 0, 'late\n');
     const found = await look(place.platform, view);
     expect([found.did, stateOf(found.view)]).to.deep.equal([['close'], 'failed']);
   });
 
   it('run in the round of the canaries once they succeed', async () => {
-    const job = await stopped();
-    await again(job, { canaries: 1 });
+    const job = await stoppedJob();
+    await retryJob(job, { canaries: 1 });
     await work(place.platform);
     const view = await requireView(place.platform.store, job);
     expect(stateOf(view)).to.equal('succeeded');
     expect([0, 1, 2, 3, 4, 5].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 1, 1, 1, 1, 1]);
     for (let task = 0; task < 6; task += 1) {
-      expect(Buffer.from((await place.platform.store.read(outKey(job, 'price', task))) ?? []).toString()).to.equal(
-        '1\n',
-      );
+      expect(await readText(place.platform.store, outKey(job, 'price', task))).to.equal('1\n');
     }
   });
 });

@@ -18,7 +18,7 @@ import { openPlace, publishSmall, putJob } from './published-job.ts';
 describe('work that asks the store only for names', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
-  /** Refuses to list objects with size and time: on disk each of them would be opened. */
+  /** Refuses to list objects with size and time, because a store on disk would open each of them. */
   let blind: Platform;
   beforeEach(async () => {
     view = await putJob(place.platform, [{ name: 'a' }, { name: 'b' }]);
@@ -49,11 +49,22 @@ describe('work that asks the store only for names', () => {
     expect(await left('open/')).to.deep.equal([]);
   });
 
-  it('rebuilds a lost ledger, and counts how often a task was begun', async () => {
+  it('rebuilds a lost ledger, and counts how often a task began', async () => {
     expect(await rebuildAll(blind, { since: null, dryRun: false })).to.include({ jobs: 1, attempts: 3 });
-    const running = { step: 'price', task: 1, state: 'running', round: 0, attempts: 1, worker: null } as const;
-    const none = { startedAt: null, endedAt: null, exitCode: null, reason: null, error: null } as const;
-    const [history] = await historiesOf(blind, await blind.ledger(), view, [], [{ ...running, ...none }]);
+    const running = {
+      step: 'price',
+      task: 1,
+      state: 'running',
+      round: 0,
+      attempts: 1,
+      worker: null,
+      startedAt: null,
+      endedAt: null,
+      exitCode: null,
+      reason: null,
+      error: null,
+    } as const;
+    const [history] = await historiesOf(blind, await blind.ledger(), view, [], [running]);
     expect(history).to.include({ task: 1, begun: 1 });
   });
 

@@ -1,5 +1,4 @@
 // Protects: status and report stay right after late outputs and after a skip was undone.
-import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
 import { requireView } from '../../src/jobs/journal.ts';
@@ -7,12 +6,11 @@ import { buildReport } from '../../src/jobs/report.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { repairJob } from '../../src/jobs/verify/repair.ts';
 import { look } from '../../src/jobs/watch/look.ts';
-import { asciiJson } from '../../src/lib/json.ts';
 import { outKey } from '../../src/model/keys.ts';
-import { META_KEY } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { metaWith, openPlace } from './published-job.ts';
+import { openPlace, publishSmall } from './published-job.ts';
+import { changeMeta } from './stored-text.ts';
 import { submitJob } from './submitted-job.ts';
 
 const YAML = `
@@ -27,23 +25,19 @@ expect: [price.n == totals.n]
 describe('results of late outputs and undone skips', () => {
   const place = forEachTest(openPlace);
 
-  async function publish(view: JobView, step: string, task: number, n: number): Promise<void> {
-    const { job } = view.record;
-    const text = `${step} ${task}\n`;
-    const checksum = `sha256:${createHash('sha256').update(text).digest('hex')}`;
-    const meta = { ...metaWith({ job, step, task }, text.length, checksum), counters: { n: String(n) } };
-    const key = outKey(job, step, task);
-    await place.platform.store.put(key, text, { ifAbsent: true, metadata: { [META_KEY]: asciiJson(meta) } });
+  async function publish(view: JobView, step: string, task: number): Promise<void> {
+    const { platform } = place;
+    await publishSmall({ platform, view }, step, task, `${step} ${task}\n`);
+    await changeMeta(platform.store, outKey(view.record.job, step, task), { counters: { n: '1' } });
   }
-  const task = (step: number, name: string, n: number) => ({ step, name, task: n });
-  const going = (tasks: readonly ReturnType<typeof task>[], undo = false) => ({ tasks, reason: 'agreed', undo });
+  const SKIP = { tasks: [{ step: 0, name: 'price', task: 1 }], reason: 'agreed' };
 
-  it("leave outputs that came too late for a gather out of a report's control totals", async () => {
+  it('do not count in the control totals of a report if they came too late for a gather', async () => {
     const view = await submitJob(place, YAML, { 'a.csv': '1\n2\n' });
-    await publish(view, 'price', 0, 1);
-    await skip(place.platform, view, going([task(0, 'price', 1)]));
-    await publish(view, 'totals', 0, 1);
-    await publish(view, 'price', 1, 1);
+    await publish(view, 'price', 0);
+    await skip(place.platform, view, SKIP);
+    await publish(view, 'totals', 0);
+    await publish(view, 'price', 1);
     await look(place.platform, view);
     await repairJob(place.platform, view);
     const closed = await requireView(place.platform.store, view.record.job);
@@ -53,14 +47,14 @@ describe('results of late outputs and undone skips', () => {
     expect(report.expectations.map(({ ok }) => ok)).to.deep.equal([true]);
   });
 
-  it('make the status of a job inexact that was reopened by undoing a skip', async () => {
+  it('make the status inexact if undoing a skip reopened the job', async () => {
     const yaml = YAML.replace(/ {2}- \{ name: totals.*\n/, '').replace(/expect:.*\n/, '');
     const view = await submitJob(place, yaml, { 'a.csv': '1\n2\n' });
-    await publish(view, 'price', 0, 1);
-    const { view: closed } = await skip(place.platform, view, going([task(0, 'price', 1)]));
+    await publish(view, 'price', 0);
+    const { view: closed } = await skip(place.platform, view, SKIP);
     expect(stateOf(closed)).to.equal('succeeded');
     expect(await statusOf(place.platform, closed)).to.include({ exact: true });
-    const { view: open } = await skip(place.platform, closed, going([task(0, 'price', 1)], true));
+    const { view: open } = await skip(place.platform, closed, { ...SKIP, undo: true });
     expect(stateOf(open)).to.equal('running');
     expect(await statusOf(place.platform, open)).to.include({ exact: false });
   });

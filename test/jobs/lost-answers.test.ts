@@ -1,4 +1,4 @@
-// Protects: a write whose answer was lost counts once, as one's own, and decisions use what happened since the look.
+// Protects: a write whose answer was lost counts once, for its writer, and decisions use what happened since the look.
 import { expect } from 'chai';
 import { skip } from '../../src/jobs/change/skip.ts';
 import { append, requireView } from '../../src/jobs/journal.ts';
@@ -15,7 +15,7 @@ import { rejection } from '../support/rejection.ts';
 import { entriesOf } from '../support/stored.ts';
 import { afterPuts, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
-import { submitJob } from './submitted-job.ts';
+import { requestOf, submitJob } from './submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -26,19 +26,15 @@ steps:
 `;
 
 async function submitKeyed({ directory, platform }: Place): Promise<SubmitResult> {
-  const request = {
-    ...{ spec: parseJobFile(YAML, { file: 'job.yaml' }), directory, inputs: [], stdin: null },
-    ...{ inputDirectory: directory, params: {}, labels: {}, period: null, runKey: 'june' },
-    ...{ expectInputs: null, allowEmpty: true },
-  };
+  const request = requestOf(parseJobFile(YAML, { file: 'job.yaml' }), directory, { runKey: 'june' });
   return submit(platform, await prepare(request, platform.store));
 }
 
 describe('a write whose answer was lost', () => {
   const place = forEachTest(openPlace);
 
-  /** A store that writes the keys but answers like a second try that finds the first one's object. */
-  function losing(isLost: (key: string) => boolean): Platform {
+  /** The platform on which writes of these keys succeed, but answer like a retry that finds the object of the first try. */
+  function losingAnswers(isLost: (key: string) => boolean): Platform {
     const { platform } = place;
     const put: ObjectStore['put'] = async (key, body, options) => {
       const answer = await platform.store.put(key, body, options);
@@ -47,8 +43,8 @@ describe('a write whose answer was lost', () => {
     return { ...platform, store: wrapStore(platform.store, { put }) };
   }
 
-  /** What was sent so far, by step; no message comes twice. */
-  async function sent(): Promise<readonly string[]> {
+  /** The steps of all messages sent since the last call. */
+  async function sentSteps(): Promise<readonly string[]> {
     const queue = await place.platform.queue('default');
     const received = await queue.receive({ max: 10, waitSeconds: 0 });
     return received.map(({ body }) => (JSON.parse(body) as { step: string }).step);
@@ -56,7 +52,7 @@ describe('a write whose answer was lost', () => {
 
   it('appends its journal entry exactly once', async () => {
     const view = await submitJob(place, YAML, {});
-    const platform = losing((key) => key === journalKey(view.record.job, view.next));
+    const platform = losingAnswers((key) => key === journalKey(view.record.job, view.next));
     const { appended, view: after } = await append(platform, view, () => ({ what: 'pause', now: false, reason: 'x' }));
     expect([appended, after.paused?.reason]).to.deep.equal([true, 'x']);
     expect(await entriesOf(platform.store, view.record.job)).to.deep.equal(['sent', 'pause']);
@@ -64,23 +60,23 @@ describe('a write whose answer was lost', () => {
 
   it('opens a gather, and sends its task', async () => {
     const view = await submitJob(place, YAML, {});
-    await sent();
+    await sentSteps();
     for (const task of [0, 1]) await publishSmall({ platform: place.platform, view }, 'price', task, 'x\n');
     await look(
-      losing((key) => key === openedKey(view.record.job, 'total')),
+      losingAnswers((key) => key === openedKey(view.record.job, 'total')),
       view,
     );
-    expect(await sent()).to.deep.equal(['total']);
-    // An opening by another process is not one's own.
+    expect(await sentSteps()).to.deep.equal(['total']);
+    // A process sends nothing for an opening by another one.
     await look(place.platform, view);
-    expect(await sent()).to.deep.equal([]);
+    expect(await sentSteps()).to.deep.equal([]);
   });
 
   it('claims a run key for the job that wrote it', async () => {
-    const platform = losing((key) => key.includes('june'));
+    const platform = losingAnswers((key) => key.includes('june'));
     const { created, view } = await submitKeyed({ ...place, platform });
     expect(created).to.equal(true);
-    expect(await sent()).to.deep.equal(['price', 'price']);
+    expect(await sentSteps()).to.deep.equal(['price', 'price']);
     const again = await submitKeyed(place);
     expect([again.created, again.view.record.job]).to.deep.equal([false, view.record.job]);
   });
@@ -89,23 +85,23 @@ describe('a write whose answer was lost', () => {
 describe('a submission', () => {
   const place = forEachTest(openPlace);
 
-  it('writes parts, mark and job before its claim, sends afterwards, and is recorded as sent once everything is queued', async () => {
+  it('writes parts, mark and job before its claim, sends afterwards, and records last that everything is sent', async () => {
     const { platform } = place;
-    const done: string[] = [];
+    const writes: string[] = [];
     const queue: Platform['queue'] = async (group) => {
       const real = await platform.queue(group);
       const send: typeof real.send = async (messages) => {
         await real.send(messages);
-        done.push(`${messages.length} messages`);
+        writes.push(`${messages.length} messages`);
       };
       return Object.create(real, { send: { value: send } }) as typeof real;
     };
     const store = afterPuts(platform.store, (key, body) => {
       const [first = '', , kind = ''] = key.split('/');
-      done.push(body.includes('"what":"sent"') ? 'sent' : first === 'jobs' ? kind : first);
+      writes.push(body.includes('"what":"sent"') ? 'sent' : first === 'jobs' ? kind : first);
     });
     await submitKeyed({ ...place, platform: { ...platform, queue, store } });
-    expect(done).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
+    expect(writes).to.deep.equal(['parts', 'open', 'job.json', 'runs', '2 messages', 'sent']);
   });
 
   it('without a run key is refused while an equal one was committed and not completely sent', async () => {
@@ -122,7 +118,7 @@ describe('a submission', () => {
     expect((await submitJob(place, YAML.replace('to: 2', 'to: 3'), {})).record.parts, 'another one').to.equal(3);
   });
 
-  it('removes what it wrote, job.json first, when another one came first, and returns the other job', async () => {
+  it('removes its objects, job.json first, and returns the other job when another submission came first', async () => {
     const { platform } = place;
     const deleted: string[] = [];
     let winner: string | null = null;
@@ -146,15 +142,13 @@ describe('a submission', () => {
 describe('a look', () => {
   const place = forEachTest(openPlace);
 
-  it('opens no gather without a task whose skip was undone after its listing', async () => {
+  it('opens no gather without a task whose skip was undone after the listing', async () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, {});
     const { job } = view.record;
     await publishSmall({ platform, view }, 'price', 0, 'x\n');
-    const going = { tasks: [{ step: 0, name: 'price', task: 1 }], reason: 'bad' };
-    await append(platform, view, () => ({
-      ...{ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' },
-    }));
+    const undo = { tasks: [{ step: 0, name: 'price', task: 1 }], reason: 'bad', undo: true };
+    await append(platform, view, () => ({ what: 'skip', tasks: { price: '1' }, failed: {}, reason: 'bad' }));
     const skipped = await requireView(platform.store, job);
     // It lists the journal again after the outputs: at that moment a person undoes the skip.
     let undone = false;
@@ -162,7 +156,7 @@ describe('a look', () => {
       keys: async function* (prefix, options) {
         if (prefix === journalPrefix(job) && !undone) {
           undone = true;
-          await skip(platform, skipped, { ...going, undo: true });
+          await skip(platform, skipped, undo);
         }
         yield* platform.store.keys(prefix, options);
       },

@@ -43,7 +43,7 @@ steps:
   - { name: price, run: [cat] }
 `;
 
-/** Puts a job as a submission does, with a part for each input. */
+/** Stores a job as a submission does, with a part for each input. */
 export async function putJob(
   platform: Platform,
   inputs: readonly (Pick<JobInput, 'name'> & Partial<JobInput>)[],
@@ -129,7 +129,7 @@ export async function publishSmall(
   await platform.store.put(outKey(job, step, task), text, { ifAbsent: true, metadata });
 }
 
-/** Publishes a manifest: of one large output (named ''), or of many files. `forge` alters the entry of a file. */
+/** Publishes a manifest: of one large output (named ''), or of many files. `forge` changes the entry of a file. */
 export async function publishManifest(
   { platform, view }: { readonly platform: Platform; readonly view: JobView },
   step: string,

@@ -1,4 +1,4 @@
-// Protects: a job whose retry was interrupted keeps its data for a day, and is not left open for ever.
+// Protects: a job whose retry was interrupted keeps its data for a day, and does not stay open for ever.
 import { expect } from 'chai';
 import { cancel } from '../../src/jobs/change/lifecycle.ts';
 import { findRemovable, removeData } from '../../src/jobs/data/data.ts';
@@ -39,20 +39,19 @@ describe('the mark of a round that never began', () => {
     await store().put(openMark(view.record.job, 1), '{"format":1}');
   });
 
-  const aged = (): ObjectStore => agedStore(store(), 2 * DAY);
-  const older = (): Platform => ({ ...place.platform, store: aged() });
+  const later = (): Platform => ({ ...place.platform, store: agedStore(store(), 2 * DAY) });
   const marks = () => keysBelow(store(), OPEN_PREFIX);
   const remove = async (from: ObjectStore) => removeData(from, await findRemovable(from, [KEY]));
 
   it('comes before the entry that begins the round, and again after it', async () => {
     await store().delete([openMark(view.record.job, 1)]);
-    const done: string[] = [];
-    const telling = afterPuts(store(), (key) => done.push(key.startsWith(OPEN_PREFIX) ? 'mark' : 'entry'));
-    expect((await beginRound({ ...place.platform, store: telling }, view, RETRY)).appended).to.equal(true);
-    expect(done).to.deep.equal(['mark', 'entry', 'mark']);
+    const writes: string[] = [];
+    const observed = afterPuts(store(), (key) => writes.push(key.startsWith(OPEN_PREFIX) ? 'mark' : 'entry'));
+    expect((await beginRound({ ...place.platform, store: observed }, view, RETRY)).appended).to.equal(true);
+    expect(writes).to.deep.equal(['mark', 'entry', 'mark']);
   });
 
-  it('is not the mark of the closed round: the process that closed it may have died, and the next watcher continues', () => {
+  it('is not the mark of the closed round, whose closing process may have died', () => {
     const now = 10 * DAY;
     const [old, young] = [{ modified: 0 }, { modified: now - DAY + 1 }];
     expect(isUnreached(view, { round: 0, ...old }, now)).to.equal(false);
@@ -61,7 +60,7 @@ describe('the mark of a round that never began', () => {
     expect(isUnreached({ ...view, cancelled: true }, { round: 1, ...young }, now)).to.equal(true);
   });
 
-  it('is not the mark that a killed close left, so what the job read may be removed', async () => {
+  it('is not the mark that a killed close left, so the data that the job read may be removed', async () => {
     await store().delete([openMark(view.record.job, 1)]);
     await store().put(openMark(view.record.job, 0), '{"format":1}');
     await remove(store());
@@ -70,7 +69,7 @@ describe('the mark of a round that never began', () => {
 
   it('protects its data from removal for a day, and no longer', async () => {
     expect(await rejection(remove(store()))).to.include({ kind: 'refused' });
-    await remove(aged());
+    await remove(later().store);
     expect(await store().head(dataKey(KEY))).to.equal(null);
   });
 
@@ -79,14 +78,14 @@ describe('the mark of a round that never began', () => {
     const fast = { ...place.platform, clock: new FakeClock(Date.now() + 2 * DAY) };
     await new JobWatcher(fast, 15).round();
     expect(await marks()).to.have.length(1);
-    await new JobWatcher(older(), 15).round();
+    await new JobWatcher(later(), 15).round();
     expect(await marks()).to.deep.equal([]);
   });
 
   it('is deleted and counted by a prune that has nothing else to remove', async () => {
     const pruned = async (dryRun: boolean) => {
-      const choice = await choosePrunable(older(), 365_000 * DAY);
-      return (await prune(older(), choice, 365_000 * DAY, { dryRun })).leftovers.marks;
+      const choice = await choosePrunable(later(), 365_000 * DAY);
+      return (await prune(later(), choice, 365_000 * DAY, { dryRun })).leftovers.marks;
     };
     expect(await pruned(true)).to.deep.equal({ objects: 1, bytes: 12 });
     expect(await marks()).to.have.length(1);
@@ -105,14 +104,14 @@ describe('the mark of a round that never began', () => {
   it('is put again if the round begins after all', async () => {
     // A machine that slept for days between the mark and the entry, while a watcher deleted its mark.
     const isEntry = (key: string): boolean => key.includes('/journal/');
-    const slept = beforeFirstPut(store(), isEntry, () => dropUnreached(older(), view));
+    const slept = beforeFirstPut(store(), isEntry, () => dropUnreached(later(), view));
     const begun = await beginRound({ ...place.platform, store: slept }, view, RETRY);
     expect(stateOf(begun.view)).to.equal('running');
     expect(await marks()).to.deep.equal([openMark(view.record.job, 1)]);
   });
 
   it('is put back by a process that deletes it at the moment its round begins', async () => {
-    const racing = wrapStore(aged(), {
+    const racing = wrapStore(later().store, {
       delete: async (keys) => {
         await append(place.platform, view, () => RETRY);
         await store().delete(keys);

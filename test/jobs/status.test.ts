@@ -1,7 +1,8 @@
 // Protects: status counts each task once, and projects the end of a job from current work.
 import { expect } from 'chai';
 import { composeStatus, RecentRate } from '../../src/jobs/status.ts';
-import type { LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
+import type { StepCounts } from '../../src/ports/ledger.ts';
+import { worker } from '../contracts/ledger-events.ts';
 import { viewOf } from '../model/job-of.ts';
 
 const now = Date.parse('2026-11-30T07:00:00.000Z');
@@ -9,13 +10,21 @@ const SENT = { what: 'sent' } as const;
 const NONE = { waiting: 0, running: 0, done: 0, failed: 0, skipped: 0 };
 
 function countsOf(step: string, counts: Partial<StepCounts>): StepCounts {
-  const none = { running: 0, done: 0, failed: 0, retried: 0, interrupted: 0, bytesIn: 0, bytesOut: 0, seconds: 0 };
-  return { step, ...none, counters: {}, movedAt: now, exact: false, ...counts };
-}
-
-function workerOf(facts: Partial<LedgerWorker>): LedgerWorker {
-  const who = { worker: 'w-1', group: 'default', host: 'here', pid: 1, version: '0.1.0' };
-  return { ...who, state: 'busy', slots: 2, busy: [], done: 0, failed: 0, startedAt: now, seenAt: now, ...facts };
+  return {
+    step,
+    running: 0,
+    done: 0,
+    failed: 0,
+    retried: 0,
+    interrupted: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    seconds: 0,
+    counters: {},
+    movedAt: now,
+    exact: false,
+    ...counts,
+  };
 }
 
 describe('a status', () => {
@@ -54,16 +63,13 @@ describe('a status', () => {
 
   it('projects the end from what the current workers have done', () => {
     const view = viewOf([SENT, { what: 'adjust', finishBy: '2026-11-30T08:00:00.000Z' }]);
-    const worker = workerOf({ done: 2, startedAt: now - 20_000 });
+    const busy = worker({ done: 2, failed: 0, startedAt: now - 20_000, seenAt: now });
     // The job waited an hour for its worker, which says nothing about its pace.
-    const status = composeStatus(view, [countsOf('price', { done: 2 })], [worker], now);
+    const status = composeStatus(view, [countsOf('price', { done: 2 })], [busy], now);
     expect(status).to.include({ rate: 0.1, eta: 70, finishBy: '2026-11-30T08:00:00.000Z' });
     expect(status.projected).to.equal('2026-11-30T07:01:10.000Z');
-    expect(composeStatus(view, [countsOf('price', { done: 2 })], [], now)).to.include({
-      rate: null,
-      eta: null,
-      projected: null,
-    });
+    const idle = composeStatus(view, [countsOf('price', { done: 2 })], [], now);
+    expect(idle).to.include({ rate: null, eta: null, projected: null });
   });
 
   it('has the rate of the last minute when it is followed', () => {

@@ -5,9 +5,10 @@ import { recordView } from '../../src/jobs/record-view.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { failedKey, logKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { event } from '../contracts/ledger-events.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
-import { runHere } from './run-here.ts';
+import { runHere, runJson } from './run-here.ts';
 
 const JOB = 'claims-20261130-0600-abcde';
 
@@ -21,12 +22,12 @@ describe('the commands that change a job, with --json', () => {
   });
 
   const cli = (...words: string[]) => runHere(place.directory, [...words, '--json']);
-  async function document(...words: string[]): Promise<unknown> {
-    const { code, stdout, stderr } = await cli(...words);
-    expect(code, stderr).to.equal(0);
-    return JSON.parse(stdout);
+  async function document(...words: string[]): Promise<Record<string, unknown> | undefined> {
+    const [first, ...others] = await runJson(place.directory, words);
+    expect(others).to.deep.equal([]);
+    return first;
   }
-  async function failed(): Promise<void> {
+  async function failOneTask(): Promise<void> {
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
     await place.platform.store.put(failedKey(JOB, 'price', 1, 0), '{"format":1}');
     await look(place.platform, view);
@@ -36,13 +37,8 @@ describe('the commands that change a job, with --json', () => {
     expect(await document('pause', JOB, '--dry-run')).to.deep.equal({ job: JOB, state: 'running', changed: true });
     expect(await document('pause', 'last')).to.deep.equal({ job: JOB, state: 'paused', changed: true });
     expect(await document('pause', 'last')).to.include({ changed: false });
-    expect(await document('resume', JOB)).to.deep.equal({
-      job: JOB,
-      state: 'running',
-      changed: true,
-      changes: [],
-      sent: 2,
-    });
+    const resumed = { job: JOB, state: 'running', changed: true, changes: [], sent: 2 };
+    expect(await document('resume', JOB)).to.deep.equal(resumed);
     expect((await cli('cancel', JOB)).code).to.equal(7);
     expect(await document('cancel', JOB, '--yes')).to.deep.equal({ job: JOB, state: 'cancelled', changed: true });
     expect(await document('cancel', JOB, '--yes')).to.include({ changed: false });
@@ -52,7 +48,7 @@ describe('the commands that change a job, with --json', () => {
   });
 
   it('retry returns round and tasks, and the command that continues', async () => {
-    await failed();
+    await failOneTask();
     const dry = await document('retry', JOB, '--dry-run');
     expect(dry).to.deep.include({ round: null, tasks: { price: '1' }, count: 1, sent: 0 });
     const { stdout, stderr } = await cli('retry', JOB, '--task', 'price/000000001', '--timeout', '30m');
@@ -63,13 +59,16 @@ describe('the commands that change a job, with --json', () => {
   });
 
   it('tasks, kill and jobs list and kill', async () => {
-    expect(await document('tasks', JOB, '--state', 'waiting', '--limit', '1')).to.include({
-      task: 0,
-      state: 'waiting',
+    const waiting = await document('tasks', JOB, '--state', 'waiting', '--limit', '1');
+    expect(waiting).to.include({ task: 0, state: 'waiting' });
+    expect(await document('tasks', 'kill', JOB, 'price/1', '--fail')).to.deep.equal({
+      job: JOB,
+      state: 'running',
+      task: 'price/1',
+      tasks: { price: '1' },
+      count: 1,
+      mode: 'fail',
     });
-    const killed = await document('tasks', 'kill', JOB, 'price/1', '--fail');
-    const one = { task: 'price/1', tasks: { price: '1' }, count: 1 };
-    expect(killed).to.deep.equal({ job: JOB, state: 'running', ...one, mode: 'fail' });
     expect(await document('tasks', JOB, '--state', 'failed')).to.include({ step: 'price', task: 1, reason: 'killed' });
     expect(await document('tasks', JOB, '--task', 'price/1')).to.include({ state: 'failed', attempt: 'none' });
     expect(await document('jobs', '--state', 'running')).to.include({ job: JOB, tasks: 2, closedAt: null });
@@ -77,16 +76,11 @@ describe('the commands that change a job, with --json', () => {
     expect((await cli('tasks', JOB, '--step', 'nope')).code).to.equal(4);
   });
 
-  it('kill --step ends all running tasks of a step, and counts them before', async () => {
+  it('kill --step ends all running tasks of a step, and counts them first', async () => {
     const none = { task: null, tasks: {}, count: 0 };
     expect(await document('kill', JOB, '--step', 'price')).to.deep.include(none);
     const ledger = await place.platform.ledger();
-    const unknown = { waitSeconds: null, exitCode: null, reason: null, error: null, cpuSeconds: null };
-    const running = { ...unknown, peakMemory: null, bytesIn: null, bytesOut: null, counters: {}, endedAt: null };
-    const begun = { job: JOB, step: 'price', round: 0, number: 1, worker: 'w-1', startedAt: 1_000, ...running };
-    await ledger.record(
-      [0, 1].map((task) => ({ ...begun, task, slot: task, outcome: 'running', attempt: `a${task}` })),
-    );
+    await ledger.record([0, 1].map((task) => event('running', task, { job: JOB, slot: task })));
     const both = { task: null, tasks: { price: '0-1' }, count: 2 };
     expect(await document('kill', JOB, '--step', 'price', '--fail', '--dry-run')).to.deep.include(both);
     expect(await document('tasks', JOB, '--state', 'running', '--limit', '1')).to.include({ state: 'running' });
@@ -94,10 +88,10 @@ describe('the commands that change a job, with --json', () => {
     expect((await cli('kill', JOB)).code).to.equal(2);
   });
 
-  it('logs returns the stderr of attempts, of failed tasks only on request', async () => {
+  it('logs returns the stderr of all attempts, or only of failed tasks', async () => {
     await place.platform.store.put(logKey(JOB, 'price', 0, 'aaaa'), 'fine\n');
     await place.platform.store.put(logKey(JOB, 'price', 1, 'bbbb'), 'bad row 17');
-    await failed();
+    await failOneTask();
     const bad = { step: 'price', task: 1, attempt: 'bbbb', text: 'bad row 17' };
     expect(await document('logs', JOB, '--failed')).to.deep.equal(bad);
     expect(await document('logs', JOB, 'price/1')).to.deep.equal(bad);
