@@ -13,6 +13,7 @@ import { findQuoteState } from '../../../src/model/split/csv-window.ts';
 import type { ReadOptions } from '../../../src/ports/object-store.ts';
 
 const DIALECT = { delimiter: 44, quote: 34 };
+const csv = (size: number, header = false) => ({ by: 'csv', header, delimiter: ',', quote: '"', size }) as const;
 
 /** An object on S3 of `size` bytes that `read` makes; counts what is read. */
 class FakeObject {
@@ -31,15 +32,10 @@ class FakeObject {
 
   async split(split: SplitSpec, windows?: { from: number; first: number; largest: number }): Promise<RangePart[]> {
     const parts: RangePart[] = [];
-    const options = {
-      inputs: [await this.#source()],
-      split,
-      maxTasks: 1e6,
-      storePiece: () => Promise.reject(new Error()),
-    };
-    for await (const part of splitInputs({ ...options, ...(windows && { windows }) })) {
+    const inputs = [await this.#source()];
+    const options = { inputs, split, maxTasks: 1e6, storePiece: () => Promise.reject(new Error()) };
+    for await (const part of splitInputs({ ...options, ...(windows && { windows }) }))
       if (part.kind === 'range') parts.push(part);
-    }
     return parts;
   }
 
@@ -103,7 +99,7 @@ const field = fc.oneof(
 const rows = fc
   .tuple(fc.array(fc.array(field, { minLength: 1, maxLength: 4 }), { maxLength: 30 }), fc.constantFrom('\n', '\r\n'))
   .map(([records, end]) => records.map((record) => record.join(',') + end).join(''));
-/** Well-formed CSV, the same with one byte changed or gone, and bytes that matter in any order. */
+/** Well-formed CSV, the same with one byte changed or removed, and special characters in any order. */
 const content = fc.oneof(
   rows,
   fc.tuple(rows, fc.nat(), fc.constantFrom('"', '', '\n', '"",')).map(([text, at, put]) => {
@@ -123,7 +119,7 @@ describe('cutting CSV by windows', () => {
     await fc.assert(
       fc.asyncProperty(content, sizes, windows, fc.integer({ min: 1, max: 9 }), async (text, size, of, step) => {
         const object = FakeObject.of(Buffer.from(text));
-        const split = { by: 'csv', header: false, delimiter: ',', quote: '"', size } as const;
+        const split = csv(size);
         const ends = recordEnds(Buffer.from(text));
         let parts: RangePart[];
         try {
@@ -152,29 +148,29 @@ describe('cutting CSV by windows', () => {
     for (const [what, count] of Object.entries(seen)) expect(count, what).to.be.greaterThan(20);
   });
 
-  it('is never mistaken about a window that has told its state, in CSV without faults', () => {
-    let told = 0;
+  it('is right about each window that reveals its quotes, in CSV without faults', () => {
+    let revealed = 0;
     fc.assert(
       fc.property(rows, fc.nat(), fc.integer({ min: 1, max: 40 }), (text, at, length) => {
         const bytes = Buffer.from(text);
         const low = bytes.length === 0 ? 0 : at % bytes.length;
         const known = findQuoteState(bytes.subarray(low, low + length), DIALECT);
         if (known === null) return;
-        told += 1;
+        revealed += 1;
         let quotes = 0;
         for (let n = 0; n < low + known.at; n += 1) quotes += bytes[n] === 34 ? 1 : 0;
         expect(known.quoted).to.equal(quotes % 2 === 1);
       }),
       { numRuns: 4_000 },
     );
-    expect(told).to.be.greaterThan(400);
+    expect(revealed).to.be.greaterThan(400);
   });
 
-  it('cuts as reading all of it would, with a header, a byte order mark and long quoted fields', async () => {
+  it('makes the same cuts as a complete read, with a header, a byte order mark and long quoted fields', async () => {
     const record = (n: number): string => `${n},"a ""quoted"" field,\nof ${'two '.repeat(n % 50)}lines",x\n`;
     const text = `\ufeffid,"the\ntext",c\n${Array.from({ length: 20_000 }, (_, n) => record(n)).join('')}`;
     const object = FakeObject.of(Buffer.from(text));
-    const split = { by: 'csv', header: true, delimiter: ',', quote: '"', size: 50_000 } as const;
+    const split = csv(50_000, true);
     const parts = await object.split(split, { from: 0, first: 512, largest: 8_192 });
     const { read } = object;
     expect(read).to.be.below(text.length / 10);
@@ -192,7 +188,7 @@ describe('cutting CSV by windows', () => {
         at += block.copy(buffer, at, (offset + at) % record.length);
       }
     });
-    const parts = await object.split({ by: 'csv', header: false, delimiter: ',', quote: '"', size: 64e6 });
+    const parts = await object.split(csv(64e6));
     expect(parts.length).to.be.within(15_600, 15_700);
     expect(object.read / size).to.be.below(0.001);
     // Each window once, although sixteen are read ahead.
@@ -202,7 +198,7 @@ describe('cutting CSV by windows', () => {
 
   it('reads all of a small object, of one with exact, and where records must be counted', async () => {
     const object = FakeObject.of(Buffer.from('a,"b\nc"\n'.repeat(1_000)));
-    const split = { by: 'csv', header: false, delimiter: ',', quote: '"', size: 2_000 } as const;
+    const split = csv(2_000);
     for (const parts of [
       await object.split(split),
       await object.split({ ...split, exact: true }, { from: 0, first: 64, largest: 64 }),
@@ -214,11 +210,11 @@ describe('cutting CSV by windows', () => {
     expect(object.read).to.be.at.least(3 * 8_000);
   });
 
-  it('names the byte of a fault that only a worker could see, and the way out', async () => {
+  it('names the byte of a fault that only a worker could see, and the field that avoids it', async () => {
     const good = 'a,"b\nc",d\n'.repeat(400);
     const text = `${good}a,b"c,d\n${good}`;
     const object = FakeObject.of(Buffer.from(text));
-    const split = { by: 'csv', header: false, delimiter: ',', quote: '"', size: 1_000 } as const;
+    const split = csv(1_000);
     const parts = await object.split(split, { from: 0, first: 64, largest: 256 });
     const refusals = parts.map((part) => object.refusal(part, split, 100)).filter((found) => found !== null);
     expect(refusals).to.have.length(1);

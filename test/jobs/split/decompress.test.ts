@@ -1,13 +1,13 @@
-// Protects: compressed input is read whole, or refused with the position of the error, as `gzip -t` and `zstd -t` do.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Protects: compressed input is read completely, or refused with the position of the error, as `gzip -t` and `zstd -t` do.
+import { writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { decompressed } from '../../../src/jobs/split/decompress.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { Scratch } from '../../support/scratch.ts';
 import { type CompressedCase, GZIP_CASES, ZSTD_CASES } from './compressed-cases.ts';
 
 async function read(source: SplitSource, by = decompressed): Promise<string | BatchctlError> {
@@ -24,15 +24,14 @@ async function read(source: SplitSource, by = decompressed): Promise<string | Ba
 }
 
 describe('the decompression of input', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'batchctl-decompress-'));
-  after(() => rmSync(directory, { recursive: true, force: true }));
+  const scratch = forSuite(() => new Scratch());
 
   function* pieces(bytes: Buffer, size: number): Generator<Buffer> {
     for (let from = 0; from < bytes.length; from += size) yield bytes.subarray(from, from + size);
   }
 
   function sources(bytes: Buffer): Promise<readonly SplitSource[]> {
-    const path = join(directory, 'in');
+    const path = scratch.path('in');
     writeFileSync(path, bytes);
     // Also byte by byte if that is fast enough, so that chunks end at every position.
     const sizes = bytes.length < 2000 ? [1, 7] : [4096];

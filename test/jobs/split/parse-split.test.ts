@@ -1,6 +1,6 @@
 // Protects: the short form of a split is read correctly, and a wrong one says what is allowed.
 import { expect } from 'chai';
-import { isKind } from '../../../src/errors.ts';
+import { BatchctlError } from '../../../src/errors.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
 
 describe('parseSplit', () => {
@@ -53,14 +53,9 @@ describe('parseSplit', () => {
   ];
   for (const text of wrong) {
     it(`refuses "${text}" and says what is allowed`, () => {
-      let error: unknown;
-      try {
-        parseSplit(text);
-      } catch (thrown) {
-        error = thrown;
-      }
-      if (!isKind(error, 'usage')) throw error ?? new Error('it was accepted');
-      expect(error.hint).to.be.a('string');
+      const refusal = expect(() => parseSplit(text)).to.throw(BatchctlError);
+      refusal.with.property('kind', 'usage');
+      refusal.with.property('hint').that.is.a('string');
     });
   }
 });

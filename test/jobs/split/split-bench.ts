@@ -1,16 +1,18 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
+import { expect } from 'chai';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
+import type { ErrorKind } from '../../../src/errors.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { type InputFacts, type SplitOptions, splitInputs } from '../../../src/jobs/split/split-inputs.ts';
 import type { SplitSource } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import type { SplitSpec } from '../../../src/model/job.ts';
 import type { Part } from '../../../src/model/part.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 export type Origin = 'file' | 'store' | 'pipe' | 'gzip' | 'zstd';
 
@@ -22,19 +24,10 @@ export interface SeenPart {
   readonly records: number | undefined;
 }
 
-/** A directory, a store, and inputs of every kind of source made from given bytes. */
-export class SplitBench {
-  readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-split-'));
+/** A directory and a store, with the given bytes as an input from any kind of source. */
+export class SplitBench extends Scratch {
   readonly pieces = new Map<string, Buffer>();
   #store: FsStore | null = null;
-
-  close(): void {
-    rmSync(this.directory, { recursive: true, force: true });
-  }
-
-  path(name: string): string {
-    return join(this.directory, name);
-  }
 
   async store(): Promise<FsStore> {
     this.#store ??= await createFsStore({ root: this.path('store'), durability: 'process' });
@@ -69,28 +62,17 @@ export class SplitBench {
       this.pieces.set(`piece-${n}`, bytes);
       return { key: `piece-${n}`, size, checksum };
     };
-    const onInput = (fact: InputFacts): void => {
-      facts.push(fact);
-    };
+    const defaults = { maxTasks: 1_000_000, directory: this.directory, storePiece };
+    const onInput = (fact: InputFacts) => void facts.push(fact);
     try {
-      for await (const part of splitInputs({
-        inputs,
-        split,
-        maxTasks: 1_000_000,
-        directory: this.directory,
-        storePiece,
-        onInput,
-        ...options,
-      })) {
-        parts.push(part);
-      }
+      for await (const part of splitInputs({ inputs, split, ...defaults, onInput, ...options })) parts.push(part);
     } finally {
       for (const source of inputs) await source.close();
     }
     return { parts, facts };
   }
 
-  /** What the task of a part gets, for an input with those bytes. */
+  /** The input of the part's task, if the job's input has those bytes. */
   see(part: Part, bytes: Uint8Array): SeenPart {
     const text = (start: number, length: number, of: Uint8Array): string =>
       Buffer.from(of.subarray(start, start + length)).toString('latin1');
@@ -106,9 +88,20 @@ export class SplitBench {
   }
 }
 
-export interface Split {
+interface Split {
   readonly parts: readonly Part[];
   readonly facts: readonly InputFacts[];
+}
+
+/** Fails unless the promise is rejected with an error of that kind, whose message contains the texts. */
+export async function expectError(
+  promise: Promise<unknown>,
+  kind: ErrorKind,
+  ...texts: readonly string[]
+): Promise<void> {
+  const { message, hint } = await failsWith(kind, promise);
+  for (const text of texts) expect(message).to.contain(text);
+  expect(hint, 'the hint').to.be.a('string');
 }
 
 /** Chunks of 1, 2, 3 ... bytes, so that chunks end at every position. */

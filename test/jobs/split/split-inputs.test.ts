@@ -4,33 +4,18 @@ import { Readable } from 'node:stream';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
+import { BatchctlError } from '../../../src/errors.ts';
 import { storePieces } from '../../../src/jobs/split/cut-pieces.ts';
 import { openFileSource, openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { SplitBench } from './split-bench.ts';
-
-async function failure(doing: Promise<unknown>): Promise<BatchctlError> {
-  const error = await doing.then(
-    () => new Error('it succeeded'),
-    (thrown: unknown) => thrown,
-  );
-  if (error instanceof BatchctlError) return error;
-  throw error;
-}
+import { expectError, SplitBench } from './split-bench.ts';
 
 describe('splitInputs', () => {
   const bench = forEachTest(() => new SplitBench());
 
   const open = (name: string, bytes: Uint8Array | string, index = 0) => openFileSource(index, bench.file(name, bytes));
-  async function expectError(doing: Promise<unknown>, kind: ErrorKind, ...texts: readonly string[]): Promise<void> {
-    const error = await failure(doing);
-    expect(error.kind).to.equal(kind);
-    for (const text of texts) expect(error.message).to.contain(text);
-    expect(error.hint, 'the hint').to.be.a('string');
-  }
 
   it('numbers parts through all inputs, each of which has its own header', async () => {
     const inputs = [open('a', 'h1\n1\n2\n'), open('b', ''), open('c', 'h22\n3', 2)];
@@ -66,12 +51,8 @@ describe('splitInputs', () => {
   });
 
   it('names the line where a quote opens that never closes', async () => {
-    await expectError(
-      bench.split([open('a', 'a\n"b\nc\n')], parseSplit('csv:1MB')),
-      'jobFile',
-      'line 2',
-      'a quoted field is never closed',
-    );
+    const splitting = bench.split([open('a', 'a\n"b\nc\n')], parseSplit('csv:1MB'));
+    await expectError(splitting, 'jobFile', 'line 2', 'a quoted field is never closed');
   });
 
   it('refuses a header that does not end within a mebibyte', async () => {
@@ -79,7 +60,7 @@ describe('splitInputs', () => {
     await expectError(bench.split([open('a', bytes)], parseSplit('csv:1MB,header')), 'jobFile', 'header of');
   });
 
-  it('names the bytes left over from fixed-length records before anything is made', async () => {
+  it('names the bytes left over from fixed-length records before it makes a part', async () => {
     const inputs = [open('a', '12345678'), open('b', '12345678901', 1)];
     await expectError(bench.split(inputs, parseSplit('records:4:1')), 'jobFile', '11 bytes', '3 bytes remain');
     const piped = await openPipeSource(0, Readable.from([Buffer.from('12345')]));
@@ -94,7 +75,7 @@ describe('splitInputs', () => {
     ]);
   });
 
-  it('stores a pipe as one piece if it is taken whole', async () => {
+  it('stores a pipe as one piece if it is not split', async () => {
     const source = await openPipeSource(0, Readable.from(['ab', 'cdef']));
     const { parts } = await bench.split([source], { by: 'file' });
     expect(parts).to.have.length(1);
@@ -124,14 +105,8 @@ describe('splitInputs', () => {
 
   it('combines the axes of a grid, the last one changing fastest', async () => {
     const { parts } = await bench.split([], { by: 'grid', axes: { b: ['x', 'y'], a: ['1', '2', '3'] } });
-    expect(parts.map((part) => part.kind === 'params' && Object.values(part.params).join(''))).to.deep.equal([
-      'x1',
-      'x2',
-      'x3',
-      'y1',
-      'y2',
-      'y3',
-    ]);
+    const points = parts.map((part) => part.kind === 'params' && Object.values(part.params).join(''));
+    expect(points.join()).to.equal('x1,x2,x3,y1,y2,y3');
   });
 
   it('refuses more parts than maxTasks, naming the limit', async () => {
@@ -141,24 +116,14 @@ describe('splitInputs', () => {
     await expectError(bench.split([], range, { maxTasks: 9 }), 'refused', 'maxTasks (9)', 'makes 10');
     for (const split of ['lines:1', 'lines:2B', 'records:2:1', 'list']) {
       for (const origin of ['file', 'gzip'] as const) {
-        const whole = await bench.split([await bench.source(origin, Buffer.from(lines))], parseSplit(split), {
-          maxTasks: 10,
-        });
-        expect(whole.parts).to.have.length(10);
-        const source = await bench.source(origin, Buffer.from(lines));
-        await expectError(
-          bench.split([source], parseSplit(split), { maxTasks: 9 }),
-          'refused',
-          'maxTasks (9)',
-          '9 so far',
-        );
+        const splitUpTo = async (maxTasks: number) =>
+          bench.split([await bench.source(origin, Buffer.from(lines))], parseSplit(split), { maxTasks });
+        expect((await splitUpTo(10)).parts).to.have.length(10);
+        await expectError(splitUpTo(9), 'refused', 'maxTasks (9)', '9 so far');
       }
     }
-    await expectError(
-      bench.split([open('a', ''), open('b', '', 1)], { by: 'file' }, { maxTasks: 1 }),
-      'refused',
-      'maxTasks (1)',
-    );
+    const files = bench.split([open('a', ''), open('b', '', 1)], { by: 'file' }, { maxTasks: 1 });
+    await expectError(files, 'refused', 'maxTasks (1)');
   });
 
   it('notices that a file was modified, or replaced, while it was cut', async () => {
@@ -176,7 +141,7 @@ describe('splitInputs', () => {
     await expectError(bench.split([source], parseSplit('lines:2B')), 'changed');
   });
 
-  it('reads an object that has to be read whole by several requests at a time, and each byte once', async () => {
+  it('reads an object completely with several requests at a time, and each byte once', async () => {
     const bytes = Buffer.from('1,"a\nb"\n'.repeat(5_000));
     const store = await bench.store();
     await store.put('data/wide', bytes);
@@ -184,17 +149,17 @@ describe('splitInputs', () => {
       let [open, most, read] = [0, 0, 0];
       const counting: Parameters<typeof openStoreSource>[1] = {
         head: (key) => store.head(key),
-        get: (...asked) => store.get(...asked),
-        read: async (...asked: Parameters<typeof store.read>) => {
-          const length = asked[1]?.range?.length ?? 0;
-          if (length <= 4) return store.read(...asked);
+        get: (...args) => store.get(...args),
+        read: async (...args: Parameters<typeof store.read>) => {
+          const length = args[1]?.range?.length ?? 0;
+          if (length <= 4) return store.read(...args);
           open += 1;
           most = Math.max(most, open);
           read += length;
-          // Those that are asked for together are seen together.
+          // Other requests of the same moment are counted as open, too.
           await setImmediate();
           open -= 1;
-          return store.read(...asked);
+          return store.read(...args);
         },
       };
       const { parts } = await bench.split([await openStoreSource(0, counting, 'data/wide')], parseSplit(split), {

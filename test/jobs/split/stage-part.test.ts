@@ -2,16 +2,16 @@
 import { createHash } from 'node:crypto';
 import { appendFileSync, readFileSync, renameSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { expect } from 'chai';
-import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
 import { filePin } from '../../../src/jobs/split/file-source.ts';
 import { stagePart } from '../../../src/jobs/split/stage-part.ts';
 import type { JobInput } from '../../../src/model/job.ts';
-import type { Part } from '../../../src/model/part.ts';
+import type { Part, RangePart } from '../../../src/model/part.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { SplitBench } from './split-bench.ts';
+import { expectError, SplitBench } from './split-bench.ts';
 
 const facts = { checksum: null, records: null, compression: null };
-const header = { offset: 0, length: 3 };
+const range = (offset: number, length: number): RangePart => ({ n: 0, kind: 'range', input: 0, offset, length });
+const withHeader = (part: RangePart): RangePart => ({ ...part, header: { offset: 0, length: 3 } });
 
 describe('stagePart', () => {
   const bench = forEachTest(() => new SplitBench());
@@ -36,18 +36,10 @@ describe('stagePart', () => {
     return found.toString('latin1');
   }
 
-  async function expectError(doing: Promise<unknown>, kind: ErrorKind, text: string): Promise<void> {
-    const error = await doing.catch((thrown: unknown) => thrown);
-    if (!(error instanceof BatchctlError)) throw error;
-    expect(error.kind).to.equal(kind);
-    expect(error.message).to.contain(text);
-  }
-
   it('writes the header and then the range, for a file and for an object', async () => {
-    const range: Part = { n: 0, kind: 'range', input: 0, offset: 5, length: 4, header };
     for (const input of [fileInput('h1\n1\n2\n3\n4\n'), await storeInput('h1\n1\n2\n3\n4\n')]) {
-      expect(await stage(range, input)).to.equal('h1\n2\n3\n');
-      expect(await stage({ n: 0, kind: 'range', input: 0, offset: 3, length: 2 }, input)).to.equal('1\n');
+      expect(await stage(withHeader(range(5, 4)), input)).to.equal('h1\n2\n3\n');
+      expect(await stage(range(3, 2), input)).to.equal('1\n');
       expect(await stage({ n: 0, kind: 'whole', input: 0 }, input)).to.equal('h1\n1\n2\n3\n4\n');
     }
   });
@@ -55,7 +47,7 @@ describe('stagePart', () => {
   it('reads the header of an object once for all parts', async () => {
     const input = await storeInput('h1\n1\n2\n');
     const headers = new Map<string, Uint8Array>();
-    const part: Part = { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header };
+    const part = withHeader(range(3, 2));
     expect(await stage(part, input, headers)).to.equal('h1\n1\n');
     for (const [key] of headers) headers.set(key, Buffer.from('H1\n'));
     expect(await stage(part, input, headers)).to.equal('H1\n1\n');
@@ -63,7 +55,7 @@ describe('stagePart', () => {
 
   it('keeps headers of objects and versions apart even if they have the same length', async () => {
     const headers = new Map<string, Uint8Array>();
-    const part: Part = { n: 0, kind: 'range', input: 0, offset: 3, length: 2, header };
+    const part = withHeader(range(3, 2));
     const one = await storeInput('h1\n1\n2\n');
     expect(await stage(part, one, headers)).to.equal('h1\n1\n');
     const store = await bench.store();
@@ -76,7 +68,7 @@ describe('stagePart', () => {
   it('copies ranges larger than its buffers', async () => {
     const bytes = Buffer.alloc(18_000_000);
     for (let i = 0; i < bytes.length; i += 1) bytes[i] = (i * 31 + (i >> 12)) % 251;
-    const part: Part = { n: 0, kind: 'range', input: 0, offset: 1, length: 17_999_990 };
+    const part = range(1, 17_999_990);
     const expected = bytes.subarray(1, 17_999_991).toString('latin1');
     expect((await stage(part, fileInput(bytes))) === expected).to.equal(true);
     expect((await stage(part, await storeInput(bytes))) === expected).to.equal(true);
@@ -97,7 +89,7 @@ describe('stagePart', () => {
   });
 
   it('fails if a file was modified, replaced, touched or removed', async () => {
-    const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
+    const part = range(0, 2);
     const longer = fileInput('a\nb\n');
     appendFileSync(bench.path('input'), 'c\n');
     await expectError(stage(part, longer), 'changed', 'input.csv has changed');
@@ -113,7 +105,7 @@ describe('stagePart', () => {
   });
 
   it('fails if an object was overwritten or removed', async () => {
-    const part: Part = { n: 0, kind: 'range', input: 0, offset: 0, length: 2 };
+    const part = range(0, 2);
     const input = await storeInput('a\nb\n');
     await storeInput('c\nd\n');
     await expectError(stage(part, input), 'changed', 'it was overwritten');

@@ -6,12 +6,12 @@ import { readFileSync } from 'node:fs';
 import { Readable } from 'node:stream';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
-import { BatchctlError } from '../../../src/errors.ts';
+import type { BatchctlError } from '../../../src/errors.ts';
 import { openPipeSource } from '../../../src/jobs/split/file-source.ts';
 import { HEAD_SIZE, textHeadCheck } from '../../../src/jobs/split/split-source.ts';
 import { openStoreSource } from '../../../src/jobs/split/store-source.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith } from '../../support/rejection.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 import { rawZstd } from './split-bench.ts';
@@ -34,7 +34,7 @@ function encoded(text: string, encoding: 'UTF-16LE' | 'UTF-16BE' | 'UTF-32LE' | 
 const job = (split: string, from = 'in.csv'): string =>
   `name: j\ninput: { from: "${from}", split: ${split} }\nsteps:\n  - { name: s, run: [cat] }\n`;
 const CSV = '{ by: csv, every: 1, header: true }';
-/** Small files in packed formats. */
+/** Small files in packed formats, and the commands that unpack them. */
 const PACKED = [
   ['bzip2', 'QlpoOTFBWSZTWblygC0AAAPZgAAQAAQgACQgAQAgACIZPRCGAoQlb8XckU4UJC5coAtA', 'bzip2 -dc'],
   ['xz', Buffer.from('\xfd7zXZ\0', 'latin1').toString('base64'), 'xz -dc'],
@@ -48,9 +48,7 @@ describe('the first bytes of an input that is cut as text', () => {
   const place = forEachTest(openPlace);
 
   async function refusal(split: string, bytes: Uint8Array): Promise<BatchctlError> {
-    const error = await rejection(submitJob(place, job(split), { 'in.csv': bytes }));
-    if (!(error instanceof BatchctlError)) throw error;
-    expect(error.kind, error.message).to.equal('jobFile');
+    const error = await failsWith('jobFile', submitJob(place, job(split), { 'in.csv': bytes }));
     for await (const { key } of place.platform.store.list('')) throw new Error(`${key} was written`);
     return error;
   }
@@ -103,14 +101,14 @@ describe('the first bytes of an input that is cut as text', () => {
     }
   });
 
-  it('refuses NUL bytes, and says how to drop those that mean nothing', async () => {
+  it('refuses NUL bytes, and hints at a command that removes them', async () => {
     const error = await refusal(CSV, Buffer.from(`id,v\n1,\0\0\n`));
     expect(error.message).to.contain('a NUL byte at byte 7;');
     expect(convertedBy(error)).to.equal('id,v\n1,\n');
   });
 
   for (const [program, base64, unpacked] of PACKED) {
-    it(`refuses what ${program} packed, even without a NUL, and says how to unpack it`, async () => {
+    it(`refuses a file packed by ${program}, even without a NUL, and hints at a command that unpacks it`, async () => {
       const bytes = Buffer.from(base64, 'base64');
       for (const split of TEXT_SPLITS) {
         expect((await refusal(split, bytes)).message).to.contain(
@@ -153,12 +151,12 @@ describe('the first bytes of an input that is cut as text', () => {
     const bytes = encoded(LINES, 'UTF-16LE', true);
     const look = textHeadCheck({ by: 'lines', every: 1 });
     await place.platform.store.put('data/in', bytes);
-    const stored = await rejection(openStoreSource(0, place.platform.store, 'data/in', 'store:in', null, look));
-    expect(stored).to.include({ kind: 'jobFile', hint: 'iconv -f UTF-16 -t UTF-8 < FILE > CONVERTED' });
-    expect(await rejection(submitJob(place, job(CSV, 'store:in'), {}))).to.include({ kind: 'jobFile' });
+    const opening = openStoreSource(0, place.platform.store, 'data/in', 'store:in', null, look);
+    expect((await failsWith('jobFile', opening)).hint).to.equal('iconv -f UTF-16 -t UTF-8 < FILE > CONVERTED');
+    await failsWith('jobFile', submitJob(place, job(CSV, 'store:in'), {}));
     for (const given of [bytes, gzipSync(bytes)]) {
       const input = Readable.from([...given].map((byte) => Buffer.from([byte])));
-      expect(await rejection(openPipeSource(0, input, look))).to.include({ kind: 'jobFile' });
+      await failsWith('jobFile', openPipeSource(0, input, look));
       expect(input.destroyed, 'otherwise it would keep the process alive').to.equal(true);
     }
   });

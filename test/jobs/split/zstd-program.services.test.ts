@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { expect } from 'chai';
 import { openFileSource } from '../../../src/jobs/split/file-source.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { installed } from '../../support/run/lacking.ts';
 import { SplitBench } from './split-bench.ts';
 
@@ -15,10 +16,9 @@ function zstdProgram(bytes: Uint8Array): Buffer {
 }
 
 describe('input that the zstd program compressed', () => {
-  const bench = new SplitBench();
-  after(() => bench.close());
+  const bench = forEachTest(() => new SplitBench());
 
-  it('is read whole, frame after frame', async () => {
+  it('is read completely, frame after frame', async () => {
     const text = Buffer.from(Array.from({ length: 40_000 }, (_, i) => `${i},${(i * 7919) % 10_007}\n`).join(''));
     const source = openFileSource(0, bench.file('a', zstdProgram(text)));
     const { parts } = await bench.split([source], parseSplit('lines:50KB'));
