@@ -4,6 +4,7 @@ import type { Report } from '../../src/model/answers/report.ts';
 import { outKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -12,11 +13,7 @@ describe('the report of a task that two workers ran at the same time', () => {
 
   it('counts the losing attempt as interrupted, and as ended', async () => {
     const slow = `[ $BATCHCTL_WORKER_ID != w-slow ] || while [ ! -e "$HOME/go" ]; do sleep 0.02; done`;
-    at.write('job.json', {
-      name: 'one',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', run: `echo run >> "$HOME/ran"; ${slow}; echo x` }],
-    });
+    at.write('job.json', rangeJob('one', 1, { name: 'only', run: `echo run >> "$HOME/ran"; ${slow}; echo x` }));
     const job = await at.submit();
     const platform = await at.platform();
     const first = at.start(['worker', '--slots', '1', '--until-empty'], { BATCHCTL_SUPERVISED_ID: 'w-slow' });
