@@ -3,9 +3,7 @@ import { expect } from 'chai';
 import { findJob } from '../../../src/jobs/find.ts';
 import { append, requireView } from '../../../src/jobs/journal.ts';
 import { readOutput } from '../../../src/jobs/output.ts';
-import { loadJobFile } from '../../../src/jobs/spec/job-file.ts';
 import { findOutputs } from '../../../src/jobs/submit/job-outputs.ts';
-import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { outKey } from '../../../src/model/keys.ts';
@@ -13,6 +11,7 @@ import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { openPlace, publishManifest, publishSmall, putJob } from '../published-job.ts';
+import { readText } from '../stored-text.ts';
 import { submitJob, work } from '../submitted-job.ts';
 
 const SOURCE = `
@@ -41,13 +40,12 @@ describe('--input job:JOB/STEP', () => {
     const texts: string[] = [];
     for (let task = 0; task < record.parts; task += 1) {
       const output = await readOutput(place.platform.store, record.job, record.spec.steps[0]?.name ?? '', task);
-      const bytes = await place.platform.store.read(output?.files[0]?.key ?? 'none');
-      texts.push(new TextDecoder().decode(bytes ?? undefined));
+      texts.push(await readText(place.platform.store, output?.files[0]?.key ?? ''));
     }
     return texts;
   }
-  const names = async (name: string) =>
-    (await findOutputs(name, place.platform.store, (text) => findJob(place.platform, text))).map((found) => found.name);
+  const find = (name: string) => findOutputs(name, place.platform.store, (text) => findJob(place.platform, text));
+  const names = async (name: string) => (await find(name)).map((found) => found.name);
 
   it('reads the outputs of a step in task order, in place, each with its header, and is proven', async () => {
     const { record } = await source();
@@ -86,14 +84,9 @@ describe('--input job:JOB/STEP', () => {
     const large = await publishManifest(job, 'price', 0, { '': 'x'.repeat(100) });
     const many = await publishManifest(job, 'price', 1, { 'a.txt': 'A\n', 'b/c.txt': 'C\n' });
     await look(place.platform, view);
-    const found = await findOutputs(`job:${view.record.job}/price`, place.platform.store, (text) =>
-      findJob(place.platform, text),
-    );
-    expect(found.map(({ name }) => name.slice(view.record.job.length + 5))).to.deep.equal([
-      'price/0',
-      'price/1/a.txt',
-      'price/1/b/c.txt',
-    ]);
+    const name = `job:${view.record.job}/price`;
+    const found = await find(name);
+    expect(found.map((each) => each.name)).to.deep.equal([`${name}/0`, `${name}/1/a.txt`, `${name}/1/b/c.txt`]);
     expect(found.map(({ key, checksum }) => ({ key, checksum }))).to.deep.equal(
       [...large, ...many].map(({ key, checksum }) => ({ key, checksum })),
     );
@@ -102,10 +95,7 @@ describe('--input job:JOB/STEP', () => {
   it('refuses a job that has not succeeded, and reports missing outputs of one that has', async () => {
     const view = await putJob(place.platform, [{ name: 'a' }], {});
     const { job } = view.record;
-    const error = async (name: string) => {
-      const { message } = await rejection(names(name));
-      return message;
-    };
+    const error = async (name: string) => (await rejection(find(name))).message;
     expect(await error(`job:${job}/price`)).to.include('only a succeeded job can be read');
     await publishSmall({ platform: place.platform, view }, 'price', 0, 'x');
     await look(place.platform, view);
@@ -115,17 +105,12 @@ describe('--input job:JOB/STEP', () => {
     expect(await error(`job:${job}/price`)).to.include('was pruned on');
   });
 
-  it('is a different submission if the source is another job', async () => {
+  it('makes the submission different if the source is another job', async () => {
     const digests: string[] = [];
     for (const _ of [1, 2]) {
       const { record } = await source();
-      const file = `${place.directory}/job.yaml`;
-      await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
-      const request = {
-        ...{ spec: await loadJobFile(file), directory: place.directory, inputs: [], inputDirectory: place.directory },
-        ...{ stdin: null, params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: true },
-      };
-      digests.push((await prepare(request, place.platform.store)).digest);
+      const view = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
+      digests.push(view.record.digest);
     }
     expect(new Set(digests).size).to.equal(2);
   });

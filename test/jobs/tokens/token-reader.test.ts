@@ -1,4 +1,4 @@
-// Protects: operators see when each token was last used, whichever manager it called.
+// Protects: operators see when each token was last used with any manager.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import {
@@ -24,13 +24,13 @@ describe("a token's last use", () => {
   const clock = new FakeClock();
   let store: ObjectStore;
   let puts: number;
-  let away: boolean;
+  let isAway: boolean;
   beforeEach(() => {
-    [puts, away] = [0, false];
+    [puts, isAway] = [0, false];
     const inner = new MemoryStore(() => clock.now());
     store = wrapStore(inner, {
       put: (key, body, options) => {
-        if (away) throw new BatchctlError('unavailable', 'the store is away');
+        if (isAway) throw new BatchctlError('unavailable', 'the store is away');
         puts += 1;
         return inner.put(key, body, options);
       },
@@ -50,7 +50,7 @@ describe("a token's last use", () => {
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([1, first]);
     clock.pass(USE_MS / 1_000);
     await uses.write();
-    expect(puts, 'nobody used it').to.equal(1);
+    expect(puts, 'without use').to.equal(1);
     uses.recordUse(ID);
     await uses.write();
     expect([puts, await readTokenUse(store, ID)]).to.deep.equal([2, iso()]);
@@ -70,15 +70,15 @@ describe("a token's last use", () => {
     const uses = new TokenUses({ store, clock });
     const at = iso();
     uses.recordUse(ID);
-    away = true;
+    isAway = true;
     await uses.write();
-    away = false;
+    isAway = false;
     clock.pass(60);
     await uses.write();
     expect(await readTokenUse(store, ID)).to.equal(at);
   });
 
-  it('is unknown if the mark does not say', async () => {
+  it('is unknown if its object is not readable', async () => {
     for (const text of ['rubbish', '{"format":2,"at":"2026-11-26T00:00:00Z"}', '{"format":1,"at":"soon"}']) {
       await store.put(tokenUseKey(ID), text);
       expect(await readTokenUse(store, ID), text).to.equal(null);

@@ -8,6 +8,7 @@ import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
 import { explodingJob, publishFiles, publishRest } from '../../support/exploding-job.ts';
 import { type Place, publishManifest } from '../published-job.ts';
+import { changeText } from '../stored-text.ts';
 
 describe('verifying a job that exploded', () => {
   let place: Place;
@@ -29,11 +30,6 @@ describe('verifying a job that exploded', () => {
   const verify = (): Promise<VerifyResult> => verifyJob(place.platform, view, { deep: true });
   const problems = async (): Promise<readonly string[]> => (await verify()).problems.map(({ code }) => code);
 
-  async function rewrite(change: (lines: string[]) => readonly string[]): Promise<void> {
-    const text = new TextDecoder().decode((await place.platform.store.read(shard)) ?? new Uint8Array());
-    await place.platform.store.put(shard, `${change(text.trimEnd().split('\n')).join('\n')}\n`);
-  }
-
   it('proves that each file is one part', async () => {
     await close();
     const result = await verify();
@@ -45,7 +41,7 @@ describe('verifying a job that exploded', () => {
     ]);
   });
 
-  const tamperings: readonly (readonly [string, (lines: string[]) => readonly string[], string])[] = [
+  const alterations: readonly (readonly [what: string, (lines: string[]) => readonly string[], code: string])[] = [
     ['a part that names another file', (lines) => lines.map((line) => line.replace('c.txt"', 'a.txt"')), 'partAltered'],
     ['a changed checksum', (lines) => lines.map((line) => line.replace(/sha256:./, 'sha256:_')), 'partAltered'],
     ['a duplicate part', (lines) => [lines[0] ?? '', ...lines], 'partTwice'],
@@ -54,17 +50,17 @@ describe('verifying a job that exploded', () => {
     ['a line that is not a part', (lines) => ['{', ...lines.slice(1)], 'partAltered'],
     ['an extra part', (lines) => [...lines, JSON.stringify({ n: 5, kind: 'file', key: 'x' })], 'partExtra'],
   ];
-  for (const [what, change, code] of tamperings) {
+  for (const [what, change, code] of alterations) {
     it(`finds ${what}, and reports nothing else`, async () => {
       await close();
-      await rewrite(change);
+      await changeText(place.platform.store, shard, (text) => `${change(text.trimEnd().split('\n')).join('\n')}\n`);
       const found = await problems();
       expect(new Set(found)).to.deep.equal(new Set([code]));
       if (code !== 'partAltered') expect(found).to.have.length(1);
     });
   }
 
-  it('finds a shard that is gone, and one that belongs to nothing', async () => {
+  it('finds a missing shard, and one that belongs to no part', async () => {
     await close();
     await place.platform.store.delete([shard]);
     await place.platform.store.put(stepPartShardKey(view.record.job, 'count', 7), 'x\n');

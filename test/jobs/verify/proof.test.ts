@@ -2,23 +2,26 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { append, requireView } from '../../../src/jobs/journal.ts';
+import { requireView } from '../../../src/jobs/journal.ts';
 import { checkFile } from '../../../src/jobs/verify/check/check-file.ts';
 import { EvidenceFile } from '../../../src/jobs/verify/evidence-log.ts';
 import { proofLine, type StoredProof, standingProof, storeProof } from '../../../src/jobs/verify/proof.ts';
 import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
-import { asciiJson } from '../../../src/lib/json.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';
 import { journalKey, outKey, proofKey } from '../../../src/model/keys.ts';
-import { META_KEY } from '../../../src/model/output.ts';
 import type { Evidence } from '../../../src/model/verify/evidence.ts';
+import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
 import type { JobView } from '../../../src/model/view.ts';
+import type { Platform } from '../../../src/ports/platform.ts';
+import { retryOf } from '../../model/job-of.ts';
+import { addEntry } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { provenJob } from '../proven-job.ts';
-import { attemptOf, openPlace } from '../published-job.ts';
+import { openPlace, publishSmall } from '../published-job.ts';
+import { changeMeta, changeText, readText } from '../stored-text.ts';
 import { publishAll, submitJob, work } from '../submitted-job.ts';
 
 const PLAIN = `
@@ -31,14 +34,28 @@ describe('a proof with its evidence', () => {
   const place = forEachTest(openPlace);
 
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
-  const bytesOf = async (key: string): Promise<Uint8Array> =>
-    (await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`);
+  const textOf = (key: string) => readText(place.platform.store, key);
+  const change = (key: string, edit: (text: string) => string) => changeText(place.platform.store, key, edit);
+  const published = async () => publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
   const codesOf = async (view: JobView): Promise<readonly string[]> =>
     (await verify(view)).problems.map(({ code }) => code);
 
   async function evidenceOf(view: JobView, deep = false): Promise<Evidence> {
     const { evidence, problems } = await verify(view, deep);
     return evidence ?? expect.fail(`no evidence: ${JSON.stringify(problems)}`);
+  }
+
+  async function writeEvidence(
+    platform: Platform,
+    view: JobView,
+    store: (result: VerifyResult) => ReturnType<typeof storeProof>,
+  ): Promise<string> {
+    const path = join(place.directory, 'evidence.ndjson');
+    const evidence = await EvidenceFile.create(path);
+    const result = await verifyJob(platform, view, { evidence });
+    evidence.line(await proofLine(platform, result, await store(result)));
+    evidence.finish();
+    return path;
   }
 
   it('names inputs, control totals, tolerated and skipped tasks, and who decided what', async () => {
@@ -65,20 +82,19 @@ describe('a proof with its evidence', () => {
     expect(decisions.count).to.equal(view.next);
     expect(decisions.listed.map(({ what }) => what).join(' ')).to.equal('sent close skip open close');
     for (const { n, checksum } of decisions.listed)
-      expect(bytesChecksum(await bytesOf(journalKey(view.record.job, n)))).to.equal(checksum);
+      expect(bytesChecksum(Buffer.from(await textOf(journalKey(view.record.job, n))))).to.equal(checksum);
   });
 
-  it('stays valid until something new is decided; delivering or pruning outputs decides nothing', async () => {
-    const seen = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': '1\n2\n' }));
-    const kept = await storeProof(place.platform, await verify(seen));
-    let view = seen;
+  it('stays valid after a delivery, and until something new is decided', async () => {
+    let view = await published();
+    const stored = await storeProof(place.platform, await verify(view));
     const add = async (entry: EntryKind): Promise<void> => {
-      view = (await append(place.platform, view, () => entry)).view;
+      view = await addEntry(place.platform, view, entry);
     };
-    const standing = () => standingProof(place.platform, seen.record.job, view.next - 1);
-    await add({ what: 'delivered', after: seen.next - 1, to: 'x', outputs: 2, bytes: 4 });
-    expect(await standing()).to.deep.equal(kept?.proof);
-    await add({ what: 'retry', round: 1, tasks: { price: '0' }, canaries: null, overrides: {} });
+    const standing = () => standingProof(place.platform, view.record.job, view.next - 1);
+    await add({ what: 'delivered', after: view.next - 1, to: 'x', outputs: 2, bytes: 4 });
+    expect(await standing()).to.deep.equal(stored?.proof);
+    await add(retryOf(1, { price: '0' }));
     await add({ what: 'close', state: 'succeeded', reason: null, round: 1 });
     expect(await standing()).to.equal(null);
   });
@@ -91,30 +107,15 @@ describe('a proof with its evidence', () => {
     const view = await submitJob(place, yaml, { 'a.txt': '1\n2\n3\n' });
     await work(place.platform);
     const { store } = place.platform;
-    const now = await requireView(store, view.record.job);
-    const retry = {
-      what: 'retry',
-      round: 1,
-      tasks: { price: '1' },
-      canaries: null,
-      overrides: { timeout: 60 },
-    } as const;
-    await append({ ...place.platform, who: 'ann@desk' }, now, () => retry);
-    const key = outKey(view.record.job, 'price', 1);
-    const mended = {
-      ...JSON.parse((await store.head(outKey(view.record.job, 'price', 0)))?.metadata[META_KEY] ?? ''),
-      ...{ task: 1, attempt: attemptOf('price', 1), round: 1, code: 'c0de' },
-    };
-    await store.put(key, '', { metadata: { [META_KEY]: asciiJson(mended) } });
-    await look(place.platform, await requireView(store, view.record.job));
-    const { rounds, steps } = await evidenceOf(await requireView(store, view.record.job));
+    const now = () => requireView(store, view.record.job);
+    const retry = retryOf(1, { price: '1' }, { overrides: { timeout: 60 } });
+    await addEntry({ ...place.platform, who: 'ann@desk' }, await now(), retry);
+    await publishSmall({ platform: place.platform, view: await now() }, 'price', 1, '');
+    await changeMeta(store, outKey(view.record.job, 'price', 1), { code: 'c0de' });
+    await look(place.platform, await now());
+    const { rounds, steps } = await evidenceOf(await now());
     expect(rounds).to.have.length(1);
-    expect(rounds[0]).to.deep.include({
-      round: 1,
-      who: 'ann@desk',
-      tasks: { price: '1' },
-      changed: { timeout: 60 },
-    });
+    expect(rounds[0]).to.deep.include({ round: 1, who: 'ann@desk', tasks: { price: '1' }, changed: { timeout: 60 } });
     expect(steps[0]?.made).to.deep.equal([
       { round: 0, code: null, outputs: 2 },
       { round: 1, code: 'c0de', outputs: 1 },
@@ -122,7 +123,7 @@ describe('a proof with its evidence', () => {
   });
 
   it("computes the inputs' checksums with --deep if they are unchanged", async () => {
-    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const view = await published();
     const path = join(place.directory, 'a.txt');
     const deep = (await evidenceOf(view, true)).inputs.listed[0];
     expect(deep).to.include({ checksum: bytesChecksum(readFileSync(path)), checksumFrom: 'verify' });
@@ -131,15 +132,10 @@ describe('a proof with its evidence', () => {
   });
 
   it('is the same each time for the same store, and has another root if one output differs', async () => {
-    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const view = await published();
     const first = await evidenceOf(view);
     expect(await evidenceOf(view)).to.deep.equal(first);
-    const { store } = place.platform;
-    const key = outKey(view.record.job, 'price', 1);
-    const { metadata = {} } = (await store.head(key)) ?? {};
-    await store.put(key, await bytesOf(key), {
-      metadata: { [META_KEY]: metadata[META_KEY]?.replace(/"attempt":"\w+"/, '"attempt":"bbbbbbbbbbbbbbbb"') ?? '' },
-    });
+    await changeMeta(place.platform.store, outKey(view.record.job, 'price', 1), { attempt: 'b'.repeat(16) });
     const second = await evidenceOf(view);
     expect(second.steps[0]?.root).not.to.equal(first.steps[0]?.root);
     expect({ ...second, steps: [] }).to.deep.equal({ ...first, steps: [] });
@@ -148,49 +144,42 @@ describe('a proof with its evidence', () => {
   it('finds an earlier proof that was altered or is gone, and a journal entry that was rewritten', async () => {
     const { platform } = place;
     const { store } = platform;
-    const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const view = await published();
     const [first, second] = [proofKey(view.record.job, 0), proofKey(view.record.job, 1)];
     await storeProof(platform, await verify(view));
     await storeProof(platform, await verify(view, true));
     expect(await codesOf(view)).to.deep.equal([]);
-    const bytes = await bytesOf(first);
-    const text = new TextDecoder().decode(bytes);
-    await store.put(first, text.replace('"outputs":2', '"outputs":3'));
+    const text = await textOf(first);
+    await change(first, () => text.replace('"outputs":2', '"outputs":3'));
     expect(await codesOf(view)).to.deep.equal(['proofAltered', 'proofAltered']);
-    await store.put(first, 'nonsense');
+    await change(first, () => 'nonsense');
     expect(await codesOf(view)).to.deep.equal(['proofAltered']);
     await store.delete([first]);
     expect(await codesOf(view)).to.deep.equal(['proofMissing']);
-    await store.put(first, bytes);
-    const entry = journalKey(view.record.job, 0);
-    await store.put(entry, new TextDecoder().decode(await bytesOf(entry)).replace('me@here', 'eve@here'));
+    await store.put(first, text);
+    await change(journalKey(view.record.job, 0), (entry) => entry.replace('me@here', 'eve@here'));
     expect(await codesOf(view)).to.deep.equal(['journalAltered', 'journalAltered']);
     expect((await verify(view)).problems[0]?.message).to.include(`entry 0 has changed since ${first}`);
-    expect(await bytesOf(second)).to.have.length.above(0);
+    expect(await textOf(second)).to.have.length.above(0);
   });
 
   it('accepts a proof of an early version, which has neither its own checksum nor evidence', async () => {
-    const { store } = place.platform;
-    const view = await publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const view = await published();
     const key = proofKey(view.record.job, 0);
     await storeProof(place.platform, await verify(view));
-    const { checksum: _, ...proof } = JSON.parse(new TextDecoder().decode(await bytesOf(key))) as StoredProof;
-    await store.put(key, JSON.stringify(proof));
+    const { checksum: _, ...proof } = JSON.parse(await textOf(key)) as StoredProof;
+    await change(key, () => JSON.stringify(proof));
     expect(await codesOf(view), 'a proof with evidence has a checksum').to.deep.equal(['proofAltered']);
     const { evidence: __, ...result } = proof.result;
-    await store.put(key, JSON.stringify({ ...proof, result }));
+    await change(key, () => JSON.stringify({ ...proof, result }));
     expect(await codesOf(view)).to.deep.equal([]);
   });
 
-  it('writes the evidence of a failed proof as well, and checking it says so', async () => {
+  it('writes the evidence of a failed proof as well, which a check reports as not proven', async () => {
     const { platform } = place;
-    const view = await publishAll(platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+    const view = await published();
     await platform.store.delete([outKey(view.record.job, 'price', 1)]);
-    const path = join(place.directory, 'failed.ndjson');
-    const evidence = await EvidenceFile.create(path);
-    const result = await verifyJob(platform, view, { evidence });
-    evidence.line(await proofLine(platform, result, null));
-    evidence.finish();
+    const path = await writeEvidence(platform, view, async () => null);
     const { mismatches, proof, key } = await checkFile(path);
     expect([proof?.result.verdict, key]).to.deep.equal(['failed', null]);
     expect(mismatches.map(({ code }) => code)).to.deep.equal(['missing', 'notProven']);
@@ -201,11 +190,7 @@ describe('a proof with its evidence', () => {
       'name: claims\ninput: { split: { by: range, from: 1, to: 10001 } }\nsteps: [{ name: price, run: [cat] }]\n';
     const platform = { ...place.platform, store: new MemoryStore() };
     const view = await publishAll(platform, await submitJob({ ...place, platform }, yaml, {}));
-    const path = join(place.directory, 'many.ndjson');
-    const evidence = await EvidenceFile.create(path);
-    const result = await verifyJob(platform, view, { evidence });
-    evidence.line(await proofLine(platform, result, await storeProof(platform, result)));
-    evidence.finish();
+    const path = await writeEvidence(platform, view, (result) => storeProof(platform, result));
     expect((await platform.store.read(proofKey(view.record.job, 0)))?.length).to.be.below(10_000);
     const { lines, mismatches } = await checkFile(path);
     // A header; two decisions and their shard; the parts and the ends in two shards each; proof and seal.

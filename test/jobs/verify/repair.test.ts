@@ -1,4 +1,4 @@
-// Protects: verify --repair brings back lost outputs and a lost ledger, and redoes nothing else.
+// Protects: verify --repair restores lost outputs and a lost ledger, and repeats no other work.
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -63,7 +63,7 @@ describe('repairing a job', () => {
     expect(await openMarks()).to.deep.equal([]);
   });
 
-  it('runs a chain again from the step where it is gone, and keeps what was made of it', async () => {
+  it('runs a chain again from the step whose output is gone, and keeps the later outputs', async () => {
     const view = await done();
     const kept = await place.platform.store.head(outKey(view.record.job, 'convert', 2));
     await remove(view, ['price', 2], ['price', 4], ['convert', 4]);
@@ -82,7 +82,7 @@ describe('repairing a job', () => {
     expect((await verify(view)).verdict).to.equal('proven');
   });
 
-  it('sends what an open job misses at once', async () => {
+  it('sends the missing messages of an open job at once', async () => {
     const view = await submitJob(place, YAML, {});
     await (await place.platform.queue('default')).purge({});
     const repaired = await repair(view);
@@ -92,7 +92,7 @@ describe('repairing a job', () => {
     expect((await verify(view)).verdict).to.equal('proven');
   });
 
-  it('happens only once if two repair at the same time', async () => {
+  it('happens only once if two processes repair at the same time', async () => {
     const view = await done();
     await remove(view, ['convert', 1]);
     const both = await Promise.all([repair(view), repair(view)]);
@@ -113,7 +113,7 @@ describe('repairing a job', () => {
     expect(await repair(view)).to.include({ sent: 0, reopened: false, withheld: 'cancelled' });
   });
 
-  it('reports with dryRun what it would do, and writes nothing', async () => {
+  it('with dryRun returns the planned changes, and writes nothing', async () => {
     const view = await done();
     await remove(view, ['convert', 3]);
     const before = (await read(view)).next;
