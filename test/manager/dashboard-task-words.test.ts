@@ -3,7 +3,8 @@ import { expect } from 'chai';
 import type { Entry, Task } from '../../src/dashboard/api-routes.ts';
 import { type Bar, barAt, clampSpan, nextBar, ticksOf, zoomSpan } from '../../src/dashboard/chart/lanes.ts';
 import { historyOf, type TaskFacts } from '../../src/dashboard/words/task.ts';
-import { attempt, measuredOf, T0 } from '../model/report/report-attempts.ts';
+import { T0 } from '../contracts/ledger-events.ts';
+import { attempt, measuredOf } from '../model/report/report-attempts.ts';
 
 const at = (second: number): string => new Date(T0 + second * 1_000).toISOString();
 

@@ -10,18 +10,17 @@ import {
   isSurvivor,
   mayBeBadDeployment,
 } from '../../src/model/breaker.ts';
-import { viewOf } from './job-of.ts';
+import { SENT, viewOf } from './job-of.ts';
 
-const failing = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: readonly number[]): boolean =>
+/** Whether a step is one of a bad deployment if so many of its tasks failed on each worker. */
+const isBad = (facts: Partial<Omit<FailingStep, 'byWorker'>>, ...byWorker: readonly number[]): boolean =>
   isBadDeployment({
-    ...{
-      tasks: byWorker.reduce((sum, count) => sum + count, 0),
-      succeeded: 0,
-      running: 0,
-      survivors: 0,
-      longest: 1,
-      watched: 4,
-    },
+    tasks: byWorker.reduce((sum, count) => sum + count, 0),
+    succeeded: 0,
+    running: 0,
+    survivors: 0,
+    longest: 1,
+    watched: 4,
     byWorker: new Map(byWorker.map((count, index) => [`w-${index}`, count])),
     ...facts,
   });
@@ -48,7 +47,7 @@ describe('a bad deployment', () => {
     ['none fails', {}, [], false],
   ] as const) {
     it(`${bad ? 'is' : 'is not'}: ${what}`, () => {
-      expect(failing(facts, ...workers)).to.equal(bad);
+      expect(isBad(facts, ...workers)).to.equal(bad);
     });
   }
 
@@ -57,7 +56,7 @@ describe('a bad deployment', () => {
     fc.assert(
       fc.property(fc.array(count, { maxLength: 8 }), count, count, (byWorker, succeeded, running) => {
         const tasks = byWorker.reduce((sum, each) => sum + each, 0);
-        if (!failing({ succeeded, running }, ...byWorker)) return;
+        if (!isBad({ succeeded, running }, ...byWorker)) return;
         expect(tasks).to.be.at.least(20);
         expect(byWorker.filter((each) => each > 0).length).to.be.at.least(2);
         expect(succeeded * 10).to.be.below(tasks);
@@ -71,9 +70,9 @@ describe('a bad deployment', () => {
     fc.assert(
       fc.property(fc.array(count, { minLength: 2, maxLength: 6 }), count, fc.nat({ max: 9 }), (counts, more, done) => {
         const byWorker = [...counts].sort((a, b) => b - a);
-        if (!failing({ succeeded: done }, ...byWorker)) return;
-        expect(failing({ succeeded: done }, ...byWorker, more)).to.equal(true);
-        expect(failing({ succeeded: 500 }, ...byWorker)).to.equal(false);
+        if (!isBad({ succeeded: done }, ...byWorker)) return;
+        expect(isBad({ succeeded: done }, ...byWorker, more)).to.equal(true);
+        expect(isBad({ succeeded: 500 }, ...byWorker)).to.equal(false);
       }),
     );
   });
@@ -82,7 +81,7 @@ describe('a bad deployment', () => {
     expect([1, 2, 2.1].map((seconds) => isSurvivor(seconds, 1))).to.deep.equal([false, false, true]);
   });
 
-  it('is looked for in the first round only if the counters allow it', () => {
+  it('is checked for in the first round only if the counters allow it', () => {
     expect(mayBeBadDeployment({ done: 0, failed: 5, retried: 15 })).to.equal(true);
     expect(mayBeBadDeployment({ done: 1, failed: 20, retried: 0 })).to.equal(true);
     expect(mayBeBadDeployment({ done: 0, failed: 19, retried: 0 })).to.equal(false);
@@ -101,14 +100,14 @@ describe('a bad deployment', () => {
   it('is recorded in the journal: the step that tripped, and when a person resumed the job', () => {
     const tripped = { step: 'price', round: 0, done: 3 };
     const view = viewOf([
-      { what: 'sent' },
+      SENT,
       { what: 'pause', now: false, reason: 'deployment', detail: 'x', tripped },
       { what: 'resume' },
       { what: 'pause', now: true, reason: 'person' },
     ]);
     expect(view.tripped).to.deep.equal([tripped]);
     expect(view.resumedAt).to.equal(2);
-    expect(viewOf([{ what: 'sent' }]).resumedAt).to.equal(null);
+    expect(viewOf([SENT]).resumedAt).to.equal(null);
   });
 });
 

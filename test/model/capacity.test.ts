@@ -12,71 +12,69 @@ import {
   secondsToDrain,
 } from '../../src/model/capacity.ts';
 import { ASSUMED_SECONDS, type Load } from '../../src/model/load.ts';
-
-const load = (change: Partial<Load> = {}): Load => ({ tasks: 100, seconds: 60, slots: 1, atOnce: null, ...change });
-const fleet = (change: Partial<Fleet> = {}): Fleet => ({ slots: 2, current: 0, min: 0, max: 1_000, ...change });
+import { dueOf, fleetOf, loadOf } from './loads.ts';
 
 describe('sizing a group', () => {
   for (const { what, loads, of = {}, expected } of [
     { what: 'requests the minimum if nothing waits', loads: [], of: { min: 2 }, expected: 2 },
-    { what: 'requests one for one task', loads: [load({ tasks: 1, seconds: 1 })], expected: 1 },
-    { what: 'requests one for a task that takes no time', loads: [load({ tasks: 1, seconds: 0 })], expected: 1 },
+    { what: 'requests one for one task', loads: [loadOf({ tasks: 1, seconds: 1 })], expected: 1 },
+    { what: 'requests one for a task that takes no time', loads: [loadOf({ tasks: 1, seconds: 0 })], expected: 1 },
     // 112,860 / 3,420 is 33, plus a floating-point error.
     {
       what: 'requests no instance for a rounding error',
-      loads: [load({ tasks: 102_600, seconds: 1.1 })],
+      loads: [loadOf({ tasks: 102_600, seconds: 1.1 })],
       expected: 33,
     },
     // 2,000 x 60 s on 2 slots, in 1,800 s less 90 s of boot: 120,000 / 3,420 = 35.1
     {
       what: 'starts from zero so that 2,000 minutes are done in half an hour',
-      loads: [load({ tasks: 2_000 })],
+      loads: [loadOf({ tasks: 2_000 })],
       expected: 36,
     },
     // Running instances need no boot: 120,000 / 3,600 = 33.3
-    { what: 'keeps enough running instances', loads: [load({ tasks: 2_000 })], of: { current: 40 }, expected: 34 },
+    { what: 'keeps enough running instances', loads: [loadOf({ tasks: 2_000 })], of: { current: 40 }, expected: 34 },
     // 10 do 36,000 of it in time; the rest needs 84,000 / 3,420 = 24.6 more.
-    { what: 'adds to running instances', loads: [load({ tasks: 2_000 })], of: { current: 10 }, expected: 35 },
+    { what: 'adds to running instances', loads: [loadOf({ tasks: 2_000 })], of: { current: 10 }, expected: 35 },
     {
       what: 'requests one slot for each long task, and no more',
-      loads: [load({ tasks: 10, seconds: 36_000 })],
+      loads: [loadOf({ tasks: 10, seconds: 36_000 })],
       expected: 5,
     },
     {
       what: 'requests an instance for each task that needs a whole one',
-      loads: [load({ tasks: 10, seconds: 36_000, slots: 'all' })],
+      loads: [loadOf({ tasks: 10, seconds: 36_000, slots: 'all' })],
       expected: 10,
     },
     {
       what: 'fits two tasks of two slots on four',
-      loads: [load({ tasks: 9, seconds: 9e5, slots: 2 })],
+      loads: [loadOf({ tasks: 9, seconds: 9e5, slots: 2 })],
       of: { slots: 4 },
       expected: 5,
     },
-    { what: 'obeys a limit on running tasks', loads: [load({ tasks: 500, seconds: 9e5, atOnce: 6 })], expected: 3 },
-    { what: 'never exceeds the maximum', loads: [load({ tasks: 1e6 })], of: { max: 20 }, expected: 20 },
-    { what: 'never goes below the minimum', loads: [load({ tasks: 1 })], of: { min: 3 }, expected: 3 },
+    { what: 'obeys a limit on running tasks', loads: [loadOf({ tasks: 500, seconds: 9e5, atOnce: 6 })], expected: 3 },
+    { what: 'never exceeds the maximum', loads: [loadOf({ tasks: 1e6 })], of: { max: 20 }, expected: 20 },
+    { what: 'never goes below the minimum', loads: [loadOf({ tasks: 1 })], of: { min: 3 }, expected: 3 },
     {
       what: 'adds up different kinds of tasks',
-      loads: [load({ tasks: 1_000 }), load({ tasks: 100, seconds: 600 })],
+      loads: [loadOf({ tasks: 1_000 }), loadOf({ tasks: 100, seconds: 600 })],
       expected: 36,
     },
   ] satisfies { what: string; loads: Load[]; of?: Partial<Fleet>; expected: number }[]) {
     it(what, () => {
-      expect(instancesFor(loads, fleet(of)).instances).to.equal(expected);
+      expect(instancesFor(loads, fleetOf(of)).instances).to.equal(expected);
     });
   }
 
   it('assumes a minute for a task of unknown duration, and says so', () => {
-    const [unknown, known] = [null, ASSUMED_SECONDS].map((seconds) => instancesFor([load({ seconds })], fleet()));
+    const [unknown, known] = [null, ASSUMED_SECONDS].map((seconds) => instancesFor([loadOf({ seconds })], fleetOf()));
     expect(unknown).to.deep.equal({ ...known, assumed: true });
     expect(known?.assumed).to.equal(false);
-    const due = { job: 'j', in: 3_600, coming: 0, deviation: null, after: 0 };
-    expect(instancesFor([load(), load({ tasks: 0, seconds: null, due })], fleet()).assumed).to.equal(false);
+    const unready = loadOf({ tasks: 0, seconds: null, due: dueOf({ deviation: null }) });
+    expect(instancesFor([loadOf(), unready], fleetOf()).assumed).to.equal(false);
   });
 
   it('says how many the work would need without the maximum', () => {
-    expect(instancesFor([load({ tasks: 2_000 })], fleet({ max: 20 }))).to.include({ instances: 20, unbounded: 36 });
+    expect(instancesFor([loadOf({ tasks: 2_000 })], fleetOf({ max: 20 }))).to.include({ instances: 20, unbounded: 36 });
   });
 
   const loads = fc.array(
@@ -127,8 +125,8 @@ describe('sizing a group', () => {
         fc.integer({ min: 1, max: 1e6 }),
         fc.double({ min: 0.1, max: 600, noNaN: true }),
         (tasks, seconds) => {
-          const of = fleet({ max: 1e9 });
-          const { instances } = instancesFor([load({ tasks, seconds })], of);
+          const of = fleetOf({ max: 1e9 });
+          const { instances } = instancesFor([loadOf({ tasks, seconds })], of);
           const each = (tasks * seconds) / (instances * of.slots);
           // With one task per slot, nothing is faster than a task.
           const onePerSlot = instances * of.slots >= tasks;
@@ -144,13 +142,13 @@ describe('sizing a group', () => {
 
 describe('the time that a group takes for its work', () => {
   it('is work divided by slots', () => {
-    expect(secondsToDrain([load({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
-    expect(secondsToDrain([load({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);
+    expect(secondsToDrain([loadOf({ tasks: 100, seconds: 6 })], 3, 2)).to.equal(100);
+    expect(secondsToDrain([loadOf({ tasks: 4, seconds: 10, slots: 'all' })], 2, 2)).to.equal(20);
   });
 
   it('is unknown without a worker, or without a duration', () => {
-    expect(secondsToDrain([load()], 0, 2)).to.equal(null);
-    expect(secondsToDrain([load({ seconds: null })], 1, 2)).to.equal(null);
+    expect(secondsToDrain([loadOf()], 0, 2)).to.equal(null);
+    expect(secondsToDrain([loadOf({ seconds: null })], 1, 2)).to.equal(null);
   });
 });
 

@@ -1,12 +1,11 @@
 // Protects: a job is closed soon after its last task ends, without needless listings of the store.
-
 import { expect } from 'chai';
 import { mayBeDecided, withSkipped } from '../../src/model/counts.ts';
 import { viewOf } from './job-of.ts';
 
 describe('the counters of a job', () => {
   const { steps } = viewOf([]).record.spec;
-  const says = (...counts: readonly (readonly [done: number, failed: number])[]) =>
+  const areDecided = (...counts: readonly (readonly [done: number, failed: number])[]) =>
     mayBeDecided(
       steps,
       [4, 4, 1],
@@ -15,7 +14,7 @@ describe('the counters of a job', () => {
   const table = [
     { counts: [], decided: false, when: 'nothing was counted yet' },
     { counts: [[3, 0]], decided: false, when: 'a first task is still running' },
-    { counts: [[3, 1]], decided: false, when: 'chains have still to reach the second step' },
+    { counts: [[3, 1]], decided: false, when: 'chains have yet to reach the second step' },
     {
       counts: [
         [3, 1],
@@ -37,7 +36,7 @@ describe('the counters of a job', () => {
   ] as const;
   for (const { counts, decided, when } of table) {
     it(`${decided ? 'call' : 'do not call'} for a look at the job when ${when}`, () => {
-      expect(says(...counts)).to.equal(decided);
+      expect(areDecided(...counts)).to.equal(decided);
     });
   }
 

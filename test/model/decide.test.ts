@@ -4,9 +4,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { standingOf } from '../../src/model/decide.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { factsOf, retryOf, viewOf } from './job-of.ts';
+import { closeOf, factsOf, retryOf, SENT, viewOf } from './job-of.ts';
 
-const SENT: EntryKind = { what: 'sent' };
 const none = factsOf(1, []);
 const opened = { format: 1, id: 'a', count: 4, leftOut: '' } as const;
 const skip = (tasks: Readonly<Record<string, string>>): EntryKind => ({ what: 'skip', tasks, reason: 'bad' });
@@ -63,7 +62,7 @@ describe('the standing of a job', () => {
   });
 
   it('recounts the files of an explode that made too many only in a new round', () => {
-    const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
+    const close = closeOf('failed', 0, 'maxTasks');
     const again = retryOf(1, { price: '0' });
     const facts = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), none];
     expect(standingOf(viewOf([SENT, close]), facts).next).to.deep.equal({ move: 'wait' });
@@ -71,22 +70,23 @@ describe('the standing of a job', () => {
   });
 
   it('never closes a job twice in a round', () => {
-    const view = viewOf([SENT, { what: 'close', state: 'failed', reason: 'failures', round: 0 }]);
+    const view = viewOf([SENT, closeOf('failed')]);
     const facts = [factsOf(4, [], [0, 1, 2, 3]), factsOf(4, []), none];
     expect(standingOf(view, facts).next).to.deep.equal({ move: 'wait' });
-    // Everything is published; its control totals made it fail.
-    const unmet = viewOf([SENT, { what: 'close', state: 'failed', reason: 'expect', round: 0 }]);
+    // Everything is published, and it failed because of its control totals.
+    const unmet = viewOf([SENT, closeOf('failed', 0, 'expect')]);
     const all = [factsOf(4, [0, 1, 2, 3]), factsOf(4, [0, 1, 2, 3]), { ...factsOf(1, [0]), opened }];
     expect(standingOf(unmet, all).next).to.deep.equal({ move: 'wait' });
   });
 
   it('is not reopened by a canary that is published after the close', () => {
     const retry = retryOf(1, { price: '0-1' }, { canaries: { price: '0' } });
-    const close = (round: number): EntryKind => ({ what: 'close', state: 'failed', reason: 'failures', round });
     const facts = [factsOf(4, [0, 2, 3], [1]), factsOf(4, [2, 3], [0]), none];
-    const held = viewOf([SENT, close(0), retry]);
-    expect(standingOf(held, facts).next).to.deep.equal({ move: 'retry-rest', round: 1 });
-    expect(standingOf(viewOf([SENT, close(0), retry, close(1)]), facts).next).to.deep.equal({ move: 'wait' });
+    const canary = viewOf([SENT, closeOf('failed'), retry]);
+    expect(standingOf(canary, facts).next).to.deep.equal({ move: 'retry-rest', round: 1 });
+    expect(standingOf(viewOf([SENT, closeOf('failed'), retry, closeOf('failed', 1)]), facts).next).to.deep.equal({
+      move: 'wait',
+    });
   });
 
   it('property: each task is at most one of published, failed, skipped and undecided, and none is undecided at a close', () => {

@@ -7,12 +7,11 @@ import { exceedsTolerance, hasBarrier, sectionStart, takesFiles } from '../../sr
 import type { EntryKind } from '../../src/model/journal.ts';
 import { tasksWithout } from '../../src/model/task-set.ts';
 import { roundOf } from '../../src/model/view.ts';
-import { EXPLODES, factsOf, retryOf, viewOf } from './job-of.ts';
+import { closeOf, EXPLODES, factsOf, retryOf, SENT, viewOf } from './job-of.ts';
 
-const SENT: EntryKind = { what: 'sent' };
 const view = viewOf([SENT], EXPLODES);
 const { steps } = view.record.spec;
-const shut = factsOf(0, []);
+const unopened = factsOf(0, []);
 const gather = factsOf(1, []);
 
 describe('a job that explodes', () => {
@@ -31,9 +30,9 @@ describe('a job that explodes', () => {
   });
 
   it('opens the section without the failed chains, and requests none of its tasks before', () => {
-    const { next, steps: stands } = standingOf(view, [factsOf(4, [0, 1, 3], [2]), shut, shut, gather]);
+    const { next, steps: standings } = standingOf(view, [factsOf(4, [0, 1, 3], [2]), unopened, unopened, gather]);
     expect(next).to.deep.equal({ move: 'open', step: 1, count: 3, leftOut: '2' });
-    expect(stands.map(({ undecided }) => undecided.count)).to.deep.equal([0, 0, 0, 0]);
+    expect(standings.map(({ undecided }) => undecided.count)).to.deep.equal([0, 0, 0, 0]);
   });
 
   it('waits for each file through all later steps, and tolerates failures there separately', () => {
@@ -50,13 +49,13 @@ describe('a job that explodes', () => {
 
   it('skips the section if no file was made', () => {
     const empty = factsOf(0, [], [], '');
-    const { next } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), empty, shut, gather]);
+    const { next } = standingOf(view, [factsOf(4, [0, 1, 2, 3]), empty, unopened, gather]);
     expect(next).to.deep.equal({ move: 'open', step: 3, count: 0, leftOut: '' });
   });
 
   it('stays closed after too many files, until a new round requests tasks', () => {
-    const facts = [factsOf(4, [0, 1, 2, 3]), shut, shut, gather];
-    const close: EntryKind = { what: 'close', state: 'failed', reason: 'maxTasks', round: 0 };
+    const facts = [factsOf(4, [0, 1, 2, 3]), unopened, unopened, gather];
+    const close = closeOf('failed', 0, 'maxTasks');
     expect(standingOf(viewOf([SENT, close], EXPLODES), facts).next).to.deep.equal({ move: 'wait' });
     const skip: EntryKind = { what: 'skip', tasks: { split: '0' }, reason: 'x' };
     expect(standingOf(viewOf([SENT, close, skip], EXPLODES), facts).next).to.include({ move: 'open' });
@@ -73,14 +72,14 @@ describe('a job that explodes', () => {
   it('is looked at when all tasks have made their files, and when all files are done', () => {
     const counts = (...done: number[]): { step: string; done: number; failed: number }[] =>
       done.map((n, index) => ({ step: steps[index]?.name ?? '', done: n, failed: 0 }));
-    const say = (behind: number, ...done: number[]): boolean =>
-      mayBeDecided(steps, [4, behind, behind, 1], counts(...done));
-    expect(say(0, 3)).to.equal(false);
-    expect(say(0, 4)).to.equal(true);
-    // It is open, and none of it is done yet: there is nothing to look for.
-    expect(say(5, 4)).to.equal(false);
-    expect(say(5, 4, 5, 4)).to.equal(false);
-    expect(say(5, 4, 5, 5)).to.equal(true);
+    const isLookedAt = (files: number, ...done: number[]): boolean =>
+      mayBeDecided(steps, [4, files, files, 1], counts(...done));
+    expect(isLookedAt(0, 3)).to.equal(false);
+    expect(isLookedAt(0, 4)).to.equal(true);
+    // The section is open, and none of its tasks is done yet.
+    expect(isLookedAt(5, 4)).to.equal(false);
+    expect(isLookedAt(5, 4, 5, 4)).to.equal(false);
+    expect(isLookedAt(5, 4, 5, 5)).to.equal(true);
   });
 
   it('compares the failures of each section with the tolerance', () => {

@@ -1,4 +1,4 @@
-// Protects: a forecast from a sample has honest error bars, and says what it could not see.
+// Protects: a forecast from a sample has honest error bars, and names the steps that the sample did not reach.
 
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
@@ -20,9 +20,16 @@ const PARTS = 400;
 const SLOTS = 4;
 const SAMPLE = 20;
 
-const observation = (task: number, seconds: number, more: Partial<Observation> = {}): Observation => ({
-  ...{ task, size: 0, seconds, bytesIn: 0, bytesOut: 0, cpuSeconds: null, peakMemory: null, files: null },
-  ...more,
+const observation = (task: number, seconds: number, fields: Partial<Observation> = {}): Observation => ({
+  task,
+  size: 0,
+  seconds,
+  bytesIn: 0,
+  bytesOut: 0,
+  cpuSeconds: null,
+  peakMemory: null,
+  files: null,
+  ...fields,
 });
 
 const runOf = (...steps: readonly (readonly Observation[])[]): SampleRun => ({
@@ -96,42 +103,40 @@ describe('a forecast', () => {
 
   it('is wider after a run on a busy machine, whose load it reports, and unchanged on another machine', () => {
     const seen = Array.from({ length: SAMPLE }, (_, n) => observation(n, 1 + (n % 3) / 10));
-    const made = (load: { average: number; cores: number }) =>
+    const forecastUnder = (load: { average: number; cores: number }) =>
       forecastJob({
         ...base,
-        parts: sizesOf(Array(PARTS).fill(0)),
+        parts: sizesOf(zeros(PARTS)),
         runs: [runOf(seen)],
         slots: SLOTS,
         pieces: 0,
         load,
       });
     const width = ({ seconds: { low, high } }: JobForecast): number => high / low;
-    const [idle, full, busy] = [
-      made({ average: 0.2, cores: 2 }),
-      made({ average: 2, cores: 2 }),
-      made({ average: 8, cores: 2 }),
-    ];
+    const idle = forecastUnder({ average: 0.2, cores: 2 });
+    const full = forecastUnder({ average: 2, cores: 2 });
+    const busy = forecastUnder({ average: 8, cores: 2 });
     expect([idle.load, full.load, busy.load]).to.deep.equal([null, null, { average: 8, cores: 2 }]);
     expect(full.seconds).to.deep.equal(idle.seconds);
     // With four times as much load as processors, tasks may have been four times too slow.
     expect(width(busy)).to.be.above(2 * width(idle));
-    expect(width(made({ average: 1e6, cores: 2 }))).to.be.below(100);
+    expect(width(forecastUnder({ average: 1e6, cores: 2 }))).to.be.below(100);
   });
 
   it('uses the sizes of the real parts, not those of the sample', () => {
     const seen = [1, 2, 3, 4, 5, 6, 7, 8].map((n) =>
       observation(n, n, { size: n * 1_000, bytesIn: n * 1_000, bytesOut: n * 10 }),
     );
-    const made = forecast({ ...base, parts: sizesOf(Array.from({ length: 100 }, () => 8_000)), runs: [runOf(seen)] });
-    expect(timeOf(made).expected).to.be.closeTo((100 * 8) / SLOTS, 20);
-    expect(made.bytesIn.expected).to.be.closeTo(800_000, 10_000);
-    expect(made.bytesOut.expected).to.be.closeTo(8_000, 200);
+    const result = forecast({ ...base, parts: sizesOf(Array.from({ length: 100 }, () => 8_000)), runs: [runOf(seen)] });
+    expect(timeOf(result).expected).to.be.closeTo((100 * 8) / SLOTS, 20);
+    expect(result.bytesIn.expected).to.be.closeTo(800_000, 10_000);
+    expect(result.bytesOut.expected).to.be.closeTo(8_000, 200);
   });
 
   it('says how much sooner the job is done with twice the slots, and never less than the slowest task', () => {
     const seen = [1, 1, 1, 1, 1, 1, 1, 60].map((seconds, n) => observation(n, seconds));
-    const made = forecast({ ...base, slots: [1, 2, 1_000], parts: sizesOf(zeros(80)), runs: [runOf(seen)] });
-    const [one, two, many] = made.times.map(({ seconds }) => seconds.expected);
+    const result = forecast({ ...base, slots: [1, 2, 1_000], parts: sizesOf(zeros(80)), runs: [runOf(seen)] });
+    const [one, two, many] = result.times.map(({ seconds }) => seconds.expected);
     expect(two).to.be.within(0.45 * (one ?? 0), 0.75 * (one ?? 0));
     expect(many).to.be.within(50, 90);
   });
@@ -139,8 +144,8 @@ describe('a forecast', () => {
   it('is as fast for a million parts as for two thousand', () => {
     const seen = Array.from({ length: 20 }, (_, n) => observation(n, 1 + (n % 3) / 10));
     const before = process.cpuUsage();
-    const made = forecast({ ...base, parts: sizesOf(zeros(1_000_000)), runs: [runOf(seen)] });
-    expect(timeOf(made).expected).to.be.closeTo((1_000_000 * 1.1) / SLOTS, 15_000);
+    const result = forecast({ ...base, parts: sizesOf(zeros(1_000_000)), runs: [runOf(seen)] });
+    expect(timeOf(result).expected).to.be.closeTo((1_000_000 * 1.1) / SLOTS, 15_000);
     expect(process.cpuUsage(before).user).to.be.lessThan(10_000_000);
   });
 
@@ -153,30 +158,30 @@ describe('a forecast', () => {
     const split = Array.from({ length: 10 }, (_, n) => observation(n, 1, { files: 3, bytesOut: 30 }));
     const count = Array.from({ length: 30 }, (_, n) => observation(n, 2, { bytesIn: 10, bytesOut: 5 }));
     const sum = [observation(0, 4, { bytesIn: 150, bytesOut: 1 })];
-    const made = forecast({ ...base, spec: exploding, parts: sizesOf(zeros(100)), runs: [runOf(split, count, sum)] });
-    expect(made.steps.map(({ name, tasks }) => [name, tasks.expected])).to.deep.equal([
+    const result = forecast({ ...base, spec: exploding, parts: sizesOf(zeros(100)), runs: [runOf(split, count, sum)] });
+    expect(result.steps.map(({ name, tasks }) => [name, tasks.expected])).to.deep.equal([
       ['split', 100],
       ['count', 300],
       ['sum', 1],
     ]);
-    const gathering = made.steps[2]?.taskSeconds;
+    const gathering = result.steps[2]?.taskSeconds;
     expect(gathering?.low).to.be.greaterThan(4);
     expect(gathering?.high).to.be.within(30, 44);
-    expect(made.unseen).to.deep.equal([]);
+    expect(result.unseen).to.deep.equal([]);
   });
 
   it('names the steps that the sample did not reach', () => {
     const two = specOf([{ name: 'work' }, { name: 'sum', gather: true }]);
-    const made = forecast({ ...base, spec: two, parts: sizesOf(zeros(10)), runs: [runOf([observation(0, 1)], [])] });
-    expect(made.unseen).to.deep.equal(['sum']);
+    const result = forecast({ ...base, spec: two, parts: sizesOf(zeros(10)), runs: [runOf([observation(0, 1)], [])] });
+    expect(result.unseen).to.deep.equal(['sum']);
   });
 
   it('is the same for the same seed', () => {
     const seen = [1, 2, 3, 4].map((seconds, n) => observation(n, seconds));
-    const make = (seed: number): Forecast =>
+    const forecastOf = (seed: number): Forecast =>
       forecast({ ...base, seed, parts: sizesOf(zeros(50)), runs: [runOf(seen)] });
-    expect(make(5)).to.deep.equal(make(5));
-    expect(make(5)).to.not.deep.equal(make(6));
+    expect(forecastOf(5)).to.deep.equal(forecastOf(5));
+    expect(forecastOf(5)).to.not.deep.equal(forecastOf(6));
   });
 });
 
@@ -230,4 +235,4 @@ describe('the parts of a sample', () => {
 });
 
 const zeros = (count: number): readonly number[] => Array.from({ length: count }, () => 0);
-const timeOf = (made: Forecast) => made.times[0]?.seconds ?? { low: 0, expected: 0, high: 0 };
+const timeOf = (result: Forecast) => result.times[0]?.seconds ?? { low: 0, expected: 0, high: 0 };

@@ -2,17 +2,12 @@
 
 import { expect } from 'chai';
 import { acceptedText, historyText } from '../../src/model/history-text.ts';
-import type { EntryKind, JournalEntry } from '../../src/model/journal.ts';
+import type { EntryKind } from '../../src/model/journal.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
-import { retryOf, viewOf } from './job-of.ts';
-
-const entryOf = (kind: EntryKind): JournalEntry => ({
-  ...{ format: 1, id: 'aaaaaaaaaaaaaaaa', when: '2026-11-30T06:00:00.000Z', who: 'me@here' },
-  ...kind,
-});
+import { closeOf, entryOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const TEXTS: readonly (readonly [EntryKind, string])[] = [
-  [{ what: 'sent' }, 'sent its first tasks'],
+  [SENT, 'sent its first tasks'],
   [{ what: 'resend', tasks: { price: '3,7-8' }, after: 2 }, 're-sent missing tasks: 3 tasks (price/3,7-8)'],
   [{ what: 'pause', now: false, reason: 'person' }, 'paused'],
   [{ what: 'pause', now: true, reason: 'bad rates' }, 'paused at once, returning running tasks: bad rates'],
@@ -47,8 +42,8 @@ const TEXTS: readonly (readonly [EntryKind, string])[] = [
   ],
   [{ what: 'retry-rest', round: 1 }, 'round 1: the canaries succeeded, the rest is sent'],
   [{ what: 'open', step: 'total', count: 3, leftOut: '3,7-8' }, 'opened total without 3,7-8 of the step before it'],
-  [{ what: 'close', state: 'failed', reason: 'failures', round: 0 }, 'closed: failed (failures)'],
-  [{ what: 'close', state: 'succeeded', reason: null, round: 2 }, 'closed: succeeded, round 2'],
+  [closeOf('failed'), 'closed: failed (failures)'],
+  [closeOf('succeeded', 2), 'closed: succeeded, round 2'],
   [{ what: 'prune' }, 'pruned: its parts, outputs and logs were removed'],
 ];
 

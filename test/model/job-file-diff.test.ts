@@ -19,12 +19,12 @@ steps:
 `;
 const ACCEPTED: JobRecord = viewOf([], FILE).record;
 
-const mended = (file: string, before: Overrides = {}, record: JobRecord = ACCEPTED) =>
+const diff = (file: string, before: Overrides = {}, record: JobRecord = ACCEPTED) =>
   diffJobFile(record, before, parseJobFile(file, { file: 'job.yaml' }));
 
 describe('a changed job file', () => {
   it('can change commands, timeouts, attempts and needs of a step', () => {
-    const { overrides, refused } = mended(
+    const { overrides, refused } = diff(
       FILE.replace('run: [cat], timeout: 10m', 'run: [cat, -n], timeout: 20m, attempts: 5, needs: { memory: 2GB }'),
     );
     expect(refused).to.deep.equal([]);
@@ -37,14 +37,14 @@ describe('a changed job file', () => {
   });
 
   it('can set how a gather joins, and remove that again', () => {
-    const said = FILE.replace('gather: true,', 'gather: true, join: bytes,');
-    expect(mended(said).overrides.steps).to.deep.equal({ totals: { join: 'bytes' } });
-    const { record } = viewOf([], said);
-    expect(mended(FILE, {}, record).overrides.steps).to.deep.equal({ totals: { join: null } });
+    const joining = FILE.replace('gather: true,', 'gather: true, join: bytes,');
+    expect(diff(joining).overrides.steps).to.deep.equal({ totals: { join: 'bytes' } });
+    const { record } = viewOf([], joining);
+    expect(diff(FILE, {}, record).overrides.steps).to.deep.equal({ totals: { join: null } });
   });
 
   it('with the same content changes nothing', () => {
-    expect(mended(FILE)).to.deep.equal({
+    expect(diff(FILE)).to.deep.equal({
       overrides: { timeout: null, steps: {}, defaults: {}, params: {} },
       refused: [],
     });
@@ -67,14 +67,14 @@ describe('a changed job file', () => {
   };
   for (const [field, change] of Object.entries(REFUSED)) {
     it(`that changes ${field} is refused, naming the field`, () => {
-      const { refused } = mended(change(FILE));
+      const { refused } = diff(change(FILE));
       expect(refused.map((difference) => difference.field)).to.deep.equal([field]);
     });
   }
 
   it('is not compared in fields that flags set at submission', () => {
     const record = { ...ACCEPTED, given: { input: true, params: ['region'], labels: ['team'] } };
-    const { refused, overrides } = mended(
+    const { refused, overrides } = diff(
       FILE.replace('a.csv', 'b.csv').replace('EU', 'FR').replace('finance', 'sales'),
       {},
       record,
@@ -85,17 +85,17 @@ describe('a changed job file', () => {
 
   it('adds new defaults and parameters, and keeps earlier --set values of unchanged ones', () => {
     const before = { params: { region: 'US', day: '7' } };
-    const { overrides } = mended(FILE.replace('day: "1"', 'day: "2", extra: x'), before);
+    const { overrides } = diff(FILE.replace('day: "1"', 'day: "2", extra: x'), before);
     expect(overrides).to.deep.include({ defaults: { day: '2', extra: 'x' }, params: { region: 'US' } });
   });
 
   it('reverts a change made by an earlier file', () => {
     const before = { steps: { price: { timeout: 60 } }, defaults: { day: '2' }, timeout: 5 };
-    expect(mended(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
+    expect(diff(FILE, before).overrides).to.deep.equal({ timeout: null, steps: {}, defaults: {}, params: {} });
   });
 
   it('keeps --timeout of an earlier round, unless it changes a timeout', () => {
-    expect(mended(FILE, { timeout: 5 }).overrides.timeout).to.equal(5);
-    expect(mended(FILE.replace('10m', '11m'), { timeout: 5 }).overrides.timeout).to.equal(null);
+    expect(diff(FILE, { timeout: 5 }).overrides.timeout).to.equal(5);
+    expect(diff(FILE.replace('10m', '11m'), { timeout: 5 }).overrides.timeout).to.equal(null);
   });
 });

@@ -5,16 +5,15 @@ import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { isAlreadyDone, LEGAL_STATES, type RequestedEntry, refusalOf } from '../../src/model/legal.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
-import { viewOf } from './job-of.ts';
+import { closeOf, SENT, viewOf } from './job-of.ts';
 
-const CLOSE = { what: 'close', reason: null, round: 0 } as const;
 const STATES: Readonly<Record<string, readonly EntryKind[]>> = {
   submitted: [],
-  running: [{ what: 'sent' }],
-  paused: [{ what: 'sent' }, { what: 'pause', now: false, reason: 'person' }],
-  succeeded: [{ what: 'sent' }, { ...CLOSE, state: 'succeeded' }],
-  failed: [{ what: 'sent' }, { ...CLOSE, state: 'failed' }],
-  cancelled: [{ what: 'sent' }, { what: 'cancel' }],
+  running: [SENT],
+  paused: [SENT, { what: 'pause', now: false, reason: 'person' }],
+  succeeded: [SENT, closeOf('succeeded')],
+  failed: [SENT, closeOf('failed')],
+  cancelled: [SENT, { what: 'cancel' }],
 };
 const inState = (state: string): JobView => viewOf(STATES[state] ?? []);
 

@@ -11,28 +11,42 @@ import {
 } from '../../src/model/metrics.ts';
 
 const GROUP: GroupMetrics = {
-  ...{ group: 'default', visible: 12, leased: 3, delayed: 0, dead: 1, oldest: 90 },
-  ...{ desired: 2, inService: 1, workers: 1, slots: 4, busy: 3, done: 30.5, failed: 0 },
+  group: 'default',
+  visible: 12,
+  leased: 3,
+  delayed: 0,
+  dead: 1,
+  oldest: 90,
+  desired: 2,
+  inService: 1,
+  workers: 1,
+  slots: 4,
+  busy: 3,
+  done: 30.5,
+  failed: 0,
 };
 const SNAPSHOT: MetricsSnapshot = {
-  ...{ at: 0, groups: [GROUP, { ...GROUP, group: 'gpu', oldest: null, desired: null, done: null, failed: null }] },
-  ...{ jobs: { submitted: 1, running: 2, paused: 1 }, late: 1, unknown: [] },
+  at: 0,
+  groups: [GROUP, { ...GROUP, group: 'gpu', oldest: null, desired: null, done: null, failed: null }],
+  jobs: { submitted: 1, running: 2, paused: 1 },
+  late: 1,
+  unknown: [],
 };
 
 describe('metrics', () => {
   it('describe the stack and its groups, never a job, and leave out unknown values instead of showing 0', () => {
     const metrics = metricsOf(SNAPSHOT);
-    const of = (name: string) =>
+    const valuesOf = (name: string) =>
       metrics.filter((metric) => metric.name === name).map(({ value, group }) => [group, value]);
-    expect(of('BacklogVisible')).to.deep.equal([
+    expect(valuesOf('BacklogVisible')).to.deep.equal([
       ['default', 12],
       ['gpu', 12],
     ]);
-    expect(of('OldestAge')).to.deep.equal([['default', 90]]);
-    expect(of('Desired')).to.deep.equal([['default', 2]]);
-    expect(of('TasksDone')).to.deep.equal([['default', 30.5]]);
-    expect(of('JobsOpen')).to.deep.equal([[null, 4]]);
-    expect(of('JobsLate')).to.deep.equal([[null, 1]]);
+    expect(valuesOf('OldestAge')).to.deep.equal([['default', 90]]);
+    expect(valuesOf('Desired')).to.deep.equal([['default', 2]]);
+    expect(valuesOf('TasksDone')).to.deep.equal([['default', 30.5]]);
+    expect(valuesOf('JobsOpen')).to.deep.equal([[null, 4]]);
+    expect(valuesOf('JobsLate')).to.deep.equal([[null, 1]]);
     expect(new Set(metrics.flatMap((metric) => Object.keys(metric)))).to.deep.equal(
       new Set(['name', 'unit', 'value', 'group']),
     );
@@ -62,8 +76,13 @@ describe('metrics', () => {
   });
 
   describe('tasks per minute', () => {
-    const tally = (worker: string, done: number, startedAt = 0, groups = ['default']) => ({
-      ...{ worker, groups, done, failed: 0, startedAt, seenAt: 0 },
+    const tally = (worker: string, done: number, startedAt = 0) => ({
+      worker,
+      groups: ['default'],
+      done,
+      failed: 0,
+      startedAt,
+      seenAt: 0,
     });
     const MINUTE = 60_000;
     it('are computed from the work of workers at two looks', () => {

@@ -13,7 +13,7 @@ import {
   noticeMove,
 } from '../../src/model/notify.ts';
 import { foldJournal, type JobView } from '../../src/model/view.ts';
-import { retryOf, viewOf } from './job-of.ts';
+import { closeOf, entryOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const MINUTE = 60_000;
 const WHEN = '2026-11-30T06:00:00.000Z';
@@ -22,15 +22,15 @@ const at = Date.parse(WHEN);
 function journaled(view: JobView, ...entries: readonly EntryKind[]): JobView {
   return foldJournal(
     view,
-    entries.map((entry, n) => ({ format: 1, id: `e${n}`, when: WHEN, who: 'ops@desk', ...entry })),
+    entries.map((kind) => entryOf(kind, { when: WHEN })),
   );
 }
 
-const close = (state: 'succeeded' | 'failed' | 'cancelled', round = 0): EntryKind => ({
-  ...{ what: 'close', state, reason: state === 'failed' ? 'failures' : null, round },
-});
 const pause = (reason: string, detail?: string): EntryKind => ({
-  ...{ what: 'pause', now: false, reason, ...(detail !== undefined && { detail }) },
+  what: 'pause',
+  now: false,
+  reason,
+  ...(detail !== undefined && { detail }),
 });
 const kinds = (view: JobView, now = at): readonly string[] => eventsOf(view, now).map(({ kind }) => kind);
 
@@ -39,23 +39,23 @@ describe('notifications about a job', () => {
   const id = job.record.job;
 
   it("don't exist before it ends, or a guard pauses it", () => {
-    expect(kinds(journaled(job, { what: 'sent' }, pause('person'), { what: 'resume' }))).to.deep.equal([]);
+    expect(kinds(journaled(job, SENT, pause('person'), { what: 'resume' }))).to.deep.equal([]);
   });
 
   for (const [entries, expected] of [
-    [[close('succeeded')], ['succeeded']],
-    [[close('failed')], ['failed']],
-    [[{ what: 'cancel' }, close('cancelled')], ['failed']],
+    [[closeOf('succeeded')], ['succeeded']],
+    [[closeOf('failed')], ['failed']],
+    [[{ what: 'cancel' }, closeOf('cancelled')], ['failed']],
     [[pause('halt')], ['paused']],
     [[pause('deployment', 'all of 20')], ['paused']],
     [[pause('secret', 'API_KEY')], ['paused']],
     [[pause('budget', '$ 10')], ['budget']],
     [
-      [close('failed'), close('succeeded')],
+      [closeOf('failed'), closeOf('succeeded')],
       ['failed', 'succeeded'],
     ],
     [
-      [pause('halt'), { what: 'resume' }, pause('halt'), { what: 'resume' }, close('succeeded')],
+      [pause('halt'), { what: 'resume' }, pause('halt'), { what: 'resume' }, closeOf('succeeded')],
       ['paused', 'paused', 'succeeded'],
     ],
   ] as readonly (readonly [readonly EntryKind[], readonly string[]])[]) {
@@ -65,22 +65,22 @@ describe('notifications about a job', () => {
   }
 
   it('each event has its own id, the same for everyone who reads the journal', () => {
-    const view = journaled(job, close('failed'), close('succeeded'));
+    const view = journaled(job, closeOf('failed'), closeOf('succeeded'));
     expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
     expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
   });
 
   it('the end of a job after a retry is a new event', () => {
-    const view = journaled(job, close('failed'), retryOf(1, { price: '0' }), close('failed', 1));
+    const view = journaled(job, closeOf('failed'), retryOf(1, { price: '0' }), closeOf('failed', 1));
     expect(new Set(eventsOf(view, at).map((event) => event.id)).size).to.equal(2);
   });
 
   it('a sentence describes each event', () => {
-    const [failed] = eventsOf(journaled(job, close('failed')), at);
+    const [failed] = eventsOf(journaled(job, closeOf('failed')), at);
     expect(failed?.text).to.equal(`job ${id} failed (failures)`);
     const [paused] = eventsOf(journaled(job, pause('deployment', 'all of 20')), at);
     expect(paused?.text).to.equal(`job ${id} is paused (deployment): all of 20`);
-    expect(eventsOf(journaled(job, close('cancelled')), at)[0]?.text).to.equal(`job ${id} was cancelled`);
+    expect(eventsOf(journaled(job, closeOf('cancelled')), at)[0]?.text).to.equal(`job ${id} was cancelled`);
   });
 
   describe('the event late', () => {
@@ -92,8 +92,8 @@ describe('notifications about a job', () => {
     });
     it('comes when the job closes after its deadline, and not if it closed in time', () => {
       const early = { ...due, finishBy: '2026-11-30T05:00:00.000Z' };
-      expect(kinds(journaled(early, close('succeeded')), at)).to.deep.equal(['succeeded', 'late']);
-      expect(kinds(journaled(due, close('succeeded')), at + MINUTE)).to.deep.equal(['succeeded']);
+      expect(kinds(journaled(early, closeOf('succeeded')), at)).to.deep.equal(['succeeded', 'late']);
+      expect(kinds(journaled(due, closeOf('succeeded')), at + MINUTE)).to.deep.equal(['succeeded']);
     });
     it('never comes for a job that was cancelled, or has no deadline', () => {
       expect(kinds(journaled(due, { what: 'cancel' }), at + 1)).to.deep.equal([]);
@@ -114,7 +114,12 @@ describe('notifications about a job', () => {
       const delayed: JobView = { ...job, record: { ...job.record, notBefore: WHEN } };
       expect(noStartAt(delayed)).to.equal(at + NO_START_MS);
       expect(noStartEvent(delayed)).to.include({ id: `${id}.no-start`, at: WHEN });
-      for (const entry of [pause('person'), { what: 'cancel' }, close('failed'), { what: 'stop', cause: 'c' }] as const)
+      for (const entry of [
+        pause('person'),
+        { what: 'cancel' },
+        closeOf('failed'),
+        { what: 'stop', cause: 'c' },
+      ] as const)
         expect(noStartAt(journaled(delayed, entry)), entry.what).to.equal(null);
     });
     it('counts anew from a resume, because nothing could run during the pause', () => {

@@ -37,17 +37,17 @@ describe('the change that a round makes', () => {
 
   it('is replaced as a whole by a changed job file', () => {
     const before = { timeout: 60, params: { region: 'US' }, code: 'abc', steps: { price: { attempts: 9 } } };
-    const mended = { timeout: null, code: 'def', steps: {}, defaults: { region: 'FR' }, params: {} };
-    expect(foldOverrides(before, mended)).to.deep.equal(mended);
+    const changes = { timeout: null, code: 'def', steps: {}, defaults: { region: 'FR' }, params: {} };
+    expect(foldOverrides(before, changes)).to.deep.equal(changes);
   });
 
   it('changes a step, its parameters and its code', () => {
     const { record } = viewOf([]);
     const [step] = record.spec.steps;
     if (step === undefined) throw new Error('no step');
-    const mended = { steps: { price: { run: ['cat', '-n'], timeout: 90 } } } as const;
-    expect(changedStep(step, mended)).to.deep.include({ run: ['cat', '-n'], timeout: 90, attempts: 3 });
-    expect(changedStep(step, { ...mended, timeout: 5 }).timeout).to.equal(5);
+    const changes = { steps: { price: { run: ['cat', '-n'], timeout: 90 } } } as const;
+    expect(changedStep(step, changes)).to.deep.include({ run: ['cat', '-n'], timeout: 90, attempts: 3 });
+    expect(changedStep(step, { ...changes, timeout: 5 }).timeout).to.equal(5);
     expect(changedStep(step, { timeout: null })).to.equal(step);
     expect(changedParams(record, { defaults: { a: '1', b: '1' }, params: { b: '2' } })).to.deep.equal({
       a: '1',

@@ -1,4 +1,4 @@
-// Protects: the grid of runs shows each run in its period, and a run that never came as a hole.
+// Protects: the grid of runs shows each run in its period, and a gap for a run that never came.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -14,14 +14,19 @@ import {
 const NOW = Date.parse('2026-11-28T08:00:00Z');
 const at = (text: string): number => Date.parse(text.length === 10 ? `${text}T06:00:00Z` : text);
 
-/** `ran('claims-2026-11', 'failed')`: a run that closed an hour after its submission, unless it is open. */
-function ran(runKey: string | null, state: GridRun['state'], changed: Partial<GridRun> = {}): GridRun {
-  const createdAt = changed.createdAt ?? at('2026-11-28');
+/** `runOf('claims-2026-11', 'failed')`: a run that closed an hour after its submission, unless it is open. */
+function runOf(runKey: string | null, state: GridRun['state'], fields: Partial<GridRun> = {}): GridRun {
+  const createdAt = fields.createdAt ?? at('2026-11-28');
   const isOpen = state === 'running' || state === 'submitted' || state === 'paused';
   return {
-    ...{ job: `${runKey ?? 'loose'}-1`, name: 'claims', runKey, state, reason: null, createdAt },
+    job: `${runKey ?? 'unkeyed'}-1`,
+    name: 'claims',
+    runKey,
+    state,
+    reason: null,
+    createdAt,
     closedAt: isOpen ? null : createdAt + 3_600_000,
-    ...changed,
+    ...fields,
   };
 }
 
@@ -35,7 +40,7 @@ function gridOf(
 }
 
 /** `claims 2026-11:failed 2026-10:succeeded` for each row. */
-const said = (bands: readonly GridBand[]): readonly string[] =>
+const linesOf = (bands: readonly GridBand[]): readonly string[] =>
   bands.flatMap(({ columns, rows }) =>
     rows.map(({ name, schedule, cells }) => {
       const shown = cells.flatMap((cell, index) => (cell === null ? [] : [`${columns[index]}:${textOf(cell)}`]));
@@ -50,33 +55,32 @@ function textOf({ state, late, states }: GridCell): string {
 
 describe('the grid of periods and jobs', () => {
   it('finds the period that a run key names', () => {
-    const texts = (key: string) => {
+    const periodText = (key: string) => {
       const found = periodOf(key);
       return found === null ? null : `${found.unit} ${found.text}`;
     };
-    expect(texts('claims-2026-11')).to.equal('month 2026-11');
-    expect(texts('claims@2026-11')).to.equal('month 2026-11');
-    expect(texts('nightly@2026-11-28T06:00')).to.equal('day 2026-11-28T06:00');
-    expect(texts('nightly-20261128')).to.equal('day 20261128');
-    expect(texts('claims-2026-11-eu')).to.equal('month 2026-11');
-    expect(texts('levy-2026-Q4')).to.equal('quarter 2026-Q4');
-    expect(texts('stock-2026-W48')).to.equal('week 2026-W48');
+    expect(periodText('claims-2026-11')).to.equal('month 2026-11');
+    expect(periodText('claims@2026-11')).to.equal('month 2026-11');
+    expect(periodText('nightly@2026-11-28T06:00')).to.equal('day 2026-11-28T06:00');
+    expect(periodText('nightly-20261128')).to.equal('day 20261128');
+    expect(periodText('claims-2026-11-eu')).to.equal('month 2026-11');
+    expect(periodText('levy-2026-Q4')).to.equal('quarter 2026-Q4');
+    expect(periodText('stock-2026-W48')).to.equal('week 2026-W48');
     for (const key of ['second-look', 'v2026', 'batch-12026-11', 'x-2026-13', 'claims-2026-11-281'])
-      expect(texts(key), key).to.equal(null);
+      expect(periodText(key), key).to.equal(null);
   });
 
   it('shows jobs of the same kind of period together, the newest period first', () => {
     const bands = gridOf([
-      ran('claims-2026-11', 'failed'),
-      ran('claims-2026-10', 'succeeded', { createdAt: at('2026-11-01') }),
-      ran('nightly-2026-11-27', 'succeeded', { name: 'nightly' }),
-      ran('levy-2026-Q4', 'running', { name: 'levy' }),
-      ran('stock-2026-W47', 'succeeded', { name: 'stock' }),
+      runOf('claims-2026-11', 'failed'),
+      runOf('claims-2026-10', 'succeeded', { createdAt: at('2026-11-01') }),
+      runOf('nightly-2026-11-27', 'succeeded', { name: 'nightly' }),
+      runOf('levy-2026-Q4', 'running', { name: 'levy' }),
+      runOf('stock-2026-W47', 'succeeded', { name: 'stock' }),
     ]);
-    expect(bands.map(({ unit, columns }) => `${unit} ${columns[0]} ${columns.length}`)).to.deep.equal([
-      ...['day 2026-11-28 14', 'week 2026-W48 12', 'month 2026-11 12', 'quarter 2026-Q4 8'],
-    ]);
-    expect(said(bands)).to.deep.equal([
+    const columns = bands.map((band) => `${band.unit} ${band.columns[0]} ${band.columns.length}`);
+    expect(columns.join(', ')).to.equal('day 2026-11-28 14, week 2026-W48 12, month 2026-11 12, quarter 2026-Q4 8');
+    expect(linesOf(bands)).to.deep.equal([
       'nightly 2026-11-27:succeeded',
       'stock 2026-W47:succeeded',
       'claims 2026-11:failed 2026-10:succeeded',
@@ -84,32 +88,30 @@ describe('the grid of periods and jobs', () => {
     ]);
   });
 
-  it('counts a run key that ran again as its last run, and shows the worst of several runs', () => {
+  it('shows a run key that ran again as its last run, and several runs as the worst of them', () => {
     const early = { createdAt: at('2026-11-20') };
     const runs = [
-      ran('claims-2026-11', 'failed', { ...early, job: 'first' }),
-      ran('claims-2026-11', 'succeeded', { job: 'again' }),
-      ran('eu-2026-10', 'succeeded'),
-      ran('us-2026-10', 'failed'),
-      ran('uk-2026-10', 'running'),
+      runOf('claims-2026-11', 'failed', { ...early, job: 'first' }),
+      runOf('claims-2026-11', 'succeeded', { job: 'again' }),
+      runOf('eu-2026-10', 'succeeded'),
+      runOf('us-2026-10', 'failed'),
+      runOf('uk-2026-10', 'running'),
     ];
-    expect(said(gridOf(runs))).to.deep.equal(['claims 2026-11:succeeded 2026-10:failed*3']);
+    expect(linesOf(gridOf(runs))).to.deep.equal(['claims 2026-11:succeeded 2026-10:failed*3']);
     const [band] = gridOf(runs);
     expect(band?.rows[0]?.cells[0]).to.include({ job: 'again', period: '2026-11' });
     expect(band?.rows[0]?.cells[1]?.states).to.deep.equal({ succeeded: 1, failed: 1, running: 1 });
   });
 
-  it('shows a run of a schedule that never came, but not one that somebody ran by hand', () => {
-    const hole = (period: string, state: 'due' | 'missed' | 'paused' | 'coming') => ({
-      period,
-      state,
-      at: at('2026-11-28'),
-    });
+  it('shows a gap for a run of a schedule that never came, but not for one that a person started', () => {
+    const gap = (period: string, state: 'due' | 'missed' | 'coming') => ({ period, state, at: at('2026-11-28') });
     const schedule: GridSchedule = {
-      ...{ schedule: 'claims', name: 'claims', periods: ['2026-12', '2026-11', '2026-10', '2026-09'] },
-      gaps: [hole('2026-11', 'due'), hole('2026-10', 'missed'), hole('2026-09', 'missed'), hole('2026-12', 'coming')],
+      schedule: 'claims',
+      name: 'claims',
+      periods: ['2026-12', '2026-11', '2026-10', '2026-09'],
+      gaps: [gap('2026-11', 'due'), gap('2026-10', 'missed'), gap('2026-09', 'missed'), gap('2026-12', 'coming')],
     };
-    expect(said(gridOf([ran('claims-2026-09', 'succeeded')], [schedule]))).to.deep.equal([
+    expect(linesOf(gridOf([runOf('claims-2026-09', 'succeeded')], [schedule]))).to.deep.equal([
       'claims 2026-11:due 2026-10:missed 2026-09:succeeded',
     ]);
   });
@@ -118,11 +120,11 @@ describe('the grid of periods and jobs', () => {
     const periods = ['2026-11-28T06:00', '2026-11-27T06:00', '2026-11-26T06:00'];
     const of = (schedule: string): GridSchedule => ({ schedule, name: 'load', periods, gaps: [] });
     const runs = [
-      ran('eu@2026-11-28T06:00', 'succeeded', { name: 'load' }),
-      ran('us@2026-11-28T06:00', 'failed', { name: 'load' }),
-      ran('gone@2026-11-28T06:00', 'succeeded', { name: 'load' }),
+      runOf('eu@2026-11-28T06:00', 'succeeded', { name: 'load' }),
+      runOf('us@2026-11-28T06:00', 'failed', { name: 'load' }),
+      runOf('gone@2026-11-28T06:00', 'succeeded', { name: 'load' }),
     ];
-    expect(said(gridOf(runs, [of('eu'), of('us')]))).to.deep.equal([
+    expect(linesOf(gridOf(runs, [of('eu'), of('us')]))).to.deep.equal([
       'load 2026-11-28:succeeded',
       'load (eu) 2026-11-28:succeeded',
       'load (us) 2026-11-28:failed',
@@ -132,35 +134,39 @@ describe('the grid of periods and jobs', () => {
   it('puts a pattern that fires once a month into the months, whatever its times', () => {
     const periods = ['2026-11-01T06:00', '2026-10-01T06:00', '2026-09-01T06:00'];
     const schedule: GridSchedule = { schedule: 'claims', name: 'claims', periods, gaps: [] };
-    expect(said(gridOf([ran('claims@2026-11-01T06:00', 'succeeded')], [schedule]))).to.deep.equal([
+    expect(linesOf(gridOf([runOf('claims@2026-11-01T06:00', 'succeeded')], [schedule]))).to.deep.equal([
       'claims 2026-11:succeeded',
     ]);
   });
 
   it('says which runs closed after their deadline, also among several', () => {
-    const runs = [ran('claims-2026-11', 'succeeded'), ran('eu-2026-10', 'succeeded'), ran('us-2026-10', 'succeeded')];
+    const runs = [
+      runOf('claims-2026-11', 'succeeded'),
+      runOf('eu-2026-10', 'succeeded'),
+      runOf('us-2026-10', 'succeeded'),
+    ];
     const [early, late] = ['2026-11-28T07:30:00Z', '2026-11-28T06:30:00Z'];
     const deadlines = { 'claims-2026-11-1': early, 'us-2026-10-1': late };
-    expect(said(gridOf(runs, [], deadlines))).to.deep.equal(['claims 2026-11:succeeded 2026-10:succeeded+late*2']);
+    expect(linesOf(gridOf(runs, [], deadlines))).to.deep.equal(['claims 2026-11:succeeded 2026-10:succeeded+late*2']);
   });
 
-  it('puts a run without a period into the day of its submission where its reader is', () => {
-    const runs = [ran(null, 'succeeded', { createdAt: at('2026-11-27T23:30:00Z') })];
-    expect(said(gridOf(runs))).to.deep.equal(['claims 2026-11-27:succeeded']);
-    expect(said(gridOf(runs, [], {}, 'Europe/Berlin'))).to.deep.equal(['claims 2026-11-28:succeeded']);
+  it('puts a run without a period into the day of its submission, in the zone of the reader', () => {
+    const runs = [runOf(null, 'succeeded', { createdAt: at('2026-11-27T23:30:00Z') })];
+    expect(linesOf(gridOf(runs))).to.deep.equal(['claims 2026-11-27:succeeded']);
+    expect(linesOf(gridOf(runs, [], {}, 'Europe/Berlin'))).to.deep.equal(['claims 2026-11-28:succeeded']);
   });
 
-  it('has a column for a period that was run before its time, and none for older ones than it shows', () => {
-    expect(said(gridOf([ran('claims-2026-12', 'succeeded')]))).to.deep.equal(['claims 2026-12:succeeded']);
-    expect(gridOf([ran('claims-2024-12', 'failed')])).to.deep.equal([]);
-    expect(said(gridOf([ran('claims-2099-12', 'succeeded'), ran('claims-2026-11', 'failed')]))).to.deep.equal([
+  it('has a column for a period that ran before its time, and none for periods that are too old to show', () => {
+    expect(linesOf(gridOf([runOf('claims-2026-12', 'succeeded')]))).to.deep.equal(['claims 2026-12:succeeded']);
+    expect(gridOf([runOf('claims-2024-12', 'failed')])).to.deep.equal([]);
+    expect(linesOf(gridOf([runOf('claims-2099-12', 'succeeded'), runOf('claims-2026-11', 'failed')]))).to.deep.equal([
       'claims 2026-11:failed',
     ]);
   });
 
-  it('stays bounded, and leaves out what least needs a person', () => {
+  it('has at most 60 rows, and leaves out runs that succeeded first', () => {
     const runs = Array.from({ length: 90 }, (_, n) =>
-      ran('x-2026-11', n === 77 ? 'failed' : 'succeeded', { name: `job-${n}`, job: `job-${n}` }),
+      runOf('x-2026-11', n === 77 ? 'failed' : 'succeeded', { name: `job-${n}`, job: `job-${n}` }),
     );
     const [band] = gridOf(runs);
     expect([band?.rows.length, band?.left]).to.deep.equal([60, 30]);
@@ -176,7 +182,7 @@ describe('the grid of periods and jobs', () => {
       fc.property(fc.array(run, { maxLength: 40 }), (all) => {
         const runs = all.map(({ createdAt, name, keyed }, n) => {
           const key = keyed ? `${name}${n}x-${new Date(createdAt).toISOString().slice(0, 10)}` : null;
-          return ran(key, 'succeeded', { createdAt, name, job: `j-${n}` });
+          return runOf(key, 'succeeded', { createdAt, name, job: `j-${n}` });
         });
         const counts = gridOf(runs).flatMap(({ rows }) =>
           rows.flatMap(({ cells }) => cells.flatMap((cell) => Object.values(cell?.states ?? {}))),

@@ -4,21 +4,20 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Load, LoadDeadline } from '../../src/model/load.ts';
 import { claimsOf, type GroupShare, type Projection, projectionOf, secondsToEnd } from '../../src/model/projection.ts';
+import { dueOf, loadOf } from './loads.ts';
 
-const DUE: LoadDeadline = { job: 'claims', in: 7_200, coming: 0, deviation: 30, measured: 100, after: 0 };
-const load = (facts: Partial<Load> = {}, due: Partial<LoadDeadline> = {}): Load => ({
-  ...{ tasks: 600, seconds: 60, slots: 1, atOnce: null },
-  ...facts,
-  due: { ...DUE, ...due },
-});
-const share = (loads: readonly Load[], facts: Partial<GroupShare> = {}): GroupShare => ({
-  ...{ loads, ground: { slots: 2, current: 5, boot: 90 }, instances: 5 },
-  ...facts,
+const load = (fields: Partial<Load> = {}, due: Partial<LoadDeadline> = {}): Load =>
+  loadOf({ tasks: 600, ...fields, due: dueOf({ in: 7_200, deviation: 30, measured: 100, ...due }) });
+const share = (loads: readonly Load[], fields: Partial<GroupShare> = {}): GroupShare => ({
+  loads,
+  ground: { slots: 2, current: 5, boot: 90 },
+  instances: 5,
+  ...fields,
 });
 const projected = (...shares: readonly GroupShare[]): Projection => {
-  const found = projectionOf('claims', shares);
-  if (found === null) throw new Error('nobody knows');
-  return found;
+  const projection = projectionOf('a', shares);
+  if (projection === null) throw new Error('the projection is unknown');
+  return projection;
 };
 
 describe('a projection', () => {
@@ -31,14 +30,14 @@ describe('a projection', () => {
     expect(projected(share(loads)).ends).to.be.within(3_600, 3_700);
   });
 
-  it('has an error made up of the remaining sum, the measured mean and the longest task', () => {
+  it('has an error that combines those of the remaining sum, the measured mean and the longest task', () => {
     const { ends, within } = projected(share([load()]));
     // Twice the root of 600 x 30² + 600² x 30² / 100, on ten slots.
     expect(ends - (within?.earliest ?? 0)).to.be.closeTo(389, 1);
     expect((within?.latest ?? 0) - ends).to.be.within(389 + 60, 389 + 180);
   });
 
-  it('has a smaller error with more measured tasks, fewer remaining ones and more similar ones', () => {
+  it('has a smaller error with more measured tasks, fewer remaining tasks and more similar ones', () => {
     const width = (one: Load): number => {
       const { within } = projected(share([one]));
       return (within?.latest ?? 0) - (within?.earliest ?? 0);
@@ -62,14 +61,14 @@ describe('a projection', () => {
   for (const [what, one, facts] of [
     ['there is no instance', load(), { instances: 0 }],
     ['the duration of a ready task is unknown', load({ seconds: null }), {}],
-    ['nothing of it is left', load({ tasks: 0 }), {}],
+    ['no task of it is left', load({ tasks: 0 }), {}],
   ] as const) {
     it(`is unknown if ${what}`, () => {
-      expect(projectionOf('claims', [share([one], facts)])).to.equal(null);
+      expect(projectionOf('a', [share([one], facts)])).to.equal(null);
     });
   }
 
-  it('does not assume a minute for a later step that nobody has seen', () => {
+  it('does not assume a minute for a later step without a measured duration', () => {
     const seen = projected(share([load({}, { after: 20 })])).ends;
     expect(projected(share([load({}, { after: 80, guessed: 60 })])).ends).to.equal(seen);
   });
@@ -86,7 +85,8 @@ describe('a projection', () => {
 
   it('is within its interval, whatever is left', () => {
     const facts = fc.record({
-      ...{ tasks: fc.integer({ min: 1, max: 100_000 }), seconds: fc.double({ min: 0.01, max: 10_000, noNaN: true }) },
+      tasks: fc.integer({ min: 1, max: 100_000 }),
+      seconds: fc.double({ min: 0.01, max: 10_000, noNaN: true }),
     });
     const due = fc.record({
       deviation: fc.double({ min: 0, max: 10_000, noNaN: true }),

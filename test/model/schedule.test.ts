@@ -18,15 +18,18 @@ const at = (time: string): number => Date.parse(`2026-11-${time}:00Z`);
 const SPEC = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 * * * *' }, catchUp: 3 * 3_600 });
 
 /** A schedule from its journal: each change with its time. */
-function made(...changes: readonly (readonly [string, ScheduleChange])[]): Schedule {
+function scheduleOf(...changes: readonly (readonly [string, ScheduleChange])[]): Schedule {
   const entries = changes.map(
     ([time, change], n): ScheduleEntry => ({
-      ...{ format: 1, id: `e${n}`, who: 'ann@desk', when: new Date(at(time)).toISOString() },
+      format: 1,
+      id: `e${n}`,
+      who: 'ann@desk',
+      when: new Date(at(time)).toISOString(),
       ...change,
     }),
   );
   const schedule = foldSchedule('hourly', entries);
-  if (schedule === null) throw new Error('it was removed');
+  if (schedule === null) throw new Error('the schedule was removed');
   return schedule;
 }
 
@@ -36,19 +39,19 @@ const due = (schedule: Schedule, now: string): readonly string[] =>
 
 describe('the due firings of a schedule', () => {
   it('are all firings within its catch-up, including one at the current instant', () => {
-    const schedule = made(['01T00:30', add()]);
+    const schedule = scheduleOf(['01T00:30', add()]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
     expect(due(schedule, '10T06:59')).to.deep.equal(['10T04:00', '10T05:00', '10T06:00']);
   });
 
   it('exclude times before it was created', () => {
-    const schedule = made(['10T05:30', add()]);
+    const schedule = scheduleOf(['10T05:30', add()]);
     expect(due(schedule, '10T05:31')).to.deep.equal([]);
     expect(due(schedule, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
   it('count each pause once: a second pause within one has no effect, and a resume ends the last one', () => {
-    const schedule = made(
+    const schedule = scheduleOf(
       ['01T00:00', add()],
       ['10T01:30', { what: 'pause' }],
       ['10T01:40', { what: 'pause' }],
@@ -65,29 +68,29 @@ describe('the due firings of a schedule', () => {
   });
 
   it('are none while it is paused, and exclude the time of a past pause', () => {
-    const paused = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
+    const paused = scheduleOf(['01T00:00', add()], ['10T04:30', { what: 'pause' }]);
     expect(due(paused, '10T05:10'), 'not even what was due before').to.deep.equal([]);
-    const short = made(['01T00:00', add()], ['10T04:30', { what: 'pause' }], ['10T05:20', { what: 'resume' }]);
+    const short = scheduleOf(['01T00:00', add()], ['10T04:30', { what: 'pause' }], ['10T05:20', { what: 'resume' }]);
     expect(due(short, '10T05:30'), 'that waits for the end of the pause').to.deep.equal(['10T03:00', '10T04:00']);
-    const resumed = made(['01T00:00', add()], ['10T03:30', { what: 'pause' }], ['10T05:30', { what: 'resume' }]);
+    const resumed = scheduleOf(['01T00:00', add()], ['10T03:30', { what: 'pause' }], ['10T05:30', { what: 'resume' }]);
     expect(due(resumed, '10T06:10')).to.deep.equal(['10T06:00']);
   });
 
   it('include a firing at the instant of a pause, and not one at the instant of its end', () => {
-    const schedule = made(['01T00:00', add()], ['10T04:00', { what: 'pause' }], ['10T06:00', { what: 'resume' }]);
+    const schedule = scheduleOf(['01T00:00', add()], ['10T04:00', { what: 'pause' }], ['10T06:00', { what: 'resume' }]);
     expect(due(schedule, '10T06:00')).to.deep.equal(['10T04:00']);
     expect(due(schedule, '10T07:00')).to.deep.equal(['10T07:00']);
   });
 
   it('continue when it is replaced with the same times, and start over with other times', () => {
     const again = scheduleSpec({ ...SPEC, job: { ...SPEC.job, params: { region: 'US' } } });
-    expect(due(made(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([
+    expect(due(scheduleOf(['01T00:00', add()], ['10T05:30', add(again)]), '10T05:40')).to.deep.equal([
       '10T03:00',
       '10T04:00',
       '10T05:00',
     ]);
     const other = scheduleSpec({ ...SPEC, cadence: { kind: 'cron', pattern: '10 * * * *' } });
-    const changed = made(['01T00:00', add()], ['10T05:30', add(other)]);
+    const changed = scheduleOf(['01T00:00', add()], ['10T05:30', add(other)]);
     expect(due(changed, '10T06:20')).to.deep.equal(['10T06:10']);
     expect(changed.job.params).to.deep.equal({});
   });
@@ -101,18 +104,18 @@ describe('the due firings of a schedule', () => {
       );
     const monthsDue = (schedule: Schedule, now: string): readonly string[] =>
       dueFirings(schedule, at(now)).map(({ period }) => period);
-    const earlier = made(['01T00:00', calendar({})], ['30T17:00', calendar({ time: '16:00' })]);
+    const earlier = scheduleOf(['01T00:00', calendar({})], ['30T17:00', calendar({ time: '16:00' })]);
     expect(monthsDue(earlier, '30T17:01')).to.deep.equal(['2026-11']);
-    const closed = made(['01T00:00', calendar({})], ['28T09:00', calendar({ holidays: ['2026-11-30'] })]);
+    const closed = scheduleOf(['01T00:00', calendar({})], ['28T09:00', calendar({ holidays: ['2026-11-30'] })]);
     expect(monthsDue(closed, '28T09:01')).to.deep.equal(['2026-11']);
-    const young = made(['30T18:30', calendar({})]);
-    expect(monthsDue(young, '30T18:31'), 'nothing from before it was made').to.deep.equal([]);
+    const young = scheduleOf(['30T18:30', calendar({})]);
+    expect(monthsDue(young, '30T18:31'), 'nothing from before it was created').to.deep.equal([]);
   });
 
   it('stay paused when it is replaced, and start over when it was removed', () => {
-    const paused = made(['01T00:00', add()], ['10T01:30', { what: 'pause' }], ['10T02:30', add()]);
+    const paused = scheduleOf(['01T00:00', add()], ['10T01:30', { what: 'pause' }], ['10T02:30', add()]);
     expect(paused.paused).to.deep.equal({ who: 'ann@desk', when: '2026-11-10T01:30:00.000Z' });
-    const anew = made(
+    const anew = scheduleOf(
       ['01T00:00', add()],
       ['10T01:30', { what: 'pause' }],
       ['10T02:30', { what: 'rm' }],
@@ -123,13 +126,13 @@ describe('the due firings of a schedule', () => {
   });
 
   it('are missed once, in the span in which their catch-up ends', () => {
-    const schedule = made(['01T00:00', add()]);
+    const schedule = scheduleOf(['01T00:00', add()]);
     const lapsed = (from: string, until: string): readonly string[] =>
       lapsedFirings(schedule, at(from), at(until)).map(({ period }) => period.slice('2026-11-'.length));
     expect(lapsed('10T06:00', '10T06:30')).to.deep.equal([]);
     expect(lapsed('10T06:00', '10T08:00')).to.deep.equal(['10T04:00', '10T05:00']);
     expect(due(schedule, '10T08:00')).to.deep.equal(['10T06:00', '10T07:00', '10T08:00']);
-    expect(lapsed('01T00:00', '01T04:00'), 'nothing from before it was made').to.deep.equal(['01T01:00']);
+    expect(lapsed('01T00:00', '01T04:00'), 'nothing from before it was created').to.deep.equal(['01T01:00']);
   });
 });
 

@@ -1,10 +1,8 @@
 // Protects: a retry requests what ended without an output and can run, and nothing else.
 import { expect } from 'chai';
-import type { EntryKind } from '../../src/model/journal.ts';
 import { chooseRetry } from '../../src/model/task-choice.ts';
-import { factsOf, viewOf } from './job-of.ts';
+import { factsOf, SENT, viewOf } from './job-of.ts';
 
-const SENT: EntryKind = { what: 'sent' };
 const FACTS = [factsOf(4, [0], [1]), factsOf(4, []), factsOf(1, [])];
 
 describe('the tasks of a retry', () => {

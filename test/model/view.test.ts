@@ -3,7 +3,7 @@
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { isKilled, isSkipped, roundOf, stateOf } from '../../src/model/view.ts';
-import { retryOf, viewOf } from './job-of.ts';
+import { closeOf, retryOf, SENT, viewOf } from './job-of.ts';
 
 const retry = (round: number, price: string, canaries?: string): EntryKind =>
   retryOf(round, { price }, canaries === undefined ? {} : { canaries: { price: canaries } });
@@ -11,13 +11,13 @@ const kill = (price: string): EntryKind => ({ what: 'kill', mode: 'fail', tasks:
 
 describe('a view of a journal', () => {
   it("gives a task the round that last requested it, and its chain's later steps the same", () => {
-    const view = viewOf([{ what: 'sent' }, retry(1, '0-1'), retry(2, '1')]);
+    const view = viewOf([SENT, retry(1, '0-1'), retry(2, '1')]);
     expect([0, 1, 2].map((task) => roundOf(view, 0, task))).to.deep.equal([1, 2, 0]);
     expect(roundOf(view, 1, 1)).to.equal(2);
   });
 
   it('gives a gather the last round that requested one of its chains, or the gather itself', () => {
-    expect(roundOf(viewOf([{ what: 'sent' }]), 2, 0)).to.equal(0);
+    expect(roundOf(viewOf([SENT]), 2, 0)).to.equal(0);
     expect(roundOf(viewOf([retry(1, '0-1'), retry(2, '1')]), 2, 0)).to.equal(2);
     expect(roundOf(viewOf([retry(1, '0-1'), retryOf(3, { totals: '0' })]), 2, 0)).to.equal(3);
   });
@@ -70,11 +70,7 @@ describe('a view of a journal', () => {
   });
 
   it('reopens a closed job on a skip, in a new round that requests no task', () => {
-    const view = viewOf([
-      { what: 'sent' },
-      { what: 'close', state: 'failed', reason: 'failures', round: 0 },
-      { what: 'skip', tasks: { price: '0' }, reason: 'bad', round: 1 },
-    ]);
+    const view = viewOf([SENT, closeOf('failed'), { what: 'skip', tasks: { price: '0' }, reason: 'bad', round: 1 }]);
     expect(stateOf(view)).to.equal('running');
     expect([view.round, roundOf(view, 0, 1)]).to.deep.equal([1, 0]);
   });
@@ -93,8 +89,7 @@ describe('a view of a journal', () => {
   });
 
   it('is open again after a retry of a failed job, and never after a cancel', () => {
-    const closed: EntryKind = { what: 'close', state: 'failed', reason: 'failures', round: 0 };
-    expect(stateOf(viewOf([{ what: 'sent' }, closed, retry(1, '0')]))).to.equal('running');
-    expect(stateOf(viewOf([{ what: 'sent' }, { what: 'cancel' }, { what: 'resume' }]))).to.equal('cancelled');
+    expect(stateOf(viewOf([SENT, closeOf('failed'), retry(1, '0')]))).to.equal('running');
+    expect(stateOf(viewOf([SENT, { what: 'cancel' }, { what: 'resume' }]))).to.equal('cancelled');
   });
 });

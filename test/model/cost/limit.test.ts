@@ -76,7 +76,7 @@ describe('the price of an hour', () => {
     ['spot, elsewhere: the mean', { type: 'm', zone: 'z', lifeCycle: 'spot' }, 0.2],
     ['spot without a market: as configured', { type: 'c', zone: 'a', lifeCycle: 'spot' }, 2],
     ['on demand: as configured', { type: 'm', zone: 'a', lifeCycle: 'on-demand' }, 1],
-    ['a type of which nothing is said', { type: 'g', zone: 'a', lifeCycle: 'spot' }, null],
+    ['a type without a price', { type: 'g', zone: 'a', lifeCycle: 'spot' }, null],
   ] as const;
   for (const [what, machine, expected] of cases) {
     it(what, () => {
@@ -113,8 +113,8 @@ describe('the cost of remaining work', () => {
   });
 
   it('includes, for a forecast, the boot and the idle time of one machine of each group', () => {
-    const of = (expected: number) => ({ low: 0, expected, high: 0 });
-    const seen = { tasks: of(10), taskSeconds: of(100), bytesOut: of(0) };
+    const estimate = (expected: number) => ({ low: 0, expected, high: 0 });
+    const seen = { tasks: estimate(10), taskSeconds: estimate(100), bytesOut: estimate(0) };
     const needs = { slots: 1, memory: 0, disk: 0 } as const;
     const steps = [
       { name: 'one', group: 'default', needs },

@@ -12,6 +12,7 @@ import {
   spendingIn,
 } from '../../../src/model/cost/spending.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
+import { worker } from '../../contracts/ledger-events.ts';
 
 const HOUR = 3_600_000;
 const NOW = 100 * HOUR;
@@ -20,26 +21,27 @@ const SPOT = { type: 'c7g.large', zone: 'a', lifeCycle: 'spot' } as const;
 /** One dollar an hour. */
 const one = (): number => 1;
 
-const worker = (more: Partial<LedgerWorker> = {}): LedgerWorker => ({
-  ...{ worker: 'w1', group: 'default', host: 'i-1', pid: 1, version: '1', state: 'busy', slots: 2, busy: [] },
-  ...{ done: 0, failed: 0, startedAt: NOW - HOUR + BOOT, seenAt: NOW, machine: SPOT, spent: {} },
-  ...more,
-});
+const TIMES = { now: NOW, aliveMs: 240_000 };
+const BASE = { host: 'i-1', busy: [], startedAt: NOW - HOUR + BOOT, seenAt: NOW, machine: SPOT, spent: {} };
+/** The machines of these workers: by default one that booted an hour ago and did nothing. */
 const machines = (...workers: readonly Partial<LedgerWorker>[]): readonly PaidMachine[] =>
   machinesOf(
-    workers.map((each) => worker(each)),
-    { now: NOW, aliveMs: 240_000 },
+    workers.map((fields) => worker({ ...BASE, ...fields })),
+    TIMES,
   );
-const job = (more: object = {}) => ({
-  ...{ job: 'a', groups: new Set(['default']), life: lifeOfJob(NOW - 2 * HOUR, null, NOW), sharers: 1 },
-  ...more,
+type Job = Parameters<typeof jobSpending>[0];
+const job = (fields: Partial<Job> = {}): Job => ({
+  job: 'a',
+  groups: new Set(['default']),
+  life: lifeOfJob(NOW - 2 * HOUR, null, NOW),
+  sharers: 1,
+  ...fields,
 });
 const usd = (found: readonly PaidMachine[], of = job()): number | null => jobSpending(of, found, one).usd;
 
 describe('the cost of a job', () => {
   const cases: readonly (readonly [string, readonly Partial<LedgerWorker>[], number])[] = [
     ['nothing without machines', [], 0],
-    ['nothing for a worker without a paid machine', [{ machine: undefined as never, spent: { a: 9 } }], 0],
     ['a machine that worked only for it, including boot and idle time', [{ spent: { a: 600 } }], 1],
     ['its share of a machine that worked for others too', [{ spent: { a: 300, b: 900 } }], 0.25],
     ['its share next to jobs that are no longer listed', [{ spent: { a: 300, '': 300 } }], 0.5],
@@ -84,6 +86,11 @@ describe('the cost of a job', () => {
       expect(usd(machines(...workers))).to.be.closeTo(expected, 1e-9);
     });
   }
+
+  it('is nothing for a worker without a paid machine', () => {
+    const found = machinesOf([worker({ startedAt: NOW - HOUR, seenAt: NOW, spent: { a: 9 } })], TIMES);
+    expect(usd(found)).to.equal(0);
+  });
 
   it('is an equal share of machines that have not worked for any job yet', () => {
     expect(usd(machines({ spent: {} }), job({ sharers: 4 }))).to.be.closeTo(0.25, 1e-9);
@@ -149,18 +156,18 @@ describe('the cost of a job', () => {
   });
 });
 
-describe('the cost of letting running tasks end', () => {
-  const draining = (found: readonly PaidMachine[], more: object = {}) =>
+describe('the cost of draining', () => {
+  const draining = (found: readonly PaidMachine[], fields: Partial<Parameters<typeof drainingCost>[0]> = {}) =>
     drainingCost({
-      ...{ machines: found, groups: new Set(['default']), isOurs: (name: string) => name === 'a' },
-      ...{
-        sharers: () => 1,
-        booting: new Map(),
-        nextIn: () => ({ price: 1, boot: 90 }),
-        secondsOf: () => 100,
-        priceAt: one,
-        ...more,
-      },
+      machines: found,
+      groups: new Set(['default']),
+      isOurs: (name) => name === 'a',
+      sharers: () => 1,
+      booting: new Map(),
+      nextIn: () => ({ price: 1, boot: 90 }),
+      secondsOf: () => 100,
+      priceAt: one,
+      ...fields,
     });
   const hours = (seconds: number): number => seconds / 3_600;
 

@@ -3,7 +3,8 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';
-import { attempt, measuredOf, T0 } from './report-attempts.ts';
+import { T0 } from '../../contracts/ledger-events.ts';
+import { attempt, measuredOf } from './report-attempts.ts';
 
 const OUTCOMES = ['done', 'failedAttempt', 'failed', 'interrupted'] as const;
 
@@ -29,7 +30,8 @@ const histories = fc
           attempt({
             ...more,
             attempt: `a${String(n).padStart(3, '0')}`,
-            ...{ startedAt: T0 + started, endedAt: T0 + started + lasted },
+            startedAt: T0 + started,
+            endedAt: T0 + started + lasted,
             ...(more.outcome === 'failed' || more.outcome === 'failedAttempt' ? { reason: 'exit', exitCode: 1 } : {}),
           }),
       )
@@ -92,12 +94,20 @@ describe('the sums of a report', () => {
 
   it("give a slow task's duration as a multiple of its step's median, and its number of attempts", () => {
     const { slowest } = measuredOf([
-      ...[1, 2, 3].map((task) => attempt({ task })),
+      attempt({ task: 1 }),
+      attempt({ task: 2 }),
+      attempt({ task: 3 }),
       attempt({ task: 4, attempt: 'a', outcome: 'failedAttempt' }),
       attempt({ task: 4, attempt: 'b', endedAt: T0 + 5_000, bytesIn: 7, peakMemory: 9 }),
     ]);
     expect(slowest[0]).to.deep.equal({
-      ...{ task: 'price/4', seconds: 5, times: 5, attempts: 2, worker: 'w1', bytesIn: 7, peakMemory: 9 },
+      task: 'price/4',
+      seconds: 5,
+      times: 5,
+      attempts: 2,
+      worker: 'w1',
+      bytesIn: 7,
+      peakMemory: 9,
       log: 'log/price/4.b',
     });
   });

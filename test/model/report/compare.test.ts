@@ -3,64 +3,73 @@
 import { expect } from 'chai';
 import type { Comparison, Distribution, Report, StepReport } from '../../../src/model/answers/report.ts';
 import { compareReports } from '../../../src/model/report/compare.ts';
+import { tenTasks } from '../../support/sample-reports.ts';
 
 const spread = (p50: number, p95 = p50 * 2): Distribution => ({
-  ...{ count: 100, min: p50 / 2, mean: p50, p50, p95, p99: p95, max: p95, sum: p50 * 100, bins: [] },
+  count: 100,
+  min: p50 / 2,
+  mean: p50,
+  p50,
+  p95,
+  p99: p95,
+  max: p95,
+  sum: p50 * 100,
+  bins: [],
 });
 
-const step = (more: Partial<StepReport> = {}): StepReport => ({
-  ...{
-    name: 'price',
-    group: 'default',
-    gather: false,
-    needs: { slots: 1, memory: 0 },
-    tasks: 100,
-    done: 100,
-    failed: 0,
-    skipped: 0,
-  },
-  ...{ retried: 0, interrupted: 0, duration: spread(1), wait: spread(2), bytesIn: 1_000, bytesOut: 100 },
-  ...{
-    cpuSeconds: 50,
-    peakMemory: null,
-    measured: 100,
-    measuredSeconds: 100,
-    counters: { records: '500' },
-    cost: null,
-  },
-  ...more,
+/** A step of 100 tasks of a second each, all done. */
+const step = (fields: Partial<StepReport> = {}): StepReport => ({
+  name: 'price',
+  group: 'default',
+  gather: false,
+  needs: { slots: 1, memory: 0 },
+  tasks: 100,
+  done: 100,
+  failed: 0,
+  skipped: 0,
+  retried: 0,
+  interrupted: 0,
+  duration: spread(1),
+  wait: spread(2),
+  bytesIn: 1_000,
+  bytesOut: 100,
+  cpuSeconds: 50,
+  peakMemory: null,
+  measured: 100,
+  measuredSeconds: 100,
+  counters: { records: '500' },
+  cost: null,
+  ...fields,
 });
 
-const FEW = { hidden: 0, sampled: 1, waiting: [] };
-
-const NOTHING = {
-  ...{ throughput: { from: null, seconds: 0, bins: [] }, timeline: { from: null, seconds: 0, rows: [], ...FEW } },
-  ...{ workers: [], causes: [], slowest: [], expectations: [], decisions: [], late: [] },
-};
-
-function report(totals: Partial<Report['totals']> = {}, more: Partial<Report> = {}): Report {
+/** The report of a job with this one step, which took 100 seconds. */
+function report(totals: Partial<Report['totals']> = {}, fields: Partial<Report> = {}): Report {
   return {
-    ...{ format: 1, job: 'claims-2', name: 'claims', runKey: null, period: null, state: 'succeeded', reason: null },
-    ...{ round: 0, labels: {}, params: {}, createdBy: 'ann@desk', host: 'desk', version: '1', digest: '', code: null },
-    ...{ createdAt: '2026-11-30T06:00:00.000Z', startedAt: null, endedAt: null, closedAt: null, seconds: 100 },
-    ...{ exact: true, proof: null, inputs: { count: 1, bytes: 1, records: null }, parts: 100, cost: null, ...NOTHING },
+    ...tenTasks(),
+    job: 'claims-2',
+    seconds: 100,
     steps: [step()],
     totals: {
-      ...{ tasks: 100, done: 100, failed: 0, skipped: 0, attempts: 100, retried: 0, interrupted: 0 },
-      ...{
-        bytesIn: 1_000,
-        bytesOut: 100,
-        cpuSeconds: 50,
-        usefulSeconds: 100,
-        lostSeconds: 0,
-        slots: 2,
-        slotSeconds: 120,
-      },
-      ...{ utilisation: 0.8, rate: 1 },
+      tasks: 100,
+      done: 100,
+      failed: 0,
+      skipped: 0,
+      attempts: 100,
+      retried: 0,
+      interrupted: 0,
+      bytesIn: 1_000,
+      bytesOut: 100,
+      cpuSeconds: 50,
+      usefulSeconds: 100,
+      lostSeconds: 0,
+      slots: 2,
+      slotSeconds: 120,
+      utilisation: 0.8,
+      rate: 1,
       ...totals,
     },
-    ...more,
-  } as const satisfies Report;
+    ...fields,
+  };
 }
 
 const figure = (comparison: Comparison, code: string) => comparison.figures.find((each) => each.code === code);
@@ -113,11 +122,8 @@ describe('the comparison of two reports', () => {
   });
 
   it('treats a difference below the accuracy of clock and scheduler as noise', () => {
-    const [before, now] = [0.002, 0.009].map((p50) =>
-      report({}, { seconds: 1 + p50, steps: [step({ duration: spread(p50, p50) })] }),
-    );
-    if (before === undefined || now === undefined) throw new Error('two reports');
-    expect(compareReports(before, now, 0.2).regressions).to.deep.equal([]);
+    const reportOf = (p50: number) => report({}, { seconds: 1 + p50, steps: [step({ duration: spread(p50, p50) })] });
+    expect(compareReports(reportOf(0.002), reportOf(0.009), 0.2).regressions).to.deep.equal([]);
   });
 
   it('leaves out steps that only one report has, and never calls unknown values worse', () => {
@@ -135,7 +141,11 @@ describe('the comparison of two reports', () => {
   it('adds up a counter over the steps that count it', () => {
     const two = [step(), step({ name: 'audit', counters: { records: '20.5' } })];
     expect(figure(compareReports(report(), report({}, { steps: two }), null), 'counter')).to.include({
-      ...{ name: 'records', before: 500, now: 520.5, better: null, matters: false },
+      name: 'records',
+      before: 500,
+      now: 520.5,
+      better: null,
+      matters: false,
     });
   });
 });

@@ -1,18 +1,13 @@
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';
 import { type ReportContext, ReportSums } from '../../../src/model/report/report-sums.ts';
+import { event, T0 } from '../../contracts/ledger-events.ts';
 
-export const T0 = Date.UTC(2026, 10, 30, 6);
+/** Created once, because tests copy it a hundred thousand times. */
+const DONE: AttemptFacts = event('done', 1, { attempt: 'a', exitCode: null });
 
-/** Made once: tests make a hundred thousand attempts of it. */
-const DONE: AttemptFacts = {
-  ...{ step: 'price', task: 1, round: 0, attempt: 'a', number: 1, worker: 'w1', slot: 0, outcome: 'done' },
-  ...{ startedAt: T0, endedAt: T0 + 1_000, waitSeconds: null, exitCode: null, reason: null, error: null },
-  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null },
-};
-
-/** An attempt of `price/1` that took a second, with these changes. */
-export function attempt(more: Partial<AttemptFacts> = {}): AttemptFacts {
-  return { ...DONE, ...more };
+/** An attempt of `price/1` that took a second from T0 on, except for these fields. */
+export function attempt(fields: Partial<AttemptFacts> = {}): AttemptFacts {
+  return { ...DONE, ...fields };
 }
 
 /** The sums of attempts; by default the job was closed an hour after T0. */

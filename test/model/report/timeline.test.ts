@@ -5,7 +5,8 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';
 import { TimeGrid } from '../../../src/model/report/timeline.ts';
-import { attempt, measuredOf, T0 } from './report-attempts.ts';
+import { T0 } from '../../contracts/ledger-events.ts';
+import { attempt, measuredOf } from './report-attempts.ts';
 
 const known = (slots: number, seenAt: number, alive = false) => ({ host: 'desk', slots, startedAt: T0, seenAt, alive });
 

@@ -6,7 +6,7 @@ import type { EntryKind } from '../../../src/model/journal.ts';
 import { type ChainsResult, checkChains } from '../../../src/model/verify/chains-check.ts';
 import { Findings } from '../../../src/model/verify/findings.ts';
 import type { JobView } from '../../../src/model/view.ts';
-import { factsOf, viewOf as viewOfJob } from '../job-of.ts';
+import { closeOf, factsOf, SENT, viewOf as viewOfJob } from '../job-of.ts';
 
 const YAML = (tolerate: number): string => `
 name: claims
@@ -17,17 +17,17 @@ steps:
   - { name: convert, run: [cat] }
   - { name: totals, gather: true, run: [cat] }
 `;
-const SUCCEEDED: EntryKind = { what: 'close', state: 'succeeded', reason: null, round: 0 };
+const SUCCEEDED = closeOf('succeeded');
 
 /** A job with four chains through two map steps and a gather, and this journal. */
 const viewOf = (entries: readonly EntryKind[], tolerate = 0): JobView => viewOfJob(entries, YAML(tolerate));
 const facts = (published: readonly number[], failed: readonly number[] = [], size = 4): StepFacts =>
   factsOf(size, published, failed);
 
-const opened = (count: number, leftOut: string): OpenedGather => ({ format: 1, id: 'x', count, leftOut });
-const gather = (took: OpenedGather | null, published: readonly number[] = [0]): StepFacts => ({
+const openedOf = (count: number, leftOut: string): OpenedGather => ({ format: 1, id: 'x', count, leftOut });
+const gather = (opened: OpenedGather | null, published: readonly number[] = [0]): StepFacts => ({
   ...facts(published, [], 1),
-  opened: took,
+  opened,
 });
 
 function check(view: JobView, all: readonly StepFacts[]): ChainsResult & { readonly codes: readonly string[] } {
@@ -38,10 +38,10 @@ function check(view: JobView, all: readonly StepFacts[]): ChainsResult & { reado
 
 describe('proving that every chain has one accepted end', () => {
   const all = [0, 1, 2, 3];
-  const closed = viewOf([{ what: 'sent' }, SUCCEEDED]);
+  const closed = viewOf([SENT, SUCCEEDED]);
 
   it('finds nothing wrong if everything is published and the gather read it all', () => {
-    const { codes, steps } = check(closed, [facts(all), facts(all), gather(opened(4, ''))]);
+    const { codes, steps } = check(closed, [facts(all), facts(all), gather(openedOf(4, ''))]);
     expect(codes).to.deep.equal([]);
     expect(steps).to.deep.equal([
       { name: 'price', tasks: 4, published: 4, failed: 0, skipped: 0, missing: 0 },
@@ -51,29 +51,29 @@ describe('proving that every chain has one accepted end', () => {
   });
 
   it('names an output that is gone from the last map step, from the gather, or from the middle of a chain', () => {
-    const last = check(closed, [facts(all), facts([0, 1, 3]), gather(opened(4, ''))]);
+    const last = check(closed, [facts(all), facts([0, 1, 3]), gather(openedOf(4, ''))]);
     expect([last.codes, last.missing]).to.deep.equal([['missing'], ['convert/2']]);
-    const end = check(closed, [facts(all), facts(all), gather(opened(4, ''), [])]);
+    const end = check(closed, [facts(all), facts(all), gather(openedOf(4, ''), [])]);
     expect([end.codes, end.missing]).to.deep.equal([['missing'], ['totals/0']]);
-    const middle = check(closed, [facts([0, 1, 3]), facts(all), gather(opened(4, ''))]);
+    const middle = check(closed, [facts([0, 1, 3]), facts(all), gather(openedOf(4, ''))]);
     expect([middle.codes, middle.missing]).to.deep.equal([['missing', 'orphan'], ['price/2']]);
   });
 
   it('finds a gather without a record of its input, or with a wrong number in it', () => {
     expect(check(closed, [facts(all), facts(all), gather(null)]).codes).to.deep.equal(['notOpened']);
-    expect(check(closed, [facts(all), facts(all), gather(opened(3, ''))]).codes).to.deep.equal(['opened']);
-    expect(check(closed, [facts(all), facts(all), gather(opened(4, 'all of it'))]).codes).to.deep.equal(['opened']);
+    expect(check(closed, [facts(all), facts(all), gather(openedOf(3, ''))]).codes).to.deep.equal(['opened']);
+    expect(check(closed, [facts(all), facts(all), gather(openedOf(4, 'all of it'))]).codes).to.deep.equal(['opened']);
   });
 
   it('finds an output that a gather read although its task had failed, and that has disappeared since', () => {
-    const gone = [facts(all), facts([0, 1, 3], [2]), gather(opened(4, ''))];
+    const gone = [facts(all), facts([0, 1, 3], [2]), gather(openedOf(4, ''))];
     expect(check(viewOf([SUCCEEDED], 1), gone).codes).to.deep.equal(['opened']);
-    const there = [facts(all), facts(all, [2]), gather(opened(4, ''))];
+    const there = [facts(all), facts(all, [2]), gather(openedOf(4, ''))];
     expect(check(viewOf([SUCCEEDED], 1), there).codes).to.deep.equal([]);
   });
 
   it('compares the failures of both map steps with the tolerance', () => {
-    const two = [facts([0, 1, 2], [3]), facts([0, 1], [2]), gather(opened(2, '2-3'))];
+    const two = [facts([0, 1, 2], [3]), facts([0, 1], [2]), gather(openedOf(2, '2-3'))];
     const within = check(viewOf([SUCCEEDED], 2), two);
     expect([within.codes, within.failed]).to.deep.equal([[], ['price/3', 'convert/2']]);
     expect(within.chains).to.deep.equal({ failed: 2, tolerated: 2 });
@@ -85,22 +85,21 @@ describe('proving that every chain has one accepted end', () => {
     const { codes, skipped, chains } = check(viewOf([skip, SUCCEEDED]), [
       facts([0, 1, 2], [3]),
       facts([0, 1]),
-      gather(opened(2, '2-3')),
+      gather(openedOf(2, '2-3')),
     ]);
     expect([codes, skipped, chains.failed]).to.deep.equal([[], ['price/3', 'convert/2'], 0]);
   });
 
   it('names an output that came after the gather had been opened without it, without failing the proof', () => {
-    const { codes, late } = check(viewOf([SUCCEEDED], 1), [facts(all), facts(all), gather(opened(3, '1'))]);
+    const { codes, late } = check(viewOf([SUCCEEDED], 1), [facts(all), facts(all), gather(openedOf(3, '1'))]);
     expect([codes, late]).to.deep.equal([[], ['convert/1']]);
   });
 
   it('counts tasks that were given up as failed, and those that a cancel left as missing', () => {
     const some = [facts([0]), facts([0]), gather(null, [])];
-    const end = (state: 'failed' | 'cancelled'): EntryKind => ({ what: 'close', state, reason: null, round: 0 });
-    const stopped = check(viewOf([{ what: 'stop', cause: '1 failed' }, end('failed')]), some);
+    const stopped = check(viewOf([{ what: 'stop', cause: '1 failed' }, closeOf('failed')]), some);
     expect([stopped.codes, stopped.failed.length, stopped.missing.length]).to.deep.equal([['failures'], 3, 0]);
-    const cancelled = check(viewOf([{ what: 'cancel' }, end('cancelled')]), some);
+    const cancelled = check(viewOf([{ what: 'cancel' }, closeOf('cancelled')]), some);
     expect([cancelled.codes, cancelled.missing.length]).to.deep.equal([['missing'], 3]);
   });
 

@@ -2,22 +2,17 @@
 
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
-import type { JobRecord } from '../../../src/model/job.ts';
 import type { EntryKind, JournalEntry } from '../../../src/model/journal.ts';
 import { formatTaskSet, TaskSetWriter } from '../../../src/model/task-set.ts';
 import { parseLine } from '../../../src/model/verify/evidence.ts';
 import { differences, roundsOf, skipsOf, toleranceOf } from '../../../src/model/verify/verify-result.ts';
+import { entryOf, retryOf, SENT, viewOf } from '../job-of.ts';
 
 const YAML =
   'name: a\ninput: { split: { by: range, from: 1, to: 20 } }\ntolerate: 0.3%\nsteps: [{ name: price, run: [cat] }]';
-const RECORD: JobRecord = {
-  ...{ format: 1, job: 'a-20261130-0600-abcde', spec: parseJobFile(YAML, { file: 'job.yaml' }), parts: 20 },
-  ...{ runKey: null, runNumber: null, period: null, inputs: [], records: null, digest: 'sha256:0', code: null },
-  ...{ createdAt: '2026-11-30T06:00:00.000Z', createdBy: 'me@here', host: 'here', version: '0.1.0', notBefore: null },
-};
+const RECORD = viewOf([], YAML).record;
 const entries = (...kinds: readonly EntryKind[]): readonly JournalEntry[] =>
-  kinds.map((kind, n) => ({ format: 1, id: `${n}`, when: `2026-11-30T0${n}:00:00.000Z`, who: 'ann@desk', ...kind }));
+  kinds.map((kind) => entryOf(kind, { who: 'ann@desk' }));
 
 describe('the decisions in a proof', () => {
   it('include the tolerance of the job file, or of its last adjustment, and who made it', () => {
@@ -33,10 +28,10 @@ describe('the decisions in a proof', () => {
 
   it('list the retries, with the changes of each', () => {
     const journal = entries(
-      { what: 'sent' },
+      SENT,
       { what: 'resume' },
-      { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: {} },
-      { what: 'retry', round: 2, tasks: { price: '4' }, canaries: null, overrides: { timeout: 9 } },
+      retryOf(1, { price: '3' }),
+      retryOf(2, { price: '4' }, { overrides: { timeout: 9 } }),
     );
     expect(roundsOf(journal).map(({ entry, round, changed }) => [entry, round, changed])).to.deep.equal([
       [2, 1, {}],
@@ -59,8 +54,8 @@ describe('the decisions in a proof', () => {
   });
 });
 
-describe('helpers for evidence files', () => {
-  it('format a growing set of tasks like a complete one', () => {
+describe('the content of an evidence file', () => {
+  it('has a growing set of tasks in the form of a complete one', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(60)), (numbers) => {
         const sorted = numbers.sort((a, b) => a - b);
@@ -71,7 +66,7 @@ describe('helpers for evidence files', () => {
     );
   });
 
-  it('find the differences between two documents, and none between equal ones', () => {
+  it('differs from another document in exactly the changed paths, and not from an equal one', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         expect([...differences(value, structuredClone(value))]).to.deep.equal([]);
@@ -82,7 +77,7 @@ describe('helpers for evidence files', () => {
     expect([...differences([1], [1, 2])][0]?.path).to.equal('.length');
   });
 
-  it('accept only complete lines of the file', () => {
+  it('is parsed only from complete lines', () => {
     fc.assert(
       fc.property(
         fc.oneof(

@@ -2,6 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import type { EntryKind } from '../../../src/model/journal.ts';
 import { foldJournal } from '../../../src/model/view.ts';
 import { CAUSE_CODES, type Cause, formatList, SEVERITIES } from '../../../src/model/why/cause.ts';
 import { causesOf, rank } from '../../../src/model/why/causes.ts';
@@ -14,11 +15,12 @@ import type {
 } from '../../../src/model/why/snapshot.ts';
 import type { LedgerTask } from '../../../src/ports/ledger.ts';
 import type { GroupStatus } from '../../../src/ports/worker-group.ts';
-import { viewOf } from '../job-of.ts';
+import { worker as ledgerWorker } from '../../contracts/ledger-events.ts';
+import { entryOf, SENT, viewOf } from '../job-of.ts';
 
 const NOW = Date.parse('2026-11-30T12:00:00Z');
 const view = viewOf(
-  [{ what: 'sent' }],
+  [SENT],
   `name: claims
 input: { from: a.csv, split: { by: file } }
 steps: [{ name: price, run: [cat] }]
@@ -28,13 +30,22 @@ const { record } = view;
 const STEP = 'price';
 
 const step: StepSnapshot = {
-  ...{ name: STEP, group: 'default', opened: false },
-  ...{ total: 10, published: 0, failed: 0, skipped: 0, undecided: 10, some: [0, 1, 2] },
+  name: STEP,
+  group: 'default',
+  opened: false,
+  total: 10,
+  published: 0,
+  failed: 0,
+  skipped: 0,
+  undecided: 10,
+  some: [0, 1, 2],
 };
-const worker: WorkerSnapshot = {
-  ...{ worker: 'w-1', group: 'default', host: 'h', pid: 1, version: record.version, state: 'busy', slots: 2 },
-  ...{ busy: [`${record.job}/${STEP}/0`], done: 0, failed: 0, startedAt: NOW - 60_000, seenAt: NOW },
-};
+const worker: WorkerSnapshot = ledgerWorker({
+  worker: 'w-1',
+  busy: [`${record.job}/${STEP}/0`],
+  startedAt: NOW - 60_000,
+  seenAt: NOW,
+});
 const mine = {
   visible: 9,
   leased: 1,
@@ -45,25 +56,52 @@ const mine = {
   delayedBodies: [],
 };
 const group: GroupSnapshot = {
-  ...{ group: 'default', undecided: 10, size: null, supervisor: null, backlog: null, mine, missing: 0 },
-  ...{ newerFormat: null, workers: [worker], machines: [], launchTroubles: [], hold: null },
+  group: 'default',
+  undecided: 10,
+  size: null,
+  supervisor: null,
+  backlog: null,
+  mine,
+  missing: 0,
+  newerFormat: null,
+  workers: [worker],
+  machines: [],
+  launchTroubles: [],
+  hold: null,
 };
-const seen: Snapshot = {
-  ...{ now: NOW, leaseSeconds: 15, version: '0.1.0', view, cancelledBy: null, steps: [step], counts: [], running: [] },
-  ...{ histories: [], groups: [group], deadLetters: [], failures: [], canaries: null, durations: new Map() },
-  ...{ earlier: null, disks: [], credentials: null, troubles: [] },
+const snapshot: Snapshot = {
+  now: NOW,
+  leaseSeconds: 15,
+  version: '0.1.0',
+  view,
+  cancelledBy: null,
+  steps: [step],
+  counts: [],
+  running: [],
+  histories: [],
+  groups: [group],
+  deadLetters: [],
+  failures: [],
+  canaries: null,
+  durations: new Map(),
+  earlier: null,
+  disks: [],
+  credentials: null,
+  troubles: [],
 };
-const codes = (change: Partial<Snapshot>): readonly string[] =>
-  causesOf({ ...seen, ...change }).map(({ code }) => code);
-const inGroup = (change: Partial<GroupSnapshot>): Partial<Snapshot> => ({ groups: [{ ...group, ...change }] });
-const sized: GroupStatus = {
-  ...{ group: 'default', desired: 2, min: 0, max: 4, running: 0, until: null },
-  mode: 'manual',
-};
+const causes = (fields: Partial<Snapshot>): readonly Cause[] => causesOf({ ...snapshot, ...fields });
+const codes = (fields: Partial<Snapshot>): readonly string[] => causes(fields).map(({ code }) => code);
+const inGroup = (fields: Partial<GroupSnapshot>): Partial<Snapshot> => ({ groups: [{ ...group, ...fields }] });
+const size: GroupStatus = { group: 'default', desired: 2, min: 0, max: 4, running: 0, until: null, mode: 'manual' };
 
-const trouble = (change: Partial<Trouble>): Trouble => ({
-  ...{ service: 'queue', group: null, kind: 'unavailable', message: 'EIO', hint: null, denied: null },
-  ...change,
+const trouble = (fields: Partial<Trouble>): Trouble => ({
+  service: 'queue',
+  group: null,
+  kind: 'unavailable',
+  message: 'EIO',
+  hint: null,
+  denied: null,
+  ...fields,
 });
 
 describe('why, as a function of a snapshot', () => {
@@ -72,20 +110,23 @@ describe('why, as a function of a snapshot', () => {
   });
 
   it('ranks by severity first, then in the order of the codes', () => {
-    const made = (code: Cause['code'], severity: Cause['severity']): Cause => ({
-      ...{ code, severity, title: '', evidence: [], mend: '' },
+    const causeOf = (code: Cause['code'], severity: Cause['severity']): Cause => ({
+      code,
+      severity,
+      title: '',
+      evidence: [],
+      mend: '',
     });
     const ranked = rank([
-      made('ledgerBehind', 'note'),
-      made('backoff', 'waits'),
-      made('straggler', 'slows'),
-      made('noWorker', 'stops'),
-      made('failing', 'fails'),
-      made('paused', 'stops'),
+      causeOf('ledgerBehind', 'note'),
+      causeOf('backoff', 'waits'),
+      causeOf('straggler', 'slows'),
+      causeOf('noWorker', 'stops'),
+      causeOf('failing', 'fails'),
+      causeOf('paused', 'stops'),
     ]);
-    expect(ranked.map(({ code }) => code)).to.deep.equal([
-      ...['paused', 'noWorker', 'failing', 'straggler', 'backoff', 'ledgerBehind'],
-    ]);
+    const expected = ['paused', 'noWorker', 'failing', 'straggler', 'backoff', 'ledgerBehind'];
+    expect(ranked.map(({ code }) => code)).to.deep.equal(expected);
   });
 
   it('has every code in docs/json.md', () => {
@@ -102,18 +143,18 @@ describe('why, as a function of a snapshot', () => {
   for (const { what, change, expected } of [
     { what: 'no worker and no size', change: inGroup({ workers: [] }), expected: ['noWorker'] },
     {
-      what: 'a lost worker counts as none',
+      what: 'a lost worker, which counts as none',
       change: inGroup({ workers: [{ ...worker, state: 'lost', busy: [] }] }),
       expected: ['noWorker'],
     },
     {
       what: 'a size and a live supervisor',
-      change: inGroup({ workers: [], size: sized, supervisor: { alive: true, log: null, said: [] } }),
+      change: inGroup({ workers: [], size, supervisor: { alive: true, log: null, said: [] } }),
       expected: ['workerStarting'],
     },
     {
       what: 'a size and a dead supervisor',
-      change: inGroup({ workers: [], size: sized, supervisor: { alive: false, log: null, said: [] } }),
+      change: inGroup({ workers: [], size, supervisor: { alive: false, log: null, said: [] } }),
       expected: ['supervisorDead'],
     },
     {
@@ -157,7 +198,7 @@ describe('why, as a function of a snapshot', () => {
       expected: ['diskFull'],
     },
     {
-      what: 'an unreachable service ranks before everything else',
+      what: 'an unreachable service, which ranks before everything else',
       change: {
         ...inGroup({ workers: [] }),
         troubles: [trouble({ service: 'store', kind: 'unavailable' })],
@@ -197,42 +238,42 @@ describe('why, as a function of a snapshot', () => {
 
   it('says that a message is due in 0ms, if its time has passed', () => {
     const due = { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW - 5_000 };
-    expect(causesOf({ ...seen, ...inGroup({ mine: due }) })[0]?.title).to.match(/: the first is due in 0ms$/);
+    expect(causes(inGroup({ mine: due }))[0]?.title).to.match(/: the first is due in 0ms$/);
   });
 
   it('distinguishes workers that die at startup from those that are starting', () => {
     const said = [`${new Date(NOW - 5_000).toISOString()} worker w-9 ended after 0.3 s: exit code 3`];
-    const [cause] = causesOf({
-      ...seen,
-      ...inGroup({ workers: [], size: sized, supervisor: { alive: true, log: 'l', said } }),
-    });
+    const [cause] = causes(inGroup({ workers: [], size, supervisor: { alive: true, log: 'l', said } }));
     expect(cause).to.include({ code: 'workerStarting', severity: 'stops', mend: 'batchctl workers logs w-9' });
   });
 
   it('names the machine that should start a worker, if a group has no size', () => {
-    const byHand = { ...sized, desired: 0, byHand: true } as const;
-    const [cause] = causesOf({ ...seen, ...inGroup({ workers: [], size: byHand }) });
+    const [cause] = causes(inGroup({ workers: [], size: { ...size, desired: 0, byHand: true } }));
     expect(cause).to.include({ code: 'noWorker', title: 'no worker serves group default' });
     expect(cause?.mend).to.match(/^batchctl worker --here --until-empty, on any machine/);
   });
 
   it('says nothing about workers for a job that is paused', () => {
-    const paused = foldJournal(view, [
-      {
-        ...{ format: 1, id: 'b', when: '2026-11-30T11:30:00Z', who: 'bob@desk' },
-        ...{ what: 'pause', now: false, reason: 'rates are wrong' },
-      },
-    ]);
-    const [cause, ...others] = causesOf({ ...seen, ...inGroup({ workers: [] }), view: paused });
+    const pause: EntryKind = { what: 'pause', now: false, reason: 'rates are wrong' };
+    const paused = foldJournal(view, [entryOf(pause, { when: '2026-11-30T11:30:00Z', who: 'bob@desk' })]);
+    const [cause, ...others] = causes({ ...inGroup({ workers: [] }), view: paused });
     expect(others).to.deep.equal([]);
     expect(cause?.title).to.equal('bob@desk paused it 30m ago: rates are wrong');
   });
 
   describe('a task that runs long', () => {
     const task: LedgerTask = {
-      ...{ step: STEP, task: 0, round: 0, attempts: 1, worker: 'w-1', endedAt: null },
-      ...{ startedAt: NOW - 60_000, exitCode: null, reason: null, error: null },
+      step: STEP,
+      task: 0,
+      round: 0,
       state: 'running',
+      attempts: 1,
+      worker: 'w-1',
+      startedAt: NOW - 60_000,
+      endedAt: null,
+      exitCode: null,
+      reason: null,
+      error: null,
     };
     const running = [task];
     const durations = new Map([[STEP, { median: 2, longest: 4, sampled: 9 }]]);
@@ -243,7 +284,7 @@ describe('why, as a function of a snapshot', () => {
       expect(codes({ running, durations, ...last })).to.deep.equal(['straggler']);
     });
 
-    it('is not reported if such tasks usually take that long', () => {
+    it('is not reported if tasks of its step usually take that long', () => {
       expect(codes({ running, durations: new Map([[STEP, { median: 30, longest: 40, sampled: 9 }]]) })).to.deep.equal(
         [],
       );
