@@ -18,7 +18,7 @@ import { submitJob } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { wrapStore } from '../support/wrap-store.ts';
-import { makeAttemptOptions, makeContext, makeTask } from './worker-context.ts';
+import { endOf, makeAttemptOptions, makeContext, makeTask } from './worker-context.ts';
 
 const YAML = `
 name: claims
@@ -37,16 +37,8 @@ describe('an attempt', () => {
     clock = new FakeClock();
   });
 
-  const EXIT: CommandEnd = {
-    how: 'exit',
-    code: 0,
-    signal: null,
-    seconds: 1,
-    cpuSeconds: null,
-    peakMemory: null,
-    strays: 0,
-  };
-  const FAILS: CommandEnd = { ...EXIT, code: 1 };
+  const EXIT = endOf();
+  const FAILS = endOf({ code: 1 });
   const RETURNED = { kind: 'interrupted', why: 'service', delay: 5 };
   const SECRET = 'hunter2-of-the-desk';
 

@@ -7,34 +7,32 @@ import { expect } from 'chai';
 import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
+import { failsWith } from '../support/rejection.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { until } from '../support/until.ts';
 
 describe('ending commands', () => {
   const bench = forEachTest(() => new ExecutorBench(2));
-  /** Set in tests that depend on when something happens: time is held, so the machine's speed doesn't matter. */
-  let time: HeldTime | null;
-  beforeEach(() => {
-    time = null;
-  });
+  let time: HeldTime | null = null;
+  /** Holds time until the end of the test, so that the machine's speed doesn't matter. */
+  const holdTime = (): HeldTime => {
+    time = new HeldTime();
+    return time;
+  };
   afterEach(() => {
     time?.release();
+    time = null;
   });
-  const held = (): { pass: (ms: number) => Promise<void> } => {
-    const now = new HeldTime();
-    time = now;
-    return { pass: (ms) => now.pass(ms) };
-  };
 
   const pid = () => Number(bench.text('pid'));
 
   it('ends a command at its timeout with SIGTERM, and the slot stays usable', async () => {
-    const { pass } = held();
+    const held = holdTime();
     const running = bench.run('echo $$ >pid; exec sleep 60', { timeoutMs: 1_000 });
     await until('it runs', () => pid() > 0);
-    await pass(999);
+    await held.pass(999);
     expect(alive(pid())).to.equal(true);
-    await pass(1);
+    await held.pass(1);
     const end = await running;
     expect(end).to.include({ how: 'timeout', code: 143, signal: 'SIGTERM', seconds: 1, strays: 0 });
     expect(bench.text('err')).to.equal('');
@@ -42,10 +40,10 @@ describe('ending commands', () => {
   });
 
   it('ends a command that ignores SIGTERM, and its children, after the grace period', async () => {
-    const { pass } = held();
+    const held = holdTime();
     const running = bench.run([fixture('ignore-term.sh')], { timeoutMs: 300, graceMs: 150 });
     await until('it ignores signals', () => bench.text('out') === 'started\n');
-    await pass(450);
+    await held.pass(450);
     expect(await running).to.include({ how: 'timeout', code: 137, seconds: 0.45 });
     expect(await bench.run(['echo', 'again'])).to.include({ how: 'exit', code: 0 });
     expect(bench.text('out')).to.equal('again\n');
@@ -67,26 +65,26 @@ describe('ending commands', () => {
   });
 
   it('ends a command that writes nothing for too long', async () => {
-    const { pass } = held();
+    const held = holdTime();
     const running = bench.run('echo $$ >pid; echo a; exec sleep 60', { stallMs: 200 });
     await until('it has written', () => bench.text('out') === 'a\n');
-    await pass(199);
+    await held.pass(199);
     expect(alive(pid())).to.equal(true);
     // It is checked four times in this period.
-    await pass(51);
+    await held.pass(51);
     const end = await running;
     expect(end).to.include({ how: 'stall', code: 143 });
     expect(end.seconds).to.be.within(0.2, 0.25);
   });
 
   it('accepts growth of a further file below a directory as a sign of life', async () => {
-    const { pass } = held();
+    const held = holdTime();
     const waits = 'mkdir -p d/e; >on; until [ -e end ]; do sleep 0.01; done';
     const running = bench.run(waits, { stallMs: 400, outputs: [bench.path('d')] });
     await until('it runs', () => existsSync(bench.path('on')));
     for (let n = 0; n < 8; n += 1) {
       appendFileSync(bench.path('d/e/f'), 'x\n');
-      await pass(300);
+      await held.pass(300);
     }
     writeFileSync(bench.path('end'), '');
     expect(await running).to.include({ how: 'exit', code: 0, seconds: 2.4 });
@@ -109,7 +107,7 @@ describe('ending commands', () => {
   });
 
   it('finds a grandchild that closed everything it inherited except stdout', async () => {
-    // A command that ends within 5 ms is not examined; and for a moment after its start a program shows no environment.
+    // A command that ends within 5 ms is not examined, and a program shows no environment just after its start.
     const shows = 'grep -q sleep /proc/$(cat pid)/cmdline && grep -q BATCHCTL_ATTEMPT /proc/$(cat pid)/environ';
     const end = await bench.run(`${fixture('leave-closed.sh')}; until ${shows}; do :; done; sleep 0.01`);
     expect(end).to.include({ how: 'exit', code: 0, strays: 1 });
@@ -118,7 +116,7 @@ describe('ending commands', () => {
 
   it('reports no stray if a pipeline’s first part ends a moment later', async () => {
     // However slow the machine is, the moment doesn't pass.
-    held();
+    holdTime();
     const end = await bench.run('yes | head -1');
     expect(end).to.include({ how: 'exit', code: 0, strays: 0 });
   });
@@ -133,7 +131,7 @@ describe('ending commands', () => {
     expect(bench.text('out')).to.equal('again\n');
   });
 
-  it('ends what a command left behind even if another command’s end saw it first', async () => {
+  it('ends the processes that a command left even if the end of another command found them first', async () => {
     const both = new ExecutorBench(2);
     try {
       execFileSync('mkfifo', [both.path('wait')]);
@@ -143,7 +141,7 @@ describe('ending commands', () => {
         "setsid sh -c 'exec 9>&- >/dev/null 2>&1 </dev/null; echo $$ >far; sleep 60; :' & until [ -e end ]; do read x <wait; done",
       );
       await beside;
-      await until('the other one is left', () => both.text('far') !== '');
+      await until('its child runs', () => both.text('far') !== '');
       writeFileSync(both.path('end'), '');
       writeFileSync(both.path('wait'), 'on\n');
       expect((await leaving).strays).to.be.greaterThan(0);
@@ -186,8 +184,7 @@ describe('ending commands', () => {
     const broken = new ExecutorBench(1, '/no/such/shell');
     try {
       for (let time = 0; time < 2; time += 1) {
-        const error: unknown = await broken.run(['true']).catch((thrown: unknown) => thrown);
-        expect(error).to.have.property('kind', 'unavailable');
+        await failsWith('unavailable', broken.run(['true']));
       }
     } finally {
       await broken.close();
@@ -196,10 +193,8 @@ describe('ending commands', () => {
 
   it("refuses a second command in a busy slot, and any command in a slot that doesn't exist", async () => {
     const running = bench.run('until [ -e end ]; do sleep 0.01; done');
-    const busy: unknown = await bench.run(['true']).catch((thrown: unknown) => thrown);
-    expect(busy).to.have.property('kind', 'unexpected');
-    const none: unknown = await bench.run(['true'], {}, undefined, 2).catch((thrown: unknown) => thrown);
-    expect(none).to.have.property('kind', 'unexpected');
+    await failsWith('unexpected', bench.run(['true']));
+    await failsWith('unexpected', bench.run(['true'], {}, undefined, 2));
     writeFileSync(bench.path('end'), '');
     expect(await running).to.include({ how: 'exit', code: 0 });
   });

@@ -8,6 +8,7 @@ import { anyCharacter } from '../support/any-character.ts';
 import { ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
+import { failsWith } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 
 const SHELLS = ['/bin/sh', '/bin/bash'].filter((shell) => existsSync(shell));
@@ -101,10 +102,10 @@ for (const shell of SHELLS) {
       expect(JSON.parse(bench.text('out'))).to.deep.equal(values);
     });
 
-    it('gives the command exactly the given environment, and the two markers', async () => {
+    it('gives the command exactly the requested environment, and two markers', async () => {
       const env = { A: '1', PATH: '/usr/bin', IFS: ',', UID: '7', OPTIND: 'no number', PWD: '/elsewhere' };
-      for (const given of [{ A: '1' }, env]) {
-        await bench.run(['/usr/bin/env'], { attempt: 'a-env', env: given });
+      for (const variables of [{ A: '1' }, env]) {
+        await bench.run(['/usr/bin/env'], { attempt: 'a-env', env: variables });
         const lines = bench
           .text('out')
           .split('\n')
@@ -114,7 +115,7 @@ for (const shell of SHELLS) {
         );
         expect(found.get('BATCHCTL_WORKER_ID')).to.match(/^w-test-/);
         found.delete('BATCHCTL_WORKER_ID');
-        expect(Object.fromEntries(found)).to.deep.equal({ ...given, BATCHCTL_ATTEMPT: 'a-env' });
+        expect(Object.fromEntries(found)).to.deep.equal({ ...variables, BATCHCTL_ATTEMPT: 'a-env' });
       }
     });
 
@@ -164,10 +165,7 @@ for (const shell of SHELLS) {
 
     it("refuses arguments and variables that can't be passed to a program", async () => {
       for (const command of [bench.command(['echo', 'a\0b']), bench.command(['true'], { env: { 'a-b': '1' } })]) {
-        const error: unknown = await bench.executor
-          .run(0, command, new AbortController().signal)
-          .catch((thrown) => thrown);
-        expect(error).to.have.property('kind', 'usage');
+        await failsWith('usage', bench.executor.run(0, command, new AbortController().signal));
       }
     });
 
@@ -193,17 +191,17 @@ for (const shell of SHELLS) {
       /** Commands are measured every quarter of a second, which passes when a test says so. */
       const time = forEachTest(() => new HeldTime());
       const bench = forEachTest(() => new ExecutorBench(1, shell));
-      const waits = 'echo >on; until [ -e go ]; do sleep 0.01; done';
-      const lookedAt = async () => {
+      const waitForGo = 'echo >on; until [ -e go ]; do sleep 0.01; done';
+      const letMeasure = async () => {
         await until('it runs', () => existsSync(bench.path('on')));
         await time.pass(250);
       };
 
-      it('has a flood of stderr cut to its last bytes under a line that says so, and takes no disk space meanwhile', async () => {
+      it('has a flood of stderr cut to its last bytes, below a line with the number of cut bytes, and takes no disk space meanwhile', async () => {
         const flood = `${fixture('noisy.sh')} 25`;
-        const running = bench.run(`${flood}; ${waits}; ${flood}`, { stderrLimit: 10_000 });
-        await lookedAt();
-        // While the command may append to it the file keeps its length: what was written first has no blocks any more.
+        const running = bench.run(`${flood}; ${waitForGo}; ${flood}`, { stderrLimit: 10_000 });
+        await letMeasure();
+        // While the command may append to it, the file keeps its length, but its beginning has no blocks any more.
         await until('its space is freed', () => statSync(bench.path('err')).blocks * 512 < 2 ** 20);
         writeFileSync(bench.path('go'), '');
         expect(await running).to.include({ how: 'exit', code: 0 });
@@ -223,7 +221,7 @@ for (const shell of SHELLS) {
           const { user, system } = process.cpuUsage();
           process.stdout.write(String((user + system) / 1e6));`;
         const running = bench.run([process.execPath, '-e', busy]);
-        await lookedAt();
+        await letMeasure();
         writeFileSync(bench.path('go'), '');
         const end = await running;
         // What it measured itself, except for its own end, and for the kernel's ticks.

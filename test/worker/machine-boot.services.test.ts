@@ -1,13 +1,12 @@
 // Protects: a worker on a new instance waits until its permissions take effect, or ends and names the missing one.
 import { expect } from 'chai';
 import { until } from '../support/until.ts';
-import { labs } from './machine-lab.ts';
+import { labForEachTest } from './machine-lab.ts';
 
 describe('a worker on a new instance', () => {
-  const given = labs();
+  const lab = labForEachTest();
 
   it('waits until its role is known, whichever service refuses it', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const job = await lab.submit('echo done');
     const { cloud } = lab;
@@ -21,7 +20,6 @@ describe('a worker on a new instance', () => {
   });
 
   it('ends and names the permissions that it never gets', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     lab.cloud.failNext(({ action }) => action === 'ReceiveMessage', 403, 'AccessDenied', 'never', 1);
     const worker = await lab.work(instance, [], { BATCHCTL_TEST_ROLE_SECONDS: '0' });
@@ -31,7 +29,6 @@ describe('a worker on a new instance', () => {
   });
 
   it('works like one outside of groups if instance metadata is disabled', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const worker = await lab.work(instance, [], { AWS_EC2_METADATA_DISABLED: 'true' });
     await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 1);

@@ -5,7 +5,7 @@ import {
 import { DRAIN_HOOK, DRAIN_HOOK_SECONDS } from '../../src/lib/stack-names.ts';
 import type { AttemptEvent, LedgerWorker, StepCounts } from '../../src/ports/ledger.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { forSuite } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import type { Cloud, CloudOptions } from '../support/grid/cloud.ts';
 import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
@@ -96,6 +96,18 @@ export class MachineLab {
     return running;
   }
 
+  /** A machine of the group, with a worker that runs the only task of a job until `go`. */
+  async busyMachine(
+    fields: Partial<CreateAutoScalingGroupCommandInput> = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<{ readonly instance: GridInstance; readonly job: string; readonly worker: Running }> {
+    const instance = await this.machine(fields);
+    const job = await this.submit(WAITING);
+    const worker = await this.work(instance, [], env);
+    await this.runs(1);
+    return { instance, job, worker };
+  }
+
   /** Submits a job with this many tasks that run this command. */
   async submit(run: string, tasks = 1, step: Readonly<Record<string, unknown>> = {}): Promise<string> {
     this.workspace.write('job.json', rangeJob('lab', tasks, { name: 'only', run, ...step }));
@@ -136,6 +148,11 @@ export class MachineLab {
     return (await this.#ledger()).workers({});
   }
 
+  /** The first worker in the ledger, once there is one. */
+  firstWorker(): Promise<LedgerWorker> {
+    return until('a worker is in the ledger', async () => (await this.ledgerWorkers())[0]);
+  }
+
   async counts(job: string): Promise<StepCounts | undefined> {
     return (await (await this.#ledger()).counts(job))[0];
   }
@@ -160,18 +177,8 @@ export class MachineLab {
   }
 }
 
-/** One cloud for all tests of a file, and a lab for each test. */
-export function labs(options: CloudOptions = {}): { readonly lab: MachineLab } {
+/** A lab for each test, in one cloud for all tests of the suite. */
+export function labForEachTest(options: CloudOptions = {}): MachineLab {
   const account = forSuite(() => openAccount(options));
-  let lab: MachineLab | null = null;
-  beforeEach(async () => {
-    if (account !== null) lab = await MachineLab.open(account);
-  });
-  afterEach(() => lab?.close());
-  return {
-    get lab() {
-      if (lab === null) throw new Error('the lab is not open');
-      return lab;
-    },
-  };
+  return forEachTest(() => MachineLab.open(account));
 }

@@ -1,34 +1,27 @@
-// Protects: a worker told to leave finishes its tasks, and its group keeps the right size.
+// Protects: a worker that is ordered to leave finishes its tasks, and its group keeps the right size.
 import { expect } from 'chai';
 import { orderKey, ordersPrefix } from '../../src/model/keys.ts';
+import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
-import { endsWell } from '../support/workspace.ts';
-import { labs, WAITING } from './machine-lab.ts';
+import { endsWell, type Running } from '../support/workspace.ts';
+import { labForEachTest } from './machine-lab.ts';
 
-describe('a worker told to leave its group', () => {
-  const given = labs();
+describe('a worker that is ordered to leave its group', () => {
+  const lab = labForEachTest();
 
-  const order = async (what: string): Promise<void> => {
-    const { lab } = given;
-    const [{ worker } = { worker: '' }] = await until('it is in the ledger', async () => {
-      const workers = await lab.ledgerWorkers();
-      return workers.length > 0 && workers;
-    });
+  const giveOrder = async (order: string): Promise<void> => {
+    const { worker } = await lab.firstWorker();
     const { store } = await lab.workspace.platform();
     let next = 0;
     for await (const _ of store.keys(ordersPrefix(worker))) next += 1;
-    await store.put(orderKey(worker, next), JSON.stringify({ format: 1, order: what, when: Date.now() }));
+    await store.put(orderKey(worker, next), JSON.stringify({ format: 1, order, when: Date.now() }));
   };
 
-  it('by a person finishes its tasks and makes the group one smaller, in manual mode too', async () => {
-    const { lab } = given;
-    const instance = await lab.machine({
+  it('finishes its tasks and makes the group one smaller, in manual mode too', async () => {
+    const { instance, job, worker } = await lab.busyMachine({
       Tags: [{ Key: 'batchctl:mode', Value: 'manual', PropagateAtLaunch: false }],
     });
-    const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance);
-    await lab.runs(1);
-    await order('drain');
+    await giveOrder('drain');
     await until('it drains', () => worker.said().includes('ordered to drain'));
     lab.go();
     await endsWell(worker);
@@ -38,24 +31,19 @@ describe('a worker told to leave its group', () => {
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
   });
 
-  it('at the minimum size is replaced, because the group may not get smaller', async () => {
-    const { lab } = given;
+  it('is replaced at the minimum size, because the group may not get smaller', async () => {
     const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance);
-    await order('stop');
+    await giveOrder('stop');
     await endsWell(worker);
     await lab.gone(instance);
     await lab.account.serves(lab.group, 1);
     expect(await lab.size()).to.equal(1);
   });
 
-  it('to be replaced drains, and the group keeps its size', async () => {
-    const { lab } = given;
-    const instance = await lab.machine();
-    const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance);
-    await lab.runs(1);
-    await order('replace');
+  it('drains if it is to be replaced, and the group keeps its size', async () => {
+    const { instance, job, worker } = await lab.busyMachine();
+    await giveOrder('replace');
     await until('it drains', () => worker.said().includes('ordered to replace'));
     lab.go();
     await endsWell(worker);
@@ -67,16 +55,14 @@ describe('a worker told to leave its group', () => {
     expect(await lab.tries(job)).to.equal(0);
   });
 
-  it('with an order of a later version drains', async () => {
-    const { lab } = given;
+  it('drains on an order of a later version', async () => {
     const worker = await lab.work(await lab.machine());
-    await order('hibernate');
+    await giveOrder('hibernate');
     await endsWell(worker);
     expect(worker.said()).to.include('ordered to drain');
   });
 
-  it('by SIGTERM stays in its group, where scaling in may end it', async () => {
-    const { lab } = given;
+  it('leaves its machine in the group on SIGTERM, where scaling in may end it', async () => {
     const instance = await lab.machine();
     const worker = await lab.work(instance);
     await until('it polls', () => lab.cloud.grid.instance(instance).protected);
@@ -87,11 +73,10 @@ describe('a worker told to leave its group', () => {
   });
 
   it('is started again if its machine would be left behind', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     lab.cloud.failNext('autoscaling:TerminateInstanceInAutoScalingGroup', 400, 'ResourceContention', 'busy', 1);
     const worker = await lab.work(instance);
-    await order('drain');
+    await giveOrder('drain');
     // Not 0: systemd then starts it again, and once idle it leaves.
     expect((await worker.ended).code).not.to.equal(0);
     const again = await lab.work(instance, ['--idle-exit', '1s']);
@@ -102,15 +87,16 @@ describe('a worker told to leave its group', () => {
 });
 
 describe('a worker with --max-failures in a group', () => {
-  const given = labs();
-  /** Fails on the worker whose id marks it as sick. */
-  const SICK = 'case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 0.1';
+  const lab = labForEachTest();
+  /** Fails on workers whose id begins with w-sick. */
+  const SICK = 'case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep';
+  const workSick = (instance: GridInstance, ...args: readonly string[]): Promise<Running> =>
+    lab.work(instance, args, { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
 
   it('takes itself out when its tasks succeed elsewhere, and reports the counts that show it', async () => {
-    const { lab } = given;
     const [sick, sound] = await lab.twoMachines();
-    const job = await lab.submit(SICK, 40, { attempts: 20 });
-    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    const job = await lab.submit(`${SICK} 0.1`, 40, { attempts: 20 });
+    const failing = await workSick(sick, '--max-failures', '3');
     await lab.work(sound);
     const { code, stderr } = await failing.ended;
     expect(code, stderr).to.equal(7);
@@ -123,11 +109,10 @@ describe('a worker with --max-failures in a group', () => {
   });
 
   it('is replaced if the remaining workers are too few for the work', async () => {
-    const { lab } = given;
     const [sick, sound] = await lab.twoMachines({ MaxSize: 4 });
     // An hour's work for one worker.
-    await lab.submit('case $BATCHCTL_WORKER_ID in w-sick*) exit 3;; esac; sleep 1', 4_000, { attempts: 20 });
-    const failing = await lab.work(sick, ['--max-failures', '3'], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    await lab.submit(`${SICK} 1`, 4_000, { attempts: 20 });
+    const failing = await workSick(sick, '--max-failures', '3');
     await lab.work(sound);
     expect((await failing.ended).code).to.equal(7);
     await lab.gone(sick);
@@ -136,10 +121,9 @@ describe('a worker with --max-failures in a group', () => {
   });
 
   it('takes itself out after twenty failures by default', async () => {
-    const { lab } = given;
     const [sick, sound] = await lab.twoMachines();
-    const job = await lab.submit(SICK, 120, { attempts: 50 });
-    const failing = await lab.work(sick, [], { BATCHCTL_SUPERVISED_ID: `w-sick-${lab.group}` });
+    const job = await lab.submit(`${SICK} 0.1`, 120, { attempts: 50 });
+    const failing = await workSick(sick);
     await lab.work(sound);
     const { code, stderr } = await failing.ended;
     expect(code, stderr).to.equal(7);
@@ -150,7 +134,6 @@ describe('a worker with --max-failures in a group', () => {
   });
 
   it('stays if the tasks fail on others too, and if there are no others', async () => {
-    const { lab } = given;
     const [first, second] = await lab.twoMachines();
     const job = await lab.submit('exit 3', 12, { attempts: 1 });
     const alone = await lab.work(first, ['--max-failures', '2']);

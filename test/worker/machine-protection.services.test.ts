@@ -4,26 +4,24 @@ import { expect } from 'chai';
 import { MODE_TAG } from '../../src/lib/stack-names.ts';
 import { until } from '../support/until.ts';
 import { endsWell } from '../support/workspace.ts';
-import { labs, type MachineLab, WAITING } from './machine-lab.ts';
+import { labForEachTest, WAITING } from './machine-lab.ts';
 
 /** A worker rests after this time, seconds. */
 const SOON = { BATCHCTL_TEST_REST_SECONDS: '0.5' };
 
 describe("a machine's protection", () => {
-  const given = labs();
+  const lab = labForEachTest();
 
-  const isProtected = (lab: MachineLab, { id }: { readonly id: string }): boolean =>
-    lab.cloud.grid.instance(id).protected;
+  const isProtected = ({ id }: { readonly id: string }): boolean => lab.cloud.grid.instance(id).protected;
 
   it('is set before the first poll, and requested once, however many tasks run', async () => {
-    const { lab } = given;
     const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
-    expect(isProtected(lab, instance)).to.equal(false);
+    expect(isProtected(instance)).to.equal(false);
     lab.takeActions();
     const job = await lab.submit('echo done', 5);
     await lab.work(instance);
     await lab.workspace.well('wait', job);
-    expect(isProtected(lab, instance)).to.equal(true);
+    expect(isProtected(instance)).to.equal(true);
     const actions = lab.takeActions();
     const polled = actions.indexOf('ReceiveMessage');
     expect(actions.indexOf('SetInstanceProtection')).to.be.within(0, polled);
@@ -31,18 +29,17 @@ describe("a machine's protection", () => {
   });
 
   it('ends when the worker is idle; it then stops polling, and is protected again before it takes work', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const worker = await lab.work(instance, [], SOON);
-    await until('it rests', () => !isProtected(lab, instance));
+    await until('it rests', () => !isProtected(instance));
     lab.takeActions();
     const since = lab.cloud.calls.length;
-    const looked: string[] = [];
+    const idleActions: string[] = [];
     await until('it looked at the backlog twice', () => {
-      looked.push(...lab.takeActions());
-      return looked.filter((action) => action === 'GetQueueAttributes').length >= 2;
+      idleActions.push(...lab.takeActions());
+      return idleActions.filter((action) => action === 'GetQueueAttributes').length >= 2;
     });
-    expect(looked).not.to.include('ReceiveMessage');
+    expect(idleActions).not.to.include('ReceiveMessage');
     const asked = lab.cloud.calls.slice(since).filter(({ action }) => action === 'GetQueueAttributes');
     expect(
       asked.filter(({ body }) => body.includes('-dead')),
@@ -50,27 +47,26 @@ describe("a machine's protection", () => {
     ).to.deep.equal([]);
     const job = await lab.submit(WAITING);
     await lab.runs(1);
-    expect(isProtected(lab, instance)).to.equal(true);
+    expect(isProtected(instance)).to.equal(true);
     const actions = lab.takeActions();
     expect(actions.indexOf('SetInstanceProtection')).to.be.at.least(0);
     expect(actions.indexOf('ReceiveMessage')).to.be.above(actions.indexOf('SetInstanceProtection'));
     lab.go();
     await lab.workspace.well('wait', job);
-    await until('it rests again', () => !isProtected(lab, instance));
+    await until('it rests again', () => !isProtected(instance));
     worker.child.kill('SIGTERM');
     expect((await worker.ended).code).to.equal(0);
   });
 
   it('keeps scaling in from a busy worker: the idle one goes, and nothing is interrupted', async () => {
-    const { lab } = given;
     const [busy, idle] = await lab.twoMachines();
     const job = await lab.submit(WAITING);
     // Its lease lasts on a busy machine, too.
     await lab.work(busy, [], { ...SOON, BATCHCTL_TEST_LEASE_SECONDS: '30' });
     await lab.runs(1);
     const resting = await lab.work(idle, [], SOON);
-    await until('one rests', () => !isProtected(lab, idle));
-    expect(isProtected(lab, busy)).to.equal(true);
+    await until('one rests', () => !isProtected(idle));
+    expect(isProtected(busy)).to.equal(true);
     await lab.account.resize(lab.group, 1);
     expect((await resting.ended).code).to.equal(0);
     await lab.gone(idle);
@@ -81,7 +77,6 @@ describe("a machine's protection", () => {
   });
 
   it('drains the worker if it comes too late: it takes nothing on a machine that will end', async () => {
-    const { lab } = given;
     const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
     await lab.account.resize(lab.group, 0);
     await until('it is to end', () => lab.cloud.grid.instance(instance).state.startsWith('Terminating'));
@@ -97,7 +92,6 @@ describe("a machine's protection", () => {
   });
 
   it('is waited for while Auto Scaling refuses: the worker takes nothing without it', async () => {
-    const { lab } = given;
     const instance = await lab.machine({ NewInstancesProtectedFromScaleIn: false });
     const job = await lab.submit('echo done');
     lab.cloud.failNext('autoscaling:SetInstanceProtection', 503, 'ServiceUnavailable', 'away', 14);
@@ -111,10 +105,9 @@ describe("a machine's protection", () => {
 });
 
 describe('an idle worker on a machine of a group', () => {
-  const given = labs();
+  const lab = labForEachTest();
 
   it('makes the group one smaller when it leaves', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const worker = await lab.work(instance, [], { BATCHCTL_TEST_IDLE_SECONDS: '1' });
     await endsWell(worker);
@@ -125,7 +118,6 @@ describe('an idle worker on a machine of a group', () => {
   });
 
   it('stays if the group may not shrink, asks again later, and keeps working in between', async () => {
-    const { lab } = given;
     const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
     await until('it asked twice', () => lab.asked('TerminateInstanceInAutoScalingGroup', instance) >= 2);
@@ -136,27 +128,25 @@ describe('an idle worker on a machine of a group', () => {
   });
 
   it("stays while a person holds the group's size, and leaves once that is over", async () => {
-    const { lab } = given;
     const instance = await lab.machine();
-    const say = (Value: string) =>
+    const setMode = (Value: string) =>
       lab.account.scaling.send(
         new CreateOrUpdateTagsCommand({
           Tags: [{ ResourceId: lab.group, ResourceType: 'auto-scaling-group', Key: MODE_TAG, Value }],
         }),
       );
-    await say('manual');
+    await setMode('manual');
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
     await until('it asked twice', () => lab.cloud.calls.filter(({ action }) => action === 'DescribeTags').length >= 2);
     expect(lab.asked('TerminateInstanceInAutoScalingGroup', instance)).to.equal(0);
     expect(worker.child.exitCode).to.equal(null);
-    await say('auto');
+    await setMode('auto');
     expect((await worker.ended).code).to.equal(0);
     await lab.gone(instance);
     expect(await lab.size()).to.equal(0);
   });
 
   it('counts its idle time from the end of its last task, not from the beginning', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const job = await lab.submit('sleep 3; date +%s%3N > "$HOME/ended"');
     const worker = await lab.work(instance, ['--idle-exit', '2s']);

@@ -5,16 +5,16 @@ import { bootTimesKey } from '../../src/model/keys.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { until } from '../support/until.ts';
 import { endsWell } from '../support/workspace.ts';
-import { labs, WAITING } from './machine-lab.ts';
+import { labForEachTest, WAITING } from './machine-lab.ts';
 
 /** Leases that a busy machine keeps: a task whose lease expires is interrupted once more. */
 const KEPT = { BATCHCTL_TEST_LEASE_SECONDS: '30' };
 
 describe('a worker on a machine of a group', () => {
-  const given = labs();
+  const lab = labForEachTest();
 
   const end = (instance: GridInstance) =>
-    given.lab.account.scaling.send(
+    lab.account.scaling.send(
       new TerminateInstanceInAutoScalingGroupCommand({
         InstanceId: instance.id,
         ShouldDecrementDesiredCapacity: true,
@@ -22,26 +22,20 @@ describe('a worker on a machine of a group', () => {
     );
 
   it('is identified by its instance', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     await lab.work(instance);
-    const [worker] = await until('it is in the ledger', async () => {
-      const workers = await lab.ledgerWorkers();
-      return workers.length > 0 && workers;
-    });
-    expect(worker?.host).to.equal(instance.id);
+    expect((await lab.firstWorker()).host).to.equal(instance.id);
   });
 
   it('records once how long its machine took to boot', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const { store } = await lab.workspace.platform();
-    const noted = async (): Promise<string | null> => {
+    const storedTimes = async (): Promise<string | null> => {
       const bytes = await store.read(bootTimesKey('default'));
       return bytes === null ? null : new TextDecoder().decode(bytes);
     };
     const worker = await lab.work(instance);
-    const text = await until('it is recorded', noted);
+    const text = await until('it is recorded', storedTimes);
     const { boots } = JSON.parse(text) as { readonly boots: readonly { instance: string; seconds: number }[] };
     expect(boots.map((boot) => boot.instance)).to.deep.equal([instance.id]);
     expect(boots[0]?.seconds).to.be.within(0, 60);
@@ -49,15 +43,11 @@ describe('a worker on a machine of a group', () => {
     await worker.ended;
     await lab.work(instance);
     await until('it is in the ledger', async () => (await lab.ledgerWorkers()).length === 2);
-    expect(await noted()).to.equal(text);
+    expect(await storedTimes()).to.equal(text);
   });
 
   it('finishes what it can before EC2 interrupts its spot instance, and exits with 0', async () => {
-    const { lab } = given;
-    const instance = await lab.machine();
-    const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance, [], KEPT);
-    await lab.runs(1);
+    const { instance, job, worker } = await lab.busyMachine({}, KEPT);
     lab.cloud.grid.interrupt(instance, 90);
     await until('it takes no more', () => worker.said().includes('interrupts this spot instance'));
     lab.go();
@@ -68,7 +58,6 @@ describe('a worker on a machine of a group', () => {
   });
 
   it("returns tasks early that can't finish before a spot interruption: they run elsewhere, and no attempt is charged", async () => {
-    const { lab } = given;
     const [instance, other] = await lab.twoMachines();
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
     const worker = await lab.work(instance, [], KEPT);
@@ -90,11 +79,7 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('delays the termination by its group until its task has finished', async () => {
-    const { lab } = given;
-    const instance = await lab.machine();
-    const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance, [], KEPT);
-    await lab.runs(1);
+    const { instance, job, worker } = await lab.busyMachine({}, KEPT);
     await end(instance);
     await until('it delays its termination', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
@@ -106,7 +91,6 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('that is killed while it drains is started again, and releases the machine: nothing is lost', async () => {
-    const { lab } = given;
     const [instance, other] = await lab.twoMachines();
     const job = await lab.submit(WAITING, 1, { attempts: 1 });
     const worker = await lab.work(instance);
@@ -127,11 +111,7 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('moves away when EC2 recommends it and its group is configured so: tasks finish normally, and the machine is replaced', async () => {
-    const { lab } = given;
-    const instance = await lab.machine();
-    const job = await lab.submit(WAITING);
-    const worker = await lab.work(instance);
-    await lab.runs(1);
+    const { instance, job, worker } = await lab.busyMachine();
     lab.cloud.grid.rebalance(instance);
     await until('it takes no more', () => worker.said().includes('EC2 recommends'));
     expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
@@ -145,7 +125,6 @@ describe('a worker on a machine of a group', () => {
   });
 
   it('takes nothing while its machine is on standby, and continues once it is in service', async () => {
-    const { lab } = given;
     const instance = await lab.machine();
     const worker = await lab.work(instance);
     lab.cloud.grid.target(instance, 'Standby');

@@ -5,7 +5,6 @@ import { BatchctlError } from '../../src/errors.ts';
 import { HeaderError } from '../../src/jobs/fetch/join.ts';
 import type { Failure } from '../../src/model/failure.ts';
 import { grantHint } from '../../src/worker/denials.ts';
-import type { CommandEnd } from '../../src/worker/executor.ts';
 import {
   failureOf,
   failureOfError,
@@ -15,7 +14,7 @@ import {
   shortMessageOf,
 } from '../../src/worker/outcome.ts';
 import { viewOf } from '../model/job-of.ts';
-import { makeTask } from './worker-context.ts';
+import { endOf, makeTask } from './worker-context.ts';
 
 const TASK = makeTask(viewOf([]));
 
@@ -52,28 +51,20 @@ describe('an attempt that is ended from outside', () => {
 });
 
 describe('the reason why an attempt failed', () => {
-  const endOf = (how: CommandEnd['how'], code: number | null, signal: CommandEnd['signal'] = null): CommandEnd => ({
-    how,
-    code,
-    signal,
-    seconds: 3.4,
-    cpuSeconds: null,
-    peakMemory: null,
-    strays: 0,
-  });
-
   it('is memory if the system killed it, and otherwise the way it ended; its last line says more', () => {
-    expect(failureOf(endOf('signal', 137, 'SIGKILL'), null)).to.deep.equal({
+    expect(failureOf(endOf({ how: 'signal', code: 137, signal: 'SIGKILL' }), null)).to.deep.equal({
       reason: 'memory',
       exitCode: 137,
       error: 'killed by SIGKILL, probably because memory ran out',
     });
-    expect(failureOf(endOf('signal', 139, 'SIGSEGV'), null)).to.include({
+    expect(failureOf(endOf({ how: 'signal', code: 139, signal: 'SIGSEGV' }), null)).to.include({
       reason: 'signal',
       error: 'ended by SIGSEGV',
     });
-    expect(failureOf(endOf('timeout', 143), null).error).to.equal('ran longer than its timeout (3 s)');
-    expect(failureOf(endOf('exit', 9), 'no rate')).to.deep.equal({ reason: 'exit', exitCode: 9, error: 'no rate' });
+    expect(failureOf(endOf({ how: 'timeout', code: 143, seconds: 3.4 }), null).error).to.equal(
+      'ran longer than its timeout (3 s)',
+    );
+    expect(failureOf(endOf({ code: 9 }), 'no rate')).to.deep.equal({ reason: 'exit', exitCode: 9, error: 'no rate' });
   });
 
   it('is the input, which no retry fixes, or the output, but never an unavailable service', () => {

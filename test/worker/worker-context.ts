@@ -13,6 +13,7 @@ import type { AttemptOptions } from '../../src/worker/attempt.ts';
 import type { WorkerContext, WorkerLog } from '../../src/worker/context.ts';
 import { Denials } from '../../src/worker/denials.ts';
 import { Dispatcher } from '../../src/worker/dispatcher.ts';
+import type { CommandEnd } from '../../src/worker/executor.ts';
 import { Intake } from '../../src/worker/intake.ts';
 import { JobCache } from '../../src/worker/job-cache.ts';
 import type { Outcome } from '../../src/worker/outcome.ts';
@@ -134,6 +135,20 @@ export function makeAttemptOptions(ctx: WorkerContext, fields: Partial<AttemptOp
     leaseSeconds: 15,
     code: new CodeCache(ctx.platform.store, join(ctx.scratch, 'code')),
     signal: new AbortController().signal,
+    ...fields,
+  };
+}
+
+/** The end of a command that exited with 0 after a second. */
+export function endOf(fields: Partial<CommandEnd> = {}): CommandEnd {
+  return {
+    how: 'exit',
+    code: 0,
+    signal: null,
+    seconds: 1,
+    cpuSeconds: null,
+    peakMemory: null,
+    strays: 0,
     ...fields,
   };
 }
