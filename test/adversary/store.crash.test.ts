@@ -118,9 +118,18 @@ async function verifier(
   );
   return async () => {
     const { exitCode, error } = await call({
-      ...{ name: 'verify', input: { job, deep: true }, who: 'auditor', attachments: null, signal },
-      ...{ dryRun: true, yes: true, tz: null },
-      ...{ report: () => {}, notice: () => {}, warn: () => {}, row: async () => {} },
+      name: 'verify',
+      input: { job, deep: true },
+      who: 'auditor',
+      attachments: null,
+      signal,
+      dryRun: true,
+      yes: true,
+      tz: null,
+      report: () => undefined,
+      notice: () => undefined,
+      warn: () => undefined,
+      row: async () => undefined,
     });
     return { code: exitCode, stderr: error?.message ?? '' };
   };

@@ -5,62 +5,50 @@ import fc from 'fast-check';
 import { DEFAULT_SIZING_TIMES, type Fleet, instancesFor } from '../../src/model/capacity.ts';
 import type { Load } from '../../src/model/load.ts';
 import { type Claim, claimsOf, secondsForClaim, secondsToEnd } from '../../src/model/projection.ts';
-import { dueOf, fleetOf, loadOf } from './loads.ts';
+import { dueOf, fleetOf, loadOf, sizingCases } from './loads.ts';
 
 const HOUR = 3_600;
 const load = (fields: Partial<Load> = {}): Load => loadOf({ tasks: 6_000, ...fields });
 
 describe('sizing a group for a deadline', () => {
-  for (const { what, loads, of = {}, expected } of [
+  for (const [what, loads, expected, fleet] of sizingCases([
     // 360,000 slot-seconds in 18,000 x 0.9 - 60 (tail) - 90 (boot) = 16,050 s on 2 slots: 11.2
-    { what: 'requests the fewest that finish in time', loads: [load({ due: dueOf() })], expected: 12 },
-    { what: 'plans for half an hour without a deadline', loads: [load()], expected: 106 },
+    ['requests the fewest that finish in time', [load({ due: dueOf() })], 12],
+    ['plans for half an hour without a deadline', [load()], 106],
     // Running instances have 16,140 s: 360,000 / 32,280 = 11.2
-    { what: 'plans no boot for running instances', loads: [load({ due: dueOf() })], of: { current: 12 }, expected: 12 },
+    ['plans no boot for running instances', [load({ due: dueOf() })], 12, { current: 12 }],
     // The longest of 6,000 tasks may take 45 minutes more, which leaves 13,360 s: 13.5
-    { what: 'reserves time for a long last task', loads: [load({ due: dueOf({ deviation: 120 }) })], expected: 14 },
-    { what: 'reserves at most half of the time', loads: [load({ due: dueOf({ deviation: 600 }) })], expected: 23 },
-    { what: 'reserves time for later steps', loads: [load({ due: dueOf({ after: 2 * HOUR }) })], expected: 21 },
-    {
-      what: 'counts expected tasks as work',
-      loads: [load({ due: dueOf() }), load({ tasks: 0, due: dueOf({ coming: 6_000 }) })],
-      expected: 23,
-    },
-    {
-      what: 'requests none if only expected tasks are left',
-      loads: [load({ tasks: 0, due: dueOf({ coming: 6_000 }) })],
-      expected: 0,
-    },
+    ['reserves time for a long last task', [load({ due: dueOf({ deviation: 120 }) })], 14],
+    ['reserves at most half of the time', [load({ due: dueOf({ deviation: 600 }) })], 23],
+    ['reserves time for later steps', [load({ due: dueOf({ after: 2 * HOUR }) })], 21],
+    ['counts expected tasks as work', [load({ due: dueOf() }), load({ tasks: 0, due: dueOf({ coming: 6_000 }) })], 23],
+    ['requests none if only expected tasks are left', [load({ tasks: 0, due: dueOf({ coming: 6_000 }) })], 0],
     // 360,000 / (2 x 60) = 3,000, limited by the number of tasks.
-    {
-      what: 'requests as many as still help once the deadline has passed',
-      loads: [load({ due: dueOf({ in: -HOUR }) })],
-      expected: 3_000,
-    },
-    {
-      what: 'requests none after the deadline if the work ends before another instance boots',
-      loads: [load({ tasks: 20, due: dueOf({ in: -HOUR }) })],
-      of: { current: 5 },
-      expected: 4,
-    },
-    { what: 'never exceeds the maximum', loads: [load({ due: dueOf() })], of: { max: 5 }, expected: 5 },
+    ['requests as many as still help once the deadline has passed', [load({ due: dueOf({ in: -HOUR }) })], 3_000],
+    [
+      'requests none after the deadline if the work ends before another instance boots',
+      [load({ tasks: 20, due: dueOf({ in: -HOUR }) })],
+      4,
+      { current: 5 },
+    ],
+    ['never exceeds the maximum', [load({ due: dueOf() })], 5, { max: 5 }],
     // With evenly shared slots 200,000 of it would be done in an hour; taking turns by task, all of it is.
-    {
-      what: 'allows for a job of longer tasks, which gets more of the slots when both take turns',
-      loads: [
+    [
+      'allows for a job of longer tasks, which gets more of the slots when both take turns',
+      [
         load({ tasks: 10_000, seconds: 10, due: dueOf({ in: HOUR }) }),
         load({ tasks: 10_000, seconds: 100, due: dueOf({ job: 'b', in: 20 * HOUR }) }),
       ],
-      expected: 176,
-    },
-    {
-      what: 'uses the larger of target and deadline, with shared slots',
-      loads: [load({ tasks: 1_200 }), load({ tasks: 6_000, due: dueOf() })],
-      expected: 43,
-    },
-  ] satisfies { what: string; loads: Load[]; of?: Partial<Fleet>; expected: number }[]) {
+      176,
+    ],
+    [
+      'uses the larger of target and deadline, with shared slots',
+      [load({ tasks: 1_200 }), load({ tasks: 6_000, due: dueOf() })],
+      43,
+    ],
+  ])) {
     it(what, () => {
-      expect(instancesFor(loads, fleetOf(of)).instances).to.equal(expected);
+      expect(instancesFor(loads, fleetOf(fleet)).instances).to.equal(expected);
     });
   }
 
@@ -85,21 +73,24 @@ describe('sizing a group for a deadline', () => {
   const loads = fc.array(
     fc
       .record({
-        tasks: fc.integer({ min: 0, max: 50_000 }),
-        seconds: fc.option(fc.double({ min: 0.01, max: 5_000, noNaN: true })),
-        slots: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.constant('all' as const)),
-        atOnce: fc.option(fc.integer({ min: 1, max: 500 })),
+        tasks: fc.integer({ min: 0, max: 100_000 }),
+        seconds: fc.option(fc.double({ min: 0.001, max: 40_000, noNaN: true })),
+        slots: fc.oneof(fc.integer({ min: 1, max: 8 }), fc.constant('all' as const)),
+        atOnce: fc.option(fc.integer({ min: 1, max: 1_000 })),
         due: fc.option(dues),
       })
-      .map(({ due: of, ...rest }): Load => (of === null ? rest : { ...rest, due: of })),
+      .map(({ due, ...rest }): Load => (due === null ? rest : { ...rest, due })),
     { minLength: 1, maxLength: 5 },
   );
-  const fleets = fc.record({
-    slots: fc.integer({ min: 1, max: 16 }),
-    current: fc.integer({ min: 0, max: 300 }),
-    min: fc.integer({ min: 0, max: 5 }),
-    max: fc.integer({ min: 5, max: 2_000 }),
-  });
+  const fleets = fc
+    .record({
+      slots: fc.integer({ min: 1, max: 64 }),
+      current: fc.integer({ min: 0, max: 500 }),
+      min: fc.integer({ min: 0, max: 50 }),
+      more: fc.integer({ min: 0, max: 2_000 }),
+    })
+    .map(({ more, ...rest }): Fleet => ({ ...rest, max: Math.max(1, rest.min + more) }));
+  const paces = fc.record({ target: fc.integer({ min: 60, max: 86_400 }), boot: fc.integer({ min: 0, max: 600 }) });
   const unlimited = fleets.map((of) => ({ ...of, max: 1e12 }));
 
   const changed = (some: readonly Load[], which: number, change: (load: Load) => Load): readonly Load[] =>
@@ -107,14 +98,16 @@ describe('sizing a group for a deadline', () => {
 
   it('never asks for fewer when more waits, or is expected', () => {
     fc.assert(
-      fc.property(loads, fleets, fc.nat(4), fc.nat({ max: 20_000 }), fc.boolean(), (some, of, which, more, coming) => {
+      fc.property(loads, fleets, paces, fc.nat(4), fc.nat({ max: 50_000 }), fc.boolean(), (...args) => {
+        const [some, of, pace, which, more, coming] = args;
         const grown = changed(some, which, (each) =>
           coming && each.due !== undefined
             ? { ...each, due: { ...each.due, coming: each.due.coming + more } }
             : { ...each, tasks: each.tasks + more },
         );
-        expect(instancesFor(grown, of).instances).to.be.at.least(instancesFor(some, of).instances);
+        expect(instancesFor(grown, of, pace).instances).to.be.at.least(instancesFor(some, of, pace).instances);
       }),
+      { numRuns: 200 },
     );
   });
 
@@ -157,8 +150,8 @@ describe('sizing a group for a deadline', () => {
 
   it('stays within the bounds, requests at most one instance per task, and the minimum when nothing waits', () => {
     fc.assert(
-      fc.property(loads, fleets, (some, of) => {
-        const { instances } = instancesFor(some, of);
+      fc.property(loads, fleets, paces, (some, of, pace) => {
+        const { instances } = instancesFor(some, of, pace);
         expect(instances).to.be.within(of.min, of.max);
         const tasks = some.reduce((sum, each) => sum + each.tasks, 0);
         const held = some.map(({ tasks: n, slots }) => n * (slots === 'all' ? of.slots : Math.min(slots, of.slots)));
@@ -167,6 +160,7 @@ describe('sizing a group for a deadline', () => {
         if (tasks === 0) expect(instances).to.equal(of.min);
         else expect(instances).to.be.at.least(1);
       }),
+      { numRuns: 200 },
     );
   });
 

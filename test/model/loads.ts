@@ -28,3 +28,8 @@ export const fleetOf = (fields: Partial<Fleet> = {}): Fleet => ({
   max: 10_000,
   ...fields,
 });
+
+type SizingCase = readonly [what: string, loads: readonly Load[], instances: number, fleet?: Partial<Fleet>];
+
+/** What the group does, its work, the instances that this takes, and its fleet. */
+export const sizingCases = (cases: readonly SizingCase[]): readonly SizingCase[] => cases;

@@ -94,6 +94,10 @@ const codes = (fields: Partial<Snapshot>): readonly string[] => causes(fields).m
 const inGroup = (fields: Partial<GroupSnapshot>): Partial<Snapshot> => ({ groups: [{ ...group, ...fields }] });
 const size: GroupStatus = { group: 'default', desired: 2, min: 0, max: 4, running: 0, until: null, mode: 'manual' };
 
+/** No message of the job can be received: its ten are delayed. */
+const delayed = { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW + 5_000 };
+const disk = { what: 'the store', path: '/d', free: 9e11, total: 1e12, freeFiles: 1e6 };
+const credentials = { endsAt: NOW + 600_000, renewed: false, signIn: 'aws sso login' };
 const trouble = (fields: Partial<Trouble>): Trouble => ({
   service: 'queue',
   group: null,
@@ -140,105 +144,67 @@ describe('why, as a function of a snapshot', () => {
     expect(new Set(SEVERITIES).size).to.equal(SEVERITIES.length);
   });
 
-  for (const { what, change, expected } of [
-    { what: 'no worker and no size', change: inGroup({ workers: [] }), expected: ['noWorker'] },
-    {
-      what: 'a lost worker, which counts as none',
-      change: inGroup({ workers: [{ ...worker, state: 'lost', busy: [] }] }),
-      expected: ['noWorker'],
-    },
-    {
-      what: 'a size and a live supervisor',
-      change: inGroup({ workers: [], size, supervisor: { alive: true, log: null, said: [] } }),
-      expected: ['workerStarting'],
-    },
-    {
-      what: 'a size and a dead supervisor',
-      change: inGroup({ workers: [], size, supervisor: { alive: false, log: null, said: [] } }),
-      expected: ['supervisorDead'],
-    },
-    {
-      what: 'a group without work',
-      change: { groups: [group, { ...group, group: 'gpu', undecided: 0, workers: [] }] },
-      expected: [],
-    },
-    {
-      what: 'all slots busy with other jobs, and the job’s messages delayed',
-      change: inGroup({
-        workers: [{ ...worker, busy: ['x/s/1', 'x/s/2'] }],
-        mine: { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW + 5_000, lastDue: NOW + 9_000 },
-      }),
-      expected: ['backoff'],
-    },
-    {
-      what: 'tasks delayed because of a newer format, not of failures',
-      change: inGroup({
-        mine: { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW + 5_000 },
-        newerFormat: 2,
-      }),
-      expected: ['newerFormat'],
-    },
-    { what: 'missing tasks', change: inGroup({ missing: 4 }), expected: ['missingTasks'] },
-    {
-      what: 'missing tasks that are among the dead letters',
-      change: {
-        ...inGroup({ missing: 1 }),
-        deadLetters: [{ group: 'default', step: STEP, task: 1, reason: 'not JSON' }],
-      },
-      expected: ['deadLetters'],
-    },
-    {
-      what: 'a disk with little free space in percent, but enough in bytes',
-      change: { disks: [{ what: 'the store', path: '/d', free: 20e9, total: 1e12, freeFiles: 1e6 }] },
-      expected: [],
-    },
-    {
-      what: 'a disk without free inodes',
-      change: { disks: [{ what: 'the store', path: '/d', free: 9e11, total: 1e12, freeFiles: 0 }] },
-      expected: ['diskFull'],
-    },
-    {
-      what: 'an unreachable service, which ranks before everything else',
-      change: {
-        ...inGroup({ workers: [] }),
-        troubles: [trouble({ service: 'store', kind: 'unavailable' })],
-      },
-      expected: ['storeUnreachable', 'noWorker'],
-    },
-    {
-      what: 'a queue that is gone',
-      change: { troubles: [trouble({ group: 'default', kind: 'notFound' })] },
-      expected: ['queueGone'],
-    },
-    {
-      what: 'credentials that are refused',
-      change: { troubles: [trouble({ kind: 'credentials' })] },
-      expected: ['credentialsRefused'],
-    },
-    {
-      what: 'an action that a policy denies',
-      change: { troubles: [trouble({ kind: 'credentials', denied: 'sqs:GetQueueUrl on arn:aws:sqs:x' })] },
-      expected: ['accessDenied'],
-    },
-    {
-      what: 'credentials that expire within the hour',
-      change: { credentials: { endsAt: NOW + 600_000, renewed: false, signIn: 'aws sso login' } },
-      expected: ['credentialsEnding'],
-    },
-    {
-      what: 'credentials that expire within the hour and are renewed',
-      change: { credentials: { endsAt: NOW + 600_000, renewed: true, signIn: '' } },
-      expected: [],
-    },
-  ]) {
+  const cases: readonly (readonly [what: string, fields: Partial<Snapshot>, expected: readonly string[]])[] = [
+    ['no worker and no size', inGroup({ workers: [] }), ['noWorker']],
+    [
+      'a lost worker, which counts as none',
+      inGroup({ workers: [{ ...worker, state: 'lost', busy: [] }] }),
+      ['noWorker'],
+    ],
+    [
+      'a size and a live supervisor',
+      inGroup({ workers: [], size, supervisor: { alive: true, log: null, said: [] } }),
+      ['workerStarting'],
+    ],
+    [
+      'a size and a dead supervisor',
+      inGroup({ workers: [], size, supervisor: { alive: false, log: null, said: [] } }),
+      ['supervisorDead'],
+    ],
+    ['a group without work', { groups: [group, { ...group, group: 'gpu', undecided: 0, workers: [] }] }, []],
+    [
+      'all slots busy with other jobs, and the job’s messages delayed',
+      inGroup({ workers: [{ ...worker, busy: ['x/s/1', 'x/s/2'] }], mine: { ...delayed, lastDue: NOW + 9_000 } }),
+      ['backoff'],
+    ],
+    [
+      'tasks delayed because of a newer format, not of failures',
+      inGroup({ mine: delayed, newerFormat: 2 }),
+      ['newerFormat'],
+    ],
+    ['missing tasks', inGroup({ missing: 4 }), ['missingTasks']],
+    [
+      'missing tasks that are among the dead letters',
+      { ...inGroup({ missing: 1 }), deadLetters: [{ group: 'default', step: STEP, task: 1, reason: 'not JSON' }] },
+      ['deadLetters'],
+    ],
+    ['a disk with little free space in percent, but enough in bytes', { disks: [{ ...disk, free: 20e9 }] }, []],
+    ['a disk without free inodes', { disks: [{ ...disk, freeFiles: 0 }] }, ['diskFull']],
+    [
+      'an unreachable service, which ranks before everything else',
+      { ...inGroup({ workers: [] }), troubles: [trouble({ service: 'store', kind: 'unavailable' })] },
+      ['storeUnreachable', 'noWorker'],
+    ],
+    ['a queue that is gone', { troubles: [trouble({ group: 'default', kind: 'notFound' })] }, ['queueGone']],
+    ['credentials that are refused', { troubles: [trouble({ kind: 'credentials' })] }, ['credentialsRefused']],
+    [
+      'an action that a policy denies',
+      { troubles: [trouble({ kind: 'credentials', denied: 'sqs:GetQueueUrl on arn:aws:sqs:x' })] },
+      ['accessDenied'],
+    ],
+    ['credentials that expire within the hour', { credentials }, ['credentialsEnding']],
+    ['credentials that expire within the hour and are renewed', { credentials: { ...credentials, renewed: true } }, []],
+  ];
+  for (const [what, fields, expected] of cases) {
     it(`${what}: ${expected.join(', ') || 'nothing'}`, () => {
-      expect(codes(change)).to.deep.equal(expected);
+      expect(codes(fields)).to.deep.equal(expected);
     });
   }
 
   it('says that a message is due in 0ms, if its time has passed', () => {
-    const due = { ...mine, visible: 0, leased: 0, delayed: 10, nextDue: NOW - 5_000 };
-    expect(causes(inGroup({ mine: due }))[0]?.title).to.match(/: the first is due in 0ms$/);
+    expect(causes(inGroup({ mine: { ...delayed, nextDue: NOW - 5_000 } }))[0]?.title).to.match(
+      /: the first is due in 0ms$/,
+    );
   });
 
   it('distinguishes workers that die at startup from those that are starting', () => {
