@@ -23,7 +23,10 @@ for (const seed of SEEDS)
 
 const goal = 'no more regret than target tracking';
 const row = {
-  ...{ what: `autoscaler, ${all.length} workloads`, ours: `${better} with less regret`, peer: 'target tracking', goal },
+  what: `autoscaler, ${all.length} workloads`,
+  ours: `${better} with less regret`,
+  peer: 'target tracking',
+  goal,
   verdict: SMALL ? 'small' : better === all.length ? 'met' : 'missed',
 };
 if (process.env.BENCH_REPORT !== undefined) appendFileSync(process.env.BENCH_REPORT, `${JSON.stringify(row)}\n`);

@@ -3,21 +3,13 @@
 // one needs more, per task, is the steady state.
 import { spawn } from 'node:child_process';
 import { Agent, createServer, request } from 'node:http';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { batchctl, detail, environment, report, Scratch, SMALL } from './measure.mjs';
+import { batchctl, detail, environment, report, SMALL, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
+import { AWS_ENV, startFauxqs } from './server.mjs';
 
 const [FEW, MANY] = SMALL ? [20, 40] : [200, 600];
 /** Requests a task in the steady state. */
 const MOST = { s3: 3, sqs: 0.35 };
-const FAUXQS = join(import.meta.dirname, '..', 'test', 'support', 'servers', 'fauxqs-server.mjs');
-const KEYS = {
-  AWS_ACCESS_KEY_ID: 'bench',
-  AWS_SECRET_ACCESS_KEY: 'bench',
-  AWS_EC2_METADATA_DISABLED: 'true',
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
-};
 
 /** Classes of keys, in the store's layout (docs/layout.md). */
 const KINDS = [
@@ -56,18 +48,16 @@ console.log('{}');
 process.exit(0);
 `,
 );
-Object.assign(process.env, KEYS);
+Object.assign(process.env, AWS_ENV);
 
-const scratch = new Scratch();
-const server = spawn(process.execPath, [FAUXQS], { stdio: ['ignore', 'pipe', 'inherit'] });
+const server = await startFauxqs();
 const counts = new Map();
 const agent = new Agent({ keepAlive: true });
-let port;
 const proxy = createServer((asked, answer) => {
   const kind = kindOf(asked);
   counts.set(kind, (counts.get(kind) ?? 0) + 1);
   const { method, url, headers } = asked;
-  const onward = request({ agent, host: '127.0.0.1', port, method, path: url, headers }, (answered) => {
+  const onward = request(new URL(url, server.url), { agent, method, headers }, (answered) => {
     answer.writeHead(answered.statusCode, answered.headers);
     answered.pipe(answer);
   });
@@ -75,7 +65,6 @@ const proxy = createServer((asked, answer) => {
   asked.pipe(onward);
 });
 try {
-  port = await portOf(server);
   await new Promise((resolve) => proxy.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${proxy.address().port}`;
   const few = await countsOf(url, FEW);
@@ -101,10 +90,9 @@ try {
     });
   }
 } finally {
-  server.kill('SIGKILL');
+  server.stop();
   proxy.close();
   proxy.closeAllConnections();
-  scratch.remove();
 }
 
 /** The requests, by kind, of one worker that runs a job of `tasks` tasks. */
@@ -112,15 +100,20 @@ async function countsOf(url, tasks) {
   const stack = `bench-${tasks}`;
   const group = { visibility: '30s', slots: 4 };
   const bench = {
-    ...{ backend: 'aws', region: 'us-east-1', account: '123456789012', stack },
-    ...{ bucket: { name: stack, prefix: 'batchctl/' }, endpoints: { s3: url, sqs: url }, groups: { default: group } },
+    backend: 'aws',
+    region: 'us-east-1',
+    account: '123456789012',
+    stack,
+    bucket: { name: stack, prefix: 'batchctl/' },
+    endpoints: { s3: url, sqs: url },
+    groups: { default: group },
   };
   const job = `name: map\ninput: {from: data.txt, split: {by: lines, every: 1}}\nsteps:\n  - {name: work, run: [cat]}\n`;
   const lines = Array.from({ length: tasks }, (_, n) => `${n}`.padEnd(100, '.')).join('\n');
   const config = JSON.stringify({ profile: 'bench', profiles: { bench } });
-  const cwd = scratch.workspace({ 'batchctl.config.json': config, 'job.yaml': job, 'data.txt': `${lines}\n` });
-  await fetch(`http://127.0.0.1:${port}/${stack}`, { method: 'PUT' });
-  createQueues(`http://127.0.0.1:${port}`, `${stack}-default`);
+  const cwd = workspace({ 'batchctl.config.json': config, 'job.yaml': job, 'data.txt': `${lines}\n` });
+  await fetch(`${server.url}/${stack}`, { method: 'PUT' });
+  createQueues(server.url, `${stack}-default`);
   await run(cwd, 'submit', 'job.yaml');
   counts.clear();
   await run(cwd, 'worker', '--until-empty');
@@ -131,7 +124,7 @@ async function countsOf(url, tasks) {
 function run(cwd, ...args) {
   const [program, ...words] = batchctl(...args);
   return new Promise((resolve, reject) => {
-    const env = { ...environment(cwd), ...KEYS };
+    const env = { ...environment(cwd), ...AWS_ENV };
     const child = spawn(program, words, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
     let said = '';
     child.stderr.on('data', (chunk) => {
@@ -141,13 +134,4 @@ function run(cwd, ...args) {
       code === 0 ? resolve() : reject(new Error(`batchctl ${args.join(' ')} exited with ${code}: ${said}`)),
     );
   });
-}
-
-/** The port of the services, once the server is ready. */
-async function portOf({ stdout }) {
-  for await (const line of createInterface({ input: stdout })) {
-    const [, found] = /^queues at port (\d+)$/.exec(line) ?? [];
-    if (found !== undefined) return Number(found);
-  }
-  throw new Error('expected fauxqs to say where it serves, found that it ended');
 }

@@ -1,21 +1,16 @@
 // The cost of a request to S3 and SQS in the client: `node bench/aws-requests.bench.mjs [--small]`. The server answers each
 // call with fixed bytes, from a process of its own, so CPU time counts the client alone. The peers are the bare SDK, and
 // unsigned requests on node:http as the floor. Four requests are in flight, as in a worker of four slots.
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { detail, inTurns, report, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
+import { AWS_ENV, startServer } from './server.mjs';
 
 const REQUESTS = SMALL ? 100 : 600;
 /** Milliseconds of CPU that a hot call may cost. */
 const MOST = 0.8;
 const HOT = ['get', 'put', 'head', 'list', 'send', 'receive', 'delete', 'extend'];
 
-process.env.AWS_ACCESS_KEY_ID = 'bench';
-process.env.AWS_SECRET_ACCESS_KEY = 'bench';
-process.env.AWS_REGION = 'us-east-1';
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+Object.assign(process.env, AWS_ENV);
 
 const COMMON = `
 const [url, count] = [process.argv[2], Number(process.argv[3])];
@@ -121,14 +116,8 @@ await measure({
   ),
 };
 
-const server = spawn(process.execPath, [join(import.meta.dirname, 'fixed-answers.mjs')], {
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
+const { url, stop } = await startServer('fixed-answers.mjs', /^(\d+)$/);
 try {
-  const [port] = await new Promise((resolve) => {
-    createInterface({ input: server.stdout }).once('line', (line) => resolve([line]));
-  });
-  const url = `http://127.0.0.1:${port}`;
   const run = (probe) => () => probe(url, String(REQUESTS));
   const found = await inTurns(SMALL ? 1 : 5, {
     ours: run(probes.ours),
@@ -149,5 +138,5 @@ try {
     });
   }
 } finally {
-  server.kill('SIGKILL');
+  stop();
 }

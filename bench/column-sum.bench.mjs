@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchCsv } from './bench-csv.mjs';
-import { batchctl, detail, inTurns, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
+import { batchctl, detail, inTurns, report, SMALL, secondsText, timed, workspace } from './measure.mjs';
 
 const BYTES = SMALL ? 2 ** 26 : 2 ** 31;
 const TASKS = SMALL ? 100 : 1_000;
@@ -21,43 +21,38 @@ const job = JSON.stringify({
   steps: [{ name: 'sum', run: ['awk', '-F', ',', SUM] }],
 });
 
-const scratch = new Scratch();
-try {
-  const sums = [];
-  const found = await inTurns(SMALL ? 1 : 3, {
-    batchctl: () => {
-      const cwd = scratch.workspace({ 'job.json': job });
-      const result = timed(batchctl('run', 'job.json', '--quiet', '-o', 'sums.txt'), { cwd });
-      sums.push(total(readFileSync(join(cwd, 'sums.txt'), 'utf8')));
-      return result;
-    },
-    awk: () => {
-      const cwd = scratch.workspace();
-      const result = timed(['awk', '-F', ',', SUM, csv], { cwd });
-      sums.push(total(readFileSync(join(cwd, 'stdout.txt'), 'utf8')));
-      return result;
-    },
-    parallel: () => {
-      const line = `parallel -a '${csv}' --pipepart --block ${block} --joblog joblog awk -F, "'${SUM}'" | awk '${JOIN}'`;
-      return timed(['bash', '-c', line], { cwd: scratch.workspace() });
-    },
-  });
-  const [least, most] = [Math.min(...sums), Math.max(...sums)];
-  if (most - least > most * CLOSE) throw new Error(`batchctl and awk disagree: ${least} and ${most}`);
-  for (const [name, { seconds, cpu }] of Object.entries(found)) {
-    detail(`${name.padEnd(8)} ${secondsText(seconds)}, ${secondsText(cpu)} of CPU`);
-  }
-  const times = found.batchctl.seconds / found.awk.seconds;
-  report({
-    what: `column of ${BYTES / 2 ** 20} MiB summed in ${TASKS} tasks`,
-    ours: secondsText(found.batchctl.seconds),
-    peer: `one awk ${secondsText(found.awk.seconds)}, GNU parallel ${secondsText(found.parallel.seconds)}`,
-    goal: `3.0 s, or 0.95 of one awk (found ${times.toFixed(2)})`,
-    met: found.batchctl.seconds <= 3 || times <= 0.95,
-  });
-} finally {
-  scratch.remove();
+const sums = [];
+const found = await inTurns(SMALL ? 1 : 3, {
+  batchctl: () => {
+    const cwd = workspace({ 'job.json': job });
+    const result = timed(batchctl('run', 'job.json', '--quiet', '-o', 'sums.txt'), { cwd });
+    sums.push(total(readFileSync(join(cwd, 'sums.txt'), 'utf8')));
+    return result;
+  },
+  awk: () => {
+    const cwd = workspace();
+    const result = timed(['awk', '-F', ',', SUM, csv], { cwd });
+    sums.push(total(readFileSync(join(cwd, 'stdout.txt'), 'utf8')));
+    return result;
+  },
+  parallel: () => {
+    const line = `parallel -a '${csv}' --pipepart --block ${block} --joblog joblog awk -F, "'${SUM}'" | awk '${JOIN}'`;
+    return timed(['bash', '-c', line], { cwd: workspace() });
+  },
+});
+const [least, most] = [Math.min(...sums), Math.max(...sums)];
+if (most - least > most * CLOSE) throw new Error(`batchctl and awk disagree: ${least} and ${most}`);
+for (const [name, { seconds, cpu }] of Object.entries(found)) {
+  detail(`${name.padEnd(8)} ${secondsText(seconds)}, ${secondsText(cpu)} of CPU`);
 }
+const times = found.batchctl.seconds / found.awk.seconds;
+report({
+  what: `column of ${BYTES / 2 ** 20} MiB summed in ${TASKS} tasks`,
+  ours: secondsText(found.batchctl.seconds),
+  peer: `one awk ${secondsText(found.awk.seconds)}, GNU parallel ${secondsText(found.parallel.seconds)}`,
+  goal: `3.0 s, or 0.95 of one awk (found ${times.toFixed(2)})`,
+  met: found.batchctl.seconds <= 3 || times <= 0.95,
+});
 
 function total(lines) {
   return lines

@@ -1,7 +1,7 @@
 // The SQL ledger alone: writes starts and ends of tasks, in flushes like those of a busy worker, on each database.
 // `node bench/ledger.bench.mjs [--small]`. The peer is the same code on SQLite, without a network or other writers.
 // PostgreSQL and MariaDB are new, empty servers on this machine for each run, with fsync off.
-import { detail, inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
+import { detail, inTurns, rateText, report, SMALL, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const TASKS = SMALL ? 2_000 : 40_000;
@@ -44,27 +44,22 @@ console.log(JSON.stringify({ rate: (events / (ended - began)) * 1000, cpu: (spen
 `,
 );
 
-const scratch = new Scratch();
-try {
-  const measure = (kind) => () => probe(kind, scratch.workspace(), String(TASKS), String(FLUSH));
-  const here = ['postgres', 'mysql'].filter((kind) => probe(kind, scratch.workspace(), '1', '1') !== null);
-  const found = await inTurns(
-    SMALL ? 1 : 3,
-    Object.fromEntries(['sqlite', ...here].map((kind) => [kind, measure(kind)])),
-  );
-  for (const [kind, { cpu }] of Object.entries(found))
-    detail(`${kind}: ${cpu.toFixed(0)} µs of this side's CPU an event`);
-  const { sqlite } = found;
-  for (const kind of here) {
-    const { rate } = found[kind];
-    report({
-      what: `ledger on ${kind === 'mysql' ? 'MariaDB' : 'PostgreSQL'}, ${TASKS} tasks, flushes of ${FLUSH}`,
-      ours: `${rateText(rate)} events`,
-      peer: `the same on SQLite ${rateText(sqlite.rate)} (${(rate / sqlite.rate).toFixed(2)} of it)`,
-      goal: rateText(GOAL),
-      met: rate >= GOAL,
-    });
-  }
-} finally {
-  scratch.remove();
+const measure = (kind) => () => probe(kind, workspace(), String(TASKS), String(FLUSH));
+const here = ['postgres', 'mysql'].filter((kind) => probe(kind, workspace(), '1', '1') !== null);
+const found = await inTurns(
+  SMALL ? 1 : 3,
+  Object.fromEntries(['sqlite', ...here].map((kind) => [kind, measure(kind)])),
+);
+for (const [kind, { cpu }] of Object.entries(found))
+  detail(`${kind}: ${cpu.toFixed(0)} µs of this side's CPU an event`);
+const { sqlite } = found;
+for (const kind of here) {
+  const { rate } = found[kind];
+  report({
+    what: `ledger on ${kind === 'mysql' ? 'MariaDB' : 'PostgreSQL'}, ${TASKS} tasks, flushes of ${FLUSH}`,
+    ours: `${rateText(rate)} events`,
+    peer: `the same on SQLite ${rateText(sqlite.rate)} (${(rate / sqlite.rate).toFixed(2)} of it)`,
+    goal: rateText(GOAL),
+    met: rate >= GOAL,
+  });
 }

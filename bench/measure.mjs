@@ -18,26 +18,19 @@ const { NODE_EXTRA_CA_CERTS: _, ...inherited } = process.env;
 /** The environment of a measured command: its own home, so that no user's settings apply. */
 export const environment = (home) => ({ ...inherited, HOME: home, LC_ALL: 'C' });
 
-/**
- * The directories of one bench. They are deleted only at its end: ext4 creates files slowly just after deleting some.
- */
-export class Scratch {
-  #directory = mkdtempSync(join(tmpdir(), 'batchctl-bench-'));
-  #count = 0;
+const directories = mkdtempSync(join(tmpdir(), 'batchctl-bench-'));
+let count = 0;
+// Deleted only at the end, because ext4 creates files slowly just after deleting some.
+process.on('exit', () => rmSync(directories, { recursive: true, force: true }));
 
-  /** An empty directory with a configuration, and files if given: name to text. */
-  workspace(files = {}) {
-    this.#count += 1;
-    const directory = join(this.#directory, String(this.#count));
-    mkdirSync(directory);
-    writeFileSync(join(directory, 'batchctl.config.json'), JSON.stringify(CONFIG));
-    for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
-    return directory;
-  }
-
-  remove() {
-    rmSync(this.#directory, { recursive: true, force: true });
-  }
+/** Makes a directory with a configuration, and with files if given: name to text. */
+export function workspace(files = {}) {
+  count += 1;
+  const directory = join(directories, String(count));
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'batchctl.config.json'), JSON.stringify(CONFIG));
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(directory, name), text);
+  return directory;
 }
 
 /**
@@ -58,6 +51,14 @@ export function timed(argv, { cwd, stdin = '/dev/null' }) {
   }
   return { seconds: Number(found[1]), cpu: Number(found[2]) + Number(found[3]) };
 }
+
+/** A job file with `tasks` tasks that all run one command. */
+export const rangeJob = (tasks, ...run) =>
+  JSON.stringify({
+    name: 'bench',
+    input: { split: { by: 'range', from: 1, to: tasks } },
+    steps: [{ name: 'work', run }],
+  });
 
 export const batchctl = (...args) => [process.execPath, BATCHCTL, ...args];
 

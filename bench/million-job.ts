@@ -32,6 +32,7 @@ import { SecretReader } from '../src/worker/secrets.ts';
 import { settle } from '../src/worker/settle.ts';
 import { prepareSlotDirectory, type SlotDirectory } from '../src/worker/slot-directory.ts';
 import { lastLine, uploadLog } from '../src/worker/stderr.ts';
+import { submissionRequest } from '../test/support/submission-request.ts';
 import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } from './million-plan.ts';
 
 /** When the job was submitted. */
@@ -125,8 +126,12 @@ class Simulation {
       if (outcome.kind === 'retry' || outcome.kind === 'failed') {
         const { startedAt, endedAt } = result;
         await putFailure(placed.worker.ctx, {
-          ...{ task: numbered, attempt, number: placed.number },
-          ...{ startedAt, endedAt, outcome },
+          task: numbered,
+          attempt,
+          number: placed.number,
+          startedAt,
+          endedAt,
+          outcome,
         });
       }
       const of = { queue: this.#queue, delivery: task.delivery, task: numbered, attempt, result, outcome };
@@ -158,10 +163,16 @@ async function outcomeOf(task: AdmittedTask, placed: Placed, attempt: string): P
   writeFileSync(directory.stdout, `${message.task},claim-${message.task},${amount.toFixed(2)},EUR\n`);
   const to = { store, retrier: { run: <T>(act: () => Promise<T>) => act() } };
   const { meta } = await publish(to, task, directory, {
-    ...{ attempt, number: placed.number, round: message.round, worker: ctx.worker },
+    attempt,
+    number: placed.number,
+    round: message.round,
+    worker: ctx.worker,
     startedAt: new Date(placed.from).toISOString(),
     endedAt: new Date(placed.to).toISOString(),
-    ...{ ...usageOf(placed), bytesIn: 0, counters: { claims: '1', amount: amount.toFixed(2) }, code: null },
+    ...usageOf(placed),
+    bytesIn: 0,
+    counters: { claims: '1', amount: amount.toFixed(2) },
+    code: null,
   });
   return { kind: 'published', meta };
 }
@@ -224,21 +235,24 @@ async function submitJob(platform: Platform, directory: string, tasks: number): 
     tolerate: '0.1%',
     labels: { team: 'finance' },
   });
-  const request = {
-    ...{ spec: parseJobFile(text, { file: 'job.json' }), directory, inputs: [], inputDirectory: directory },
-    ...{ stdin: null, params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: false },
-  };
+  const request = submissionRequest(parseJobFile(text, { file: 'job.json' }), directory);
   return (await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null })).view;
 }
 
 async function openWorker(platform: Platform, worker: string): Promise<Worker> {
   const scratch = await platform.scratch(worker);
   const recorder = new Batcher<AttemptEvent>({
-    ...{ max: 500, lingerMs: 4, busyMs: 20 },
+    max: 500,
+    lingerMs: 4,
+    busyMs: 20,
     flush: async (events) => (await platform.ledger()).record(events),
   });
   const ctx: WorkerContext = {
-    ...{ platform, worker, scratch, graceMs: 0, total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 } },
+    platform,
+    worker,
+    scratch,
+    graceMs: 0,
+    total: { slots: SLOTS, memory: 2 ** 33, disk: 2 ** 36 },
     inherited: {},
     jobs: new JobCache(platform.store, 600_000),
     streaks: new FailureStreaks(),
@@ -258,8 +272,18 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
 async function leave({ ctx, done, failed }: Worker): Promise<void> {
   const { platform, worker, scratch } = ctx;
   await (await platform.ledger()).heartbeat({
-    ...{ worker, group: 'default', host: 'bench', pid: process.pid, version: VERSION, state: 'gone', slots: SLOTS },
-    ...{ busy: [], done, failed, startedAt: START + 2_000, seenAt: platform.clock.now() },
+    worker,
+    group: 'default',
+    host: 'bench',
+    pid: process.pid,
+    version: VERSION,
+    state: 'gone',
+    slots: SLOTS,
+    busy: [],
+    done,
+    failed,
+    startedAt: START + 2_000,
+    seenAt: platform.clock.now(),
   });
   await platform.close();
   rmSync(scratch, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import { randomNormal, seededRandom } from '../src/model/forecast/section.ts';
 import type { CommandEnd } from '../src/worker/executor.ts';
 
 /** The simulated history: how long each attempt took, where it ran and how it ended. The same for the same seed. */
@@ -27,9 +28,9 @@ interface Failing {
 
 /** A task's attempts, in order. The last one decides. */
 export function attemptsOf(task: number, seed: number): readonly PlannedAttempt[] {
-  const random = randomOf(seed + task * 7_919);
+  const random = seededRandom(seed + task * 7_919);
   const long = task % STRAGGLER === STRAGGLER - 1;
-  const seconds = MEDIAN * Math.exp(0.6 * normal(random)) * (long ? 40 : 1);
+  const seconds = MEDIAN * Math.exp(0.6 * randomNormal(random)) * (long ? 40 : 1);
   if (task % FAILING === FAILING / 2 - 1) return failing(task, random, seconds);
   const done: PlannedAttempt = { end: 'done', seconds };
   if (task % FLAKY === FLAKY / 2) return [{ end: unreachable(random), seconds: 30 + random() }, done];
@@ -90,19 +91,4 @@ export class Slots {
   #at(lane: number): number {
     return this.#free[lane] ?? 0;
   }
-}
-
-/** Mulberry32: numbers from 0 to 1, the same on every machine. */
-function randomOf(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
-function normal(random: () => number): number {
-  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 }

@@ -4,7 +4,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BATCHCTL, detail, environment, inTurns, report, Scratch, SMALL, secondsText } from './measure.mjs';
+import { BATCHCTL, detail, environment, inTurns, report, SMALL, secondsText, workspace } from './measure.mjs';
 
 const FULL = process.argv.includes('--full');
 const SIZES = SMALL ? [200, 1_000] : FULL ? [1_000, 100_000, 1_000_000] : [1_000, 10_000, 100_000];
@@ -31,30 +31,25 @@ const VERBS = [
   { name: 'prune', argv: ['prune', '--all', '--yes'] },
 ];
 
-const scratch = new Scratch();
-try {
-  const places = SIZES.map((tasks) => {
-    const cwd = scratch.workspace();
-    const { seconds } = JSON.parse(run(['--import', 'tsx', MAKER, cwd, String(tasks)], cwd, [0], import.meta.dirname));
-    detail(`${tasks.toLocaleString('en')} tasks made in ${secondsText(seconds)}`);
-    return { tasks, cwd };
-  });
-  await judgeStatus(places);
-  const peaks = [];
-  for (const verb of VERBS) {
-    const found = places.map(({ tasks, cwd }) => ({ tasks, ...measure(verb, cwd) }));
-    for (const { tasks, seconds, cpu, peak, bytes } of found) {
-      const made = bytes === null ? '' : `, ${megabytes(bytes)}`;
-      const figures = `${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${megabytes(peak)} at most${made}`;
-      detail(`${verb.name.padEnd(17)} ${tasks.toLocaleString('en').padStart(9)} tasks: ${figures}`);
-    }
-    const [before, last] = [found.at(-2).peak, found.at(-1).peak];
-    peaks.push({ name: verb.name, before, last, left: before * FLAT.times + FLAT.more - last });
+const places = SIZES.map((tasks) => {
+  const cwd = workspace();
+  const { seconds } = JSON.parse(run(['--import', 'tsx', MAKER, cwd, String(tasks)], cwd, [0], import.meta.dirname));
+  detail(`${tasks.toLocaleString('en')} tasks made in ${secondsText(seconds)}`);
+  return { tasks, cwd };
+});
+await judgeStatus(places);
+const peaks = [];
+for (const verb of VERBS) {
+  const found = places.map(({ tasks, cwd }) => ({ tasks, ...measure(verb, cwd) }));
+  for (const { tasks, seconds, cpu, peak, bytes } of found) {
+    const made = bytes === null ? '' : `, ${megabytes(bytes)}`;
+    const figures = `${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${megabytes(peak)} at most${made}`;
+    detail(`${verb.name.padEnd(17)} ${tasks.toLocaleString('en').padStart(9)} tasks: ${figures}`);
   }
-  judgeMemory(places, peaks);
-} finally {
-  scratch.remove();
+  const [before, last] = [found.at(-2).peak, found.at(-1).peak];
+  peaks.push({ name: verb.name, before, last, left: before * FLAT.times + FLAT.more - last });
 }
+judgeMemory(places, peaks);
 
 /** Times `status` in turns, without a shell and without measuring memory. */
 async function judgeStatus(places) {

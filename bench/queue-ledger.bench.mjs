@@ -3,7 +3,7 @@
 // and one completion per job, each in its own transaction, and no ledger. BENCH_OTHER_NODE=PATH compares with another
 // Node, whose SQLite may differ: better-sqlite3's on Node 20, otherwise Node's own.
 import { execFileSync } from 'node:child_process';
-import { detail, inTurns, rateText, report, Scratch, SMALL } from './measure.mjs';
+import { detail, inTurns, rateText, report, SMALL, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const TASKS = SMALL ? 5_000 : 100_000;
@@ -68,26 +68,21 @@ const other = process.env.BENCH_OTHER_NODE;
 const ours = await makeProbe('queue-ledger-probe', OURS);
 const elsewhere = other === undefined ? undefined : await makeProbe('queue-ledger-probe', OURS, other);
 
-const scratch = new Scratch();
-try {
-  const found = await inTurns(SMALL ? 1 : 5, {
-    ours: () => ours(scratch.workspace(), String(TASKS)),
-    bare: () => bare(scratch.workspace(), String(TASKS)),
-    ...(elsewhere && { elsewhere: () => elsewhere(scratch.workspace(), String(TASKS)) }),
-  });
-  const times = found.ours.rate / found.bare.rate;
-  report({
-    what: `queue and ledger alone, ${TASKS} tasks`,
-    ours: `${rateText(found.ours.rate)} (sent at ${rateText(found.ours.sent)})`,
-    peer: `bare SQLite queue, no ledger ${rateText(found.bare.rate)}`,
-    goal: `30,000/s, or the bare queue's own rate (found ${times.toFixed(2)})`,
-    met: found.ours.rate >= 30_000 || times >= 1,
-  });
-  if (found.elsewhere !== undefined) {
-    const { rate, sent } = found.elsewhere;
-    const version = execFileSync(other, ['--version'], { encoding: 'utf8' }).trim();
-    detail(`under Node ${version}: ${rateText(rate)} (sent at ${rateText(sent)}), ours is ${process.version}`);
-  }
-} finally {
-  scratch.remove();
+const found = await inTurns(SMALL ? 1 : 5, {
+  ours: () => ours(workspace(), String(TASKS)),
+  bare: () => bare(workspace(), String(TASKS)),
+  ...(elsewhere && { elsewhere: () => elsewhere(workspace(), String(TASKS)) }),
+});
+const times = found.ours.rate / found.bare.rate;
+report({
+  what: `queue and ledger alone, ${TASKS} tasks`,
+  ours: `${rateText(found.ours.rate)} (sent at ${rateText(found.ours.sent)})`,
+  peer: `bare SQLite queue, no ledger ${rateText(found.bare.rate)}`,
+  goal: `30,000/s, or the bare queue's own rate (found ${times.toFixed(2)})`,
+  met: found.ours.rate >= 30_000 || times >= 1,
+});
+if (found.elsewhere !== undefined) {
+  const { rate, sent } = found.elsewhere;
+  const version = execFileSync(other, ['--version'], { encoding: 'utf8' }).trim();
+  detail(`under Node ${version}: ${rateText(rate)} (sent at ${rateText(sent)}), ours is ${process.version}`);
 }

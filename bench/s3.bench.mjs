@@ -5,9 +5,9 @@ import { randomFillSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { clientUsage } from './client-usage.mjs';
-import { batchctl, detail, inTurns, report, Scratch, SMALL, secondsText } from './measure.mjs';
+import { batchctl, detail, inTurns, report, SMALL, secondsText, workspace } from './measure.mjs';
 import { bundleProbe, source } from './probe.mjs';
-import { freePort, serves } from './server.mjs';
+import { AWS_ENV, freePort, serves } from './server.mjs';
 
 const LARGE = (SMALL ? 24 : 512) * 2 ** 20;
 const FILES = SMALL ? 50 : 1_000;
@@ -17,15 +17,11 @@ const RUNS = SMALL ? 1 : 3;
 const port = await freePort();
 const url = `http://127.0.0.1:${port}`;
 const ENV = {
-  AWS_ACCESS_KEY_ID: 'bench',
-  AWS_SECRET_ACCESS_KEY: 'bench',
-  AWS_REGION: 'us-east-1',
+  ...AWS_ENV,
   AWS_DEFAULT_REGION: 'us-east-1',
   AWS_ENDPOINT_URL: url,
   // Useless without TLS, and rclone fails on it.
   AWS_CA_BUNDLE: undefined,
-  AWS_EC2_METADATA_DISABLED: 'true',
-  AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
   RCLONE_CONFIG_BENCH_TYPE: 's3',
   RCLONE_CONFIG_BENCH_PROVIDER: 'Other',
   RCLONE_CONFIG_BENCH_ENV_AUTH: 'true',
@@ -112,12 +108,11 @@ process.exit(0);
 `,
 );
 
-const scratch = new Scratch();
 const server = spawn('/usr/bin/moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
 try {
   const profile = { backend: 'aws', region: 'us-east-1', bucket: 'bench', groups: { default: {} } };
   const config = { profile: 'bench', profiles: { bench: { ...profile, endpoints: { s3: url, sqs: url } } } };
-  const cwd = scratch.workspace({ 'batchctl.config.json': JSON.stringify(config) });
+  const cwd = workspace({ 'batchctl.config.json': JSON.stringify(config) });
   const large = join(cwd, 'large.bin');
   writeFileSync(large, randomFillSync(Buffer.alloc(LARGE)));
   const many = join(cwd, 'many');
@@ -134,77 +129,64 @@ try {
   };
   const use = (argv) => clientUsage(argv, { cwd, env: ENV });
   // moto keeps everything in memory, so each round starts without objects.
-  const cleared = (measure) => async () => {
+  const clear = async () => {
     await fetch(`${url}/moto-api/reset`, { method: 'POST' });
     await fetch(`${url}/bench`, { method: 'PUT' });
-    return measure();
   };
-  const sized = `${LARGE / 2 ** 20} MiB`;
-  const counted = `${FILES.toLocaleString('en')} x 64 KiB`;
-
-  compare(
-    `upload ${sized}`,
-    await inTurns(RUNS, {
-      ours: cleared(() => use([...batchctl('upload', large, '--to', name('up'), '--quiet')])),
-      aws: cleared(() => use(['/usr/bin/aws', 's3', 'cp', '--quiet', large, `s3://bench/${name('aws')}`])),
-      rclone: cleared(() => use(['rclone', 'copyto', large, `bench:bench/${name('rclone')}`])),
-      sdk: cleared(() => use([process.execPath, PLAIN, 'up', large, 'bench', name('sdk')])),
-    }),
-    { goal: 'ahead of aws s3 cp in wall', peers: ['aws'], figures: ['seconds'] },
-  );
-  compare(
-    `upload ${counted}`,
-    await inTurns(RUNS, {
-      ours: cleared(() => use([...batchctl('upload', many, '--to', name('up'), '--quiet')])),
-      aws: cleared(() =>
-        use(['/usr/bin/aws', 's3', 'cp', '--quiet', '--recursive', many, `s3://bench/${name('aws')}/`]),
+  const contest = (commands, prepare = async () => undefined) =>
+    inTurns(
+      RUNS,
+      Object.fromEntries(
+        Object.entries(commands).map(([client, argv]) => [client, () => prepare().then(() => use(argv()))]),
       ),
-      rclone: cleared(() => use(['rclone', 'copy', many, `bench:bench/${name('rclone')}`])),
-      sdk: cleared(() => use([process.execPath, PLAIN, 'up', many, 'bench', `${name('sdk')}/`])),
-    }),
-    {
-      goal: 'ahead of aws s3 cp in wall and CPU, level with rclone',
+    );
+  const file = {
+    what: `${LARGE / 2 ** 20} MiB`,
+    path: large,
+    end: '',
+    recursive: [],
+    verb: 'copyto',
+    goal: { text: 'ahead of aws s3 cp in wall', peers: ['aws'], figures: ['seconds'] },
+  };
+  const directory = {
+    what: `${FILES.toLocaleString('en')} x 64 KiB`,
+    path: many,
+    end: '/',
+    recursive: ['--recursive'],
+    verb: 'copy',
+    goal: {
+      text: 'ahead of aws s3 cp in wall and CPU, level with rclone',
       peers: ['aws', 'rclone'],
       figures: ['seconds', 'cpu'],
     },
-  );
-
-  await cleared(async () => undefined)();
-  use(['rclone', 'copyto', large, 'bench:bench/large']);
-  compare(
-    `download ${sized}`,
-    await inTurns(RUNS, {
-      ours: () => use([process.execPath, OURS, join(cwd, name('got')), 'bench', 'large', url]),
-      aws: () => use(['/usr/bin/aws', 's3', 'cp', '--quiet', 's3://bench/large', join(cwd, name('got'))]),
-      rclone: () => use(['rclone', 'copyto', 'bench:bench/large', join(cwd, name('got'))]),
-      sdk: () => use([process.execPath, PLAIN, 'down', join(cwd, name('got')), 'bench', 'large']),
-    }),
-    { goal: 'ahead of aws s3 cp in wall', peers: ['aws'], figures: ['seconds'] },
-  );
-  await cleared(async () => undefined)();
-  use(['rclone', 'copy', many, 'bench:bench/many']);
-  compare(
-    `download ${counted}`,
-    await inTurns(RUNS, {
-      ours: () => use([process.execPath, OURS, join(cwd, name('got')), 'bench', 'many/', url]),
-      aws: () =>
-        use(['/usr/bin/aws', 's3', 'cp', '--quiet', '--recursive', 's3://bench/many/', join(cwd, name('got'))]),
-      rclone: () => use(['rclone', 'copy', 'bench:bench/many', join(cwd, name('got'))]),
-      sdk: () => use([process.execPath, PLAIN, 'down', join(cwd, name('got')), 'bench', 'many/']),
-    }),
-    {
-      goal: 'ahead of aws s3 cp in wall and CPU, level with rclone',
-      peers: ['aws', 'rclone'],
-      figures: ['seconds', 'cpu'],
-    },
-  );
+  };
+  for (const { what, path, end, recursive, verb, goal } of [file, directory]) {
+    const uploads = {
+      ours: () => batchctl('upload', path, '--to', name('up'), '--quiet'),
+      aws: () => ['/usr/bin/aws', 's3', 'cp', '--quiet', ...recursive, path, `s3://bench/${name('aws')}${end}`],
+      rclone: () => ['rclone', verb, path, `bench:bench/${name('rclone')}`],
+      sdk: () => [process.execPath, PLAIN, 'up', path, 'bench', `${name('sdk')}${end}`],
+    };
+    compare(`upload ${what}`, await contest(uploads, clear), goal);
+  }
+  for (const { what, path, end, recursive, verb, goal } of [file, directory]) {
+    await clear();
+    use(['rclone', verb, path, 'bench:bench/source']);
+    const target = () => join(cwd, name('got'));
+    const downloads = {
+      ours: () => [process.execPath, OURS, target(), 'bench', `source${end}`, url],
+      aws: () => ['/usr/bin/aws', 's3', 'cp', '--quiet', ...recursive, `s3://bench/source${end}`, target()],
+      rclone: () => ['rclone', verb, 'bench:bench/source', target()],
+      sdk: () => [process.execPath, PLAIN, 'down', target(), 'bench', `source${end}`],
+    };
+    compare(`download ${what}`, await contest(downloads), goal);
+  }
 } finally {
   server.kill('SIGKILL');
-  scratch.remove();
 }
 
 /** rclone counts as matched within 10%. */
-function compare(what, found, { goal, peers, figures }) {
+function compare(what, found, goal) {
   for (const [name, { seconds, cpu, peak }] of Object.entries(found)) {
     detail(`${what}, ${name}: ${secondsText(seconds)}, ${secondsText(cpu)} of CPU, ${peak.toFixed(0)} MB at most`);
   }
@@ -217,7 +199,7 @@ function compare(what, found, { goal, peers, figures }) {
       .filter((name) => name !== 'ours')
       .map((name) => `${name} ${text(found[name])}`)
       .join(', '),
-    goal,
-    met: peers.every((peer) => figures.every((figure) => ahead(peer, figure))),
+    goal: goal.text,
+    met: goal.peers.every((peer) => goal.figures.every((figure) => ahead(peer, figure))),
   });
 }

@@ -3,7 +3,7 @@
 import { closeSync, openSync, readdirSync, readSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { benchCsv } from './bench-csv.mjs';
-import { detail, inTurns, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
+import { detail, inTurns, report, SMALL, secondsText, timed, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const BYTES = SMALL ? 2 ** 26 : 2 ** 31;
@@ -47,60 +47,55 @@ console.log(JSON.stringify({ seconds, megabytes: process.resourceUsage().maxRSS 
 
 const csv = benchCsv(BYTES);
 const size = Math.ceil(BYTES / PARTS);
-const scratch = new Scratch();
-try {
-  const starts = {};
-  const measure = (split, where = 'file') => {
-    const { seconds, megabytes, starts: found, read } = probe(csv, split, where);
-    if (split.startsWith('csv')) starts[where] = found;
-    return { seconds, megabytes, read };
-  };
-  const found = await inTurns(SMALL ? 1 : 5, {
-    csv: () => measure(`csv:${size}B,header`),
-    object: () => measure(`csv:${size}B,header`, 'object'),
-    lines: () => measure(`lines:${size}B`),
-    split: () => {
-      const cwd = scratch.workspace();
-      const result = timed(['split', '-n', `l/${PARTS}`, '-a', '4', csv, 'part-'], { cwd });
-      // Truncated rather than deleted, so that the disk holds the parts of only one run.
-      for (const name of readdirSync(cwd)) if (name.startsWith('part-')) truncateSync(join(cwd, name));
-      return result;
-    },
-    parallel: () =>
-      timed(['parallel', '-a', csv, '--pipepart', '--block', String(size), 'cat >/dev/null'], {
-        cwd: scratch.workspace(),
-      }),
-  });
-  detail(`GNU parallel --pipepart ${secondsText(found.parallel.seconds)}`);
-  const peer = `split -n l/${PARTS} ${secondsText(found.split.seconds)} (it writes ${BYTES / 2 ** 20} MiB)`;
-  const torn = tornStarts(csv, starts.file);
-  const tornInObject = tornStarts(csv, starts.object);
-  report({
-    what: `csv by size, ${starts.file.length} parts of ${BYTES / 2 ** 20} MiB`,
-    ours: `${secondsText(found.csv.seconds)}, ${Math.round(found.csv.megabytes)} MB, ${torn} torn; plans ranges, copies nothing`,
-    peer,
-    goal: '0.6 s, 80 MB, 0 torn',
-    met: found.csv.seconds <= 0.6 && found.csv.megabytes <= 80 && torn === 0,
-  });
-  report({
-    what: 'lines by size',
-    ours: `${secondsText(found.lines.seconds)}, ${Math.round(found.lines.megabytes)} MB; plans ranges, copies nothing`,
-    peer,
-    goal: '0.15 s',
-    met: found.lines.seconds <= 0.15,
-  });
-  const aCut = found.object.read / starts.object.length / 1_024;
-  report({
-    what: 'the same as an object of the store',
-    ours: `${secondsText(found.object.seconds)}, ${Math.round(found.object.megabytes)} MB, ${aCut.toFixed(1)} KiB read a cut, ${tornInObject} torn`,
-    peer: 'reading all of it',
-    goal: '64 KiB a cut, 0 torn',
-    met: aCut <= 64 && tornInObject === 0,
-  });
-  if (torn + tornInObject > 0) throw new Error(`${torn} and ${tornInObject} parts begin within a record`);
-} finally {
-  scratch.remove();
-}
+const starts = {};
+const measure = (split, where = 'file') => {
+  const { seconds, megabytes, starts: found, read } = probe(csv, split, where);
+  if (split.startsWith('csv')) starts[where] = found;
+  return { seconds, megabytes, read };
+};
+const found = await inTurns(SMALL ? 1 : 5, {
+  csv: () => measure(`csv:${size}B,header`),
+  object: () => measure(`csv:${size}B,header`, 'object'),
+  lines: () => measure(`lines:${size}B`),
+  split: () => {
+    const cwd = workspace();
+    const result = timed(['split', '-n', `l/${PARTS}`, '-a', '4', csv, 'part-'], { cwd });
+    // Truncated rather than deleted, so that the disk holds the parts of only one run.
+    for (const name of readdirSync(cwd)) if (name.startsWith('part-')) truncateSync(join(cwd, name));
+    return result;
+  },
+  parallel: () =>
+    timed(['parallel', '-a', csv, '--pipepart', '--block', String(size), 'cat >/dev/null'], {
+      cwd: workspace(),
+    }),
+});
+detail(`GNU parallel --pipepart ${secondsText(found.parallel.seconds)}`);
+const peer = `split -n l/${PARTS} ${secondsText(found.split.seconds)} (it writes ${BYTES / 2 ** 20} MiB)`;
+const torn = tornStarts(csv, starts.file);
+const tornInObject = tornStarts(csv, starts.object);
+report({
+  what: `csv by size, ${starts.file.length} parts of ${BYTES / 2 ** 20} MiB`,
+  ours: `${secondsText(found.csv.seconds)}, ${Math.round(found.csv.megabytes)} MB, ${torn} torn; plans ranges, copies nothing`,
+  peer,
+  goal: '0.6 s, 80 MB, 0 torn',
+  met: found.csv.seconds <= 0.6 && found.csv.megabytes <= 80 && torn === 0,
+});
+report({
+  what: 'lines by size',
+  ours: `${secondsText(found.lines.seconds)}, ${Math.round(found.lines.megabytes)} MB; plans ranges, copies nothing`,
+  peer,
+  goal: '0.15 s',
+  met: found.lines.seconds <= 0.15,
+});
+const aCut = found.object.read / starts.object.length / 1_024;
+report({
+  what: 'the same as an object of the store',
+  ours: `${secondsText(found.object.seconds)}, ${Math.round(found.object.megabytes)} MB, ${aCut.toFixed(1)} KiB read a cut, ${tornInObject} torn`,
+  peer: 'reading all of it',
+  goal: '64 KiB a cut, 0 torn',
+  met: aCut <= 64 && tornInObject === 0,
+});
+if (torn + tornInObject > 0) throw new Error(`${torn} and ${tornInObject} parts begin within a record`);
 
 /** How many parts don't start at a record. Checked byte by byte, by the parity of quotes. */
 function tornStarts(path, starts) {

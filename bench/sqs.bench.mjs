@@ -2,22 +2,16 @@
 // are a bare loop of SendMessageBatch with 8 requests in flight, and eight consumers of sqs-consumer. Client and server
 // share the processors, and the emulator limits the rate, so only the ratios matter. With --full a million messages are
 // also sent, then sent, received and acknowledged in lots: the emulator takes ever longer to find one among a million.
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { detail, inTurns, rateText, report, SMALL } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
+import { AWS_ENV, startFauxqs } from './server.mjs';
 
 const SENT = SMALL ? 2_000 : 100_000;
 const CONSUMED = SMALL ? 2_000 : 20_000;
 const MILLION = 1_000_000;
 const LOTS = MILLION / CONSUMED;
-const FAUXQS = join(import.meta.dirname, '..', 'test', 'support', 'servers', 'fauxqs-server.mjs');
 
-process.env.AWS_ACCESS_KEY_ID = 'bench';
-process.env.AWS_SECRET_ACCESS_KEY = 'bench';
-process.env.AWS_REGION = 'us-east-1';
-process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+Object.assign(process.env, AWS_ENV);
 
 /** Shared by all probes: bodies of 330 bytes, and resource usage of the process. */
 const COMMON = `
@@ -114,7 +108,7 @@ await measure(() => new Promise((resolve, reject) => {
     }));
   let done = 0;
   for (const consumer of consumers) {
-    // Told of each message once its batch is deleted.
+    // Emitted for each message when its batch is deleted.
     consumer.on('message_processed', () => {
       done += 1;
       if (done === count) resolve();
@@ -126,18 +120,8 @@ await measure(() => new Promise((resolve, reject) => {
   ),
 };
 
-/** The port of the queues, once the server is ready. */
-async function portOf({ stdout }) {
-  for await (const line of createInterface({ input: stdout })) {
-    const [, port] = /^queues at port (\d+)$/.exec(line) ?? [];
-    if (port !== undefined) return port;
-  }
-  throw new Error('expected fauxqs to say where it serves, found that it ended');
-}
-
-const server = spawn(process.execPath, [FAUXQS], { stdio: ['ignore', 'pipe', 'ignore'] });
+const { url, stop } = await startFauxqs();
 try {
-  const url = `http://127.0.0.1:${await portOf(server)}`;
   let names = 0;
   const run = (probe, count) => () => {
     names += 1;
@@ -187,5 +171,5 @@ try {
     detail(`send, receive and ack ${inLots}: ${rateText(lots.rate * LOTS)}, ${used(lots.cpu / LOTS, lots.peak)}`);
   }
 } finally {
-  server.kill('SIGKILL');
+  stop();
 }

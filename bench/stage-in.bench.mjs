@@ -1,6 +1,6 @@
 // The cost of verifying the checksum of a task's input (the previous step's output): staged as a worker does it, and
 // read and written without the check. `node bench/stage-in.bench.mjs [--small]`. One process, a store on files.
-import { inTurns, report, Scratch, SMALL } from './measure.mjs';
+import { inTurns, report, SMALL, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 
 const KIB = 1024;
@@ -33,9 +33,9 @@ const checksum = 'sha256:' + createHash('sha256').update(content).digest('hex');
 const OUTPUTS = 4;
 for (let task = 0; task < OUTPUTS; task += 1) {
   const meta = {
-    ...{ format: 2, job: 'j', step: 'a', task, attempt: 'a' + task, number: 1, round: 0, worker: 'w', seconds: 0 },
-    ...{ startedAt: '', endedAt: '', cpuSeconds: null, peakMemory: null, bytesIn: 0, bytesOut: size, checksum },
-    ...{ counters: {}, code: null },
+    format: 2, job: 'j', step: 'a', task, attempt: 'a' + task, number: 1, round: 0, worker: 'w', seconds: 0,
+    startedAt: '', endedAt: '', cpuSeconds: null, peakMemory: null, bytesIn: 0, bytesOut: size, checksum,
+    counters: {}, code: null,
   };
   await store.put(outKey('j', 'a', task), content, { metadata: { [META_KEY]: JSON.stringify(meta) } });
 }
@@ -67,23 +67,18 @@ console.log(JSON.stringify({ ...used, more: used.checked - used.unchecked }));
 `,
 );
 
-const scratch = new Scratch();
-try {
-  for (const { size, tasks } of CASES) {
-    const { here } = await inTurns(SMALL ? 1 : 5, {
-      here: () => probe(scratch.workspace(), String(size), String(tasks)),
-    });
-    const limit = GOAL.task + (GOAL.mebibyte * size) / 2 ** 20;
-    report({
-      what: `a task's input of ${sizeText(size)} is compared`,
-      ours: `${here.checked.toFixed(3)} ms of CPU: ${here.more.toFixed(3)} ms more (${rate(size, here.more)})`,
-      peer: `unchecked ${here.unchecked.toFixed(3)} ms`,
-      goal: `at most ${GOAL.task} ms, and ${GOAL.mebibyte} ms a MiB`,
-      met: here.more <= limit,
-    });
-  }
-} finally {
-  scratch.remove();
+for (const { size, tasks } of CASES) {
+  const { here } = await inTurns(SMALL ? 1 : 5, {
+    here: () => probe(workspace(), String(size), String(tasks)),
+  });
+  const limit = GOAL.task + (GOAL.mebibyte * size) / 2 ** 20;
+  report({
+    what: `a task's input of ${sizeText(size)} is compared`,
+    ours: `${here.checked.toFixed(3)} ms of CPU: ${here.more.toFixed(3)} ms more (${rate(size, here.more)})`,
+    peer: `unchecked ${here.unchecked.toFixed(3)} ms`,
+    goal: `at most ${GOAL.task} ms, and ${GOAL.mebibyte} ms a MiB`,
+    met: here.more <= limit,
+  });
 }
 
 function sizeText(bytes) {

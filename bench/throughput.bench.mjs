@@ -1,25 +1,31 @@
 // Whole commands, including start-up: tasks that do nothing, tasks that sleep 20 ms, and a finished job run again.
 // `node bench/throughput.bench.mjs [--small]`; needs GNU parallel. Only batchctl publishes outputs and verifies them.
 import { availableParallelism } from 'node:os';
-import { batchctl, detail, inTurns, rateText, report, Scratch, SMALL, secondsText, timed } from './measure.mjs';
+import {
+  batchctl,
+  detail,
+  inTurns,
+  rangeJob,
+  rateText,
+  report,
+  SMALL,
+  secondsText,
+  timed,
+  workspace,
+} from './measure.mjs';
 
 const TASKS = SMALL ? 200 : 2_000;
 const RUNS = SMALL ? 1 : 3;
 const SLEEPERS = 8;
 const processors = availableParallelism();
 
-const scratch = new Scratch();
-try {
-  await nothing();
-  await sleeping();
-  await finished();
-} finally {
-  scratch.remove();
-}
+await nothing();
+await sleeping();
+await finished();
 
 async function nothing() {
   const found = await inTurns(RUNS, contest(['/bin/true'], 2 * processors));
-  tell('true', found);
+  printFigures('true', found);
   const rate = TASKS / found.batchctl.seconds;
   const times = found.parallel.seconds / found.batchctl.seconds;
   report({
@@ -33,7 +39,7 @@ async function nothing() {
 
 async function sleeping() {
   const found = await inTurns(SMALL ? 1 : 3, contest(['/bin/sleep', '0.02'], SLEEPERS));
-  tell('20 ms', found);
+  printFigures('20 ms', found);
   const times = found.batchctl.seconds / found.xargs.seconds;
   report({
     what: `${TASKS} x 20 ms, ${SLEEPERS} at once`,
@@ -44,9 +50,9 @@ async function sleeping() {
   });
 }
 
-/** The same command with the same run key again: it prints the answer and runs nothing. */
+/** Repeats a command with its run key: it prints the answer and runs nothing. */
 async function finished() {
-  const cwd = scratch.workspace({ 'job.yaml': jobOf(['/bin/true']) });
+  const cwd = workspace({ 'job.yaml': rangeJob(TASKS, '/bin/true') });
   const run = batchctl('run', 'job.yaml', '--run-key', 'bench', '--quiet');
   timed(run, { cwd });
   const parallel = parallelOf(['/bin/true'], processors, ['--resume']);
@@ -67,13 +73,13 @@ async function finished() {
 function contest(command, slots) {
   return {
     batchctl: () => {
-      const cwd = scratch.workspace({ 'job.yaml': jobOf(command) });
+      const cwd = workspace({ 'job.yaml': rangeJob(TASKS, ...command) });
       return timed(batchctl('run', 'job.yaml', '--slots', String(slots), '--quiet'), { cwd });
     },
-    parallel: () => timed(parallelOf(command, slots, []), { cwd: scratch.workspace() }),
+    parallel: () => timed(parallelOf(command, slots, []), { cwd: workspace() }),
     xargs: () => {
       const line = `seq ${TASKS} | xargs -P ${slots} -I N ${command.join(' ')}`;
-      return timed(['sh', '-c', line], { cwd: scratch.workspace() });
+      return timed(['sh', '-c', line], { cwd: workspace() });
     },
   };
 }
@@ -83,15 +89,7 @@ function parallelOf(command, slots, flags) {
   return ['sh', '-c', line];
 }
 
-function jobOf(command) {
-  return JSON.stringify({
-    name: 'bench',
-    input: { split: { by: 'range', from: 1, to: TASKS } },
-    steps: [{ name: 'work', run: command }],
-  });
-}
-
-function tell(what, found) {
+function printFigures(what, found) {
   for (const [name, { seconds, cpu }] of Object.entries(found)) {
     detail(
       `${what}: ${name.padEnd(8)} ${secondsText(seconds)}, ${((cpu / TASKS) * 1_000).toFixed(2)} ms of CPU a task`,
