@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { expect } from 'chai';
 import { work } from '../jobs/submitted-job.ts';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { Chance } from '../support/fuzz/chance.ts';
+import { Chance } from '../support/chance.ts';
 import { installed } from '../support/run/lacking.ts';
 import { printedSeed } from '../support/sampling.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';

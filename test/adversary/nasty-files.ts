@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
-import type { Chance } from '../support/fuzz/chance.ts';
+import type { Chance } from '../support/chance.ts';
 
 /** A file whose content is known by construction. */
 export interface NastyFile {

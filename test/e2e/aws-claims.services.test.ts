@@ -1,13 +1,13 @@
 // Protects: the claims example produces the same outputs and totals on AWS as locally, with each kind of ledger.
 import { expect } from 'chai';
 import type { AwsPlaces } from '../support/aws-workspace.ts';
-import { type ClaimsResult, claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
 import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { startMariadb } from '../support/servers/mariadb.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { startSimpleDb } from '../support/servers/simpledb-server.ts';
 import { Workspace } from '../support/workspace.ts';
+import { type ClaimsResult, claimsResult, expectedTotals, layClaims } from './claims-run.ts';
 import { emulatedWorkspace } from './emulated-aws.ts';
 
 const SUBMIT = [

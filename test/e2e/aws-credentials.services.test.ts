@@ -2,7 +2,6 @@
 import { mkdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../support/aws-workspace.ts';
-import { FaultyAws, isWrite } from '../support/faulty-aws.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
@@ -11,6 +10,7 @@ import type { Endpoint } from '../support/servers/shared.ts';
 import { isAction, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
+import { FaultyAws, isWrite } from './faulty-aws.ts';
 
 /** No credentials in the environment: the SDK reads the files of the home directory, without a network request. */
 const NO_KEYS = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '', AWS_EC2_METADATA_DISABLED: 'true' };

@@ -5,7 +5,6 @@ import { expect } from 'chai';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 import { AWS_LEASE } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
-import { FaultyAws } from '../support/faulty-aws.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
 import { declareTrials, printedSeed } from '../support/sampling.ts';
@@ -16,6 +15,7 @@ import type { Endpoint } from '../support/servers/shared.ts';
 import { isAction, sqsAnswer, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
+import { FaultyAws } from './faulty-aws.ts';
 
 /** The result of a job that was submitted and run through the proxies. */
 interface Outcome {

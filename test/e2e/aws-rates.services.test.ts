@@ -2,7 +2,6 @@
 import { expect } from 'chai';
 import { isKind } from '../../src/errors.ts';
 import type { AwsWorkspace } from '../support/aws-workspace.ts';
-import { FaultyAws } from '../support/faulty-aws.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { declareTrials } from '../support/sampling.ts';
@@ -10,6 +9,7 @@ import type { Seen } from '../support/servers/fault-proxy.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { until } from '../support/until.ts';
+import { FaultyAws } from './faulty-aws.ts';
 
 const TASKS = 12;
 /** The request timeout (clients.ts). */

@@ -1,10 +1,10 @@
 // Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
-import { ALL, DELIVERING, DeliveringJob, FILES } from '../support/delivering-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
+import { ALL, DELIVERING, DeliveringJob, FILES } from './delivering-job.ts';
 
 const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
 

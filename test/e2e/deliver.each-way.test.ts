@@ -2,11 +2,11 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { expect } from 'chai';
-import { ALL, DELIVERING, DeliveringJob } from '../support/delivering-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { eachWay } from '../support/manager/each-way.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
+import { ALL, DELIVERING, DeliveringJob } from './delivering-job.ts';
 
 eachWay(
   'deliver to a directory',

@@ -1,6 +1,6 @@
 // Protects: a task that moves to the fallback group is neither lost nor duplicated when its worker is killed then.
 import { expect } from 'chai';
-import { FallbackJob } from '../support/fallback-job.ts';
+import { FallbackJob } from './fallback-job.ts';
 
 describe('a task that spot keeps interrupting', () => {
   let fallback: FallbackJob;

@@ -1,9 +1,9 @@
 // Protects: a task that spot keeps interrupting moves to the fallback group, and loses no attempt and no output.
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
-import { FallbackJob } from '../support/fallback-job.ts';
 import { factsOf } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
+import { FallbackJob } from './fallback-job.ts';
 
 describe('a task that spot keeps interrupting', () => {
   let fallback: FallbackJob;

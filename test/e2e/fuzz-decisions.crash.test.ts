@@ -1,7 +1,7 @@
 // Protects: no random sequence of commands, races and crashes breaks the guarantees that design.md gives for a job.
 import { expect } from 'chai';
-import { fuzz } from '../support/fuzz/fuzz.ts';
-import { openServices, type Services } from '../support/fuzz/world.ts';
+import { fuzz } from './fuzz/fuzz.ts';
+import { openServices, type Services } from './fuzz/world.ts';
 
 /**
  * Plays random sequences of what people, machines and accidents do to one job, on the real code. Then an independent

@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { DescribeAddressesCommand, EC2Client } from '@aws-sdk/client-ec2';
 import { expect } from 'chai';
-import { Chance } from '../support/fuzz/chance.ts';
+import { Chance } from '../support/chance.ts';
 import { type GridManager, gridManager, MANAGER_ENV } from '../support/grid/grid-manager.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';

@@ -1,10 +1,10 @@
 // Protects: a failed job can be inspected and repaired through a manager with the same answers as without one.
 import { expect } from 'chai';
 import { userAtHost } from '../../src/lib/this-machine.ts';
-import { claimsResult, expectedTotals, layClaims } from '../support/claims-run.ts';
 import { type Answer, fixSession } from '../support/fix-session.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
+import { claimsResult, expectedTotals, layClaims } from './claims-run.ts';
 
 describe('inspecting and repairing a failed job through a manager', () => {
   it('every command answers as it does without a manager', async () => {

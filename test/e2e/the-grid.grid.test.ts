@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { Chance } from '../support/fuzz/chance.ts';
+import { Chance } from '../support/chance.ts';
 import type { Cloud } from '../support/grid/cloud.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';

@@ -3,8 +3,8 @@ import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { clockAhead, HostileAws, ownedBy, throttlesReads } from '../support/servers/hostile-aws.ts';
-import { unseenAtFirst } from '../support/servers/unseen-at-first.ts';
 import { StackWorkspace } from './stack-workspace.ts';
+import { unseenAtFirst } from './unseen-at-first.ts';
 
 const MANAGED = { groups: { default: {} }, manager: { allow: ['203.0.113.0/24'] } };
 

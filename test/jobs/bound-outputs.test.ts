@@ -16,9 +16,9 @@ import { failedKey, outKey, stagedPrefix, stepPartShardKey } from '../../src/mod
 import type { OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
-import { EXPLODING, publishFiles, publishRest } from '../support/exploding-job.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { rejection } from '../support/rejection.ts';
+import { EXPLODING, publishFiles, publishRest } from './exploding-job.ts';
 import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { runHere } from './run-here.ts';
 import { changeMeta, changeText, readText } from './stored-text.ts';

@@ -8,9 +8,9 @@ import { outKey, stagedPrefix, stepPartShardKey, stepPartsPrefix } from '../../s
 import { META_KEY, OUTPUT_FORMAT, type OutputFile } from '../../src/model/output.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import type { Platform } from '../../src/ports/platform.ts';
-import { explodingJob } from '../support/exploding-job.ts';
 import { failsWith } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+import { explodingJob } from './exploding-job.ts';
 import { attemptOf, metaWith, type Place } from './published-job.ts';
 import { readText } from './stored-text.ts';
 

@@ -8,9 +8,9 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { openedKey, stepPartsPrefix } from '../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { addEntry, failForGood } from '../support/claims-job.ts';
-import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from '../support/exploding-job.ts';
 import { failsWith } from '../support/rejection.ts';
 import { keysBelow } from '../support/stored.ts';
+import { EXPLODING, explodingJob, partsOf, publishFiles, publishRest, queuedIn } from './exploding-job.ts';
 import { type Place, publishManifest } from './published-job.ts';
 import { work } from './submitted-job.ts';
 

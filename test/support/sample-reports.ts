@@ -1,14 +1,18 @@
+import { isoOf } from '../../src/lib/instant.ts';
 import type { CauseReport, Distribution, Report, StepReport } from '../../src/model/answers/report.ts';
 import { randomNormal, seededRandom } from '../../src/model/forecast/section.ts';
 import { logKey } from '../../src/model/keys.ts';
 import type { AttemptFacts } from '../../src/model/report/attempt-facts.ts';
-import { ReportSums } from '../../src/model/report/report-sums.ts';
-import { DurationSketch } from '../../src/model/report/step-sums.ts';
+import { DurationSketch, StepSums } from '../../src/model/report/step-sums.ts';
+import { attempt, measuredOf } from '../model/report/report-attempts.ts';
 
-// Reports as the program makes them of runs of any size, and always the same.
+// Reports of runs of any size, with figures that the program computes; the same each time.
 
 const START = Date.parse('2026-11-30T18:30:00.000Z');
 
+const nameOf = (worker: number): string => `ops-1-w${worker}`;
+
+/** The instant so many seconds after the job was submitted. */
 export function at(seconds: number): string {
   return new Date(START + seconds * 1_000).toISOString();
 }
@@ -18,9 +22,9 @@ interface Run {
   readonly tasks: number;
   readonly workers: number;
   readonly slots: number;
-  /** Of a task's seconds. */
+  /** Median seconds of a task. */
   readonly median: number;
-  /** Whether tasks fail and are tried again, one takes very long, one is skipped, and a worker is interrupted. */
+  /** Whether tasks fail and are retried, one takes very long, one is skipped, and a worker is interrupted. */
   readonly troubles: boolean;
 }
 
@@ -30,7 +34,7 @@ const OUTPUT_BYTES = 412_300;
 const RECORDS = 50_000;
 const SKIPPED = 1_777;
 
-/** Ten small tasks on one machine, all well, proven. */
+/** Ten small tasks on one machine; all succeeded, and the job is proven. */
 export const tenTasks = (): Report => reportOf(TEN, attemptsOf(TEN));
 
 /** 2,000 tasks of which 21 failed for good for three reasons; retries, a straggler, an interrupted worker, a skip. */
@@ -41,7 +45,7 @@ export function twoThousand(): Report {
 
 const OPEN = { endedAt: null, closedAt: null, exact: false, proof: null } as const;
 
-/** In the middle of it: an attempt under way in each slot. */
+/** A job that is running: each slot has a running attempt. */
 export function underWay(): Report {
   const done = tenTasks();
   const rows = done.timeline.rows.map((row) => ({
@@ -49,27 +53,28 @@ export function underWay(): Report {
     bars: row.bars.map((bar, i) => (i + 1 < row.bars.length ? bar : { ...bar, outcome: 'running' as const })),
   }));
   return {
-    ...{
-      ...done,
-      ...OPEN,
-      state: 'running',
-      totals: { ...done.totals, done: 6 },
-      timeline: { ...done.timeline, rows },
-    },
+    ...done,
+    ...OPEN,
+    state: 'running',
+    totals: { ...done.totals, done: 6 },
+    timeline: { ...done.timeline, rows },
     expectations: done.expectations.map((one) => ({ ...one, ok: null, left: null })),
   };
 }
 
-/** Accepted, and nothing of it has begun: most is not known. */
+/** A job that was accepted and has not begun: most figures are unknown. */
 export function notBegun(): Report {
   const report = reportOf(TEN, []);
   return {
-    ...{ ...report, ...OPEN, state: 'submitted', inputs: { ...report.inputs, records: null } },
+    ...report,
+    ...OPEN,
+    state: 'submitted',
+    inputs: { ...report.inputs, records: null },
     expectations: report.expectations.map((one) => ({ ...one, ok: null, left: null, right: null })),
   };
 }
 
-/** Slots that take tasks in turn, each as soon as it is free; those of one task come together. */
+/** The attempts of slots that each take the next task as soon as they are free, sorted by task. */
 function attemptsOf({ tasks, workers, slots, median, troubles }: Run): readonly AttemptFacts[] {
   const random = seededRandom(42);
   const free = Array.from({ length: workers * slots }, (_, i) => 0.4 + i * 0.02);
@@ -86,26 +91,26 @@ function attemptsOf({ tasks, workers, slots, median, troubles }: Run): readonly 
     const flaky = troubles && task % 61 === 5 && tries === 0;
     const seconds = median * Math.exp(randomNormal(random) * 0.45) * (straggler ? 22 : bad || flaky ? 0.6 : 1);
     const worker = Math.floor(place / slots);
-    const attempt = (outcome: AttemptFacts['outcome'], end: number): void =>
-      void attempts.push(attemptOf({ task, number: tries + 1, worker, slot: place % slots, outcome, start, end }));
-    // One worker's machine is taken away in the middle, and comes back a while later.
+    const of = { task, number: tries + 1, worker: nameOf(worker), slot: place % slots };
+    // The machine of one worker is interrupted half way, and comes back later.
     if (troubles && !interrupted && worker === 1 && start > (tasks * median) / (workers * slots) / 2) {
       interrupted = true;
       for (let own = slots; own < 2 * slots; own += 1) free[own] = start + median * 12;
-      attempt('interrupted', start + seconds * 0.4);
+      attempts.push(attemptOf({ ...of, outcome: 'interrupted' }, start, start + seconds * 0.4));
       queue.unshift({ task, tries });
       continue;
     }
     const outcome = bad && tries === 2 ? 'failed' : bad || flaky ? 'failedAttempt' : 'done';
-    attempt(outcome, start + seconds);
+    attempts.push(attemptOf({ ...of, outcome }, start, start + seconds));
     free[place] = start + seconds + 0.02;
     if (outcome === 'failedAttempt') queue.splice(60, 0, { task, tries: tries + 1 });
   }
   if (!troubles) {
     const start = Math.max(...free);
     attempts.push({
-      ...attemptOf({ task: 0, number: 1, worker: 0, slot: 0, outcome: 'done', start, end: start + 5.4 }),
-      ...{ step: 'total', bytesIn: tasks * OUTPUT_BYTES },
+      ...attemptOf({ task: 0, number: 1, worker: nameOf(0), slot: 0, outcome: 'done' }, start, start + 5.4),
+      step: 'total',
+      bytesIn: tasks * OUTPUT_BYTES,
     });
   }
   return attempts.sort((a, b) => (a.step === b.step ? a.task - b.task : a.step < b.step ? -1 : 1));
@@ -116,36 +121,25 @@ const FAILURES = [
   { reason: 'timeout', exitCode: null, error: 'took longer than 60s' },
   { reason: 'exit', exitCode: 137, error: 'Killed' },
 ] as const;
-const NO_FAILURE = { reason: null, exitCode: null, error: null } as const;
 
-interface Attempt {
-  readonly task: number;
-  readonly number: number;
-  readonly worker: number;
-  readonly slot: number;
-  readonly outcome: AttemptFacts['outcome'];
-  /** Seconds after the job was submitted. */
-  readonly start: number;
-  readonly end: number;
-}
-
-function attemptOf({ task, number, worker, slot, outcome, start, end }: Attempt): AttemptFacts {
-  const failure = outcome.startsWith('failed') ? FAILURES[Math.floor(task / 10) % FAILURES.length] : undefined;
-  return {
-    ...{
-      step: 'price',
-      task,
-      round: 0,
-      attempt: `${number}m2x7c4vqa`,
-      number,
-      worker: `ops-1-w${worker}`,
-      slot,
-      outcome,
-    },
-    ...{ startedAt: START + start * 1_000, endedAt: START + end * 1_000, waitSeconds: number === 1 ? start : null },
-    ...{ cpuSeconds: (end - start) * 0.93, peakMemory: 201_000_000, bytesIn: PART_BYTES },
-    ...(failure ?? NO_FAILURE),
-  };
+/** `start` and `end`: seconds after the job was submitted. */
+function attemptOf(
+  facts: Pick<AttemptFacts, 'task' | 'number' | 'worker' | 'slot' | 'outcome'>,
+  start: number,
+  end: number,
+): AttemptFacts {
+  const { task, number, outcome } = facts;
+  return attempt({
+    ...facts,
+    attempt: `${number}m2x7c4vqa`,
+    startedAt: START + start * 1_000,
+    endedAt: START + end * 1_000,
+    waitSeconds: number === 1 ? start : null,
+    cpuSeconds: (end - start) * 0.93,
+    peakMemory: 201_000_000,
+    bytesIn: PART_BYTES,
+    ...(outcome.startsWith('failed') && FAILURES[Math.floor(task / 10) % FAILURES.length]),
+  });
 }
 
 function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: readonly AttemptFacts[]): Report {
@@ -153,62 +147,106 @@ function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: read
   const end = Math.max(START, ...attempts.map(({ endedAt }) => endedAt ?? 0));
   const seconds = (end - START) / 1_000;
   const known = { slots, startedAt: START + 400, seenAt: end, alive: false };
-  const sums = new ReportSums({
-    ...{ now: end, closedAt: end + 7_000, slots: () => 1, askedRound: () => 0, skipped: () => false },
-    workers: new Map(Array.from({ length: workers }, (_, i) => [`ops-1-w${i}`, { host: `ops-${i + 1}`, ...known }])),
+  const measured = measuredOf(attempts, {
+    now: end,
+    closedAt: end + 7_000,
+    workers: new Map(Array.from({ length: workers }, (_, i) => [nameOf(i), { host: `ops-${i + 1}`, ...known }])),
     logOf: ({ step, task, attempt }) => logKey(job, step, task, attempt),
   });
-  for (const attempt of attempts) sums.add(attempt);
-  const { steps, startedAt, endedAt, mostSlots, busySeconds, ...measured } = sums.figures();
   const failed = attempts.filter(({ outcome }) => outcome === 'failed').length;
   const step = (of: string, all: number, begun: Partial<StepReport>): StepReport => {
-    const found = steps.get(of);
+    const known = measured.steps.get(of);
+    const sums = known ?? new StepSums();
     return {
-      ...{ name: of, group: 'default', gather: false, tasks: all, done: found?.done ?? 0, failed: 0, skipped: 0 },
-      ...{ retried: found?.retried ?? 0, interrupted: found?.interrupted ?? 0, needs: { slots: 1, memory: 0 } },
-      ...{ duration: found?.duration.distribution() ?? null, wait: found?.wait.distribution() ?? null },
-      ...{ bytesIn: 0, bytesOut: 0, cpuSeconds: found?.cpuSeconds ?? null, peakMemory: found?.peakMemory ?? null },
-      ...{ measured: found?.measured ?? 0, measuredSeconds: found?.measuredSeconds ?? 0, counters: {}, cost: null },
-      ...(found !== undefined && begun),
+      name: of,
+      group: 'default',
+      gather: false,
+      tasks: all,
+      done: sums.done,
+      failed: 0,
+      skipped: 0,
+      retried: sums.retried,
+      interrupted: sums.interrupted,
+      needs: { slots: 1, memory: 0 },
+      duration: sums.duration.distribution(),
+      wait: sums.wait.distribution(),
+      bytesIn: 0,
+      bytesOut: 0,
+      cpuSeconds: sums.cpuSeconds,
+      peakMemory: sums.peakMemory,
+      measured: sums.measured,
+      measuredSeconds: sums.measuredSeconds,
+      counters: {},
+      cost: null,
+      ...(known !== undefined && begun),
     };
   };
   const price = step('price', tasks, {
-    ...{ failed, skipped: troubles ? 1 : 0, bytesIn: tasks * PART_BYTES, bytesOut: tasks * OUTPUT_BYTES },
-    ...{ counters: { records: String(tasks * RECORDS), amount: `${tasks * 81_345}.45` } },
+    failed,
+    skipped: troubles ? 1 : 0,
+    bytesIn: tasks * PART_BYTES,
+    bytesOut: tasks * OUTPUT_BYTES,
+    counters: { records: String(tasks * RECORDS), amount: `${tasks * 81_345}.45` },
     needs: { slots: 1, memory: 536_870_912 },
   });
   const total = { ...step('total', 1, { bytesIn: tasks * OUTPUT_BYTES, bytesOut: 1_204 }), gather: true };
   const sum = (of: (one: StepReport) => number): number => of(price) + of(total);
-  const slotSeconds = measured.slotSeconds;
   return {
-    ...{ format: 1, job, name, runKey: troubles ? 'month-end-2026-11' : null, period: troubles ? '2026-11' : null },
-    ...{ state: troubles ? 'failed' : 'succeeded', reason: troubles ? 'failures' : null, round: troubles ? 1 : 0 },
-    ...{ labels: { team: 'claims' }, params: { currency: 'EUR' }, createdBy: 'ana@ops-1', host: 'ops-1' },
-    ...{ version: '0.3.0', digest: 'a3'.repeat(32), code: `code/${'5f'.repeat(32)}.tar.gz`, createdAt: at(0) },
-    ...{ startedAt: startedAt === null ? null : at(0.4), endedAt: endedAt === null ? null : at(seconds) },
-    ...{ closedAt: at(seconds + 7), seconds: seconds + 7, exact: true },
+    format: 1,
+    job,
+    name,
+    runKey: troubles ? 'month-end-2026-11' : null,
+    period: troubles ? '2026-11' : null,
+    state: troubles ? 'failed' : 'succeeded',
+    reason: troubles ? 'failures' : null,
+    round: troubles ? 1 : 0,
+    labels: { team: 'claims' },
+    params: { currency: 'EUR' },
+    createdBy: 'ana@ops-1',
+    host: 'ops-1',
+    version: '0.3.0',
+    digest: 'a3'.repeat(32),
+    code: `code/${'5f'.repeat(32)}.tar.gz`,
+    createdAt: at(0),
+    startedAt: isoOf(measured.startedAt),
+    endedAt: isoOf(measured.endedAt),
+    closedAt: at(seconds + 7),
+    seconds: seconds + 7,
+    exact: true,
     proof: troubles ? null : { key: `jobs/${name}/proofs/0000.json`, when: at(seconds + 9), deep: false },
     inputs: { count: 3, bytes: tasks * PART_BYTES, records: tasks * RECORDS },
-    ...{ parts: tasks, steps: [price, total], late: [], cost: null },
+    parts: tasks,
+    steps: [price, total],
+    late: [],
+    cost: null,
     totals: {
-      ...{
-        tasks: tasks + 1,
-        done: sum(({ done }) => done),
-        failed,
-        skipped: price.skipped,
-        attempts: measured.attempts,
-      },
-      ...{ retried: price.retried, interrupted: price.interrupted, bytesIn: sum(({ bytesIn }) => bytesIn) },
-      ...{ bytesOut: sum(({ bytesOut }) => bytesOut), cpuSeconds: price.cpuSeconds, slots: mostSlots, slotSeconds },
-      ...{ usefulSeconds: measured.usefulSeconds, lostSeconds: measured.lostSeconds },
-      utilisation: slotSeconds === 0 ? null : busySeconds / slotSeconds,
+      tasks: tasks + 1,
+      done: sum(({ done }) => done),
+      failed,
+      skipped: price.skipped,
+      attempts: measured.attempts,
+      retried: price.retried,
+      interrupted: price.interrupted,
+      bytesIn: sum(({ bytesIn }) => bytesIn),
+      bytesOut: sum(({ bytesOut }) => bytesOut),
+      cpuSeconds: price.cpuSeconds,
+      slots: measured.mostSlots,
+      slotSeconds: measured.slotSeconds,
+      usefulSeconds: measured.usefulSeconds,
+      lostSeconds: measured.lostSeconds,
+      utilisation: measured.slotSeconds === 0 ? null : measured.busySeconds / measured.slotSeconds,
       rate: seconds === 0 ? null : price.done / seconds,
     },
-    ...{ throughput: measured.throughput, timeline: measured.timeline, workers: measured.workers },
-    ...{ causes: measured.causes, slowest: measured.slowest },
+    throughput: measured.throughput,
+    timeline: measured.timeline,
+    workers: measured.workers,
+    causes: measured.causes,
+    slowest: measured.slowest,
     expectations: [
       {
-        ...{ equation: 'price.records == input.records', ok: !troubles, left: price.counters.records ?? null },
+        equation: 'price.records == input.records',
+        ok: !troubles,
+        left: price.counters.records ?? null,
         right: String(tasks * RECORDS + (troubles ? 1_050_000 : 0)),
       },
     ],
@@ -222,7 +260,10 @@ function reportOf({ name, tasks, workers, slots, troubles }: Run, attempts: read
 }
 
 const decision = (seconds: number, who: string, what: string, text: string): Report['decisions'][number] => ({
-  ...{ when: at(seconds), who, what, text },
+  when: at(seconds),
+  who,
+  what,
+  text,
 });
 
 /** A million tasks over nine hours on 480 slots, binned. */
@@ -233,7 +274,9 @@ export function million(): Report {
   for (let n = 0; n < 20_000; n += 1) sketch.add(Math.exp(randomNormal(random) * 0.5) * 14_000);
   const some = sketch.distribution();
   const spread: Distribution | null = some && {
-    ...{ ...some, count: 1_000_000, sum: some.sum * 50 },
+    ...some,
+    count: 1_000_000,
+    sum: some.sum * 50,
     bins: some.bins.map((bin) => ({ ...bin, count: bin.count * 50 })),
   };
   const ramp = (i: number): number => Math.min(1, (i + 1) / 12, (241 - i) / 20) * (i > 120 && i < 128 ? 0.2 : 1);
@@ -242,42 +285,70 @@ export function million(): Report {
     retried: random() < 0.4 ? Math.round(random() * 9) : 0,
     failed: random() < 0.1 ? 1 + Math.round(random() * 3) : 0,
     interrupted: i === 121 ? 96 : 0,
-    ...{ running: 478 * ramp(i), slots: 480 * Math.min(1, ramp(i) * 1.1) },
+    running: 478 * ramp(i),
+    slots: 480 * Math.min(1, ramp(i) * 1.1),
   }));
   const rows = Array.from({ length: 64 }, (_, i) => ({
-    ...{ label: `workers ${i * 2 + 1} to ${i * 2 + 2}`, worker: null, slots: 8, busy: 0.93 - i * 0.003, bars: [] },
+    label: `workers ${i * 2 + 1} to ${i * 2 + 2}`,
+    worker: null,
+    slots: 8,
+    busy: 0.93 - i * 0.003,
+    bars: [],
     shares: Array.from({ length: 240 }, (_, bin) => Math.max(0, Math.min(1, ramp(bin) * (0.8 + random() * 0.3)))),
   }));
   const [price, total] = small.steps;
-  if (price === undefined || total === undefined) throw new Error('the small one has two steps');
+  if (price === undefined || total === undefined) throw new Error('expected two steps');
   const done = 999_979;
   return {
-    ...{ ...small, parts: 1_000_000, seconds: 33_000, endedAt: at(32_990), closedAt: at(33_000) },
+    ...small,
+    parts: 1_000_000,
+    seconds: 33_000,
+    endedAt: at(32_990),
+    closedAt: at(33_000),
     steps: [{ ...price, tasks: 1_000_000, done, duration: spread, wait: spread }, total],
     totals: {
-      ...{ ...small.totals, tasks: 1_000_001, done, attempts: 1_000_950 },
-      ...{ rate: 30.4, slots: 480, utilisation: 0.91 },
+      ...small.totals,
+      tasks: 1_000_001,
+      done,
+      attempts: 1_000_950,
+      rate: 30.4,
+      slots: 480,
+      utilisation: 0.91,
     },
     throughput: { from: at(2), seconds: 137.5, bins },
     timeline: { from: at(2), seconds: 33_000, rows, hidden: 12, sampled: 8, waiting: [] },
     workers: Array.from({ length: 120 }, (_, i) => ({
-      ...{ worker: `ip-10-0-${i}-17-4f${i}`, host: `ip-10-0-${i}-17`, slots: 4, from: at(i), to: at(32_900 - i) },
-      ...{ done: 8300 - i, failedAttempts: i % 9, interrupted: i % 40 === 0 ? 4 : 0, busySeconds: 120_000 },
+      worker: `ip-10-0-${i}-17-4f${i}`,
+      host: `ip-10-0-${i}-17`,
+      slots: 4,
+      from: at(i),
+      to: at(32_900 - i),
+      done: 8300 - i,
+      failedAttempts: i % 9,
+      interrupted: i % 40 === 0 ? 4 : 0,
+      busySeconds: 120_000,
     })),
     slowest: Array.from({ length: 20 }, (_, i) => ({
-      ...{ task: `price/${i * 997}`, seconds: 141 - i, times: 10.1 - i / 14, attempts: 1 + (i % 2) },
-      ...{ worker: `ip-10-0-${i}-17-4f${i}`, bytesIn: 32e6, peakMemory: i % 2 === 0 ? 512e6 : null },
+      task: `price/${i * 997}`,
+      seconds: 141 - i,
+      times: 10.1 - i / 14,
+      attempts: 1 + (i % 2),
+      worker: `ip-10-0-${i}-17-4f${i}`,
+      bytesIn: 32e6,
+      peakMemory: i % 2 === 0 ? 512e6 : null,
       log: i % 3 === 0 ? '' : `jobs/claims-20261130-1830-k7m2q/steps/price/log/${i}.a${i}`,
     })),
   };
 }
 
-/** A million tasks with every list and every text as long as it may be (model/report/report-sums.ts: 50 causes, 20 slow tasks). */
+/** A million tasks, with the longest possible lists and texts (model/report/report-sums.ts: 50 causes, 20 slow tasks). */
 export function crowded(): Report {
   const report = million();
   const cause = (i: number): CauseReport[] =>
     report.causes.slice(i % 3, (i % 3) + 1).map((one) => ({
-      ...{ ...one, cause: `c${1000 + i}`, error: `${one.error} `.padEnd(512, 'x') },
+      ...one,
+      cause: `c${1000 + i}`,
+      error: `${one.error} `.padEnd(512, 'x'),
     }));
   return {
     ...report,

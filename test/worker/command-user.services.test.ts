@@ -7,10 +7,10 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { commandUserOf } from '../../src/worker/command-user.ts';
 import type { Command } from '../../src/worker/executor.ts';
-import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { needsRoot } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
+import { alive, ExecutorBench, fixture } from './executor-bench.ts';
 
 const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
 

@@ -4,12 +4,12 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { alive, ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { failsWith } from '../support/rejection.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { until } from '../support/until.ts';
+import { alive, ExecutorBench, fixture } from './executor-bench.ts';
 
 describe('ending commands', () => {
   const bench = forEachTest(() => new ExecutorBench(2));

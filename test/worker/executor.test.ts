@@ -5,11 +5,11 @@ import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'no
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { anyCharacter } from '../support/any-character.ts';
-import { ExecutorBench, fixture } from '../support/executor-bench.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { failsWith } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
+import { ExecutorBench, fixture } from './executor-bench.ts';
 
 const SHELLS = ['/bin/sh', '/bin/bash'].filter((shell) => existsSync(shell));
 

@@ -5,10 +5,10 @@ import { mock } from 'node:test';
 import { expect } from 'chai';
 import type { Receipt } from '../../src/ports/task-queue.ts';
 import { HeldLeases } from '../../src/worker/held-leases.ts';
-import type { FakeLeaseQueueOptions } from '../support/fake-lease-queue.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
+import type { FakeLeaseQueueOptions } from './fake-lease-queue.ts';
 
 interface LogLine {
   readonly call: 'open' | 'extend' | 'extended' | 'away' | 'close';
@@ -33,7 +33,7 @@ describe('the lease keeper', function () {
   let errors: string[];
 
   const keep = (leaseSeconds: number, options: Omit<FakeLeaseQueueOptions, 'log'> = {}) => {
-    const module = new URL('../support/fake-lease-queue.ts', import.meta.url).href;
+    const module = new URL('./fake-lease-queue.ts', import.meta.url).href;
     keeper = new HeldLeases({
       queue: { module, exportName: 'fakeLeaseQueue', options: { log: scratch.path('log'), ...options } },
       leaseSeconds,

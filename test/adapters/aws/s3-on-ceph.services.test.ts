@@ -9,10 +9,10 @@ import { openClients } from '../../support/aws-clients.ts';
 import { KEYS } from '../../support/aws-keys.ts';
 import { AWS_LEASE, AwsWorkspace } from '../../support/aws-workspace.ts';
 import { forSuite } from '../../support/fixture.ts';
-import { startCeph } from '../../support/servers/ceph.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { sqsOptions } from '../../support/sqs.ts';
+import { startCeph } from './ceph.ts';
 import { PREFIX, storeOf } from './s3-bench.ts';
 
 describe('S3 on Ceph', () => {

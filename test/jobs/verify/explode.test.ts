@@ -6,7 +6,7 @@ import { outKey, stepPartShardKey } from '../../../src/model/keys.ts';
 import type { VerifyResult } from '../../../src/model/verify/verify-result.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { failForGood } from '../../support/claims-job.ts';
-import { explodingJob, publishFiles, publishRest } from '../../support/exploding-job.ts';
+import { explodingJob, publishFiles, publishRest } from '../exploding-job.ts';
 import { type Place, publishManifest } from '../published-job.ts';
 import { changeText } from '../stored-text.ts';
 

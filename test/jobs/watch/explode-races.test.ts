@@ -5,9 +5,9 @@ import { look } from '../../../src/jobs/watch/look.ts';
 import { stepPartShardKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
-import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../../support/exploding-job.ts';
 import { rejection } from '../../support/rejection.ts';
 import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
+import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../exploding-job.ts';
 import type { Place } from '../published-job.ts';
 import { openAgain, work } from '../submitted-job.ts';
 

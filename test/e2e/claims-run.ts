@@ -3,43 +3,47 @@ import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../support/workspace.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/claims', import.meta.url));
 
-/** What the claims example came to, wherever it ran. */
+/** The result of the claims example, which must be the same wherever it runs. */
 export interface ClaimsResult {
-  /** The bytes of every step's outputs, joined in task order. */
+  /** The outputs of each step, joined in the order of tasks. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** The control totals as the proof has them. */
+  /** The control totals in the proof. */
   readonly expectations: unknown;
   readonly counters: unknown;
   readonly steps: unknown;
 }
 
-/** The result that the example's own page shows. */
+/** The result on the example's own page. */
 export const expectedTotals = (): string => readFileSync(join(EXAMPLE, 'expected.csv'), 'utf8');
 
-/** Lays the example down in a workspace, with its 20,000 claims. */
+/** Copies the example into a workspace, with 20,000 claims. */
 export function layClaims(workspace: Workspace): void {
   for (const name of readdirSync(EXAMPLE)) cpSync(join(EXAMPLE, name), workspace.path(name));
-  claims ??= madeIn(workspace);
+  claims ??= makeClaims(workspace);
   writeFileSync(workspace.path('claims.csv'), claims);
 }
 
-/** They are the same each time. */
+/** Made once, because they are always the same. */
 let claims: Buffer | null = null;
 
-function madeIn(workspace: Workspace): Buffer {
-  const made = spawnSync(process.execPath, ['make-claims.mjs', '--records', '20000', '-o', 'claims.csv'], {
-    cwd: workspace.dir,
-    encoding: 'utf8',
-  });
-  if (made.status !== 0) throw new Error(`make-claims failed: ${made.stderr}`);
+function makeClaims(workspace: Workspace): Buffer {
+  const { status, stderr } = spawnSync(
+    process.execPath,
+    ['make-claims.mjs', '--records', '20000', '-o', 'claims.csv'],
+    {
+      cwd: workspace.dir,
+      encoding: 'utf8',
+    },
+  );
+  if (status !== 0) throw new Error(`make-claims failed: ${stderr}`);
   return readFileSync(workspace.path('claims.csv'));
 }
 
-/** Verifies, fetches and reports a job that has ended, by the command line. */
+/** Verifies, fetches and reports an ended job with the command line. */
 export async function claimsResult(workspace: Workspace, job: string): Promise<ClaimsResult> {
   const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
   expect(proof.verdict).to.equal('proven');

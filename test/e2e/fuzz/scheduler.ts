@@ -1,26 +1,26 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
-/** Something an actor is about to do to the world. */
-interface Held {
+/** An act that waits for its turn. */
+interface PendingAct {
   readonly label: string;
   readonly go: () => void;
   readonly die: (killed: Error) => void;
 }
 
-/** Turns of the event loop, then milliseconds, that whoever was let go on has to come to its next act or its end. */
+/** Turns of the event loop, then milliseconds, in which an actor must come to its next act or its end. */
 const TURNS = 50;
-const PATIENCE_MS = 5_000;
+const TIMEOUT_MS = 5_000;
 
 /**
- * Lets actors (an operator's verb, a worker) go on one act at a time, in an order that a seed decides: every read and
- * write of store, queue and ledger, and every command, waits at a gate. So any interleaving can come up, an actor can
- * die between any two acts, and the same seed gives the same run.
+ * Runs actors (operators' verbs, workers) one act at a time, in an order that a seed determines. Each read and write of
+ * store, queue and ledger, and each command, is an act that waits for its turn. So any interleaving can happen, an actor
+ * can die between any two acts, and the same seed makes the same sequence.
  */
 export class Scheduler {
   readonly #chance: Chance;
   readonly actors: Actor[] = [];
-  /** Acts so far: the world's own time. */
+  /** Acts so far: the time of the sequence. */
   acts = 0;
 
   constructor(chance: Chance) {
@@ -33,95 +33,96 @@ export class Scheduler {
     return actor;
   }
 
-  /** Lets one act of one actor happen; false when nobody wants to do anything. */
+  /** Runs one act of one actor; false if there is none. */
   async step(which: (actor: Actor) => boolean = () => true): Promise<boolean> {
-    const able = (actor: Actor): boolean => !actor.frozen && actor.held.length > 0 && which(actor);
+    const able = (actor: Actor): boolean => !actor.frozen && actor.pending.length > 0 && which(actor);
     let ready = this.actors.filter(able);
     if (ready.length === 0) {
-      // Some may be on their way to their next act.
+      // Some actors may be about to reach their next act.
       for (const actor of this.actors) if (!actor.frozen && actor.busy() && which(actor)) await this.quiet(actor);
       ready = this.actors.filter(able);
     }
     if (ready.length === 0) return false;
     const actor = this.#chance.pick(ready);
-    const [held] = actor.held.splice(this.#chance.whole(0, actor.held.length - 1), 1);
+    const [act] = actor.pending.splice(this.#chance.whole(0, actor.pending.length - 1), 1);
     this.acts += 1;
     actor.acts += 1;
-    held?.go();
+    act?.go();
     await this.quiet(actor);
     if (actor.dieAt !== null && actor.acts >= actor.dieAt) actor.kill();
     return true;
   }
 
-  /** Lets acts happen until nobody wants to do anything. */
+  /** Runs acts until there are none. */
   async drain(which: (actor: Actor) => boolean = () => true, most = 20_000): Promise<void> {
     for (let n = 0; await this.step(which); n += 1) {
       if (n > most) throw new Error(`no end after ${most} acts: ${this.actors.map((a) => a.name).join(', ')}`);
     }
   }
 
-  /** Waits until the actor stands at a gate again, or has nothing more to do. */
+  /** Waits until the actor waits for its turn again, or has nothing more to do. */
   async quiet(actor: Actor): Promise<void> {
     for (let n = 0; ; n += 1) {
       await setImmediate();
-      if (actor.inside === 0 && (actor.held.length > 0 || !actor.busy()) && !usesFiles()) return;
-      if (n > TURNS + PATIENCE_MS) throw new Error(`${actor.name} neither acts nor ends after ${actor.trace.at(-1)}`);
+      if (actor.actsInProgress === 0 && (actor.pending.length > 0 || !actor.busy()) && !usesFiles()) return;
+      if (n > TURNS + TIMEOUT_MS) throw new Error(`${actor.name} neither acts nor ends after ${actor.trace.at(-1)}`);
       if (n > TURNS) await sleep(1);
     }
   }
 }
 
-/** Files are read and written by threads: the same seed must not find them done at one time, and under way at another. */
+/** Whether threads are reading or writing files. How long that takes must not change the sequence. */
 function usesFiles(): boolean {
   return process.getActiveResourcesInfo().some((resource) => resource.startsWith('FSReq'));
 }
 
-/** Whoever acts in the world. Dead: never goes on; frozen: not now. */
+/** A worker, an operator or another process. A dead one never continues, a frozen one not now. */
 export class Actor {
   readonly name: string;
-  readonly held: Held[] = [];
+  readonly pending: PendingAct[] = [];
   frozen = false;
   dead = false;
-  /** Acts so far; at so many it is killed. */
+  /** Acts so far. */
   acts = 0;
+  /** The number of acts after which it is killed. */
   dieAt: number | null = null;
-  /** Acts that are being done. */
-  inside = 0;
-  /** Threads of work that aren't over. */
-  threads = 0;
-  /** The last acts, for whoever reads a failure. */
+  /** Acts that are running. */
+  actsInProgress = 0;
+  /** Functions begun by `begin` that are running. */
+  running = 0;
+  /** Its acts, for the message of a failure. */
   readonly trace: string[] = [];
-  /** What it ended with that nobody may end with. */
+  /** Errors that are not allowed. */
   readonly errors: unknown[] = [];
-  /** What it threw, expected or not. */
+  /** The error that its verb threw, allowed or not. */
   ended: unknown = null;
-  /** Work besides the threads that it began itself. */
-  alsoBusy: () => boolean = () => false;
+  /** Whether it is doing other work than `begin` started. */
+  isBusyElsewhere: () => boolean = () => false;
 
   constructor(name: string) {
     this.name = name;
   }
 
   busy(): boolean {
-    return !this.dead && (this.threads > 0 || this.alsoBusy());
+    return !this.dead && (this.running > 0 || this.isBusyElsewhere());
   }
 
   /** Waits for its turn, then acts. */
   async act<T>(label: string, work: () => Promise<T>): Promise<T> {
     await this.turn(label);
-    this.inside += 1;
+    this.actsInProgress += 1;
     try {
       return await work();
     } finally {
-      this.inside -= 1;
+      this.actsInProgress -= 1;
     }
   }
 
-  /** Resolves when it may go on; rejects once it is dead, so that whatever it holds open here is closed. */
+  /** Resolves when it may continue; rejects when it is killed, so that it closes what it has opened in this process. */
   turn(label: string): Promise<void> {
     if (this.dead) return Promise.reject(killed(this.name));
     return new Promise((resolve, reject) => {
-      this.held.push({
+      this.pending.push({
         label,
         go: () => {
           this.trace.push(label);
@@ -132,27 +133,27 @@ export class Actor {
     });
   }
 
-  /** Runs something beside whatever else it does; what it throws is kept, unless `allowed` says that it may. */
+  /** Starts a function concurrently; keeps its error unless it is allowed. */
   begin(work: () => Promise<unknown>, allowed: (error: unknown) => boolean = () => false): void {
-    this.threads += 1;
+    this.running += 1;
     work()
       .catch((error: unknown) => {
         this.fail(error, allowed);
       })
       .finally(() => {
-        this.threads -= 1;
+        this.running -= 1;
       });
   }
 
-  /** Keeps an error that it may not end with; of a dead one nothing is heard any more. */
+  /** Keeps an error that is not allowed. Errors of a dead actor are ignored. */
   fail(error: unknown, allowed: (error: unknown) => boolean = () => false): void {
     if (!this.dead && !allowed(error)) this.errors.push(error);
   }
 
-  /** As SIGKILL does: what it did stands, what it was about to do never happens. */
+  /** Like SIGKILL: its acts remain, and pending acts never happen. */
   kill(): void {
     this.dead = true;
-    for (const held of this.held.splice(0)) held.die(killed(this.name));
+    for (const act of this.pending.splice(0)) act.die(killed(this.name));
   }
 }
 

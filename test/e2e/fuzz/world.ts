@@ -7,10 +7,10 @@ import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { TaskQueue } from '../../../src/ports/task-queue.ts';
-import { FakeClock } from '../fake-clock.ts';
-import { MemoryStore } from '../memory-store.ts';
-import { wrapStore } from '../wrap-store.ts';
-import { Chance } from './chance.ts';
+import { Chance } from '../../support/chance.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { MemoryStore } from '../../support/memory-store.ts';
+import { wrapStore } from '../../support/wrap-store.ts';
 import { gatedLedger, gatedQueue, gatedStore } from './gated.ts';
 import { Programs } from './programs.ts';
 import { type Actor, Scheduler } from './scheduler.ts';
@@ -18,17 +18,17 @@ import { type Actor, Scheduler } from './scheduler.ts';
 /** Seconds. */
 export const LEASE = 15;
 
-/** What decides stays as it was written first. */
+/** Keys of decisions, which are never overwritten. */
 const WRITTEN_ONCE = /\/(out|journal|failed|proofs)\/[^/]+$|\/(opened|job)\.json$/;
 
-/** What the sequences of one run share, as opening it costs more than a sequence: SQLite's queue and ledger, a clock. */
+/** SQLite's queue and ledger, and a clock, shared by the sequences of a run, because opening them costs more than a sequence. */
 export interface Services {
   readonly directory: string;
   readonly clock: FakeClock;
   readonly queue: TaskQueue;
-  /** The ledger of the last sequence, which knows of other jobs. */
+  /** The ledger of the last sequence, which contains other jobs. */
   readonly ledger: () => Ledger;
-  /** A new ledger that knows nothing. */
+  /** Opens a new, empty ledger. */
   newLedger(): Promise<Ledger>;
   close(): Promise<void>;
 }
@@ -53,7 +53,9 @@ export async function openServices(): Promise<Services> {
   };
   let last = await newLedger();
   return {
-    ...{ directory, clock, queue },
+    directory,
+    clock,
+    queue,
     ledger: () => last,
     newLedger: async () => {
       last = await newLedger();
@@ -67,20 +69,20 @@ export async function openServices(): Promise<Services> {
   };
 }
 
-/** The world of one sequence: what is there, and who acts in it. */
+/** The world of one sequence: its services and actors. */
 export class World {
   readonly chance: Chance;
   readonly scheduler: Scheduler;
   readonly programs: Programs;
   readonly services: Services;
-  /** As it is, past every gate. */
+  /** Without gates. */
   readonly store: ObjectStore;
   ledger: Ledger;
-  /** When (in acts) an object was put first. */
+  /** When each object was first put, in acts. */
   readonly putAt = new Map<string, number>();
-  /** What nobody may do, as it was seen. */
-  readonly offences: string[] = [];
-  /** What happened, one line each. */
+  /** Forbidden acts that happened. */
+  readonly violations: string[] = [];
+  /** The events so far, one line each. */
   readonly story: string[] = [];
   #names = 0;
 
@@ -94,7 +96,7 @@ export class World {
     this.store = wrapStore(memory, {
       put: async (key, body, options) => {
         if (WRITTEN_ONCE.test(key) && options?.ifAbsent !== true && (await memory.head(key)) !== null)
-          this.offences.push(`${key} was written over`);
+          this.violations.push(`${key} was overwritten`);
         const result = await memory.put(key, body, options);
         if (result.created && !this.putAt.has(key)) this.putAt.set(key, this.scheduler.acts);
         return result;
@@ -102,19 +104,19 @@ export class World {
     });
   }
 
-  /** Somebody new, with a way of their own to everything. */
-  arrive(kind: string): { readonly actor: Actor; readonly platform: Platform } {
+  /** Adds an actor, with its own platform. */
+  addActor(kind: string): { readonly actor: Actor; readonly platform: Platform } {
     this.#names += 1;
     const actor = this.scheduler.actor(`${kind}-${this.#names}`);
     return { actor, platform: this.#gated(actor) };
   }
 
-  tell(line: string): void {
+  log(line: string): void {
     this.story.push(`${this.scheduler.acts}: ${line}`);
   }
 
-  /** A way to everything that waits for nobody's turn. */
-  bare(): Platform {
+  /** A platform without gates. */
+  directPlatform(): Platform {
     const { queue } = this.services;
     return this.#platform('auditor', { store: this.store, ledger: async () => this.ledger, queue: async () => queue });
   }
@@ -126,13 +128,19 @@ export class World {
     return this.#platform(actor.name, { store, ledger: async () => ledger, queue: async () => queue });
   }
 
-  #platform(who: string, ways: Pick<Platform, 'store' | 'ledger' | 'queue'>): Platform {
-    const nobody = (): never => {
-      throw new Error('nobody asks for that here');
+  #platform(who: string, access: Pick<Platform, 'store' | 'ledger' | 'queue'>): Platform {
+    const refuse = (): never => {
+      throw new Error('not available in a sequence');
     };
     return {
-      ...{ ...ways, who, clock: this.services.clock, leaseSeconds: LEASE, localFile: () => null },
-      ...{ bucket: async () => nobody(), group: async () => nobody(), queueModule: nobody },
+      ...access,
+      who,
+      clock: this.services.clock,
+      leaseSeconds: LEASE,
+      localFile: () => null,
+      bucket: async () => refuse(),
+      group: async () => refuse(),
+      queueModule: refuse,
       scratch: async (worker) => {
         const scratch = join(this.services.directory, worker);
         mkdirSync(scratch, { recursive: true });

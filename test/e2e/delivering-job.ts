@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import type { Workspace } from './workspace.ts';
+import type { Workspace } from '../support/workspace.ts';
 
-/** A job of four tasks that delivers each output as a file, and those files. */
+/** A job with four tasks that delivers each output as a file. */
 export const DELIVERING = {
   name: 'count',
   input: { split: { by: 'range', from: 1, to: 4 } },
@@ -11,7 +11,7 @@ export const DELIVERING = {
 export const FILES = [0, 1, 2, 3].map((n) => `n-00000000${n}.txt`);
 export const ALL = ['_SUCCESS', '_manifest.json', ...FILES];
 
-/** A workspace with that job, and what it has delivered. */
+/** A workspace with that job, and the delivered files. */
 export class DeliveringJob {
   readonly workspace: Workspace;
   readonly place: string;
@@ -34,7 +34,7 @@ export class DeliveringJob {
     return JSON.parse((await this.workspace.run(['status', job, '--json'])).stdout);
   }
 
-  /** How often the last job was delivered. */
+  /** The number of deliveries of the last job. */
   async deliveries(): Promise<number> {
     const { stdout } = await this.workspace.run(['history', 'last', '--json']);
     const lines = stdout.trim().split('\n');

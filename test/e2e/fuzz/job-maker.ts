@@ -1,6 +1,6 @@
 import { parseJobFile } from '../../../src/jobs/spec/job-file.ts';
 import type { JobSpec } from '../../../src/model/job.ts';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 
 type Kind = 'map' | 'gather' | 'explode';
 
@@ -18,10 +18,10 @@ const SHAPES: readonly (readonly Kind[])[] = [
   ['map', 'gather', 'explode', 'map'],
 ];
 
-/** A job file as an object; `version` is the program's. */
+/** A job whose commands name the program's version. */
 export type JobFile = (version: number) => JobSpec;
 
-/** A random job: its shape, size, tolerance, and what it does on failures. */
+/** A job with random shape, size, tolerance and behaviour on failures. */
 export function makeJob(chance: Chance): JobFile {
   const shape = chance.pick(SHAPES);
   const file = {

@@ -2,15 +2,15 @@ import { appendFileSync, existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Receipt } from '../../src/ports/task-queue.ts';
 
-/** What a test asks of the queue that the lease thread makes; the test and the thread share nothing but a log file. */
+/** How the lease thread's queue behaves. The test and the thread share only a log file. */
 export interface FakeLeaseQueueOptions {
-  /** A line of JSON for each call: what was done. */
+  /** A file that gets a line of JSON for each call. */
   readonly log: string;
-  /** Receipts that begin with one of these are refused. */
+  /** Leases of receipts with one of these prefixes are lost. */
   readonly refuse?: readonly string[];
-  /** The queue can't be opened while this file doesn't exist, as one whose service is away. */
+  /** The queue can't be opened before this file exists, as if its service were unavailable. */
   readonly awayUntil?: string;
-  /** Extensions take until this file exists. */
+  /** Extensions wait until this file exists. */
   readonly busyUntil?: string;
 }
 
@@ -18,8 +18,8 @@ export function fakeLeaseQueue(options: FakeLeaseQueueOptions) {
   const write = (entry: object) => appendFileSync(options.log, `${JSON.stringify(entry)}\n`);
   if (options.awayUntil !== undefined && !existsSync(options.awayUntil)) {
     write({ call: 'away' });
-    // By name, as adapters' errors are known; their class would make this thread start later.
-    throw Object.assign(new Error('the service is away'), { name: 'BatchctlError', kind: 'unavailable' });
+    // Recognized by its name, as adapters' errors are. Importing the class would delay this thread's start.
+    throw Object.assign(new Error('the service is unavailable'), { name: 'BatchctlError', kind: 'unavailable' });
   }
   write({ call: 'open' });
   return {

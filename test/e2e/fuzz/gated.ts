@@ -2,18 +2,20 @@ import { readFileSync, rmSync } from 'node:fs';
 import type { Ledger } from '../../../src/ports/ledger.ts';
 import type { ListOptions, ObjectEntry, ObjectStore, PutResult } from '../../../src/ports/object-store.ts';
 import type { TaskQueue } from '../../../src/ports/task-queue.ts';
-import type { Chance } from './chance.ts';
+import type { Chance } from '../../support/chance.ts';
 import type { Actor } from './scheduler.ts';
 
-/** How often a conditional put that created is answered as S3 answers its own second try: it was there (law 2). */
+/** How often a conditional put that created the object is answered as if it had existed, as after S3's own retry (law 2). */
 const FIRST_TRY_LOST = 0.02;
-/** How many listings come in two pages, with time in between. */
+/** The share of listings that return two pages, with time in between. */
 const PAGED = 0.25;
 
-/** One actor's way to the store: each request waits for its turn. */
+/** An actor's access to the store: each request waits for its turn. */
 export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): ObjectStore {
   const answered = (key: string, result: PutResult, conditional: boolean): PutResult =>
-    conditional && result.created && decides(key) && chance.is(FIRST_TRY_LOST) ? { ...result, created: false } : result;
+    conditional && result.created && isDecision(key) && chance.is(FIRST_TRY_LOST)
+      ? { ...result, created: false }
+      : result;
   async function* list(prefix: string, options: ListOptions = {}): AsyncIterable<ObjectEntry> {
     const all = async (from: string | undefined): Promise<ObjectEntry[]> => {
       const found: ObjectEntry[] = [];
@@ -46,7 +48,7 @@ export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): Ob
     },
     copy: (from, to, options) => actor.act(`copy ${from}`, () => store.copy(from, to, options)),
     presign: (key, method, seconds) => store.presign(key, method, seconds),
-    // At once, so that the same seed gives the same run.
+    // Synchronously, so that the same seed makes the same sequence.
     uploadFile: (path, key, options) =>
       actor.act(`put ${key}`, async () => {
         const result = await store.put(key, readFileSync(path), options);
@@ -56,18 +58,18 @@ export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): Ob
   };
 }
 
-/** Whoever writes these is told by reading back whether it was the first: what law 2 asks for. */
-function decides(key: string): boolean {
+/** Keys whose writers read back whether their put was the first, as law 2 demands. */
+function isDecision(key: string): boolean {
   return /\/(journal|out)\/|opened\.json$|^runs\//.test(key);
 }
 
-/** What an actor asks of something, each request once its turn has come; `over` is in place of its own. */
-const gated = <T extends object>(what: string, now: () => T, actor: Actor, over: Partial<T>): T =>
+/** An actor's access to an object: each call waits for its turn; `methods` replace the object's own. */
+const gated = <T extends object>(what: string, now: () => T, actor: Actor, methods: Partial<T>): T =>
   new Proxy({} as T, {
     get: (_, name) => {
-      if (name in over) return Reflect.get(over, name);
+      if (name in methods) return Reflect.get(methods, name);
       const found: unknown = Reflect.get(now(), name);
-      // A thenable it isn't, which a promise would wait for.
+      // With a gated `then`, a promise would wait for it.
       if (typeof found !== 'function' || name === 'then') return found;
       return (...values: readonly unknown[]) =>
         actor.act(`${what}${String(name)}`, () =>
@@ -76,14 +78,14 @@ const gated = <T extends object>(what: string, now: () => T, actor: Actor, over:
     },
   });
 
-/** One actor's way to the ledger, whichever it is by then. */
+/** An actor's access to the current ledger. */
 export const gatedLedger = (now: () => Ledger, actor: Actor): Ledger =>
   gated('ledger ', now, actor, { open: async () => undefined, close: async () => undefined });
 
-/** How often a sent message is there twice: a queue delivers at least once. */
+/** The share of messages that are sent twice, because a queue delivers at least once. */
 const TWICE = 0.08;
 
-/** One actor's way to the queue. */
+/** An actor's access to the queue. */
 export const gatedQueue = (queue: TaskQueue, actor: Actor, chance: Chance): TaskQueue =>
   gated('', () => queue, actor, {
     send: (messages) =>

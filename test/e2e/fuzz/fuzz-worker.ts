@@ -16,7 +16,7 @@ import { fuzzExecutor } from './programs.ts';
 import type { Actor } from './scheduler.ts';
 import { LEASE, type World } from './world.ts';
 
-/** A queue's verbs one at a time: nothing is gathered into batches, which wait by the real clock. */
+/** Calls the queue for each message at once: batches would wait by the real clock. */
 class DirectClient extends QueueClient {
   readonly #leases: Leases;
 
@@ -46,8 +46,8 @@ class DirectClient extends QueueClient {
 }
 
 /**
- * A worker of the real rooms (admit, attempt, publish, settle, the watcher) without its timers: the sequence says when
- * it polls and when its heart beats.
+ * A worker made of the real parts (admit, attempt, publish, settle, the watcher), without its timers: the sequence calls
+ * its polls and heartbeats.
  */
 export class FuzzWorker {
   readonly actor: Actor;
@@ -56,12 +56,12 @@ export class FuzzWorker {
   readonly #dispatcher: Dispatcher;
   readonly #client: DirectClient;
   readonly #watcher: JobWatcher;
-  /** Receipts it holds, and when (in acts) each was received. */
+  /** The receipts that it holds, and when each was received, in acts. */
   readonly #held = new Map<Receipt, number>();
   readonly #platform: Platform;
 
   static async start(world: World): Promise<FuzzWorker> {
-    const { actor, platform } = world.arrive('w');
+    const { actor, platform } = world.addActor('w');
     return new FuzzWorker(world, actor, platform, {
       scratch: await platform.scratch(actor.name),
       queue: await platform.queue('default'),
@@ -78,17 +78,22 @@ export class FuzzWorker {
     this.actor = actor;
     this.#platform = platform;
     this.#watcher = new JobWatcher(platform, LEASE, (_, error) => actor.fail(error));
-    const executor = fuzzExecutor(world.programs, actor, (attempt) => this.#witness(attempt));
+    const executor = fuzzExecutor(world.programs, actor, (attempt) => this.#checkMayRun(attempt));
     this.#ctx = {
-      ...{ platform, worker: actor.name, executor, scratch, inherited: {}, graceMs: 1 },
-      // An old journal is a slow worker's lot: it is read again when the heart beats, or before each task.
+      platform,
+      worker: actor.name,
+      executor,
+      scratch,
+      inherited: {},
+      graceMs: 1,
+      // A slow worker has an old journal: it reads it again only at heartbeats. Others read it before each task.
       jobs: new JobCache(platform.store, world.chance.is(0.5) ? Number.POSITIVE_INFINITY : 0),
       streaks: new FailureStreaks(),
       denials: new Denials(),
       retrier: { run: (act) => act() },
       total: { slots: world.chance.whole(1, 3), memory: 2 ** 30, disk: 2 ** 30 },
       record: async (event) => (await platform.ledger()).record([event]),
-      log: { info: () => undefined, warn: (line) => world.tell(`${actor.name} warns: ${line}`) },
+      log: { info: () => undefined, warn: (line) => world.log(`${actor.name} warns: ${line}`) },
       passed: () => undefined,
       secrets: new SecretReader({ source: null }),
     };
@@ -110,10 +115,10 @@ export class FuzzWorker {
       dropAndWait: async (receipts) => drop(receipts),
       close: async () => undefined,
     });
-    actor.alsoBusy = () => [...this.#dispatcher.running()].length > 0;
+    actor.isBusyElsewhere = () => [...this.#dispatcher.running()].length > 0;
   }
 
-  /** Takes what it has room for. */
+  /** Receives as many messages as it has room for. */
   poll(): void {
     const max = Math.min(this.#dispatcher.room, 4);
     if (max === 0) return;
@@ -123,7 +128,7 @@ export class FuzzWorker {
     });
   }
 
-  /** Heeds journals, extends leases, and ends the attempts whose lease is lost. */
+  /** Obeys journals, extends leases, and ends attempts whose lease is lost. */
   beat(): void {
     this.actor.begin(async () => {
       const receipts = [...this.#held.keys()];
@@ -138,7 +143,7 @@ export class FuzzWorker {
     });
   }
 
-  /** What an idle worker does. */
+  /** Makes an idle worker's round. */
   look(exact: boolean): void {
     this.actor.begin(() => this.#watcher.round(exact));
   }
@@ -153,10 +158,10 @@ export class FuzzWorker {
   }
 
   /**
-   * Nobody runs a task that was decided before its message was received. Only a first delivery may, of a message that
-   * neither its sender nor the journal, as this worker knows it, takes for a second one.
+   * Checks that no attempt begins for a task that was decided before its message was received. Only the first delivery of a
+   * message may begin one, if neither its sender nor the journal, as this worker knows it, marks it as a repetition.
    */
-  #witness(attempt: string): void {
+  #checkMayRun(attempt: string): void {
     for (const running of this.#dispatcher.running()) {
       if (running.attempt !== attempt) continue;
       const { message, delivery, view } = running.task;
@@ -167,7 +172,9 @@ export class FuzzWorker {
       for (const key of [`out/${number}`, `failed/${number}.${round}`]) {
         const decided = this.#world.putAt.get(`jobs/${job}/steps/${step}/${key}`);
         if (decided !== undefined && decided < received && received !== Number.POSITIVE_INFINITY)
-          this.#world.offences.push(`${step}/${task} ran in round ${round}, though ${key} stood when it was received`);
+          this.#world.violations.push(
+            `${step}/${task} ran in round ${round}, although ${key} existed when its message was received`,
+          );
       }
     }
   }

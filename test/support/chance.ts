@@ -1,6 +1,6 @@
-import { seededRandom } from '../../../src/model/forecast/section.ts';
+import { seededRandom } from '../../src/model/forecast/section.ts';
 
-/** Choices that look random and are the same for the same seed. */
+/** Random choices that are the same for the same seed. */
 export class Chance {
   /** From 0 to below 1. */
   readonly next: () => number;
@@ -19,19 +19,19 @@ export class Chance {
     return this.next() < probability;
   }
 
-  /** One of them. Throws for none. */
+  /** An element of a list. Throws if it is empty. */
   pick<T>(from: readonly T[]): T {
     const picked = from[Math.floor(this.next() * from.length)];
     if (picked === undefined) throw new RangeError('nothing to pick from');
     return picked;
   }
 
-  /** One of them, each as likely as its weight. */
-  weighted<T>(from: readonly (readonly [weight: number, what: T])[]): T {
+  /** An element of a list, with a probability in proportion to its weight. */
+  weighted<T>(from: readonly (readonly [weight: number, value: T])[]): T {
     let left = this.next() * from.reduce((sum, [weight]) => sum + weight, 0);
-    for (const [weight, what] of from) {
+    for (const [weight, value] of from) {
       left -= weight;
-      if (left < 0) return what;
+      if (left < 0) return value;
     }
     return this.pick(from)[1];
   }

@@ -2,15 +2,15 @@ import type { JobRecord } from '../../../src/model/job.ts';
 import type { JournalEntry } from '../../../src/model/journal.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 
-/** A step as the store's keys say, read without the project's own readers. */
+/** A step according to the store's keys, read without the project's own readers. */
 export interface RawStep {
   readonly name: string;
   readonly gather: boolean;
-  /** Its first task waits for all chains before it: a gather, or behind an `explode`. */
+  /** Whether its first task waits for all chains before it: a gather, or a step after an `explode`. */
   readonly barrier: boolean;
-  /** Where its section begins. */
+  /** The index of the first step of its section. */
   readonly start: number;
-  /** How many tasks it can have; 0 while nobody can know. */
+  /** The number of tasks; 0 while it is unknown. */
   readonly size: number;
   readonly out: ReadonlySet<number>;
   /** `task.round` */
@@ -18,7 +18,7 @@ export interface RawStep {
   readonly opened: { readonly count: number; readonly leftOut: ReadonlySet<number> } | null;
 }
 
-/** All that is in the store of a job. */
+/** A job's objects in the store. */
 export interface RawJob {
   readonly record: JobRecord;
   readonly entries: readonly JournalEntry[];
@@ -28,7 +28,7 @@ export interface RawJob {
   readonly keys: ReadonlySet<string>;
 }
 
-/** Reads a job's keys; no layout is asked of `model/keys.ts`, so that a mistake there shows. */
+/** Reads a job's keys without `model/keys.ts`, so that a mistake there shows. */
 export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> {
   const keys = new Set<string>();
   for await (const key of store.keys(`jobs/${job}/`)) keys.add(key);
@@ -45,14 +45,16 @@ export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> 
     const below = (directory: string): string[] =>
       [...keys].filter((key) => key.startsWith(`jobs/${job}/steps/${name}/${directory}/`));
     const openedKey = `jobs/${job}/steps/${name}/opened.json`;
-    // Who appended the entry may have died before the object.
+    // Whatever appended the entry may have died before it put the object.
     const decided = entries.find((entry) => entry.what === 'open' && entry.step === name) ?? null;
     const opened = keys.has(openedKey)
       ? await json<{ count: number; leftOut: string }>(openedKey)
       : (decided as { count: number; leftOut: string } | null);
     const before = steps[index - 1];
     steps.push({
-      ...{ name, gather, barrier },
+      name,
+      gather,
+      barrier,
       start: barrier || before === undefined ? index : before.start,
       size: gather ? 1 : takesFiles ? (opened?.count ?? 0) : (before?.size ?? record.parts),
       out: new Set(below('out').map((key) => Number(key.slice(-9)))),
@@ -68,7 +70,7 @@ export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> 
   return { record, entries, steps, marks, keys };
 }
 
-/** The numbers of a set's text. */
+/** The numbers of a set in text form. */
 export function membersOf(text: string): ReadonlySet<number> {
   const numbers = new Set<number>();
   for (const piece of text.split(',').filter(Boolean)) {

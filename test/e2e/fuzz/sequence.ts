@@ -2,23 +2,24 @@ import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { submissionRequest } from '../../support/submission-request.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
-import { mayEnd, VERBS, type Verb } from './operators.ts';
+import { isAllowedError, VERBS, type Verb } from './operators.ts';
 import type { Actor } from './scheduler.ts';
 import { LEASE, type World } from './world.ts';
 
 const RUN_KEY = 'fuzz';
-/** Acts that decide something. */
+/** Labels of acts that decide something. */
 const DECIDING = /^put .*(\/(journal|out|failed)\/|opened\.json|open\/)|^(send|ack|bury)/;
 /** Operators at once. */
 const OPERATORS = 3;
-/** Rounds of everybody doing all they can, until nothing moves any more. */
+/** Maximum number of rounds until nothing changes any more. */
 const MOST_ROUNDS = 100;
 /** The longest delay of a message, seconds (model/failure.ts). */
 const LONGEST_DELAY = 310;
 
-/** What people, machines and accidents do to one job, in an order that the world's seed decides. */
+/** The events that people, machines and accidents cause in one job, in an order that the world's seed determines. */
 export class Sequence {
   readonly #world: World;
   readonly #file: JobFile;
@@ -30,7 +31,7 @@ export class Sequence {
   constructor(world: World) {
     this.#world = world;
     this.#file = makeJob(world.chance);
-    const { actor, platform } = world.arrive('keeper');
+    const { actor, platform } = world.addActor('keeper');
     this.#keeper = {
       actor,
       watcher: new JobWatcher(platform, LEASE, (_, error) => actor.fail(error)),
@@ -45,33 +46,30 @@ export class Sequence {
     return this.#file;
   }
 
-  /** Submits the job: as often as its submitter dies. */
+  /** Submits the job, again each time the submitter dies. */
   async submit(): Promise<void> {
     const world = this.#world;
     for (let n = 0; ; n += 1) {
-      const { actor, platform } = world.arrive('submitter');
+      const { actor, platform } = world.addActor('submitter');
       if (n < 3 && world.chance.is(0.3)) actor.dieAt = world.chance.whole(1, 25);
       actor.begin(() => this.#submitBy(platform));
       await world.scheduler.drain((one) => one === actor);
       const claim = await world.store.read(`runs/${RUN_KEY}/0000.json`);
       if (claim === null) continue;
       this.#job = (JSON.parse(Buffer.from(claim).toString()) as { job: string }).job;
-      world.tell(`submitted ${this.#job}${actor.dead ? ', whose submitter died' : ''}`);
+      world.log(`submitted ${this.#job}${actor.dead ? ', whose submitter died' : ''}`);
       return;
     }
   }
 
   async #submitBy(platform: Platform): Promise<void> {
     const { directory } = this.#world.services;
-    const request = {
-      ...{ spec: this.#file(0), directory, inputs: [], inputDirectory: directory, stdin: null, params: {}, labels: {} },
-      ...{ period: null, runKey: RUN_KEY, expectInputs: null, allowEmpty: false },
-    };
+    const request = submissionRequest(this.#file(0), directory, { runKey: RUN_KEY });
     await submit(platform, await prepare(request, platform.store), { mode: 'new', notBefore: null });
   }
 
-  /** So many things happen. */
-  async happen(actions: number): Promise<void> {
+  /** Makes random events happen. */
+  async runActions(actions: number): Promise<void> {
     const { chance, scheduler, services } = this.#world;
     for (let n = 0; n < actions; n += 1) {
       const act = chance.weighted<() => unknown>([
@@ -93,11 +91,11 @@ export class Sequence {
       await act();
     }
     await this.#steps(chance.whole(0, 60));
-    this.#world.tell(`so much happened in ${scheduler.acts} acts`);
+    this.#world.log(`all events took ${scheduler.acts} acts`);
   }
 
-  /** Says a verb, to its end if nobody kills it. Answers what it threw, or null. */
-  async say(name: string, verb: Verb, dieAt: number | null = null): Promise<unknown> {
+  /** Runs a verb to its end unless it is killed. Returns the error that it threw, or null. */
+  async runVerb(name: string, verb: Verb, dieAt: number | null = null): Promise<unknown> {
     const actor = this.#begin(name, verb);
     actor.dieAt = dieAt;
     await this.#world.scheduler.drain((one) => one === actor);
@@ -105,7 +103,7 @@ export class Sequence {
     return actor.ended;
   }
 
-  /** Everybody does what they can until nothing moves any more; false if it never comes to rest. */
+  /** Lets all actors work until nothing changes any more; false if there is no end. */
   async rest(): Promise<boolean> {
     const { scheduler, services } = this.#world;
     for (const actor of scheduler.actors) actor.frozen = false;
@@ -125,7 +123,7 @@ export class Sequence {
     return false;
   }
 
-  /** Workers take and do what there is, or much of it. */
+  /** Workers do most of the available work. */
   async #progress(): Promise<void> {
     const { chance, services } = this.#world;
     if (chance.is(0.5)) services.clock.pass(chance.whole(1, 5));
@@ -173,19 +171,19 @@ export class Sequence {
 
   #begin(name: string, verb: Verb): Actor {
     const world = this.#world;
-    const { actor, platform } = world.arrive('op');
-    world.tell(`${actor.name}: ${name}`);
-    const said = { platform, store: world.store, job: this.#job, file: this.#file, chance: world.chance };
+    const { actor, platform } = world.addActor('op');
+    world.log(`${actor.name}: ${name}`);
+    const job = { platform, store: world.store, job: this.#job, file: this.#file, chance: world.chance };
     actor.begin(async () => {
       try {
-        await verb(said);
-        world.tell(`${actor.name} is done`);
+        await verb(job);
+        world.log(`${actor.name} is done`);
       } catch (error) {
-        world.tell(`${actor.name} says ${error instanceof Error ? error.message : String(error)}`);
+        world.log(`${actor.name} fails: ${error instanceof Error ? error.message : String(error)}`);
         actor.ended = error;
         throw error;
       }
-    }, mayEnd);
+    }, isAllowedError);
     return actor;
   }
 
@@ -202,13 +200,13 @@ export class Sequence {
 
   #freeze(): void {
     const { chance, services, scheduler } = this.#world;
-    const busy = scheduler.actors.filter((actor) => !actor.dead && !actor.frozen && actor.held.length > 0);
+    const busy = scheduler.actors.filter((actor) => !actor.dead && !actor.frozen && actor.pending.length > 0);
     if (busy.length === 0) return;
-    // Best right before what decides something, so that others decide otherwise meanwhile.
-    const deciding = busy.filter(({ held }) => held.some(({ label }) => DECIDING.test(label)));
+    // Most useful right before a decision, so that others decide differently in the meantime.
+    const deciding = busy.filter(({ pending }) => pending.some(({ label }) => DECIDING.test(label)));
     const actor = chance.pick(deciding.length > 0 && chance.is(0.7) ? deciding : busy);
     actor.frozen = true;
-    this.#world.tell(`${actor.name} stands still at ${actor.held.map(({ label }) => label).join(', ')}`);
+    this.#world.log(`${actor.name} freezes at ${actor.pending.map(({ label }) => label).join(', ')}`);
     if (chance.is(0.7)) services.clock.pass(LEASE + 1);
   }
 
@@ -218,7 +216,7 @@ export class Sequence {
     if (frozen.length === 0) return;
     const actor = chance.pick(frozen);
     actor.frozen = false;
-    this.#world.tell(`${actor.name} goes on`);
+    this.#world.log(`${actor.name} continues`);
     const worker = this.#workers.find((one) => one.actor === actor);
     if (chance.is(0.5)) worker?.beat();
   }
@@ -228,7 +226,7 @@ export class Sequence {
     const alive = this.#workers.filter(({ actor }) => !actor.dead);
     if (alive.length === 0) return;
     const { actor } = chance.pick(alive);
-    this.#world.tell(`${actor.name} is killed at ${actor.held.map(({ label }) => label).join(', ')}`);
+    this.#world.log(`${actor.name} is killed at ${actor.pending.map(({ label }) => label).join(', ')}`);
     actor.kill();
   }
 
@@ -236,11 +234,11 @@ export class Sequence {
     const { chance, services } = this.#world;
     const task = chance.whole(0, 3);
     const lost = await services.queue.purge({ match: (body) => body.includes(`"task":${task}`) });
-    this.#world.tell(`${lost} messages of tasks ${task} are lost`);
+    this.#world.log(`${lost} messages of tasks ${task} are lost`);
   }
 
   async #loseLedger(): Promise<void> {
     this.#world.ledger = await this.#world.services.newLedger();
-    this.#world.tell('the ledger is lost');
+    this.#world.log('the ledger is lost');
   }
 }

@@ -7,29 +7,29 @@ import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { prepareSlotDirectory, type SlotDirectory } from '../../src/worker/slot-directory.ts';
 
 const FIXTURES = resolve(import.meta.dirname, '../fixtures');
-let benches = 0;
+let benchCount = 0;
 
-/** The path of a small real program in test/fixtures. */
+/** The path of a small program in test/fixtures. */
 export function fixture(name: string): string {
   return join(FIXTURES, name);
 }
 
-/** An executor with a directory of its own, and what tests ask of it. */
+/** An executor and its directory. */
 export class ExecutorBench {
   readonly directory: string;
   readonly executor: Executor;
   readonly #directories: SlotDirectory[] = [];
   #attempts = 0;
 
-  /** With a user, commands run as that user; `directory` is then where. */
+  /** `user`: runs the commands as that user. `directory`: by default a new one. */
   constructor(slots = 1, shell = '/bin/sh', user: CommandUser | null = null, directory: string | null = null) {
-    benches += 1;
+    benchCount += 1;
     this.directory = directory ?? mkdtempSync(join(tmpdir(), 'batchctl-executor-'));
-    const worker = `w-test-${process.pid}-${benches}`;
+    const worker = `w-test-${process.pid}-${benchCount}`;
     this.executor = createShellExecutor({ slots, worker, directory: this.directory, shell, user });
   }
 
-  /** A slot's files, made as a worker makes them when they are first asked for. */
+  /** A slot's files, which are made at the first call as a worker makes them. */
   slot(slot: number): Pick<SlotDirectory, 'cwd' | 'stdin' | 'stdout' | 'stderr'> {
     this.#directories[slot] ??= prepareSlotDirectory(this.directory, slot, this.executor.owner?.(slot) ?? null);
     return this.#directories[slot];
@@ -38,7 +38,7 @@ export class ExecutorBench {
   command(run: Command['run'], changes: Partial<Command> = {}): Command {
     this.#attempts += 1;
     return {
-      attempt: `a-${process.pid}-${benches}-${this.#attempts}`,
+      attempt: `a-${process.pid}-${benchCount}-${this.#attempts}`,
       run,
       cwd: this.directory,
       env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
@@ -48,7 +48,7 @@ export class ExecutorBench {
       outputs: [],
       timeoutMs: 60_000,
       stallMs: null,
-      // Longer than a slow machine takes to end what heeds SIGTERM.
+      // Longer than commands that obey SIGTERM take to end on a slow machine.
       graceMs: 60_000,
       stderrLimit: 1_000_000,
       ...changes,
@@ -63,7 +63,7 @@ export class ExecutorBench {
     return join(this.directory, name);
   }
 
-  /** A file's text, '' when there is none. */
+  /** The text of a file; '' if it doesn't exist. */
   text(name: string): string {
     try {
       return readFileSync(this.path(name), 'utf8');

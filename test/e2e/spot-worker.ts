@@ -5,13 +5,13 @@ import { loadConfig } from '../../src/config/load-config.ts';
 import { killPoints } from '../../src/lib/kill-point.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Machine } from '../../src/ports/machine.ts';
-import { workHere } from './inside-worker.ts';
+import { workHere } from '../support/inside-worker.ts';
 
 let started = 0;
 
 /**
- * Runs a worker of a group of the local profile in `directory`, on a machine that EC2 takes back once the file `running` is
- * there. Fails as the worker does.
+ * Runs a worker of a group of the local profile in `directory`, on a machine that EC2 interrupts when the file `running`
+ * exists. Throws the worker's error.
  */
 export async function runSpotWorker(directory: string, group: string, say: (line: string) => void): Promise<void> {
   started += 1;
@@ -19,7 +19,11 @@ export async function runSpotWorker(directory: string, group: string, say: (line
   const config = await loadConfig({ env: {}, cwd: directory, home: '', etc: '' });
   const platform = await openPlatform(config, { role: 'worker', who: worker });
   const machine: Machine = {
-    ...{ instance: 'i-0123456789abcdef0', type: 'c7g.large', zone: 'eu-west-1a', lifeCycle: 'spot', release: null },
+    instance: 'i-0123456789abcdef0',
+    type: 'c7g.large',
+    zone: 'eu-west-1a',
+    lifeCycle: 'spot',
+    release: null,
     launchedAt: null,
     inGroup: false,
     notice: async () => (existsSync(join(directory, 'running')) ? { kind: 'interruption', at: Date.now() } : null),

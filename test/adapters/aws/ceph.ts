@@ -2,24 +2,24 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { installed } from '../run/lacking.ts';
-import { run } from './account.ts';
-import { freePort, startProgram } from './program.ts';
+import { installed } from '../../support/run/lacking.ts';
+import { run } from '../../support/servers/account.ts';
+import { freePort, startProgram } from '../../support/servers/program.ts';
 
 /** Ceph's object gateway: an S3 server that checks signatures, stores in Ceph and shares no code with an emulator. */
 interface Ceph {
   readonly url: string;
-  /** Ends it and removes its files. */
+  /** Ends the cluster and removes its files. */
   stop(): Promise<void>;
 }
 
-/** Of its one user, as the environment has them. */
+/** The keys of its only user, as environment variables. */
 interface Keys {
   readonly AWS_ACCESS_KEY_ID: string;
   readonly AWS_SECRET_ACCESS_KEY: string;
 }
 
-/** The daemons' names in the keyring, with what each may do. */
+/** The daemons' names in the keyring, and their capabilities. */
 const ENTITIES: Readonly<Record<string, readonly string[]>> = {
   'mon.': ['mon', 'allow *'],
   'client.admin': ['mon', 'allow *', 'osd', 'allow *'],
@@ -28,8 +28,8 @@ const ENTITIES: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * For a suite's `before` hook: a cluster of one monitor, one OSD whose objects are in memory (4 GiB at most), and the gateway.
- * Takes about 10 s. The region that it knows is us-east-1, as far as a new bucket's constraint goes.
+ * For a suite's `before` hook: a cluster of a monitor, an OSD with at most 4 GiB of objects in memory, and the gateway. Takes
+ * about 10 s. New buckets can only be in us-east-1.
  */
 export async function startCeph(keys: Keys): Promise<Ceph> {
   const gateway = installed('radosgw');
@@ -81,7 +81,7 @@ export async function startCeph(keys: Keys): Promise<Ceph> {
 }
 
 interface Places {
-  /** Debian's packages name it by a relative path, which no daemon finds. */
+  /** The directory of object classes: Debian's packages configure a relative path, which daemons don't find. */
   readonly classes: string;
   readonly directory: string;
   readonly cluster: string;
@@ -89,7 +89,7 @@ interface Places {
   readonly port: number;
 }
 
-/** One of everything, nothing on disk that matters, no manager daemon. */
+/** One daemon of each kind, objects in memory, no manager daemon. */
 function configurationOf({ classes, directory, cluster, monitorPort, port }: Places): string {
   return `[global]
 fsid = ${cluster}

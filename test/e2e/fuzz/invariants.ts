@@ -5,122 +5,134 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { view } from './operators.ts';
 import { roundOf, type Truth, truthOf } from './oracle.ts';
-import type { Programs, Ran } from './programs.ts';
+import type { CommandRun, Programs } from './programs.ts';
 import { type RawJob, type RawStep, readRaw } from './raw-job.ts';
 import type { World } from './world.ts';
 
-/** What does not hold of a job that nobody works on any more; `platform` is one without gates. */
-export async function brokenLaws(world: World, platform: Platform, job: string): Promise<readonly string[]> {
+/** The violated laws of a job at rest. `platform`: without gates. */
+export async function findViolations(world: World, platform: Platform, job: string): Promise<readonly string[]> {
   const raw = await readRaw(world.store, job);
   const truth = truthOf(raw);
   return [
-    ...world.offences,
+    ...world.violations,
     ...world.scheduler.actors.flatMap(({ name, errors }) =>
       errors.map((error) => `${name} ended with ${textOf(error)}`),
     ),
-    ...brokenState(raw, truth),
+    ...stateViolations(raw, truth),
     ...(truth.pruned ? [] : await wrongOutputs(world.store, raw, world.programs)),
-    ...(await brokenQueue(world)),
-    ...(await brokenView(platform, job, truth)),
-    ...(truth.pruned ? [] : await brokenProof(platform, job, truth)),
-    ...(await brokenLedger(world, platform, raw, truth)),
+    ...(await queueViolations(world)),
+    ...(await viewViolations(platform, job, truth)),
+    ...(truth.pruned ? [] : await proofViolations(platform, job, truth)),
+    ...(await ledgerViolations(world, platform, raw, truth)),
   ];
 }
 
-function brokenState({ entries, marks, steps }: RawJob, truth: Truth): readonly string[] {
+function stateViolations({ entries, marks, steps }: RawJob, truth: Truth): readonly string[] {
   const { state, due, missing } = truth;
-  const broken: string[] = [];
+  const violations: string[] = [];
   const rules: Record<Truth['state'], () => void> = {
-    submitted: () => broken.push('the job is submitted still'),
-    running: () => broken.push(`the job runs still: ${due}, missing ${missing.join(' ') || 'nothing'}`),
+    submitted: () => violations.push('the job is still submitted'),
+    running: () => violations.push(`the job is still running: ${due}, missing ${missing.join(' ') || 'nothing'}`),
     paused: () => {
-      if (marks.length === 0) broken.push('the job is paused, and has no open mark');
+      if (marks.length === 0) violations.push('the job is paused, and has no open mark');
     },
     cancelled: () => {
-      if (entries.at(-1)?.what === 'cancel') broken.push('the job is cancelled, and not closed');
+      if (entries.at(-1)?.what === 'cancel') violations.push('the job is cancelled, and not closed');
     },
     succeeded: () => {
-      if (due !== 'succeeded' && !truth.pruned) broken.push(`the job succeeded, though it is due to be ${due}`);
+      if (due !== 'succeeded' && !truth.pruned) violations.push(`the job succeeded, although it should be ${due}`);
     },
     failed: () => {
-      if (due !== 'failed' && !truth.pruned) broken.push(`the job failed, though it is due to be ${due}`);
+      if (due !== 'failed' && !truth.pruned) violations.push(`the job failed, although it should be ${due}`);
     },
   };
   rules[state]();
   const closed = state === 'succeeded' || state === 'failed' || state === 'cancelled';
-  // An operator who dies between a new round's mark and its entry leaves the mark to the watchers, for a day.
+  // If an operator dies between a new round's mark and its entry, watchers keep the mark for a day.
   const left = marks.filter((round) => round <= truth.round || truth.pruned);
-  if (closed && left.length > 0) broken.push(`the job is ${state}, and has the open marks ${left.join(' ')}`);
+  if (closed && left.length > 0) violations.push(`the job is ${state}, and has the open marks ${left.join(' ')}`);
   if ((state === 'succeeded' || state === 'failed') && missing.length > 0 && !truth.pruned)
-    broken.push(`the job is ${state}, and ${missing.join(' ')} undecided`);
+    violations.push(`the job is ${state}, and ${missing.join(' ')} undecided`);
   for (const [index, step] of steps.entries()) {
     if (step.opened === null && step.barrier && step.out.size > 0)
-      broken.push(`${step.name} ran, and was never opened`);
+      violations.push(`${step.name} ran, and was never opened`);
     const before = steps[index - 1];
     if (step.barrier || before === undefined || truth.pruned) continue;
-    for (const task of step.out) if (!before.out.has(task)) broken.push(`${step.name}/${task} came out of nothing`);
+    for (const task of step.out) if (!before.out.has(task)) violations.push(`${step.name}/${task} has no input`);
   }
-  return broken;
+  return violations;
 }
 
-async function brokenQueue({ services }: World): Promise<readonly string[]> {
+async function queueViolations({ services }: World): Promise<readonly string[]> {
   const { visible, leased, delayed } = await services.queue.backlog();
-  return visible + leased + delayed === 0 ? [] : [`the queue holds ${visible} + ${leased} + ${delayed} messages`];
+  return visible + leased + delayed === 0 ? [] : [`the queue has ${visible} + ${leased} + ${delayed} messages`];
 }
 
-async function brokenView(platform: Platform, job: string, truth: Truth): Promise<readonly string[]> {
+async function viewViolations(platform: Platform, job: string, truth: Truth): Promise<readonly string[]> {
   const seen = await view({ platform, job });
   const found = `${stateOf(seen)} ${seen.round} ${seen.stopped !== null}`;
   const due = `${truth.state} ${truth.round} ${truth.stopped}`;
-  return found === due ? [] : [`the view says ${found}, the journal ${due}`];
+  return found === due ? [] : [`the view is ${found}, the journal ${due}`];
 }
 
 const VERDICTS: Readonly<Record<Truth['state'], string>> = {
-  ...{ submitted: 'unfinished', running: 'unfinished', paused: 'unfinished' },
-  ...{ succeeded: 'proven', failed: 'failed', cancelled: 'failed' },
+  submitted: 'unfinished',
+  running: 'unfinished',
+  paused: 'unfinished',
+  succeeded: 'proven',
+  failed: 'failed',
+  cancelled: 'failed',
 };
 
-async function brokenProof(platform: Platform, job: string, truth: Truth): Promise<readonly string[]> {
+async function proofViolations(platform: Platform, job: string, truth: Truth): Promise<readonly string[]> {
   const result = await verifyJob(platform, await view({ platform, job }), { deep: true });
-  const broken: string[] = [];
+  const violations: string[] = [];
   const compare = (what: string, found: readonly string[], due: readonly string[]): void => {
     if ([...found].sort().join(' ') !== [...due].sort().join(' '))
-      broken.push(`the proof names as ${what} [${found.join(' ')}], the store [${due.join(' ')}]`);
+      violations.push(`the proof names as ${what} [${found.join(' ')}], the store [${due.join(' ')}]`);
   };
   if (result.verdict !== VERDICTS[truth.state])
-    broken.push(
-      `the verdict is ${result.verdict}, due is ${VERDICTS[truth.state]}: ${JSON.stringify(result.problems)}`,
+    violations.push(
+      `the verdict is ${result.verdict}, expected ${VERDICTS[truth.state]}: ${JSON.stringify(result.problems)}`,
     );
   compare('failed', result.failed, truth.failed);
   compare('skipped', result.skipped, truth.skipped);
   compare('missing', result.missing, truth.missing);
   compare('late', result.late, truth.late);
-  return broken;
+  return violations;
 }
 
-async function brokenLedger(world: World, platform: Platform, raw: RawJob, truth: Truth): Promise<readonly string[]> {
+async function ledgerViolations(
+  world: World,
+  platform: Platform,
+  raw: RawJob,
+  truth: Truth,
+): Promise<readonly string[]> {
   const {
     steps,
     record: { job },
   } = raw;
   await rebuildAll(platform, { since: null, dryRun: false });
-  const broken: string[] = [];
-  const said = await world.ledger.job(job);
-  if (said?.state !== truth.state || said.round !== truth.round)
-    broken.push(`the ledger says ${said?.state} ${said?.round}, the journal ${truth.state} ${truth.round}`);
-  if (truth.pruned) return broken;
+  const violations: string[] = [];
+  const ledgerJob = await world.ledger.job(job);
+  if (ledgerJob?.state !== truth.state || ledgerJob.round !== truth.round)
+    violations.push(
+      `the ledger has ${ledgerJob?.state} ${ledgerJob?.round}, the journal ${truth.state} ${truth.round}`,
+    );
+  if (truth.pruned) return violations;
   const counts = new Map((await world.ledger.counts(job)).map((count) => [count.step, count]));
   const closed = truth.state === 'succeeded' || truth.state === 'failed';
   for (const [index, { name, out, failed, size }] of steps.entries()) {
     const count = counts.get(name);
     if ((count?.done ?? 0) !== out.size)
-      broken.push(`the ledger counts ${count?.done} done of ${name}, not ${out.size}`);
+      violations.push(`the ledger counts ${count?.done} done of ${name}, not ${out.size}`);
     if (!closed || truth.stopped) continue;
     const due = range(size).filter((n) => !out.has(n) && failed.has(`${n}.${roundOf(raw, index, n)}`)).length;
-    if ((count?.failed ?? 0) !== due) broken.push(`the ledger counts ${count?.failed} failed of ${name}, not ${due}`);
-    if ((count?.running ?? 0) !== 0) broken.push(`the ledger counts ${count?.running} running of ${name}`);
+    if ((count?.failed ?? 0) !== due)
+      violations.push(`the ledger counts ${count?.failed} failed of ${name}, not ${due}`);
+    if ((count?.running ?? 0) !== 0) violations.push(`the ledger counts ${count?.running} running of ${name}`);
   }
-  return broken;
+  return violations;
 }
 
 const range = (size: number): readonly number[] => Array.from({ length: size }, (_, n) => n);
@@ -129,34 +141,39 @@ export function textOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-interface Accepted {
-  /** The attempt that it names as its own. */
+interface Output {
+  /** The attempt in its metadata. */
   readonly attempt: string;
-  /** By name of the file, '' for a single one. */
+  /** The contents by file name; '' for a single output. */
   readonly files: Readonly<Record<string, string>>;
 }
 
-/** What is wrong with a job's outputs: each must be what one attempt of its task wrote, made from what it had to be made from. */
+/** Errors in a job's outputs. Each must be what one attempt of its task wrote, from the right input. */
 async function wrongOutputs(store: ObjectStore, raw: RawJob, programs: Programs): Promise<readonly string[]> {
   const wrong: string[] = [];
-  const accepted: Map<number, Accepted>[] = [];
+  const all: Map<number, Output>[] = [];
   for (const [index, step] of raw.steps.entries()) {
-    const outputs = new Map<number, Accepted>();
-    accepted.push(outputs);
+    const outputs = new Map<number, Output>();
+    all.push(outputs);
     for (const task of step.out) {
-      const output = await readAccepted(store, raw, step.name, task);
+      const output = await readOutput(store, raw, step.name, task);
       outputs.set(task, output);
       const name = `${step.name}/${task}`;
-      const ran = programs.ran.find((one) => one.attempt === output.attempt);
+      const ran = programs.runs.find((one) => one.attempt === output.attempt);
       if (ran === undefined || `${ran.step}/${ran.task}` !== name || ran.code !== 0) {
-        wrong.push(`${name} is published by ${output.attempt}, which never made it`);
-      } else wrong.push(...compared(name, output, ran, stdinOf(raw.steps, index, task, accepted)));
+        wrong.push(`${name} is published by ${output.attempt}, which didn't write it`);
+      } else wrong.push(...compared(name, output, ran, stdinOf(raw.steps, index, task, all)));
     }
   }
   return wrong;
 }
 
-function compared(name: string, { files }: Accepted, { wrote, stdin, attempt }: Ran, due: string): readonly string[] {
+function compared(
+  name: string,
+  { files }: Output,
+  { wrote, stdin, attempt }: CommandRun,
+  due: string,
+): readonly string[] {
   const wrong: string[] = [];
   if (JSON.stringify(files) !== JSON.stringify(sorted(wrote)))
     wrong.push(`${name} is ${JSON.stringify(files)}; ${attempt} wrote ${JSON.stringify(wrote)}`);
@@ -168,10 +185,10 @@ function stdinOf(
   steps: readonly RawStep[],
   index: number,
   task: number,
-  accepted: readonly ReadonlyMap<number, Accepted>[],
+  outputs: readonly ReadonlyMap<number, Output>[],
 ): string {
   const step = steps[index];
-  const before = accepted[index - 1];
+  const before = outputs[index - 1];
   if (before === undefined) return `${task + 1}\n`;
   if (!step?.barrier) return before.get(task)?.files[''] ?? 'nothing';
   const taken = [...before].filter(([n]) => step.opened?.leftOut.has(n) !== true).sort(([a], [b]) => a - b);
@@ -179,7 +196,7 @@ function stdinOf(
   return step.gather ? files.join('') : (files[task] ?? 'nothing');
 }
 
-async function readAccepted(store: ObjectStore, raw: RawJob, step: string, task: number): Promise<Accepted> {
+async function readOutput(store: ObjectStore, raw: RawJob, step: string, task: number): Promise<Output> {
   const key = `jobs/${raw.record.job}/steps/${step}/out/${String(task).padStart(9, '0')}`;
   const info = await store.head(key);
   const bytes = Buffer.from((await store.read(key)) ?? []).toString();

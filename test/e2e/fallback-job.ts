@@ -5,16 +5,16 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
-import { factsOf, SUCCEEDED } from './job-facts.ts';
-import { bundled } from './run/bundled.ts';
+import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { bundled } from '../support/run/bundled.ts';
+import { type Ended, LEASE, Workspace } from '../support/workspace.ts';
 import { runSpotWorker } from './spot-worker.ts';
-import { type Ended, LEASE, Workspace } from './workspace.ts';
 
 const SPOT_WORKER = fileURLToPath(new URL('../fixtures/spot-worker.mjs', import.meta.url));
 
 const TIMES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE), BATCHCTL_TEST_NOTICE_SECONDS: '0.05' };
 
-/** One task that runs until the file `go` is there; two interruptions, and the group `steady` takes it. */
+/** A task that runs until the file `go` exists. After two interruptions it goes to the group `steady`. */
 const jobIn = (workspace: Workspace) => ({
   name: 'pricing',
   input: { split: { by: 'range', from: 1, to: 1 } },
@@ -29,7 +29,7 @@ const jobIn = (workspace: Workspace) => ({
   ],
 });
 
-/** A job whose task spot keeps interrupting, for a suite's `beforeEach` hook. */
+/** A workspace with that job, whose spot workers are interrupted. */
 export class FallbackJob {
   readonly workspace = new Workspace();
 
@@ -38,13 +38,13 @@ export class FallbackJob {
     this.workspace.write('job.json', jobIn(this.workspace));
   }
 
-  /** A worker of a group whose machine is taken back while the task runs. */
+  /** Runs a worker of a group whose machine is interrupted while the task runs. */
   async interrupted(group: string): Promise<void> {
     rmSync(this.workspace.path('running'), { force: true });
     await runSpotWorker(this.workspace.dir, group, () => undefined);
   }
 
-  /** The same, killed at a point on the way. */
+  /** The same, but a kill point kills the worker. */
   async killed(group: string, point: string): Promise<void> {
     rmSync(this.workspace.path('running'), { force: true });
     const child = spawn(process.execPath, [bundled(SPOT_WORKER), this.workspace.dir, group], {
@@ -52,38 +52,38 @@ export class FallbackJob {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     this.workspace.atEnd(async () => child.kill('SIGKILL'));
-    const [said, [, signal]] = await Promise.all([text(child.stderr), once(child, 'close')]);
-    expect(signal, said).to.equal('SIGKILL');
+    const [stderr, [, signal]] = await Promise.all([text(child.stderr), once(child, 'close')]);
+    expect(signal, stderr).to.equal('SIGKILL');
   }
 
-  /** How many of the job's messages the group's queue has. */
+  /** The number of messages in a group's queue. */
   async backlogOf(group: string): Promise<number> {
     const platform = await this.workspace.platform();
     const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
     return visible + leased + delayed;
   }
 
-  /** How many interruptions are counted. */
+  /** The number of recorded interruptions. */
   async marksOf(job: string): Promise<number> {
-    let marks = 0;
+    let count = 0;
     const { store } = await this.workspace.platform();
-    for await (const _ of store.keys(interruptionsPrefix(job, 'price'))) marks += 1;
-    return marks;
+    for await (const _ of store.keys(interruptionsPrefix(job, 'price'))) count += 1;
+    return count;
   }
 
-  /** Lets the task end, and has a worker of these groups run it. */
+  /** Lets the task end, and runs a worker of these groups until there is nothing left to do. */
   finish(...groups: readonly string[]): Promise<Ended> {
     this.workspace.write('go', '');
     return this.workspace.work({}, '--slots', '1', ...groups.flatMap((group) => ['--group', group]));
   }
 
-  /** The job succeeded, its output is there once, and nothing is left. */
+  /** Expects that the job succeeded with a single output, and that nothing is left. */
   async expectOnce(job: string): Promise<void> {
     const facts = await factsOf(await this.workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
     expect(facts.outputs).to.deep.equal({ price: { 0: '1\n' } });
     expect(facts.counted).to.deep.equal({ price: 1 });
-    // Each was the first attempt: an interruption spends none.
+    // Each was the first attempt, because an interruption uses none.
     expect([...new Set(this.workspace.lines('ran'))]).to.deep.equal(['1']);
     expect(await this.backlogOf('steady')).to.equal(0);
   }

@@ -1,22 +1,22 @@
 import type { JournalEntry, TaskSets } from '../../../src/model/journal.ts';
 import { membersOf, type RawJob, type RawStep } from './raw-job.ts';
 
-/** What the laws say of a job, by its raw keys alone. Tasks are named `step/n`. */
+/** A job's state according to the laws, computed only from its raw keys. Tasks are named `step/n`. */
 export interface Truth {
   readonly state: 'submitted' | 'running' | 'paused' | 'succeeded' | 'failed' | 'cancelled';
   readonly pruned: boolean;
   readonly round: number;
   readonly stopped: boolean;
-  /** Failed for good in the round that last asked for them, held back or given up since; nobody skipped them. */
+  /** Permanently failed in the last round that asked for them, or held back or given up since, and not skipped. */
   readonly failed: readonly string[];
   readonly skipped: readonly string[];
-  /** Asked for, and neither published nor failed nor skipped nor given up. */
+  /** Asked for, but not published, failed, skipped or given up. */
   readonly missing: readonly string[];
   /** Published after a gather was opened without them. */
   readonly late: readonly string[];
-  /** How the job has to end as it stands: `wait` while something is missing, or a gather has to be opened. */
+  /** How the job must end in this state; `wait` while something is missing or a gather has to be opened. */
   readonly due: 'succeeded' | 'failed' | 'wait';
-  /** Tasks that failed and that an opened gather, or an opened step behind an explode, went without. */
+  /** Failed tasks without which a gather, or a step after an explode, was opened. */
   readonly tooLate: readonly string[];
 }
 
@@ -57,7 +57,7 @@ export function truthOf(raw: RawJob): Truth {
   return { state, pruned, round, stopped, ...names, due: due(raw, journal.tolerate, failedIn, undecidedIn) };
 }
 
-/** Sections in order: one ends badly with more failed than tolerated, and is gone behind once nothing of it is undecided. */
+/** Looks at sections in order. One with more failures than tolerated fails the job, when all its tasks are decided. */
 function due(
   { steps, record }: RawJob,
   tolerate: (chains: number) => number,
@@ -74,7 +74,7 @@ function due(
   return 'succeeded';
 }
 
-/** The task's input is there. */
+/** Whether the task's input exists. */
 function canRun(steps: readonly RawStep[], index: number, task: number): boolean {
   const step = steps[index];
   if (step?.barrier) return step.opened !== null;
@@ -85,13 +85,13 @@ function isLastOfSection(steps: readonly RawStep[], index: number): boolean {
   return steps[index + 1]?.barrier === true;
 }
 
-/** The chain's section ends at something that was opened without the chain. */
+/** Whether the step that ends the chain's section was opened without the chain. */
 function leftOut(steps: readonly RawStep[], index: number, task: number): boolean {
   const next = steps.slice(index + 1).find((step) => step.barrier);
   return next?.opened?.leftOut.has(task) === true;
 }
 
-/** The round that last asked for a task: for it, for an earlier step of its chain, or for what its gather waits for. */
+/** The last round that asked for a task, an earlier step of its chain, or tasks before its gather. */
 export function roundOf(raw: RawJob, index: number, task: number): number {
   let round = 0;
   for (const entry of raw.entries) {
@@ -119,7 +119,7 @@ function asksFor(
   );
 }
 
-/** Asked for by a round whose canaries hold it back, and by none since. */
+/** Whether the last round that asked for the task holds it back until its canaries succeed. */
 function isHeld(raw: RawJob, index: number, task: number): boolean {
   const name = raw.steps[index]?.name ?? '';
   return retriesOf(raw).some(

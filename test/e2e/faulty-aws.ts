@@ -1,18 +1,18 @@
-import { type AwsPlaces, AwsWorkspace } from './aws-workspace.ts';
-import { FaultProxy, type Seen } from './servers/fault-proxy.ts';
+import { type AwsPlaces, AwsWorkspace } from '../support/aws-workspace.ts';
+import { FaultProxy, type Seen } from '../support/servers/fault-proxy.ts';
 
-/** Requests that would change something: puts, copies and deletes of S3, and SQS's verbs but those that ask. */
+/** Whether a request changes something: PUT, POST and DELETE of S3, and all actions of SQS except Get and List. */
 export function isWrite({ method, headers }: Seen): boolean {
   const action = String(headers['x-amz-target'] ?? '');
   if (action.startsWith('AmazonSQS.')) return !/\.(Get|List)/.test(action);
   return !['GET', 'HEAD'].includes(method);
 }
 
-/** A directory whose requests to S3 and SQS pass proxies that fail as a test says, and another with a way of its own. */
+/** A workspace whose requests to S3 and SQS pass proxies that inject faults, and another without proxies. */
 export class FaultyAws {
-  /** Its STS is asked without a proxy. */
+  /** With proxies, except for STS. */
   readonly workspace: AwsWorkspace;
-  /** The same bucket and queues, past the proxies. */
+  /** The same bucket and queues, without proxies. */
   readonly past: AwsWorkspace;
   readonly s3: FaultProxy;
   readonly sqs: FaultProxy;
@@ -24,7 +24,7 @@ export class FaultyAws {
     this.sqs = sqs;
   }
 
-  /** `more` is of the workspace behind the proxies alone. */
+  /** `more` applies only to the workspace with proxies. */
   static async make(
     places: Pick<AwsPlaces, 's3' | 'sqs'>,
     more: Omit<Partial<AwsPlaces>, 's3' | 'sqs' | 'stack'> = {},
