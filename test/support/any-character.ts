@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 
-/** The first half of a surrogate pair, and how many there are of both: UTF-8 has none of them. */
-const [SURROGATE, SURROGATES] = [0xd800, 0x800];
+/** The first surrogate, and the number of all surrogates, which UTF-8 can't encode. */
+const [FIRST_SURROGATE, SURROGATES] = [0xd800, 0x800];
 
-/** Any code point that UTF-8 has. Fast-check's own unit `binary` first makes a map of all of them: two seconds of CPU. */
+/** Any code point that UTF-8 can encode. fast-check's own unit `binary` spends two seconds of CPU on a map of them all. */
 export const anyCharacter: fc.Arbitrary<string> = fc
   .nat({ max: 0x10ffff - SURROGATES })
-  .map((n) => String.fromCodePoint(n < SURROGATE ? n : n + SURROGATES));
+  .map((n) => String.fromCodePoint(n < FIRST_SURROGATE ? n : n + SURROGATES));

@@ -4,8 +4,9 @@ import { failedKey } from '../../src/model/keys.ts';
 import type { JobView } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import type { Delivery, Receipt } from '../../src/ports/task-queue.ts';
+import { event } from '../contracts/ledger-events.ts';
 
-/** A job file of four tasks and a gather. */
+/** A job file with four tasks and a gather. */
 export const claimsJob = (tolerate: number | string): string => `
 name: claims
 input: { split: { by: range, from: 1, to: 4 } }
@@ -15,12 +16,12 @@ steps:
 tolerate: ${tolerate}
 `;
 
-/** Appends an entry, whatever the journal says by then. */
+/** Appends an entry to the journal, whatever entries it has. */
 export async function addEntry(platform: Platform, view: JobView, kind: EntryKind): Promise<JobView> {
   return (await append(platform, view, () => kind)).view;
 }
 
-/** Writes `failed/` as a worker does. */
+/** Writes the marker of a permanent failure as a worker does. */
 export async function failForGood(platform: Platform, job: string, step: string, n: number, round = 0): Promise<void> {
   const record = {
     format: 1,
@@ -37,12 +38,9 @@ export async function failForGood(platform: Platform, job: string, step: string,
   await platform.store.put(failedKey(job, step, n, round), JSON.stringify(record));
 }
 
-/** A message as it is first delivered. */
+/** The first delivery of a message. */
 export const delivered = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
 
-/** An attempt of the first step as a worker records it once it ended. */
-export const attemptEnded = (job: string, task: number, round = 0, outcome: 'done' | 'failed' = 'failed') => ({
-  ...{ job, step: 'price', task, round, attempt: `a${task}r${round}`, number: 1, worker: 'w', slot: 0, outcome },
-  ...{ startedAt: 1, endedAt: 2, waitSeconds: null, exitCode: 1, reason: 'exit' as const, error: 'x' },
-  ...{ cpuSeconds: null, peakMemory: null, bytesIn: null, bytesOut: null, counters: {} },
-});
+/** An attempt of the first step as a worker records it when it has ended. */
+export const attemptEnded = (job: string, task: number, round = 0, outcome: 'done' | 'failed' = 'failed') =>
+  event(outcome, task, { job, round, attempt: `a${task}r${round}`, exitCode: 1, reason: 'exit', error: 'x' });

@@ -1,6 +1,6 @@
 import type { Clock } from '../../src/lib/clock.ts';
 
-/** A clock that stands still until a test moves it; wall time and monotonic time move together. */
+/** A clock that moves only when a test moves it; wall time and monotonic time move together. */
 export class FakeClock implements Clock {
   #now: number;
   #monotonic = 0;
@@ -22,7 +22,7 @@ export class FakeClock implements Clock {
     this.#monotonic += seconds * 1000;
   }
 
-  /** Sets wall time alone, as a time server or a person does. */
+  /** Sets only the wall time, as a time server or a person does. */
   set(now: number): void {
     this.#now = now;
   }

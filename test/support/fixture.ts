@@ -1,67 +1,67 @@
 import type { Suite } from 'mocha';
 
-type When = 'suite' | 'test';
+type Lifetime = 'suite' | 'test';
 
-/** What a fixture's end may be called. */
-const ENDS = ['close', 'stop', 'remove', 'release', 'destroy', 'end'];
+/** Names of methods that end a fixture. */
+const END_METHODS = ['close', 'stop', 'remove', 'release', 'destroy', 'end'];
 
 /**
- * Made before the first test of the suite, and closed, stopped, removed, released, destroyed or ended after the last one:
- * the last made first, and after the suite's own `after` hooks. To be used in tests and hooks; while the suite is declared
- * it isn't there yet.
+ * Makes a fixture before the first test of the suite. After the last test and the suite's own `after` hooks it is closed,
+ * stopped, removed, released, destroyed or ended; the fixture that was made last ends first. It can be used in tests and
+ * hooks, but not while the suite is declared.
  */
 export function forSuite<T extends object>(make: () => T | Promise<T>): T {
   return fixture('suite', before, make);
 }
 
-/** The same for each test. */
+/** Makes a fixture for each test. */
 export function forEachTest<T extends object>(make: () => T | Promise<T>): T {
   return fixture('test', beforeEach, make);
 }
 
-function fixture<T extends object>(when: When, hook: typeof before, make: () => T | Promise<T>): T {
-  let made: T | null = null;
+function fixture<T extends object>(lifetime: Lifetime, hook: typeof before, make: () => T | Promise<T>): T {
+  let current: T | null = null;
   hook(async function () {
     const { parent } = this.test ?? {};
     if (parent === undefined) throw new Error('a fixture belongs to a suite');
-    const thing = await make();
-    made = thing;
-    endsOf(parent, when).push(() => end(thing));
+    const value = await make();
+    current = value;
+    cleanupsOf(parent, lifetime).push(() => end(value));
   });
-  return standIn(() => {
-    if (made === null) throw new Error('the fixture is used before it is made: use it in a test or a hook');
-    return made;
+  return proxyOf(() => {
+    if (current === null) throw new Error('the fixture is used before it is made: use it in a test or a hook');
+    return current;
   });
 }
 
-const registered: Record<When, WeakMap<Suite, (() => Promise<unknown>)[]>> = {
+const registered: Record<Lifetime, WeakMap<Suite, (() => Promise<unknown>)[]>> = {
   suite: new WeakMap(),
   test: new WeakMap(),
 };
 
-/** What is still to be done when the suite, or its test, ends. */
-function endsOf(suite: Suite, when: When): (() => Promise<unknown>)[] {
-  const known = registered[when].get(suite);
+/** The functions to call when the suite, or its current test, ends. */
+function cleanupsOf(suite: Suite, lifetime: Lifetime): (() => Promise<unknown>)[] {
+  const known = registered[lifetime].get(suite);
   if (known !== undefined) return known;
-  const ends: (() => Promise<unknown>)[] = [];
-  registered[when].set(suite, ends);
+  const cleanups: (() => Promise<unknown>)[] = [];
+  registered[lifetime].set(suite, cleanups);
   const endAll = async (): Promise<void> => {
     const errors: unknown[] = [];
-    for (const each of ends.splice(0).reverse()) await each().catch((error: unknown) => errors.push(error));
+    for (const each of cleanups.splice(0).reverse()) await each().catch((error: unknown) => errors.push(error));
     if (errors.length > 0) throw errors[0];
   };
-  if (when === 'suite') suite.afterAll(endAll);
+  if (lifetime === 'suite') suite.afterAll(endAll);
   else suite.afterEach(endAll);
-  return ends;
+  return cleanups;
 }
 
-async function end(thing: object): Promise<unknown> {
-  const method = ENDS.map((name) => Reflect.get(thing, name)).find((each) => typeof each === 'function');
-  return method?.call(thing);
+async function end(value: object): Promise<unknown> {
+  const method = END_METHODS.map((name) => Reflect.get(value, name)).find((each) => typeof each === 'function');
+  return method?.call(value);
 }
 
-/** An object that is another one, as soon as that is there. */
-function standIn<T extends object>(real: () => T): T {
+/** A proxy of an object that may not exist yet. */
+function proxyOf<T extends object>(real: () => T): T {
   return new Proxy({} as T, {
     get: (_, name) => {
       const value: unknown = Reflect.get(real(), name);

@@ -3,9 +3,9 @@ import type { Clock } from '../../src/lib/clock.ts';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 
 interface HeldTimer {
-  /** Null once it was cleared, or fired for the last time. */
+  /** Null after it was cleared or fired for the last time. */
   call: (() => void) | null;
-  /** Milliseconds after which it fires again; null: it fires once. */
+  /** Milliseconds between two calls; null: it fires once. */
   readonly every: number | null;
   ref(): HeldTimer;
   unref(): HeldTimer;
@@ -14,8 +14,8 @@ interface HeldTimer {
 type Call = (...values: unknown[]) => void;
 
 /**
- * Holds this process's time still: its timers fire, and `performance.now` goes on, only as a test lets time pass. What is
- * real goes on meanwhile: programs, files, promises, `node:timers/promises`, and timers that were made before.
+ * Stops this process's time: its timers fire, and `performance.now` advances, only when a test lets time pass. Programs,
+ * files, promises, `node:timers/promises` and timers that were made before are unaffected.
  */
 export class HeldTime {
   readonly #timers = new Agenda<HeldTimer>();
@@ -23,11 +23,11 @@ export class HeldTime {
   readonly #restore: () => void;
   #now: number;
 
-  /** Timers fire at multiples of `grain`, milliseconds; whole ones from the start, so that sums are exact. */
+  /** Timers fire at multiples of `grain` milliseconds. The start is a whole number, so that sums are exact. */
   constructor(start = Math.ceil(performance.now()), grain = 1) {
     this.#now = start;
     this.#grain = grain;
-    // Not by mocks: they remember every call.
+    // Not with mocks, which remember every call.
     const real = { setTimeout, setInterval, clearTimeout, clearInterval };
     const { now } = performance;
     const clear = (timer: unknown): void => {
@@ -51,7 +51,7 @@ export class HeldTime {
     return this.#now;
   }
 
-  /** Lets so many milliseconds pass, one by one, and whatever follows from each. */
+  /** Lets milliseconds pass, one by one, each with its consequences. */
   async pass(ms: number): Promise<void> {
     await this.passTo(this.#now + ms);
   }
@@ -67,7 +67,7 @@ export class HeldTime {
     }
   }
 
-  /** Lets time pass until the promise is settled, and answers it; an hour at most. */
+  /** Lets time pass, at most an hour, until the promise is settled, and returns it. */
   async passUntil<Value>(promise: Promise<Value>): Promise<Value> {
     let isSettled = false;
     const settled = promise.finally(() => {
@@ -79,17 +79,17 @@ export class HeldTime {
     return settled;
   }
 
-  /** Time goes on by itself again. */
+  /** Restores real time. */
   release(): void {
     this.#restore();
   }
 
-  /** The instant after this one. `_timer`: when the next timer fires. */
+  /** The instant that follows `now`. `_timer`: when the next timer fires. */
   protected following(now: number, _timer: number): number {
     return now + 1;
   }
 
-  /** A turn of the event loop, in which what the timers began goes on. */
+  /** Waits for a turn of the event loop, in which work that timers started continues. */
   protected async turn(): Promise<void> {
     await new Promise(setImmediate);
   }
@@ -101,7 +101,7 @@ export class HeldTime {
   }
 
   #put(ms: number, timer: HeldTimer): void {
-    // Node has none that are shorter than a millisecond.
+    // Node's shortest timer takes a millisecond.
     this.#timers.put(Math.ceil((this.#now + Math.max(1, Number(ms) || 1)) / this.#grain) * this.#grain, timer);
   }
 
@@ -115,18 +115,17 @@ export class HeldTime {
   }
 }
 
-/** What takes real time: files, and messages to the thread that finds modules. */
-const REAL = new Set(['FSReqCallback', 'FSReqPromise', 'MessagePort']);
-const isWorking = (): boolean => process.getActiveResourcesInfo().some((what) => REAL.has(what));
+/** Resources that take real time: files, and messages to the thread that resolves modules. */
+const REAL_RESOURCES = new Set(['FSReqCallback', 'FSReqPromise', 'MessagePort']);
+const isWorking = (): boolean => process.getActiveResourcesInfo().some((name) => REAL_RESOURCES.has(name));
 
 /** The first instant of a simulation: 30 November 2026, 06:00 UTC. */
 const EPOCH = Date.UTC(2026, 10, 30, 6);
 
 /**
- * Time of a simulation: this process's timers fire as fast as they can, in order, many in a turn of the event loop, and
+ * The time of a simulation: this process's timers fire in order as fast as possible, many in a turn of the event loop, and
  * `Date.now`, `performance.now` and `Math.random` are the same in each run. Hours of a thousand workers pass in seconds.
- * Files that are read or written and modules that are loaded take no time: what is simulated may wait for nothing else that
- * is real.
+ * Reading and writing files and loading modules take no simulated time; the simulation may wait for no other real thing.
  */
 export class VirtualTime extends HeldTime implements Clock {
   readonly #real = { date: Date.now, random: Math.random };
@@ -137,12 +136,12 @@ export class VirtualTime extends HeldTime implements Clock {
     Math.random = seededRandom(seed);
   }
 
-  /** Of the wall clock. */
+  /** The wall clock, milliseconds since the epoch. */
   override now(): number {
     return EPOCH + this.monotonic();
   }
 
-  /** Milliseconds since the simulation began. */
+  /** Milliseconds since the start of the simulation. */
   monotonic(): number {
     return super.now();
   }

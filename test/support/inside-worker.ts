@@ -7,37 +7,46 @@ import type { Workspace } from './workspace.ts';
 export interface InsideWorker {
   /** Rejects as the worker does. */
   readonly done: Promise<void>;
-  /** Lets it finish what it runs and leave. */
+  /** Makes it finish its running tasks and leave. */
   drain(): Promise<void>;
-  /** Lets it give back what it runs and leave. */
+  /** Makes it return its running tasks to the queue and leave. */
   stop(): Promise<void>;
 }
 
 type Options = Parameters<typeof runWorker>[1];
 
-/** Runs a worker of the group `default` in this process, as its platform names it, until it leaves; rejects as it does. */
-export function workHere(platform: Platform, slots: number, more: Partial<Options> = {}): Promise<void> {
+/**
+ * Runs a worker of the group `default` in this process until it leaves; rejects as it does. Its id is the platform's name
+ * for it.
+ */
+export function workHere(platform: Platform, slots: number, options: Partial<Options> = {}): Promise<void> {
   const never = new AbortController().signal;
   return runWorker(platform, {
-    ...{ worker: platform.who, groups: ['default'], host: 'here', version: '0.1.0', makeExecutor: createShellExecutor },
+    worker: platform.who,
+    groups: ['default'],
+    host: 'here',
+    version: '0.1.0',
+    makeExecutor: createShellExecutor,
     total: { slots, memory: 2 ** 32, disk: 2 ** 32 },
-    ...{ untilEmpty: false, idleExit: null, maxFailures: null, drain: never, stop: never, say: () => undefined },
-    ...more,
+    untilEmpty: false,
+    idleExit: null,
+    maxFailures: null,
+    drain: never,
+    stop: never,
+    say: () => undefined,
+    ...options,
   });
 }
 
-/** Starts a worker in this process, on a platform that a test may have put faults into. */
+/** Starts a worker in this process, on a platform in which a test may have injected faults. */
 export function startInside(
   workspace: Workspace,
   platform: Platform,
-  {
-    slots,
-    ...options
-  }: Pick<Options, 'untilEmpty' | 'graceMs'> & Partial<Pick<Options, 'say' | 'groups'>> & { readonly slots: number },
+  { slots, ...options }: Partial<Options> & Pick<Options, 'untilEmpty'> & { readonly slots: number },
 ): InsideWorker {
   const [drain, stop] = [new AbortController(), new AbortController()];
   const done = workHere(platform, slots, { drain: drain.signal, stop: stop.signal, ...options });
-  done.catch(() => undefined); // told to whoever awaits it
+  done.catch(() => undefined); // The test that awaits it gets the error.
   const end = (by: AbortController) => () => {
     by.abort();
     return done;

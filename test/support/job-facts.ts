@@ -5,15 +5,15 @@ import { OPEN_PREFIX, outPrefix, taskOfOut } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
-/** What is left of a job once everything that worked on it is gone. */
+/** The state of a job in store, queue and ledger. */
 export interface JobFacts {
   readonly state: string;
   readonly reason: string | null;
-  /** What the journal says, in order. */
+  /** The kinds of the journal's entries, in order. */
   readonly journal: readonly string[];
-  /** The published outputs' bytes as text, step by step, by task. */
+  /** The text of the published outputs, by step and task. */
   readonly outputs: Readonly<Record<string, Readonly<Record<number, string>>>>;
-  /** What the ledger counts as done, step by step. */
+  /** Done tasks in the ledger, by step. */
   readonly counted: Readonly<Record<string, number>>;
   readonly ledgerState: string | null;
   /** Messages of the group `default`: waiting, leased or delayed. */
@@ -21,11 +21,11 @@ export interface JobFacts {
   /** The reasons of dead letters. */
   readonly dead: readonly string[];
   readonly openMarks: number;
-  /** What `verify --deep` says. */
+  /** The verdict of `verify --deep`. */
   readonly verdict: string;
 }
 
-/** A job that ended well, with nothing left to do for anybody. */
+/** The facts of a job that succeeded and is closed. */
 export const SUCCEEDED = {
   state: 'succeeded',
   ledgerState: 'succeeded',
@@ -64,7 +64,7 @@ export async function factsOf(platform: Platform, job: string): Promise<JobFacts
 }
 
 async function outputsOf(platform: Platform, job: string, step: string): Promise<Record<number, string>> {
-  const found: Record<number, string> = {};
+  const outputs: Record<number, string> = {};
   for await (const { key } of platform.store.list(outPrefix(job, step))) {
     const task = taskOfOut(key);
     const output = task === null ? null : await readOutput(platform.store, job, step, task);
@@ -74,7 +74,7 @@ async function outputsOf(platform: Platform, job: string, step: string): Promise
       if (file.size > 64 * 1024) text += `[${file.size} bytes]`;
       else for await (const chunk of await openFile(platform.store, file)) text += String(chunk);
     }
-    found[task] = text;
+    outputs[task] = text;
   }
-  return found;
+  return outputs;
 }

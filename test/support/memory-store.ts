@@ -15,7 +15,7 @@ import type {
   UploadOptions,
 } from '../../src/ports/object-store.ts';
 
-interface Held {
+interface StoredObject {
   readonly bytes: Uint8Array;
   readonly metadata: Metadata;
   readonly etag: string;
@@ -23,15 +23,15 @@ interface Held {
 }
 
 interface Folder {
-  readonly objects: Map<string, Held>;
-  /** Its keys in order; null: they changed since they were last listed. */
+  readonly objects: Map<string, StoredObject>;
+  /** Its keys in order; null if they changed since the last listing. */
   sorted: string[] | null;
 }
 
-/** An object store that lives as long as the test: for what needs a store and is not about one. */
+/** An object store in memory, for tests of other things. */
 export class MemoryStore implements ObjectStore {
   readonly location = 'memory';
-  /** By what their keys have before the last slash, so that many objects can be listed often. */
+  /** By the part of the key before the last slash, so that frequent listings of many objects are fast. */
   readonly #folders = new Map<string, Folder>();
   readonly #now: () => number;
   #writes = 0;
@@ -40,7 +40,7 @@ export class MemoryStore implements ObjectStore {
     this.#now = now;
   }
 
-  /** The keys that begin so, in order. */
+  /** The keys with this prefix, in order. */
   sorted(prefix: string): readonly string[] {
     const found: string[] = [];
     let folders = 0;
@@ -63,7 +63,7 @@ export class MemoryStore implements ObjectStore {
     ) {
       throw new BatchctlError('usage', `${key}: metadata is ASCII, at most 2,048 bytes; found ${metadata}`);
     }
-    const folder = this.#folders.get(folderOf(key)) ?? { objects: new Map<string, Held>(), sorted: null };
+    const folder = this.#folders.get(folderOf(key)) ?? { objects: new Map<string, StoredObject>(), sorted: null };
     this.#folders.set(folderOf(key), folder);
     const there = folder.objects.get(key);
     if (options.ifAbsent && there !== undefined) return { created: false, etag: there.etag };
@@ -146,18 +146,18 @@ export class MemoryStore implements ObjectStore {
     return result;
   }
 
-  #held(key: string): Held | undefined {
+  #held(key: string): StoredObject | undefined {
     return this.#folders.get(folderOf(key))?.objects.get(key);
   }
 }
 
 const folderOf = (key: string): string => key.slice(0, key.lastIndexOf('/') + 1);
 
-function entry(key: string, held: Held): ObjectEntry {
+function entry(key: string, held: StoredObject): ObjectEntry {
   return { key, size: held.bytes.length, etag: held.etag, modified: held.modified };
 }
 
-/** By the bytes of UTF-8, which is by the units of UTF-16 unless a character has two of them. */
+/** In the order of UTF-8 bytes, which is that of UTF-16 units unless a character has two. */
 function compare(a: string, b: string): number {
   if (/[\ud800-\udfff]/.test(a) || /[\ud800-\udfff]/.test(b)) return Buffer.compare(Buffer.from(a), Buffer.from(b));
   return a < b ? -1 : Number(a > b);

@@ -1,4 +1,4 @@
-/** A seed that is printed, so that a run can be repeated: `BATCHCTL_TEST_SEED=N`. */
+/** Chooses a seed and prints it; `BATCHCTL_TEST_SEED=N` repeats a run. */
 export function printedSeed(what: string): number {
   const seed = Number(process.env.BATCHCTL_TEST_SEED ?? Date.now() % 1_000_000);
   console.log(`      ${what}: BATCHCTL_TEST_SEED=${seed}`);
@@ -6,41 +6,41 @@ export function printedSeed(what: string): number {
 }
 
 /**
- * Runs pieces of work, so many at a time, in the background: answers each one's promise. Crash scenarios mostly wait for
- * leases to end, so several are under way while mocha reports one by one.
+ * Starts functions in the background, at most `concurrency` at a time, and returns their promises. Crash scenarios mostly
+ * wait for leases to expire, so several can run while mocha reports one after another.
  */
-export function inBackground<T>(atOnce: number, works: readonly (() => Promise<T>)[]): readonly Promise<T>[] {
-  const lanes = Array.from({ length: atOnce }, () => Promise.resolve());
+export function inBackground<T>(concurrency: number, works: readonly (() => Promise<T>)[]): readonly Promise<T>[] {
+  const lanes = Array.from({ length: concurrency }, () => Promise.resolve());
   return works.map((work, index) => {
-    const lane = index % atOnce;
+    const lane = index % concurrency;
     const before = lanes[lane] ?? Promise.resolve();
     const result = before.then(work);
     lanes[lane] = result.then(
       () => undefined,
       () => undefined,
     );
-    result.catch(() => undefined); // told by the test that awaits it
+    result.catch(() => undefined); // The test that awaits it gets the error.
     return result;
   });
 }
 
-/** What a test does, by the name of the test. */
+/** The tests' functions by title. */
 type Trials = Readonly<Record<string, () => Promise<void>>>;
 
 /**
- * Declares tests that mostly wait, for leases or for services that are away: from the suite's start so many of them are
- * under way at a time, and mocha reports one by one. Hooks that come before run first; they are all over before hooks
- * that come after.
+ * Declares tests that mostly wait, for leases or for unavailable services. They start when the suite starts, at most
+ * `concurrency` at a time, and mocha reports them one after another. `before` hooks that were declared earlier run first;
+ * `after` hooks that are declared later run when all tests have ended.
  */
-export function declareTrials(atOnce: number, trials: Trials): void {
+export function declareTrials(concurrency: number, trials: Trials): void {
   let results: readonly Promise<void>[] = [];
   before(() => {
-    results = inBackground(atOnce, Object.values(trials));
+    results = inBackground(concurrency, Object.values(trials));
   });
-  for (const [place, name] of Object.keys(trials).entries()) {
+  for (const [index, name] of Object.keys(trials).entries()) {
     it(name, async () => {
-      const result = results[place];
-      if (result === undefined) throw new Error('it was not begun');
+      const result = results[index];
+      if (result === undefined) throw new Error('the test was not started');
       await result;
     });
   }

@@ -4,24 +4,34 @@ import type { Schedule, ScheduledJob, ScheduleSpec } from '../../src/model/sched
 import { type Cadence, type Firing, firingsBetween } from '../../src/model/schedule-times.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 
-/** One task without an input: what a schedule fires in tests. */
+/** The job file of the tests' schedules: one task, no input. */
 const ONE_TASK =
   'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
 
-/** A schedule's spec: last business day, 18:00 UTC, unless said otherwise. */
+/** A schedule for the last business day of the month at 18:00 UTC, with these changes. */
 export function scheduleSpec({
   job,
-  ...over
+  ...fields
 }: Partial<Omit<ScheduleSpec, 'job'>> & { readonly job?: Partial<ScheduledJob> } = {}): ScheduleSpec {
   return {
     cadence: { kind: 'calendar', day: 'last', time: '18:00', holidays: [], monthBefore: false },
     zone: 'UTC',
     catchUp: 24 * 3_600,
-    ...over,
+    ...fields,
     job: {
-      ...{ spec: parseJobFile(ONE_TASK, { file: 'job.yaml' }), code: null, file: 'job.yaml' },
-      ...{ directory: '/', inputs: [], inputDirectory: '/', params: {}, labels: {}, expectInputs: null },
-      ...{ allowEmpty: false, finishBy: null, maxCost: null, awaitInput: 0 },
+      spec: parseJobFile(ONE_TASK, { file: 'job.yaml' }),
+      code: null,
+      file: 'job.yaml',
+      directory: '/',
+      inputs: [],
+      inputDirectory: '/',
+      params: {},
+      labels: {},
+      expectInputs: null,
+      allowEmpty: false,
+      finishBy: null,
+      maxCost: null,
+      awaitInput: 0,
       ...job,
     },
   };
@@ -32,13 +42,13 @@ export function firingLines(firings: readonly Firing[]): readonly string[] {
   return firings.map((firing) => `${firing.period} ${new Date(firing.at).toISOString().slice(0, 16)}`);
 }
 
-/** A year of a few schedules that many hosts fire. */
+/** A year, and schedules that many hosts fire in it. */
 export const YEAR = { from: Date.parse('2026-01-01T00:00:00Z'), until: Date.parse('2027-01-01T00:00:00Z') };
 export const YEARS_SCHEDULES: Readonly<Record<string, Cadence>> = {
   'month-end': { kind: 'calendar', day: 'last', time: '18:00', holidays: ['2026-12-31'], monthBefore: false },
   closing: { kind: 'calendar', day: 3, time: '06:00', holidays: [], monthBefore: true },
   weekly: { kind: 'cron', pattern: '0 7 * * 1' },
-  // In London's months of change: 01:30 is skipped in March, and comes twice in October.
+  // In London, the clock skips 01:30 once in March, and shows it twice once in October.
   nightly: { kind: 'cron', pattern: '30 1 * 3,10 *' },
 };
 
@@ -46,21 +56,21 @@ export const YEARS_SCHEDULES: Readonly<Record<string, Cadence>> = {
 export const runKeysOf = (schedule: Schedule, from: number, until: number): readonly string[] =>
   firingsBetween(schedule, from, until).map(({ period }) => `${schedule.name}@${period}`);
 
-/** The run keys that were claimed, each as often as it was, in order. */
+/** The claimed run keys, sorted; a key that was claimed twice occurs twice. */
 export async function claimedRuns({ store }: Platform): Promise<readonly string[]> {
   const keys: string[] = [];
   for await (const key of store.keys('runs/')) keys.push(runKeyOfClaim(key) ?? key);
   return keys.sort();
 }
 
-/** How many jobs there are, also of those that lost a race and left something. */
+/** The number of jobs with any object in the store, including those that lost a race. */
 export async function jobCount({ store }: Platform): Promise<number> {
   const jobs = new Set<string>();
   for await (const key of store.keys('jobs/')) jobs.add(key.split('/')[1] ?? '');
   return jobs.size;
 }
 
-/** For a schedule that can't be read. */
+/** A handler for schedules that can't be read: throws. */
 export const fail = (name: string, error: unknown): never => {
   throw new Error(`${name}: ${error}`);
 };

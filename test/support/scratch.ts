@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A directory of its own, for `forEachTest` and `forSuite`. */
+/** A new temporary directory, for `forEachTest` and `forSuite`. */
 export class Scratch {
   readonly directory = mkdtempSync(join(tmpdir(), 'batchctl-test-'));
 

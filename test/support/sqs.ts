@@ -3,7 +3,7 @@ import { randomId } from '../../src/lib/id.ts';
 import { signWithAnyKeys } from './aws-keys.ts';
 import type { Fault, Seen } from './servers/fault-proxy.ts';
 
-/** Options of a queue that no other test has, at an endpoint that takes any credentials. */
+/** Options of a queue with a unique name, at an endpoint that accepts any credentials. */
 export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}): SqsOptions {
   signWithAnyKeys();
   return {
@@ -16,17 +16,17 @@ export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}):
   };
 }
 
-/** Requests for one action of SQS. */
+/** Matches requests for an action of SQS. */
 export function isAction(action: string): (seen: Seen) => boolean {
   return ({ headers }) => headers['x-amz-target'] === `AmazonSQS.${action}`;
 }
 
-/** An error as SQS writes it: `RequestThrottled` comes with 403. */
+/** An error in SQS's format; the status of `RequestThrottled` is 403. */
 export function sqsFault(status: number, name: string): Fault {
   return { kind: 'answer', status, body: JSON.stringify({ __type: `com.amazonaws.sqs#${name}`, message: name }) };
 }
 
-/** HTTP 200 with this as its JSON. */
+/** A response with status 200 and this JSON. */
 export function sqsAnswer(body: object): Fault {
   return { kind: 'answer', status: 200, body: JSON.stringify(body) };
 }

@@ -1,14 +1,14 @@
 import { readEntries } from '../../src/jobs/journal.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 
-/** All keys below some prefixes. */
+/** The keys below some prefixes, in the order of the prefixes. */
 export async function keysBelow(store: ObjectStore, ...prefixes: readonly string[]): Promise<readonly string[]> {
-  const found: string[] = [];
-  for (const prefix of prefixes) for await (const key of store.keys(prefix)) found.push(key);
-  return found;
+  const keys: string[] = [];
+  for (const prefix of prefixes) for await (const key of store.keys(prefix)) keys.push(key);
+  return keys;
 }
 
-/** What a job's journal says, in order. */
+/** The kinds of the entries in a job's journal, in order. */
 export async function entriesOf(store: ObjectStore, job: string): Promise<readonly string[]> {
   return (await readEntries(store, job)).map(({ what }) => what);
 }

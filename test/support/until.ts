@@ -1,26 +1,26 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Milliseconds between two looks. */
+/** Milliseconds between two checks. */
 const [SHORTEST, LONGEST] = [5, 250];
-/** After some seconds, a moment more matters little: looks that cost nothing are this far apart then, milliseconds. */
+/** Milliseconds between two checks that cost nothing, after some seconds, when a little more delay is acceptable. */
 const PATIENT = 25;
 
-/** Waits until `look` answers something other than false, null or undefined, and answers it; fails after `ms`. */
+/** Waits until `check` returns something other than false, null or undefined, and returns it; throws after `ms`. */
 export async function until<T>(
   what: string,
-  look: () => T | Promise<T>,
+  check: () => T | Promise<T>,
   ms = 120_000,
 ): Promise<Exclude<T, false | null | undefined>> {
   const start = performance.now();
   for (;;) {
-    const looked = performance.now();
-    const found = await look();
+    const checked = performance.now();
+    const found = await check();
     if (isSomething(found)) return found;
     const now = performance.now();
     if (now - start > ms) throw new Error(`waited ${ms} ms in vain: ${what}`);
-    // A look that is work itself leaves most of the time to what it waits for.
+    // An expensive check leaves most of the time to the work that it waits for.
     const least = Math.min(Math.max(SHORTEST, (now - start) / 200), PATIENT);
-    await sleep(Math.min(Math.max(least, (now - looked) * 4), LONGEST));
+    await sleep(Math.min(Math.max(least, (now - checked) * 4), LONGEST));
   }
 }
 

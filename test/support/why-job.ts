@@ -4,12 +4,12 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { until } from './until.ts';
 import type { Workspace } from './workspace.ts';
 
-/** The codes that `why` finds now, the weightiest first. */
+/** The codes of the causes that `why` finds, the most important first. */
 export async function codesOf(platform: Platform, job: string): Promise<readonly CauseCode[]> {
   return (await whyJob(async () => platform, job)).causes.map(({ code }) => code);
 }
 
-/** Waits until `why` finds a cause of that code, and answers it. */
+/** Waits until `why` finds a cause with this code, and returns it. */
 export function causeOf(platform: Platform, job: string, code: CauseCode, ms?: number): Promise<Cause> {
   return until(
     `why finds ${code}`,
@@ -18,7 +18,7 @@ export function causeOf(platform: Platform, job: string, code: CauseCode, ms?: n
   );
 }
 
-/** A job of so many numbered tasks with one command, and a gather if wanted. */
+/** A job file with `tasks` numbered tasks that run one command, and a gather if `gather` is true. */
 export const whyJobFile = (
   tasks: number,
   run: string,
@@ -33,6 +33,6 @@ export const whyJobFile = (
   ...more.job,
 });
 
-/** A command that waits for the file `go` in the workspace, whoever's home that is. */
+/** A command that waits for the file `go` in the workspace. */
 export const waitsIn = (workspace: Workspace): string =>
   `until [ -e "${workspace.path('go')}" ]; do sleep 0.02; done; echo done`;

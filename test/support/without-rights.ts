@@ -1,6 +1,6 @@
 const NOBODY = 65_534;
 
-/** Root may read everything: for it the act is done as nobody. */
+/** Calls `act` without root's right to read everything: root calls it as the user nobody. */
 export async function withoutRights<T>(act: () => Promise<T>): Promise<T> {
   if (process.getuid?.() !== 0) return act();
   process.seteuid?.(NOBODY);

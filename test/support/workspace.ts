@@ -15,14 +15,14 @@ import { startOwnWorkers } from '../../src/platform/own-workers.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FAULTS_VARIABLE, type WorkerFaults } from '../../src/ports/worker-faults.ts';
 import { type FakeIo, fakeIo } from '../cli/fake-io.ts';
-import { checked, needsProcess, withEnvironment } from './run/environment.ts';
+import { awsCheckVariables, needsProcess, withEnvironment } from './run/environment.ts';
 import { killProcessesOf } from './run/processes.mjs';
 import { until } from './until.ts';
 
-/** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
+/** The built program, or the build that `BATCHCTL_TEST_BIN` names. */
 const BIN = process.env.BATCHCTL_TEST_BIN ?? fileURLToPath(new URL('../../bin/batchctl.js', import.meta.url));
 
-/** How a process ended, and what it said. */
+/** How a process ended, and its output. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -30,62 +30,62 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A batchctl that runs. */
+/** A running batchctl process. */
 export interface Running {
   readonly child: ChildProcess;
   readonly pid: number;
-  /** What it has said on stderr so far. */
+  /** Its stderr so far. */
   said(): string;
   readonly ended: Promise<Ended>;
 }
 
-/** Waits for its end, and fails with what it said unless it ends well. */
+/** Waits until a process ends; throws with its stderr if it fails. */
 export async function endsWell({ ended }: Running): Promise<void> {
   const { code, stderr } = await ended;
-  if (code !== 0) throw new Error(`expected a process to end well, it exited with ${code}: ${stderr}`);
+  if (code !== 0) throw new Error(`expected a process to succeed, found exit ${code}: ${stderr}`);
 }
 
 type Environment = Readonly<Record<string, string>>;
 
-/** Commands that serve, or start what outlives them: always processes of their own. */
+/** Commands that serve, or start processes that outlive them: always separate processes. */
 const PROCESSES = ['manager', 'reproduce', 'scale', 'worker-supervisor'];
-/** Commands that work, or have workers of their own. */
+/** Commands that work as workers or start workers. */
 const WORKING = ['rehearse', 'run', 'worker'];
 
 /** Milliseconds that killed processes may take to end. */
-const PATIENCE = 20_000;
+const KILL_TIMEOUT = 20_000;
 
-/** A lease short enough for tests to wait for its end, seconds. */
+/** Seconds of a lease that is short enough to wait for its end. */
 export const LEASE = 1.5;
-/** One that no test waits for, seconds. Workers do less besides the tasks: they start no thread, and tell the ledger seldom. */
+/** Seconds of a lease that no test waits for. Workers start no thread for it, and seldom write to the ledger. */
 const LONG_LEASE = 60;
 
-/** A directory of its own, with a job file and a store, in which real batchctl processes run. */
+/** A directory with a job file and a store, in which real batchctl commands run. */
 export class Workspace {
   readonly dir: string;
-  /** For a worker in this process: the commands of two workers of one id are taken for strays of each other. */
+  /** An id for a worker in this process. A worker kills leftover commands of another worker with its id. */
   readonly worker = `w-inside-${randomId(8)}`;
   /** Seconds. */
   readonly lease: number;
   readonly #platforms: Platform[] = [];
   readonly #running = new Set<ChildProcess>();
-  /** Commands that run in this process. */
+  /** Commands that are running in this process. */
   readonly #here = new Map<FakeIo, Promise<number | null>>();
   readonly #ends: (() => Promise<unknown>)[] = [];
-  /** Whether a process may have been started here: to look for those that are left takes some milliseconds of CPU. */
-  #startedSome = false;
+  /** Whether processes may be left: the search for them takes some milliseconds of CPU. */
+  #mayLeaveProcesses = false;
 
   constructor(dir = mkdtempSync(join(tmpdir(), 'batchctl-e2e-')), lease = LEASE) {
     this.dir = dir;
     this.lease = lease;
   }
 
-  /** One for tests of which none is about the end of a lease. */
+  /** A workspace for tests in which no lease expires. */
   static withLongLeases(): Workspace {
     return new Workspace(undefined, LONG_LEASE);
   }
 
-  /** A path below it. */
+  /** A path in the directory. */
   path(...names: readonly string[]): string {
     return join(this.dir, ...names);
   }
@@ -94,22 +94,22 @@ export class Workspace {
     writeFileSync(this.path(name), typeof content === 'string' ? content : JSON.stringify(content));
   }
 
-  /** The lines that commands of the job appended to a file; none while it isn't there. */
+  /** The lines of a file to which a job's commands append; none while there is no file. */
   lines(name: string): readonly string[] {
     const path = this.path(name);
     return existsSync(path) ? readFileSync(path, 'utf8').split('\n').filter(Boolean) : [];
   }
 
-  /** Starts `batchctl ...args` here, on the local profile; `stdin`: what comes through a pipe, `bin`: another build. */
+  /** Starts `batchctl ...args` with the local profile. `stdin`: text for a pipe; `bin`: another build. */
   start(args: readonly string[], env: Environment = {}, stdin: string | null = null, bin = BIN): Running {
     const child = spawn(process.execPath, [bin, ...args], {
       cwd: this.dir,
-      env: { PATH: process.env.PATH, ...checked(), ...this.#environment(args), ...env },
+      env: { PATH: process.env.PATH, ...awsCheckVariables(), ...this.#environment(args), ...env },
       stdio: [stdin === null ? 'ignore' : 'pipe', 'pipe', 'pipe'],
     }) as ChildProcessByStdio<Writable | null, Readable, Readable>;
     child.stdin?.end(stdin);
     this.#running.add(child);
-    this.#startedSome = true;
+    this.#mayLeaveProcesses = true;
     let [stdout, stderr] = ['', ''];
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
@@ -127,14 +127,14 @@ export class Workspace {
     return { child, pid: child.pid ?? 0, said: () => stderr, ended };
   }
 
-  /** What a command's environment has besides. */
+  /** Further variables of a command's environment. */
   protected environmentOf(_args: readonly string[]): Environment {
     return {};
   }
 
   /**
-   * Whether workers run in this process, too. On AWS, and through a manager, more of their environment counts than can be
-   * changed here.
+   * Whether workers run in this process, too. On AWS and through a manager they depend on environment variables that can't
+   * be changed here.
    */
   protected worksHere(args: readonly string[]): boolean {
     return Object.keys(this.environmentOf(args)).length === 0;
@@ -142,29 +142,31 @@ export class Workspace {
 
   #environment(args: readonly string[]): Environment {
     return {
-      ...{ HOME: this.dir, BATCHCTL_PROFILE: 'local', BATCHCTL_TEST_LEASE_SECONDS: String(this.lease) },
+      HOME: this.dir,
+      BATCHCTL_PROFILE: 'local',
+      BATCHCTL_TEST_LEASE_SECONDS: String(this.lease),
       ...this.environmentOf(args),
     };
   }
 
   /**
-   * Runs `batchctl ...args` to its end: in this process, which is ten times as fast, unless it needs one of its own. So do
-   * the workers of `run` and `rehearse`.
+   * Runs `batchctl ...args` to its end: in this process, which is ten times as fast, unless it needs its own process. The
+   * workers of `run` and `rehearse` run in this process, too.
    */
   async run(args: readonly string[], env: Environment = {}): Promise<Ended> {
     const [verb = '', second] = args;
     const isToken = verb === 'manager' && second === 'token';
     const isPlain = Object.keys(this.environmentOf(args)).length === 0;
-    const isOwn = needsProcess(env) || (WORKING.includes(verb) && !this.worksHere(args));
-    // There it starts nothing; nor does it with no size, or 0.
+    const needsOwn = needsProcess(env) || (WORKING.includes(verb) && !this.worksHere(args));
+    // Locally, `scale` without a size, or with size 0, starts nothing.
     const isScale = verb === 'scale' && (!isPlain || second === '0' || second === '--json');
-    const isProcess = isOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
+    const isProcess = needsOwn || (PROCESSES.includes(verb) && !isToken && !isScale);
     if (isProcess || process.env.BATCHCTL_TEST_BIN !== undefined) return this.start(args, env).ended;
     const own = { ...this.#environment(args), ...env };
-    // The path is for the workers that it starts, and for commands of those that run here.
-    const world = { cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...checked(), ...own } };
-    const io = Object.assign(fakeIo(world), { startWorkers: startHere });
-    if (WORKING.includes(verb)) this.#startedSome = true;
+    // The path is for workers that the command starts, and for the commands of workers in this process.
+    const world = { cwd: this.dir, env: { PATH: process.env.PATH ?? '', ...awsCheckVariables(), ...own } };
+    const io = Object.assign(fakeIo(world), { startWorkers: startInThisProcess });
+    if (WORKING.includes(verb)) this.#mayLeaveProcesses = true;
     const running = withEnvironment(own, () => main(args, io));
     this.#here.set(io, running);
     const code = await running.finally(() => this.#here.delete(io));
@@ -172,32 +174,32 @@ export class Workspace {
     return { code, signal: null, stdout: io.stdout.text, stderr: io.stderr.text };
   }
 
-  /** Runs to its end, and fails with what it said unless it ends well. */
+  /** Runs a command to its end; throws with its stderr if it fails. */
   async well(...args: readonly string[]): Promise<Ended> {
     const ended = await this.run(args);
     if (ended.code !== 0) throw new Error(`batchctl ${args.join(' ')} exited with ${ended.code}: ${ended.stderr}`);
     return ended;
   }
 
-  /** A new token of a manager here. */
+  /** Creates a token for the manager of this workspace. */
   async token(name: string, scope: Scope): Promise<string> {
     const { stdout } = await this.well('manager', 'token', 'create', name, '--scope', scope, '--json');
     return (JSON.parse(stdout) as { readonly token: string }).token;
   }
 
-  /** Submits `job.json` of this directory; answers the job's id. */
+  /** Submits the directory's `job.json`; returns the job's id. */
   async submit(...flags: readonly string[]): Promise<string> {
     const { stdout } = await this.well('submit', 'job.json', '--json', ...flags);
     return (JSON.parse(stdout) as { job: string }).job;
   }
 
-  /** A worker that leaves once there is nothing left to do; with two slots unless flags say otherwise. */
+  /** Runs a worker until there is nothing left to do; with two slots by default. */
   work(env: Environment = {}, ...flags: readonly string[]): Promise<Ended> {
     const slots = flags.includes('--slots') ? [] : ['--slots', '2'];
     return this.run(['worker', '--until-empty', ...slots, ...flags], env);
   }
 
-  /** The same store, queue and ledger in this process. A lease of `leaseSeconds` is kept on a busy machine, too. */
+  /** Opens the workspace's store, queue and ledger in this process. With a long lease, a busy machine can't lose it. */
   async platform(who = 'test@here', leaseSeconds = this.lease): Promise<Platform> {
     const config = await loadConfig({ env: {}, cwd: this.dir, home: '', etc: '' });
     const platform = await openPlatform(config, { role: 'cli', who, leaseSeconds });
@@ -205,7 +207,7 @@ export class Workspace {
     return platform;
   }
 
-  /** Stops a process with SIGSTOP at a moment when it holds no lock of the ledger or the queue, as others wait for those. */
+  /** Stops a process with SIGSTOP while it holds no lock of the ledger or the queue, for which others would wait. */
   async freeze({ child }: Running): Promise<void> {
     const databases = ['ledger.db', 'queue.db'].map((name) => this.path('.batchctl', name)).filter(existsSync);
     await until('it holds no lock', () => {
@@ -216,18 +218,18 @@ export class Workspace {
     });
   }
 
-  /** Has something done first when the workspace is removed, as after a test that failed half way. */
+  /** Registers a function to be called when the workspace is closed, even if the test fails. */
   atEnd(end: () => Promise<unknown>): void {
     this.#ends.push(end);
   }
 
-  /** Ends what still runs here, and removes the directory. */
+  /** Ends what is still running, and removes the directory. */
   async remove(): Promise<void> {
     await this.close();
     rmSync(this.dir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 
-  /** Ends what still runs here. */
+  /** Ends what is still running. */
   async close(): Promise<void> {
     const gone = [...this.#running].map((child) => new Promise((resolve) => child.on('close', resolve)));
     for (const child of this.#running) {
@@ -235,19 +237,19 @@ export class Workspace {
       child.kill('SIGKILL');
     }
     await Promise.all(gone);
-    // Left by a test that failed: the second tells a worker to give back what it runs.
+    // A failed test leaves commands. The second interrupt makes a worker return its running tasks to the queue.
     for (const io of this.#here.keys()) for (const _ of ['first', 'second']) io.interrupt();
     await Promise.allSettled(this.#here.values());
-    // Supervisors and their workers are detached from whoever started them.
-    const mayHaveLeft = this.#startedSome || this.#ends.length > 0;
-    if (mayHaveLeft && existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, PATIENCE);
+    // Supervisors and their workers are detached from the process that started them.
+    const mayLeave = this.#mayLeaveProcesses || this.#ends.length > 0;
+    if (mayLeave && existsSync(this.path('.batchctl'))) await killProcessesOf(this.dir, KILL_TIMEOUT);
     await Promise.allSettled(this.#ends.map((end) => end()));
     for (const platform of this.#platforms.splice(0)) await platform.close();
   }
 }
 
-/** Runs a worker as a command in this process, for `run` or `rehearse`. One that is to be killed has a process of its own. */
-const startHere: typeof startOwnWorkers = async (config, platform, options) => {
+/** Runs a worker of `run` or `rehearse` as a command in this process, unless a kill point kills it. */
+const startInThisProcess: typeof startOwnWorkers = async (config, platform, options) => {
   const { groups, slots, cwd, onTrouble } = options;
   const env = options.env(0) as Environment;
   const { killAt = null }: Partial<WorkerFaults> = JSON.parse(env[FAULTS_VARIABLE] ?? '{}');
@@ -264,7 +266,7 @@ const startHere: typeof startOwnWorkers = async (config, platform, options) => {
   return { drain: interrupt(1), stop: interrupt(2) };
 };
 
-/** Whether some process writes to a SQLite database at this moment. */
+/** Whether a process is writing to a SQLite database. */
 function isLocked(file: string): boolean {
   const database = openSqlite(file, { busyMs: 0 });
   try {

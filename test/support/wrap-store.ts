@@ -1,7 +1,7 @@
 import type { ObjectEntry, ObjectStore } from '../../src/ports/object-store.ts';
 
-/** A store with some of its methods replaced: for faults in the very moment that a test is about. */
-export function wrapStore(store: ObjectStore, over: Partial<ObjectStore>): ObjectStore {
+/** A store with some methods replaced, to inject faults at an exact moment. */
+export function wrapStore(store: ObjectStore, methods: Partial<ObjectStore>): ObjectStore {
   return {
     location: store.location,
     put: (key, body, options) => store.put(key, body, options),
@@ -14,19 +14,19 @@ export function wrapStore(store: ObjectStore, over: Partial<ObjectStore>): Objec
     copy: (from, to, options) => store.copy(from, to, options),
     presign: (key, method, seconds) => store.presign(key, method, seconds),
     uploadFile: (path, key, options) => store.uploadFile(path, key, options),
-    ...over,
+    ...methods,
   };
 }
 
-type IsPut = (key: string, body: string) => boolean;
+type PutMatcher = (key: string, body: string) => boolean;
 
-/** A store that first does something at the first put that is meant: what happens at that very moment. */
-export function beforeFirstPut(store: ObjectStore, isMeant: IsPut, act: () => Promise<unknown>): ObjectStore {
-  let acted = false;
+/** A store that calls `act` before the first put that `matches`. */
+export function beforeFirstPut(store: ObjectStore, matches: PutMatcher, act: () => Promise<unknown>): ObjectStore {
+  let hasActed = false;
   return wrapStore(store, {
     put: async (key, body, options) => {
-      if (!acted && isMeant(key, String(body))) {
-        acted = true;
+      if (!hasActed && matches(key, String(body))) {
+        hasActed = true;
         await act();
       }
       return store.put(key, body, options);
@@ -34,18 +34,18 @@ export function beforeFirstPut(store: ObjectStore, isMeant: IsPut, act: () => Pr
   });
 }
 
-/** A store that tells of each put, once it is done. */
-export function afterPuts(store: ObjectStore, tell: (key: string, body: string) => unknown): ObjectStore {
+/** A store that calls `onPut` after each put. */
+export function afterPuts(store: ObjectStore, onPut: (key: string, body: string) => unknown): ObjectStore {
   return wrapStore(store, {
     put: async (key, body, options) => {
-      const answer = await store.put(key, body, options);
-      await tell(key, String(body));
-      return answer;
+      const result = await store.put(key, body, options);
+      await onPut(key, String(body));
+      return result;
     },
   });
 }
 
-/** A store some time later: its objects are as old as that, those that `isNew` apart. It tells the time by `clock`. */
+/** A store whose objects, except those that `isNew`, look `ms` older. The object `clock`, by which it tells time, doesn't. */
 export function agedStore(
   store: ObjectStore,
   ms: number,

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { bootIn } from '../boot/boot-in.ts';
 import { readUnit, type Unit, unitIn } from '../boot/unit.ts';
-import { checked } from '../run/environment.ts';
+import { awsCheckVariables } from '../run/environment.ts';
 import { killProcessesOf } from '../run/processes.mjs';
 
 export interface HostOptions {
@@ -163,7 +163,14 @@ export class Host implements Instance {
   #environment(): Readonly<Record<string, string>> {
     const { directory, env, id } = this.#options;
     const path = `${join(import.meta.dirname, '../boot/bin')}:${process.env.PATH}`;
-    return { PATH: path, HOME: join(directory, 'root'), BATCHCTL_ROOT: directory, ...checked(), ...env, [MARK]: id };
+    return {
+      PATH: path,
+      HOME: join(directory, 'root'),
+      BATCHCTL_ROOT: directory,
+      ...awsCheckVariables(),
+      ...env,
+      [MARK]: id,
+    };
   }
 
   #say(chunk: Buffer | string): void {

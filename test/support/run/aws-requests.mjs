@@ -1,6 +1,7 @@
-// Checks each request that batchctl makes to AWS in a run, in whichever process, against AWS's own model of it: what departs
-// from it goes to BATCHCTL_TEST_AWS_DEPARTURES, and fails the test during which it was made (lane.mjs). Loaded by `AwsClients`
-// where BATCHCTL_TEST_AWS_REQUESTS names it. The kinds of requests are left in the run's directory (`aws-requests`).
+// Checks each request to AWS that batchctl makes in a test run, in any process, against AWS's own model of the request.
+// Violations are appended to the file BATCHCTL_TEST_AWS_DEPARTURES, and fail the test that was running (lane.mjs). `AwsClients`
+// loads this module if BATCHCTL_TEST_AWS_REQUESTS names it. The kinds of requests are listed in the run's directory
+// (`aws-requests`).
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { departures, readModel } from '../aws-model.mjs';
@@ -8,14 +9,14 @@ import { departures, readModel } from '../aws-model.mjs';
 const found = process.env.BATCHCTL_TEST_AWS_DEPARTURES;
 const run = dirname(found);
 
-/** Has each request of a client looked at as it is asked for. */
+/** Makes a client check each of its requests. */
 export function watch(client) {
   const service = client.config.serviceId.toLowerCase().replaceAll(' ', '');
-  // As it was asked for, whichever path it takes (src/adapters/aws/hot-calls.ts), and before the SDK's steps add to it.
+  // Before the SDK's middleware adds to the input, and on both paths of a request (src/adapters/aws/hot-calls.ts).
   const send = client.send.bind(client);
   client.send = (command, ...rest) => {
     const [, , operation] = command.schema;
-    remember(service, operation, command.input);
+    recordKind(service, operation, command.input);
     const wrong = departures(modelOf(service), operation, command.input);
     if (wrong.length > 0) appendFileSync(found, `${service} ${operation}: ${wrong.join('; ')}\n`);
     return send(command, ...rest);
@@ -24,7 +25,7 @@ export function watch(client) {
 
 const models = new Map();
 
-/** The models without all that requests don't need are read once a run: a process that is started reads a hundredth. */
+/** A service's model, reduced to its requests once in a run: each process then reads a hundredth of it. */
 function modelOf(service) {
   const known = models.get(service);
   if (known !== undefined) return known;
@@ -42,8 +43,8 @@ function modelOf(service) {
 
 const kinds = new Set();
 
-/** Requests of one kind have the same fields. */
-function remember(service, operation, input) {
+/** Lists the kind of a request. Requests of one kind have the same fields. */
+function recordKind(service, operation, input) {
   const kind = `${service} ${operation} ${fieldsOf(input)}`;
   if (kinds.has(kind)) return;
   kinds.add(kind);

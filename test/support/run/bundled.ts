@@ -4,33 +4,41 @@ import { buildSync } from 'esbuild';
 import { hasCode } from '../../../src/errors.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-/** Where Node finds the project's packages from. */
+/** Below `node_modules`, so that Node finds the project's packages. */
 const CACHE = join(ROOT, 'node_modules/.cache/batchctl-tests');
 
-const made = new Map<string, string>();
+const bundles = new Map<string, string>();
 
-/** Packages as CommonJS call it for Node's own modules, and an ES module has none. */
-const REQUIRE = "import { createRequire as requirer } from 'node:module'; const require = requirer(import.meta.url);";
+/** CommonJS packages load Node's own modules with `require`, which an ES module lacks. */
+const REQUIRE = "import { createRequire as requireOf } from 'node:module'; const require = requireOf(import.meta.url);";
 
 /**
- * A TypeScript program as one JavaScript file, for tests that start it often: to read TypeScript takes each process more than
- * a second of CPU, and to read the packages file by file up to half a second. Its threads are those of the built program.
+ * Bundles a TypeScript program into one JavaScript file, and returns its path, for tests that start it often. Otherwise each
+ * process spends more than a second of CPU on TypeScript, and up to half a second on packages. Its threads are those of the
+ * built program.
  */
 export function bundled(program: string): string {
-  const known = made.get(program);
+  const known = bundles.get(program);
   if (known !== undefined) return known;
   const { outputFiles } = buildSync({
-    ...{ entryPoints: [program], bundle: true, mainFields: ['module', 'main'], banner: { js: REQUIRE }, write: false },
-    ...{ format: 'esm', platform: 'node', target: 'node20', logLevel: 'warning' },
+    entryPoints: [program],
+    bundle: true,
+    mainFields: ['module', 'main'],
+    banner: { js: REQUIRE },
+    write: false,
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
+    logLevel: 'warning',
   });
-  // Beside bin/, as dist/ is: the built program's threads are found from there (src/lib/thread.ts).
+  // In a sibling of bin/, as dist/ is, because the paths of the built program's threads are relative (src/lib/thread.ts).
   const file = join(CACHE, 'dist', `${basename(program, extname(program))}.mjs`);
   mkdirSync(join(CACHE, 'dist'), { recursive: true });
   link(join(ROOT, 'bin'), join(CACHE, 'bin'));
-  // Another run may be starting it.
+  // Written under another name first: another test run may be loading the file.
   writeFileSync(`${file}.${process.pid}`, outputFiles?.[0]?.contents ?? '');
   renameSync(`${file}.${process.pid}`, file);
-  made.set(program, file);
+  bundles.set(program, file);
   return file;
 }
 

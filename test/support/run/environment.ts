@@ -1,32 +1,32 @@
-/** What of the environment is the machine's and not a command's: it stays as the test run has it. */
+/** Variables of the machine, which a command's environment doesn't replace. */
 const KEPT = ['HOME', 'PATH', 'TMPDIR'];
 
-/** Of a process whose requests to AWS are to be checked (aws-requests.mjs). */
-export function checked(): Readonly<Record<string, string>> {
+/** Variables that make a process check its requests to AWS (aws-requests.mjs). */
+export function awsCheckVariables(): Readonly<Record<string, string>> {
   const names = ['BATCHCTL_TEST_AWS_REQUESTS', 'BATCHCTL_TEST_AWS_DEPARTURES'];
   return Object.fromEntries(names.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])));
 }
 
-/** What a process, or the AWS SDK in it, reads once; and what it may die of. */
-const OF_A_PROCESS = /^(AWS_.*|BATCHCTL_TEST_KILL|FAKETIME.*|HOME|.*_PROXY|LD_PRELOAD|NODE_.*|PATH|TMPDIR|TZ)$/i;
+/** Variables that a process or its AWS SDK reads only once, or that kill it. */
+const PROCESS_VARIABLES = /^(AWS_.*|BATCHCTL_TEST_KILL|FAKETIME.*|HOME|.*_PROXY|LD_PRELOAD|NODE_.*|PATH|TMPDIR|TZ)$/i;
 
-/** How far a command's wall clock is ahead. A process reads it once, so here `Date` is moved instead. */
+/** Seconds by which a command's wall clock is ahead. A process reads it once, so for commands here `Date.now` is replaced. */
 const AHEAD = 'BATCHCTL_TEST_AHEAD_SECONDS';
-/** The machine's wall clock, also while a command here has another. */
+/** The machine's wall clock, even while a command in this process has another. */
 export const trueNow = Date.now;
 
-let given: Readonly<Record<string, string>> = {};
-let givenAhead = '0';
+let current: Readonly<Record<string, string>> = {};
+let currentAhead = '0';
 let running = 0;
 
-/** Whether a command with these variables needs a process of its own. */
+/** Whether a command with these variables needs its own process. */
 export function needsProcess(env: Readonly<Record<string, string>>): boolean {
-  return Object.keys(env).some((name) => OF_A_PROCESS.test(name));
+  return Object.keys(env).some((name) => PROCESS_VARIABLES.test(name));
 }
 
 /**
- * Runs a command in this process with a command's environment in place of the last one's. Answers null where it can't, as
- * another command runs here that has another environment.
+ * Runs a command in this process with an environment that replaces the previous command's. Returns null if it can't, because
+ * a command with another environment is running here.
  */
 export async function withEnvironment<T>(
   env: Readonly<Record<string, string>>,
@@ -34,13 +34,13 @@ export async function withEnvironment<T>(
 ): Promise<T | null> {
   const wanted = Object.fromEntries(Object.entries(env).filter(([name]) => !KEPT.includes(name) && name !== AHEAD));
   const { [AHEAD]: ahead = '0' } = env;
-  if (running > 0 && !(ahead === givenAhead && isSame(wanted, given))) return null;
-  for (const name of Object.keys(given)) if (!(name in wanted)) delete process.env[name];
+  if (running > 0 && !(ahead === currentAhead && isSame(wanted, current))) return null;
+  for (const name of Object.keys(current)) if (!(name in wanted)) delete process.env[name];
   Object.assign(process.env, wanted);
-  given = wanted;
-  givenAhead = ahead;
+  current = wanted;
+  currentAhead = ahead;
   if (ahead !== '0') Date.now = () => trueNow() + 1_000 * Number(ahead);
-  // For threads that the command starts.
+  // Threads that the command starts read the variable.
   if (ahead === '0') delete process.env[AHEAD];
   else process.env[AHEAD] = ahead;
   running += 1;

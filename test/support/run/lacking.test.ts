@@ -1,17 +1,18 @@
 // Protects: a contributor who lacks a program can still run the other tests, and CI never skips a test silently.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { forSuite } from '../fixture.ts';
+import { Scratch } from '../scratch.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 
 /**
- * Two suites that share what another program is wanted for, as suites share moto, when a server of theirs runs already; and a
- * test that wants a program in the middle.
+ * Two suites that share the start of a server, as suites share moto, which needs a missing program after another server has
+ * started; and a test that needs a missing program half way.
  */
 const SUITES = `
 import { createServer } from 'node:net';
@@ -33,36 +34,39 @@ it('needs nothing', () => undefined);
 createServer().listen(0, '127.0.0.1');
 `;
 
-describe('a machine that lacks a program of the tests', () => {
-  let dir: string;
+describe('a test run on a machine without a program that tests need', () => {
+  const scratch = forSuite(() => new Scratch());
   before(() => {
-    dir = mkdtempSync(join(tmpdir(), 'lacking-'));
-    writeFileSync(join(dir, 'suites.test.ts'), SUITES);
-    writeFileSync(join(dir, 'package.json'), '{"type":"module"}');
+    writeFileSync(scratch.path('suites.test.ts'), SUITES);
+    writeFileSync(scratch.path('package.json'), '{"type":"module"}');
   });
-  after(() => rmSync(dir, { recursive: true, force: true }));
 
   /** `npm test -- FILE` with nothing in PATH. */
-  async function run(env: Readonly<Record<string, string>>): Promise<{ readonly code: number; readonly said: string }> {
-    const child = spawn(process.execPath, ['.ci/test.mjs', 'all', join(dir, 'suites.test.ts')], {
-      ...{ cwd: ROOT, env: { PATH: dir, HOME: dir, TMPDIR: dir, ...env }, stdio: ['ignore', 'pipe', 'pipe'] },
+  async function run(
+    env: Readonly<Record<string, string>>,
+  ): Promise<{ readonly code: number; readonly output: string }> {
+    const { directory } = scratch;
+    const child = spawn(process.execPath, ['.ci/test.mjs', 'all', scratch.path('suites.test.ts')], {
+      cwd: ROOT,
+      env: { PATH: directory, HOME: directory, TMPDIR: directory, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
-    const saying = Promise.all([text(child.stdout), text(child.stderr)]);
-    const [said, [code]] = await Promise.all([saying, once(child, 'close') as Promise<[number]>]);
-    return { code, said: said.join('') };
+    const texts = Promise.all([text(child.stdout), text(child.stderr)]);
+    const [output, [code]] = await Promise.all([texts, once(child, 'close') as Promise<[number]>]);
+    return { code, output: output.join('') };
   }
 
-  it('skips what needs it, says what to install, and ends though a server was left', async () => {
-    const { code, said } = await run({});
-    expect(code, said).to.equal(0);
-    expect(said).to.include('skipped: zsh is not installed (apt-get install zsh)');
-    expect(said).to.include('1 passing, 0 failing, 5 skipped\nto run what was skipped: apt-get install fish zsh\n');
+  it('skips the tests that need it, says what to install, and ends although a server is still running', async () => {
+    const { code, output } = await run({});
+    expect(code, output).to.equal(0);
+    expect(output).to.include('skipped: zsh is not installed (apt-get install zsh)');
+    expect(output).to.include('1 passing, 0 failing, 5 skipped\nto run what was skipped: apt-get install fish zsh\n');
   });
 
   it('fails under CI', async () => {
-    const { code, said } = await run({ CI: '1' });
-    expect(code, said).to.equal(1);
-    expect(said).to.include('\n1 passing, 3 failing, 0 skipped\n');
-    expect(said).to.include('zsh is not installed (apt-get install zsh)');
+    const { code, output } = await run({ CI: '1' });
+    expect(code, output).to.equal(1);
+    expect(output).to.include('\n1 passing, 3 failing, 0 skipped\n');
+    expect(output).to.include('zsh is not installed (apt-get install zsh)');
   });
 });

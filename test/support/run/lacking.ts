@@ -1,17 +1,17 @@
 import { accessSync, appendFileSync, constants, existsSync, readdirSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** What a machine lacks. Thrown in a hook or a test it skips what needs that, or under CI fails it (skip-lacking.ts). */
+/** Something is missing on this machine. If a hook or a test throws it, its tests are skipped, or fail under CI (skip-lacking.ts). */
 export class Lacking extends Error {}
 
-/** Debian's packages that tests want, each with the file that shows it is here: a name in PATH, or a path. */
+/** Debian packages that tests need, each with the file that shows that it is installed: a name in PATH, or a path. */
 const PACKAGES = {
   awscli: ['/usr/bin/aws', 'aws'],
   bsdutils: ['script'],
   'ceph-base': ['/usr/lib/*/rados-classes/libcls_rgw.so.1'],
   'ceph-mon': ['ceph-mon'],
   'ceph-osd': ['ceph-osd'],
-  // The whole browser does as well, at twice the cost.
+  // The full browser works, too, at twice the cost.
   'chromium-headless-shell': ['chromium-headless-shell', 'chromium'],
   cron: ['/usr/sbin/cron'],
   curl: ['curl'],
@@ -24,7 +24,7 @@ const PACKAGES = {
   podman: ['podman'],
   postgresql: ['/usr/lib/postgresql/*/bin/postgres', 'postgres'],
   python3: ['python3'],
-  // Debian's first: it is what CI has.
+  // Debian's first, which CI has.
   'python3-moto': ['/usr/bin/moto_server', 'moto_server'],
   radosgw: ['radosgw'],
   runc: ['/usr/sbin/runc', 'runc'],
@@ -38,24 +38,24 @@ const PACKAGES = {
 
 type Package = keyof typeof PACKAGES;
 
-const told = new Set<string>();
+const reported = new Set<string>();
 
-/** The path of what shows that the package is here, the highest version of several. Throws `Lacking` where it isn't. */
+/** The path of the file that shows that a package is installed, in its highest version. Throws `Lacking` if it isn't. */
 export function installed(name: Package): string {
   const found = find(PACKAGES[name]);
   if (found !== null) return found;
   throw lacking(`${name} is not installed (apt-get install ${name})`, name);
 }
 
-/** For a test that mounts, drops rights or runs as others. Throws `Lacking` where this process isn't root's. */
+/** For a test that mounts, drops rights or runs commands as other users. Throws `Lacking` unless root runs it. */
 export function needsRoot(what: string): void {
   if (process.getuid?.() !== 0) throw lacking(`it takes root to ${what}`);
 }
 
-/** Says it once, and leaves the package's name to who ends the run (.ci/reporter.cjs). */
+/** Makes the error. Prints it once, and records the package's name for the last lines of the run (.ci/reporter.cjs). */
 export function lacking(what: string, name?: Package): Lacking {
-  if (!told.has(what)) {
-    told.add(what);
+  if (!reported.has(what)) {
+    reported.add(what);
     console.warn(`skipped: ${what}`);
     const { BATCHCTL_TEST_RUN: run } = process.env;
     if (run && name !== undefined) appendFileSync(join(run, 'lacking'), `${name}\n`);
@@ -69,16 +69,16 @@ function find(names: readonly string[]): string | null {
     if (rest !== undefined) return entries(root).map((entry) => join(root, entry, rest));
     return name.includes('/') ? [name] : (process.env.PATH ?? '').split(delimiter).map((dir) => join(dir, name));
   });
-  return candidates.find(isThere) ?? null;
+  return candidates.find(isUsable) ?? null;
 }
 
-/** Versions among them: the highest first. */
+/** The entries of a directory, the highest version first. */
 function entries(directory: string): readonly string[] {
   const { compare } = new Intl.Collator('en', { numeric: true });
   return existsSync(directory) ? readdirSync(directory).sort(compare).reverse() : [];
 }
 
-function isThere(path: string): boolean {
+function isUsable(path: string): boolean {
   try {
     accessSync(path, path.endsWith('.so.1') ? constants.R_OK : constants.X_OK);
     return true;

@@ -1,6 +1,6 @@
-// Loaded by mocha in each lane (.mocharc.json): leaves in the run's directory which file now runs (`lane-PID`) and the seconds
-// that each took (`times`: wall, CPU, file). .ci/reporter.cjs reads both. Of the files that run a whole grid, only one runs at
-// a time: the others wait here. Fails a test during which a request was made that AWS would not take (aws-requests.mjs).
+// Loaded by mocha in each lane (.mocharc.json). Writes into the run's directory which file is running (`lane-PID`) and the
+// seconds that each took (`times`: wall, CPU, file), for .ci/reporter.cjs. Lets only one file that runs a whole grid run at a
+// time. Fails a test that made a request which AWS would refuse (aws-requests.mjs).
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,7 +12,7 @@ const now = join(run, `lane-${process.pid}`);
 let before = usedSoFar();
 
 const GRID = /\.grid\.test\.ts$/;
-/** A directory is there while a grid runs. */
+/** This directory exists while a grid runs. */
 const grid = join(run, 'grid-runs');
 
 const departures = join(run, `aws-departures-${process.pid}`);
@@ -21,20 +21,20 @@ if (hasModels()) {
   process.env.BATCHCTL_TEST_AWS_DEPARTURES = departures;
 }
 
-/** A test or a hook fails that ends well, and made such a request. */
-const { run: runAlone } = Runnable.prototype;
+/** Fails a test or hook that made such a request and would pass. */
+const { run: runOriginal } = Runnable.prototype;
 Runnable.prototype.run = function (end) {
-  runAlone.call(this, (error) => end(error ?? departed()));
+  runOriginal.call(this, (error) => end(error ?? departureError()));
 };
 
-function departed() {
+function departureError() {
   if (!existsSync(departures)) return undefined;
   const lines = new Set(readFileSync(departures, 'utf8').split('\n').filter(Boolean));
   rmSync(departures);
-  return new Error(`expected requests that AWS can take, found:\n${[...lines].join('\n')}`);
+  return new Error(`expected requests that AWS accepts, found:\n${[...lines].join('\n')}`);
 }
 
-/** The environment as the lane was given it: what a file's tests set in it ends with the file. */
+/** The lane's environment, restored before each file: a file's changes don't affect others. */
 const environment = { ...process.env };
 
 export const mochaHooks = {
@@ -50,7 +50,7 @@ export const mochaHooks = {
     writeFileSync(now, `${file} ${Date.now()}`);
   },
   afterAll() {
-    // Loading the file was part of it.
+    // Includes the time to load the file.
     const after = usedSoFar();
     const seconds = [after.wall - before.wall, after.cpu - before.cpu].map((part) => part.toFixed(1));
     const file = fileOf(this.test.parent);
@@ -75,7 +75,7 @@ function fileOf(suite) {
   return relative('', first?.file ?? '');
 }
 
-/** Seconds so far: of the clock, and of CPU, of this process and of the children that it waited for. */
+/** Seconds so far: of the clock, and of the CPU of this process and the children it has waited for. */
 function usedSoFar() {
   const stat = readFileSync('/proc/self/stat', 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');

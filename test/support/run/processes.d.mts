@@ -1,2 +1,2 @@
-/** Kills the processes that name a directory, or another text, and those that they start meanwhile, and waits until they are gone. */
-export function killProcessesOf(directory: string, patienceMs?: number): Promise<void>;
+/** Kills all processes that have a directory in their environment, arguments or working directory, and waits until they end. */
+export function killProcessesOf(directory: string, timeoutMs?: number): Promise<void>;

@@ -1,11 +1,11 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Kills the processes that name a directory, or another text, and those that they start meanwhile, and waits until they are gone. */
-export async function killProcessesOf(directory, patienceMs = Number.POSITIVE_INFINITY) {
+/** Kills all processes that have a directory in their environment, arguments or working directory, and waits until they end. */
+export async function killProcessesOf(directory, timeoutMs = Number.POSITIVE_INFINITY) {
   const began = performance.now();
   for (let left = processesOf(directory); left.length > 0; left = processesOf(directory)) {
-    if (performance.now() - began > patienceMs) return;
+    if (performance.now() - began > timeoutMs) return;
     for (const pid of left) kill(pid);
     await sleep(20);
   }
@@ -14,11 +14,11 @@ export async function killProcessesOf(directory, patienceMs = Number.POSITIVE_IN
 function processesOf(directory) {
   return readdirSync('/proc')
     .map(Number)
-    .filter((pid) => pid > 0 && pid !== process.pid && names(pid, directory));
+    .filter((pid) => pid > 0 && pid !== process.pid && mentions(pid, directory));
 }
 
-/** Whether the text stands in the process's environment, arguments or working directory. Other users' processes say nothing. */
-function names(pid, directory) {
+/** Whether a process has the directory in its environment, arguments or working directory; false for other users' processes. */
+function mentions(pid, directory) {
   const of = (name, read) => {
     try {
       return read(`/proc/${pid}/${name}`, 'latin1');
@@ -27,7 +27,7 @@ function names(pid, directory) {
     }
   };
   const line = of('cmdline', readFileSync);
-  // Kernel threads, half of a machine's processes, have none, nor anything else.
+  // Kernel threads, half of a machine's processes, have no arguments.
   if (line === '') return false;
   return (
     line.includes(directory) ||
@@ -40,6 +40,6 @@ function kill(pid) {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {
-    // It has ended meanwhile.
+    // It has already ended.
   }
 }

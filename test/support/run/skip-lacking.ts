@@ -2,8 +2,8 @@ import { Runnable } from 'mocha';
 import { Lacking } from './lacking.ts';
 
 /**
- * Loaded by mocha before any test (.mocharc.json). A hook or a test that ends in `Lacking` is skipped, with all that a hook
- * prepares, however deep in it that was thrown. Under CI it fails: there nothing may be lacking.
+ * Loaded by mocha before any test (.mocharc.json). A test that throws `Lacking` is skipped; so are all tests of a hook that
+ * throws it. Under CI they fail, because nothing may be missing there.
  */
 const { run } = Runnable.prototype;
 if (!process.env.CI)

@@ -1,6 +1,6 @@
-// Loaded by mocha (.mocharc.json). From source each thread of ours, as every worker in a test's process starts one for its
-// leases, first loads tsx and then TypeScript: half a second of CPU, and with a bundle a tenth of that. A bundle is made once a
-// run, in the run's directory, of a thread and of the queue that it is told to open (src/lib/thread.ts).
+// Loaded by mocha (.mocharc.json). Makes threads run from bundles. From source, a thread spends half a second of CPU on tsx and
+// TypeScript, and each worker in a test's process starts one for its leases. A bundle takes a tenth of that. It is made once a
+// run, in the run's directory, from a thread and the module of the queue that it opens (src/lib/thread.ts).
 import { existsSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { basename, join } from 'node:path';
@@ -8,7 +8,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import threads from 'node:worker_threads';
 import { buildSync } from 'esbuild';
 
-/** What src/lib/thread.ts has a thread run. */
+/** The code with which src/lib/thread.ts starts a thread. */
 const FROM_SOURCE = /register\(\); return import\("(file:[^"]+\.ts)"\)/;
 const SOURCE = /^file:.*\.ts$/;
 
@@ -27,7 +27,7 @@ threads.Worker = class extends Worker {
 };
 syncBuiltinESMExports();
 
-/** The URLs of modules in the bundle of both. */
+/** The modules' URLs in a bundle of all of them. */
 function bundled(urls) {
   const names = urls.map((url) => basename(url, '.ts'));
   const directory = join(process.env.BATCHCTL_TEST_RUN, `bundle-of-${names.join('-')}`);
@@ -39,16 +39,24 @@ function make(directory, entryPoints) {
   const own = `${directory}-${process.pid}`;
   mkdirSync(own);
   buildSync({
-    ...{ entryPoints, outdir: own, entryNames: '[name]', outExtension: { '.js': '.mjs' } },
-    // Split, as an error's class must be one. To bundle the packages takes a second, in which leases expire.
-    ...{ bundle: true, splitting: true, packages: 'external', logLevel: 'warning' },
-    ...{ format: 'esm', platform: 'node', target: 'node20' },
+    entryPoints,
+    outdir: own,
+    entryNames: '[name]',
+    outExtension: { '.js': '.mjs' },
+    // Split, so that each class of errors exists once. Bundling packages would take a second, in which leases expire.
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    logLevel: 'warning',
+    format: 'esm',
+    platform: 'node',
+    target: 'node20',
   });
   symlinkSync(join(import.meta.dirname, '../../../node_modules'), join(own, 'node_modules'));
   try {
     renameSync(own, directory);
   } catch {
-    // Another lane has made it meanwhile.
+    // Another lane has made it.
     rmSync(own, { recursive: true });
   }
 }

@@ -1,44 +1,46 @@
-// Loaded before any test, by typescript.mjs and by .ci/test.mjs. Gives the run a directory for temporary files
-// (BATCHCTL_TEST_RUN), and leaves it to a cleanup process: nothing that tests started, no process and no file, outlives the run.
+// Loaded before any test, by typescript.mjs and .ci/test.mjs. Makes the run's directory for temporary files (BATCHCTL_TEST_RUN),
+// and starts a cleanup process, so that no process that tests started and no file outlives the run.
 import { spawn } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** A file system in memory: there to flush a file takes no time, and on a disk several milliseconds, in which a lane waits. */
+/** A file system in memory, where flushing a file takes no time: on a disk, a lane waits several milliseconds. */
 const IN_MEMORY = '/dev/shm';
-/** Bytes that a run's files may take, and twice that in memory. */
+/** Bytes of space that a run's files need; the machine needs twice as much free memory. */
 const ROOM = 4 * 2 ** 30;
-/** Milliseconds between two looks for mocha's outer process. */
-const LOOK = 500;
+/** Milliseconds between two checks of mocha's outer process. */
+const CHECK_INTERVAL = 500;
 
-// A lane belongs to the run that started it, and so do its files.
+// A lane uses the directory of the run that started it.
 if (process.env.BATCHCTL_TEST_RUN === undefined) {
-  // Short: below it are sockets, whose paths may have 107 bytes.
+  // A short name, because paths of sockets in it may have at most 107 bytes.
   const directory = mkdtempSync(join(placeOfRuns(), 'tests-'));
-  // As open as /tmp is: database servers and commands of other users have their files in it.
+  // With /tmp's mode, because database servers and commands run as other users.
   chmodSync(directory, 0o1777);
   process.env.TMPDIR = directory;
   process.env.BATCHCTL_TEST_RUN = directory;
 
-  // A session of its own: Ctrl-C is not for it.
+  // Detached into its own session, so that Ctrl-C doesn't end it.
   const cleanup = spawn(process.execPath, [join(import.meta.dirname, 'cleanup.mjs'), directory], {
-    ...{ cwd: '/', detached: true, stdio: ['pipe', 'ignore', 'ignore'] },
+    cwd: '/',
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
   });
   cleanup.unref();
   cleanup.stdin.unref();
 }
 
-// To give Node its options mocha runs tests in a child, which would go on when only the parent is killed.
+// Mocha runs the tests in a child, to set Node's options. If only the parent is killed, the child has to end, too.
 const parent = process.ppid;
 if (isMocha(parent)) {
-  const look = () => {
+  const check = () => {
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL');
   };
-  setInterval(look, LOOK).unref();
+  setInterval(check, CHECK_INTERVAL).unref();
 }
 
-/** In memory if there is room and programs may be run there; TMPDIR names another place. */
+/** TMPDIR; otherwise memory, if there is enough and programs may run from it. */
 function placeOfRuns() {
   if (process.env.TMPDIR !== undefined) return tmpdir();
   try {
@@ -52,7 +54,7 @@ function placeOfRuns() {
       type === 'tmpfs' && !options.split(',').includes('noexec') && bavail * bsize >= ROOM && memory >= 2 * ROOM;
     if (fits) return IN_MEMORY;
   } catch {
-    // There is none here, as on a Mac.
+    // This system has none, such as a Mac.
   }
   return tmpdir();
 }

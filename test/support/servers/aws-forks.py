@@ -1,6 +1,6 @@
 """Runs Debian's AWS CLI: python3 aws-forks.py SOCKET. Its client is boot/bin/aws.
 
-Asked {"args", "cwd", "env"}, with the client's streams, a fork runs the command there and sends its exit code.
+For a request {"args", "cwd", "env"} with the client's streams, a fork runs the command there and sends its exit code.
 """
 
 import functools
@@ -16,8 +16,8 @@ import botocore.loaders
 import forks
 
 
-def remembered(method):
-    """Each command makes a session, which reads the services' models and lists their directories again."""
+def cached(method):
+    """Caches results, because each command makes a session, which reads the services' models again."""
     known = {}
 
     def remember(self, *args, **named):
@@ -30,28 +30,28 @@ def remembered(method):
 
 
 for of, name in ((botocore.loaders.JSONFileLoader, "load_file"), (botocore.loaders.Loader, "list_available_services")):
-    setattr(of, name, remembered(getattr(of, name)))
+    setattr(of, name, cached(getattr(of, name)))
 botocore.hooks.accepts_kwargs = functools.cache(botocore.hooks.accepts_kwargs)
 
-# This loads what commands have in common. To run one here would start threads, which a fork lacks.
+# Loads the common parts of commands. Running a command here would start threads, which forks don't have.
 loader = awscli.clidriver.create_clidriver().session.get_component("data_loader")
 for kind in ("service-2", "paginators-1", "waiters-2", "endpoint-rule-set-1"):
     for service in {"autoscaling", "s3", "sdb"}.intersection(loader.list_available_services(kind)):
         loader.load_service_model(service, kind)
 for name in ("endpoints", "partitions"):
     loader.load_data(name)
-# A command ends before it has left much behind.
+# A command ends before it leaves much garbage.
 gc.disable()
 gc.freeze()
 
 
-def run(connection, asked):
-    os.chdir(asked["cwd"])
-    # awscli says itself, once loaded, where its data is.
+def run(connection, request):
+    os.chdir(request["cwd"])
+    # awscli sets this when it is loaded.
     data = os.environ["AWS_DATA_PATH"]
     os.environ.clear()
-    os.environ.update(asked["env"], AWS_DATA_PATH=data)
-    sys.argv = ["aws", *asked["args"]]
+    os.environ.update(request["env"], AWS_DATA_PATH=data)
+    sys.argv = ["aws", *request["args"]]
     try:
         code = awscli.clidriver.main()
     except SystemExit as end:

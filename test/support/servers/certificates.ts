@@ -1,23 +1,23 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { generate } from 'selfsigned';
-import { type Account, give } from './account.ts';
+import { type Account, changeOwner } from './account.ts';
 
 export interface Certificates {
-  /** The authority, and another one that signed nothing. */
+  /** The certificate of the authority, and that of another authority, which signed nothing: files. */
   readonly ca: string;
   readonly otherCa: string;
-  /** Of the name `localhost`. */
+  /** For the name `localhost`. */
   readonly cert: string;
   readonly key: string;
 }
 
-/** An authority and a certificate of it for `localhost`, good for a day. */
+/** Makes an authority and its certificate for `localhost`, valid for a day. */
 export async function makeCertificates(directory: string, account: Account): Promise<Certificates> {
   const at = (name: string): string => join(directory, name);
   const write = (name: string, text: string, mode: number): void => {
     writeFileSync(at(name), text, { mode });
-    give(account, at(name));
+    changeOwner(account, at(name));
   };
   const day = { keyType: 'ec', algorithm: 'sha256', notAfterDate: new Date(Date.now() + 86_400_000) } as const;
   const authority = (name: string) =>
@@ -30,7 +30,8 @@ export async function makeCertificates(directory: string, account: Account): Pro
     });
   const [ca, other] = await Promise.all([authority('ca'), authority('other')]);
   const server = await generate([{ name: 'commonName', value: 'localhost' }], {
-    ...{ ...day, ca: { key: ca.private, cert: ca.cert } },
+    ...day,
+    ca: { key: ca.private, cert: ca.cert },
     extensions: [
       { name: 'basicConstraints', cA: false },
       { name: 'subjectAltName', altNames: [{ type: 2, value: 'localhost' }] },

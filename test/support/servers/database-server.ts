@@ -1,38 +1,40 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive } from '../../../src/lib/leftovers.ts';
 import { until } from '../until.ts';
-import { type Account, directoryOf, run } from './account.ts';
-import type { Running } from './program.ts';
+import { type Account, makeDirectory, run } from './account.ts';
+import { type Certificates, makeCertificates } from './certificates.ts';
+import { freePort, type ProgramOptions, startProgram } from './program.ts';
 import { shared } from './shared.ts';
 
-/** A throw-away database server on a free port of this machine, with the database `ledger` and the user `batchctl`. */
+/** A temporary database server on a free port of this machine, with the database `ledger` and the user `batchctl`. */
 export interface DatabaseServer {
   readonly kind: 'postgres' | 'mysql';
   readonly port: number;
-  /** Of the user, as whom all but `admin` come. */
+  /** The password of the user `batchctl`. */
   readonly password: string;
-  /** The file of the authority that signed its certificate for `localhost`, and one of another authority. */
+  /** The certificate of the authority that signed the server's own for `localhost`, and that of another authority: files. */
   readonly ca: string;
   readonly otherCa: string;
-  /** `host` must be `localhost` to match the certificate; 127.0.0.1 unless given, which needs none. */
+  /** By default at 127.0.0.1, for connections without a certificate; `localhost` matches the certificate. */
   url(host?: string): string;
-  /** Runs statements, one after another, as the administrator, and answers the rows of the last. */
+  /** Runs statements, one after another, as the administrator; returns the rows of the last one. */
   admin(...statements: readonly string[]): Promise<readonly Record<string, unknown>[]>;
-  /** The same in the database `ledger`, as the user. */
+  /** Runs statements in the database `ledger`. */
   tables(...statements: readonly string[]): Promise<readonly Record<string, unknown>[]>;
-  /** Calls with the URL of a user `reader` who may read the tables and no more, with the same password. */
+  /** Calls `use` with the URL of a user `reader`, who may only read the tables and has the same password. */
   asReader(use: (url: string) => Promise<void>): Promise<void>;
-  /** Whether the user has, or had, encrypted connections. */
+  /** Whether the user's connections are, or were, encrypted. */
   encrypted(): Promise<boolean>;
-  /** Ends all connections of the user. */
+  /** Ends all of the user's connections. */
   cutAll(): Promise<void>;
-  /** Makes the user's new sessions read-only until `end`; those of that time stay so. */
+  /** Makes the user's new sessions read-only until `end`; sessions that began before `end` stay read-only. */
   readOnlySessions(): Promise<{ end(): Promise<void> }>;
-  /** Deadlocks that the server found since it started. */
+  /** Deadlocks that the server has found since its start. */
   deadlocks(): Promise<number>;
-  /** Empties the ledger's tables, if there are any: a new place for a test, faster than a new database. */
+  /** Empties the ledger's tables, if there are any: faster than a new database for each test. */
   empty(): Promise<void>;
-  /** Stops it as a failover does, connections and all, and answers how to start it again. */
+  /** Stops it and its connections, as a failover does; returns a function that starts it again. */
   halt(): Promise<() => Promise<void>>;
   /** Ends it and removes its files. */
   stop(): Promise<void>;
@@ -40,28 +42,63 @@ export interface DatabaseServer {
 
 export const TABLES = ['jobs', 'job_labels', 'attempts', 'tasks', 'step_counts', 'counter_sums', 'workers'] as const;
 
-/**
- * Puts into a directory what a server starts with. It is made once a test run, which takes seconds of CPU, and copied; a
- * bench, which is no test run, makes it itself.
- */
-export async function freshData(
-  name: string,
-  account: Account,
-  to: string,
-  make: (data: string) => void,
-): Promise<void> {
-  if (process.env.BATCHCTL_TEST_RUN === undefined) return make(to);
-  const { data } = await shared(`${name}-data`, async () => {
-    const made = join(directoryOf(account, `batchctl-${name}-data-`), 'data');
-    make(made);
-    return { data: made };
-  });
-  run('cp', ['-a', data, to], account);
+export const PASSWORD = 'p@ss:w/rd?';
+
+/** The files and the port of a server that has not started yet. */
+interface ServerFiles {
+  readonly directory: string;
+  readonly data: string;
+  readonly certificates: Certificates;
+  readonly port: number;
 }
 
-/** Asks a server to end now, closing its connections, and waits until it did. */
-export async function endServer(running: Running, signal: 'SIGINT' | 'SIGTERM'): Promise<void> {
-  process.kill(running.pid, signal);
-  await until('the server ends', () => !isAlive(running.pid)).catch(() => undefined);
-  await running.stop();
+/** Prepares a server; `makeData` creates a data directory. It takes seconds of CPU, so a test run does it once, and copies. */
+export async function prepareServer(
+  name: string,
+  account: Account,
+  makeData: (data: string) => void,
+): Promise<ServerFiles> {
+  const directory = makeDirectory(account, `batchctl-${name}-`);
+  const data = join(directory, 'data');
+  // A bench isn't a test run.
+  if (process.env.BATCHCTL_TEST_RUN === undefined) makeData(data);
+  else {
+    const original = await shared(`${name}-data`, async () => {
+      const path = join(makeDirectory(account, `batchctl-${name}-data-`), 'data');
+      makeData(path);
+      return { path };
+    });
+    run('cp', ['-a', original.path, data], account);
+  }
+  return { directory, data, certificates: await makeCertificates(directory, account), port: await freePort() };
+}
+
+/** `--name=value` for each setting. */
+export const flagsOf = (settings: Readonly<Record<string, string | number>>): readonly string[] =>
+  Object.entries(settings).map(([name, value]) => `--${name}=${value}`);
+
+/** Starts a server whose files are all in `cwd`; `signal` makes it close its connections and end. */
+export async function startServer(
+  options: ProgramOptions & { readonly cwd: string },
+  signal: 'SIGINT' | 'SIGTERM',
+): Promise<Pick<DatabaseServer, 'halt' | 'stop'>> {
+  let running = await startProgram(options);
+  const end = async (): Promise<void> => {
+    const { pid, stop } = running;
+    process.kill(pid, signal);
+    await until('the server ends', () => !isAlive(pid)).catch(() => undefined);
+    await stop();
+  };
+  return {
+    halt: async () => {
+      await end();
+      return async () => {
+        running = await startProgram(options);
+      };
+    },
+    stop: async () => {
+      await end();
+      rmSync(options.cwd, { recursive: true });
+    },
+  };
 }

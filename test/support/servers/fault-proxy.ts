@@ -10,7 +10,7 @@ import {
 } from 'node:http';
 import { type Listening, listen } from './listen.ts';
 
-/** A request as it passed. */
+/** A request that the proxy received. */
 export interface Seen {
   readonly method: string;
   /** Path and query. */
@@ -18,23 +18,23 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** What may happen to a request between client and server. */
+/** A fault between client and server. */
 export type Fault =
-  /** The proxy answers itself; `code` stands in an XML body as S3 writes it. */
+  /** The proxy responds in place of the server; `code` is in an XML body, in S3's format. */
   | { readonly kind: 'answer'; readonly status: number; readonly code?: string; readonly body?: string }
-  /** The connection is reset; the server never sees the request. */
+  /** The connection is reset, and the server doesn't get the request. */
   | { readonly kind: 'reset' }
-  /** The server does the work, and its answer is lost. */
+  /** The server handles the request, and its response is lost. */
   | { readonly kind: 'lost' }
-  /** The answer's body is cut after so many bytes, and the connection reset. */
+  /** The connection is reset after this many bytes of the response's body. */
   | { readonly kind: 'cut'; readonly after: number }
-  /** So many bytes of the request's body reach the server; then both connections are reset. */
+  /** Both connections are reset after this many bytes of the request's body. */
   | { readonly kind: 'broken'; readonly after: number }
-  /** One byte of the answer's body is another one; with headers that the server did not send. */
+  /** A byte of the response's body is altered; `headers` are added to the response's. */
   | { readonly kind: 'alter'; readonly at: number; readonly headers?: Readonly<Record<string, string>> }
-  /** Nothing is ever answered. */
+  /** There is never a response. */
   | { readonly kind: 'hang' }
-  /** Milliseconds before it goes on. */
+  /** The request is forwarded after this many milliseconds. */
   | { readonly kind: 'late'; readonly ms: number };
 
 interface Rule {
@@ -43,55 +43,55 @@ interface Rule {
   readonly matches: (seen: Seen) => boolean;
 }
 
-interface Share {
+interface FaultShare {
   readonly every: number;
   readonly random: () => number;
   readonly faults: readonly Fault[];
   passed: number;
-  /** The place in these `every` requests of the one that fails. */
+  /** The index of the request that fails, among the current `every` requests. */
   next: number;
 }
 
-/** Requests a second that a partition accepts. */
+/** Requests per second that a partition accepts. */
 interface Rates {
   readonly writes: number;
   readonly reads: number;
 }
 
-/** Limits the requests of each partition of a bucket in each second, as S3 does. */
+/** Limits the requests per second of each partition of a bucket, as S3 does. */
 class Partitions {
   readonly #rates: Rates;
-  readonly #of: (seen: Seen) => string;
-  readonly #taken = new Map<string, number>();
+  readonly #partitionOf: (seen: Seen) => string;
+  readonly #accepted = new Map<string, number>();
 
-  constructor(rates: Rates, of: (seen: Seen) => string) {
+  constructor(rates: Rates, partitionOf: (seen: Seen) => string) {
     this.#rates = rates;
-    this.#of = of;
+    this.#partitionOf = partitionOf;
   }
 
-  takes(seen: Seen): boolean {
+  accepts(seen: Seen): boolean {
     const kind = ['GET', 'HEAD'].includes(seen.method) ? 'reads' : 'writes';
-    const now = `${Math.floor(performance.now() / 1_000)} ${this.#of(seen)} ${kind}`;
-    const taken = this.#taken.get(now) ?? 0;
-    if (taken >= this.#rates[kind]) return false;
-    this.#taken.set(now, taken + 1);
+    const now = `${Math.floor(performance.now() / 1_000)} ${this.#partitionOf(seen)} ${kind}`;
+    const accepted = this.#accepted.get(now) ?? 0;
+    if (accepted >= this.#rates[kind]) return false;
+    this.#accepted.set(now, accepted + 1);
     return true;
   }
 }
 
 const SLOW_DOWN: Fault = { kind: 'answer', status: 503, code: 'SlowDown' };
 
-/** Stands between a client and a server, and loses, delays or alters what a test says. */
+/** A proxy between a client and a server, which loses, delays or alters requests and responses as a test demands. */
 export class FaultProxy {
   readonly url: string;
   readonly seen: Seen[] = [];
-  /** Faults as requests met them. */
+  /** The faults that happened, in order. */
   readonly met: Fault[] = [];
   readonly #listening: Listening;
   readonly #target: URL;
   readonly #agent = new HttpAgent({ keepAlive: true });
   #rules: Rule[] = [];
-  #share: Share | null = null;
+  #share: FaultShare | null = null;
   #partitions: Partitions | null = null;
 
   private constructor(server: Server, listening: Listening, target: string) {
@@ -99,35 +99,35 @@ export class FaultProxy {
     this.#target = new URL(target);
     this.url = listening.url;
     server.on('request', (incoming: IncomingMessage, answer: ServerResponse) => {
-      // A client that goes away in the middle is what is tested here.
+      // Clients that disconnect are part of the tests.
       incoming.on('error', () => undefined);
       answer.on('error', () => undefined);
       this.#pass(incoming, answer);
     });
   }
 
-  /** In front of `target`, a URL such as moto's. */
+  /** Starts a proxy of `target`, a URL such as moto's. */
   static async start(target: string): Promise<FaultProxy> {
     const server = createServer({ keepAliveTimeout: 60_000 });
     return new FaultProxy(server, await listen(server), target);
   }
 
-  /** The next `times` requests that match meet this fault. Rules are tried in the order they were given. */
+  /** Makes the next `times` requests that match fail. Earlier rules come first. */
   fail(times: number, fault: Fault, matches: (seen: Seen) => boolean = () => true): void {
     this.#rules.push({ left: times, fault, matches });
   }
 
-  /** From now on this share of the requests, one at random of each so many, meets one of the faults at random. */
-  failShare(of: number, random: () => number, faults: readonly Fault[]): void {
-    this.#share = { every: Math.round(1 / of), random, faults, passed: 0, next: 0 };
+  /** From now on, makes a share of the requests fail: a random one of every `1 / share`, with a random fault. */
+  failShare(share: number, random: () => number, faults: readonly Fault[]): void {
+    this.#share = { every: Math.round(1 / share), random, faults, passed: 0, next: 0 };
   }
 
-  /** From now on what exceeds the rates of its partition, by default one for all, is answered SlowDown. */
+  /** From now on, answers SlowDown to requests that exceed the rates of their partition; by default there is one. */
   limit(rates: Rates, partition: (seen: Seen) => string = () => ''): void {
     this.#partitions = new Partitions(rates, partition);
   }
 
-  /** All is well again; forgets what it saw. */
+  /** Ends all faults, and forgets the requests so far. */
   heal(): void {
     this.#rules = [];
     this.#share = null;
@@ -135,7 +135,7 @@ export class FaultProxy {
     this.seen.length = 0;
   }
 
-  /** How many requests matched so far. */
+  /** The number of matching requests so far. */
   count(matches: (seen: Seen) => boolean): number {
     return this.seen.filter(matches).length;
   }
@@ -151,7 +151,7 @@ export class FaultProxy {
       rule.left -= 1;
       return rule.fault;
     }
-    if (this.#partitions?.takes(seen) === false) return SLOW_DOWN;
+    if (this.#partitions?.accepts(seen) === false) return SLOW_DOWN;
     const share = this.#share;
     if (share === null) return null;
     const { every, random, faults } = share;
@@ -173,7 +173,7 @@ export class FaultProxy {
         incoming.socket.resetAndDestroy();
         break;
       case 'answer':
-        answerItself(incoming, answer, fault);
+        respond(incoming, answer, fault);
         break;
       case 'late':
         setTimeout(() => this.#forward(incoming, answer, seen, null), fault.ms);
@@ -194,7 +194,7 @@ export class FaultProxy {
     });
     outgoing.on('error', () => answer.destroy());
     if (fault?.kind === 'broken') {
-      breakOff(incoming, outgoing, fault.after);
+      breakRequest(incoming, outgoing, fault.after);
       return;
     }
     outgoing.on('response', (back) => {
@@ -206,28 +206,28 @@ export class FaultProxy {
       }
       const added = fault?.kind === 'alter' ? fault.headers : {};
       answer.writeHead(back.statusCode ?? 500, { ...back.headers, ...added });
-      if (fault?.kind === 'cut' || fault?.kind === 'alter') spoil(back, incoming, answer, fault);
+      if (fault?.kind === 'cut' || fault?.kind === 'alter') spoilResponse(back, incoming, answer, fault);
       else back.pipe(answer);
     });
     incoming.pipe(outgoing);
   }
 }
 
-function breakOff(incoming: IncomingMessage, outgoing: ClientRequest, after: number): void {
+function breakRequest(incoming: IncomingMessage, outgoing: ClientRequest, after: number): void {
   let passed = 0;
-  const both = (): void => {
+  const resetBoth = (): void => {
     outgoing.destroy();
     incoming.socket.resetAndDestroy();
   };
   incoming.on('data', (chunk: Buffer) => {
-    if (passed < after) outgoing.write(chunk.subarray(0, after - passed), () => passed >= after && both());
+    if (passed < after) outgoing.write(chunk.subarray(0, after - passed), () => passed >= after && resetBoth());
     passed += chunk.length;
   });
-  // A shorter one is broken off all the same.
-  incoming.on('end', both);
+  // A shorter request is reset at its end.
+  incoming.on('end', resetBoth);
 }
 
-function answerItself(
+function respond(
   incoming: IncomingMessage,
   answer: ServerResponse,
   { status, code, body }: Extract<Fault, { kind: 'answer' }>,
@@ -240,7 +240,7 @@ function answerItself(
   });
 }
 
-function spoil(
+function spoilResponse(
   back: IncomingMessage,
   incoming: IncomingMessage,
   answer: ServerResponse,
@@ -255,7 +255,7 @@ function spoil(
       if (at >= 0 && at < chunk.length) chunk.writeUInt8(chunk.readUInt8(at) ^ 1, at);
       answer.write(chunk);
     } else if (begin < fault.after) {
-      // What was written must leave before the reset, or the client may see none of it.
+      // Written bytes must be sent before the reset, or the client may not get them.
       answer.write(chunk.subarray(0, fault.after - begin), () => {
         if (passed >= fault.after) incoming.socket.destroy();
       });

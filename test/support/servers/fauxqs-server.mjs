@@ -1,11 +1,11 @@
-// fauxqs on 127.0.0.1 alone, on any free port, with a clock that a test can move: GET /pass/SECONDS on a second port lets so
-// many seconds pass for the queues. Both ports are printed, the queues' last.
+// fauxqs on a free port of 127.0.0.1, with a clock that a test can move: GET /pass/SECONDS on a second port moves the queues'
+// clock forward. Prints both ports, the queues' last.
 import { createServer, ServerResponse } from 'node:http';
 import { Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-// It asks to listen on every address of the machine, and has no option for another.
+// fauxqs listens on all addresses of the machine, and has no option to change that.
 const listen = Server.prototype.listen;
 Server.prototype.listen = function (options, ...rest) {
   return listen.call(this, { port: options.port ?? 0, host: '127.0.0.1' }, ...rest);
@@ -21,7 +21,7 @@ ServerResponse.prototype.writeHead = function (...args) {
   return writeHead.apply(this, args);
 };
 
-// It takes every character beyond the first plane for an illegal one (SendMessage: #x10000 to #x10FFFF are legal).
+// fauxqs rejects every character beyond the first plane (SendMessage: #x10000 to #x10FFFF are legal).
 const types = join(dirname(fileURLToPath(import.meta.resolve('fauxqs'))), 'sqs', 'sqsTypes.js');
 const { INVALID_MESSAGE_BODY_CHAR } = await import(types);
 INVALID_MESSAGE_BODY_CHAR.test = (text) => /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u.test(text);

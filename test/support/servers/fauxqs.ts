@@ -2,14 +2,14 @@ import { join } from 'node:path';
 import { type ProgramOptions, type Running, startProgram } from './program.ts';
 import { type Endpoint, shared } from './shared.ts';
 
-/** A fauxqs server: SQS, right about leases, long polls and volume; all state in memory. */
+/** A fauxqs server: an SQS in memory that handles leases, long polls and many messages as AWS does. */
 export interface Fauxqs extends Running {
   readonly url: string;
-  /** Lets so many seconds pass for its queues, at once. */
+  /** Moves the queues' clock forward. */
   pass(seconds: number): Promise<void>;
 }
 
-/** One for the whole run, for suites that take queues of their own and let no time pass. */
+/** The server of the whole test run, for suites that use their own queues and don't move the clock. */
 export function sharedFauxqs(): Promise<Endpoint> {
   return shared('fauxqs', async () => {
     const { url } = await startFauxqs({ lasting: true });
@@ -17,17 +17,17 @@ export function sharedFauxqs(): Promise<Endpoint> {
   });
 }
 
-/** For a suite's `before` hook. Any credentials do. */
+/** For a suite's `before` hook. Accepts any credentials. */
 export async function startFauxqs(options: Pick<ProgramOptions, 'lasting'> = {}): Promise<Fauxqs> {
-  const portIn = (log: string, of: string): string => new RegExp(`${of} at port (\\d+)`).exec(log)?.[1] ?? '';
+  const portIn = (log: string, name: string): string => new RegExp(`${name} at port (\\d+)`).exec(log)?.[1] ?? '';
   const running = await startProgram({
     ...options,
     command: process.execPath,
     args: [join(import.meta.dirname, 'fauxqs-server.mjs')],
     ready: async (log) => (await fetch(`http://127.0.0.1:${portIn(log, 'queues')}/health`)).ok,
   });
-  const [url, control] = ['queues', 'clock'].map((of) => `http://127.0.0.1:${portIn(running.log(), of)}`);
-  if (url === undefined) throw new Error('fauxqs said no port');
+  const [url, control] = ['queues', 'clock'].map((name) => `http://127.0.0.1:${portIn(running.log(), name)}`);
+  if (url === undefined) throw new Error('fauxqs printed no port');
   return {
     ...running,
     url,

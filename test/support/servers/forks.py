@@ -1,4 +1,4 @@
-"""Loads a Python program once and forks it for each that asks: loading takes a second of CPU, a fork some milliseconds."""
+"""Loads a Python program once and forks for each client: loading takes a second of CPU, a fork some milliseconds."""
 
 import json
 import os
@@ -8,13 +8,13 @@ import threading
 
 
 def serve(path, run):
-    """Listens on a socket. A client sends one line of JSON, and with it, if it likes, its stdin, stdout and stderr. A fork
-    calls run(connection, asked), and ends at the latest when the client closes the connection, unless it was asked to be
+    """Listens on a socket. A client sends one line of JSON, optionally with its stdin, stdout and stderr. A fork calls
+    run(connection, request). It ends when the client closes the connection, if not before, unless the request is
     "lasting"."""
-    # Forks that have ended are not waited for.
+    # No zombies: the kernel discards the status of forks.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # Whoever may not come yet finds no socket.
+    # The socket appears under its name when it is ready.
     listener.bind(f"{path}.new")
     listener.listen(256)
     os.chmod(f"{path}.new", 0o777)
@@ -38,10 +38,10 @@ def answer(connection, run):
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
-    asked = json.loads(line)
-    if not asked.get("lasting"):
+    request = json.loads(line)
+    if not request.get("lasting"):
         threading.Thread(target=end_with, args=(connection,), daemon=True).start()
-    run(connection, asked)
+    run(connection, request)
     os._exit(0)
 
 

@@ -5,8 +5,8 @@ import { startProgram } from './program.ts';
 import { shared } from './shared.ts';
 
 /**
- * One for the run: a process that has loaded a Python program and forks it for each that asks (forks.py says how). `script`
- * is one of this directory; answers the path of its socket, which is named as the script is, in the run's directory.
+ * Starts, once in a run, a process that has loaded a Python program and forks for each client (see forks.py). `script` is in
+ * this directory. Returns the path of its socket, which is in the run's directory and has the script's name.
  */
 export async function sharedForks(script: 'aws-forks' | 'moto-forks', python: string): Promise<string> {
   const { socket } = await shared(script, async () => {
@@ -14,7 +14,7 @@ export async function sharedForks(script: 'aws-forks' | 'moto-forks', python: st
     await startProgram({
       command: python,
       args: [join(import.meta.dirname, `${script}.py`), path],
-      // It would leave compiled Python beside the scripts.
+      // Otherwise Python writes compiled files beside the scripts.
       env: { PYTHONDONTWRITEBYTECODE: '1' },
       lasting: true,
       ready: async () => {

@@ -4,7 +4,7 @@ import { createServer as createHttps } from 'node:https';
 import { gunzipSync } from 'node:zlib';
 import { type Listening, listen } from './listen.ts';
 
-/** A request as it came. */
+/** A received request. */
 export interface Post {
   readonly method: string;
   readonly path: string;
@@ -12,13 +12,13 @@ export interface Post {
   readonly text: string;
 }
 
-/** How a receiver answers; `hang`: never. */
+/** A receiver's response; `hang`: none. */
 type Answer = { readonly status: number; readonly text?: string; readonly location?: string } | 'hang' | 'reset';
 
-/** A receiver of notifications: takes each post, and answers as it was told to, 200 unless told. */
+/** A receiver of notifications: keeps each request, and responds as configured, by default with 200. */
 export class HookServer {
   readonly posts: Post[] = [];
-  /** For the next requests, one each; then `answer` for all others. */
+  /** The responses to the next requests, one each; all others get `answer`. */
   readonly next: Answer[] = [];
   answer: Answer = { status: 200 };
   readonly port: number;
@@ -30,14 +30,14 @@ export class HookServer {
     server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response));
   }
 
-  /** With files of a certificate and its key it talks TLS. */
+  /** Uses TLS if a certificate and its key are given, as files. */
   static async start(tls: { readonly cert: string; readonly key: string } | null = null): Promise<HookServer> {
     const server =
       tls === null ? createHttp() : createHttps({ cert: readFileSync(tls.cert), key: readFileSync(tls.key) });
     return new HookServer(server, await listen(server));
   }
 
-  /** The documents that it got, in order. */
+  /** The JSON documents that it received, in order. */
   get bodies(): readonly Readonly<Record<string, unknown>>[] {
     return this.posts.map(({ text }) => JSON.parse(text));
   }

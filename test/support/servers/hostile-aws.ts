@@ -2,25 +2,25 @@ import { errorFor } from '../grid/faults.ts';
 import { type Asked, type CloudCall, type Reply, startFront } from '../grid/front.ts';
 import { Form } from '../grid/query.ts';
 
-/** What AWS enforces and no emulator here does. Wire formats are AWS's; the page is named beside each. */
+/** A rule that AWS enforces and the emulators don't. Responses have AWS's format; each rule names the page of AWS's docs. */
 export interface Rule {
-  /** AWS's refusal; null: this rule lets the request pass. */
+  /** AWS's refusal; null if the rule allows the request. */
   readonly refuse?: (call: Asked) => Reply | null;
-  /** The answer as AWS gives it, where the emulator's says less; null: as it is. */
+  /** AWS's response, if the emulator's lacks something; null: unchanged. */
   readonly amend?: (call: Asked, reply: Reply) => Reply | null;
 }
 
-/** Stands before emulators as a stricter AWS: each request passes all the rules in force. */
+/** A proxy of emulators that is as strict as AWS: all current rules apply to each request. */
 export class HostileAws {
-  /** Every request that was answered, oldest first. */
+  /** All requests that got a response, oldest first. */
   readonly calls: CloudCall[] = [];
-  /** Requests that a rule refused or whose answer it changed, by what they asked for: `s3:GET`, `iam:GetRole`. */
+  /** Requests that a rule refused, or whose response it changed, such as `s3:GET` or `iam:GetRole`. */
   readonly met: string[] = [];
   url = '';
   #rules: readonly Rule[] = [];
   #close: () => Promise<void> = async () => undefined;
 
-  /** `serverOf`: the URL of the emulator that answers for a service (`s3`, `sqs`, `ec2`). */
+  /** `serverOf`: the URL of the emulator of a service (`s3`, `sqs`, `ec2`). */
   static async start(serverOf: (service: string) => string): Promise<HostileAws> {
     const hostile = new HostileAws();
     const { url, close } = await startFront({
@@ -34,7 +34,7 @@ export class HostileAws {
     return hostile;
   }
 
-  /** These rules, and no others, are in force from now on. */
+  /** Replaces all rules. */
   enforce(...rules: readonly Rule[]): void {
     this.#rules = rules;
     this.met.length = 0;
@@ -50,25 +50,25 @@ export class HostileAws {
       const reply = refuse?.(call) ?? null;
       if (reply === null) continue;
       this.met.push(`${call.service}:${call.action}`);
-      // The answer to a HEAD has no body: of an error it is the status alone (S3API/API_HeadObject).
+      // The response to HEAD has no body, so an error is only a status (S3API/API_HeadObject).
       return call.method === 'HEAD' ? { ...reply, body: Buffer.alloc(0) } : reply;
     }
     return null;
   }
 
   #amend(call: Asked, reply: Reply): Reply {
-    let told = reply;
+    let amended = reply;
     for (const { amend } of this.#rules) {
-      const changed = amend?.(call, told) ?? null;
+      const changed = amend?.(call, amended) ?? null;
       if (changed !== null) this.met.push(`${call.service}:${call.action}`);
-      told = changed ?? told;
+      amended = changed ?? amended;
     }
-    if (told.body.length === reply.body.length) return told;
-    return { ...told, headers: { ...told.headers, 'content-length': String(told.body.length) } };
+    if (amended.body.length === reply.body.length) return amended;
+    return { ...amended, headers: { ...amended.headers, 'content-length': String(amended.body.length) } };
   }
 }
 
-/** The bucket and the key that a request to S3 names in its path. */
+/** The bucket and the key in the path of a request to S3. */
 export function placeOf({ url }: Asked): { readonly bucket: string; readonly key: string } {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   return { bucket, key: key.join('/') };
@@ -76,39 +76,42 @@ export function placeOf({ url }: Asked): { readonly bucket: string; readonly key
 
 const CALLER = 'arn:aws:sts::123456789012:assumed-role/month-end-worker/i-0123456789abcdef0';
 
-/** IAM's words for a denial (IAM/troubleshoot_access-denied). S3 puts buckets' and objects' ARNs in quotes. */
+/** IAM's text of a denial (IAM/troubleshoot_access-denied). S3 quotes the ARNs of buckets and objects. */
 const deniedText = (action: string, resource: string): string =>
   `User: ${CALLER} is not authorized to perform: ${action} on resource: ${resource} because no identity-based policy allows the ${action} action`;
 
 const denied = (action: string, resource: string): Reply =>
   errorFor('s3', 403, 'AccessDenied', deniedText(action, resource));
 
-/** An object of these is read (HEAD with its checksum needs the key, too: S3API/API_HeadObject), copied or put. */
+/** Selects objects. */
 type Objects = (bucket: string, key: string) => boolean;
 
-/** A key of KMS that the caller may not use (S3UG/troubleshoot-403-errors): to read objects, or to write them. */
+/**
+ * A KMS key that the caller may not use to read objects, or to write them (S3UG/troubleshoot-403-errors). HEAD with checksum
+ * needs the key, too (S3API/API_HeadObject).
+ */
 export function kmsDenies(kmsKey: string, objects: Objects, use: 'Decrypt' | 'GenerateDataKey' = 'Decrypt'): Rule {
   return {
     refuse: (call) => {
-      if (call.service !== 's3' || !opensData(call, use)) return null;
+      if (call.service !== 's3' || !usesKey(call, use)) return null;
       const { bucket, key } = placeOf(call);
       return objects(bucket, key) ? denied(`kms:${use}`, kmsKey) : null;
     },
   };
 }
 
-function opensData({ method, headers, url }: Asked, use: 'Decrypt' | 'GenerateDataKey'): boolean {
+function usesKey({ method, headers, url }: Asked, use: 'Decrypt' | 'GenerateDataKey'): boolean {
   if (use === 'GenerateDataKey') return method === 'PUT' || (method === 'POST' && url.searchParams.has('uploads'));
   return method === 'GET' || (method === 'HEAD' && headers['x-amz-checksum-mode'] === 'ENABLED');
 }
 
-/** How an object is archived: HEAD and listings tell the class, HEAD what Intelligent-Tiering made of it. */
+/** The storage class of an archived object, and its archive tier in Intelligent-Tiering, which only HEAD returns. */
 interface Archived {
   readonly storageClass: 'GLACIER' | 'DEEP_ARCHIVE' | 'INTELLIGENT_TIERING';
   readonly archiveStatus?: 'ARCHIVE_ACCESS' | 'DEEP_ARCHIVE_ACCESS';
 }
 
-/** Objects in an archive tier are not read before they are restored (S3API/API_GetObject: InvalidObjectState). */
+/** Archived objects can't be read before they are restored (S3API/API_GetObject: InvalidObjectState). */
 export function archives(archived: Archived, objects: Objects): Rule {
   const isArchived = (call: Asked): boolean => {
     const { bucket, key } = placeOf(call);
@@ -131,25 +134,25 @@ export function archives(archived: Archived, objects: Objects): Rule {
 }
 
 /**
- * A bucket of another account: a request that says whose it should be is refused unless it is theirs (S3UG/
- * bucket-owner-condition). Where `demanded`, as the profile names the owner, one that says nothing is refused too.
+ * The bucket belongs to the account `owner`: requests that expect another owner are refused (S3UG/bucket-owner-condition).
+ * If `demanded`, because the profile names the owner, requests that expect no owner are refused, too.
  */
 export function ownedBy(owner: string, bucket: string, { demanded = false } = {}): Rule {
   const name = 'x-amz-expected-bucket-owner';
   return {
     refuse: (call) => {
       if (call.service !== 's3' || placeOf(call).bucket !== bucket) return null;
-      const said = call.headers[name] ?? call.url.searchParams.get(name);
-      const isFine = said === null || said === undefined ? !demanded : said === owner;
-      return isFine ? null : errorFor('s3', 403, 'AccessDenied', 'Access Denied');
+      const expected = call.headers[name] ?? call.url.searchParams.get(name);
+      const isAllowed = expected === null || expected === undefined ? !demanded : expected === owner;
+      return isAllowed ? null : errorFor('s3', 403, 'AccessDenied', 'Access Denied');
     },
   };
 }
 
 /**
- * A policy that allows s3:ListBucket below some prefixes only (S3UG/amazon-s3-policy-keys: s3:prefix). `strict`: by StringLike,
- * so that what names no prefix is denied, HeadBucket among it; then what is missing is denied too (S3API/API_GetObject). Else
- * by StringLikeIfExists.
+ * A policy that allows s3:ListBucket only below some prefixes (S3UG/amazon-s3-policy-keys: s3:prefix). `strict`: its condition
+ * is StringLike, which denies requests without a prefix, such as HeadBucket, and makes S3 answer 403 for missing objects
+ * (S3API/API_GetObject). Otherwise the condition is StringLikeIfExists.
  */
 export function listsBelow(bucket: string, prefixes: readonly string[], { strict = false } = {}): Rule {
   const concerns = (call: Asked): boolean => call.service === 's3' && placeOf(call).bucket === bucket;
@@ -172,7 +175,7 @@ export function listsBelow(bucket: string, prefixes: readonly string[], { strict
   };
 }
 
-/** How each service words that too much is asked of it (9.2 of the services' own API references: common errors). */
+/** Each service's throttling error (common errors, in the services' API references). */
 const THROTTLED: Readonly<Record<string, readonly [number, string, string]>> = {
   ec2: [503, 'RequestLimitExceeded', 'Request limit exceeded.'],
   autoscaling: [400, 'Throttling', 'Rate exceeded'],
@@ -182,7 +185,7 @@ const THROTTLED: Readonly<Record<string, readonly [number, string, string]>> = {
   sqs: [403, 'RequestThrottled', 'Request is throttled.'],
 };
 
-/** The first so many requests of each kind that only asks are throttled. */
+/** Throttles the first `times` requests of each kind of Describe, Get and List. */
 export function throttlesReads(times: number): Rule {
   const left = new Map<string, number>();
   return {
@@ -198,10 +201,10 @@ export function throttlesReads(times: number): Rule {
   };
 }
 
-/** Minutes that a request's date may be off (S3UG/RESTAuthentication; General Reference: signing). */
+/** Minutes by which a request's date may differ (S3UG/RESTAuthentication; General Reference: signing). */
 const TOLERATED: Readonly<Record<string, number>> = { s3: 15, sdb: 15 };
 
-/** The services' clock is so many minutes ahead of this machine's: they say so, and refuse what was signed at another time. */
+/** The services' clock is ahead of this machine's: responses show that clock, and requests signed at another time are refused. */
 export function clockAhead(minutes: number): Rule {
   const now = (): number => Date.now() + minutes * 60_000;
   const dated = (reply: Reply): Reply => ({
@@ -219,11 +222,11 @@ export function clockAhead(minutes: number): Rule {
   };
 }
 
-/** Milliseconds since the epoch; NaN: it isn't signed. */
+/** When a request was signed, milliseconds since the epoch; NaN if it isn't signed. */
 function signedAt({ service, url, headers, body }: Asked): number {
   if (service === 'sdb') return Date.parse(Form.parse(body).text('Timestamp') ?? '');
-  const said = headers['x-amz-date'] ?? url.searchParams.get('X-Amz-Date') ?? '';
-  return Date.parse(String(said).replace(BASIC, '$1-$2-$3T$4:$5:$6Z'));
+  const date = headers['x-amz-date'] ?? url.searchParams.get('X-Amz-Date') ?? '';
+  return Date.parse(String(date).replace(BASIC, '$1-$2-$3T$4:$5:$6Z'));
 }
 
 const BASIC = /^(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)Z$/;

@@ -2,15 +2,15 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** Where a server listens. */
+/** A listening server. */
 export interface Listening {
   readonly port: number;
   readonly url: string;
-  /** Ends its connections, too. */
+  /** Closes the server and its connections. */
   close(): Promise<void>;
 }
 
-/** Makes a server listen on a free port of this machine. */
+/** Makes a server listen on a free port. */
 export async function listen(server: Server, host = '127.0.0.1'): Promise<Listening> {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -32,5 +32,5 @@ export async function listen(server: Server, host = '127.0.0.1'): Promise<Listen
   };
 }
 
-/** An HTTP server that answers each request so. */
+/** Starts an HTTP server. */
 export const serve = (answer: RequestListener): Promise<Listening> => listen(createServer(answer));

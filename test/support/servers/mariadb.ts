@@ -1,30 +1,19 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createConnection, type RowDataPacket } from 'mysql2/promise';
 import { installed } from '../run/lacking.ts';
-import { accountOf, directoryOf, give, run } from './account.ts';
-import { makeCertificates } from './certificates.ts';
-import { type DatabaseServer, endServer, freshData, TABLES } from './database-server.ts';
-import { freePort, type Running, startProgram } from './program.ts';
-
-const PASSWORD = 'p@ss:w/rd?';
+import { accountOf, changeOwner, run } from './account.ts';
+import { type DatabaseServer, flagsOf, PASSWORD, prepareServer, startServer, TABLES } from './database-server.ts';
 
 /** For a suite's `before` hook: a new MariaDB, for the MySQL dialect. */
 export async function startMariadb(): Promise<DatabaseServer> {
   const command = installed('mariadb-server');
   const account = accountOf('mysql');
-  const directory = directoryOf(account, 'batchctl-mariadb-');
-  const [data, socket] = [join(directory, 'data'), join(directory, 'socket')];
-  await freshData('mariadb', account, data, (at) =>
-    run(
-      'mariadb-install-db',
-      ['--no-defaults', `--datadir=${at}`, '--auth-root-authentication-method=normal', '--skip-test-db'],
-      account,
-    ),
-  );
-  const certificates = await makeCertificates(directory, account);
-  const port = await freePort();
-  const init = join(directory, 'init.sql');
+  const { directory, data, certificates, port } = await prepareServer('mariadb', account, (to) => {
+    const flags = flagsOf({ datadir: to, 'auth-root-authentication-method': 'normal' });
+    run('mariadb-install-db', ['--no-defaults', '--skip-test-db', ...flags], account);
+  });
+  const [socket, init] = [join(directory, 'socket'), join(directory, 'init.sql')];
   writeFileSync(
     init,
     `create database if not exists ledger;
@@ -32,12 +21,18 @@ create user if not exists 'batchctl'@'%' identified by '${PASSWORD}';
 grant all on ledger.* to 'batchctl'@'%';
 `,
   );
-  give(account, init);
-  const args = [
-    ...['--no-defaults', `--datadir=${data}`, `--port=${port}`, '--bind-address=127.0.0.1', `--socket=${socket}`],
-    ...[`--init-file=${init}`, '--skip-name-resolve', '--innodb-flush-log-at-trx-commit=0', '--skip-log-bin'],
-    ...[`--ssl-cert=${certificates.cert}`, `--ssl-key=${certificates.key}`, `--ssl-ca=${certificates.ca}`],
-  ];
+  changeOwner(account, init);
+  const flags = flagsOf({
+    datadir: data,
+    port,
+    socket,
+    'bind-address': '127.0.0.1',
+    'init-file': init,
+    'innodb-flush-log-at-trx-commit': 0,
+    'ssl-cert': certificates.cert,
+    'ssl-key': certificates.key,
+    'ssl-ca': certificates.ca,
+  });
   const inDatabase =
     (database: string): DatabaseServer['admin'] =>
     async (...statements) => {
@@ -52,15 +47,23 @@ grant all on ledger.* to 'batchctl'@'%';
     };
   const admin = inDatabase('mysql');
   const tables = inDatabase('ledger');
-  const start = (): Promise<Running> =>
-    startProgram({
-      ...{ command, args, cwd: directory, ...account },
+  const server = await startServer(
+    {
+      command,
+      args: ['--no-defaults', '--skip-name-resolve', '--skip-log-bin', ...flags],
+      cwd: directory,
+      ...account,
       ready: async () => (await admin("select 1 from mysql.user where user = 'batchctl'")).length === 1,
-    });
-  let running = await start();
+    },
+    'SIGTERM',
+  );
   return {
-    ...{ kind: 'mysql', port, password: PASSWORD, admin },
-    ...{ ca: certificates.ca, otherCa: certificates.otherCa },
+    kind: 'mysql',
+    port,
+    password: PASSWORD,
+    admin,
+    ca: certificates.ca,
+    otherCa: certificates.otherCa,
     url: (host = '127.0.0.1') => `mysql://batchctl@${host}:${port}/ledger`,
     tables,
     asReader: async (use) => {
@@ -68,7 +71,7 @@ grant all on ledger.* to 'batchctl'@'%';
       await use(`mysql://reader@127.0.0.1:${port}/ledger`).finally(() => admin("drop user 'reader'@'%'"));
     },
     encrypted: async () => {
-      // It shows no session's own encryption to others; none of this suite's others had any.
+      // A session's encryption is hidden from others, and no other session of a suite is encrypted.
       const [row] = await admin("show global status like 'Ssl_finished_accepts'");
       return Number(row?.Value) > 0;
     },
@@ -88,15 +91,6 @@ grant all on ledger.* to 'batchctl'@'%';
       const there = await admin("select 1 from information_schema.tables where table_name = 'workers'");
       if (there.length > 0) await admin(...TABLES.map((table) => `delete from ledger.${table}`));
     },
-    halt: async () => {
-      await endServer(running, 'SIGTERM');
-      return async () => {
-        running = await start();
-      };
-    },
-    stop: async () => {
-      await endServer(running, 'SIGTERM');
-      rmSync(directory, { recursive: true });
-    },
+    ...server,
   };
 }

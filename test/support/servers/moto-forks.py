@@ -1,7 +1,7 @@
 """Starts moto servers: python3 moto-forks.py SOCKET.
 
-Asked {"script", "args", "log", "lasting"}, a fork sends its pid and runs the script, one of this directory that ends in
-serving, with its output in the log.
+For a request {"script", "args", "log", "lasting"}, a fork sends its pid and runs the script, a server of this directory, with
+its output in the log.
 """
 
 import importlib
@@ -20,21 +20,21 @@ for service in SERVICES:
     for module in ("models", "responses", "urls"):
         importlib.import_module(f"moto.{service}.{module}")
 
-# The first of an EC2 reads what images there are, a fifth of a second. It is no fork's.
+# The first EC2 backend reads the list of images, which takes a fifth of a second: not in each fork.
 ec2_backends["000000000000"]["us-east-1"]
 del ec2_backends["000000000000"]
 
 
-def run(connection, asked):
-    # Else all forks would make the same ids.
+def run(connection, request):
+    # Otherwise all forks would make the same ids.
     random.seed()
     mock_random.seed()
-    output = os.open(asked["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    output = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(output, 1)
     os.dup2(output, 2)
     connection.sendall(b"%d\n" % os.getpid())
-    sys.argv = [asked["script"], *asked["args"]]
-    runpy.run_path(asked["script"], run_name="__main__")
+    sys.argv = [request["script"], *request["args"]]
+    runpy.run_path(request["script"], run_name="__main__")
 
 
 forks.serve(sys.argv[1], run)

@@ -1,4 +1,4 @@
-"""moto's EC2, and a bucket's policy, mended where it differs from AWS in what a grid needs."""
+"""moto's EC2 and bucket policies, corrected where a grid needs what AWS does differently."""
 
 import json
 from xml.etree import ElementTree
@@ -11,8 +11,8 @@ from moto.ec2.responses.launch_templates import LaunchTemplates, pretty_xml, xml
 from moto.iam.access_control import PermissionResult
 from moto.s3.models import FakeBucket
 
-# --- Bucket policies: moto heeds no condition, so that a Deny of what comes without TLS denied all. What comes by it ends
-# before it gets here: nothing can tell, and all is let in.
+# --- Bucket policies: moto ignores conditions, so that a Deny of requests without TLS would deny all. TLS ends before moto,
+# which can't tell whether it was used, so all requests are allowed.
 
 bucket_permission = FakeBucket.get_permission
 
@@ -169,7 +169,7 @@ def create_launch_template_version(self):
     data = self._get_multi_param_dict("LaunchTemplateData") or {}
     source = self._get_param("SourceVersion")
     if source:
-        # Parameters of the new version take the place of the source's (CreateLaunchTemplateVersion: SourceVersion).
+        # Parameters of the new version replace the source's (CreateLaunchTemplateVersion: SourceVersion).
         data = {**template.get_version(source).data, **data}
     self.error_on_dryrun()
     version = template.create_version(data, self._get_param("VersionDescription"))
@@ -244,7 +244,7 @@ for action in (
 ):
     setattr(LaunchTemplates, action.__name__, action)
 
-# --- Security groups: one that an interface, or another group's rule, names can't be deleted (DeleteSecurityGroup).
+# --- Security groups: a group that an interface or another group's rule uses can't be deleted (DeleteSecurityGroup).
 
 delete_security_group = security_groups.SecurityGroupBackend.delete_security_group
 
@@ -262,8 +262,8 @@ def delete_unused_group(self, name=None, group_id=None):
 
 security_groups.SecurityGroupBackend.delete_security_group = delete_unused_group
 
-# --- Addresses: one that is associated can't be released (ReleaseAddress: InvalidIPAddress.InUse); without a word an
-# association is taken over in a VPC (AssociateAddress: AllowReassociation); an instance's end ends it.
+# --- Addresses: an associated one can't be released (ReleaseAddress: InvalidIPAddress.InUse). By default, a VPC's address can
+# be associated again (AssociateAddress: AllowReassociation). An instance's end ends the association.
 
 Addresses = elastic_ip_addresses.ElasticAddressBackend
 associate_address = Addresses.associate_address
@@ -296,7 +296,7 @@ terminate = Instance.terminate
 
 
 def terminate_all(self):
-    # Interfaces and root volumes of an instance go with it unless they are said to stay (TerminateInstances).
+    # By default, an instance's interfaces and root volume are deleted with it (TerminateInstances).
     for address in list(self.ec2_backend.addresses):
         if address.instance is self or (address.eni and address.eni.instance is self):
             self.ec2_backend.disassociate_address(address=address.public_ip)
@@ -310,7 +310,7 @@ Instance.terminate = terminate_all
 # An instance's groups are those of its first interface (Instance: SecurityGroups).
 Instance.dynamic_group_list = property(lambda self: self.security_groups or self.nics[0].group_set)
 
-# --- A default VPC reaches the internet: a gateway, and a route to it in the main table (VPC guide: default VPC components).
+# --- A default VPC has an internet gateway, and a route to it in the main table (VPC guide: default VPC components).
 
 from moto.ec2.models import EC2Backend  # noqa: E402
 
@@ -328,7 +328,7 @@ def with_internet(self, *args, **options):
 
 EC2Backend.__init__ = with_internet
 
-# --- Service Quotas: moto knows none of EC2's. Here each is large.
+# --- Service Quotas: moto has none for EC2. Here each is large.
 
 from moto.servicequotas.models import ServiceQuotasBackend  # noqa: E402
 

@@ -1,4 +1,4 @@
-"""moto, with an S3 whose conditions hold, on any free port."""
+"""moto, with an S3 whose conditional puts are atomic, on a free port."""
 
 import moto_base  # noqa: F401
 from moto.server import main

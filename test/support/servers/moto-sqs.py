@@ -1,6 +1,6 @@
-"""moto's SQS, mended where it differs from AWS, and with a clock that a test can move.
+"""moto's SQS, corrected where it differs from AWS, with a clock that a test can move.
 
-python3 moto-sqs.py CLOCK-FILE: the file holds how many seconds its clock is ahead.
+python3 moto-sqs.py CLOCK-FILE: the file contains the seconds by which its clock is ahead.
 """
 
 import sys
@@ -32,7 +32,7 @@ for module in (constants, models, responses):
     module.MAXIMUM_MESSAGE_LENGTH = 1_048_576
 models.MAXIMUM_MESSAGE_SIZE_ATTR_UPPER_BOUND = 1_048_576
 
-# A handle is stale once its message was received again, or its lease has ended: then it changes and deletes nothing
+# A handle is stale when its message was received again or its lease has expired: then it changes and deletes nothing
 # (ChangeMessageVisibility: MessageNotInflight, ReceiptHandleIsInvalid; DeleteMessage).
 change_message_visibility = models.SQSBackend.change_message_visibility
 delete_message = models.Queue.delete_message
@@ -56,7 +56,7 @@ def delete_held(self, receipt_handle):
 models.SQSBackend.change_message_visibility = change_held
 models.Queue.delete_message = delete_held
 
-# What is asked for by its newer name is told too (ReceiveMessage: MessageSystemAttributeNames).
+# Attributes can also be requested by the newer parameter (ReceiveMessage: MessageSystemAttributeNames).
 get_param = responses.SQSResponse._get_param
 
 
@@ -69,7 +69,7 @@ def get_renamed_param(self, param_name, if_none=None):
 
 responses.SQSResponse._get_param = get_renamed_param
 
-# One header tells when it answered, by its clock: not a second one that is local time.
+# A response has one Date header, with the server's clock; moto adds a second one with local time.
 setup_class = responses.SQSResponse.setup_class
 
 

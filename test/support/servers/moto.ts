@@ -9,17 +9,17 @@ import { sharedForks } from './forks.ts';
 import type { Running } from './program.ts';
 import { type Endpoint, shared } from './shared.ts';
 
-/** A moto server: S3 (right about create-if-absent), SQS, STS, SimpleDB's puts; all state in memory. */
+/** A moto server, which keeps everything in memory: S3 (with correct conditional puts), SQS, STS, SimpleDB's puts. */
 export interface Moto extends Running {
   readonly url: string;
 }
 
-/** For a suite's `before` hook. Checks no signature and no expiry: any credentials do. */
+/** For a suite's `before` hook. Accepts any credentials: checks neither signature nor expiry. */
 export async function startMoto(): Promise<Moto> {
   return startMotoScript('moto-plain.py');
 }
 
-/** One for the whole run, for suites that take buckets and names of their own. */
+/** The server of the whole test run, for suites that use their own buckets and names. */
 export async function sharedMoto(): Promise<Endpoint> {
   installed('python3-moto');
   return shared('moto', async () => {
@@ -28,13 +28,13 @@ export async function sharedMoto(): Promise<Endpoint> {
   });
 }
 
-/** A moto server whose SQS is mended where it differs from AWS (moto-sqs.py says where); all state in memory. */
+/** A moto server whose SQS is corrected where it differs from AWS (see moto-sqs.py). */
 export interface MotoSqs extends Moto {
-  /** Lets so many seconds pass for its queues, at once. */
+  /** Moves the queues' clock forward. */
   pass(seconds: number): Promise<void>;
 }
 
-/** For a suite's `before` hook. Any credentials do. */
+/** For a suite's `before` hook. Accepts any credentials. */
 export async function startMotoSqs(): Promise<MotoSqs> {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-moto-'));
   const clock = join(directory, 'clock');
@@ -54,8 +54,8 @@ export async function startMotoSqs(): Promise<MotoSqs> {
 }
 
 /**
- * Starts a script of this directory that is moto with some of its differences from AWS taken away, on any free port. It ends
- * with this process unless it is `lasting`.
+ * Starts a script of this directory, a moto without some of its differences from AWS, on a free port. It ends with this
+ * process unless it is `lasting`.
  */
 export async function startMotoScript(
   script: string,
@@ -63,23 +63,23 @@ export async function startMotoScript(
   { lasting = false }: { readonly lasting?: boolean } = {},
 ): Promise<Moto> {
   const moto = installed('python3-moto');
-  // Debian's moto belongs to Debian's Python.
+  // Debian's moto needs Debian's Python.
   const socket = await sharedForks('moto-forks', moto.startsWith('/usr/bin/') ? '/usr/bin/python3' : 'python3');
   const log = join(mkdtempSync(join(tmpdir(), 'moto-')), 'log');
   closeSync(openSync(log, 'a'));
   const connection = connect(socket);
   connection.write(`${JSON.stringify({ script: join(import.meta.dirname, script), args, log, lasting })}\n`);
   const pid = Number(await firstLine(connection));
-  const said = (): string => readFileSync(log, 'utf8').slice(-20_000);
+  const readLog = (): string => readFileSync(log, 'utf8').slice(-20_000);
   const stop = async (): Promise<void> => {
     connection.destroy();
     await until(`${script} has ended`, () => !isAlive(pid));
   };
   const url = await until(`${script} serves`, () => {
-    if (!isAlive(pid)) throw new Error(`${script} did not come up; its log:\n${said()}`);
-    return /Running on (http:\S+)/.exec(said())?.[1];
+    if (!isAlive(pid)) throw new Error(`${script} did not come up; its log:\n${readLog()}`);
+    return /Running on (http:\S+)/.exec(readLog())?.[1];
   });
-  return { pid, log: said, stop, url };
+  return { pid, log: readLog, stop, url };
 }
 
 async function firstLine(connection: Socket): Promise<string> {
@@ -88,7 +88,7 @@ async function firstLine(connection: Socket): Promise<string> {
     text += chunk;
     if (text.includes('\n')) break;
   }
-  // It keeps no process that has nothing else to do.
+  // The connection doesn't keep this process running.
   connection.unref();
   return text.trim();
 }

@@ -1,4 +1,4 @@
-"""What every moto here differs in from moto's own server."""
+"""Differences of all moto servers here from moto's own server."""
 
 import functools
 import http.client
@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Request
 
-# moto checks a condition and puts the object in two steps, so that of racing threads two could win: one at a time here.
+# moto checks a condition and puts the object in two steps, so that two racing threads could win. Here, puts are serialized.
 turn = threading.RLock()
 
 
@@ -39,9 +39,9 @@ def one_at_a_time(method):
 for name in ("_key_response_put", "_key_response_post"):
     setattr(S3Response, name, one_at_a_time(getattr(S3Response, name)))
 
-# --- What follows saves CPU: a usual request to S3 takes 0.4 ms of it, and took 2.2.
+# --- The rest saves CPU: a usual request to S3 takes 0.4 ms instead of 2.2.
 
-# At each request moto lists its own source files, looks at every method of a class, and matches each service's patterns.
+# For each request, moto lists its own source files, looks at every method of a class, and matches each service's patterns.
 modules = frozenset(backends.list_of_moto_modules())
 backends.list_of_moto_modules = lambda: modules
 responses.method_names_from_class = functools.cache(responses.method_names_from_class)
@@ -49,7 +49,7 @@ Dispatcher = werkzeug_app.DomainDispatcherApplication
 Dispatcher.get_backend_for_host = functools.cache(Dispatcher.get_backend_for_host)
 # Tests name every bucket in the path.
 S3Response.subdomain_based_buckets = lambda self, request: False
-# No test asks from a page of another origin.
+# No test sends requests from a page of another origin.
 werkzeug_app.DISABLE_GLOBAL_CORS = True
 
 
@@ -57,7 +57,7 @@ list_objects = S3Backend.list_objects
 
 
 def list_below(self, bucket, prefix, *args, **options):
-    """moto looks at every key of the bucket, by several calls each."""
+    """Passes only keys with the prefix: moto makes several calls for every key of the bucket."""
     keys = {name: versions[-1] for name, versions in dict(bucket.keys).items() if name.startswith(prefix or "")}
     return list_objects(self, SimpleNamespace(keys=keys), prefix, *args, **options)
 
@@ -65,7 +65,7 @@ def list_below(self, bucket, prefix, *args, **options):
 S3Backend.list_objects = list_below
 
 
-# Answers are Jinja's: a template is compiled once in a run, and not by each server. Jinja compares what it was compiled of.
+# Responses are Jinja templates. Each is compiled once in a run, not by each server; Jinja checks that its source is the same.
 compiled = os.path.join(tempfile.gettempdir(), "moto-templates")
 os.makedirs(compiled, exist_ok=True)
 responses.Environment = functools.partial(responses.Environment, bytecode_cache=FileSystemBytecodeCache(compiled))
@@ -73,7 +73,7 @@ responses.Environment = functools.partial(responses.Environment, bytecode_cache=
 
 def plain_app(service):
     app = werkzeug_app.create_backend_app(service)
-    # Flask's debug mode makes a class at each request.
+    # Flask's debug mode makes a class for each request.
     app.debug = False
     return app
 
@@ -90,7 +90,7 @@ MotoRandom.get_random_string = random_string
 
 
 class Headers(dict):
-    """A request's headers, by names in any case."""
+    """A request's headers, by case-insensitive name."""
 
     def get(self, name, default=None):
         return dict.get(self, name.lower(), default)
@@ -103,7 +103,7 @@ class Headers(dict):
 
 
 def handle_one_request(self):
-    """Reads a request without Python's parser of mail. Nothing that calls moto folds a line."""
+    """Reads a request without Python's mail parser. No client of moto folds header lines."""
     line = self.rfile.readline(65_536)
     if not line:
         self.close_connection = True
@@ -121,7 +121,7 @@ def handle_one_request(self):
 
 
 class Usual:
-    """A usual request to S3, as its function looks at it: its bucket in the path, and signed by a header."""
+    """A usual request to S3, as moto's functions read it: with its bucket in the path, and a signature in a header."""
 
     def __init__(self, method, url, headers, body):
         self.method = method
@@ -135,21 +135,21 @@ of_key = S3Response.method_dispatch(S3Response.key_response)
 
 
 def usual_of(self, body):
-    """The function of S3 that answers this request, and what it is given; None where it is not a usual one."""
+    """The function of S3 that handles this request, and its argument; None if the request is not a usual one."""
     headers = self.headers
     if "/s3/aws4_request" not in headers.get("authorization", "") or headers.get("content-type", "").startswith("multipart/"):
         return None
     path, _, query = self.path.partition("?")
     if "//" in path or not path.startswith("/") or path.startswith(("/moto-api", "/latest/", "/v20180820/")):
         return None
-    # Flask takes a plus for a space, and moto's own parser does not.
+    # Flask decodes a plus as a space, and moto's own parser doesn't.
     url = f"http://{headers.get('host', '')}{path}?{query.replace('+', '%20')}"
     answers = of_key if path.strip("/").count("/") > 0 else of_bucket
     return answers, Usual(self.command, url, headers, body)
 
 
 def answer_of_s3(function, request):
-    """The status, headers and content of S3's answer, with the type that Flask gives it where moto gives none."""
+    """The status, headers and content of S3's response, with Flask's default content type if moto sets none."""
     try:
         status, headers, content = function(request, request.url, request.headers)
     except HTTPException as error:
@@ -165,11 +165,11 @@ def answer_of_s3(function, request):
 
 
 def ask(motos, environ):
-    """The answer to a request, as a WSGI application: the function that moto has for it is called as Flask calls it, but
-    without Flask's contexts, its proxy at each look at the request, and its session."""
+    """The response to a request, as a WSGI application: calls moto's function as Flask does, but without Flask's contexts,
+    request proxies and session."""
     app = motos.get_application(environ)
     if app.service == "moto_api":
-        # The only one that asks Flask for its request.
+        # The only service that reads Flask's request.
         return app
     request = Request(environ)
     try:
@@ -191,7 +191,7 @@ def ask(motos, environ):
 
 
 def answer_of_flask(self, body):
-    """The status, headers and content of moto's answer to any request; `body` is None where it comes in chunks."""
+    """The status, headers and content of moto's response to any request; `body` is None if it is chunked."""
     self.environ = environ = self.make_environ()
     environ["wsgi.input"] = io.BytesIO(environ["wsgi.input"].read() if body is None else body)
     started = []
@@ -202,12 +202,12 @@ def answer_of_flask(self, body):
 
 
 def answer(self):
-    """Answers one request of a connection and leaves it open for the next, as AWS does. werkzeug closes it, and so makes a
-    connection and a thread for each."""
+    """Responds to a request and keeps the connection open, as AWS does. werkzeug closes it, and so needs a connection and a
+    thread for each request."""
     size = int(self.headers.get("content-length") or 0)
     body = None if "transfer-encoding" in self.headers else self.rfile.read(size)
     if body is not None and len(body) < size:
-        # The client has gone before it had sent all.
+        # The client disconnected before it sent the whole body.
         self.close_connection = True
         return
     usual = body is not None and usual_of(self, body)

@@ -1,57 +1,63 @@
-import { rmSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client } from 'pg';
 import { installed } from '../run/lacking.ts';
-import { accountOf, directoryOf, give, run } from './account.ts';
-import { makeCertificates } from './certificates.ts';
-import { type DatabaseServer, endServer, freshData, TABLES } from './database-server.ts';
-import { freePort, type Running, startProgram } from './program.ts';
+import { accountOf, changeOwner, run } from './account.ts';
+import { type DatabaseServer, flagsOf, PASSWORD, prepareServer, startServer, TABLES } from './database-server.ts';
 
-const PASSWORD = 'p@ss:w/rd?';
-
-/** For a suite's `before` hook: a new cluster, whose database sorts text as English does. */
+/** For a suite's `before` hook: a new cluster, whose database sorts text by English rules. */
 export async function startPostgres(): Promise<DatabaseServer> {
   const command = installed('postgresql');
   const account = accountOf('postgres');
-  const directory = directoryOf(account, 'batchctl-postgres-');
-  const data = join(directory, 'data');
-  await freshData('postgres', account, data, (at) => {
-    const secret = `${at}.secret`;
+  const { directory, data, certificates, port } = await prepareServer('postgres', account, (to) => {
+    const secret = `${to}.secret`;
     writeFileSync(secret, PASSWORD);
-    give(account, secret);
-    run(
-      join(command, '../initdb'),
-      [
-        ...['-D', at, '--no-sync', '-U', 'admin', '-A', 'scram-sha-256', '--pwfile', secret, '-E', 'UTF8'],
-        ...['--locale=C', '--locale-provider=icu', '--icu-locale=en-US'],
-      ],
-      account,
-    );
+    changeOwner(account, secret);
+    const flags = flagsOf({
+      pgdata: to,
+      username: 'admin',
+      auth: 'scram-sha-256',
+      pwfile: secret,
+      encoding: 'UTF8',
+      locale: 'C',
+      'locale-provider': 'icu',
+      'icu-locale': 'en-US',
+    });
+    run(join(command, '../initdb'), ['--no-sync', ...flags], account);
   });
-  const certificates = await makeCertificates(directory, account);
-  const port = await freePort();
-  const settings = {
+  const settings = flagsOf({
+    port,
     listen_addresses: '127.0.0.1',
     unix_socket_directories: directory,
-    ...{ fsync: 'off', ssl: 'on', ssl_cert_file: certificates.cert, ssl_key_file: certificates.key },
-  };
-  const args = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
+    fsync: 'off',
+    ssl: 'on',
+    ssl_cert_file: certificates.cert,
+    ssl_key_file: certificates.key,
+  });
   const as =
     (user: string, database: string): DatabaseServer['admin'] =>
     (...statements) =>
-      within(new Client({ host: '127.0.0.1', port, user, password: PASSWORD, database }), statements);
+      runIn(new Client({ host: '127.0.0.1', port, user, password: PASSWORD, database }), statements);
   const admin = as('admin', 'postgres');
   const tables = as('batchctl', 'ledger');
-  const start = (): Promise<Running> =>
-    startProgram({
-      ...{ command, args: ['-D', data, '-p', String(port), ...args], cwd: directory, ...account },
+  const server = await startServer(
+    {
+      command,
+      args: ['-D', data, ...settings],
+      cwd: directory,
+      ...account,
       ready: async () => (await admin('select 1')).length === 1,
-    });
-  let running = await start();
+    },
+    'SIGINT',
+  );
   await admin(`create role batchctl login password '${PASSWORD}'`, 'create database ledger owner batchctl');
   return {
-    ...{ kind: 'postgres', port, password: PASSWORD, admin },
-    ...{ ca: certificates.ca, otherCa: certificates.otherCa },
+    kind: 'postgres',
+    port,
+    password: PASSWORD,
+    admin,
+    ca: certificates.ca,
+    otherCa: certificates.otherCa,
     url: (host = '127.0.0.1') => `postgres://batchctl@${host}:${port}/ledger`,
     tables,
     asReader: async (use) => {
@@ -87,20 +93,11 @@ export async function startPostgres(): Promise<DatabaseServer> {
           `${TABLES.map((table) => `delete from ${table};`).join(' ')} end if; end $$`,
       );
     },
-    halt: async () => {
-      await endServer(running, 'SIGINT');
-      return async () => {
-        running = await start();
-      };
-    },
-    stop: async () => {
-      await endServer(running, 'SIGINT');
-      rmSync(directory, { recursive: true });
-    },
+    ...server,
   };
 }
 
-async function within(client: Client, statements: readonly string[]): Promise<readonly Record<string, unknown>[]> {
+async function runIn(client: Client, statements: readonly string[]): Promise<readonly Record<string, unknown>[]> {
   client.on('error', () => undefined);
   await client.connect();
   try {

@@ -6,12 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { until } from '../until.ts';
 
-/** A server that a test started, on this machine alone. */
+/** A server that a test started on this machine. */
 export interface Running {
   readonly pid: number;
-  /** What it wrote so far, both streams. */
+  /** Its stdout and stderr so far. */
   log(): string;
-  /** Ends it and waits until it is gone. */
+  /** Kills it and waits for its end. */
   stop(): Promise<void>;
 }
 
@@ -22,22 +22,22 @@ export interface ProgramOptions {
   readonly cwd?: string;
   readonly uid?: number;
   readonly gid?: number;
-  /** Whether it outlasts this process, and ends with the whole test run. */
+  /** Whether it outlives this process, and ends with the test run. */
   readonly lasting?: boolean;
-  /** True once it serves. `log` is what it wrote so far. */
+  /** Whether it accepts requests. `log`: its output so far. */
   ready(log: string): Promise<boolean>;
 }
 
-/** Milliseconds that a server may take to serve on a busy machine. */
-const UP = 60_000;
+/** Milliseconds that a server may take to start on a busy machine. */
+const START_TIMEOUT = 60_000;
 
-/** Starts a server and waits until it serves. One that ends first, or takes a minute, fails with its log. */
+/** Starts a server and waits until it is ready. Throws with its log if it ends before, or takes more than a minute. */
 export async function startProgram(options: ProgramOptions): Promise<Running> {
-  const { command, args, ready, lasting = false, ...options_ } = options;
+  const { command, args, ready, lasting = false, ...spawnOptions } = options;
   const file = join(mkdtempSync(join(tmpdir(), 'program-')), 'log');
   const output = openSync(file, 'a');
   const child = spawn(command, args, {
-    ...options_,
+    ...spawnOptions,
     env: { ...process.env, ...options.env },
     stdio: ['ignore', output, output],
     detached: lasting,
@@ -47,22 +47,22 @@ export async function startProgram(options: ProgramOptions): Promise<Running> {
   const stop = stopperOf(child, lasting);
   try {
     await until(
-      `${command} serves`,
+      `${command} is ready`,
       async () => {
         if (child.exitCode !== null) throw new Error(`${command} ended with exit ${child.exitCode}`);
         return ready(log()).catch(() => false);
       },
-      UP,
+      START_TIMEOUT,
     );
   } catch (error) {
-    const said = log();
+    const text = log();
     await stop();
-    throw new Error(`${command} ${args.join(' ')} did not come up; its log:\n${said}`, { cause: error });
+    throw new Error(`${command} ${args.join(' ')} did not start; its log:\n${text}`, { cause: error });
   }
   return { pid: child.pid ?? 0, log, stop };
 }
 
-/** How to end it. One that is never stopped, as its suite failed, doesn't keep this process, and ends with it. */
+/** The function that stops a server. A server that is never stopped, because its suite failed, ends with this process. */
 function stopperOf(child: ChildProcess, lasting: boolean): () => Promise<void> {
   const kill = (): void => void child.kill('SIGKILL');
   child.unref();
@@ -76,10 +76,10 @@ function stopperOf(child: ChildProcess, lasting: boolean): () => Promise<void> {
   };
 }
 
-/** Below the ports that systems give to whoever binds to port 0 (32768 on Linux): nothing takes one of these by chance. */
+/** Below the ports that systems assign to programs that bind to port 0 (from 32768 on Linux), so that none gets these. */
 const [LOWEST, HIGHEST] = [20_000, 32_000];
 
-/** A port of 127.0.0.1 for a program that can't say itself which one it was given. */
+/** A free port of 127.0.0.1, for a program that can't report which port it was given. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = LOWEST + Math.floor(Math.random() * (HIGHEST - LOWEST));

@@ -3,35 +3,32 @@ import { createServer as createHttpServer, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pipeline } from 'node:stream';
 import { createServer as createTlsServer } from 'node:tls';
 import { makeCertificates } from './certificates.ts';
 import { type Listening, listen, serve } from './listen.ts';
 
-/** A server's own answers, behind TLS. */
+/** A TLS proxy of a server. */
 interface TlsFront {
   /** `https://localhost:...` */
   readonly url: string;
-  /** For AWS_CA_BUNDLE: the file of the authority that signed its certificate. */
+  /** The certificate of the authority that signed the proxy's, a file, for AWS_CA_BUNDLE. */
   readonly ca: string;
   close(): Promise<void>;
 }
 
-/** Passes to the server at `target` what comes by TLS, byte for byte. */
+/** Starts a proxy that decrypts TLS and forwards the bytes to the server at `target`. */
 export async function startTlsFront(target: string): Promise<TlsFront> {
   const directory = mkdtempSync(join(tmpdir(), 'batchctl-tls-'));
   const { ca, cert, key } = await makeCertificates(directory, {});
   const { hostname, port } = new URL(target);
   const server = createTlsServer({ cert: readFileSync(cert), key: readFileSync(key) }, (socket) => {
-    const upstream = connect(Number(port), hostname);
-    socket.on('error', () => upstream.destroy());
-    socket.on('close', () => upstream.destroy());
-    upstream.on('error', () => socket.destroy());
-    upstream.on('close', () => socket.destroy());
-    socket.pipe(upstream).pipe(socket);
+    tunnel(socket, connect(Number(port), hostname));
   });
   const listening = await listen(server, 'localhost');
   return {
-    ...{ url: `https://localhost:${listening.port}`, ca },
+    url: `https://localhost:${listening.port}`,
+    ca,
     close: async () => {
       await listening.close();
       rmSync(directory, { recursive: true, force: true });
@@ -39,13 +36,13 @@ export async function startTlsFront(target: string): Promise<TlsFront> {
   };
 }
 
-/** A proxy as companies have them: it knows CONNECT, and hosts that the client can't find. */
+/** A company's proxy, which supports CONNECT and resolves hosts that the client can't. */
 interface ConnectProxy extends Listening {
-  /** `host:port` of each tunnel, in order. */
+  /** The requested `host:port` of each tunnel, in order. */
   readonly tunnels: readonly string[];
 }
 
-/** Leads every tunnel to `target`, whatever host was asked for; wants `Basic` authorization if told. */
+/** Starts a proxy whose tunnels all lead to `target`. Requires `authorization`, a `Basic` header, if it is given. */
 export async function startConnectProxy(target: string, authorization?: string): Promise<ConnectProxy> {
   const { hostname, port } = new URL(target);
   const tunnels: string[] = [];
@@ -61,17 +58,21 @@ export async function startConnectProxy(target: string, authorization?: string):
     tunnels.push(incoming.url ?? '');
     const upstream = connect(Number(port), hostname, () => {
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
-      upstream.pipe(client).pipe(upstream);
+      tunnel(client, upstream);
     });
-    client.on('close', () => upstream.destroy());
     upstream.on('error', () => client.destroy());
   });
   return { ...(await listen(server)), tunnels };
 }
 
-/** A reverse proxy that shows a manager below a path: all else that is asked of it is not found. */
+/** Forwards bytes between two sockets until either ends. */
+function tunnel(client: Socket, upstream: Socket): void {
+  pipeline(client, upstream, client, () => undefined);
+}
+
+/** A reverse proxy that serves a manager below a path, and 404 elsewhere. */
 export class PrefixProxy {
-  /** What was asked for outside the path. */
+  /** Requested URLs outside the path. */
   readonly strays: string[] = [];
   readonly url: string;
   readonly stop: () => Promise<void>;
@@ -85,19 +86,19 @@ export class PrefixProxy {
     const server = await serve((asked, answer) => {
       const { method, headers, url = '' } = asked;
       if (!url.startsWith(`${prefix}/`)) {
-        made.strays.push(url);
+        proxy.strays.push(url);
         answer.writeHead(404).end();
         return;
       }
-      const passed = request(new URL(url.slice(prefix.length), manager), { method, headers }, (said) => {
-        answer.writeHead(said.statusCode ?? 502, said.headers);
-        said.pipe(answer);
+      const passed = request(new URL(url.slice(prefix.length), manager), { method, headers }, (response) => {
+        answer.writeHead(response.statusCode ?? 502, response.headers);
+        response.pipe(answer);
       });
       passed.once('error', () => answer.destroy());
       answer.once('close', () => passed.destroy());
       asked.pipe(passed);
     });
-    const made = new PrefixProxy(server, prefix);
-    return made;
+    const proxy = new PrefixProxy(server, prefix);
+    return proxy;
   }
 }

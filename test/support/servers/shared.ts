@@ -3,17 +3,17 @@ import { join } from 'node:path';
 import { hasCode } from '../../../src/errors.ts';
 import { until } from '../until.ts';
 
-/** A server that the whole run shares: nobody stops it. */
+/** A server that the whole test run shares; tests don't stop it. */
 export interface Endpoint {
   readonly url: string;
 }
 
-/** Milliseconds that a server of another lane may take to serve. */
-const UP = 60_000;
+/** Milliseconds that a server of another lane may take to start. */
+const START_TIMEOUT = 60_000;
 
 /**
- * What the whole test run shares under a name: the first lane that asks starts it (it must outlast the lane, `lasting`), the
- * others wait for it. It ends with the run. Answers what `start` answered, which must be JSON.
+ * Something that all lanes of a test run share by name. The first lane that calls this starts it; it must outlive the lane
+ * (`lasting`). The others wait. It ends with the run. Returns the result of `start`, which must be JSON.
  */
 export async function shared<T extends object>(name: string, start: () => Promise<T>): Promise<T> {
   const { BATCHCTL_TEST_RUN: run } = process.env;
@@ -27,8 +27,8 @@ export async function shared<T extends object>(name: string, start: () => Promis
     writeFileSync(`${file}.new`, JSON.stringify(result));
     renameSync(`${file}.new`, file);
   }
-  const said = await until(`${name} serves`, () => readIfThere(file), UP);
-  const { value, error } = JSON.parse(said) as { readonly value?: T; readonly error?: string };
+  const text = await until(`${name} is ready`, () => readIfThere(file), START_TIMEOUT);
+  const { value, error } = JSON.parse(text) as { readonly value?: T; readonly error?: string };
   if (value === undefined) throw new Error(`${name} could not be started: ${error}`);
   return value;
 }

@@ -1,6 +1,6 @@
 import { QueryError } from '../grid/query.ts';
 
-/** An item's attributes: each has one value or more. */
+/** An item's attributes, each with one or more values. */
 type Item = ReadonlyMap<string, ReadonlySet<string>>;
 type Items = Map<string, Item>;
 type Pairs = readonly (readonly [name: string, value: string])[];
@@ -11,22 +11,22 @@ interface Page {
   readonly token: string;
 }
 
-/** SDBLimits. */
+/** Limits (SDBLimits). */
 const LONGEST = 1024;
 const PAIRS = 256;
 const BATCH = 25;
 const DOMAINS = 250;
 const COMPARISONS = 20;
 const LARGEST_PAGE = 2500;
-/** Items and domains of a page unless told otherwise (UsingSelect, ListDomains). */
+/** Default number of items or domains in a page (UsingSelect, ListDomains). */
 const PAGE = 100;
 
 /** The data of a small SimpleDB: domains of items, and the rules for changing and finding them. */
 export class SdbDomains {
   readonly #domains = new Map<string, Items>();
-  /** Items of a page, or of a part of a count, before it is cut as by the limit of 5 s (SDB_API_Select). */
+  /** Maximum number of items in a page or in a partial count, as if each took 5 s (SDB_API_Select). */
   pageCut = Number.POSITIVE_INFINITY;
-  /** So many pages from now on are empty, with a token, as a slow select's may be (SDB_API_Select). */
+  /** The number of next pages that are empty, with a token, as those of a slow select may be (SDB_API_Select). */
   emptyPages = 0;
 
   create(name: string): void {
@@ -44,35 +44,35 @@ export class SdbDomains {
     return { names: names.slice(first, first + PAGE), next: first + PAGE < names.length ? first + PAGE : null };
   }
 
-  /** PutAttributes, on the condition that an attribute is missing, if that is asked (ConditionalPut). */
+  /** PutAttributes; its condition can be that an attribute is missing (ConditionalPut). */
   put(parameters: Parameters): void {
     const items = this.#items(parameters);
-    const name = needed(parameters, 'ItemName');
+    const name = required(parameters, 'ItemName');
     const absent = parameters.get('Expected.Name');
     if (absent !== undefined && parameters.get('Expected.Exists') !== 'false')
-      throw refusal('InvalidParameterValue', 400, 'this server knows no other condition than Exists=false');
+      throw refusal('InvalidParameterValue', 400, 'the only supported condition is Exists=false');
     if (absent !== undefined && items.get(name)?.has(absent))
       throw refusal('ConditionalCheckFailed', 409, `Attribute (${absent}) value exists`);
-    items.set(name, changed(name, items.get(name), attributesOf(parameters, '')));
+    items.set(name, withAttributes(name, items.get(name), attributesOf(parameters, '')));
   }
 
   /** All or nothing. */
   putBatch(parameters: Parameters): void {
     const items = this.#items(parameters);
     const all = batchOf(parameters).map(
-      ({ name, prefix }) => [name, changed(name, items.get(name), attributesOf(parameters, prefix))] as const,
+      ({ name, prefix }) => [name, withAttributes(name, items.get(name), attributesOf(parameters, prefix))] as const,
     );
     for (const [name, item] of all) items.set(name, item);
   }
 
-  /** Whole items; fine when there are none. */
+  /** Deletes whole items, if they exist. */
   deleteBatch(parameters: Parameters): void {
     for (const { name } of batchOf(parameters)) this.#items(parameters).delete(name);
   }
 
-  /** Of an item that doesn't exist: nothing, and no error. */
+  /** The attributes of an item; none if it doesn't exist. */
   get(parameters: Parameters): Pairs {
-    return pairs(this.#items(parameters).get(needed(parameters, 'ItemName')) ?? new Map());
+    return pairs(this.#items(parameters).get(required(parameters, 'ItemName')) ?? new Map());
   }
 
   select(expression: string, token: string): Page {
@@ -85,21 +85,21 @@ export class SdbDomains {
       this.emptyPages -= 1;
       return { items: [], token: tokenOf(from, expression) };
     }
-    // A count goes over all that it can in 5 s.
+    // A count covers as many items as it can in 5 s.
     const most = limit ?? (output === 'count(*)' ? found.length : PAGE);
     const to = Math.min(found.length, from + Math.min(most, this.pageCut));
     const next = to < found.length ? tokenOf(to, expression) : '';
     if (output === 'count(*)')
       return { items: [{ name: 'Domain', attributes: [['Count', String(to - from)]] }], token: next };
-    const isAsked = (key: string): boolean => output === '*' || output.split(/\s*,\s*/).includes(key);
+    const isSelected = (key: string): boolean => output === '*' || output.split(/\s*,\s*/).includes(key);
     const items = found
       .slice(from, to)
-      .map(([name, item]) => ({ name, attributes: pairs(item).filter(([key]) => isAsked(key)) }));
+      .map(([name, item]) => ({ name, attributes: pairs(item).filter(([key]) => isSelected(key)) }));
     return { items, token: next };
   }
 
   #items(parameters: Parameters): Items {
-    return this.#domain(needed(parameters, 'DomainName'));
+    return this.#domain(required(parameters, 'DomainName'));
   }
 
   #domain(name: string): Items {
@@ -109,7 +109,7 @@ export class SdbDomains {
   }
 }
 
-/** What SimpleDB answers in place of a result (developer guide, API Error Codes). */
+/** SimpleDB's error response (developer guide, API Error Codes). */
 export const refusal = (code: string, status: number, message = code): QueryError =>
   new QueryError(code, message, status);
 
@@ -119,29 +119,29 @@ interface Attribute {
   readonly replace: boolean;
 }
 
-/** The item with these attributes: a value is added unless it is to replace (ReplaceableAttribute). */
-function changed(name: string, item: Item | undefined, attributes: readonly Attribute[]): Item {
+/** The item with more attributes; a value replaces the attribute's others if `replace` is true (ReplaceableAttribute). */
+function withAttributes(name: string, item: Item | undefined, attributes: readonly Attribute[]): Item {
   if (attributes.length === 0) throw refusal('MissingParameter', 400, 'No attributes');
   if (attributes.length > PAIRS) throw refusal('NumberSubmittedAttributesExceeded', 409);
   checkLength('Item name', name);
-  const made = new Map([...(item ?? [])].map(([key, values]) => [key, new Set(values)]));
+  const changed = new Map([...(item ?? [])].map(([key, values]) => [key, new Set(values)]));
   const replaced = new Set<string>();
   for (const { key, value, replace } of attributes) {
     checkLength('Name', key);
     checkLength('Value', value);
-    const values = replace && !replaced.has(key) ? new Set<string>() : (made.get(key) ?? new Set<string>());
+    const values = replace && !replaced.has(key) ? new Set<string>() : (changed.get(key) ?? new Set<string>());
     replaced.add(key);
-    made.set(key, values.add(value));
+    changed.set(key, values.add(value));
   }
-  if (pairs(made).length > PAIRS) throw refusal('NumberItemAttributesExceeded', 409);
-  return made;
+  if (pairs(changed).length > PAIRS) throw refusal('NumberItemAttributesExceeded', 409);
+  return changed;
 }
 
 function attributesOf(parameters: Parameters, prefix: string): readonly Attribute[] {
   const found: Attribute[] = [];
   for (let n = 1; ; n += 1) {
-    const [key, value, replace] = ['Name', 'Value', 'Replace'].map((of) =>
-      parameters.get(`${prefix}Attribute.${n}.${of}`),
+    const [key, value, replace] = ['Name', 'Value', 'Replace'].map((field) =>
+      parameters.get(`${prefix}Attribute.${n}.${field}`),
     );
     if (key === undefined) return found;
     found.push({ key, value: value ?? '', replace: replace === 'true' });
@@ -161,7 +161,7 @@ function batchOf(parameters: Parameters): readonly { readonly name: string; read
 const pairs = (item: Item): Pairs =>
   [...item].flatMap(([name, values]) => [...values].map((value) => [name, value] as const));
 
-function needed(parameters: Parameters, name: string): string {
+function required(parameters: Parameters, name: string): string {
   const value = parameters.get(name);
   if (value === undefined) throw refusal('MissingParameter', 400, `The request must contain ${name}`);
   return value;
@@ -172,7 +172,7 @@ function checkLength(what: string, text: string): void {
   throw refusal('InvalidParameterValue', 400, `Value for parameter ${what} is invalid: over ${LONGEST} bytes`);
 }
 
-/** A token is bound to its expression. */
+/** A token is valid only for its expression. */
 function tokenOf(place: number, expression: string): string {
   return Buffer.from(JSON.stringify({ place, expression })).toString('base64');
 }
@@ -203,38 +203,42 @@ const SELECT = new RegExp(
   'is',
 );
 
-/** Of the select expressions those with comparisons joined by `and`, in the order of the items' names; others are refused. */
+/** Parses a select expression: comparisons joined by `and`, sorted by item name. Refuses all others. */
 function parseSelect(expression: string): Select {
   const match = SELECT.exec(expression.trim());
-  if (match === null) throw refusal('InvalidQueryExpression', 400, `this server can't read the query: ${expression}`);
+  if (match === null) throw refusal('InvalidQueryExpression', 400, `unsupported query: ${expression}`);
   const [, output = '', domain = '', where = ''] = match;
   const [direction, limit] = match.slice(-2);
   const comparisons = [...where.matchAll(new RegExp(COMPARISON, 'gis'))];
   if (comparisons.length > COMPARISONS) throw refusal('InvalidNumberPredicates', 400);
-  // Only what a predicate speaks of sorts (SortingDataSelect).
+  // Sorting requires a predicate on the same name (SortingDataSelect).
   if (/\sorder\s+by\s/i.test(expression) && !comparisons.some(([, name]) => name === 'itemName()'))
     throw refusal('InvalidSortExpression', 400, 'no predicate on itemName()');
   if (limit !== undefined && !(Number(limit) >= 1 && Number(limit) <= LARGEST_PAGE))
     throw refusal('InvalidNumberValueTests', 400, `limit ${limit}`);
   const tests = comparisons.map(([, name = '', notNull, sign = '', text = '']): Test => {
     const isTrue = notNull === undefined ? compare(sign.toLowerCase(), text.replaceAll("''", "'")) : () => true;
-    // Any value of several is enough (RangeValueQueriesSelect).
-    return (itemName, item) => (name === 'itemName()' ? [itemName] : [...(item.get(bare(name)) ?? [])]).some(isTrue);
+    // One matching value of several is enough (RangeValueQueriesSelect).
+    return (itemName, item) =>
+      (name === 'itemName()' ? [itemName] : [...(item.get(unquoted(name)) ?? [])]).some(isTrue);
   });
   return {
-    ...{ output, domain: bare(domain), matches: (name, item) => tests.every((test) => test(name, item)) },
-    ...{ descending: direction?.toLowerCase() === 'desc', limit: limit === undefined ? null : Number(limit) },
+    output,
+    domain: unquoted(domain),
+    matches: (name, item) => tests.every((test) => test(name, item)),
+    descending: direction?.toLowerCase() === 'desc',
+    limit: limit === undefined ? null : Number(limit),
   };
 }
 
-/** Names stand in `, doubled to escape it (QuotingRulesSelect). */
-const bare = (name: string): string => (name.startsWith('`') ? name.slice(1, -1).replaceAll('``', '`') : name);
+/** A name without its backticks, in which a backtick is doubled (QuotingRulesSelect). */
+const unquoted = (name: string): string => (name.startsWith('`') ? name.slice(1, -1).replaceAll('``', '`') : name);
 
-/** All comparison is of the bytes of UTF-8 (NumericalData). */
+/** Values are compared as bytes of UTF-8 (NumericalData). */
 function compare(sign: string, to: string): (value: string) => boolean {
   switch (sign) {
     case 'like': {
-      // A % at the start, the end or both; nowhere else (UsingSelectOperators).
+      // A % is allowed only at the start and the end (UsingSelectOperators).
       const [, open, text = '', close] = /^(%?)(.*?)(%?)$/s.exec(to) ?? [];
       if (text.includes('%')) throw refusal('InvalidQueryExpression', 400, `has a % within ${to}`);
       return (value) =>

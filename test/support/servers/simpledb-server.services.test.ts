@@ -1,26 +1,25 @@
-// Protects: the SimpleDB test server follows Amazon's rules, so that tests of that ledger can be trusted.
+// Protects: tests of the SimpleDB ledger can be trusted, because the test server follows Amazon's rules.
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
+import { forSuite } from '../fixture.ts';
 import { QueryError } from '../grid/query.ts';
 import { installed } from '../run/lacking.ts';
 import { sharedForks } from './forks.ts';
 import { SdbDomains } from './simpledb-domains.ts';
-import { SDB_KEY, SDB_SECRET, type SimpleDbServer, startSimpleDb } from './simpledb-server.ts';
+import { SDB_KEY, SDB_SECRET, startSimpleDb } from './simpledb-server.ts';
 
 const run = promisify(execFile);
 const AWS = join(import.meta.dirname, '../boot/bin/aws');
 
-/** The test server, asked by a client that we did not write: `aws sdb`. */
-describe('the SimpleDB test server, asked by the aws command line', () => {
-  let server: SimpleDbServer;
-  before(async () => {
-    // Loaded once. Of another than Debian's the Python isn't known: that is loaded for each command.
+/** The client is not ours: `aws sdb`. */
+describe('the SimpleDB test server, with the aws command line as client', () => {
+  const server = forSuite(async () => {
+    // Debian's CLI is loaded only once. Another CLI's Python is unknown, so each command loads it.
     if (installed('awscli') === '/usr/bin/aws') await sharedForks('aws-forks', '/usr/bin/python3');
-    server = await startSimpleDb();
+    return startSimpleDb();
   });
-  after(() => server?.close());
 
   const aws = async (secret: string, ...words: readonly string[]): Promise<unknown> => {
     const { stdout } = await run(AWS, ['sdb', ...words, '--endpoint-url', server.url, '--output', 'json'], {
@@ -46,14 +45,14 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
     return 'none';
   };
 
-  it('understands its signature, and refuses a wrong one', async () => {
+  it('accepts a correct signature, and refuses a wrong one', async () => {
     await sdb('create-domain', '--domain-name', 'acme-0');
     expect(await sdb('list-domains')).to.deep.equal({ DomainNames: ['acme-0'] });
     const wrong = await aws('wrong', 'list-domains').then(String, String);
     expect(wrong).to.include('SignatureDoesNotMatch');
   });
 
-  it('puts, conditions, batches, selects and pages as that client expects', async () => {
+  it('supports puts, conditions, batches, selects and pages as the client expects', async () => {
     const at = ['--domain-name', 'acme-0'];
     const put = (item: string, attributes: string, ...more: string[]) =>
       ['put-attributes', ...at, '--item-name', item, '--attributes', attributes, ...more] as const;
@@ -78,7 +77,7 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
     await sdb('batch-put-attributes', ...at, '--items', items(25));
     expect(await refusal('batch-put-attributes', ...at, '--items', items(26))).to.equal('NumberSubmittedItemsExceeded');
     const select = (expression: string) => sdb('select', '--select-expression', expression, '--consistent-read');
-    // That client reads all pages itself.
+    // The client reads all pages.
     const paged = await select(
       "select itemName() from `acme-0` where n = '3' and itemName() > 'a' order by itemName() desc limit 2",
     );
@@ -91,12 +90,12 @@ describe('the SimpleDB test server, asked by the aws command line', () => {
   });
 });
 
-describe('the rules of the SimpleDB test server', () => {
+describe('the SimpleDB test server', () => {
   const domains = new SdbDomains();
   domains.create('acme-0');
   const parameters = (more: Record<string, string>) => new Map(Object.entries({ DomainName: 'acme-0', ...more }));
   const put = (ItemName: string, more: Record<string, string>) => domains.put(parameters({ ItemName, ...more }));
-  const names = (expression: string): string[] => domains.select(expression, '').items.map(({ name }) => name);
+  const names = (expression: string): readonly string[] => domains.select(expression, '').items.map(({ name }) => name);
   const code = (work: () => unknown): string => {
     try {
       work();
@@ -113,31 +112,31 @@ describe('the rules of the SimpleDB test server', () => {
     put('c', one("it's"));
   });
 
-  it('are that a put may ask that an attribute is missing (ConditionalPut)', () => {
+  it('supports the condition that an attribute is missing (ConditionalPut)', () => {
     const expected = (more: Record<string, string>) =>
       code(() => put('b', { ...one('1'), 'Expected.Name': 'v', ...more }));
     expect(expected({ 'Expected.Exists': 'false' })).to.equal('ConditionalCheckFailed');
     expect(expected({ 'Expected.Exists': 'false', 'Expected.Name': 'w' })).to.equal('none');
   });
 
-  it('are sorting only by what a predicate names (SortingDataSelect)', () => {
+  it('sorts only by a name with a predicate (SortingDataSelect)', () => {
     expect(code(() => names('select * from `acme-0` order by itemName()'))).to.equal('InvalidSortExpression');
     expect(names("select * from `acme-0` where itemName() > 'a' order by itemName() desc")[0]).to.equal('c');
   });
 
-  it('are quotes around values, and around names that need them (QuotingRulesSelect)', () => {
+  it('requires quotes around values, and around names with special characters (QuotingRulesSelect)', () => {
     expect(code(() => names('select * from acme-0'))).to.equal('InvalidQueryExpression');
     expect(code(() => names('select * from `acme-0` where v = 1'))).to.equal('InvalidQueryExpression');
     expect(names("select * from `acme-0` where v = 'it''s'")).to.deep.equal(['c']);
     expect(names("select * from `acme-0` where `v` like '%2' and v like '2%'")).to.deep.equal(['both']);
   });
 
-  it('are that any value of several matches (RangeValueQueriesSelect)', () => {
+  it('matches an attribute if one of its values matches (RangeValueQueriesSelect)', () => {
     expect(names("select * from `acme-0` where v = '1'")).to.deep.equal(['b', 'both']);
     expect(names("select * from `acme-0` where v >= '1' and v < '2' and itemName() <= 'b'")).to.deep.equal(['b']);
   });
 
-  it('are 20 comparisons, 2,500 items a page and 256 values an item (SDBLimits)', () => {
+  it('allows 20 comparisons, 2,500 items a page and 256 values an item (SDBLimits)', () => {
     const many = Array.from({ length: 21 }, (_, n) => `v != '${n}'`).join(' and ');
     expect(code(() => names(`select * from \`acme-0\` where ${many}`))).to.equal('InvalidNumberPredicates');
     expect(code(() => names('select * from `acme-0` limit 2501'))).to.equal('InvalidNumberValueTests');

@@ -6,26 +6,26 @@ import { escapeXml, QueryError } from '../grid/query.ts';
 import { listen } from './listen.ts';
 import { type Parameters, refusal, SdbDomains } from './simpledb-domains.ts';
 
-/** The only credentials that the server knows. */
+/** The only credentials that the server accepts. */
 export const SDB_KEY = 'AKIDEXAMPLE';
 export const SDB_SECRET = 'wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY';
 
-/** Milliseconds by which a request's time may differ (HMACAuth). */
+/** Milliseconds by which a request's time may be off (HMACAuth). */
 const SKEW = 15 * 60_000;
 
-/** A small SimpleDB over real HTTP, for what moto lacks: select, batches, conditions, limits, checked signatures. */
+/** A small SimpleDB over HTTP, with features that moto lacks: select, batches, conditions, limits, checked signatures. */
 export interface SimpleDbServer {
   readonly url: string;
   readonly domains: SdbDomains;
-  /** Actions as they were asked for. */
+  /** The requested actions, in order. */
   readonly asked: { readonly action: string; readonly parameters: Parameters }[];
-  /** So many requests from now on are answered 503 ServiceUnavailable, which is how SimpleDB throttles (APIError). */
+  /** Answers the next requests with 503 ServiceUnavailable, which is how SimpleDB throttles (APIError). */
   throttle(requests: number): void;
-  /** So many puts from now on are done, and answered 503 all the same. */
+  /** Does the next puts, but answers 503. */
   loseAnswers(puts: number): void;
-  /** By how much its clock is ahead of this machine's, milliseconds. */
+  /** Sets the milliseconds by which its clock is ahead of this machine's. */
   setClock(ahead: number): void;
-  /** Every token that was given so far is refused from now on. */
+  /** Makes all tokens so far invalid. */
   expireTokens(): void;
   close(): Promise<void>;
 }
@@ -67,7 +67,9 @@ export async function startSimpleDb(): Promise<SimpleDbServer> {
     }
   };
   return {
-    ...{ ...(await listen(server)), domains, asked },
+    ...(await listen(server)),
+    domains,
+    asked,
     throttle: (requests) => {
       state.throttled = requests;
     },
@@ -132,13 +134,13 @@ function tokenFrom(text: string, generation: number): string {
   return rest;
 }
 
-/** Signature Version 2, made here a second time and from the words of the guide (HMACAuth), for the client's to meet. */
+/** Checks Signature Version 2, which is computed independently of the client, from the text of the guide (HMACAuth). */
 function checkSignature(request: IncomingMessage, parameters: Parameters, now: number): void {
   if (parameters.get('AWSAccessKeyId') !== SDB_KEY) throw refusal('InvalidClientTokenId', 403);
   if (parameters.get('SignatureVersion') !== '2' || parameters.get('SignatureMethod') !== 'HmacSHA256')
     throw refusal('InvalidParameterValue', 400, 'SignatureVersion');
-  const said = Date.parse(parameters.get('Timestamp') ?? '');
-  if (!(Math.abs(said - now) <= SKEW)) throw refusal('RequestExpired', 400, 'Request has expired.');
+  const time = Date.parse(parameters.get('Timestamp') ?? '');
+  if (!(Math.abs(time - now) <= SKEW)) throw refusal('RequestExpired', 400, 'Request has expired.');
   const canonical = [...parameters]
     .filter(([name]) => name !== 'Signature')
     .sort(([a], [b]) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
@@ -149,7 +151,7 @@ function checkSignature(request: IncomingMessage, parameters: Parameters, now: n
   if (expected !== parameters.get('Signature')) throw refusal('SignatureDoesNotMatch', 403);
 }
 
-/** Every byte but the unreserved ones of RFC 3986. */
+/** Percent-encodes all but the unreserved characters of RFC 3986. */
 const percent = (value: string): string =>
   encodeURIComponent(value).replace(/[!'()*]/g, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`);
 
@@ -159,18 +161,20 @@ function attributesXml(attributes: readonly (readonly [string, string])[]): stri
     .join('');
 }
 
-/** What XML can't hold goes as base64 (InvalidCharacters). */
+/** An XML element; text with characters that XML can't contain is in base64 (InvalidCharacters). */
 function tag(name: string, value: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
   if (!/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/.test(value))
     return `<${name}>${escapeXml(value).replaceAll('\r', '&#13;')}</${name}>`;
   return `<${name} encoding="base64">${Buffer.from(value).toString('base64')}</${name}>`;
 }
 
-/** What a client needs for a server of this machine. */
+/** Options of a client for a server on this machine. */
 export function simpleDbOptions(endpoint: string, agent: Agent, more: Partial<SimpleDbOptions> = {}): SimpleDbOptions {
   return {
-    ...{ region: 'eu-west-1', endpoint, profile: null },
+    region: 'eu-west-1',
+    endpoint,
+    profile: null,
     credentials: async () => ({ accessKeyId: SDB_KEY, secretAccessKey: SDB_SECRET }),
     agentFor: () => agent,
     ...more,
