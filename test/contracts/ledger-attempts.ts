@@ -1,20 +1,12 @@
 import { expect } from 'chai';
-import type { AttemptEvent, AttemptPage } from '../../src/ports/ledger.ts';
-import { event, job, T0 } from './ledger-events.ts';
+import type { AttemptEvent } from '../../src/ports/ledger.ts';
+import { event, job, readPages, T0 } from './ledger-events.ts';
 import type { LedgerFixture } from './ledger-place.ts';
 
 /** The laws of `attemptsOfJob`. */
 export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
-  const readPages = async (limit: number): Promise<readonly AttemptEvent[][]> => {
-    const pages: AttemptEvent[][] = [];
-    for (let after: AttemptPage['after']; ; ) {
-      const page = await ledger.attemptsOfJob('claims-1', { limit, ...(after !== undefined && { after }) });
-      pages.push([...page]);
-      const last = page.at(-1);
-      if (last === undefined || page.length < limit) return pages;
-      after = { step: last.step, task: last.task, attempt: last.attempt };
-    }
-  };
+  const readAll = (limit: number): Promise<(readonly AttemptEvent[])[]> =>
+    readPages((after) => ledger.attemptsOfJob('claims-1', { limit, ...after }));
 
   describe('attempts of a job', () => {
     it('come in the order of steps, tasks and ids, each once, whatever the size of a page', async () => {
@@ -29,7 +21,7 @@ export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
         tasks.flatMap((task) => [...idsOf(task)].sort().map((id) => `${step}/${task}.${id}`)),
       );
       for (const limit of [1, 7, 49, 1_000]) {
-        const pages = await readPages(limit);
+        const pages = await readAll(limit);
         expect(pages.flat().map((each) => `${each.step}/${each.task}.${each.attempt}`)).to.deep.equal(expected);
         expect(pages.slice(0, -1).every((page) => page.length === limit)).to.equal(true);
       }
@@ -41,12 +33,12 @@ export function ledgerAttemptsContract({ at, ledger }: LedgerFixture): void {
       await ledger.record([event('running', 4, { slot: 3 })]);
       await (await at.open('w2')).record([done, event('running', 5, { startedAt: T0 + 7 })]);
       await ledger.record([event('running', 4, { slot: 3 }), done]);
-      expect((await readPages(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
+      expect((await readAll(10)).flat()).to.deep.equal([done, event('running', 5, { startedAt: T0 + 7 })]);
     });
 
     it('are only those of this job, and none for an unknown job', async () => {
       await ledger.record([event('done', 1), event('done', 2, { job: 'claims-2' })]);
-      expect((await readPages(10)).flat().map(({ task }) => task)).to.deep.equal([1]);
+      expect((await readAll(10)).flat().map(({ task }) => task)).to.deep.equal([1]);
       expect(await ledger.attemptsOfJob('claims-3', { limit: 10 })).to.deep.equal([]);
     });
 

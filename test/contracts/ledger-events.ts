@@ -99,3 +99,16 @@ export function worker(more: Partial<LedgerWorker> = {}): LedgerWorker {
     ...more,
   };
 }
+
+/** Reads pages until one is empty: each begins after the last item of the one before. */
+export async function readPages<T>(
+  read: (after: { readonly after?: T }) => Promise<readonly T[]>,
+): Promise<(readonly T[])[]> {
+  const pages: (readonly T[])[] = [];
+  for (;;) {
+    const after = pages.at(-1)?.at(-1);
+    const page = await read(after === undefined ? {} : { after });
+    if (page.length === 0) return pages;
+    pages.push(page);
+  }
+}

@@ -46,7 +46,7 @@ export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void
       expect(await ledger.counts('claims-1')).to.deep.equal([]);
     });
 
-    it('fills in what only the second report of the same end has', async () => {
+    it('adds facts that only the second report of the same end has', async () => {
       await ledger.record([event('done', 1)]);
       await ledger.record([event('done', 1, { bytesOut: 7, counters: { claims: '1' } })]);
       expect(await countsOf(ledger)).to.deep.include({ done: 1, bytesOut: 7, counters: { claims: '1' } });
@@ -87,7 +87,7 @@ export function ledgerTotalsContract({ at, ledger, clock }: LedgerFixture): void
       expect((await countsOf(ledger))?.exact).to.equal(false);
     });
 
-    it('replace what was counted, and late events of the round no longer change them', async () => {
+    it('replace the counted totals, and late events of the round no longer change them', async () => {
       const other = await at.open('w2', clock);
       await ledger.record([event('running', 1), event('failedAttempt', 3, { counters: { claims: '1' } })]);
       await other.record([event('done', 2, { bytesIn: 1, counters: { claims: '1' } })]);

@@ -3,7 +3,7 @@ import type { LedgerTask } from '../../src/ports/ledger.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ledgerAttemptsContract } from './ledger-attempts.ts';
-import { countsOf, doneEvents, event, T0, worker } from './ledger-events.ts';
+import { countsOf, doneEvents, event, readPages, T0, worker } from './ledger-events.ts';
 import { ledgerJobsContract } from './ledger-jobs.ts';
 import { ledgerModelContract } from './ledger-model.ts';
 import type { LedgerFixture, LedgerPlace } from './ledger-place.ts';
@@ -133,14 +133,8 @@ function tasksContract({ at, ledger }: LedgerFixture): void {
     it('pages by task, from step to step, each task once', async () => {
       const steps = ['price', 'audit'];
       await ledger.record(steps.flatMap((step) => doneEvents(70, { step })));
-      const seen: string[] = [];
-      for (let after: { step: string; task: number } | undefined; ; ) {
-        const page = await ledger.tasks('claims-1', { limit: 9, ...(after === undefined ? {} : { after }) });
-        seen.push(...page.map((each) => `${each.step}/${each.task}`));
-        expect(seen.length, seen.slice(-9).join()).to.be.at.most(140);
-        after = page.at(-1);
-        if (after === undefined) break;
-      }
+      const pages = await readPages<LedgerTask>((after) => ledger.tasks('claims-1', { limit: 9, ...after }));
+      const seen = pages.flat().map((each) => `${each.step}/${each.task}`);
       expect(new Set(seen).size).to.equal(140);
       expect(seen).to.have.length(140);
       const ofPrice = seen.filter((each) => each.startsWith('price'));

@@ -7,7 +7,7 @@ import type { StoreBench } from './store-bench.ts';
 /** Deleting, copying, signing, and uploading files. */
 export function fileLaws(at: StoreBench): void {
   describe('deleting, copying, signing', () => {
-    it("deletes what exists, and ignores what doesn't", async () => {
+    it('deletes existing objects, and ignores missing ones', async () => {
       for (const key of ['d/a', 'd/b', 'd/b/c', 'd/e']) await at.store.put(key, 'x');
       await at.store.delete(['d/a', 'd/b', 'nothing/at/all']);
       await at.store.delete([]);

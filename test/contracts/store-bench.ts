@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { ListOptions, ObjectStore } from '../../src/ports/object-store.ts';
+import { collect } from '../support/collect.ts';
 import { readText } from '../support/read-text.ts';
 import { Scratch } from '../support/scratch.ts';
 
@@ -37,10 +38,8 @@ export class StoreBench {
   }
 
   async keys(prefix: string, options?: ListOptions): Promise<string[]> {
-    const listed: string[] = [];
-    for await (const entry of this.store.list(prefix, options)) listed.push(entry.key);
-    const keys: string[] = [];
-    for await (const key of this.store.keys(prefix, options)) keys.push(key);
+    const listed = (await collect(this.store.list(prefix, options))).map(({ key }) => key);
+    const keys = await collect(this.store.keys(prefix, options));
     expect(keys, 'keys() returns the keys that list() returns').to.deep.equal(listed);
     return listed;
   }

@@ -1,8 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import { expect } from 'chai';
-import type { Backlog, Delivery, OutgoingMessage, Receipt, TaskQueue } from '../../src/ports/task-queue.ts';
+import type { Backlog, Delivery, TaskQueue } from '../../src/ports/task-queue.ts';
+import { collect } from '../support/collect.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { until } from '../support/until.ts';
+import { bodiesOf, burialsOf, messages, receiptsOf, releasesOf } from './queue-messages.ts';
 
 /** An empty queue for one test. */
 export interface QueueHarness {
@@ -22,7 +24,6 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
   describe(`task queue: ${name}`, () => {
     const harness = forEachTest(open);
     let queue: TaskQueue;
-
     beforeEach(() => {
       queue = harness.queue;
     });
@@ -31,9 +32,9 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       // A service's clock is its own.
       const before = Date.now() - 5_000;
       await queue.send(messages(25));
-      const taken = await takeAll(queue, 25);
-      expect(taken.map(({ body }) => body)).to.have.members(messages(25).map(({ body }) => body));
-      for (const { receiveCount, sentAt } of taken) {
+      const received = await takeAll(queue, 25);
+      expect(bodiesOf(received)).to.deep.equal(bodiesOf(messages(25)));
+      for (const { receiveCount, sentAt } of received) {
         expect(receiveCount).to.equal(1);
         expect(sentAt).to.be.within(before, Date.now() + 5_000);
       }
@@ -68,7 +69,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
 
     it('never delivers an acked message again', async () => {
       await queue.send(messages(12));
-      await queue.ack(receipts(await takeAll(queue, 12)));
+      await queue.ack(receiptsOf(await takeAll(queue, 12)));
       await harness.pass(queue.leaseSeconds + 1);
       expect(await queue.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
       await untilBacklog(queue, { visible: 0, leased: 0, delayed: 0, dead: 0 });
@@ -79,39 +80,39 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
       const stale = await takeAll(queue, 3);
       await harness.pass(queue.leaseSeconds + 1);
       const fresh = await takeAll(harness.other, 3);
-      expect(await queue.extend(receipts(stale))).to.deep.equal(['lost', 'lost', 'lost']);
+      expect(await queue.extend(receiptsOf(stale))).to.deep.equal(['lost', 'lost', 'lost']);
       // A stale receipt may be refused, or ignored.
       const ignoreRefusal = (): void => undefined;
-      await queue.ack(receipts(stale.slice(0, 1))).catch(ignoreRefusal);
-      await queue.release(releases(stale.slice(1, 2))).catch(ignoreRefusal);
-      await queue.bury(stale.slice(2).map((delivery) => ({ delivery, reason: 'late' }))).catch(ignoreRefusal);
+      await queue.ack(receiptsOf(stale.slice(0, 1))).catch(ignoreRefusal);
+      await queue.release(releasesOf(stale.slice(1, 2))).catch(ignoreRefusal);
+      await queue.bury(burialsOf(stale.slice(2))).catch(ignoreRefusal);
       expect(await queue.receive({ max: 10, waitSeconds: 0 })).to.have.length(0);
-      expect(await harness.other.extend(receipts(fresh))).to.deep.equal(['extended', 'extended', 'extended']);
+      expect(await harness.other.extend(receiptsOf(fresh))).to.deep.equal(['extended', 'extended', 'extended']);
     });
 
     it('keeps extended leases, and reports them in the order of the receipts', async () => {
       await queue.send(messages(2));
-      const [kept, left] = await takeAll(queue, 2);
+      const held = await takeAll(queue, 2);
       await harness.pass(queue.leaseSeconds * 0.7);
-      expect(await queue.extend(receipts([kept]))).to.deep.equal(['extended']);
+      expect(await queue.extend(receiptsOf(held.slice(1)))).to.deep.equal(['extended']);
       await harness.pass(queue.leaseSeconds * 0.6);
       const again = await takeAll(harness.other, 1);
-      expect(again.map(({ body }) => body)).to.deep.equal([left?.body]);
-      expect(await queue.extend(receipts([left, kept]))).to.deep.equal(['lost', 'extended']);
+      expect(bodiesOf(again)).to.deep.equal(bodiesOf(held.slice(0, 1)));
+      expect(await queue.extend(receiptsOf(held))).to.deep.equal(['lost', 'extended']);
     });
 
     it('makes a release without delay receivable at once', async () => {
       await queue.send(messages(1));
-      const taken = await takeAll(queue, 1);
-      await queue.release(releases(taken));
+      const received = await takeAll(queue, 1);
+      await queue.release(releasesOf(received));
       const [again] = await takeAll(harness.other, 1);
       expect(again?.receiveCount).to.equal(2);
     });
 
     it('hides a release for its delay', async () => {
       await queue.send(messages(1));
-      const taken = await takeAll(queue, 1);
-      await queue.release(releases(taken, 60));
+      const received = await takeAll(queue, 1);
+      await queue.release(releasesOf(received, 60));
       expect(await queue.receive({ max: 1, waitSeconds: 0 })).to.have.length(0);
       await harness.pass(61);
       expect(await takeAll(queue, 1)).to.have.length(1);
@@ -126,12 +127,11 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
 
     it('buries with a reason, and redrives matching messages as new ones', async () => {
       await queue.send(messages(3));
-      const taken = await takeAll(queue, 3);
-      await queue.bury(taken.map((delivery) => ({ delivery, reason: `bad ${delivery.body}` })));
+      const received = await takeAll(queue, 3);
+      await queue.bury(received.map((delivery) => ({ delivery, reason: `bad ${delivery.body}` })));
       await untilBacklog(queue, { visible: 0, leased: 0, delayed: 0, dead: 3 });
-      const dead = new Map<string, string>();
-      for await (const letter of queue.dead()) dead.set(letter.body, letter.reason);
-      expect([...dead].sort()).to.deep.equal([0, 1, 2].map((n) => [`message ${n}`, `bad message ${n}`]));
+      const letters = (await collect(queue.dead())).map(({ body, reason }) => `${body}: ${reason}`);
+      expect(letters.sort()).to.deep.equal([0, 1, 2].map((n) => `message ${n}: bad message ${n}`));
       await harness.pass(queue.leaseSeconds + 1);
       expect(await queue.redrive({ match: (body) => body === 'message 1' })).to.equal(1);
       const back = await takeAll(queue, 1);
@@ -161,7 +161,7 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
     });
 
     it('ends a wait when another process sends', async () => {
-      const waiting = queue.receive({ max: 1, waitSeconds: 20 });
+      const waiting = queue.receive({ max: 1, waitSeconds: 3_600 });
       await harness.other.send(messages(1));
       expect(await waiting).to.have.length(1);
     });
@@ -176,27 +176,15 @@ export function taskQueueContract(name: string, open: () => Promise<QueueHarness
   });
 }
 
-function messages(count: number): OutgoingMessage[] {
-  return Array.from({ length: count }, (_, n) => ({ body: `message ${n}`, tenant: 'job-a' }));
-}
-
-function receipts(deliveries: readonly (Delivery | undefined)[]): Receipt[] {
-  return deliveries.flatMap((delivery) => (delivery === undefined ? [] : [delivery.receipt]));
-}
-
-function releases(deliveries: readonly Delivery[], delay = 0) {
-  return receipts(deliveries).map((receipt) => ({ receipt, delay }));
-}
-
 /** Receives this many messages. An empty receive doesn't prove an empty queue, so it tries again for a while. */
 async function takeAll(queue: TaskQueue, count: number): Promise<Delivery[]> {
-  const taken: Delivery[] = [];
+  const received: Delivery[] = [];
   await until(`${count} messages are received`, async () => {
-    taken.push(...(await queue.receive({ max: Math.min(10, count - taken.length), waitSeconds: 0 })));
-    return taken.length >= count;
+    received.push(...(await queue.receive({ max: Math.min(10, count - received.length), waitSeconds: 0 })));
+    return received.length >= count;
   });
-  expect(taken).to.have.length(count);
-  return taken;
+  expect(received).to.have.length(count);
+  return received;
 }
 
 /** Counts are approximate and may lag: waits until they have these values. */

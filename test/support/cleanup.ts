@@ -1,4 +1,4 @@
-/** Closes what a test opened, the last thing first. For `forEachTest` and `forSuite`. */
+/** Undoes at its end what a test did, the last step first. For `forEachTest` and `forSuite`. */
 export class Cleanup {
   readonly #steps: (() => unknown)[] = [];
 
@@ -9,6 +9,18 @@ export class Cleanup {
   use<T extends { close(): unknown }>(resource: T): T {
     this.defer(() => resource.close());
     return resource;
+  }
+
+  replace<T extends object, Key extends keyof T>(object: T, key: Key, value: T[Key]): void {
+    const before = object[key];
+    this.defer(() => {
+      object[key] = before;
+    });
+    object[key] = value;
+  }
+
+  setEnv(variables: Readonly<Record<string, string>>): void {
+    this.replace(process, 'env', { ...process.env, ...variables });
   }
 
   async close(): Promise<void> {

@@ -155,12 +155,8 @@ describe('AWS clients', () => {
   describe('credentials', () => {
     /** For this test, the environment has no keys, but these variables. */
     function withoutKeys(variables: Readonly<Record<string, string>>): void {
-      const { env } = process;
-      cleanup.defer(() => {
-        process.env = env;
-      });
-      const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...others } = env;
-      process.env = { ...others, ...variables };
+      const { AWS_ACCESS_KEY_ID: _, AWS_SECRET_ACCESS_KEY: __, ...others } = process.env;
+      cleanup.replace(process, 'env', { ...others, ...variables });
     }
 
     it('come from the instance without a proxy, even if the environment names one', async () => {
@@ -188,20 +184,17 @@ describe('AWS clients', () => {
       const file = scratch.path('credentials');
       const write = (id: string, token: string): void =>
         writeFileSync(file, `[acme]\naws_access_key_id=${id}\naws_secret_access_key=s\n${token}`);
-      const { now } = Date;
-      cleanup.defer(() => {
-        Date.now = now;
-      });
+      const start = Date.now();
       withoutKeys({ AWS_SHARED_CREDENTIALS_FILE: file, AWS_CONFIG_FILE: scratch.path('config') });
       const own = clientsWith({ profile: 'acme' });
       write('first', 'aws_session_token=t\n');
       expect(await own.credentials()).to.include({ accessKeyId: 'first' });
       write('second', 'aws_session_token=t\n');
       expect(await own.credentials(), 'not read at each request').to.include({ accessKeyId: 'first' });
-      Date.now = () => now() + 6 * 60_000;
+      cleanup.replace(Date, 'now', () => start + 6 * 60_000);
       expect(await own.credentials()).to.include({ accessKeyId: 'second' });
       rmSync(file);
-      Date.now = () => now() + 14 * 60_000;
+      cleanup.replace(Date, 'now', () => start + 14 * 60_000);
       expect(await own.credentials(), 'they are still used').to.include({ accessKeyId: 'second' });
     });
 
@@ -271,11 +264,7 @@ describe('AWS clients', () => {
     expect(delays).to.deep.equal([100, 200, 400]);
     await rejection(retries.refreshRetryTokenForRetry(token, failure));
     const first = await retries.acquireInitialRetryToken();
-    const { now } = Date;
-    cleanup.defer(() => {
-      Date.now = now;
-    });
-    Date.now = () => 1_000_000;
+    cleanup.replace(Date, 'now', () => 1_000_000);
     const delayed = { ...failure, retryAfterHint: new Date(1_010_000) };
     expect((await retries.refreshRetryTokenForRetry(first, delayed)).getRetryDelay()).to.equal(10_000);
     await rejection(retries.refreshRetryTokenForRetry(first, { ...failure, errorType: 'CLIENT_ERROR' }));

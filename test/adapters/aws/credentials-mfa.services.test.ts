@@ -13,7 +13,9 @@ import { loadConfig } from '../../../src/config/load-config.ts';
 import { awsChecks } from '../../../src/platform/checks.ts';
 import { clientsOptions } from '../../support/aws-clients.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
-import { type Recorder, startRecorder } from '../../support/grid/front.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
+import { startRecorder } from '../../support/grid/front.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
@@ -24,15 +26,17 @@ const DEVICE = 'arn:aws:iam::123456789012:mfa/ann';
 const PROGRAM = join(import.meta.dirname, '../../../bin/batchctl.js');
 
 describe('a profile with an MFA device', () => {
-  let workspace: AwsWorkspace;
-  let sts: Recorder;
+  const moto = forSuite(() => sharedMoto());
+  const fauxqs = forSuite(() => sharedFauxqs());
+  const sts = forSuite(() => startRecorder(moto.url));
+  const workspace = forSuite(() => {
+    const profile = { aws: { profile: 'ops' } };
+    return AwsWorkspace.make({ s3: moto.url, sqs: fauxqs.url, sts: sts.url, profile });
+  });
+  const cleanup = forEachTest(() => new Cleanup());
   let env: Readonly<Record<string, string>>;
 
-  before(async () => {
-    const [s3, sqs] = await Promise.all([sharedMoto(), sharedFauxqs()]);
-    sts = await startRecorder(s3.url);
-    const profile = { aws: { profile: 'ops' } };
-    workspace = await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url, sts: sts.url, profile });
+  before(() => {
     mkdirSync(workspace.path('.aws'));
     workspace.write(
       '.aws/config',
@@ -48,10 +52,6 @@ describe('a profile with an MFA device', () => {
       BATCHCTL_PROFILE: 'lab',
       AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED: 'true',
     };
-  });
-  after(async () => {
-    await workspace?.remove();
-    await sts?.close();
   });
 
   /** The devices and codes of the requests to STS since the last call. */
@@ -80,86 +80,66 @@ describe('a profile with an MFA device', () => {
   });
 
   it('says what to do without a terminal, and does not call STS', async () => {
-    const { stdin } = process;
-    const { isTTY } = stdin;
-    stdin.isTTY = false;
-    try {
-      const { code, stderr } = await workspace.run(['queue', '--json'], { ...env, AWS_ACCESS_KEY_ID: '' });
-      expect(code).to.equal(3);
-      expect(stderr).to.include(`the profile ops requires an MFA code of ${DEVICE}, but there is no terminal`);
-      expect(stderr).to.include('aws configure export-credentials --profile ops').and.not.include('sso login');
-      expect(takeCodes()).to.deep.equal([]);
-    } finally {
-      stdin.isTTY = isTTY;
-    }
+    cleanup.replace(process.stdin, 'isTTY', false);
+    const { code, stderr } = await workspace.run(['queue', '--json'], { ...env, AWS_ACCESS_KEY_ID: '' });
+    expect(code).to.equal(3);
+    expect(stderr).to.include(`the profile ops requires an MFA code of ${DEVICE}, but there is no terminal`);
+    expect(stderr).to.include('aws configure export-credentials --profile ops').and.not.include('sso login');
+    expect(takeCodes()).to.deep.equal([]);
   });
 
   it('shares the session with all clients and later threads until it expires, and then does not ask for a code', async () => {
-    const { now } = Date;
-    const { type, detach } = attachTerminal();
+    const { type } = attachTerminal();
     const options = clientsOptions({ sts: sts.url }, { profile: 'shared' });
-    const [one, other] = [new AwsClients(options), new AwsClients(options)];
-    try {
-      type('654321\n');
-      const [{ accessKeyId }, second] = await Promise.all([one.credentials(), other.credentials()]);
-      expect(second.accessKeyId).to.equal(accessKeyId);
-      expect(takeCodes()).to.deep.equal([`${DEVICE} 654321`]);
-      expect(getEnvironmentData(`batchctl-mfa-${roleOf('shared')}`)).to.have.property('accessKeyId', accessKeyId);
-      expect(await credentialsFacts(one)).to.include({ signIn: 'run the same command again to enter a new MFA code' });
-      Date.now = () => now() + 3_700_000;
-      const expired = await failsWith('credentials', requireLastingCredentials(other, 30));
-      expect(expired.hint).to.equal('run the same command again to enter a new MFA code');
-      expect(expired.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
-      expect(takeCodes()).to.deep.equal([]);
-    } finally {
-      Date.now = now;
-      detach();
-      await Promise.all([one.close(), other.close()]);
-    }
+    const [one, other] = [cleanup.use(new AwsClients(options)), cleanup.use(new AwsClients(options))];
+    type('654321\n');
+    const [{ accessKeyId }, second] = await Promise.all([one.credentials(), other.credentials()]);
+    expect(second.accessKeyId).to.equal(accessKeyId);
+    expect(takeCodes()).to.deep.equal([`${DEVICE} 654321`]);
+    expect(getEnvironmentData(`batchctl-mfa-${roleOf('shared')}`)).to.have.property('accessKeyId', accessKeyId);
+    const hint = 'run the same command again to enter a new MFA code';
+    expect(await credentialsFacts(one)).to.include({ signIn: hint });
+    const start = Date.now();
+    cleanup.replace(Date, 'now', () => start + 3_700_000);
+    const expired = await failsWith('credentials', requireLastingCredentials(other, 30));
+    expect(expired.hint).to.equal(hint);
+    expect(expired.message).to.include(`the session of ${roleOf('shared')}, started with an MFA code, has expired`);
+    expect(takeCodes()).to.deep.equal([]);
   });
 
   it('makes doctor wait for the code before its checks, as a check has only seconds', async () => {
-    const { type, screen, detach } = attachTerminal();
-    try {
-      const here = workspace.path('doctor');
-      mkdirSync(here);
-      const { profiles } = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
-      const lab = { ...profiles.lab, aws: { profile: 'doctor' } };
-      workspace.write('doctor/batchctl.config.json', { profile: 'lab', profiles: { lab } });
-      const { profile } = await loadConfig({ cwd: here, env: {}, home: '', etc: '' });
-      if (profile.backend !== 'aws') throw new Error('expected a profile for AWS');
-      const opening = awsChecks(profile);
-      await until('the code is asked for', () => screen().includes('MFA code of'));
-      type('112233\n');
-      await (await opening).close();
-      expect(takeCodes()).to.deep.equal([`${DEVICE} 112233`]);
-    } finally {
-      detach();
-    }
+    const { type, screen } = attachTerminal();
+    const directory = workspace.path('doctor');
+    mkdirSync(directory);
+    const { profiles } = JSON.parse(readFileSync(workspace.path('batchctl.config.json'), 'utf8'));
+    const lab = { ...profiles.lab, aws: { profile: 'doctor' } };
+    workspace.write('doctor/batchctl.config.json', { profile: 'lab', profiles: { lab } });
+    const { profile } = await loadConfig({ cwd: directory, env: {}, home: '', etc: '' });
+    if (profile.backend !== 'aws') throw new Error('expected a profile for AWS');
+    const opening = awsChecks(profile);
+    await until('the code is asked for', () => screen().includes('MFA code of'));
+    type('112233\n');
+    await (await opening).close();
+    expect(takeCodes()).to.deep.equal([`${DEVICE} 112233`]);
   });
 
-  /** Gives this process a terminal and the profiles until `detach`. */
+  /** Gives this process a terminal and the profiles for this test. */
   function attachTerminal() {
-    const kept = { ...process.env };
-    const [stdin, stderr] = [process.stdin, process.stderr];
     const keyboard = Object.assign(new PassThrough(), { isTTY: true });
     const screen = Object.assign(new PassThrough(), { isTTY: true });
     let shown = '';
     screen.on('data', (chunk: Buffer) => {
       shown += chunk.toString();
     });
+    const [stdin, stderr] = [process.stdin, process.stderr];
+    cleanup.defer(() => {
+      Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
+      Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
+    });
     Object.defineProperty(process, 'stdin', { value: keyboard, configurable: true });
     Object.defineProperty(process, 'stderr', { value: screen, configurable: true });
-    Object.assign(process.env, env, { AWS_CONFIG_FILE: workspace.path('.aws/config') });
-    process.env.AWS_SHARED_CREDENTIALS_FILE = workspace.path('.aws/credentials');
-    return {
-      type: (text: string) => keyboard.write(text),
-      screen: () => shown,
-      detach: () => {
-        Object.defineProperty(process, 'stdin', { value: stdin, configurable: true });
-        Object.defineProperty(process, 'stderr', { value: stderr, configurable: true });
-        process.env = kept;
-      },
-    };
+    const [config, credentials] = [workspace.path('.aws/config'), workspace.path('.aws/credentials')];
+    cleanup.setEnv({ ...env, AWS_CONFIG_FILE: config, AWS_SHARED_CREDENTIALS_FILE: credentials });
+    return { type: (text: string) => keyboard.write(text), screen: () => shown };
   }
 });

@@ -18,28 +18,23 @@ describe('credentials that expire', () => {
   const cleanup = forEachTest(() => new Cleanup());
 
   it('are renewed shortly before they expire, not for each request; expired ones are reported as such', async () => {
-    const { env } = process;
-    const { now } = Date;
-    cleanup.defer(() => {
-      process.env = env;
-      Date.now = now;
-    });
+    const start = Date.now();
     const [calls, session] = [home.path('calls'), home.path('session.json')];
-    const Expiration = new Date(Date.now() + 60_000).toISOString();
+    const Expiration = new Date(start + 60_000).toISOString();
     const keys = { Version: 1, AccessKeyId: 'a', SecretAccessKey: 's', SessionToken: 't', Expiration };
     writeFileSync(session, JSON.stringify(keys));
     writeFileSync(home.path('config'), `[profile acme]\ncredential_process = echo >> ${calls}; cat ${session}\n`);
-    process.env = { ...env, AWS_CONFIG_FILE: home.path('config'), AWS_SHARED_CREDENTIALS_FILE: home.path('none') };
+    cleanup.setEnv({ AWS_CONFIG_FILE: home.path('config'), AWS_SHARED_CREDENTIALS_FILE: home.path('none') });
     delete process.env.AWS_ACCESS_KEY_ID;
     const clients = cleanup.use(new AwsClients(clientsOptions({}, { profile: 'acme' })));
     for (let request = 0; request < 3; request += 1) await clients.credentials();
     expect(readFileSync(calls, 'utf8')).to.have.length(1);
     await requireLastingCredentials(clients, 30);
-    Date.now = () => now() + 40_000;
+    cleanup.replace(Date, 'now', () => start + 40_000);
     const expiring = await failsWith('credentials', requireLastingCredentials(clients, 30));
     expect(expiring).to.include({ signIn: SIGN_IN });
     expect(readFileSync(calls, 'utf8')).to.have.length(2);
-    Date.now = () => now() + 61_000;
+    cleanup.replace(Date, 'now', () => start + 61_000);
     rmSync(session);
     const expired = await failsWith('credentials', requireLastingCredentials(clients, 30));
     expect(expired).to.include({ signIn: SIGN_IN });

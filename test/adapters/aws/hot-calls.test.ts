@@ -8,7 +8,8 @@ import { expect } from 'chai';
 import { authorization } from '../../../src/adapters/aws/signature.ts';
 import { openClients } from '../../support/aws-clients.ts';
 import { CREDENTIALS } from '../../support/aws-keys.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { serve } from '../../support/servers/listen.ts';
@@ -55,6 +56,7 @@ describe('hot calls to S3 and SQS', () => {
       answer.writeHead(status, headers).end(request.method === 'HEAD' ? undefined : content);
     }),
   );
+  const cleanup = forEachTest(() => new Cleanup());
   const clients = forSuite(() => openClients({ s3: server.url, sqs: server.url }, { region: REGION }));
   const received: Received[] = [];
   let answers: Answer[] = [];
@@ -219,16 +221,10 @@ describe('hot calls to S3 and SQS', () => {
   });
 
   it('are signed with the session token', async () => {
-    process.env.AWS_SESSION_TOKEN = 'one';
-    const ofSession = openClients({ s3: server.url }, { region: REGION });
-    try {
-      const store = await storeOf(ofSession, 'token');
-      await store.put('k', 'x');
-      await store.put('k', 'x');
-    } finally {
-      delete process.env.AWS_SESSION_TOKEN;
-      await ofSession.close();
-    }
+    cleanup.setEnv({ AWS_SESSION_TOKEN: 'one' });
+    const store = await storeOf(cleanup.use(openClients({ s3: server.url }, { region: REGION })), 'token');
+    await store.put('k', 'x');
+    await store.put('k', 'x');
     expect(received.map(({ headers }) => headers['x-amz-security-token'])).to.deep.equal(['one', 'one']);
     for (const { headers } of received) {
       expect(headers.authorization).to.include(`${CREDENTIALS.accessKeyId}/`).and.include(';x-amz-security-token');

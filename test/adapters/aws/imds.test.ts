@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type Server } from 'node:http';
 import { expect } from 'chai';
 import { Imds, imdsEndpoint } from '../../../src/adapters/aws/imds.ts';
 import { noticeOf } from '../../../src/adapters/aws/machine.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type Listening, listen } from '../../support/servers/listen.ts';
@@ -47,6 +48,7 @@ class Service {
 
 describe('the instance metadata service', () => {
   const service = forEachTest(() => Service.start());
+  const cleanup = forEachTest(() => new Cleanup());
   const imds = forEachTest(() => new Imds(service.url));
 
   it('is read with one token for many requests, at once or one after another', async () => {
@@ -56,7 +58,7 @@ describe('the instance metadata service', () => {
     expect(service.requests.filter((line) => line.startsWith('PUT'))).to.have.length(1);
   });
 
-  it('is asked for a new token when it rejects the old one', async () => {
+  it('is requested to issue a new token when it rejects the old one', async () => {
     await imds.get('meta-data/instance-id');
     service.token = 'second';
     const answers = await Promise.all([imds.get('meta-data/instance-id'), imds.get('meta-data/instance-id')]);
@@ -64,7 +66,7 @@ describe('the instance metadata service', () => {
     expect(service.requests.filter((line) => line.startsWith('PUT'))).to.have.length(2);
   });
 
-  it('is asked again when it does not answer, even for the token, up to three times', async () => {
+  it('is requested again when it does not answer, even for the token, up to three times', async () => {
     service.unanswered = 2;
     expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
     service.unanswered = Number.POSITIVE_INFINITY;
@@ -74,14 +76,8 @@ describe('the instance metadata service', () => {
   });
 
   it('is never accessed through a proxy', async () => {
-    const { env } = process;
-    process.env = { ...env };
-    Object.assign(process.env, { HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' });
-    try {
-      expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
-    } finally {
-      process.env = env;
-    }
+    cleanup.setEnv({ HTTP_PROXY: 'http://127.0.0.1:1', http_proxy: 'http://127.0.0.1:1' });
+    expect(await imds.get('meta-data/instance-id')).to.equal('i-1');
   });
 
   it('is found at the same address as by the SDK', async () => {

@@ -8,6 +8,7 @@ import { CERTIFICATE_KEY, codeKey, dataKey, jobKey, keeperKey, releaseKey, token
 import type { Bucket } from '../../../src/ports/bucket.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { collect } from '../../support/collect.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith } from '../../support/rejection.ts';
@@ -51,9 +52,8 @@ describe("the profile's own bucket, addressed by jobs", () => {
       const input = `s3://${workspace.stack}/${PREFIX}${directory}`;
       expect((await workspace.run(['submit', 'job.json', '--input', input])).code).to.equal(4);
     }
-    const listed: string[] = [];
     await bucket.put(`${PREFIX}data/own.txt`, 'own');
-    for await (const { key } of bucket.list('')) listed.push(key);
+    const listed = (await collect(bucket.list(''))).map(({ key }) => key);
     expect(listed).to.include(`${PREFIX}data/own.txt`);
     for (const key of secrets()) expect(listed).to.not.include(key);
   });

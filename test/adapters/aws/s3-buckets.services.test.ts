@@ -152,19 +152,16 @@ describe('buckets named by s3:// addresses', () => {
     const [charging, free] = [await createBucket(), await createBucket()];
     const profile = { requesterPays: [charging] };
     const workspace = await AwsWorkspace.make({ s3: proxy.url, sqs: moto.url, sts: moto.url, profile });
+    cleanup.defer(() => workspace.remove());
     const platform = await workspace.platform();
     const requestsTo = (name: string) => proxy.seen.filter(({ url }) => url.startsWith(`/${name}`));
-    try {
-      for (const name of [charging, free]) {
-        const bucket = await platform.bucket(name);
-        await bucket.put('in/a', 'abc');
-        expect(await readText(bucket, 'in/a')).to.equal('abc');
-        expect(await bucket.head('in/b')).to.equal(null);
-        for await (const { key } of bucket.list('in/')) expect(key).to.equal('in/a');
-        await bucket.delete(['in/a']);
-      }
-    } finally {
-      await workspace.remove();
+    for (const name of [charging, free]) {
+      const bucket = await platform.bucket(name);
+      await bucket.put('in/a', 'abc');
+      expect(await readText(bucket, 'in/a')).to.equal('abc');
+      expect(await bucket.head('in/b')).to.equal(null);
+      for await (const { key } of bucket.list('in/')) expect(key).to.equal('in/a');
+      await bucket.delete(['in/a']);
     }
     const payers = (name: string) => new Set(requestsTo(name).map(({ headers }) => headers['x-amz-request-payer']));
     expect(requestsTo(charging).map(({ method }) => method)).to.include.members(['PUT', 'GET', 'HEAD', 'DELETE']);

@@ -6,6 +6,7 @@ import { compareKeys, justBefore } from '../../../src/adapters/aws/s3-list.ts';
 import type { ListOptions, ObjectStore } from '../../../src/ports/object-store.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
 import { Cleanup } from '../../support/cleanup.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rejection } from '../../support/rejection.ts';
 import { type Listening, serve } from '../../support/servers/listen.ts';
@@ -85,11 +86,8 @@ describe('listing an S3 bucket', () => {
     return { server, store: await storeOf(cleanup.use(clientsOf(server.url)), 'bucket') };
   }
 
-  async function keysOf(store: ObjectStore, prefix: string, options: ListOptions = {}): Promise<string[]> {
-    const found: string[] = [];
-    for await (const key of store.keys(prefix, options)) found.push(key);
-    return found;
-  }
+  const keysOf = (store: ObjectStore, prefix: string, options: ListOptions = {}): Promise<string[]> =>
+    collect(store.keys(prefix, options));
 
   it('returns 30,000 tasks in order, a thousand per request', async () => {
     const keys = tasks(0, 30_000);

@@ -8,7 +8,8 @@ import { objectStoreContract } from '../../contracts/object-store.ts';
 import { openClients } from '../../support/aws-clients.ts';
 import { KEYS } from '../../support/aws-keys.ts';
 import { AWS_LEASE, AwsWorkspace } from '../../support/aws-workspace.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { sqsOptions } from '../../support/sqs.ts';
@@ -19,6 +20,7 @@ describe('S3 on Ceph', () => {
   const ceph = forSuite(() => startCeph(KEYS));
   const clients = forSuite(() => openClients({ s3: ceph.url }));
 
+  const cleanup = forEachTest(() => new Cleanup());
   const createBucket = async (): Promise<string> => {
     const bucket = `bucket-${randomId(8)}`;
     await (await clients.s3()).send(new CreateBucketCommand({ Bucket: bucket }));
@@ -40,34 +42,31 @@ describe('S3 on Ceph', () => {
     const [{ url: sts }, { url: sqs }] = await Promise.all([sharedMoto(), sharedFauxqs()]);
     await createQueues(sqsOptions(sqs, { name: `${stack}-default`, leaseSeconds: AWS_LEASE }));
     const workspace = await AwsWorkspace.make({ s3: ceph.url, sqs, sts, stack });
-    try {
-      const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);
-      workspace.write('rows.csv', `n,text\n${rows.join('\n')}\n`);
-      await workspace.well('upload', 'rows.csv', '--to', 'raw');
-      workspace.write('job.json', {
-        name: 'wide',
-        input: { from: 'store:raw/rows.csv', split: { by: 'csv', header: true, size: '1MB' } },
-        // The second step's outputs are large enough for uploads in several parts.
-        steps: [
-          { name: 'even', run: ['awk', '-F,', 'NR == 1 || $1 % 2 == 0'] },
-          { name: 'wide', run: ['awk', 'NR > 1 { for (i = 0; i < 20; i++) print }'] },
-          { name: 'count', run: 'wc -l', gather: true },
-        ],
-        deliver: { to: `s3://${target}/out/` },
-      });
-      const job = await workspace.submit();
-      const workers = await Promise.all([workspace.work({}, '--here'), workspace.work({}, '--here')]);
-      for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
-      const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
-      expect(proof).to.include({ verdict: 'proven' });
-      await workspace.well('fetch', job, '-o', 'count.txt', '--step', 'count');
-      expect(Number(readFileSync(workspace.path('count.txt'), 'utf8'))).to.equal(600_000);
-      const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: target }));
-      expect(Contents.map(({ Key }) => Key)).to.include('out/_SUCCESS');
-      await workspace.well('prune', '--all', '--yes');
-      expect(JSON.parse((await workspace.well('verify', job, '--json')).stdout)).to.include({ verdict: 'proven' });
-    } finally {
-      await workspace.remove();
-    }
+    cleanup.defer(() => workspace.remove());
+    const rows = Array.from({ length: 60_000 }, (_, n) => `${n},${'größer'.repeat(5)} ${n}`);
+    workspace.write('rows.csv', `n,text\n${rows.join('\n')}\n`);
+    await workspace.well('upload', 'rows.csv', '--to', 'raw');
+    workspace.write('job.json', {
+      name: 'wide',
+      input: { from: 'store:raw/rows.csv', split: { by: 'csv', header: true, size: '1MB' } },
+      // The second step's outputs are large enough for uploads in several parts.
+      steps: [
+        { name: 'even', run: ['awk', '-F,', 'NR == 1 || $1 % 2 == 0'] },
+        { name: 'wide', run: ['awk', 'NR > 1 { for (i = 0; i < 20; i++) print }'] },
+        { name: 'count', run: 'wc -l', gather: true },
+      ],
+      deliver: { to: `s3://${target}/out/` },
+    });
+    const job = await workspace.submit();
+    const workers = await Promise.all([workspace.work({}, '--here'), workspace.work({}, '--here')]);
+    for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
+    const proof = JSON.parse((await workspace.well('verify', job, '--deep', '--json')).stdout);
+    expect(proof).to.include({ verdict: 'proven' });
+    await workspace.well('fetch', job, '-o', 'count.txt', '--step', 'count');
+    expect(Number(readFileSync(workspace.path('count.txt'), 'utf8'))).to.equal(600_000);
+    const { Contents = [] } = await (await clients.s3()).send(new ListObjectsV2Command({ Bucket: target }));
+    expect(Contents.map(({ Key }) => Key)).to.include('out/_SUCCESS');
+    await workspace.well('prune', '--all', '--yes');
+    expect(JSON.parse((await workspace.well('verify', job, '--json')).stdout)).to.include({ verdict: 'proven' });
   });
 });

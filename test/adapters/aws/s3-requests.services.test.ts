@@ -90,34 +90,24 @@ describe('the requests of an S3 store', () => {
       etc: '',
     });
     if (profile.backend !== 'aws') throw new Error('expected a profile for AWS');
-    const platform = await openAws(profile, { role: 'cli' });
-    try {
-      await platform.store.read('none');
-      await (await platform.bucket(bucket)).read('none');
-      expect(await platform.store.presign('k', 'get', 60)).to.include(`&x-amz-expected-bucket-owner=${OWNER}&`);
-    } finally {
-      await platform.close();
-    }
+    const platform = cleanup.use(await openAws(profile, { role: 'cli' }));
+    await platform.store.read('none');
+    await (await platform.bucket(bucket)).read('none');
+    expect(await platform.store.presign('k', 'get', 60)).to.include(`&x-amz-expected-bucket-owner=${OWNER}&`);
     expect(proxy.seen.length).to.be.greaterThan(1);
     for (const { headers } of proxy.seen) expect(headers['x-amz-expected-bucket-owner']).to.equal(OWNER);
   });
 
   it('neither send nor expect checksums if the endpoint does not support them', async () => {
-    process.env.AWS_REQUEST_CHECKSUM_CALCULATION = 'WHEN_REQUIRED';
-    try {
-      const { store } = await open();
-      const path = scratch.path('file');
-      writeFileSync(path, Buffer.alloc(17 * MIB, 'x'));
-      await store.uploadFile(path, 'big');
-      await store.put('k', 'abc');
-      expect((await store.read('big'))?.length).to.equal(17 * MIB);
-      const checksums = proxy.seen.flatMap(({ headers }) =>
-        Object.keys(headers).filter((name) => /checksum/.test(name)),
-      );
-      expect(checksums).to.deep.equal([]);
-    } finally {
-      delete process.env.AWS_REQUEST_CHECKSUM_CALCULATION;
-    }
+    cleanup.setEnv({ AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED' });
+    const { store } = await open();
+    const path = scratch.path('file');
+    writeFileSync(path, Buffer.alloc(17 * MIB, 'x'));
+    await store.uploadFile(path, 'big');
+    await store.put('k', 'abc');
+    expect((await store.read('big'))?.length).to.equal(17 * MIB);
+    const names = proxy.seen.flatMap(({ headers }) => Object.keys(headers));
+    expect(names.filter((name) => /checksum/.test(name))).to.deep.equal([]);
   });
 
   it('include signed URLs that read and write an object, whatever its key', async () => {

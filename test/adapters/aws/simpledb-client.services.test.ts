@@ -4,6 +4,8 @@ import { Agent } from 'node:http';
 import { expect } from 'chai';
 import { SimpleDbClient } from '../../../src/adapters/aws/simpledb-client.ts';
 import { type SimpleDbOptions, simpleDbCode } from '../../../src/adapters/aws/simpledb-http.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
@@ -13,6 +15,7 @@ import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-s
 describe('the SimpleDB client', () => {
   const agent = forSuite(() => new Agent({ keepAlive: true }));
   const server = forEachTest(() => startSimpleDb());
+  const cleanup = forEachTest(() => new Cleanup());
   const clientOf = (url = server.url, options: Partial<SimpleDbOptions> = {}): SimpleDbClient =>
     new SimpleDbClient(simpleDbOptions(url, agent, options));
   const client = forEachTest(() => clientOf());
@@ -27,15 +30,10 @@ describe('the SimpleDB client', () => {
       if (token === '') return found;
     }
   };
-  const domainsOf = async (some: SimpleDbClient): Promise<string[]> => {
-    const found: string[] = [];
-    for await (const domain of some.listDomains()) found.push(domain);
-    return found;
-  };
   const items = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ name: `i${String(n).padStart(4, '0')}`, attributes: { n: String(n) } }));
 
-  it('returns what was stored, with all characters that SimpleDB accepts', async () => {
+  it('returns the stored attributes, with all characters that SimpleDB accepts', async () => {
     const attributes = { a: `x & <y> "z" 'ä' &amp; \r\n\t\u{1f600}`, b: '', 'c d': '  spaces  ', e: '\u0001\ufffe' };
     await client.put('acme-0', { name: "it's/one & two", attributes });
     expect(await client.get('acme-0', "it's/one & two")).to.deep.equal(attributes);
@@ -80,7 +78,7 @@ describe('the SimpleDB client', () => {
 
   it('lists more domains than one page holds', async () => {
     for (let n = 1; n < 120; n += 1) await client.createDomain(`acme-${n}`);
-    expect(new Set(await domainsOf(client)).size).to.equal(120);
+    expect(new Set(await collect(client.listDomains())).size).to.equal(120);
     await client.deleteDomain('acme-3');
     await client.deleteDomain('acme-3');
   });
@@ -94,19 +92,15 @@ describe('the SimpleDB client', () => {
   });
 
   it('survives resets and lost answers', async () => {
-    const proxy = await FaultProxy.start(server.url);
-    try {
-      // The proxy preserves the host, which the signature includes.
-      const through = clientOf(proxy.url);
-      proxy.fail(1, { kind: 'reset' });
-      proxy.fail(1, { kind: 'lost' });
-      proxy.fail(1, { kind: 'cut', after: 10 });
-      proxy.fail(1, { kind: 'answer', status: 502, body: '<html>bad gateway' });
-      await through.put('acme-0', { name: 'a', attributes: { e: '1' } });
-      expect(await through.get('acme-0', 'a')).to.deep.equal({ e: '1' });
-    } finally {
-      await proxy.close();
-    }
+    const proxy = cleanup.use(await FaultProxy.start(server.url));
+    // The proxy preserves the host, which the signature includes.
+    const proxied = clientOf(proxy.url);
+    proxy.fail(1, { kind: 'reset' });
+    proxy.fail(1, { kind: 'lost' });
+    proxy.fail(1, { kind: 'cut', after: 10 });
+    proxy.fail(1, { kind: 'answer', status: 502, body: '<html>bad gateway' });
+    await proxied.put('acme-0', { name: 'a', attributes: { e: '1' } });
+    expect(await proxied.get('acme-0', 'a')).to.deep.equal({ e: '1' });
   });
 
   it("corrects a wrong clock by the server's time", async () => {
@@ -140,7 +134,7 @@ describe('the SimpleDB client', () => {
       await onMoto.put('acme-7', { name: 'a', attributes: { e: '1', v: 'x' } });
       await onMoto.put('acme-7', { name: 'a', attributes: { e: '2' } });
       expect(await onMoto.get('acme-7', 'a')).to.deep.equal({ e: '2', v: 'x' });
-      expect(await domainsOf(onMoto)).to.include('acme-7');
+      expect(await collect(onMoto.listDomains())).to.include('acme-7');
     });
   });
 });

@@ -7,7 +7,8 @@ import { openStoreLedger } from '../../../src/adapters/store/store-ledger.ts';
 import { ledgerContract } from '../../contracts/ledger.ts';
 import { countsOf, event, T0, worker } from '../../contracts/ledger-events.ts';
 import { type LedgerPlace, ledgerPlace } from '../../contracts/ledger-place.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { readText } from '../../support/read-text.ts';
 import { simpleDbOptions, startSimpleDb } from '../../support/servers/simpledb-server.ts';
@@ -17,6 +18,7 @@ import { wrapStore } from '../../support/wrap-store.ts';
 describe('the ledger on SimpleDB', () => {
   const agent = forSuite(() => new Agent({ keepAlive: true }));
   const server = forSuite(() => startSimpleDb());
+  const cleanup = forEachTest(() => new Cleanup());
   let places = 0;
 
   const openObjects = async (store: MemoryStore, stack: string): Promise<SimpleDbObjects> => {
@@ -122,36 +124,28 @@ describe('the ledger on SimpleDB', () => {
   it('spreads jobs over the domains, and returns each listing complete and in order', async () => {
     const store = new MemoryStore();
     const objects = await openObjects(store, 'spread');
-    server.domains.pageCut = 7;
+    cleanup.replace(server.domains, 'pageCut', 7);
     server.domains.emptyPages = 1;
-    try {
-      const ledger = openStoreLedger({ store: objects, writer: 'w1' });
-      for (let n = 0; n < 20; n += 1) await ledger.record([event('done', n, { job: `claims-${n}` })]);
-      for (let n = 0; n < 20; n += 1) await ledger.heartbeat(worker({ worker: `w${n}`, seenAt: T0 + n }));
-      const used = new Set(server.asked.map(({ parameters }) => parameters.get('DomainName')));
-      expect([...used]).to.include.members(['spread-0', 'spread-1']);
-      expect((await ledger.workers({})).map((each) => each.worker)).to.deep.equal(
-        Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
-      );
-      for (let n = 0; n < 20; n += 1) expect(await countsOf(ledger, `claims-${n}`)).to.include({ done: 1 });
-    } finally {
-      server.domains.pageCut = Number.POSITIVE_INFINITY;
-    }
+    const ledger = openStoreLedger({ store: objects, writer: 'w1' });
+    for (let n = 0; n < 20; n += 1) await ledger.record([event('done', n, { job: `claims-${n}` })]);
+    for (let n = 0; n < 20; n += 1) await ledger.heartbeat(worker({ worker: `w${n}`, seenAt: T0 + n }));
+    const used = new Set(server.asked.map(({ parameters }) => parameters.get('DomainName')));
+    expect([...used]).to.include.members(['spread-0', 'spread-1']);
+    expect((await ledger.workers({})).map((each) => each.worker)).to.deep.equal(
+      Array.from({ length: 20 }, (_, n) => `w${19 - n}`),
+    );
+    for (let n = 0; n < 20; n += 1) expect(await countsOf(ledger, `claims-${n}`)).to.include({ done: 1 });
   });
 
   it('continues a listing after its last key when the page token is too old', async () => {
     const objects = await openObjects(new MemoryStore(), 'tokens');
     for (let n = 0; n < 9; n += 1) await objects.put(`ledger/workers/w${n}/0.default`, '{}');
-    server.domains.pageCut = 4;
-    try {
-      const seen: string[] = [];
-      for await (const key of objects.keys('ledger/workers/')) {
-        seen.push(key);
-        if (seen.length === 3) server.expireTokens();
-      }
-      expect(seen).to.deep.equal(Array.from({ length: 9 }, (_, n) => `ledger/workers/w${n}/0.default`));
-    } finally {
-      server.domains.pageCut = Number.POSITIVE_INFINITY;
+    cleanup.replace(server.domains, 'pageCut', 4);
+    const seen: string[] = [];
+    for await (const key of objects.keys('ledger/workers/')) {
+      seen.push(key);
+      if (seen.length === 3) server.expireTokens();
     }
+    expect(seen).to.deep.equal(Array.from({ length: 9 }, (_, n) => `ledger/workers/w${n}/0.default`));
   });
 });

@@ -2,7 +2,8 @@ import { SetQueueAttributesCommand, type SQSClient } from '@aws-sdk/client-sqs';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { createQueues, openSqsQueue, type SqsQueueOptions } from '../../../src/adapters/aws/sqs-queue.ts';
-import type { Delivery, OutgoingMessage, TaskQueue } from '../../../src/ports/task-queue.ts';
+import type { Delivery, TaskQueue } from '../../../src/ports/task-queue.ts';
+import { messages } from '../../contracts/queue-messages.ts';
 import { Cleanup } from '../../support/cleanup.ts';
 import { FaultProxy } from '../../support/servers/fault-proxy.ts';
 import { type Fauxqs, startFauxqs } from '../../support/servers/fauxqs.ts';
@@ -60,17 +61,13 @@ export class SqsBench {
   }
 }
 
-export function messages(count: number, prefix = 'message'): OutgoingMessage[] {
-  return Array.from({ length: count }, (_, n) => ({ body: `${prefix} ${n}`, tenant: 'job-a' }));
-}
-
 /** All messages that can be received now. */
 export async function takeAll(queue: TaskQueue): Promise<Delivery[]> {
-  const taken: Delivery[] = [];
+  const received: Delivery[] = [];
   for (;;) {
     const more = await queue.receive({ max: 50, waitSeconds: 0 });
-    if (more.length === 0) return taken;
-    taken.push(...more);
+    if (more.length === 0) return received;
+    received.push(...more);
   }
 }
 
@@ -89,6 +86,3 @@ export async function takeOne(queue: TaskQueue): Promise<Delivery> {
   if (delivery === undefined) throw new Error('expected a message');
   return delivery;
 }
-
-export const bodiesOf = (deliveries: readonly { readonly body: string }[]): string[] =>
-  deliveries.map(({ body }) => body).sort();

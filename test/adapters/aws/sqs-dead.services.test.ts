@@ -3,9 +3,11 @@
 import { SendMessageCommand } from '@aws-sdk/client-sqs';
 import { expect } from 'chai';
 import type { DeadLetter, TaskQueue } from '../../../src/ports/task-queue.ts';
+import { bodiesOf, burialsOf, messages } from '../../contracts/queue-messages.ts';
+import { collect } from '../../support/collect.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { isAction, sqsAnswer } from '../../support/sqs.ts';
-import { bodiesOf, messages, SqsBench, takeAll, takeTwo } from './sqs-bench.ts';
+import { SqsBench, takeAll, takeTwo } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 
@@ -13,24 +15,22 @@ describe('dead letters on SQS', () => {
   const bench = forSuite(() => SqsBench.start());
   afterEach(() => bench.closeQueues());
 
-  async function bury(queue: TaskQueue, bodies: readonly string[], reason = 'bad'): Promise<void> {
+  /** Sends messages with these bodies, and buries them. */
+  async function sendAndBury(queue: TaskQueue, bodies: readonly string[], reason = 'bad'): Promise<void> {
     await queue.send(bodies.map((body) => ({ body, tenant: 'job-a' })));
-    await queue.bury((await takeAll(queue)).map((delivery) => ({ delivery, reason })));
+    await queue.bury(burialsOf(await takeAll(queue), reason));
   }
 
-  async function letters(queue: TaskQueue, limit?: number): Promise<DeadLetter[]> {
-    const found: DeadLetter[] = [];
-    for await (const letter of queue.dead(limit === undefined ? {} : { limit })) found.push(letter);
-    return found;
-  }
+  const letters = (queue: TaskQueue, limit?: number): Promise<DeadLetter[]> =>
+    collect(queue.dead(limit === undefined ? {} : { limit }));
 
-  const texts = (count: number) => messages(count).map(({ body }) => body);
+  const bodies = bodiesOf(messages(30));
 
   it('keep a reason of any text, truncated, on one line, or empty', async () => {
     const { queue } = await bench.open();
-    await bury(queue, ['a'], 'exit 65: \u001b[31mred\u0000 \uD83C half');
-    await bury(queue, ['b'], '🎉'.repeat(5_000));
-    await bury(queue, ['c'], '');
+    await sendAndBury(queue, ['a'], 'exit 65: \u001b[31mred\u0000 \uD83C half');
+    await sendAndBury(queue, ['b'], '🎉'.repeat(5_000));
+    await sendAndBury(queue, ['c'], '');
     const reasons = new Map((await letters(queue)).map(({ body, reason }) => [body, reason]));
     expect(reasons.get('a')).to.equal('exit 65: \uFFFD[31mred\uFFFD \uFFFD half');
     expect(reasons.get('b')).to.equal('🎉'.repeat(512));
@@ -39,8 +39,8 @@ describe('dead letters on SQS', () => {
 
   it('can have a body that leaves no room for a reason', async () => {
     const { queue } = await bench.open();
-    await bury(queue, ['x'.repeat(MIB)]);
-    await bury(queue, ['y'.repeat(MIB - 25)]);
+    await sendAndBury(queue, ['x'.repeat(MIB)]);
+    await sendAndBury(queue, ['y'.repeat(MIB - 25)]);
     const found = await letters(queue);
     expect(found.map(({ body }) => body.length).sort()).to.deep.equal([MIB, MIB - 25].sort());
   });
@@ -49,31 +49,31 @@ describe('dead letters on SQS', () => {
     const { queue, direct } = await bench.open();
     const [kept, lost] = await takeTwo(queue);
     await direct.release([{ receipt: lost.receipt, delay: 0 }]);
-    await queue.bury([kept, lost].map((delivery) => ({ delivery, reason: 'bad' })));
+    await queue.bury(burialsOf([kept, lost]));
     expect(await queue.backlog()).to.include({ visible: 1, leased: 0, dead: 1 });
   });
 
   it('can be listed again at once, even after only a few were listed', async () => {
     const { queue, direct } = await bench.open();
-    await bury(queue, texts(30));
+    await sendAndBury(queue, bodies);
     expect(await letters(queue, 3)).to.have.length(3);
-    expect(bodiesOf(await letters(direct))).to.deep.equal(texts(30).sort());
-    expect(bodiesOf(await letters(queue))).to.deep.equal(texts(30).sort());
+    expect(bodiesOf(await letters(direct))).to.deep.equal(bodies);
+    expect(bodiesOf(await letters(queue))).to.deep.equal(bodies);
   });
 
   for (const counted of ['0', '500']) {
     it(`are found, each once, while SQS counts ${counted} of 30`, async () => {
       const { queue } = await bench.open();
-      await bury(queue, texts(30));
+      await sendAndBury(queue, bodies);
       const stale = sqsAnswer({ Attributes: { ApproximateNumberOfMessages: counted } });
       bench.proxy.fail(1, stale, isAction('GetQueueAttributes'));
-      expect(bodiesOf(await letters(queue))).to.deep.equal(texts(30).sort());
+      expect(bodiesOf(await letters(queue))).to.deep.equal(bodies);
     });
   }
 
   it('are redriven up to the limit, and the rest stays', async () => {
     const { queue } = await bench.open();
-    await bury(queue, texts(30));
+    await sendAndBury(queue, bodies);
     expect(await queue.redrive({ limit: 12 })).to.equal(12);
     expect(await takeAll(queue)).to.have.length(12);
     expect(await letters(queue)).to.have.length(18);
@@ -81,12 +81,12 @@ describe('dead letters on SQS', () => {
 
   it('are redriven once, even those that a worker buries again at once', async () => {
     const { queue, direct } = await bench.open();
-    await bury(queue, texts(3));
+    await sendAndBury(queue, bodies.slice(0, 3));
     const stop = new AbortController();
     const worker = (async () => {
       while (!stop.signal.aborted) {
-        const taken = await direct.receive({ max: 10, waitSeconds: 1, signal: stop.signal });
-        await direct.bury(taken.map((delivery) => ({ delivery, reason: 'bad again' })));
+        const received = await direct.receive({ max: 10, waitSeconds: 1, signal: stop.signal });
+        await direct.bury(burialsOf(received, 'bad again'));
       }
     })();
     expect(await queue.redrive({})).to.equal(3);

@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { seededRandom } from '../../../src/model/forecast/section.ts';
+import { bodiesOf, burialsOf, messages, receiptsOf } from '../../contracts/queue-messages.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import type { Fault } from '../../support/servers/fault-proxy.ts';
 import { isAction, sqsAnswer, sqsFault } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { bodiesOf, messages, SqsBench, takeAll, takeOne } from './sqs-bench.ts';
+import { SqsBench, takeAll, takeOne } from './sqs-bench.ts';
 
 describe('the SQS queue during failures', () => {
   const bench = forSuite(() => SqsBench.start());
@@ -62,12 +63,12 @@ describe('the SQS queue during failures', () => {
       for (const action of ['SendMessageBatch', 'ReceiveMessage', 'ChangeMessageVisibilityBatch', 'DeleteMessageBatch'])
         bench.proxy.fail(1, fault, isAction(action));
       await queue.send(messages(1));
-      const taken = await until('the message comes', async () => {
+      const { receipt } = await until('the message is received', async () => {
         const [delivery] = await queue.receive({ max: 1, waitSeconds: 1 });
         return delivery;
       });
-      expect(await queue.extend([taken.receipt])).to.deep.equal(['extended']);
-      await queue.ack([taken.receipt]);
+      expect(await queue.extend([receipt])).to.deep.equal(['extended']);
+      await queue.ack([receipt]);
       expect(await queue.backlog()).to.include({ visible: 0, leased: 0 });
     });
   }
@@ -95,7 +96,7 @@ describe('the SQS queue during failures', () => {
       const { queue } = await bench.open();
       const delivery = await takeOne(queue);
       bench.proxy.fail(1, sqsFault(403, 'AccessDenied'), isAction(action));
-      await failsWith('credentials', queue.bury([{ delivery, reason: 'bad' }]));
+      await failsWith('credentials', queue.bury(burialsOf([delivery])));
       expect(await queue.backlog()).to.include({ leased: 1, dead: letters });
     });
   }
@@ -110,11 +111,11 @@ describe('the SQS queue during failures', () => {
     await queue.send(messages(600));
     const seen = new Set<string>();
     await until('all are acked', async () => {
-      const taken = await queue.receive({ max: 100, waitSeconds: 0 });
-      for (const { body } of taken) seen.add(body);
-      await queue.ack(taken.map(({ receipt }) => receipt));
+      const received = await queue.receive({ max: 100, waitSeconds: 0 });
+      for (const { body } of received) seen.add(body);
+      await queue.ack(receiptsOf(received));
       // Messages hidden by a lost answer return when their lease expires.
-      if (taken.length === 0) await bench.server.pass(31);
+      if (received.length === 0) await bench.server.pass(31);
       const { visible, leased } = await direct.backlog();
       return visible + leased === 0;
     });

@@ -6,11 +6,12 @@ import { findQueue } from '../../../src/adapters/aws/sqs-open.ts';
 import { openSqsQueue } from '../../../src/adapters/aws/sqs-queue.ts';
 import { SqsReceiver } from '../../../src/adapters/aws/sqs-receive.ts';
 import type { Receipt } from '../../../src/ports/task-queue.ts';
+import { bodiesOf, messages } from '../../contracts/queue-messages.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { isAction, sqsFault, sqsOptions } from '../../support/sqs.ts';
 import { until } from '../../support/until.ts';
-import { bodiesOf, messages, SqsBench, takeAll, takeOne } from './sqs-bench.ts';
+import { SqsBench, takeAll, takeOne } from './sqs-bench.ts';
 
 const MIB = 1_048_576;
 

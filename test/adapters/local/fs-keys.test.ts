@@ -9,6 +9,7 @@ import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
 import { inByteOrder } from '../../contracts/store-bench.ts';
 import { anyCharacter } from '../../support/any-character.ts';
+import { collect } from '../../support/collect.ts';
 import { readText } from '../../support/read-text.ts';
 import { Scratch } from '../../support/scratch.ts';
 
@@ -125,11 +126,8 @@ describe('keys on disk', () => {
           const store = await createFsStore({ root: scratch.directory, durability: 'process' });
           for (const key of keys) await store.put(key, key, { ifAbsent: true });
           const prefix = [...(keys[pick % keys.length] ?? '')].slice(0, cut).join('');
-          const list = async (below: string, range = {}): Promise<string[]> => {
-            const found: string[] = [];
-            for await (const entry of store.list(below, range)) found.push(entry.key);
-            return found;
-          };
+          const list = async (below: string, range = {}): Promise<string[]> =>
+            (await collect(store.list(below, range))).map(({ key }) => key);
           const sorted = inByteOrder(keys);
           expect(await list('')).to.deep.equal(sorted);
           expect(await list(prefix)).to.deep.equal(sorted.filter((key) => key.startsWith(prefix)));

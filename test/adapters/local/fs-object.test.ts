@@ -25,6 +25,7 @@ import { expect } from 'chai';
 import { createFsStore, type FsStore } from '../../../src/adapters/local/fs-store.ts';
 import { FsWriter } from '../../../src/adapters/local/fs-writer.ts';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
@@ -39,11 +40,7 @@ describe("an object's file", () => {
 
   const fileOf = (key: string): string => store.localFile(key)?.path ?? expect.fail(`there is no object ${key}`);
   const textOf = (key: string): Promise<string | null> => readText(store, key);
-  const list = async (prefix: string): Promise<string[]> => {
-    const keys: string[] = [];
-    for await (const entry of store.list(prefix)) keys.push(entry.key);
-    return keys;
-  };
+  const list = async (prefix: string) => (await collect(store.list(prefix))).map(({ key }) => key);
   const temporaryFiles = (): string[] => readdirSync(scratch.path('root', 'tmp'));
 
   it('consists of its bytes, a line of JSON and sixteen bytes', async () => {
@@ -247,9 +244,9 @@ describe("an object's file", () => {
       await failsWith('usage', store.uploadFile(source, 'k', { consume: true, metadata: { a: 'é' } }));
       await failsWith('usage', store.uploadFile(scratch.directory, 'k', { consume: true }));
       await failsWith('usage', store.uploadFile(source, '', { consume: true }));
-      await store.put('taken', 'x');
-      truncateSync(fileOf('taken'), 3);
-      await failsWith('corrupt', store.uploadFile(source, 'taken', { consume: true, ifAbsent: true }));
+      await store.put('existing', 'x');
+      truncateSync(fileOf('existing'), 3);
+      await failsWith('corrupt', store.uploadFile(source, 'existing', { consume: true, ifAbsent: true }));
       expect(readFileSync(source, 'utf8')).to.equal('output');
       expect(await store.head('k')).to.equal(null);
       expect(temporaryFiles()).to.deep.equal([]);

@@ -1,4 +1,4 @@
-// Protects: a local store opens only where it is safe, cleans up after dead processes and explains what it refuses.
+// Protects: a local store opens only where it is safe, cleans up after dead processes and explains refusals.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
@@ -8,7 +8,7 @@ import { translateFsError } from '../../../src/adapters/local/fs-errors.ts';
 import { networkFileSystem } from '../../../src/adapters/local/fs-root.ts';
 import { createFsStore } from '../../../src/adapters/local/fs-store.ts';
 import { isKind } from '../../../src/errors.ts';
-import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { collect } from '../../support/collect.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
@@ -87,9 +87,9 @@ describe('the directory of a file store', () => {
       await failsWith('config', store.delete(['a/k']));
       // Absence is proven, never guessed.
       await failsWith('config', store.head('a/other'));
-      await failsWith('config', list(store, 'a/'));
+      await failsWith('config', collect(store.list('a/')));
     });
-    expect(await list(store, '')).to.deep.equal(['a/k']);
+    expect((await collect(store.list(''))).map(({ key }) => key)).to.deep.equal(['a/k']);
     expect(readdirSync(join(root, 'tmp'))).to.deep.equal([]);
   });
 
@@ -105,12 +105,6 @@ describe('the directory of a file store', () => {
     expect(translateFsError(other, 'put k')).to.equal(other);
   });
 });
-
-async function list(store: ObjectStore, prefix: string): Promise<string[]> {
-  const keys: string[] = [];
-  for await (const entry of store.list(prefix)) keys.push(entry.key);
-  return keys;
-}
 
 /** Root may access everything, so it becomes another user meanwhile. For other users, the directory is locked. */
 async function withoutRights(directory: string, action: () => Promise<void>): Promise<void> {

@@ -5,19 +5,18 @@ import { expect } from 'chai';
 import { isSupervised } from '../../../src/adapters/local/ensure-supervisor.ts';
 import { openSqliteQueue } from '../../../src/adapters/local/sqlite-queue.ts';
 import { openSqlLedger } from '../../../src/adapters/sql/sql-ledger.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { Scratch } from '../../support/scratch.ts';
 
 describe('the databases of the local profile', () => {
   const scratch = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
   let root: string;
-  let umask: number;
   beforeEach(() => {
     root = scratch.path('root');
-    umask = process.umask(0);
-  });
-  afterEach(() => {
-    process.umask(umask);
+    const umask = process.umask(0);
+    cleanup.defer(() => process.umask(umask));
   });
 
   /** The modes of the files while all databases are open. */

@@ -16,13 +16,13 @@ describe('the SQLite queue shared by processes', () => {
   const programs = forEachTest(() => new ChildPrograms());
 
   const open = (holder: string) => openSqliteQueue({ root: scratch.directory, group: 'default', holder });
-  const startClaimer = (n: number, leaseSeconds = 15, ...args: string[]): Child =>
+  const startClaimer = (n: number, leaseSeconds = 600, ...args: string[]): Child =>
     programs.start(CLAIMER, scratch.directory, `w-${n}`, String(leaseSeconds), ...args);
   const runFour = () => Promise.all([0, 1, 2, 3].map((n) => exitCodeOf(startClaimer(n))));
 
   async function send(): Promise<void> {
     const queue = await open('sender');
-    await queue.send(Array.from({ length: MESSAGES }, (_, n) => ({ body: String(n), tenant: `job-${n % 3}` })));
+    await queue.send(all.map((body, n) => ({ body, tenant: `job-${n % 3}` })));
     await queue.close();
   }
 

@@ -9,8 +9,10 @@ import {
 } from '../../../src/adapters/local/sqlite-queue.ts';
 import { openSqlite, type Sqlite } from '../../../src/lib/sqlite.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
+import { bodiesOf, burialsOf, messages, receiptsOf } from '../../contracts/queue-messages.ts';
 import { taskQueueContract } from '../../contracts/task-queue.ts';
 import { Cleanup } from '../../support/cleanup.ts';
+import { collect } from '../../support/collect.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
@@ -41,23 +43,15 @@ describe('the SQLite queue', () => {
   const open = async (options: Partial<SqliteQueueOptions> = {}): Promise<SqliteQueue> =>
     cleanup.use(await openSqliteQueue({ root: scratch.directory, group: 'default', holder: 'w-1', clock, ...options }));
   const openRaw = (): Sqlite => cleanup.use(openSqlite(scratch.path('queue.db'), { busyMs: 5_000 }));
-  const send = (queue: SqliteQueue, tenant: string, count: number) =>
-    queue.send(Array.from({ length: count }, (_, n) => ({ body: `${tenant} ${n}`, tenant })));
+  const send = (queue: SqliteQueue, tenant: string, count: number) => queue.send(messages(count, tenant, tenant));
   const take = (queue: SqliteQueue, max: number) => queue.receive({ max, waitSeconds: 0 });
   const takeOne = async (queue: SqliteQueue): Promise<Delivery> => {
     const [delivery] = await take(queue, 1);
     return delivery ?? expect.fail('no message was received');
   };
-  const bodiesOf = (deliveries: readonly Delivery[]) => deliveries.map(({ body }) => body).sort();
   const tenantsOf = (deliveries: readonly Delivery[]) => bodiesOf(deliveries).map((body) => body.split(' ')[0]);
-  const receiptsOf = (deliveries: readonly Delivery[]) => deliveries.map(({ receipt }) => receipt);
-  const bury = (queue: SqliteQueue, deliveries: readonly Delivery[]) =>
-    queue.bury(deliveries.map((delivery) => ({ delivery, reason: 'bad' })));
-  const deadBodies = async (queue: SqliteQueue, limit = 10_000): Promise<readonly string[]> => {
-    const bodies: string[] = [];
-    for await (const { body } of queue.dead({ limit })) bodies.push(body);
-    return bodies;
-  };
+  const bury = (queue: SqliteQueue, deliveries: readonly Delivery[]) => queue.bury(burialsOf(deliveries));
+  const deadBodies = async (queue: SqliteQueue, limit = 10_000) => bodiesOf(await collect(queue.dead({ limit })));
 
   it('gives tenants equal shares of one receive, however many messages each has waiting', async () => {
     const queue = await open();
@@ -74,9 +68,9 @@ describe('the SQLite queue', () => {
     await send(queue, 'a', 100);
     await send(queue, 'b', 100);
     await send(queue, 'c', 100);
-    const taken = [];
-    for (let n = 0; n < 6; n += 1) taken.push(...(await take(queue, 1)));
-    expect(tenantsOf(taken)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
+    const received = [];
+    for (let n = 0; n < 6; n += 1) received.push(await takeOne(queue));
+    expect(tenantsOf(received)).to.deep.equal(['a', 'a', 'b', 'b', 'c', 'c']);
   });
 
   it('fills a receive from tenants that have more when others have little', async () => {
@@ -269,7 +263,7 @@ describe('the SQLite queue', () => {
   });
 
   it('reports a file that is not a database as corrupt', async () => {
-    writeFileSync(scratch.path('queue.db'), 'not a database, but long enough to be looked at'.repeat(100));
+    writeFileSync(scratch.path('queue.db'), 'not a database, but long enough to be read'.repeat(100));
     await failsWith('corrupt', open());
   });
 

@@ -7,9 +7,11 @@ import { fingerprintOf } from '../../../src/lib/certificate.ts';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import type { VerbRequest } from '../../../src/ports/verbs.ts';
-import { forSuite } from '../../support/fixture.ts';
+import { Cleanup } from '../../support/cleanup.ts';
+import { collect } from '../../support/collect.ts';
+import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { FakeManager, frames } from '../../support/manager/fake-manager.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { listen } from '../../support/servers/listen.ts';
 import { startConnectProxy } from '../../support/servers/proxies.ts';
 import { until } from '../../support/until.ts';
@@ -23,25 +25,20 @@ async function createCertificate() {
 }
 
 async function callOnce(manager: Manager): Promise<readonly ValueFrame[]> {
-  const received: ValueFrame[] = [];
   try {
-    for await (const frame of manager.call(REQUEST, AbortSignal.timeout(60_000))) received.push(frame);
+    return await collect(manager.call(REQUEST, AbortSignal.timeout(60_000)));
   } finally {
     await manager.close();
   }
-  return received;
 }
 
 describe("a manager's certificate", () => {
-  let server: FakeManager;
   const own = forSuite(createCertificate);
   const other = forSuite(createCertificate);
 
-  before(async () => {
-    server = await FakeManager.start(own);
-    server.answer(frames({ notice: 'hello' }, { exit: 0, error: null }));
-  });
-  after(() => server.stop());
+  const server = forSuite(() => FakeManager.start(own));
+  const cleanup = forEachTest(() => new Cleanup());
+  before(() => server.answer(frames({ notice: 'hello' }, { exit: 0, error: null })));
   beforeEach(() => {
     server.tokens.length = 0;
   });
@@ -62,14 +59,13 @@ describe("a manager's certificate", () => {
   });
 
   it('is rejected with another fingerprint, before a byte is sent', async () => {
-    const error = await rejection(callOnce(client(other.fingerprint)));
-    expect(error).to.include({ kind: 'config' });
+    const error = await failsWith('config', callOnce(client(other.fingerprint)));
     expect(String(error)).to.include(own.fingerprint).and.include('nothing was sent');
     expect(server.tokens).to.deep.equal([]);
   });
 
   it('is rejected if it is from an unknown authority and none is pinned', async () => {
-    expect(await rejection(callOnce(client(null)))).to.include({ kind: 'config' });
+    await failsWith('config', callOnce(client(null)));
     expect(server.tokens).to.deep.equal([]);
   });
 
@@ -80,23 +76,13 @@ describe("a manager's certificate", () => {
     expect(server.tokens).to.have.length(3);
   });
 
-  describe('behind a proxy', () => {
-    const proxy = forSuite(() => startConnectProxy(`https://127.0.0.1:${server.port}`));
-    before(() => {
-      process.env.HTTPS_PROXY = proxy.url;
-    });
-    after(() => {
-      delete process.env.HTTPS_PROXY;
-    });
-
-    it('is still compared', async () => {
-      expect(await callOnce(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
-      expect(proxy.tunnels).to.deep.equal([`manager.example.com:${server.port}`]);
-      expect(await rejection(callOnce(client(other.fingerprint, 'manager.example.com')))).to.include({
-        kind: 'config',
-      });
-      expect(server.tokens).to.have.length(1);
-    });
+  it('is compared behind a proxy, too', async () => {
+    const proxy = cleanup.use(await startConnectProxy(`https://127.0.0.1:${server.port}`));
+    cleanup.setEnv({ HTTPS_PROXY: proxy.url });
+    expect(await callOnce(client(own.fingerprint, 'manager.example.com'))).to.have.length(2);
+    expect(proxy.tunnels).to.deep.equal([`manager.example.com:${server.port}`]);
+    await failsWith('config', callOnce(client(other.fingerprint, 'manager.example.com')));
+    expect(server.tokens).to.have.length(1);
   });
 
   it('leaves no open connection if it never arrives and the call is aborted', async () => {

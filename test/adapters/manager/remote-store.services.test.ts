@@ -1,4 +1,4 @@
-// Protects: uploads, reads and listings through a manager return what the store itself returns, and reach only data and code.
+// Protects: uploads, reads and listings through a manager give the same results as the store itself, and reach only data and code.
 
 import { createHash, randomBytes } from 'node:crypto';
 import { createReadStream, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { bytesChecksum } from '../../../src/lib/file-checksum.ts';
 import { codeKey } from '../../../src/model/keys.ts';
 import type { Manager } from '../../../src/ports/manager.ts';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { collect } from '../../support/collect.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { readText } from '../../support/read-text.ts';
@@ -25,22 +26,15 @@ const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 
 for (const place of ['the local profile', 'S3'] as const) {
   describe(`the store behind a manager on ${place}`, () => {
-    let server: ApiServer;
-    let manager: Manager;
     const scratch = forSuite(() => new Scratch());
-
-    before(async () => {
-      if (place === 'S3') {
-        const [moto, sqs] = [await sharedMoto(), await sharedFauxqs()];
-        const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
-        server = await ApiServer.open({ workspace, dashboard: null });
-      } else server = await ApiServer.open({ dashboard: null });
-      manager = openManagerClient({ url: server.url, token: await server.token('submit'), fingerprint: null });
+    const server = forSuite(async () => {
+      if (place === 'the local profile') return ApiServer.open({ dashboard: null });
+      const [moto, sqs] = [await sharedMoto(), await sharedFauxqs()];
+      return ApiServer.open({ workspace: await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url }), dashboard: null });
     });
-    after(async () => {
-      await manager?.close();
-      await server?.close();
-    });
+    const manager = forSuite(async () =>
+      openManagerClient({ url: server.url, token: await server.token('submit'), fingerprint: null }),
+    );
 
     it('returns the same facts about an object as the store itself', async () => {
       const key = 'data/seen é.txt';
@@ -64,11 +58,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       const names = ['a/', 'a/b', 'a0', 'a/é', 'a/\u{1f600}', 'b', ...Array.from({ length: 30 }, (_, n) => `n/${n}`)];
       const keys = names.filter((name) => !name.endsWith('/')).map((name) => `data/list/${name}`);
       await Promise.all(keys.map((key) => server.platform.store.put(key, 'x')));
-      const listed = async (store: Manager['store'], options: object): Promise<readonly string[]> => {
-        const found: string[] = [];
-        for await (const key of store.keys('data/list/', options)) found.push(key);
-        return found;
-      };
+      const listed = (store: Manager['store'], options: object) => collect(store.keys('data/list/', options));
       const bounds = ['a/b', 'a0', 'a/é', 'a/c', 'n/1', 'n/17', 'zz', ''].map((name) => `data/list/${name}`);
       for (const from of [undefined, ...bounds]) {
         for (const to of [undefined, 'data/list/n/2']) {
@@ -103,7 +93,7 @@ for (const place of ['the local profile', 'S3'] as const) {
       });
     }
 
-    it('never replaces an object when asked to create it', async () => {
+    it('never replaces an object with ifAbsent', async () => {
       await manager.store.put('data/first', 'first', { metadata: dataMetadata(bytesChecksum(Buffer.from('first'))) });
       expect((await manager.store.put('data/first', 'second', { ifAbsent: true })).created).to.equal(false);
       expect(await readText(server.platform.store, 'data/first')).to.equal('first');

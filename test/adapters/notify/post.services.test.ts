@@ -8,6 +8,7 @@ import { expect } from 'chai';
 import { type PostOptions, postNotice, signatureOf } from '../../../src/adapters/notify/post.ts';
 import type { BatchctlError, ErrorKind } from '../../../src/errors.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { installed } from '../../support/run/lacking.ts';
@@ -20,6 +21,7 @@ const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', bo
 
 describe('a notification over http and https', () => {
   const hook = forEachTest(() => HookServer.start());
+  const cleanup = forEachTest(() => new Cleanup());
 
   const send = (options: Partial<PostOptions> = {}): Promise<void> =>
     postNotice({
@@ -143,19 +145,12 @@ describe('a notification over http and https', () => {
     });
 
     it('uses the proxy from the environment, which resolves the host', async () => {
-      const proxy = await startConnectProxy(`https://127.0.0.1:${secure.port}`);
-      const before = process.env.HTTPS_PROXY;
-      process.env.HTTPS_PROXY = proxy.url;
-      try {
-        // The proxy's tunnel leads to a server whose certificate has another name.
-        const error = await sendFails('config', { url: 'https://hooks.example.invalid/x', loopback: false });
-        expect(error.message).to.include('certificate');
-        expect(proxy.tunnels).to.deep.equal(['hooks.example.invalid:443']);
-      } finally {
-        if (before === undefined) delete process.env.HTTPS_PROXY;
-        else process.env.HTTPS_PROXY = before;
-        await proxy.close();
-      }
+      const proxy = cleanup.use(await startConnectProxy(`https://127.0.0.1:${secure.port}`));
+      cleanup.setEnv({ HTTPS_PROXY: proxy.url });
+      // The proxy's tunnel leads to a server whose certificate has another name.
+      const error = await sendFails('config', { url: 'https://hooks.example.invalid/x', loopback: false });
+      expect(error.message).to.include('certificate');
+      expect(proxy.tunnels).to.deep.equal(['hooks.example.invalid:443']);
     });
 
     it('trusts a certificate of an authority in NODE_EXTRA_CA_CERTS', async () => {

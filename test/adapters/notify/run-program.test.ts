@@ -4,6 +4,7 @@ import { chmodSync, existsSync, readFileSync, realpathSync, writeFileSync } from
 import { expect } from 'chai';
 import { type ProgramOptions, runProgram } from '../../../src/adapters/notify/run-program.ts';
 import type { Notice } from '../../../src/ports/notifier.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
@@ -13,6 +14,7 @@ const NOTICE: Notice = { id: 'job-1.7.failed', event: 'failed', job: 'job-1', bo
 
 describe('a program that runs for a notification', () => {
   const scratch = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
   const program = (text: string, mode = 0o755): string => {
     const path = scratch.path('page me.sh');
     writeFileSync(path, text);
@@ -52,11 +54,8 @@ describe('a program that runs for a notification', () => {
     const hanging = program("#!/bin/sh\ntrap '' TERM\n(trap '' TERM; sleep 60) &\necho $! >child\nwait\n");
     // The time limit ends only once the program has a child.
     const limit = new AbortController();
-    const { timeout } = AbortSignal;
-    AbortSignal.timeout = () => limit.signal;
-    const failure = failsWith('unavailable', run(hanging, { timeoutMs: 3_000 })).finally(() => {
-      AbortSignal.timeout = timeout;
-    });
+    cleanup.replace(AbortSignal, 'timeout', () => limit.signal);
+    const failure = failsWith('unavailable', run(hanging, { timeoutMs: 3_000 }));
     await until('its child is up', () => existsSync(scratch.path('child')) && read('child').endsWith('\n'));
     limit.abort();
     expect((await failure).message).to.include('not finished after 3 s');

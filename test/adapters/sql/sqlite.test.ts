@@ -159,12 +159,8 @@ describe('the SQLite ledger', () => {
     const locker = openRaw();
     locker.exec('begin immediate');
     const time = new HeldTime();
-    const { uptime } = process;
-    cleanup.defer(() => {
-      process.uptime = uptime;
-      time.release();
-    });
-    process.uptime = () => time.now() / 1_000;
+    cleanup.defer(() => time.release());
+    cleanup.replace(process, 'uptime', () => time.now() / 1_000);
     const measureWait = async (): Promise<number> => {
       const start = time.now();
       await time.passUntil(failsWith('unavailable', ledger.recordJob(job())));
@@ -200,8 +196,8 @@ describe('the SQLite ledger', () => {
   });
 
   it("is unavailable if its directory can't be created", async () => {
-    writeFileSync(scratch.path('taken'), '');
-    file = scratch.path('taken', 'ledger.db');
+    writeFileSync(scratch.path('file'), '');
+    file = scratch.path('file', 'ledger.db');
     await failsWith('unavailable', openLedger());
   });
 });

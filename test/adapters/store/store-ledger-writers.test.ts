@@ -7,7 +7,7 @@ import { mergeAll, standingOf } from '../../../src/model/ledger/transitions.ts';
 import type { AttemptEvent, Ledger } from '../../../src/ports/ledger.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { Recorder } from '../../../src/worker/recorder.ts';
-import { countsOf, doneEvents, event, exactCounts, job, T0, worker } from '../../contracts/ledger-events.ts';
+import { countsOf, doneEvents, event, exactCounts, job, readPages, T0, worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { HeldTime } from '../../support/held-time.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
@@ -113,15 +113,9 @@ describe('the store ledger with several writers', () => {
     );
     const reader = open(store, 'cli');
     expect(await countsOf(reader)).to.include({ done: 3000, retried: 429, running: 0, seconds: 3000 });
-    const seen: string[] = [];
-    for (let after: { step: string; task: number; attempt: string } | undefined; ; ) {
-      const page = await reader.attemptsOfJob('claims-1', { limit: 700, ...(after && { after }) });
-      seen.push(...page.map(({ attempt }) => attempt));
-      after = page.at(-1);
-      if (after === undefined) break;
-    }
+    const pages = await readPages<AttemptEvent>((after) => reader.attemptsOfJob('claims-1', { limit: 700, ...after }));
     const expected = Array.from({ length: 3000 }, (_, n) => (n % 7 === 0 ? [`x${n}`, `y${n}`] : [`x${n}`])).flat();
-    expect(seen).to.deep.equal(expected);
+    expect(pages.flat().map(({ attempt }) => attempt)).to.deep.equal(expected);
     const page = await reader.tasks('claims-1', { limit: 5, states: ['done'], after: { step: 'price', task: 2103 } });
     expect(page.map(({ task, attempts }) => [task, attempts])).to.deep.equal([
       [2104, 1],
@@ -142,7 +136,7 @@ describe('the store ledger with several writers', () => {
     expect(await ledger.attempts('claims-1', 'price', 0)).to.have.length(2);
   });
 
-  it('does not repeat what workers recorded: rebuilding a complete ledger writes nothing', async () => {
+  it('does not repeat the records of workers: rebuilding a complete ledger writes nothing', async () => {
     const store = new MemoryStore();
     const events = doneEvents(600);
     await open(store, 'w1').record(events);

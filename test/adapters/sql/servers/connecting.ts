@@ -80,16 +80,16 @@ export function connectingTests(server: () => DatabaseServer): void {
       }
     });
 
-    it('requests the password for each connection, so that a token may expire', async () => {
-      let asked = 0;
+    it('requests the password for each connection, because a token may have expired', async () => {
+      let requests = 0;
       const password = async (): Promise<string> => {
-        asked += 1;
+        requests += 1;
         return server().password;
       };
       const ledger = await ledgers.open({ password });
       await server().cutAll();
       await ledger.record([event('done', 2)]);
-      expect(asked).to.be.at.least(2);
+      expect(requests).to.be.at.least(2);
     });
   });
 }

@@ -11,7 +11,7 @@ export function failoverTests(server: () => DatabaseServer): void {
     afterEach(() => ledgers.close());
 
     it('continues when the server stops and comes back, and counts each task once', async () => {
-      const ledger = await ledgers.open({ lockWaitMs: 40_000 });
+      const ledger = await ledgers.open({ lockWaitMs: 120_000 });
       let halted: Promise<void> | undefined;
       for (let n = 0; n < 60; n += 1) {
         const recorded = ledger.record(doneEvents(20, { bytesIn: 2, counters: { sum: '0.1' } }, n * 20));

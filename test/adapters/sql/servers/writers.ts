@@ -50,7 +50,7 @@ export function writersTests(server: () => DatabaseServer): void {
       expect(found.filter(({ attempts }) => attempts !== 4)).to.deep.equal([]);
     });
 
-    it("don't change exact totals that are taken while they record", async () => {
+    it("don't change exact totals that are recorded meanwhile", async () => {
       const three = await writers(3);
       const closer = await ledgers.open({ writer: 'closer', lockWaitMs: 60_000 });
       for (let n = 0; n < 12; n += 1) {
