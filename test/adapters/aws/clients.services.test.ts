@@ -27,25 +27,18 @@ import { startConnectProxy } from '../../support/servers/proxies.ts';
 import { clientsOf, makeBucket, REGION, storeOf } from './s3-bench.ts';
 
 /** A plain GET to this machine, with the interface that the SDK's handlers expect. */
-class HttpRequest {
-  readonly method = 'GET';
-  readonly protocol = 'http:';
-  readonly hostname = '127.0.0.1';
-  readonly query = {};
-  readonly headers = {};
-  readonly port: number;
-  readonly path: string;
-
-  constructor(port: number, path: string) {
-    this.port = port;
-    this.path = path;
-  }
-
-  clone(): HttpRequest {
+const getRequest = (port: number, path: string) => ({
+  method: 'GET',
+  protocol: 'http:',
+  hostname: '127.0.0.1',
+  port,
+  path,
+  query: {},
+  headers: {},
+  clone() {
     return this;
-  }
-}
-
+  },
+});
 const run = promisify(execFile);
 
 describe('AWS clients', () => {
@@ -215,14 +208,14 @@ describe('AWS clients', () => {
     const send = (path: string, limits: Partial<HttpLimits>) => {
       const handler = new RoutedHandler({ connect: 60_000, idle: 60_000, sockets: 2, ...limits }, {});
       cleanup.defer(() => handler.destroy());
-      return handler.handle(new HttpRequest(silent.port, path));
+      return handler.handle(getRequest(silent.port, path));
     };
     expect(await rejection(send('/never', { answer: 150 }))).to.have.property('name', 'TimeoutError');
     const readBody = async () => buffer((await send('/body', { idle: 300 })).response.body);
     expect(await rejection(readBody())).to.have.property('name', 'TimeoutError');
   });
 
-  describe('once S3 asks to slow down', () => {
+  describe('once S3 limits the request rate', () => {
     /** Lists the requests that waited for a turn, and whether a signal could end the wait. */
     class RecordingLimits extends RateLimits {
       readonly waits: string[] = [];

@@ -1,6 +1,7 @@
 import type { AwsClients } from '../../../src/adapters/aws/clients.ts';
 import { createS3Store, type S3Store, type S3StoreOptions } from '../../../src/adapters/aws/s3-store.ts';
 import { openClients } from '../../support/aws-clients.ts';
+import type { Fault } from '../../support/servers/fault-proxy.ts';
 
 export const REGION = 'eu-west-1';
 /** The prefix of the stores of `openBench`. */
@@ -57,3 +58,6 @@ export function distinctBytes(size: number): Buffer {
   for (let at = 0; at + 4 <= size; at += 1_021) bytes.writeUInt32LE(at, at);
   return bytes;
 }
+
+/** An error as S3 writes it. */
+export const s3Fault = (status: number, code: string): Fault => ({ kind: 'answer', status, code });

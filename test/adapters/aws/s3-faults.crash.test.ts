@@ -12,19 +12,18 @@ import type { ObjectStream } from '../../../src/ports/object-store.ts';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { readText } from '../../support/read-text.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
-import { type Fault, FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
 import { keysBelow } from '../../support/stored.ts';
 import { until } from '../../support/until.ts';
-import { distinctBytes, openBench } from './s3-bench.ts';
+import { distinctBytes, openBench, s3Fault } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 const isPut = ({ method }: Seen): boolean => method === 'PUT';
 const isGet = ({ method }: Seen): boolean => method === 'GET';
 const isHead = ({ method }: Seen): boolean => method === 'HEAD';
 
-const answer = (status: number, code: string): Fault => ({ kind: 'answer', status, code });
-const SLOW_DOWN = answer(503, 'SlowDown');
+const SLOW_DOWN = s3Fault(503, 'SlowDown');
 
 describe('S3 over an unreliable network', () => {
   const moto = forSuite(() => sharedMoto());
@@ -41,7 +40,7 @@ describe('S3 over an unreliable network', () => {
 
   describe('putting', () => {
     it('puts again if another write is in progress (409)', async () => {
-      proxy.fail(3, answer(409, 'ConditionalRequestConflict'), isPut);
+      proxy.fail(3, s3Fault(409, 'ConditionalRequestConflict'), isPut);
       expect((await store.put('k', 'abc', { ifAbsent: true })).created).to.equal(true);
       expect(proxy.count(isPut)).to.equal(4);
       expect(proxy.seen[0]?.headers).to.include({ 'if-none-match': '*' });
@@ -64,7 +63,7 @@ describe('S3 over an unreliable network', () => {
     });
 
     it('gives up with the kind `unavailable` when all attempts fail', async () => {
-      proxy.fail(99, answer(500, 'InternalError'), isPut);
+      proxy.fail(99, s3Fault(500, 'InternalError'), isPut);
       const error = await failsWith('unavailable', store.put('k', 'abc'));
       expect(error.message).to.contain('could not put k').and.to.contain('after 6 attempts');
     });
@@ -153,13 +152,13 @@ describe('S3 over an unreliable network', () => {
       proxy.fail(1, { kind: 'answer', status: 403 }, isHead);
       const error = await failsWith('credentials', store.head('k'));
       expect(error.message).to.contain('s3:GetObject').and.to.contain(`arn:aws:s3:::${bench.bucket}/batchctl/stack/k`);
-      proxy.fail(1, answer(403, 'AccessDenied'), isGet);
+      proxy.fail(1, s3Fault(403, 'AccessDenied'), isGet);
       await failsWith('credentials', store.read('k'));
     });
 
     it('does not take a missing bucket for a missing object', async () => {
       const bulk = await openBench(moto.url, proxy.url);
-      proxy.fail(99, answer(404, 'NoSuchBucket'));
+      proxy.fail(99, s3Fault(404, 'NoSuchBucket'));
       await failsWith('notFound', bulk.store.head('k'));
       await failsWith('notFound', bulk.store.read('k'));
       await failsWith('notFound', bulk.store.get('k'));
@@ -198,7 +197,7 @@ describe('S3 over an unreliable network', () => {
       { kind: 'reset' },
       { kind: 'lost' },
       SLOW_DOWN,
-      answer(500, 'InternalError'),
+      s3Fault(500, 'InternalError'),
       { kind: 'cut', after: 40 },
     ]);
     const keys = Array.from({ length: 150 }, (_, i) => `many/${String(i).padStart(3, '0')}`);

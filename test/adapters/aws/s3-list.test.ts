@@ -182,7 +182,7 @@ describe('listing an S3 bucket', () => {
       fc.property(text, text, (one, other) => {
         const bytes = Math.sign(Buffer.from(one).compare(Buffer.from(other)));
         expect(Math.sign(compareKeys(one, other))).to.equal(bytes);
-        expect(Buffer.from(justBefore(one)).compare(Buffer.from(one))).to.be.below(40);
+        expect(Buffer.from(justBefore(one)).compare(Buffer.from(one))).to.equal(-1);
       }),
     );
   });

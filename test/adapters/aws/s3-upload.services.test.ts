@@ -8,11 +8,11 @@ import { expect } from 'chai';
 import { forEachTest, forSuite } from '../../support/fixture.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { Scratch } from '../../support/scratch.ts';
-import { type Fault, FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
+import { FaultProxy, type Seen } from '../../support/servers/fault-proxy.ts';
 import { startMoto } from '../../support/servers/moto.ts';
 import { until } from '../../support/until.ts';
 import { fixtureProgram } from '../child-programs.ts';
-import { distinctBytes, openBench, type S3Bench } from './s3-bench.ts';
+import { distinctBytes, openBench, type S3Bench, s3Fault } from './s3-bench.ts';
 
 const MIB = 1024 * 1024;
 /** The minimum that S3 allows, so that a test's file has several chunks. */
@@ -22,7 +22,6 @@ const run = promisify(execFile);
 
 const numberOf = ({ method, url }: Seen): number =>
   method === 'PUT' ? Number(/[?&]partNumber=(\d+)/.exec(url)?.[1] ?? 0) : 0;
-const answer = (status: number, code: string): Fault => ({ kind: 'answer', status, code });
 const isChunk = (seen: Seen): boolean => numberOf(seen) > 0 && numberOf(seen) < 10_000;
 const isCreate = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploads(=|&|$)/.test(url);
 const isComplete = ({ method, url }: Seen): boolean => method === 'POST' && /[?&]uploadId=/.test(url);
@@ -126,7 +125,7 @@ describe('uploading a large file to S3', () => {
   it('starts over if listing unfinished uploads is denied', async () => {
     const bytes = writeBytes(3 * 5 * MIB);
     await interruptUpload(2);
-    proxy.fail(1, answer(403, 'AccessDenied'), ({ method }) => method === 'GET');
+    proxy.fail(1, s3Fault(403, 'AccessDenied'), ({ method }) => method === 'GET');
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.deep.equal([1, 2, 3]);
     await expectStored(bytes);
@@ -136,7 +135,7 @@ describe('uploading a large file to S3', () => {
     const bytes = writeBytes(3 * 5 * MIB);
     proxy.fail(1, { kind: 'reset' }, isChunk);
     proxy.fail(1, { kind: 'lost' }, isChunk);
-    proxy.fail(1, answer(503, 'SlowDown'), isChunk);
+    proxy.fail(1, s3Fault(503, 'SlowDown'), isChunk);
     await at.store.uploadFile(path, 'big');
     expect(sentChunks()).to.have.length(6);
     expect(proxy.seen.find(isChunk)?.headers).to.have.property('x-amz-checksum-crc32');
@@ -147,7 +146,7 @@ describe('uploading a large file to S3', () => {
     const bytes = writeBytes(3 * 5 * MIB);
     proxy.fail(1, { kind: 'lost' }, isComplete);
     // S3's answer to the retry.
-    proxy.fail(1, answer(404, 'NoSuchUpload'), isComplete);
+    proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isComplete);
     const { created, etag } = await at.store.uploadFile(path, 'big');
     expect(created).to.equal(true);
     expect(etag).to.equal((await at.store.head('big'))?.etag);
@@ -160,14 +159,14 @@ describe('uploading a large file to S3', () => {
     await at.store.uploadFile(path, 'big');
     bytes.writeUInt8(7, 3);
     writeFileSync(path, bytes);
-    proxy.fail(1, answer(404, 'NoSuchUpload'), isComplete);
+    proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isComplete);
     await at.store.uploadFile(path, 'big');
     await expectStored(bytes);
   });
 
   it('starts a new upload if someone aborted its own', async () => {
     const bytes = writeBytes(3 * 5 * MIB);
-    proxy.fail(1, answer(404, 'NoSuchUpload'), isChunk);
+    proxy.fail(1, s3Fault(404, 'NoSuchUpload'), isChunk);
     await at.store.uploadFile(path, 'big');
     expect(proxy.count(isCreate)).to.equal(2);
     await expectStored(bytes);
@@ -175,7 +174,7 @@ describe('uploading a large file to S3', () => {
 
   it('sends every chunk again in a new upload if the completion conflicts with another write', async () => {
     const bytes = writeBytes(2 * 5 * MIB);
-    proxy.fail(1, answer(409, 'ConditionalRequestConflict'), isComplete);
+    proxy.fail(1, s3Fault(409, 'ConditionalRequestConflict'), isComplete);
     expect((await at.store.uploadFile(path, 'big', { ifAbsent: true })).created).to.equal(true);
     expect(sentChunks()).to.deep.equal([1, 1, 2, 2]);
     expect(proxy.seen.filter(isComplete).every(({ headers }) => headers['if-none-match'] === '*')).to.equal(true);
@@ -189,7 +188,7 @@ describe('uploading a large file to S3', () => {
     expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
     expect(sentChunks(), 'no byte is sent').to.deep.equal([]);
     await at.store.delete(['big']);
-    proxy.fail(1, answer(412, 'PreconditionFailed'), isComplete);
+    proxy.fail(1, s3Fault(412, 'PreconditionFailed'), isComplete);
     expect((await at.store.uploadFile(path, 'big', options)).created).to.equal(false);
     expect(existsSync(path)).to.equal(true);
   });
@@ -203,7 +202,7 @@ describe('uploading a large file to S3', () => {
 
   it("says that the file changed if S3 refuses a chunk's new bytes", async () => {
     const bytes = writeBytes(2 * 5 * MIB);
-    proxy.fail(1, answer(400, 'BadDigest'), (seen) => {
+    proxy.fail(1, s3Fault(400, 'BadDigest'), (seen) => {
       if (!isChunk(seen)) return false;
       writeFileSync(path, bytes.fill(7));
       return true;
@@ -214,7 +213,7 @@ describe('uploading a large file to S3', () => {
 
   it('ends without waiting for missing bytes when the file is truncated while a chunk is sent', async () => {
     writeBytes(5 * MIB);
-    proxy.fail(1, answer(503, 'SlowDown'), (seen) => {
+    proxy.fail(1, s3Fault(503, 'SlowDown'), (seen) => {
       if (!isChunk(seen)) return false;
       truncateSync(path, 3 * MIB);
       return true;
@@ -240,7 +239,7 @@ describe('uploading a large file to S3', () => {
     expect((await own.store.head('to'))?.metadata).to.deep.equal({ a: 'b' });
     expect(proxy.count((seen) => 'x-amz-copy-source-range' in seen.headers)).to.equal(3);
     expect((await own.store.copy('from é+', 'to', { ifAbsent: true })).created).to.equal(false);
-    proxy.fail(1, answer(412, 'PreconditionFailed'), isComplete);
+    proxy.fail(1, s3Fault(412, 'PreconditionFailed'), isComplete);
     await failsWith('changed', own.store.copy('from é+', 'to2'));
     await own.close();
   });

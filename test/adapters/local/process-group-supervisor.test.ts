@@ -3,6 +3,7 @@
 import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
 import { type SuperviseOptions, Supervisor, type WorkerEnd } from '../../../src/adapters/local/supervisor.ts';
+import { Cleanup } from '../../support/cleanup.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { Scratch } from '../../support/scratch.ts';
 import { until } from '../../support/until.ts';
@@ -12,22 +13,15 @@ const WORKER = fixtureProgram(import.meta.dirname, 'tiny-worker');
 
 describe('the supervisor', () => {
   const marks = forEachTest(() => new Scratch());
+  const cleanup = forEachTest(() => new Cleanup());
   let deaths: (WorkerEnd & { readonly at: number; readonly started: number })[];
   let started: number;
   let left: string[];
-  let supervisors: Supervisor[];
 
   beforeEach(() => {
     deaths = [];
     started = 0;
     left = [];
-    supervisors = [];
-  });
-  afterEach(async () => {
-    for (const supervisor of supervisors) {
-      supervisor.stop(0);
-      await supervisor.whenIdle();
-    }
   });
 
   function supervise(size: number, argv: readonly string[] = [], options: Partial<SuperviseOptions> = {}): Supervisor {
@@ -44,7 +38,10 @@ describe('the supervisor', () => {
       backoff: { firstMs: 20, lastMs: 80, resetMs: 60_000 },
       ...options,
     });
-    supervisors.push(supervisor);
+    cleanup.defer(() => {
+      supervisor.stop(0);
+      return supervisor.whenIdle();
+    });
     return supervisor;
   }
 
@@ -81,11 +78,9 @@ describe('the supervisor', () => {
     supervise(1, ['1'], { backoff: { firstMs: 40, lastMs: 400, resetMs: 60_000 } });
     await untilDeaths(5);
     expect(deaths.every(({ code }) => code === 1)).to.equal(true);
-    // Between two deaths are the wait and the worker's short life.
+    // The time between two deaths is the wait and the worker's short life.
     const waits = deaths.slice(1).map(({ at, seconds }, n) => at - seconds * 1000 - (deaths[n]?.at ?? 0));
-    [40, 80, 160, 320].forEach((least, n) => {
-      expect(waits[n]).to.be.at.least(least - 5);
-    });
+    for (const [n, least] of [40, 80, 160, 320].entries()) expect(waits[n]).to.be.at.least(least - 5);
   });
 
   it('does not replace a worker that left by itself', async () => {
@@ -100,7 +95,7 @@ describe('the supervisor', () => {
     const supervisor = supervise(2);
     await untilStarted(2);
     supervisor.resize(1);
-    await until('one drained', () => markedWith('drained').length === 1 && supervisor.workers.length === 1);
+    await until('one has drained', () => markedWith('drained').length === 1 && supervisor.workers.length === 1);
     supervisor.resize(2);
     await untilStarted(3);
     expect(left).to.deep.equal([]);

@@ -9,6 +9,7 @@ import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { Recorder } from '../../../src/worker/recorder.ts';
 import { countsOf, doneEvents, event, exactCounts, job, readPages, T0, worker } from '../../contracts/ledger-events.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { HeldTime } from '../../support/held-time.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { rejection } from '../../support/rejection.ts';
@@ -59,6 +60,8 @@ const histories = fc.array(
 );
 
 describe('the store ledger with several writers', () => {
+  const store = forEachTest(() => new MemoryStore());
+
   it('counts each task once, even if workers record at the same moment, without the records of others', async () => {
     await fc.assert(
       fc.asyncProperty(histories, async (attempts) => {
@@ -96,7 +99,6 @@ describe('the store ledger with several writers', () => {
   });
 
   it('returns thousands of attempts in pages, after most were moved out of the totals', async () => {
-    const store = new MemoryStore();
     const ledgers = ['w0', 'w1', 'w2'].map((writer) => open(store, writer));
     const attemptOf = (task: number): AttemptEvent[] => {
       const facts = { worker: `w${task % 3}`, attempt: `x${task}` };
@@ -127,7 +129,6 @@ describe('the store ledger with several writers', () => {
   });
 
   it('remembers an attempt that it moved out of memory when its end is recorded again', async () => {
-    const store = new MemoryStore();
     const ledger = open(store, 'w1');
     await ledger.record([event('done', 0, { bytesIn: 3 })]);
     await ledger.record(doneEvents(900, { error: 'x'.repeat(100) }, 1));
@@ -137,7 +138,6 @@ describe('the store ledger with several writers', () => {
   });
 
   it('does not repeat the records of workers: rebuilding a complete ledger writes nothing', async () => {
-    const store = new MemoryStore();
     const events = doneEvents(600);
     await open(store, 'w1').record(events);
     const before = await keysBelow(store, 'ledger/');
@@ -146,7 +146,6 @@ describe('the store ledger with several writers', () => {
   });
 
   it('counts the records of two processes of the same person', async () => {
-    const store = new MemoryStore();
     await open(store, 'ann@desk').record([event('done', 1)]);
     await open(store, 'ann@desk').record([event('done', 2)]);
     expect(await countsOf(open(store, 'bob'))).to.include({ done: 2 });
@@ -192,8 +191,9 @@ describe('the store ledger when puts fail', () => {
 });
 
 describe('reading the store ledger', () => {
+  const memory = forEachTest(() => new MemoryStore());
+
   it('costs one listing, and a read of each object that changed, whatever the number of tasks', async () => {
-    const memory = new MemoryStore();
     const { store, calls } = watch(memory);
     const workers = ['w0', 'w1'].map((writer) => open(memory, writer));
     const record = (n: number, first: number) =>
@@ -212,7 +212,6 @@ describe('reading the store ledger', () => {
   });
 
   it('costs one small object once exact totals were taken, and all objects again in a newer round', async () => {
-    const memory = new MemoryStore();
     const { store, calls } = watch(memory);
     const workers = ['w0', 'w1', 'w2'].map((writer) => open(memory, writer));
     for (const [n, ledger] of workers.entries())
@@ -228,7 +227,6 @@ describe('reading the store ledger', () => {
   });
 
   it('lists the newest jobs without reading older ones, and jobs in one state without reading others', async () => {
-    const memory = new MemoryStore();
     const ledger = open(memory, 'cli');
     for (let n = 0; n < 60; n += 1) {
       const ending = n % 30 === 0 ? ({ state: 'failed', closedAt: T0 } as const) : {};
@@ -244,7 +242,6 @@ describe('reading the store ledger', () => {
   });
 
   it('keeps a job closed when a slower process records an older state', async () => {
-    const memory = new MemoryStore();
     await open(memory, 'a').recordJob(job({ state: 'submitted' }));
     const close = () => open(memory, 'b').recordJob(job({ state: 'succeeded', closedAt: T0 + 9 }));
     const late = beforeFirstPut(memory, () => true, close);
