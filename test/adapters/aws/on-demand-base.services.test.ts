@@ -39,8 +39,8 @@ describe('a group of spot instances', () => {
     expect(bench.takeChanges()).to.deep.equal(['CreateOrUpdateTags', 'UpdateAutoScalingGroup']);
     expect(await settingsOf(stack)).to.deep.equal({ base: 3, spotAbove: true, tag: '3' });
     expect((await bench.open(stack).describe()).onDemand).to.deep.equal({ ...onDemand });
-    await until('all are there', () => cloud.grid.instances(gridName(stack, 'default')).length === 5);
-    const kinds = cloud.grid.instances(gridName(stack, 'default')).map(({ lifeCycle }) => lifeCycle);
+    await until('all are there', () => bench.instances(stack).length === 5);
+    const kinds = bench.instances(stack).map(({ lifeCycle }) => lifeCycle);
     expect(kinds.filter((kind) => kind === 'on-demand')).to.have.length(3);
   });
 
@@ -83,9 +83,8 @@ describe('a group of spot instances', () => {
       await until('spot is refused', async () => (await group.spotTroubles()).refused);
       expect(await group.spotTroubles()).to.deep.equal({ refused: true, refusedToo: false, takenBack: 0 });
       await group.raise(3, 3);
-      const inService = async () => (await group.describe()).machines?.inService;
-      await until('three are up', async () => (await inService()) === 3);
-      const kinds = cloud.grid.instances(gridName(stack, 'default')).map(({ lifeCycle }) => lifeCycle);
+      await bench.untilInService(group, 3);
+      const kinds = bench.instances(stack).map(({ lifeCycle }) => lifeCycle);
       expect(kinds).to.deep.equal(Array(3).fill('on-demand'));
       expect((await group.spotTroubles()).refused, 'launches have succeeded since').to.equal(false);
     });
@@ -100,8 +99,8 @@ describe('a group of spot instances', () => {
 
   it('counts instances that EC2 interrupted, but none in another group', async () => {
     const { group, stack } = await bench.createGroup({ desired: 3 });
-    await until('all are up', async () => (await group.describe()).machines?.inService === 3);
-    const [one, other] = cloud.grid.instances(gridName(stack, 'default'));
+    await bench.untilInService(group, 3);
+    const [one, other] = bench.instances(stack);
     if (one === undefined || other === undefined) throw new Error('no instances');
     cloud.grid.interrupt(one, 0.1);
     cloud.grid.interrupt(other, 0.1);

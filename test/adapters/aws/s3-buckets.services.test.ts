@@ -1,3 +1,5 @@
+// Protects: jobs read exactly the versions that they pinned, and copy, upload and pay only where they may.
+
 import type { RequestListener } from 'node:http';
 import { expect } from 'chai';
 import { AwsClients } from '../../../src/adapters/aws/clients.ts';

@@ -13,6 +13,7 @@ import { forSuite } from '../../support/fixture.ts';
 import { type Cloud, startCloud } from '../../support/grid/cloud.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { freshStack, type MadeGroup, makeScalingGroup, takeGroupChanges } from '../../support/scaling-group.ts';
+import { until } from '../../support/until.ts';
 
 type Spot = Pick<OnDemandShare, 'usual' | 'most'> | null;
 
@@ -56,6 +57,16 @@ export class ScalingBench {
     await makeScalingGroup(this.cloud, stack, { ...options, more: this.#fieldsOf(stack) });
     this.cloud.takeCalls();
     return { group: this.open(stack), stack };
+  }
+
+  /** The instances of the stack's group in the emulated account. */
+  instances(stack: string) {
+    return this.cloud.grid.instances(gridName(stack, 'default'));
+  }
+
+  async untilInService(group: ScalingGroup, count: number): Promise<void> {
+    const inService = async () => (await group.describe()).machines?.inService;
+    await until(`${count} instances are in service`, async () => (await inService()) === count);
   }
 
   /** The changes of groups since the last call. */

@@ -34,7 +34,7 @@ describe('a group on Auto Scaling', () => {
 
   it('can be lowered to the number of instances in service when launches fail, without ending one', async () => {
     const { group, stack } = await bench.createGroup({ desired: 2 });
-    await until('both are in service', async () => (await group.describe()).machines?.inService === 2);
+    await bench.untilInService(group, 2);
     cloud.grid.failLaunches('capacity');
     await group.raise(7);
     expect(bench.takeChanges()).to.deep.equal(['SetDesiredCapacity']);
@@ -43,14 +43,13 @@ describe('a group on Auto Scaling', () => {
     expect((await group.lower(await group.describe())).desired).to.equal(2);
     expect(bench.takeChanges()).to.deep.equal([]);
     cloud.grid.failLaunches(null);
-    const states = cloud.grid.instances(gridName(stack, 'default')).map(({ state }) => state);
+    const states = bench.instances(stack).map(({ state }) => state);
     expect(states).to.deep.equal(['InService', 'InService']);
   });
 
   it('knows the launch times of more instances than fit in a page of activities, and reads no page needlessly', async () => {
     const { group, stack } = await bench.createGroup({ max: 110, desired: 105 });
-    const name = gridName(stack, 'default');
-    await until('all are there', () => cloud.grid.instances(name).length === 105);
+    await until('all exist', () => bench.instances(stack).length === 105);
     cloud.takeCalls();
     const seen = await group.machines();
     expect(seen).to.have.lengthOf(105);
@@ -67,16 +66,15 @@ describe('a group on Auto Scaling', () => {
     // The service may report whole seconds.
     const started = Date.now() - 1_000;
     const { group, stack } = await bench.createGroup({ desired: 3 });
-    const name = gridName(stack, 'default');
-    await until('all are in service', async () => (await group.describe()).machines?.inService === 3);
-    const [first] = cloud.grid.instances(name);
+    await bench.untilInService(group, 3);
+    const [first] = bench.instances(stack);
     const InstanceIds = [first?.id ?? ''];
-    const protect = { AutoScalingGroupName: name, InstanceIds, ProtectedFromScaleIn: true };
+    const protect = { AutoScalingGroupName: gridName(stack, 'default'), InstanceIds, ProtectedFromScaleIn: true };
     await bench.client().send(new SetInstanceProtectionCommand(protect));
     const machines = { inService: 3, pending: 0, terminating: 0, protected: 1 };
     expect(await group.describe()).to.deep.include({ machines, running: 1, slots: 2 });
     const reported = await group.machines();
-    expect(reported.map(({ instance }) => instance)).to.have.members(cloud.grid.instances(name).map(({ id }) => id));
+    expect(reported.map(({ instance }) => instance)).to.have.members(bench.instances(stack).map(({ id }) => id));
     for (const machine of reported) {
       expect(machine).to.include({ type: 'c7g.large', healthy: true, version: '1' });
       expect(machine.protected).to.equal(machine.instance === first?.id);
@@ -187,7 +185,7 @@ describe('a group on Auto Scaling', () => {
       await group.resize({ desired: 1 });
       await until('a launch failed', async () => (await group.launchTroubles()).length > 0);
       cloud.grid.failLaunches(null);
-      await until('it is in service', async () => (await group.describe()).machines?.inService === 1);
+      await bench.untilInService(group, 1);
       expect(await group.launchTroubles()).to.deep.equal([]);
     });
   });

@@ -51,7 +51,8 @@ describe('the SQLite queue', () => {
   };
   const tenantsOf = (deliveries: readonly Delivery[]) => bodiesOf(deliveries).map((body) => body.split(' ')[0]);
   const bury = (queue: SqliteQueue, deliveries: readonly Delivery[]) => queue.bury(burialsOf(deliveries));
-  const deadBodies = async (queue: SqliteQueue, limit = 10_000) => bodiesOf(await collect(queue.dead({ limit })));
+  const deadBodies = async (queue: SqliteQueue, limit = 10_000) =>
+    (await collect(queue.dead({ limit }))).map(({ body }) => body);
 
   it('gives tenants equal shares of one receive, however many messages each has waiting', async () => {
     const queue = await open();

@@ -1,3 +1,5 @@
+// Protects: a client sends its token only to the manager whose certificate it expects.
+
 import { X509Certificate } from 'node:crypto';
 import { createServer } from 'node:net';
 import { expect } from 'chai';
