@@ -1,8 +1,10 @@
 import { expect } from 'chai';
+import { isBatchctlError } from '../../../../src/errors.ts';
 import { event } from '../../../contracts/ledger-events.ts';
+import { rejection } from '../../../support/rejection.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
 import { freePort } from '../../../support/servers/program.ts';
-import { failure, type LedgerOptions, Ledgers } from './open-ledger.ts';
+import { type LedgerOptions, Ledgers } from './open-ledger.ts';
 
 /** Passwords, certificates and addresses of connections, and the errors about them. */
 export function connectingTests(server: () => DatabaseServer): void {
@@ -11,9 +13,11 @@ export function connectingTests(server: () => DatabaseServer): void {
     afterEach(() => ledgers.close());
 
     const openError = async (options: LedgerOptions): Promise<string> => {
-      const { kind, text } = await failure(ledgers.open({ lockWaitMs: 50, ...options }));
+      const error = await rejection(ledgers.open({ lockWaitMs: 50, ...options }));
+      if (!isBatchctlError(error)) throw error;
+      const text = `${error.kind}: ${error.message} ${error.hint}`;
       expect(text).not.to.contain(server().password).and.not.contain('wrong-one');
-      return `${kind}: ${text}`;
+      return text;
     };
 
     it('names the user whose password is wrong and the source of the password, and never shows it', async () => {

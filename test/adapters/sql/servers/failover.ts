@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { countsOf, doneEvents, event } from '../../../contracts/ledger-events.ts';
+import { failsWith } from '../../../support/rejection.ts';
 import type { DatabaseServer } from '../../../support/servers/database-server.ts';
-import { failure, Ledgers } from './open-ledger.ts';
+import { Ledgers } from './open-ledger.ts';
 
 /** A worker's ledger when its server stops, or becomes read-only. */
 export function failoverTests(server: () => DatabaseServer): void {
@@ -41,8 +42,8 @@ export function failoverTests(server: () => DatabaseServer): void {
       const ledger = await ledgers.open({ lockWaitMs: 200 });
       const readOnly = await server().readOnlySessions();
       await server().cutAll();
-      const { kind, text } = await failure(ledger.record([event('done', 1)]));
-      expect(`${kind}: ${text}`).to.match(/^unavailable: .*read.?only/i);
+      const error = await failsWith('unavailable', ledger.record([event('done', 1)]));
+      expect(error.message).to.match(/read.?only/i);
       await readOnly.end();
       await ledger.record([event('done', 1)]);
       expect(await countsOf(ledger)).to.include({ done: 1 });

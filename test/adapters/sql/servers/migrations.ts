@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { countsOf, event, job, worker } from '../../../contracts/ledger-events.ts';
+import { failsWith } from '../../../support/rejection.ts';
 import { type DatabaseServer, TABLES } from '../../../support/servers/database-server.ts';
-import { failure, Ledgers } from './open-ledger.ts';
+import { Ledgers } from './open-ledger.ts';
 
 /** How the tables are created and upgraded. */
 export function migrationTests(server: () => DatabaseServer): void {
@@ -52,7 +53,7 @@ export function migrationTests(server: () => DatabaseServer): void {
       await (await ledgers.open()).heartbeat(worker({ seenAt: worker().seenAt + 2 }));
       expect(await server().tables('select mood from workers')).to.deep.equal([{ mood: 'good' }]);
       await server().tables('update ledger_schema set compatible = 5 where version = 7');
-      expect((await failure(ledgers.open())).kind).to.equal('newer');
+      await failsWith('newer', ledgers.open());
     });
 
     it('need no permission to create tables once they are up to date', async () => {
@@ -60,9 +61,8 @@ export function migrationTests(server: () => DatabaseServer): void {
       await server().asReader(async (url) => {
         const ledger = await ledgers.open({ url });
         expect(await ledger.counts('claims-1')).to.deep.equal([]);
-        const { kind, text } = await failure(ledger.record([event('done', 1)]));
-        expect(kind).to.equal('credentials');
-        expect(text).to.contain('grant reader select, insert, update and delete');
+        const error = await failsWith('credentials', ledger.record([event('done', 1)]));
+        expect(`${error.message} ${error.hint}`).to.contain('grant reader select, insert, update and delete');
       });
     });
   });

@@ -39,15 +39,3 @@ export class Ledgers {
     await Promise.all(this.#opened.splice(0).map((ledger) => ledger.close()));
   }
 }
-
-/** The error of a rejected promise. Compared by its kind, because the test runner may load the errors' module twice. */
-export async function failure(work: Promise<unknown>): Promise<{ kind: string; text: string }> {
-  try {
-    await work;
-    return { kind: 'none', text: '' };
-  } catch (error) {
-    if (!(error instanceof Error)) throw error;
-    const kind = 'kind' in error ? String(error.kind) : 'no kind';
-    return { kind, text: `${error.message} ${'hint' in error ? String(error.hint) : ''}` };
-  }
-}
