@@ -1,20 +1,18 @@
 // Protects: outputs reach a local directory once and complete, even when the delivering command or worker is killed.
-import { readdirSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
+import { keysBelow } from '../support/stored.ts';
 import { Workspace } from '../support/workspace.ts';
 import { ALL, DELIVERING, DeliveringJob, FILES } from './delivering-job.ts';
+import { submitJob } from './submit-job.ts';
 
 const RUN = ['run', 'job.json', '--period', '2026-11', '--run-key', 'month-end-2026-11', '--json'];
 
 describe('delivery to a directory on its own machine', () => {
   const workspace = forEachTest(() => new Workspace());
-  let delivering: DeliveringJob;
-
-  beforeEach(() => {
-    delivering = new DeliveringJob(workspace);
-  });
+  const delivering = forEachTest(() => new DeliveringJob(workspace));
 
   for (const [kill, missing] of [
     ['place-file:1', '_manifest.json'],
@@ -24,26 +22,20 @@ describe('delivery to a directory on its own machine', () => {
     ['delivered:1', null],
   ] as const) {
     it(`the same command delivers the rest, once, after kill -9 at ${kill}`, async () => {
-      const killed = await workspace.run(RUN, { BATCHCTL_TEST_KILL: kill });
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+      expectKilled(await workspace.run(RUN, { BATCHCTL_TEST_KILL: kill }));
       if (missing !== null) expect(delivering.files()).to.not.include('_SUCCESS').and.not.include(missing);
       expect(await delivering.status()).to.have.nested.property('delivery.state', 'due');
-      const again = await workspace.run(RUN);
-      expect(again.code, again.stderr).to.equal(0);
+      expectExit(await workspace.run(RUN));
       expect(delivering.files()).to.deep.equal(ALL);
       for (const [n, name] of FILES.entries()) expect(delivering.text(name)).to.equal(`n${n + 1}\n`);
       expect(await delivering.deliveries()).to.equal(1);
-      expect(readdirSync(workspace.path('.batchctl/store')).filter((name) => name.startsWith('due'))).to.satisfy(
-        (left: readonly string[]) =>
-          left.every((name) => readdirSync(workspace.path('.batchctl/store', name)).length === 0),
-      );
+      expect(await keysBelow((await workspace.platform()).store, 'due')).to.deep.equal([]);
     });
   }
 
-  it('a worker delivers a job that nobody watches, before it leaves', async () => {
+  it('a worker delivers a job before it leaves, without a watcher', async () => {
     await workspace.submit('--period', '2026-11');
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(await workspace.work());
     expect(delivering.files()).to.deep.equal(ALL);
     expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
   });
@@ -51,10 +43,8 @@ describe('delivery to a directory on its own machine', () => {
   for (const kill of ['due:1', 'close:1', 'place-file:2', 'delivered:1']) {
     it(`the next worker delivers when one is killed at ${kill}`, async () => {
       await workspace.submit('--period', '2026-11');
-      const killed = await workspace.work({ BATCHCTL_TEST_KILL: kill });
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      const next = await workspace.work();
-      expect(next.code, next.stderr).to.equal(0);
+      expectKilled(await workspace.work({ BATCHCTL_TEST_KILL: kill }));
+      expectExit(await workspace.work());
       expect(delivering.files()).to.deep.equal(ALL);
       expect(await delivering.status()).to.have.nested.property('delivery.state', 'delivered');
     });
@@ -68,34 +58,28 @@ describe('delivery to a directory on its own machine', () => {
     });
     const at = workspace.path('latest');
     workspace.write('job.json', job(2));
-    expect((await workspace.run(['run', 'job.json'])).code).to.equal(0);
+    expectExit(await workspace.run(['run', 'job.json']));
     expect(delivering.files(at)).to.include('_SUCCESS');
     workspace.write('job.json', job(3));
-    const killed = await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' });
-    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expectKilled(await workspace.run(['run', 'job.json'], { BATCHCTL_TEST_KILL: 'place-file:1' }));
     expect(delivering.files(at)).to.not.include('_SUCCESS');
-    const waited = await workspace.run(['wait', 'last']);
-    expect(waited.code, waited.stderr).to.equal(0);
+    expectExit(await workspace.run(['wait', 'last']));
     expect(delivering.files(at)).to.include('_SUCCESS').and.have.length(5);
   });
 
   it('delivers nothing of a rehearsal', async () => {
-    const rehearsed = await workspace.run(['rehearse', 'job.json', '--period', '2026-11', '--sample', '50%']);
-    expect(rehearsed.code, rehearsed.stderr).to.equal(0);
+    expectExit(await workspace.run(['rehearse', 'job.json', '--period', '2026-11', '--sample', '50%']));
     expect(delivering.files()).to.deep.equal([]);
   });
 
   it("leaves another machine's directory to that machine, and says so", async () => {
-    workspace.write('job.json', { ...DELIVERING, deliver: undefined });
-    const id = await workspace.submit();
+    const id = await submitJob(workspace, { ...DELIVERING, deliver: undefined });
     const { store } = await workspace.platform();
     const key = `jobs/${id}/job.json`;
     const record = JSON.parse(Buffer.from((await store.read(key)) ?? []).toString());
     await store.put(key, JSON.stringify({ ...record, deliverTo: { place: delivering.place, host: 'another-host' } }));
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
-    const watched = await workspace.run(['watch', id]);
-    expect(watched.code, watched.stderr).to.equal(0);
+    expectExit(await workspace.work());
+    const watched = expectExit(await workspace.run(['watch', id]));
     expect(watched.stderr).to.include(
       `not delivered yet to ${delivering.place} on another-host; deliver it with batchctl watch ${id}`,
     );
@@ -108,8 +92,7 @@ describe('delivery to a directory on its own machine', () => {
     try {
       managed.write('job.json', DELIVERING);
       for (const verb of ['run', 'submit']) {
-        const refused = await managed.run([verb, 'job.json', '--period', '2026-11']);
-        expect(refused.code, refused.stderr).to.equal(2);
+        const refused = expectExit(await managed.run([verb, 'job.json', '--period', '2026-11']), 2);
         expect(refused.stderr)
           .to.include("deliver.to results/{period} is a directory, which would be on the manager's machine")
           .and.include('batchctl fetch -o DIR/');

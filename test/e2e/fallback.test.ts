@@ -1,6 +1,7 @@
 // Protects: a task that spot keeps interrupting moves to the fallback group, and loses no attempt and no output.
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { factsOf } from '../support/job-facts.ts';
 import { until } from '../support/until.ts';
 import { FallbackJob } from './fallback-job.ts';
@@ -12,32 +13,34 @@ describe('a task that spot keeps interrupting', () => {
   });
   afterEach(() => fallback.workspace.remove());
 
+  /** Messages of the job in each group's queue. */
+  const backlogs = async () => ({
+    default: await fallback.backlogOf('default'),
+    steady: await fallback.backlogOf('steady'),
+  });
+  const expectPlaces = async (
+    job: string,
+    { marks, ...queued }: { readonly default: number; readonly steady: number; readonly marks: number },
+  ): Promise<void> => {
+    expect(await backlogs()).to.deep.equal(queued);
+    expect(await fallback.marksOf(job), 'counted interruptions').to.equal(marks);
+  };
+
   it('moves to the fallback group after the number of interruptions that its step sets, and spends no attempt', async () => {
     const job = await fallback.workspace.submit();
     await fallback.interrupted('default');
-    expect([
-      await fallback.backlogOf('default'),
-      await fallback.backlogOf('steady'),
-      await fallback.marksOf(job),
-    ]).to.deep.equal([1, 0, 1]);
+    await expectPlaces(job, { default: 1, steady: 0, marks: 1 });
     await fallback.interrupted('default');
-    expect([
-      await fallback.backlogOf('default'),
-      await fallback.backlogOf('steady'),
-      await fallback.marksOf(job),
-    ]).to.deep.equal([0, 1, 2]);
-    const why = await fallback.workspace.run(['why', job, '--json']);
-    const { causes } = JSON.parse(why.stdout) as {
-      causes: readonly { readonly code: string; readonly title: string }[];
-    };
-    expect(causes.map(({ code, title }) => `${code} ${title}`)).to.deep.equal([
-      'noWorker no worker serves group steady, and its size is 0 (manual)',
-    ]);
+    await expectPlaces(job, { default: 0, steady: 1, marks: 2 });
+    const { causes } = jsonOf(await fallback.workspace.run(['why', job, '--json']), 11);
+    expect(causes).to.have.length(1);
+    expect(causes[0]).to.include({
+      code: 'noWorker',
+      title: 'no worker serves group steady, and its size is 0 (manual)',
+    });
     // Its own group has nothing left to wait for.
-    const own = await fallback.workspace.work({}, '--slots', '1');
-    expect(own.code, own.stderr).to.equal(0);
-    const third = await fallback.finish('steady');
-    expect(third.code, third.stderr).to.equal(0);
+    expectExit(await fallback.workspace.work({}, '--slots', '1'));
+    expectExit(await fallback.finish('steady'));
     expect(fallback.workspace.lines('ran')).to.have.length(3);
     await fallback.expectOnce(job);
     const { stdout } = await fallback.workspace.run(['tasks', job, '--task', 'price/0', '--json']);
@@ -51,11 +54,7 @@ describe('a task that spot keeps interrupting', () => {
     await fallback.interrupted('default');
     await fallback.interrupted('default');
     await fallback.interrupted('steady');
-    expect([
-      await fallback.backlogOf('default'),
-      await fallback.backlogOf('steady'),
-      await fallback.marksOf(job),
-    ]).to.deep.equal([0, 1, 2]);
+    await expectPlaces(job, { default: 0, steady: 1, marks: 2 });
     await fallback.finish('steady');
     await fallback.expectOnce(job);
   });
@@ -79,11 +78,10 @@ describe('a task that spot keeps interrupting', () => {
     await fallback.workspace.run(['tasks', 'kill', job, 'price/0', '--fail']);
     await fallback.finish('steady');
     rmSync(fallback.workspace.path('go'));
-    const retried = await fallback.workspace.run(['retry', job, '--task', 'price/0']);
-    expect(retried.code, retried.stderr).to.equal(0);
-    expect([await fallback.backlogOf('default'), await fallback.backlogOf('steady')]).to.deep.equal([1, 0]);
+    expectExit(await fallback.workspace.run(['retry', job, '--task', 'price/0']));
+    expect(await backlogs()).to.deep.equal({ default: 1, steady: 0 });
     await fallback.interrupted('default');
-    expect([await fallback.backlogOf('default'), await fallback.backlogOf('steady')]).to.deep.equal([1, 0]);
+    expect(await backlogs()).to.deep.equal({ default: 1, steady: 0 });
     await fallback.finish('default');
     const facts = await factsOf(await fallback.workspace.platform(), job);
     expect(facts.outputs).to.deep.equal({ price: { 0: '1\n' } });

@@ -1,6 +1,7 @@
 // Protects: a job continues after kill -9 at the points where most would be lost; test:crash covers every point.
 import { expect } from 'chai';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { answerOf, expectWhole, type Finished, killThenFinishEach, killThenSubmit } from '../support/killed-runs.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -20,8 +21,8 @@ describe('kill -9', () => {
   for (const [index, point] of POINTS.entries()) {
     it(`publishes every output once, and runs no finished task again, after a worker is killed at ${point}`, async () => {
       const { killed, finished: next, facts, ran } = (await finished[index]) as Finished;
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      expect(next.code, next.stderr).to.equal(0);
+      expectKilled(killed);
+      expectExit(next);
       expectWhole(facts);
       expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
       expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
@@ -30,10 +31,10 @@ describe('kill -9', () => {
 
   it('sends and runs everything when a submission killed before its messages is repeated', async () => {
     const { killed, again, worked, facts } = await killThenSubmit(local, 'claim', true);
-    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expectKilled(killed);
     if (again === null) throw new Error('it was not submitted again');
     expect(answerOf(again).created).to.equal(false);
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(worked);
     expectWhole(facts);
   });
 });
