@@ -4,11 +4,14 @@ import { pause, resume } from '../../src/jobs/change/lifecycle.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 describe('decisions that race workers', () => {
   const workspace = forEachTest(() => new Workspace(undefined, 6));
@@ -18,34 +21,33 @@ describe('decisions that race workers', () => {
     platform = await workspace.platform();
   });
 
-  /** `count` short tasks of one step, each of which writes to the file `ran`. Decisions always come in time. */
+  /** `count` short tasks of one step, each of which writes to the file `ran`. */
   const shortTasks = (count: number, rest: object = {}, command = 'sleep 0.03; cat'): object => ({
-    name: 'short',
-    input: { split: { by: 'range', from: 1, to: count } },
-    steps: [
-      {
-        name: 'only',
-        attempts: 20,
-        permanent: [65],
-        run: `echo $BATCHCTL_TASK >> ${workspace.path('ran')}; ${command}`,
-      },
-    ],
+    ...rangeJob('short', count, {
+      name: 'only',
+      attempts: 20,
+      permanent: [65],
+      run: `echo $BATCHCTL_TASK >> ${workspace.path('ran')}; ${command}`,
+    }),
     ...rest,
   });
 
   it('pausing and resuming repeatedly loses no task and completes none twice', async () => {
-    workspace.write('job.json', shortTasks(30));
-    const job = await workspace.submit();
+    // Tasks after the 24th run wait for the last decision, so that the job is never closed before it.
+    const [ran, go] = [workspace.path('ran'), workspace.path('go')];
+    const command = `[ $(wc -l <${ran}) -lt 25 ] || until [ -e ${go} ]; do sleep 0.02; done; cat`;
+    const job = await submitJob(workspace, shortTasks(30, {}, command));
     const worker = startInside(workspace, await workspace.platform('w-old-view'), { slots: 2, untilEmpty: false });
     for (let times = 1; times <= 6; times += 1) {
       await until('a few more ran', () => workspace.lines('ran').length >= times * 3);
       await pause(platform, await requireView(platform.store, job), { now: times % 2 === 0 });
       await resume(platform, await requireView(platform.store, job));
     }
+    workspace.write('go', '');
     await until('the job is closed', async () => (await requireView(platform.store, job)).closed);
     await worker.drain();
     // Duplicates may still be in the queue.
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 30 } });
     expect(Object.keys(facts.outputs.only ?? {})).to.have.length(30);
@@ -53,8 +55,7 @@ describe('decisions that race workers', () => {
   });
 
   it('an idle worker that saw the job before obeys a pause when it is sent more tasks', async () => {
-    workspace.write('job.json', shortTasks(2, { maxRunning: 1 }, `test -e ${workspace.path('go')} && cat`));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, shortTasks(2, { maxRunning: 1 }, `test -e ${workspace.path('go')} && cat`));
     const worker = startInside(workspace, await workspace.platform('w-idle'), { slots: 2, untilEmpty: false });
     await until('an attempt failed', () => workspace.lines('ran').length > 0);
     await pause(platform, await requireView(platform.store, job), { now: true });
@@ -69,14 +70,12 @@ describe('decisions that race workers', () => {
     expect(workspace.lines('ran').length - ran).to.equal(2);
   });
 
-  it('sends messages again that vanish from the queue, and completes the job', async () => {
-    workspace.write('job.json', CHAINS);
-    const job = await workspace.submit();
+  it('re-sends messages that vanish from the queue, and completes the job', async () => {
+    const job = await submitJob(workspace, CHAINS);
     const queue = await platform.queue('default');
     const purged = await queue.purge({ match: (body) => /"task":[13]/.test(body) });
     expect(purged).to.equal(2);
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(await workspace.work());
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
     expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
@@ -89,9 +88,7 @@ describe('decisions that race workers', () => {
         step.name === 'twice' ? { ...step, attempts: 1, run: 'read n && [ $n != 3 ] && echo $n' } : step,
       ),
     });
-    const ran = await workspace.run(['run', 'job.json', '--json']);
-    expect(ran.code, ran.stderr).to.equal(5);
-    const { job } = JSON.parse(ran.stdout) as { job: string };
+    const { job } = jsonOf(await workspace.run(['run', 'job.json', '--json']), 5);
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({
       state: 'failed',
@@ -105,13 +102,11 @@ describe('decisions that race workers', () => {
   });
 
   it('onFailure: stop gives up undecided tasks and fails the job', async () => {
-    workspace.write(
-      'job.json',
-      // Tasks take a third of a second, so that the worker receives few ahead: those it holds when the job stops still run.
+    const job = await submitJob(
+      workspace,
       shortTasks(40, { onFailure: 'stop' }, '[ $BATCHCTL_TASK != 1 ] || exit 65; sleep 0.3'),
     );
-    const job = await workspace.submit();
-    expect((await workspace.work({}, '--slots', '1')).code).to.equal(0);
+    expectExit(await workspace.work({}, '--slots', '1'));
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0, openMarks: 0 });
     expect(facts.journal).to.deep.equal(['sent', 'stop', 'close']);
@@ -123,12 +118,10 @@ describe('decisions that race workers', () => {
       ...shortTasks(60, { halt: '20%', tolerate: 60 }),
       steps: [{ name: 'only', attempts: 1, run: '[ $((BATCHCTL_TASK % 2)) = 0 ]' }],
     });
-    const ran = await workspace.run(['run', 'job.json', '--json', '--slots', '1']);
-    expect(ran.code, ran.stderr).to.equal(7);
+    expectExit(await workspace.run(['run', 'job.json', '--json', '--slots', '1']), 7);
     const job = (await (await platform.ledger()).jobs({}))[0]?.job ?? '';
     const view = await requireView(platform.store, job);
     expect(view.paused).to.deep.include({ reason: 'halt' });
-    const status = await workspace.run(['status', job, '--json']);
-    expect(JSON.parse(status.stdout)).to.deep.include({ state: 'paused', reason: 'halt' });
+    expect(jsonOf(await workspace.run(['status', job, '--json']))).to.include({ state: 'paused', reason: 'halt' });
   });
 });

@@ -4,9 +4,11 @@ import { resume } from '../../src/jobs/change/lifecycle.ts';
 import { retry } from '../../src/jobs/change/retry.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 describe('retries under faults', () => {
   const workspace = forEachTest(() => new Workspace(undefined, 6));
@@ -16,7 +18,7 @@ describe('retries under faults', () => {
   /** A job of three tasks that all fail for good until a file `ok` exists, and a gather that counts lines. */
   beforeEach(async () => {
     platform = await workspace.platform();
-    workspace.write('job.json', {
+    job = await submitJob(workspace, {
       name: 'again',
       input: { split: { by: 'range', from: 1, to: 3 } },
       steps: [
@@ -24,12 +26,11 @@ describe('retries under faults', () => {
         { name: 'total', gather: true, run: 'wc -l' },
       ],
     });
-    job = await workspace.submit();
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     expect((await factsOf(platform, job)).state).to.equal('failed');
   });
 
-  const askAgain = async (canaries: number | null): Promise<void> => {
+  const retryJob = async (canaries: number | null): Promise<void> => {
     const view = await requireView(platform.store, job);
     await retry(platform, view, { tasks: [], canaries, overrides: {}, dryRun: false });
   };
@@ -42,56 +43,53 @@ describe('retries under faults', () => {
   };
 
   it('a failing canary holds the rest back; a successful one releases it', async () => {
-    await askAgain(1);
-    expect((await workspace.work()).code).to.equal(0);
+    await retryJob(1);
+    expectExit(await workspace.work());
     expect(await factsOf(platform, job)).to.deep.include({ state: 'failed', ledgerState: 'failed', queued: 0 });
     expect(workspace.lines('ran')).to.have.length(4);
     workspace.write('ok', '');
-    await askAgain(1);
-    expect((await workspace.work()).code).to.equal(0);
+    await retryJob(1);
+    expectExit(await workspace.work());
     await expectDone(['sent', 'close', 'retry', 'close', 'retry', 'retry-rest', 'close']);
     expect(workspace.lines('ran')).to.have.length(7);
   });
 
   it('a retry killed before its journal entry changes nothing, and can be repeated', async () => {
     workspace.write('ok', '');
-    const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'before-journal:1' });
-    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    expect((await workspace.work()).code).to.equal(0);
+    expectKilled(await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'before-journal:1' }));
+    expectExit(await workspace.work());
     expect((await factsOf(platform, job)).journal).to.deep.equal(['sent', 'close']);
-    await askAgain(null);
-    expect((await workspace.work()).code).to.equal(0);
+    await retryJob(null);
+    expectExit(await workspace.work());
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
   it('a retry killed right after its journal entry is still carried out', async () => {
     workspace.write('ok', '');
-    const killed = await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
-    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-    expect((await workspace.work()).code).to.equal(0);
+    expectKilled(await workspace.run(['retry', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' }));
+    expectExit(await workspace.work());
     await expectDone(['sent', 'close', 'retry', 'close']);
   });
 
-  it('drops a late message of an earlier round without running it', async () => {
+  it('drops a late message from an earlier round without running it', async () => {
     const queue = await platform.queue('default');
     workspace.write('ok', '');
-    await askAgain(null);
+    await retryJob(null);
     await queue.send([{ body: JSON.stringify({ format: 1, job, step: 'only', task: 0, round: 0 }), tenant: job }]);
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     await expectDone(['sent', 'close', 'retry', 'close']);
     expect(workspace.lines('ran')).to.have.length(6);
   });
 
   it('a resume killed right after its journal entry, and another one later, lose nothing', async () => {
     workspace.write('ok', '');
-    await askAgain(null);
-    expect((await workspace.run(['pause', job, '--yes'])).code).to.equal(0);
+    await retryJob(null);
+    expectExit(await workspace.run(['pause', job, '--yes']));
     // Drops what is queued, because the job is paused.
     await workspace.work();
-    const killed = await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' });
-    expect(killed.signal, killed.stderr).to.equal('SIGKILL');
+    expectKilled(await workspace.run(['resume', job, '--yes'], { BATCHCTL_TEST_KILL: 'journal:1' }));
     await resume(platform, await requireView(platform.store, job));
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     await expectDone(['sent', 'close', 'retry', 'pause', 'resume', 'close']);
   });
 });

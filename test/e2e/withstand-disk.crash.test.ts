@@ -2,13 +2,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit, jsonLinesOf } from '../support/expect-exit.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { lacking } from '../support/run/lacking.ts';
 import { causeOf, codesOf, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
-/** Mounts a disk of such a size (tmpfs: `32m,mode=700`), and answers how to unmount it. Throws `Lacking` where none may. */
+/** Mounts a tmpfs of this size (`32m,mode=700`). Returns how to unmount it. Throws `Lacking` without the right to mount. */
 function mountDisk(at: string, size: string): () => void {
   // Only root may mount, and not in every container.
   if (spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', at]).status !== 0)
@@ -48,11 +51,7 @@ describe('a full disk', () => {
     await outer.remove();
   });
 
-  const job = (command: string): object => ({
-    name: 'disk',
-    input: { split: { by: 'range', from: 1, to: 3 } },
-    steps: [{ name: 'only', run: command }],
-  });
+  const job = (command: string): object => rangeJob('disk', 3, { name: 'only', run: command });
 
   const expectTaskLeft = async (id: string): Promise<void> => {
     const facts = await factsOf(await workspace.platform(), id);
@@ -70,16 +69,13 @@ describe('a full disk', () => {
     { what: 'nothing fits', command: 'echo fine', filler: 31 * 2 ** 20 },
   ]) {
     it(`makes a worker exit 8 when ${what}; the job completes once there is space`, async () => {
-      workspace.write('job.json', job(command));
-      const id = await workspace.submit();
+      const id = await submitJob(workspace, job(command));
       fill(workspace.path('filler'), filler);
       if (filler > 30_000_000) fillWhole(workspace.path('rest'));
-      const first = await workspace.work({}, '--slots', '1');
-      expect(first.code, first.stderr).to.equal(8);
+      expectExit(await workspace.work({}, '--slots', '1'), 8);
       for (const name of ['filler', 'rest']) rmSync(workspace.path(name), { force: true });
       await expectTaskLeft(id);
-      const second = await workspace.work({}, '--slots', '1');
-      expect(second.code, second.stderr).to.equal(0);
+      expectExit(await workspace.work({}, '--slots', '1'));
       const facts = await factsOf(await workspace.platform(), id);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { only: 3 } });
       if (filler < 30_000_000) {
@@ -90,8 +86,7 @@ describe('a full disk', () => {
   }
 
   it('is reported by why as nearly full, full, and free again', async () => {
-    workspace.write('job.json', whyJobFile(1, 'echo done'));
-    const id = await workspace.submit();
+    const id = await submitJob(workspace, whyJobFile(1, 'echo done'));
     const platform = await workspace.platform('w-disk');
     const { bavail, bsize } = statfsSync(workspace.dir);
     fill(workspace.path('filler'), bavail * bsize - 1_300_000);
@@ -120,12 +115,7 @@ describe('a full disk', () => {
 
   /** A line of `doctor` output, when doctor as a whole fails. */
   const checkOf = async (name: string): Promise<{ readonly status: string; readonly message: string }> => {
-    const { code, stdout, stderr } = await workspace.run(['doctor', '--json']);
-    expect(code, stderr).to.equal(3);
-    const lines = stdout
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line));
+    const lines = jsonLinesOf(await workspace.run(['doctor', '--json']), 3);
     return lines.find(({ check }) => check === name);
   };
 });

@@ -1,30 +1,29 @@
 // Protects: changed inputs, odd file names and paths outside the data directory never give wrong or leaked outputs.
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
+import { errorOf, expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
-import { type Ended, Workspace } from '../support/workspace.ts';
-
-const errorOf = ({ stderr }: Ended): { kind: string; message: string } =>
-  JSON.parse(stderr.trim().split('\n').at(-1) ?? '{}').error;
+import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 describe('inputs and limits', () => {
   const workspace = forEachTest(() => new Workspace(undefined, 6));
 
   it('fails tasks at once, with the reason, when their input changes while the job runs', async () => {
     workspace.write('numbers.txt', '1\n2\n3\n');
-    workspace.write('job.json', {
+    const job = await submitJob(workspace, {
       name: 'changes',
       input: { from: 'numbers.txt', split: { by: 'lines', every: 1 } },
       steps: [{ name: 'only', run: `cd ${workspace.dir}; echo run >> ran; until [ -e go ]; do sleep 0.02; done; cat` }],
     });
-    const job = await workspace.submit();
     const worker = workspace.work({}, '--slots', '1');
     await until('the first task runs', () => workspace.lines('ran').length === 1);
     workspace.write('numbers.txt', '1\n2\n4\n');
     workspace.write('go', '');
-    expect((await worker).code).to.equal(0);
+    expectExit(await worker);
     const platform = await workspace.platform();
     const tasks = await (await platform.ledger()).tasks(job, { limit: 10 });
     expect(tasks.map(({ state, reason, attempts }) => ({ state, reason, attempts }))).to.deep.equal([
@@ -52,14 +51,8 @@ describe('inputs and limits', () => {
 
   for (const file of ['../secret', '/etc/passwd', 'a/../../secret']) {
     it(`refuses a job's file ${file}, and names the field`, async () => {
-      workspace.write('job.json', {
-        name: 'outside',
-        files: [file],
-        input: { split: { by: 'range', from: 1, to: 1 } },
-        steps: [{ name: 'only', run: 'cat' }],
-      });
-      const ended = await workspace.run(['submit', 'job.json', '--json']);
-      expect(ended.code, ended.stderr).to.equal(3);
+      workspace.write('job.json', { ...rangeJob('outside', 1, { name: 'only', run: 'cat' }), files: [file] });
+      const ended = expectExit(await workspace.run(['submit', 'job.json', '--json']), 3);
       expect(errorOf(ended).message).to.include('files');
     });
   }
@@ -68,18 +61,16 @@ describe('inputs and limits', () => {
     mkdirSync(workspace.path('in'));
     const names = ['plain', 'with space', 'quote"\'$(touch pwned)', 'e\u0301-ü-漢字-🙂', 'a..b', '-rf', '%2e%2e'];
     for (const name of names) workspace.write(`in/${name}`, `${name}\n`);
-    workspace.write('job.json', {
+    const job = await submitJob(workspace, {
       name: 'odd',
       input: { from: 'in/*', split: { by: 'file' } },
       steps: [{ name: 'only', output: 'files', run: 'read -r n; printf "%s\\n" "$n" > "$BATCHCTL_OUTPUT_DIR/$n"' }],
     });
-    const job = await workspace.submit();
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include(SUCCEEDED);
     expect(Object.values(facts.outputs.only ?? {}).sort()).to.deep.equal(names.map((name) => `${name}\n`).sort());
-    const fetched = await workspace.run(['fetch', job, '-o', 'out/']);
-    expect(fetched.code, fetched.stderr).to.equal(0);
+    expectExit(await workspace.run(['fetch', job, '-o', 'out/']));
     expect(existsSync(workspace.path('pwned'))).to.equal(false);
   });
 
@@ -89,28 +80,26 @@ describe('inputs and limits', () => {
     { limit: 'needs.slots: all', rest: {}, step: { needs: { slots: 'all' } } },
   ]) {
     it(`${limit} keeps a worker with four slots from running two at a time`, async () => {
-      workspace.write('job.json', {
-        name: 'one-by-one',
-        input: { split: { by: 'range', from: 1, to: 4 } },
-        steps: [{ name: 'only', run: `cd ${workspace.dir}; echo 1 >> ran; sleep 0.1; echo -1 >> ran`, ...step }],
+      const job = await submitJob(workspace, {
+        ...rangeJob('one-by-one', 4, {
+          name: 'only',
+          run: `cd ${workspace.dir}; echo 1 >> ran; sleep 0.1; echo -1 >> ran`,
+          ...step,
+        }),
         ...rest,
       });
-      const job = await workspace.submit();
-      expect((await workspace.work({}, '--slots', '4')).code).to.equal(0);
+      expectExit(await workspace.work({}, '--slots', '4'));
       expect(await factsOf(await workspace.platform(), job)).to.deep.include({ ...SUCCEEDED, counted: { only: 4 } });
       expect(workspace.lines('ran')).to.deep.equal(['1', '-1', '1', '-1', '1', '-1', '1', '-1']);
     });
   }
 
-  it('leaves a task that needs more than the worker has to others, and its worker leaves', async () => {
-    workspace.write('job.json', {
-      name: 'large',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'only', needs: { slots: 3 }, run: 'echo fits' }],
-    });
-    const job = await workspace.submit();
-    const small = await workspace.work();
-    expect(small.code, small.stderr).to.equal(0);
+  it('a worker leaves a task that needs more than it has to others, and exits', async () => {
+    const job = await submitJob(
+      workspace,
+      rangeJob('large', 1, { name: 'only', needs: { slots: 3 }, run: 'echo fits' }),
+    );
+    expectExit(await workspace.work());
     const platform = await workspace.platform();
     expect(await factsOf(platform, job)).to.deep.include({ state: 'running', queued: 1, dead: [] });
   });

@@ -2,10 +2,13 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 describe("losses of batchctl's own data", () => {
   const workspace = forEachTest(() => new Workspace(undefined, 6));
@@ -31,8 +34,7 @@ describe("losses of batchctl's own data", () => {
       const killed = await workspace.work({ BATCHCTL_TEST_KILL: 'ack:5' }, '--slots', '1');
       expect(killed.signal).to.equal('SIGKILL');
       lose(start);
-      const worked = await workspace.work();
-      expect(worked.code, worked.stderr).to.equal(0);
+      expectExit(await workspace.work());
       const { ledgerState, ...facts } = await factsOf(await workspace.platform(), job);
       expect({ ...facts, ledgerState }).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
       expect(facts.counted).to.deep.equal({ twice: 4, more: 4, total: 1 });
@@ -42,8 +44,7 @@ describe("losses of batchctl's own data", () => {
   it('replaces all lost messages with one resend, although three workers see the loss', async () => {
     const job = await workspace.submit();
     await (await (await workspace.platform()).queue('default')).purge({});
-    const ends = await Promise.all([1, 2, 3].map(() => workspace.work({}, '--slots', '1')));
-    expect(ends.map(({ code }) => code)).to.deep.equal([0, 0, 0]);
+    for (const each of await Promise.all([1, 2, 3].map(() => workspace.work({}, '--slots', '1')))) expectExit(each);
     const facts = await factsOf(await workspace.platform(), job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
     expect(facts.journal).to.deep.equal(['sent', 'resend', 'close']);
@@ -62,9 +63,7 @@ describe("losses of batchctl's own data", () => {
     const second = workspace.start(run);
     await until('the second run’s commands run', () => workspace.lines('waiting').length >= 4);
     workspace.write('go', '');
-    const { code, stdout, stderr } = await second.ended;
-    expect(code, stderr).to.equal(0);
-    const answer = JSON.parse(stdout) as { job: string; created: boolean };
+    const answer = jsonOf(await second.ended);
     expect(answer.created).to.equal(false);
     const platform = await workspace.platform();
     const ledger = await platform.ledger();
@@ -78,25 +77,25 @@ describe("losses of batchctl's own data", () => {
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
-  it('a worker that is told twice to stop returns its task, and no attempt is spent', async () => {
-    workspace.write('job.json', {
-      name: 'stopped',
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [
-        { name: 'only', attempts: 1, run: 'echo run >> "$HOME/ran"; [ -e "$HOME/go" ] || sleep 1000; echo done' },
-      ],
-    });
-    const job = await workspace.submit();
+  it('a worker that gets SIGTERM twice returns its task, and spends no attempt', async () => {
+    const job = await submitJob(
+      workspace,
+      rangeJob('stopped', 1, {
+        name: 'only',
+        attempts: 1,
+        run: 'echo run >> "$HOME/ran"; [ -e "$HOME/go" ] || sleep 1000; echo done',
+      }),
+    );
     const worker = workspace.start(['worker']);
     await until('the command runs', () => workspace.lines('ran').length === 1);
     worker.child.kill('SIGTERM');
-    await until('it takes no more', () => worker.said().includes('taking no more tasks'));
+    await until('it drains', () => worker.said().includes('taking no more tasks'));
     worker.child.kill('SIGTERM');
-    expect((await worker.ended).code).to.equal(0);
+    expectExit(await worker.ended);
     const platform = await workspace.platform();
     expect(await (await platform.queue('default')).backlog()).to.deep.include({ visible: 1, leased: 0, delayed: 0 });
     workspace.write('go', '');
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, outputs: { only: { 0: 'done\n' } } });
   });
 });

@@ -3,9 +3,11 @@ import { expect } from 'chai';
 import { jobKey } from '../../src/model/keys.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS } from '../support/crash-jobs.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 describe('invalid messages', () => {
   const workspace = forEachTest(() => new Workspace(undefined, 6));
@@ -26,7 +28,7 @@ describe('invalid messages', () => {
   it('are buried with their reasons, and the worker continues', async () => {
     const job = await workspace.submit();
     const whole = message({ job });
-    const poison = [
+    const malformed = [
       'no JSON at all',
       whole.slice(0, -7),
       '[1,2]',
@@ -39,12 +41,11 @@ describe('invalid messages', () => {
       message({ job, task: -1 }),
       message({ job, task: 1e300 }),
     ];
-    await send(...poison);
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
+    await send(...malformed);
+    expectExit(await workspace.work());
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
-    expect(facts.dead).to.have.length(poison.length);
+    expect(facts.dead).to.have.length(malformed.length);
     expect([...facts.dead].sort()).to.deep.equal(
       [
         'no format',
@@ -65,9 +66,8 @@ describe('invalid messages', () => {
   it('of a newer format are returned, never buried, and the worker exits with 8', async () => {
     const job = await workspace.submit();
     await send(JSON.stringify({ format: 2, job, step: 'twice', task: 0, something: 'new' }));
-    const worked = await workspace.work({}, '--slots', '1');
-    expect(worked.code, worked.stderr).to.equal(8);
-    expect(worked.stderr).to.match(/newer format/);
+    const { stderr } = expectExit(await workspace.work({}, '--slots', '1'), 8);
+    expect(stderr).to.match(/newer format/);
     const facts = await factsOf(platform, job);
     expect(facts.dead).to.deep.equal([]);
     const queue = await platform.queue('default');
@@ -79,14 +79,13 @@ describe('invalid messages', () => {
     const newer = await workspace.submit();
     const record = JSON.parse(new TextDecoder().decode((await platform.store.read(jobKey(newer))) ?? undefined));
     await platform.store.put(jobKey(newer), JSON.stringify({ ...record, format: 2 }));
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(8);
+    expectExit(await workspace.work(), 8);
     const queue = await platform.queue('default');
     const { delayed, visible, leased, dead } = await queue.backlog();
     expect({ waiting: delayed + visible, leased, dead }).to.deep.equal({ waiting: 4, leased: 0, dead: 0 });
     await platform.store.put(jobKey(newer), JSON.stringify(record));
     await queue.purge({});
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     expect(await factsOf(platform, newer)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
   });
 
@@ -94,16 +93,14 @@ describe('invalid messages', () => {
     const broken = await workspace.submit();
     const record = (await platform.store.read(jobKey(broken))) ?? '';
     await platform.store.put(jobKey(broken), 'garbage');
-    workspace.write('job.json', { ...CHAINS, name: 'other' });
-    const fine = await workspace.submit();
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
+    const fine = await submitJob(workspace, { ...CHAINS, name: 'other' });
+    expectExit(await workspace.work());
     const facts = await factsOf(platform, fine);
     expect(facts).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
     expect(facts.dead).to.deep.equal(Array.from({ length: 4 }, () => `${jobKey(broken)} is not JSON`));
     // Once fixed by hand, any watcher sends its tasks again.
     await platform.store.put(jobKey(broken), record);
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     expect(await factsOf(platform, broken)).to.deep.include({ ...SUCCEEDED, outputs: CHAINS_OUTPUTS });
   });
 });

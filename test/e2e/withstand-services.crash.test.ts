@@ -3,29 +3,29 @@ import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { CHAINS, CHAINS_OUTPUTS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { expectExit } from '../support/expect-exit.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { rejection } from '../support/rejection.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
+import { submitJob } from './submit-job.ts';
 
-const away = (what: string): BatchctlError => new BatchctlError('unavailable', `${what} stays away`);
+const unavailable = (what: string): BatchctlError => new BatchctlError('unavailable', `${what} is unavailable`);
 
 describe('unavailable services', () => {
-  let workspace: Workspace;
+  const workspace = forEachTest(() => new Workspace(undefined, 6));
   let platform: Platform;
   let job: string;
 
   beforeEach(async () => {
-    workspace = new Workspace(undefined, 6);
-    platform = await workspace.platform('w-tried');
+    platform = await workspace.platform('w-faulty');
     const steps = CHAINS.steps.map((step) => ({ ...step, run: step.run.replaceAll('$HOME', workspace.dir) }));
-    workspace.write('job.json', { ...CHAINS, steps });
-    job = await workspace.submit();
+    job = await submitJob(workspace, { ...CHAINS, steps });
   });
   afterEach(() => {
     delete process.env.BATCHCTL_TEST_PATIENCE_SECONDS;
-    return workspace.remove();
   });
 
   it('occasional publishing errors of the store cost time, but no attempt', async () => {
@@ -34,7 +34,7 @@ describe('unavailable services', () => {
       uploadFile: async (path, key, options) => {
         if (key.includes('/out/') && refusals < 2) {
           refusals += 1;
-          throw away('the store');
+          throw unavailable('the store');
         }
         return platform.store.uploadFile(path, key, options);
       },
@@ -49,12 +49,12 @@ describe('unavailable services', () => {
 
   it('a worker leaves, and returns its tasks, if the store keeps refusing', async () => {
     process.env.BATCHCTL_TEST_PATIENCE_SECONDS = '1';
-    const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(away('the store')) });
+    const store = wrapStore(platform.store, { uploadFile: () => Promise.reject(unavailable('the store')) });
     const { done } = startInside(workspace, { ...platform, store }, { slots: 2, untilEmpty: true });
     expect(await rejection(done)).to.deep.include({ kind: 'unavailable' });
     const { leased, dead } = await (await platform.queue('default')).backlog();
     expect({ leased, dead }).to.deep.equal({ leased: 0, dead: 0 });
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     expect(await factsOf(platform, job)).to.deep.include({ ...SUCCEEDED, dead: [], outputs: CHAINS_OUTPUTS });
   });
 
@@ -62,19 +62,14 @@ describe('unavailable services', () => {
     const real = await platform.ledger();
     const ledger = new Proxy(real, {
       get: (target, name) => {
-        if (name === 'record') return () => Promise.reject(away('the ledger'));
+        if (name === 'record') return () => Promise.reject(unavailable('the ledger'));
         const value: unknown = Reflect.get(target, name, target);
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    const { done } = startInside(
-      workspace,
-      { ...platform, ledger: async () => ledger },
-      { slots: 2, untilEmpty: true },
-    );
-    await done;
+    await startInside(workspace, { ...platform, ledger: async () => ledger }, { slots: 2, untilEmpty: true }).done;
     expect((await (await platform.queue('default')).backlog()).leased).to.equal(0);
-    expect((await workspace.work()).code).to.equal(0);
+    expectExit(await workspace.work());
     const facts = await factsOf(platform, job);
     expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], counted: { twice: 4, more: 4, total: 1 } });
     expect([...workspace.lines('ran')].sort()).to.deep.equal(CHAINS_RAN);
