@@ -1,9 +1,11 @@
 // Protects: an operator can repeat a command that was killed, and the job ends as if it had not been killed.
 import { expect } from 'chai';
 import { readEntries, readView } from '../../src/jobs/journal.ts';
+import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
-import { inBackground } from '../support/sampling.ts';
-import { type Ended, Workspace } from '../support/workspace.ts';
+import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
+import { declareTrialsWith } from './trials.ts';
 
 /** Tasks 2 and 3 fail for good until the program is fixed; a gather counts lines. */
 const JOB = {
@@ -16,7 +18,7 @@ const JOB = {
   ],
 };
 const BROKEN = 'read n; [ $n = 1 ] && echo $n';
-const MENDED = 'read n; echo $n';
+const FIXED = 'read n; echo $n';
 
 interface Scenario {
   /** The job's state before the command: worked on until it failed, paused before any work, or just submitted. */
@@ -57,69 +59,40 @@ const SCENARIOS: Readonly<Record<string, Scenario>> = {
   },
 };
 
-interface Outcome {
-  readonly killed: Ended;
-  readonly again: Ended;
-  readonly worked: Ended;
-  readonly facts: JobFacts;
-  readonly codes: number;
-}
-
 /** Kills the command at a point, lets a worker act on the result, repeats the command, and works to the end. */
-async function killThenSayAgain({ before, command }: Scenario, kill: string): Promise<Outcome> {
-  const workspace = new Workspace();
-  try {
-    workspace.write('job.json', JOB);
-    workspace.write('price.sh', BROKEN);
-    const job = await workspace.submit();
-    if (before === 'failed') await workspace.work();
-    if (before === 'paused') await workspace.run(['pause', job]);
-    if (command.includes('--with')) workspace.write('price.sh', MENDED);
-    const words = command.map((word) => (word === 'JOB' ? job : word));
-    const killed = await workspace.run(words, { BATCHCTL_TEST_KILL: kill });
-    // Tasks that only an unwritten adjustment would allow must not run before it is written.
-    if (before !== 'submitted') await workspace.work();
-    const again = await workspace.run(words);
-    const worked = await workspace.work();
-    const platform = await workspace.platform();
-    const entries = await readEntries(platform.store, job);
-    const view = await readView(platform.store, job);
-    const codes = new Set(entries.flatMap((entry) => (entry.what === 'retry' ? [entry.overrides.code] : []))).size;
-    expect(view?.paused).to.equal(null);
-    return { killed, again, worked, facts: await factsOf(platform, job), codes };
-  } finally {
-    await workspace.remove();
-  }
+async function killThenRepeat(workspace: Workspace, scenario: Scenario, kill: string): Promise<void> {
+  const { before, command, outputs } = scenario;
+  workspace.write('price.sh', BROKEN);
+  const job = await submitJob(workspace, JOB);
+  if (before === 'failed') await workspace.work();
+  if (before === 'paused') await workspace.run(['pause', job]);
+  if (command.includes('--with')) workspace.write('price.sh', FIXED);
+  const words = command.map((word) => (word === 'JOB' ? job : word));
+  expectKilled(await workspace.run(words, { BATCHCTL_TEST_KILL: kill }));
+  // Tasks that only an unwritten adjustment would allow must not run before it is written.
+  if (before !== 'submitted') await workspace.work();
+  // The last killed resume had written everything: a watcher sent it, and there is nothing left to resume.
+  expectExit(await workspace.run(words), kill === 'journal:2' ? 7 : 0);
+  expectExit(await workspace.work());
+  const platform = await workspace.platform();
+  expect((await readView(platform.store, job))?.paused).to.equal(null);
+  const facts = await factsOf(platform, job);
+  expect(facts).to.deep.include(SUCCEEDED);
+  expect(facts.outputs).to.deep.equal(outputs);
+  expect(facts.journal.filter((what) => what === 'skip' || what === 'adjust').length).to.be.at.most(1);
+  const entries = await readEntries(platform.store, job);
+  const codes = new Set(entries.flatMap((entry) => (entry.what === 'retry' ? [entry.overrides.code] : [])));
+  if (command.includes('--with')) expect(codes.size).to.equal(1);
 }
 
 describe("kill -9 of an operator's command", () => {
-  const cases = Object.entries(SCENARIOS).flatMap(([name, scenario]) =>
-    scenario.points.map((point) => ({ name, scenario, point })),
-  );
-  let outcomes: readonly Promise<Outcome>[] = [];
-
-  before(() => {
-    outcomes = inBackground(
-      3,
-      cases.map(
-        ({ scenario, point }) =>
-          () =>
-            killThenSayAgain(scenario, point),
-      ),
-    );
-  });
-
-  for (const [index, { name, scenario, point }] of cases.entries()) {
-    it(`ends the job as usual when ${name}, killed at ${point}, is repeated`, async () => {
-      const { killed, again, worked, facts, codes } = (await outcomes[index]) as Outcome;
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      // The last killed resume had written everything: a watcher sent it, and there is nothing left to resume.
-      expect(again.code, again.stderr).to.equal(point === 'journal:2' ? 7 : 0);
-      expect(worked.code, worked.stderr).to.equal(0);
-      expect(facts).to.deep.include(SUCCEEDED);
-      expect(facts.outputs).to.deep.equal(scenario.outputs);
-      expect(facts.journal.filter((what) => what === 'skip' || what === 'adjust').length).to.be.at.most(1);
-      if (scenario.command.includes('--with')) expect(codes).to.equal(1);
-    });
+  const trials: Record<string, (workspace: Workspace) => Promise<void>> = {};
+  for (const [name, scenario] of Object.entries(SCENARIOS)) {
+    for (const point of scenario.points) {
+      trials[`ends the job as usual when ${name}, killed at ${point}, is repeated`] = (workspace) =>
+        killThenRepeat(workspace, scenario, point);
+    }
   }
+  // A lease that a busy machine can keep. What is in no queue is sent again after two of them.
+  declareTrialsWith(3, async () => new Workspace(undefined, 6), trials);
 });

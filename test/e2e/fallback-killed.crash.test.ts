@@ -1,5 +1,6 @@
 // Protects: a task that moves to the fallback group is neither lost nor duplicated when its worker is killed then.
 import { expect } from 'chai';
+import { expectExit } from '../support/expect-exit.ts';
 import { FallbackJob } from './fallback-job.ts';
 
 describe('a task that spot keeps interrupting', () => {
@@ -22,8 +23,7 @@ describe('a task that spot keeps interrupting', () => {
       await fallback.killed('default', point);
       expect(await fallback.backlogOf('steady')).to.equal(steady);
       expect(await fallback.marksOf(job)).to.equal(point === 'before-interruption' ? 1 : 2);
-      const ended = await fallback.finish('default', 'steady');
-      expect(ended.code, ended.stderr).to.equal(0);
+      expectExit(await fallback.finish('default', 'steady'));
       await fallback.expectOnce(job);
       expect(fallback.workspace.lines('ran')).to.have.length(3);
     });
