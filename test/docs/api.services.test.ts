@@ -1,8 +1,8 @@
 // Protects: docs/api.md lists every path and error status of the HTTP API, and its commands work as shown.
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { STATUSES } from '../../src/manager/http/error-answers.ts';
 import { ApiServer } from '../support/manager/api-server.ts';
@@ -24,7 +24,7 @@ describe('docs/api.md', () => {
   });
 
   it('shows commands that work unchanged', async () => {
-    const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, text]) => text);
+    const blocks = [...page.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].map(([, script]) => script);
     expect(blocks.length).to.be.greaterThan(3);
     installed('curl');
     const server = await ApiServer.open({ dashboard: null });
@@ -34,15 +34,14 @@ describe('docs/api.md', () => {
         env: { PATH: process.env.PATH, MANAGER: server.url, TOKEN: await server.token('operate') },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
-      let said = '';
-      for (const stream of [child.stdout, child.stderr]) {
-        stream.on('data', (bytes: Buffer) => {
-          said += bytes.toString();
-        });
-      }
-      const [code] = (await once(child, 'close')) as [number];
-      expect(code, said).to.equal(0);
-      expect(said).to.contain('"created":true').and.to.contain('event: status').and.to.contain('id,amount');
+      const ended = once(child, 'close');
+      const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+      const [code] = await ended;
+      expect(code, stdout + stderr).to.equal(0);
+      expect(stdout + stderr)
+        .to.contain('"created":true')
+        .and.to.contain('event: status')
+        .and.to.contain('id,amount');
     } finally {
       await server.close();
     }

@@ -1,11 +1,9 @@
 // Protects: the commands and files of docs/aws.md work as shown.
-
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
-import { onEmulators, ReaderShell, tryOut } from './reader-shell.ts';
-import { markedBlocks } from './readme-blocks.ts';
+import { onEmulators, tryBlocks } from './reader-shell.ts';
 
 const PAGE = join(import.meta.dirname, '../../docs/aws.md');
 
@@ -13,11 +11,6 @@ describe('docs/aws.md', () => {
   const cloud = forSuite(startCloud);
 
   it('shows real results of its files and commands, on an emulated account', async () => {
-    const shell = new ReaderShell(onEmulators(cloud.url));
-    try {
-      for (const block of markedBlocks(readFileSync(PAGE, 'utf8'))) await tryOut(shell, block);
-    } finally {
-      await shell.remove();
-    }
+    await tryBlocks(readFileSync(PAGE, 'utf8'), onEmulators(cloud.url));
   });
 });

@@ -7,21 +7,16 @@ import {
   type OptionFacts,
 } from '../../src/cli/command-facts.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { openContext } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
-import { processIo } from '../../src/cli/io.ts';
 import { TOPICS, type Topic } from '../../src/cli/topics.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
+import { commandContext } from './command-line.ts';
 
 /** The reference pages below docs/cli/, generated from the commands' own definitions. `npm run docs` writes them. */
 
 /** Every command's facts; opens nothing. */
 export async function commandFacts(): Promise<readonly CommandFacts[]> {
-  const { signal } = new AbortController();
-  const { flags } = splitGlobalFlags([]);
-  const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
-  return allCommandFacts(ctx, { commands: COMMANDS });
+  return allCommandFacts(commandContext(), { commands: COMMANDS });
 }
 
 /** Each page's name and text. The name is relative to docs/cli/. */
@@ -44,12 +39,12 @@ case $? in
   6 | 8 | 130) echo "not done yet: run this script again" ;;
   *) echo "see above" ;;
 esac`;
-const MADE = '<!-- Made from the commands by `npm run docs`: change src/cli/commands/, not this page. -->';
+const GENERATED = '<!-- Made from the commands by `npm run docs`: change src/cli/commands/, not this page. -->';
 
 function index(commands: readonly CommandFacts[]): string {
   const groups = [...new Set(commands.map(({ group }) => group))];
   return paragraphs([
-    MADE,
+    GENERATED,
     '# The commands',
     'One page a command. `batchctl COMMAND --help` says the same on a terminal. All share the same [exit codes](../exit-codes.md).',
     ...groups.flatMap((group) => [
@@ -71,7 +66,7 @@ function index(commands: readonly CommandFacts[]): string {
   ]);
 }
 
-/** What `batchctl help TOPIC` says. */
+/** The text of `batchctl help TOPIC`. */
 function topicSection({ name, text, rows, example, page: more }: Topic): readonly string[] {
   const title = name.replace('-', ' ');
   return [
@@ -89,7 +84,7 @@ function topicSection({ name, text, rows, example, page: more }: Topic): readonl
 function exitCodes(): string {
   const actions: Readonly<Record<string, string>> = EXIT_ACTIONS;
   return paragraphs([
-    MADE.replace('src/cli/commands/', 'src/cli/command.ts'),
+    GENERATED.replace('src/cli/commands/', 'src/cli/command.ts'),
     '# Exit codes',
     "Every command uses the same codes. A command's [own page](cli/README.md) is more precise where it can be.",
     table(
@@ -115,7 +110,7 @@ function kindsOf(code: number): string {
 function page(command: CommandFacts, all: readonly CommandFacts[], sections: ReadonlyMap<string, string>): string {
   const { name, summary, also, help } = command;
   return paragraphs([
-    MADE,
+    GENERATED,
     `# \`batchctl ${name}\``,
     sentence(summary),
     ...(help.about === undefined ? [] : [escaped(help.about)]),

@@ -1,5 +1,4 @@
 // Protects: the command reference matches the program: every command, flag, example and link is right.
-
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

@@ -28,10 +28,13 @@ export async function parseLine(argv: readonly string[]): Promise<void> {
   const { flags, words, rest } = splitGlobalFlags(argv);
   const found = findCommand(words);
   if (found === null) throw new Error('there is no such command');
-  const { signal } = new AbortController();
-  const definition = (await found.entry.load())(
-    openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal }),
-  );
+  const definition = (await found.entry.load())(commandContext(flags));
   const all = definition.passThrough || rest === null ? found.words : [...found.words, '--', ...rest];
   parseCommand(found.entry, definition, all);
+}
+
+/** A context in which commands describe themselves; it opens nothing. */
+export function commandContext(flags = splitGlobalFlags([]).flags) {
+  const { signal } = new AbortController();
+  return openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
 }

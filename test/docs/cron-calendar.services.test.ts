@@ -1,5 +1,4 @@
 // Protects: the crontab lines of docs/cron.md run the right month on the right day, in any zone and after downtime.
-
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';

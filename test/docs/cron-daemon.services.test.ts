@@ -1,5 +1,4 @@
 // Protects: the crontab of docs/cron.md works under a real cron daemon, and sends mail only if something went wrong.
-
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -31,7 +30,7 @@ exec /usr/sbin/cron -f
 class RealCron {
   readonly #dir: string;
   #child: ChildProcess | null = null;
-  #said = '';
+  #stderr = '';
 
   /** Throws `Lacking` where there is no cron, or this process may not mount in a namespace of its own. */
   constructor(dir: string) {
@@ -53,14 +52,14 @@ class RealCron {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     child.stderr.on('data', (chunk: Buffer) => {
-      this.#said += chunk.toString();
+      this.#stderr += chunk.toString();
     });
     this.#child = child;
   }
 
-  /** What it has mailed. Throws when it ended by itself. */
+  /** The mails that it has sent. Throws if it has ended. */
   mails(): readonly string[] {
-    if (this.#child !== null && this.#child.exitCode !== null) throw new Error(`cron ended: ${this.#said}`);
+    if (this.#child !== null && this.#child.exitCode !== null) throw new Error(`cron ended: ${this.#stderr}`);
     const dir = join(this.#dir, 'mails');
     return readdirSync(dir).map((name) => readable(readFileSync(join(dir, name), 'latin1')));
   }

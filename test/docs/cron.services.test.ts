@@ -72,7 +72,7 @@ describe('the lines of docs/cron.md with the real program', () => {
     await until('a task runs', () => existsSync(scripts.path('begun')));
     firing.kill();
     await firing.ended;
-    const looked = await until('the look finds that nobody works', async () => {
+    const looked = await until('the look finds no worker', async () => {
       const fired = await scripts.fire(look, { at: NEXT_MORNING });
       return fired.code === 11 && fired.mail.includes('noWorker') ? fired : null;
     });
@@ -119,14 +119,14 @@ describe('the lines of docs/cron.md with the real program', () => {
     expect(mail).to.contain('the job failed, or was cancelled (exit 5)');
     expect(mail).to.contain('1 of 1 task failed for good, for 1 cause').and.contain('not an amount: 2,US,3;10');
     expect(scripts.read('out/claims-2026-11.html')).to.contain('not an amount');
-    expect((await fireMorning()).code, 'it is said again until it is mended').to.equal(5);
+    expect((await fireMorning()).code, 'it is mailed again until it is fixed').to.equal(5);
 
-    const mend = /batchctl retry key:claims-2026-11 --with claims\.yaml/.exec(mail)?.[0] ?? 'the mail names no mend';
+    const fix = /batchctl retry key:claims-2026-11 --with claims\.yaml/.exec(mail)?.[0] ?? 'the mail names no fix';
     scripts.write('sum.awk', scripts.read('sum.awk').replace('$3 !~', '{ sub(";", ".", $3) }\n$3 !~'));
-    expect((await scripts.fire(`cd ${scripts.path()} && ${mend}`, { at: NEXT_MORNING })).code).to.equal(0);
+    expect((await scripts.fire(`cd ${scripts.path()} && ${fix}`, { at: NEXT_MORNING })).code).to.equal(0);
     expect(await scripts.fire(lastLines(mail), { at: NEXT_MORNING })).to.deep.equal(SILENT);
     expect(scripts.read('out/claims-2026-11.csv')).to.equal(TOTALS);
-    expect(await fireMorning(), 'the mended program is the job’s own').to.deep.equal(SILENT);
+    expect(await fireMorning(), 'the job keeps the fixed program').to.deep.equal(SILENT);
     expect(await oneJob()).to.deep.equal(['claims-2026-11 succeeded']);
   });
 
@@ -137,10 +137,10 @@ describe('the lines of docs/cron.md with the real program', () => {
     const { code, mail } = await fireMorning();
     expect(code).to.equal(7);
     expect(mail).to.contain('with other content');
-    const again = /^batchctl run claims\.yaml .* --again .*$/m.exec(mail)?.[0] ?? 'the mail names no way';
+    const again = /^batchctl run claims\.yaml .* --again .*$/m.exec(mail)?.[0] ?? 'the mail names no command';
     expect((await scripts.fire(`cd ${scripts.path()} && ${again}`, { at: NEXT_MORNING })).code).to.equal(0);
     expect(scripts.read('out/claims-2026-11.csv')).to.contain('US,3.20');
-    expect(await fireMorning(), 'the second run is the key’s latest').to.deep.equal(SILENT);
+    expect(await fireMorning(), "the key's latest run is the second").to.deep.equal(SILENT);
   });
 
   it('mail that the job was paused, and how to continue it', async () => {

@@ -1,16 +1,13 @@
 // Protects: docs/json.md names exactly the fields and error kinds that --json prints.
-
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { outputOf } from '../../src/cli/command.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
-import { openContext } from '../../src/cli/context.ts';
-import { splitGlobalFlags } from '../../src/cli/global-flags.ts';
-import { processIo } from '../../src/cli/io.ts';
 import { EXIT_CODES } from '../../src/errors.ts';
 import type { JsonSchema } from '../../src/lib/json-schema.ts';
 import { fieldPaths } from '../support/field-paths.ts';
+import { commandContext } from './command-line.ts';
 
 const page = readFileSync(join(import.meta.dirname, '../../docs/json.md'), 'utf8');
 
@@ -32,14 +29,7 @@ function spelled(path: readonly string[]): string {
 
 /** The answer's schema of each command that has one. Opens nothing. */
 async function outputs(): Promise<ReadonlyMap<string, JsonSchema>> {
-  const { signal } = new AbortController();
-  const ctx = openContext({
-    flags: splitGlobalFlags([]).flags,
-    io: processIo(),
-    closed: signal,
-    signal,
-    stopNow: signal,
-  });
+  const ctx = commandContext();
   const found = new Map<string, JsonSchema>();
   for (const entry of COMMANDS) {
     const output = await outputOf((await entry.load())(ctx));

@@ -1,5 +1,4 @@
 // Protects: docs/operations.md names only commands, flags, causes and files that exist.
-
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,4 @@
 // Protects: the commands of docs/failures.md, docs/manager.md and docs/json.md work as shown.
-
 import { PAGE_MS, PAGES, tryPage } from './reader-shell.ts';
 
 describe('the pages of docs/', () => {

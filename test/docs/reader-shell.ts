@@ -13,7 +13,7 @@ import { type Block, lasting, markedBlocks } from './readme-blocks.ts';
 const ROOT = join(import.meta.dirname, '../..');
 /** The built program; another build of it is tested with `BATCHCTL_TEST_BIN`. */
 const BIN = process.env.BATCHCTL_TEST_BIN ?? join(ROOT, 'bin/batchctl.js');
-/** They do for jq and curl where those are not installed. */
+/** They replace jq and curl where those are not installed. */
 const STAND_INS = join(import.meta.dirname, 'stand-ins.mjs');
 
 /** A directory as a reader makes one, with `batchctl` on the path. */
@@ -52,7 +52,7 @@ export class ReaderShell {
     writeFileSync(join(this.work, name), text);
   }
 
-  /** Workers and managers that the page, or a failed test, left running are killed first: they would make their directory again. */
+  /** First kills workers and managers that are still running: they would create their directory again. */
   async remove(): Promise<void> {
     await killProcessesOf(this.#dir);
     rmSync(this.#dir, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
@@ -71,16 +71,21 @@ export const PAGES = {
   services: ['docs/failures.md', 'docs/manager.md', 'docs/json.md'],
 } as const;
 
-/** Where a manager listens unless it is told otherwise. */
+/** A manager's default address. */
 const DEFAULT_LISTEN = '127.0.0.1:8787';
 
 /** Does in a fresh directory what a page says, in order. */
 export async function tryPage(path: (typeof PAGES)[keyof typeof PAGES][number]): Promise<void> {
   // The reader's manager has its port to itself; here another may run.
   const address = `127.0.0.1:${await freePort()}`;
-  const shell = new ReaderShell({ BATCHCTL_LISTEN: address });
+  const page = readFileSync(join(ROOT, path), 'utf8').replaceAll(DEFAULT_LISTEN, address);
+  await tryBlocks(page, { BATCHCTL_LISTEN: address });
+}
+
+/** Does in a fresh directory, with this environment, what the marked blocks of a page's text say. */
+export async function tryBlocks(page: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const shell = new ReaderShell(env);
   try {
-    const page = readFileSync(join(ROOT, path), 'utf8').replaceAll(DEFAULT_LISTEN, address);
     for (const block of markedBlocks(page)) await tryOut(shell, block);
   } finally {
     await shell.remove();
@@ -106,8 +111,5 @@ export async function tryOut(shell: ReaderShell, block: Block): Promise<void> {
 
 /** The environment in which a profile on AWS is one on emulators: the SDK's own variables. */
 export function onEmulators(url: string): Readonly<Record<string, string>> {
-  return {
-    ...KEYS,
-    AWS_ENDPOINT_URL: url,
-  };
+  return { ...KEYS, AWS_ENDPOINT_URL: url };
 }

@@ -1,5 +1,4 @@
 // Protects: the terminal recording of the README can be made again by its script, and shows the README's commands.
-
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';

@@ -1,23 +1,16 @@
 // Protects: the commands and crontab lines of docs/schedules.md work as shown.
-
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { CronScripts, crontabsIn } from '../support/cron-scripts.ts';
 import { movedClock } from '../support/moved-clock.ts';
-import { ReaderShell, tryOut } from './reader-shell.ts';
-import { markedBlocks } from './readme-blocks.ts';
+import { tryBlocks } from './reader-shell.ts';
 
 const PAGE = readFileSync(join(import.meta.dirname, '../../docs/schedules.md'), 'utf8');
 
 describe('docs/schedules.md', () => {
   it('shows real results of its files and commands', async () => {
-    const shell = new ReaderShell(movedClock('2026-11-26T09:45:00Z'));
-    try {
-      for (const block of markedBlocks(PAGE)) await tryOut(shell, block);
-    } finally {
-      await shell.remove();
-    }
+    await tryBlocks(PAGE, movedClock('2026-11-26T09:45:00Z'));
   });
 
   it('has crontab lines that run the month once, however often they fire, and mail nothing', async () => {

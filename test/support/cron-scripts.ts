@@ -52,7 +52,7 @@ function entryOf(line: string): CronEntry {
 
 /**
  * Whether cron starts the line in the minute at which the clocks of a zone show the instant. If both days are restricted,
- * either is enough: as crontab(5) has it, and croner unless it is told otherwise.
+ * either is enough: as crontab(5) has it, and croner by default.
  */
 export function isDue({ fields }: CronEntry, at: Date, timezone: string): boolean {
   return fields !== null && new Cron(fields.join(' '), { timezone }).match(at);
@@ -68,7 +68,7 @@ const LEASES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE) };
 /** Tasks of milliseconds vary too much for a share that operators would set. */
 const NO_MAIL = '100000%';
 
-/** What a firing said, which cron would mail, and how it ended. */
+/** The output of a firing, which cron would mail, and its exit code. */
 interface Fired {
   readonly code: number | null;
   readonly mail: string;
@@ -116,7 +116,7 @@ export class CronScripts {
     return readFileSync(this.path(name), 'utf8');
   }
 
-  /** The command of a line, for the scripts that lie here. */
+  /** The command of a line, for the scripts in this directory. */
   commandOf({ command }: CronEntry): string {
     return command.replaceAll(HOME_OF_SCRIPTS, this.path());
   }
@@ -129,7 +129,9 @@ export class CronScripts {
       value.replaceAll(HOME_OF_SCRIPTS, this.path()),
     ]);
     return {
-      ...{ HOME: this.#dir, LOGNAME: 'claims', SHELL: '/bin/sh' },
+      HOME: this.#dir,
+      LOGNAME: 'claims',
+      SHELL: '/bin/sh',
       ...Object.fromEntries(here),
       PATH: `${this.#bin}:${PATH}`,
     };
