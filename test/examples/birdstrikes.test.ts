@@ -1,23 +1,16 @@
 // Protects: the birdstrikes example gives the correct costs, however its records are split.
-
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
-import { csvParts, type Ran, runByHand, runStep } from './run-by-hand.ts';
+import { csvParts, runByHand, runStep } from './run-by-hand.ts';
 
 const FOLDER = fileURLToPath(new URL('../../examples/birdstrikes', import.meta.url));
 const JOB = join(FOLDER, 'job.yaml');
 const DATA = join(FOLDER, '../../node_modules/vega-datasets/data/birdstrikes.csv');
 const COLUMNS = 'Origin State,Wildlife Species,Effect Amount of damage,Cost Other,Cost Repair,Cost Total $';
 
-async function clean(stdin: string): Promise<Ran> {
-  const spec = await loadJobFile(JOB);
-  const [step] = spec.steps;
-  if (step === undefined) throw new Error('the example has no step');
-  return runStep(FOLDER, spec, step, { stdin });
-}
+const clean = (stdin: string) => runStep(JOB, 'clean', stdin);
 
 describe('the birdstrikes example', () => {
   it('produces independently computed costs by state, and meets its control totals', async () => {

@@ -1,30 +1,20 @@
 // Protects: the claims example produces exact totals to the cent, and rejects bad records by name.
-
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
-import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
-import { csvParts, type Ran, runByHand, runStep } from './run-by-hand.ts';
+import { csvParts, runByHand, runStep } from './run-by-hand.ts';
 
 const FOLDER = fileURLToPath(new URL('../../examples/claims', import.meta.url));
 const JOB = join(FOLDER, 'job.yaml');
 const COLUMNS = 'claim,date,region,product,holder,currency,amount,note';
 
-function make(...args: string[]): { stdout: string; stderr: string; code: number | null } {
-  const script = join(FOLDER, 'make-claims.mjs');
-  const end = spawnSync(process.execPath, [script, ...args], { encoding: 'utf8', maxBuffer: 2 ** 28 });
-  return { stdout: end.stdout, stderr: end.stderr, code: end.status };
-}
+const make = (...args: readonly string[]) =>
+  spawnSync(process.execPath, [join(FOLDER, 'make-claims.mjs'), ...args], { encoding: 'utf8', maxBuffer: 2 ** 28 });
 
-async function run(name: string, stdin: string, params: Record<string, string> = {}): Promise<Ran> {
-  const spec = await loadJobFile(JOB);
-  const step = spec.steps.find((one) => one.name === name);
-  if (step === undefined) throw new Error(`the example has no step ${name}`);
-  return runStep(FOLDER, spec, step, { stdin }, params);
-}
+const run = (step: string, stdin: string) => runStep(JOB, step, stdin);
 
 describe('the claims example', () => {
   const claims = make('--records', '20000').stdout;

@@ -17,8 +17,8 @@ import type { JobSpec, StepSpec } from '../../src/model/job.ts';
 import { substitute } from '../../src/model/substitute.ts';
 import { parseCounters } from '../../src/worker/attempt.ts';
 
-/** How one command ended. */
-export interface Ran {
+/** The result of one command. */
+export interface CommandResult {
   readonly code: number | null;
   readonly stdout: string;
   readonly stderr: string;
@@ -31,7 +31,7 @@ export interface HandPart {
   readonly item?: string;
 }
 
-export interface RanJob {
+interface JobResult {
   /** Each step's outputs, in task order. */
   readonly outputs: Readonly<Record<string, readonly string[]>>;
   /** The sum of each step's counters. */
@@ -40,16 +40,58 @@ export interface RanJob {
   readonly unmet: readonly string[];
 }
 
+/** Runs the command of one step on an input. */
+export async function runStep(
+  jobFile: string,
+  name: string,
+  stdin: HandPart['stdin'],
+  params: JobSpec['params'] = {},
+): Promise<CommandResult> {
+  const spec = await loadJobFile(jobFile);
+  const step = spec.steps.find((each) => each.name === name);
+  if (step === undefined) throw new Error(`${jobFile} has no step ${name}`);
+  return runCommand(dirname(jobFile), spec, step, { stdin }, params);
+}
+
+/** Runs a whole job without batchctl's engine: every step on every part, gathers joined, control totals evaluated. */
+export async function runByHand(
+  jobFile: string,
+  parts: readonly HandPart[],
+  input: Readonly<Record<string, string>>,
+  params: JobSpec['params'] = {},
+): Promise<JobResult> {
+  const spec = await loadJobFile(jobFile);
+  const outputs: Record<string, string[]> = {};
+  const counters: Record<string, Record<string, string>> = {};
+  let current = parts;
+  for (const step of spec.steps) {
+    if (step.gather) current = [{ stdin: joinParts(current, step.header) }];
+    const results = current.map((part) => runCommand(dirname(jobFile), spec, step, part, params));
+    const failed = results.find(({ code }) => code !== 0);
+    if (failed !== undefined) throw new Error(`${step.name} exited with ${failed.code}: ${failed.stderr}`);
+    outputs[step.name] = results.map(({ stdout }) => stdout);
+    counters[step.name] = sumCounters(results.map((one) => one.counters));
+    current = results.map(({ stdout }) => ({ stdin: stdout }));
+  }
+  const lookup = (step: string | null, name: string): string | null =>
+    (step === 'input' ? input[name] : counters[step ?? '']?.[name]) ?? null;
+  const unmet = spec.expect.flatMap((equation) => {
+    const { ok, left, right } = evaluateExpect(parseExpect(equation), lookup);
+    return ok ? [] : [`${equation}: ${left}, ${right}`];
+  });
+  return { outputs, counters, unmet };
+}
+
 /**
  * Runs one step's command as a worker would: in a fresh directory with the job's files and the documented environment.
  */
-export function runStep(
+function runCommand(
   folder: string,
   spec: JobSpec,
   step: StepSpec,
   part: HandPart,
-  params: JobSpec['params'] = {},
-): Ran {
+  params: JobSpec['params'],
+): CommandResult {
   const cwd = mkdtempSync(join(tmpdir(), 'batchctl-example-'));
   try {
     for (const file of spec.files) copyFileSync(join(folder, file), join(cwd, file));
@@ -82,43 +124,14 @@ export function runStep(
   }
 }
 
-/** Runs a whole job without batchctl's engine: every step on every part, gathers joined, control totals evaluated. */
-export async function runByHand(
-  jobFile: string,
-  parts: readonly HandPart[],
-  input: Readonly<Record<string, string>>,
-  params: JobSpec['params'] = {},
-): Promise<RanJob> {
-  const spec = await loadJobFile(jobFile);
-  const outputs: Record<string, string[]> = {};
-  const counters: Record<string, Record<string, string>> = {};
-  let current = parts;
-  for (const step of spec.steps) {
-    if (step.gather) current = [{ stdin: joined(current, step.header) }];
-    const ran = current.map((part) => runStep(dirname(jobFile), spec, step, part, params));
-    const failed = ran.find(({ code }) => code !== 0);
-    if (failed !== undefined) throw new Error(`${step.name} exited with ${failed.code}: ${failed.stderr}`);
-    outputs[step.name] = ran.map(({ stdout }) => stdout);
-    counters[step.name] = addedUp(ran.map((one) => one.counters));
-    current = ran.map(({ stdout }) => ({ stdin: stdout }));
-  }
-  const lookup = (step: string | null, name: string): string | null =>
-    (step === 'input' ? input[name] : counters[step ?? '']?.[name]) ?? null;
-  const unmet = spec.expect.flatMap((equation) => {
-    const { ok, left, right } = evaluateExpect(parseExpect(equation), lookup);
-    return ok ? [] : [`${equation}: ${left}, ${right}`];
-  });
-  return { outputs, counters, unmet };
-}
-
-function joined(parts: readonly HandPart[], header: 'once' | null): string {
+function joinParts(parts: readonly HandPart[], header: 'once' | null): string {
   const texts = parts.map(({ stdin }) => String(stdin)).filter((text) => text !== '');
   return texts
     .map((text, index) => (header === 'once' && index > 0 ? text.slice(text.indexOf('\n') + 1) : text))
     .join('');
 }
 
-function addedUp(all: readonly Readonly<Record<string, string>>[]): Record<string, string> {
+function sumCounters(all: readonly Readonly<Record<string, string>>[]): Record<string, string> {
   const lines = all.flatMap((one) => Object.entries(one).map(([name, value]) => `${name} ${value}`));
   return { ...parseCounters(lines.join('\n')) };
 }
