@@ -1,6 +1,8 @@
 // Protects: counters add up whatever their sign, and a job closes with a verdict whatever its control totals name.
 import { expect } from 'chai';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { Workspace } from '../support/workspace.ts';
 
 describe('control totals', () => {
@@ -8,8 +10,12 @@ describe('control totals', () => {
 
   const run = async (counters: string, ...equations: readonly string[]) => {
     workspace.write('job.json', {
-      ...{ name: 'totals', input: { split: { by: 'range', from: 1, to: 2 } }, expect: equations },
-      steps: [{ name: 'one', attempts: 1, run: `printf '%s\\n' ${counters} >>"$BATCHCTL_COUNTERS"; cat` }],
+      ...rangeJob('totals', 2, {
+        name: 'one',
+        attempts: 1,
+        run: `printf '%s\\n' ${counters} >>"$BATCHCTL_COUNTERS"; cat`,
+      }),
+      expect: equations,
     });
     const { code, stdout, stderr } = await workspace.run(['run', 'job.json', '--json']);
     return { code, stderr, ...(JSON.parse(stdout) as { readonly job: string; readonly state: string }) };
@@ -18,8 +24,7 @@ describe('control totals', () => {
   it('accept a plus sign in a counter, in every check', async () => {
     const ran = await run("'rows +5' 'rows -2'", 'one.rows == 6');
     expect(ran, ran.stderr).to.include({ code: 0, state: 'succeeded' });
-    const verified = await workspace.run(['verify', ran.job]);
-    expect(verified.code, verified.stderr).to.equal(0);
+    expectExit(await workspace.run(['verify', ran.job]));
   });
 
   for (const name of ['toString', '__proto__', 'constructor', 'hasOwnProperty'])

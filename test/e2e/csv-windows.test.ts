@@ -2,8 +2,10 @@
 import { expect } from 'chai';
 import { partShardKey } from '../../src/model/keys.ts';
 import type { Finding } from '../../src/model/verify/findings.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
+import { submitJob } from './submit-job.ts';
 
 const RECORD = '1234567,"a field, with a line\nend and ""quotes""",0.50\n';
 /** From 64 MiB on, not all of an object is read. */
@@ -23,13 +25,9 @@ describe('a job over a large CSV in the store', () => {
   const workspace = forSuite(() => Workspace.withLongLeases());
   const job = (name: string, split: object) =>
     workspace.write('job.json', { name: 'rows', input: { from: `store:${name}`, split }, steps: STEPS });
-  const well = async (...args: readonly string[]): Promise<string> => {
-    const { code, stdout, stderr } = await workspace.run(args);
-    expect(code, stderr).to.equal(0);
-    return stdout;
-  };
-  /** The exit code of the last job, once a worker has done what there was to do. */
-  const worked = async (): Promise<number | null> => {
+  const well = async (...args: readonly string[]): Promise<string> => (await workspace.well(...args)).stdout;
+  /** Runs a worker until nothing is left to do. Returns the exit code of the last job. */
+  const work = async (): Promise<number | null> => {
     await workspace.work();
     return (await workspace.run(['wait', 'last'])).code;
   };
@@ -41,18 +39,12 @@ describe('a job over a large CSV in the store', () => {
   it('gives every record to one task, and is proven by its workers, who saw that each part holds whole records', async () => {
     await put('good.csv', GOOD);
     job('good.csv', SPLIT);
-    const ran = await workspace.run(['run', 'job.json', '-o', '-', '--quiet']);
-    expect(ran.code, ran.stderr).to.equal(0);
+    const ran = expectExit(await workspace.run(['run', 'job.json', '-o', '-', '--quiet']));
     expect(ran.stdout.trim().split('\n').at(-1)).to.equal(String(RECORDS));
     const id = JSON.parse(await well('status', '--json')).job;
     const { store } = await workspace.platform();
-    const parts = new TextDecoder().decode((await store.read(partShardKey(id, 0))) ?? new Uint8Array());
-    expect(
-      parts
-        .trim()
-        .split('\n')
-        .every((line) => JSON.parse(line).assumed === true),
-    ).to.equal(true);
+    const shard = new TextDecoder().decode((await store.read(partShardKey(id, 0))) ?? new Uint8Array());
+    for (const part of shard.trim().split('\n')) expect(JSON.parse(part).assumed, part).to.equal(true);
     const proof = await well('verify', id, '-o', 'proof.ndjson');
     expect(proof).to.include('proven (succeeded)');
     await well('verify', '--check', 'proof.ndjson');
@@ -61,11 +53,10 @@ describe('a job over a large CSV in the store', () => {
   it('is proven with a skipped task whose part a worker had found whole before its command failed, without the input', async () => {
     const [count, sum] = STEPS;
     const steps = [{ ...count, attempts: 1, run: `[ $BATCHCTL_TASK != 2 ] || exit 9; ${count?.run}` }, sum];
-    workspace.write('job.json', { name: 'rows', input: { from: 'store:good.csv', split: SPLIT }, steps });
-    await workspace.submit();
-    expect(await worked()).to.equal(5);
+    await submitJob(workspace, { name: 'rows', input: { from: 'store:good.csv', split: SPLIT }, steps });
+    expect(await work()).to.equal(5);
     await well('skip', 'last', '--task', 'count/2', '--reason', 'to see what is proven');
-    expect(await worked()).to.equal(0);
+    expect(await work()).to.equal(0);
     await (await workspace.platform()).store.delete(['data/good.csv']);
     const { verdict, problems, warnings } = JSON.parse(await well('verify', '--json'));
     expect({ verdict, problems, warnings }).to.deep.equal({ verdict: 'proven', problems: [], warnings: [] });
@@ -75,13 +66,13 @@ describe('a job over a large CSV in the store', () => {
     await put('bad.csv', BAD);
     job('bad.csv', SPLIT);
     await workspace.submit();
-    expect(await worked()).to.equal(5);
+    expect(await work()).to.equal(5);
     const causes = await well('failures', '--json');
     expect(causes).to.include('so it is unclear where records end').and.include('exact: true');
     const { cause, count, reason } = JSON.parse(causes);
     expect({ count, reason }).to.deep.equal({ count: 1, reason: 'input' });
     await well('skip', 'last', '--cause', cause, '--reason', 'to see what is proven');
-    await worked();
+    await work();
     const proof = await workspace.run(['verify', '--json']);
     expect(proof.code, proof.stdout).to.equal(9);
     expect(JSON.parse(proof.stdout).problems.map(({ code }: Finding) => code)).to.deep.equal(['cutWithinRecord']);
@@ -89,8 +80,7 @@ describe('a job over a large CSV in the store', () => {
 
   it('is refused before anything is written, with the line of the fault, if all of it is to be read', async () => {
     job('bad.csv', { ...SPLIT, exact: true });
-    const { code, stderr } = await workspace.run(['submit', 'job.json']);
-    expect(code).to.equal(3);
+    const { stderr } = expectExit(await workspace.run(['submit', 'job.json']), 3);
     expect(stderr).to.match(/bad\.csv, line \d+: .*so it is unclear where records end/);
   });
 });

@@ -1,13 +1,15 @@
 // Protects: a step that makes any number of files gets one task for each, and a killed worker loses none.
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { forSuite } from '../support/fixture.ts';
+import { expectExit, expectKilled, jsonOf } from '../support/expect-exit.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import { type Finished, killThenFinishEach } from '../support/killed-runs.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { Workspace } from '../support/workspace.ts';
 
-const ran = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
+/** A command that first writes to the file `ran`, in the workspace, which task it is. */
+const logged = (command: string): string => `echo $BATCHCTL_STEP/$BATCHCTL_TASK >> "$HOME/ran"; ${command}`;
 
 /** Task n makes n files. Each is doubled, then increased; a gather counts and adds up. */
 const JOB = {
@@ -18,13 +20,13 @@ const JOB = {
       name: 'split',
       output: 'files',
       explode: true,
-      run: ran(
+      run: logged(
         'read n; echo n $n > "$BATCHCTL_COUNTERS"; for i in $(seq $n); do echo $n$i > "$BATCHCTL_OUTPUT_DIR/f$i"; done',
       ),
     },
-    { name: 'twice', run: ran('read n && echo made 1 > "$BATCHCTL_COUNTERS" && echo $((n * 2))') },
-    { name: 'more', run: ran('read n && echo $((n + 1))') },
-    { name: 'total', gather: true, run: ran("awk '{ s += $1; c += 1 } END { print c, s }'") },
+    { name: 'twice', run: logged('read n && echo made 1 > "$BATCHCTL_COUNTERS" && echo $((n * 2))') },
+    { name: 'more', run: logged('read n && echo $((n + 1))') },
+    { name: 'total', gather: true, run: logged("awk '{ s += $1; c += 1 } END { print c, s }'") },
   ],
   expect: ['split.n == twice.made'],
 };
@@ -42,8 +44,8 @@ const local = async (): Promise<Workspace> => new Workspace(undefined, 6);
 
 direct('a job that explodes, whose worker is killed', () => {
   const opening = ['before-opengather:1', 'opengather:1', 'before-stepshard:1', 'stepshard:1'];
-  const behind = ['stage:4', 'publish:5', 'chain:6', 'before-opengather:2', 'before-close:1'];
-  const kills = [...opening, ...behind];
+  const after = ['stage:4', 'publish:5', 'chain:6', 'before-opengather:2', 'before-close:1'];
+  const kills = [...opening, ...after];
   let outcomes: readonly Promise<Finished>[] = [];
   before(() => {
     outcomes = killThenFinishEach(local, JOB, kills);
@@ -52,8 +54,8 @@ direct('a job that explodes, whose worker is killed', () => {
   for (const [index, kill] of kills.entries()) {
     it(`runs one task per file, and publishes every output once, after a kill at ${kill}`, async () => {
       const { killed, finished, facts, ran: commands } = (await outcomes[index]) as Finished;
-      expect(killed.signal, killed.stderr).to.equal('SIGKILL');
-      expect(finished.code, finished.stderr).to.equal(0);
+      expectKilled(killed);
+      expectExit(finished);
       expect(facts).to.deep.include({ ...SUCCEEDED, dead: [] });
       expect(facts.outputs).to.deep.equal(OUTPUTS);
       expect(facts.counted).to.deep.equal({ split: 3, twice: 6, more: 6, total: 1 });
@@ -85,10 +87,8 @@ eachWay(
             { name: 'total', gather: true, run: 'sort | uniq -c | sed "s/^ *//"' },
           ],
         });
-        const { code, stderr } = await workspace.run(['run', 'job.json', '-o', 'out.txt']);
-        expect(code, stderr).to.equal(0);
-        const { stdout } = await workspace.run(['jobs', '--json']);
-        id = (JSON.parse(stdout) as { job: string }).job;
+        expectExit(await workspace.run(['run', 'job.json', '-o', 'out.txt']));
+        id = jsonOf(await workspace.run(['jobs', '--json'])).job;
       });
 
       it('runs a command for each file, with its name and its bytes', () => {
@@ -104,41 +104,26 @@ eachWay(
       });
 
       it('counts its tasks in status and jobs', async () => {
-        const { stdout } = await workspace.run(['status', id, '--json']);
-        const { steps, exact } = JSON.parse(stdout) as { steps: { total: number; done: number }[]; exact: boolean };
-        expect(steps.map(({ total, done }) => [total, done])).to.deep.equal([
-          [3, 3],
-          [7, 7],
-          [1, 1],
-        ]);
+        const { steps, exact } = jsonOf(await workspace.run(['status', id, '--json']));
+        for (const [index, tasks] of [3, 7, 1].entries())
+          expect(steps[index]).to.include({ total: tasks, done: tasks });
         expect(exact).to.equal(true);
-        const jobs = JSON.parse((await workspace.run(['jobs', '--json'])).stdout) as { tasks: number };
-        expect(jobs.tasks).to.equal(11);
+        expect(jsonOf(await workspace.run(['jobs', '--json'])).tasks).to.equal(11);
       });
 
       it('fetches outputs by their number and the name of their file', async () => {
-        const fetched = await workspace.run([
-          'fetch',
-          id,
-          '--step',
-          'count',
-          '-o',
-          'by-name/',
-          '--name',
-          '{task}-{input}',
-        ]);
-        expect(fetched.code, fetched.stderr).to.equal(0);
+        const names = ['--name', '{task}-{input}'];
+        await workspace.well('fetch', id, '--step', 'count', '-o', 'by-name/', ...names);
         expect(readFileSync(workspace.path('by-name', '000000000-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
         expect(readFileSync(workspace.path('by-name', '000000006-fox.txt'), 'utf8')).to.equal('fox.txt 4\n');
       });
 
       it('has a ledger that can be rebuilt', async () => {
-        const { code, stderr } = await workspace.run(['verify', id, '--repair', '--yes']);
-        expect(code, stderr).to.equal(0);
+        expectExit(await workspace.run(['verify', id, '--repair', '--yes']));
       });
 
       it("plans without the tasks that can't be known yet", async () => {
-        const planned = JSON.parse((await workspace.run(['plan', 'job.json', '--json'])).stdout) as {
+        const planned = jsonOf(await workspace.run(['plan', 'job.json', '--json'])) as {
           steps: { tasks: number | null }[];
           tasks: number;
         };
@@ -147,18 +132,16 @@ eachWay(
       });
     });
 
-    it('says why it failed when it made more files than maxTasks', async () => {
-      const workspace = await make();
-      try {
+    describe('an explode that makes more files than maxTasks', () => {
+      const workspace = forEachTest(make);
+
+      it('fails the job, and says why', async () => {
         workspace.write('job.json', { ...JOB, maxTasks: 5 });
-        const failed = await workspace.run(['run', 'job.json']);
-        expect(failed.code, failed.stderr).to.equal(5);
+        const failed = expectExit(await workspace.run(['run', 'job.json']), 5);
         expect(failed.stdout).to.include('failed (maxTasks)').and.include('an explode made more files');
         const why = await workspace.run(['why', 'last', '--json']);
         expect(why.stdout).to.include('tooManyFiles').and.include('split made more files').and.not.include('"failing"');
-      } finally {
-        await workspace.remove();
-      }
+      });
     });
   },
   { workers: 1 },

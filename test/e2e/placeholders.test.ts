@@ -1,7 +1,7 @@
 // Protects: a command gets its own input, its name and its number in its arguments, and no file name runs as code.
-
 import { existsSync, mkdirSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -23,8 +23,7 @@ describe('placeholders in a command', () => {
   /** What the job prints, outputs joined in task order. */
   const outputOf = async (input: object, ...steps: readonly object[]): Promise<string> => {
     here.write('job.json', { name: 'named', input, steps: steps.map((step, n) => ({ name: `s${n}`, ...step })) });
-    const { code, stdout, stderr } = await here.run(['run', 'job.json', '-o', '-', '--join', 'bytes', '--quiet']);
-    expect(code, stderr).to.equal(0);
+    const { stdout, stderr } = expectExit(await here.run(['run', 'job.json', '-o', '-', '--join', 'bytes', '--quiet']));
     expect(stderr).not.to.include('placeholder');
     return stdout;
   };
@@ -116,8 +115,7 @@ describe('an unknown word in braces in a command', () => {
       ...more,
     };
     here.write('job.json', job);
-    const { code, stderr } = await here.run([command, 'job.json', ...(command === 'plan' ? [] : ['--quiet'])]);
-    expect(code, stderr).to.equal(0);
+    const { stderr } = expectExit(await here.run([command, 'job.json', ...(command === 'plan' ? [] : ['--quiet'])]));
     return stderr;
   };
   const TYPO = 'warning: step map: {nmae} is not a placeholder, so the program gets that text; did you mean {name}?';

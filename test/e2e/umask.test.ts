@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
+import { expectExit } from '../support/expect-exit.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 
@@ -54,8 +55,7 @@ describe('under a umask of 0', () => {
     workspace.write('numbers.txt', '1\n2\n');
     writeFileSync(workspace.path('more.gz'), gzipSync('3\n'));
     workspace.write('job.json', JOB);
-    const ran = await workspace.start(['run', 'job.json', '--run-key', 'x', '--json']).ended;
-    expect(ran.code, ran.stderr).to.equal(5);
+    const ran = expectExit(await workspace.start(['run', 'job.json', '--run-key', 'x', '--json']).ended, 5);
     for (const args of [
       ['upload', 'numbers.txt'],
       ['manager', 'token', 'create', 'ann'],
@@ -71,7 +71,7 @@ describe('under a umask of 0', () => {
     expect(
       names.filter((name) => /run\/default\.log$|work\/logs\/.*\.log$|steps\/fail\/log\/.*@$/.test(name)),
     ).to.have.length(3);
-    const { job } = JSON.parse(ran.stdout.split('\n')[0] ?? '') as { job: string };
+    const { job } = JSON.parse(ran.stdout.split('\n')[0] ?? '');
     expect((await workspace.run(['logs', job, 'fail/0'])).stdout).to.equal('failed\n');
     const { stdout } = await workspace.run(['fetch', job, '--step', 'look', '-o', '-']);
     expect(stdout.split('\n').filter((line) => !/^[0-7]00 /.test(line))).to.deep.equal(['']);

@@ -1,12 +1,13 @@
 // Protects: why names the tasks, limits or lost messages that keep a job from ending.
+
 import { rmSync } from 'node:fs';
 import { expect } from 'chai';
 import { begunKey } from '../../src/model/keys.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { startInside } from '../support/inside-worker.ts';
 import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
+import { startWorker, submitJob } from './submit-job.ts';
 
 /** Task 0 waits for `go`; all others are quick. */
 const oneWaits = (workspace: Workspace, others = 'echo done'): string =>
@@ -16,24 +17,20 @@ describe('why: tasks that do not end', () => {
   const workspace = forEachTest(() => new Workspace());
 
   it('names the straggler that a gather waits for, its worker, and its duration against the median', async () => {
-    workspace.write('job.json', whyJobFile(6, oneWaits(workspace), { gather: true }));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-straggling');
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
+    const job = await submitJob(workspace, whyJobFile(6, oneWaits(workspace), { gather: true }));
+    const { platform, worker } = await startWorker(workspace, 'w-straggling', 2);
     const cause = await causeOf(platform, job, 'straggler');
     expect(cause.title).to.match(
       /^total waits for price\/0: it has run for [\d.]+s on w-\w+, the median is [\d.]+m?s$/,
     );
     expect(cause.mend).to.include(`batchctl logs ${job} price/0 --follow`).and.include(`batchctl kill ${job} `);
     workspace.write('go', '');
-    await worker.done;
+    await worker.drain();
   });
 
   it('names a task far slower than the others while others still wait', async () => {
-    workspace.write('job.json', whyJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-slow-task');
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
+    const job = await submitJob(workspace, whyJobFile(120, oneWaits(workspace, 'sleep 0.1; echo done')));
+    const { platform, worker } = await startWorker(workspace, 'w-slow-task', 2);
     const cause = await causeOf(platform, job, 'slowTasks');
     expect(cause.title).to.include('1 task of price is far slower').and.include('price/0');
     workspace.write('go', '');
@@ -41,13 +38,10 @@ describe('why: tasks that do not end', () => {
   });
 
   it('names a step that takes longer than in the previous run', async () => {
-    workspace.write('job.json', whyJobFile(12, 'echo'));
-    const before = await workspace.submit();
+    const before = await submitJob(workspace, whyJobFile(12, 'echo'));
     await workspace.work();
-    workspace.write('job.json', whyJobFile(30, 'sleep 2'));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-slow-step');
-    const worker = startInside(workspace, platform, { slots: 4, untilEmpty: false });
+    const job = await submitJob(workspace, whyJobFile(30, 'sleep 2'));
+    const { platform, worker } = await startWorker(workspace, 'w-slow-step', 4);
     const cause = await causeOf(platform, job, 'slowStep');
     expect(cause.title).to.match(/^a task of price takes [\d.]+s; in the previous run it took [\d.]+m?s$/);
     expect(cause.mend).to.include(`--compare ${before}`);
@@ -55,10 +49,11 @@ describe('why: tasks that do not end', () => {
   });
 
   it('says until when failed tasks are delayed, and their errors', async () => {
-    workspace.write('job.json', whyJobFile(2, 'echo "no route to host" >&2; exit 3', { step: { attempts: 12 } }));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-backoff');
-    const worker = startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const job = await submitJob(
+      workspace,
+      whyJobFile(2, 'echo "no route to host" >&2; exit 3', { step: { attempts: 12 } }),
+    );
+    const { platform, worker } = await startWorker(workspace, 'w-backoff', 2);
     const cause = await causeOf(platform, job, 'backoff');
     expect(cause.title).to.include('to be retried after a failed attempt: the first is due in');
     expect(cause.evidence.join()).to.include('exit 3, "no route to host"');
@@ -66,30 +61,25 @@ describe('why: tasks that do not end', () => {
   });
 
   it('says that maxRunning is reached, by what, and how many tasks wait', async () => {
-    workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { job: { maxRunning: 1 } }));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-max-job');
-    const worker = startInside(workspace, platform, { slots: 3, untilEmpty: true });
+    const job = await submitJob(workspace, whyJobFile(4, waitsIn(workspace), { job: { maxRunning: 1 } }));
+    const { platform, worker } = await startWorker(workspace, 'w-max-job', 3);
     const cause = await causeOf(platform, job, 'maxRunning');
     expect(cause.title).to.equal('the job runs as many tasks as it may: maxRunning is 1, 3 tasks wait');
     workspace.write('go', '');
-    await worker.done;
+    await worker.drain();
   });
 
   it('distinguishes maxRunning of a step from that of the job', async () => {
-    workspace.write('job.json', whyJobFile(4, waitsIn(workspace), { step: { maxRunning: 1 } }));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-max-step');
-    const worker = startInside(workspace, platform, { slots: 3, untilEmpty: true });
+    const job = await submitJob(workspace, whyJobFile(4, waitsIn(workspace), { step: { maxRunning: 1 } }));
+    const { platform, worker } = await startWorker(workspace, 'w-max-step', 3);
     const cause = await causeOf(platform, job, 'maxRunning');
     expect(cause.title).to.include('step price runs as many tasks as it may');
     workspace.write('go', '');
-    await worker.done;
+    await worker.drain();
   });
 
   it("says that a killed worker's task waits for its lease, and names a task that is killed repeatedly", async () => {
-    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(1, waitsIn(workspace)));
     const platform = await workspace.platform();
     const ledger = await platform.ledger();
     const attempts = async (): Promise<number> => (await ledger.attempts(job, 'price', 0)).length;
@@ -111,8 +101,7 @@ describe('why: tasks that do not end', () => {
   });
 
   it('names a task that seems to kill its workers, by the marks of attempts that never ended', async () => {
-    workspace.write('job.json', whyJobFile(2, 'echo'));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(2, 'echo'));
     const platform = await workspace.platform();
     for (const attempt of ['aaaa', 'bbbb', 'cccc'])
       await platform.store.put(begunKey(job, 'price', 1, 0, attempt), '{"format":1}');
@@ -122,21 +111,19 @@ describe('why: tasks that do not end', () => {
   });
 
   it('reports tasks without a message until they are sent again', async () => {
-    workspace.write('job.json', whyJobFile(3, 'echo'));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(3, 'echo'));
     const platform = await workspace.platform();
     await (await platform.queue('default')).purge({});
     const cause = await causeOf(platform, job, 'missingTasks');
     expect(cause.title).to.include('3 tasks are neither decided nor in the queue');
     expect(cause.mend).to.equal(`batchctl verify ${job} --repair`);
-    const mended = await workspace.run(['verify', job, '--repair']);
-    expect(mended.stderr).to.include('sent 3');
+    const repaired = await workspace.run(['verify', job, '--repair']);
+    expect(repaired.stderr).to.include('sent 3');
     expect(await codesOf(platform, job)).to.not.include('missingTasks');
   });
 
   it('reports the dead letter of a task that did not fail, its reason, and how to return it', async () => {
-    workspace.write('job.json', whyJobFile(2, 'echo'));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(2, 'echo'));
     const platform = await workspace.platform();
     const queue = await platform.queue('default');
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 5 });
@@ -149,8 +136,7 @@ describe('why: tasks that do not end', () => {
   });
 
   it('says that a lost ledger has less than the store', async () => {
-    workspace.write('job.json', whyJobFile(3, 'echo'));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(3, 'echo'));
     await workspace.work();
     for (const name of ['ledger.db', 'ledger.db-wal', 'ledger.db-shm'])
       rmSync(workspace.path('.batchctl', name), { force: true });
@@ -162,10 +148,8 @@ describe('why: tasks that do not end', () => {
   });
 
   it('reports an attempt that lost its lease, with its worker', async () => {
-    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-frozen');
-    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const job = await submitJob(workspace, whyJobFile(1, waitsIn(workspace)));
+    const { platform } = await startWorker(workspace, 'w-frozen', 1);
     const ledger = await platform.ledger();
     const [seen] = await until('it runs', async () => {
       const found = await ledger.attempts(job, 'price', 0);

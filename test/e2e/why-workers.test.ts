@@ -1,13 +1,16 @@
 // Protects: why says why no worker takes a job's tasks, and what to do about it.
+
 import { expect } from 'chai';
 import { lockGroup } from '../../src/adapters/local/ensure-supervisor.ts';
 import { encodeMessage } from '../../src/model/message.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { startInside } from '../support/inside-worker.ts';
 import { rejection } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
 import { causeOf, codesOf, waitsIn, whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
+import { startWorker, submitJob } from './submit-job.ts';
 
 describe('why: no worker takes the tasks', () => {
   const workspace = forEachTest(() => Workspace.withLongLeases());
@@ -20,25 +23,22 @@ describe('why: no worker takes the tasks', () => {
 
   it('names a group without a worker and the command that starts one, and exits 11', async () => {
     const job = await workspace.submit();
-    const { code, stdout } = await workspace.run(['why', job, '--json']);
-    expect(code).to.equal(11);
-    const answer = JSON.parse(stdout) as { job: string; state: string; causes: { code: string; mend: string }[] };
+    const { causes, ...answer } = jsonOf(await workspace.run(['why', job, '--json']), 11);
     expect(answer).to.include({ job, state: 'running' });
-    expect(answer.causes.map(({ code: found }) => found)).to.deep.equal(['noWorker']);
+    expect(causes).to.have.length(1);
+    expect(causes[0].code).to.equal('noWorker');
     for (const command of ['batchctl scale 1,', 'batchctl worker --until-empty,', `batchctl run ${job},`])
-      expect(answer.causes[0]?.mend).to.include(command);
+      expect(causes[0].mend).to.include(command);
     const text = await workspace.run(['why', job]);
     expect(text.stdout).to.include('4 tasks of price wait in group default').and.include('fix:  batchctl scale 1');
   });
 
   it('exits 0 without a cause for a healthy job, and for one that succeeded', async () => {
-    workspace.write('job.json', whyJobFile(4, waitsIn(workspace)));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(4, waitsIn(workspace)));
     const worker = workspace.start(['worker', '--until-empty', '--slots', '4']);
     await until('nothing is wrong', async () => (await codesOf(await workspace.platform(), job)).length === 0);
-    const running = await workspace.run(['why', job]);
+    const running = expectExit(await workspace.run(['why', job]));
     expect(running.stdout).to.match(/running, nothing is wrong: \d running, \d waiting/);
-    expect(running.code).to.equal(0);
     workspace.write('go', '');
     await worker.ended;
     const done = await workspace.run(['why', job]);
@@ -78,10 +78,8 @@ describe('why: no worker takes the tasks', () => {
   });
 
   it('says which other job takes all slots, and how to make room', async () => {
-    workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
-    const first = await workspace.submit();
-    const platform = await workspace.platform('w-only');
-    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const first = await submitJob(workspace, whyJobFile(3, waitsIn(workspace)));
+    const { platform } = await startWorker(workspace, 'w-only', 1);
     await until('it is busy', async () => (await codesOf(platform, first)).every((code) => code === 'olderWorkers'));
     const second = await workspace.submit('--run-key', 'other');
     const cause = await causeOf(platform, second, 'workersBusyElsewhere');
@@ -90,19 +88,16 @@ describe('why: no worker takes the tasks', () => {
   });
 
   it('says how much memory a task needs, and how much the workers have', async () => {
-    workspace.write('job.json', whyJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-small');
-    void startInside(workspace, platform, { slots: 2, untilEmpty: false });
+    const job = await submitJob(workspace, whyJobFile(2, 'echo', { step: { needs: { memory: '64GB' } } }));
+    const { platform } = await startWorker(workspace, 'w-small', 2);
     const cause = await causeOf(platform, job, 'doesNotFit');
     expect(cause.title).to.include('needs 64GB of memory').and.include('more than 4.3GB');
     expect(await codesOf(platform, job)).to.not.include('backoff');
   });
 
   it('says that the last worker is leaving while tasks wait', async () => {
-    workspace.write('job.json', whyJobFile(3, waitsIn(workspace)));
-    const job = await workspace.submit();
-    // What a worker runs, it tells the ledger as often as it extends its leases.
+    const job = await submitJob(workspace, whyJobFile(3, waitsIn(workspace)));
+    // A worker reports its tasks to the ledger whenever it extends its leases.
     const platform = await workspace.platform('w-leaver', 6);
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
     await until('it runs one', async () => {
@@ -116,8 +111,7 @@ describe('why: no worker takes the tasks', () => {
   });
 
   it("names messages of a newer format, and which workers can't read them", async () => {
-    workspace.write('job.json', whyJobFile(1, 'echo'));
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, whyJobFile(1, 'echo'));
     const platform = await workspace.platform('w-old');
     const queue = await platform.queue('default');
     await queue.purge({});
@@ -133,10 +127,8 @@ describe('why: no worker takes the tasks', () => {
   });
 
   it('notes workers older than the batchctl that submitted the job', async () => {
-    workspace.write('job.json', whyJobFile(1, waitsIn(workspace)));
-    const job = await workspace.submit();
-    const platform = await workspace.platform('w-ancient');
-    void startInside(workspace, platform, { slots: 1, untilEmpty: false });
+    const job = await submitJob(workspace, whyJobFile(1, waitsIn(workspace)));
+    const { platform } = await startWorker(workspace, 'w-ancient', 1);
     const cause = await causeOf(platform, job, 'olderWorkers');
     expect(cause).to.deep.include({ severity: 'note', evidence: ['w-ancient: batchctl 0.1.0'] });
     workspace.write('go', '');
