@@ -1,21 +1,19 @@
-// Protects: a misspelled word gets the right "did you mean" suggestion, and an unrelated word gets none.
-
+// Protects: the suggestion for a misspelled word is the right one, and an unrelated word gets none.
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { closest, editDistance } from '../../src/lib/closest.ts';
 
 describe('the closest word', () => {
-  const table: readonly (readonly [word: string, meant: string | null])[] = [
+  for (const [word, expected] of [
     ['timout', 'timeout'],
     ['tiemout', 'timeout'],
     ['Timeout', 'timeout'],
     ['step', 'steps'],
     ['colour', null],
     ['x', null],
-  ];
-  for (const [word, meant] of table) {
-    it(`to ${word} is ${meant}`, () => {
-      expect(closest(word, ['timeout', 'steps', 'to'])).to.equal(meant);
+  ] as const) {
+    it(`to ${word} is ${expected}`, () => {
+      expect(closest(word, ['timeout', 'steps', 'to'])).to.equal(expected);
     });
   }
 

@@ -1,7 +1,7 @@
-// Protects: parallel work keeps its limit and order and stops at the first failure, and joined output keeps one header line.
-
+// Protects: parallel work keeps its limit and its order, and stops at the first failure.
 import { expect } from 'chai';
 import { eachParallel, mapAhead } from '../../src/lib/parallel.ts';
+import { collect } from '../support/collect.ts';
 import { rejection } from '../support/rejection.ts';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
@@ -22,19 +22,18 @@ describe('work in parallel', () => {
     expect(most).to.equal(3);
   });
 
-  it('throws the first failure once all have ended, aborts the others, and starts no more', async () => {
-    const begun: number[] = [];
-    let told = false;
+  it('aborts the others at the first failure, starts no further item, and throws the failure when all have ended', async () => {
+    const started: number[] = [];
+    let wasAborted = false;
     const work = async (item: number, signal: AbortSignal): Promise<void> => {
-      begun.push(item);
+      started.push(item);
       if (item === 1) throw new Error('the first');
       await turn();
-      told = signal.aborted;
+      wasAborted = signal.aborted;
       throw new Error('a later one');
     };
-    const error = await rejection(eachParallel([0, 1, 2, 3], 2, work));
-    expect(error.message).to.equal('the first');
-    expect({ begun, told }).to.deep.equal({ begun: [0, 1], told: true });
+    expect((await rejection(eachParallel([0, 1, 2, 3], 2, work))).message).to.equal('the first');
+    expect({ started, wasAborted }).to.deep.equal({ started: [0, 1], wasAborted: true });
   });
 
   it('ends when its signal is aborted, even if nothing failed', async () => {
@@ -51,17 +50,15 @@ describe('work in parallel', () => {
 
 describe('work ahead', () => {
   it('yields in order, whatever ends first, and starts at most the limit ahead', async () => {
-    const begun: number[] = [];
+    const started: number[] = [];
     const results = mapAhead([3, 2, 1, 0], 2, async (item) => {
-      begun.push(item);
+      started.push(item);
       for (let i = 0; i < item; i += 1) await turn();
       return item;
     });
     expect((await results.next()).value).to.equal(3);
-    expect(begun).to.deep.equal([3, 2]);
-    const rest: number[] = [];
-    for await (const item of results) rest.push(item);
-    expect(rest).to.deep.equal([2, 1, 0]);
+    expect(started).to.deep.equal([3, 2]);
+    expect(await collect(results)).to.deep.equal([2, 1, 0]);
   });
 
   it('throws a failure when its turn comes', async () => {

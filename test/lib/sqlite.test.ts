@@ -1,40 +1,35 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+// Protects: both drivers of SQLite behave in the same way. test/bin/install.services.test.ts runs this with every Node that
+// batchctl supports, and thus with both.
 import { expect } from 'chai';
 import { isSqliteBusy, openSqlite, type Sqlite, sqliteCode } from '../../src/lib/sqlite.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { Scratch } from '../support/scratch.ts';
 
-// test/bin/install.services.test.ts runs this with every Node that batchctl supports, and thus with both drivers.
 describe('SQLite, with either driver', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'batchctl-sqlite-'));
-  const open: Sqlite[] = [];
-  let files = 0;
-  let file: string;
+  const scratch = forEachTest(() => new Scratch());
+  const connections: Sqlite[] = [];
   let db: Sqlite;
   beforeEach(() => {
-    files += 1;
-    file = join(directory, `${files}.db`);
-    db = opened();
+    db = connect();
     db.exec('PRAGMA journal_mode = WAL; CREATE TABLE numbers (n INTEGER PRIMARY KEY, name TEXT)');
   });
   afterEach(() => {
-    for (const each of open.splice(0)) each.close();
+    for (const connection of connections.splice(0)) connection.close();
   });
-  after(() => rmSync(directory, { recursive: true }));
 
-  function opened(options = { busyMs: 0 }): Sqlite {
-    const connection = openSqlite(file, options);
-    open.push(connection);
+  function connect(options: Partial<Parameters<typeof openSqlite>[1]> = {}): Sqlite {
+    const connection = openSqlite(scratch.path('numbers.db'), { busyMs: 0, ...options });
+    connections.push(connection);
     return connection;
   }
 
-  function thrownBy(work: () => unknown): unknown {
+  function errorOf(work: () => unknown): unknown {
     try {
       work();
     } catch (error) {
       return error;
     }
-    return expect.fail('nothing was thrown');
+    return expect.fail('no error was thrown');
   }
 
   it('returns rows, single values and counts of changes in the same way', () => {
@@ -50,8 +45,8 @@ describe('SQLite, with either driver', () => {
     ]);
     const name = db.prepare<[number], string | null>('SELECT name FROM numbers WHERE n = ?').pluck();
     expect([name.get(1), name.get(2 ** 53 - 1), name.get(3)]).to.deep.equal(['one', null, undefined]);
-    const risen = db.prepare<[], number>("UPDATE numbers SET name = 'it' RETURNING n").pluck();
-    expect(risen.all()).to.have.members([1, 2 ** 53 - 1]);
+    const updated = db.prepare<[], number>("UPDATE numbers SET name = 'it' RETURNING n").pluck();
+    expect(updated.all()).to.have.members([1, 2 ** 53 - 1]);
     expect(db.pragma('journal_mode')).to.equal('wal');
   });
 
@@ -69,26 +64,26 @@ describe('SQLite, with either driver', () => {
 
   it('keeps all of a transaction or nothing of it, even if its commit fails', () => {
     db.transaction('immediate', () => db.exec('INSERT INTO numbers VALUES (1, null)'));
-    const failed = thrownBy(() =>
+    const error = errorOf(() =>
       db.transaction('immediate', () => {
         db.exec('INSERT INTO numbers VALUES (2, null)');
         throw new Error('no more');
       }),
     );
-    expect(failed).to.include({ message: 'no more' });
+    expect(error).to.include({ message: 'no more' });
     db.exec('CREATE TABLE parts (n INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)');
-    const unmet = thrownBy(() => db.transaction('deferred', () => db.exec('INSERT INTO parts VALUES (9)')));
-    expect(sqliteCode(unmet)).to.match(/^SQLITE_CONSTRAINT/);
+    const violation = errorOf(() => db.transaction('deferred', () => db.exec('INSERT INTO parts VALUES (9)')));
+    expect(sqliteCode(violation)).to.match(/^SQLITE_CONSTRAINT/);
     db.rollback();
     const count = db.prepare('SELECT (SELECT count(*) FROM numbers) + (SELECT count(*) FROM parts)').pluck();
     expect(count.get()).to.equal(1);
   });
 
   it('is busy at once or after its timeout while another connection writes, and reads meanwhile', () => {
-    const other = opened({ busyMs: 100 });
+    const other = connect({ busyMs: 100 });
     db.exec('BEGIN IMMEDIATE; INSERT INTO numbers VALUES (1, null)');
     const start = performance.now();
-    const busy = thrownBy(() => other.transaction('immediate', () => undefined));
+    const busy = errorOf(() => other.transaction('immediate', () => undefined));
     expect(performance.now() - start).to.be.at.least(90);
     expect([isSqliteBusy(busy), sqliteCode(busy)]).to.deep.equal([true, 'SQLITE_BUSY']);
     expect(other.prepare('SELECT count(*) FROM numbers').pluck().get()).to.equal(0);
@@ -99,20 +94,19 @@ describe('SQLite, with either driver', () => {
 
   it('opens a file that another connection has locked, and is busy only when it reads it', () => {
     db.exec('PRAGMA journal_mode = DELETE; BEGIN EXCLUSIVE');
-    const other = opened();
-    expect(isSqliteBusy(thrownBy(() => other.exec('BEGIN EXCLUSIVE')))).to.equal(true);
+    const other = connect();
+    expect(isSqliteBusy(errorOf(() => other.exec('BEGIN EXCLUSIVE')))).to.equal(true);
     db.rollback();
     other.exec('BEGIN EXCLUSIVE');
   });
 
   it("reports errors by SQLite's names", () => {
     db.exec('PRAGMA max_page_count = 3');
-    const full = () => db.prepare<[string]>('INSERT INTO numbers VALUES (null, ?)').run('x'.repeat(100_000));
-    expect(sqliteCode(thrownBy(full))).to.equal('SQLITE_FULL');
-    const reader = openSqlite(file, { busyMs: 0, readOnly: true });
-    open.push(reader);
-    expect(sqliteCode(thrownBy(() => reader.exec('DELETE FROM numbers')))).to.equal('SQLITE_READONLY');
-    expect(sqliteCode(thrownBy(() => db.prepare('SELEC')))).to.equal('SQLITE_ERROR');
+    const fill = () => db.prepare<[string]>('INSERT INTO numbers VALUES (null, ?)').run('x'.repeat(100_000));
+    expect(sqliteCode(errorOf(fill))).to.equal('SQLITE_FULL');
+    const reader = connect({ readOnly: true });
+    expect(sqliteCode(errorOf(() => reader.exec('DELETE FROM numbers')))).to.equal('SQLITE_READONLY');
+    expect(sqliteCode(errorOf(() => db.prepare('SELEC')))).to.equal('SQLITE_ERROR');
     expect(sqliteCode(new Error('SQLITE_BUSY'))).to.equal('');
   });
 });

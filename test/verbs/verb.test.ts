@@ -1,5 +1,4 @@
 // Protects: a verb's fields are parsed the same for every caller, and a wrong one is named as its caller spells it.
-
 import { expect } from 'chai';
 import * as v from 'valibot';
 import { COMMANDS } from '../../src/cli/commands.ts';
@@ -14,19 +13,17 @@ const VERB = {
     job: field('<job>', 'the job', text),
     state: v.optional(field('--state <state>', 'its state', oneOf(['open', 'closed']))),
     task: v.optional(field('--task <task>', 'a task', v.array(text)), []),
-    canary: v.optional(field('--canary <n>', 'so many first', parsedText(wholeNumberParser(1)))),
+    canary: v.optional(field('--canary <n>', 'tasks to run first', parsedText(wholeNumberParser(1)))),
     scale: v.optional(field('--no-scale', 'leave sizes as they are', flag), true),
   }),
 };
 
 describe('the fields of a verb', () => {
   it('have values of their types, from text and from JSON', () => {
-    expect(parseInput(VERB, { job: 'last', task: 'a/1', canary: '2', scale: false, state: null })).to.deep.equal({
-      ...{ job: 'last', task: ['a/1'], canary: 2, scale: false },
-    });
-    expect(parseInput(VERB, { job: 7, task: ['a/1', 'b/2'], canary: 3, state: 'open' })).to.deep.equal({
-      ...{ job: '7', task: ['a/1', 'b/2'], canary: 3, scale: true, state: 'open' },
-    });
+    const fromText = parseInput(VERB, { job: 'last', task: 'a/1', canary: '2', scale: false, state: null });
+    expect(fromText).to.deep.equal({ job: 'last', task: ['a/1'], canary: 2, scale: false });
+    const fromJson = parseInput(VERB, { job: 7, task: ['a/1', 'b/2'], canary: 3, state: 'open' });
+    expect(fromJson).to.deep.equal({ job: '7', task: ['a/1', 'b/2'], canary: 3, scale: true, state: 'open' });
   });
 
   for (const [given, message] of [
@@ -59,7 +56,7 @@ describe('every declared verb', () => {
       for (const [key, schema] of Object.entries(verb.input.entries)) {
         const { spec, text } = fieldText(schema as v.GenericSchema);
         expect(text, key).to.not.equal('');
-        // The command line provides it by itself.
+        // The command line provides the field itself.
         if (spec === null) continue;
         const spelled = /--(?:no-)?([a-z-]+)/.exec(spec)?.[1] ?? spec.replace(/[<>[\].]/g, '');
         expect(spelled.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())).to.equal(key);

@@ -1,5 +1,4 @@
 // Protects: results are named after their inputs, below the target, and two never share a name.
-
 import { expect } from 'chai';
 import { pathsOf } from '../../../src/jobs/fetch/input-names.ts';
 import { checkNames } from '../../../src/jobs/fetch/names.ts';

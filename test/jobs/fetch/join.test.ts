@@ -1,5 +1,4 @@
 // Protects: output written in many small pieces is saved complete and in order.
-
 import { expect } from 'chai';
 import { ChunkCollector } from '../../../src/jobs/fetch/join.ts';
 
