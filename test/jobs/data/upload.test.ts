@@ -149,20 +149,20 @@ describe('uploading', () => {
           inFlight.push(resolve);
           most = Math.max(most, inFlight.length);
           if (inFlight.length < 3) return;
-          const held = inFlight;
+          const waiting = inFlight;
           setImmediate(() => {
             inFlight = inFlight.slice(3);
-            for (const release of held.slice(0, 3)) release();
+            for (const release of waiting.slice(0, 3)) release();
           });
         });
         return super.put(...args);
       }
     }
     store = new WaitingStore();
-    const seen: { done: number; total: number }[] = [];
-    await put(['in'], { parallel: 3, onProgress: (progress) => seen.push(progress) });
+    const reports: { done: number; total: number }[] = [];
+    await put(['in'], { parallel: 3, onProgress: (progress) => reports.push(progress) });
     expect(most).to.equal(3);
-    expect(seen.at(-1)).to.deep.equal({ done: 50, total: 50 });
+    expect(reports.at(-1)).to.deep.equal({ done: 50, total: 50 });
   });
 
   it('writes nothing in a dry run', async () => {

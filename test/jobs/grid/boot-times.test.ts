@@ -11,7 +11,7 @@ import {
 import { bootLogKey, bootMark, bootTimesKey } from '../../../src/model/keys.ts';
 import type { MachineTermination } from '../../../src/ports/worker-group.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { recordedStore } from '../../support/recorded-store.ts';
 
 describe('remembered boot times', () => {
   let store: MemoryStore;
@@ -78,27 +78,18 @@ describe('instances that ended themselves', () => {
 
   it('are looked up by one listing and one read, however many failed', async () => {
     const requests: string[] = [];
-    const counted = wrapStore(store, {
-      list: (prefix, options) => {
-        requests.push('list');
-        return store.list(prefix, options);
-      },
-      read: (key, options) => {
-        requests.push('read');
-        return store.read(key, options);
-      },
-    });
+    const recorded = recordedStore(store, (method) => requests.push(method));
     for (const [at, hold] of [null, null, 3, 4].entries()) {
       const instance = `i-${at}`;
       await store.put(bootMark('default', instance, 'failed'), '{"format":1,"line":"no gpu"}');
-      const boots = await readBoots(counted, 'default');
+      const boots = await readBoots(recorded, 'default');
       expect(boots.hold?.failed ?? null).to.equal(hold);
       if (hold !== null) expect(boots.trouble).to.equal(null);
       else expect(boots.trouble?.message).to.equal(`${instance} could not be set up: no gpu`);
       expect(requests.splice(0)).to.deep.equal(['list', 'read']);
     }
     await liftHold(store, 'default', 'me');
-    expect(await readBoots(counted, 'default')).to.deep.equal({ hold: null, trouble: null });
+    expect(await readBoots(recorded, 'default')).to.deep.equal({ hold: null, trouble: null });
     expect(requests).to.deep.equal(['list']);
   });
 

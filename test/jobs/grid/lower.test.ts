@@ -10,7 +10,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeWorkerGroup, groupStatus } from '../../support/fake-worker-group.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
-import { wrapStore } from '../../support/wrap-store.ts';
+import { recordedStore } from '../../support/recorded-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -23,15 +23,16 @@ describe('lowering a group whose launches hang', () => {
   const place = forEachTest(openPlace);
   let clock: FakeClock;
   let status: GroupStatus;
-  let seen: LowerResult;
-  const troubles: string[] = [];
+  /** The result of the last round. */
+  let result: LowerResult;
+  let troubles: string[];
   let groups: readonly string[];
 
   beforeEach(() => {
     clock = new FakeClock();
     status = HUNG;
-    seen = { lowered: [], short: new Map() };
-    troubles.length = 0;
+    result = { lowered: [], short: new Map() };
+    troubles = [];
     groups = ['default'];
   });
 
@@ -51,36 +52,25 @@ describe('lowering a group whose launches hang', () => {
       },
     });
     const platform: Platform = { ...place.platform, remote: true, clock, store, groups, group: async () => group };
-    seen = await lowerIdle(platform, seen.short, (name, error) => troubles.push(`${name}: ${error}`));
-    return seen.lowered;
+    result = await lowerIdle(platform, result.short, (name, error) => troubles.push(`${name}: ${error}`));
+    return result.lowered;
   }
 
   it('happens only after ten minutes without a change', async () => {
     expect(await round()).to.deep.equal([]);
     expect(await round(9)).to.deep.equal([]);
     expect(await round(1)).to.deep.equal([LOWERED]);
-    expect(seen.short.size).to.equal(0);
+    expect(result.short.size).to.equal(0);
   });
 
-  it('reads the running jobs once for all groups, and not at all while messages wait', async () => {
-    const { store } = place.platform;
+  it('reads the running jobs once for all groups, and never while messages wait', async () => {
     let listings = 0;
-    const count = (prefix: string): void => {
+    const counted = recordedStore(place.platform.store, (_, prefix) => {
       if (prefix === OPEN_PREFIX) listings += 1;
-    };
-    const counted = wrapStore(store, {
-      keys: (prefix, options) => {
-        count(prefix);
-        return store.keys(prefix, options);
-      },
-      list: (prefix, options) => {
-        count(prefix);
-        return store.list(prefix, options);
-      },
     });
     groups = ['default', 'gpu', 'more'];
     await round(0, counted);
-    expect([...seen.short.keys()]).to.deep.equal(groups);
+    expect([...result.short.keys()]).to.deep.equal(groups);
     expect(listings).to.equal(1);
     groups = ['default'];
     await (await place.platform.queue('default')).send([{ body: 'x', tenant: 'x' }]);

@@ -49,8 +49,8 @@ describe('the workers of a run', () => {
 
   describe('started before the job is known', () => {
     const workspace = forEachTest(() => Workspace.withLongLeases());
-    const held = () => heldIn(workspace.dir);
-    const waitForEnd = () => until('the worker to be gone', () => held().length === 0);
+    const heldWorkers = () => heldIn(workspace.dir);
+    const waitForEnd = () => until('the worker to be gone', () => heldWorkers().length === 0);
 
     it('leave no file when the job is refused', async () => {
       workspace.write('job.yaml', 'name: claims\n');
@@ -64,7 +64,7 @@ describe('the workers of a run', () => {
       // Opening a FIFO to read waits for a writer.
       execFileSync('mkfifo', [workspace.path('job.yaml')]);
       const run = workspace.start(['run', 'job.yaml']);
-      await until('the worker to run', () => held().length === 1);
+      await until('the worker to run', () => heldWorkers().length === 1);
       run.child.kill('SIGKILL');
       await run.ended;
       await waitForEnd();
@@ -74,7 +74,7 @@ describe('the workers of a run', () => {
     it('are replaced if they were killed meanwhile', async () => {
       execFileSync('mkfifo', [workspace.path('job.yaml')]);
       const run = workspace.start(['run', 'job.yaml', '--json']);
-      const pid = await until('the worker to run', () => held()[0]);
+      const pid = await until('the worker to run', () => heldWorkers()[0]);
       process.kill(pid, 'SIGKILL');
       await writeFile(workspace.path('job.yaml'), JSON.stringify(rangeJob('one', 2, { name: 'work', run: 'true' })));
       const { code, stderr } = await run.ended;

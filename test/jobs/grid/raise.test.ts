@@ -1,4 +1,4 @@
-// Protects: groups get as many instances as the waiting work and its deadline need, and no more.
+// Protects: groups get exactly as many instances as the waiting work and its deadline need.
 import { expect } from 'chai';
 import { ProcessGroup } from '../../../src/adapters/local/process-group.ts';
 import { BatchctlError, isBatchctlError } from '../../../src/errors.ts';
@@ -38,7 +38,7 @@ describe('raising groups', () => {
   /** A remote platform whose groups have sizes but start nothing. */
   let platform: Platform;
   let view: JobView;
-  /** The groups that were asked for. */
+  /** The names of the groups that were requested. */
   let groupCalls: string[];
 
   beforeEach(async () => {
@@ -62,7 +62,7 @@ describe('raising groups', () => {
 
   const desired = async (name = 'default') => (await (await platform.group(name)).describe()).desired;
   const resize = async (change: GroupChange, name = 'default') => (await platform.group(name)).resize(change);
-  /** What a round does to the first group of the jobs. */
+  /** The result of a round for the first group of a job. */
   const raise = async (of = view, fresh = true) => (await raiseGroups(platform, [of], { fresh }))[0];
 
   it('raises to the work that waits, and leaves a group without work as it is', async () => {
@@ -246,7 +246,7 @@ describe('raising groups', () => {
 
     it('queries no group in an idle worker while no message waits, and never reads the dead letters', async () => {
       const queue = await platform.queue('default');
-      const held = await queue.receive({ max: 1_000, waitSeconds: 0, signal: new AbortController().signal });
+      const leased = await queue.receive({ max: 1_000, waitSeconds: 0, signal: new AbortController().signal });
       // On SQS, dead letters are in a queue of their own, which takes a request of its own.
       const backlog = () => expect.fail('dead letters are read');
       const watched = {
@@ -256,8 +256,8 @@ describe('raising groups', () => {
       const worker = new JobWatcher(watched, 15, undefined, { raises: 'waiting' });
       groupCalls = [];
       await worker.round();
-      expect([held.length, groupCalls]).to.deep.equal([300, []]);
-      await queue.release(held.map(({ receipt }) => ({ receipt, delay: 0 })));
+      expect([leased.length, groupCalls]).to.deep.equal([300, []]);
+      await queue.release(leased.map(({ receipt }) => ({ receipt, delay: 0 })));
       await worker.round();
       expect(await desired()).to.equal(11);
     });

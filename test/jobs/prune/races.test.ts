@@ -53,11 +53,11 @@ describe('prune and a submission at the same time', () => {
 
   it('keep a job that was retried and closed again since it was selected', async () => {
     const { platform } = place;
-    const seen = await finishedJob(place);
-    const { job } = seen.record;
-    const view = await addEntry(platform, seen, retryOf(1, { price: '0' }));
+    const selected = await finishedJob(place);
+    const { job } = selected.record;
+    const view = await addEntry(platform, selected, retryOf(1, { price: '0' }));
     await addEntry(platform, view, { what: 'close', state: 'failed', reason: 'failures', round: 1 });
-    expect(await pruneJob(platform, seen, {})).to.equal(null);
+    expect(await pruneJob(platform, selected, {})).to.equal(null);
     expect((await entriesOf(platform.store, job)).at(-1)).to.equal('close');
     expect(await isStored(outKey(job, 'price', 0))).to.equal(true);
   });

@@ -1,7 +1,7 @@
 // Protects: a rollout replaces instances a quarter at a time, loses no work, and stops when new ones fail.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
-import { type RollProgress, rollGroup } from '../../../src/jobs/release/roll.ts';
+import { rollGroup } from '../../../src/jobs/release/roll.ts';
 import { bootMark } from '../../../src/model/keys.ts';
 import type { LedgerWorker } from '../../../src/ports/ledger.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
@@ -28,7 +28,6 @@ class SimulatedGroup {
   readonly orders: string[] = [];
   /** The machines that were terminated through the group. */
   readonly ended: string[] = [];
-  readonly progress: RollProgress[] = [];
   /** The fewest machines that had a worker at any time. */
   fewest = Number.POSITIVE_INFINITY;
   desired: number;
@@ -43,7 +42,7 @@ class SimulatedGroup {
     for (let n = 0; n < size; n += 1) this.launch(OLD, 'up');
   }
 
-  launch(version: string, worker: Simulated['worker'] = 'none'): string {
+  launch(version: string, worker: Simulated['worker'] = 'none'): void {
     this.#launched += 1;
     const instance = `i-${this.#launched}`;
     const machine: GroupMachine = {
@@ -57,7 +56,6 @@ class SimulatedGroup {
       version,
     };
     this.#machines.set(instance, { machine, worker, busy: 1 });
-    return instance;
   }
 
   set(instance: string, change: Partial<Pick<Simulated, 'worker' | 'busy'>>): void {
@@ -90,7 +88,7 @@ class SimulatedGroup {
         this.ended.push(instance);
         this.#machines.delete(instance);
       },
-      onProgress: (progress) => this.progress.push(progress),
+      onProgress: () => undefined,
     });
   }
 
