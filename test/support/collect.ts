@@ -1,6 +1,6 @@
-/** The items of an async iterable, as Node 22's `Array.fromAsync`. */
+/** The items in order, once all have arrived. */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const item of items) all.push(item);
-  return all;
+  const collected: T[] = [];
+  for await (const item of items) collected.push(item);
+  return collected;
 }

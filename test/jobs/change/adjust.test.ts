@@ -15,10 +15,9 @@ import { submitJob, work } from '../submitted-job.ts';
 
 describe('adjusting a job', () => {
   const place = forEachTest(openPlace);
-  let clock: FakeClock;
+  const clock = forEachTest(() => new FakeClock());
   let view: JobView;
   beforeEach(async () => {
-    clock = new FakeClock();
     view = await submitJob(place, claimsJob(1), {});
   });
 

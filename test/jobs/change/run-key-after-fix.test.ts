@@ -11,8 +11,9 @@ import { type SubmitResult, submit } from '../../../src/jobs/submit/submit.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
+import { submissionRequest } from '../../support/submission-request.ts';
 import { openPlace } from '../published-job.ts';
-import { requestOf, work } from '../submitted-job.ts';
+import { work } from '../submitted-job.ts';
 
 const FILE = `
 name: claims
@@ -38,7 +39,7 @@ describe('a run key whose job was fixed', () => {
   const write = (name: string, text: string) => writeFileSync(join(place.directory, name), text);
   const specOf = (yaml: string) => parseJobFile(yaml, { file: 'job.yaml' });
   async function submitKeyed(yaml: string, fields: Partial<SubmissionRequest> = {}): Promise<SubmitResult> {
-    const request = requestOf(specOf(yaml), place.directory, { runKey: 'claims-2026-11', ...fields });
+    const request = submissionRequest(specOf(yaml), place.directory, { runKey: 'claims-2026-11', ...fields });
     return submit(place.platform, await prepare(request, place.platform.store));
   }
   async function fixWith(yaml: string): Promise<void> {

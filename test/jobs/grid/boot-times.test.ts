@@ -10,14 +10,12 @@ import {
 } from '../../../src/jobs/grid/boots.ts';
 import { bootLogKey, bootMark, bootTimesKey } from '../../../src/model/keys.ts';
 import type { MachineTermination } from '../../../src/ports/worker-group.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
 import { recordedStore } from '../../support/recorded-store.ts';
 
 describe('remembered boot times', () => {
-  let store: MemoryStore;
-  beforeEach(() => {
-    store = new MemoryStore();
-  });
+  const store = forEachTest(() => new MemoryStore());
   const recordBoots = async (...seconds: readonly number[]): Promise<void> => {
     for (const [at, each] of seconds.entries())
       await recordBootTime(store, 'default', { instance: `i-${at}`, seconds: each });
@@ -54,10 +52,7 @@ describe('remembered boot times', () => {
 });
 
 describe('instances that ended themselves', () => {
-  let store: MemoryStore;
-  beforeEach(() => {
-    store = new MemoryStore();
-  });
+  const store = forEachTest(() => new MemoryStore());
   /** Newest first; `ago`: seconds. */
   const ended = (...instances: readonly (readonly [string, number])[]): readonly MachineTermination[] =>
     instances.map(([instance, ago]) => {

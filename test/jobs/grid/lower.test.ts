@@ -21,7 +21,7 @@ const LOWERED = { group: 'default', from: 20, to: 2, onDemand: null };
 
 describe('lowering a group whose launches hang', () => {
   const place = forEachTest(openPlace);
-  let clock: FakeClock;
+  const clock = forEachTest(() => new FakeClock());
   let status: GroupStatus;
   /** The result of the last round. */
   let result: LowerResult;
@@ -29,7 +29,6 @@ describe('lowering a group whose launches hang', () => {
   let groups: readonly string[];
 
   beforeEach(() => {
-    clock = new FakeClock();
     status = HUNG;
     result = { lowered: [], short: new Map() };
     troubles = [];

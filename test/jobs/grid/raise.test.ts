@@ -34,7 +34,7 @@ const jobOf = (name: string, tasks: number): string => JOB.replace('claims', nam
 
 describe('raising groups', () => {
   const place = forEachTest(openPlace);
-  let clock: FakeClock;
+  const clock = forEachTest(() => new FakeClock());
   /** A remote platform whose groups have sizes but start nothing. */
   let platform: Platform;
   let view: JobView;
@@ -42,7 +42,6 @@ describe('raising groups', () => {
   let groupCalls: string[];
 
   beforeEach(async () => {
-    clock = new FakeClock();
     groupCalls = [];
     const groups = new Map<string, WorkerGroup>();
     const group = async (name: string): Promise<WorkerGroup> => {
@@ -57,7 +56,6 @@ describe('raising groups', () => {
     platform = { ...place.platform, remote: true, clock, group };
     view = await submitJob(place, JOB, {});
     for (const name of ['default', 'second']) await resize({ mode: 'auto', max: 50 }, name);
-    groupCalls = [];
   });
 
   const desired = async (name = 'default') => (await (await platform.group(name)).describe()).desired;

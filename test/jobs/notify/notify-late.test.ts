@@ -20,16 +20,14 @@ const [TOO_SLOW, FAST] = [60, 1];
 
 describe('notifying people that a job will miss its deadline', () => {
   const place = forEachTest(openPlace);
-  let receivers: FakeReceivers;
-  let clock: FakeClock;
+  const receivers = forEachTest(() => new FakeReceivers());
+  const clock = forEachTest(() => new FakeClock());
   /** Seconds per task according to the counters: one worker has done ten of a hundred tasks. */
   let seconds: number;
   let platform: Platform;
   let view: JobView;
 
   beforeEach(async () => {
-    receivers = new FakeReceivers();
-    clock = new FakeClock();
     const ledger = withMethods(await place.platform.ledger(), {
       counts: async () => [countsOf('price', { running: 1, done: 10, seconds: 10 * seconds })],
       workers: async () => [worker({ slots: 1 })],

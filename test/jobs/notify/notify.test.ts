@@ -19,12 +19,8 @@ const MINUTE = 60_000;
 
 describe('notifying people', () => {
   const place = forEachTest(openPlace);
-  let receivers: FakeReceivers;
-  let clock: FakeClock;
-  beforeEach(() => {
-    receivers = new FakeReceivers();
-    clock = new FakeClock();
-  });
+  const receivers = forEachTest(() => new FakeReceivers());
+  const clock = forEachTest(() => new FakeClock());
 
   const platformOf = (...profile: readonly Notification[]) =>
     notifyingPlatform(place.platform, clock, receivers, profile);

@@ -17,9 +17,10 @@ import { forEachTest } from '../../support/fixture.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { keysBelow } from '../../support/stored.ts';
+import { submissionRequest } from '../../support/submission-request.ts';
 import { agedStore, beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
-import { publishAll, requestOf, work } from '../submitted-job.ts';
+import { publishAll, work } from '../submitted-job.ts';
 import { DAY } from './finished-job.ts';
 
 /** Suspends a process before a write: `reached` resolves there, and the process continues after `resume`. */
@@ -58,7 +59,7 @@ describe('a submission that was suspended for a day, and a process that discards
     mode: SubmitOptions['mode'] = 'new',
   ): Promise<SubmitResult> {
     const yaml = JSON.stringify(rangeJob('claims', 3, { name: 'price', run: ['cat'] }));
-    const request = requestOf(parseJobFile(yaml, { file: 'job.yaml' }), place.directory, { runKey });
+    const request = submissionRequest(parseJobFile(yaml, { file: 'job.yaml' }), place.directory, { runKey });
     return submit(platform, await prepare(request, platform.store), { mode });
   }
 

@@ -11,18 +11,18 @@ import { forEachTest } from '../../support/fixture.ts';
 import { failsWith } from '../../support/rejection.ts';
 import { openPlace } from '../published-job.ts';
 import { runHere } from '../run-here.ts';
-import { changeText, readText } from '../stored-text.ts';
 import { finishedJob, pruneAll } from './finished-job.ts';
 
 describe('the remains of a pruned job', () => {
   const place = forEachTest(openPlace);
   let job: string;
-  const textOf = (key: string) => readText(place.platform.store, key);
-  const change = (key: string, from: string, to: string) =>
-    changeText(place.platform.store, key, (text) => {
-      expect(text).to.include(from);
-      return text.replace(from, to);
-    });
+  const textOf = async (key: string) =>
+    Buffer.from((await place.platform.store.read(key)) ?? expect.fail(`there is no ${key}`)).toString();
+  async function change(key: string, from: string, to: string): Promise<void> {
+    const text = await textOf(key);
+    expect(text).to.include(from);
+    await place.platform.store.put(key, text.replace(from, to));
+  }
   const run = (...argv: readonly string[]) => runHere(place.directory, argv);
   const verify = async () => verifyJob(place.platform, await requireView(place.platform.store, job));
   const rebuild = () => rebuildAll(place.platform, { since: null, dryRun: false });

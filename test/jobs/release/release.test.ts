@@ -15,12 +15,8 @@ const sum = (letter: string): string => letter.repeat(64);
 
 describe('the release of a stack', () => {
   const scratch = forEachTest(() => new Scratch());
-  let store: MemoryStore;
-
-  beforeEach(() => {
-    store = new MemoryStore();
-    writeFileSync(scratch.path('setup.sh'), 'echo one\n');
-  });
+  const store = forEachTest(() => new MemoryStore());
+  beforeEach(() => writeFileSync(scratch.path('setup.sh'), 'echo one\n'));
 
   /** The releases as seen by a program whose bundle has this checksum. */
   const program = (letter: string, setup = false): StackRelease =>
