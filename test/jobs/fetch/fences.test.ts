@@ -140,19 +140,20 @@ describe('the fences of fetch', () => {
 
   describe('with a manifest that names a file that its task did not stage', () => {
     const job = 'claims-20261130-0600-abcde';
-    const other = 'bcdefghijklmnopq';
-    const files = 'files/secret.txt';
+    const [own, other] = ['abcdefghijklmnop', 'bcdefghijklmnopq'];
+    const file = 'files/secret.txt';
     const cases: readonly (readonly [string, string, string])[] = [
-      ["the manager's key", CERTIFICATE_KEY, 'abcdefghijklmnop'],
-      ['raw data', dataKey('secret.txt'), 'abcdefghijklmnop'],
-      ['another output', outKey(job, 'price', 1), 'abcdefghijklmnop'],
-      ["another job's file", stagedPrefix('x-20261130-0600-abcde', 'price', 0, other) + files, other],
-      ["another step's file", stagedPrefix(job, 'totals', 0, other) + files, other],
-      ["another task's file", stagedPrefix(job, 'price', 1, other) + files, other],
-      ["another attempt's file", stagedPrefix(job, 'price', 0, other) + files, 'abcdefghijklmnop'],
-      ['another file of its own', `${stagedPrefix(job, 'price', 0, 'abcdefghijklmnop')}files/x`, 'abcdefghijklmnop'],
-      ['a path out of its own', `${stagedPrefix(job, 'price', 0, '../../x')}${files}`, '../../x'],
+      ["the manager's key", CERTIFICATE_KEY, own],
+      ['raw data', dataKey('secret.txt'), own],
+      ['another output', outKey(job, 'price', 1), own],
+      ["another job's file", stagedPrefix('x-20261130-0600-abcde', 'price', 0, other) + file, other],
+      ["another step's file", stagedPrefix(job, 'totals', 0, other) + file, other],
+      ["another task's file", stagedPrefix(job, 'price', 1, other) + file, other],
+      ["another attempt's file", stagedPrefix(job, 'price', 0, other) + file, own],
+      ['another file of its own', `${stagedPrefix(job, 'price', 0, own)}files/x`, own],
+      ['a path out of its own', `${stagedPrefix(job, 'price', 0, '../../x')}${file}`, '../../x'],
     ];
+
     it('reports a missing list of files', async () => {
       const view = await place.publish({ 'a.csv': null }, { yaml: MANY_FILES });
       const metadata = { [META_KEY]: JSON.stringify({ format: 1, attempt: other, manifest: true }) };
@@ -161,7 +162,7 @@ describe('the fences of fetch', () => {
     });
 
     for (const [what, key, attempt] of cases) {
-      it(`reads nothing for ${what}`, async () => {
+      it(`refuses to read ${what}`, async () => {
         const { platform } = place;
         const view = await publishFile('secret.txt', 'the secret');
         await look(platform, view);

@@ -1,7 +1,7 @@
 // Protects: batchctl run says why one of its own workers ended, and where its log is; a worker that was started before the
 // job was known leaves nothing behind.
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { loadConfig } from '../../../src/config/load-config.ts';
@@ -84,12 +84,9 @@ describe('the workers of a run', () => {
     it('write the same messages to their log as other workers', async () => {
       workspace.write('job.yaml', rangeJob('one', 1, { name: 'work', run: 'sleep 60' }));
       const run = workspace.start(['run', 'job.yaml']);
-      const log = workspace.path('.batchctl', 'work', `run-${run.pid}.log`);
-      await until(
-        'the worker to start',
-        () => existsSync(log) && /worker w-\w+ starts: /.test(readFileSync(log, 'utf8')),
-      );
-      expect(readFileSync(log, 'utf8')).to.match(/^-> local: /);
+      const log = () => workspace.lines(`.batchctl/work/run-${run.pid}.log`);
+      await until('the worker to start', () => log().some((line) => /worker w-\w+ starts: /.test(line)));
+      expect(log()[0]).to.match(/^-> local: /);
     });
   });
 });

@@ -43,15 +43,11 @@ describe('raising groups', () => {
 
   beforeEach(async () => {
     groupCalls = [];
-    const groups = new Map<string, WorkerGroup>();
+    const options = { store: place.platform.store, clock, isKnown: async () => false, running: async () => 0 };
+    const groups = new Map(['default', 'second'].map((group) => [group, new ProcessGroup({ ...options, group })]));
     const group = async (name: string): Promise<WorkerGroup> => {
       groupCalls.push(name);
-      const { store } = place.platform;
-      const known =
-        groups.get(name) ??
-        new ProcessGroup({ group: name, store, clock, isKnown: async () => false, running: async () => 0 });
-      groups.set(name, known);
-      return known;
+      return groups.get(name) ?? expect.fail(`there is no group ${name}`);
     };
     platform = { ...place.platform, remote: true, clock, group };
     view = await submitJob(place, JOB, {});
