@@ -16,7 +16,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { distrustReason } from '../../src/config/config-file.ts';
 import { type Config, type LoadConfigOptions, loadConfig } from '../../src/config/load-config.ts';
-import type { BatchctlError } from '../../src/errors.ts';
+import type { AwsProfile } from '../../src/config/profile.ts';
+import { failsWith } from '../support/rejection.ts';
 
 const AWS = { backend: 'aws', region: 'eu-west-1', bucket: 'acme-data' };
 
@@ -30,9 +31,8 @@ describe('the configuration', () => {
   afterEach(() => rmSync(dir, { recursive: true }));
 
   const write = (path: string, value: unknown): string => {
-    const whole = join(dir, path);
-    writeFileSync(whole, typeof value === 'string' ? value : JSON.stringify(value, null, 2));
-    return whole;
+    writeFileSync(join(dir, path), JSON.stringify(value));
+    return join(dir, path);
   };
   const load = (options: Partial<LoadConfigOptions> = {}): Promise<Config> =>
     loadConfig({
@@ -42,17 +42,18 @@ describe('the configuration', () => {
       etc: join(dir, 'etc.json'),
       ...options,
     });
-  const failure = async (options: Partial<LoadConfigOptions> = {}): Promise<BatchctlError> => {
-    try {
-      await load(options);
-    } catch (error) {
-      if (error instanceof Error && error.name === 'BatchctlError') return error as BatchctlError;
-      throw error;
-    }
-    throw new Error('accepted');
-  };
-  const originOf = (config: Config, path: string): unknown => config.values.find((row) => row.path === path)?.origin;
-  const shownOf = (config: Config, path: string): unknown => config.values.find((row) => row.path === path)?.value;
+  /** Writes a file above the working directory that selects its profile p. */
+  const writeProfile = (p: object, others: object = {}): string =>
+    write('work/batchctl.config.json', { profile: 'p', profiles: { p, ...others } });
+  async function loadAws(options: Partial<LoadConfigOptions> = {}): Promise<Config & { readonly profile: AwsProfile }> {
+    const config = await load(options);
+    const { profile } = config;
+    if (profile.backend !== 'aws') throw new Error(`expected a profile on AWS, found one on ${profile.backend}`);
+    return { ...config, profile };
+  }
+  const failure = (options: Partial<LoadConfigOptions> = {}) => failsWith('config', load(options));
+  const rowOf = (config: Config, path: string) => config.values.find((row) => row.path === path);
+  const originOf = (config: Config, path: string): unknown => rowOf(config, path)?.origin;
 
   describe('in or above the working directory', () => {
     const [OWN, OTHER, GROUP] = [1000, 1001, 1000];
@@ -122,18 +123,17 @@ describe('the configuration', () => {
       expect((await load()).file).to.equal(far);
       const near = write('work/batchctl.config.json', root('/r/near'));
       expect((await load()).file).to.equal(near);
-      const told = write('told.json', root('/r/told'));
-      expect((await load({ env: { BATCHCTL_CONFIG: told } })).file).to.equal(told);
+      const named = write('named.json', root('/r/named'));
+      expect((await load({ env: { BATCHCTL_CONFIG: named } })).file).to.equal(named);
       expect((await load({ env: { BATCHCTL_CONFIG: '' } })).file).to.equal(near);
       const flag = write('flag.json', root('/r/flag'));
-      const config = await load({ env: { BATCHCTL_CONFIG: told }, flags: { config: '../../flag.json' } });
+      const config = await load({ env: { BATCHCTL_CONFIG: named }, flags: { config: '../../flag.json' } });
       expect(config.file).to.equal(flag);
       expect(config.profile).to.deep.include({ root: '/r/flag' });
     });
 
     it('and must exist if it is named explicitly', async () => {
       const error = await failure({ flags: { config: 'none.json' } });
-      expect(error.kind).to.equal('config');
       expect(error.message).to.contain(join(dir, 'work', 'deep', 'none.json'));
       expect((await failure({ env: { BATCHCTL_CONFIG: 'none.json' } })).message).to.contain('BATCHCTL_CONFIG');
     });
@@ -169,7 +169,6 @@ describe('the configuration', () => {
 
   it("names the searched places and the existing profiles if one doesn't exist", async () => {
     const error = await failure({ flags: { profile: 'prod' } });
-    expect(error.kind).to.equal('config');
     expect(error.message)
       .to.contain('known: local')
       .and.contain(join(dir, 'work', 'batchctl.config.json'))
@@ -180,12 +179,9 @@ describe('the configuration', () => {
       .and.contain(file);
   });
 
-  it('gives an AWS profile every default, in bytes and seconds', async () => {
-    const file = write('work/batchctl.config.json', {
-      profile: 'p',
-      profiles: { p: { ...AWS, groups: { big: { setup: 's.sh' } } } },
-    });
-    const config = await load();
+  it('fills in every default of an AWS profile, in bytes and seconds', async () => {
+    const file = writeProfile({ ...AWS, groups: { big: { setup: 's.sh' } } });
+    const config = await loadAws();
     expect(config.profile).to.deep.include({
       stack: 'batchctl',
       account: null,
@@ -195,7 +191,6 @@ describe('the configuration', () => {
       budget: { month: null, job: null },
       protect: false,
     });
-    if (config.profile.backend !== 'aws') throw new Error('not aws');
     expect(config.profile.groups.big).to.deep.equal({
       instances: ['c7g.large', 'm7g.large'],
       spot: true,
@@ -223,12 +218,8 @@ describe('the configuration', () => {
   });
 
   it("names the bucket after stack, account and region if the file doesn't", async () => {
-    write('work/batchctl.config.json', {
-      profile: 'p',
-      profiles: { p: { backend: 'aws', region: 'eu-west-1', account: '123456789012' } },
-    });
-    const { profile } = await load();
-    expect(profile.backend === 'aws' && profile.bucket.name).to.equal('batchctl-123456789012-eu-west-1');
+    writeProfile({ backend: 'aws', region: 'eu-west-1', account: '123456789012' });
+    expect((await loadAws()).profile.bucket.name).to.equal('batchctl-123456789012-eu-west-1');
   });
 
   it('merges an extended profile field by field, replaces lists, and lets null remove a value', async () => {
@@ -245,8 +236,7 @@ describe('the configuration', () => {
         top: { extends: 'mid', ledger: { kind: 'simpledb' }, manager: null },
       },
     });
-    const config = await load({ flags: { profile: 'top' } });
-    if (config.profile.backend !== 'aws') throw new Error('not aws');
+    const config = await loadAws({ flags: { profile: 'top' } });
     expect(config.profile.ledger).to.deep.equal({ kind: 'simpledb', domains: 4 });
     expect(config.profile.manager).to.equal(null);
     expect(config.profile.tags).to.deep.equal({ A: '1', B: '2' });
@@ -254,20 +244,14 @@ describe('the configuration', () => {
     expect(originOf(config, 'groups.default.max')).to.equal(`${file} (base)`);
     expect(originOf(config, 'groups.default.instances')).to.equal(`${file} (mid)`);
     expect(originOf(config, 'ledger.kind')).to.equal(`${file} (top)`);
-    expect(shownOf(config, 'ledger.url')).to.equal(undefined);
+    expect(rowOf(config, 'ledger.url')).to.equal(undefined);
   });
 
   it('takes endpoints from the environment first, a region only if the file has none', async () => {
-    write('work/batchctl.config.json', {
-      profile: 'p',
-      profiles: {
-        p: { ...AWS, endpoints: { s3: 'http://f:1', sqs: 'http://f:2' } },
-        q: { backend: 'aws', bucket: 'acme-data' },
-      },
-    });
+    const q = { backend: 'aws', bucket: 'acme-data' };
+    writeProfile({ ...AWS, endpoints: { s3: 'http://f:1', sqs: 'http://f:2' } }, { q });
     const env = { AWS_ENDPOINT_URL: 'http://e:1', AWS_ENDPOINT_URL_S3: 'http://e:2', AWS_REGION: 'us-east-1' };
-    const config = await load({ env });
-    if (config.profile.backend !== 'aws') throw new Error('not aws');
+    const config = await loadAws({ env });
     expect(config.profile.endpoints).to.deep.include({ s3: 'http://e:2', sqs: 'http://e:1', sns: 'http://e:1' });
     expect(config.profile.region).to.equal('eu-west-1');
     expect(originOf(config, 'endpoints.s3')).to.equal('AWS_ENDPOINT_URL_S3');
@@ -283,20 +267,18 @@ describe('the configuration', () => {
     const config = await load({ flags: { tz: 'Asia/Tokyo' } });
     expect(config.profile.tz).to.equal('Asia/Tokyo');
     expect(originOf(config, 'tz')).to.equal('--tz');
-    expect((await failure({ flags: { tz: 'Mars' } })).kind).to.equal('usage');
+    await failsWith('usage', load({ flags: { tz: 'Mars' } }));
   });
 
   it('hides secrets when it is displayed', async () => {
-    write('work/batchctl.config.json', {
-      profile: 'p',
-      profiles: {
-        p: { ...AWS, groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } } },
-      },
+    writeProfile({
+      ...AWS,
+      groups: { default: { env: { API_TOKEN: 'hunter2', DB: 'postgres://u:hunter2@h/d' } } },
     });
     const config = await load();
     expect(JSON.stringify(config.values)).to.not.contain('hunter2');
-    expect(shownOf(config, 'groups.default.env.API_TOKEN')).to.equal('(hidden)');
-    expect(shownOf(config, 'groups.default.env.DB')).to.equal('postgres://u:***@h/d');
+    expect(rowOf(config, 'groups.default.env.API_TOKEN')?.value).to.equal('(hidden)');
+    expect(rowOf(config, 'groups.default.env.DB')?.value).to.equal('postgres://u:***@h/d');
   });
 
   it('of this repository is valid in every profile', async () => {

@@ -16,13 +16,7 @@ import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob } from './published-job.ts';
 import { runHere, runJson } from './run-here.ts';
-import { publishAll, submitJob, work } from './submitted-job.ts';
-
-const YAML = `
-name: claims
-input: { from: a.txt, split: { by: lines, every: 1 } }
-steps: [{ name: price, run: [cat] }]
-`;
+import { ONE_STEP, publishAll, submitJob, work } from './submitted-job.ts';
 
 describe('a gap in a journal', () => {
   const place = forEachTest(openPlace);
@@ -36,7 +30,7 @@ describe('a gap in a journal', () => {
   /** A job whose entries are sent, pause, resume, pause and adjust, without the entries `gone`. */
   async function jobWithGap(...gone: readonly number[]): Promise<JobView> {
     const { platform } = place;
-    const view = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
+    const view = await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\n' });
     const pause = { what: 'pause', now: false, reason: 'person' } as const;
     await decide(platform, view, pause, { what: 'resume' }, pause, { what: 'adjust', maxRunning: 1 });
     await platform.store.delete(gone.map((n) => journalKey(view.record.job, n)));
@@ -68,7 +62,7 @@ describe('a gap in a journal', () => {
 
   it('is found by a writer that had read the journal up to it', async () => {
     const { store } = place.platform;
-    const view = await submitJob(place, YAML, { 'a.txt': 'a\n' });
+    const view = await submitJob(place, ONE_STEP, { 'a.txt': 'a\n' });
     await decide(place.platform, view, { what: 'cancel' }, { what: 'adjust', maxRunning: 1 });
     await store.delete([journalKey(view.record.job, 1)]);
     const adding = append(place.platform, view, () => ({ what: 'resume' }));
@@ -167,16 +161,16 @@ describe('a gap in a journal', () => {
     }
     const [status] = await runJson(place.directory, ['status', job]);
     expect(status).to.deep.include({ journalHole: { missing: 2, last: 4 }, state: 'paused' });
-    const whole = await submitJob(place, YAML, { 'a.txt': 'a\nb\n' });
+    const whole = await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\n' });
     expect(await statusOf(place.platform, whole)).to.include({ journalHole: null });
   });
 
   it('marks the job in the list of jobs, whether open or among the newest hundred closed ones', async () => {
     const { store, ledger } = place.platform;
     const { record } = await jobWithGap(2);
-    const closed = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
+    const closed = await publishAll(place.platform, await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\n' }));
     await store.delete([journalKey(closed.record.job, 0)]);
-    const whole = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
+    const whole = await submitJob(place, ONE_STEP.replace('claims', 'other'), { 'a.txt': 'a\n' });
     const three = [record, closed.record, whole.record].map(({ job }) => job);
     const listed = async () => {
       const { code, stdout, stderr } = await run('jobs', '--json');
@@ -220,7 +214,7 @@ describe('a gap in a journal', () => {
   });
 
   it('still allows fetching the existing outputs', async () => {
-    const view = await publishAll(place.platform, await submitJob(place, YAML, { 'a.txt': 'a\nb\n' }));
+    const view = await publishAll(place.platform, await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\n' }));
     const { job } = view.record;
     await decide(place.platform, view, { what: 'retry', round: 1, tasks: {}, canaries: null, overrides: {} });
     await place.platform.store.delete([journalKey(job, 0)]);
@@ -231,7 +225,7 @@ describe('a gap in a journal', () => {
 
   it('makes workers and watchers skip the job, and continue with the others', async () => {
     const { record } = await jobWithGap(1, 2);
-    const other = await submitJob(place, YAML.replace('claims', 'other'), { 'a.txt': 'a\n' });
+    const other = await submitJob(place, ONE_STEP.replace('claims', 'other'), { 'a.txt': 'a\n' });
     const troubles: string[] = [];
     const watcher = new JobWatcher(place.platform, 15, (job, error) => troubles.push(`${job} ${String(error)}`));
     await watcher.round(true);

@@ -11,8 +11,9 @@ import { journalKey, journalPrefix, openedKey } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { rejection } from '../support/rejection.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
 import { entriesOf } from '../support/stored.ts';
+import { withMethods } from '../support/with-methods.ts';
 import { afterPuts, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, type Place, publishSmall } from './published-job.ts';
 import { requestOf, submitJob } from './submitted-job.ts';
@@ -90,11 +91,12 @@ describe('a submission', () => {
     const writes: string[] = [];
     const queue: Platform['queue'] = async (group) => {
       const real = await platform.queue(group);
-      const send: typeof real.send = async (messages) => {
-        await real.send(messages);
-        writes.push(`${messages.length} messages`);
-      };
-      return Object.create(real, { send: { value: send } }) as typeof real;
+      return withMethods(real, {
+        send: async (messages) => {
+          await real.send(messages);
+          writes.push(`${messages.length} messages`);
+        },
+      });
     };
     const store = afterPuts(platform.store, (key, body) => {
       const [first = '', , kind = ''] = key.split('/');
@@ -106,14 +108,10 @@ describe('a submission', () => {
 
   it('without a run key is refused while an equal one was committed and not completely sent', async () => {
     const { platform } = place;
-    const killed = async (): Promise<never> => {
-      throw new Error('killed');
-    };
     const queue: Platform['queue'] = async (group) =>
-      Object.create(await platform.queue(group), { send: { value: killed } });
+      withMethods(await platform.queue(group), { send: () => Promise.reject(new Error('killed')) });
     await rejection(submitJob({ ...place, platform: { ...platform, queue } }, YAML, {}));
-    const again = await rejection(submitJob(place, YAML, {}));
-    expect(again).to.include({ kind: 'refused' });
+    const again = await failsWith('refused', submitJob(place, YAML, {}));
     expect(again.message).to.include('and is incomplete');
     expect((await submitJob(place, YAML.replace('to: 2', 'to: 3'), {})).record.parts, 'another one').to.equal(3);
   });

@@ -30,7 +30,32 @@ export async function submitJob(
   return (await submit(platform, prepared, { notBefore })).view;
 }
 
-/** A job file with code, that prices the lines of `a.csv`, and gathers. */
+/** The request to submit a job whose file is in the directory. */
+export function requestOf(spec: JobSpec, directory: string, more: Partial<SubmissionRequest> = {}): SubmissionRequest {
+  return {
+    spec,
+    directory,
+    inputs: [],
+    inputDirectory: directory,
+    stdin: null,
+    params: {},
+    labels: {},
+    period: null,
+    runKey: null,
+    expectInputs: null,
+    allowEmpty: true,
+    ...more,
+  };
+}
+
+/** A job file. Each line of `a.txt` is a task of `price`. */
+export const ONE_STEP = `
+name: claims
+input: { from: a.txt, split: { by: lines, every: 1 } }
+steps: [{ name: price, run: [cat] }]
+`;
+
+/** A job file with code. Each line of `a.csv` is a task of `price`; `totals` gathers their outputs. */
 export const LINES = `
 name: claims
 files: [a.csv]

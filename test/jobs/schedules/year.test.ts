@@ -1,4 +1,4 @@
-// Protects: a schedule runs each period exactly once, whatever the hosts' clocks, for a whole year.
+// Protects: a schedule runs each period of a year exactly once, whatever the clocks of its hosts show.
 
 import { expect } from 'chai';
 import { fire, fireDue } from '../../../src/jobs/schedules/fire.ts';
@@ -37,7 +37,7 @@ describe('a year of schedules', () => {
       const spec = scheduleSpec({ cadence, zone: 'Europe/London' });
       await addSchedule(hosts[0], name, { spec, code: null, replace: false });
     }
-    let told = 0;
+    let reported = 0;
     let byHand = 0;
     while (clock.now() < YEAR.until) {
       // Less than a day each time, because catch-up lasts a day.
@@ -49,7 +49,7 @@ describe('a year of schedules', () => {
       const person = roll() < 0.15 ? runByHand(hosts[0], roll) : Promise.resolve(false);
       const fired = (await Promise.all(ticks)).flat();
       for (const each of fired) expect(each.outcome, `${each.schedule} ${each.period}`).to.equal('fired');
-      told += fired.length;
+      reported += fired.length;
       if (await person) byHand += 1;
     }
     const schedules = await listSchedules(hosts[0].store, fail);
@@ -58,9 +58,9 @@ describe('a year of schedules', () => {
     // A person may have run the next periods early at the end of the year.
     const early = schedules.flatMap((schedule) => runKeysOf(schedule, clock.now(), clock.now() + 40 * 86_400_000));
     expect(found.filter((key) => !early.includes(key))).to.deep.equal(expected.sort());
-    expect(told + byHand, 'each is reported by the process that fired it').to.equal(found.length);
+    expect(reported + byHand, 'each is reported by the process that fired it').to.equal(found.length);
     expect(byHand).to.be.greaterThan(5);
-    expect(await jobCount(hosts[0]), 'the others leave nothing').to.equal(found.length);
+    expect(await jobCount(hosts[0]), 'no process leaves another job').to.equal(found.length);
     expect(expected.length).to.be.greaterThan(130);
   });
 });

@@ -1,10 +1,10 @@
 // Protects: a job file is read with the right units and defaults, and all its mistakes are reported at once.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
-import { BatchctlError } from '../../../src/errors.ts';
 import { loadJobFile, parseJobFile } from '../../../src/jobs/spec/job-file.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { failsWith } from '../../support/rejection.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 const CLAIMS = `
 name: claims
@@ -38,6 +38,8 @@ notify: [{ on: [failed, late], to: "https://example.com/hook" }]
 `;
 
 describe('a job file', () => {
+  const scratch = forEachTest(() => new Scratch());
+
   it('becomes a spec with units converted and every default filled in', () => {
     expect(parseJobFile(CLAIMS, { file: 'claims.yaml' })).to.deep.equal({
       name: 'claims',
@@ -102,20 +104,15 @@ describe('a job file', () => {
   });
 
   it('may be JSON, indented with tabs', () => {
-    const spec = parseJobFile('{\n\t"name": "a",\n\t"steps": [\n\t\t{"name": "s", "run": ["true"]}\n\t]\n}\n', {
-      file: 'a.json',
-    });
+    const json = '{\n\t"name": "a",\n\t"steps": [\n\t\t{"name": "s", "run": ["true"]}\n\t]\n}\n';
+    const spec = parseJobFile(json, { file: 'a.json' });
     expect(spec.steps[0]?.run).to.deep.equal(['true']);
     expect(spec.input).to.equal(null);
   });
 
   it('processes each input whole without a split', () => {
-    const spec = parseJobFile(
-      'name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n',
-      {
-        file: 'a.yaml',
-      },
-    );
+    const yaml = 'name: a\ninput: { from: [a.bin, "store:b", "job:last/price"] }\nsteps: [{ name: s, run: x }]\n';
+    const spec = parseJobFile(yaml, { file: 'a.yaml' });
     expect(spec.input).to.deep.equal({ from: ['a.bin', 'store:b', 'job:last/price'], split: { by: 'file' } });
   });
 
@@ -124,11 +121,10 @@ describe('a job file', () => {
     expect(spec.steps[0]?.interruptions).to.equal(3);
   });
 
-  it('reports all its mistakes at once, in file order', () => {
+  it('reports all its mistakes at once, in file order', async () => {
     const text =
       'name: Claims\nsteps:\n  - name: a\n    run: x\n    timout: 5m\n  - name: a\n    run: []\ntolerate: -1\n';
-    const error = failure(text);
-    expect(error.kind).to.equal('jobFile');
+    const error = await errorOf(text);
     const lines = error.message.split('\n');
     expect(lines[0]).to.equal('job.yaml has 5 mistakes:');
     expect(lines.slice(1).map((line) => line.split(' ').slice(0, 2).join(' '))).to.deep.equal([
@@ -143,42 +139,19 @@ describe('a job file', () => {
   });
 
   it('is read from disk as UTF-8, and reported as not found if missing', async () => {
-    const dir = await mkdtemp(join(tmpdir(), 'batchctl-job-file-'));
-    try {
-      const path = join(dir, 'job.yaml');
-      await writeFile(path, '\ufeffname: a\nsteps: [{ name: s, run: x }]\n');
-      expect((await loadJobFile(path)).name).to.equal('a');
-      await writeFile(path, Buffer.from([0x6e, 0xff, 0xfe]));
-      expect((await rejection(loadJobFile(path))).kind).to.equal('jobFile');
-      expect((await rejection(loadJobFile(join(dir, 'none.yaml')))).kind).to.equal('notFound');
-      expect((await rejection(loadJobFile(dir))).kind).to.equal('jobFile');
-    } finally {
-      await rm(dir, { recursive: true });
-    }
+    const path = scratch.path('job.yaml');
+    writeFileSync(path, '\ufeffname: a\nsteps: [{ name: s, run: x }]\n');
+    expect((await loadJobFile(path)).name).to.equal('a');
+    writeFileSync(path, Buffer.from([0x6e, 0xff, 0xfe]));
+    await failsWith('jobFile', loadJobFile(path));
+    await failsWith('notFound', loadJobFile(scratch.path('none.yaml')));
+    await failsWith('jobFile', loadJobFile(scratch.directory));
   });
 
-  it('never displays what was written in place of a reference to a secret', () => {
-    const error = failure('name: a\nsteps: [{ name: s, run: x, secrets: { DB: hunter2 } }]\n');
+  it('never displays a secret that is written in place of a reference to it', async () => {
+    const error = await errorOf('name: a\nsteps: [{ name: s, run: x, secrets: { DB: hunter2 } }]\n');
     expect(error.message).to.contain('found a hidden value').and.not.contain('hunter2');
   });
 });
 
-function failure(text: string): BatchctlError {
-  try {
-    parseJobFile(text, { file: 'job.yaml' });
-  } catch (error) {
-    if (error instanceof BatchctlError) return error;
-    throw error;
-  }
-  throw new Error(`accepted: ${text}`);
-}
-
-async function rejection(promise: Promise<unknown>): Promise<BatchctlError> {
-  try {
-    await promise;
-  } catch (error) {
-    if (error instanceof BatchctlError) return error;
-    throw error;
-  }
-  throw new Error('accepted');
-}
+const errorOf = (text: string) => failsWith('jobFile', (async () => parseJobFile(text, { file: 'job.yaml' }))());

@@ -7,13 +7,7 @@ import type { JobView } from '../../../src/model/view.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { openPlace } from '../published-job.ts';
 import { runHere } from '../run-here.ts';
-import { publishAll, submitJob } from '../submitted-job.ts';
-
-const YAML = `
-name: claims
-input: { from: a.txt, split: { by: lines, every: 1 } }
-steps: [{ name: price, run: [cat] }]
-`;
+import { ONE_STEP, publishAll, submitJob } from '../submitted-job.ts';
 
 describe('the verify command', () => {
   const place = forEachTest(openPlace);
@@ -21,7 +15,7 @@ describe('the verify command', () => {
   const run = (...argv: readonly string[]) => runHere(place.directory, ['verify', ...argv]);
 
   beforeEach(async () => {
-    view = await submitJob(place, YAML, { 'a.txt': 'a\nb\nc\n' });
+    view = await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\nc\n' });
   });
 
   it('exits with 0 for a proof, prints it as a line and a table, and writes its evidence to a file', async () => {

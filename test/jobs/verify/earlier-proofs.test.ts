@@ -19,7 +19,7 @@ import { until } from '../../support/until.ts';
 import { provenJob } from '../proven-job.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { changeMeta, changeText } from '../stored-text.ts';
-import { publishAll, submitJob, work } from '../submitted-job.ts';
+import { ONE_STEP, publishAll, submitJob, work } from '../submitted-job.ts';
 
 const YAML = `
 name: claims
@@ -27,11 +27,7 @@ input: { from: a.txt, split: { by: lines, every: 1 } }
 tolerate: 2
 steps: [{ name: price, attempts: 1, run: "read n; test $n != 3 || exit 65; echo amount 10 >> $BATCHCTL_COUNTERS; echo $n" }]
 `;
-const PLAIN = `
-name: claims
-input: { from: a.txt, split: { by: lines, every: 1 } }
-steps: [{ name: price, run: [cat] }, { name: totals, gather: true, run: [cat] }]
-`;
+const GATHERED = ONE_STEP.replace('[cat] }]', '[cat] }, { name: totals, gather: true, run: [cat] }]');
 
 describe('the comparison of a proof with earlier ones', () => {
   const place = forEachTest(openPlace);
@@ -48,7 +44,7 @@ describe('the comparison of a proof with earlier ones', () => {
     return reread(view);
   }
 
-  const plain = async () => publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\nc\n' }));
+  const plain = async () => publishAll(place.platform, await submitJob(place, GATHERED, { 'a.txt': 'a\nb\nc\n' }));
 
   /** Proves the job, stores the proof, and waits until the store's clock has advanced. */
   async function prove(view: JobView, deep = false): Promise<VerifyResult> {

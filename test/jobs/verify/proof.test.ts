@@ -22,13 +22,7 @@ import { MemoryStore } from '../../support/memory-store.ts';
 import { provenJob } from '../proven-job.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { changeMeta, changeText, readText } from '../stored-text.ts';
-import { publishAll, submitJob, work } from '../submitted-job.ts';
-
-const PLAIN = `
-name: claims
-input: { from: a.txt, split: { by: lines, every: 1 } }
-steps: [{ name: price, run: [cat] }]
-`;
+import { ONE_STEP, publishAll, submitJob, work } from '../submitted-job.ts';
 
 describe('a proof with its evidence', () => {
   const place = forEachTest(openPlace);
@@ -36,7 +30,7 @@ describe('a proof with its evidence', () => {
   const verify = (view: JobView, deep = false) => verifyJob(place.platform, view, { deep });
   const textOf = (key: string) => readText(place.platform.store, key);
   const change = (key: string, edit: (text: string) => string) => changeText(place.platform.store, key, edit);
-  const published = async () => publishAll(place.platform, await submitJob(place, PLAIN, { 'a.txt': 'a\nb\n' }));
+  const published = async () => publishAll(place.platform, await submitJob(place, ONE_STEP, { 'a.txt': 'a\nb\n' }));
   const codesOf = async (view: JobView): Promise<readonly string[]> =>
     (await verify(view)).problems.map(({ code }) => code);
 
@@ -100,7 +94,7 @@ describe('a proof with its evidence', () => {
   });
 
   it('lists the rounds, the changes in them, and how many outputs each program made', async () => {
-    const yaml = PLAIN.replace('[cat]', '"read n; test $n != 2 || test \\"$BATCHCTL_ROUND\\" = 1"').replace(
+    const yaml = ONE_STEP.replace('[cat]', '"read n; test $n != 2 || test \\"$BATCHCTL_ROUND\\" = 1"').replace(
       'run:',
       'attempts: 1, run:',
     );

@@ -11,12 +11,12 @@ import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../exp
 import type { Place } from '../published-job.ts';
 import { openAgain, work } from '../submitted-job.ts';
 
-describe('explode with several watchers, and after a death', () => {
+describe('explode with several watchers, and after one was killed', () => {
   let place: Place;
   let view: JobView;
-  const setUp = async (yaml = EXPLODING): Promise<void> => {
+  async function setUp(yaml = EXPLODING): Promise<void> {
     ({ place, view } = await explodingJob(yaml));
-  };
+  }
   afterEach(() => place.end());
 
   const parts = () => partsOf(place, view);
@@ -37,7 +37,7 @@ describe('explode with several watchers, and after a death', () => {
     expect(await parts()).to.have.length(5);
   });
 
-  it('gets the shards that a dead opener left out from the next look', async () => {
+  it('gets the shards that a killed opener did not write from the next look', async () => {
     await setUp();
     await publishFiles(place, view);
     const dying = beforeFirstPut(
@@ -48,7 +48,8 @@ describe('explode with several watchers, and after a death', () => {
     expect((await rejection(look({ ...place.platform, store: dying }, view))).message).to.equal('dead');
     expect(await parts()).to.have.length(0);
     const ledger = await place.platform.ledger();
-    await ledger.recordJob({ ...(await mustBe(ledger.job(view.record.job))), steps: [] });
+    const recorded = (await ledger.job(view.record.job)) ?? expect.fail('the ledger has no such job');
+    await ledger.recordJob({ ...recorded, steps: [] });
     const { did } = await look(place.platform, view);
     expect(did).to.deep.equal([]);
     expect(await parts()).to.have.length(5);
@@ -74,7 +75,7 @@ describe('explode with several watchers, and after a death', () => {
     expect(puts).to.equal(1);
   });
 
-  it('takes a skip into account while the files are counted', async () => {
+  it('obeys a skip that comes while the files are counted', async () => {
     await setUp(EXPLODING.replace('tolerate: 1', 'tolerate: 3'));
     await publishFiles(place, view, [0, 1]);
     await failForGood(place.platform, view.record.job, 'split', 2);
@@ -93,9 +94,3 @@ describe('explode with several watchers, and after a death', () => {
     expect(await parts()).to.have.length(3);
   });
 });
-
-async function mustBe<T>(found: Promise<T | null>): Promise<T> {
-  const value = await found;
-  if (value === null) throw new Error('nothing was found');
-  return value;
-}

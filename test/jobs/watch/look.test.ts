@@ -1,14 +1,13 @@
-// Protects: a process that dies while closing a job or opening a gather leaves what the next watcher needs to finish
-// it.
+// Protects: the next watcher can finish what a process that died began: closing a job, or opening a gather.
 import { expect } from 'chai';
 import { requireView } from '../../../src/jobs/journal.ts';
 import { choosePrunable, prune } from '../../../src/jobs/prune/prune.ts';
 import { look } from '../../../src/jobs/watch/look.ts';
 import { openedKey, openMark } from '../../../src/model/keys.ts';
-import type { ObjectStore } from '../../../src/ports/object-store.ts';
-import type { Platform } from '../../../src/ports/platform.ts';
+import { retryOf } from '../../model/job-of.ts';
 import { addEntry, claimsJob } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { withMethods } from '../../support/with-methods.ts';
 import { afterPuts, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
 import { publishAll, submitJob } from '../submitted-job.ts';
@@ -28,30 +27,27 @@ describe('a look', () => {
     const { platform } = place;
     const view = await submitJob(place, YAML, {});
     for (const task of [0, 1]) await publishSmall({ platform, view }, 'price', task, 'x');
-    const done: string[] = [];
-    const telling = afterPuts(platform.store, (key) =>
-      done.push(key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? key),
+    const writes: string[] = [];
+    const observed = afterPuts(platform.store, (key) =>
+      writes.push(key.split('/').at(key.startsWith('jobs/') ? 2 : 0) ?? key),
     );
-    const remove: ObjectStore['delete'] = async (keys) => {
-      done.push(...keys.map((key) => `delete ${key.split('/')[0]}`));
-      await platform.store.delete(keys);
-    };
-    const ledger: Platform['ledger'] = async () =>
-      new Proxy(await platform.ledger(), {
-        get: (of, name) => {
-          const value: unknown = Reflect.get(of, name);
-          if (typeof value !== 'function') return value;
-          return (...given: readonly unknown[]) => {
-            if (name === 'recordJob') done.push('ledger');
-            return value.apply(of, given);
-          };
-        },
-      });
+    const store = wrapStore(observed, {
+      delete: async (keys) => {
+        writes.push(...keys.map((key) => `delete ${key.split('/')[0]}`));
+        await platform.store.delete(keys);
+      },
+    });
+    const ledger = await platform.ledger();
+    const recording = withMethods(ledger, {
+      recordJob: async (job) => {
+        writes.push('ledger');
+        await ledger.recordJob(job);
+      },
+    });
     const notices = { notifier: { send: async () => undefined }, profile: [{ on: ['failed'], to: 'sns:a' }] } as const;
-    const store = wrapStore(telling, { delete: remove });
-    const { did } = await look({ ...platform, store, ledger, notices } as Platform, view);
+    const { did } = await look({ ...platform, store, ledger: async () => recording, notices }, view);
     expect(did).to.deep.equal(['close']);
-    expect(done).to.deep.equal(['due', 'news', 'journal', 'ledger', 'delete open']);
+    expect(writes).to.deep.equal(['due', 'news', 'journal', 'ledger', 'delete open']);
   });
 
   it('opens a gather in the round of a retry that came at that moment', async () => {
@@ -61,9 +57,8 @@ describe('a look', () => {
     const queue = await platform.queue('default');
     await queue.receive({ max: 10, waitSeconds: 0 });
     for (const task of [0, 1, 2, 3]) await publishSmall({ platform, view }, 'price', task, 'x');
-    const retry = { what: 'retry', round: 1, tasks: { total: '0' }, canaries: null, overrides: {} } as const;
     const store = afterPuts(platform.store, async (key) => {
-      if (key === openedKey(job, 'total')) await addEntry(platform, view, retry);
+      if (key === openedKey(job, 'total')) await addEntry(platform, view, retryOf(1, { total: '0' }));
     });
     await look({ ...platform, store }, view);
     const sent = await queue.receive({ max: 10, waitSeconds: 0 });

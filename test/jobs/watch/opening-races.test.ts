@@ -10,9 +10,10 @@ import { look } from '../../../src/jobs/watch/look.ts';
 import { openedKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { retryOf } from '../../model/job-of.ts';
 import { addEntry, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { forEachTest } from '../../support/fixture.ts';
-import { rejection } from '../../support/rejection.ts';
+import { failsWith, rejection } from '../../support/rejection.ts';
 import { entriesOf } from '../../support/stored.ts';
 import { beforeFirstPut } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall } from '../published-job.ts';
@@ -27,14 +28,14 @@ steps:
   - { name: total, run: [cat] }
 `;
 
-describe('a step that opens while a person changes what it takes', () => {
+describe('a step that opens while a person retries or skips tasks before it', () => {
   const place = forEachTest(openPlace);
   let view: JobView;
 
   const last = { step: 0, name: 'price', task: 3 };
   const again = { tasks: [last] };
   const undo = { tasks: [last], reason: '', undo: true };
-  const whats = () => entriesOf(place.platform.store, view.record.job);
+  const entries = () => entriesOf(place.platform.store, view.record.job);
   const leftOut = async (): Promise<string | null> =>
     (await readOpened(place.platform.store, view.record.job, 'total'))?.leftOut ?? null;
   const now = (): Promise<JobView> => requireView(place.platform.store, view.record.job);
@@ -46,54 +47,44 @@ describe('a step that opens while a person changes what it takes', () => {
     await failForGood(place.platform, view.record.job, 'price', 3);
   }
 
-  /** A watcher that runs `happens` right before its first write of the step's opening. */
-  function heldOpener(happens: () => Promise<unknown>): Platform {
+  /** The platform of a watcher for which `act` happens right before its first write of the step's opening. */
+  function beforeOpening(act: () => Promise<unknown>): Platform {
     const isOpening = (key: string, body: string): boolean => key.endsWith('/opened.json') || body.includes('"open"');
-    return { ...place.platform, store: beforeFirstPut(place.platform.store, isOpening, happens) };
+    return { ...place.platform, store: beforeFirstPut(place.platform.store, isOpening, act) };
   }
+  const retryFirst = () => beforeOpening(async () => retry(place.platform, await now(), again));
 
   it('waits for a retry that comes right before it opens', async () => {
     await setUp();
-    await look(
-      heldOpener(async () => retry(place.platform, await now(), again)),
-      view,
-    );
-    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'retry']]);
+    await look(retryFirst(), view);
+    expect([await leftOut(), await entries()]).to.deep.equal([null, ['sent', 'retry']]);
     await publishSmall({ platform: place.platform, view: await now() }, 'price', 3, '3\n');
     await work(place.platform);
-    expect([await leftOut(), await whats()]).to.deep.equal(['', ['sent', 'retry', 'close']]);
+    expect([await leftOut(), await entries()]).to.deep.equal(['', ['sent', 'retry', 'close']]);
     expect((await verifyJob(place.platform, await now())).verdict).to.equal('proven');
   });
 
   it('waits for a retry in the same way if it takes the files of an explode', async () => {
     await setUp(EXPLODING);
-    await look(
-      heldOpener(async () => retry(place.platform, await now(), again)),
-      view,
-    );
-    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'retry']]);
+    await look(retryFirst(), view);
+    expect([await leftOut(), await entries()]).to.deep.equal([null, ['sent', 'retry']]);
   });
 
   it('waits for the undo of a skip in the same way', async () => {
     await setUp(claimsJob(0));
-    const skipped = { ...undo, reason: 'bad', undo: false };
-    // The process that skips also watches, and is held there.
-    await skip(
-      heldOpener(async () => skip(place.platform, await now(), undo)),
-      view,
-      skipped,
-    );
-    expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'skip', 'unskip', 'close']]);
+    // The process that skips also opens the gather.
+    const undoFirst = beforeOpening(async () => skip(place.platform, await now(), undo));
+    await skip(undoFirst, view, { tasks: [last], reason: 'bad' });
+    expect([await leftOut(), await entries()]).to.deep.equal([null, ['sent', 'skip', 'unskip', 'close']]);
   });
 
   it('refuses a retry that comes right after the decision, before anything is requested', async () => {
     await setUp();
     const isRetry = (_: string, body: string): boolean => body.includes('"what":"retry"');
     const store = beforeFirstPut(place.platform.store, isRetry, () => look(place.platform, view));
-    const error = await rejection(retry({ ...place.platform, store }, await now(), again));
-    expect(error).to.include({ kind: 'refused' });
+    const error = await failsWith('refused', retry({ ...place.platform, store }, await now(), again));
     expect(error.message).to.include('has continued without price/3');
-    expect([await leftOut(), await whats()]).to.deep.equal(['3', ['sent', 'open']]);
+    expect([await leftOut(), await entries()]).to.deep.equal(['3', ['sent', 'open']]);
     await work(place.platform);
     expect(stateOf(await now())).to.equal('succeeded');
     expect((await verifyJob(place.platform, await now())).verdict).to.equal('proven');
@@ -110,13 +101,12 @@ describe('a step that opens while a person changes what it takes', () => {
       const isOpening = (key: string): boolean => key.endsWith('/opened.json');
       const killed = beforeFirstPut(store, isOpening, () => Promise.reject(new Error('killed')));
       await rejection(look({ ...place.platform, store: killed }, view));
-      expect([await leftOut(), await whats()]).to.deep.equal([null, ['sent', 'open']]);
-      expect((await rejection(retry(place.platform, await now(), again))).message).to.include(
-        'has continued without price/3',
-      );
+      expect([await leftOut(), await entries()]).to.deep.equal([null, ['sent', 'open']]);
+      const error = await failsWith('refused', retry(place.platform, await now(), again));
+      expect(error.message).to.include('has continued without price/3');
       await finish();
       const [, entry] = await readEntries(store, view.record.job);
-      const { what: _, who: __, when: ___, step: ____, ...opened } = { ...entry, step: '' } as Record<string, unknown>;
+      const { what: _, who: __, when: ___, step: ____, ...opened } = { ...entry } as Record<string, unknown>;
       expect(await readOpened(store, view.record.job, 'total')).to.deep.equal(opened);
       // Otherwise its messages are sent again after two leases.
       if (who === 'the next look') return;
@@ -132,7 +122,7 @@ describe('a step that opens while a person changes what it takes', () => {
       const queue = await place.platform.queue('default');
       await queue.purge({});
       await look(place.platform, view);
-      expect([await leftOut(), await whats()]).to.deep.equal([without, without === '' ? ['sent'] : ['sent', 'open']]);
+      expect([await leftOut(), await entries()]).to.deep.equal([without, without === '' ? ['sent'] : ['sent', 'open']]);
       expect((await queue.backlog()).visible).to.equal(1);
     }
   });
@@ -140,10 +130,7 @@ describe('a step that opens while a person changes what it takes', () => {
   it('makes verify name a task that a retry had requested when an early version opened the gather without it', async () => {
     await setUp();
     const { store } = place.platform;
-    await addEntry(place.platform, view, {
-      ...{ what: 'retry', round: 1, tasks: { price: '3' } },
-      ...{ canaries: null, overrides: {} },
-    });
+    await addEntry(place.platform, view, retryOf(1, { price: '3' }));
     const { job } = view.record;
     await store.put(openedKey(job, 'total'), JSON.stringify({ format: 1, id: 'a', count: 3, leftOut: '3' }));
     const asked = { platform: place.platform, view: await now() };
@@ -159,8 +146,8 @@ describe('a step that opens while a person changes what it takes', () => {
 
   it('makes verify accept a late output of a task that failed again before the gather was opened', async () => {
     await setUp();
-    const retried = { what: 'retry', round: 1, tasks: { price: '3' }, canaries: null, overrides: {} } as const;
-    const asked = { platform: place.platform, view: await addEntry(place.platform, view, retried) };
+    const retried = await addEntry(place.platform, view, retryOf(1, { price: '3' }));
+    const asked = { platform: place.platform, view: retried };
     await failForGood(place.platform, view.record.job, 'price', 3, 1);
     await look(place.platform, view);
     await publishSmall(asked, 'price', 3, '3\n');

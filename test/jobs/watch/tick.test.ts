@@ -1,4 +1,4 @@
-// Protects: batchctl tick fires each schedule once, reports what was missed, and looks after open jobs.
+// Protects: batchctl tick fires each schedule once, reports missed firings, and watches open jobs.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -17,7 +17,7 @@ import { openPlace, publishSmall } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
 const HOUR = 3_600;
-const MADE = Date.parse('2026-11-27T00:00:00Z');
+const ADDED = Date.parse('2026-11-27T00:00:00Z');
 const MONTH_END = Date.parse('2026-11-30T18:00:00Z');
 const ONE = 'name: claims\ninput: { split: { by: range, from: 1, to: 1 } }\nsteps: [{ name: price, run: [cat] }]\n';
 
@@ -25,16 +25,18 @@ describe('tick', () => {
   const place = forEachTest(openPlace);
   let now: number;
   beforeEach(() => {
-    now = MADE;
+    now = ADDED;
   });
 
   /** A new process each time: its monotonic clock starts again. */
   const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
   const round = (dryRun = false): Promise<TickResult> => tick(here(), { dryRun });
+  const add = (name = 'month-end', spec = scheduleSpec()) =>
+    addSchedule(here(), name, { spec, code: null, replace: false });
   const outcomes = ({ fired }: TickResult): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
 
-  it('fires what is due, once, and leaves its mark', async () => {
-    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+  it('fires each due schedule once, and leaves its mark', async () => {
+    await add();
     expect(outcomes(await round())).to.deep.equal([]);
     now = MONTH_END + 30_000;
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
@@ -49,7 +51,7 @@ describe('tick', () => {
   });
 
   it('with --dry-run reports what is due, and writes nothing', async () => {
-    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    await add();
     now = MONTH_END;
     expect(outcomes(await round(true))).to.deep.equal(['2026-11 due']);
     expect(await latestKeeper(place.platform)).to.equal(null);
@@ -58,7 +60,7 @@ describe('tick', () => {
 
   it('names missed firings, once, and runs none of them', async () => {
     const spec = scheduleSpec({ cadence: { kind: 'cron', pattern: '0 6 * * *' }, catchUp: 12 * HOUR });
-    await addSchedule(here(), 'daily', { spec, code: null, replace: false });
+    await add('daily', spec);
     const missed = async (): Promise<readonly string[]> => (await round()).missed.map(({ firing }) => firing.period);
     now = Date.parse('2026-11-29T17:00:00Z');
     expect(await missed()).to.deep.equal(['2026-11-27T06:00', '2026-11-28T06:00']);
@@ -70,31 +72,29 @@ describe('tick', () => {
   });
 
   it('waits silently for an input as long as configured, then reports it once an hour, and fires when it arrives', async () => {
-    const spec = parseJobFile(
-      ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: "in-{period}", split: { by: file }'),
-      { file: 'job.yaml' },
-    );
+    const yaml = ONE.replace('split: { by: range, from: 1, to: 1 }', 'from: "in-{period}", split: { by: file }');
+    const spec = parseJobFile(yaml, { file: 'job.yaml' });
     const job = { spec, directory: place.directory, awaitInput: 2 * HOUR };
-    await addSchedule(here(), 'month-end', { spec: scheduleSpec({ job }), code: null, replace: false });
+    await add('month-end', scheduleSpec({ job }));
     now = MONTH_END + HOUR * 1_000;
     const waiting = await round();
     expect(outcomes(waiting)).to.deep.equal(['2026-11 waiting']);
     expect(waiting.troubles).to.deep.equal([]);
-    const told: boolean[] = [];
+    const news: boolean[] = [];
     for (const minutes of [120, 121, 179, 181]) {
       now = MONTH_END + minutes * 60_000;
       const failed = await round();
       expect(outcomes(failed)).to.deep.equal(['2026-11 failed']);
-      told.push(...failed.troubles.map(({ news }) => news));
+      news.push(...failed.troubles.map((trouble) => trouble.news));
     }
-    expect(told).to.deep.equal([true, false, false, true]);
+    expect(news).to.deep.equal([true, false, false, true]);
     writeFileSync(join(place.directory, 'in-2026-11'), 'x\n');
     expect(outcomes(await round())).to.deep.equal(['2026-11 fired']);
     expect((await readKeeperMark(place.platform.store, tickId()))?.told).to.deep.equal({});
   });
 
   it('fires nothing of a paused schedule', async () => {
-    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    await add();
     await pauseSchedule(here(), 'month-end');
     now = MONTH_END;
     expect(outcomes(await round())).to.deep.equal([]);
@@ -102,7 +102,7 @@ describe('tick', () => {
 
   it("reports a schedule that it can't read, and fires the others", async () => {
     const { store } = place.platform;
-    await addSchedule(here(), 'month-end', { spec: scheduleSpec(), code: null, replace: false });
+    await add();
     await store.put(scheduleKey('damaged', 0), 'no JSON');
     await store.put(scheduleKey('later', 0), '{"format":2}');
     now = MONTH_END;
@@ -111,7 +111,7 @@ describe('tick', () => {
     expect(done.troubles.map(({ about }) => about)).to.deep.equal(['schedule damaged', 'schedule later']);
   });
 
-  it('re-sends what was missing for two leases in earlier rounds, although each round is a process of its own', async () => {
+  it('re-sends tasks that were missing for two leases in earlier rounds, although each round is another process', async () => {
     const view = await submitJob(place, ONE, {});
     await (await place.platform.queue('default')).purge({});
     const resends = async (): Promise<number> => (await refreshView(place.platform.store, view)).resends;

@@ -9,11 +9,21 @@ import { jobKey, journalKey, openMark } from '../../../src/model/keys.ts';
 import type { JobView } from '../../../src/model/view.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
 import type { Delivery } from '../../../src/ports/task-queue.ts';
+import { job as ledgerJob } from '../../contracts/ledger-events.ts';
 import { addEntry, attemptEnded, claimsJob, failForGood } from '../../support/claims-job.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { withMethods } from '../../support/with-methods.ts';
 import { agedStore, wrapStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
+
+const rangeYaml = (tasks: number): string =>
+  `name: claims\ninput: { split: { by: range, from: 1, to: ${tasks} } }\nsteps: [{ name: price, run: [cat] }]\n`;
+
+/** Six of many workers that share their watching. */
+const sixWatchers = (platform: Platform, leaseSeconds: number): readonly JobWatcher[] =>
+  Array.from({ length: 6 }, () => new JobWatcher(platform, leaseSeconds, undefined, { raises: false, shares: true }));
 
 describe('watchers', () => {
   const place = forEachTest(openPlace);
@@ -22,16 +32,16 @@ describe('watchers', () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
-    // With a key, and not yet claimed.
+    // With a run key that is not claimed yet.
     const record = { ...view.record, runKey: 'k', runNumber: 0 };
     await platform.store.put(openMark(job, 0), '{"format":1}');
     await platform.store.put(jobKey(job), JSON.stringify(record));
-    const ahead = { ...platform, clock: { now: () => Date.now() + 25 * 3_600_000, monotonic: () => 0 } };
-    await new JobWatcher(ahead, 15).round();
+    const clock = new FakeClock(Date.now() + 25 * 3_600_000);
+    await new JobWatcher({ ...platform, clock }, 15).round();
     expect(await platform.store.head(jobKey(job))).to.not.equal(null);
   });
 
-  it('keep the journal of a pruned job that still has an open mark', async () => {
+  it('keep the journal of a pruned job that has an open mark', async () => {
     const { platform } = place;
     const view = await putJob(platform, [{ name: 'a' }], {});
     const { job } = view.record;
@@ -45,35 +55,29 @@ describe('watchers', () => {
 
   it("don't resend for another job because of messages that a paused job lacks", async () => {
     const { platform } = place;
-    let mono = 0;
-    const clock = { now: () => Date.now(), monotonic: () => mono };
     const slow = await submitJob(place, claimsJob(0), {});
     const paused = await submitJob(place, claimsJob(0).replace('claims', 'other'), {});
     await addEntry(platform, paused, { what: 'pause', now: false, reason: 'me' });
     // As a worker drops them.
     const queue = await platform.queue('default');
     for (;;) {
-      const got = await queue.receive({ max: 10, waitSeconds: 0 });
-      if (got.length === 0) break;
-      const mine = got.filter(({ body }) => body.includes(paused.record.job));
-      await queue.ack(mine.map(({ receipt }) => receipt));
+      const received = await queue.receive({ max: 10, waitSeconds: 0 });
+      if (received.length === 0) break;
+      const dropped = received.filter(({ body }) => body.includes(paused.record.job));
+      await queue.ack(dropped.map(({ receipt }) => receipt));
     }
+    const clock = new FakeClock();
     const watcher = new JobWatcher({ ...platform, clock }, 15);
-    for (const at of [0, 31_000, 62_000]) {
-      mono = at;
+    for (const seconds of [0, 31, 31]) {
+      clock.pass(seconds);
       await watcher.round(true);
     }
-    const view = await refreshView(platform.store, slow);
-    expect(view.resends).to.equal(0);
+    expect((await refreshView(platform.store, slow)).resends).to.equal(0);
   });
 
   it("don't list the whole job after every outcome of a retry round", async () => {
     const { platform } = place;
-    const view = await submitJob(
-      place,
-      'name: claims\ninput: { split: { by: range, from: 1, to: 60 } }\nsteps:\n  - { name: price, run: [cat] }\n',
-      {},
-    );
+    const view = await submitJob(place, rangeYaml(60), {});
     const { job } = view.record;
     const ledger = await platform.ledger();
     for (let n = 0; n < 60; n += 1) {
@@ -103,102 +107,83 @@ describe('watchers', () => {
 
   it('let one of many workers list a large active job each minute, and each of them a large idle one', async () => {
     const { platform } = place;
-    const yaml =
-      'name: claims\ninput: { split: { by: range, from: 1, to: 10000 } }\nsteps:\n  - { name: price, run: [cat] }\n';
-    const view = await putJob(platform, [], { yaml, parts: 10_000 });
+    const view = await putJob(platform, [], { yaml: rangeYaml(10_000), parts: 10_000 });
     const { job } = view.record;
     await platform.store.put(openMark(job, 0), '{"format":1}');
-    let [mono, lists, done] = [0, 0, 0];
-    const clock = { now: () => Date.now(), monotonic: () => mono };
+    let [listings, done] = [0, 0];
+    const clock = new FakeClock();
     const store = wrapStore(platform.store, {
       keys: (prefix, options) => {
-        if (prefix.endsWith('/out/')) lists += 1;
+        if (prefix.endsWith('/out/')) listings += 1;
         return platform.store.keys(prefix, options);
       },
     });
     const ledger = await platform.ledger();
-    const counts: typeof ledger.counts = async () => {
-      const [counted] = await ledger.counts(job);
-      return counted === undefined ? [] : [{ ...counted, done }];
-    };
-    const counting = new Proxy(ledger, {
-      get: (target, name) => {
-        const value: unknown = Reflect.get(target, name, target);
-        return name === 'counts' ? counts : typeof value === 'function' ? value.bind(target) : value;
-      },
+    const counting = withMethods(ledger, {
+      counts: async () => (await ledger.counts(job)).map((counted) => ({ ...counted, done })),
     });
     const grid: Platform = { ...platform, clock, store, remote: true, ledger: async () => counting };
-    await ledger.recordJob({
-      ...{ job, name: 'claims', runKey: null, state: 'running', reason: null, round: 0, createdAt: 1, closedAt: null },
-      ...{ createdBy: 'me', labels: {}, steps: [{ name: 'price', group: 'default', total: 10_000 }] },
-    });
-    const workers = Array.from(
-      { length: 6 },
-      () => new JobWatcher(grid, 120, undefined, { raises: false, shares: true }),
-    );
-    const minutes = async (count: number, moves: boolean): Promise<number> => {
-      lists = 0;
-      for (let n = 0; n < count; n += 1) {
-        for (const worker of workers) {
-          mono += 60_000 / workers.length;
-          if (moves) done += 1;
-          await worker.glance(job);
+    await ledger.recordJob(ledgerJob({ job, steps: [{ name: 'price', group: 'default', total: 10_000 }] }));
+    const watchers = sixWatchers(grid, 120);
+    const listingsIn = async (minutes: number, isActive: boolean): Promise<number> => {
+      listings = 0;
+      for (let n = 0; n < minutes; n += 1) {
+        for (const watcher of watchers) {
+          clock.pass(60 / watchers.length);
+          if (isActive) done += 1;
+          await watcher.glance(job);
         }
       }
-      return lists;
+      return listings;
     };
-    expect(await minutes(6, true)).to.be.within(5, 8);
-    await minutes(5, false);
-    expect(await minutes(1, false)).to.equal(workers.length);
+    expect(await listingsIn(6, true)).to.be.within(5, 8);
+    await listingsIn(5, false);
+    expect(await listingsIn(1, false)).to.equal(watchers.length);
   });
 
-  it('of a large group leave the counts of a closed job to the process that closed it, unless that died', async () => {
-    const one = 'name: one\ninput: { split: { by: range, from: 1, to: 4 } }\nsteps: [{ name: price, run: [cat] }]\n';
-    const view = await submitJob(place, one, {});
+  it('of a large group leave the counts of a closed job to the process that closed it, unless it died', async () => {
+    const view = await submitJob(place, rangeYaml(4), {});
     const { job } = view.record;
     for (const task of [0, 1, 2, 3]) await publishSmall({ platform: place.platform, view }, 'price', task, 'x');
     await addEntry(place.platform, view, { what: 'close', round: 0, state: 'succeeded', reason: null });
-    let [mono, reads] = [0, 0];
+    let reads = 0;
     const store = wrapStore(place.platform.store, {
       head: (key) => {
         if (key.includes('/out/')) reads += 1;
         return place.platform.store.head(key);
       },
     });
-    const clock = { now: () => Date.now(), monotonic: () => mono };
+    const clock = new FakeClock();
     const grid: Platform = { ...place.platform, store, clock, remote: true };
     const ledger = await grid.ledger();
-    const workers = Array.from(
-      { length: 6 },
-      () => new JobWatcher(grid, 15, undefined, { raises: false, shares: true }),
-    );
-    for (const worker of workers) await worker.afterOutcome(job, true);
+    const watchers = sixWatchers(grid, 15);
+    for (const watcher of watchers) await watcher.afterOutcome(job, true);
     expect([reads, (await ledger.job(job))?.state]).to.deep.equal([0, 'running']);
-    mono = 30_000;
-    for (const worker of workers) await worker.afterOutcome(job, true);
+    clock.pass(30);
+    for (const watcher of watchers) await watcher.afterOutcome(job, true);
     expect([reads, (await ledger.job(job))?.state]).to.deep.equal([4, 'succeeded']);
   });
 });
 
 describe('a missing task', () => {
   const place = forEachTest(openPlace);
-  let mono: number;
+  let monotonic: number;
   let watcher: JobWatcher;
   beforeEach(() => {
-    mono = 0;
-    watcher = onlookerOn(place.platform);
+    monotonic = 0;
+    watcher = watcherOn(place.platform);
   });
 
-  /** Leases of 15 s. */
-  const onlookerOn = (platform: Platform): JobWatcher =>
-    new JobWatcher({ ...platform, clock: { now: () => Date.now(), monotonic: () => mono } }, 15);
+  /** Leases last 15 s. */
+  const watcherOn = (platform: Platform): JobWatcher =>
+    new JobWatcher({ ...platform, clock: { now: () => Date.now(), monotonic: () => monotonic } }, 15);
   const receiveAll = async (): Promise<readonly Delivery[]> =>
     (await place.platform.queue('default')).receive({ max: 10, waitSeconds: 0 });
-  const lose = async (which: readonly Delivery[]): Promise<void> =>
-    (await place.platform.queue('default')).ack(which.map(({ receipt }) => receipt));
+  const lose = async (deliveries: readonly Delivery[]): Promise<void> =>
+    (await place.platform.queue('default')).ack(deliveries.map(({ receipt }) => receipt));
   /** How often the job was re-sent after a watcher looked at these times, milliseconds. */
   async function resends(view: JobView, ...times: readonly number[]): Promise<number> {
-    for (mono of times) await watcher.round(true);
+    for (monotonic of times) await watcher.round(true);
     return (await refreshView(place.platform.store, view)).resends;
   }
 
@@ -237,16 +222,17 @@ describe('a missing task', () => {
     const view = await submitJob(place, claimsJob(0), {});
     await lose(await receiveAll());
     let paused = false;
-    watcher = onlookerOn({
+    watcher = watcherOn({
       ...platform,
       queue: async (group) => {
         const queue = await platform.queue(group);
-        const held: typeof queue.readCounts = async () => {
-          if (!paused) await addEntry(platform, view, { what: 'pause', now: false, reason: 'x' });
-          paused = true;
-          return queue.readCounts();
-        };
-        return Object.create(queue, { readCounts: { value: held } });
+        return withMethods(queue, {
+          readCounts: async () => {
+            if (!paused) await addEntry(platform, view, { what: 'pause', now: false, reason: 'x' });
+            paused = true;
+            return queue.readCounts();
+          },
+        });
       },
     });
     expect(await resends(view, 0, 30_000)).to.equal(0);
