@@ -7,11 +7,12 @@ import { ledgerJob } from '../../src/jobs/record-view.ts';
 import { statusOf } from '../../src/jobs/status.ts';
 import { JobWatcher } from '../../src/jobs/watch/job-watcher.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
-import { journalKey, outKey } from '../../src/model/keys.ts';
+import { journalKey, journalPrefix, outKey } from '../../src/model/keys.ts';
 import { emptyView, type JobView, stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { historyOf } from '../../src/verbs/history.ts';
 import { forEachTest } from '../support/fixture.ts';
+import { recordRequests } from '../support/record-requests.ts';
 import { rejection } from '../support/rejection.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob } from './published-job.ts';
@@ -106,23 +107,15 @@ describe('a gap in a journal', () => {
     const { store } = place.platform;
     const view = await putJob(place.platform, [{ name: 'a' }]);
     await decide(place.platform, view, { what: 'sent' }, { what: 'resume' });
-    const requests: string[] = [];
-    const counting = wrapStore(store, {
-      read: (key, options) => {
-        requests.push(`read ${key.split('/').at(-1)}`);
-        return store.read(key, options);
-      },
-      keys: (prefix, options) => {
-        requests.push('list');
-        return store.keys(prefix, options);
-      },
-    });
-    const seen = await refreshView(counting, emptyView(view.record));
-    expect(requests.splice(0)).to.deep.equal(['list', 'read 000000.json', 'read 000001.json']);
-    await refreshView(counting, seen);
-    expect(requests.splice(0)).to.deep.equal(['read 000002.json']);
-    await append({ ...place.platform, store: counting }, seen, () => ({ what: 'cancel' }));
-    expect(requests).to.deep.equal(['list']);
+    const { job } = view.record;
+    const list = `keys ${journalPrefix(job)}`;
+    const { store: recorded, requests } = recordRequests(store);
+    const seen = await refreshView(recorded, emptyView(view.record));
+    expect(requests.splice(0)).to.deep.equal([list, `read ${journalKey(job, 0)}`, `read ${journalKey(job, 1)}`]);
+    await refreshView(recorded, seen);
+    expect(requests.splice(0)).to.deep.equal([`read ${journalKey(job, 2)}`]);
+    await append({ ...place.platform, store: recorded }, seen, () => ({ what: 'cancel' }));
+    expect(requests).to.deep.equal([list, `put ${journalKey(job, 2)}`]);
   });
 
   it('ends every deciding command with exit code 9 and a hint, and nothing is written', async () => {

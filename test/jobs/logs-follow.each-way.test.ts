@@ -7,9 +7,9 @@ import type { JobView } from '../../src/model/view.ts';
 import { forEachTest } from '../support/fixture.ts';
 import { direct, eachWay } from '../support/manager/each-way.ts';
 import { rangeJob } from '../support/range-job.ts';
+import { recordRequests } from '../support/record-requests.ts';
 import { until } from '../support/until.ts';
 import type { Running } from '../support/workspace.ts';
-import { wrapStore } from '../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from './published-job.ts';
 
 direct('following logs', () => {
@@ -83,14 +83,11 @@ direct('following logs', () => {
   describe('of a job', () => {
     it('shows only new lines, also of tasks that were too short to be seen running', async () => {
       await log(0, 'aaaa', 'long ago\n');
-      let listings = 0;
-      const list = (prefix: string) => {
-        listings += 1;
-        return place.platform.store.list(prefix);
-      };
-      const platform = { ...place.platform, store: wrapStore(place.platform.store, { list }), leaseSeconds: 0.06 };
+      const { store, requests } = recordRequests(place.platform.store);
+      const platform = { ...place.platform, store, leaseSeconds: 0.06 };
       end = showAll(followJobLogs(platform, view, stop.signal), ({ task, attempt }) => `${task}.${attempt}`);
-      await until('the existing logs were listed', () => listings > 1);
+      const listings = () => requests.filter((request) => request.startsWith('list '));
+      await until('the existing logs were listed', () => listings().length > 1);
       await log(1, 'bbbb', 'short\n');
       await until('the short task is shown', () => shown === '1.bbbb: short\n');
       await log(0, 'aaaa', 'long ago\nand now\n');
@@ -103,15 +100,15 @@ direct('following logs', () => {
 });
 
 eachWay('logs --follow', (make) => {
-  const space = forEachTest(make);
+  const workspace = forEachTest(make);
 
-  const waitFor = (file: string): string => `while [ ! -e ${space.path(file)} ]; do sleep 0.1; done`;
+  const waitFor = (file: string): string => `while [ ! -e ${workspace.path(file)} ]; do sleep 0.1; done`;
   function submit(tasks: number, run: string): Promise<string> {
-    space.write('job.json', rangeJob('slow', tasks, { name: 'w', run, attempts: 1 }));
-    return space.submit();
+    workspace.write('job.json', rangeJob('slow', tasks, { name: 'w', run, attempts: 1 }));
+    return workspace.submit();
   }
   function follow(...words: readonly string[]): Running & { readonly shown: () => string } {
-    const following = space.start(['logs', ...words]);
+    const following = workspace.start(['logs', ...words]);
     let shown = '';
     following.child.stdout?.on('data', (chunk: Buffer) => {
       shown += chunk.toString();
@@ -121,10 +118,10 @@ eachWay('logs --follow', (make) => {
 
   it('shows what a command writes while it runs, and ends with it', async () => {
     const job = await submit(1, `echo began >&2; ${waitFor('go')}; echo ended >&2`);
-    const working = space.work();
+    const working = workspace.work();
     const { shown, ended } = follow(job, 'w/0', '--follow');
     await until('the line of the running attempt is shown', () => shown() === 'began\n');
-    space.write('go', '');
+    workspace.write('go', '');
     const { code, stdout, stderr } = await ended;
     expect([code, stdout]).to.deep.equal([0, 'began\nended\n']);
     expect(stderr).to.contain('w/0 is done');
@@ -133,35 +130,35 @@ eachWay('logs --follow', (make) => {
 
   it('of a job shows each line with its task, joins later tasks, and ends with the job', async () => {
     const job = await submit(3, `printf 'began\\nhalf' >&2; ${waitFor('go$BATCHCTL_TASK')}; printf ' a line' >&2`);
-    const working = space.work();
+    const working = workspace.work();
     const { shown, ended } = follow(job, '-f');
     const sorted = (text: string): readonly string[] => text.split('\n').filter(Boolean).sort();
     await until('the lines of the running tasks', () => sorted(shown()).join() === 'w/0 | began,w/1 | began');
-    space.write('go0', '');
+    workspace.write('go0', '');
     await until('the line of the later task', () => shown().includes('w/2 | began'));
-    space.write('go1', '');
-    space.write('go2', '');
+    workspace.write('go1', '');
+    workspace.write('go2', '');
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).to.equal(0);
     expect(sorted(stdout)).to.deep.equal([0, 1, 2].flatMap((n) => [`w/${n} | began`, `w/${n} | half a line`]));
     expect(stderr).to.contain(`job ${job} succeeded`);
     expect((await working).code).to.equal(0);
-    const again = await space.run(['logs', '-f']);
+    const again = await workspace.run(['logs', '-f']);
     expect([again.code, again.stdout], again.stderr).to.deep.equal([0, '']);
-    const failed = await space.run(['logs', job, '-f', '--failed']);
+    const failed = await workspace.run(['logs', job, '-f', '--failed']);
     expect(failed.code).to.equal(2);
   });
 
   it('of a job stops quietly at Ctrl-C, and the job continues', async () => {
     const job = await submit(1, `echo began >&2; ${waitFor('go')}`);
-    const working = space.work();
+    const working = workspace.work();
     const { child, shown, ended } = follow(job, '-f');
     await until('the line of the running task is shown', () => shown() !== '');
     child.kill('SIGINT');
     const { code, stdout, stderr } = await ended;
     expect([code, stdout]).to.deep.equal([130, 'w/0 | began\n']);
     expect(stderr).to.include(`stopped following ${job}; the job continues`).and.not.include('bug');
-    space.write('go', '');
+    workspace.write('go', '');
     expect((await working).code).to.equal(0);
   });
 });

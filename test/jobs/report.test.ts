@@ -37,25 +37,25 @@ async function reportOf(workspace: Workspace, ...words: readonly string[]): Prom
 
 describe('the report', () => {
   // A lease that a busy machine can keep: the killed worker's has to expire.
-  const at = forSuite(() => new Workspace(undefined, 6));
+  const workspace = forSuite(() => new Workspace(undefined, 6));
   let id: string;
   let earlier: string;
 
-  const report = (...words: readonly string[]) => reportOf(at, ...words);
+  const report = (...words: readonly string[]) => reportOf(workspace, ...words);
   const stepOf = (found: Report, name: string) => found.steps.find((step) => step.name === name);
 
   before(async () => {
-    at.write('rows.txt', Array.from({ length: 40 }, (_, n) => `${n}\n`).join(''));
-    at.write('job.json', jobIn(at.dir));
-    at.write('tried', '');
-    at.write('begun', '');
-    earlier = await at.submit();
-    await at.work();
-    for (const name of ['tried', 'begun']) rmSync(at.path(name));
-    id = await at.submit('--run-key', 'month-end-2026-11');
-    const killed = at.start(['worker', '--until-empty', '--slots', '2']);
-    await until('the seventh task began', () => existsSync(at.path('begun')));
-    const ledger = await (await at.platform()).ledger();
+    workspace.write('rows.txt', Array.from({ length: 40 }, (_, n) => `${n}\n`).join(''));
+    workspace.write('job.json', jobIn(workspace.dir));
+    workspace.write('tried', '');
+    workspace.write('begun', '');
+    earlier = await workspace.submit();
+    await workspace.work();
+    for (const name of ['tried', 'begun']) rmSync(workspace.path(name));
+    id = await workspace.submit('--run-key', 'month-end-2026-11');
+    const killed = workspace.start(['worker', '--until-empty', '--slots', '2']);
+    await until('the seventh task began', () => existsSync(workspace.path('begun')));
+    const ledger = await (await workspace.platform()).ledger();
     const running = { limit: 20, states: ['running'] as const };
     // Of that attempt: the worker runs another task as well.
     await until('the ledger has its event', async () =>
@@ -63,7 +63,7 @@ describe('the report', () => {
     );
     killed.child.kill('SIGKILL');
     await killed.ended;
-    await at.work();
+    await workspace.work();
   });
 
   it('shows what ran, how it ended and what each step did', async () => {
@@ -98,7 +98,7 @@ describe('the report', () => {
     expect(cause).to.deep.include({ step: 'price', attempts: 2, forGood: 1, reason: 'exit' });
     expect(cause?.error).to.match(/^no rate for row <n> of <path>$/);
     expect(cause?.example.task).to.equal('price/3');
-    const store = (await at.platform()).store;
+    const store = (await workspace.platform()).store;
     const log = await store.read(cause?.example.log ?? '');
     expect(Buffer.from(log ?? []).toString()).to.include('no rate for row 3');
     const slow = found.slowest.find(({ task }) => task === 'price/9');
@@ -126,7 +126,7 @@ describe('the report', () => {
   });
 
   it('fits the width of a terminal and names what an operator acts on', async () => {
-    const { code, stdout, stderr } = await at.run(['report']);
+    const { code, stdout, stderr } = await workspace.run(['report']);
     expect([code, stderr]).to.deep.equal([0, `job ${id}\n`]);
     expect(stdout).to.match(
       new RegExp(`^${id}: failed \\(expect\\), run key month-end-2026-11\n39 of 41 tasks done, 1 failed`),
@@ -137,7 +137,7 @@ describe('the report', () => {
   });
 
   it('writes the attempts as CSV, one per line, with a column per counter and no formula', async () => {
-    const { stdout } = await at.run(['report', id, '--format', 'csv']);
+    const { stdout } = await workspace.run(['report', id, '--format', 'csv']);
     const lines = stdout.split('\r\n');
     expect(lines.pop()).to.equal('');
     expect(lines[0]).to.match(/^job,step,task,round,number,attempt,outcome,.*,counter:records$/);
@@ -148,14 +148,14 @@ describe('the report', () => {
   });
 
   it('writes a complete file or none', async () => {
-    const written = await at.run(['report', id, '--format', 'html', '-o', 'report.html', '--json']);
+    const written = await workspace.run(['report', id, '--format', 'html', '-o', 'report.html', '--json']);
     expect(written.code).to.equal(0);
-    expect(readFileSync(at.path('report.html'), 'utf8')).to.match(/^<!doctype html>[\s\S]*<\/html>\s*$/i);
+    expect(readFileSync(workspace.path('report.html'), 'utf8')).to.match(/^<!doctype html>[\s\S]*<\/html>\s*$/i);
     expect((JSON.parse(written.stdout) as Report).job).to.equal(id);
-    const missing = await at.run(['report', id, '-o', 'nowhere/report.txt']);
+    const missing = await workspace.run(['report', id, '-o', 'nowhere/report.txt']);
     expect(missing.code).to.equal(2);
     expect(missing.stderr).to.include('nowhere/report.txt');
-    expect(readdirSync(at.dir).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
+    expect(readdirSync(workspace.dir).filter((name) => name.endsWith('.tmp'))).to.deep.equal([]);
   });
 
   it('compares with the finished job of its name before it, and exits with 11 if it got worse', async () => {
@@ -164,7 +164,7 @@ describe('the report', () => {
     expect(compared?.regressions).to.deep.equal([]);
     const retried = compared?.figures.find(({ code }) => code === 'retried');
     expect(retried).to.include({ before: 1, now: 2, change: 1, better: 'less', matters: true });
-    const worse = await at.run(['report', id, '--compare', earlier, '--regress', '20%']);
+    const worse = await workspace.run(['report', id, '--compare', earlier, '--regress', '20%']);
     expect(worse.code).to.equal(11);
     expect(worse.stderr).to.include('retried: 1 before, 2 now (+100%)');
     expect(worse.stdout).to.include(`compared with ${earlier}`);
@@ -180,7 +180,7 @@ describe('the report', () => {
       [['--format', 'csv', '--json'], 2, 'found both'],
       [['no-such-job'], 4, 'no-such-job'],
     ] as const) {
-      const ended = await at.run(['report', ...args]);
+      const ended = await workspace.run(['report', ...args]);
       expect(ended.code, args.join(' ')).to.equal(code);
       expect(ended.stderr, args.join(' ')).to.include(message);
     }
@@ -188,10 +188,10 @@ describe('the report', () => {
 });
 
 describe('the report of a job that is still open', () => {
-  const at = forEachTest(() => Workspace.withLongLeases());
+  const workspace = forEachTest(() => Workspace.withLongLeases());
   beforeEach(() => {
-    at.write('rows.txt', '1\n2\n');
-    at.write('job.json', {
+    workspace.write('rows.txt', '1\n2\n');
+    workspace.write('job.json', {
       name: 'claims',
       input: { from: 'rows.txt', split: { by: 'lines', every: 1 } },
       steps: [{ name: 'price', run: 'cat; echo records 1 >> $BATCHCTL_COUNTERS' }],
@@ -200,25 +200,25 @@ describe('the report of a job that is still open', () => {
   });
 
   it('shows what did not begin as unknown, not as zero', async () => {
-    await at.submit();
-    const found = await reportOf(at);
+    await workspace.submit();
+    const found = await reportOf(workspace);
     expect(found).to.include({ state: 'running', startedAt: null, endedAt: null, closedAt: null, exact: false });
     expect(found.steps[0]).to.deep.include({ tasks: 2, done: 0, duration: null, wait: null, cpuSeconds: null });
     expect(found.totals).to.include({ utilisation: null, rate: null, attempts: 0 });
     expect(found.expectations[0]?.ok).to.equal(null);
-    expect((await at.run(['report'])).code).to.equal(0);
+    expect((await workspace.run(['report'])).code).to.equal(0);
   });
 
   it('reports that the ledger was lost, and the command that rebuilds it', async () => {
-    const id = await at.submit();
-    await at.work();
-    for (const name of readdirSync(at.path('.batchctl')))
-      if (name.startsWith('ledger.db')) rmSync(at.path('.batchctl', name));
-    const lost = await at.run(['report', id]);
+    const id = await workspace.submit();
+    await workspace.work();
+    for (const name of readdirSync(workspace.path('.batchctl')))
+      if (name.startsWith('ledger.db')) rmSync(workspace.path('.batchctl', name));
+    const lost = await workspace.run(['report', id]);
     expect(lost.code).to.equal(0);
     expect(lost.stdout).to.include('has no attempts of this job').and.include(`batchctl verify ${id} --repair`);
-    await at.run(['verify', id, '--repair']);
-    const found = await reportOf(at, id);
+    await workspace.run(['verify', id, '--repair']);
+    const found = await reportOf(workspace, id);
     expect(found.steps[0]).to.include({ done: 2, wait: null });
     expect(found).to.include({ exact: true });
     expect(found.proof).to.deep.include({ key: `jobs/${id}/proofs/0000.json`, deep: false });

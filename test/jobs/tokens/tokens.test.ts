@@ -15,6 +15,7 @@ import { TOKEN_TEXT } from '../../../src/model/token.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { MemoryStore } from '../../support/memory-store.ts';
+import { recordRequests } from '../../support/record-requests.ts';
 import { failsWith, rejection } from '../../support/rejection.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { readText } from '../stored-text.ts';
@@ -100,18 +101,6 @@ describe('tokens', () => {
   });
 
   describe('read by a manager', () => {
-    let reads: number;
-    let counting: ObjectStore;
-    beforeEach(() => {
-      reads = 0;
-      counting = wrapStore(store, {
-        read: (...args) => {
-          reads += 1;
-          return store.read(...args);
-        },
-      });
-    });
-
     it('are accepted until they are revoked, and at most five seconds more', async () => {
       const reader = new TokenReader(place());
       const { text, token } = await make();
@@ -136,17 +125,19 @@ describe('tokens', () => {
     });
 
     it('are read from the store once in five seconds, by any number of callers', async () => {
-      const reader = new TokenReader(place(counting));
+      const { store: recorded, requests } = recordRequests(store);
+      const reader = new TokenReader(place(recorded));
       const { text } = await make();
       await Promise.all(Array.from({ length: 50 }, () => reader.find(text)));
-      expect(reads).to.equal(1);
+      expect(requests).to.have.length(1);
       clock.pass(5);
       await reader.find(text);
-      expect(reads).to.equal(2);
+      expect(requests).to.have.length(2);
     });
 
     it("are rejected without a request if they can't be tokens", async () => {
-      const reader = new TokenReader(place(counting));
+      const { store: recorded, requests } = recordRequests(store);
+      const reader = new TokenReader(place(recorded));
       const { text } = await make();
       const wrong = [
         '',
@@ -159,7 +150,7 @@ describe('tokens', () => {
         `bct_${'é'.repeat(43)}`,
       ];
       for (const each of wrong) expect(await reader.find(each), each.slice(0, 60)).to.equal(null);
-      expect(reads).to.equal(0);
+      expect(requests).to.deep.equal([]);
     });
 
     it('are rejected if the store does not know them', async () => {

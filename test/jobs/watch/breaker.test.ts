@@ -12,6 +12,7 @@ import { event } from '../../contracts/ledger-events.ts';
 import { addEntry } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { recordRequests } from '../../support/record-requests.ts';
 import { wrapStore } from '../../support/wrap-store.ts';
 import { openPlace } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
@@ -56,23 +57,13 @@ describe('the guard against a program that fails everywhere', () => {
   /** What the guard sees: the failures of two tasks are `apart` seconds apart. `requests`: what it asked the store for. */
   function observed(apart = 1): { readonly platform: Platform; readonly requests: readonly string[] } {
     const { platform } = place;
-    const requests: string[] = [];
     async function* listApart(prefix: string): AsyncIterable<ObjectEntry> {
       for await (const entry of platform.store.list(prefix)) {
         const { task = 0 } = taskOfFailed(entry.key) ?? taskOfTry(entry.key) ?? {};
         yield { ...entry, modified: NOW + apart * 1_000 * task };
       }
     }
-    const store = new Proxy(wrapStore(platform.store, { list: listApart }), {
-      get: (target, name) => {
-        const method: unknown = Reflect.get(target, name);
-        if (typeof method !== 'function') return method;
-        return (key: string, ...options: readonly unknown[]) => {
-          requests.push(`${String(name)} ${key}`);
-          return method.call(target, key, ...options);
-        };
-      },
-    });
+    const { store, requests } = recordRequests(wrapStore(platform.store, { list: listApart }));
     return { platform: { ...platform, store, clock: new FakeClock(NOW) }, requests };
   }
   const guard = async (view: JobView): Promise<JobView> => guardDeployment(observed().platform, view, FIRST_ROUND);

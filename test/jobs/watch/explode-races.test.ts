@@ -5,6 +5,7 @@ import { look } from '../../../src/jobs/watch/look.ts';
 import { stepPartShardKey } from '../../../src/model/keys.ts';
 import { type JobView, stateOf } from '../../../src/model/view.ts';
 import { addEntry, failForGood } from '../../support/claims-job.ts';
+import { recordRequests } from '../../support/record-requests.ts';
 import { rejection } from '../../support/rejection.ts';
 import { beforeFirstPut, wrapStore } from '../../support/wrap-store.ts';
 import { EXPLODING, explodingJob, partsOf, publishFiles, queuedIn } from '../exploding-job.ts';
@@ -62,17 +63,11 @@ describe('explode with several watchers, and after one was killed', () => {
     await look(place.platform, view);
     const key = stepPartShardKey(view.record.job, 'count', 0);
     await place.platform.store.delete([key]);
-    let puts = 0;
-    const store = wrapStore(place.platform.store, {
-      put: (at, body, options) => {
-        if (at === key) puts += 1;
-        return place.platform.store.put(at, body, options);
-      },
-    });
+    const { store, requests } = recordRequests(place.platform.store);
     await work({ ...place.platform, store });
     view = await refreshView(place.platform.store, view);
     expect(stateOf(view)).to.equal('succeeded');
-    expect(puts).to.equal(1);
+    expect(requests.filter((request) => request === `put ${key}`)).to.have.length(1);
   });
 
   it('obeys a skip that comes while the files are counted', async () => {

@@ -28,11 +28,11 @@ describe('tick', () => {
     now = ADDED;
   });
 
-  /** A new process each time: its monotonic clock starts again. */
-  const here = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
-  const round = (dryRun = false): Promise<TickResult> => tick(here(), { dryRun });
+  /** The platform of a new process, whose monotonic clock begins at 0. */
+  const newProcess = (): Platform => ({ ...place.platform, clock: new FakeClock(now) });
+  const round = (dryRun = false): Promise<TickResult> => tick(newProcess(), { dryRun });
   const add = (name = 'month-end', spec = scheduleSpec()) =>
-    addSchedule(here(), name, { spec, code: null, replace: false });
+    addSchedule(newProcess(), name, { spec, code: null, replace: false });
   const outcomes = ({ fired }: TickResult): readonly string[] => fired.map((each) => `${each.period} ${each.outcome}`);
 
   it('fires each due schedule once, and leaves its mark', async () => {
@@ -95,7 +95,7 @@ describe('tick', () => {
 
   it('fires nothing of a paused schedule', async () => {
     await add();
-    await pauseSchedule(here(), 'month-end');
+    await pauseSchedule(newProcess(), 'month-end');
     now = MONTH_END;
     expect(outcomes(await round())).to.deep.equal([]);
   });

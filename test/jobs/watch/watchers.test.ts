@@ -13,8 +13,9 @@ import { job as ledgerJob } from '../../contracts/ledger-events.ts';
 import { addEntry, attemptEnded, claimsJob, failForGood } from '../../support/claims-job.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { forEachTest } from '../../support/fixture.ts';
+import { recordRequests } from '../../support/record-requests.ts';
 import { withMethods } from '../../support/with-methods.ts';
-import { agedStore, wrapStore } from '../../support/wrap-store.ts';
+import { agedStore } from '../../support/wrap-store.ts';
 import { openPlace, publishSmall, putJob } from '../published-job.ts';
 import { submitJob } from '../submitted-job.ts';
 
@@ -87,22 +88,16 @@ describe('watchers', () => {
     }
     const closed = (await look(platform, view)).view;
     await retry(platform, closed);
-    let lists = 0;
-    const store = wrapStore(platform.store, {
-      list: (prefix, options) => {
-        if (prefix.endsWith('/out/')) lists += 1;
-        return platform.store.list(prefix, options);
-      },
-    });
+    const { store, requests } = recordRequests(platform.store);
     const watcher = new JobWatcher({ ...platform, store }, 15);
     await watcher.glance(job);
-    lists = 0;
+    requests.length = 0;
     for (let n = 0; n < 19; n += 1) {
       await publishSmall({ platform, view }, 'price', n, 'x');
       await ledger.record([attemptEnded(job, n, 1, 'done')]);
       await watcher.afterOutcome(job, true);
     }
-    expect(lists).to.be.at.most(2);
+    expect(requests.filter((request) => /^list .*\/out\/$/.test(request)).length).to.be.at.most(2);
   });
 
   it('let one of many workers list a large active job each minute, and each of them a large idle one', async () => {
@@ -110,14 +105,9 @@ describe('watchers', () => {
     const view = await putJob(platform, [], { yaml: rangeYaml(10_000), parts: 10_000 });
     const { job } = view.record;
     await platform.store.put(openMark(job, 0), '{"format":1}');
-    let [listings, done] = [0, 0];
+    let done = 0;
     const clock = new FakeClock();
-    const store = wrapStore(platform.store, {
-      keys: (prefix, options) => {
-        if (prefix.endsWith('/out/')) listings += 1;
-        return platform.store.keys(prefix, options);
-      },
-    });
+    const { store, requests } = recordRequests(platform.store);
     const ledger = await platform.ledger();
     const counting = withMethods(ledger, {
       counts: async () => (await ledger.counts(job)).map((counted) => ({ ...counted, done })),
@@ -126,7 +116,7 @@ describe('watchers', () => {
     await ledger.recordJob(ledgerJob({ job, steps: [{ name: 'price', group: 'default', total: 10_000 }] }));
     const watchers = sixWatchers(grid, 120);
     const listingsIn = async (minutes: number, isActive: boolean): Promise<number> => {
-      listings = 0;
+      requests.length = 0;
       for (let n = 0; n < minutes; n += 1) {
         for (const watcher of watchers) {
           clock.pass(60 / watchers.length);
@@ -134,7 +124,7 @@ describe('watchers', () => {
           await watcher.glance(job);
         }
       }
-      return listings;
+      return requests.filter((request) => /^keys .*\/out\/$/.test(request)).length;
     };
     expect(await listingsIn(6, true)).to.be.within(5, 8);
     await listingsIn(5, false);
@@ -146,22 +136,17 @@ describe('watchers', () => {
     const { job } = view.record;
     for (const task of [0, 1, 2, 3]) await publishSmall({ platform: place.platform, view }, 'price', task, 'x');
     await addEntry(place.platform, view, { what: 'close', round: 0, state: 'succeeded', reason: null });
-    let reads = 0;
-    const store = wrapStore(place.platform.store, {
-      head: (key) => {
-        if (key.includes('/out/')) reads += 1;
-        return place.platform.store.head(key);
-      },
-    });
+    const { store, requests } = recordRequests(place.platform.store);
+    const reads = () => requests.filter((request) => /^head .*\/out\//.test(request)).length;
     const clock = new FakeClock();
     const grid: Platform = { ...place.platform, store, clock, remote: true };
     const ledger = await grid.ledger();
     const watchers = sixWatchers(grid, 15);
     for (const watcher of watchers) await watcher.afterOutcome(job, true);
-    expect([reads, (await ledger.job(job))?.state]).to.deep.equal([0, 'running']);
+    expect([reads(), (await ledger.job(job))?.state]).to.deep.equal([0, 'running']);
     clock.pass(30);
     for (const watcher of watchers) await watcher.afterOutcome(job, true);
-    expect([reads, (await ledger.job(job))?.state]).to.deep.equal([4, 'succeeded']);
+    expect([reads(), (await ledger.job(job))?.state]).to.deep.equal([4, 'succeeded']);
   });
 });
 
