@@ -15,7 +15,7 @@ import type { ReadOptions } from '../../../src/ports/object-store.ts';
 const DIALECT = { delimiter: 44, quote: 34 };
 const csv = (size: number, header = false) => ({ by: 'csv', header, delimiter: ',', quote: '"', size }) as const;
 
-/** An object on S3 of `size` bytes that `read` makes; counts what is read. */
+/** An object on S3 of `size` bytes that `read` generates; counts the bytes that are read. */
 class FakeObject {
   readonly input: Pick<JobInput, 'name' | 'size'>;
   readonly #read: (offset: number, buffer: Buffer) => void;
@@ -114,7 +114,7 @@ const windows = fc
 const sizes = fc.integer({ min: 1, max: 120 });
 
 describe('cutting CSV by windows', () => {
-  it('never lets all workers accept parts of which one begins or ends within a record', async () => {
+  it('lets some worker refuse its part whenever a part begins or ends within a record', async () => {
     const seen = { right: 0, refused: 0, wellFormedRefused: 0, faulty: 0 };
     await fc.assert(
       fc.asyncProperty(content, sizes, windows, fc.integer({ min: 1, max: 9 }), async (text, size, of, step) => {

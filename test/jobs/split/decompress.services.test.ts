@@ -1,5 +1,4 @@
-// Protects: an input is accepted exactly if `gzip -t` or `zstd -t` accepts it, and read as these programs decompress
-// it.
+// Protects: an input is accepted exactly if `gzip -t` or `zstd -t` accepts it, and has the content that they write.
 import { spawnSync } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
@@ -18,13 +17,13 @@ function run(program: Program, args: readonly string[], input: Uint8Array): { st
   return { status, out: stdout };
 }
 
-/** Null if the program rejects it. */
-function byProgram(program: Program, bytes: Buffer): Buffer | null {
+/** The content by the program; null if it rejects the file. */
+function decompressedBy(program: Program, bytes: Buffer): Buffer | null {
   return run(program, ['-t'], bytes).status === 0 ? run(program, ['-dcq'], bytes).out : null;
 }
 
-/** Null if it is refused; `other` if it isn't recognised as that format. */
-async function byUs(program: Program, bytes: Buffer): Promise<Buffer | null | 'other'> {
+/** The content by batchctl; null if it refuses the file, `other` if it does not recognise the format. */
+async function readContent(program: Program, bytes: Buffer): Promise<Buffer | null | 'other'> {
   const source = await openPipeSource(0, Readable.from([bytes]));
   if (source.compression !== program) return 'other';
   const chunks: Buffer[] = [];
@@ -50,23 +49,23 @@ describe('gzip -t and zstd -t', () => {
   ] as const) {
     it(`agree with the expected result of each example: ${program}`, () => {
       for (const { name, bytes, holds } of cases) {
-        expect(byProgram(program, bytes)?.toString() ?? null, name).to.equal(holds);
+        expect(decompressedBy(program, bytes)?.toString() ?? null, name).to.equal(holds);
       }
     });
   }
 
-  for (const [program, ways] of [
+  for (const [program, options] of [
     ['gzip', [[], ['-1'], ['-9']]],
     ['zstd', [[], ['--no-check'], ['--no-check', '-19'], ['-1', '--long=27']]],
   ] as const) {
-    for (const way of ways) {
-      it(`agree on what is damaged, truncated or appended: ${[program, ...way].join(' ')}`, async () => {
-        const unchecked = way.some((option) => option === '--no-check');
-        const small = run(program, [...way, '-c', '-q'], TEXT.subarray(0, 500)).out;
-        const large = run(program, [...way, '-c', '-q'], TEXT).out;
+    for (const flags of options) {
+      it(`agree on what is damaged, truncated or appended: ${[program, ...flags].join(' ')}`, async () => {
+        const unchecked = flags.some((flag) => flag === '--no-check');
+        const small = run(program, [...flags, '-c', '-q'], TEXT.subarray(0, 500)).out;
+        const large = run(program, [...flags, '-c', '-q'], TEXT).out;
         const whole = Buffer.concat([small, large, small]);
         const change = fc.record({
-          // Where formats keep what matters most: near the beginnings and ends of frames.
+          // More often near the beginnings and ends of frames, where the formats keep headers and checksums.
           at: fc.oneof(
             fc.integer({ min: 4, max: small.length + 40 }),
             fc.integer({ min: whole.length - small.length - 40, max: whole.length - 1 }),
@@ -75,22 +74,20 @@ describe('gzip -t and zstd -t', () => {
           bit: fc.integer({ min: 0, max: 7 }),
           how: fc.constantFrom('flip', 'flip', 'flip', 'cut', 'insert', 'zeros'),
         });
-        const agrees = async ({ at, bit, how }: { at: number; bit: number; how: string }): Promise<void> => {
+        const compare = async ({ at, bit, how }: { at: number; bit: number; how: string }): Promise<void> => {
           const bytes =
             how === 'cut'
               ? whole.subarray(0, at)
               : Buffer.concat([whole.subarray(0, at), Buffer.alloc(how === 'insert' ? bit : 0), whole.subarray(at)]);
           if (how === 'flip') bytes[at] = (bytes[at] ?? 0) ^ (1 << bit);
-          const given = how === 'zeros' ? Buffer.concat([whole, Buffer.alloc(bit)]) : bytes;
-          const ours = await byUs(program, given);
-          const theirs = byProgram(program, given);
+          const changed = how === 'zeros' ? Buffer.concat([whole, Buffer.alloc(bit)]) : bytes;
+          const expected = decompressedBy(program, changed);
+          const found = await readContent(program, changed);
           // Without a checksum some damage goes unnoticed, and decoders of zstd itself then differ.
-          if (unchecked && theirs !== null) return;
-          expect(ours === null || ours === 'other' ? ours : ours.toString('latin1')).to.equal(
-            theirs?.toString('latin1') ?? null,
-          );
+          if (unchecked && expected !== null) return;
+          expect(found?.toString('latin1')).to.equal(expected?.toString('latin1'));
         };
-        await fc.assert(fc.asyncProperty(change, agrees), { numRuns: 60 });
+        await fc.assert(fc.asyncProperty(change, compare), { numRuns: 60 });
       });
     }
   }

@@ -1,4 +1,4 @@
-// Protects: the short form of a split is read correctly, and a wrong one says what is allowed.
+// Protects: the short form of a split is read correctly, and the error for a wrong one names the allowed forms.
 import { expect } from 'chai';
 import { BatchctlError } from '../../../src/errors.ts';
 import { parseSplit } from '../../../src/jobs/split/parse-split.ts';
@@ -52,7 +52,7 @@ describe('parseSplit', () => {
     'xml:1MB',
   ];
   for (const text of wrong) {
-    it(`refuses "${text}" and says what is allowed`, () => {
+    it(`refuses "${text}" with a hint`, () => {
       const refusal = expect(() => parseSplit(text)).to.throw(BatchctlError);
       refusal.with.property('kind', 'usage');
       refusal.with.property('hint').that.is.a('string');

@@ -82,7 +82,7 @@ describe('stagePart', () => {
     expect(await stage({ n: 0, kind: 'params', params: { a: '1', b: 'x' } }, null)).to.equal('{"a":"1","b":"x"}\n');
   });
 
-  it('writes nothing for an empty whole input, and clears the target file', async () => {
+  it('writes nothing for an empty input, and clears the target file', async () => {
     expect(await stage({ n: 0, kind: 'item', input: 0, item: 'old' }, null)).to.equal('old\n');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, fileInput(''))).to.equal('');
     expect(await stage({ n: 0, kind: 'whole', input: 0 }, await storeInput(''))).to.equal('');
