@@ -6,25 +6,24 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { aptOptions } from '../support/guest/guest.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { installed, needsRoot } from '../support/run/lacking.ts';
 import { freePort } from '../support/servers/program.ts';
 import { until } from '../support/until.ts';
+import { ROOT, VERSION, writeProject } from './local-project.ts';
 
 const run = promisify(execFile);
-const ROOT = join(import.meta.dirname, '../..');
-const JOB = 'name: one\ninput: { split: { by: range, from: 1, to: 30 } }\nsteps: [{ name: work, run: cat }]\n';
-/** Of a machine without Node. */
+/** The programs of a machine without Node. */
 const PROGRAMS = ['sh', 'readlink', 'cat'];
-/** What Debian's small images hold of what the Dockerfile and the test's jobs need. */
+/** The packages in Debian's small images that the Dockerfile and the test's jobs need. */
 const PACKAGES = ['base-files', 'coreutils', 'dash', 'libstdc++6'];
-/** Milliseconds for what takes seconds, on a busy machine. */
+/** Milliseconds; each wait takes seconds unless the machine is busy. */
 const PATIENCE = 300_000;
 
 describe('the bundle', function () {
   this.timeout(900_000);
   const dir = mkdtempSync(join(tmpdir(), 'bundle-'));
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  const name = `batchctl-${version}-linux-x64`;
+  const name = `batchctl-${VERSION}-linux-x64`;
   const cwd = join(dir, 'work');
   const bin = join(dir, 'bin');
 
@@ -33,33 +32,32 @@ describe('the bundle', function () {
     return spawnSync(command, args, { cwd, encoding: 'utf8', env: { PATH: bin, HOME: cwd, ...env } });
   }
 
-  function well(...args: readonly string[]): string {
+  /** The output of a command, which must succeed. */
+  function output(...args: readonly string[]): string {
     const { status, stdout, stderr } = batchctl({}, ...args);
     expect(status, `${args.join(' ')}\n${stdout}\n${stderr}`).to.equal(0);
     return stdout;
   }
 
   before(async () => {
-    // Compressed little, as it is sent nowhere.
+    // Fast compression: nothing sends the bundle.
     await run(process.execPath, ['--import', 'tsx', 'build/bundle.mjs', dir, '1'], { cwd: ROOT });
     for (const path of [cwd, bin]) mkdirSync(path);
     for (const program of PROGRAMS) symlinkSync(pathOf(program), join(bin, program));
     await run('tar', ['xzf', join(dir, `${name}.tar.gz`), '-C', dir]);
-    writeFileSync(join(cwd, 'job.yaml'), JOB);
-    const local = { profile: 'local', profiles: { local: { backend: 'local' } } };
-    writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify(local));
+    writeProject(cwd);
   });
   after(() => rmSync(dir, { recursive: true, force: true }));
 
   it('runs and proves a job where PATH has no Node, also when called by a link', () => {
     expect(spawnSync('sh', ['-c', 'command -v node npm'], { env: { PATH: bin } }).status).to.not.equal(0);
-    expect(well('version')).to.match(new RegExp(`^batchctl +${version}\nnode +${process.versions.node}\n`));
-    well('run', 'job.yaml', '-o', 'out.txt');
+    expect(output('version')).to.match(new RegExp(`^batchctl +${VERSION}\nnode +${process.versions.node}\n`));
+    output('run', 'job.yaml', '-o', 'out.txt');
     expect(readFileSync(join(cwd, 'out.txt'), 'utf8').trim().split('\n')).to.have.length(30);
-    well('verify', 'last');
+    output('verify', 'last');
     symlinkSync(join(dir, name, 'batchctl'), join(bin, 'batchctl'));
     const linked = spawnSync('batchctl', ['--version'], { encoding: 'utf8', env: { PATH: bin } });
-    expect(linked.stdout.trim(), linked.stderr).to.equal(version);
+    expect(linked.stdout.trim(), linked.stderr).to.equal(VERSION);
   });
 
   describe('in images', () => {
@@ -84,15 +82,15 @@ describe('the bundle', function () {
     });
     after(() => podman?.close());
 
-    it('runs a job as any user, also one that the image does not know', async () => {
+    it('runs a job as any user, even one that the image does not have', async () => {
       const script = 'cd /tmp && batchctl init && batchctl run --input job.yaml --split file -o - -- cat';
       const flags = ['--rm', '--pull', 'never', '--network', 'none', '--env', 'HOME=/tmp', '--entrypoint', 'sh'];
       const asUser = ['--user', '12345:12345', '--passwd=false'];
-      const said = await podman.run('run', ...flags, ...asUser, 'localhost/worker', '-c', script);
-      expect(said).to.include('name: squares');
+      const stdout = await podman.run('run', ...flags, ...asUser, 'localhost/worker', '-c', script);
+      expect(stdout).to.include('name: squares');
     });
 
-    it('a manager takes a job and a worker does it, not as root, and both end in order on SIGTERM', async () => {
+    it('a manager accepts a job and a worker runs it, not as root, and SIGTERM ends both after their work', async () => {
       const port = await freePort();
       const listen = ['--env', `BATCHCTL_LISTEN=0.0.0.0:${port}`, '--volume', 'data:/var/lib/batchctl'];
       await podman.start('manager', ...listen);
@@ -100,8 +98,8 @@ describe('the bundle', function () {
       expect(await podman.exec('manager', 'id', '-u')).to.equal('10001');
       const fingerprint = await podman.exec('manager', 'batchctl', 'manager', 'fingerprint');
       const token = await podman.exec('manager', 'batchctl', 'manager', 'token', 'create', 'me', '--scope', 'operate');
-      const there = { backend: 'manager', url: `https://127.0.0.1:${port}`, tokenEnv: 'TOKEN', fingerprint };
-      writeFileSync(join(cwd, 'manager.json'), JSON.stringify({ profile: 'there', profiles: { there } }));
+      const remote = { backend: 'manager', url: `https://127.0.0.1:${port}`, tokenEnv: 'TOKEN', fingerprint };
+      writeFileSync(join(cwd, 'manager.json'), JSON.stringify({ profile: 'remote', profiles: { remote } }));
       const through = (...args: readonly string[]): string => {
         const env = { BATCHCTL_CONFIG: join(cwd, 'manager.json'), TOKEN: token };
         const { status, stdout, stderr } = batchctl(env, ...args);
@@ -110,18 +108,17 @@ describe('the bundle', function () {
       };
 
       const work = 'read n; touch ~/begun; until [ -e ~/go ]; do sleep 0.1; done; echo "$n $(id -u)"';
-      const input = { split: { by: 'range', from: 1, to: 2 } };
-      // With one attempt, a task that SIGTERM interrupts would fail it.
-      const job = { name: 'held', input, steps: [{ name: 'work', attempts: 1, run: work }] };
+      // With one attempt, a task that SIGTERM interrupts would fail the job.
+      const job = rangeJob('held', 2, { name: 'work', attempts: 1, run: work });
       writeFileSync(join(cwd, 'held.json'), JSON.stringify(job));
       const id = through('submit', 'held.json');
       expect(await podman.isHealthy('worker', 'manager'), 'before there is a worker').to.equal(false);
       await podman.start('worker', '--pid', 'container:manager', '--volumes-from', 'manager');
       await until('the worker is healthy', () => podman.isHealthy('worker'), PATIENCE);
-      await until('it works', () => podman.exec('worker', 'ls', 'begun').catch(() => null), PATIENCE);
+      await until('a task began', () => podman.exec('worker', 'ls', 'begun').catch(() => null), PATIENCE);
 
       await podman.run('kill', '--signal', 'TERM', 'worker');
-      await until('it drains', () => podman.logs('worker').includes('asked to drain'), PATIENCE);
+      await until('the worker drains', () => podman.logs('worker').includes('asked to drain'), PATIENCE);
       await podman.exec('manager', 'touch', 'go');
       expect(await podman.exitCode('worker'), podman.logs('worker')).to.equal(0);
       through('wait', id, '--timeout', '5m');
@@ -136,7 +133,7 @@ describe('the bundle', function () {
   });
 });
 
-/** Containers of their own store. They and their mounts are in a mount namespace, which ends with the test run. */
+/** Containers with a store of their own, in a mount namespace that ends with the test run. */
 class Podman {
   readonly #dir: string;
   readonly #holder: ChildProcess;
@@ -158,12 +155,9 @@ class Podman {
   /** A root of Debian's packages, unpacked: their scripts don't run, which takes a third of the time. */
   async makeBase(tag: string): Promise<void> {
     const tar = join(this.#dir, 'base.tar');
-    await this.#inside([
-      ...['mmdebstrap', '--mode=root', '--variant=extract', '--quiet', `--include=${PACKAGES.join(',')}`],
-      ...(await aptOptions()),
-      ...['--dpkgopt=path-exclude=/usr/share/doc/*', '--dpkgopt=path-exclude=/usr/share/locale/*'],
-      ...['trixie', tar],
-    ]);
+    const options = ['--mode=root', '--variant=extract', '--quiet', `--include=${PACKAGES.join(',')}`];
+    const excludes = ['doc', 'locale'].map((folder) => `--dpkgopt=path-exclude=/usr/share/${folder}/*`);
+    await this.#inside(['mmdebstrap', ...options, ...(await aptOptions()), ...excludes, 'trixie', tar]);
     await this.run('import', '--quiet', tar, tag);
     rmSync(tar);
   }
@@ -174,28 +168,17 @@ class Podman {
 
   /** Starts a container of the image with its name. */
   async start(name: string, ...flags: readonly string[]): Promise<void> {
-    // Named in their environment, so that they end with the test run.
+    const common = ['--detach', '--pull', 'never', '--network', 'host', '--name', name];
+    // The directory in their environment ends them with the test run.
     const env = ['--env', `TEST_OF=${this.#dir}`];
-    await this.run(
-      'run',
-      '--detach',
-      '--pull',
-      'never',
-      '--network',
-      'host',
-      '--name',
-      name,
-      ...env,
-      ...flags,
-      `localhost/${name}`,
-    );
+    await this.run('run', ...common, ...env, ...flags, `localhost/${name}`);
   }
 
   async exec(name: string, ...words: readonly string[]): Promise<string> {
     return this.run('exec', name, ...words);
   }
 
-  /** What the image's health check says, in a container that is by default the one of its name. */
+  /** Whether the image's health check passes in a container; by default in the one of the image's name. */
   async isHealthy(image: string, container = image): Promise<boolean> {
     const check = `exec /opt/batchctl-*/bin/node /opt/healthy.mjs ${image}`;
     const words = image === container ? ['healthcheck', 'run', container] : ['exec', container, 'sh', '-c', check];

