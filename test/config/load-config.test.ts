@@ -73,7 +73,7 @@ describe('the configuration', () => {
         else expect(found).to.match(why);
       });
 
-    it('that others may write is refused unless it is named explicitly, and the message has the command that names it', async () => {
+    it('that others may write is refused with a hint, unless it is named explicitly', async () => {
       const path = write('work/batchctl.config.json', { profile: 'local' });
       chmodSync(path, 0o666);
       const error = await failure();

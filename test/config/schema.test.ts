@@ -32,16 +32,16 @@ describe('the JSON Schemas', () => {
 describe('the manuals', () => {
   it('have a line for every field of the configuration, with its default', () => {
     const lines = read('docs/configuration.md').split('\n');
-    const lacking = CONFIG_TABLE.filter(({ path, default: fallback }) => {
+    const missing = CONFIG_TABLE.filter(({ path, default: fallback }) => {
       const value = fallback === null ? '' : `\`${JSON.stringify(fallback)}\``;
       return !lines.some((line) => line.startsWith(`| \`${path}\` `) && line.includes(value));
     });
-    expect(lacking.map(({ path }) => path)).to.deep.equal([]);
+    expect(missing.map(({ path }) => path)).to.deep.equal([]);
   });
 
   it('have a line for every field of a job file', () => {
     const manual = read('docs/job-file.md');
-    const lacking = Object.keys(JOB_FIELD_DOCS).filter((path) => !manual.includes(`\`${path.split('.').at(-1)}\``));
-    expect(lacking).to.deep.equal([]);
+    const missing = Object.keys(JOB_FIELD_DOCS).filter((path) => !manual.includes(`\`${path.split('.').at(-1)}\``));
+    expect(missing).to.deep.equal([]);
   });
 });

@@ -1,4 +1,4 @@
-// Protects: an output counts only for the job, step and task that made it, and a task reads only what was published.
+// Protects: an output counts only for the job, step and task that made it, and a task reads only published bytes.
 import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -17,7 +17,7 @@ import type { OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { rejection } from '../support/rejection.ts';
+import { failsWith, rejection, rejection } from '../support/rejection.ts';
 import { EXPLODING, publishFiles, publishRest } from './exploding-job.ts';
 import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { runHere } from './run-here.ts';
@@ -183,8 +183,7 @@ describe('outputs are bound to their task', () => {
         const job = { platform: place.platform, view };
         if (!many) for (const n of [0, 1, 2]) await publishSmall(job, 'price', n, `${n}\n`);
         await copyTo(view, 'price', 1);
-        const error = await rejection(read(view));
-        expect(error).to.have.property('kind', 'corrupt');
+        const error = await failsWith('corrupt', read(view));
         expect(error.message).to.match(/^expected the output of price\/1 at .*, found that of price\/0 of job/);
       });
     }
@@ -218,8 +217,7 @@ describe('outputs are bound to their task', () => {
         files: files.map((file) => (file.key === key ? { ...file, checksum } : file)),
       }));
       const source = { store: place.platform.store, job: view.record.job, step: 'price' };
-      const error = await rejection(verifiedOutput(source, 1));
-      expect(error).to.include({ kind: 'proof' });
+      const error = await failsWith('proof', verifiedOutput(source, 1));
       expect(error.message).to.contain('price/1 was altered after it was published');
     });
 
@@ -233,8 +231,7 @@ describe('outputs are bound to their task', () => {
       const view = await requireView(store, job.record.job);
       await store.copy(stepPartShardKey(other.record.job, 'count', 0), stepPartShardKey(view.record.job, 'count', 0));
       const { view: now } = await look(place.platform, view);
-      const error = await rejection(stageInput(now, 'count/1'));
-      expect(error).to.have.property('kind', 'corrupt');
+      const error = await failsWith('corrupt', stageInput(now, 'count/1'));
       expect(error.message).to.include('split/0').and.include(other.record.job);
       expect((await verify(await publishRest(place, now, 5))).problems.map(({ code }) => code)).to.include(
         'partAltered',
@@ -242,10 +239,10 @@ describe('outputs are bound to their task', () => {
     });
   });
 
-  describe('a task reads only what was published:', () => {
+  describe('a task reads only published bytes:', () => {
     const altered: readonly (readonly [what: string, before: string, after: string])[] = [
       ['a few changed bytes', 'one\n', 'two\n'],
-      ['some megabytes of which one byte was changed', 'a'.repeat(2 ** 21), `${'a'.repeat(9)}b`.padEnd(2 ** 21, 'a')],
+      ['one changed byte of some megabytes', 'a'.repeat(2 ** 21), `${'a'.repeat(9)}b`.padEnd(2 ** 21, 'a')],
       ['an output that was truncated to nothing', 'one\n', ''],
       ['an output with content where none was published', '', 'one\n'],
     ];

@@ -53,7 +53,7 @@ describe('code put by a caller', () => {
     });
   }
 
-  it("is refused if it is no tar archive, no gzip, or doesn't match its name", async () => {
+  it("is refused if it is not a tar archive, not compressed, or doesn't match its name", async () => {
     const garbage = await put(Buffer.from('no tar archive at all'.repeat(1_000)));
     await failsWith('jobFile', readStoredCode(store, garbage));
     const short = await put((await tarOf(['a.py', 'file', 'x'.repeat(5_000)])).subarray(0, 1_000));

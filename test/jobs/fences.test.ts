@@ -11,7 +11,7 @@ import type { Platform } from '../../src/ports/platform.ts';
 import { factsOf, viewOf } from '../model/job-of.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { rejection } from '../support/rejection.ts';
+import { failsWith } from '../support/rejection.ts';
 import { entriesOf } from '../support/stored.ts';
 import { agedStore, wrapStore } from '../support/wrap-store.ts';
 import { attemptOf, openPlace, putJob } from './published-job.ts';
@@ -31,7 +31,7 @@ describe('fences of the journal', () => {
     const view = await putJob(place.platform, [{ name: 'a' }]);
     const entry = { format: 1, id: 'x', when: '2026-11-30T06:00:00.000Z', who: 'me', what: 'freeze' };
     await place.platform.store.put(journalKey(view.record.job, 0), JSON.stringify(entry));
-    expect(await rejection(requireView(place.platform.store, view.record.job))).to.include({ kind: 'newer' });
+    await failsWith('newer', requireView(place.platform.store, view.record.job));
   });
 
   it('accepts a job with a run key only if the key names it, so the loser of a claim is no job', async () => {

@@ -82,7 +82,7 @@ describe('a store of batchctl 0.1.0', () => {
     expect(problems[0]?.message).to.include('also made the output of square/0, so one of them is a copy');
   });
 
-  it('has valid evidence, unless one attempt made two outputs, or a file differs from what was staged', async () => {
+  it('has valid evidence, unless one attempt made two outputs, or a file differs from the staged one', async () => {
     const text = readFileSync(join(FORMER, 'evidence.ndjson'), 'utf8');
     const codesOf = async (change: (body: string) => string): Promise<readonly string[]> => {
       const body = change(text.slice(0, text.lastIndexOf('\n', text.length - 2) + 1));

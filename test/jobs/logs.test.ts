@@ -7,7 +7,7 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const text = (some: Uint8Array): string => new TextDecoder().decode(some);
 const news = (before: string, after: string): string => text(unshownBytes(shownOf(bytes(before)), bytes(after)));
 
-describe('new output in a log', () => {
+describe('the unshown text of a log', () => {
   it('is the whole log at first', () => {
     expect(text(unshownBytes(NOTHING_SHOWN, bytes('one\n')))).to.equal('one\n');
   });

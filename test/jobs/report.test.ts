@@ -125,7 +125,7 @@ describe('the report', () => {
     expect(found.expectations[0]).to.include({ ok: false, left: '38', right: '40' });
   });
 
-  it('fits the width of a terminal and names what an operator acts on', async () => {
+  it('fits the width of a terminal, and shows failures, slow tasks and broken control totals', async () => {
     const { code, stdout, stderr } = await workspace.run(['report']);
     expect([code, stderr]).to.deep.equal([0, `job ${id}\n`]);
     expect(stdout).to.match(

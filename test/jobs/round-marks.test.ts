@@ -13,7 +13,7 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { rejection } from '../support/rejection.ts';
+import { failsWith } from '../support/rejection.ts';
 import { keysBelow } from '../support/stored.ts';
 import { afterPuts, agedStore, beforeFirstPut, wrapStore } from '../support/wrap-store.ts';
 import { openPlace, putJob } from './published-job.ts';
@@ -68,7 +68,7 @@ describe('the mark of a round that never began', () => {
   });
 
   it('protects its data from removal for a day, and no longer', async () => {
-    expect(await rejection(remove(store()))).to.include({ kind: 'refused' });
+    await failsWith('refused', remove(store()));
     await remove(later().store);
     expect(await store().head(dataKey(KEY))).to.equal(null);
   });

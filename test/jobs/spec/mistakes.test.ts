@@ -53,13 +53,7 @@ const IN_JOB: readonly Mistake[] = [
   ['an empty list of inputs', 'input: { from: [] }', '2:16', 'input.from', 'at least one input'],
   ['a split as on the command line', 'input: { split: "csv:1MB" }', '2:17', 'input.split', '{ by: csv, size: 32MB }'],
   ['neither every nor size', 'input: { split: { by: lines } }', '2:17', 'input.split', 'requires every'],
-  [
-    'an input for a range',
-    'input: { from: a, split: { by: range, from: 1, to: 5 } }',
-    '2:10',
-    'input.from',
-    'needs none',
-  ],
+  ['input for a range', 'input: { from: a, split: { by: range, from: 1, to: 5 } }', '2:10', 'input.from', 'needs none'],
   [
     'an axis that is a parameter',
     'params: { a: 1 }\ninput: { split: { by: grid, axes: { a: [1] } } }',
@@ -137,39 +131,33 @@ const IN_STEP: readonly Mistake[] = [
 ];
 
 const IN_STEPS: readonly Mistake[] = [
-  [
-    'a duplicate step name',
-    '{ name: t, run: x }\n{ name: t, run: y }',
-    '4:13',
-    'steps[1].name',
-    'also used by steps[0]',
-  ],
+  ['a duplicate step name', '{ name: t, run: x }\n{ name: t, run: y }', '4:13', '[1].name', 'also used by steps[0]'],
   [
     'an explode of one output',
     '{ name: s, run: x, explode: true }\n{ name: t, run: y }',
     '3:33',
-    'steps[0].explode',
+    '[0].explode',
     'output: files',
   ],
   [
     'an explode into a gather',
     '{ name: s, run: x, output: files, explode: true }\n{ name: t, run: y, gather: true }',
     '3:48',
-    'steps[0].explode',
+    '[0].explode',
     'not a gather',
   ],
   [
     'a join of outputs that are staged as files',
     '{ name: s, run: x }\n{ name: t, run: y, gather: true, input: dir, join: lines }',
     '4:50',
-    'steps[1].join',
+    '[1].join',
     'only a gather that reads joined outputs',
   ],
   [
     'an unknown join',
     '{ name: s, run: x }\n{ name: t, run: y, gather: true, join: text }',
     '4:44',
-    'steps[1].join',
+    '[1].join',
     'found "text", allowed: lines, bytes',
   ],
 ];
@@ -187,7 +175,7 @@ const SECTIONS: readonly (readonly [readonly Mistake[], (text: string) => string
   [IN_JOB, job, ''],
   [IN_SPLIT, split, 'input.split.'],
   [IN_STEP, step, 'steps[0].'],
-  [IN_STEPS, steps, ''],
+  [IN_STEPS, steps, 'steps'],
 ];
 
 describe('a mistake in a job file', () => {
@@ -206,22 +194,22 @@ describe('a mistake in a job file', () => {
 describe('an oversized job file', () => {
   const many = (count: number, line: (n: number) => string): string =>
     Array.from({ length: count }, (_, n) => line(n)).join('');
-  const whole = 'name: a\nsteps: [{ name: s, run: x }]\n';
+  const minimal = 'name: a\nsteps: [{ name: s, run: x }]\n';
 
   it("is refused with one clear mistake, in time that doesn't grow with it", async () => {
     for (const [text, found] of [
-      [`${whole}x: &a 1\nl:\n${many(20_000, () => '- *a\n')}`, 'found more than 1000 aliases, allowed: 1000'],
-      [`${whole}l:\n${many(20_000, (n) => `- &a${n} 1\n`)}`, 'found more than 1000 anchors, allowed: 1000'],
-      [`${whole}${many(100_001, (n) => `k${n}: 1\n`)}`, 'found more than 100000 keys, values and signs'],
-      [`${whole}${many(10_001, (n) => `k${n}: 1\n`)}`, 'found more than 10000 fields and values, allowed: 10000'],
-      [`${whole}# ${many(20_000, () => '*a &b ')}\nx: |\n${many(20_000, () => '  *a &b\n')}`, 'unknown field "x"'],
+      [`${minimal}x: &a 1\nl:\n${many(20_000, () => '- *a\n')}`, 'found more than 1000 aliases, allowed: 1000'],
+      [`${minimal}l:\n${many(20_000, (n) => `- &a${n} 1\n`)}`, 'found more than 1000 anchors, allowed: 1000'],
+      [`${minimal}${many(100_001, (n) => `k${n}: 1\n`)}`, 'found more than 100000 keys, values and signs'],
+      [`${minimal}${many(10_001, (n) => `k${n}: 1\n`)}`, 'found more than 10000 fields and values, allowed: 10000'],
+      [`${minimal}# ${many(20_000, () => '*a &b ')}\nx: |\n${many(20_000, () => '  *a &b\n')}`, 'unknown field "x"'],
       [
         `name: a\nsteps:\n${many(1_001, (n) => `- { name: s${n}, run: x }\n`)}`,
         'steps: found 1001, allowed: at most 1000',
       ],
-      [`${whole}notify: [${many(101, () => '1, ')}]`, 'notify: found 101, allowed: at most 100'],
-      [`${whole}x: ${'['.repeat(100)}${']'.repeat(100)}`, 'is nested more than 64 deep'],
-      [`${whole}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deeply to be read'],
+      [`${minimal}notify: [${many(101, () => '1, ')}]`, 'notify: found 101, allowed: at most 100'],
+      [`${minimal}x: ${'['.repeat(100)}${']'.repeat(100)}`, 'is nested more than 64 deep'],
+      [`${minimal}x: ${'['.repeat(9_000)}${']'.repeat(9_000)}`, 'is nested too deeply to be read'],
     ] as const) {
       const began = process.cpuUsage();
       const message = await messageOf(text);
@@ -242,22 +230,22 @@ describe('an oversized job file', () => {
       'job.yaml:2:9: steps[0].needs.p',
     );
     const bomb = many(8, (n) => `b${n + 1}: &b${n + 1} [${many(9, () => `*b${n}, `)}]\n`);
-    expect(await messageOf(`${whole}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
+    expect(await messageOf(`${minimal}b0: &b0 1\n${bomb}`)).to.match(/has 1 mistake:\n/);
   });
 
   it('has at most a hundred of its mistakes reported', async () => {
     for (const text of [
-      `${whole}${many(500, (n) => `k${n}: 1\n`)}`,
-      `${whole}params:\n${many(500, (n) => `  p-${n}: 1\n`)}`,
-      `${whole}input:\n  from:\n${many(500, (n) => `  - "{p${n}}"\n`)}`,
-      `${whole}expect:\n${many(500, (n) => `- t${n}.a == 1\n`)}`,
+      `${minimal}${many(500, (n) => `k${n}: 1\n`)}`,
+      `${minimal}params:\n${many(500, (n) => `  p-${n}: 1\n`)}`,
+      `${minimal}input:\n  from:\n${many(500, (n) => `  - "{p${n}}"\n`)}`,
+      `${minimal}expect:\n${many(500, (n) => `- t${n}.a == 1\n`)}`,
       `name: a\nsteps:\n${many(1_000, () => '- { name: s, run: x }\n')}`,
     ]) {
       const [first, ...rest] = (await messageOf(text)).split('\n');
       expect(first).to.equal('job.yaml has more than 100 mistakes; some of them are:');
       expect(rest).to.have.length(100);
     }
-    expect((await messageOf(`${whole}${many(100, (n) => `k${n}: 1\n`)}`)).split('\n')[0]).to.equal(
+    expect((await messageOf(`${minimal}${many(100, (n) => `k${n}: 1\n`)}`)).split('\n')[0]).to.equal(
       'job.yaml has 100 mistakes:',
     );
   });
@@ -271,7 +259,7 @@ describe('an oversized job file', () => {
       `expect: ["${long}"]`,
       `input: { from: "{${long}}" }`,
     ])
-      expect((await messageOf(`${whole}${field}`)).length, field.slice(0, 20)).to.be.below(2_000);
+      expect((await messageOf(`${minimal}${field}`)).length, field.slice(0, 20)).to.be.below(2_000);
   });
 });
 

@@ -38,7 +38,7 @@ describe('splitInputs', () => {
     expect(parts.map((part) => part.kind === 'range' && part.length)).to.deep.equal([4, 51, 2]);
   });
 
-  it('names the line of an unbalanced quote, whichever way the input is read', async () => {
+  it('names the line of an unbalanced quote in each kind of input', async () => {
     const text = `id,size\n1,"a\nb"\n2,6" pipe\n`;
     for (const split of ['csv:1KB', 'csv:2', 'csv:1KB,header']) {
       for (const origin of ['file', 'store', 'gzip'] as const) {

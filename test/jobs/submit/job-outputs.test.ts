@@ -65,12 +65,12 @@ describe('--input job:JOB/STEP', () => {
     expect(proof.checked).to.include({ parts: 3, inputs: 3 });
   });
 
-  it('reads outputs whole or by lines, finds the job by prefix or name:, and reads its last step by default', async () => {
+  it('reads outputs as files or by lines, finds the job by prefix or name:, and reads its last step by default', async () => {
     const { record } = await source();
-    const whole = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
+    const files = await submitJob(place, reading(`job:${record.job}/price`, '{ by: file }'), {});
     const lines = await submitJob(place, reading(`job:${record.job}/price`, '{ by: lines, every: 1 }'), {});
     await work(place.platform);
-    expect((await outputs(whole))[2]).to.equal('id,v\n5,e\n');
+    expect((await outputs(files))[2]).to.equal('id,v\n5,e\n');
     expect(lines.record.parts).to.equal(8);
     const all = [0, 1, 2].map((n) => `job:${record.job}/price/${n}`);
     expect(await names('job:name:source/price')).to.deep.equal(all);

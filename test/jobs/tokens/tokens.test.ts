@@ -114,7 +114,7 @@ describe('tokens', () => {
       expect(FRESH_MS).to.be.at.most(5_000);
     });
 
-    it("expire exactly by the manager's clock, whatever is cached", async () => {
+    it("expire exactly by the manager's clock, although they are cached", async () => {
       const reader = new TokenReader(place());
       const { text } = await make('ann', 2);
       expect(await reader.find(text)).to.not.equal(null);

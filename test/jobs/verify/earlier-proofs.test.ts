@@ -120,7 +120,7 @@ describe('the comparison of a proof with earlier ones', () => {
       .and.include(`check ${key}`);
   });
 
-  it('names what a gather was opened with if its number changed', async () => {
+  it('names the number of outputs that a gather took if it changed', async () => {
     const view = await provenJob(place);
     await prove(view);
     const key = openedKey(view.record.job, 'totals');
