@@ -3,18 +3,13 @@ import type { Workspace } from '../support/workspace.ts';
 const COUNT = 'echo amount 1.10 >> "$BATCHCTL_COUNTERS"; cat';
 const CLAIMS = 'id,v\n1,10\n2,20\n3,30\n4,40\n';
 
-/** Makes one finished job in a workspace. Returns its id. */
-type Make = (workspace: Workspace) => Promise<string>;
+/** Submits a job in a workspace, and finishes it. Returns its id. */
+type FinishJob = (workspace: Workspace) => Promise<string>;
 
 /** Finished and proven jobs of every shape that a store can hold, by name. */
-export const FINISHED: Readonly<Record<string, Make>> = {
+export const FINISHED: Readonly<Record<string, FinishJob>> = {
   map: (workspace) =>
-    finish(
-      workspace,
-      { files: ['count.sh'], steps: [{ name: 'price', run: ['sh', 'count.sh'] }] },
-      '--run-key',
-      'month',
-    ),
+    finish(workspace, { files: ['count.sh'], steps: [{ name: 'price', run: ['sh', 'count.sh'] }] }, '--run-key=month'),
   chain: (workspace) =>
     finish(workspace, {
       steps: [
@@ -42,12 +37,12 @@ export const FINISHED: Readonly<Record<string, Make>> = {
     const steps = [{ name: 'price', attempts: 1, run: ['sh', 'price.sh'] }];
     const bad = 'read h; read l; case $l in 1*|3*) echo bad >&2; exit 65;; esac; echo $l\n';
     workspace.write('price.sh', bad);
-    const job = await submitted(workspace, { files: ['price.sh'], steps });
-    await worked(workspace);
+    const job = await submit(workspace, { files: ['price.sh'], steps });
+    await work(workspace);
     workspace.write('price.sh', bad.replace('1*|3*', '3*'));
-    await said(workspace, 'retry', job, '--with', 'job.json');
-    await worked(workspace);
-    await said(workspace, 'skip', job, '--task', 'price/1', '--reason', 'agreed');
+    await workspace.well('retry', job, '--with', 'job.json');
+    await work(workspace);
+    await workspace.well('skip', job, '--task', 'price/1', '--reason', 'agreed');
     return job;
   },
   tolerated: (workspace) =>
@@ -61,20 +56,20 @@ export const FINISHED: Readonly<Record<string, Make>> = {
   delivered: (workspace) => finish(workspace, { steps: [{ name: 'price', run: ['cat'] }], deliver: { to: 'results' } }),
   pruned: async (workspace) => {
     const job = await finish(workspace, { steps: [{ name: 'price', run: COUNT }], expect: ['price.amount == 2.2'] });
-    await said(workspace, 'verify', job, '--deep');
-    await said(workspace, 'prune', '--all', '--yes');
+    await workspace.well('verify', job, '--deep');
+    await workspace.well('prune', '--all', '--yes');
     return job;
   },
 };
 
 async function finish(workspace: Workspace, job: object, ...flags: readonly string[]): Promise<string> {
   workspace.write('count.sh', `${COUNT}\n`);
-  const id = await submitted(workspace, job, ...flags);
-  await worked(workspace);
+  const id = await submit(workspace, job, ...flags);
+  await work(workspace);
   return id;
 }
 
-async function submitted(workspace: Workspace, job: object, ...flags: readonly string[]): Promise<string> {
+async function submit(workspace: Workspace, job: object, ...flags: readonly string[]): Promise<string> {
   workspace.write('claims.csv', CLAIMS);
   workspace.write('job.json', {
     name: 'claims',
@@ -84,12 +79,7 @@ async function submitted(workspace: Workspace, job: object, ...flags: readonly s
   return workspace.submit(...flags);
 }
 
-async function worked(workspace: Workspace): Promise<void> {
+async function work(workspace: Workspace): Promise<void> {
   const { code, stderr } = await workspace.work({}, '--quiet');
   if (code !== 0) throw new Error(`the worker exited with ${code}: ${stderr}`);
-}
-
-async function said(workspace: Workspace, ...args: readonly string[]): Promise<void> {
-  const { code, stderr } = await workspace.run(args);
-  if (code !== 0) throw new Error(`${args.join(' ')} exited with ${code}: ${stderr}`);
 }

@@ -69,7 +69,7 @@ describe('a hostile body', () => {
   let token: string;
   let turns: LoopTurns;
   let slowest = 0;
-  /** The limit here. It only grows, as `slowest` does. */
+  /** The limit on this machine. It only grows, as `slowest` does. */
   const limit = (): number => LONGEST * Math.max(1, slowest / WORK_MS);
   const found: { readonly longest: number; readonly ms: number; readonly status: number; readonly what: string }[] = [];
 
@@ -108,7 +108,7 @@ describe('a hostile body', () => {
       const began = performance.now();
       const status = await send(method, path, body);
       const longest = turns.longest();
-      // What the limit is multiplied by is measured at the same load.
+      // The factor of the limit is measured under the same load.
       if (longest >= LONGEST) slowest = Math.max(slowest, turns.cost(work));
       tries.push({
         longest,

@@ -1,4 +1,4 @@
-// Protects: whatever an input contains, a job's output is exactly what went in, or the job is refused before it begins.
+// Protects: a job that copies its input outputs exactly those bytes, whatever they are, or is refused before it begins.
 import { once } from 'node:events';
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { Worker } from 'node:worker_threads';
@@ -11,7 +11,7 @@ import { printedSeed } from '../support/sampling.ts';
 import { sharedFauxqs } from '../support/servers/fauxqs.ts';
 import { sharedMoto } from '../support/servers/moto.ts';
 import { Workspace } from '../support/workspace.ts';
-import { type Nasty, nastyInput, truthsOf } from './nasty-files.ts';
+import { expectedOutputs, type NastyInput, nastyInput } from './nasty-files.ts';
 
 interface Backend {
   readonly name: string;
@@ -30,7 +30,7 @@ const BACKENDS: readonly Backend[] = [
 
 describe('input of every kind', () => {
   for (const { name, cases, open } of BACKENDS)
-    it(`comes out whole, or is refused before the job begins: ${name}`, async () => {
+    it(`is copied byte for byte, or is refused before the job begins: ${name}`, async () => {
       installed('zstd');
       const seed = printedSeed(`${cases} inputs`);
       const workspace = await open();
@@ -40,43 +40,43 @@ describe('input of every kind', () => {
           const chance = new Chance(seed + n);
           const input = nastyInput(chance);
           if (input.refused !== null) refused += 1;
-          const told = JSON.stringify({ seed: seed + n, ...input, files: input.files.map((f) => f.name) });
-          await through(workspace, input, chance.is(0.5), told);
+          const label = JSON.stringify({ seed: seed + n, ...input, files: input.files.map((f) => f.name) });
+          await copyThrough(workspace, input, chance.is(0.5), label);
         }
       } finally {
         await workspace.remove();
       }
-      console.log(`      ${cases - refused} came out whole, ${refused} were refused`);
+      console.log(`      ${cases - refused} were copied, ${refused} were refused`);
     });
 
-  it('that is appended to, truncated or replaced meanwhile comes out as it was at one instant, or is refused or failed', async () => {
+  it('is copied as it was at one instant, or is refused, or fails, if it is appended to, truncated or replaced meanwhile', async () => {
     const seed = printedSeed(`${CHANGING} inputs that change`);
-    const ends = { whole: 0, refused: 0, failed: 0 };
+    const ends = { copied: 0, refused: 0, failed: 0 };
     for (let n = 0; n < CHANGING; n += 1) {
       const workspace = Workspace.withLongLeases();
       const changes = new Worker(CHANGES, {
         eval: true,
-        // It needs no TypeScript, which takes half a second to load.
+        // Without TypeScript, which takes half a second to load.
         execArgv: [],
         workerData: { path: workspace.path('in.txt'), seed: seed + n, pause: PACES[n % 3] },
       });
       try {
         await once(changes, 'message');
         // At each pace, half of the files are read in place, and half are copied into the store first.
-        const copied = n % 2 === 0;
+        const uploads = n % 2 === 0;
         // However fast the machine is, one file changes between the split and the first task.
         const beforeWork = n === 5 ? () => once(changes, 'message') : async () => undefined;
-        ends[await whileItChanges(workspace, new Chance(seed + n), copied, beforeWork, `seed ${seed + n}`)] += 1;
+        ends[await whileItChanges(workspace, new Chance(seed + n), uploads, beforeWork, `seed ${seed + n}`)] += 1;
       } finally {
         await changes.terminate();
         await workspace.remove();
       }
     }
-    console.log(`      ${ends.whole} came out whole, ${ends.refused} were refused, ${ends.failed} failed`);
+    console.log(`      ${ends.copied} were copied, ${ends.refused} were refused, ${ends.failed} failed`);
     expect(ends.refused + ends.failed, 'cases in which a change was seen').to.be.above(0);
   });
 
-  it('with a hole of 96 MiB comes out whole', async () => {
+  it('is copied completely if it has a hole of 96 MiB', async () => {
     const workspace = Workspace.withLongLeases();
     try {
       const file = openSync(workspace.path('in.txt'), 'w');
@@ -89,15 +89,9 @@ describe('input of every kind', () => {
         input: { from: 'in.txt', split: { by: 'lines', size: '1MB' } },
         steps: [{ name: 'sum', run: 'wc -c' }],
       });
-      const submitted = await workspace.run(['submit', 'job.json', '--json']);
-      expect(submitted.code, submitted.stderr).to.equal(0);
+      const job = await workspace.submit();
       await work(await workspace.platform());
-      const { stdout } = await workspace.run([
-        'fetch',
-        (JSON.parse(submitted.stdout) as { job: string }).job,
-        '-o',
-        '-',
-      ]);
+      const { stdout } = await workspace.well('fetch', job, '-o', '-');
       const bytes = stdout.trim().split('\n').map(Number);
       expect(bytes.reduce((sum, each) => sum + each, 0)).to.equal(96 * 2 ** 20 + 3);
     } finally {
@@ -148,23 +142,23 @@ setTimeout(change, below(pause));
 async function whileItChanges(
   workspace: Workspace,
   chance: Chance,
-  copied: boolean,
+  uploads: boolean,
   beforeWork: () => Promise<unknown>,
-  told: string,
-): Promise<'whole' | 'refused' | 'failed'> {
+  label: string,
+): Promise<'copied' | 'refused' | 'failed'> {
   workspace.write('job.json', {
     name: 'changes',
-    input: { from: copied ? 'store:in.txt' : 'in.txt', split: { by: 'lines', every: chance.pick([100, 700]) } },
+    input: { from: uploads ? 'store:in.txt' : 'in.txt', split: { by: 'lines', every: chance.pick([100, 700]) } },
     steps: [{ name: 'copy', run: ['cat'], attempts: 1 }],
   });
-  const uploaded = copied ? await workspace.run(['upload', 'in.txt', '--json']) : null;
+  const uploaded = uploads ? await workspace.run(['upload', 'in.txt', '--json']) : null;
   if (uploaded !== null && uploaded.code !== 0) {
-    expect(uploaded.stderr, told).to.match(/in\.txt/);
+    expect(uploaded.stderr, label).to.match(/in\.txt/);
     return 'refused';
   }
   const submitted = await workspace.run(['submit', 'job.json', '--json']);
   if (submitted.code !== 0) {
-    expect(submitted.stderr, told).to.match(/in\.txt/);
+    expect(submitted.stderr, label).to.match(/in\.txt/);
     return 'refused';
   }
   const { job } = JSON.parse(submitted.stdout) as { job: string };
@@ -173,20 +167,20 @@ async function whileItChanges(
   const verified = await workspace.run(['verify', job, '--deep']);
   if (verified.code !== 0) {
     const { stdout } = await workspace.run(['failures', job]);
-    expect(stdout, `${told}: ${stdout}`).to.match(/ changed /);
+    expect(stdout, `${label}: ${stdout}`).to.match(/ changed /);
     return 'failed';
   }
   const fetched = await workspace.run(['fetch', job, '-o', 'out']);
-  expect(fetched.code, `${told}: ${fetched.stderr}`).to.equal(0);
+  expect(fetched.code, `${label}: ${fetched.stderr}`).to.equal(0);
   const out = readFileSync(workspace.path('out'), 'latin1');
   const state = out.slice(0, 4);
   const truth = Array.from({ length: out.length / 12 }, (_, n) => `${state} ${String(n).padStart(6, '0')}\n`).join('');
-  expect(out === truth, `${told}: ${out.length} bytes that the file never held at one instant`).to.equal(true);
-  return 'whole';
+  expect(out === truth, `${label}: ${out.length} bytes that the file never held at one instant`).to.equal(true);
+  return 'copied';
 }
 
 /** Processes an input with a job that copies it and joins the copies, by a gather or by `fetch`. */
-async function through(workspace: Workspace, input: Nasty, gathers: boolean, told: string): Promise<void> {
+async function copyThrough(workspace: Workspace, input: NastyInput, gathers: boolean, label: string): Promise<void> {
   const { split, files, refused } = input;
   rmSync(workspace.path('in'), { recursive: true, force: true });
   rmSync(workspace.path('out'), { force: true });
@@ -203,17 +197,17 @@ async function through(workspace: Workspace, input: Nasty, gathers: boolean, tol
   });
   const submitted = await workspace.run(['submit', 'job.json', '--json', '--allow-empty']);
   if (refused !== null) {
-    expect(submitted.code, `${told} was taken: ${submitted.stdout}`).to.be.oneOf([3, 9]);
+    expect(submitted.code, `${label} was accepted: ${submitted.stdout}`).to.be.oneOf([3, 9]);
     return;
   }
-  expect(submitted.code, `${told}: ${submitted.stderr}`).to.equal(0);
+  expect(submitted.code, `${label}: ${submitted.stderr}`).to.equal(0);
   const { job } = JSON.parse(submitted.stdout) as { job: string };
   await work(await workspace.platform());
   const verified = await workspace.run(['verify', job, '--deep']);
-  expect(verified.code, `${told}: ${verified.stderr}`).to.equal(0);
+  expect(verified.code, `${label}: ${verified.stderr}`).to.equal(0);
   const flags = header && !gathers ? ['--header', 'once'] : [];
   const fetched = await workspace.run(['fetch', job, '-o', 'out', ...flags]);
-  expect(fetched.code, `${told}: ${fetched.stderr}`).to.equal(0);
+  expect(fetched.code, `${label}: ${fetched.stderr}`).to.equal(0);
   const out = existsSync(workspace.path('out')) ? readFileSync(workspace.path('out')) : Buffer.alloc(0);
-  expect(truthsOf(input), told).to.include(out.toString('latin1'));
+  expect(expectedOutputs(input), label).to.include(out.toString('latin1'));
 }

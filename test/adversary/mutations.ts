@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 
 /** An object of a store, as it is read and put back. */
-export interface Held {
+export interface StoredObject {
   readonly key: string;
   readonly bytes: Uint8Array;
   readonly metadata: Readonly<Record<string, string>>;
@@ -10,17 +10,17 @@ export interface Held {
 /** One change to one object of a finished store. */
 export interface Mutation {
   readonly key: string;
-  /** The same for similar mutations, whatever the job, task or number: `job.json spec.steps.*.name changed`. */
+  /** Equal for similar mutations, whatever the job, task or number: `job.json spec.steps.*.name changed`. */
   readonly alike: string;
   /** A description for people: `out/000000001@ bytes 4 flipped`. */
   readonly what: string;
   /** The object afterwards; null: removed. */
-  readonly after: Pick<Held, 'bytes' | 'metadata'> | null;
+  readonly after: Pick<StoredObject, 'bytes' | 'metadata'> | null;
 }
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [name: string]: Json };
-/** A field that was changed or removed: its path, and the whole document after it. */
-interface Changed {
+/** A change of a field: its path, and the whole document after it. */
+interface FieldChange {
   readonly path: string;
   readonly how: 'changed' | 'removed';
   readonly document: Json;
@@ -35,14 +35,14 @@ export interface EvidenceMutation {
 
 const utf8 = new TextEncoder();
 
-/** Everything that is tried on one object; `siblings` are the other objects of its kind in the same place. */
-export function mutationsOf(held: Held, siblings: readonly Held[]): readonly Mutation[] {
-  const { key, bytes, metadata } = held;
+/** All mutations of one object; `siblings` are the other objects of its kind in the same place. */
+export function mutationsOf(object: StoredObject, siblings: readonly StoredObject[]): readonly Mutation[] {
+  const { key, bytes, metadata } = object;
   const kind = kindOf(key);
-  const made: Mutation[] = [];
+  const mutations: Mutation[] = [];
   const add = (what: string, after: Mutation['after'], alike = what): void => {
-    if (after !== null && same(after, held)) return;
-    made.push({ key, alike: `${kind} ${alike}`, what, after });
+    if (after !== null && isSame(after, object)) return;
+    mutations.push({ key, alike: `${kind} ${alike}`, what, after });
   };
   add('deleted', null);
   for (const length of new Set([0, bytes.length >> 1, bytes.length - 1])) {
@@ -59,28 +59,28 @@ export function mutationsOf(held: Held, siblings: readonly Held[]): readonly Mut
   for (const [name, text] of Object.entries(metadata)) {
     const { [name]: _, ...others } = metadata;
     add(`metadata ${name} removed`, { bytes, metadata: others });
-    for (const { path, how, document } of changesOf(parsed(text))) {
+    for (const { path, how, document } of changesOf(parseDocument(text))) {
       const changed = { ...metadata, [name]: JSON.stringify(document) };
-      add(`metadata ${path} ${how}`, { bytes, metadata: changed }, `metadata ${general(path)} ${how}`);
+      add(`metadata ${path} ${how}`, { bytes, metadata: changed }, `metadata ${generalPath(path)} ${how}`);
     }
   }
   const lines = new TextDecoder().decode(bytes).split('\n');
   for (const [index, line] of lines.entries()) {
-    for (const { path, how, document } of changesOf(parsed(line))) {
+    for (const { path, how, document } of changesOf(parseDocument(line))) {
       const text = lines.with(index, JSON.stringify(document)).join('\n');
       const where = lines.length > 1 ? `line ${index} ${path}` : path;
-      add(`${where} ${how}`, { bytes: utf8.encode(text), metadata }, `${general(path)} ${how}`);
+      add(`${where} ${how}`, { bytes: utf8.encode(text), metadata }, `${generalPath(path)} ${how}`);
     }
   }
-  return made;
+  return mutations;
 }
 
-/** Everything that is tried on an evidence file: on each line, on each field of it, and on the file. */
+/** All mutations of an evidence file: of its lines and of their fields. */
 export function evidenceMutations(bytes: Uint8Array): readonly EvidenceMutation[] {
   const lines = new TextDecoder().decode(bytes).trimEnd().split('\n');
-  const made: EvidenceMutation[] = [];
+  const mutations: EvidenceMutation[] = [];
   const add = (what: string, changed: readonly string[], alike = what): void => {
-    made.push({ alike: `evidence ${alike}`, what: `evidence ${what}`, text: `${changed.join('\n')}\n` });
+    mutations.push({ alike: `evidence ${alike}`, what: `evidence ${what}`, text: `${changed.join('\n')}\n` });
   };
   for (const [index, line] of lines.entries()) {
     const { line: kind } = JSON.parse(line) as { readonly line: string };
@@ -92,18 +92,18 @@ export function evidenceMutations(bytes: Uint8Array): readonly EvidenceMutation[
       const swapped = lines.toSpliced(index, 2, next, line);
       add(`lines ${index} and ${index + 1} (${kind}, ${other}) swapped`, swapped, `${kind} and ${other} swapped`);
     }
-    for (const { path, how, document } of changesOf(parsed(line)))
+    for (const { path, how, document } of changesOf(parseDocument(line)))
       add(
         `line ${index} (${kind}) ${path} ${how}`,
         lines.with(index, JSON.stringify(document)),
-        `${kind} ${general(path)} ${how}`,
+        `${kind} ${generalPath(path)} ${how}`,
       );
   }
-  return made;
+  return mutations;
 }
 
 /** An evidence file with a new seal that matches its content. */
-export function sealed(text: string): string {
+export function reseal(text: string): string {
   const lines = text.trimEnd().split('\n').slice(0, -1);
   const hash = createHash('sha256');
   for (const line of lines) hash.update(`${line}\n`);
@@ -122,16 +122,16 @@ export function kindOf(key: string): string {
     .replace(/\d{4,}/g, '*');
 }
 
-function general(path: string): string {
+function generalPath(path: string): string {
   return path.replace(/\b\d+\b/g, '*');
 }
 
-function same(a: Pick<Held, 'bytes' | 'metadata'>, b: Held): boolean {
+function isSame(a: Pick<StoredObject, 'bytes' | 'metadata'>, b: StoredObject): boolean {
   return Buffer.from(a.bytes).equals(b.bytes) && JSON.stringify(a.metadata) === JSON.stringify(b.metadata);
 }
 
 /** The JSON document in a text; undefined if it is not JSON, or a bare value. */
-function parsed(text: string): Json | undefined {
+function parseDocument(text: string): Json | undefined {
   try {
     const value = JSON.parse(text) as Json;
     return typeof value === 'object' && value !== null ? value : undefined;
@@ -141,7 +141,7 @@ function parsed(text: string): Json | undefined {
 }
 
 /** A document with each field changed, and with each field removed, one at a time. */
-function* changesOf(document: Json | undefined, path = ''): Generator<Changed> {
+function* changesOf(document: Json | undefined, path = ''): Generator<FieldChange> {
   if (typeof document !== 'object' || document === null) return;
   const isArray = Array.isArray(document);
   for (const [name, value] of Object.entries(document) as [string, Json][]) {

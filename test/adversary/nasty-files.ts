@@ -14,7 +14,7 @@ export interface NastyFile {
 }
 
 /** How a job's input is cut, and what its files are like. */
-export interface Nasty {
+export interface NastyInput {
   /** As in a job file. */
   readonly split: Readonly<Record<string, unknown>>;
   readonly files: readonly NastyFile[];
@@ -30,17 +30,17 @@ const FIELDS = [...WORDS, '""', '"a,b"', '"two\nlines"', '"three\r\n\r\nlines"',
 const NAMES = ['a', 'with space', '-rf', "quote'$(x)", 'e\u0301-ü', '漢字', '#1', 'a.b.c', '%2e', '@x', 'Z', 'z'];
 
 /** A job's input with one to three files, one of which may contain something that no text split may accept. */
-export function nastyInput(chance: Chance): Nasty {
+export function nastyInput(chance: Chance): NastyInput {
   if (chance.is(0.15)) return binaryInput(chance);
   const by = chance.pick<Text>(['lines', 'csv', 'jsonl']);
   const header = by === 'csv' && chance.is(0.6);
   const end = chance.pick(['\n', '\r\n']);
   const names = namesOf(chance, chance.whole(1, 3));
-  const wrong = chance.is(0.25) ? chance.whole(0, names.length - 1) : -1;
+  const spoiledIndex = chance.is(0.25) ? chance.whole(0, names.length - 1) : -1;
   let refused: string | null = null;
   const files = names.map((name, index) => {
     const file = textFile(chance, name, by, end, header);
-    if (index !== wrong) return file;
+    if (index !== spoiledIndex) return file;
     const spoiled = spoil(chance, Buffer.concat([...(file.header === null ? [] : [file.header]), ...file.records]));
     refused = spoiled.why;
     return { ...file, bytes: spoiled.bytes };
@@ -53,22 +53,22 @@ export function nastyInput(chance: Chance): Nasty {
  * The possible outputs if each part is copied and the copies are joined, with one header. There are several, because a
  * line end added between two files is LF or CR LF.
  */
-export function truthsOf({ split, files }: Nasty): readonly string[] {
+export function expectedOutputs({ split, files }: NastyInput): readonly string[] {
   const text = split.by !== 'records' && split.by !== 'file';
-  let truths = [''];
+  let outputs = [''];
   for (const { header, records } of files) {
     if (records.length === 0) continue;
     const bytes = Buffer.concat(records).toString('latin1');
-    truths = truths.flatMap((before) => {
+    outputs = outputs.flatMap((before) => {
       if (before === '') return [`${header?.toString('latin1') ?? ''}${bytes}`];
       if (!text || before.endsWith('\n')) return [`${before}${bytes}`];
       return [`${before}\n${bytes}`, `${before}\r\n${bytes}`];
     });
   }
-  return truths;
+  return outputs;
 }
 
-function binaryInput(chance: Chance): Nasty {
+function binaryInput(chance: Chance): NastyInput {
   const length = chance.whole(1, 9);
   const isFile = chance.is(0.5);
   const files = namesOf(chance, chance.whole(1, 3)).map((name) => {
@@ -128,7 +128,7 @@ function compressed(chance: Chance, plain: Buffer): Buffer {
   ])();
 }
 
-/** Adds something that no text split may accept; returns the word for it. */
+/** Adds something that no text split may accept; `why` names it. */
 function spoil(chance: Chance, plain: Buffer): { readonly bytes: Buffer; readonly why: string } {
   const text = plain.length === 0 ? 'a,b\n' : plain.toString('latin1');
   const utf16 = Buffer.from(`\ufeff${text}`, 'utf16le');

@@ -1,5 +1,5 @@
-// Protects: whatever is altered, lost or mixed up in the store of a proven job, `verify --deep` exits with 9 and says
-// what, and so does `verify --check` for an evidence file; what a proof can't detect is listed in docs/proof.md.
+// Protects: `verify --deep` detects any alteration, loss or mix-up in the store of a proven job, exits with 9 and says
+// what it found; so does `verify --check` for an evidence file. docs/proof.md lists what a proof can't detect.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { openVerbRunner } from '../../src/cli/api/run-verb.ts';
@@ -13,60 +13,57 @@ import type { ObjectStore } from '../../src/ports/object-store.ts';
 import type { Platform } from '../../src/ports/platform.ts';
 import { Workspace } from '../support/workspace.ts';
 import { FINISHED } from './finished-jobs.ts';
-import { evidenceMutations, type Held, kindOf, type Mutation, mutationsOf, sealed } from './mutations.ts';
+import { evidenceMutations, kindOf, type Mutation, mutationsOf, reseal, type StoredObject } from './mutations.ts';
 import { NOT_COVERED, Tally } from './not-covered.ts';
 
 describe('the store of a proven job', () => {
   const tally = new Tally();
 
-  for (const [shape, make] of Object.entries(FINISHED))
+  for (const [shape, finish] of Object.entries(FINISHED))
     it(`contains nothing that can be altered unnoticed: ${shape}`, async () => {
       const workspace = new Workspace();
       const unexpected: string[] = [];
       try {
-        const job = await make(workspace);
+        const job = await finish(workspace);
         const verify = ['verify', job, '--deep'];
-        const proven = await workspace.run(verify);
-        expect(proven.code, proven.stderr).to.equal(0);
+        await workspace.well(...verify);
         const platform = await workspace.platform();
         const { store } = platform;
-        const byVerb = await verifier(workspace, platform, job);
-        const typed = new Set<string>();
+        const verifyInManager = await openVerifier(workspace, platform, job);
+        const typedKinds = new Set<string>();
         const objects = await objectsOf(store, job);
-        for (const held of objects) {
-          const kind = kindOf(held.key);
-          const siblings = objects.filter(({ key }) => key !== held.key && kindOf(key) === kind);
-          for (const mutation of mutationsOf(held, siblings)) {
+        for (const object of objects) {
+          const kind = kindOf(object.key);
+          const siblings = objects.filter(({ key }) => key !== object.key && kindOf(key) === kind);
+          for (const mutation of mutationsOf(object, siblings)) {
             await mutate(store, mutation);
-            // The first of each kind as a person types it; the others as a manager does the same, which opens nothing anew.
-            const run = typed.has(kind) ? byVerb : () => workspace.run([...verify, '--dry-run']);
-            typed.add(kind);
+            // The first of each kind runs as a person types it; the others as in a manager, which opens no port again.
+            const run = typedKinds.has(kind) ? verifyInManager : () => workspace.run([...verify, '--dry-run']);
+            typedKinds.add(kind);
             const { code, stderr } = await run();
-            await restore(store, held);
+            await restore(store, object);
             if (!tally.count(kind, `${shape}: ${mutation.alike}`, code))
               unexpected.push(`${mutation.key} ${mutation.what}: exit ${code} ${stderr.trim()}`);
           }
         }
         expect(unexpected.join('\n')).to.equal('');
-        const after = await workspace.run(verify);
-        expect(after.code, after.stderr).to.equal(0);
+        await workspace.well(...verify);
       } finally {
         await workspace.remove();
       }
     });
 
-  it('has an evidence file of which no line can be altered unnoticed, even if it is sealed again', async () => {
+  it('has an evidence file in which no line can be altered unnoticed, even if it is sealed again', async () => {
     const workspace = new Workspace();
     const unexpected: string[] = [];
     try {
       for (const shape of ['retried and skipped', 'explode'] as const) {
         const job = await (FINISHED[shape] ?? expect.fail())(workspace);
         const path = workspace.path('evidence.ndjson');
-        const { code, stderr } = await workspace.run(['verify', job, '--deep', '-o', path]);
-        expect(code, stderr).to.equal(0);
+        await workspace.well('verify', job, '--deep', '-o', path);
         const bytes = readFileSync(path);
         for (const mutation of evidenceMutations(bytes)) {
-          for (const text of [mutation.text, sealed(mutation.text)]) {
+          for (const text of [mutation.text, reseal(mutation.text)]) {
             if (bytes.equals(Buffer.from(text))) continue;
             writeFileSync(path, text);
             const code = (await checkFile(path)).mismatches.length > 0 ? 9 : 0;
@@ -91,8 +88,8 @@ describe('the store of a proven job', () => {
 }).timeout(600_000);
 
 /** All objects of a job in the store, and those that it shares with others. */
-async function objectsOf(store: ObjectStore, job: string): Promise<readonly Held[]> {
-  const objects: Held[] = [];
+async function objectsOf(store: ObjectStore, job: string): Promise<readonly StoredObject[]> {
+  const objects: StoredObject[] = [];
   for (const prefix of [`jobs/${job}/`, 'code/', 'runs/']) {
     for await (const key of store.keys(prefix)) {
       const [bytes, info] = [await store.read(key), await store.head(key)];
@@ -103,8 +100,8 @@ async function objectsOf(store: ObjectStore, job: string): Promise<readonly Held
   return objects;
 }
 
-/** Runs `verify JOB --deep --dry-run` as a manager does, on ports that stay open. */
-async function verifier(
+/** Returns a function that runs `verify JOB --deep --dry-run` as a manager does, on ports that stay open. */
+async function openVerifier(
   workspace: Workspace,
   platform: Platform,
   job: string,
@@ -140,6 +137,6 @@ async function mutate(store: ObjectStore, { key, after }: Mutation): Promise<voi
   else await store.put(key, after.bytes, { metadata: after.metadata });
 }
 
-async function restore(store: ObjectStore, { key, bytes, metadata }: Held): Promise<void> {
+async function restore(store: ObjectStore, { key, bytes, metadata }: StoredObject): Promise<void> {
   await store.put(key, bytes, { metadata });
 }

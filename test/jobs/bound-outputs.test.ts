@@ -17,7 +17,7 @@ import type { OutputManifest } from '../../src/model/output.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { reproduce } from '../../src/worker/reproduce.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { failsWith, rejection, rejection } from '../support/rejection.ts';
+import { failsWith, rejection } from '../support/rejection.ts';
 import { EXPLODING, publishFiles, publishRest } from './exploding-job.ts';
 import { attemptOf, openPlace, publishManifest, publishSmall } from './published-job.ts';
 import { runHere } from './run-here.ts';

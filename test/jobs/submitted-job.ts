@@ -2,10 +2,11 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { loadJobFile } from '../../src/jobs/spec/job-file.ts';
-import { prepare } from '../../src/jobs/submit/prepare.ts';
+import { prepare, type SubmissionRequest } from '../../src/jobs/submit/prepare.ts';
 import { submit } from '../../src/jobs/submit/submit.ts';
 import { look } from '../../src/jobs/watch/look.ts';
 import { randomId } from '../../src/lib/id.ts';
+import type { JobSpec } from '../../src/model/job.ts';
 import { type JobView, stateOf } from '../../src/model/view.ts';
 import { openPlatform } from '../../src/platform/open-platform.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -22,11 +23,7 @@ export async function submitJob(
   for (const [name, bytes] of Object.entries(inputs)) writeFileSync(join(directory, name), bytes);
   const file = join(directory, 'job.yaml');
   writeFileSync(file, yaml);
-  const request = {
-    ...{ spec: await loadJobFile(file), directory, inputs: [], inputDirectory: directory, stdin: null },
-    ...{ params: {}, labels: {}, period: null, runKey: null, expectInputs: null, allowEmpty: true },
-  };
-  const prepared = await prepare(request, platform.store);
+  const prepared = await prepare(requestOf(await loadJobFile(file), directory), platform.store);
   return (await submit(platform, prepared, { notBefore })).view;
 }
 
@@ -65,7 +62,7 @@ steps:
   - { name: totals, gather: true, run: [cat] }
 `;
 
-/** Publishes an output for every task of the map steps, and looks until the gathers are done and the job is closed. */
+/** Publishes an output for each task, and looks until the job is closed. */
 export async function publishAll(platform: Platform, view: JobView): Promise<JobView> {
   const job = { platform, view };
   for (const { name, gather } of view.record.spec.steps) {
@@ -78,8 +75,8 @@ export async function publishAll(platform: Platform, view: JobView): Promise<Job
 }
 
 /**
- * Runs a real worker on the platform until there is nothing left to do. Its id is new, because a worker kills leftover
- * processes by its id, which another test's worker may have used.
+ * Runs a real worker on the platform until nothing is left to do. Its id is new: a worker kills leftover processes of its
+ * id, which another test's worker may have used.
  */
 export async function work(platform: Platform): Promise<void> {
   await workHere(platform, 2, { worker: `w-${randomId(10)}`, untilEmpty: true });

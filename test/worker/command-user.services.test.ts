@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { commandUserOf } from '../../src/worker/command-user.ts';
@@ -29,18 +30,16 @@ describe('commands with a user of their own', () => {
         process.setgid(65534); process.setuid(65534);
         try { commandUserOf({ BATCHCTL_COMMAND_USER: 'daemon' }); } catch (error) { console.log(error.kind, error.message); }`;
       const child = spawn(process.execPath, ['--import', 'tsx', '--input-type=module', '-e', script]);
-      let said = '';
-      child.stdout.on('data', (chunk) => {
-        said += String(chunk);
-      });
-      await new Promise((resolve) => child.on('close', resolve));
-      expect(said).to.include('config').and.include('only root on Linux can run commands as another user');
+      expect(await text(child.stdout))
+        .to.include('config')
+        .and.include('only root on Linux can run commands as another user');
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
   });
 
   describe('a command of another user, run by root', () => {
+    /** A directory that only root may enter. */
     let closed: string;
     let bench: ExecutorBench;
     before(() => {
@@ -53,15 +52,15 @@ describe('commands with a user of their own', () => {
       await bench?.close();
       if (closed !== undefined) rmSync(closed, { recursive: true, force: true });
     });
-    const run = (what: Command['run'], changes: Partial<Command> = {}, slot = 0) =>
-      bench.run(what, { ...bench.slot(slot), stdin: null, ...changes }, undefined, slot);
-    const wrote = (slot = 0): string => readFileSync(bench.slot(slot).stdout, 'utf8');
-    const complained = (slot = 0): string => readFileSync(bench.slot(slot).stderr, 'utf8');
+    const run = (command: Command['run'], changes: Partial<Command> = {}, slot = 0) =>
+      bench.run(command, { ...bench.slot(slot), stdin: null, ...changes }, undefined, slot);
+    const stdout = (slot = 0): string => readFileSync(bench.slot(slot).stdout, 'utf8');
+    const stderr = (slot = 0): string => readFileSync(bench.slot(slot).stderr, 'utf8');
 
     it('has the user’s id and a group of its own, permanently without further rights', async () => {
       const end = await run('id -u; id -G; grep -hE "^(CapEff|CapBnd|CapPrm|NoNewPrivs)" /proc/self/status');
-      expect(end, complained()).to.include({ how: 'exit', code: 0 });
-      const [uid, groups, ...rights] = wrote().trimEnd().split('\n');
+      expect(end, stderr()).to.include({ how: 'exit', code: 0 });
+      const [uid, groups, ...rights] = stdout().trimEnd().split('\n');
       expect(uid).to.equal('65534');
       expect(groups).to.equal(`${bench.executor.owner?.(0)?.gid} 65534`);
       expect(rights.map((line) => line.split(/\s+/)[1])).to.deep.equal([
@@ -73,8 +72,8 @@ describe('commands with a user of their own', () => {
     it('reads no file that only root may read, and writes no file of root’s', async () => {
       const end = await run(`cat ${join(closed, 'secret')}; echo x >>${join(bench.directory, 'code')}; echo $?`);
       expect(end).to.include({ how: 'exit', code: 0 });
-      expect(wrote()).to.equal('2\n');
-      expect(complained()).to.match(/secret: Permission denied/);
+      expect(stdout()).to.equal('2\n');
+      expect(stderr()).to.match(/secret: Permission denied/);
     });
 
     it('ignores everything from the job until it has given up root’s rights', async () => {
@@ -82,24 +81,24 @@ describe('commands with a user of their own', () => {
       await run('cp /bin/true traitor.so');
       const env = { PATH: '/usr/bin:/bin', LD_PRELOAD: traitor, BASH_ENV: '/x', ENV: '/x', IFS: 'x' };
       await run(['id', '-u'], { env });
-      expect(wrote()).to.equal('65534\n');
+      expect(stdout()).to.equal('65534\n');
       // Each program started with it complains, but only the command's own may.
-      expect(complained().match(/ld\.so.*traitor\.so/g)).to.have.length(1);
+      expect(stderr().match(/ld\.so.*traitor\.so/g)).to.have.length(1);
     });
 
     it('gets arguments, variables and an = in a program’s name unchanged', async () => {
       const odd = join(bench.slot(0).cwd, 'a=b');
       writeFileSync(odd, '#!/bin/sh\nprintf "%s|" "$@" "$WORD"\n', { mode: 0o755 });
       await run([odd, "it's", '', 'two\nlines'], { env: { PATH: '/usr/bin:/bin', WORD: '$(id) "x"' } });
-      expect(wrote()).to.equal('it\'s||two\nlines|$(id) "x"|');
+      expect(stdout()).to.equal('it\'s||two\nlines|$(id) "x"|');
     });
 
     it('can use /dev/stdout and /dev/stderr by name, and read its stdin that way', async () => {
       const { stdin } = bench.slot(0);
       writeFileSync(stdin, 'in\n');
       const end = await run('cat /dev/stdin >/dev/stdout; echo err >/dev/stderr', { stdin });
-      expect(end, complained()).to.include({ how: 'exit', code: 0 });
-      expect([wrote(), complained()]).to.deep.equal(['in\n', 'err\n']);
+      expect(end, stderr()).to.include({ how: 'exit', code: 0 });
+      expect([stdout(), stderr()]).to.deep.equal(['in\n', 'err\n']);
     });
 
     it('can’t read, replace or enter another slot’s files, nor see its processes', async () => {
@@ -107,14 +106,14 @@ describe('commands with a user of their own', () => {
       const running = run('echo mine >x; echo $$ >pid; sleep 60', { env: { PATH: '/usr/bin:/bin', KEY: 'k' } }, 1);
       const pid = join(other.cwd, 'pid');
       await until('it runs', () => existsSync(pid) && readFileSync(pid, 'utf8') !== '');
-      const its = readFileSync(pid, 'utf8').trim();
+      const otherPid = readFileSync(pid, 'utf8').trim();
       const end = await run(
-        `cat ${other.cwd}/x; ls ${other.cwd}; cat /proc/${its}/environ; ls /proc/${its}/cwd/; rm -f ${other.stdout}; mv ${bench.slot(0).stdout} x`,
+        `cat ${other.cwd}/x; ls ${other.cwd}; cat /proc/${otherPid}/environ; ls /proc/${otherPid}/cwd/; rm -f ${other.stdout}; mv ${bench.slot(0).stdout} x`,
       );
       expect(end).to.have.property('code').that.is.not.equal(0);
-      expect(wrote()).to.equal('');
-      expect(complained().match(/Permission denied/g)).to.have.length(6);
-      process.kill(Number(its), 'SIGKILL');
+      expect(stdout()).to.equal('');
+      expect(stderr().match(/Permission denied/g)).to.have.length(6);
+      process.kill(Number(otherPid), 'SIGKILL');
       expect(await running).to.include({ how: 'signal' });
     });
 
@@ -152,7 +151,7 @@ describe('commands with a user of their own', () => {
       });
       expect(await run('kill -KILL $$')).to.include({ how: 'signal', signal: 'SIGKILL' });
       await run('cat /proc/self/oom_score_adj');
-      expect(wrote()).to.equal('500\n');
+      expect(stdout()).to.equal('500\n');
     });
 
     it('is refused a directory that the user can’t reach, and the message names the closed one', () => {
@@ -168,26 +167,9 @@ describe('commands with a user of their own', () => {
     });
 
     it('does not outlive its worker, whatever it closed', async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
       const script =
         'setsid env -i /bin/sh -c \'trap "" TERM; echo $$ >far; exec 9>&- >/dev/null 2>&1; sleep 60; :\' & echo $$ >near; sleep 60; :';
-      const env = { ...process.env, ...NOBODY };
-      const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
-        env,
-        stdio: 'inherit',
-      });
-      const pidIn = (name: string) => {
-        const path = join(directory, '0/run', name);
-        return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
-      };
-      try {
-        await until('both run', () => pidIn('far') > 0 && pidIn('near') > 0);
-        worker.kill('SIGKILL');
-        await until('none runs', () => !['far', 'near'].some((name) => alive(pidIn(name))));
-      } finally {
-        worker.kill('SIGKILL');
-        rmSync(directory, { recursive: true, force: true });
-      }
+      await killWorkerOf(script, ['far', 'near'], { files: '0/run', env: NOBODY });
     });
   });
 });
@@ -203,5 +185,5 @@ function refusal(name: string): string {
     if (error instanceof BatchctlError && error.kind === 'config') return error.message;
     throw error;
   }
-  throw new Error(`${name} was taken`);
+  throw new Error(`${name} was accepted`);
 }

@@ -1,5 +1,4 @@
-// Protects: a job whose job.json workers may not read is paused; it neither ends workers nor starts machines again and
-// again.
+// Protects: a job whose job.json workers may not read is paused; it neither ends workers nor starts machines repeatedly.
 
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
@@ -7,6 +6,7 @@ import { reportUnreadableJob } from '../../src/jobs/denied-job.ts';
 import { openJobsCheck, readOpenJobs, versionsCheck } from '../../src/jobs/doctor/grid-checks.ts';
 import { requireView } from '../../src/jobs/journal.ts';
 import { wait } from '../../src/lib/wait.ts';
+import type { JobState } from '../../src/model/job.ts';
 import { deniedMark, jobKey, jobPrefix, journalKey, partShardKey } from '../../src/model/keys.ts';
 import { encodeMessage } from '../../src/model/message.ts';
 import { stateOf } from '../../src/model/view.ts';
@@ -19,8 +19,6 @@ import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
-const job = (name: string, tasks: number) => rangeJob(name, tasks, { name: 'one', run: 'cat' });
-
 describe('a job that its workers may not read', () => {
   const workspace = forEachTest(() => new Workspace());
   /** The platform of a person who may read everything. */
@@ -29,8 +27,8 @@ describe('a job that its workers may not read', () => {
     platform = await workspace.platform();
   });
 
-  /** A worker's platform that is denied certain keys. */
-  async function denying(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
+  /** The platform of a worker that may not use certain keys; a denial takes this many milliseconds. */
+  async function denyKeys(denies: (key: string) => boolean, ms = 0): Promise<Platform> {
     const platform = await workspace.platform(workspace.worker, 6);
     const check = (action: string, key: string): void => {
       if (!denies(key)) return;
@@ -52,57 +50,61 @@ describe('a job that its workers may not read', () => {
   }
 
   async function submit(name: string, tasks: number): Promise<string> {
-    workspace.write('job.json', job(name, tasks));
+    workspace.write('job.json', rangeJob(name, tasks, { name: 'one', run: 'cat' }));
     return workspace.submit('--no-scale');
   }
 
-  const stateHere = async (id: string): Promise<string> => stateOf(await requireView(platform.store, id));
+  const waitForState = (id: string, state: JobState): Promise<true> =>
+    until(`${id} is ${state}`, async () => stateOf(await requireView(platform.store, id)) === state);
 
   it('is paused with the missing permission in its journal while other jobs continue, and continues once it is resumed', async () => {
-    const shut = await submit('shut', 3);
-    let isShut = true;
-    const denied = await denying((key) => isShut && key === jobKey(shut));
+    const unreadable = await submit('unreadable', 3);
+    let isDenied = true;
+    const denied = await denyKeys((key) => isDenied && key === jobKey(unreadable));
     const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
-    await until('it is paused', async () => (await stateHere(shut)) === 'paused');
-    const { paused, record, next } = await requireView(platform.store, shut);
+    await waitForState(unreadable, 'paused');
+    const { paused, record, next } = await requireView(platform.store, unreadable);
     expect(paused).to.include({ reason: 'denied', who: workspace.worker });
-    expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`);
+    expect(paused?.detail).to.include(`s3:GetObject on arn:aws:s3:::b/${jobKey(unreadable)}`);
     await until('its messages are dropped', async () => {
       const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
       return visible + leased + delayed === 0;
     });
-    expect((await requireView(platform.store, shut)).next, 'one pause').to.equal(next);
+    expect((await requireView(platform.store, unreadable)).next, 'one pause').to.equal(next);
     const open = await submit('open', 2);
-    await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
-    isShut = false;
+    await waitForState(open, 'succeeded');
+    isDenied = false;
     await workspace.run(['resume', record.job, '--no-scale']);
-    await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
+    await waitForState(unreadable, 'succeeded');
     await worker.drain();
   });
 
-  it('keeps its worker working on other jobs, and gets a mark, if the journal is denied too', async () => {
-    const shut = await submit('shut', 3);
-    let isShut = true;
-    const denied = await denying((key) => isShut && key.startsWith(jobPrefix(shut)));
+  it('gets a mark if the journal is denied too, and its worker continues with other jobs', async () => {
+    const unreadable = await submit('unreadable', 3);
+    let isDenied = true;
+    const denied = await denyKeys((key) => isDenied && key.startsWith(jobPrefix(unreadable)));
     const worker = startInside(workspace, denied, { slots: 2, untilEmpty: false });
-    await until('it is marked', async () => (await platform.store.head(deniedMark(shut))) !== null);
+    await until('it is marked', async () => (await platform.store.head(deniedMark(unreadable))) !== null);
     const open = await submit('open', 2);
-    await until('the other job ends', async () => (await stateHere(open)) === 'succeeded');
-    expect(await stateHere(shut)).to.equal('running');
-    const right = `s3:GetObject on arn:aws:s3:::b/${jobKey(shut)}`;
+    await waitForState(open, 'succeeded');
+    expect(stateOf(await requireView(platform.store, unreadable))).to.equal('running');
+    const right = `s3:GetObject on arn:aws:s3:::b/${jobKey(unreadable)}`;
     const seen = await openJobsCheck(platform, await readOpenJobs(platform));
-    expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${shut}` });
-    expect(seen.message).to.include(`workers can't read ${shut}`).and.include(right);
+    expect(seen).to.include({ status: 'fail', mend: `allow it, then batchctl resume ${unreadable}` });
+    expect(seen.message).to.include(`workers can't read ${unreadable}`).and.include(right);
     expect(versionsCheck(await readOpenJobs(denied)).message)
-      .to.include(`job ${shut} can't be read`)
+      .to.include(`job ${unreadable} can't be read`)
       .and.include(right);
-    isShut = false;
-    // Its messages stay hidden longer than an idle worker stays, so others of them are received at once.
-    const body = encodeMessage({ job: shut, step: 'one', task: 0, round: 0 });
-    await (await platform.queue('default')).send([{ body, tenant: shut }]);
-    await until('the worker removes its mark', async () => (await platform.store.head(deniedMark(shut))) === null);
-    await workspace.run(['resume', shut, '--no-scale']);
-    await until('it ends', async () => (await stateHere(shut)) === 'succeeded');
+    isDenied = false;
+    // Its messages are delayed for longer than an idle worker stays, so another one is sent.
+    const body = encodeMessage({ job: unreadable, step: 'one', task: 0, round: 0 });
+    await (await platform.queue('default')).send([{ body, tenant: unreadable }]);
+    await until(
+      'the worker removes its mark',
+      async () => (await platform.store.head(deniedMark(unreadable))) === null,
+    );
+    await workspace.run(['resume', unreadable, '--no-scale']);
+    await waitForState(unreadable, 'succeeded');
     await worker.drain();
   });
 
@@ -111,16 +113,15 @@ describe('a job that its workers may not read', () => {
     ["parts of a job's input", (id: string) => partShardKey(id, 0)],
   ] as const) {
     it(`is paused although no message comes back while others wait, as in a long queue: the ${what}`, async () => {
-      const shut = await submit('shut', 4_000);
-      // No message is left once each was denied: the refusals take longer than a task is returned for.
-      const denied = await denying((key) => key === denies(shut), 5);
+      const unreadable = await submit('unreadable', 4_000);
+      // Each message is denied once, which takes longer than the delay of a returned task.
+      const denied = await denyKeys((key) => key === denies(unreadable), 5);
       const queue = await denied.queue('default');
       const release = queue.release.bind(queue);
       queue.release = (all) => release(all.map((each) => ({ ...each, delay: 900 })));
       const worker = startInside(workspace, { ...denied, queue: async () => queue }, { slots: 2, untilEmpty: false });
-      const paused = until('it is paused', async () => (await stateHere(shut)) === 'paused');
-      await Promise.race([paused, worker.done.then(() => expect.fail('the worker left'))]);
-      expect((await requireView(platform.store, shut)).paused?.detail).to.include(denies(shut));
+      await Promise.race([waitForState(unreadable, 'paused'), worker.done.then(() => expect.fail('the worker left'))]);
+      expect((await requireView(platform.store, unreadable)).paused?.detail).to.include(denies(unreadable));
       await worker.stop();
     });
   }
@@ -129,7 +130,7 @@ describe('a job that its workers may not read', () => {
     const entry = (what: object): string =>
       JSON.stringify({ format: 1, id: 'x', when: '2026-11-30T00:00:00.000Z', who: 'me', ...what });
     const sent = { what: 'sent' };
-    for (const [name, entries, said] of [
+    for (const [name, entries, expected] of [
       ['unsent', [], 'unsaid'],
       ['stopped', [sent, { what: 'stop', cause: 'x' }], 'unsaid'],
       ['closed', [sent, { what: 'close', state: 'failed', reason: null, round: 0 }], 'unsaid'],
@@ -142,7 +143,7 @@ describe('a job that its workers may not read', () => {
       for (const [n, what] of entries.entries()) {
         if (what !== null) await platform.store.put(journalKey(name, n), entry(what));
       }
-      expect(await reportUnreadableJob(platform, name, 'x'), name).to.equal(said);
+      expect(await reportUnreadableJob(platform, name, 'x'), name).to.equal(expected);
       expect(await platform.store.head(journalKey(name, entries.length)), name).to.equal(null);
     }
   });

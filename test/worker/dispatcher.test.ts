@@ -97,12 +97,12 @@ describe('the slot-seconds that a worker spent on jobs', () => {
       fc.property(fc.array(fc.tuple(fc.integer({ min: 0, max: 200 }), fc.integer({ min: 1, max: 99 }))), (notes) => {
         const spent = new SlotSeconds();
         for (const [job, seconds] of notes) spent.note(`j${job}`, seconds);
-        const told = spent.with([]);
-        const named = Object.keys(told).filter((name) => name !== '');
+        const summed = spent.with([]);
+        const named = Object.keys(summed).filter((name) => name !== '');
         expect(named.length).to.be.at.most(64);
         const last = notes.at(-1);
         if (last !== undefined) expect(named).to.include(`j${last[0]}`);
-        const sum = Object.values(told).reduce((a, b) => a + b, 0);
+        const sum = Object.values(summed).reduce((a, b) => a + b, 0);
         expect(sum).to.equal(notes.reduce((total, [, seconds]) => total + seconds, 0));
       }),
     );

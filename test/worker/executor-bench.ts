@@ -1,10 +1,13 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { CommandUser } from '../../src/worker/command-user.ts';
 import type { Command, CommandEnd, Executor } from '../../src/worker/executor.ts';
 import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { prepareSlotDirectory, type SlotDirectory } from '../../src/worker/slot-directory.ts';
+import { bundled } from '../support/run/bundled.ts';
+import { until } from '../support/until.ts';
 
 const FIXTURES = resolve(import.meta.dirname, '../fixtures');
 let benchCount = 0;
@@ -14,7 +17,35 @@ export function fixture(name: string): string {
   return join(FIXTURES, name);
 }
 
-/** An executor and its directory. */
+/**
+ * Runs a shell script in a worker's process until it has written these files, each with the id of a process, and kills the
+ * worker. Returns once none of the processes runs. `files` is the script's directory below `directory`.
+ */
+export async function killWorkerOf(
+  script: string,
+  names: readonly string[],
+  { files = '.', env = {} }: { readonly files?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
+  const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
+    env: { ...process.env, ...env },
+    stdio: 'inherit',
+  });
+  const pidIn = (name: string): number => {
+    const path = join(directory, files, name);
+    return existsSync(path) ? Number(readFileSync(path, 'utf8')) : 0;
+  };
+  try {
+    await until('all run', () => names.every((name) => pidIn(name) > 0));
+    worker.kill('SIGKILL');
+    await until('none runs', () => !names.some((name) => alive(pidIn(name))));
+  } finally {
+    worker.kill('SIGKILL');
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/** An executor with a directory of its own, and what tests ask of it. */
 export class ExecutorBench {
   readonly directory: string;
   readonly executor: Executor;

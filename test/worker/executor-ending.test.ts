@@ -1,13 +1,11 @@
 // Protects: a command ends with all its children at its timeout or on request, and its slot stays usable.
-import { execFileSync, spawn } from 'node:child_process';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, existsSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
+
 import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { failsWith } from '../support/rejection.ts';
-import { bundled } from '../support/run/bundled.ts';
 import { until } from '../support/until.ts';
 import { alive, ExecutorBench, fixture } from './executor-bench.ts';
 
@@ -200,26 +198,8 @@ describe('ending commands', () => {
   });
 
   it('leaves nothing running when the worker is killed, including separate sessions', async () => {
-    const directory = mkdtempSync(join(tmpdir(), 'batchctl-killed-'));
     const script =
       'setsid sh -c \'trap "" TERM; echo $$ >far; sleep 60; :\' & echo $$ >near; echo $PPID >shell; sleep 60; :';
-    const worker = spawn(process.execPath, [bundled(fixture('executor-worker.mjs')), directory, script], {
-      stdio: 'inherit',
-    });
-    const pidIn = (name: string) => {
-      try {
-        return Number(readFileSync(join(directory, name), 'utf8'));
-      } catch {
-        return 0;
-      }
-    };
-    try {
-      await until('all run', () => pidIn('far') > 0 && pidIn('near') > 0 && pidIn('shell') > 0);
-      worker.kill('SIGKILL');
-      await until('none runs', () => !['far', 'near', 'shell'].some((name) => alive(pidIn(name))));
-    } finally {
-      worker.kill('SIGKILL');
-      rmSync(directory, { recursive: true, force: true });
-    }
+    await killWorkerOf(script, ['far', 'near', 'shell']);
   });
 });

@@ -28,13 +28,14 @@ const WITHOUT = '{ by: csv, every: 10 }';
 describe("a gather's joined input", () => {
   const place = forEachTest(openPlace);
 
-  async function worked(yaml: string, inputs: Readonly<Record<string, string>> = INPUTS): Promise<JobView> {
+  /** Submits a job, and works until it ends. */
+  async function workOn(yaml: string, inputs: Readonly<Record<string, string>> = INPUTS): Promise<JobView> {
     const view = await submitJob(place, yaml, inputs);
     await work(place.platform);
     return requireView(place.platform.store, view.record.job);
   }
 
-  async function gathered({ record }: JobView): Promise<string> {
+  async function outputOf({ record }: JobView): Promise<string> {
     const output = await readOutput(place.platform.store, record.job, 'all', 0);
     let text = '';
     for (const file of output?.files ?? []) {
@@ -45,23 +46,23 @@ describe("a gather's joined input", () => {
 
   for (const [what, split, gather, joined] of [
     ['keeps one header and every record', WITH_HEADER, 'header: once', 'id,v\n1,10\n2,20\n3,30\n4,40'],
-    ['keeps every header where nothing is said', WITH_HEADER, '', 'id,v\n1,10\n2,20\nid,v\n3,30\n4,40'],
+    ['keeps every header by default', WITH_HEADER, '', 'id,v\n1,10\n2,20\nid,v\n3,30\n4,40'],
     ['is bytes where the job file says so', WITH_HEADER, 'join: bytes', 'id,v\n1,10\n2,20id,v\n3,30\n4,40'],
     ['is bytes where the parts are files', '{ by: file }', '', 'id,v\n1,10\n2,20id,v\n3,30\n4,40'],
     ['is lines where files have headers', '{ by: file }', 'header: once', 'id,v\n1,10\n2,20\n3,30\n4,40'],
     ['is lines where the job file says so', '{ by: file }', 'join: lines', 'id,v\n1,10\n2,20\nid,v\n3,30\n4,40'],
   ] as const) {
     it(what, async () => {
-      const view = await worked(jobOf(split, gather));
+      const view = await workOn(jobOf(split, gather));
       expect(stateOf(view)).to.equal('succeeded');
-      expect(await gathered(view)).to.equal(joined);
+      expect(await outputOf(view)).to.equal(joined);
       expect((await verifyJob(place.platform, view, { deep: true })).verdict).to.equal('proven');
     });
   }
 
   it('fails for good at its first attempt if outputs have no common header, until the job file is fixed', async () => {
     const inputs = { 'a.csv': 'id,v\n1,10\n', 'b.csv': '3,30\n4,40\n' };
-    const failed = await worked(jobOf(WITHOUT, 'header: once'), inputs);
+    const failed = await workOn(jobOf(WITHOUT, 'header: once'), inputs);
     const { job } = failed.record;
     expect(stateOf(failed)).to.equal('failed');
     const failure = await place.platform.store.read(`jobs/${job}/steps/all/failed/000000000.0`);
@@ -72,13 +73,13 @@ describe("a gather's joined input", () => {
     }
     const file = join(place.directory, 'job.yaml');
     writeFileSync(file, jobOf(WITHOUT, ''));
-    const mend = await readCorrectedFile(await loadJobFile(file), place.directory);
-    const overrides = correctedOverrides(failed, mend);
-    await storeCorrectedCode(place.platform.store, mend);
+    const corrected = await readCorrectedFile(await loadJobFile(file), place.directory);
+    const overrides = correctedOverrides(failed, corrected);
+    await storeCorrectedCode(place.platform.store, corrected);
     await retry(place.platform, failed, { tasks: [], canaries: null, overrides, dryRun: false });
     await work(place.platform);
     const view = await requireView(place.platform.store, job);
     expect(stateOf(view)).to.equal('succeeded');
-    expect(await gathered(view)).to.equal(inputs['a.csv'] + inputs['b.csv']);
+    expect(await outputOf(view)).to.equal(inputs['a.csv'] + inputs['b.csv']);
   });
 });

@@ -14,8 +14,8 @@ describe('the heartbeat that keeps leases', () => {
   /** The pause between two beats: a third of a lease, plus or minus a tenth. */
   const [SHORTEST, LONGEST] = [900, 1_100];
   const time = forEachTest(() => new HeldTime());
-  let heart: LeaseHeartbeat;
-  let asked: { at: number; receipts: readonly string[] }[];
+  let heartbeat: LeaseHeartbeat;
+  let requests: { at: number; receipts: readonly string[] }[];
   let lost: string[];
   let errors: string[];
   let busy: boolean;
@@ -30,16 +30,16 @@ describe('the heartbeat that keeps leases', () => {
     async (wanted) =>
       wanted.map((receipt) => (refused.includes(receipt) ? 'lost' : 'extended'));
   /** Leases that begin now. */
-  const hold = (...names: string[]) => heart.hold(receipts(...names), time.now() + LEASE);
-  const pauses = () => asked.slice(1).map(({ at }, index) => at - (asked[index]?.at ?? 0));
+  const hold = (...names: string[]) => heartbeat.hold(receipts(...names), time.now() + LEASE);
+  const pauses = () => requests.slice(1).map(({ at }, index) => at - (requests[index]?.at ?? 0));
 
   beforeEach(() => {
-    [asked, lost, errors, busy, extend] = [[], [], [], false, agree];
-    heart = new LeaseHeartbeat({
+    [requests, lost, errors, busy, extend] = [[], [], [], false, agree];
+    heartbeat = new LeaseHeartbeat({
       open: async () => ({
         extend: (wanted) => {
           expect(busy).to.equal(true);
-          asked.push({ at: time.now(), receipts: [...wanted] });
+          requests.push({ at: time.now(), receipts: [...wanted] });
           return extend(wanted);
         },
       }),
@@ -52,13 +52,13 @@ describe('the heartbeat that keeps leases', () => {
       },
     });
   });
-  afterEach(() => time.passUntil(heart.stop()));
+  afterEach(() => time.passUntil(heartbeat.stop()));
 
   it('extends all leases in one request, and loses none', async () => {
     hold('a', 'b');
     await time.pass(20 * LEASE);
-    expect(asked.length).to.be.within((20 * LEASE) / LONGEST - 1, (20 * LEASE) / SHORTEST);
-    for (const { receipts: extended } of asked) expect(extended).to.deep.equal(['a', 'b']);
+    expect(requests.length).to.be.within((20 * LEASE) / LONGEST - 1, (20 * LEASE) / SHORTEST);
+    for (const { receipts: extended } of requests) expect(extended).to.deep.equal(['a', 'b']);
     expect([lost, errors]).to.deep.equal([[], []]);
   });
 
@@ -66,7 +66,7 @@ describe('the heartbeat that keeps leases', () => {
     const from = time.now();
     hold('a');
     await time.pass(30 * LEASE);
-    const all = [(asked[0]?.at ?? 0) - from, ...pauses()];
+    const all = [(requests[0]?.at ?? 0) - from, ...pauses()];
     expect(all.length).to.be.greaterThan(80);
     // A timer rounds up to the next millisecond.
     for (const pause of all) expect(pause).to.be.within(SHORTEST, LONGEST + 1);
@@ -78,8 +78,8 @@ describe('the heartbeat that keeps leases', () => {
     await time.pass(SHORTEST - 1);
     hold('b');
     await time.pass(3 * LONGEST);
-    expect(asked[0]?.receipts).to.deep.equal(['a']);
-    expect(asked[1]?.receipts).to.deep.equal(['a', 'b']);
+    expect(requests[0]?.receipts).to.deep.equal(['a']);
+    expect(requests[1]?.receipts).to.deep.equal(['a', 'b']);
     expect(lost).to.deep.equal([]);
   });
 
@@ -90,8 +90,8 @@ describe('the heartbeat that keeps leases', () => {
     expect(lost).to.deep.equal(['bad']);
     await time.pass(5 * LEASE);
     expect(lost).to.deep.equal(['bad']);
-    expect(asked.length).to.be.greaterThan(3);
-    for (const { receipts: extended } of asked.slice(1)) expect(extended).to.deep.equal(['good']);
+    expect(requests.length).to.be.greaterThan(3);
+    for (const { receipts: extended } of requests.slice(1)) expect(extended).to.deep.equal(['good']);
   });
 
   it('tries again after an error, and loses nothing if the queue is back in time', async () => {
@@ -101,9 +101,9 @@ describe('the heartbeat that keeps leases', () => {
     expect(errors.length).to.be.at.least(2);
     expect(new Set(errors)).to.deep.equal(new Set(['Error: the queue is away']));
     extend = agree;
-    const before = asked.length;
+    const before = requests.length;
     await time.pass(10 * LEASE);
-    expect(asked.length).to.be.at.least(before + 2);
+    expect(requests.length).to.be.at.least(before + 2);
     // Back at the usual pace.
     for (const pause of pauses().slice(before)) expect(pause).to.be.within(SHORTEST, LONGEST + 1);
     expect(lost).to.deep.equal([]);
@@ -128,7 +128,7 @@ describe('the heartbeat that keeps leases', () => {
     expect(lost).to.deep.equal([]);
     await time.pass(1);
     expect(lost).to.deep.equal(['a']);
-    expect(asked.length).to.be.within(2, 20);
+    expect(requests.length).to.be.within(2, 20);
     hold('b');
     await time.pass(LEASE - 1);
     expect(lost).to.deep.equal(['a']);
@@ -143,7 +143,7 @@ describe('the heartbeat that keeps leases', () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 1_000));
     hold('a');
     await time.pass(LONGEST + 1);
-    const [first] = asked;
+    const [first] = requests;
     extend = fail;
     await time.pass((first?.at ?? 0) + LEASE - time.now() - 1);
     expect(lost).to.deep.equal([]);
@@ -154,7 +154,7 @@ describe('the heartbeat that keeps leases', () => {
   it('counts the age of a lease that is held late, and each lease’s own end', async () => {
     extend = fail;
     hold('young');
-    heart.hold(receipts('old'), time.now() + LEASE - 2_000);
+    heartbeat.hold(receipts('old'), time.now() + LEASE - 2_000);
     await time.pass(LEASE - 2_001);
     expect(lost).to.deep.equal([]);
     await time.pass(1);
@@ -169,8 +169,8 @@ describe('the heartbeat that keeps leases', () => {
     extend = () => new Promise(() => undefined);
     hold('a');
     await time.pass(LONGEST + 1);
-    expect(asked.length).to.equal(1);
-    const until = (asked[0]?.at ?? 0) + LEASE / 2;
+    expect(requests.length).to.equal(1);
+    const until = (requests[0]?.at ?? 0) + LEASE / 2;
     await time.pass(until - time.now() - 1);
     expect(errors).to.deep.equal([]);
     await time.pass(1);
@@ -184,12 +184,12 @@ describe('the heartbeat that keeps leases', () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(async () => resolve(await refuse('a')(wanted)), 50));
     hold('a', 'b');
     await time.pass(SHORTEST - 1);
-    while (asked.length === 0) await time.pass(1);
+    while (requests.length === 0) await time.pass(1);
     // While the extension is in flight.
-    heart.drop(receipts('a'));
+    heartbeat.drop(receipts('a'));
     await time.pass(5 * LEASE);
-    expect(asked.length).to.be.at.least(4);
-    for (const { receipts: extended } of asked.slice(1)) expect(extended).to.deep.equal(['b']);
+    expect(requests.length).to.be.at.least(4);
+    for (const { receipts: extended } of requests.slice(1)) expect(extended).to.deep.equal(['b']);
     expect(lost).to.deep.equal([]);
   });
 
@@ -201,11 +201,11 @@ describe('the heartbeat that keeps leases', () => {
       });
     hold('a', 'b');
     await time.pass(LONGEST + 1);
-    expect(asked.length).to.equal(1);
-    await heart.awaitExtension(receipts('other'));
-    heart.drop(receipts('a'));
+    expect(requests.length).to.equal(1);
+    await heartbeat.awaitExtension(receipts('other'));
+    heartbeat.drop(receipts('a'));
     let isSettled = false;
-    void heart.awaitExtension(receipts('a')).then(() => {
+    void heartbeat.awaitExtension(receipts('a')).then(() => {
       isSettled = true;
     });
     await time.pass(100);
@@ -214,24 +214,24 @@ describe('the heartbeat that keeps leases', () => {
     await time.pass(1);
     expect([isSettled, busy]).to.deep.equal([true, false]);
     await time.pass(LONGEST + 1);
-    expect(asked[1]?.receipts).to.deep.equal(['b']);
+    expect(requests[1]?.receipts).to.deep.equal(['b']);
   });
 
   it('settles at once if nothing is in flight', async () => {
     hold('a');
-    await heart.awaitExtension(receipts('a'));
-    expect(asked).to.deep.equal([]);
+    await heartbeat.awaitExtension(receipts('a'));
+    expect(requests).to.deep.equal([]);
   });
 
   it('sends no more heartbeats once stopped, and waits for the one in flight', async () => {
     extend = (wanted) => new Promise((resolve) => setTimeout(() => resolve(wanted.map(() => 'extended')), 50));
     hold('a');
     await time.pass(SHORTEST - 1);
-    while (asked.length === 0) await time.pass(1);
+    while (requests.length === 0) await time.pass(1);
     const at = time.now();
-    await time.passUntil(heart.stop());
+    await time.passUntil(heartbeat.stop());
     expect(time.now() - at).to.be.within(49, 51);
     await time.pass(5 * LEASE);
-    expect([asked.length, lost]).to.deep.equal([1, []]);
+    expect([requests.length, lost]).to.deep.equal([1, []]);
   });
 });

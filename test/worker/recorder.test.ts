@@ -8,19 +8,19 @@ import { event } from '../contracts/ledger-events.ts';
 import { until } from '../support/until.ts';
 
 describe("a worker's recorder", () => {
-  const told: number[] = [];
+  const recorded: number[] = [];
   const warnings: string[] = [];
   const errors: unknown[] = [];
   let refusal: ErrorKind | null = null;
   let recorder: Recorder;
   beforeEach(() => {
-    for (const list of [told, warnings, errors]) list.length = 0;
+    for (const list of [recorded, warnings, errors]) list.length = 0;
     refusal = null;
     recorder = new Recorder({
       ledger: async () => ({
         record: async (events: readonly AttemptEvent[]) => {
           if (refusal !== null) throw new BatchctlError(refusal, 'the ledger refuses');
-          told.push(...events.map(({ task }) => task));
+          recorded.push(...events.map(({ task }) => task));
         },
       }),
       log: { info: () => undefined, warn: (line) => warnings.push(line) },
@@ -35,11 +35,11 @@ describe("a worker's recorder", () => {
     for (const task of [0, 1, 2]) await record(task);
     refusal = null;
     await record(3);
-    await until('all are written', () => told.length === 4);
-    expect(told).to.deep.equal([0, 1, 2, 3]);
+    await until('all are written', () => recorded.length === 4);
+    expect(recorded).to.deep.equal([0, 1, 2, 3]);
     await record(4);
     await recorder.close();
-    expect(told).to.deep.equal([0, 1, 2, 3, 4]);
+    expect(recorded).to.deep.equal([0, 1, 2, 3, 4]);
     // Once, and not for each event.
     expect(warnings).to.have.length(1);
   });
@@ -49,7 +49,7 @@ describe("a worker's recorder", () => {
     await record(0);
     refusal = null;
     await recorder.close();
-    expect(told).to.deep.equal([0]);
+    expect(recorded).to.deep.equal([0]);
     refusal = 'unavailable';
     await record(1);
     await recorder.close();
@@ -62,7 +62,7 @@ describe("a worker's recorder", () => {
     await Promise.all(Array.from({ length: 20_500 }, (_, index) => record(index + 1)));
     refusal = null;
     await recorder.close();
-    expect([told.length, told[0], told.at(-1)]).to.deep.equal([20_000, 501, 20_500]);
+    expect([recorded.length, recorded[0], recorded.at(-1)]).to.deep.equal([20_000, 501, 20_500]);
     expect(warnings.at(-1)).to.match(/events: 501/);
   });
 

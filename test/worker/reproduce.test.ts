@@ -4,7 +4,7 @@ import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renam
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { retry } from '../../src/jobs/change/retry.ts';
-import { readView } from '../../src/jobs/journal.ts';
+import { requireView } from '../../src/jobs/journal.ts';
 import { parseTaskName } from '../../src/jobs/tasks.ts';
 import type { JobView } from '../../src/model/view.ts';
 import { type ReproducedTask, reproduce } from '../../src/worker/reproduce.ts';
@@ -19,7 +19,8 @@ import { SecretReader } from '../../src/worker/secrets.ts';
 import { openPlace } from '../jobs/published-job.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { rejection } from '../support/rejection.ts';
+import { rangeJob } from '../support/range-job.ts';
+import { failsWith } from '../support/rejection.ts';
 
 const CSV = 'id,rate\n1,3\n2,x\n3,5\n';
 const PRICE = `import { appendFileSync, readFileSync } from 'node:fs';
@@ -40,103 +41,107 @@ steps:
   - { name: check, run: "tr , ' ' | tee /dev/stderr" }
   - { name: totals, gather: true, run: [cat] }
 `;
-const never = new AbortController().signal;
+const NEVER = new AbortController().signal;
 
 describe('reproduce', () => {
   const place = forEachTest(openPlace);
 
   const at = (name: string): string => join(place.directory, name);
-  const text = (made: ReproducedTask, name: string): string => readFileSync(join(made.directory, name), 'utf8');
+  const text = (reproduced: ReproducedTask, name: string): string =>
+    readFileSync(join(reproduced.directory, name), 'utf8');
   const files = (directory: string): readonly string[] => readdirSync(directory).sort();
 
-  async function done(yaml: string, inputs: Readonly<Record<string, string>>): Promise<JobView> {
-    const view = await submitJob(place, yaml, inputs);
+  /** Submits a job, and works until it ends. */
+  async function workOn(job: object | string, inputs: Readonly<Record<string, string>> = {}): Promise<JobView> {
+    const view = await submitJob(place, typeof job === 'string' ? job : JSON.stringify(job), inputs);
     await work(place.platform);
-    return (await readView(place.platform.store, view.record.job)) ?? view;
+    return requireView(place.platform.store, view.record.job);
   }
 
   const claims = (): Promise<JobView> => {
     writeFileSync(at('price.mjs'), PRICE);
-    return done(JOB, { 'a.csv': CSV });
+    return workOn(JOB, { 'a.csv': CSV });
   };
 
-  function lay(view: JobView, task: string, directory = at('here')): Promise<ReproducedTask> {
-    return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal: never });
+  function reproduceTask(view: JobView, task: string, directory = at('here')): Promise<ReproducedTask> {
+    return reproduce(place.platform, view, { task: parseTaskName(view, task), directory, signal: NEVER });
   }
 
-  async function ran(made: ReproducedTask): Promise<ReproducedRun & { recorded: TaskRecord; same: boolean | null }> {
-    const run = await runReproduced(made, new SecretReader({ source: null }), never);
-    const recorded = await readTaskRecord(place.platform.store, made.task);
-    return { ...run, recorded, same: matchesRecord(made.task.message.step, recorded, run.failure) };
+  async function runTask(
+    reproduced: ReproducedTask,
+  ): Promise<ReproducedRun & { recorded: TaskRecord; same: boolean | null }> {
+    const run = await runReproduced(reproduced, new SecretReader({ source: null }), NEVER);
+    const recorded = await readTaskRecord(place.platform.store, reproduced.task);
+    return { ...run, recorded, same: matchesRecord(reproduced.task.message.step, recorded, run.failure) };
   }
 
-  it('creates the exact input, the files and a script, and fails here as it failed there', async () => {
-    const made = await lay(await claims(), 'price/1');
-    expect(files(made.directory)).to.deep.equal(['env', 'input', 'run.sh', 'work']);
-    expect(text(made, 'input')).to.equal('id,rate\n2,x\n');
-    expect(text(made, 'work/price.mjs')).to.equal(PRICE);
-    const { failure, recorded, same, tail } = await ran(made);
+  it('creates the exact input, the files and a script, whose run fails as the task did', async () => {
+    const reproduced = await reproduceTask(await claims(), 'price/1');
+    expect(files(reproduced.directory)).to.deep.equal(['env', 'input', 'run.sh', 'work']);
+    expect(text(reproduced, 'input')).to.equal('id,rate\n2,x\n');
+    expect(text(reproduced, 'work/price.mjs')).to.equal(PRICE);
+    const { failure, recorded, same, tail } = await runTask(reproduced);
     expect(failure).to.deep.equal({ reason: 'exit', exitCode: 3, error: 'row 2 has no rate' });
     expect(recorded).to.have.nested.property('failure.error', 'row 2 has no rate');
     expect([recorded.state, same]).to.deep.equal(['failed', true]);
     expect(tail).to.deep.equal(['row 2 has no rate']);
-    expect(text(made, 'counters')).to.equal('rows 1\n');
+    expect(text(reproduced, 'counters')).to.equal('rows 1\n');
   });
 
-  it('succeeds here once the program is fixed, and says that this differs from the record', async () => {
-    const made = await lay(await claims(), 'price/1');
-    writeFileSync(join(made.directory, 'work/price.mjs'), PRICE.replace("endsWith('x')", "endsWith('y')"));
-    const { failure, same } = await ran(made);
+  it('succeeds once the program is fixed, and says that this differs from the record', async () => {
+    const reproduced = await reproduceTask(await claims(), 'price/1');
+    writeFileSync(join(reproduced.directory, 'work/price.mjs'), PRICE.replace("endsWith('x')", "endsWith('y')"));
+    const { failure, same } = await runTask(reproduced);
     expect([failure, same]).to.deep.equal([null, false]);
-    expect(text(made, 'output')).to.equal('2,x\n');
+    expect(text(reproduced, 'output')).to.equal('2,x\n');
   });
 
   it('can be moved, and run by hand from anywhere', async () => {
-    const laid = await lay(await claims(), 'price/0');
-    const made = { ...laid, directory: at("a dir's") };
-    renameSync(laid.directory, made.directory);
-    const { status, stdout, stderr } = spawnSync(join(made.directory, 'run.sh'), { cwd: '/', encoding: 'utf8' });
+    const original = await reproduceTask(await claims(), 'price/0');
+    const reproduced = { ...original, directory: at("a dir's") };
+    renameSync(original.directory, reproduced.directory);
+    const { status, stdout, stderr } = spawnSync(join(reproduced.directory, 'run.sh'), { cwd: '/', encoding: 'utf8' });
     expect([status, stdout, stderr]).to.deep.equal([0, 'exit code 0\n', '']);
-    expect(text(made, 'output')).to.equal('1,3\n');
+    expect(text(reproduced, 'output')).to.equal('1,3\n');
   });
 
   it("uses the previous step's output, and a gather's joined ones", async () => {
     const view = await claims();
-    const check = await lay(view, 'check/2', at('check'));
+    const check = await reproduceTask(view, 'check/2', at('check'));
     expect(text(check, 'input')).to.equal('3,5\n');
-    const { failure, same, tail } = await ran(check);
+    const { failure, same, tail } = await runTask(check);
     expect([failure, same, tail]).to.deep.equal([null, true, ['3 5']]);
-    const totals = await lay(view, 'totals/0', at('totals'));
+    const totals = await reproduceTask(view, 'totals/0', at('totals'));
     expect(text(totals, 'input')).to.equal('1 3\n3 5\n');
-    expect((await ran(totals)).failure).to.equal(null);
+    expect((await runTask(totals)).failure).to.equal(null);
     expect(text(totals, 'output')).to.equal('1 3\n3 5\n');
   });
 
-  it('refuses a task whose input does not exist yet, and names what it waits for', async () => {
+  it('refuses a task whose input does not exist yet, and names the task that makes it', async () => {
     const view = await claims();
-    const late = await rejection(lay(view, 'check/1'));
-    expect(late).to.include({ kind: 'notFound' });
-    expect(late.message).to.contain("price/1 isn't done");
+    expect((await failsWith('notFound', reproduceTask(view, 'check/1'))).message).to.contain("price/1 isn't done");
     const fresh = await submitJob(place, JOB.replace('claims', 'again'), {});
-    expect(await rejection(lay(fresh, 'totals/0'))).to.include({ kind: 'notFound' });
+    await failsWith('notFound', reproduceTask(fresh, 'totals/0'));
     expect(existsSync(at('here'))).to.equal(false);
   });
 
-  it('includes what a retry changed: its parameters and timeout', async () => {
-    const yaml = `
-name: claims
-params: { region: EU }
-input: { split: { by: range, from: 1, to: 2 } }
-steps:
-  - { name: price, run: [sh, -c, "echo {region} $BATCHCTL_PARAM_REGION $BATCHCTL_ROUND >&2; exit 3"], attempts: 1 }
-`;
-    const view = await done(yaml, {});
-    const options = { canaries: null, dryRun: false, overrides: { timeout: 90, params: { region: 'US' } } };
-    const retried = await retry(place.platform, view, { tasks: [parseTaskName(view, 'price/0')], ...options });
-    const mended = await lay(retried.view, 'price/0', at('mended'));
-    expect(mended.task.step.timeout).to.equal(90);
-    expect(await ran(mended)).to.deep.include({ tail: ['US US 1'], same: null, recorded: { state: 'none' } });
-    expect(await ran(await lay(retried.view, 'price/1'))).to.deep.include({ tail: ['EU EU 0'], same: true });
+  it('includes the changes of a retry: its parameters and timeout', async () => {
+    const run = ['sh', '-c', 'echo {region} $BATCHCTL_PARAM_REGION $BATCHCTL_ROUND >&2; exit 3'];
+    const job = rangeJob('claims', 2, { name: 'price', run, attempts: 1 });
+    const view = await workOn({ ...job, params: { region: 'EU' } });
+    const retried = await retry(place.platform, view, {
+      tasks: [parseTaskName(view, 'price/0')],
+      canaries: null,
+      dryRun: false,
+      overrides: { timeout: 90, params: { region: 'US' } },
+    });
+    const changed = await reproduceTask(retried.view, 'price/0', at('changed'));
+    expect(changed.task.step.timeout).to.equal(90);
+    expect(await runTask(changed)).to.deep.include({ tail: ['US US 1'], same: null, recorded: { state: 'none' } });
+    expect(await runTask(await reproduceTask(retried.view, 'price/1'))).to.deep.include({
+      tail: ['EU EU 0'],
+      same: true,
+    });
   });
 
   it('passes any argument and variable unchanged, and nothing of the surrounding shell', async () => {
@@ -145,42 +150,38 @@ const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => /^
 writeFileSync(process.env.BATCHCTL_OUTPUT, JSON.stringify({ argv: process.argv.slice(2), env, cwd: process.cwd() }));
 `;
     const odd = `it's "$HOME" \`id\` \\n *\nand a line`;
-    const yaml = JSON.stringify({
-      name: 'odd',
-      files: ['show.mjs'],
-      input: { split: { by: 'range', from: 1, to: 1 } },
-      steps: [{ name: 'show', run: ['node', 'show.mjs', odd, ''], output: 'file', env: { ODD: odd, SECONDS: odd } }],
-    });
+    const step = { name: 'show', run: ['node', 'show.mjs', odd, ''], output: 'file', env: { ODD: odd, SECONDS: odd } };
     writeFileSync(at('show.mjs'), show);
-    const made = await lay(await done(yaml, {}), 'show/0');
-    const { status } = spawnSync(join(made.directory, 'run.sh'), { env: { ...process.env, MY_OWN: 'x', ODD: 'y' } });
+    const reproduced = await reproduceTask(
+      await workOn({ ...rangeJob('odd', 1, step), files: ['show.mjs'] }),
+      'show/0',
+    );
+    const { status } = spawnSync(join(reproduced.directory, 'run.sh'), {
+      env: { ...process.env, MY_OWN: 'x', ODD: 'y' },
+    });
     expect(status).to.equal(0);
-    const { argv, env, cwd } = JSON.parse(text(made, 'output')) as { argv: string[]; env: object; cwd: string };
+    const { argv, env, cwd } = JSON.parse(text(reproduced, 'output')) as { argv: string[]; env: object; cwd: string };
     expect(argv).to.deep.equal([odd, '']);
     expect(env).to.deep.equal({ ODD: odd, SECONDS: odd });
-    expect(cwd).to.equal(join(made.directory, 'work'));
+    expect(cwd).to.equal(join(reproduced.directory, 'work'));
   });
 
   it('writes no secret to disk, and reads it from where the step says', async () => {
-    const yaml = `
-name: secret
-input: { split: { by: range, from: 1, to: 1 } }
-steps:
-  - name: show
-    run: 'printf "%s|%s|" "$TOKEN" "$KEY"; echo "token $TOKEN" >&2'
-    output: stdout
-    secrets: { TOKEN: "env:REPRODUCE_TOKEN", KEY: "file:${at('key')}" }
-`;
+    const step = {
+      name: 'show',
+      run: 'printf "%s|%s|" "$TOKEN" "$KEY"; echo "token $TOKEN" >&2',
+      secrets: { TOKEN: 'env:REPRODUCE_TOKEN', KEY: `file:${at('key')}` },
+    };
     writeFileSync(at('key'), 'line one\n\n');
     process.env.REPRODUCE_TOKEN = 'hunter2';
     try {
-      const made = await lay(await done(yaml, {}), 'show/0');
+      const reproduced = await reproduceTask(await workOn(rangeJob('secret', 1, step)), 'show/0');
       for (const name of ['env', 'run.sh'])
-        expect(text(made, name)).to.not.contain('hunter2').and.not.contain('line one');
-      expect((await ran(made)).tail).to.deep.equal(['token ****']);
-      expect(text(made, 'output')).to.equal('hunter2|line one\n|');
+        expect(text(reproduced, name)).to.not.contain('hunter2').and.not.contain('line one');
+      expect((await runTask(reproduced)).tail).to.deep.equal(['token ****']);
+      expect(text(reproduced, 'output')).to.equal('hunter2|line one\n|');
       const { REPRODUCE_TOKEN, ...without } = process.env;
-      const { status, stderr } = spawnSync(join(made.directory, 'run.sh'), { env: without, encoding: 'utf8' });
+      const { status, stderr } = spawnSync(join(reproduced.directory, 'run.sh'), { env: without, encoding: 'utf8' });
       expect([status, stderr]).to.deep.equal([3, "secret TOKEN: can't be read from env:REPRODUCE_TOKEN\n"]);
       expect(REPRODUCE_TOKEN).to.equal('hunter2');
     } finally {
@@ -189,27 +190,20 @@ steps:
   });
 
   it('gives many files a directory, and starts each run with an empty one', async () => {
-    const yaml = `
-name: files
-input: { split: { by: range, from: 1, to: 1 } }
-steps:
-  - { name: cut, run: 'ls "$BATCHCTL_OUTPUT_DIR"; echo a > "$BATCHCTL_OUTPUT_DIR/a.txt"', output: files }
-`;
-    const made = await lay(await done(yaml, {}), 'cut/0');
+    const run = 'ls "$BATCHCTL_OUTPUT_DIR"; echo a > "$BATCHCTL_OUTPUT_DIR/a.txt"';
+    const reproduced = await reproduceTask(
+      await workOn(rangeJob('files', 1, { name: 'cut', run, output: 'files' })),
+      'cut/0',
+    );
     for (let times = 0; times < 2; times += 1) {
-      expect((await ran(made)).failure).to.equal(null);
-      expect(files(join(made.directory, 'output'))).to.deep.equal(['a.txt']);
+      expect((await runTask(reproduced)).failure).to.equal(null);
+      expect(files(join(reproduced.directory, 'output'))).to.deep.equal(['a.txt']);
     }
   });
 
   it("ends a command that runs longer than the step's timeout", async () => {
-    const yaml = `
-name: slow
-input: { split: { by: range, from: 1, to: 1 } }
-steps:
-  - { name: wait, run: [sleep, "600"], timeout: 1s, attempts: 1 }
-`;
-    const { failure, same } = await ran(await lay(await done(yaml, {}), 'wait/0'));
+    const step = { name: 'wait', run: ['sleep', '600'], timeout: '1s', attempts: 1 };
+    const { failure, same } = await runTask(await reproduceTask(await workOn(rangeJob('slow', 1, step)), 'wait/0'));
     expect(failure?.reason).to.equal('timeout');
     expect(same).to.equal(true);
   });
@@ -217,11 +211,11 @@ steps:
   it('refuses a directory in use, and leaves nothing half made if an input has changed', async () => {
     const view = await claims();
     mkdirSync(at('here'));
-    await lay(view, 'price/0');
-    expect(await rejection(lay(view, 'price/0'))).to.include({ kind: 'refused' });
+    await reproduceTask(view, 'price/0');
+    await failsWith('refused', reproduceTask(view, 'price/0'));
     appendFileSync(at('a.csv'), '4,5\n');
     const before = files(place.directory);
-    expect(await rejection(lay(view, 'price/2', at('other')))).to.include({ kind: 'changed' });
+    await failsWith('changed', reproduceTask(view, 'price/2', at('other')));
     expect(files(place.directory)).to.deep.equal(before);
   });
 });

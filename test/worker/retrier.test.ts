@@ -1,6 +1,4 @@
-// Protects: finished work is not thrown away because the store is unavailable or asks to slow down: its command runs
-// once.
-
+// Protects: finished work is not discarded because the store is unavailable or asks to slow down: its command runs once.
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { requireView } from '../../src/jobs/journal.ts';
@@ -21,13 +19,12 @@ import { wrapStore } from '../support/wrap-store.ts';
 
 const TRY = { format: 1, reason: 'exit', exitCode: 1, error: 'x', attempt: 'a', number: 1, worker: 'w', cause: 'x' };
 
-/** Whether it is called with a key for the first time. */
+/** Returns a function that tells whether it is called with a key for the first time. */
 const firstTime = (): ((key: string) => boolean) => {
-  const met = new Set<string>();
+  const keys = new Set<string>();
   return (key) => {
-    const isFirst = !met.has(key);
-    met.add(key);
-    return isFirst;
+    const before = keys.size;
+    return keys.add(key).size > before;
   };
 };
 
@@ -37,7 +34,7 @@ describe('a store that is unavailable while outputs are published', () => {
   const workspace = forEachTest(() => new Workspace());
 
   /** A platform whose store refuses keys as `refuses` says, and the refused keys. */
-  async function refusing(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
+  async function refusePuts(refuses: (key: string) => boolean): Promise<{ platform: Platform; refused: string[] }> {
     // A lease that a busy machine can keep: losing it would end the attempt.
     const platform = await workspace.platform(workspace.worker, 6);
     const refused: string[] = [];
@@ -57,7 +54,7 @@ describe('a store that is unavailable while outputs are published', () => {
     return { platform: { ...platform, store: wrapStore(platform.store, { put, uploadFile }) }, refused };
   }
 
-  it('repeats each put, of logs, files, manifests and whole outputs, and every command runs once', async () => {
+  it('gets each put again, of logs, files, manifests and whole outputs, and every command runs once', async () => {
     const run = (what: string): string => `echo run >> "${workspace.path('ran')}"; echo said >&2; ${what}`;
     workspace.write(
       'job.json',
@@ -70,7 +67,7 @@ describe('a store that is unavailable while outputs are published', () => {
       ),
     );
     const job = await workspace.submit();
-    const { platform, refused } = await refusing(firstTime());
+    const { platform, refused } = await refusePuts(firstTime());
     const worker = startInside(workspace, platform, { slots: 2, untilEmpty: true });
     await worker.done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('succeeded');
@@ -81,11 +78,11 @@ describe('a store that is unavailable while outputs are published', () => {
     expect((await factsOf(platform, job)).outputs).to.deep.include({ one: { 0: '1\n', 1: '2\n' } });
   });
 
-  it('repeats the record of a failed attempt or task, and each command runs only as often as it may fail', async () => {
+  it('gets the record of a failed attempt or task again, and each command runs only as often as it may fail', async () => {
     const run = `echo run >> "${workspace.path('ran')}"; exit 1`;
     workspace.write('job.json', rangeJob('claims', 2, { name: 'one', run, attempts: 2 }));
     const job = await workspace.submit();
-    const { platform, refused } = await refusing(firstTime());
+    const { platform, refused } = await refusePuts(firstTime());
     await startInside(workspace, platform, { slots: 2, untilEmpty: true }).done;
     expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran'), 'each task twice').to.have.length(4);
@@ -94,29 +91,29 @@ describe('a store that is unavailable while outputs are published', () => {
     expect(counts).to.include({ failed: 2, retried: 2, interrupted: 0 });
   });
 
-  it("returns a task that failed without running while that can't be written, and the worker stays", async () => {
+  it("makes the worker return a task that failed without running, and stay, while that can't be written", async () => {
     workspace.write('job.json', rangeJob('claims', 1, { name: 'one', run: 'echo run >> ran; exit 1', attempts: 2 }));
     const job = await workspace.submit();
-    const spent = await workspace.platform();
-    // Left by an older worker, which died before it wrote the rest.
+    const older = await workspace.platform();
+    // An older worker used up the attempts, and died before it wrote the rest.
     for (const attempt of ['a', 'b'])
-      await spent.store.put(tryKey(job, 'one', 0, 0, attempt), JSON.stringify(TRY), { ifAbsent: true });
-    const queue = await spent.queue('default');
+      await older.store.put(tryKey(job, 'one', 0, 0, attempt), JSON.stringify(TRY), { ifAbsent: true });
+    const queue = await older.queue('default');
     const [delivery] = await queue.receive({ max: 1, waitSeconds: 5, signal: new AbortController().signal });
     if (delivery === undefined) throw new Error('nothing was sent');
     await queue.release([{ receipt: delivery.receipt, delay: 0 }]);
     let left = 1;
-    const { platform } = await refusing((key) => key.includes('/failed/') && left-- > 0);
+    const { platform } = await refusePuts((key) => key.includes('/failed/') && left-- > 0);
     await startInside(workspace, platform, { slots: 1, untilEmpty: true }).done;
     expect(left).to.be.below(0);
     expect(stateOf(await requireView(platform.store, job))).to.equal('failed');
     expect(workspace.lines('ran')).to.deep.equal([]);
   });
 
-  it('returns the task at once if the worker must stop', async () => {
+  it('makes the worker return the task at once if it must stop', async () => {
     workspace.write('job.json', rangeJob('claims', 1, { name: 'one', run: 'cat' }));
     const job = await workspace.submit();
-    const { platform, refused } = await refusing((key) => key.includes('/out/'));
+    const { platform, refused } = await refusePuts((key) => key.includes('/out/'));
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: true });
     await until('the output was refused twice', () => refused.length >= 2);
     await worker.stop();
@@ -125,7 +122,7 @@ describe('a store that is unavailable while outputs are published', () => {
   });
 });
 
-describe('a store that is unavailable while a worker looks at its jobs', () => {
+describe('a store that is unavailable while a worker reads its jobs', () => {
   const workspace = forEachTest(() => new Workspace());
   beforeEach(() => {
     const step = { name: 'one', run: `echo run >> "${workspace.path('ran')}"; cat` };
@@ -133,34 +130,34 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
   });
 
   /** A platform whose store refuses this many such listings; also the remaining refusals, and the log. */
-  async function refusing(times: number, what = '/out/') {
+  async function refuseListings(times: number, what = '/out/') {
     const own = await workspace.platform(workspace.worker, 60);
-    const told = { left: times, log: [] as string[] };
+    const refusals: { left: number; log: string[] } = { left: times, log: [] };
     const keys: ObjectStore['keys'] = (prefix, options) => {
-      if (prefix.includes(what) && told.left-- > 0) throw slowDown();
+      if (prefix.includes(what) && refusals.left-- > 0) throw slowDown();
       return own.store.keys(prefix, options);
     };
     const put: ObjectStore['put'] = (key, body, options) => {
-      if (key.startsWith('workers/')) told.log.push(String(body));
+      if (key.startsWith('workers/')) refusals.log.push(String(body));
       return own.store.put(key, body, options);
     };
-    return { platform: { ...own, store: wrapStore(own.store, { keys, put }) }, told };
+    return { platform: { ...own, store: wrapStore(own.store, { keys, put }) }, refusals };
   }
 
-  for (const { untilEmpty, what, said } of [
-    { untilEmpty: false, what: '/out/', said: /can't read jobs/g },
-    { untilEmpty: true, what: 'open/', said: /can't check whether to leave/g },
-  ]) {
-    it(`repeats the look, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
+  for (const [untilEmpty, what, warning] of [
+    [false, '/out/', /can't read jobs/g],
+    [true, 'open/', /can't check whether to leave/g],
+  ] as const) {
+    it(`is asked again, and the worker continues${untilEmpty ? ', with --until-empty too' : ''}`, async () => {
       const job = await workspace.submit();
-      const { platform, told } = await refusing(3, what);
+      const { platform, refusals } = await refuseListings(3, what);
       const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
       const isClosed = async () => stateOf(await requireView(platform.store, job)) === 'succeeded';
       await Promise.race([until('the job is closed', isClosed), worker.done]);
       await worker.drain();
-      expect(told.left).to.be.below(0);
+      expect(refusals.left).to.be.below(0);
       expect(await isClosed()).to.equal(true);
-      expect(told.log.at(-1)?.match(said), 'reported once').to.have.length(1);
+      expect(refusals.log.at(-1)?.match(warning), 'reported once').to.have.length(1);
     });
   }
 
@@ -172,7 +169,7 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
         [false, '/out/'],
         [true, 'open/'],
       ] as const) {
-        const { platform } = await refusing(1_000, what);
+        const { platform } = await refuseListings(1_000, what);
         const worker = startInside(workspace, platform, { slots: 1, untilEmpty });
         expect(await rejection(worker.done), what).to.include({ kind: 'unavailable' });
       }
@@ -183,35 +180,35 @@ describe('a store that is unavailable while a worker looks at its jobs', () => {
 
   it('no longer delays a worker that must stop', async () => {
     await workspace.submit();
-    const { platform, told } = await refusing(1_000);
+    const { platform, refusals } = await refuseListings(1_000);
     const worker = startInside(workspace, platform, { slots: 1, untilEmpty: false });
-    await until('it was refused', () => told.left < 1_000);
+    await until('it was refused', () => refusals.left < 1_000);
     expect(await rejection(worker.stop())).to.include({ kind: 'unavailable' });
   });
 });
 
-describe('patience', () => {
+describe('a retrier', () => {
   const time = forEachTest(() => new HeldTime());
 
-  const patience = (limitMs: number, signal = new AbortController().signal, told: unknown[] = []): Retrier =>
-    new Retrier({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => told.push(error) });
+  const makeRetrier = (limitMs: number, signal = new AbortController().signal, troubles: unknown[] = []): Retrier =>
+    new Retrier({ limitMs, signal, monotonic: () => time.now(), onTrouble: (error) => troubles.push(error) });
 
   it('outlasts a minute of refusals, reports them once, and starts over after a success', async () => {
     const began = time.now();
-    const told: unknown[] = [];
-    const long = patience(61_000, undefined, told);
+    const troubles: unknown[] = [];
+    const retrier = makeRetrier(61_000, undefined, troubles);
     const away = async (): Promise<number> => {
       if (time.now() - began < 60_000) throw slowDown();
       return time.now() - began;
     };
-    expect(await time.passUntil(long.run(away))).to.be.within(60_000, 80_000);
+    expect(await time.passUntil(retrier.run(away))).to.be.within(60_000, 80_000);
     const again = time.now();
     await time.passUntil(
-      long.run(async () => {
+      retrier.run(async () => {
         if (time.now() - again < 30_000) throw slowDown();
       }),
     );
-    expect(told).to.have.length(1);
+    expect(troubles).to.have.length(1);
   });
 
   it('ends with the refusal itself once its time is up, when the attempt ends, and for permanent refusals', async () => {
@@ -220,12 +217,12 @@ describe('patience', () => {
       throw error;
     };
     const began = time.now();
-    expect(await time.passUntil(rejection(patience(20_000).run(refuse)))).to.equal(error);
+    expect(await time.passUntil(rejection(makeRetrier(20_000).run(refuse)))).to.equal(error);
     expect(time.now() - began).to.be.within(20_000, 40_000);
     const abort = new AbortController();
     const signals: unknown[] = [];
     const ended = rejection(
-      patience(600_000, abort.signal).run(async (signal) => {
+      makeRetrier(600_000, abort.signal).run(async (signal) => {
         signals.push(signal);
         throw error;
       }),
@@ -234,12 +231,12 @@ describe('patience', () => {
     abort.abort('spot');
     expect(await ended).to.equal(error);
     expect(signals.slice(0, 2), 'the first try continues to its end').to.deep.equal([undefined, abort.signal]);
-    expect(await rejection(patience(600_000, abort.signal).run(refuse)), 'no other try').to.equal(error);
+    expect(await rejection(makeRetrier(600_000, abort.signal).run(refuse)), 'no other try').to.equal(error);
     const denied = new BatchctlError('credentials', 'denied');
-    expect(await rejection(patience(600_000).run(() => Promise.reject(denied)))).to.equal(denied);
+    expect(await rejection(makeRetrier(600_000).run(() => Promise.reject(denied)))).to.equal(denied);
   });
 
-  it('lasts as long as the command would take again, from 30 to 45 minutes', () => {
+  it('retries to publish for as long as the command would take again, from 30 to 45 minutes', () => {
     expect([1, 2_400, 36_000].map(publishRetryMs)).to.deep.equal([1_800_000, 2_400_000, 2_700_000]);
   });
 });
