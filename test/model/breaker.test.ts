@@ -1,5 +1,4 @@
 // Protects: a bad deployment pauses the job before all its tasks fail, and a few bad inputs don't.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {

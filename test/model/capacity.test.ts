@@ -1,7 +1,6 @@
 // Protects: a group gets enough instances for its work within the target time, and never more than its bounds allow.
 // Protects: workers are scaled up in time, because the boot time is estimated from real boots and one slow boot is
 // ignored.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { bootSecondsOf, DEFAULT_SIZING_TIMES, instancesFor, secondsToDrain } from '../../src/model/capacity.ts';

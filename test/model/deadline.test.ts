@@ -1,5 +1,4 @@
 // Protects: the autoscaler asks for just enough instances to meet each deadline that can be met.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { DEFAULT_SIZING_TIMES, type Fleet, instancesFor } from '../../src/model/capacity.ts';

@@ -1,5 +1,4 @@
 // Protects: a job opens its gather and closes at the right moment, with the right result.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { standingOf } from '../../src/model/decide.ts';

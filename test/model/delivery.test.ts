@@ -1,5 +1,4 @@
 // Protects: results of a successful job are delivered once per close, and a failed delivery is retried and reported.
-
 import { expect } from 'chai';
 import {
   type DeliveryState,

@@ -1,5 +1,4 @@
 // Protects: control totals are checked exactly, and a wrong expectation is refused with its reason.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { BatchctlError } from '../../src/errors.ts';

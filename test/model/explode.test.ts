@@ -1,9 +1,8 @@
 // Protects: a job that explodes runs every file behind it, and tolerates failures as the job file says.
-
 import { expect } from 'chai';
 import { isSizeKnown, mayBeDecided, sizingOf, stepSizes } from '../../src/model/counts.ts';
 import { standingOf } from '../../src/model/decide.ts';
-import { exceedsTolerance, hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
+import { hasBarrier, sectionStart, takesFiles } from '../../src/model/job.ts';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { tasksWithout } from '../../src/model/task-set.ts';
 import { roundOf } from '../../src/model/view.ts';
@@ -80,13 +79,6 @@ describe('a job that explodes', () => {
     expect(isLookedAt(5, 4)).to.equal(false);
     expect(isLookedAt(5, 4, 5, 4)).to.equal(false);
     expect(isLookedAt(5, 4, 5, 5)).to.equal(true);
-  });
-
-  it('compares the failures of each section with the tolerance', () => {
-    const sizes = [4, 5, 5, 1];
-    expect(exceedsTolerance(view, sizes, [1, 1, 0, 0])).to.equal(false);
-    expect(exceedsTolerance(view, sizes, [0, 1, 1, 0])).to.equal(true);
-    expect(exceedsTolerance(view, sizes, [2, 0, 0, 0])).to.equal(true);
   });
 
   it('requests every task that is not left out', () => {

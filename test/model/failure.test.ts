@@ -1,7 +1,6 @@
 // Protects: failures with the same cause are grouped under one id, which never changes.
 // Protects: errors that differ only in numbers, ids or times are grouped as one, and odd lines cost no extra time.
 // Protects: tries of a task spread out, up to five minutes apart, and tasks that failed together don't retry together.
-
 import { expect } from 'chai';
 import { causeId, causeText, retryDelay } from '../../src/model/failure.ts';
 import { foldError } from '../../src/model/fold-error.ts';

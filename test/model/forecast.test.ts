@@ -1,5 +1,4 @@
 // Protects: a forecast from a sample has honest error bars, and names the steps that the sample did not reach.
-
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { type Forecast, forecast, forecastJob, type JobForecast } from '../../src/model/forecast/forecast.ts';

@@ -1,5 +1,4 @@
 // Protects: history describes in words what each person and process did to a job.
-
 import { expect } from 'chai';
 import { acceptedText, historyText } from '../../src/model/history-text.ts';
 import type { EntryKind } from '../../src/model/journal.ts';

@@ -1,5 +1,4 @@
 // Protects: a changed job file changes only what may change, and is refused by field if it would be another job.
-
 import { expect } from 'chai';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import type { JobRecord } from '../../src/model/job.ts';
@@ -43,7 +42,7 @@ describe('a changed job file', () => {
     expect(diff(FILE, {}, record).overrides.steps).to.deep.equal({ totals: { join: null } });
   });
 
-  it('with the same content changes nothing', () => {
+  it('changes nothing if its content is the same', () => {
     expect(diff(FILE)).to.deep.equal({
       overrides: { timeout: null, steps: {}, defaults: {}, params: {} },
       refused: [],
@@ -66,7 +65,7 @@ describe('a changed job file', () => {
     maxRunning: (file) => `${file}maxRunning: 2\n`,
   };
   for (const [field, change] of Object.entries(REFUSED)) {
-    it(`that changes ${field} is refused, naming the field`, () => {
+    it(`is refused if it changes ${field}, naming the field`, () => {
       const { refused } = diff(change(FILE));
       expect(refused.map((difference) => difference.field)).to.deep.equal([field]);
     });

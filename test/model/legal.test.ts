@@ -1,5 +1,4 @@
 // Protects: a command that a job's state does not allow is refused with what to do instead, as docs/states.md says.
-
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';

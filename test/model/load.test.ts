@@ -1,5 +1,4 @@
 // Protects: the autoscaler sees the work that is really ready, from the counters and from the queue.
-
 import { expect } from 'chai';
 import { fitLoads, type LoadFacts, readyLoads } from '../../src/model/load.ts';
 import type { JobView } from '../../src/model/view.ts';

@@ -1,5 +1,4 @@
 // Protects: queue messages are read back exactly, and damaged or newer ones are recognised.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { encodeMessage, parseMessage } from '../../src/model/message.ts';
@@ -14,7 +13,7 @@ describe('messages', () => {
     }
   });
 
-  it('of a newer format are distinguished from invalid ones', () => {
+  it('are newer, not invalid, if their format is newer', () => {
     const newer = JSON.stringify({ ...message, format: 2, task: 'other' });
     expect(parseMessage(newer)).to.deep.equal({ kind: 'newer', format: 2, job: message.job });
   });
@@ -27,7 +26,7 @@ describe('messages', () => {
     { step: null },
     { format: '1' },
   ]) {
-    it(`with ${JSON.stringify(change)} are invalid`, () => {
+    it(`are invalid with ${JSON.stringify(change)}`, () => {
       expect(parseMessage(JSON.stringify({ format: 1, ...message, ...change })).kind).to.equal('bad');
     });
   }

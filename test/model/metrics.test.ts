@@ -1,5 +1,4 @@
 // Protects: Prometheus metrics are valid, and unknown values are left out instead of shown as 0.
-
 import { expect } from 'chai';
 import {
   type GroupMetrics,

@@ -1,5 +1,4 @@
 // Protects: people are notified of each event of a job once, at the right moment, and failed notices are retried.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryKind } from '../../src/model/journal.ts';
@@ -64,18 +63,18 @@ describe('notifications about a job', () => {
     });
   }
 
-  it('each event has its own id, the same for everyone who reads the journal', () => {
+  it('have one id for each event, the same for all readers of the journal', () => {
     const view = journaled(job, closeOf('failed'), closeOf('succeeded'));
     expect(eventsOf(view, at).map((event) => event.id)).to.deep.equal([`${id}.0.failed`, `${id}.1.succeeded`]);
     expect(eventsOf(view, at + MINUTE)).to.deep.equal(eventsOf(view, at));
   });
 
-  it('the end of a job after a retry is a new event', () => {
+  it('have another id for the end of a job after a retry', () => {
     const view = journaled(job, closeOf('failed'), retryOf(1, { price: '0' }), closeOf('failed', 1));
     expect(new Set(eventsOf(view, at).map((event) => event.id)).size).to.equal(2);
   });
 
-  it('a sentence describes each event', () => {
+  it('describe each event in a sentence', () => {
     const [failed] = eventsOf(journaled(job, closeOf('failed')), at);
     expect(failed?.text).to.equal(`job ${id} failed (failures)`);
     const [paused] = eventsOf(journaled(job, pause('deployment', 'all of 20')), at);

@@ -1,5 +1,4 @@
 // Protects: API callers can read and write only the objects meant for them, never tokens or certificates.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { isKind } from '../../src/errors.ts';

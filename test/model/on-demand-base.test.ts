@@ -1,5 +1,4 @@
 // Protects: on-demand instances replace missing spot only when a deadline needs them, and never more than allowed.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { DEFAULT_SIZING_TIMES, onDemandBaseFor, type SpotState } from '../../src/model/capacity.ts';

@@ -1,5 +1,4 @@
 // Protects: changes made by a retry apply to exactly the requested tasks, and to what follows them.
-
 import { expect } from 'chai';
 import type { EntryKind, Overrides } from '../../src/model/journal.ts';
 import { changedCode, changedParams, changedStep, foldOverrides } from '../../src/model/overrides.ts';

@@ -1,5 +1,4 @@
 // Protects: the projected end of a job is realistic, and its interval is shown only when it is known.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Load, LoadDeadline } from '../../src/model/load.ts';

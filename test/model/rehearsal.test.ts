@@ -1,5 +1,4 @@
 // Protects: a rehearsal injects exactly the requested faults, reproducibly, and never fails a retried task.
-
 import { expect } from 'chai';
 import {
   ALL_FAULTS,

@@ -1,5 +1,4 @@
 // Protects: the manager looks at open jobs and schedules often enough, and slows down when there are many or it fails.
-
 import { expect } from 'chai';
 import { failureDelayMs, lookIntervalMs, untilNextMs } from '../../src/model/round-pace.ts';
 

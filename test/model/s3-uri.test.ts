@@ -1,5 +1,4 @@
 // Protects: s3:// addresses are read correctly, and malformed ones are refused.
-
 import { expect } from 'chai';
 import { isS3Uri, parseS3Uri } from '../../src/model/s3-uri.ts';
 

@@ -1,6 +1,5 @@
 // Protects: cron patterns fire at the right times, through clock changes too, and impossible ones are refused.
 // Protects: calendar schedules fire on the right business day, in their own zone and around holidays.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -224,11 +223,11 @@ const calendar = (over: Partial<Extract<Cadence, { kind: 'calendar' }>>, zone = 
   zone,
 });
 
-describe('when a calendar fires', () => {
+describe('a calendar schedule', () => {
   const periods = (when: ZonedCadence, from: string, count: number): readonly string[] =>
     lines(firingsAfter(when, at(from), count));
 
-  it('on the last business day, before weekends, in its own time zone', () => {
+  it('fires on the last business day, before weekends, in its own time zone', () => {
     expect(periods(calendar({}), '2026-01-01T00:00Z', 12)).to.deep.equal([
       '2026-01 2026-01-30T18:00',
       '2026-02 2026-02-27T18:00',
@@ -245,20 +244,21 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('before any number of holidays, and never in another month', () => {
+  it('fires before any number of holidays, and never in another month', () => {
     const holidays = ['2026-12-24', '2026-12-25', '2026-12-28', '2026-12-29', '2026-12-30', '2026-12-31'];
     expect(periods(calendar({ holidays }), '2026-12-01T00:00Z', 2)).to.deep.equal([
       '2026-12 2026-12-23T18:00',
       '2027-01 2027-01-29T18:00',
     ]);
     const month = Array.from({ length: 31 }, (_, n) => `2026-12-${String(n + 1).padStart(2, '0')}`);
-    expect(periods(calendar({ holidays: month }), '2026-12-01T00:00Z', 1), 'a month without one').to.deep.equal([
-      '2027-01 2027-01-29T18:00',
-    ]);
+    expect(
+      periods(calendar({ holidays: month }), '2026-12-01T00:00Z', 1),
+      'a month without a business day',
+    ).to.deep.equal(['2027-01 2027-01-29T18:00']);
     expect(firingOf(calendar({ holidays: month }), '2026-12')).to.equal(null);
   });
 
-  it('on the nth business day; for the month before, if configured so', () => {
+  it('fires on the nth business day; for the month before, if configured so', () => {
     const third = calendar({ day: 3, time: '06:00', holidays: ['2027-01-01'] });
     expect(periods(third, '2026-11-01T00:00Z', 3)).to.deep.equal([
       '2026-11 2026-11-04T06:00',
@@ -277,7 +277,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('never in a month with fewer business days', () => {
+  it('does not fire in a month with fewer business days', () => {
     const holidays = ['2026-02-16'];
     expect(periods(calendar({ day: 20, holidays }, 'UTC'), '2026-01-31T00:00Z', 2)).to.deep.equal([
       '2026-03 2026-03-27T18:00',
@@ -285,7 +285,7 @@ describe('when a calendar fires', () => {
     ]);
   });
 
-  it('in its own month even if the month differs in UTC, and at a time that the clocks skip', () => {
+  it('fires in its own month even if the month differs in UTC, and at a time that the clocks skip', () => {
     expect(periods(calendar({ time: '23:30' }, 'America/Los_Angeles'), '2026-11-01T12:00Z', 1)).to.deep.equal([
       '2026-11 2026-12-01T07:30',
     ]);

@@ -1,5 +1,4 @@
 // Protects: a schedule makes up for what it missed, and fires nothing while paused or for a time before it existed.
-
 import { expect } from 'chai';
 import {
   deadlineOf,

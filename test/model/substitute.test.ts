@@ -1,5 +1,4 @@
 // Protects: placeholders in commands and inputs get the right values, and unknown ones are refused.
-
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { placeholdersOf, substitute, substituteRun } from '../../src/model/substitute.ts';

@@ -1,7 +1,6 @@
 // Protects: sets of tasks, such as 0-2,4, are written and read back exactly, and malformed ones are refused.
 // Protects: sets of tasks are combined and counted correctly.
 // Protects: a growing set of tasks keeps each number once and is written in the usual form.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {

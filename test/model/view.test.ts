@@ -1,5 +1,4 @@
 // Protects: the state of a job follows from its journal: rounds, canaries, skips, kills and limits.
-
 import { expect } from 'chai';
 import type { EntryKind } from '../../src/model/journal.ts';
 import { isKilled, isSkipped, roundOf, stateOf } from '../../src/model/view.ts';

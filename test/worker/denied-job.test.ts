@@ -1,5 +1,4 @@
 // Protects: a job whose job.json workers may not read is paused; it neither ends workers nor starts machines repeatedly.
-
 import { expect } from 'chai';
 import { BatchctlError } from '../../src/errors.ts';
 import { reportUnreadableJob } from '../../src/jobs/denied-job.ts';

@@ -1,6 +1,5 @@
 // Protects: a process that is frozen inside a transaction of the ledger or the queue ends no worker and undoes no
 // command.
-
 import { expect } from 'chai';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { cancel, pause, resume } from '../../src/jobs/change/lifecycle.ts';

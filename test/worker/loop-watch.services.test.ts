@@ -1,5 +1,4 @@
 // Protects: a worker that hangs is ended with the reason, and another one does its work; a busy one is left alone.
-
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';

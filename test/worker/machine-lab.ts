@@ -11,7 +11,7 @@ import { type Account, openAccount } from '../support/grid/emulated-account.ts';
 import type { GridInstance } from '../support/grid/grid.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
-import type { Running } from '../support/workspace.ts';
+import { endsWell, type Running } from '../support/workspace.ts';
 
 /**
  * The times of a worker on a machine, seconds: short, except the rest, during which a worker must be able to be busy.
@@ -130,6 +130,12 @@ export class MachineLab {
 
   gone(instance: GridInstance): Promise<true> {
     return until(`${instance.id} is gone`, () => this.cloud.grid.instance(instance).gone);
+  }
+
+  /** Waits until a worker has ended well, and its instance is gone. */
+  async endsAndLeaves(worker: Running, instance: GridInstance): Promise<void> {
+    await endsWell(worker);
+    await this.gone(instance);
   }
 
   /** Requests about this lab's queue and group since the last call, in order; on request including refused ones. */

@@ -24,8 +24,7 @@ describe('a worker that is ordered to leave its group', () => {
     await giveOrder('drain');
     await until('it drains', () => worker.said().includes('ordered to drain'));
     lab.go();
-    await endsWell(worker);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(worker, instance);
     expect(await lab.size()).to.equal(0);
     await lab.workspace.well('wait', job);
     expect(await lab.counts(job)).to.include({ done: 1, interrupted: 0 });
@@ -35,8 +34,7 @@ describe('a worker that is ordered to leave its group', () => {
     const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance);
     await giveOrder('stop');
-    await endsWell(worker);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(worker, instance);
     await lab.account.serves(lab.group, 1);
     expect(await lab.size()).to.equal(1);
   });
@@ -46,8 +44,7 @@ describe('a worker that is ordered to leave its group', () => {
     await giveOrder('replace');
     await until('it drains', () => worker.said().includes('ordered to replace'));
     lab.go();
-    await endsWell(worker);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(worker, instance);
     const [fresh] = await lab.account.serves(lab.group, 1);
     expect(fresh?.id).not.to.equal(instance.id);
     expect(await lab.size()).to.equal(1);
@@ -80,8 +77,7 @@ describe('a worker that is ordered to leave its group', () => {
     // Not 0: systemd then starts it again, and once idle it leaves.
     expect((await worker.ended).code).not.to.equal(0);
     const again = await lab.work(instance, ['--idle-exit', '1s']);
-    await endsWell(again);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(again, instance);
     expect(await lab.size()).to.equal(0);
   });
 });

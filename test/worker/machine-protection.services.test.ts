@@ -3,7 +3,6 @@ import { CreateOrUpdateTagsCommand } from '@aws-sdk/client-auto-scaling';
 import { expect } from 'chai';
 import { MODE_TAG } from '../../src/lib/stack-names.ts';
 import { until } from '../support/until.ts';
-import { endsWell } from '../support/workspace.ts';
 import { labForEachTest, WAITING } from './machine-lab.ts';
 
 /** A worker rests after this time, seconds. */
@@ -110,8 +109,7 @@ describe('an idle worker on a machine of a group', () => {
   it('makes the group one smaller when it leaves', async () => {
     const instance = await lab.machine();
     const worker = await lab.work(instance, [], { BATCHCTL_TEST_IDLE_SECONDS: '1' });
-    await endsWell(worker);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(worker, instance);
     expect(await lab.size()).to.equal(0);
     // EC2 and its group report its end at different times.
     await until('the group is empty', () => lab.cloud.grid.instances(lab.group).length === 0);
@@ -141,8 +139,7 @@ describe('an idle worker on a machine of a group', () => {
     expect(lab.asked('TerminateInstanceInAutoScalingGroup', instance)).to.equal(0);
     expect(worker.child.exitCode).to.equal(null);
     await setMode('auto');
-    expect((await worker.ended).code).to.equal(0);
-    await lab.gone(instance);
+    await lab.endsAndLeaves(worker, instance);
     expect(await lab.size()).to.equal(0);
   });
 

@@ -1,5 +1,4 @@
 // Protects: a job stops before it exceeds its cost limit, and no machine starts that the limit cannot pay for.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import {
@@ -84,7 +83,7 @@ describe('the price of an hour', () => {
     });
   }
 
-  it('of the next machine is the mean of the types; unknown, never 0, if one is unknown', () => {
+  it('is, for the next machine, the mean of its possible types; unknown, never 0, if one is unknown', () => {
     const group = { lifeCycle: 'on-demand', slots: null, hours, trouble: null } as const;
     expect(nextMachinePrice({ ...group, types: ['m', 'c'] })).to.equal(1.5);
     expect(nextMachinePrice({ ...group, types: ['m', 'g'] })).to.equal(null);

@@ -1,5 +1,4 @@
 // Protects: task states and counts stay right when events arrive late, twice or in any order.
-
 import { expect } from 'chai';
 import {
   addOutcome,

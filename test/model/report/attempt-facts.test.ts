@@ -1,5 +1,4 @@
 // Protects: sums, slow tasks and causes in a report count each attempt once.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';

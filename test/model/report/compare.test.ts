@@ -1,5 +1,4 @@
 // Protects: comparing two reports names what really got worse, and ignores noise.
-
 import { expect } from 'chai';
 import type { Comparison, Distribution, Report, StepReport } from '../../../src/model/answers/report.ts';
 import { compareReports } from '../../../src/model/report/compare.ts';

@@ -1,5 +1,4 @@
 // Protects: durations in a report are correct, exact for few tasks and within 1 % for many.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { DurationSketch } from '../../../src/model/report/step-sums.ts';

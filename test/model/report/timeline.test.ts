@@ -1,6 +1,5 @@
 // Protects: the timeline of a report shows true busy time per worker, and stays small for large jobs.
 // Protects: charts over time in a report place each event at its time, in a bounded number of bins.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { AttemptFacts } from '../../../src/model/report/attempt-facts.ts';
@@ -126,7 +125,7 @@ describe('the slots of a report', () => {
     expect([10, 50, 90].map(at)).to.deep.equal([2, 4, 2]);
   });
 
-  it('of a forgotten worker count only while it is known to have worked', () => {
+  it('count, for a forgotten worker, only while it is known to have worked', () => {
     const measured = measuredOf([of('w1', 0, 40), of('w2', 60, 100)]);
     expect([measured.mostSlots, measured.slotSeconds]).to.deep.equal([1, 80]);
   });

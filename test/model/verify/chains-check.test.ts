@@ -1,5 +1,4 @@
 // Protects: the proof of a job notices every missing, failed, skipped or unexpected output.
-
 import { expect } from 'chai';
 import type { OpenedGather, StepFacts } from '../../../src/model/decide.ts';
 import type { EntryKind } from '../../../src/model/journal.ts';

@@ -1,5 +1,4 @@
 // Protects: a proof names who decided on tolerance, retries and skips, and its file pieces parse strictly.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { EntryKind, JournalEntry } from '../../../src/model/journal.ts';

@@ -1,5 +1,4 @@
 // Protects: the proof of a job detects any input byte that no part, or more than one part, covers.
-
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { JobInput, JobRecord } from '../../../src/model/job.ts';

@@ -1,5 +1,4 @@
 // Protects: `why` names the true cause when a job doesn't progress, most severe first.
-
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { EntryKind } from '../../../src/model/journal.ts';
