@@ -44,6 +44,6 @@ describe('the last worker of a group, when it leaves', () => {
   it('requests none without work', async () => {
     await leave();
     expect(await lab.size()).to.equal(0);
-    expect(lab.asked('SetDesiredCapacity')).to.equal(0);
+    expect(lab.countRequests('SetDesiredCapacity')).to.equal(0);
   });
 });

@@ -17,8 +17,8 @@ steps:
 `,
 );
 
-/** What is left for a worker of the group, if these tasks of step price are undecided, some of them handed over. */
-function left(
+/** The work that remains for a worker of the group, while these tasks of step price are undecided, some of them handed over. */
+function remaining(
   group: string,
   undecided: readonly number[],
   handedOver: readonly number[],
@@ -38,24 +38,24 @@ describe('the tasks that a worker waits for in a step with a fallback group', ()
   const upstream = (group: string) => ({ left: 'upstream', step: 'price', group });
 
   it('belong to its own group until they are handed over', () => {
-    expect(left('spot', [0, 1], [])).to.deep.equal({ left: 'work' });
-    expect(left('spot', [0, 1], [0])).to.deep.equal({ left: 'work' });
-    expect(left('spot', [0, 1], [0, 1])).to.deep.equal({ left: 'nothing' });
+    expect(remaining('spot', [0, 1], [])).to.deep.equal({ left: 'work' });
+    expect(remaining('spot', [0, 1], [0])).to.deep.equal({ left: 'work' });
+    expect(remaining('spot', [0, 1], [0, 1])).to.deep.equal({ left: 'nothing' });
   });
 
   it('belong to the fallback group once they are handed over, and may arrive there until then', () => {
-    expect(left('steady', [0, 1], [0])).to.deep.equal({ left: 'work' });
-    expect(left('steady', [0, 1], [])).to.deep.equal(upstream('spot'));
-    expect(left('steady', [], [])).to.deep.equal({ left: 'nothing' });
+    expect(remaining('steady', [0, 1], [0])).to.deep.equal({ left: 'work' });
+    expect(remaining('steady', [0, 1], [])).to.deep.equal(upstream('spot'));
+    expect(remaining('steady', [], [])).to.deep.equal({ left: 'nothing' });
   });
 
   it('are upstream of later steps, in the group that has them now', () => {
-    expect(left('after', [0], [])).to.deep.equal(upstream('spot'));
-    expect(left('after', [0], [0])).to.deep.equal(upstream('steady'));
+    expect(remaining('after', [0], [])).to.deep.equal(upstream('spot'));
+    expect(remaining('after', [0], [0])).to.deep.equal(upstream('steady'));
   });
 
   it("don't include tasks that don't fit the worker", () => {
-    expect(left('steady', [0], [0], [`${VIEW.record.job}/price`])).to.deep.equal({ left: 'nothing' });
-    expect(left('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
+    expect(remaining('steady', [0], [0], [`${VIEW.record.job}/price`])).to.deep.equal({ left: 'nothing' });
+    expect(remaining('elsewhere', [0], [0])).to.deep.equal({ left: 'nothing' });
   });
 });

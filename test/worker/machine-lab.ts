@@ -145,7 +145,7 @@ export class MachineLab {
   }
 
   /** How often an action of Auto Scaling was requested for this lab's group or the instance. */
-  asked(action: string, instance?: GridInstance): number {
+  countRequests(action: string, instance?: GridInstance): number {
     const calls = this.cloud.calls.filter((call) => call.service === 'autoscaling' && call.action === action);
     return calls.filter(({ body }) => body.includes(instance?.id ?? this.group)).length;
   }

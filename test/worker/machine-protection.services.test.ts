@@ -24,7 +24,7 @@ describe("a machine's protection", () => {
     const actions = lab.takeActions();
     const polled = actions.indexOf('ReceiveMessage');
     expect(actions.indexOf('SetInstanceProtection')).to.be.within(0, polled);
-    expect(lab.asked('SetInstanceProtection', instance)).to.equal(1);
+    expect(lab.countRequests('SetInstanceProtection', instance)).to.equal(1);
   });
 
   it('ends when the worker is idle; it then stops polling, and is protected again before it takes work', async () => {
@@ -39,9 +39,9 @@ describe("a machine's protection", () => {
       return idleActions.filter((action) => action === 'GetQueueAttributes').length >= 2;
     });
     expect(idleActions).not.to.include('ReceiveMessage');
-    const asked = lab.cloud.calls.slice(since).filter(({ action }) => action === 'GetQueueAttributes');
+    const requests = lab.cloud.calls.slice(since).filter(({ action }) => action === 'GetQueueAttributes');
     expect(
-      asked.filter(({ body }) => body.includes('-dead')),
+      requests.filter(({ body }) => body.includes('-dead')),
       'about dead letters',
     ).to.deep.equal([]);
     const job = await lab.submit(WAITING);
@@ -118,7 +118,7 @@ describe('an idle worker on a machine of a group', () => {
   it('stays if the group may not shrink, asks again later, and keeps working in between', async () => {
     const instance = await lab.machine({ MinSize: 1 });
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
-    await until('it asked twice', () => lab.asked('TerminateInstanceInAutoScalingGroup', instance) >= 2);
+    await until('it asked twice', () => lab.countRequests('TerminateInstanceInAutoScalingGroup', instance) >= 2);
     await lab.workspace.well('wait', await lab.submit('echo done'));
     expect(lab.cloud.grid.instance(instance).state).to.equal('InService');
     expect(worker.child.exitCode).to.equal(null);
@@ -136,7 +136,7 @@ describe('an idle worker on a machine of a group', () => {
     await setMode('manual');
     const worker = await lab.work(instance, ['--idle-exit', '1s'], SOON);
     await until('it asked twice', () => lab.cloud.calls.filter(({ action }) => action === 'DescribeTags').length >= 2);
-    expect(lab.asked('TerminateInstanceInAutoScalingGroup', instance)).to.equal(0);
+    expect(lab.countRequests('TerminateInstanceInAutoScalingGroup', instance)).to.equal(0);
     expect(worker.child.exitCode).to.equal(null);
     await setMode('auto');
     await lab.endsAndLeaves(worker, instance);

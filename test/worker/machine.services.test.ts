@@ -81,7 +81,7 @@ describe('a worker on a machine of a group', () => {
   it('delays the termination by its group until its task has finished', async () => {
     const { instance, job, worker } = await lab.busyMachine({}, KEPT);
     await end(instance);
-    await until('it delays its termination', () => lab.asked('RecordLifecycleActionHeartbeat', instance) >= 3);
+    await until('it delays its termination', () => lab.countRequests('RecordLifecycleActionHeartbeat', instance) >= 3);
     expect(lab.cloud.grid.instance(instance)).to.include({ state: 'Terminating:Wait', gone: false });
     lab.go();
     await lab.endsAndLeaves(worker, instance);

@@ -10,17 +10,17 @@ describe('AttemptPlaces', () => {
       [{ name: 'price' }, { name: 'none' }, { name: 'convert' }, { name: 'totals' }],
       sizes,
     );
-    const noted = sizes.flatMap((size, step) =>
+    const attempts = sizes.flatMap((size, step) =>
       Array.from({ length: size }, (_, task) => ({ step, task, id: randomId(16) })),
     );
-    const answers = noted.map(({ id, step, task }) => places.note(id, step, task));
+    const answers = attempts.map(({ id, step, task }) => places.note(id, step, task));
     expect(answers.filter((answer) => answer !== null)).to.deep.equal([]);
-    const of = (step: number, task: number) => noted.find((one) => one.step === step && one.task === task)?.id ?? '';
+    const of = (step: number, task: number) => attempts.find((one) => one.step === step && one.task === task)?.id ?? '';
     expect(places.note(of(0, 0), 0, 1)).to.equal('price/0');
     expect(places.note(of(0, 29_999), 2, 4)).to.equal('price/29999');
     expect(places.note(of(2, 0), 3, 0)).to.equal('convert/0');
     expect(places.note(of(3, 0), 0, 7)).to.equal('totals/0');
-    expect(noted.every(({ id }) => places.note(id, 0, 0) !== null)).to.equal(true);
+    expect(attempts.every(({ id }) => places.note(id, 0, 0) !== null)).to.equal(true);
   });
 
   it('distinguishes ids that differ only slightly', () => {
