@@ -1,6 +1,6 @@
-/** The items in order, once all have arrived. */
+/** The items of an async iterable, as Node 22's `Array.fromAsync`. */
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
-  const collected: T[] = [];
-  for await (const item of items) collected.push(item);
-  return collected;
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
 }

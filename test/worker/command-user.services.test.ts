@@ -11,7 +11,7 @@ import type { Command } from '../../src/worker/executor.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { needsRoot } from '../support/run/lacking.ts';
 import { until } from '../support/until.ts';
-import { alive, ExecutorBench, fixture } from './executor-bench.ts';
+import { alive, ExecutorBench, fixture, killWorkerOf } from './executor-bench.ts';
 
 const NOBODY = { BATCHCTL_COMMAND_USER: 'nobody' };
 

@@ -7,7 +7,7 @@ import { forEachTest } from '../support/fixture.ts';
 import { HeldTime } from '../support/held-time.ts';
 import { failsWith } from '../support/rejection.ts';
 import { until } from '../support/until.ts';
-import { alive, ExecutorBench, fixture } from './executor-bench.ts';
+import { alive, ExecutorBench, fixture, killWorkerOf } from './executor-bench.ts';
 
 describe('ending commands', () => {
   const bench = forEachTest(() => new ExecutorBench(2));
