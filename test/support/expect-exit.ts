@@ -22,3 +22,7 @@ export const jsonLinesOf = (ended: Ended, code = 0) =>
     .stdout.split('\n')
     .filter(Boolean)
     .map((line) => JSON.parse(line));
+
+/** The error that a failed command with `--json` printed last. */
+export const errorOf = ({ stderr }: Ended): { readonly kind: string; readonly message: string; readonly hint: string } =>
+  JSON.parse(stderr.trim().split('\n').at(-1) ?? '').error;
