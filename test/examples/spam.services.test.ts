@@ -1,4 +1,5 @@
 // Protects: the spam example produces the same features in every mode, those that another program found in the whole corpus.
+
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
