@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { bootLogKey } from '../../src/model/keys.ts';
 import type { LedgerWorker } from '../../src/ports/ledger.ts';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { inService, type MadeGroup, makeScalingGroup, scalingWorkspace } from '../support/scaling-group.ts';
@@ -15,20 +16,21 @@ interface WorkerRow {
   readonly since: string | null;
 }
 
+interface DoctorLine {
+  readonly check: string;
+  readonly status: string;
+  readonly message: string;
+  readonly mend: string | null;
+}
+
 describe('doctor and workers on Auto Scaling', () => {
   const cloud = forSuite(() => startCloud());
   const workspace = forEachTest(() => scalingWorkspace(cloud));
-  afterEach(async () => {
-    cloud.grid.failLaunches(null);
-  });
+  afterEach(() => cloud.grid.failLaunches(null));
 
   const make = (made: MadeGroup = {}): Promise<string> => makeScalingGroup(cloud, workspace.stack, made);
   const cli = (...args: readonly string[]) => workspace.run(args);
-  async function json<T>(...args: readonly string[]): Promise<T> {
-    const { code, stdout, stderr } = await cli(...args, '--json');
-    expect(code, stderr).to.equal(0);
-    return JSON.parse(stdout) as T;
-  }
+  const json = async (...args: readonly string[]) => jsonOf(await cli(...args, '--json'));
   async function beat(change: Partial<LedgerWorker>): Promise<void> {
     const platform = await workspace.platform();
     const now = platform.clock.now();
@@ -38,14 +40,11 @@ describe('doctor and workers on Auto Scaling', () => {
   }
 
   describe('doctor', () => {
-    const groups = async () =>
-      (await cli('doctor', '--json')).stdout
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as { check: string; status: string; message: string; mend: string | null })
-        .filter(({ check }) => check === 'group');
+    const groups = async (): Promise<readonly DoctorLine[]> =>
+      jsonLinesOf(await cli('doctor', '--json')).filter(({ check }) => check === 'group');
     const hook = {
-      ...{ LifecycleHookName: 'batchctl-drain', LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING' },
+      LifecycleHookName: 'batchctl-drain',
+      LifecycleTransition: 'autoscaling:EC2_INSTANCE_TERMINATING',
     };
 
     it('passes a correctly configured group', async () => {
@@ -84,10 +83,7 @@ describe('doctor and workers on Auto Scaling', () => {
 
   describe('workers', () => {
     const rows = async (...flags: readonly string[]): Promise<readonly WorkerRow[]> =>
-      (await cli('workers', '--json', ...flags)).stdout
-        .split('\n')
-        .filter(Boolean)
-        .map((line) => JSON.parse(line) as WorkerRow);
+      jsonLinesOf(await cli('workers', '--json', ...flags));
 
     it('lists instances with and without a worker, and a worker whose instance is gone', async () => {
       await make({ desired: 2 });
@@ -108,7 +104,7 @@ describe('doctor and workers on Auto Scaling', () => {
       await make({ desired: 1 });
       const [only] = await inService(cloud, workspace, 1);
       const id = only?.id ?? '';
-      expect((await cli('workers', 'logs', id)).code).to.equal(4);
+      expectExit(await cli('workers', 'logs', id), 4);
       await (await workspace.platform()).store.put(bootLogKey(id), 'setup: no such package\n');
       expect(await json('workers', 'logs', id)).to.deep.equal({
         worker: id,
@@ -124,8 +120,7 @@ describe('doctor and workers on Auto Scaling', () => {
       await make();
       await beat({ worker: 'w-one' });
       cloud.failNext('autoscaling:DescribeAutoScalingGroups', 403, 'AccessDenied', 'no');
-      const { code, stdout, stderr } = await cli('workers');
-      expect(code, stderr).to.equal(0);
+      const { stdout, stderr } = expectExit(await cli('workers'));
       expect(stdout).to.include('w-one');
       expect(stderr).to.include("can't list its instances");
     });

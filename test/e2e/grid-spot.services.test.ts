@@ -1,6 +1,7 @@
 // Protects: a job that would miss its deadline on spot gets on-demand instances, and only while it needs them.
 import { expect } from 'chai';
 import { gridName } from '../../src/lib/stack-names.ts';
+import { jsonOf } from '../support/expect-exit.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
 import { startCloud } from '../support/grid/cloud.ts';
 import { movedClock } from '../support/moved-clock.ts';
@@ -25,33 +26,29 @@ describe('a job that would miss its deadline on spot', () => {
     await makeScalingGroup(cloud, workspace.stack, { max: 40, more: spotPolicy(workspace.stack, 0) });
     cloud.grid.failLaunches('capacity', undefined, { lifeCycle: 'spot' });
   });
-  afterEach(async () => {
-    cloud.grid.failLaunches(null);
-  });
+  afterEach(() => cloud.grid.failLaunches(null));
 
   /** One round of a keeper. Its clock may be this many seconds ahead. */
   async function tick(ahead = 0): Promise<{ readonly raised: readonly Sized[]; readonly lowered: readonly Sized[] }> {
     const env = ahead === 0 ? {} : movedClock(new Date(Date.now() + ahead * 1_000).toISOString());
-    const { code, stdout, stderr } = await workspace.run(['tick', '--json'], env);
-    expect(code, stderr).to.equal(0);
-    return JSON.parse(stdout);
+    return jsonOf(await workspace.run(['tick', '--json'], env));
   }
 
   const kinds = (): readonly string[] =>
     cloud.grid.instances(gridName(workspace.stack, 'default')).map(({ lifeCycle }) => lifeCycle);
-  const refused = () =>
+  const untilRefused = () =>
     until('spot was refused', async () => {
-      const shown = JSON.parse((await workspace.well('scale', '--json')).stdout);
+      const shown = jsonOf(await workspace.well('scale', '--json'));
       return JSON.stringify(shown).includes('UnfulfillableCapacity');
     });
 
-  /** A few tasks of the job are done, so that their duration is known. */
-  async function known(...flags: readonly string[]): Promise<string> {
+  /** Submits the job, and runs a few of its tasks, so that their duration is known. */
+  async function submitKnown(...flags: readonly string[]): Promise<string> {
     await tick();
     const job = await workspace.submit(...flags);
     const worker = workspace.start(['worker', '--slots', '4']);
     await until('some are done', async () => {
-      const { steps } = JSON.parse((await workspace.well('status', job, '--json')).stdout);
+      const { steps } = jsonOf(await workspace.well('status', job, '--json'));
       return steps[0].done > 3;
     });
     worker.child.kill('SIGTERM');
@@ -60,14 +57,14 @@ describe('a job that would miss its deadline on spot', () => {
   }
 
   it("gets on-demand instances, within the profile's limits, until the work is done", async () => {
-    const job = await known('--finish-by', 'in 8m');
-    await refused();
+    const job = await submitKnown('--finish-by', 'in 8m');
+    await untilRefused();
     const { raised } = await tick();
     expect(raised).to.have.length(1);
     expect(raised[0]?.onDemand).to.be.within(3, 6);
     await until('they are there', () => kinds().length === raised[0]?.onDemand);
     expect(new Set(kinds())).to.deep.equal(new Set(['on-demand']));
-    expect((await tick()).raised, 'what was asked for is given time').to.deep.equal([]);
+    expect((await tick()).raised, 'requested instances get time to start').to.deep.equal([]);
     await workspace.well('cancel', job, '--yes');
     await workspace.well('queue', 'purge', '--confirm', 'default');
     await tick(60);
@@ -77,8 +74,8 @@ describe('a job that would miss its deadline on spot', () => {
   });
 
   it('gets none if it has time left, or no deadline', async () => {
-    await known('--finish-by', 'in 5h');
-    await refused();
+    await submitKnown('--finish-by', 'in 5h');
+    await untilRefused();
     expect((await tick()).raised.filter(({ onDemand }) => onDemand !== null)).to.deep.equal([]);
     const { stderr } = await workspace.run(['submit', 'job.json']);
     expect(stderr).not.to.include('on demand');

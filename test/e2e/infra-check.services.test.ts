@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { faultCommands } from '../../src/infra/check.ts';
 import { departures, hasModels, readModel } from '../support/aws-model.mjs';
 import { awsProfile } from '../support/aws-profile.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { GridWorld } from '../support/grid/grid-world.ts';
 import { leftovers } from '../support/grid/leftovers.ts';
@@ -43,9 +44,7 @@ describe('infra check', function () {
   const statuses = ({ steps }: Report) => Object.fromEntries(steps.map(({ step, status }) => [step, status]));
 
   it('only plans without --for-real', async () => {
-    const { code, stdout, stderr } = await check().ended;
-    expect(code, stderr).to.equal(0);
-    const report: Report = JSON.parse(stdout);
+    const report: Report = jsonOf(await check().ended);
     expect(report).to.include({ verdict: 'planned', remove: null });
     expect(statuses(report)).to.include({ plan: 'ok', up: 'planned', inventory: 'planned' });
     expect(await leftovers(world.cloud)).to.deep.equal([]);
@@ -59,8 +58,7 @@ describe('infra check', function () {
     expect(first).to.include({ type: 't4g.small', lifeCycle: 'spot' });
     // Enough for its worker to read the notice on a busy machine.
     world.cloud.grid.interrupt(first, 15);
-    const { code, stdout, stderr } = await running.ended;
-    expect(code, stderr).to.equal(0);
+    const { stdout } = expectExit(await running.ended);
     const report: Report = JSON.parse(stdout);
     expect(new Set(Object.values(statuses(report))), stdout).to.deep.equal(new Set(['ok']));
     expect(report).to.deep.include({ verdict: 'ok', left: [], remove: null, account: '********9012' });
@@ -73,8 +71,8 @@ describe('infra check', function () {
     expect(text)
       .to.match(/^ok +interruption .*i-[0-9a-f]+/m)
       .and.include('left: nothing');
-    for (const told of [kept, text])
-      expect(told).to.include('interrupts this spot instance').and.not.include(world.cloud.account);
+    for (const output of [kept, text])
+      expect(output).to.include('interrupts this spot instance').and.not.include(world.cloud.account);
   });
 
   it("removes what it created when it is interrupted; if it can't, it prints the command that does, and that works", async () => {
@@ -87,8 +85,7 @@ describe('infra check', function () {
     const kept: Report = JSON.parse(readFileSync(world.path('cut.json'), 'utf8'));
     expect(kept).to.deep.include({ verdict: 'running', remove: `batchctl infra check --remove ${kept.stack} --yes` });
     running.child.kill('SIGINT');
-    const { code, stdout, stderr } = await running.ended;
-    expect(code, stderr).to.equal(130);
+    const { stdout, stderr } = expectExit(await running.ended, 130);
     const report: Report = JSON.parse(stdout);
     expect(report).to.include({ verdict: 'interrupted' });
     expect(statuses(report)).to.include({ submit: 'ok', verify: 'skipped', down: 'failed', inventory: 'failed' });
@@ -100,8 +97,7 @@ describe('infra check', function () {
     const [, ...words] = (report.remove ?? '').split(' ');
     const shown = await world.start([...words, '--dry-run', '--json']).ended;
     expect((JSON.parse(shown.stdout) as Report).left).to.deep.equal(report.left);
-    const removed = await world.start(words).ended;
-    expect(removed.code, removed.stderr).to.equal(0);
+    expectExit(await world.start(words).ended);
     expect(await leftovers(world.cloud)).to.deep.equal([]);
   });
 

@@ -1,11 +1,11 @@
 // Protects: a manager's caller uses local files for inputs, programs and outputs as if the job ran locally.
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { expect } from 'chai';
+import { expectExit, jsonLinesOf, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { PrefixProxy } from '../support/servers/proxies.ts';
 import { until } from '../support/until.ts';
-import type { Ended } from '../support/workspace.ts';
 
 const JOB = {
   name: 'files',
@@ -26,13 +26,7 @@ describe("a caller's files, through a manager", () => {
     workspace.write('one.txt', 'a\nb\nc\n');
   });
 
-  const good = async (ended: Promise<Ended>): Promise<string> => {
-    const { code, stdout, stderr } = await ended;
-    expect(code, stderr).to.equal(0);
-    return stdout;
-  };
-  const json = async (...words: readonly string[]): Promise<Record<string, unknown>> =>
-    JSON.parse(await good(workspace.run([...words, '--json'])));
+  const json = async (...words: readonly string[]) => jsonOf(await workspace.run([...words, '--json']));
 
   it('run submits, follows, verifies and fetches with the same output as locally', async () => {
     const answer = await json('run', 'job.json', '--input', 'one.txt', '--run-key', 'run-1', '-o', 'out.txt');
@@ -40,8 +34,8 @@ describe("a caller's files, through a manager", () => {
     expect(readFileSync(workspace.path('out.txt'), 'utf8')).to.equal('A\nB\nC\n');
     const again = await json('run', 'job.json', '--input', 'one.txt', '--run-key', 'run-1');
     expect(again).to.include({ created: false, output: null, job: answer.job });
-    expect(await json('run', String(answer.job), '-o', 'again.txt')).to.include({ output: 'again.txt' });
-    const direct = JSON.parse((await workspace.direct('run', String(answer.job), '--json')).stdout);
+    expect(await json('run', answer.job, '-o', 'again.txt')).to.include({ output: 'again.txt' });
+    const direct = JSON.parse((await workspace.direct('run', answer.job, '--json')).stdout);
     expect(Object.keys(again)).to.deep.equal(Object.keys(direct));
   });
 
@@ -51,23 +45,14 @@ describe("a caller's files, through a manager", () => {
       {},
       'z\ny\n',
     );
-    expect(await good(running.ended)).to.equal('Y\nZ\n');
+    expect(expectExit(await running.ended).stdout).to.equal('Y\nZ\n');
   });
 
   it('run exits like the job, and names the command to look closer', async () => {
     workspace.write('fails.json', { ...JOB, files: [], steps: [{ name: 'no', attempts: 1, run: 'exit 3' }] });
-    const { code, stderr, stdout } = await workspace.run([
-      'run',
-      'fails.json',
-      '--input',
-      'one.txt',
-      '-o',
-      'none.txt',
-      '--json',
-    ]);
-    expect(code, stderr).to.equal(5);
-    expect(JSON.parse(stdout)).to.include({ state: 'failed', output: null });
-    expect(stderr).to.match(/next: batchctl failures files-/);
+    const ran = await workspace.run(['run', 'fails.json', '--input', 'one.txt', '-o', 'none.txt', '--json']);
+    expect(jsonOf(ran, 5)).to.include({ state: 'failed', output: null });
+    expect(ran.stderr).to.match(/next: batchctl failures files-/);
     expect(existsSync(workspace.path('none.txt'))).to.equal(false);
   });
 
@@ -79,7 +64,7 @@ describe("a caller's files, through a manager", () => {
     expect(String(plan)).to.include('matches nothing');
     const fine = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
     expect(fine).to.deep.include({ parts: 2, tasks: 3, files: ['up.sh'], bytes: 18, existing: null });
-    expect(await good(workspace.run(['ls', '--json']))).not.to.include('planned.txt');
+    expect(expectExit(await workspace.run(['ls', '--json'])).stdout).not.to.include('planned.txt');
     await json('submit', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
     const after = await json('plan', 'job.json', '--input', 'planned.txt', '--run-key', 'plan-1');
     // The planned digest equals that of the uploaded files.
@@ -87,32 +72,32 @@ describe("a caller's files, through a manager", () => {
   });
 
   it('retry sends a corrected job file, and schedule add its file of holidays', async () => {
-    workspace.write('mended.json', {
+    workspace.write('fixed.json', {
       ...JOB,
       files: ['m.sh'],
       steps: [{ name: 'm', attempts: 1, run: ['sh', 'm.sh'] }],
     });
     workspace.write('m.sh', 'exit 3\n');
-    const { job } = await json('submit', 'mended.json', '--input', 'one.txt');
-    expect((await workspace.run(['wait', String(job)])).code).to.equal(5);
+    const { job } = await json('submit', 'fixed.json', '--input', 'one.txt');
+    expectExit(await workspace.run(['wait', job]), 5);
     workspace.write('m.sh', 'cat\n');
     const codes = (): readonly string[] => readdirSync(workspace.path('.batchctl/store/code'));
     const before = codes();
-    const mend = ['retry', String(job), '--task', 'm/0', '--task', 'm/1', '--with', 'mended.json'];
-    expect(await good(workspace.run([...mend, '--dry-run']))).to.include('m.sh');
-    expect(codes(), 'nothing is put for a dry run').to.deep.equal(before);
-    expect(await json(...mend)).to.include({ job, count: 2 });
-    expect(await json('run', String(job), '--quiet')).to.include({ job, state: 'succeeded', round: 1 });
+    const retry = ['retry', job, '--task', 'm/0', '--task', 'm/1', '--with', 'fixed.json'];
+    expect(expectExit(await workspace.run([...retry, '--dry-run'])).stdout).to.include('m.sh');
+    expect(codes(), 'a dry run stores nothing').to.deep.equal(before);
+    expect(await json(...retry)).to.include({ job, count: 2 });
+    expect(await json('run', job, '--quiet')).to.include({ job, state: 'succeeded', round: 1 });
     workspace.write('days.txt', '2026-12-31\n');
     const flags = ['--calendar', 'last-business-day', '--holidays', 'days.txt', '--input', 'store:month/{period}.txt'];
     const known = codes();
     workspace.write('more.sh', 'cat\n');
     workspace.write('more.json', { ...JOB, files: ['up.sh', 'more.sh'] });
     expect(await json('schedule', 'add', 'month', 'more.json', ...flags, '--dry-run')).to.include({ changed: true });
-    expect(codes(), 'nothing is put for a dry run').to.deep.equal(known);
+    expect(codes(), 'a dry run stores nothing').to.deep.equal(known);
     await json('schedule', 'add', 'month', 'job.json', ...flags);
     rmSync(workspace.path('days.txt'));
-    expect(await good(workspace.run(['schedule', 'show', 'month', '--json']))).to.include('2026-12-31');
+    expect(expectExit(await workspace.run(['schedule', 'show', 'month', '--json'])).stdout).to.include('2026-12-31');
   });
 
   it('run works with a manager below a path of a reverse proxy', async () => {
@@ -127,8 +112,7 @@ describe("a caller's files, through a manager", () => {
         workspace.write('other.txt', `${profile}\n`);
         workspace.write('up.sh', `tr a-z A-Z # ${profile}\n`);
         const words = ['run', 'job.json', '--input', 'other.txt', '-o', `${profile}.txt`, '--config', 'below.json'];
-        const ended = await workspace.run(words, { BATCHCTL_PROFILE: profile });
-        expect(ended.code, ended.stderr).to.equal(0);
+        expectExit(await workspace.run(words, { BATCHCTL_PROFILE: profile }));
         expect(readFileSync(workspace.path(`${profile}.txt`), 'utf8')).to.equal(`${profile.toUpperCase()}\n`);
       }
       expect(proxy.strays).to.deep.equal([]);
@@ -144,8 +128,7 @@ describe("a caller's files, through a manager", () => {
       [['rehearse', 'job.json'], 3, 'rehearse with --profile local'],
       [['run', 'job.json', '--here'], 2, 'omit it'],
     ] as const) {
-      const ended = await workspace.run(words, { BATCHCTL_PROFILE: 'remote' });
-      expect(ended.code, ended.stderr).to.equal(code);
+      const ended = expectExit(await workspace.run(words, { BATCHCTL_PROFILE: 'remote' }), code);
       expect(ended.stderr).to.include(text);
     }
     const { code, stderr } = await workspace.run(['--profile', 'remote', 'worker', '--until-empty']);
@@ -154,10 +137,7 @@ describe("a caller's files, through a manager", () => {
   });
 
   it("doctor checks the connection and the token, then the manager's own checks", async () => {
-    const lines = (await good(workspace.run(['doctor', '--json'])))
-      .trim()
-      .split('\n')
-      .map((line) => JSON.parse(line));
+    const lines = jsonLinesOf(await workspace.run(['doctor', '--json']));
     const status = (check: string): string => lines.find((line) => line.check === check)?.status;
     for (const check of ['manager', 'version', 'clock', 'token', 'duties', 'manager.root', 'manager.queueFile']) {
       expect(status(check), check).to.equal('pass');
@@ -176,15 +156,13 @@ describe("a caller's files, through a manager", () => {
       steps: [{ name: 'slow', run: `until [ -e ${workspace.path('go')} ]; do sleep 0.1; done; cat` }],
     });
     const { job } = await json('submit', 'slow.json', '--input', 'one.txt');
-    const waiting = workspace.start(['watch', String(job), '--json']);
+    const waiting = workspace.start(['watch', job, '--json']);
     await until('it watches', () => waiting.said().includes('slow 0/'));
     workspace.manager.child.kill('SIGKILL');
     await workspace.manager.ended;
-    await until('the loss is told', () => waiting.said().includes('retrying'));
+    await until('the command reports the loss', () => waiting.said().includes('retrying'));
     await workspace.startManager();
     workspace.write('go', '');
-    const { code, stdout, stderr } = await waiting.ended;
-    expect(code, stderr).to.equal(0);
-    expect(JSON.parse(stdout)).to.include({ job, state: 'succeeded' });
+    expect(jsonOf(await waiting.ended)).to.include({ job, state: 'succeeded' });
   });
 });

@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { userAtHost } from '../../src/lib/this-machine.ts';
 import { VERBS } from '../../src/verbs/index.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { forSuite } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { until } from '../support/until.ts';
@@ -156,11 +157,11 @@ const AFTER: readonly Line[] = [
   ['fetch', 'JOB', '--step', 'price', '-o', 'SIDE/', '--quiet', '--json'],
   ['fetch', 'JOB', '--step', 'price'],
   ['reproduce', 'JOB', 'price/2', '-o', 'SIDE-task'],
-  ['retry', 'JOB', '--task', 'price/2', '--with', 'mended.json', '--dry-run'],
-  ['retry', 'JOB', '--task', 'price/2', '--with', 'mended.json', '--json'],
+  ['retry', 'JOB', '--task', 'price/2', '--with', 'fixed.json', '--dry-run'],
+  ['retry', 'JOB', '--task', 'price/2', '--with', 'fixed.json', '--json'],
   ['skip', 'JOB', '--task', 'price/2', '--reason', 'agreed', '--dry-run', '--json'],
   ['cancel', 'JOB', '--yes'],
-  ['resume', 'JOB', '--with', 'mended.json'],
+  ['resume', 'JOB', '--with', 'fixed.json'],
   ['prune', '--older-than', '300d', '--dry-run'],
   ['prune'],
   ['prune', '--all'],
@@ -183,42 +184,43 @@ describe('through a manager', () => {
     workspace.write('rows.txt', '1\n2\n3\n');
     workspace.write('price.sh', SCRIPT);
     workspace.write('job.json', JOB);
-    workspace.write('mended.json', { ...JOB, params: { bad: 'none' } });
+    workspace.write('fixed.json', { ...JOB, params: { bad: 'none' } });
     workspace.write('days.txt', '2026-12-25\n2099-12-25\n');
     workspace.write('spare.txt', '4\n');
     await workspace.direct('upload', 'rows.txt', 'spare.txt');
     for (const side of ['direct', 'through'] as const) {
       const words = ['submit', 'job.json', '--run-key', side, '--json'];
-      const ended = await (side === 'direct' ? workspace.direct(...words) : workspace.run(words));
-      expect(ended.code, ended.stderr).to.equal(0);
-      jobs[side] = (JSON.parse(ended.stdout) as { readonly job: string }).job;
+      jobs[side] = jsonOf(await (side === 'direct' ? workspace.direct(...words) : workspace.run(words))).job;
     }
-    await until('the manager is known to keep the jobs', async () => {
-      const { stdout } = await workspace.direct('status', jobs.direct, '--json');
-      return (JSON.parse(stdout) as { readonly keeper: string | null }).keeper !== null;
-    });
+    await until(
+      'the status names the manager as the keeper',
+      async () => jsonOf(await workspace.direct('status', jobs.direct, '--json')).keeper !== null,
+    );
   });
 
-  const said = (line: Line, side: 'direct' | 'through'): Promise<Ended> => {
+  const runLine = (line: Line, side: 'direct' | 'through'): Promise<Ended> => {
     const words = line.map((word) => word.replace('JOB', jobs[side]).replace('SIDE', side));
     return side === 'direct' ? workspace.direct(...words) : workspace.run(words);
   };
-  const same = (lines: readonly Line[]): void => {
+  const declareSame = (lines: readonly Line[]): void => {
     for (const line of lines) {
       it(line.join(' '), async () => {
-        const [direct, through] = [plain(await said(line, 'direct'), line), plain(await said(line, 'through'), line)];
+        const [direct, through] = [
+          plain(await runLine(line, 'direct'), line),
+          plain(await runLine(line, 'through'), line),
+        ];
         expect(through).to.deep.equal(direct);
       });
     }
   };
 
-  describe('commands print and exit as they do directly, before anything has run:', () => same(BEFORE));
+  describe('commands print and exit as they do directly, before anything has run:', () => declareSame(BEFORE));
 
   describe('commands print and exit as they do directly, after everything has run:', () => {
     before(async () => {
-      expect((await workspace.work({}, '--quiet')).code).to.equal(0);
+      expectExit(await workspace.work({}, '--quiet'));
     });
-    same(AFTER);
+    declareSame(AFTER);
   });
 
   it('covers every verb that a manager offers', () => {

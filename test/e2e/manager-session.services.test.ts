@@ -1,7 +1,9 @@
 // Protects: a failed job can be inspected and repaired through a manager with the same answers as without one.
 import { expect } from 'chai';
 import { userAtHost } from '../../src/lib/this-machine.ts';
+import { expectExit, jsonOf } from '../support/expect-exit.ts';
 import { type Answer, fixSession } from '../support/fix-session.ts';
+import { forEachTest } from '../support/fixture.ts';
 import { ManagedWorkspace } from '../support/manager/managed-workspace.ts';
 import { Workspace } from '../support/workspace.ts';
 import { claimsResult, expectedTotals, layClaims } from './claims-run.ts';
@@ -14,22 +16,20 @@ describe('inspecting and repairing a failed job through a manager', () => {
     expect(there).to.have.length(here.length);
   });
 
-  it('the claims example reaches its totals from files that only the caller has', async () => {
-    const workspace = await ManagedWorkspace.make();
-    try {
+  describe('the claims example', () => {
+    const workspace = forEachTest(() => ManagedWorkspace.make());
+
+    it('reaches its totals from files that only the caller has', async () => {
       layClaims(workspace);
-      const { code, stdout, stderr } = await workspace.run(['submit', 'job.yaml', '--run-key', 'claims-1', '--json']);
-      expect(code, stderr).to.equal(0);
-      const { job, created } = JSON.parse(stdout);
+      const submit = ['submit', 'job.yaml', '--run-key', 'claims-1', '--json'];
+      const { job, created } = jsonOf(await workspace.run(submit));
       expect(created).to.equal(true);
-      expect((await workspace.work()).code).to.equal(0);
+      expectExit(await workspace.work());
       const { outputs } = await claimsResult(workspace, job);
       expect(outputs.totals).to.equal(expectedTotals());
-      const again = await workspace.run(['submit', 'job.yaml', '--run-key', 'claims-1', '--json']);
-      expect(JSON.parse(again.stdout)).to.deep.equal({ job, runKey: 'claims-1', created: false, emptyInputs: [] });
-    } finally {
-      await workspace.remove();
-    }
+      const again = jsonOf(await workspace.run(submit));
+      expect(again).to.deep.equal({ job, runKey: 'claims-1', created: false, emptyInputs: [] });
+    });
   });
 });
 
