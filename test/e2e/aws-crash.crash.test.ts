@@ -1,9 +1,8 @@
 // Protects: a job on AWS publishes every output exactly once after kill -9 of a worker or a submission.
-
 import { expect } from 'chai';
 import { seededRandom } from '../../src/model/forecast/section.ts';
-import { AwsWorkspace } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN, FAILING, FAILING_OUTPUTS, LARGE } from '../support/crash-jobs.ts';
+import { expectExit, expectKilled } from '../support/expect-exit.ts';
 import { SUCCEEDED } from '../support/job-facts.ts';
 import {
   answerOf,
@@ -13,15 +12,13 @@ import {
   killThenSubmit,
   type Submitted,
 } from '../support/killed-runs.ts';
-import { inBackground, printedSeed } from '../support/sampling.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
-import type { Ended, Workspace } from '../support/workspace.ts';
+import { declareTrials, printedSeed } from '../support/sampling.ts';
+import { emulatedWorkspace } from './emulated-aws.ts';
 
 /**
  * The crash matrix of the local profile, on S3 and SQS: the same points, with the adapters' own orders of requests. The
  * seed chooses which pass of a point, whether before or after it, and whether to submit again or leave it to watchers.
+ * Most of the time is spent waiting for leases to expire.
  */
 describe('kill -9 on AWS', () => {
   const random = seededRandom(printedSeed('which passing of each point'));
@@ -29,121 +26,68 @@ describe('kill -9 on AWS', () => {
   const chains = ['stage', 'publish', 'record', 'chain', 'ack'].map((point) => `${point}:${nth(9)}`);
   const either = <T>(one: T, other: T): T => (random() < 0.5 ? one : other);
   const ends = ['opengather', 'journal', 'close', 'unmark'].map((point) => either(`before-${point}:1`, `${point}:1`));
-  const whole = [...chains, ...ends];
-  const staging = ['before-stagefile:2', 'stagefile:1', 'publish:1'];
-  const failures = ['tries:1', 'release:1', 'failed:1', 'bury:1', 'before-opengather:1', 'before-close:1'];
   const uncommitted = ['code', 'parts', 'open', 'job'];
   const committed = ['claim', 'send', 'before-journal', 'journal', 'sent'];
-  const again = new Set([...uncommitted, ...committed.filter(() => random() < 0.5)]);
-  const alone = committed.filter((point) => !again.has(point));
-  let sqs: Endpoint;
-  const finished = new Map<string, Promise<Finished>>();
-  const submitted = new Map<string, Promise<Submitted>>();
+  const repeated = new Set([...uncommitted, ...committed.filter(() => random() < 0.5)]);
+  const trials: Record<string, () => Promise<void>> = {};
 
-  before(async () => {
-    const s3 = await sharedMoto();
-    sqs = await sharedFauxqs();
-    const make = (): Promise<Workspace> => AwsWorkspace.make({ s3: s3.url, sqs: sqs.url });
-    // Most of the time is spent waiting for leases to expire.
-    const works = [
-      ...whole.map((kill) => ({ of: `CHAINS ${kill}`, work: () => killThenFinish(make, CHAINS, kill) })),
-      ...staging.map((kill) => ({ of: `LARGE ${kill}`, work: () => killThenFinish(make, LARGE, kill) })),
-      ...failures.map((kill) => ({ of: `FAILING ${kill}`, work: () => killThenFinish(make, FAILING, kill) })),
-    ];
-    const submissions = [
-      ...[...uncommitted, ...committed].map((point) => ({
-        of: point,
-        work: () => killThenSubmit(make, point, again.has(point)),
-      })),
-    ];
-    const [finishes, submits] = [
-      inBackground(
-        3,
-        works.map(({ work }) => work),
-      ),
-      inBackground(
-        2,
-        submissions.map(({ work }) => work),
-      ),
-    ];
-    for (const [place, { of }] of works.entries()) set(finished, of, finishes[place]);
-    for (const [place, { of }] of submissions.entries()) set(submitted, of, submits[place]);
-  });
-
-  after(async () => {
-    await Promise.allSettled([...finished.values(), ...submitted.values()]);
-  });
-
-  const finishedOf = async (name: string): Promise<Finished> => {
-    const outcome = await finished.get(name);
-    if (outcome === undefined) throw new Error(`${name} was not run`);
+  const killWorkerThenFinish = async (file: unknown, kill: string): Promise<Finished> => {
+    const outcome = await killThenFinish(emulatedWorkspace, file, kill);
     expectKilled(outcome.killed);
-    expect(outcome.finished.code, outcome.finished.stderr).to.equal(0);
+    expectExit(outcome.finished);
     return outcome;
   };
-
-  for (const kill of whole) {
-    it(`publishes every output once and closes the job once after a worker is killed at ${kill}`, async () => {
-      const { facts, ran } = await finishedOf(`CHAINS ${kill}`);
+  for (const kill of [...chains, ...ends]) {
+    trials[`publishes every output once and closes the job once after a worker is killed at ${kill}`] = async () => {
+      const { facts, ran } = await killWorkerThenFinish(CHAINS, kill);
       expectWhole(facts);
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'close']);
       expect([...new Set(ran)].sort()).to.deep.equal(CHAINS_RAN);
       // Published tasks never run again: only the one task that ran at the kill may run twice.
       expect(ran.length).to.be.at.most(CHAINS_RAN.length + 1);
-    });
+    };
   }
-
-  for (const kill of staging) {
-    it(`publishes staged outputs completely, in a later attempt, after a worker is killed at ${kill}`, async () => {
-      const { facts } = await finishedOf(`LARGE ${kill}`);
-      expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
-      expect(facts.outputs).to.deep.equal({ only: { 0: '[9000000 bytes]', 1: '[9000000 bytes]' } });
-    });
+  for (const kill of ['before-stagefile:2', 'stagefile:1', 'publish:1']) {
+    trials[`publishes staged outputs completely, in a later attempt, after a worker is killed at ${kill}`] =
+      async () => {
+        const { facts } = await killWorkerThenFinish(LARGE, kill);
+        expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], journal: ['sent', 'close'] });
+        expect(facts.outputs).to.deep.equal({ only: { 0: '[9000000 bytes]', 1: '[9000000 bytes]' } });
+      };
   }
-
-  for (const kill of failures) {
-    it(`fails a task for good after two attempts when a worker is killed at ${kill}`, async () => {
-      const { facts, ran } = await finishedOf(`FAILING ${kill}`);
+  for (const kill of ['tries:1', 'release:1', 'failed:1', 'bury:1', 'before-opengather:1', 'before-close:1']) {
+    trials[`fails a task for good after two attempts when a worker is killed at ${kill}`] = async () => {
+      const { facts, ran } = await killWorkerThenFinish(FAILING, kill);
       expect(facts).to.deep.include(SUCCEEDED);
       expect(facts.outputs).to.deep.equal(FAILING_OUTPUTS);
       expect(facts.dead).to.have.length(1);
       expect(facts.journal.filter((what) => what !== 'resend')).to.deep.equal(['sent', 'open', 'close']);
       expect(ran.filter((task) => task === 'twice/2')).to.have.length(2);
-    });
+    };
   }
 
-  const submittedOf = async (name: string): Promise<Submitted> => {
-    const outcome = await submitted.get(name);
-    if (outcome === undefined) throw new Error(`${name} was not run`);
+  const killSubmission = async (point: string): Promise<Submitted> => {
+    const outcome = await killThenSubmit(emulatedWorkspace, point, repeated.has(point));
     expectKilled(outcome.killed);
-    expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+    expectExit(outcome.worked);
+    expectWhole(outcome.facts);
     return outcome;
   };
-
-  for (const point of again) {
+  for (const point of repeated) {
     const before = uncommitted.includes(point);
-    it(`repeating a submission that was killed at ${point} ${before ? 'creates the one job' : 'returns the existing job'}`, async () => {
-      const { again: second, third, facts } = await submittedOf(point);
-      if (second === null) throw new Error('it was not submitted again');
-      expect(answerOf(second).created).to.equal(before);
-      expect(answerOf(third)).to.deep.include({ job: answerOf(second).job, created: false });
-      expectWhole(facts);
-    });
+    const result = before ? 'creates the one job' : 'returns the existing job';
+    trials[`repeating a submission that was killed at ${point} ${result}`] = async () => {
+      const { again, third } = await killSubmission(point);
+      if (again === null) throw new Error('it was not submitted again');
+      expect(answerOf(again).created).to.equal(before);
+      expect(answerOf(third)).to.deep.include({ job: answerOf(again).job, created: false });
+    };
   }
-
-  for (const point of alone) {
-    it(`a watcher sends what is missing after a submission is killed at ${point} and not repeated`, async () => {
-      const { third, facts } = await submittedOf(point);
+  for (const point of committed.filter((name) => !repeated.has(name))) {
+    trials[`a watcher sends what is missing after a submission is killed at ${point} and not repeated`] = async () => {
+      const { third } = await killSubmission(point);
       expect(answerOf(third).created).to.equal(false);
-      expectWhole(facts);
-    });
+    };
   }
+  declareTrials(5, trials);
 });
-
-function set<T>(all: Map<string, Promise<T>>, name: string, work: Promise<T> | undefined): void {
-  if (work !== undefined) all.set(name, work);
-}
-
-function expectKilled({ signal, stderr }: Ended): void {
-  expect(signal, stderr).to.equal('SIGKILL');
-}

@@ -1,21 +1,22 @@
 // Protects: a job on AWS publishes every output once even if S3 and SQS throttle, lose answers or are unreachable.
-
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 import { AWS_LEASE } from '../support/aws-workspace.ts';
 import { CHAINS, CHAINS_RAN } from '../support/crash-jobs.ts';
+import { expectExit } from '../support/expect-exit.ts';
 import { factsOf, type JobFacts, SUCCEEDED } from '../support/job-facts.ts';
 import { answerOf, expectWhole, SUBMIT } from '../support/killed-runs.ts';
-import { declareTrials, printedSeed } from '../support/sampling.ts';
+import { printedSeed } from '../support/sampling.ts';
 import type { Seen } from '../support/servers/fault-proxy.ts';
-import { sharedFauxqs } from '../support/servers/fauxqs.ts';
-import { sharedMoto } from '../support/servers/moto.ts';
-import type { Endpoint } from '../support/servers/shared.ts';
 import { isAction, sqsAnswer, sqsFault } from '../support/sqs.ts';
 import { until } from '../support/until.ts';
 import type { Ended } from '../support/workspace.ts';
+import { emulators } from './emulated-aws.ts';
 import { FaultyAws } from './faulty-aws.ts';
+import { submitJob } from './submit-job.ts';
+import { declareTrialsWith } from './trials.ts';
+import { waitingJob } from './waiting-job.ts';
 
 /** The result of a job that was submitted and run through the proxies. */
 interface Outcome {
@@ -33,7 +34,7 @@ interface Outcome {
 interface Scenario {
   readonly name: string;
   /** Decides which requests fail. */
-  readonly faults: (trouble: FaultyAws) => void;
+  readonly faults: (aws: FaultyAws) => void;
   /** Minimum number of requests that must meet a fault. */
   readonly met: number;
   /** Checks that apply only to this scenario. */
@@ -139,16 +140,11 @@ const SCENARIOS: readonly Scenario[] = [
   },
 ];
 
-/** Two tasks that end once the file `go` exists. */
-const WAITING = {
-  name: 'waiting',
-  input: { split: { by: 'range', from: 1, to: 2 } },
-  steps: [{ name: 'only', run: 'echo run >> "$HOME/ran"; while [ ! -e "$HOME/go" ]; do sleep 0.05; done; cat' }],
-};
+const WAITING = waitingJob(2);
 
 const random = seededRandom(printedSeed('which requests fail'));
 
-const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = {
+const TRIALS: Readonly<Record<string, (aws: FaultyAws) => Promise<void>>> = {
   'keeps every byte correct when connections are reset in mid-body, of gets and of puts': async ({
     workspace,
     past,
@@ -171,8 +167,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     for (const part of ['/data/', '/files/']) {
       s3.fail(3, { kind: 'cut', after: 100_000 }, ({ method, url }) => method === 'GET' && url.includes(part));
     }
-    const worked = await workspace.work();
-    expect(worked.code, worked.stderr).to.equal(0);
+    expectExit(await workspace.work());
     expect(s3.met.filter(({ kind }) => kind === 'broken').length).to.be.at.least(3);
     expect(s3.met.filter(({ kind }) => kind === 'cut').length).to.be.at.least(5);
     const facts = await factsOf(await past.platform(), job);
@@ -186,8 +181,7 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     past,
     sqs: toSqs,
   }) => {
-    workspace.write('job.json', WAITING);
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, WAITING);
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
     await until('both tasks run', () => workspace.lines('ran').length === 2);
     toSqs.fail(FOR_ALL, { kind: 'reset' });
@@ -196,17 +190,15 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     toSqs.heal();
     await until('both run again', () => workspace.lines('ran').length === 4);
     workspace.write('go', '');
-    const worked = await working.ended;
-    expect(worked.code, worked.stderr).to.equal(0);
-    await expectWaited(past, job);
+    expectExit(await working.ended);
+    await expectWaitingDone(past, job);
   },
   'publishes finished tasks, or runs them again, when S3 is unavailable for longer than a lease': async ({
     workspace,
     past,
     s3: toS3,
   }) => {
-    workspace.write('job.json', WAITING);
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, WAITING);
     const working = workspace.start(['worker', '--until-empty', '--slots', '2']);
     await until('both tasks run', () => workspace.lines('ran').length === 2);
     const watching = workspace.start(['watch', job]);
@@ -220,20 +212,18 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
     const worked = await working.ended;
     // The worker may have given up on the service, so start another.
     expect([0, 8], worked.stderr).to.include(worked.code);
-    expect((await workspace.work()).code).to.equal(0);
-    const watched = await watching.ended;
-    expect(watched.code, watched.stderr).to.equal(0);
+    expectExit(await workspace.work());
+    const watched = expectExit(await watching.ended);
     expect(watched.stderr).to.include('retrying');
-    await expectWaited(past, job);
+    await expectWaitingDone(past, job);
   },
   'loses nothing when one request in ten fails, in any way': async ({ workspace, past, s3, sqs: toSqs }) => {
     const lost = [{ kind: 'reset' }, { kind: 'lost' }] as const;
     s3.failShare(0.1, random, [...lost, busy, { kind: 'cut', after: 20 }]);
     toSqs.failShare(0.1, random, [...lost, sqsFault(503, 'ServiceUnavailable')]);
-    workspace.write('job.json', CHAINS);
-    const job = await workspace.submit();
+    const job = await submitJob(workspace, CHAINS);
     const workers = await Promise.all([workspace.work(), workspace.work(), workspace.work()]);
-    for (const { code, stderr } of workers) expect(code, stderr).to.equal(0);
+    for (const each of workers) expectExit(each);
     expect(s3.met.length).to.be.above(10);
     expect(toSqs.met.length).to.be.above(0);
     expectWhole(await factsOf(await past.platform(), job));
@@ -242,46 +232,29 @@ const TRIALS: Readonly<Record<string, (trouble: FaultyAws) => Promise<void>>> = 
 };
 
 describe('faults of AWS services', () => {
-  let sqs: Endpoint;
-  let places: { readonly s3: string; readonly sqs: string };
-
-  before(async () => {
-    const moto = await sharedMoto();
-    sqs = await sharedFauxqs();
-    places = { s3: moto.url, sqs: sqs.url };
-  });
-
-  const withTrouble = (use: (trouble: FaultyAws) => Promise<void>) => async (): Promise<void> => {
-    const trouble = await FaultyAws.make(places);
-    try {
-      await use(trouble);
-    } finally {
-      await trouble.remove();
-    }
-  };
-  const scenarios = SCENARIOS.map((scenario): [string, (trouble: FaultyAws) => Promise<void>] => [
+  const scenarios = SCENARIOS.map((scenario): [string, (aws: FaultyAws) => Promise<void>] => [
     `publishes every output once ${scenario.name}`,
-    (trouble) => meet(trouble, scenario),
+    (aws) => play(aws, scenario),
   ]);
-  const trials = [...scenarios, ...Object.entries(TRIALS)];
-  declareTrials(5, Object.fromEntries(trials.map(([name, trial]) => [name, withTrouble(trial)])));
+  const trials = { ...Object.fromEntries(scenarios), ...TRIALS };
+  declareTrialsWith(5, async () => FaultyAws.make(await emulators()), trials);
 });
 
 /** Submits and runs a job while requests fail as the scenario says. */
-async function meet(trouble: FaultyAws, { faults, met, also }: Scenario): Promise<void> {
-  const outcome = await outcomeOf(trouble, faults);
+async function play(aws: FaultyAws, { faults, met, also }: Scenario): Promise<void> {
+  const outcome = await outcomeOf(aws, faults);
   expect(outcome.met).to.be.at.least(met);
-  expect(outcome.worked.code, outcome.worked.stderr).to.equal(0);
+  expectExit(outcome.worked);
   expectWhole(outcome.facts);
   expect([...new Set(outcome.ran)].sort()).to.deep.equal(CHAINS_RAN);
   expect(outcome.retried, 'no attempt is spent on it').to.equal(0);
   also?.(outcome);
 }
 
-async function outcomeOf(trouble: FaultyAws, faults: Scenario['faults']): Promise<Outcome> {
-  const { workspace, past, s3, sqs } = trouble;
+async function outcomeOf(aws: FaultyAws, faults: Scenario['faults']): Promise<Outcome> {
+  const { workspace, past, s3, sqs } = aws;
   workspace.write('job.json', CHAINS);
-  faults(trouble);
+  faults(aws);
   const { job } = answerOf(await workspace.run(SUBMIT));
   const began = performance.now();
   const worked = await workspace.work({}, '--slots', '4');
@@ -294,7 +267,7 @@ async function outcomeOf(trouble: FaultyAws, faults: Scenario['faults']): Promis
 }
 
 /** Checks that `WAITING` is done, and that no attempt counted as failed. */
-async function expectWaited(past: FaultyAws['past'], job: string): Promise<void> {
+async function expectWaitingDone(past: FaultyAws['past'], job: string): Promise<void> {
   const platform = await past.platform();
   const facts = await factsOf(platform, job);
   expect(facts).to.deep.include({ ...SUCCEEDED, dead: [], outputs: { only: { 0: '1\n', 1: '2\n' } } });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import type { Ended, Workspace } from './workspace.ts';
 
-/** Twenty-four rows of which seven fail for three reasons: one wants another script, one another try, one is given up. */
+/** Seven of 24 rows fail, for three causes: one needs another script, one a retry, and one is skipped. */
 const JOB = {
   name: 'claims',
   files: ['price.sh'],
@@ -26,22 +26,22 @@ echo "rows 1" >> "$BATCHCTL_COUNTERS"
 echo $n
 `;
 
-/** What differs from run to run, wherever the job runs. */
+/** Fields that differ from run to run. */
 const VOLATILE = new Set(
   [
     'pid host memory disk seconds cpuSeconds peakMemory waitSeconds measuredSeconds measured rate eta projected cost',
     'duration wait first last workers worker example evidence objects bytes previous attempt id busy seen since proof',
     'slots keeper startedAt endedAt usefulSeconds lostSeconds slotSeconds utilisation throughput timeline slowest sha256',
-    // What to type may name this machine, or AWS.
+    // A fix may name this machine, or AWS.
     'checksum mend',
-    // A job that stands for long on a busy machine has its messages sent again, which is an entry.
+    // On a busy machine, a job may have its messages sent again, which is an entry.
     'entry number lines',
   ].flatMap((names) => names.split(' ')),
 );
-/** Entries of the journal that whoever looks on first writes: the worker, the manager or a command. */
+/** Entries of the journal that the first watcher writes: a worker, the manager or a command. */
 const WATCHERS = ['close', 'open', 'retry-rest'];
 
-/** One thing that was typed: its words, exit code, and what it answered, as far as two runs can be alike. */
+/** One command: its words, exit code and answer, without the fields that differ from run to run. */
 export interface Answer {
   readonly words: string;
   readonly code: number | null;
@@ -49,16 +49,16 @@ export interface Answer {
 }
 
 /**
- * The day after, wherever the job runs: what failed and why, one cause mended by a script, one by another try, one
- * skipped; paused, cancelled and pruned besides. Answers what each command said, without times and random names.
+ * Inspects and repairs a failed job: one cause is fixed by a script, one by a retry, one is skipped. Also pauses, cancels
+ * and prunes. Returns the answer of each command, without times and random names.
  */
 export async function fixSession(workspace: Workspace): Promise<readonly Answer[]> {
   const answers: Answer[] = [];
-  const say = async (...args: readonly string[]): Promise<Ended> => {
+  const run = async (...args: readonly string[]): Promise<Ended> => {
     const ended = await workspace.run(args);
-    const words = plain(args.join(' '));
+    const words = withoutRandom(args.join(' '));
     answers.push({ words, code: ended.code, answer: answerOf(args.includes('--json'), ended.stdout) });
-    // What fails for a reason of the service's would be the same nowhere.
+    // No command may fail because of a service.
     expect([0, 11], `${args.join(' ')}: ${ended.stderr}`).to.include(ended.code);
     return ended;
   };
@@ -70,50 +70,54 @@ export async function fixSession(workspace: Workspace): Promise<readonly Answer[
   workspace.write('price.sh', script('3|7|15|21'));
   const job = await workspace.submit();
   await work();
-  await say('status', job, '--json');
-  await say('why', job, '--json');
+  await run('status', job, '--json');
+  await run('why', job, '--json');
   const causes = new Map<number, string>();
-  for (const line of (await say('failures', job, '--json')).stdout.trim().split('\n')) {
+  for (const line of (await run('failures', job, '--json')).stdout.trim().split('\n')) {
     const { exitCode, cause } = JSON.parse(line) as { exitCode: number; cause: string };
     causes.set(exitCode, cause);
   }
   const cause = (exitCode: number): string => causes.get(exitCode) ?? 'none';
-  await say('tasks', job, '--state', 'failed', '--json');
-  await say('tasks', job, '--task', 'price/4', '--json');
-  await say('logs', job, 'price/2');
+  await run('tasks', job, '--state', 'failed', '--json');
+  await run('tasks', job, '--task', 'price/4', '--json');
+  await run('logs', job, 'price/2');
   workspace.write('price.sh', script('never'));
-  await say('retry', job, '--cause', cause(65), '--with', 'job.json', '--canary', '1', '--dry-run', '--json');
-  await say('retry', job, '--cause', cause(65), '--with', 'job.json', '--canary', '1', '--json');
-  await say('pause', job, '--yes', '--json');
-  await say('why', job, '--json');
-  await say('resume', job, '--json');
+  await run('retry', job, '--cause', cause(65), '--with', 'job.json', '--canary', '1', '--dry-run', '--json');
+  await run('retry', job, '--cause', cause(65), '--with', 'job.json', '--canary', '1', '--json');
+  await run('pause', job, '--yes', '--json');
+  await run('why', job, '--json');
+  await run('resume', job, '--json');
   await work();
   workspace.write('up', '');
-  await say('retry', job, '--cause', cause(1), '--json');
-  await say('skip', job, '--cause', cause(3), '--reason', 'empty, agreed', '--json');
+  await run('retry', job, '--cause', cause(1), '--json');
+  await run('skip', job, '--cause', cause(3), '--reason', 'empty, agreed', '--json');
   await work();
-  await say('wait', job, '--json');
-  await say('verify', job, '--deep', '--json');
-  await say('verify', job, '-o', 'proof.json', '--quiet', '--json');
-  await say('verify', '--check', 'proof.json', '--json');
-  await say('fetch', job, '-o', 'totals', '--quiet', '--json');
-  await say('fetch', job, '--step', 'price', '-o', 'out/', '--quiet', '--json');
-  await say('report', job, '--json');
-  await say('history', job, '--json');
-  await say('ledger', 'rebuild', '--json');
-  await say('status', job, '--json');
-  await say('tasks', job, '--state', 'skipped', '--json');
-  await say('queue', 'redrive', '--json');
+  await run('wait', job, '--json');
+  await run('verify', job, '--deep', '--json');
+  await run('verify', job, '-o', 'proof.json', '--quiet', '--json');
+  await run('verify', '--check', 'proof.json', '--json');
+  await run('fetch', job, '-o', 'totals', '--quiet', '--json');
+  await run('fetch', job, '--step', 'price', '-o', 'out/', '--quiet', '--json');
+  await run('report', job, '--json');
+  await run('history', job, '--json');
+  await run('ledger', 'rebuild', '--json');
+  await run('status', job, '--json');
+  await run('tasks', job, '--state', 'skipped', '--json');
+  await run('queue', 'redrive', '--json');
   const second = await workspace.submit('--label', 'team=other');
-  await say('cancel', second, '--yes', '--json');
+  await run('cancel', second, '--yes', '--json');
   await work();
-  await say('jobs', '--label', 'team=finance', '--json');
-  await say('queue', '--json');
-  await say('prune', '--all', '--yes', '--json');
-  await say('verify', job, '--json');
-  await say('jobs', '--json');
+  await run('jobs', '--label', 'team=finance', '--json');
+  await run('queue', '--json');
+  await run('prune', '--all', '--yes', '--json');
+  await run('verify', job, '--json');
+  await run('jobs', '--json');
   const files = readdirSync(workspace.path('out'), { recursive: true, encoding: 'utf8' }).sort();
-  answers.push({ words: 'files', code: 0, answer: files.map((name) => [plain(name), bytesOf(workspace, name)]) });
+  answers.push({
+    words: 'files',
+    code: 0,
+    answer: files.map((name) => [withoutRandom(name), bytesOf(workspace, name)]),
+  });
   answers.push({ words: 'total', code: 0, answer: readFileSync(workspace.path('totals'), 'utf8').trim() });
   return answers;
 }
@@ -123,19 +127,19 @@ function bytesOf(workspace: Workspace, name: string): string | null {
 }
 
 function answerOf(json: boolean, stdout: string): unknown {
-  const lines = plain(stdout).split('\n').filter(Boolean);
+  const lines = withoutRandom(stdout).split('\n').filter(Boolean);
   if (!json) return lines;
   const values = lines.map((line): unknown => JSON.parse(line));
-  return values.filter((value) => whatOf(value) !== 'resend').map(steady);
+  return values.filter((value) => kindOf(value) !== 'resend').map(withoutVolatile);
 }
 
-/** Of an entry of the journal; '' of anything else. */
-function whatOf(value: unknown): string {
+/** The kind of a journal entry; '' for anything else. */
+function kindOf(value: unknown): string {
   return typeof value === 'object' && value !== null && 'what' in value ? String(value.what) : '';
 }
 
-/** Random names and instants by words that stand for them. */
-function plain(text: string): string {
+/** Replaces random names and instants by words. */
+function withoutRandom(text: string): string {
   return text
     .replaceAll(/claims-\d{8}-\d{4}-[a-z0-9]{5}/g, 'JOB')
     .replaceAll(/\bw-[a-z0-9]{10}\b/g, 'WORKER')
@@ -144,13 +148,13 @@ function plain(text: string): string {
     .replaceAll(/paused it [\d.]+m?s ago/g, 'paused it');
 }
 
-function steady(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(steady);
+function withoutVolatile(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutVolatile);
   if (typeof value !== 'object' || value === null) return value;
-  const who = WATCHERS.includes(whatOf(value)) ? { who: 'WATCHER' } : {};
+  const who = WATCHERS.includes(kindOf(value)) ? { who: 'WATCHER' } : {};
   return Object.fromEntries(
     Object.entries({ ...value, ...who })
       .filter(([name]) => !VOLATILE.has(name))
-      .map(([name, inner]) => [name, steady(inner)]),
+      .map(([name, inner]) => [name, withoutVolatile(inner)]),
   );
 }
