@@ -2,7 +2,7 @@
 // bench/column-sum.bench.mjs [--small]`; needs GNU parallel. 2 GiB, or 64 MiB in 100 tasks.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchCsv } from './bench-csv.mjs';
+import { benchCsv } from './make-csv.mjs';
 import { batchctl, detail, inTurns, report, SMALL, secondsText, timed, workspace } from './measure.mjs';
 
 const BYTES = SMALL ? 2 ** 26 : 2 ** 31;

@@ -12,6 +12,7 @@ const probe = await makeProbe(
   'ledger-probe',
   `
 import { openSqlLedger } from '${source('adapters/sql/sql-ledger.ts')}';
+import { event } from '${source('../test/contracts/ledger-events.ts')}';
 import { startMariadb } from '${source('../test/support/servers/mariadb.ts')}';
 import { startPostgres } from '${source('../test/support/servers/postgres.ts')}';
 const [kind, root, tasks, flush] = [process.argv[2], process.argv[3], Number(process.argv[4]), Number(process.argv[5])];
@@ -24,15 +25,11 @@ const ledger = openSqlLedger({
 });
 await ledger.open();
 const job = 'bench-20260101-0000-aaaaa';
-const event = (task, outcome) => ({
-  job, step: 'work', task, round: 0, attempt: 'a' + task, number: 1, worker: 'w-bench', slot: 0, outcome,
-  startedAt: 1e12, endedAt: outcome === 'done' ? 1e12 + 1 : null, waitSeconds: 0.1, exitCode: outcome === 'done' ? 0 : null,
-  reason: null, error: null, cpuSeconds: null, peakMemory: null, bytesIn: 6, bytesOut: 0, counters: {},
-});
+const fields = { job, worker: 'w-bench', waitSeconds: 0.1, bytesIn: 6, bytesOut: 0 };
 const [began, cpu] = [performance.now(), process.cpuUsage()];
 for (let from = 0; from < tasks; from += flush) {
   const flushed = Array.from({ length: Math.min(flush, tasks - from) }, (_, at) => from + at);
-  for (const outcome of ['running', 'done']) await ledger.record(flushed.map((task) => event(task, outcome)));
+  for (const outcome of ['running', 'done']) await ledger.record(flushed.map((task) => event(outcome, task, fields)));
 }
 const [ended, spent] = [performance.now(), process.cpuUsage(cpu)];
 const [counts] = await ledger.counts(job);

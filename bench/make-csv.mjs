@@ -1,7 +1,7 @@
 // Writes a CSV file of exactly BYTES bytes, the same for the same seed: `node bench/make-csv.mjs BYTES FILE [SEED]`.
 // Records have about 195 bytes; 2 % of them have a newline within quotes.
-import { closeSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 
 const HEADER = 'id,day,customer,amount,region,note\n';
@@ -52,7 +52,7 @@ function tail(random, bytes) {
 }
 
 /** Writes the file under another name first, so that an existing file is always complete. */
-export function makeCsv(path, bytes, seed = 1) {
+function makeCsv(path, bytes, seed = 1) {
   const random = randomOf(seed);
   const blocks = Array.from({ length: BLOCKS }, () => block(random));
   mkdirSync(dirname(path), { recursive: true });
@@ -64,6 +64,15 @@ export function makeCsv(path, bytes, seed = 1) {
   if (written < bytes) writeSync(fd, tail(random, bytes - written));
   closeSync(fd);
   renameSync(`${path}.part`, path);
+}
+
+export const DATA = join(import.meta.dirname, '.data');
+
+/** The path of a file of this many bytes, which is made once and kept in bench/.data. */
+export function benchCsv(bytes) {
+  const path = join(DATA, `split-${bytes}.csv`);
+  if (!existsSync(path) || statSync(path).size !== bytes) makeCsv(path, bytes);
+  return path;
 }
 
 if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {

@@ -83,7 +83,6 @@ export class Slots {
     return { worker: lane % WORKERS, slot: Math.floor(lane / WORKERS), from: Math.round(from), to: Math.round(to) };
   }
 
-  /** When the last slot is free. */
   get end(): number {
     return Math.ceil(Math.max(...this.#free));
   }

@@ -3,12 +3,11 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
-import { DATA } from './bench-csv.mjs';
+import { DATA } from './make-csv.mjs';
 
 /** The absolute path of a module below src/, for an import statement. */
 export const source = (path) => join(import.meta.dirname, '..', 'src', path);
 
-/** Bundles a program. Returns the file to run. */
 export async function bundleProbe(name, program) {
   mkdirSync(DATA, { recursive: true });
   const [entry, outfile] = [join(DATA, `${name}.ts`), join(DATA, `${name}.mjs`)];

@@ -11,6 +11,7 @@ const TASKS = SMALL ? 5_000 : 100_000;
 const OURS = `
 import { openSqliteQueue } from '${source('adapters/local/sqlite-queue.ts')}';
 import { openSqlLedger } from '${source('adapters/sql/sql-ledger.ts')}';
+import { event } from '${source('../test/contracts/ledger-events.ts')}';
 import { encodeMessage } from '${source('model/message.ts')}';
 const [root, count] = [process.argv[2], Number(process.argv[3])];
 const queue = await openSqliteQueue({ root, group: 'default', holder: 'w-bench' });
@@ -23,17 +24,12 @@ for (let from = 0; from < count; from += 1000) {
   await queue.send(Array.from({ length: Math.min(1000, count - from) }, (_, at) => ({ body: body(from + at), tenant: job })));
 }
 const sent = performance.now();
-const event = (task, startedAt) => ({
-  job, step: 'work', task, round: 0, attempt: 'a' + task, number: 1, worker: 'w-bench', slot: 0, outcome: 'done',
-  waitSeconds: 0.1, startedAt, endedAt: startedAt + 1, exitCode: 0, reason: null, error: null, cpuSeconds: null,
-  peakMemory: null, bytesIn: 6, bytesOut: 0, counters: {},
-});
+const fields = { job, worker: 'w-bench', waitSeconds: 0.1, bytesIn: 6, bytesOut: 0 };
 let done = 0;
 for (;;) {
   const deliveries = await queue.receive({ max: 256, waitSeconds: 0 });
   if (deliveries.length === 0) break;
-  const now = Date.now();
-  await ledger.record(deliveries.map((delivery) => event(JSON.parse(delivery.body).task, now)));
+  await ledger.record(deliveries.map((delivery) => event('done', JSON.parse(delivery.body).task, fields)));
   await queue.ack(deliveries.map(({ receipt }) => receipt));
   done += deliveries.length;
 }

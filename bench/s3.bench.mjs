@@ -1,11 +1,10 @@
 // Upload and download against moto on this machine: `node bench/s3.bench.mjs [--small]`. The peers are `aws s3 cp`,
 // rclone, and a plain script on the SDK. Client and server share the processors, so only the ratios matter.
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { randomFillSync } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { clientUsage } from './client-usage.mjs';
-import { batchctl, detail, inTurns, report, SMALL, secondsText, workspace } from './measure.mjs';
+import { batchctl, detail, environment, inTurns, report, SMALL, secondsText, workspace } from './measure.mjs';
 import { bundleProbe, source } from './probe.mjs';
 import { AWS_ENV, freePort, serves } from './server.mjs';
 
@@ -108,6 +107,16 @@ process.exit(0);
 `,
 );
 
+/** Prints wall seconds, CPU seconds and peak memory of a command: those of its largest process, in megabytes. */
+const MEASURE = `
+import json, resource, subprocess, sys, time
+began = time.monotonic()
+code = subprocess.call(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+seconds = time.monotonic() - began
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({'code': code, 'seconds': seconds, 'cpu': used.ru_utime + used.ru_stime, 'peak': used.ru_maxrss / 1024}))
+`;
+
 const server = spawn('/usr/bin/moto_server', ['-H', '127.0.0.1', '-p', String(port)], { stdio: 'ignore' });
 try {
   const profile = { backend: 'aws', region: 'us-east-1', bucket: 'bench', groups: { default: {} } };
@@ -127,7 +136,7 @@ try {
     names += 1;
     return `${what}-${names}`;
   };
-  const use = (argv) => clientUsage(argv, { cwd, env: ENV });
+  const use = (argv) => clientUsage(argv, cwd);
   // moto keeps everything in memory, so each round starts without objects.
   const clear = async () => {
     await fetch(`${url}/moto-api/reset`, { method: 'POST' });
@@ -202,4 +211,17 @@ function compare(what, found, goal) {
     goal: goal.text,
     met: goal.peers.every((peer) => goal.figures.every((figure) => ahead(peer, figure))),
   });
+}
+
+/** Runs a client, and returns its usage. Throws with its stderr if it fails. */
+function clientUsage(argv, cwd) {
+  const { stdout, stderr } = spawnSync('python3', ['-c', MEASURE, ...argv], {
+    cwd,
+    env: { ...environment(cwd), ...ENV },
+    encoding: 'utf8',
+    maxBuffer: 2 ** 28,
+  });
+  const { code, ...used } = JSON.parse(stdout || '{"code":-1}');
+  if (code !== 0) throw new Error(`${argv.join(' ')} failed (${code}): ${stderr.slice(-2_000)}`);
+  return used;
 }

@@ -2,7 +2,7 @@
 // ranges and copies nothing; split writes files, GNU parallel pipes. Needs GNU parallel.
 import { closeSync, openSync, readdirSync, readSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
-import { benchCsv } from './bench-csv.mjs';
+import { benchCsv } from './make-csv.mjs';
 import { detail, inTurns, report, SMALL, secondsText, timed, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 

@@ -24,6 +24,7 @@ import { createFsStore } from '${source('adapters/local/fs-store.ts')}';
 import { outKey } from '${source('model/keys.ts')}';
 import { META_KEY } from '${source('model/output.ts')}';
 import { readOutput } from '${source('jobs/output.ts')}';
+import { metaWith } from '${source('../test/jobs/published-job.ts')}';
 import { stageIn } from '${source('worker/stage-in.ts')}';
 const [directory, bytes, count] = process.argv.slice(2);
 const [size, tasks] = [Number(bytes), Number(count)];
@@ -32,11 +33,7 @@ const content = Buffer.alloc(size, 'all work and no play');
 const checksum = 'sha256:' + createHash('sha256').update(content).digest('hex');
 const OUTPUTS = 4;
 for (let task = 0; task < OUTPUTS; task += 1) {
-  const meta = {
-    format: 2, job: 'j', step: 'a', task, attempt: 'a' + task, number: 1, round: 0, worker: 'w', seconds: 0,
-    startedAt: '', endedAt: '', cpuSeconds: null, peakMemory: null, bytesIn: 0, bytesOut: size, checksum,
-    counters: {}, code: null,
-  };
+  const meta = metaWith({ job: 'j', step: 'a', task }, size, checksum);
   await store.put(outKey('j', 'a', task), content, { metadata: { [META_KEY]: JSON.stringify(meta) } });
 }
 const steps = [{ name: 'a', run: ['cat'] }, { name: 'b', run: ['cat'], input: 'stdin' }];

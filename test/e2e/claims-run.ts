@@ -11,13 +11,11 @@ const EXAMPLE = fileURLToPath(new URL('../../examples/claims', import.meta.url))
 export interface ClaimsResult {
   /** The outputs of each step, joined in the order of tasks. */
   readonly outputs: Readonly<Record<string, string>>;
-  /** The control totals in the proof. */
   readonly expectations: unknown;
   readonly counters: unknown;
   readonly steps: unknown;
 }
 
-/** The result on the example's own page. */
 export const expectedTotals = (): string => readFileSync(join(EXAMPLE, 'expected.csv'), 'utf8');
 
 /** Copies the example into a workspace, with 20,000 claims. */

@@ -34,7 +34,6 @@ export class DeliveringJob {
     return JSON.parse((await this.workspace.run(['status', job, '--json'])).stdout);
   }
 
-  /** The number of deliveries of the last job. */
   async deliveries(): Promise<number> {
     const { stdout } = await this.workspace.run(['history', 'last', '--json']);
     const lines = stdout.trim().split('\n');

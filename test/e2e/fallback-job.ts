@@ -7,6 +7,7 @@ import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { bundled } from '../support/run/bundled.ts';
+import { countMessages, keysBelow } from '../support/stored.ts';
 import { type Ended, LEASE, Workspace } from '../support/workspace.ts';
 import { runSpotWorker } from './spot-worker.ts';
 
@@ -56,19 +57,14 @@ export class FallbackJob {
     expect(signal, stderr).to.equal('SIGKILL');
   }
 
-  /** The number of messages in a group's queue. */
   async backlogOf(group: string): Promise<number> {
     const platform = await this.workspace.platform();
-    const { visible, leased, delayed } = await (await platform.queue(group)).backlog();
-    return visible + leased + delayed;
+    return countMessages(await platform.queue(group));
   }
 
-  /** The number of recorded interruptions. */
   async marksOf(job: string): Promise<number> {
-    let count = 0;
     const { store } = await this.workspace.platform();
-    for await (const _ of store.keys(interruptionsPrefix(job, 'price'))) count += 1;
-    return count;
+    return (await keysBelow(store, interruptionsPrefix(job, 'price'))).length;
   }
 
   /** Lets the task end, and runs a worker of these groups until there is nothing left to do. */

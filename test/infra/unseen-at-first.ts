@@ -5,11 +5,9 @@ import { placeOf, type Rule } from '../support/servers/hostile-aws.ts';
 
 /** A kind of resource, and the requests that don't find a new one at first. */
 interface UnseenResource {
-  /** The action that creates it. */
   readonly created: string;
   /** Whether such a request creates it, if the action isn't enough to tell. */
   readonly isCreation?: (call: Asked) => boolean;
-  /** Its name or its new id. */
   readonly nameOf: (call: Asked, reply: Reply) => string;
   /** The actions that don't find it. */
   readonly requests: RegExp;

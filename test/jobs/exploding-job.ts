@@ -2,6 +2,7 @@ import { look } from '../../src/jobs/watch/look.ts';
 import { stepPartShardKey } from '../../src/model/keys.ts';
 import type { FilePart } from '../../src/model/part.ts';
 import type { JobView } from '../../src/model/view.ts';
+import { countMessages } from '../support/stored.ts';
 import { openPlace, type Place, publishManifest, publishSmall } from './published-job.ts';
 import { submitJob } from './submitted-job.ts';
 
@@ -55,6 +56,5 @@ export async function partsOf({ platform }: Place, view: JobView): Promise<reado
 
 /** The number of messages of the group `default`: waiting, leased or delayed. */
 export async function queuedIn({ platform }: Place): Promise<number> {
-  const { visible, leased, delayed } = await (await platform.queue('default')).backlog();
-  return visible + leased + delayed;
+  return countMessages(await platform.queue('default'));
 }

@@ -4,7 +4,6 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { installed } from './run/lacking.ts';
 
-/** The directory of screenshots, which CI keeps. */
 const SCREENSHOTS = fileURLToPath(new URL('../../.ci/artifacts/screenshots/', import.meta.url));
 
 /** Milliseconds that something may take to appear on a page. */
@@ -43,7 +42,6 @@ export async function savePicture(page: Page, name: string): Promise<void> {
   writeFileSync(screenshotPath(name), Buffer.from(data, 'base64'));
 }
 
-/** The path of a screenshot or printed page. */
 export function screenshotPath(name: string): string {
   mkdirSync(SCREENSHOTS, { recursive: true });
   return join(SCREENSHOTS, name);

@@ -14,7 +14,6 @@ export class Chance {
     return from + Math.floor(this.next() * (to - from + 1));
   }
 
-  /** True with that probability. */
   is(probability: number): boolean {
     return this.next() < probability;
   }

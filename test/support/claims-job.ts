@@ -38,7 +38,6 @@ export async function failForGood(platform: Platform, job: string, step: string,
   await platform.store.put(failedKey(job, step, n, round), JSON.stringify(record));
 }
 
-/** The first delivery of a message. */
 export const delivered = (body: string): Delivery => ({ receipt: 'r' as Receipt, body, receiveCount: 1, sentAt: 0 });
 
 /** An attempt of the first step as a worker records it when it has ended. */

@@ -14,7 +14,6 @@ export function forSuite<T extends object>(make: () => T | Promise<T>): T {
   return fixture('suite', before, make);
 }
 
-/** Makes a fixture for each test. */
 export function forEachTest<T extends object>(make: () => T | Promise<T>): T {
   return fixture('test', beforeEach, make);
 }

@@ -3,7 +3,6 @@ import { createShellExecutor } from '../../src/worker/shell-executor.ts';
 import { runWorker } from '../../src/worker/worker.ts';
 import type { Workspace } from './workspace.ts';
 
-/** A worker in this process. */
 export interface InsideWorker {
   /** Rejects as the worker does. */
   readonly done: Promise<void>;

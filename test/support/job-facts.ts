@@ -1,9 +1,10 @@
-import { readEntries, readView } from '../../src/jobs/journal.ts';
+import { readView } from '../../src/jobs/journal.ts';
 import { openFile, readOutput } from '../../src/jobs/output.ts';
 import { verifyJob } from '../../src/jobs/verify/verify-job.ts';
 import { OPEN_PREFIX, outPrefix, taskOfOut } from '../../src/model/keys.ts';
 import { stateOf } from '../../src/model/view.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { countMessages, entriesOf, keysBelow } from './stored.ts';
 
 /** The state of a job in store, queue and ledger. */
 export interface JobFacts {
@@ -18,10 +19,8 @@ export interface JobFacts {
   readonly ledgerState: string | null;
   /** Messages of the group `default`: waiting, leased or delayed. */
   readonly queued: number;
-  /** The reasons of dead letters. */
   readonly dead: readonly string[];
   readonly openMarks: number;
-  /** The verdict of `verify --deep`. */
   readonly verdict: string;
 }
 
@@ -34,7 +33,6 @@ export const SUCCEEDED = {
   openMarks: 0,
 };
 
-/** Reads everything about a job from store, queue and ledger. */
 export async function factsOf(platform: Platform, job: string): Promise<JobFacts> {
   const { store } = platform;
   const view = await readView(store, job);
@@ -44,21 +42,18 @@ export async function factsOf(platform: Platform, job: string): Promise<JobFacts
   const ledger = await platform.ledger();
   const counts = await ledger.counts(job);
   const queue = await platform.queue('default');
-  const { visible, leased, delayed } = await queue.backlog();
   const dead: string[] = [];
   for await (const letter of queue.dead()) dead.push(letter.reason ?? '');
-  let openMarks = 0;
-  for await (const { key } of store.list(`${OPEN_PREFIX}${job}`)) openMarks += key === '' ? 0 : 1;
   return {
     state: stateOf(view),
     reason: view.closed?.reason ?? null,
-    journal: (await readEntries(store, job)).map(({ what }) => what),
+    journal: await entriesOf(store, job),
     outputs,
     counted: Object.fromEntries(counts.map(({ step, done }) => [step, done])),
     ledgerState: (await ledger.job(job))?.state ?? null,
-    queued: visible + leased + delayed,
+    queued: await countMessages(queue),
     dead,
-    openMarks,
+    openMarks: (await keysBelow(store, `${OPEN_PREFIX}${job}`)).length,
     verdict: (await verifyJob(platform, view, { deep: true })).verdict,
   };
 }

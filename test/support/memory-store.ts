@@ -40,7 +40,6 @@ export class MemoryStore implements ObjectStore {
     this.#now = now;
   }
 
-  /** The keys with this prefix, in order. */
   sorted(prefix: string): readonly string[] {
     const found: string[] = [];
     let folders = 0;

@@ -24,7 +24,6 @@ export function inBackground<T>(concurrency: number, works: readonly (() => Prom
   });
 }
 
-/** The tests' functions by title. */
 type Trials = Readonly<Record<string, () => Promise<void>>>;
 
 /**

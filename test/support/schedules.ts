@@ -3,6 +3,7 @@ import { runKeyOfClaim } from '../../src/model/keys.ts';
 import type { Schedule, ScheduledJob, ScheduleSpec } from '../../src/model/schedule.ts';
 import { type Cadence, type Firing, firingsBetween } from '../../src/model/schedule-times.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { keysBelow } from './stored.ts';
 
 /** The job file of the tests' schedules: one task, no input. */
 const ONE_TASK =
@@ -58,16 +59,12 @@ export const runKeysOf = (schedule: Schedule, from: number, until: number): read
 
 /** The claimed run keys, sorted; a key that was claimed twice occurs twice. */
 export async function claimedRuns({ store }: Platform): Promise<readonly string[]> {
-  const keys: string[] = [];
-  for await (const key of store.keys('runs/')) keys.push(runKeyOfClaim(key) ?? key);
-  return keys.sort();
+  return (await keysBelow(store, 'runs/')).map((key) => runKeyOfClaim(key) ?? key).sort();
 }
 
 /** The number of jobs with any object in the store, including those that lost a race. */
 export async function jobCount({ store }: Platform): Promise<number> {
-  const jobs = new Set<string>();
-  for await (const key of store.keys('jobs/')) jobs.add(key.split('/')[1] ?? '');
-  return jobs.size;
+  return new Set((await keysBelow(store, 'jobs/')).map((key) => key.split('/')[1])).size;
 }
 
 /** A handler for schedules that can't be read: throws. */

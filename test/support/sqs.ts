@@ -16,7 +16,6 @@ export function sqsOptions(endpoint: string, options: Partial<SqsOptions> = {}):
   };
 }
 
-/** Matches requests for an action of SQS. */
 export function isAction(action: string): (seen: Seen) => boolean {
   return ({ headers }) => headers['x-amz-target'] === `AmazonSQS.${action}`;
 }

@@ -22,7 +22,6 @@ import { until } from './until.ts';
 /** The built program, or the build that `BATCHCTL_TEST_BIN` names. */
 const BIN = process.env.BATCHCTL_TEST_BIN ?? fileURLToPath(new URL('../../bin/batchctl.js', import.meta.url));
 
-/** How a process ended, and its output. */
 export interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -30,11 +29,9 @@ export interface Ended {
   readonly stderr: string;
 }
 
-/** A running batchctl process. */
 export interface Running {
   readonly child: ChildProcess;
   readonly pid: number;
-  /** Its stderr so far. */
   said(): string;
   readonly ended: Promise<Ended>;
 }
@@ -69,7 +66,6 @@ export class Workspace {
   readonly lease: number;
   readonly #platforms: Platform[] = [];
   readonly #running = new Set<ChildProcess>();
-  /** Commands that are running in this process. */
   readonly #here = new Map<FakeIo, Promise<number | null>>();
   readonly #ends: (() => Promise<unknown>)[] = [];
   /** Whether processes may be left: the search for them takes some milliseconds of CPU. */
@@ -85,7 +81,6 @@ export class Workspace {
     return new Workspace(undefined, LONG_LEASE);
   }
 
-  /** A path in the directory. */
   path(...names: readonly string[]): string {
     return join(this.dir, ...names);
   }
@@ -181,7 +176,6 @@ export class Workspace {
     return ended;
   }
 
-  /** Creates a token for the manager of this workspace. */
   async token(name: string, scope: Scope): Promise<string> {
     const { stdout } = await this.well('manager', 'token', 'create', name, '--scope', scope, '--json');
     return (JSON.parse(stdout) as { readonly token: string }).token;
@@ -266,7 +260,6 @@ const startInThisProcess: typeof startOwnWorkers = async (config, platform, opti
   return { drain: interrupt(1), stop: interrupt(2) };
 };
 
-/** Whether a process is writing to a SQLite database. */
 function isLocked(file: string): boolean {
   const database = openSqlite(file, { busyMs: 0 });
   try {

@@ -15,7 +15,6 @@ import { readRaw } from './raw-job.ts';
 import { Sequence } from './sequence.ts';
 import { type Services, World } from './world.ts';
 
-/** A sequence that broke a law. */
 interface Found {
   readonly seed: number;
   readonly broken: readonly string[];

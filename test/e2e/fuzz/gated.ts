@@ -32,21 +32,16 @@ export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): Ob
     yield* page;
     yield* await actor.act(`list ${prefix} on`, () => all(`${page.at(-1)?.key ?? ''}\0`));
   }
-  return {
-    location: store.location,
+  return gated('', () => store, actor, {
     put: (key, body, options) =>
       actor.act(`put ${key}`, async () =>
         answered(key, await store.put(key, body, options), options?.ifAbsent === true),
       ),
-    read: (key, options) => actor.act(`read ${key}`, () => store.read(key, options)),
-    get: (key, options) => actor.act(`get ${key}`, () => store.get(key, options)),
-    head: (key) => actor.act(`head ${key}`, () => store.head(key)),
     delete: (keys) => actor.act(`delete ${keys.join(' ')}`, () => store.delete(keys)),
     list,
     keys: async function* (prefix, options) {
       for await (const { key } of list(prefix, options)) yield key;
     },
-    copy: (from, to, options) => actor.act(`copy ${from}`, () => store.copy(from, to, options)),
     presign: (key, method, seconds) => store.presign(key, method, seconds),
     // Synchronously, so that the same seed makes the same sequence.
     uploadFile: (path, key, options) =>
@@ -55,7 +50,7 @@ export function gatedStore(store: ObjectStore, actor: Actor, chance: Chance): Ob
         if (options?.consume && result.created) rmSync(path);
         return answered(key, result, options?.ifAbsent === true);
       }),
-  };
+  });
 }
 
 /** Keys whose writers read back whether their put was the first, as law 2 demands. */
@@ -71,21 +66,19 @@ const gated = <T extends object>(what: string, now: () => T, actor: Actor, metho
       const found: unknown = Reflect.get(now(), name);
       // With a gated `then`, a promise would wait for it.
       if (typeof found !== 'function' || name === 'then') return found;
-      return (...values: readonly unknown[]) =>
-        actor.act(`${what}${String(name)}`, () =>
-          Reflect.apply(Reflect.get(now(), name) as typeof found, now(), values),
-        );
+      return (...values: readonly unknown[]) => {
+        const label = `${what}${String(name)}${typeof values[0] === 'string' ? ` ${values[0]}` : ''}`;
+        return actor.act(label, () => Reflect.apply(Reflect.get(now(), name) as typeof found, now(), values));
+      };
     },
   });
 
-/** An actor's access to the current ledger. */
 export const gatedLedger = (now: () => Ledger, actor: Actor): Ledger =>
   gated('ledger ', now, actor, { open: async () => undefined, close: async () => undefined });
 
 /** The share of messages that are sent twice, because a queue delivers at least once. */
 const TWICE = 0.08;
 
-/** An actor's access to the queue. */
 export const gatedQueue = (queue: TaskQueue, actor: Actor, chance: Chance): TaskQueue =>
   gated('', () => queue, actor, {
     send: (messages) =>

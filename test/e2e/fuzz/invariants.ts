@@ -3,6 +3,7 @@ import { verifyJob } from '../../../src/jobs/verify/verify-job.ts';
 import { stateOf } from '../../../src/model/view.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { countMessages } from '../../support/stored.ts';
 import { view } from './operators.ts';
 import { roundOf, type Truth, truthOf } from './oracle.ts';
 import type { CommandRun, Programs } from './programs.ts';
@@ -64,8 +65,8 @@ function stateViolations({ entries, marks, steps }: RawJob, truth: Truth): reado
 }
 
 async function queueViolations({ services }: World): Promise<readonly string[]> {
-  const { visible, leased, delayed } = await services.queue.backlog();
-  return visible + leased + delayed === 0 ? [] : [`the queue has ${visible} + ${leased} + ${delayed} messages`];
+  const count = await countMessages(services.queue);
+  return count === 0 ? [] : [`the queue has ${count} messages`];
 }
 
 async function viewViolations(platform: Platform, job: string, truth: Truth): Promise<readonly string[]> {

@@ -21,7 +21,6 @@ const SHAPES: readonly (readonly Kind[])[] = [
 /** A job whose commands name the program's version. */
 export type JobFile = (version: number) => JobSpec;
 
-/** A job with random shape, size, tolerance and behaviour on failures. */
 export function makeJob(chance: Chance): JobFile {
   const shape = chance.pick(SHAPES);
   const file = {

@@ -19,7 +19,6 @@ import type { Chance } from '../../support/chance.ts';
 import type { JobFile } from './job-maker.ts';
 import { membersOf, readRaw } from './raw-job.ts';
 
-/** A job that verbs change. */
 export interface OperatedJob {
   readonly platform: Platform;
   /** Without gates, for facts that an operator knows. */

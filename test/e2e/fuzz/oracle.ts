@@ -74,7 +74,6 @@ function due(
   return 'succeeded';
 }
 
-/** Whether the task's input exists. */
 function canRun(steps: readonly RawStep[], index: number, task: number): boolean {
   const step = steps[index];
   if (step?.barrier) return step.opened !== null;

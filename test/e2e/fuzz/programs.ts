@@ -4,7 +4,6 @@ import type { Command, CommandEnd, Executor } from '../../../src/worker/executor
 import type { Chance } from '../../support/chance.ts';
 import type { Actor } from './scheduler.ts';
 
-/** A run of a command, with its input and output. */
 export interface CommandRun {
   readonly step: string;
   readonly task: number;
@@ -26,7 +25,6 @@ interface Behaviour {
 /** The version of the program that succeeds for every task. */
 export const FIXED_VERSION = 9;
 
-/** The commands of a sequence, and their runs. */
 export class Programs {
   readonly runs: CommandRun[] = [];
   readonly #behaviours = new Map<string, Behaviour>();

@@ -1,6 +1,7 @@
 import type { JobRecord } from '../../../src/model/job.ts';
 import type { JournalEntry } from '../../../src/model/journal.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
+import { keysBelow } from '../../support/stored.ts';
 
 /** A step according to the store's keys, read without the project's own readers. */
 export interface RawStep {
@@ -30,10 +31,8 @@ export interface RawJob {
 
 /** Reads a job's keys without `model/keys.ts`, so that a mistake there shows. */
 export async function readRaw(store: ObjectStore, job: string): Promise<RawJob> {
-  const keys = new Set<string>();
-  for await (const key of store.keys(`jobs/${job}/`)) keys.add(key);
-  const marks: number[] = [];
-  for await (const key of store.keys(`open/${job}.`)) marks.push(Number(key.split('.').at(-1)));
+  const keys = new Set(await keysBelow(store, `jobs/${job}/`));
+  const marks = (await keysBelow(store, `open/${job}.`)).map((key) => Number(key.split('.').at(-1)));
   const json = async <T>(key: string): Promise<T> => JSON.parse(Buffer.from((await store.read(key)) ?? []).toString());
   const record = await json<JobRecord>(`jobs/${job}/job.json`);
   const entries: JournalEntry[] = [];

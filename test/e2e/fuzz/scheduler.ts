@@ -1,7 +1,6 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Chance } from '../../support/chance.ts';
 
-/** An act that waits for its turn. */
 interface PendingAct {
   readonly label: string;
   readonly go: () => void;
@@ -82,11 +81,9 @@ export class Actor {
   readonly pending: PendingAct[] = [];
   frozen = false;
   dead = false;
-  /** Acts so far. */
   acts = 0;
   /** The number of acts after which it is killed. */
   dieAt: number | null = null;
-  /** Acts that are running. */
   actsInProgress = 0;
   /** Functions begun by `begin` that are running. */
   running = 0;

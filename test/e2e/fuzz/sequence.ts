@@ -2,6 +2,7 @@ import { prepare } from '../../../src/jobs/submit/prepare.ts';
 import { submit } from '../../../src/jobs/submit/submit.ts';
 import { JobWatcher } from '../../../src/jobs/watch/job-watcher.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
+import { countMessages, entriesOf, keysBelow } from '../../support/stored.ts';
 import { submissionRequest } from '../../support/submission-request.ts';
 import { FuzzWorker } from './fuzz-worker.ts';
 import { type JobFile, makeJob } from './job-maker.ts';
@@ -12,7 +13,6 @@ import { LEASE, type World } from './world.ts';
 const RUN_KEY = 'fuzz';
 /** Labels of acts that decide something. */
 const DECIDING = /^put .*(\/(journal|out|failed)\/|opened\.json|open\/)|^(send|ack|bury)/;
-/** Operators at once. */
 const OPERATORS = 3;
 /** Maximum number of rounds until nothing changes any more. */
 const MOST_ROUNDS = 100;
@@ -145,14 +145,9 @@ export class Sequence {
 
   async #fingerprint(): Promise<{ readonly text: string; readonly resends: number; readonly queued: number }> {
     const { store, services } = this.#world;
-    let [text, resends] = ['', 0];
-    for await (const key of store.keys('jobs/')) if (!/\/(log|proofs)\//.test(key)) text += `${key}\n`;
-    for await (const key of store.keys('open/')) text += `${key}\n`;
-    for await (const key of store.keys(`jobs/${this.#job}/journal/`)) {
-      if (Buffer.from((await store.read(key)) ?? []).includes('"what":"resend"')) resends += 1;
-    }
-    const { visible, leased, delayed } = await services.queue.backlog();
-    return { text, resends, queued: visible + leased + delayed };
+    const keys = (await keysBelow(store, 'jobs/', 'open/')).filter((key) => !/\/(log|proofs)\//.test(key));
+    const resends = (await entriesOf(store, this.#job)).filter((what) => what === 'resend').length;
+    return { text: keys.join('\n'), resends, queued: await countMessages(services.queue) };
   }
 
   async #steps(count: number): Promise<void> {

@@ -104,7 +104,6 @@ export class World {
     });
   }
 
-  /** Adds an actor, with its own platform. */
   addActor(kind: string): { readonly actor: Actor; readonly platform: Platform } {
     this.#names += 1;
     const actor = this.scheduler.actor(`${kind}-${this.#names}`);

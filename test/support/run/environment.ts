@@ -19,7 +19,6 @@ let current: Readonly<Record<string, string>> = {};
 let currentAhead = '0';
 let running = 0;
 
-/** Whether a command with these variables needs its own process. */
 export function needsProcess(env: Readonly<Record<string, string>>): boolean {
   return Object.keys(env).some((name) => PROCESS_VARIABLES.test(name));
 }

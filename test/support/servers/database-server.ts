@@ -26,7 +26,6 @@ export interface DatabaseServer {
   asReader(use: (url: string) => Promise<void>): Promise<void>;
   /** Whether the user's connections are, or were, encrypted. */
   encrypted(): Promise<boolean>;
-  /** Ends all of the user's connections. */
   cutAll(): Promise<void>;
   /** Makes the user's new sessions read-only until `end`; sessions that began before `end` stay read-only. */
   readOnlySessions(): Promise<{ end(): Promise<void> }>;
@@ -49,7 +48,7 @@ interface ServerFiles {
   readonly directory: string;
   readonly data: string;
   readonly certificates: Certificates;
-  readonly port: number;
+  readonly facts: Pick<DatabaseServer, 'port' | 'password' | 'ca' | 'otherCa'>;
 }
 
 /** Prepares a server; `makeData` creates a data directory. It takes seconds of CPU, so a test run does it once, and copies. */
@@ -70,7 +69,9 @@ export async function prepareServer(
     });
     run('cp', ['-a', original.path, data], account);
   }
-  return { directory, data, certificates: await makeCertificates(directory, account), port: await freePort() };
+  const certificates = await makeCertificates(directory, account);
+  const { ca, otherCa } = certificates;
+  return { directory, data, certificates, facts: { port: await freePort(), password: PASSWORD, ca, otherCa } };
 }
 
 /** `--name=value` for each setting. */

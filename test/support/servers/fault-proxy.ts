@@ -10,7 +10,6 @@ import {
 } from 'node:http';
 import { type Listening, listen } from './listen.ts';
 
-/** A request that the proxy received. */
 export interface Seen {
   readonly method: string;
   /** Path and query. */
@@ -18,7 +17,6 @@ export interface Seen {
   readonly headers: IncomingHttpHeaders;
 }
 
-/** A fault between client and server. */
 export type Fault =
   /** The proxy responds in place of the server; `code` is in an XML body, in S3's format. */
   | { readonly kind: 'answer'; readonly status: number; readonly code?: string; readonly body?: string }
@@ -135,7 +133,6 @@ export class FaultProxy {
     this.seen.length = 0;
   }
 
-  /** The number of matching requests so far. */
   count(matches: (seen: Seen) => boolean): number {
     return this.seen.filter(matches).length;
   }

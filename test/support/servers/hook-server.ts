@@ -4,7 +4,6 @@ import { createServer as createHttps } from 'node:https';
 import { gunzipSync } from 'node:zlib';
 import { type Listening, listen } from './listen.ts';
 
-/** A received request. */
 export interface Post {
   readonly method: string;
   readonly path: string;

@@ -68,7 +68,6 @@ export class HostileAws {
   }
 }
 
-/** The bucket and the key in the path of a request to S3. */
 export function placeOf({ url }: Asked): { readonly bucket: string; readonly key: string } {
   const [, bucket = '', ...key] = decodeURIComponent(url.pathname).split('/');
   return { bucket, key: key.join('/') };
@@ -169,8 +168,7 @@ export function listsBelow(bucket: string, prefixes: readonly string[], { strict
     amend: (call, reply) => {
       const { key } = placeOf(call);
       if (!strict || reply.status !== 404 || key === '' || !concerns(call)) return null;
-      const answer = denied('s3:ListBucket', `"arn:aws:s3:::${bucket}"`);
-      return call.method === 'HEAD' ? { ...answer, body: Buffer.alloc(0) } : answer;
+      return call.method === 'HEAD' ? { ...refusal, body: Buffer.alloc(0) } : refusal;
     },
   };
 }

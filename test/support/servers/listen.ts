@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo, Server, Socket } from 'node:net';
 
-/** A listening server. */
 export interface Listening {
   readonly port: number;
   readonly url: string;
@@ -10,7 +9,6 @@ export interface Listening {
   close(): Promise<void>;
 }
 
-/** Makes a server listen on a free port. */
 export async function listen(server: Server, host = '127.0.0.1'): Promise<Listening> {
   const open = new Set<Socket>();
   server.on('connection', (socket) => {
@@ -32,5 +30,4 @@ export async function listen(server: Server, host = '127.0.0.1'): Promise<Listen
   };
 }
 
-/** Starts an HTTP server. */
 export const serve = (answer: RequestListener): Promise<Listening> => listen(createServer(answer));

@@ -9,10 +9,11 @@ import { type DatabaseServer, flagsOf, PASSWORD, prepareServer, startServer, TAB
 export async function startMariadb(): Promise<DatabaseServer> {
   const command = installed('mariadb-server');
   const account = accountOf('mysql');
-  const { directory, data, certificates, port } = await prepareServer('mariadb', account, (to) => {
+  const { directory, data, certificates, facts } = await prepareServer('mariadb', account, (to) => {
     const flags = flagsOf({ datadir: to, 'auth-root-authentication-method': 'normal' });
     run('mariadb-install-db', ['--no-defaults', '--skip-test-db', ...flags], account);
   });
+  const { port } = facts;
   const [socket, init] = [join(directory, 'socket'), join(directory, 'init.sql')];
   writeFileSync(
     init,
@@ -58,12 +59,10 @@ grant all on ledger.* to 'batchctl'@'%';
     'SIGTERM',
   );
   return {
+    ...facts,
+    ...server,
     kind: 'mysql',
-    port,
-    password: PASSWORD,
     admin,
-    ca: certificates.ca,
-    otherCa: certificates.otherCa,
     url: (host = '127.0.0.1') => `mysql://batchctl@${host}:${port}/ledger`,
     tables,
     asReader: async (use) => {
@@ -91,6 +90,5 @@ grant all on ledger.* to 'batchctl'@'%';
       const there = await admin("select 1 from information_schema.tables where table_name = 'workers'");
       if (there.length > 0) await admin(...TABLES.map((table) => `delete from ledger.${table}`));
     },
-    ...server,
   };
 }

@@ -9,7 +9,7 @@ import { type DatabaseServer, flagsOf, PASSWORD, prepareServer, startServer, TAB
 export async function startPostgres(): Promise<DatabaseServer> {
   const command = installed('postgresql');
   const account = accountOf('postgres');
-  const { directory, data, certificates, port } = await prepareServer('postgres', account, (to) => {
+  const { directory, data, certificates, facts } = await prepareServer('postgres', account, (to) => {
     const secret = `${to}.secret`;
     writeFileSync(secret, PASSWORD);
     changeOwner(account, secret);
@@ -25,6 +25,7 @@ export async function startPostgres(): Promise<DatabaseServer> {
     });
     run(join(command, '../initdb'), ['--no-sync', ...flags], account);
   });
+  const { port } = facts;
   const settings = flagsOf({
     port,
     listen_addresses: '127.0.0.1',
@@ -52,12 +53,10 @@ export async function startPostgres(): Promise<DatabaseServer> {
   );
   await admin(`create role batchctl login password '${PASSWORD}'`, 'create database ledger owner batchctl');
   return {
+    ...facts,
+    ...server,
     kind: 'postgres',
-    port,
-    password: PASSWORD,
     admin,
-    ca: certificates.ca,
-    otherCa: certificates.otherCa,
     url: (host = '127.0.0.1') => `postgres://batchctl@${host}:${port}/ledger`,
     tables,
     asReader: async (use) => {
@@ -93,7 +92,6 @@ export async function startPostgres(): Promise<DatabaseServer> {
           `${TABLES.map((table) => `delete from ${table};`).join(' ')} end if; end $$`,
       );
     },
-    ...server,
   };
 }
 

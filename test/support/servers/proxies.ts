@@ -8,7 +8,6 @@ import { createServer as createTlsServer } from 'node:tls';
 import { makeCertificates } from './certificates.ts';
 import { type Listening, listen, serve } from './listen.ts';
 
-/** A TLS proxy of a server. */
 interface TlsFront {
   /** `https://localhost:...` */
   readonly url: string;

@@ -17,7 +17,6 @@ const SKEW = 15 * 60_000;
 export interface SimpleDbServer {
   readonly url: string;
   readonly domains: SdbDomains;
-  /** The requested actions, in order. */
   readonly asked: { readonly action: string; readonly parameters: Parameters }[];
   /** Answers the next requests with 503 ServiceUnavailable, which is how SimpleDB throttles (APIError). */
   throttle(requests: number): void;
