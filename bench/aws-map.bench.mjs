@@ -1,8 +1,9 @@
 // Counts the requests to S3 and SQS that a map of small parts costs, by kind: `node bench/aws-map.bench.mjs [--small]`. One
 // worker of four slots, ledger `store`, against fauxqs behind a counting proxy. Two jobs of different sizes: what the larger
 // one needs more, per task, is the steady state.
-import { spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { Agent, createServer, request } from 'node:http';
+import { promisify } from 'node:util';
 import { batchctl, detail, environment, report, SMALL, workspace } from './measure.mjs';
 import { makeProbe, source } from './probe.mjs';
 import { AWS_ENV, startFauxqs } from './server.mjs';
@@ -120,18 +121,8 @@ async function countsOf(url, tasks) {
   return new Map(counts);
 }
 
-/** The proxy lives in this process, so the command must not block it. */
-function run(cwd, ...args) {
+/** Asynchronous, because the proxy is in this process. Rejects with the command's stderr. */
+async function run(cwd, ...args) {
   const [program, ...words] = batchctl(...args);
-  return new Promise((resolve, reject) => {
-    const env = { ...environment(cwd), ...AWS_ENV };
-    const child = spawn(program, words, { cwd, env, stdio: ['ignore', 'ignore', 'pipe'] });
-    let said = '';
-    child.stderr.on('data', (chunk) => {
-      said += chunk;
-    });
-    child.on('close', (code) =>
-      code === 0 ? resolve() : reject(new Error(`batchctl ${args.join(' ')} exited with ${code}: ${said}`)),
-    );
-  });
+  await promisify(execFile)(program, words, { cwd, env: { ...environment(cwd), ...AWS_ENV } });
 }

@@ -12,7 +12,6 @@ import { submit } from '../src/jobs/submit/submit.ts';
 import { look } from '../src/jobs/watch/look.ts';
 import { Batcher } from '../src/lib/batcher.ts';
 import { randomId } from '../src/lib/id.ts';
-import { VERSION } from '../src/lib/version.ts';
 import { FailureStreaks } from '../src/model/breaker.ts';
 import { type JobView, stateOf } from '../src/model/view.ts';
 import { openPlatform } from '../src/platform/open-platform.ts';
@@ -32,6 +31,7 @@ import { SecretReader } from '../src/worker/secrets.ts';
 import { settle } from '../src/worker/settle.ts';
 import { prepareSlotDirectory, type SlotDirectory } from '../src/worker/slot-directory.ts';
 import { lastLine, uploadLog } from '../src/worker/stderr.ts';
+import { worker as ledgerWorker } from '../test/contracts/ledger-events.ts';
 import { submissionRequest } from '../test/support/submission-request.ts';
 import { attemptsOf, type Place, type PlannedAttempt, SLOTS, Slots, WORKERS } from './million-plan.ts';
 
@@ -123,19 +123,14 @@ class Simulation {
       if (outcome.kind === 'published') placed.worker.done += 1;
       if (outcome.kind === 'failed') placed.worker.failed += 1;
       const result = resultOf(placed);
-      if (outcome.kind === 'retry' || outcome.kind === 'failed') {
-        const { startedAt, endedAt } = result;
-        await putFailure(placed.worker.ctx, {
-          task: numbered,
-          attempt,
-          number: placed.number,
-          startedAt,
-          endedAt,
-          outcome,
-        });
-      }
-      const of = { queue: this.#queue, delivery: task.delivery, task: numbered, attempt, result, outcome };
-      await settle(placed.worker.ctx, { ...of, number: placed.number, slot: placed.slot }, async () => undefined);
+      const { number, slot } = placed;
+      const { startedAt, endedAt } = result;
+      const of = { task: numbered, attempt, number };
+      if (outcome.kind === 'retry' || outcome.kind === 'failed')
+        await putFailure(placed.worker.ctx, { ...of, startedAt, endedAt, outcome });
+      const { delivery } = task;
+      const item = { ...of, queue: this.#queue, delivery, result, outcome, slot };
+      await settle(placed.worker.ctx, item, async () => undefined);
     }
   }
 
@@ -271,20 +266,9 @@ async function openWorker(platform: Platform, worker: string): Promise<Worker> {
 /** Writes the worker's last heartbeat. */
 async function leave({ ctx, done, failed }: Worker): Promise<void> {
   const { platform, worker, scratch } = ctx;
-  await (await platform.ledger()).heartbeat({
-    worker,
-    group: 'default',
-    host: 'bench',
-    pid: process.pid,
-    version: VERSION,
-    state: 'gone',
-    slots: SLOTS,
-    busy: [],
-    done,
-    failed,
-    startedAt: START + 2_000,
-    seenAt: platform.clock.now(),
-  });
+  const times = { startedAt: START + 2_000, seenAt: platform.clock.now() };
+  const last = ledgerWorker({ worker, host: 'bench', state: 'gone', slots: SLOTS, busy: [], done, failed, ...times });
+  await (await platform.ledger()).heartbeat(last);
   await platform.close();
   rmSync(scratch, { recursive: true, force: true });
 }

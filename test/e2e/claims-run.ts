@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,15 +29,8 @@ export function layClaims(workspace: Workspace): void {
 let claims: Buffer | null = null;
 
 function makeClaims(workspace: Workspace): Buffer {
-  const { status, stderr } = spawnSync(
-    process.execPath,
-    ['make-claims.mjs', '--records', '20000', '-o', 'claims.csv'],
-    {
-      cwd: workspace.dir,
-      encoding: 'utf8',
-    },
-  );
-  if (status !== 0) throw new Error(`make-claims failed: ${stderr}`);
+  const args = ['make-claims.mjs', '--records', '20000', '-o', 'claims.csv'];
+  execFileSync(process.execPath, args, { cwd: workspace.dir, stdio: 'pipe' });
   return readFileSync(workspace.path('claims.csv'));
 }
 

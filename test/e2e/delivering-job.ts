@@ -1,11 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { rangeJob } from '../support/range-job.ts';
 import type { Workspace } from '../support/workspace.ts';
 
 /** A job with four tasks that delivers each output as a file. */
 export const DELIVERING = {
-  name: 'count',
-  input: { split: { by: 'range', from: 1, to: 4 } },
-  steps: [{ name: 'upper', run: 'sed s/^/n/' }],
+  ...rangeJob('count', 4, { name: 'upper', run: 'sed s/^/n/' }),
   deliver: { to: 'results/{period}', name: 'n-{task}.txt' },
 };
 export const FILES = [0, 1, 2, 3].map((n) => `n-00000000${n}.txt`);

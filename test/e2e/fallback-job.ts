@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import { interruptionsPrefix } from '../../src/model/keys.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { bundled } from '../support/run/bundled.ts';
 import { countMessages, keysBelow } from '../support/stored.ts';
 import { type Ended, LEASE, Workspace } from '../support/workspace.ts';
@@ -16,19 +17,14 @@ const SPOT_WORKER = fileURLToPath(new URL('../fixtures/spot-worker.mjs', import.
 const TIMES = { BATCHCTL_TEST_LEASE_SECONDS: String(LEASE), BATCHCTL_TEST_NOTICE_SECONDS: '0.05' };
 
 /** A task that runs until the file `go` exists. After two interruptions it goes to the group `steady`. */
-const jobIn = (workspace: Workspace) => ({
-  name: 'pricing',
-  input: { split: { by: 'range', from: 1, to: 1 } },
-  steps: [
-    {
-      name: 'price',
-      attempts: 1,
-      interruptions: 2,
-      fallback: 'steady',
-      run: `cd ${workspace.dir}; echo $BATCHCTL_ATTEMPT_NUMBER >>ran; touch running; until [ -e go ]; do sleep 0.05; done; cat`,
-    },
-  ],
-});
+const jobIn = ({ dir }: Workspace) =>
+  rangeJob('pricing', 1, {
+    name: 'price',
+    attempts: 1,
+    interruptions: 2,
+    fallback: 'steady',
+    run: `cd ${dir}; echo $BATCHCTL_ATTEMPT_NUMBER >>ran; touch running; until [ -e go ]; do sleep 0.05; done; cat`,
+  });
 
 /** A workspace with that job, whose spot workers are interrupted. */
 export class FallbackJob {

@@ -16,6 +16,7 @@ interface UnseenResource {
   readonly answer: (call: Asked, name: string) => Reply;
 }
 
+const queueName = ({ body }: Asked): string => String(JSON.parse(body).QueueName);
 const field = (name: string) => (call: Asked) => Form.parse(call.body).text(name) ?? '';
 const holds = (call: Asked, name: string): boolean =>
   [...new URLSearchParams(call.body).values()].includes(name) || call.body.includes(`"${name}"`);
@@ -120,7 +121,7 @@ const UNSEEN: readonly UnseenResource[] = [
   {
     // SQS/API_CreateQueue: a queue can be used a second after its creation.
     created: 'sqs:CreateQueue',
-    nameOf: ({ body }) => String(JSON.parse(body).QueueName),
+    nameOf: queueName,
     requests: /^sqs:GetQueueAttributes$/,
     mentions: ({ body }, name) => body.includes(`${name}"`),
     answer: (call) => ({
@@ -132,7 +133,7 @@ const UNSEEN: readonly UnseenResource[] = [
   },
   {
     created: 'sqs:CreateQueue',
-    nameOf: ({ body }) => String(JSON.parse(body).QueueName),
+    nameOf: queueName,
     requests: /^sqs:CreateQueue$/,
     mentions: ({ body }, name) => body.includes(`:${name}\\"`),
     answer: errorResponse(

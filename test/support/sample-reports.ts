@@ -306,15 +306,7 @@ export function million(): Report {
     endedAt: at(32_990),
     closedAt: at(33_000),
     steps: [{ ...price, tasks: 1_000_000, done, duration: spread, wait: spread }, total],
-    totals: {
-      ...small.totals,
-      tasks: 1_000_001,
-      done,
-      attempts: 1_000_950,
-      rate: 30.4,
-      slots: 480,
-      utilisation: 0.91,
-    },
+    totals: { ...small.totals, tasks: 1_000_001, done, attempts: 1_000_950, rate: 30.4, slots: 480, utilisation: 0.91 },
     throughput: { from: at(2), seconds: 137.5, bins },
     timeline: { from: at(2), seconds: 33_000, rows, hidden: 12, sampled: 8, waiting: [] },
     workers: Array.from({ length: 120 }, (_, i) => ({
@@ -345,11 +337,9 @@ export function million(): Report {
 export function crowded(): Report {
   const report = million();
   const cause = (i: number): CauseReport[] =>
-    report.causes.slice(i % 3, (i % 3) + 1).map((one) => ({
-      ...one,
-      cause: `c${1000 + i}`,
-      error: `${one.error} `.padEnd(512, 'x'),
-    }));
+    report.causes
+      .slice(i % 3, (i % 3) + 1)
+      .map((one) => ({ ...one, cause: `c${1000 + i}`, error: `${one.error} `.padEnd(512, 'x') }));
   return {
     ...report,
     causes: Array.from({ length: 50 }, (_, i) => cause(i)).flat(),

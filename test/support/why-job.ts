@@ -1,6 +1,7 @@
 import { whyJob } from '../../src/jobs/why/why.ts';
 import type { Cause, CauseCode } from '../../src/model/why/cause.ts';
 import type { Platform } from '../../src/ports/platform.ts';
+import { rangeJob } from './range-job.ts';
 import { until } from './until.ts';
 import type { Workspace } from './workspace.ts';
 
@@ -23,15 +24,10 @@ export const whyJobFile = (
   tasks: number,
   run: string,
   more: { readonly step?: object; readonly gather?: boolean; readonly job?: object } = {},
-): object => ({
-  name: 'claims',
-  input: { split: { by: 'range', from: 1, to: tasks } },
-  steps: [
-    { name: 'price', run, ...more.step },
-    ...(more.gather === true ? [{ name: 'total', gather: true, run: ['cat'] }] : []),
-  ],
-  ...more.job,
-});
+): object => {
+  const gather = more.gather === true ? [{ name: 'total', gather: true, run: ['cat'] }] : [];
+  return { ...rangeJob<object>('claims', tasks, { name: 'price', run, ...more.step }, ...gather), ...more.job };
+};
 
 /** A command that waits for the file `go` in the workspace. */
 export const waitsIn = (workspace: Workspace): string =>

@@ -145,14 +145,8 @@ interface Journal extends Pick<Truth, 'state' | 'pruned' | 'round' | 'stopped'> 
 
 function readJournal({ entries, record }: RawJob): Journal {
   const skipped = new Map<string, Set<number>>();
-  let [closed, paused, cancelled, sent, stopped, pruned] = [
-    '' as '' | 'succeeded' | 'failed',
-    false,
-    false,
-    false,
-    false,
-    false,
-  ];
+  let closed: '' | 'succeeded' | 'failed' = '';
+  let [paused, cancelled, sent, stopped, pruned] = [false, false, false, false, false];
   let round = 0;
   const { tolerate: accepted } = record.spec;
   let tolerate = accepted.kind === 'count' ? `${accepted.count}` : `${accepted.share * 100}%`;
