@@ -33,16 +33,15 @@ function fixture<T extends object>(lifetime: Lifetime, hook: typeof before, make
   });
 }
 
-const registered: Record<Lifetime, WeakMap<Suite, (() => Promise<unknown>)[]>> = {
-  suite: new WeakMap(),
-  test: new WeakMap(),
-};
+type Cleanups = (() => Promise<unknown>)[];
+
+const registered = { suite: new WeakMap<Suite, Cleanups>(), test: new WeakMap<Suite, Cleanups>() };
 
 /** The functions to call when the suite, or its current test, ends. */
-function cleanupsOf(suite: Suite, lifetime: Lifetime): (() => Promise<unknown>)[] {
+function cleanupsOf(suite: Suite, lifetime: Lifetime): Cleanups {
   const known = registered[lifetime].get(suite);
   if (known !== undefined) return known;
-  const cleanups: (() => Promise<unknown>)[] = [];
+  const cleanups: Cleanups = [];
   registered[lifetime].set(suite, cleanups);
   const endAll = async (): Promise<void> => {
     const errors: unknown[] = [];

@@ -236,31 +236,20 @@ const unquoted = (name: string): string => (name.startsWith('`') ? name.slice(1,
 
 /** Values are compared as bytes of UTF-8 (NumericalData). */
 function compare(sign: string, to: string): (value: string) => boolean {
-  switch (sign) {
-    case 'like': {
-      // A % is allowed only at the start and the end (UsingSelectOperators).
-      const [, open, text = '', close] = /^(%?)(.*?)(%?)$/s.exec(to) ?? [];
-      if (text.includes('%')) throw refusal('InvalidQueryExpression', 400, `has a % within ${to}`);
-      return (value) =>
-        open && close
-          ? value.includes(text)
-          : open
-            ? value.endsWith(text)
-            : close
-              ? value.startsWith(text)
-              : value === text;
-    }
-    case '<':
-      return (value) => order(value, to) < 0;
-    case '<=':
-      return (value) => order(value, to) <= 0;
-    case '>':
-      return (value) => order(value, to) > 0;
-    case '>=':
-      return (value) => order(value, to) >= 0;
-    default:
-      return (value) => (value === to) === (sign === '=');
-  }
+  if (sign === 'like') return likeTest(to);
+  return (value) => {
+    const place = order(value, to);
+    return place === 0 ? ['=', '<=', '>='].includes(sign) : sign === '!=' || sign.startsWith(place < 0 ? '<' : '>');
+  };
+}
+
+/** A % is allowed only at the start and the end (UsingSelectOperators). */
+function likeTest(pattern: string): (value: string) => boolean {
+  const [, open, text = '', close] = /^(%?)(.*?)(%?)$/s.exec(pattern) ?? [];
+  if (text.includes('%')) throw refusal('InvalidQueryExpression', 400, `has a % within ${pattern}`);
+  if (open && close) return (value) => value.includes(text);
+  if (open) return (value) => value.endsWith(text);
+  return (value) => (close ? value.startsWith(text) : value === text);
 }
 
 const order = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -91,27 +91,23 @@ function act(domains: SdbDomains, action: string, parameters: Parameters, state:
   const domain = parameters.get('DomainName') ?? '';
   const token = tokenFrom(parameters.get('NextToken') ?? '', state.tokens);
   const toToken = (text: string): string => (text === '' ? '' : tag('NextToken', `${state.tokens}.${text}`));
+  const write = {
+    CreateDomain: () => domains.create(domain),
+    DeleteDomain: () => domains.remove(domain),
+    PutAttributes: () => domains.put(parameters),
+    BatchPutAttributes: () => domains.putBatch(parameters),
+    BatchDeleteAttributes: () => domains.deleteBatch(parameters),
+  }[action];
+  if (write !== undefined) {
+    write();
+    return '';
+  }
   switch (action) {
-    case 'CreateDomain':
-      domains.create(domain);
-      return '';
-    case 'DeleteDomain':
-      domains.remove(domain);
-      return '';
     case 'ListDomains': {
       const { names, next } = domains.list(Number(token));
       const all = names.map((name) => tag('DomainName', name)).join('');
       return `<ListDomainsResult>${all}${toToken(next === null ? '' : String(next))}</ListDomainsResult>`;
     }
-    case 'PutAttributes':
-      domains.put(parameters);
-      return '';
-    case 'BatchPutAttributes':
-      domains.putBatch(parameters);
-      return '';
-    case 'BatchDeleteAttributes':
-      domains.deleteBatch(parameters);
-      return '';
     case 'GetAttributes':
       return `<GetAttributesResult>${attributesXml(domains.get(parameters))}</GetAttributesResult>`;
     case 'Select': {
