@@ -2,19 +2,20 @@
 
 import { expect } from 'chai';
 import { forSuite } from '../support/fixture.ts';
+import { parseJsonLines } from '../support/json-lines.ts';
 import { eachWay } from '../support/manager/each-way.ts';
-import type { Ended } from '../support/workspace.ts';
+import { rangeJob } from '../support/range-job.ts';
 
 /** Twelve numbers, some of which fail for three reasons: one needs another script, one a retry, one is given up. */
-const JOB = {
-  name: 'claims',
-  files: ['price.sh'],
-  input: { split: { by: 'range', from: 1, to: 12 } },
-  steps: [
-    { name: 'price', attempts: 1, run: ['sh', 'price.sh'], timeout: '10s' },
+const jobFile = (timeout = '10s', name = 'claims') => ({
+  ...rangeJob<object>(
+    name,
+    12,
+    { name: 'price', attempts: 1, run: ['sh', 'price.sh'], timeout },
     { name: 'total', gather: true, run: 'wc -l' },
-  ],
-};
+  ),
+  files: ['price.sh'],
+});
 const script = (bad: string, dir: string): string => `read n
 case $n in
   ${bad}) echo "row $n: bad claim" >&2; exit 65;;
@@ -33,64 +34,53 @@ eachWay('a job that failed for three reasons', (make) => {
   const workspace = forSuite(make);
   let job: string;
   before(async () => {
-    workspace.write('job.json', JOB);
+    workspace.write('job.json', jobFile());
     workspace.write('price.sh', script('3|7', workspace.dir));
     job = await workspace.submit();
     expect((await workspace.work()).code).to.equal(0);
   });
 
-  const parsed = <T>({ code, stdout, stderr }: Ended): T => {
-    expect(code, stderr).to.equal(0);
-    return JSON.parse(stdout) as T;
-  };
+  const json = async (...words: readonly string[]) => JSON.parse((await workspace.well(...words, '--json')).stdout);
   async function causeOf(exitCode: number): Promise<string> {
-    const { stdout, stderr } = await workspace.run(['failures', job, '--json']);
-    const causes = stdout
-      .split('\n')
-      .filter(Boolean)
-      .map((line) => JSON.parse(line) as Cause);
-    const found = causes.find((cause) => cause.exitCode === exitCode);
-    if (found === undefined) throw new Error(`no cause with exit ${exitCode}: ${stdout}${stderr}`);
-    return found.cause;
+    const { stdout } = await workspace.well('failures', job, '--json');
+    const cause = parseJsonLines<Cause>(stdout).find((each) => each.exitCode === exitCode);
+    if (cause === undefined) throw new Error(`no cause with exit ${exitCode}: ${stdout}`);
+    return cause.cause;
   }
 
-  it('shows in a dry run what a fixed script would change, without asking', async () => {
+  it('shows the changes of a fixed script in a dry run, which asks nothing', async () => {
     workspace.write('price.sh', script('never', workspace.dir));
-    workspace.write('job.json', { ...JOB, steps: [{ ...JOB.steps[0], timeout: '20s' }, JOB.steps[1]] });
+    workspace.write('job.json', jobFile('20s'));
     const words = ['retry', job, '--cause', await causeOf(65), '--with', 'job.json', '--canary', '1', '--dry-run'];
-    const { code, stdout } = await workspace.run(words);
-    expect(code).to.equal(0);
+    const { stdout } = await workspace.well(...words);
     expect(stdout).to.include('would retry 2 tasks (price/2,6), first price/2');
     expect(stdout)
       .to.match(/steps\.price\.timeout +10s +20s/)
       .and.match(/files\/price\.sh +[0-9a-f]{12} +[0-9a-f]{12}/);
-    expect(parsed<{ round: number }>(await workspace.run(['status', job, '--json'])).round).to.equal(0);
+    expect((await json('status', job)).round).to.equal(0);
   });
 
-  it('is repaired by a script for one cause, a retry for one and a skip for one, and the proof says so', async () => {
+  it('is fixed by a script for one cause, a retry for one and a skip for one, and its proof records them', async () => {
     const [bad, down, empty] = [await causeOf(65), await causeOf(1), await causeOf(3)];
-    const mended = await workspace.run(['retry', job, '--cause', bad, '--with', 'job.json', '--canary', '1', '--json']);
-    expect(parsed(mended)).to.deep.include({ round: 1, tasks: { price: '2,6' }, canaries: { price: '2' }, sent: 1 });
+    const fixed = await json('retry', job, '--cause', bad, '--with', 'job.json', '--canary', '1');
+    expect(fixed).to.deep.include({ round: 1, tasks: { price: '2,6' }, canaries: { price: '2' }, sent: 1 });
     expect((await workspace.work()).code).to.equal(0);
     workspace.write('up', '');
-    const again = await workspace.run(['retry', job, '--cause', down, '--json']);
-    expect(parsed(again)).to.deep.include({ round: 2, tasks: { price: '4' }, count: 1, changes: [] });
-    const skipped = await workspace.run(['skip', job, '--cause', empty, '--reason', 'empty, agreed', '--json']);
-    expect(parsed(skipped)).to.deep.include({ changed: true, tasks: { price: '10' }, reason: 'empty, agreed' });
+    const again = await json('retry', job, '--cause', down);
+    expect(again).to.deep.include({ round: 2, tasks: { price: '4' }, count: 1, changes: [] });
+    const skipped = await json('skip', job, '--cause', empty, '--reason', 'empty, agreed');
+    expect(skipped).to.deep.include({ changed: true, tasks: { price: '10' }, reason: 'empty, agreed' });
     expect((await workspace.work()).code).to.equal(0);
-    const waited = await workspace.run(['wait', job, '--json']);
-    const [price] = parsed<{ steps: readonly object[] }>(waited).steps;
-    expect(price).to.deep.include({ done: 11, failed: 0, skipped: 1 });
-    const proof = parsed<{ verdict: string; skips: readonly object[] }>(await workspace.run(['verify', job, '--json']));
+    expect((await json('wait', job)).steps[0]).to.deep.include({ done: 11, failed: 0, skipped: 1 });
+    const proof = await json('verify', job);
     expect(proof.verdict).to.equal('proven');
     expect(proof.skips).to.have.length(1);
     expect(proof.skips[0]).to.deep.include({ step: 'price', tasks: '10', reason: 'empty, agreed' });
   });
 
   it('rejects an unknown cause, and a job file of another job', async () => {
-    const unknown = await workspace.run(['retry', job, '--cause', 'zzzzzz']);
-    expect(unknown.code).to.equal(4);
-    workspace.write('other.json', { ...JOB, name: 'other' });
+    expect((await workspace.run(['retry', job, '--cause', 'zzzzzz'])).code).to.equal(4);
+    workspace.write('other.json', jobFile('20s', 'other'));
     const other = await workspace.run(['retry', job, '--with', 'other.json']);
     expect(other.code).to.equal(7);
     expect(other.stderr).to.include('name (was claims, is other)');

@@ -10,44 +10,42 @@ import { describedVerbs } from '../support/manager/described-verbs.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What the manager and its client exchange besides verbs: the types in the code, by their names in the document. */
-const EXCHANGED = {
-  ...{ CompletionAsked: 'api', PartUrls: 'api', PartsAsked: 'api', UploadAsked: 'api', UploadWay: 'api' },
-  ...{ Me: 'api', PutResult: 'store' },
-};
+/** Types that the manager and its client exchange besides those of verbs: module, name, and name in the document. */
+const EXCHANGED = [
+  ...['CompletionAsked', 'PartUrls', 'PartsAsked', 'UploadAsked', 'UploadWay', 'Me'].map((name) => ['api', name, name]),
+  ['store', 'PutResult', 'Put'],
+];
 
-/** A program that compiles only if both declare the same. */
+/** A program that compiles only if code and document declare the same types. */
 const COMPARISON = `
 import type { components } from './document.ts';
 import type * as api from '../src/model/api.ts';
 import type * as store from '../src/ports/object-store.ts';
 
-// Without \`readonly\`, which the document lacks. Further kinds of errors may come: to a reader a kind is a text.
+// Without \`readonly\`, which the document lacks. A kind is a text, because further kinds of errors may be added.
 type Plain<T> = T extends string | number | boolean | null | undefined
   ? T
   : T extends readonly (infer Each)[]
     ? Plain<Each>[]
     : { -readonly [K in keyof T]: K extends 'kind' ? string : Plain<T[K]> };
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-${Object.entries(EXCHANGED)
-  .map(([name, from]) => {
-    const told = name === 'PutResult' ? 'Put' : name;
-    return `export const ${name}: Same<Plain<${from}.${name}>, Plain<components['schemas']['${told}']>> = true;`;
-  })
-  .join('\n')}
+${EXCHANGED.map(
+  ([module, name, schema]) =>
+    `export const ${name}: Same<Plain<${module}.${name}>, Plain<components['schemas']['${schema}']>> = true;`,
+).join('\n')}
 `;
 
-describe('what a manager and its client exchange', () => {
+describe('the types that a manager and its client exchange', () => {
   let directory: string;
   before(() => {
     directory = mkdtempSync(join(ROOT, '.exchanged-'));
   });
   after(() => rmSync(directory, { recursive: true, force: true }));
 
-  it("has the same types in the code and in the API's document", async () => {
+  it("are the same in the code and in the API's document", async () => {
     // The library modifies the document that it is given.
-    const made = await openapiTS(structuredClone(openApiDocument(await describedVerbs())) as never);
-    writeFileSync(join(directory, 'document.ts'), astToString(made));
+    const types = await openapiTS(structuredClone(openApiDocument(await describedVerbs())) as never);
+    writeFileSync(join(directory, 'document.ts'), astToString(types));
     writeFileSync(join(directory, 'comparison.ts'), COMPARISON);
     const config = { extends: '../tsconfig.json', files: ['comparison.ts'], include: [] };
     writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));

@@ -1,28 +1,35 @@
-// Protects: the dashboard's home names what needs a person once for each job, and says of each run what is true now.
+// Protects: the dashboard's home lists each job that needs a person once, and describes each run as it is now.
 import { expect } from 'chai';
 import type { Periods } from '../../src/dashboard/api-routes.ts';
 import { attentionOf, groupByJob } from '../../src/dashboard/words/attention.ts';
 import { appearanceOf, columnWords } from '../../src/dashboard/words/periods.ts';
 import type { GridCell, GridRow } from '../../src/model/period-grid.ts';
-import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
+import { CALM_STEP, overviewOf, statusOf } from '../support/manager/dashboard-facts.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');
-const CALM = { ...STEP, failed: 0 };
 
 const cellOf = (changed: Partial<GridCell>): GridCell => ({
-  ...{ state: 'succeeded', job: 'claims-1', period: '2026-11', reason: null, at: '2026-11-30T02:00:00Z' },
-  ...{ closedAt: null, finishBy: null, late: false, states: { [changed.state ?? 'succeeded']: 1 } },
+  state: 'succeeded',
+  job: 'claims-1',
+  period: '2026-11',
+  reason: null,
+  at: '2026-11-30T02:00:00Z',
+  closedAt: null,
+  finishBy: null,
+  late: false,
+  states: { [changed.state ?? 'succeeded']: 1 },
   ...changed,
 });
 const rowOf = (...cells: readonly (GridCell | null)[]): GridRow => ({ name: 'claims', schedule: null, cells });
 const periodsOf = (...rows: readonly GridRow[]): Periods => ({
   bands: [{ unit: 'month', columns: ['2026-11', '2026-10'], rows, left: 0 }],
-  ...{ more: false, troubles: [] },
+  more: false,
+  troubles: [],
 });
 
-/** Each group in brackets: its lines with their tones, and what they link to. */
-const linesOf = (seen: ReturnType<typeof overviewOf>, periods: Periods | null = null): readonly string[] =>
-  groupByJob(attentionOf(seen, 'UTC', NOW, periods)).map(({ tone, lines }) =>
+/** One text per group: its tone, its lines, and their links. */
+const linesOf = (overview: ReturnType<typeof overviewOf>, periods: Periods | null = null): readonly string[] =>
+  groupByJob(attentionOf(overview, 'UTC', NOW, periods)).map(({ tone, lines }) =>
     [
       tone,
       ...lines.map(({ text, links }) => [text, ...links.map(({ label, href }) => `${label}=${href}`)].join(' ')),
@@ -31,9 +38,9 @@ const linesOf = (seen: ReturnType<typeof overviewOf>, periods: Periods | null = 
 
 describe("the words of the dashboard's home", () => {
   const failed = (job: string, runKey: string | null, reason = 'failures') =>
-    statusOf({ job, runKey, reason, state: 'failed', closedAt: '2026-11-30T03:00:00Z', steps: [CALM] });
+    statusOf({ job, runKey, reason, state: 'failed', closedAt: '2026-11-30T03:00:00Z', steps: [CALM_STEP] });
 
-  it('say in one line that three runs of a job failed, with the way to each', () => {
+  it('say in one line that three runs of a job failed, with a link to each', () => {
     const jobs = [failed('claims-1', 'claims-2026-11'), failed('claims-2', 'claims-2026-10'), failed('claims-3', null)];
     expect(linesOf(overviewOf({ jobs }))).to.deep.equal([
       'bad | claims: 3 runs failed: tasks failed for good 2026-11=#/jobs/claims-1 2026-10=#/jobs/claims-2 claims-3=#/jobs/claims-3',
@@ -44,9 +51,12 @@ describe("the words of the dashboard's home", () => {
 
   it('keep different troubles of one job together, and those of other jobs apart', () => {
     const late = statusOf({
-      ...{ job: 'claims-9', finishBy: '2026-11-30T05:00:00Z', projected: '2026-11-30T05:30:00Z', steps: [CALM] },
+      job: 'claims-9',
+      finishBy: '2026-11-30T05:00:00Z',
+      projected: '2026-11-30T05:30:00Z',
+      steps: [CALM_STEP],
     });
-    const other = statusOf({ job: 'tax-1', name: 'tax', state: 'paused', reason: 'budget', steps: [CALM] });
+    const other = statusOf({ job: 'tax-1', name: 'tax', state: 'paused', reason: 'budget', steps: [CALM_STEP] });
     const jobs = [other, failed('claims-1', 'claims-2026-11'), late];
     expect(linesOf(overviewOf({ jobs }))).to.deep.equal([
       'bad | claims-1: failed: tasks failed for good | claims-9: 30m late (projected 05:30, deadline 05:00)',
@@ -54,12 +64,12 @@ describe("the words of the dashboard's home", () => {
     ]);
   });
 
-  it('name runs of a schedule that never came, and a failure of the weekend', () => {
-    const hole = (state: GridCell['state'], period: string, at: string) => cellOf({ state, period, at, job: null });
+  it('name runs that a schedule missed, and a failure at the weekend', () => {
+    const missing = (state: GridCell['state'], period: string, at: string) => cellOf({ state, period, at, job: null });
     const periods = periodsOf(
-      rowOf(hole('missed', '2026-11', '2026-11-29T04:00:00Z'), hole('missed', '2026-10', '2026-10-30T04:00:00Z')),
-      { ...rowOf(hole('due', '2026-11', '2026-11-30T01:00:00Z')), name: 'tax', schedule: 'levy' },
-      { ...rowOf(hole('due', '2026-11', '2026-11-30T03:59:00Z')), name: 'just-due' },
+      rowOf(missing('missed', '2026-11', '2026-11-29T04:00:00Z'), missing('missed', '2026-10', '2026-10-30T04:00:00Z')),
+      { ...rowOf(missing('due', '2026-11', '2026-11-30T01:00:00Z')), name: 'tax', schedule: 'levy' },
+      { ...rowOf(missing('due', '2026-11', '2026-11-30T03:59:00Z')), name: 'just-due' },
       { ...rowOf(cellOf({ state: 'failed', job: 'fx-1', closedAt: '2026-11-28T08:00:00Z' })), name: 'fx' },
     );
     expect(linesOf(overviewOf(), periods)).to.deep.equal([
@@ -74,7 +84,7 @@ describe("the words of the dashboard's home", () => {
     expect(linesOf(overviewOf({ jobs: [failed('claims-1', 'claims-2026-11')] }), periods)).to.have.lengthOf(1);
   });
 
-  it('tell of each cell what it shows', () => {
+  it('describe each cell', () => {
     const textOf = (cell: GridCell, status?: ReturnType<typeof statusOf>) => {
       const { state, tone, late, text } = appearanceOf(rowOf(cell), cell, status, 'UTC', NOW);
       return `${state} ${tone} ${late ?? 'in time'}: ${text}`;
@@ -93,7 +103,7 @@ describe("the words of the dashboard's home", () => {
       'coming open in time: claims 2026-11 · starts in 2h',
     );
     const open = statusOf({ finishBy: '2026-11-30T05:00:00Z', projected: '2026-11-30T05:30:00Z' });
-    expect(textOf(cellOf({ state: 'submitted' }), open), 'what the page knows is newer').to.equal(
+    expect(textOf(cellOf({ state: 'submitted' }), open), 'the status is newer than the grid').to.equal(
       'running open late: claims 2026-11 · running · 30m late (projected 05:30, deadline 05:00)',
     );
   });
@@ -101,9 +111,8 @@ describe("the words of the dashboard's home", () => {
   it('head a column with the day, and name month and year where they change', () => {
     const days = ['2026-12-01', '2026-11-30', '2026-11-29'];
     const words = days.map((day, at) => columnWords('day', day, days[at - 1]));
-    expect(words.map(({ above, below, quiet }) => `${above} ${below}${quiet ? ' quiet' : ''}`)).to.deep.equal([
-      ...['Dec 1', 'Nov 30', 'Su 29 quiet'],
-    ]);
+    const texts = words.map(({ above, below, quiet }) => `${above} ${below}${quiet ? ' quiet' : ''}`.trim());
+    expect(texts).to.deep.equal(['Dec 1', 'Nov 30', 'Su 29 quiet']);
     expect(words[2]?.whole).to.equal('Su 29 Nov 2026');
     expect(columnWords('month', '2026-12', '2027-01')).to.include({ above: '2026', below: 'Dec', whole: 'Dec 2026' });
     expect(columnWords('week', '2026-W48', '2026-W49')).to.include({ above: '', below: 'W48', whole: 'W48 2026' });

@@ -3,14 +3,15 @@ import { expect } from 'chai';
 import type { Status } from '../../src/dashboard/api-routes.ts';
 import { attentionOf, tabOf } from '../../src/dashboard/words/attention.ts';
 import { countersOf, JOB_ORDERS, notesOf, sortJobs } from '../../src/dashboard/words/job.ts';
-import { overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
+import { CALM_STEP, overviewOf, STEP, statusOf } from '../support/manager/dashboard-facts.ts';
 
 const NOW = Date.parse('2026-11-30T04:00:00Z');
-const CALM = { ...STEP, failed: 0, skipped: 0 };
 type Delivery = NonNullable<Status['delivery']>;
 
-const delivery = (state: Delivery['state']): Delivery => ({
-  ...{ to: '/srv/reports', host: 'alpha', state },
+const deliveryOf = (state: Delivery['state']): Delivery => ({
+  to: '/srv/reports',
+  host: 'alpha',
+  state,
   delivered:
     state === 'delivered'
       ? { to: '/srv/reports', when: '2026-11-30T03:50:00Z', who: 'manager-1', outputs: 3, bytes: 9 }
@@ -21,12 +22,12 @@ const delivery = (state: Delivery['state']): Delivery => ({
       : null,
 });
 
-describe('what the dashboard says about a job', () => {
-  it('says where its outputs went, in every state of a delivery', () => {
-    const told = (['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered'] as const).map((state) =>
-      notesOf(statusOf({ delivery: delivery(state) }), 'UTC').map(({ tone, text, command }) => [tone, text, command]),
+describe('the words of the dashboard about a job', () => {
+  it('say where its outputs went, in every state of a delivery', () => {
+    const notes = (['waiting', 'none', 'due', 'failing', 'givenUp', 'delivered'] as const).flatMap((state) =>
+      notesOf(statusOf({ delivery: deliveryOf(state) }), 'UTC').map(({ tone, text, command }) => [tone, text, command]),
     );
-    expect(told.flat()).to.deep.equal([
+    expect(notes).to.deep.equal([
       [null, 'Outputs will be delivered to /srv/reports on alpha.', null],
       [null, 'Nothing was delivered to /srv/reports on alpha: only jobs that succeed deliver.', null],
       ['open', 'Not yet delivered to /srv/reports on alpha.', null],
@@ -36,7 +37,7 @@ describe('what the dashboard says about a job', () => {
     ]);
   });
 
-  it('shows failed notifications, a rehearsal, and that it was pruned', () => {
+  it('name failed notifications, a rehearsal, and that it was pruned', () => {
     const status = statusOf({
       untold: [{ event: 'late', to: 'hooks.example.com', tries: 1, message: null, next: '2026-11-30T04:01:00Z' }],
       rehearsal: { parts: 20, of: 2_000 },
@@ -50,9 +51,11 @@ describe('what the dashboard says about a job', () => {
     expect(notesOf(statusOf(), 'UTC')).to.deep.equal([]);
   });
 
-  it('asks for attention if a job that succeeded was not delivered, or its notification failed', () => {
+  it('ask for attention if a job that succeeded was not delivered, or its notification failed', () => {
     const job = statusOf({
-      ...{ state: 'succeeded', closedAt: '2026-11-30T03:50:00Z', delivery: delivery('givenUp') },
+      state: 'succeeded',
+      closedAt: '2026-11-30T03:50:00Z',
+      delivery: deliveryOf('givenUp'),
       untold: [{ event: 'succeeded', to: 'x', tries: 1, message: 'no', next: null }],
     });
     expect(attentionOf(overviewOf({ jobs: [job] }), 'UTC', NOW).map(({ text }) => text)).to.deep.equal([
@@ -61,14 +64,17 @@ describe('what the dashboard says about a job', () => {
     ]);
   });
 
-  it('asks for attention if a journal entry is missing, even of a closed job', () => {
-    const holed = { state: 'succeeded', delivery: null, untold: [], journalHole: { missing: 2, last: 4 } } as const;
-    const jobs = [statusOf({ ...holed, steps: [CALM] }), statusOf({ ...holed, steps: [CALM], journalHole: null })];
+  it('ask for attention if a journal entry is missing, even of a closed job', () => {
+    const closed = { state: 'succeeded', delivery: null, untold: [], journalHole: { missing: 2, last: 4 } } as const;
+    const jobs = [
+      statusOf({ ...closed, steps: [CALM_STEP] }),
+      statusOf({ ...closed, steps: [CALM_STEP], journalHole: null }),
+    ];
     const texts = attentionOf(overviewOf({ jobs }), 'UTC', NOW).map(({ tone, text }) => `${tone} ${text}`);
     expect(texts).to.deep.equal(['bad claims-1: journal entry 2 is missing']);
   });
 
-  it('keeps every digit of a counter', () => {
+  it('keep every digit of a counter', () => {
     const counters = { price: { amount: '-1234567.8910', rows: '98950' }, total: { n: '7' } };
     expect(countersOf(counters)).to.deep.equal([
       { step: 'price', name: 'amount', value: '-1,234,567.8910' },
@@ -77,7 +83,7 @@ describe('what the dashboard says about a job', () => {
     ]);
   });
 
-  it('lists the most urgent jobs first', () => {
+  it('list the most urgent jobs first', () => {
     const jobs = [
       statusOf({ job: 'calm', name: 'b' }),
       statusOf({
@@ -105,8 +111,8 @@ describe('what the dashboard says about a job', () => {
     expect(by('no such order')).to.equal('calm early late bad');
   });
 
-  it('puts the most important part first in the title of a tab', () => {
-    const calm = statusOf({ steps: [CALM] });
+  it('put the most important part first in the title of a tab', () => {
+    const calm = statusOf({ steps: [CALM_STEP] });
     const bad = statusOf({ job: 'bad-1', runKey: null });
     const tab = (view: string, status: Status | null, live = true) =>
       tabOf({ view, job: status?.job ?? null, status, live, overview: overviewOf({ jobs: [calm, bad] }) }, 'UTC', NOW);
@@ -114,7 +120,7 @@ describe('what the dashboard says about a job', () => {
     expect(tab('Jobs', null, false)).to.deep.equal({ title: 'not live · Jobs · batchctl', tone: 'doubtful' });
     expect(tab('Jobs', calm)).to.deep.equal({ title: '38 % · claims claims-2026-11 · batchctl', tone: 'open' });
     expect(tab('Jobs', bad)).to.deep.equal({ title: '40 % · claims bad-1 · batchctl', tone: 'bad' });
-    const done = statusOf({ state: 'succeeded', steps: [CALM] });
+    const done = statusOf({ state: 'succeeded', steps: [CALM_STEP] });
     expect(tab('Jobs', done)).to.deep.equal({ title: 'succeeded · claims claims-2026-11 · batchctl', tone: 'good' });
     const unknown = { view: 'Jobs', job: 'claims-9', status: null, live: true, overview: null };
     expect(tabOf(unknown, 'UTC', NOW)).to.deep.equal({ title: 'claims-9 · batchctl', tone: 'open' });

@@ -1,14 +1,14 @@
 // Protects: the whole dashboard can be used without a mouse.
 import { expect } from 'chai';
 import type { Page } from 'playwright-core';
-import { bringRates, layClaimsJob, openGate } from '../support/manager/dashboard-jobs.ts';
+import { openGate, writeClaimsJob, writeRates } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
 
 describe('the dashboard without a mouse', () => {
   let job = '';
   const suite = new DashboardSuite({
-    arrange: async ({ workspace }) => {
-      layClaimsJob(workspace);
+    prepare: async ({ workspace }) => {
+      writeClaimsJob(workspace);
       openGate(workspace);
       job = await workspace.submit();
       await workspace.submit('--run-key', 'second');
@@ -17,7 +17,7 @@ describe('the dashboard without a mouse', () => {
   });
 
   async function open(): Promise<Page> {
-    const { page } = await suite.look('', {}, null);
+    const { page } = await suite.open('', {}, null);
     await page.evaluate(`addEventListener('mousedown', () => { document.body.dataset.mouse = 'used' }, true)`);
     await page.getByLabel('Token').waitFor();
     // The field has the focus.
@@ -29,14 +29,14 @@ describe('the dashboard without a mouse', () => {
   const focused = (page: Page): Promise<string> =>
     page.evaluate<string>(`(document.activeElement.ariaLabel ?? document.activeElement.textContent).trim()`);
   async function tabTo(page: Page, name: RegExp): Promise<void> {
-    const passed: string[] = [];
+    const others: string[] = [];
     for (let presses = 0; presses < 60; presses += 1) {
       await page.keyboard.press('Tab');
-      const at = await focused(page);
-      if (name.test(at)) return;
-      passed.push(at);
+      const found = await focused(page);
+      if (name.test(found)) return;
+      others.push(found);
     }
-    throw new Error(`Tab came past ${passed.join(' | ')}`);
+    throw new Error(`expected ${name} among the stops of the Tab key, found ${others.join(' | ')}`);
   }
 
   it('signs in, finds a job, retries a cause of it and signs out', async () => {
@@ -47,22 +47,19 @@ describe('the dashboard without a mouse', () => {
     await tabTo(page, new RegExp(`^claims ${job}$`));
     await page.keyboard.press('Enter');
     await page.getByRole('button', { name: /^Retry cause .* 3 of price/ }).waitFor();
-    expect(await page.evaluate('document.activeElement.tagName'), 'the focus goes along').to.equal('MAIN');
+    expect(await page.evaluate('document.activeElement.tagName'), 'the focus moves to the new page').to.equal('MAIN');
     await tabTo(page, /^Retry cause .* 3 of price/);
-    bringRates(suite.server.workspace);
+    writeRates(suite.server.workspace);
     await page.keyboard.press('Enter');
     await page.getByRole('dialog').waitFor();
     // Nothing behind the dialog can be reached.
     for (let presses = 0; presses < 12; presses += 1) {
       await page.keyboard.press('Tab');
-      expect(
-        await page.evaluate(
-          `document.activeElement === document.body || document.activeElement.closest('dialog') !== null`,
-        ),
-      ).to.equal(true);
+      const isInside = `document.activeElement === document.body || document.activeElement.closest('dialog') !== null`;
+      expect(await page.evaluate(isInside)).to.equal(true);
     }
     await page.keyboard.press('Escape');
-    expect(await focused(page), 'back where it came from').to.match(/^Retry cause/);
+    expect(await focused(page), 'the focus returns to the button').to.match(/^Retry cause/);
     await page.keyboard.press('Enter');
     await page.getByLabel('Canary tasks').waitFor();
     await page.keyboard.press('Enter');
@@ -75,7 +72,7 @@ describe('the dashboard without a mouse', () => {
     await tabTo(page, /^sign out$/);
     await page.keyboard.press('Enter');
     await page.getByLabel('Token').waitFor();
-    expect(await page.evaluate('document.body.dataset.mouse ?? null'), 'a mouse was used').to.equal(null);
+    expect(await page.evaluate('document.body.dataset.mouse ?? null'), 'no mouse was used').to.equal(null);
   });
 
   it('moves between rows with arrows and letters, and makes a list one stop of the Tab key', async () => {

@@ -1,9 +1,9 @@
 // Protects: the dashboard is complete and accessible at every screen width, dark or light.
 
 import { expect } from 'chai';
-import { layClaimsJob, layRangeJob } from '../support/manager/dashboard-jobs.ts';
+import { writeClaimsJob, writeRangeJob } from '../support/manager/dashboard-jobs.ts';
 import { DashboardSuite } from '../support/manager/dashboard-suite.ts';
-import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+import { keepPicture, layoutFaults } from '../support/manager/page-checks.ts';
 import { until } from '../support/until.ts';
 
 const SCREENS = [
@@ -16,12 +16,12 @@ const SCREENS = [
 describe('the appearance of the dashboard', () => {
   let job = '';
   const suite = new DashboardSuite({
-    arrange: async ({ workspace }) => {
-      layRangeJob(workspace, 'nightly', 3, { name: 'copy', run: 'cat' });
+    prepare: async ({ workspace }) => {
+      writeRangeJob(workspace, 'nightly', 3, { name: 'copy', run: 'cat' });
       await workspace.submit('--run-key', 'nightly-1');
       await workspace.well('schedule', 'add', 'nightly', 'job.json', '--cron', '0 6 * * *', '--tz', 'Europe/London');
       await workspace.work({}, '--quiet');
-      layClaimsJob(workspace);
+      writeClaimsJob(workspace);
       job = await workspace.submit('--run-key', 'claims-2026-11', '--finish-by', 'in 2h');
       workspace.start(['worker', '--slots', '2', '--quiet']);
       await until('the first half is done', async () => {
@@ -31,7 +31,7 @@ describe('the appearance of the dashboard', () => {
     },
   });
 
-  /** Each view, and what it contains once it is complete. */
+  /** Each view, and a text that it contains once it is complete. */
   const VIEWS = [
     ['jobs', () => 'jobs', 'claims-2026-11'],
     ['job', () => `jobs/${job}`, 'Slowest tasks'],
@@ -46,40 +46,39 @@ describe('the appearance of the dashboard', () => {
 
   for (const { width, height, colorScheme } of SCREENS) {
     it(`is complete, fits the screen and is accessible: ${width} wide, ${colorScheme}`, async () => {
-      const { page, heard } = await suite.look('', { viewport: { width, height }, colorScheme });
-      heard.allow = /404/;
+      const { page, faults: consoleFaults } = await suite.open('', { viewport: { width, height }, colorScheme });
+      consoleFaults.allow = /404/;
       const faults: string[] = [];
-      for (const [name, hash, text] of VIEWS) {
-        await page.goto(`${suite.server.address}/#/${hash()}`);
+      const check = async (name: string): Promise<void> => {
+        faults.push(...(await layoutFaults(page)).map((line) => `${name}: ${line}`));
+        await keepPicture(page, `${name}-${width}-${colorScheme}`);
+      };
+      for (const [name, view, text] of VIEWS) {
+        await suite.goTo(page, view());
         await page.locator('main').getByText(text).first().waitFor({ state: 'attached' });
         if (name === 'job') await page.locator('.course canvas').nth(2).waitFor();
-        faults.push(...(await axeFaults(page)).map((line) => `${name}: ${line}`));
-        const wide = await widthFault(page);
-        if (wide !== null) faults.push(`${name}: ${wide}`);
-        await keepPicture(page, `${name}-${width}-${colorScheme}`);
+        await check(name);
       }
-      await page.goto(`${suite.server.address}/#/jobs/none-there`);
+      await suite.goTo(page, 'jobs/none-there');
       await page.getByRole('alert').waitFor();
-      await page.goto(`${suite.server.address}/#/jobs/${job}`);
+      await suite.goTo(page, `jobs/${job}`);
       await page
         .getByRole('button', { name: /^Retry cause/ })
         .first()
         .click();
       await page.getByText('Would retry').waitFor();
-      faults.push(...(await axeFaults(page)).map((line) => `dialog: ${line}`));
-      await keepPicture(page, `dialog-${width}-${colorScheme}`);
+      await check('dialog');
       await page.keyboard.press('Escape');
       await page.getByRole('button', { name: 'sign out' }).click();
       await page.getByLabel('Token').waitFor();
-      faults.push(...(await axeFaults(page)).map((line) => `sign-in: ${line}`));
-      await keepPicture(page, `sign-in-${width}-${colorScheme}`);
+      await check('sign-in');
       expect(faults).to.deep.equal([]);
     });
   }
 
-  it('does not move for people who want no motion', async () => {
+  it('is not animated for people who prefer reduced motion', async () => {
     const durationOf = async (reducedMotion: 'reduce' | 'no-preference'): Promise<string> => {
-      const { page } = await suite.look('', { reducedMotion });
+      const { page } = await suite.open('', { reducedMotion });
       await page.locator('.bar span').first().waitFor();
       return page.evaluate<string>(`getComputedStyle(document.querySelector('.bar span')).transitionDuration`);
     };

@@ -1,9 +1,9 @@
-// Protects: on the dashboard one sees what each slot ran, opens a task from there, and acts on all tasks that match at once.
+// Protects: the dashboard shows the tasks of each slot, opens a task from there, and acts on all matching tasks at once.
 
 import { expect } from 'chai';
-import { layRangeJob } from '../support/manager/dashboard-jobs.ts';
-import { answer, closeDialog, DashboardSuite } from '../support/manager/dashboard-suite.ts';
-import { axeFaults, keepPicture, widthFault } from '../support/manager/page-checks.ts';
+import { writeRangeJob } from '../support/manager/dashboard-jobs.ts';
+import { confirmAction, DashboardSuite } from '../support/manager/dashboard-suite.ts';
+import { keepPicture, layoutFaults } from '../support/manager/page-checks.ts';
 
 const SCREENS = [
   { width: 1280, colorScheme: 'light' },
@@ -14,8 +14,8 @@ const SCREENS = [
 describe('the slots and the tasks of a job on the dashboard', () => {
   let job = '';
   const suite = new DashboardSuite({
-    arrange: async ({ workspace }) => {
-      layRangeJob(workspace, 'claims', 70, {
+    prepare: async ({ workspace }) => {
+      writeRangeJob(workspace, 'claims', 70, {
         name: 'price',
         attempts: 1,
         run: 'read n; echo "row $n" >&2; [ "$n" -gt 60 ] || exit 3',
@@ -27,13 +27,12 @@ describe('the slots and the tasks of a job on the dashboard', () => {
 
   for (const { width, colorScheme } of SCREENS) {
     it(`shows the slots, and opens a task by keyboard: ${width} wide, ${colorScheme}`, async () => {
-      const { page } = await suite.look(`#/jobs/${job}`, { viewport: { width, height: 900 }, colorScheme });
+      const { page } = await suite.open(`#/jobs/${job}`, { viewport: { width, height: 900 }, colorScheme });
       const chart = page.getByRole('group', { name: /^Timeline of slots: 2 lanes .* 60 failed for good/ });
       await chart.focus();
       await page.keyboard.press('ArrowRight');
       await page.locator('.slots-now', { hasText: /price\/\d+, attempt 1: failed for good: exit 3/ }).waitFor();
-      expect(await axeFaults(page)).to.deep.equal([]);
-      expect(await widthFault(page)).to.equal(null);
+      expect(await layoutFaults(page)).to.deep.equal([]);
       await keepPicture(page, `slots-${width}-${colorScheme}`);
       await page.keyboard.press('Enter');
       await page
@@ -44,8 +43,8 @@ describe('the slots and the tasks of a job on the dashboard', () => {
     });
   }
 
-  it('selects all that match beyond the page, counts them, and skips them by one call', async () => {
-    const { page } = await suite.look(`#/jobs/${job}/tasks?step=price&state=failed`);
+  it('selects all matching tasks beyond the page, counts them, and skips them by one call', async () => {
+    const { page } = await suite.open(`#/jobs/${job}/tasks?step=price&state=failed`);
     await page.getByLabel('Select the 50 tasks shown').click();
     await page.getByRole('button', { name: 'Select all 60 that match' }).click();
     const calls: string[] = [];
@@ -53,11 +52,8 @@ describe('the slots and the tasks of a job on the dashboard', () => {
     await page.getByRole('button', { name: /^Skip all 60 failed tasks of price/ }).click();
     await page.getByText('Would skip 60 tasks: price/0-59.').waitFor();
     await page.getByLabel('Reason').fill('agreed');
-    await answer(page, 'Skip');
-    await page.getByText('60 tasks skipped: price/0-59.').last().waitFor();
-    await closeDialog(page);
+    await confirmAction(page, 'Skip', '60 tasks skipped: price/0-59.');
     await page.getByText('10 of 70 tasks done, none failed for good, 60 skipped.').waitFor();
-    const [last = ''] = calls.slice(-1);
-    expect(JSON.parse(last)).to.deep.equal({ step: 'price', reason: 'agreed' });
+    expect(JSON.parse(calls.at(-1) ?? '')).to.deep.equal({ step: 'price', reason: 'agreed' });
   });
 });

@@ -1,4 +1,4 @@
-// Protects: a task's page tells its life truthfully, and the timeline finds what is under the pointer.
+// Protects: a task's page shows its true history, and the timeline finds the attempt under the pointer.
 import { expect } from 'chai';
 import type { Entry, Task } from '../../src/dashboard/api-routes.ts';
 import { type Bar, barAt, clampSpan, nextBar, ticksOf, zoomSpan } from '../../src/dashboard/chart/lanes.ts';
@@ -8,23 +8,45 @@ import { attempt, measuredOf } from '../model/report/report-attempts.ts';
 
 const at = (second: number): string => new Date(T0 + second * 1_000).toISOString();
 
-const ran = (state: string, from: number, to: number | null, more: Partial<Task> = {}): Task => ({
-  ...{ step: 'price', task: 6, state, round: 0, attempts: 1, attempt: `a${from}`, number: 1, cpuSeconds: null },
-  ...{ peakMemory: null, waitSeconds: 5, worker: 'w1', startedAt: at(from), endedAt: to === null ? null : at(to) },
-  ...{ input: null, exitCode: null, reason: null, error: null, cause: null, badInput: false },
+const attemptOf = (state: string, from: number, to: number, more: Partial<Task> = {}): Task => ({
+  step: 'price',
+  task: 6,
+  state,
+  round: 0,
+  attempts: 1,
+  attempt: `a${from}`,
+  number: 1,
+  cpuSeconds: null,
+  peakMemory: null,
+  waitSeconds: 5,
+  worker: 'w1',
+  startedAt: at(from),
+  endedAt: at(to),
+  input: null,
+  exitCode: null,
+  reason: null,
+  error: null,
+  cause: null,
+  badInput: false,
   ...more,
 });
 
-const told = (facts: Partial<TaskFacts>) =>
+const historyRows = (facts: Partial<TaskFacts>) =>
   historyOf({
-    ...{ step: 'price', task: 6, attempts: [], entries: [], open: true, readyAt: at(0), waitsFor: null },
+    step: 'price',
+    task: 6,
+    attempts: [],
+    entries: [],
+    open: true,
+    readyAt: at(0),
+    waitsFor: null,
     ...facts,
   }).map(({ word, from, to, text }) => [word, from, to, text]);
 
 describe("a task's history on the dashboard", () => {
   it('waits, fails, waits for its next attempt, and is done', () => {
-    const failed = ran('failedAttempt', 10, 12, { exitCode: 3, reason: 'exit', error: 'no rate' });
-    expect(told({ attempts: [failed, ran('done', 20, 21)] })).to.deep.equal([
+    const failed = attemptOf('failedAttempt', 10, 12, { exitCode: 3, reason: 'exit', error: 'no rate' });
+    expect(historyRows({ attempts: [failed, attemptOf('done', 20, 21)] })).to.deep.equal([
       ['waiting', at(5), at(10), 'for a slot'],
       ['failed attempt', at(10), at(12), 'exit 3: no rate'],
       ['waiting', at(12), at(20), 'for its next attempt'],
@@ -33,14 +55,12 @@ describe("a task's history on the dashboard", () => {
   });
 
   it('says since when it waits, and for what', () => {
-    expect(told({})).to.deep.equal([['waiting', at(0), null, 'for a slot']]);
-    expect(told({ waitsFor: 'read/6', readyAt: null })).to.deep.equal([
-      ['waiting', null, null, 'for the output of read/6'],
-    ]);
-    expect(told({ attempts: [ran('interrupted', 10, 12)] }).at(-1)).to.deep.equal([
-      ...['waiting', at(12), null, 'returned to the queue'],
-    ]);
-    expect(told({ open: false })).to.deep.equal([]);
+    expect(historyRows({})).to.deep.equal([['waiting', at(0), null, 'for a slot']]);
+    const [waiting] = historyRows({ waitsFor: 'read/6', readyAt: null });
+    expect(waiting).to.deep.equal(['waiting', null, null, 'for the output of read/6']);
+    const interrupted = historyRows({ attempts: [attemptOf('interrupted', 10, 12)] }).at(-1);
+    expect(interrupted).to.deep.equal(['waiting', at(12), null, 'returned to the queue']);
+    expect(historyRows({ open: false })).to.deep.equal([]);
   });
 
   it('names who retried or skipped it, and leaves out decisions about other tasks', () => {
@@ -50,21 +70,26 @@ describe("a task's history on the dashboard", () => {
       entry('retry', 30, { tasks: { price: '5-7' } }),
       entry('skip', 40, { tasks: { price: '1' }, reason: 'other' }),
     ];
-    const failed = ran('failed', 10, 12, { waitSeconds: null });
-    expect(told({ attempts: [failed], entries }).slice(-2)).to.deep.equal([
+    const failed = attemptOf('failed', 10, 12, { waitSeconds: null });
+    expect(historyRows({ attempts: [failed], entries }).slice(-2)).to.deep.equal([
       ['retry', at(30), null, 'by ann'],
       ['waiting', at(30), null, 'for a slot'],
     ]);
     const skipped = entry('skip', 50, { tasks: { price: '6' }, reason: 'agreed' });
-    expect(told({ attempts: [failed], entries: [skipped] }).at(-1)).to.deep.equal([
-      ...['skipped', at(50), null, 'by ann: agreed'],
-    ]);
+    const last = historyRows({ attempts: [failed], entries: [skipped] }).at(-1);
+    expect(last).to.deep.equal(['skipped', at(50), null, 'by ann: agreed']);
   });
 });
 
 describe('the timeline of slots', () => {
   const bar = (start: number, end: number, outcome: Bar['outcome'] = 'done'): Bar => ({
-    ...{ start, end, outcome, task: `price/${start}`, attempt: 1, reason: null, exitCode: null },
+    start,
+    end,
+    outcome,
+    task: `price/${start}`,
+    attempt: 1,
+    reason: null,
+    exitCode: null,
   });
   const bars = [bar(0, 4), bar(5, 6, 'failed'), bar(6.2, 9)];
 
@@ -83,7 +108,7 @@ describe('the timeline of slots', () => {
     expect(ticksOf(1_000, { from: 3, to: 33 }, 4)).to.deep.equal({ at: [1_010, 1_020, 1_030], step: 10 });
   });
 
-  it('has the tasks that wait, and the unsuccessful attempts of a lane with too many', () => {
+  it('shows waiting tasks, and only the failed attempts of a lane with too many', () => {
     const second = (task: number, outcome: 'done' | 'failed') =>
       attempt({ task, outcome, startedAt: T0 + task * 1_000, endedAt: T0 + task * 1_000 + 1_000 });
     const few = measuredOf([second(0, 'done'), second(1, 'done')], {

@@ -1,29 +1,21 @@
 // Protects: the dashboard works behind a reverse proxy that serves it below a path.
 import { expect } from 'chai';
-import type { Browser } from 'playwright-core';
 import { openBrowser, openPage } from '../support/browser.ts';
+import { forSuite } from '../support/fixture.ts';
 import { DashboardServer, signIn } from '../support/manager/dashboard-server.ts';
+import { waitUntilLive } from '../support/manager/dashboard-suite.ts';
 import { PrefixProxy } from '../support/servers/proxies.ts';
 
 describe('the page below a path of a reverse proxy', () => {
-  let browser: Browser | null = null;
-  let server: DashboardServer | null = null;
-  let proxy: PrefixProxy | null = null;
+  const browser = forSuite(() => openBrowser());
+  const server = forSuite(() => DashboardServer.open());
+  const proxy = forSuite(() => PrefixProxy.start(server.address));
 
-  after(async () => {
-    await browser?.close();
-    await proxy?.stop();
-    await server?.close();
-  });
-
-  it('requests nothing outside of it, and is live', async () => {
-    browser = await openBrowser();
-    server = await DashboardServer.open();
-    proxy = await PrefixProxy.start(server.address);
+  it('makes no requests outside the path, and is live', async () => {
     const page = await openPage(browser);
     await page.goto(`${proxy.url}/`);
     await signIn(page, await server.token('read'));
-    await page.getByText('live', { exact: true }).waitFor();
+    await waitUntilLive(page);
     expect(proxy.strays).to.deep.equal([]);
   });
 });

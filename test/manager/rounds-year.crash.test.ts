@@ -2,9 +2,8 @@
 
 import { expect } from 'chai';
 import { readView } from '../../src/jobs/journal.ts';
-import { addSchedule, listSchedules } from '../../src/jobs/schedules/schedules.ts';
+import { listSchedules } from '../../src/jobs/schedules/schedules.ts';
 import { tick } from '../../src/jobs/watch/tick.ts';
-import { Duties } from '../../src/manager/duties.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import { seededRandom } from '../../src/model/forecast/section.ts';
 import type { Platform } from '../../src/ports/platform.ts';
@@ -12,7 +11,8 @@ import { openPlace, publishSmall } from '../jobs/published-job.ts';
 import { openAgain } from '../jobs/submitted-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forSuite } from '../support/fixture.ts';
-import { claimedRuns, fail, jobCount, runKeysOf, scheduleSpec, YEAR, YEARS_SCHEDULES } from '../support/schedules.ts';
+import { claimedRuns, fail, jobCount, runKeysOf, YEAR, YEARS_SCHEDULES } from '../support/schedules.ts';
+import { addTestSchedule, testDuties } from './rounds-lab.ts';
 
 describe('a year of managers', () => {
   const place = forSuite(openPlace);
@@ -33,21 +33,13 @@ describe('a year of managers', () => {
       clock: ahead(host * 45_000),
     })) as [Platform, Platform, Platform];
     for (const [name, cadence] of Object.entries(YEARS_SCHEDULES)) {
-      await addSchedule(one, name, {
-        spec: scheduleSpec({ cadence, zone: 'Europe/London' }),
-        code: null,
-        replace: false,
-      });
+      await addTestSchedule(one, name, { cadence, zone: 'Europe/London' });
     }
     const lines: LogLine[] = [];
-    const start = (platform: Platform, id: string): Duties =>
-      new Duties({
-        ...{ platform, id, log: (line) => lines.push(line), signal: new AbortController().signal },
-        ...{ nudge: () => undefined, onHung: (error) => fail(id, error) },
-      });
+    const start = (platform: Platform, id: string) => testDuties(platform, lines, { id });
     const managers = [start(one, 'manager-one'), start(two, 'manager-two')];
     const fired: string[] = [];
-    /** Stands for a worker: the next look closes the job. */
+    /** Publishes the output of each job, as a worker would: the next round closes it. */
     const work = async (jobs: readonly string[]): Promise<void> => {
       for (const job of jobs) {
         const view = await readView(one.store, job);
@@ -57,7 +49,7 @@ describe('a year of managers', () => {
     };
     let deaths = 0;
     while (clock.now() < YEAR.until) {
-      // Always less than a day: missed periods are caught up within that time.
+      // Always less than a day: missed periods are caught up within a day.
       clock.pass(Math.min(23.9 * 3_600, 3_600 + roll() * 30 * 3_600));
       const at = Math.floor(roll() * 10);
       if (at < 2) {
@@ -75,22 +67,20 @@ describe('a year of managers', () => {
       );
       const byTick = (await ticked)?.fired ?? [];
       for (const each of byTick) expect(each.outcome, `${each.schedule} ${each.period}`).to.equal('fired');
-      const said = lines.splice(0);
-      expect(
-        said.filter(({ level }) => level === 'warning'),
-        JSON.stringify(said),
-      ).to.deep.equal([]);
+      const logged = lines.splice(0);
+      const warnings = logged.filter(({ level }) => level === 'warning');
+      expect(warnings, JSON.stringify(logged)).to.deep.equal([]);
       await work([
-        ...said.flatMap(({ event, fields }) => (event === 'fired' ? [String(fields.job)] : [])),
+        ...logged.flatMap(({ event, fields }) => (event === 'fired' ? [String(fields.job)] : [])),
         ...byTick.flatMap((each) => (each.outcome === 'fired' ? [each.view.record.job] : [])),
       ]);
     }
     const schedules = await listSchedules(one.store, fail);
-    // The one whose clock is furthest ahead decided what was due.
+    // The clock that is furthest ahead decided what was due.
     const expected = schedules.flatMap((schedule) => runKeysOf(schedule, YEAR.from, cron.clock.now()));
     expect(await claimedRuns(one)).to.deep.equal(expected.sort());
-    expect(fired.length, 'each is told of by the one who fired it').to.equal(expected.length);
-    expect(await jobCount(one), 'losers leave nothing').to.equal(expected.length);
+    expect(fired.length, 'each job is reported once, by the manager or tick that fired it').to.equal(expected.length);
+    expect(await jobCount(one), 'a manager that was late leaves nothing').to.equal(expected.length);
     expect(expected.length).to.be.greaterThan(130);
     expect(deaths).to.be.greaterThan(20);
   });

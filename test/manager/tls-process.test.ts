@@ -3,33 +3,31 @@ import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { fingerprintOf } from '../../src/lib/certificate.ts';
 import { forEachTest } from '../support/fixture.ts';
-import { linesOf, listening } from '../support/manager/manager-lines.ts';
-import { layPair, shownBy } from '../support/manager/shown-certificate.ts';
+import { connectTls, writeCertificate } from '../support/manager/certificate-pair.ts';
+import { linesOf, listeningLine, MANAGER } from '../support/manager/manager-lines.ts';
 import { until } from '../support/until.ts';
 import { Workspace } from '../support/workspace.ts';
-
-const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json', '--tls-cert', 'cert.pem', '--tls-key', 'key.pem'];
 
 describe('a manager with a certificate from files', () => {
   const workspace = forEachTest(() => new Workspace());
 
   it('uses a renewed certificate after SIGHUP, and keeps it if the next one is unusable', async () => {
-    const first = await layPair(workspace.dir, 'one');
-    const running = workspace.start(MANAGER);
-    const { address, fingerprint } = await listening(running);
+    const first = await writeCertificate(workspace.dir, 'one');
+    const running = workspace.start([...MANAGER, '--tls-cert', 'cert.pem', '--tls-key', 'key.pem']);
+    const { address, fingerprint } = await listeningLine(running);
     expect(fingerprint).to.equal(first);
     const { protocol, port } = new URL(address);
     expect(protocol).to.equal('https:');
-    const shown = async (): Promise<string> => fingerprintOf((await shownBy(Number(port))).peer.raw);
-    expect(await shown()).to.equal(first);
-    const second = await layPair(workspace.dir, 'two');
+    const usedFingerprint = async (): Promise<string> => fingerprintOf((await connectTls(Number(port))).peer.raw);
+    expect(await usedFingerprint()).to.equal(first);
+    const second = await writeCertificate(workspace.dir, 'two');
     running.child.kill('SIGHUP');
-    await until('the second is shown to who comes now', async () => (await shown()) === second);
+    await until('new connections use the second', async () => (await usedFingerprint()) === second);
     writeFileSync(workspace.path('key.pem'), 'rubbish');
     running.child.kill('SIGHUP');
-    const told = await until('it is told', () => linesOf(running).find(({ level }) => level === 'warning'));
-    expect(told.text).to.include('the current certificate stays in use').and.include('key.pem');
-    expect(await shown()).to.equal(second);
+    const warning = await until('it warns', () => linesOf(running).find(({ level }) => level === 'warning'));
+    expect(warning.text).to.include('the current certificate stays in use').and.include('key.pem');
+    expect(await usedFingerprint()).to.equal(second);
     running.child.kill('SIGTERM');
     const { code, stderr } = await running.ended;
     expect(code, stderr).to.equal(0);

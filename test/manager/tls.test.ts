@@ -10,6 +10,7 @@ import { fingerprintOf, hasFingerprint } from '../../src/lib/certificate.ts';
 import type { LogLine } from '../../src/manager/log.ts';
 import {
   ensureCertificate,
+  type Identity,
   isLoopback,
   openTls,
   readCertificateFiles,
@@ -17,15 +18,15 @@ import {
 } from '../../src/manager/tls/open-tls.ts';
 import { CERTIFICATE_KEY } from '../../src/model/keys.ts';
 import type { ObjectStore } from '../../src/ports/object-store.ts';
+import { openPlace } from '../jobs/published-job.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { forEachTest, forSuite } from '../support/fixture.ts';
+import { connectTls, createCertificate, writeCertificate } from '../support/manager/certificate-pair.ts';
 import { GuardedServer } from '../support/manager/guarded-server.ts';
-import { layPair, pair, shownBy } from '../support/manager/shown-certificate.ts';
 import { MemoryStore } from '../support/memory-store.ts';
 import { rejection } from '../support/rejection.ts';
 import { Scratch } from '../support/scratch.ts';
 import { until } from '../support/until.ts';
-import { Workspace } from '../support/workspace.ts';
 import { wrapStore } from '../support/wrap-store.ts';
 
 describe("the manager's certificate", () => {
@@ -47,15 +48,15 @@ describe("the manager's certificate", () => {
         '198.51.100.7',
         'jobs.example.com',
       ]);
-      const made = new X509Certificate(cert);
-      expect(Date.parse(made.validTo) - clock.now()).to.be.within(3_649 * 86_400_000, 3_651 * 86_400_000);
-      expect(Date.parse(made.validFrom)).to.be.below(clock.now() - 3_600_000);
-      expect(made.ca).to.equal(false);
-      expect(made.publicKey.asymmetricKeyDetails?.namedCurve).to.equal('prime256v1');
-      expect(made.checkHost('jobs.example.com')).to.equal('jobs.example.com');
+      const certificate = new X509Certificate(cert);
+      expect(Date.parse(certificate.validTo) - clock.now()).to.be.within(3_649 * 86_400_000, 3_651 * 86_400_000);
+      expect(Date.parse(certificate.validFrom)).to.be.below(clock.now() - 3_600_000);
+      expect(certificate.ca).to.equal(false);
+      expect(certificate.publicKey.asymmetricKeyDetails?.namedCurve).to.equal('prime256v1');
+      expect(certificate.checkHost('jobs.example.com')).to.equal('jobs.example.com');
       for (const address of ['198.51.100.7', '127.0.0.1', '::1'])
-        expect(made.checkIP(address), address).to.not.equal(undefined);
-      expect(made.checkHost('other.example.com')).to.equal(undefined);
+        expect(certificate.checkIP(address), address).to.not.equal(undefined);
+      expect(certificate.checkHost('other.example.com')).to.equal(undefined);
       expect(fingerprint).to.match(/^sha256:[0-9a-f]{64}$/);
     });
 
@@ -74,15 +75,14 @@ describe("the manager's certificate", () => {
 
     it('is rejected, and not replaced, if a newer version created it or someone altered it', async () => {
       const store = new MemoryStore();
-      const { cert, key } = await pair('one');
-      const other = await pair('other');
-      const cases: [unknown, string][] = [
+      const { cert, key } = await createCertificate('one');
+      const other = await createCertificate('other');
+      for (const [value, kind] of [
         [{ format: 2, cert, key }, 'newer'],
         [{ format: 1, cert, key: other.key }, 'config'],
         [{ format: 1, cert }, 'config'],
         ['x', 'corrupt'],
-      ];
-      for (const [value, kind] of cases) {
+      ] as const) {
         const text = JSON.stringify(value);
         await store.put(CERTIFICATE_KEY, text);
         expect(await rejection(ensureCertificate(place(store), [])), text.slice(0, 40)).to.include({ kind });
@@ -91,19 +91,18 @@ describe("the manager's certificate", () => {
     });
 
     it('is stored on this disk in a file that only its owner can read', async () => {
-      const workspace = new Workspace();
+      const { directory, platform, end } = await openPlace();
       try {
-        await ensureCertificate(await workspace.platform(), []);
-        const platform = await workspace.platform();
-        const root = workspace.path('.batchctl');
+        await ensureCertificate(platform, []);
         expect(statSync(platform.localFile(CERTIFICATE_KEY)?.path ?? '').mode & 0o777).to.equal(0o600);
-        for (const name of ['.', 'store', 'tmp']) expect(statSync(join(root, name)).mode & 0o077, name).to.equal(0);
+        for (const name of ['.', 'store', 'tmp'])
+          expect(statSync(join(directory, '.batchctl', name)).mode & 0o077, name).to.equal(0);
       } finally {
-        await workspace.remove();
+        await end();
       }
     });
 
-    it('is used wherever others can call; plain HTTP is only for this machine', async () => {
+    it('is used wherever other machines can call; plain HTTP is only for this machine', async () => {
       const platform = place(new MemoryStore());
       for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', '::1', '[::1]', '::ffff:127.0.0.1']) {
         expect(isLoopback(host), host).to.equal(true);
@@ -129,22 +128,20 @@ describe("the manager's certificate", () => {
 
     it('is the one with the announced fingerprint, in TLS 1.2 and 1.3', async () => {
       const { fingerprint } = await ensureCertificate(place(store), []);
-      const { protocol, peer } = await shownBy(server.port);
+      const { protocol, peer } = await connectTls(server.port);
       expect(protocol).to.equal('TLSv1.3');
       expect(fingerprintOf(peer.raw)).to.equal(fingerprint);
-      expect((await shownBy(server.port, { maxVersion: 'TLSv1.2' })).protocol).to.equal('TLSv1.2');
+      expect((await connectTls(server.port, { maxVersion: 'TLSv1.2' })).protocol).to.equal('TLSv1.2');
       for (const old of ['TLSv1.1', 'TLSv1'])
-        await rejection(shownBy(server.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
+        await rejection(connectTls(server.port, { minVersion: old, maxVersion: old, ciphers: 'ALL:@SECLEVEL=0' }));
     });
 
     it('protects the API; plain-text requests are closed', async () => {
       const token = await server.token('read');
       const answer = await new Promise<number | undefined>((resolve, reject) => {
-        const options = { port: server.port, path: '/api/v1/jobs', rejectUnauthorized: false, agent: false };
-        request({ ...options, headers: { authorization: `Bearer ${token}` } }, (response) => {
-          response.resume();
-          resolve(response.statusCode);
-        })
+        const headers = { authorization: `Bearer ${token}` };
+        const options = { port: server.port, path: '/api/v1/jobs', headers, rejectUnauthorized: false, agent: false };
+        request(options, (response) => resolve(response.resume().statusCode))
           .on('error', reject)
           .end();
       });
@@ -162,14 +159,13 @@ describe("the manager's certificate", () => {
 
   describe('from files', () => {
     const scratch = forEachTest(() => new Scratch());
-    const file = (name: string): string => scratch.path(name);
-    const files = () => ({ cert: file('cert.pem'), key: file('key.pem') });
-    const lay = (name: string): Promise<string> => layPair(scratch.directory, name);
+    const files = () => ({ cert: scratch.path('cert.pem'), key: scratch.path('key.pem') });
+    const write = (name: string): Promise<string> => writeCertificate(scratch.directory, name);
 
     it("is rejected before the manager listens if it is missing, doesn't match its key, or has none", async () => {
       expect(await rejection(readCertificateFiles(files()))).to.include({ kind: 'config' });
-      await lay('one');
-      const other = await pair('other');
+      await write('one');
+      const other = await createCertificate('other');
       const { fingerprint } = await readCertificateFiles(files());
       expect(fingerprint).to.match(/^sha256:/);
       for (const [name, text] of [
@@ -178,8 +174,8 @@ describe("the manager's certificate", () => {
         ['cert.pem', ''],
         ['cert.pem', other.key],
       ] as const) {
-        await lay('one');
-        writeFileSync(file(name), text);
+        await write('one');
+        writeFileSync(scratch.path(name), text);
         const error = await rejection(readCertificateFiles(files()));
         expect(error).to.include({ kind: 'config' });
         expect(error.message).to.include(scratch.directory).and.not.include('PRIVATE KEY');
@@ -187,54 +183,49 @@ describe("the manager's certificate", () => {
     });
 
     it('is reloaded when it is renewed, at once on SIGHUP; an unusable one leaves the old one in use', async () => {
-      const first = await lay('one');
+      const first = await write('one');
       const identity = await readCertificateFiles(files());
       const server = await GuardedServer.open({ identity });
-      const [ended, log, renewed] = [new AbortController(), [] as LogLine[], [] as string[]];
-      try {
-        const shown = async (): Promise<string> => fingerprintOf((await shownBy(server.port)).peer.raw);
+      const [log, renewed] = [[] as LogLine[], [] as string[]];
+      const stop = new AbortController();
+      const renew = (current: Identity, signal: AbortSignal, everyMs: number): void =>
         renewTls(server.app.server, {
           files: files(),
-          identity,
+          identity: current,
           log: (line) => log.push(line),
           onRenewed: ({ fingerprint }) => renewed.push(fingerprint),
-          signal: ended.signal,
-          everyMs: 20,
+          signal,
+          everyMs,
         });
-        expect(await shown()).to.equal(first);
+      try {
+        const usedFingerprint = async () => fingerprintOf((await connectTls(server.port)).peer.raw);
+        const polling = new AbortController();
+        renew(identity, AbortSignal.any([polling.signal, stop.signal]), 20);
+        expect(await usedFingerprint()).to.equal(first);
         const open = connect({ host: '127.0.0.1', port: server.port, rejectUnauthorized: false });
         await once(open, 'secureConnect');
-        const second = await lay('two');
-        await until('the second is shown', async () => (await shown()) === second);
+        const second = await write('two');
+        await until('the second is used', async () => (await usedFingerprint()) === second);
         open.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
-        const [said] = (await once(open, 'data')) as [Buffer];
-        expect(said.toString()).to.match(/^HTTP\/1.1 200 /);
+        const [answer] = (await once(open, 'data')) as [Buffer];
+        expect(answer.toString()).to.match(/^HTTP\/1.1 200 /);
         open.destroy();
-        writeFileSync(file('key.pem'), 'rubbish');
-        await until('it is told', () => log.some(({ level }) => level === 'warning'));
-        expect(await shown()).to.equal(second);
-        ended.abort();
-        const third = await lay('three');
-        const again = new AbortController();
-        const now = await readCertificateFiles(files());
-        renewTls(server.app.server, {
-          files: files(),
-          identity: now,
-          log: (line) => log.push(line),
-          onRenewed: ({ fingerprint }) => renewed.push(fingerprint),
-          signal: again.signal,
-          everyMs: 3_600_000,
-        });
-        const fourth = await lay('four');
+        writeFileSync(files().key, 'rubbish');
+        await until('a warning is logged', () => log.some(({ level }) => level === 'warning'));
+        expect(await usedFingerprint()).to.equal(second);
+        polling.abort();
+        const third = await write('three');
+        renew(await readCertificateFiles(files()), stop.signal, 3_600_000);
+        const fourth = await write('four');
         process.emit('SIGHUP');
-        await until('the fourth is shown', async () => (await shown()) === fourth);
+        await until('the fourth is used', async () => (await usedFingerprint()) === fourth);
         expect(third).to.not.equal(fourth);
         expect(renewed).to.deep.equal([second, fourth]);
-        again.abort();
+        stop.abort();
         expect(process.listenerCount('SIGHUP')).to.equal(0);
         expect(JSON.stringify(log)).to.not.include('PRIVATE KEY');
       } finally {
-        ended.abort();
+        stop.abort();
         await server.close();
       }
     });
@@ -243,18 +234,13 @@ describe("the manager's certificate", () => {
 
 describe('a fingerprint', () => {
   it('is recognised however people write it', async () => {
-    const { raw } = new X509Certificate((await pair('one')).cert);
+    const { raw } = new X509Certificate((await createCertificate('one')).cert);
     const plain = fingerprintOf(raw);
     const colons = plain.slice(7).toUpperCase().match(/../g)?.join(':') ?? '';
     for (const written of [plain, plain.toUpperCase(), `sha256:${colons}`, `SHA256:${colons}`, plain.slice(7)])
       expect(hasFingerprint(raw, written), written).to.equal(true);
-    for (const written of [
-      '',
-      'sha256:',
-      plain.slice(0, -1),
-      `${plain}0`,
-      plain.replace(/.$/, (last) => (last === '0' ? '1' : '0')),
-    ])
+    const other = plain.replace(/.$/, (last) => (last === '0' ? '1' : '0'));
+    for (const written of ['', 'sha256:', plain.slice(0, -1), `${plain}0`, other])
       expect(hasFingerprint(raw, written), written).to.equal(false);
   });
 });

@@ -4,27 +4,26 @@ import { expect } from 'chai';
 import { forEachTest } from '../support/fixture.ts';
 import { factsOf, SUCCEEDED } from '../support/job-facts.ts';
 import { scheduleDue } from '../support/killed-runs.ts';
-import { listening } from '../support/manager/manager-lines.ts';
+import { linesOf, listeningLine, MANAGER } from '../support/manager/manager-lines.ts';
 import { rangeJob } from '../support/range-job.ts';
 import { until } from '../support/until.ts';
 import { type Running, Workspace } from '../support/workspace.ts';
 
-const MANAGER = ['manager', '--listen', '127.0.0.1:0', '--json'];
 const KEYS = ['one', 'two', 'three', 'four', 'five', 'six'];
 
 describe('two managers of one store', () => {
   const workspace = forEachTest(() => new Workspace());
-  let then: Readonly<Record<string, string>>;
+  /** The environment of processes whose clock shows the time at which the schedule is due. */
+  let env: Readonly<Record<string, string>>;
   let token: string;
   beforeEach(async () => {
-    then = await scheduleDue(workspace);
-    const made = await workspace.run(['manager', 'token', 'create', 'ann', '--scope', 'operate', '--json'], then);
-    token = (JSON.parse(made.stdout) as { token: string }).token;
+    env = await scheduleDue(workspace);
+    token = (await workspace.run(['manager', 'token', 'create', 'ann', '--scope', 'operate'], env)).stdout.trim();
   });
 
-  const addressOf = async (running: Running): Promise<string> => (await listening(running)).address;
-  const fired = (...all: readonly Running[]): number =>
-    all.map((running) => running.said().split('"event":"fired"').length - 1).reduce((sum, count) => sum + count);
+  const addressOf = async (running: Running): Promise<string> => (await listeningLine(running)).address;
+  const firings = (managers: readonly Running[]): number =>
+    managers.flatMap(linesOf).filter(({ event }) => event === 'fired').length;
   /** The job's id; null if the manager was gone before it answered. */
   const submit = async (address: string, runKey: string): Promise<string | null> => {
     const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
@@ -38,34 +37,32 @@ describe('two managers of one store', () => {
   };
 
   it('fire a period once, create one job for a run key that both receive, and one continues when the other is killed', async () => {
-    const managers = [workspace.start(MANAGER, then), workspace.start(MANAGER, then)] as const;
+    const managers = [workspace.start(MANAGER, env), workspace.start(MANAGER, env)] as const;
     const [one, other] = managers;
     const [killed, left] = await Promise.all([addressOf(one), addressOf(other)]);
     const both = KEYS.flatMap((key) => [submit(killed, key), submit(left, key)]);
-    await Promise.any(both.map(async (each) => (await each) ?? Promise.reject(new Error('it was gone'))));
-    await until('the period was fired', () => fired(...managers) > 0);
+    await Promise.any(both.map(async (each) => (await each) ?? Promise.reject(new Error('no answer'))));
+    await until('the period was fired', () => firings(managers) > 0);
     one.child.kill('SIGKILL');
     await Promise.all(both);
-    // A caller without an answer asks again, the manager that is left.
+    // A caller without an answer calls the other manager.
     const jobs = await Promise.all(KEYS.map((key) => submit(left, key)));
     expect(new Set(jobs).size).to.equal(KEYS.length);
-    const worked = await workspace.work(then);
+    const worked = await workspace.work(env);
     expect(worked.code, worked.stderr).to.equal(0);
-    const all = async (): Promise<
-      readonly { readonly job: string; readonly runKey: string; readonly state: string }[]
-    > =>
-      (await workspace.run(['jobs', '--json'], then)).stdout
+    const listJobs = async (): Promise<readonly Record<'job' | 'runKey' | 'state', string>[]> =>
+      (await workspace.run(['jobs', '--json'], env)).stdout
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line));
-    await until('all are closed', async () => (await all()).every(({ state }) => state === 'succeeded'));
+    await until('all are closed', async () => (await listJobs()).every(({ state }) => state === 'succeeded'));
     other.child.kill('SIGTERM');
     expect((await other.ended).code, other.said()).to.equal(0);
     expect((await one.ended).signal).to.equal('SIGKILL');
-    expect(fired(...managers)).to.equal(1);
-    const found = await all();
-    expect(found.map(({ runKey }) => runKey)).to.have.members([...KEYS, 'month-end@2026-11']);
+    expect(firings(managers)).to.equal(1);
+    const closed = await listJobs();
+    expect(closed.map(({ runKey }) => runKey)).to.have.members([...KEYS, 'month-end@2026-11']);
     const platform = await workspace.platform();
-    for (const { job } of found) expect(await factsOf(platform, job), job).to.deep.include(SUCCEEDED);
+    for (const { job } of closed) expect(await factsOf(platform, job), job).to.deep.include(SUCCEEDED);
   });
 });

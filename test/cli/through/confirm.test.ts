@@ -4,16 +4,13 @@ import { expect } from 'chai';
 import { main } from '../../../src/cli/main.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 import { type FakeIo, type FakeWorld, fakeIo } from '../fake-io.ts';
 
-const NUMBERS = {
-  name: 'numbers',
-  input: { split: { by: 'range', from: 1, to: 2 } },
-  steps: [{ name: 'one', run: 'cat' }],
-};
+const NUMBERS = rangeJob('numbers', 2, { name: 'one', run: 'cat' });
 
 describe('a destructive command through a manager', () => {
-  const server = forSuite(() => ApiServer.open({ dashboard: null }));
+  const server = forSuite(() => ApiServer.open());
   let job: string;
 
   before(() => {
@@ -42,7 +39,7 @@ describe('a destructive command through a manager', () => {
     }
   });
 
-  it('runs after a yes, and says only once which job was meant', async () => {
+  it('runs after a yes, and names its job only once', async () => {
     const { code, io } = await cancel({ tty: true, stdin: 'y\n' }, 'last');
     expect([code, io.stdout.text]).to.deep.equal([0, `${job} is cancelled\n`]);
     expect(io.stderr.text.match(new RegExp(`^job ${job}$`, 'gm'))).to.have.length(1);
@@ -58,7 +55,7 @@ describe('a destructive command through a manager', () => {
     expect(await stateOf()).to.equal('cancelled');
   });
 
-  it('asks about the latest job where none is named, and is refused without a terminal', async () => {
+  it('asks about the latest job if none is named, and is refused without a terminal', async () => {
     const refused = await type({}, 'pause', '--yes');
     expect(refused.code).to.equal(7);
     expect(refused.io.stderr.text).to.include(`hint: the latest is ${job} (running): batchctl pause ${job}\n`);

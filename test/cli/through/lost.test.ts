@@ -1,11 +1,13 @@
 // Protects: a command whose manager connection breaks never repeats a change, and says what is still running.
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { main } from '../../../src/cli/main.ts';
-import { broken, FakeManager, frames, refused } from '../../support/manager/fake-manager.ts';
+import { forSuite } from '../../support/fixture.ts';
+import { statusOf } from '../../support/manager/dashboard-facts.ts';
+import { broken, FakeManager, frames, openFrames, refused } from '../../support/manager/fake-manager.ts';
+import { rangeJob } from '../../support/range-job.ts';
+import { Scratch } from '../../support/scratch.ts';
 import { until } from '../../support/until.ts';
 import { type FakeWorld, fakeIo, runCli } from '../fake-io.ts';
 
@@ -15,25 +17,19 @@ const DONE = { exit: 0, error: null } as const;
 const PAUSED = { answer: { job: JOB, state: 'paused', changed: true } };
 
 describe('a command that loses its manager', () => {
-  let manager: FakeManager;
-  let cwd: string;
-
-  before(async () => {
-    manager = await FakeManager.start();
-    cwd = mkdtempSync(join(tmpdir(), 'batchctl-through-'));
-    const url = `http://127.0.0.1:${manager.port}`;
-    const profiles = { far: { backend: 'manager', url } };
-    writeFileSync(join(cwd, 'batchctl.config.json'), JSON.stringify({ profile: 'far', profiles }));
-    const steps = [{ name: 'one', run: 'cat' }];
-    const input = { split: { by: 'range', from: 1, to: 2 } };
-    writeFileSync(join(cwd, 'job.json'), JSON.stringify({ name: 'claims', input, steps }));
-  });
-  after(async () => {
-    await manager.stop();
-    rmSync(cwd, { recursive: true });
+  const manager = forSuite(() => FakeManager.start());
+  const scratch = forSuite(() => new Scratch());
+  before(() => {
+    const profiles = { far: { backend: 'manager', url: `http://127.0.0.1:${manager.port}` } };
+    writeFileSync(scratch.path('batchctl.config.json'), JSON.stringify({ profile: 'far', profiles }));
+    writeFileSync(scratch.path('job.json'), JSON.stringify(rangeJob('claims', 2, { name: 'one', run: 'cat' })));
   });
 
-  const world = (more: FakeWorld = {}): FakeWorld => ({ cwd, env: { BATCHCTL_TOKEN: 'bct_word' }, ...more });
+  const world = (changed: FakeWorld = {}): FakeWorld => ({
+    cwd: scratch.directory,
+    env: { BATCHCTL_TOKEN: 'bct_word' },
+    ...changed,
+  });
   const run = (...words: readonly string[]): ReturnType<typeof runCli> => runCli(words, world());
 
   it('is repeated if it only reads, and says so', async () => {
@@ -41,14 +37,14 @@ describe('a command that loses its manager', () => {
     const { code, stdout, stderr } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `${JSON.stringify(ROW)}\n` });
     expect(stderr).to.match(/^warning: the manager at .*; retrying\n$/);
-    expect(manager.heard).to.have.length(2);
+    expect(manager.calls).to.have.length(2);
   });
 
   it('never prints output twice: a list interrupted halfway is an error', async () => {
     manager.answer(broken({ row: ROW }), frames({ row: ROW }, { row: ROW }, DONE));
     const { code, stdout } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(ROW)}\n` });
-    expect(manager.heard).to.have.length(1);
+    expect(manager.calls).to.have.length(1);
   });
 
   for (const answer of [broken(), broken({ notice: 'on its way' })]) {
@@ -57,7 +53,7 @@ describe('a command that loses its manager', () => {
       const { code, stderr } = await run('pause', JOB);
       expect(code).to.equal(8);
       expect(stderr).to.include('it is unknown whether pause was done').and.include(`batchctl history ${JOB}`);
-      expect(manager.heard).to.have.length(1);
+      expect(manager.calls).to.have.length(1);
     });
   }
 
@@ -66,11 +62,11 @@ describe('a command that loses its manager', () => {
     manager.answer(broken(), frames({ answer }, DONE));
     const keyed = await run('submit', 'job.json', '--run-key', 'once');
     expect({ code: keyed.code, stdout: keyed.stdout }).to.deep.equal({ code: 0, stdout: `${JOB}\n` });
-    expect(manager.heard.map(({ input }) => input.runKey)).to.deep.equal(['once', 'once']);
+    expect(manager.calls.map(({ input }) => input.runKey)).to.deep.equal(['once', 'once']);
     for (const flags of [[], ['--run-key', 'once', '--again']]) {
       manager.answer(broken(), frames({ answer }, DONE));
       expect((await run('submit', 'job.json', ...flags)).code).to.equal(8);
-      expect(manager.heard).to.have.length(1);
+      expect(manager.calls).to.have.length(1);
     }
   });
 
@@ -80,7 +76,7 @@ describe('a command that loses its manager', () => {
     manager.answer(broken({ alive: true }), broken({ alive: true }), last);
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 5, stdout: `${JSON.stringify(answer)}\n` });
-    const left = manager.heard.map(({ input }) =>
+    const left = manager.calls.map(({ input }) =>
       Number(String(input.timeout).replace(/^1h$/, '3600').replace('s', '')),
     );
     expect(left).to.have.length(3);
@@ -100,45 +96,39 @@ describe('a command that loses its manager', () => {
       expect(await main(['cancel', JOB], io)).to.equal(code);
       expect(io.stderr.text.match(/two tasks run/g)).to.have.length(1);
       expect(io.stderr.text).to.include('cancel it? [y/N]');
-      expect(manager.heard.map(({ yes }) => yes)).to.deep.equal([false, true].slice(0, calls));
+      expect(manager.calls.map(({ yes }) => yes)).to.deep.equal([false, true].slice(0, calls));
     }
     manager.answer(asks);
     expect((await run('cancel', JOB)).stderr).to.include('not confirmed: cancel it?');
   });
 
   it('says on Ctrl-C that the job continues, and how to follow it again', async () => {
-    let left = false;
+    let isClosed = false;
     manager.answer((response) => {
       response.socket?.on('close', () => {
-        left = true;
+        isClosed = true;
       });
-      frames({ notice: 'watching' })(
-        Object.assign(response, { end: response.write.bind(response) }),
-        manager.heard[0] as never,
-      );
+      openFrames({ notice: 'watching' })(response);
     });
     const io = fakeIo(world());
     const ended = main(['watch', JOB], io);
-    await until('it watches', () => io.stderr.text.includes('watching'));
+    await until('the command watches', () => io.stderr.text.includes('watching'));
     io.interrupt();
     expect(await ended).to.equal(130);
     expect(io.stderr.text).to.match(
       new RegExp(`interrupted: job ${JOB} is not finished\nhint: batchctl watch ${JOB}\n$`),
     );
-    await until('the manager is told', () => left);
+    await until('the connection is closed', () => isClosed);
   });
 
-  const said = { kind: 'unavailable', message: 'too many requests', hint: 'try again' };
   it('waits as long as a busy manager asks, unless that is too long', async () => {
-    manager.answer(
-      refused(429, said, { 'retry-after': '1' }),
-      refused(503, said, { 'retry-after': '0' }),
-      frames(PAUSED, DONE),
-    );
+    const error = { kind: 'unavailable', message: 'too many requests', hint: 'try again' };
+    const busy = (status: number, seconds: string) => refused(status, error, { 'retry-after': seconds });
+    manager.answer(busy(429, '1'), busy(503, '0'), frames(PAUSED, DONE));
     expect((await run('pause', JOB)).code).to.equal(0);
-    manager.answer(refused(429, said, { 'retry-after': '3600' }));
+    manager.answer(busy(429, '3600'));
     expect((await run('pause', JOB)).code).to.equal(8);
-    expect(manager.heard).to.have.length(1);
+    expect(manager.calls).to.have.length(1);
   });
 
   for (const [status, code, kind] of [
@@ -148,10 +138,11 @@ describe('a command that loses its manager', () => {
     [422, 3, 'jobFile'],
   ] as const) {
     it(`exits ${code} for the answer ${status}`, async () => {
-      manager.answer(refused(status, { kind, message: 'so it is', hint: 'do that' }));
+      const error = { kind, message: 'so it is', hint: 'do that' };
+      manager.answer(refused(status, error));
       const { code: exit, stderr } = await run('workers', '--json');
       expect(exit).to.equal(code);
-      expect(JSON.parse(stderr)).to.deep.equal({ error: { kind, message: 'so it is', hint: 'do that' } });
+      expect(JSON.parse(stderr)).to.deep.equal({ error });
     });
   }
 
@@ -168,26 +159,30 @@ describe('a command that loses its manager', () => {
 
   describe('with a verb that returns its answer as a value', () => {
     const row = (job: string) => ({
-      ...{ job, name: 'claims', runKey: null, state: 'running', reason: null, round: 0, closedAt: null },
-      ...{
-        createdAt: '2026-11-26T12:02:00.000Z',
-        createdBy: 'ann',
-        labels: {},
-        tasks: 2,
-        pruned: false,
-        rehearsal: false,
-      },
+      job,
+      name: 'claims',
+      runKey: null,
+      state: 'running',
+      reason: null,
+      round: 0,
+      closedAt: null,
+      createdAt: '2026-11-26T12:02:00.000Z',
+      createdBy: 'ann',
+      labels: {},
+      tasks: 2,
+      pruned: false,
+      rehearsal: false,
     });
 
     it('repeats a list only if none of it has arrived', async () => {
       manager.answer(broken({ alive: true }), frames({ row: row('a') }, { row: row('b') }, DONE));
       const again = await run('jobs', '--json');
       expect({ code: again.code, jobs: again.stdout.trim().split('\n').length }).to.deep.equal({ code: 0, jobs: 2 });
-      expect(manager.heard).to.have.length(2);
+      expect(manager.calls).to.have.length(2);
       manager.answer(broken({ row: row('a') }), frames({ row: row('a') }, DONE));
       const { code, stdout } = await run('jobs', '--json');
       expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(row('a'))}\n` });
-      expect(manager.heard).to.have.length(1);
+      expect(manager.calls).to.have.length(1);
     });
 
     it('repeats a command when the manager is shutting down', async () => {
@@ -223,39 +218,35 @@ describe('a command that loses its manager', () => {
       const { code, stderr } = await run('retry', JOB);
       expect(code).to.equal(8);
       expect(stderr).to.include('warning: it takes long').and.include('it is unknown whether retry was done');
-      expect(manager.heard).to.have.length(1);
+      expect(manager.calls).to.have.length(1);
     });
 
     it('continues watching the same job, and exits like it', async () => {
-      const status = { ...row(JOB), state: 'failed', steps: [], untold: [], counters: {}, delivery: null };
-      const more = { finishBy: null, prunedAt: null, asked: 0, rate: null, eta: null, detail: null, keeper: null };
-      const answer = { ...status, ...more, cost: null, costUnknown: [], notBefore: null, rehearsal: null };
+      const answer = statusOf({ job: JOB, state: 'failed', steps: [] });
       const named = frames({ answer }, DONE);
       manager.answer(named, broken({ notice: 'watching' }), frames({ answer }, { exit: 5, error: null }));
       const { code, stdout } = await run('watch', 'last', '--json');
       expect({ code, job: JSON.parse(stdout).job }).to.deep.equal({ code: 5, job: JOB });
-      expect(manager.heard.map(({ name, input }) => [name, input.job])).to.deep.equal([
+      expect(manager.calls.map(({ name, input }) => [name, input.job])).to.deep.equal([
         ['status', 'last'],
         ['watch', JOB],
         ['watch', JOB],
       ]);
     });
 
-    it('sends what was given, the zone and --dry-run, and nothing of the terminal', async () => {
+    it('sends its input, the zone and --dry-run, and nothing about the terminal', async () => {
       manager.answer(frames({ row: row('a') }, DONE));
       await run('jobs', '--since', '2d', '--tz', 'Asia/Tokyo', '--dry-run');
-      const given = { name: 'jobs', input: { since: '2d' }, dryRun: true, yes: false };
-      const asked = { ...given, tz: 'Asia/Tokyo', attachments: null };
-      expect(manager.heard).to.deep.equal([asked]);
+      const tz = 'Asia/Tokyo';
+      const call = { name: 'jobs', input: { since: '2d' }, dryRun: true, yes: false, tz, attachments: null };
+      expect(manager.calls).to.deep.equal([call]);
     });
 
     it("passes on the verb's error", async () => {
       const error = { kind: 'notFound', message: 'there are no jobs yet', hint: 'batchctl run job.yaml' };
       manager.answer(frames({ exit: 4, error }));
-      expect(await run('status')).to.include({
-        code: 4,
-        stderr: 'error: there are no jobs yet\nhint: batchctl run job.yaml\n',
-      });
+      const stderr = 'error: there are no jobs yet\nhint: batchctl run job.yaml\n';
+      expect(await run('status')).to.include({ code: 4, stderr });
     });
   });
 });

@@ -1,17 +1,19 @@
 // Protects: watchers of the API see each change of a job at once, and its end.
 
 import { expect } from 'chai';
+import type { VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { until } from '../../support/until.ts';
 
 interface Event {
   readonly event: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+  // biome-ignore lint/suspicious/noExplicitAny: tests check what it contains.
   readonly data: any;
 }
 
-/** Reads server-sent events until it is told to stop. */
+/** Reads server-sent events until `leave`. */
 class Events {
   readonly seen: Event[] = [];
   comments = 0;
@@ -55,16 +57,17 @@ class Events {
 }
 
 describe("the API's events", () => {
-  let server: ApiServer;
-  const job = (name: string) => rangeJob(name, 3, { name: 'one', run: ['cat'] });
-  const submit = async (name: string): Promise<string> =>
-    (await server.call('POST', '/jobs', { spec: job(name) })).json.job;
-  const looks = (verb: string): number => server.calls.filter(({ name }) => name === verb).length;
-
-  beforeEach(async () => {
-    server = await ApiServer.open({ dashboard: null, aliveMs: 30 });
+  /** Replaces the real verbs in a test. */
+  let runVerb: ((call: VerbCall, real: VerbRunner) => Promise<VerbResponse>) | null;
+  const server = forEachTest(() => {
+    runVerb = null;
+    return ApiServer.open({ aliveMs: 30, runVerb: (call, real) => runVerb?.(call, real) ?? real.call(call) });
   });
-  afterEach(() => server.close());
+  const submit = async (name: string): Promise<string> => {
+    const spec = rangeJob(name, 3, { name: 'one', run: ['cat'] });
+    return (await server.call('POST', '/jobs', { spec })).json.job;
+  };
+  const callsOf = (verb: string): number => server.calls.filter(({ name }) => name === verb).length;
 
   it("send a job's status at once, after each change, and announce its end", async () => {
     const id = await submit('watched');
@@ -72,15 +75,14 @@ describe("the API's events", () => {
     await until('the status', () => events.last('status'));
     expect(events.last('status')).to.include({ job: id, state: 'running' });
     await until('signs of life', () => events.comments > 2);
-    const { code } = await server.workspace.work();
-    expect(code).to.equal(0);
+    expect((await server.workspace.work()).code).to.equal(0);
     await until('the end', () => events.ended);
     expect(events.last('status')).to.include({ state: 'succeeded' });
     expect(events.seen.at(-1)).to.deep.equal({ event: 'end', data: {} });
     for (const { event, data } of events.seen)
       if (event === 'status') server.document.validate('components/schemas/Status', data);
     const texts = events.seen.map(({ data }) => JSON.stringify(data));
-    expect(new Set(texts).size, 'each differs from the one before').to.equal(texts.length);
+    expect(new Set(texts).size, 'no event is sent twice').to.equal(texts.length);
     const again = await Events.open(server, `/jobs/${id}/events`);
     await until('the end', () => again.ended);
     expect(again.seen.map(({ event }) => event)).to.deep.equal(['status', 'end']);
@@ -92,42 +94,38 @@ describe("the API's events", () => {
   });
 
   it('are read once for all listeners, and not at all without listeners', async () => {
-    await server.close();
-    // Each look at a status waits until the test lets it, so that none comes before all listen.
-    let passes = 0;
-    let asked = 0;
-    server = await ApiServer.open({
-      ...{ dashboard: null, aliveMs: 30 },
-      verbs: (real) => ({
-        ...real,
-        call: async (call) => {
-          const number = call.name === 'status' ? ++asked : 0;
-          await until('the look may go on', () => number <= passes || call.signal.aborted);
-          return real.call(call);
-        },
-      }),
-    });
+    // Each read of a status waits until the test allows it, so that none comes before all listen.
+    let allowed = 0;
+    let reads = 0;
+    runVerb = async (call, real) => {
+      const number = call.name === 'status' ? ++reads : 0;
+      await until('the read is allowed', () => number <= allowed || call.signal.aborted);
+      return real.call(call);
+    };
     await submit('shared');
     const all = await Promise.all(Array.from({ length: 20 }, () => Events.open(server, '/jobs/last/events')));
-    expect(looks('status')).to.equal(1);
-    passes = 1;
-    await until('all are told', () => all.every((events) => events.last('status')));
-    await until('the next look', () => looks('status') === 2);
-    passes = Number.POSITIVE_INFINITY;
+    expect(callsOf('status')).to.equal(1);
+    allowed = 1;
+    await until('all have the status', () => all.every((events) => events.last('status')));
+    await until('the next read', () => callsOf('status') === 2);
+    allowed = Number.POSITIVE_INFINITY;
     for (const events of all) events.leave();
     await until('no stream is left', () => server.calls.every(({ signal }) => signal.aborted));
-    const before = looks('status');
+    const before = callsOf('status');
     const later = await Events.open(server, '/events');
-    await until('two looks at all', () => looks('workers') >= 2);
+    await until('two overviews', () => callsOf('workers') >= 2);
     // The overview reads the open job, once each time.
-    expect(looks('status') - before).to.be.at.most(looks('workers'));
+    expect(callsOf('status') - before).to.be.at.most(callsOf('workers'));
     later.leave();
   });
 
-  it('send everything that is going on: open jobs first, then those that ended recently', async () => {
+  it('send an overview: open jobs first, then those that ended recently', async () => {
     const done = await submit('done');
     expect((await server.workspace.work()).code).to.equal(0);
-    await until('it is closed', async () => (await server.call('GET', `/jobs/${done}`)).json.state === 'succeeded');
+    await until(
+      'the job is closed',
+      async () => (await server.call('GET', `/jobs/${done}`)).json.state === 'succeeded',
+    );
     const open = await submit('open');
     const events = await Events.open(server, '/events');
     await until('the overview', () => events.last('overview'));
@@ -137,38 +135,23 @@ describe("the API's events", () => {
     expect(overview).to.deep.include({ more: false, firings: [], troubles: [] });
     expect(overview.queues[0]).to.include({ group: 'default', visible: 3 });
     await server.call('POST', `/jobs/${open}/cancellations`);
-    await until('news', () => events.last('overview').jobs[0].state === 'cancelled');
+    await until('the change', () => events.last('overview').jobs[0].state === 'cancelled');
     events.leave();
   });
 
   it('name what could not be read, and continue', async () => {
-    await server.close();
-    let broken = true;
-    server = await ApiServer.open({
-      dashboard: null,
-      verbs: (real) => ({
-        ...real,
-        call: (call) =>
-          broken && (call.name === 'queue' || call.name === 'status')
-            ? Promise.resolve({
-                ...{ answer: undefined, exitCode: 8 },
-                error: { kind: 'unavailable', message: 'SQS is away', hint: null },
-              })
-            : real.call(call),
-      }),
-    });
+    const error = { kind: 'unavailable', message: 'SQS is away', hint: null } as const;
+    let isBroken = true;
+    runVerb = async (call, real) =>
+      isBroken && ['queue', 'status'].includes(call.name) ? { answer: undefined, exitCode: 8, error } : real.call(call);
     await submit('troubled');
     const [events, one] = [await Events.open(server, '/events'), await Events.open(server, '/jobs/last/events')];
     await until('the overview', () => events.last('overview'));
     server.document.validate('components/schemas/Overview', events.last('overview'));
-    expect(events.last('overview').troubles[0]).to.deep.equal({
-      kind: 'unavailable',
-      message: 'SQS is away',
-      hint: null,
-    });
+    expect(events.last('overview').troubles[0]).to.deep.equal(error);
     await until('trouble', () => one.last('trouble'));
-    broken = false;
-    await until('no more', () => events.last('overview').troubles.length === 0);
+    isBroken = false;
+    await until('no trouble', () => events.last('overview').troubles.length === 0);
     await until('the status', () => one.last('status'));
   });
 

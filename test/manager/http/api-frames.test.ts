@@ -1,34 +1,33 @@
 // Protects: a command line that calls a verb through a manager gets its events, rows and answer, at its own pace.
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import { text as readText } from 'node:stream/consumers';
 import { expect } from 'chai';
 import type { ValueFrame } from '../../../src/model/api.ts';
 import type { VerbCall, VerbResponse } from '../../../src/ports/verbs.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rejection } from '../../support/rejection.ts';
 import { until } from '../../support/until.ts';
 
 const DONE: VerbResponse = { answer: undefined, exitCode: 0, error: null };
-const AWAY: VerbResponse = {
-  ...{ answer: undefined, exitCode: 8 },
+const UNAVAILABLE: VerbResponse = {
+  answer: undefined,
+  exitCode: 8,
   error: { kind: 'unavailable', message: 'the store is away', hint: null },
 };
+const LONG_ROW = { text: 'a'.repeat(64 * 1024) };
 
 describe("a command line's verbs, as frames", () => {
-  let server: ApiServer;
-  let act: (call: VerbCall) => Promise<VerbResponse>;
-
-  const open = async (aliveMs?: number): Promise<void> => {
-    act = async () => DONE;
-    server = await ApiServer.open({
-      dashboard: null,
-      ...(aliveMs !== undefined && { aliveMs }),
-      verbs: (real) => ({
-        ...real,
-        call: (call) => (call.name === 'workers' ? act(call) : real.call(call)),
-      }),
+  /** Runs the verb `workers`. */
+  let runWorkers: (call: VerbCall) => Promise<VerbResponse>;
+  const server = forEachTest(() => {
+    runWorkers = async () => DONE;
+    return ApiServer.open({
+      aliveMs: 20,
+      runVerb: (call, real) => (call.name === 'workers' ? runWorkers(call) : real.call(call)),
     });
-  };
-  afterEach(() => server.close());
+  });
 
   const framesOf = (text: string): readonly ValueFrame[] =>
     text
@@ -39,11 +38,11 @@ describe("a command line's verbs, as frames", () => {
         server.document.validate('components/schemas/ValueFrame', frame);
         return frame;
       });
+
   it('contain the rows of the verb, and how it ended', async () => {
-    await open();
     const answer = await server.command('status', { job: 'nope' });
     expect(answer.headers.get('content-type')).to.equal('application/x-ndjson');
-    // If a proxy buffered them, they would look like silence.
+    // A proxy that buffered them would delay them.
     expect(answer.headers.get('x-accel-buffering')).to.equal('no');
     const frames = framesOf(await answer.text());
     expect(frames.at(-1)).to.deep.include({ exit: 4 });
@@ -54,7 +53,6 @@ describe("a command line's verbs, as frames", () => {
   });
 
   it('need the scope of the verb that they name', async () => {
-    await open();
     expect((await server.command('status', {}, { scope: 'read' })).status).to.equal(200);
     expect((await server.command('cancel', { job: 'last' }, { scope: 'submit' })).status).to.equal(403);
     expect((await server.command('scale', {}, { scope: 'read' })).status).to.equal(200);
@@ -64,31 +62,23 @@ describe("a command line's verbs, as frames", () => {
   });
 
   it('say from time to time that the verb is still running', async () => {
-    await open(20);
     let end = (): void => {};
-    act = () =>
+    runWorkers = () =>
       new Promise((resolve) => {
         end = () => resolve(DONE);
       });
     const answer = await server.command('workers', {});
     const reader = answer.body?.getReader();
-    const seen = await reader?.read();
-    expect(
-      JSON.parse(
-        Buffer.from(seen?.value ?? [])
-          .toString()
-          .split('\n')[0] ?? '',
-      ),
-    ).to.deep.equal({ alive: true });
+    const { value } = (await reader?.read()) ?? {};
+    expect(new TextDecoder().decode(value)).to.match(/^\{"alive":true\}\n/);
     end();
     await reader?.cancel();
   });
 
   it('stop the verb when the caller leaves', async () => {
-    await open();
-    let [began, stopped] = [0, 0];
-    act = ({ signal }) => {
-      began += 1;
+    let [started, stopped] = [0, 0];
+    runWorkers = ({ signal }) => {
+      started += 1;
       return new Promise((resolve) => {
         signal.addEventListener('abort', () => {
           stopped += 1;
@@ -97,47 +87,40 @@ describe("a command line's verbs, as frames", () => {
         });
       });
     };
-    for (const [times, ask] of [askedCommand, askedJson].entries()) {
+    for (const [index, send] of [
+      (signal: AbortSignal) => server.command('workers', {}, { signal }),
+      (signal: AbortSignal) => server.fetch('GET', '/api/v1/workers', { signal }),
+    ].entries()) {
       const leave = new AbortController();
-      ask(leave.signal).catch(() => {});
-      await until('the verb runs', () => began === times + 1);
-      expect(stopped).to.equal(times);
+      send(leave.signal).catch(() => {});
+      await until('the verb runs', () => started === index + 1);
+      expect(stopped).to.equal(index);
       leave.abort();
-      await until('the verb is told', () => stopped === times + 1);
+      await until('the verb is stopped', () => stopped === index + 1);
     }
     expect(server.hidden).to.deep.equal([]);
   });
 
-  const askedCommand = (signal: AbortSignal): Promise<unknown> => server.command('workers', {}, { signal });
-  const askedJson = (signal: AbortSignal): Promise<unknown> => server.fetch('GET', '/api/v1/workers', { signal });
-
   for (const how of ['command', 'json'] as const) {
     it(`make the verb wait for a slow reader of a ${how} instead of keeping its text in memory`, async () => {
-      await open();
-      const line = { text: 'a'.repeat(64 * 1024) };
       let written = 0;
-      act = async ({ row, signal }) => {
+      runWorkers = async ({ row, signal }) => {
         while (!signal.aborted && written < 400) {
-          await row(line);
+          await row(LONG_ROW);
           written += 1;
         }
         return DONE;
       };
-      const answer = await (how === 'command' ? slowCommand() : slowJson());
-      // It stalls before all 25 MB are written, because no one reads.
-      let [before, same] = [-1, 0];
-      await until('the verb stands still', () => {
-        same = written === before ? same + 1 : 0;
+      const answer = await callUnread(how);
+      // The verb waits before all 25 MB are written, because the caller does not read.
+      let [before, unchanged] = [-1, 0];
+      await until('the verb waits', () => {
+        unchanged = written === before ? unchanged + 1 : 0;
         before = written;
-        return same > 50;
+        return unchanged > 50;
       });
       expect(written).to.be.lessThan(400);
-      let text = '';
-      answer.setEncoding('utf8').on('data', (piece: string) => {
-        text += piece;
-      });
-      answer.resume();
-      await once(answer, 'end');
+      const text = await readText(answer);
       expect(written).to.equal(400);
       const items = how === 'json' ? (JSON.parse(text) as { items: unknown[] }).items : framesOf(text);
       expect(items.length).to.be.at.least(400);
@@ -145,46 +128,37 @@ describe("a command line's verbs, as frames", () => {
   }
 
   it('break off if a verb fails after much of its list was sent', async () => {
-    await open();
-    const line = { text: 'a'.repeat(64 * 1024) };
-    act = async ({ row }) => {
-      for (let n = 0; n < 50; n += 1) await row(line);
-      return AWAY;
-    };
-    const answer = await server.fetch('GET', '/api/v1/workers');
-    expect(answer.status).to.equal(200);
-    const error = await answer.text().then(
-      () => null,
-      (thrown: unknown) => thrown,
-    );
-    expect(error).to.be.instanceOf(Error);
-    act = async ({ row }) => {
-      for (let n = 0; n < 50; n += 1) await row(line);
-      throw new Error('a verb never throws');
-    };
-    const broken = await (await server.fetch('GET', '/api/v1/workers')).text().catch((thrown: unknown) => thrown);
-    expect(broken).to.be.instanceOf(Error);
+    for (const end of [
+      async () => UNAVAILABLE,
+      async () => {
+        throw new Error('a verb never throws');
+      },
+    ]) {
+      runWorkers = async ({ row }) => {
+        for (let n = 0; n < 50; n += 1) await row(LONG_ROW);
+        return end();
+      };
+      const answer = await server.fetch('GET', '/api/v1/workers');
+      expect(answer.status).to.equal(200);
+      await rejection(answer.text());
+    }
     expect(server.hidden.map(String)).to.deep.equal(['Error: a verb never throws']);
-    act = async ({ row }) => {
+    runWorkers = async ({ row }) => {
       await row({});
-      return AWAY;
+      return UNAVAILABLE;
     };
     expect((await server.call('GET', '/workers')).error).to.include({ kind: 'unavailable' });
   });
 
-  const slowCommand = (): Promise<IncomingMessage> =>
-    slowly('POST', '/api/v1/verbs', JSON.stringify({ name: 'workers', input: {} }));
-  const slowJson = (): Promise<IncomingMessage> => slowly('GET', '/api/v1/workers', null);
-
-  /** Sends the request without reading the answer. */
-  async function slowly(method: string, path: string, body: string | null): Promise<IncomingMessage> {
+  /** Calls `workers` without reading the answer. */
+  async function callUnread(how: 'command' | 'json'): Promise<IncomingMessage> {
     const headers = { authorization: `Bearer ${await server.token('operate')}`, 'content-type': 'application/json' };
-    const asked = request(`${server.url}${path}`, {
-      method,
-      headers: body === null ? { authorization: headers.authorization } : headers,
-    });
-    asked.end(body ?? undefined);
-    const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+    const sent =
+      how === 'command'
+        ? request(`${server.url}/api/v1/verbs`, { method: 'POST', headers })
+        : request(`${server.url}/api/v1/workers`, { headers: { authorization: headers.authorization } });
+    sent.end(how === 'command' ? JSON.stringify({ name: 'workers', input: {} }) : undefined);
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
     return answer.pause();
   }
 });

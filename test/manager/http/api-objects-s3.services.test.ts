@@ -2,26 +2,18 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'chai';
 import { AwsWorkspace } from '../../support/aws-workspace.ts';
+import { forSuite } from '../../support/fixture.ts';
 import { type Answer, ApiServer } from '../../support/manager/api-server.ts';
 import { sharedFauxqs } from '../../support/servers/fauxqs.ts';
 import { sharedMoto } from '../../support/servers/moto.ts';
-import type { Endpoint } from '../../support/servers/shared.ts';
 
 const MIB = 1024 * 1024;
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 describe('objects through the manager, on S3', () => {
-  let server: ApiServer;
-  let sqs: Endpoint;
-
-  before(async () => {
-    const moto = await sharedMoto();
-    sqs = await sharedFauxqs();
-    const workspace = await AwsWorkspace.make({ s3: moto.url, sqs: sqs.url });
-    server = await ApiServer.open({ workspace, dashboard: null });
-  });
-  after(async () => {
-    await server?.close();
+  const server = forSuite(async () => {
+    const [s3, sqs] = [await sharedMoto(), await sharedFauxqs()];
+    return ApiServer.open({ workspace: await AwsWorkspace.make({ s3: s3.url, sqs: sqs.url }) });
   });
 
   const begin = (key: string, bytes: Uint8Array, more: object = {}): Promise<Answer> =>
@@ -39,21 +31,14 @@ describe('objects through the manager, on S3', () => {
 
   it('can be read at a temporary signed URL by anyone who has it', async () => {
     await server.platform.store.put('data/read me.txt', '0123456789', { metadata: { sha256: 'x' } });
-    const { status, headers, text } = await server.call(
-      'GET',
-      `/objects?key=${encodeURIComponent('data/read me.txt')}`,
-      undefined,
-      { scope: 'read' },
-    );
+    const path = `/objects?key=${encodeURIComponent('data/read me.txt')}`;
+    const { status, headers, text } = await server.call('GET', path, undefined, { scope: 'read' });
     expect([status, text]).to.deep.equal([307, '']);
     const answer = await fetch(headers.get('location') ?? '', { headers: { range: 'bytes=2-4' } });
     expect([answer.status, await answer.text()]).to.deep.equal([206, '234']);
-    const head = await server.call('HEAD', `/objects?key=${encodeURIComponent('data/read me.txt')}`);
-    expect([head.status, head.headers.get('content-length'), head.headers.get('x-amz-meta-sha256')]).to.deep.equal([
-      200,
-      '10',
-      'x',
-    ]);
+    const head = await server.call('HEAD', path);
+    expect(head.status).to.equal(200);
+    expect([head.headers.get('content-length'), head.headers.get('x-amz-meta-sha256')]).to.deep.equal(['10', 'x']);
     expect((await server.call('GET', '/objects?key=data/none')).status).to.equal(404);
     expect((await server.call('GET', '/objects?key=tokens/a.json')).status).to.equal(409);
   });
@@ -71,9 +56,9 @@ describe('objects through the manager, on S3', () => {
       .and.to.contain('x-amz-meta-sha256');
     const sent = await send(json, bytes);
     expect(sent.status, await sent.text()).to.equal(200);
-    const there = await server.platform.store.head('data/small.csv');
-    expect(there).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
-    expect((await begin('data/small.csv', bytes)).json).to.deep.equal({ way: 'present', etag: there?.etag });
+    const stored = await server.platform.store.head('data/small.csv');
+    expect(stored).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
+    expect((await begin('data/small.csv', bytes)).json).to.deep.equal({ way: 'present', etag: stored?.etag });
     const absent = await begin('data/new.csv', bytes, { ifAbsent: true });
     expect(absent.json.headers['if-none-match']).to.equal('*');
     expect((await send(absent.json, bytes)).status).to.equal(200);
@@ -97,7 +82,9 @@ describe('objects through the manager, on S3', () => {
     );
     expect(await server.platform.store.head('data/large.bin')).to.equal(null);
     const whole = {
-      ...{ key: 'data/large.bin', upload: begun.upload, size: bytes.length },
+      key: 'data/large.bin',
+      upload: begun.upload,
+      size: bytes.length,
       parts: parts.map(({ number, sha256: hash }, n) => ({ number, sha256: hash, etag: etags[n] })),
     };
     const wrong = { ...whole, parts: whole.parts.map((part) => ({ ...part, etag: 'f'.repeat(32) })) };
@@ -106,8 +93,8 @@ describe('objects through the manager, on S3', () => {
     const done = await server.call('POST', '/uploads/completions', whole);
     expect(done.status, done.text).to.equal(200);
     expect(done.json.created).to.equal(true);
-    const there = await server.platform.store.head('data/large.bin');
-    expect(there).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
+    const stored = await server.platform.store.head('data/large.bin');
+    expect(stored).to.deep.include({ size: bytes.length, metadata: { sha256: sha256(bytes) } });
     const read = await server.platform.store.read('data/large.bin');
     expect(sha256(read ?? new Uint8Array())).to.equal(sha256(bytes));
   });
@@ -120,17 +107,16 @@ describe('objects through the manager, on S3', () => {
     expect(await server.platform.store.head('data/given-up.bin')).to.equal(null);
   });
 
-  it('have signed URLs only for keys that callers may use', async () => {
+  it('have signed URLs only if callers may use their keys', async () => {
     const parts = [{ number: 1, size: 1, sha256: 'a'.repeat(64) }];
     for (const key of ['tokens/a.json', 'jobs/a/job.json', 'data/../tokens/a.json']) {
       expect((await begin(key, new Uint8Array(1))).status, key).to.be.oneOf([400, 409]);
-      expect((await server.call('POST', '/uploads/parts', { key, upload: 'u', parts })).status, key).to.be.oneOf([
-        400, 409,
-      ]);
+      const { status } = await server.call('POST', '/uploads/parts', { key, upload: 'u', parts });
+      expect(status, key).to.be.oneOf([400, 409]);
     }
   });
 
-  it('with code pass through the manager, which checks their content', async () => {
+  it('that contain code pass through the manager, which checks them', async () => {
     const { json } = await begin(`code/${sha256(new Uint8Array(3))}.tar.gz`, new Uint8Array(3));
     expect(json).to.include({ way: 'put', token: true });
     expect(json.url).to.match(/^\/api\/v1\/objects\?/);

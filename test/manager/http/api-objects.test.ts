@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import { request } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
@@ -15,7 +16,7 @@ const sha256 = (bytes: string | Uint8Array): string => createHash('sha256').upda
 const BYTES = { 'content-type': 'application/octet-stream' };
 
 describe('objects through the manager, on a local store', () => {
-  const server = forSuite(() => ApiServer.open({ dashboard: null }));
+  const server = forSuite(() => ApiServer.open());
 
   const object = (key: string): string => `/objects?key=${encodeURIComponent(key)}`;
   const get = (key: string, headers: Record<string, string> = {}, scope: Scope = 'read'): Promise<Answer> =>
@@ -26,12 +27,8 @@ describe('objects through the manager, on a local store', () => {
     bytes: string,
     { ifAbsent = false, sent = bytes, scope = 'submit' as Scope } = {},
   ): Promise<Answer> {
-    const begun = await server.call(
-      'POST',
-      '/uploads',
-      { key, size: bytes.length, sha256: sha256(bytes), ifAbsent },
-      { scope },
-    );
+    const upload = { key, size: bytes.length, sha256: sha256(bytes), ifAbsent };
+    const begun = await server.call('POST', '/uploads', upload, { scope });
     if (begun.json.way !== 'put') return begun;
     expect(begun.json.token).to.equal(true);
     const path = begun.json.url.slice('/api/v1'.length);
@@ -50,9 +47,8 @@ describe('objects through the manager, on a local store', () => {
     const head = await server.call('HEAD', object('data/claims/ä b.csv'), undefined, { scope: 'read' });
     expect(head.headers.get('content-length')).to.equal('14');
     expect(head.headers.get('x-batchctl-modified')).to.match(/^\d{4}-.*\.\d{3}Z$/);
-    expect((await server.call('GET', '/data?checksums=true')).json.items[0].checksum).to.equal(
-      `sha256:${sha256(text)}`,
-    );
+    const listed = await server.call('GET', '/data?checksums=true');
+    expect(listed.json.items[0].checksum).to.equal(`sha256:${sha256(text)}`);
   });
 
   it('are not sent again if they already exist unchanged', async () => {
@@ -76,7 +72,8 @@ describe('objects through the manager, on a local store', () => {
     await once(cut, 'socket');
     cut.destroy();
     expect((await get('data/cut.txt')).status).to.equal(404);
-    await until('no file is left', async () => (await leftovers()).length === 0);
+    const directory = await server.platform.scratch('manager');
+    await until('no file is left', () => readdirSync(directory).length === 0);
   });
 
   it('are read in ranges, of the requested version', async () => {
@@ -85,11 +82,8 @@ describe('objects through the manager, on a local store', () => {
     expect([part.status, part.text, part.headers.get('content-range')]).to.deep.equal([206, '234', 'bytes 2-4/10']);
     expect((await get('data/ranged.txt', { range: 'bytes=-2' })).text).to.equal('89');
     const beyond = await get('data/ranged.txt', { range: 'bytes=10-' });
-    expect([beyond.status, beyond.error.kind, beyond.headers.get('content-range')]).to.deep.equal([
-      416,
-      'usage',
-      'bytes */10',
-    ]);
+    expect([beyond.status, beyond.error.kind]).to.deep.equal([416, 'usage']);
+    expect(beyond.headers.get('content-range')).to.equal('bytes */10');
     const changed = await get('data/ranged.txt', { 'if-match': '"other"' });
     expect([changed.status, changed.error.kind]).to.deep.equal([412, 'changed']);
     const whole = await get('data/ranged.txt', { range: 'bytes=2-4', 'if-range': '"other"' });
@@ -167,16 +161,15 @@ describe('objects through the manager, on a local store', () => {
       const response = await server.fetch('GET', `/api/v1${path}`);
       expect(response.status, path).to.be.oneOf([400, 404]);
     }
-    expect(new TextDecoder().decode((await server.platform.store.read('tokens/x.json')) ?? undefined)).to.equal(
-      'secret',
-    );
+    const secret = await server.platform.store.read('tokens/x.json');
+    expect(new TextDecoder().decode(secret ?? undefined)).to.equal('secret');
   });
 
   it('are rejected without the scope to upload, and with an invalid size, checksum or key', async () => {
     expect((await put('data/x', 'x', { scope: 'read' })).status).to.equal(403);
     for (const wrong of [{ size: -1 }, { size: '3' }, { sha256: 'x' }, { key: 7 }, { more: 1 }]) {
-      const asked = { key: 'data/x', size: 3, sha256: sha256('abc'), ...wrong };
-      const { status, error } = await server.call('POST', '/uploads', asked);
+      const upload = { key: 'data/x', size: 3, sha256: sha256('abc'), ...wrong };
+      const { status, error } = await server.call('POST', '/uploads', upload);
       expect([status, error.kind], JSON.stringify(wrong)).to.deep.equal([400, 'usage']);
     }
     const parts = { key: 'data/x', upload: 'u', parts: [{ number: 1, size: 1, sha256: sha256('a') }] };
@@ -185,16 +178,13 @@ describe('objects through the manager, on a local store', () => {
 
   it('are not replaced while an open job reads them', async () => {
     await put('data/read.txt', 'a\nb\n');
-    const spec = {
-      name: 'reader',
-      input: { from: 'store:read.txt', split: { by: 'lines', every: 1 } },
-      steps: [{ name: 'one', run: ['cat'] }],
-    };
+    const input = { from: 'store:read.txt', split: { by: 'lines', every: 1 } };
+    const spec = { name: 'reader', input, steps: [{ name: 'one', run: ['cat'] }] };
     const { json } = await server.call('POST', '/jobs', { spec });
     const { status, error } = await put('data/read.txt', 'c\n');
     expect([status, error.kind]).to.deep.equal([409, 'refused']);
     expect(error.message).to.contain(json.job);
-    // Even by a caller that skips asking how to upload.
+    // Even by a caller that does not ask how to upload.
     const query = new URLSearchParams({ key: 'data/read.txt', size: '2', sha256: sha256('c\n') });
     const headers = { ...BYTES, authorization: `Bearer ${await server.token('submit')}` };
     const direct = await fetch(`${server.url}/api/v1/objects?${query}`, { method: 'PUT', headers, body: 'c\n' });
@@ -212,9 +202,4 @@ describe('objects through the manager, on a local store', () => {
     expect(listed.json.items).to.have.length(2);
     expect((await get(listed.json.items[0].key)).text.trim()).to.equal('1');
   });
-
-  async function leftovers(): Promise<readonly string[]> {
-    const { readdir } = await import('node:fs/promises');
-    return readdir(await server.platform.scratch('manager'));
-  }
 });

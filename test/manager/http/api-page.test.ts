@@ -1,29 +1,24 @@
 // Protects: the manager serves its page safely, and shows health and metrics only to those who may see them.
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 import { rangeJob } from '../../support/range-job.ts';
+import { Scratch } from '../../support/scratch.ts';
 
 describe("the manager's page, health and figures", () => {
-  let server: ApiServer;
-  const directory = mkdtempSync(join(tmpdir(), 'batchctl-page-'));
-  const secret = join(directory, 'outside.txt');
-
-  before(async () => {
-    const page = join(directory, 'page');
+  const scratch = forSuite(() => new Scratch());
+  const server = forSuite(() => {
+    const page = scratch.path('page');
+    const secret = scratch.path('outside.txt');
     mkdirSync(join(page, 'assets'), { recursive: true });
     writeFileSync(join(page, 'index.html'), '<!doctype html><title>batchctl</title>');
     writeFileSync(join(page, 'assets/main-3K5M7P2Q.js'), 'export {};');
     writeFileSync(secret, 'secret');
     symlinkSync(secret, join(page, 'assets/linked.txt'));
-    server = await ApiServer.open({ dashboard: page });
-  });
-  after(async () => {
-    await server.close();
-    rmSync(directory, { recursive: true });
+    return ApiServer.open({ dashboard: page });
   });
 
   it('serve the page, which contains no data, to anyone', async () => {
@@ -82,20 +77,18 @@ describe("the manager's page, health and figures", () => {
 
   it("give metrics in Prometheus' format to every reader", async () => {
     expect((await fetch(`${server.url}/metrics`)).status).to.equal(401);
-    await server.call('POST', '/jobs', {
-      spec: rangeJob('measured', 3, { name: 'one', run: ['cat'] }),
-    });
+    await server.call('POST', '/jobs', { spec: rangeJob('measured', 3, { name: 'one', run: ['cat'] }) });
     const answer = await server.fetch('GET', '/metrics', { scope: 'read' });
-    const checked = await server.checked('GET', '/metrics', answer);
-    expect(checked.status, checked.text).to.equal(200);
-    expect(checked.headers.get('content-type')).to.match(/^text\/plain; version=0\.0\.4/);
-    expect(checked.text).to.match(/^batchctl_\w+\{.*group="default".*\} 3$/m);
-    for (const line of checked.text.trim().split('\n'))
+    const { status, headers, text } = await server.checked('GET', '/metrics', answer);
+    expect(status, text).to.equal(200);
+    expect(headers.get('content-type')).to.match(/^text\/plain; version=0\.0\.4/);
+    expect(text).to.match(/^batchctl_\w+\{.*group="default".*\} 3$/m);
+    for (const line of text.trim().split('\n'))
       expect(line).to.match(/^(# (HELP|TYPE) \w+ .*|\w+(\{.*\})? [-+.\dNaInfe]+)$/);
   });
 
   it('answer 404 if there is no page', async () => {
-    const bare = await ApiServer.open({ dashboard: null });
+    const bare = await ApiServer.open();
     const answer = await fetch(`${bare.url}/`);
     expect(answer.status).to.equal(404);
     await bare.close();

@@ -1,20 +1,17 @@
-// Protects: the grid of periods tells the truth about runs and schedules, and stays cheap with many jobs.
+// Protects: the grid of periods shows the true state of runs and schedules, and stays small with many jobs.
 import { expect } from 'chai';
 import type { GridBand } from '../../../src/model/period-grid.ts';
 import type { LedgerJob } from '../../../src/ports/ledger.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 
 const HOUR = 3_600_000;
-const SPEC = {
-  name: 'claims',
-  input: { split: { by: 'range', from: 1, to: 2 } },
-  // Longer than the deadline.
-  steps: [{ name: 'one', run: 'sleep 1.5; exit 3', attempts: 1 }],
-};
+/** It takes longer than the deadline. */
+const JOB = rangeJob('claims', 2, { name: 'one', run: 'sleep 1.5; exit 3', attempts: 1 });
 
 describe("the API's grid of periods", () => {
-  const server = forEachTest(() => ApiServer.open({ dashboard: null }));
+  const server = forEachTest(() => ApiServer.open());
 
   async function bands(tz = 'UTC'): Promise<readonly GridBand[]> {
     const { status, json, text } = await server.call('GET', `/periods?tz=${tz}`, undefined, { scope: 'read' });
@@ -25,7 +22,7 @@ describe("the API's grid of periods", () => {
 
   it('shows a failed run that was late, a running one, and a schedule that never fired', async () => {
     const { workspace } = server;
-    workspace.write('job.json', SPEC);
+    workspace.write('job.json', JOB);
     const failed = await workspace.submit('--run-key', 'claims-2026-10', '--finish-by', 'in 1s');
     await workspace.work({}, '--quiet');
     const running = await workspace.submit('--run-key', 'claims-2026-11');
@@ -56,15 +53,16 @@ describe("the API's grid of periods", () => {
       const createdAt = now - n * HOUR;
       const day = new Date(createdAt).toISOString().slice(0, 10);
       return {
-        ...{ job: `load-${n}-abcde`, name: `load-${n % 100}`, runKey: `load-${n % 100}-${day}`, round: 0 },
-        ...{
-          state: 'succeeded',
-          reason: null,
-          createdAt,
-          closedAt: createdAt + HOUR,
-          createdBy: 'me@here',
-          labels: {},
-        },
+        job: `load-${n}-abcde`,
+        name: `load-${n % 100}`,
+        runKey: `load-${n % 100}-${day}`,
+        round: 0,
+        state: 'succeeded',
+        reason: null,
+        createdAt,
+        closedAt: createdAt + HOUR,
+        createdBy: 'me@here',
+        labels: {},
         steps: [{ name: 'one', group: 'default', total: 1 }],
       };
     };

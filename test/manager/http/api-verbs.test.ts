@@ -4,19 +4,17 @@ import { openSqlite } from '../../../src/lib/sqlite.ts';
 import { ERROR_HEADER, WARNINGS_HEADER } from '../../../src/model/api.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
+import { rangeJob } from '../../support/range-job.ts';
 
+const DOUBLE = 'read n; test $n != 3 || { echo three is bad >&2; exit 9; }; echo $((n * 2))';
 const NUMBERS = {
-  name: 'numbers',
-  input: { split: { by: 'range', from: 1, to: 4 } },
-  steps: [
-    { name: 'double', run: 'read n; test $n != 3 || { echo three is bad >&2; exit 9; }; echo $((n * 2))', attempts: 1 },
-  ],
+  ...rangeJob('numbers', 4, { name: 'double', run: DOUBLE, attempts: 1 }),
   labels: { team: 'a=b' },
 };
 
-/** Each call is also checked against the document; the expectations here are what the document can't express. */
+/** Each answer is also checked against the document; these tests check what the document can't express. */
 describe("the API's verbs", () => {
-  const server = forSuite(() => ApiServer.open({ dashboard: null }));
+  const server = forSuite(() => ApiServer.open());
   let job: string;
 
   before(async () => {
@@ -85,17 +83,17 @@ describe("the API's verbs", () => {
 
   it('answer 200 with a warning for changes that took effect while the ledger was locked', async () => {
     const { json } = await server.call('POST', '/jobs', { spec: NUMBERS });
-    const locker = openSqlite(server.workspace.path('.batchctl/ledger.db'), { busyMs: 5_000 });
-    locker.exec('begin immediate');
+    const locked = openSqlite(server.workspace.path('.batchctl/ledger.db'), { busyMs: 5_000 });
+    locked.exec('begin immediate');
     const { status, exit, headers, json: paused } = await server.call('POST', `/jobs/${json.job}/pauses`, {});
-    locker.close();
+    locked.close();
     expect([status, exit, paused.state]).to.deep.equal([200, '0', 'paused']);
     expect(headers.get(WARNINGS_HEADER)).to.contain('is paused; the next worker, tick or batchctl wait');
   });
 
   it('only report what they would do with dryRun', async () => {
-    const asked = { task: ['double/2'], dryRun: true };
-    expect((await server.call('POST', `/jobs/${job}/retries`, asked)).status).to.equal(200);
+    const retry = { task: ['double/2'], dryRun: true };
+    expect((await server.call('POST', `/jobs/${job}/retries`, retry)).status).to.equal(200);
     expect((await server.call('GET', `/jobs/${job}`)).json.round).to.equal(0);
   });
 
@@ -118,17 +116,11 @@ describe("the API's verbs", () => {
   it('plan and schedule a job from the body', async () => {
     const plan = await server.call('POST', '/plans', { spec: NUMBERS }, { scope: 'submit' });
     expect([plan.status, plan.json.tasks ?? plan.json.parts], plan.text).to.deep.equal([200, 4]);
-    const added = await server.call('POST', '/schedules', {
-      name: 'nightly',
-      spec: NUMBERS,
-      cron: '0 3 * * *',
-      tz: 'Europe/London',
-    });
+    const nightly = { name: 'nightly', spec: NUMBERS, cron: '0 3 * * *', tz: 'Europe/London' };
+    const added = await server.call('POST', '/schedules', nightly);
     expect(added.status, added.text).to.equal(200);
-    expect((await server.call('GET', '/schedules')).json.items[0]).to.include({
-      schedule: 'nightly',
-      zone: 'Europe/London',
-    });
+    const [listed] = (await server.call('GET', '/schedules')).json.items;
+    expect(listed).to.include({ schedule: 'nightly', zone: 'Europe/London' });
     expect((await server.call('GET', '/schedules/nightly')).status).to.equal(200);
     const closing = { name: 'closing', spec: NUMBERS, calendar: 'last-business-day' };
     const dated = { ...closing, holidays: ['# London', '2026-12-31', '2026-12-25 Christmas Day'] };
@@ -149,9 +141,8 @@ describe("the API's verbs", () => {
   });
 
   it('show the sizes of groups to readers, and change them for operators', async () => {
-    expect((await server.call('GET', '/groups', undefined, { scope: 'read' })).json.items[0]).to.include({
-      group: 'default',
-    });
+    const groups = await server.call('GET', '/groups', undefined, { scope: 'read' });
+    expect(groups.json.items[0]).to.include({ group: 'default' });
     expect((await server.call('POST', '/groups', {}, { scope: 'read' })).status).to.equal(200);
     const refused = await server.call('POST', '/groups', { max: 3 }, { scope: 'submit' });
     expect([refused.status, refused.error.kind]).to.deep.equal([403, 'refused']);
@@ -175,10 +166,8 @@ describe("the API's verbs", () => {
     const { json: sound } = await server.call('POST', '/jobs', { spec });
     const { json: worse } = await server.call('POST', '/jobs', { spec: NUMBERS });
     await server.workspace.work();
-    const { status, json, exit, headers } = await server.call(
-      'GET',
-      `/jobs/${worse.job}/report?compare=${sound.job}&regress=${encodeURIComponent('9000%')}`,
-    );
+    const query = new URLSearchParams({ compare: sound.job, regress: '9000%' });
+    const { status, json, exit, headers } = await server.call('GET', `/jobs/${worse.job}/report?${query}`);
     expect([status, exit], JSON.stringify(json)).to.deep.equal([200, '11']);
     expect(json.compared.regressions.join()).to.include('failed: 0 before, 1 now');
     const error = JSON.parse(headers.get(ERROR_HEADER) ?? '');

@@ -1,53 +1,53 @@
 // Protects: the audit log says who changed what and from where, and contains no secrets.
 import { expect } from 'chai';
 import { loggedInput } from '../../../src/manager/http/audit.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 describe('the audit log', () => {
-  let server: GuardedServer;
-  beforeEach(async () => {
-    server = await GuardedServer.open({
-      run: async ({ name }) => {
-        const error = { kind: 'refused', message: 'no', hint: null };
-        if (name === 'retry') return { answer: undefined, exitCode: 7, error };
-        return { answer: {}, exitCode: name === 'verify' ? 9 : 0, error: null };
-      },
-    });
+  const server = forEachTest(() => GuardedServer.open());
+  beforeEach(() => {
+    server.run = async ({ name }) => {
+      const error = { kind: 'refused', message: 'no', hint: null };
+      if (name === 'retry') return { answer: undefined, exitCode: 7, error };
+      return { answer: {}, exitCode: name === 'verify' ? 9 : 0, error: null };
+    };
   });
-  afterEach(() => server.close());
 
   const lines = async (count: number) => {
-    await until('the lines are there', () => server.audit.length >= count);
+    await until('the lines are logged', () => server.audit.length >= count);
     expect(server.audit).to.have.length(count);
     return server.audit;
   };
-  const post = (path: string, token: string, body: object = {}): Promise<Response> =>
-    server.call(path, token, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
-    });
 
   it('records each change: who, from where, what, which job, and how it ended', async () => {
     const token = await server.token('operate', 'ann');
-    const answer = await post('/api/v1/jobs/claims-1/pauses', token, { now: true });
+    const [began, beganAt] = [performance.now(), Date.now()];
+    const answer = await server.post('/api/v1/jobs/claims-1/pauses', token, { now: true });
     const [line] = await lines(1);
     expect(line).to.deep.include({
-      ...{ audit: 1, caller: 'ann', address: '127.0.0.1', verb: 'pause', job: 'claims-1', input: { now: true } },
-      ...{ status: 200, exitCode: 0, outcome: 'done', untold: 0 },
+      audit: 1,
+      caller: 'ann',
+      address: '127.0.0.1',
+      verb: 'pause',
+      job: 'claims-1',
+      input: { now: true },
+      status: 200,
+      exitCode: 0,
+      outcome: 'done',
+      untold: 0,
     });
     expect(line?.request).to.equal(answer.headers.get('x-request-id'));
     expect(line?.token).to.match(/^[0-9a-f]{12}$/);
-    expect(line?.ms).to.be.within(0, 60_000);
-    expect(Math.abs(Date.now() - Date.parse(line?.at ?? ''))).to.be.below(60_000);
+    expect(line?.ms).to.be.within(0, Math.ceil(performance.now() - began));
+    expect(Date.parse(line?.at ?? '')).to.be.within(beganAt, Date.now());
   });
 
   it('records the verb that a command line ran, and its exit code', async () => {
     const token = await server.token('operate');
-    await (await server.command('cancel', { job: 'last' }, token)).text();
-    await (await server.command('verify', { job: 'last' }, token)).text();
-    await (await server.command('status', { job: 'last' }, token)).text();
+    for (const name of ['cancel', 'verify', 'status'])
+      await (await server.command(name, { job: 'last' }, token)).text();
     const [cancel, verify] = await lines(2);
     expect(cancel).to.include({ verb: 'cancel', job: 'last', status: 200, exitCode: 0, outcome: 'done' });
     expect(verify).to.include({ verb: 'verify', exitCode: 9, outcome: 'failed' });
@@ -71,21 +71,20 @@ describe('the audit log', () => {
     const [reader, operator] = [await server.token('read'), await server.token('operate')];
     await server.call('/api/v1/jobs', reader);
     await server.call('/healthz');
-    await post('/api/v1/prunings', reader);
+    await server.post('/api/v1/prunings', reader);
     await server.call('/api/v1/jobs');
     await server.call(`/api/v1/jobs?token=${operator}`, operator);
-    await post('/api/v1/jobs/last/retries', operator);
-    const [tooSmall, nobody, inUrl, refused] = await lines(4);
-    expect(tooSmall).to.include({ caller: 'read', verb: 'prune', status: 403, outcome: 'refused', exitCode: null });
-    expect(nobody).to.include({ caller: null, token: null, verb: 'jobs', status: 401, outcome: 'refused' });
-    expect(inUrl).to.include({ status: 400, caller: null });
+    await server.post('/api/v1/jobs/last/retries', operator);
+    const [wrongScope, noToken, tokenInUrl, refused] = await lines(4);
+    expect(wrongScope).to.include({ caller: 'read', verb: 'prune', status: 403, outcome: 'refused', exitCode: null });
+    expect(noToken).to.include({ caller: null, token: null, verb: 'jobs', status: 401, outcome: 'refused' });
+    expect(tokenInUrl).to.include({ status: 400, caller: null });
     expect(refused).to.include({ caller: 'operate', verb: 'retry', outcome: 'refused', exitCode: 7 });
     expect(JSON.stringify(server.audit)).to.not.include(operator.slice(4, 20)).and.not.include(reader.slice(4, 20));
   });
 
   it('records callers who left before the answer was complete', async () => {
-    await server.close();
-    server = await GuardedServer.open({ run: runUntilStopped });
+    server.run = runUntilStopped;
     const answer = await server.command('cancel', { job: 'last' }, await server.token('operate'));
     await answer.body?.cancel();
     const [line] = await lines(1);
@@ -94,21 +93,33 @@ describe('the audit log', () => {
 
   it('is not flooded by rejected callers: after sixty in a minute, they are only counted', async () => {
     for (let n = 0; n < 100; n += 1) await (await server.call('/api/v1/jobs')).text();
-    await until('sixty are told', () => server.audit.length === 60);
-    await post('/api/v1/jobs/x/pauses', await server.token('operate'));
+    await until('sixty are logged', () => server.audit.length === 60);
+    await server.post('/api/v1/jobs/x/pauses', await server.token('operate'));
     expect((await lines(61)).at(-1)).to.include({ verb: 'pause', untold: 40 });
   });
 
   it('contains no values that may be secrets, no tokens, and no more than fits a line', () => {
     const token = `bct_${'A'.repeat(43)}`;
-    const input = {
-      ...{ set: ['PASSWORD=hunter2', 'REGION'], reason: `see ${token}`, limit: 5, now: true, nothing: null },
-      ...{ spec: { secrets: { A: 'hunter2' } }, long: 'x'.repeat(5_000), job: 'last', '*': 'path' },
-      ...{ many: Array.from({ length: 1_000 }, (_, n) => n), nested: [['hunter2'], { a: 'hunter2' }] },
-    };
-    const shown = loggedInput(input);
+    const shown = loggedInput({
+      set: ['PASSWORD=hunter2', 'REGION'],
+      reason: `see ${token}`,
+      limit: 5,
+      now: true,
+      nothing: null,
+      spec: { secrets: { A: 'hunter2' } },
+      long: 'x'.repeat(5_000),
+      job: 'last',
+      '*': 'path',
+      many: Array.from({ length: 1_000 }, (_, n) => n),
+      nested: [['hunter2'], { a: 'hunter2' }],
+    });
     expect(shown).to.deep.include({
-      ...{ set: ['PASSWORD=...', 'REGION'], reason: 'see bct_...', limit: 5, now: true, nothing: null, spec: 'object' },
+      set: ['PASSWORD=...', 'REGION'],
+      reason: 'see bct_...',
+      limit: 5,
+      now: true,
+      nothing: null,
+      spec: 'object',
       nested: ['array', 'object'],
     });
     expect(shown).to.not.have.any.keys('job', '*');

@@ -3,27 +3,37 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import Fastify from 'fastify';
+import { BatchctlError } from '../../../src/errors.ts';
 import { FRESH_MS, findTokens, hashOf, revokeTokens, TokenReader } from '../../../src/jobs/tokens.ts';
 import { addAuth } from '../../../src/manager/http/auth.ts';
 import { builtPage } from '../../../src/manager/http/server.ts';
 import { hasScope, SCOPES, type Scope } from '../../../src/model/api.ts';
 import { tokenKey } from '../../../src/model/keys.ts';
+import { forEachTest } from '../../support/fixture.ts';
 import { describedVerbs } from '../../support/manager/described-verbs.ts';
-import { GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
+import { errorOf, GuardedServer, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
-interface Refused {
-  readonly error: { readonly kind: string; readonly message: string; readonly hint: string | null };
-}
-
-const errorOf = async (answer: Response): Promise<Refused['error']> => ((await answer.json()) as Refused).error;
-
 describe('access to the API', () => {
-  let server: GuardedServer;
-  beforeEach(async () => {
-    server = await GuardedServer.open();
-  });
-  afterEach(() => server.close());
+  const server = forEachTest(() => GuardedServer.open());
+  const statusOf = async (token: string | null, path = '/api/v1/jobs'): Promise<number> =>
+    (await server.call(path, token)).status;
+  const tokensOfScopes = async (): Promise<ReadonlyMap<Scope, string>> => {
+    const tokens = new Map<Scope, string>();
+    for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
+    return tokens;
+  };
+  /** Makes the store fail, and calls `onRead` for each read, until the returned function is called. */
+  const breakStore = (onRead: () => void = () => {}): (() => void) => {
+    const { read } = server.store;
+    server.store.read = () => {
+      onRead();
+      return Promise.reject(new BatchctlError('unavailable', 'gone'));
+    };
+    return () => {
+      server.store.read = read;
+    };
+  };
 
   it('is denied without a token, except for the health check', async () => {
     const answer = await server.call('/api/v1/jobs');
@@ -37,10 +47,10 @@ describe('access to the API', () => {
   });
 
   it('does not reveal which paths exist without a token', async () => {
-    expect((await server.call('/api/v1/nothing')).status).to.equal(401);
+    expect(await statusOf(null, '/api/v1/nothing')).to.equal(401);
     expect((await server.call('/api/v1/jobs', null, { method: 'PUT' })).status).to.equal(401);
     const token = await server.token('read');
-    expect((await server.call('/api/v1/nothing', token)).status).to.equal(404);
+    expect(await statusOf(token, '/api/v1/nothing')).to.equal(404);
     expect((await server.call('/api/v1/jobs', token, { method: 'PUT' })).status).to.equal(405);
   });
 
@@ -54,7 +64,7 @@ describe('access to the API', () => {
 
   it('is denied with a token that is wrong, short, huge, of another kind, revoked or expired', async () => {
     const token = await server.token('operate');
-    const wrong = [
+    for (const authorization of [
       `Bearer ${token.slice(0, -1)}`,
       `Bearer ${token}A`,
       `Bearer ${token} ${token}`,
@@ -66,8 +76,7 @@ describe('access to the API', () => {
       `Basic ${Buffer.from(`ann:${token}`).toString('base64')}`,
       `Token ${token}`,
       token,
-    ];
-    for (const authorization of wrong) {
+    ]) {
       const answer = await server.call('/api/v1/jobs', null, { headers: { authorization } });
       expect(answer.status, authorization.slice(0, 60)).to.equal(401);
       expect(answer.headers.get('www-authenticate')).to.equal('Bearer realm="batchctl", error="invalid_token"');
@@ -75,14 +84,14 @@ describe('access to the API', () => {
       server.clock.pass(61);
     }
     const short = await server.token('read', 'short', 60);
-    expect((await server.call('/api/v1/jobs', short)).status).to.equal(200);
+    expect(await statusOf(short)).to.equal(200);
     server.clock.pass(60);
-    expect((await server.call('/api/v1/jobs', short)).status).to.equal(401);
+    expect(await statusOf(short)).to.equal(401);
     server.clock.pass(61);
-    expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
+    expect(await statusOf(token)).to.equal(200);
     await revokeTokens(server, await findTokens(server, 'operate'));
     server.clock.pass(FRESH_MS / 1_000);
-    expect((await server.call('/api/v1/jobs', token)).status).to.equal(401);
+    expect(await statusOf(token)).to.equal(401);
   });
 
   it('is denied with a token from a newer version', async () => {
@@ -108,37 +117,30 @@ describe('access to the API', () => {
 
   it('reports an unavailable store as such, and does not call the token bad', async () => {
     const token = await server.token('read');
-    const read = server.store.read;
-    server.store.read = () =>
-      Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
-    expect((await server.call('/api/v1/jobs', token)).status).to.equal(503);
-    server.store.read = read;
-    expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
+    const restore = breakStore();
+    expect(await statusOf(token)).to.equal(503);
+    restore();
+    expect(await statusOf(token)).to.equal(200);
   });
 
   it('ends while following a job when the token is revoked', async () => {
-    await server.close();
     let ended = false;
-    server = await GuardedServer.open({
-      run: (call) =>
-        runUntilStopped(call).finally(() => {
-          ended = true;
-        }),
-    });
+    server.run = (call) =>
+      runUntilStopped(call).finally(() => {
+        ended = true;
+      });
     const token = await server.token('read');
     const answer = await server.command('watch', { job: 'last' }, token);
     expect(answer.status).to.equal(200);
-    // An unavailable store proves nothing.
-    const read = server.store.read;
-    let asked = 0;
-    server.store.read = () => {
-      asked += 1;
-      return Promise.reject(Object.assign(new Error('gone'), { name: 'BatchctlError', kind: 'unavailable' }));
-    };
+    // An unavailable store does not end the call.
+    let reads = 0;
+    const restore = breakStore(() => {
+      reads += 1;
+    });
     server.clock.pass(FRESH_MS / 1_000);
-    await until('the store was asked', () => asked > 0);
-    server.store.read = read;
-    expect((await server.call('/api/v1/nothing', token)).status).to.equal(404);
+    await until('the store was read', () => reads > 0);
+    restore();
+    expect(await statusOf(token, '/api/v1/nothing')).to.equal(404);
     expect(ended).to.equal(false);
     const reading = answer.text().then(
       () => 'whole',
@@ -146,12 +148,12 @@ describe('access to the API', () => {
     );
     await revokeTokens(server, await findTokens(server, 'read'));
     server.clock.pass(FRESH_MS / 1_000);
-    await until('the verb was told', () => ended);
+    await until('the verb ended', () => ended);
     expect(await reading).to.equal('cut');
   });
 
   describe('on each route', () => {
-    it("must be declared: a route without a scope can't be created", async () => {
+    it("is declared: a route without a scope can't be created", async () => {
       const app = Fastify();
       addAuth(app, { tokens: new TokenReader(server), clock: server.clock });
       expect(() => app.get('/x', () => 'x')).to.throw('does not declare who may call it');
@@ -182,8 +184,7 @@ describe('access to the API', () => {
     });
 
     it('is granted to every sufficient scope, and to no other', async () => {
-      const tokens = new Map<Scope, string>();
-      for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
+      const tokens = await tokensOfScopes();
       let refusals = 0;
       for (const [route, scope] of server.app.scopes) {
         const [method = '', url = ''] = route.split(' ');
@@ -191,9 +192,9 @@ describe('access to the API', () => {
         const path = url.replaceAll(/:\w+/g, 'x').replaceAll('*', 'x');
         for (const [held, token] of tokens) {
           const status = await server.status(path, token, method);
-          const isLetIn = hasScope(held, scope);
-          if (!isLetIn) refusals += 1;
-          expect(status === 403, `${route} with ${held}: ${status}`).to.equal(!isLetIn);
+          const isAllowed = hasScope(held, scope);
+          if (!isAllowed) refusals += 1;
+          expect(status === 403, `${route} with ${held}: ${status}`).to.equal(!isAllowed);
         }
         expect(await server.status(path, null, method), `${route} with no token`).to.equal(401);
       }
@@ -201,23 +202,21 @@ describe('access to the API', () => {
     });
 
     it('depends on the named verb for a command line', async () => {
-      const cases: [string, object, Scope][] = [
+      const tokens = await tokensOfScopes();
+      for (const [name, input, needed] of [
         ['status', { job: 'last' }, 'read'],
         ['watch', { job: 'last' }, 'read'],
         ['verify', { job: 'last' }, 'submit'],
         ['verify', { job: 'last', repair: true }, 'operate'],
         ['cancel', { job: 'last' }, 'operate'],
         ['prune', {}, 'operate'],
-      ];
-      const tokens = new Map<Scope, string>();
-      for (const scope of SCOPES) tokens.set(scope, await server.token(scope));
-      for (const [name, input, needed] of cases) {
-        for (const held of SCOPES) {
-          const answer = await server.command(name, input, tokens.get(held) ?? '');
-          const isLetIn = hasScope(held, needed);
-          expect(answer.status, `${name} ${JSON.stringify(input)} with ${held}`).to.equal(isLetIn ? 200 : 403);
+      ] as const) {
+        for (const [held, token] of tokens) {
+          const answer = await server.command(name, input, token);
+          const isAllowed = hasScope(held, needed);
+          expect(answer.status, `${name} ${JSON.stringify(input)} with ${held}`).to.equal(isAllowed ? 200 : 403);
           const challenge = answer.headers.get('www-authenticate');
-          if (!isLetIn) expect(challenge).to.include(`error="insufficient_scope", scope="${needed}"`);
+          if (!isAllowed) expect(challenge).to.include(`error="insufficient_scope", scope="${needed}"`);
           await answer.body?.cancel();
         }
       }

@@ -2,30 +2,24 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import { BatchctlError, type ErrorKind } from '../../../src/errors.ts';
+import type { ErrorKind } from '../../../src/errors.ts';
 import { STATUSES } from '../../../src/manager/http/error-answers.ts';
-import type { VerbOutcome } from '../../../src/ports/verbs.ts';
+import type { VerbResponse } from '../../../src/ports/verbs.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { ApiServer } from '../../support/manager/api-server.ts';
 
 describe("the API's errors", () => {
   const server = forSuite(() =>
-    ApiServer.open({
-      dashboard: null,
-      verbs: (real) => ({
-        ...real,
-        call: async (call) => {
-          if (ending === null) return real.call(call);
-          return { answer: undefined, ...(await (typeof ending === 'function' ? ending() : ending)) };
-        },
-      }),
-    }),
+    ApiServer.open({ runVerb: async (call, real) => (failVerb === null ? real.call(call) : failVerb()) }),
   );
-  /** The error of the next verb; null: its real result. */
-  let ending: VerbOutcome | (() => never) | null = null;
+  /** Runs the next verbs; null: the real ones. */
+  let failVerb: (() => VerbResponse) | null = null;
   afterEach(() => {
-    ending = null;
+    failVerb = null;
   });
+  const failWith = (error: VerbResponse['error']): void => {
+    failVerb = () => ({ answer: undefined, exitCode: 1, error });
+  };
 
   const refused = async (method: string, path: string, body?: unknown, init: RequestInit = {}) => {
     const { status, error, headers } = await server.call(method, path, body, init);
@@ -35,23 +29,22 @@ describe("the API's errors", () => {
 
   it('have the status of their kind, for every kind', async () => {
     for (const kind of Object.keys(STATUSES) as ErrorKind[]) {
-      ending = { exitCode: 1, error: { kind, message: `so ${kind}`, hint: 'do that' } };
-      const told = await refused('GET', '/jobs');
-      expect(told.status, kind).to.equal(STATUSES[kind]);
-      expect(told.kind).to.equal(kind);
-      if (kind !== 'unexpected') expect(told).to.include({ message: `so ${kind}`, hint: 'do that' });
+      failWith({ kind, message: `so ${kind}`, hint: 'do that' });
+      const error = await refused('GET', '/jobs');
+      expect(error.status, kind).to.equal(STATUSES[kind]);
+      expect(error.kind).to.equal(kind);
+      if (kind !== 'unexpected') expect(error).to.include({ message: `so ${kind}`, hint: 'do that' });
     }
   });
 
   it('reveal nothing about an unexpected failure except its id in the log', async () => {
     server.hidden.length = 0;
-    ending = { exitCode: 1, error: { kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null } };
-    const told = await refused('GET', '/jobs');
-    expect([told.status, JSON.stringify(told)]).to.satisfy(
-      ([status, text]: [number, string]) => status === 500 && !text.includes('secret'),
-    );
-    expect(told.message).to.contain(told.headers.get('x-request-id') ?? 'none');
-    ending = () => {
+    failWith({ kind: 'unexpected', message: 'at /srv/secret.ts:12', hint: null });
+    const error = await refused('GET', '/jobs');
+    expect(error.status).to.equal(500);
+    expect(JSON.stringify(error)).not.to.contain('secret');
+    expect(error.message).to.contain(error.headers.get('x-request-id') ?? 'none');
+    failVerb = () => {
       throw new TypeError('no such thing in /srv/secret.ts');
     };
     expect(JSON.stringify(await refused('GET', '/jobs'))).not.to.contain('secret');
@@ -75,16 +68,13 @@ describe("the API's errors", () => {
 
   it('say where a single value is expected, and which argument needs another value', async () => {
     expect((await refused('POST', '/jobs/x/retries', { canary: [1, 2] })).message).to.contain('canary: expected text');
-    const told = async (name: string, input: object) => (await server.command(name, input)).text();
-    expect(await told('cancel', { job: ['x'] }))
+    const frames = async (name: string, input: object, fields: object = {}) =>
+      (await server.command(name, input, {}, fields)).text();
+    expect(await frames('cancel', { job: ['x'] }))
       .to.contain('"kind":"usage"')
       .and.to.contain('job: expected text');
-    expect(await told('cancel', {})).to.contain('job: expected, found nothing');
-    const zone = await server.fetch('POST', '/api/v1/verbs', {
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name: 'jobs', input: {}, tz: 'Nowhere/At_All' }),
-    });
-    expect(await zone.text())
+    expect(await frames('cancel', {})).to.contain('job: expected, found nothing');
+    expect(await frames('jobs', {}, { tz: 'Nowhere/At_All' }))
       .to.contain('"kind":"usage"')
       .and.to.contain('expected the name of a time zone');
   });
@@ -98,20 +88,23 @@ describe("the API's errors", () => {
     expect(await refused('PUT', '/jobs', 'x', { headers: { 'content-type': 'text/plain' } })).to.include({
       status: 405,
     });
-    expect((await refused('GET', '/jobs?colour=red')).message).to.contain('"colour"');
-    expect((await refused('GET', '/jobs?state=red')).message).to.contain('one of');
-    expect((await refused('GET', '/jobs?state=failed&state=paused')).message).to.contain('once');
-    expect((await refused('GET', '/jobs/x/logs?failed=yes')).message).to.contain('true or false');
-    expect((await refused('GET', '/jobs?tz=Nowhere/At_All')).message).to.contain('time zone');
     expect((await refused('GET', '/jobs?__proto__=1')).status).to.equal(400);
-    expect((await refused('POST', '/jobs?runKey=a', { spec: {} })).message).to.contain('query');
-    expect((await refused('POST', '/jobs/x/pauses', { job: 'y' })).message).to.contain('already in the path');
-    expect((await refused('POST', '/jobs/x/pauses', { now: 'yes' })).message).to.contain('true or false');
-    expect((await refused('POST', '/jobs/x/retries', { task: [{ a: 1 }] })).message).to.contain('text or a number');
-    expect((await refused('POST', '/jobs', {})).message).to.contain('spec');
-    expect((await refused('POST', '/jobs', { spec: 'job.yaml' })).message).to.contain('spec');
-    expect((await refused('POST', '/jobs', { spec: {}, code: '../x' })).message).to.contain('code');
-    expect((await refused('POST', '/jobs/x/retries', { code: 'a'.repeat(64) })).message).to.contain('spec');
+    for (const [method, path, body, expected] of [
+      ['GET', '/jobs?colour=red', undefined, '"colour"'],
+      ['GET', '/jobs?state=red', undefined, 'one of'],
+      ['GET', '/jobs?state=failed&state=paused', undefined, 'once'],
+      ['GET', '/jobs/x/logs?failed=yes', undefined, 'true or false'],
+      ['GET', '/jobs?tz=Nowhere/At_All', undefined, 'time zone'],
+      ['POST', '/jobs?runKey=a', { spec: {} }, 'query'],
+      ['POST', '/jobs/x/pauses', { job: 'y' }, 'already in the path'],
+      ['POST', '/jobs/x/pauses', { now: 'yes' }, 'true or false'],
+      ['POST', '/jobs/x/retries', { task: [{ a: 1 }] }, 'text or a number'],
+      ['POST', '/jobs', {}, 'spec'],
+      ['POST', '/jobs', { spec: 'job.yaml' }, 'spec'],
+      ['POST', '/jobs', { spec: {}, code: '../x' }, 'code'],
+      ['POST', '/jobs/x/retries', { code: 'a'.repeat(64) }, 'spec'],
+    ] as const)
+      expect((await refused(method, path, body)).message, path).to.contain(expected);
     expect(await refused('POST', '/jobs', { spec: { name: 'UPPER' } })).to.include({ status: 422, kind: 'jobFile' });
   });
 
@@ -120,12 +113,8 @@ describe("the API's errors", () => {
       status: 400,
       message: 'the body is not valid JSON',
     });
-    for (const poisoned of [
-      '"__proto__":{"a":1}',
-      '"a":[{"\\u005f_proto__":1}]',
-      '"a":{"constructor":{"prototype":1}}',
-    ])
-      expect((await refused('POST', '/jobs', `{"spec":{},${poisoned}}`)).message).to.contain('"__proto__"');
+    for (const field of ['"__proto__":{"a":1}', '"a":[{"\\u005f_proto__":1}]', '"a":{"constructor":{"prototype":1}}'])
+      expect((await refused('POST', '/jobs', `{"spec":{},${field}}`)).message).to.contain('"__proto__"');
     expect((await refused('POST', '/jobs', '{"constructor":{"a":1}}')).message).to.contain('"constructor" is unknown');
     expect(await refused('POST', '/jobs', '[]')).to.include({
       status: 400,
@@ -155,8 +144,8 @@ describe("the API's errors", () => {
     expect((await refused('POST', '/plans', few)).message).to.equal('expected at most 100 fields, found 101');
     const tooLong = 'task: expected at most 10000 values, found 10001';
     expect((await refused('POST', '/jobs/x/retries', { task })).message).to.equal(tooLong);
-    const asCommand = { name: 'retry', input: { job: 'x', task } };
-    expect((await refused('POST', '/verbs', asCommand)).message).to.equal(tooLong);
+    const retry = { name: 'retry', input: { job: 'x', task } };
+    expect((await refused('POST', '/verbs', retry)).message).to.equal(tooLong);
     // Brackets within a text are not nesting, and quotes within it don't end it.
     const text = `"\\\\${'[{,'.repeat(30_000)}`;
     expect((await refused('POST', '/plans', { spec: { name: text } })).status).to.equal(422);
@@ -173,42 +162,42 @@ describe("the API's errors", () => {
   });
 
   it('keep their form if the HTTP request itself is malformed', async () => {
-    expect(await raw('GET /api/v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
-    expect(await raw('nonsense\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
+    expect(await sendRaw('GET /api/v1/%zz HTTP/1.1\r\nhost: x\r\n\r\n')).to.deep.include({
+      status: 400,
+      kind: 'usage',
+    });
+    expect(await sendRaw('nonsense\r\n\r\n')).to.deep.include({ status: 400, kind: 'usage' });
     const head = `GET / HTTP/1.1\r\nhost: x\r\nx-long: ${'a'.repeat(20_000)}\r\n\r\n`;
-    expect(await raw(head)).to.deep.include({ status: 431, kind: 'usage' });
+    expect(await sendRaw(head)).to.deep.include({ status: 431, kind: 'usage' });
   });
 
   it('never allow another origin', async () => {
     const headers = { origin: 'https://elsewhere.example', 'access-control-request-method': 'POST' };
-    const asked = await server.fetch('OPTIONS', '/api/v1/jobs', { headers });
-    expect(asked.status).to.equal(405);
-    const got = await server.fetch('GET', '/api/v1/jobs', { headers });
-    for (const { headers: said } of [asked, got]) {
-      expect([...said.keys()].filter((name) => name.startsWith('access-control'))).to.deep.equal([]);
-      expect(said.get('content-security-policy')).to.contain("default-src 'none'");
-      expect(said.get('x-content-type-options')).to.equal('nosniff');
+    const preflight = await server.fetch('OPTIONS', '/api/v1/jobs', { headers });
+    expect(preflight.status).to.equal(405);
+    for (const answer of [preflight, await server.fetch('GET', '/api/v1/jobs', { headers })]) {
+      expect([...answer.headers.keys()].filter((name) => name.startsWith('access-control'))).to.deep.equal([]);
+      expect(answer.headers.get('content-security-policy')).to.contain("default-src 'none'");
+      expect(answer.headers.get('x-content-type-options')).to.equal('nosniff');
     }
   });
 
   it('keep the kind and exit code of the verb that failed', async () => {
     const { status, exit, error } = await server.call('POST', '/jobs/nope/cancellations');
     expect([status, exit, error.kind]).to.deep.equal([404, '4', 'notFound']);
-    const thrown = new BatchctlError('notFound', 'x');
-    expect(STATUSES[thrown.kind]).to.equal(404);
   });
 
-  async function raw(text: string): Promise<{ readonly status: number; readonly kind: string }> {
+  async function sendRaw(request: string): Promise<{ readonly status: number; readonly kind: string }> {
     const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
-    let said = '';
+    let answer = '';
     socket.on('data', (bytes: Buffer) => {
-      said += bytes.toString();
-      if (said.includes('}}')) socket.destroy();
+      answer += bytes.toString();
+      if (answer.includes('}}')) socket.destroy();
     });
     socket.on('error', () => {});
-    socket.write(text);
+    socket.write(request);
     await once(socket, 'close');
-    const [head = '', body = ''] = said.split('\r\n\r\n');
+    const [head = '', body = ''] = answer.split('\r\n\r\n');
     const { error } = JSON.parse(body) as { error: { kind: string } };
     server.document.validate('components/schemas/Error', JSON.parse(body));
     return { status: Number(head.split(' ')[1]), kind: error.kind };

@@ -1,5 +1,6 @@
-// Protects: callers who disconnect early do not use up the manager's places.
+// Protects: callers who disconnect early do not use up the manager's limits.
 import { expect } from 'chai';
+import { Gate } from '../../../src/lib/wait.ts';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
 import { forEachTest } from '../../support/fixture.ts';
 import { GuardedServer } from '../../support/manager/guarded-server.ts';
@@ -13,36 +14,31 @@ describe('callers who leave while their token is looked up', () => {
     const release = holdReads(server);
     const head = `GET /api/v1/jobs HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\n\r\n`;
     const sockets = await Promise.all(Array.from({ length: LIMITS.callsPerToken.value }, () => server.connect()));
-    const heard = new Promise<void>((resolve) => {
-      let left = sockets.length;
-      server.app.server.on('request', () => {
-        left -= 1;
-        if (left === 0) resolve();
-      });
+    let requests = 0;
+    server.app.server.on('request', () => {
+      requests += 1;
     });
     for (const socket of sockets) socket.write(head);
-    await heard;
+    await until('all requests have arrived', () => requests === sockets.length);
     for (const socket of sockets) socket.destroy();
     await until('no connection is left', async () => (await connectionsOf(server)) === 0);
     release();
     expect((await server.call('/api/v1/jobs', token)).status).to.equal(200);
-    const unheard = server.calls.slice(0, -1).filter(({ signal }) => !signal.aborted);
-    expect(unheard).to.deep.equal([]);
+    const running = server.calls.slice(0, -1).filter(({ signal }) => !signal.aborted);
+    expect(running).to.deep.equal([]);
   });
 });
 
-/** From now on the store answers no read until it is released. */
-function holdReads(server: GuardedServer): () => void {
-  const read = server.store.read.bind(server.store);
-  let release = (): void => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  server.store.read = async (...asked) => {
+/** From now on the store answers no read until the returned function is called. */
+function holdReads({ store }: GuardedServer): () => void {
+  const read = store.read.bind(store);
+  const gate = new Gate();
+  const released = gate.next();
+  store.read = async (...input) => {
     await released;
-    return read(...asked);
+    return read(...input);
   };
-  return release;
+  return () => gate.open();
 }
 
 const connectionsOf = (server: GuardedServer): Promise<number> =>

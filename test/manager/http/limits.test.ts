@@ -3,58 +3,52 @@ import { get, type IncomingMessage } from 'node:http';
 import { createConnection, type Socket } from 'node:net';
 import { expect } from 'chai';
 import { LIMITS } from '../../../src/manager/http/limits.ts';
-import { GuardedServer, runUntilStopped, saidBy } from '../../support/manager/guarded-server.ts';
+import { forEachTest } from '../../support/fixture.ts';
+import { errorOf, GuardedServer, readUntilClosed, runUntilStopped } from '../../support/manager/guarded-server.ts';
 import { until } from '../../support/until.ts';
 
 const BAD = `bct_${'A'.repeat(43)}`;
 
 describe('how much of the manager one caller can use', () => {
-  let server: GuardedServer;
-  const open = async (...options: Parameters<typeof GuardedServer.open>): Promise<void> => {
-    server = await GuardedServer.open(...options);
-  };
-  /** A server whose verbs run until they are released. */
-  const openHolding = async (): Promise<(() => void)[]> => {
+  const server = forEachTest(() => GuardedServer.open());
+  const statusOf = async (token: string | null) => (await server.call('/api/v1/jobs', token)).status;
+  const healthStatus = async (): Promise<number> => (await server.call('/healthz')).status;
+  /** Makes verbs run until they are released. */
+  const holdVerbs = (): (() => void)[] => {
     const release: (() => void)[] = [];
-    await open({
-      run: () => new Promise((resolve) => release.push(() => resolve({ answer: {}, exitCode: 0, error: null }))),
-    });
+    server.run = () => new Promise((resolve) => release.push(() => resolve({ answer: {}, exitCode: 0, error: null })));
     return release;
   };
-  afterEach(() => server.close());
 
-  it('is five tries with bad tokens, then a wait that doubles; a caller with a valid token is still accepted', async () => {
-    await open();
+  it('is five tries with bad tokens, then a wait that doubles; valid tokens are still accepted', async () => {
     const good = await server.token('read');
-    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
-    for (let n = 0; n < LIMITS.tries.value; n += 1)
-      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    expect(await statusOf(good)).to.equal(200);
+    for (let n = 0; n < LIMITS.tries.value; n += 1) expect(await statusOf(BAD)).to.equal(401);
     const reads = countCalls(server, 'read');
     const refused = await server.call('/api/v1/jobs', BAD);
     expect(refused.status).to.equal(429);
     expect(refused.headers.get('retry-after')).to.equal('1');
-    expect(((await refused.json()) as { error: { kind: string } }).error.kind).to.equal('unavailable');
+    expect((await errorOf(refused)).kind).to.equal('unavailable');
     expect(reads()).to.equal(0);
-    expect((await server.call('/api/v1/jobs', good)).status).to.equal(200);
+    expect(await statusOf(good)).to.equal(200);
     server.clock.pass(1);
-    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+    expect(await statusOf(BAD)).to.equal(401);
     expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('2');
     for (let n = 0; n < 20; n += 1) {
       server.clock.pass(60);
-      expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(401);
+      expect(await statusOf(BAD)).to.equal(401);
     }
     expect((await server.call('/api/v1/jobs', BAD)).headers.get('retry-after')).to.equal('60');
-    expect((await server.call('/healthz')).status).to.equal(200);
+    expect(await healthStatus()).to.equal(200);
     server.clock.pass(601);
-    expect((await server.call('/api/v1/jobs', await server.token('submit'))).status).to.equal(200);
+    expect(await statusOf(await server.token('submit'))).to.equal(200);
   });
 
-  it('is one listing of tokens a second during guessing; a valid token from the same address, even a new one, is accepted', async () => {
-    await open();
+  it('is one listing of tokens a second while it guesses; valid tokens from its address, even new ones, are accepted', async () => {
     const before = await server.token('read', 'before');
     for (let n = 0; n < LIMITS.tries.value; n += 1) await server.call('/api/v1/jobs', BAD);
-    expect((await server.call('/api/v1/jobs', BAD)).status).to.equal(429);
-    expect((await server.call('/api/v1/jobs', before)).status).to.equal(200);
+    expect(await statusOf(BAD)).to.equal(429);
+    expect(await statusOf(before)).to.equal(200);
     const [reads, listings] = [countCalls(server, 'read'), countCalls(server, 'keys')];
     const guesses = Array.from({ length: 100 }, (_, n) => `bct_${String(n).padStart(43, 'B')}`);
     const statuses = await Promise.all([...guesses, ...guesses].map((guess) => server.status('/api/v1/jobs', guess)));
@@ -63,87 +57,82 @@ describe('how much of the manager one caller can use', () => {
     // Calls that came during a listing share the next one.
     expect(listings()).to.be.within(1, 3);
     const after = await server.token('read', 'after');
-    expect((await server.call('/api/v1/jobs', after)).status).to.equal(200);
+    expect(await statusOf(after)).to.equal(200);
     for (const text of [`${after}A`, after.slice(0, -1), '']) {
-      expect((await server.call('/api/v1/jobs', text)).status, text).to.equal(429);
+      expect(await statusOf(text), text).to.equal(429);
     }
   });
 
   it('is a JSON body of 1 MiB, and headers of 16 KiB', async () => {
-    await open();
     const token = await server.token('operate');
-    const post = (text: string): Promise<Response> =>
-      server.call('/api/v1/prunings', token, {
-        method: 'POST',
-        body: text,
-        headers: { 'content-type': 'application/json' },
-      });
+    const post = (text: string): Promise<Response> => server.post('/api/v1/prunings', token, text);
     expect((await post(`{"olderThan":"1d"${' '.repeat(2 ** 20 - 100)}}`)).status).to.equal(200);
     const large = await post(`{"olderThan":"1d"${' '.repeat(2 ** 20)}}`);
     expect(large.status).to.equal(413);
-    expect(((await large.json()) as { error: { kind: string } }).error.kind).to.equal('usage');
+    expect((await errorOf(large)).kind).to.equal('usage');
     const socket = await server.connect();
     socket.write(`GET /healthz HTTP/1.1\r\nhost: x\r\nx-long: ${'x'.repeat(LIMITS.head.value)}\r\n\r\n`);
-    const said = await saidBy(socket);
-    expect(said).to.match(/^HTTP\/1.1 431 /);
-    expect(JSON.parse(said.slice(said.indexOf('\r\n\r\n')))).to.have.nested.property('error.kind', 'usage');
+    const answer = await readUntilClosed(socket);
+    expect(answer).to.match(/^HTTP\/1.1 431 /);
+    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).to.have.nested.property('error.kind', 'usage');
     const url = await server.connect();
     url.write(`GET /healthz?${'x'.repeat(LIMITS.head.value)} HTTP/1.1\r\nhost: x\r\n\r\n`);
-    expect(await saidBy(url)).to.match(/^HTTP\/1.1 431 /);
+    expect(await readUntilClosed(url)).to.match(/^HTTP\/1.1 431 /);
     expect((await server.call(`/api/v1/jobs/${'x'.repeat(LIMITS.parameter.value + 1)}`, token)).status).to.equal(414);
-    expect((await server.call('/healthz')).status).to.equal(200);
+    expect(await healthStatus()).to.equal(200);
   });
 
   it('is ten seconds for headers that come byte by byte', async () => {
-    await open();
     expect(server.app.server).to.include({ headersTimeout: LIMITS.headTime.value });
     // The limit is shortened, so that the test need not wait.
     server.app.server.headersTimeout = LIMITS.headTime.value / 10;
     const began = performance.now();
     const socket = await server.connect();
     socket.write('GET /healthz HTTP/1.1\r\nhost: x\r\n');
-    const dribble = setInterval(() => socket.write('x: y\r\n'), 200);
+    const sending = setInterval(() => socket.write('x: y\r\n'), 200);
     try {
-      expect(await saidBy(socket)).to.match(/^HTTP\/1.1 408 /);
+      expect(await readUntilClosed(socket)).to.match(/^HTTP\/1.1 408 /);
     } finally {
-      clearInterval(dribble);
+      clearInterval(sending);
     }
     expect(performance.now() - began).to.be.at.least(LIMITS.headTime.value / 10 - 5);
   });
 
   it('is a time limit for a body that comes byte by byte, with or without a token', async () => {
-    await open({ bodyMs: 300 });
-    const token = await server.token('operate');
-    for (const who of [`authorization: Bearer ${token}\r\n`, '']) {
-      const socket = await server.connect();
-      const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${who}content-type: application/json\r\n`;
-      const began = performance.now();
-      socket.write(`${head}content-length: 1000\r\n\r\n{`);
-      const dribble = setInterval(() => socket.write(' '), 20);
-      const said = await saidBy(socket).finally(() => clearInterval(dribble));
-      expect(performance.now() - began, said).to.be.above(250);
-      expect(said.includes('401'), said).to.equal(who === '');
+    const limited = await GuardedServer.open({ bodyMs: 300 });
+    try {
+      const token = await limited.token('operate');
+      for (const header of [`authorization: Bearer ${token}\r\n`, '']) {
+        const socket = await limited.connect();
+        const head = `POST /api/v1/prunings HTTP/1.1\r\nhost: x\r\n${header}content-type: application/json\r\n`;
+        const began = performance.now();
+        socket.write(`${head}content-length: 1000\r\n\r\n{`);
+        const sending = setInterval(() => socket.write(' '), 20);
+        const answer = await readUntilClosed(socket).finally(() => clearInterval(sending));
+        expect(performance.now() - began, answer).to.be.above(250);
+        expect(answer.includes('401'), answer).to.equal(header === '');
+      }
+      expect(limited.calls).to.deep.equal([]);
+      expect((await limited.call('/healthz')).status).to.equal(200);
+    } finally {
+      await limited.close();
     }
-    expect(server.calls).to.deep.equal([]);
-    expect((await server.call('/healthz')).status).to.equal(200);
   });
 
-  it('is a number of connections per address: more are closed, and the others continue', async () => {
-    await open();
-    // Opening so many may take long while nothing is sent.
+  it('is a number of connections per address: further ones are closed, and the others continue', async () => {
+    // Opening all of them may take longer than headers may.
     server.app.server.headersTimeout = 0;
     const sockets: Socket[] = [];
     for (let n = 0; n < LIMITS.connectionsPerAddress.value; n += 1) sockets.push(await server.connect());
     const extra = createConnection({ host: '127.0.0.1', port: server.port }).on('error', () => {});
-    expect(await saidBy(extra)).to.equal('');
+    expect(await readUntilClosed(extra)).to.equal('');
     sockets[0]?.write('GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
-    expect(await saidBy(sockets[0] as Socket)).to.match(/^HTTP\/1.1 200 /);
+    expect(await readUntilClosed(sockets[0] as Socket)).to.match(/^HTTP\/1.1 200 /);
     await until('there is room again', async () => (await server.call('/healthz').catch(() => null))?.status === 200);
   });
 
-  it('is a number of connections in total, and half a minute for an idle one', async () => {
-    await open();
-    // Only the pause between two calls ends them.
+  it('is a number of connections in total, and half a minute for an idle connection', async () => {
+    // Only an idle connection is to be closed.
     server.app.server.headersTimeout = 0;
     const { port } = server;
     const from = (n: number): Promise<Socket> =>
@@ -154,27 +143,24 @@ describe('how much of the manager one caller can use', () => {
     const sockets: Socket[] = [];
     const addresses = LIMITS.connections.value / LIMITS.connectionsPerAddress.value;
     for (let n = 1; n <= addresses; n += 1)
-      for (let of = 0; of < LIMITS.connectionsPerAddress.value; of += 1) sockets.push(await from(n));
+      for (let count = 0; count < LIMITS.connectionsPerAddress.value; count += 1) sockets.push(await from(n));
     const [first] = sockets as [Socket];
-    expect(await saidBy(await from(addresses + 1))).to.equal('');
+    expect(await readUntilClosed(await from(addresses + 1))).to.equal('');
     const idle = LIMITS.idle.value;
     expect(server.app.server).to.include({ keepAliveTimeout: idle });
     // The limit is shortened, so that the test need not wait.
     server.app.server.keepAliveTimeout = idle / 100;
     const began = performance.now();
     first.write('GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n');
-    expect(await saidBy(first)).to.match(/^HTTP\/1.1 200 /);
+    expect(await readUntilClosed(first)).to.match(/^HTTP\/1.1 200 /);
     expect(performance.now() - began).to.be.at.least(idle / 100 - 5);
     for (const socket of sockets) socket.destroy();
   });
 
   it('is 4 MiB for a command line and the parts of an upload; the error for larger ones says how to reduce them', async () => {
-    await open();
     const token = await server.token('submit');
     const answerOf = async (path: string, body: object, bytes: number): Promise<[number, string]> => {
-      const text = JSON.stringify(body);
-      const init = { method: 'POST', headers: { 'content-type': 'application/json' } };
-      const answer = await server.call(path, token, { ...init, body: text + ' '.repeat(bytes - text.length) });
+      const answer = await server.post(path, token, JSON.stringify(body).padEnd(bytes));
       return [answer.status, await answer.text()];
     };
     const command = { name: 'status', input: { job: 'last' } };
@@ -194,8 +180,8 @@ describe('how much of the manager one caller can use', () => {
     expect([status, text.includes('batchctl upload DIR --to PREFIX')]).to.deep.equal([413, true]);
   });
 
-  it('is a number of streams per token; ended ones make room', async () => {
-    await open({ run: runUntilStopped });
+  it('is a number of streams per token: one that ended makes room', async () => {
+    server.run = runUntilStopped;
     const [token, other] = [await server.token('read'), await server.token('operate')];
     const watch = (held: string): Promise<Response> => server.command('watch', { job: 'last' }, held);
     const streams = await Promise.all(Array.from({ length: LIMITS.streamsPerToken.value }, () => watch(token)));
@@ -213,8 +199,8 @@ describe('how much of the manager one caller can use', () => {
     });
   });
 
-  it('is a number of calls in progress per token: the next is told to come again', async () => {
-    const release = await openHolding();
+  it('is a number of calls in progress per token: the answer to the next says when to retry', async () => {
+    const release = holdVerbs();
     const token = await server.token('read', 'one');
     const held = Array.from({ length: LIMITS.callsPerToken.value }, () => server.call('/api/v1/jobs', token));
     await until('all run', () => release.length === LIMITS.callsPerToken.value);
@@ -226,16 +212,14 @@ describe('how much of the manager one caller can use', () => {
   });
 
   it('is a number of calls in progress in total: then the manager says that it is busy', async () => {
-    const release = await openHolding();
+    const release = holdVerbs();
     const { port } = server;
     /** Uses its own address, because one address may not hold that many connections. */
     const callFrom = (n: number, token: string): Promise<IncomingMessage> =>
       new Promise((resolve, reject) => {
         const headers = { authorization: `Bearer ${token}` };
-        get(
-          { host: '127.0.0.1', port, path: '/api/v1/jobs', localAddress: `127.0.1.${n}`, headers, agent: false },
-          resolve,
-        ).on('error', reject);
+        const options = { host: '127.0.0.1', port, localAddress: `127.0.1.${n}`, headers, agent: false };
+        get({ ...options, path: '/api/v1/jobs' }, resolve).on('error', reject);
       });
     const held: Promise<IncomingMessage>[] = [];
     for (let n = 1; n <= LIMITS.calls.value / LIMITS.callsPerToken.value; n += 1) {
@@ -251,7 +235,7 @@ describe('how much of the manager one caller can use', () => {
   });
 });
 
-/** Number of calls of a function of the store since. */
+/** Counts the calls of a function of the store from now on. */
 function countCalls({ store }: GuardedServer, name: 'keys' | 'read'): () => number {
   let count = 0;
   const real: (...given: never[]) => unknown = store[name].bind(store);

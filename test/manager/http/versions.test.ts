@@ -1,9 +1,9 @@
-// Protects: an old or new client is told clearly which version it needs, and never misread.
+// Protects: answers to a client of an unsupported version name the version it needs, and its calls are never misread.
 import { expect } from 'chai';
 import { VERSION } from '../../../src/lib/version.ts';
 import { isVersionCompatible, releaseLineOf } from '../../../src/model/api.ts';
 import { forSuite } from '../../support/fixture.ts';
-import { GuardedServer } from '../../support/manager/guarded-server.ts';
+import { errorOf, GuardedServer } from '../../support/manager/guarded-server.ts';
 
 describe('the versions that a manager serves', () => {
   const table: [own: string, other: string, served: boolean][] = [
@@ -47,7 +47,7 @@ describe('the versions that a manager serves', () => {
       const answer = await server.call('/api/v1/jobs', null, { headers: { 'x-batchctl-version': '99.0.0' } });
       expect(answer.status).to.equal(426);
       expect(answer.headers.get('upgrade')).to.equal(`batchctl/${VERSION}`);
-      const { error } = (await answer.json()) as { error: { kind: string; message: string } };
+      const error = await errorOf(answer);
       expect(error.kind).to.equal('config');
       expect(error.message)
         .to.include(VERSION)

@@ -12,33 +12,37 @@ import { buildServer } from '../../../src/manager/http/server.ts';
 import type { OwnHealth } from '../../../src/manager/http/service-routes.ts';
 import { type ApiError, EXIT_HEADER, type Scope } from '../../../src/model/api.ts';
 import type { Platform } from '../../../src/ports/platform.ts';
-import type { VerbCall, VerbRunner } from '../../../src/ports/verbs.ts';
+import type { VerbCall, VerbResponse, VerbRunner } from '../../../src/ports/verbs.ts';
 import { AwsWorkspace } from '../aws-workspace.ts';
 import { Workspace } from '../workspace.ts';
 
 interface ApiServerOptions {
   readonly workspace?: Workspace;
   readonly aliveMs?: number;
+  /** The directory of the page; null unless given: no page. */
   readonly dashboard?: string | null;
-  /** In place of the real store, queues and ledger: for what is away at will. */
-  readonly over?: (real: Platform) => Partial<Platform>;
+  /** Replaces parts of the platform: for a store or ledger that fails when a test wants it. */
+  readonly replace?: (real: Platform) => Partial<Platform>;
   readonly health?: () => OwnHealth;
-  /** In place of the real verbs: for what no real verb does at will. */
-  readonly verbs?: (real: VerbRunner) => VerbRunner;
+  /** Runs a verb instead of the real runner. */
+  readonly runVerb?: (call: VerbCall, real: VerbRunner) => Promise<VerbResponse>;
 }
 
-/** An answer, as it came. */
+type CallInit = RequestInit & { readonly scope?: Scope };
+
+/** An answer, read completely. */
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: tests say what they expect of it.
+  // biome-ignore lint/suspicious/noExplicitAny: tests check what it contains.
   readonly json: any;
   readonly error: ApiError;
   readonly exit: string | null;
 }
 
-let known: ApiDocument | null = null;
+/** It describes the verbs, whatever the platform, so all servers share it. */
+let sharedDocument: ApiDocument | null = null;
 
 /** The manager's API on a port, over a real platform and the real verbs. Each answer is checked against its document. */
 export class ApiServer {
@@ -46,9 +50,9 @@ export class ApiServer {
   readonly platform: Platform;
   readonly document: ApiDocument;
   readonly url: string;
-  /** What callers were not told. */
+  /** Errors of which callers see only an id. */
   readonly hidden: unknown[];
-  /** The verbs' runs, as the server asked for them. */
+  /** The calls of verbs that the server made. */
   readonly calls: VerbCall[];
   readonly app: ReturnType<typeof buildServer>;
   readonly #tokens = new Map<Scope, Promise<string>>();
@@ -66,10 +70,10 @@ export class ApiServer {
   }
 
   static async open(options: ApiServerOptions = {}): Promise<ApiServer> {
-    const { workspace = Workspace.withLongLeases(), aliveMs, dashboard, health } = options;
+    const { workspace = Workspace.withLongLeases(), aliveMs, dashboard = null, health } = options;
     const own = await workspace.platform('manager@here');
-    const platform = { ...own, ...options.over?.(own) };
-    // A directory without a configuration is meant only when it is said.
+    const platform = { ...own, ...options.replace?.(own) };
+    // A directory without a configuration needs the profile's name.
     const flags = workspace instanceof AwsWorkspace ? {} : { profile: 'local' };
     const config = await loadConfig({ env: {}, cwd: workspace.dir, home: '', etc: '', flags });
     const { signal } = new AbortController();
@@ -79,13 +83,13 @@ export class ApiServer {
       config,
       platform,
     );
-    const [hidden, calls]: [unknown[], VerbCall[]] = [[], []];
-    const runner = options.verbs?.(real) ?? real;
+    const hidden: unknown[] = [];
+    const calls: VerbCall[] = [];
     const verbs: VerbRunner = {
-      ...runner,
+      ...real,
       call: (call) => {
         calls.push(call);
-        return runner.call(call);
+        return options.runVerb?.(call, real) ?? real.call(call);
       },
     };
     const app = buildServer({
@@ -95,24 +99,22 @@ export class ApiServer {
       onHidden: (error) => hidden.push(error),
       ...(health !== undefined && { health }),
       ...(aliveMs !== undefined && { aliveMs }),
-      ...(dashboard !== undefined && { dashboard }),
+      dashboard,
     });
     const url = await app.listen({ host: '127.0.0.1', port: 0 });
-    // The same for every server: it describes the verbs, whatever the platform.
-    known ??= new ApiDocument(openApiDocument(real));
-    const document = known;
-    return new ApiServer({ workspace, platform, document, url, hidden, calls, app });
+    sharedDocument ??= new ApiDocument(openApiDocument(real));
+    return new ApiServer({ workspace, platform, document: sharedDocument, url, hidden, calls, app });
   }
 
   token(scope: Scope): Promise<string> {
-    const made = () => createToken(this.platform, { name: scope, scope, expiresIn: null }).then(({ text }) => text);
-    const known = this.#tokens.get(scope) ?? made();
-    this.#tokens.set(scope, known);
-    return known;
+    const create = () => createToken(this.platform, { name: scope, scope, expiresIn: null }).then(({ text }) => text);
+    const token = this.#tokens.get(scope) ?? create();
+    this.#tokens.set(scope, token);
+    return token;
   }
 
-  /** Calls with a token of that scope; the answer is left to be read. */
-  async fetch(method: string, path: string, init: RequestInit & { readonly scope?: Scope } = {}): Promise<Response> {
+  /** Calls with a token of that scope, and does not read the answer's body. */
+  async fetch(method: string, path: string, init: CallInit = {}): Promise<Response> {
     const { scope = 'operate', ...rest } = init;
     const headers = new Headers(rest.headers);
     headers.set('authorization', `Bearer ${await this.token(scope)}`);
@@ -120,16 +122,15 @@ export class ApiServer {
   }
 
   /** Calls with a JSON body, if any, and checks the answer against the document. */
-  async call(
-    method: string,
-    path: string,
-    body?: unknown,
-    init: RequestInit & { readonly scope?: Scope } = {},
-  ): Promise<Answer> {
-    const said = body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) };
+  async call(method: string, path: string, body?: unknown, init: CallInit = {}): Promise<Answer> {
     const headers = new Headers(init.headers);
     if (body !== undefined && !headers.has('content-type')) headers.set('content-type', 'application/json');
-    const response = await this.fetch(method, `/api/v1${path}`, { ...init, headers, ...said });
+    const text = body === undefined || typeof body === 'string' ? body : JSON.stringify(body);
+    const response = await this.fetch(method, `/api/v1${path}`, {
+      ...init,
+      headers,
+      ...(text !== undefined && { body: text }),
+    });
     return this.checked(method, `/api/v1${path}`, response);
   }
 
@@ -149,12 +150,12 @@ export class ApiServer {
     };
   }
 
-  /** Runs a verb for a command line; the frames are left to be read. */
-  command(name: string, input: object, init: RequestInit & { readonly scope?: Scope } = {}): Promise<Response> {
+  /** Runs a verb as a command line does, and does not read its frames. `fields`: others than its name and input. */
+  command(name: string, input: object, init: CallInit = {}, fields: object = {}): Promise<Response> {
     return this.fetch('POST', '/api/v1/verbs', {
       ...init,
       headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, input }),
+      body: JSON.stringify({ name, input, ...fields }),
     });
   }
 
@@ -167,15 +168,18 @@ export class ApiServer {
 
 type Json = Readonly<Record<string, unknown>>;
 interface Operation {
-  readonly responses: Readonly<Record<string, Answered>>;
+  readonly operationId: string;
+  readonly 'x-scope'?: string;
+  readonly description?: string;
+  readonly responses: Readonly<Record<string, DocumentedResponse>>;
 }
-interface Answered {
+interface DocumentedResponse {
   readonly $ref?: string;
   readonly content?: Readonly<Record<string, { readonly schema?: Json }>>;
 }
 type Paths = Readonly<Record<string, Readonly<Record<string, Operation>>>>;
 
-/** Says whether answers are what the API's document says of them. */
+/** Compares answers with the API's document. */
 class ApiDocument {
   readonly document: Json;
   readonly #ajv = new Ajv2020.default({ strict: false, allErrors: true, validateSchema: false });
@@ -191,43 +195,45 @@ class ApiDocument {
     return this.document.paths as Paths;
   }
 
-  /** Throws unless the document has the call, and the answer's status, type and body are as it says. */
+  /** Throws unless the document has the call, and the answer's status, type and body match it. */
   check(method: string, url: string, status: number, type: string, body: string): void {
     const path = new URL(url, 'http://api').pathname;
     const template = Object.keys(this.paths)
       .filter((each) => new RegExp(`^${each.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(path))
       .sort((a, b) => a.split('{').length - b.split('{').length)[0];
-    const known = template === undefined ? undefined : this.paths[template]?.[method.toLowerCase()];
-    // What is no call of the API is told in the form of its errors.
-    const at =
-      known === undefined ? 'components/responses/Refused' : this.#responseAt(template ?? '', method, known, status);
-    const [is = ''] = type.split(';');
-    const response = this.#at(at) as Answered;
+    const operation = template === undefined ? undefined : this.paths[template]?.[method.toLowerCase()];
+    // A call that the API doesn't have is answered by an error of the API.
+    const pointer =
+      operation === undefined
+        ? 'components/responses/Refused'
+        : this.#responsePointer(template ?? '', method, operation, status);
+    const [mediaType = ''] = type.split(';');
+    const response = this.#at(pointer) as DocumentedResponse;
     if (method === 'HEAD' || response.content === undefined) return;
-    const said = response.content[is];
-    if (said === undefined)
-      throw new Error(`${method} ${path} ${status}: expected ${Object.keys(response.content)}, found ${is}`);
-    if (!is.endsWith('/json') || said.schema === undefined) return;
-    this.validate(`${at}/content/${escaped(is)}/schema`, JSON.parse(body), `${method} ${path} ${status}`);
+    const content = response.content[mediaType];
+    if (content === undefined)
+      throw new Error(`${method} ${path} ${status}: expected ${Object.keys(response.content)}, found ${mediaType}`);
+    if (!mediaType.endsWith('/json') || content.schema === undefined) return;
+    this.validate(`${pointer}/content/${escaped(mediaType)}/schema`, JSON.parse(body), `${method} ${path} ${status}`);
   }
 
-  /** Throws unless the value is as the schema at that place of the document says. */
-  validate(at: string, value: unknown, what = at): void {
-    const validate = this.#compiled.get(at) ?? this.#ajv.compile({ $ref: `api#/${at}` });
-    this.#compiled.set(at, validate);
+  /** Throws unless the value matches the schema at that pointer into the document. */
+  validate(pointer: string, value: unknown, what = pointer): void {
+    const validate = this.#compiled.get(pointer) ?? this.#ajv.compile({ $ref: `api#/${pointer}` });
+    this.#compiled.set(pointer, validate);
     if (validate(value)) return;
     throw new Error(`${what}: ${this.#ajv.errorsText(validate.errors)}: ${JSON.stringify(value).slice(0, 400)}`);
   }
 
-  #responseAt(path: string, method: string, { responses }: Operation, status: number): string {
+  #responsePointer(path: string, method: string, { responses }: Operation, status: number): string {
     const name = [String(status), `${String(status)[0]}XX`].find((each) => responses[each] !== undefined);
-    if (name === undefined) throw new Error(`${method} ${path}: the document knows no answer ${status}`);
+    if (name === undefined) throw new Error(`${method} ${path}: the document has no answer ${status}`);
     const ref = responses[name]?.$ref;
     return ref?.slice('#/'.length) ?? `paths/${escaped(path)}/${method.toLowerCase()}/responses/${name}`;
   }
 
   #at(pointer: string): unknown {
-    return pointer.split('/').reduce<unknown>((of, name) => (of as Json)[unescaped(name)], this.document);
+    return pointer.split('/').reduce<unknown>((value, name) => (value as Json)[unescaped(name)], this.document);
   }
 }
 

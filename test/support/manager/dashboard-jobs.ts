@@ -3,18 +3,18 @@ import { closeSync, constants, openSync, renameSync } from 'node:fs';
 import { rangeJob } from '../range-job.ts';
 import type { Workspace } from '../workspace.ts';
 
-/** Lays gates, closed, in the workspace: tasks wait at them (`gate`) until `openGate`. */
-export function layGates(workspace: Workspace, ...names: readonly string[]): void {
+/** Creates closed gates in the workspace: tasks wait at them (`gate`) until `openGate`. */
+export function createGates(workspace: Workspace, ...names: readonly string[]): void {
   execFileSync(
     'mkfifo',
     names.map((name) => workspace.path(name)),
   );
 }
 
-/** A command that waits at a gate. Opening a pipe that nobody writes to blocks, and a task that waits uses no CPU. */
+/** A command that waits at a gate: opening a pipe without a writer blocks, and uses no CPU. */
 export const gate = (name: string): string => `: <"$HOME/${name}"`;
 
-/** Lets those who wait at a gate go on, and those who come later pass; unless named, the second half of the claims job. */
+/** Lets tasks pass a gate, now and later; unless named, that of the second half of the claims job. */
 export function openGate(workspace: Workspace, name = SECOND_HALF): void {
   const path = workspace.path(name);
   const writer = openSync(path, constants.O_RDWR);
@@ -36,26 +36,32 @@ echo "rows 1" >> "$BATCHCTL_COUNTERS"
 echo $n
 `;
 
-/** Forty claims. Three fail until `bringRates`, one can't be read, and the second half waits for `openGate`. */
-export function layClaimsJob(workspace: Workspace): void {
-  layGates(workspace, SECOND_HALF);
+/** Writes a job of forty claims. Three fail until `writeRates`, one can't be read, and the second half waits for `openGate`. */
+export function writeClaimsJob(workspace: Workspace): void {
+  createGates(workspace, SECOND_HALF);
   workspace.write('job.json', {
-    name: 'claims',
-    files: ['price.sh'],
-    labels: { team: 'finance' },
-    input: { split: { by: 'range', from: 1, to: 40 } },
-    steps: [
+    ...rangeJob<object>(
+      'claims',
+      40,
       { name: 'price', attempts: 2, permanent: [3, 65], run: ['sh', 'price.sh'], timeout: '60s' },
       { name: 'total', gather: true, run: 'wc -l' },
-    ],
+    ),
+    files: ['price.sh'],
+    labels: { team: 'finance' },
   });
   workspace.write('price.sh', SCRIPT);
 }
 
-/** A job of one step over the numbers from 1 to `tasks`. */
-export function layRangeJob(workspace: Workspace, name: string, tasks: number, step: object, more: object = {}): void {
-  workspace.write('job.json', { ...rangeJob(name, tasks, step), ...more });
+/** Writes a job of one step over the numbers from 1 to `tasks`. */
+export function writeRangeJob(
+  workspace: Workspace,
+  name: string,
+  tasks: number,
+  step: object,
+  labels: Readonly<Record<string, string>> = {},
+): void {
+  workspace.write('job.json', { ...rangeJob(name, tasks, step), labels });
 }
 
 /** Makes the rates available from now on. */
-export const bringRates = (workspace: Workspace): void => workspace.write('rates', '');
+export const writeRates = (workspace: Workspace): void => workspace.write('rates', '');

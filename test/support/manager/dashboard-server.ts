@@ -6,7 +6,7 @@ import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
 /** Faults of a page: errors and warnings on its console, and requests to other origins. */
-class Heard {
+class PageFaults {
   readonly #all: string[] = [];
   /** Calls that fail on purpose leave a line on the console. Lines that match are ignored, earlier ones too. */
   allow: RegExp | null = null;
@@ -20,9 +20,9 @@ class Heard {
   }
 }
 
-export interface Opened {
+export interface OpenedPage {
   readonly page: Page;
-  readonly heard: Heard;
+  readonly faults: PageFaults;
 }
 
 /** A manager started as a person starts it, in a directory of its own, and browsers that open its page. */
@@ -45,7 +45,7 @@ export class DashboardServer {
     return `http://127.0.0.1:${this.#port}`;
   }
 
-  /** Starts the manager; again at the same port. */
+  /** Starts the manager; a second time, at the same port. */
   async start(): Promise<void> {
     const manager = this.workspace.start(['manager', '--listen', `127.0.0.1:${this.#port}`, '--json']);
     this.#manager = manager;
@@ -74,13 +74,18 @@ export class DashboardServer {
   }
 
   /** Opens the page and signs in if a token is given. */
-  async look(browser: Browser, token: string | null, options: BrowserContextOptions = {}, hash = ''): Promise<Opened> {
-    // What moves is drawn again sixty times a second.
+  async openPage(
+    browser: Browser,
+    token: string | null,
+    options: BrowserContextOptions = {},
+    hash = '',
+  ): Promise<OpenedPage> {
+    // An animation is drawn again sixty times a second.
     const page = await openPage(browser, { timezoneId: 'Europe/London', reducedMotion: 'reduce', ...options });
-    const heard = listen(page, this.address);
+    const faults = collectFaults(page, this.address);
     await page.goto(`${this.address}/${hash}`);
     if (token !== null) await signIn(page, token);
-    return { page, heard };
+    return { page, faults };
   }
 
   async close(): Promise<void> {
@@ -93,15 +98,14 @@ export async function signIn(page: Page, token: string): Promise<void> {
   await page.getByRole('button', { name: 'Sign in' }).click();
 }
 
-function listen(page: Page, address: string): Heard {
-  const heard = new Heard();
-  const say = (line: string): void => heard.add(line);
+function collectFaults(page: Page, address: string): PageFaults {
+  const faults = new PageFaults();
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') say(`${message.type()}: ${message.text()}`);
+    if (message.type() === 'error' || message.type() === 'warning') faults.add(`${message.type()}: ${message.text()}`);
   });
-  page.on('pageerror', (error) => say(`pageerror: ${error.message}`));
+  page.on('pageerror', (error) => faults.add(`pageerror: ${error.message}`));
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${address}/`)) say(`request: ${request.url()}`);
+    if (!request.url().startsWith(`${address}/`)) faults.add(`request: ${request.url()}`);
   });
-  return heard;
+  return faults;
 }

@@ -5,22 +5,22 @@ import { splitGlobalFlags } from '../../../src/cli/global-flags.ts';
 import { processIo } from '../../../src/cli/io.ts';
 import type { VerbRunner } from '../../../src/ports/verbs.ts';
 
-let described: Promise<VerbRunner> | null = null;
+let sharedVerbs: Promise<VerbRunner> | null = null;
 
-/** The verbs that a manager offers, without what would run them: the same for all tests of a process. */
+/** The verbs that a manager offers, which can't be called: the same object for all tests of a process. */
 export function describedVerbs(): Promise<VerbRunner> {
-  described ??= describeAll();
-  return described;
+  sharedVerbs ??= describeAll();
+  return sharedVerbs;
 }
 
 async function describeAll(): Promise<VerbRunner> {
   const { signal } = new AbortController();
   const { flags } = splitGlobalFlags([]);
   const ctx = openContext({ flags, io: processIo(), closed: signal, signal, stopNow: signal });
-  const known = await describeVerbs(ctx, { commands: COMMANDS });
+  const described = await describeVerbs(ctx, { commands: COMMANDS });
   return {
     profile: 'local',
-    verbs: [...known.values()].map(({ verb }) => verb),
+    verbs: [...described.values()].map(({ verb }) => verb),
     call: () => {
       throw new Error('these verbs are only described');
     },

@@ -1,16 +1,16 @@
 import { Workspace } from '../workspace.ts';
 import { type ManagedOptions, ManagedWorkspace } from './managed-workspace.ts';
 
-/** Seconds of a lease that a busy machine keeps: a task whose lease expires runs again. */
+/** Seconds: leases do not expire on a busy machine, because a task whose lease expires runs again. */
 const LEASE = 10;
 const HALVES = ['local', 'services'];
-const halves = (process.env.BATCHCTL_TEST_SETS ?? '').split(' ').filter((set) => HALVES.includes(set));
-/** Where a run names neither set, it has both halves. */
-const runs = (half: string): boolean => halves.length === 0 || halves.includes(half);
+const requested = (process.env.BATCHCTL_TEST_SETS ?? '').split(' ').filter((set) => HALVES.includes(set));
+/** A run that names neither set has both halves. */
+const isRequested = (half: string): boolean => requested.length === 0 || requested.includes(half);
 
 /**
- * Describes what is to hold directly and through a manager, with so many workers of its own: the same suite, twice. In files
- * named `.each-way.test.ts`, of which `npm test` runs the first half, and `npm run test:services` the second.
+ * Declares a suite twice: directly, and through a manager. For files named `.each-way.test.ts`: `npm test` runs the first
+ * half, and `npm run test:services` the second. `options`: for the manager.
  */
 export function eachWay(
   title: string,
@@ -20,13 +20,13 @@ export function eachWay(
   direct(title, function () {
     suite.call(this, async () => new Workspace(undefined, LEASE));
   });
-  if (!runs('services')) return;
+  if (!isRequested('services')) return;
   describe(`${title}, through a manager`, function () {
     suite.call(this, () => ManagedWorkspace.make({ ...options, lease: LEASE }));
   });
 }
 
-/** Describes what needs to hold directly only, in such a file. */
+/** Declares a suite of such a file that runs only directly. */
 export function direct(title: string, suite: (this: Mocha.Suite) => void): void {
-  if (runs('local')) describe(title, suite);
+  if (isRequested('local')) describe(title, suite);
 }

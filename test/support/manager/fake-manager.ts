@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { text } from 'node:stream/consumers';
 import { FRAMES_TYPE, type ValueFrame } from '../../../src/model/api.ts';
 import { type Listening, listen } from '../servers/listen.ts';
 
-/** A call of a verb as it came. */
-interface Heard {
+/** A call of a verb, as received. */
+interface ReceivedCall {
   readonly name: string;
   readonly input: Readonly<Record<string, unknown>>;
   /** It was confirmed. */
@@ -13,12 +14,12 @@ interface Heard {
   readonly tz: string | null;
 }
 
-type Answer = (response: ServerResponse, heard: Heard) => void;
+type Answer = (response: ServerResponse) => void;
 
-/** Answers each call of a verb by the next of these, the last again and again: for what no manager does at will. */
+/** Answers each call of a verb with the next of a list of answers, and further calls with the last one. */
 export class FakeManager {
-  readonly heard: Heard[] = [];
-  /** Requests of any kind, and the tokens that came with them. */
+  readonly calls: ReceivedCall[] = [];
+  /** The token of each request, of any kind. */
   readonly tokens: (string | undefined)[] = [];
   readonly port: number;
   readonly stop: () => Promise<void>;
@@ -27,7 +28,7 @@ export class FakeManager {
   private constructor(server: Server, { port, close }: Listening) {
     this.port = port;
     this.stop = close;
-    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#take(request, response));
+    server.on('request', (request: IncomingMessage, response: ServerResponse) => this.#respond(request, response));
   }
 
   static async start(secure: { readonly cert: string; readonly key: string } | null = null): Promise<FakeManager> {
@@ -37,45 +38,42 @@ export class FakeManager {
 
   answer(...answers: readonly Answer[]): void {
     this.#answers = answers;
-    this.heard.length = 0;
+    this.calls.length = 0;
     this.tokens.length = 0;
   }
 
-  async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     this.tokens.push(request.headers.authorization);
-    const chunks: Buffer[] = [];
-    for await (const chunk of request) chunks.push(chunk as Buffer);
-    const heard = JSON.parse(Buffer.concat(chunks).toString('utf8') || '{}') as Heard;
-    this.heard.push(heard);
-    const answer = this.#answers[Math.min(this.heard.length, this.#answers.length) - 1];
-    answer?.(response, heard);
+    this.calls.push(JSON.parse((await text(request)) || '{}'));
+    this.#answers[Math.min(this.calls.length, this.#answers.length) - 1]?.(response);
   }
 }
 
-/** These frames, and the end. */
+const linesOf = (all: readonly ValueFrame[]): string => all.map((frame) => `${JSON.stringify(frame)}\n`).join('');
+
+/** Sends these frames, and ends the answer. */
 export const frames =
   (...all: readonly ValueFrame[]): Answer =>
-  (response) => {
-    response.writeHead(200, { 'content-type': FRAMES_TYPE });
-    response.end(all.map((frame) => `${JSON.stringify(frame)}\n`).join(''));
-  };
+  (response) =>
+    response.writeHead(200, { 'content-type': FRAMES_TYPE }).end(linesOf(all));
 
-/** These frames, and then the connection is gone. */
+/** Sends these frames, and leaves the answer open. */
+export const openFrames =
+  (...all: readonly ValueFrame[]): Answer =>
+  (response) =>
+    response.writeHead(200, { 'content-type': FRAMES_TYPE }).write(linesOf(all));
+
+/** Sends these frames, and closes the connection before the answer is complete. */
 export const broken =
   (...all: readonly ValueFrame[]): Answer =>
   (response) => {
-    if (all.length === 0) {
-      response.socket?.destroy();
-      return;
-    }
-    response.writeHead(200, { 'content-type': FRAMES_TYPE });
-    const text = all.map((frame) => `${JSON.stringify(frame)}\n`).join('');
-    response.write(text, () => setImmediate(() => response.socket?.destroy()));
+    const close = (): unknown => response.socket?.destroy();
+    if (all.length === 0) close();
+    else response.writeHead(200, { 'content-type': FRAMES_TYPE }).write(linesOf(all), () => setImmediate(close));
   };
 
+/** Answers with an error. */
 export const refused =
   (status: number, error: object, headers: Readonly<Record<string, string>> = {}): Answer =>
-  (response) => {
-    response.writeHead(status, { 'content-type': 'application/json', ...headers });
-    response.end(JSON.stringify({ error }));
-  };
+  (response) =>
+    response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ error }));

@@ -7,7 +7,7 @@ import type { AuditLine } from '../../../src/manager/http/audit.ts';
 import { buildServer } from '../../../src/manager/http/server.ts';
 import { SignInCode } from '../../../src/manager/http/sign-in.ts';
 import type { Identity } from '../../../src/manager/tls/open-tls.ts';
-import type { Scope } from '../../../src/model/api.ts';
+import type { ApiError, Scope } from '../../../src/model/api.ts';
 import type { ObjectStore } from '../../../src/ports/object-store.ts';
 import type { VerbCall, VerbResponse } from '../../../src/ports/verbs.ts';
 import { FakeClock } from '../fake-clock.ts';
@@ -18,14 +18,14 @@ import { describedVerbs } from './described-verbs.ts';
 interface GuardedServerOptions {
   readonly identity?: Identity;
   readonly bodyMs?: number;
-  /** With the link by which whoever started it signs in. */
+  /** Offers the sign-in link. */
   readonly hasLink?: boolean;
-  /** What verbs do when they are called; unless given they answer `{}`. */
-  readonly run?: (call: VerbCall) => Promise<VerbResponse>;
 }
 
-/** A manager's server on a port of this machine, of which the guards are what is looked at: its verbs do as a test says. */
+/** A manager's server on a port of this machine, to test its guards: its verbs are fakes. */
 export class GuardedServer {
+  /** Runs a verb; a test may replace it. */
+  run: (call: VerbCall) => Promise<VerbResponse> = answerNothing;
   readonly clock = new FakeClock();
   readonly store: ObjectStore = new MemoryStore(() => this.clock.now());
   readonly audit: AuditLine[] = [];
@@ -37,12 +37,7 @@ export class GuardedServer {
   readonly #agent = new Agent({ keepAlive: true });
   readonly #workspace = new Workspace();
 
-  static async open({
-    identity,
-    bodyMs,
-    hasLink,
-    run = answerNothing,
-  }: GuardedServerOptions = {}): Promise<GuardedServer> {
+  static async open({ identity, bodyMs, hasLink }: GuardedServerOptions = {}): Promise<GuardedServer> {
     const server = new GuardedServer();
     const verbs = await describedVerbs();
     const app = buildServer({
@@ -50,7 +45,7 @@ export class GuardedServer {
         ...verbs,
         call: (call) => {
           server.calls.push(call);
-          return run(call);
+          return server.run(call);
         },
       },
       platform: await server.#workspace.platform(),
@@ -87,27 +82,31 @@ export class GuardedServer {
     return fetch(`http://127.0.0.1:${this.port}${path}`, { ...init, headers });
   }
 
-  /** Calls many times with less effort than `call`, and answers only the status. */
+  /** Needs less CPU than `call`, for many calls, and returns only the status. */
   status(path: string, token: string | null = null, method = 'GET'): Promise<number> {
     const headers = token === null ? {} : { authorization: `Bearer ${token}` };
     return new Promise((resolve, reject) => {
       const { port } = this;
-      const called = request({ host: '127.0.0.1', port, path, method, headers, agent: this.#agent }, (answer) => {
+      const sent = request({ host: '127.0.0.1', port, path, method, headers, agent: this.#agent }, (answer) => {
         resolve(answer.statusCode ?? 0);
-        // A stream has no end of its own.
+        // A stream doesn't end by itself.
         if (answer.headers['content-type']?.startsWith('application/json')) answer.resume();
         else answer.destroy();
       });
-      called.on('error', reject).end();
+      sent.on('error', reject).end();
+    });
+  }
+
+  post(path: string, token: string | null, body: object | string = {}): Promise<Response> {
+    return this.call(path, token, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
     });
   }
 
   command(name: string, input: object, token: string | null): Promise<Response> {
-    return this.call('/api/v1/verbs', token, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, input, yes: true }),
-    });
+    return this.post('/api/v1/verbs', token, { name, input, yes: true });
   }
 
   /** A bare connection. */
@@ -129,20 +128,23 @@ export class GuardedServer {
 
 const answerNothing = async (): Promise<VerbResponse> => ({ answer: {}, exitCode: 0, error: null });
 
-/** A verb that says something, and lasts until it is stopped. */
+/** A verb that prints a notice, and runs until it is stopped. */
 export const runUntilStopped = ({ signal, notice }: VerbCall): Promise<VerbResponse> =>
   new Promise((resolve) => {
     notice('as it goes');
     signal.addEventListener('abort', () => resolve({ answer: undefined, exitCode: 130, error: null }));
   });
 
-/** What a connection says until it is closed. */
-export async function saidBy(socket: Socket): Promise<string> {
-  let said = '';
+/** Reads a connection until it is closed, or reset. */
+export async function readUntilClosed(socket: Socket): Promise<string> {
+  let text = '';
   socket.on('data', (bytes: Buffer) => {
-    said += bytes.toString();
+    text += bytes.toString();
   });
-  // Also one that was reset: what it was sent last was read by nobody.
   if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
-  return said;
+  return text;
 }
+
+/** The error in an answer's body. */
+export const errorOf = async (answer: Response): Promise<ApiError> =>
+  ((await answer.json()) as { readonly error: ApiError }).error;

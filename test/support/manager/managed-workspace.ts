@@ -1,25 +1,25 @@
 import { until } from '../until.ts';
 import { type Running, Workspace } from '../workspace.ts';
 
-/** Commands that work beside the queue: they run on the local profile, as the manager does. */
-const BESIDE = ['worker', 'manager', 'worker-supervisor', 'rehearse', 'config', 'init'];
+/** Commands that don't go through the manager: they run on the local profile, as the manager does. */
+const LOCAL_COMMANDS = ['worker', 'manager', 'worker-supervisor', 'rehearse', 'config', 'init'];
 
 export interface ManagedOptions {
-  /** Workers that the manager keeps up; none unless given. */
+  /** Workers that the manager starts; none unless given. */
   readonly workers?: number;
   readonly scope?: 'read' | 'submit' | 'operate';
-  /** What the manager's environment has besides, and so that of its workers. */
+  /** Further variables in the environment of the manager and its workers. */
   readonly env?: Readonly<Record<string, string>>;
-  /** Of its workers, seconds; as for every `Workspace` unless given. */
+  /** Seconds, of its workers; unless given, as for every `Workspace`. */
   readonly lease?: number;
 }
 
-/** A workspace whose manager runs: every verb goes through it, and only workers use the store themselves. */
+/** A workspace with a running manager: all verbs go through it, and only workers use the store directly. */
 export class ManagedWorkspace extends Workspace {
   #url = '';
   #token = '';
   #manager: Running | null = null;
-  /** The same directory without the manager: what it runs needs no process of its own. */
+  /** The same directory without the manager: its commands run in this process. */
   readonly #here: Workspace;
   readonly #workers: number;
   readonly #env: Readonly<Record<string, string>>;
@@ -34,13 +34,13 @@ export class ManagedWorkspace extends Workspace {
 
   static async make(options: ManagedOptions = {}): Promise<ManagedWorkspace> {
     const { scope = 'operate' } = options;
-    const made = new ManagedWorkspace(options);
+    const workspace = new ManagedWorkspace(options);
     try {
-      await made.startManager();
-      made.#token = await made.token('caller', scope);
-      return made;
+      await workspace.startManager();
+      workspace.#token = await workspace.token('caller', scope);
+      return workspace;
     } catch (error) {
-      await made.remove();
+      await workspace.remove();
       throw error;
     }
   }
@@ -54,7 +54,7 @@ export class ManagedWorkspace extends Workspace {
     return this.#manager;
   }
 
-  /** Starts the manager, at the port that it had before. */
+  /** Starts the manager; a second time, at the same port. */
   async startManager(): Promise<void> {
     if (this.#url === '') this.write('batchctl.config.json', configOf('http://127.0.0.1:1'));
     const listen = this.#url === '' ? '127.0.0.1:0' : new URL(this.#url).host;
@@ -68,13 +68,13 @@ export class ManagedWorkspace extends Workspace {
     this.write('batchctl.config.json', configOf(this.#url));
   }
 
-  /** Runs a command past the manager. */
+  /** Runs a command without the manager. */
   direct(...args: readonly string[]): ReturnType<Workspace['run']> {
     return this.#here.run(args);
   }
 
   protected override environmentOf([first = '']: readonly string[]): Readonly<Record<string, string>> {
-    if (BESIDE.includes(first)) return { BATCHCTL_PROFILE: 'local' };
+    if (LOCAL_COMMANDS.includes(first)) return { BATCHCTL_PROFILE: 'local' };
     return { BATCHCTL_PROFILE: 'remote', BATCHCTL_TOKEN: this.#token };
   }
 }

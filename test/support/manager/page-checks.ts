@@ -7,8 +7,13 @@ interface Violation {
   readonly nodes: readonly { readonly html: string; readonly failureSummary?: string }[];
 }
 
-/** Accessibility violations that axe-core finds on the page, one per line. */
-export async function axeFaults(page: Page): Promise<readonly string[]> {
+/** Accessibility violations that axe-core finds on the page, one per line, and one if the page is wider than the screen. */
+export async function layoutFaults(page: Page): Promise<readonly string[]> {
+  const width = await widthFault(page);
+  return [...(await axeFaults(page)), ...(width === null ? [] : [width])];
+}
+
+async function axeFaults(page: Page): Promise<readonly string[]> {
   // The page's policy blocks added scripts, but not what the debugger evaluates.
   if (!(await page.evaluate<boolean>(`'axe' in window`))) await page.evaluate(axe.source);
   const violations = await page.evaluate<readonly Violation[]>(
