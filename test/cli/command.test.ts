@@ -23,7 +23,7 @@ const OPTIONS = {
   '--all': 'everything',
 } as const;
 
-const seen: CommandInput<typeof OPTIONS, typeof ARGUMENTS>[] = [];
+const inputs: CommandInput<typeof OPTIONS, typeof ARGUMENTS>[] = [];
 const definition = defineCommand({
   arguments: ARGUMENTS,
   options: OPTIONS,
@@ -31,31 +31,16 @@ const definition = defineCommand({
   output: null,
   help: { examples: ['batchctl test'], exitCodes: { 0: true }, related: ['init'] },
   run: async (input) => {
-    seen.push(input);
+    inputs.push(input);
   },
 });
 const entry: CommandEntry = { name: 'test', group: 'Jobs', summary: 'a test', load: async () => () => definition };
 
 describe("a command's input", () => {
   it('has arguments and options by name, parsed', async () => {
-    const words = [
-      'j1',
-      't1',
-      't2',
-      '--max-tasks',
-      '3',
-      '-o',
-      '-',
-      '--set',
-      'a=1',
-      '--set=b=2',
-      '--mode',
-      'safe',
-      '--no-scale',
-      '--all',
-    ];
+    const words = 'j1 t1 t2 --max-tasks 3 -o - --set a=1 --set=b=2 --mode safe --no-scale --all'.split(' ');
     expect(await definition.run({ ...parseCommand(entry, definition, words), rest: null })).to.equal(undefined);
-    expect(seen.pop()).to.deep.equal({
+    expect(inputs.pop()).to.deep.equal({
       job: 'j1',
       task: ['t1', 't2'],
       maxTasks: 3,
@@ -68,14 +53,9 @@ describe("a command's input", () => {
     });
   });
 
-  it('has a default for whatever was not given', () => {
-    expect(parseCommand(entry, definition, ['j1'])).to.deep.equal({
-      job: 'j1',
-      task: [],
-      set: [],
-      scale: true,
-      all: false,
-    });
+  it('has defaults for missing arguments and options', () => {
+    const input = parseCommand(entry, definition, ['j1']);
+    expect(input).to.deep.equal({ job: 'j1', task: [], set: [], scale: true, all: false });
   });
 
   const mistakes: readonly (readonly [readonly string[], string])[] = [

@@ -4,22 +4,20 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import { expect } from 'chai';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { forSuite } from '../support/fixture.ts';
+import { parseJsonLines } from '../support/json-lines.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { installed } from '../support/run/lacking.ts';
 import { Workspace } from '../support/workspace.ts';
 
 const BIN = new URL('../../bin/batchctl.js', import.meta.url).pathname;
-const JOB = {
-  name: 'mixed',
-  input: { split: { by: 'range', from: 1, to: 4 } },
-  steps: [{ name: 'one', attempts: 1, run: 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n' }],
-};
+const RUN = 'read n; [ $n != 3 ] || { echo bad $n >&2; exit 9; }; echo $n';
 
 describe('shell completion', () => {
   const workspace = forSuite(() => new Workspace());
   let job = '';
   let cause = '';
   before(async () => {
-    workspace.write('job.json', JOB);
+    workspace.write('job.json', rangeJob('mixed', 4, { name: 'one', attempts: 1, run: RUN }));
     workspace.write('job.yaml', 'name: x\n');
     workspace.write('other.txt', '');
     workspace.write('batchctl.config.json', {
@@ -30,23 +28,21 @@ describe('shell completion', () => {
     spawnSync('chmod', ['+x', workspace.path('batchctl')]);
     job = await workspace.submit('--run-key', 'month-end:2026-11');
     await workspace.work();
-    const failures = await workspace.run(['failures', job, '--json']);
-    cause = (JSON.parse(failures.stdout.split('\n')[0] ?? '') as { cause: string }).cause;
+    const [failure] = parseJsonLines<{ cause: string }>((await workspace.well('failures', job, '--json')).stdout);
+    cause = failure?.cause ?? '';
     for (const shell of ['bash', 'zsh', 'fish']) {
-      const { stdout, code } = await workspace.run(['completion', shell]);
-      expect(code).to.equal(0);
-      workspace.write(`complete.${shell}`, stdout);
+      workspace.write(`complete.${shell}`, (await workspace.well('completion', shell)).stdout);
     }
   });
 
   function shell(program: string, args: readonly string[]): SpawnSyncReturns<string> {
-    // bash would complain about a locale that isn't installed.
-    const own = { HOME: workspace.dir, TERM: 'dumb', LC_ALL: 'C.UTF-8' };
-    const env = { ...process.env, PATH: `${workspace.dir}:${process.env.PATH}`, ...own };
+    const path = `${workspace.dir}:${process.env.PATH}`;
+    // bash warns of a locale that isn't installed.
+    const env = { ...process.env, PATH: path, HOME: workspace.dir, TERM: 'dumb', LC_ALL: 'C.UTF-8' };
     return spawnSync(program, args, { cwd: workspace.dir, encoding: 'utf8', env });
   }
 
-  /** What bash offers for a line with the cursor at its end. Splits words as bash does. */
+  /** The words that bash offers for a line with the cursor at its end. Splits words as bash does. */
   function bash(line: string): readonly string[] {
     const pieces = line
       .split(/ +/)
@@ -103,7 +99,7 @@ describe('shell completion', () => {
       expect(bash('batchctl submit job.json --run-key m')).to.deep.equal(['month-end:2026-11']);
     });
 
-    it('offers steps, tasks and causes of the job that was typed', () => {
+    it('offers steps, tasks and causes of the job on the command line', () => {
       expect(bash('batchctl retry last --cause ')).to.deep.equal([cause]);
       expect(bash(`batchctl retry ${job} --cause=`)).to.deep.equal([cause]);
       expect(bash('batchctl logs last ')).to.deep.equal(['one/2']);
@@ -119,21 +115,11 @@ describe('shell completion', () => {
     });
 
     it('offers nothing, and creates nothing, without a store', async () => {
-      const { stdout, stderr, code } = await workspace.run([
-        '__complete',
-        'jobs',
-        '--',
-        '--profile',
-        'spare',
-        'status',
-        '',
-      ]);
-      expect({ stdout, stderr, code }).to.deep.equal({ stdout: '', stderr: '', code: 0 });
+      const complete = (...words: readonly string[]) => workspace.run(['__complete', 'jobs', '--', ...words]);
+      expect(await complete('--profile', 'spare', 'status', '')).to.include({ stdout: '', stderr: '', code: 0 });
       expect(shell('ls', ['spare']).status).not.to.equal(0);
-      for (const words of [['--profile', 'nope', 'status', ''], ['--tz', 'x', 'status', ''], []]) {
-        const asked = await workspace.run(['__complete', 'jobs', '--', ...words]);
-        expect({ stderr: asked.stderr, code: asked.code }, words.join(' ')).to.deep.equal({ stderr: '', code: 0 });
-      }
+      for (const words of [['--profile', 'nope', 'status', ''], ['--tz', 'x', 'status', ''], []])
+        expect(await complete(...words), words.join(' ')).to.include({ stderr: '', code: 0 });
     });
   });
 
@@ -158,11 +144,8 @@ describe('shell completion', () => {
 
   it('offers the same words, with their meanings, in fish', () => {
     const fish = (line: string): readonly string[] => {
-      const { stdout, stderr } = shell(installed('fish'), [
-        '--no-config',
-        '-c',
-        `source ./complete.fish; complete -C '${line}'`,
-      ]);
+      const script = `source ./complete.fish; complete -C '${line}'`;
+      const { stdout, stderr } = shell(installed('fish'), ['--no-config', '-c', script]);
       expect(stderr).to.equal('');
       return stdout.split('\n').filter(Boolean);
     };

@@ -5,7 +5,7 @@ import type { Input, Io, Output } from '../../src/cli/io.ts';
 import { main } from '../../src/cli/main.ts';
 import type { Clock } from '../../src/lib/clock.ts';
 
-/** A stream that keeps what is written to it. */
+/** A stream that keeps the text written to it. */
 export class FakeOutput extends Writable {
   readonly isTTY: boolean;
   columns: number;

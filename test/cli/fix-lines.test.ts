@@ -3,19 +3,19 @@
 import { expect } from 'chai';
 import { fixLines, fixStepLines } from '../../src/cli/fix-lines.ts';
 
-const MEND =
+const FIXES =
   'batchctl retry claims --cause abc, once it is fixed; batchctl skip claims --reason TEXT, to continue without it';
 
 describe('suggested fixes for people', () => {
   it('are one command per line, with its purpose next to it', () => {
-    expect(fixLines(MEND, Number.POSITIVE_INFINITY)).to.deep.equal([
+    expect(fixLines(FIXES, Number.POSITIVE_INFINITY)).to.deep.equal([
       'batchctl retry claims --cause abc   once it is fixed',
       'batchctl skip claims --reason TEXT  to continue without it',
     ]);
   });
 
   it('have the purpose below if it does not fit, and never break a command', () => {
-    expect(fixLines(MEND, 40)).to.deep.equal([
+    expect(fixLines(FIXES, 40)).to.deep.equal([
       'batchctl retry claims --cause abc',
       '  once it is fixed',
       'batchctl skip claims --reason TEXT',

@@ -33,14 +33,8 @@ describe('amounts and instants for people', () => {
   });
 
   it('write rates of slow work by the minute or hour', () => {
-    expect([0, 0.095, 0.09, 1 / 60, 1 / 90, 1 / 3_600].map(formatRate)).to.deep.equal([
-      '0.0/s',
-      '0.1/s',
-      '5.4/min',
-      '1.0/min',
-      '40.0/h',
-      '1.0/h',
-    ]);
+    const rates = [0, 0.095, 0.09, 1 / 60, 1 / 90, 1 / 3_600].map(formatRate);
+    expect(rates).to.deep.equal(['0.0/s', '0.1/s', '5.4/min', '1.0/min', '40.0/h', '1.0/h']);
   });
 });
 

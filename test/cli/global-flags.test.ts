@@ -22,27 +22,15 @@ describe('flags of every command', () => {
   it('have short names', () => {
     const split = splitGlobalFlags(['retry', '-n', 'last', '-y', '-q', '-v']);
     expect(split.words).to.deep.equal(['retry', 'last']);
-    expect(split.flags).to.include({
-      dryRun: true,
-      yes: true,
-      quiet: true,
-      verbose: true,
-      help: false,
-      version: false,
-    });
+    expect(split.flags).to.include({ dryRun: true, yes: true, quiet: true, verbose: true });
+    expect(split.flags).to.include({ help: false, version: false });
     expect(splitGlobalFlags(['-h', '-V']).flags).to.include({ help: true, version: true });
     expect(splitGlobalFlags(['run', '--', 'sort', '-n']).flags).to.include({ dryRun: false });
   });
 
   it("don't interfere with a command's own flags", () => {
-    expect(splitGlobalFlags(['tasks', 'j', '--step', 'price', '-o', '-']).words).to.deep.equal([
-      'tasks',
-      'j',
-      '--step',
-      'price',
-      '-o',
-      '-',
-    ]);
+    const words = ['tasks', 'j', '--step', 'price', '-o', '-'];
+    expect(splitGlobalFlags(words).words).to.deep.equal(words);
   });
 
   const mistakes: readonly (readonly [readonly string[], string])[] = [

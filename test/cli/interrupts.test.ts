@@ -7,36 +7,46 @@ import type { VerbCall, VerbResponse } from '../../src/ports/verbs.ts';
 import { fakeIo } from './fake-io.ts';
 
 describe('the signal that ends a command', () => {
-  /** What Node.js prints once there are eleven listeners. */
-  async function saidOf(signals: readonly AbortSignal[]): Promise<readonly string[]> {
-    const said: string[] = [];
-    const hear = ({ name }: Error): void => void said.push(name);
-    process.on('warning', hear);
+  /** The warnings of Node.js after eleven listeners were added to each signal. */
+  async function warningsFor(signals: readonly AbortSignal[]): Promise<readonly string[]> {
+    const warnings: string[] = [];
+    const collect = ({ name }: Error): void => void warnings.push(name);
+    process.on('warning', collect);
     for (const signal of signals) for (let n = 0; n < 11; n += 1) signal.addEventListener('abort', () => n);
     await nextTurn();
-    process.off('warning', hear);
-    return said;
+    process.off('warning', collect);
+    return warnings;
   }
 
   it('accepts any number of listeners on the command line', async () => {
     const { signal, now, end } = listenForInterrupts(fakeIo());
-    expect(await saidOf([signal, now])).to.deep.equal([]);
+    expect(await warningsFor([signal, now])).to.deep.equal([]);
     end();
   });
 
   it('accepts any number of listeners in a manager', async () => {
-    const given: AbortSignal[] = [];
+    const signals: AbortSignal[] = [];
     const call = async ({ signal }: VerbCall): Promise<VerbResponse> => {
-      given.push(signal);
+      signals.push(signal);
       return { answer: {}, exitCode: 0, error: null };
     };
     const verbs = new RunningVerbs({ profile: 'default', verbs: [], call }, () => undefined);
     const { signal } = new AbortController();
     await verbs.call({
-      ...{ name: 'verify', input: {}, who: 'me', attachments: null, dryRun: false, yes: false, tz: null, signal },
-      ...{ report: () => {}, warn: () => {}, notice: () => {}, row: async () => {} },
+      name: 'verify',
+      input: {},
+      who: 'me',
+      attachments: null,
+      dryRun: false,
+      yes: false,
+      tz: null,
+      signal,
+      report: () => {},
+      warn: () => {},
+      notice: () => {},
+      row: async () => {},
     });
-    expect(given).to.have.length(1);
-    expect(await saidOf(given)).to.deep.equal([]);
+    expect(signals).to.have.length(1);
+    expect(await warningsFor(signals)).to.deep.equal([]);
   });
 });

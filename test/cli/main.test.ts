@@ -1,46 +1,44 @@
 // Protects: help, version, errors, config show, init and schema answer correctly, with the right exit codes.
 
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { chmodSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { outputOf } from '../../src/cli/command.ts';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { GLOBAL_FLAGS } from '../../src/cli/help.ts';
 import { parseJobFile } from '../../src/jobs/spec/job-file.ts';
 import { VERSION } from '../../src/lib/version.ts';
+import { forEachTest } from '../support/fixture.ts';
+import { parseJsonLines } from '../support/json-lines.ts';
+import { Scratch } from '../support/scratch.ts';
 import { withoutRights } from '../support/without-rights.ts';
 import { fakeContext, runCli } from './fake-io.ts';
 
 describe('the command line', () => {
-  let cwd: string;
-  const run = (argv: readonly string[], world: object = {}) => runCli(argv, { cwd, env: { HOME: cwd }, ...world });
+  const scratch = forEachTest(() => new Scratch());
+  const run = (argv: readonly string[], cwd = scratch.directory) => runCli(argv, { cwd, env: { HOME: cwd } });
+  const write = (name: string, text: string): void => writeFileSync(scratch.path(name), text);
+  const read = (name: string): string => readFileSync(scratch.path(name), 'utf8');
+  const parseJob = (name: string) => parseJobFile(read(name), { file: 'job.yaml' });
 
-  beforeEach(() => {
-    cwd = mkdtempSync(join(tmpdir(), 'batchctl-cli-'));
-  });
-  afterEach(() => rmSync(cwd, { recursive: true, force: true }));
-
-  it('prints its version wherever --version is', async () => {
-    for (const argv of [['--version'], ['init', '--version'], ['--version', '--json']]) {
+  it('prints only its version for --version and -V, wherever they are', async () => {
+    for (const argv of [['--version'], ['init', '--version'], ['--version', '--json'], ['-V'], ['status', '-V']]) {
       expect(await run(argv)).to.deep.equal({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
     }
   });
 
-  it('lists every flag in its whole help, and says the same of help by each of its names', async () => {
+  it('lists all flags with help --all, and prints the same help for each form of the command', async () => {
     const all = await run(['help', '--all']);
     expect(all.code).to.equal(0);
     for (const flag of Object.keys(GLOBAL_FLAGS)) expect(all.stdout).to.include(flag);
-    const { code, stdout } = await run(['--help']);
-    expect(code).to.equal(0);
-    expect((await run([])).stdout).to.equal(stdout);
-    expect((await run(['help'])).stdout).to.equal(stdout);
+    const help = await run(['--help']);
+    expect(help.code).to.equal(0);
+    for (const argv of [[], ['help']]) expect((await run(argv)).stdout).to.equal(help.stdout);
   });
 
   it('reports a directory without write permission as a plain error with a hint, not a crash', async () => {
-    chmodSync(cwd, 0o555);
+    chmodSync(scratch.directory, 0o555);
     const { code, stderr } = await withoutRights(() => run(['init']));
-    chmodSync(cwd, 0o755);
+    chmodSync(scratch.directory, 0o755);
     expect(code).to.equal(7);
     expect(stderr).to.match(
       /^error: EACCES: permission denied, open '.*'\nhint: allow this user to read and write there/,
@@ -65,9 +63,9 @@ describe('the command line', () => {
         const output = await outputOf(definition);
         for (const example of help.examples) expect(example).to.match(new RegExp(`\\bbatchctl ${entry.name}\\b`));
         expect(help.related).to.not.include(entry.name);
-        const spelled = (flags: string) => flags.match(/(?<![\w-])--?[a-zA-Z][a-z-]*/g) ?? [];
-        const globals = Object.keys(GLOBAL_FLAGS).flatMap(spelled);
-        const own = Object.keys(options).flatMap(spelled);
+        const spellings = (flags: string) => flags.match(/(?<![\w-])--?[a-zA-Z][a-z-]*/g) ?? [];
+        const globals = Object.keys(GLOBAL_FLAGS).flatMap(spellings);
+        const own = Object.keys(options).flatMap(spellings);
         for (const flag of own) expect(globals).to.not.include(flag);
         expect(new Set(own).size).to.equal(own.length);
         if (output !== null) expect(output).to.be.an('object');
@@ -115,15 +113,12 @@ describe('the command line', () => {
 
   describe('config show', () => {
     it('prints each value with its origin, one JSON line each', async () => {
-      const file = join(cwd, 'batchctl.config.json');
-      writeFileSync(file, JSON.stringify({ profiles: { local: { backend: 'local', slots: 3 } } }));
+      write('batchctl.config.json', JSON.stringify({ profiles: { local: { backend: 'local', slots: 3 } } }));
       const { code, stdout, stderr } = await run(['config', 'show', '--json', '--tz', 'Europe/London']);
       expect({ code, stderr }).to.deep.equal({ code: 0, stderr: '' });
-      const rows = stdout
-        .trimEnd()
-        .split('\n')
-        .map((line): unknown => JSON.parse(line));
-      expect(rows).to.deep.include({ path: 'slots', value: 3, origin: `${file} (local)` });
+      const rows = parseJsonLines(stdout);
+      const origin = `${scratch.path('batchctl.config.json')} (local)`;
+      expect(rows).to.deep.include({ path: 'slots', value: 3, origin });
       expect(rows).to.deep.include({ path: 'tz', value: 'Europe/London', origin: '--tz' });
       expect(rows).to.deep.include({ path: 'durability', value: 'process', origin: 'default' });
     });
@@ -144,19 +139,15 @@ describe('the command line', () => {
 
   describe('init', () => {
     it('writes three files that work together, and says what to do next', async () => {
-      const { code, stdout, stderr } = await run(['init', 'work']);
-      expect({ code, stdout }).to.deep.equal({
+      expect(await run(['init', 'work'])).to.deep.equal({
         code: 0,
         stdout: 'wrote work/batchctl.config.json\nwrote work/job.yaml\nwrote work/.gitignore\n',
+        stderr: 'next: batchctl run work/job.yaml -o -\n',
       });
-      expect(stderr).to.equal('next: batchctl run work/job.yaml -o -\n');
-      const spec = parseJobFile(readFileSync(join(cwd, 'work/job.yaml'), 'utf8'), { file: 'job.yaml' });
-      expect(spec.steps.map((step) => step.name)).to.deep.equal(['square', 'sum']);
-      const shown = await run(['config', 'show', 'root', '--json'], { cwd: join(cwd, 'work') });
-      expect(JSON.parse(shown.stdout)).to.include({
-        value: '.batchctl',
-        origin: `${join(cwd, 'work/batchctl.config.json')} (local)`,
-      });
+      expect(parseJob('work/job.yaml').steps.map(({ name }) => name)).to.deep.equal(['square', 'sum']);
+      const shown = await run(['config', 'show', 'root', '--json'], scratch.path('work'));
+      const origin = `${scratch.path('work/batchctl.config.json')} (local)`;
+      expect(JSON.parse(shown.stdout)).to.include({ value: '.batchctl', origin });
     });
 
     it('asks for a line in .gitignore only where it is missing', async () => {
@@ -164,28 +155,28 @@ describe('the command line', () => {
       expect((await run(['init'])).stdout).to.equal(
         'left batchctl.config.json unchanged\nleft job.yaml unchanged\nleft .gitignore unchanged\n',
       );
-      writeFileSync(join(cwd, '.gitignore'), 'node_modules/\n');
+      write('.gitignore', 'node_modules/\n');
       expect((await run(['init'])).stdout).to.include('add the line .batchctl/ to .gitignore');
     });
 
     it('never overwrites, and leaves no draft behind', async () => {
-      writeFileSync(join(cwd, 'job.yaml'), 'mine');
-      writeFileSync(join(cwd, '.gitignore'), 'node_modules/\n');
+      write('job.yaml', 'mine');
+      write('.gitignore', 'node_modules/\n');
       const { code, stdout } = await run(['init', '--json']);
       expect(code).to.equal(0);
       expect(JSON.parse(stdout)).to.deep.equal({
-        directory: cwd,
+        directory: scratch.directory,
         written: ['batchctl.config.json'],
         kept: ['job.yaml', '.gitignore'],
       });
-      expect(readFileSync(join(cwd, 'job.yaml'), 'utf8')).to.equal('mine');
-      expect(readdirSync(cwd).sort()).to.deep.equal(['.gitignore', 'batchctl.config.json', 'job.yaml']);
+      expect(read('job.yaml')).to.equal('mine');
+      expect(readdirSync(scratch.directory).sort()).to.deep.equal(['.gitignore', 'batchctl.config.json', 'job.yaml']);
     });
 
     it("guesses the split of a user's file", async () => {
-      writeFileSync(join(cwd, 'Claims 2026.csv'), `id;amount\n${'7;12,50\n'.repeat(2000)}`);
+      write('Claims 2026.csv', `id;amount\n${'7;12,50\n'.repeat(2000)}`);
       await run(['init', 'work', '--from', 'Claims 2026.csv']);
-      const { name, input } = parseJobFile(readFileSync(join(cwd, 'work/job.yaml'), 'utf8'), { file: 'job.yaml' });
+      const { name, input } = parseJob('work/job.yaml');
       expect(name).to.equal('claims-2026');
       expect(input).to.deep.equal({
         from: ['../Claims 2026.csv'],
@@ -193,29 +184,25 @@ describe('the command line', () => {
       });
     });
 
-    it('reads the files of a directory, whole if they are many and small, and says what it left out', async () => {
-      mkdirSync(join(cwd, 'in (new)/deep'), { recursive: true });
-      for (let n = 0; n < 9; n += 1) writeFileSync(join(cwd, `in (new)/deep/${n}.csv`), 'id,amount\n7,12\n8,13\n');
-      for (const name of ['a.txt', 'README']) writeFileSync(join(cwd, 'in (new)', name), 'x\n');
+    it('makes each file of a directory a task if they are many and small, and says which it left out', async () => {
+      mkdirSync(scratch.path('in (new)/deep'), { recursive: true });
+      for (let n = 0; n < 9; n += 1) write(`in (new)/deep/${n}.csv`, 'id,amount\n7,12\n8,13\n');
+      for (const name of ['a.txt', 'README']) write(`in (new)/${name}`, 'x\n');
       await run(['init', 'work', '--from', 'in (new)']);
-      const text = readFileSync(join(cwd, 'work/job.yaml'), 'utf8');
-      const { name, input } = parseJobFile(text, { file: 'job.yaml' });
+      const text = read('work/job.yaml');
+      const { name, input } = parseJob('work/job.yaml');
       expect(name).to.equal('in-new');
       expect(input).to.deep.equal({ from: ['../in \\(new\\)/**/*.csv'], split: { by: 'file' } });
       expect(text).to.match(/# 9 files of \S+, the largest \S+: each is a task/);
       expect(text).to.include('# not read: 1 without an extension, 1 .txt');
       const plan = await run(['plan', 'work/job.yaml', '--json']);
       expect(JSON.parse(plan.stdout)).to.include({ parts: 9 });
-      mkdirSync(join(cwd, 'few'));
-      for (const file of ['a.jsonl', 'b.jsonl']) writeFileSync(join(cwd, 'few', file), '{"id":1}\n'.repeat(2000));
+      mkdirSync(scratch.path('few'));
+      for (const file of ['a.jsonl', 'b.jsonl']) write(`few/${file}`, '{"id":1}\n'.repeat(2000));
       await run(['init', 'other', '--from', 'few']);
-      expect(parseJobFile(readFileSync(join(cwd, 'other/job.yaml'), 'utf8'), { file: 'job.yaml' }).input).to.deep.equal(
-        {
-          from: ['../few/*.jsonl'],
-          split: { by: 'jsonl', size: 5000 },
-        },
-      );
-      mkdirSync(join(cwd, 'empty'));
+      const split = { by: 'jsonl', size: 5000 };
+      expect(parseJob('other/job.yaml').input).to.deep.equal({ from: ['../few/*.jsonl'], split });
+      mkdirSync(scratch.path('empty'));
       const { code, stderr } = await run(['init', 'third', '--from', 'empty']);
       expect(code, stderr).to.equal(4);
       expect(stderr).to.include('contains no files');
@@ -224,7 +211,7 @@ describe('the command line', () => {
     it('writes nothing with --dry-run, and exits 4 for a file that does not exist', async () => {
       expect((await run(['init', '--dry-run'])).stdout).to.include('would write job.yaml');
       expect((await run(['init', '--from', 'nowhere.csv'])).code).to.equal(4);
-      expect(readdirSync(cwd)).to.deep.equal([]);
+      expect(readdirSync(scratch.directory)).to.deep.equal([]);
     });
   });
 

@@ -43,45 +43,45 @@ describe('a table', () => {
   }
 
   const JOB = { job: 'claims-of-the-month-20261130-0600-k3f9q', state: 'running', by: 'operator@a-long-host-name' };
-  const LISTED: readonly Column<typeof JOB & { readonly key: string }>[] = [
+  const JOB_COLUMNS: readonly Column<typeof JOB & { readonly key: string }>[] = [
     { title: 'job', value: ({ job }) => job, whole: true },
     { title: 'state', value: ({ state }) => state },
     { title: 'run key', value: ({ key }) => key, whole: true },
     { title: 'by', value: ({ by }) => by, rank: 1 },
   ];
-  const listed = (columns: number, ...keys: readonly string[]) =>
+  const jobTable = (columns: number, ...keys: readonly string[]) =>
     renderTable(
       { io: fakeIo({ tty: true, columns, env: { NO_COLOR: '1' } }), flags },
       keys.map((key) => ({ ...JOB, key })),
-      LISTED,
+      JOB_COLUMNS,
     );
 
-  it('leaves out a column rather than cut what one copies, and cuts nothing where there is room', async () => {
-    const narrow = await listed(70, 'month-end-2026-11');
+  it('leaves out a column instead of cutting a text that people copy, and cuts nothing if it fits', async () => {
+    const narrow = await jobTable(70, 'month-end-2026-11');
     expect(narrow.split('\n')).to.deep.equal([
       'JOB                                      STATE    RUN KEY',
       `${JOB.job}  running  month-end-2026-11`,
     ]);
-    expect(await listed(200, 'month-end-2026-11'))
+    expect(await jobTable(200, 'month-end-2026-11'))
       .to.include(JOB.by)
       .and.include('month-end-2026-11');
   });
 
-  it('puts on a second line what does not fit on the first, whole', async () => {
+  it('puts columns that do not fit on a second line, and does not cut them', async () => {
     const key = `month-end-2026-11-${'x'.repeat(30)}`;
-    expect((await listed(80, key, '')).split('\n')).to.deep.equal([
+    expect((await jobTable(80, key, '')).split('\n')).to.deep.equal([
       'JOB                                      STATE',
       '    RUN KEY',
       `${JOB.job}  running`,
       `    ${key}`,
       `${JOB.job}  running`,
     ]);
-    expect(await listed(200, key)).to.match(new RegExp(`${key}  ${JOB.by}$`));
+    expect(await jobTable(200, key)).to.match(new RegExp(`${key}  ${JOB.by}$`));
   });
 
   it('assumes 80 columns for a terminal of unknown width', async () => {
-    const of = (columns: number) => renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
-    expect(await of(0)).to.equal(await of(80));
+    const render = (columns: number) => renderTable({ io: fakeIo({ tty: true, columns }), flags }, ROWS, COLUMNS);
+    expect(await render(0)).to.equal(await render(80));
   });
 
   it('is coloured only on a terminal, and not with NO_COLOR or --no-color', async () => {

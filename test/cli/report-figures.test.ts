@@ -6,31 +6,33 @@ import { formatChange, formatFigure, formatShare, measuredText, sparkline } from
 import type { Figure } from '../../src/model/answers/report.ts';
 import { event, T0 } from '../contracts/ledger-events.ts';
 
-const figure = (more: Partial<Figure>): Figure => ({
-  ...{ code: 'failed', name: 'failed', step: null, unit: 'count', perTask: false, before: 1, now: 1, change: 0 },
-  ...{ better: 'less', matters: true, regressed: false },
-  ...more,
+const figureOf = (changed: Partial<Figure>): Figure => ({
+  code: 'failed',
+  name: 'failed',
+  step: null,
+  unit: 'count',
+  perTask: false,
+  before: 1,
+  now: 1,
+  change: 0,
+  better: 'less',
+  matters: true,
+  regressed: false,
+  ...changed,
 });
 
 describe("a report's figures for people", () => {
   it('are printed in their units', () => {
-    const shown = (value: number | null, unit: Figure['unit'], perTask = false) =>
+    const format = (value: number | null, unit: Figure['unit'], perTask = false) =>
       formatFigure(value, { unit, perTask });
-    expect(shown(null, 'seconds')).to.equal('-');
-    expect([shown(90, 'seconds'), shown(1e6, 'bytes'), shown(0.5, 'perSecond')]).to.deep.equal([
-      '1m30s',
-      '1MB',
-      '0.5/s',
-    ]);
-    expect([shown(12.5, 'usd'), shown(1234, 'count'), shown(0.0374, 'count', true)]).to.deep.equal([
-      '$12.50',
-      '1,234',
-      '3.7%',
-    ]);
+    const units = [format(null, 'seconds'), format(90, 'seconds'), format(1e6, 'bytes'), format(0.5, 'perSecond')];
+    expect(units).to.deep.equal(['-', '1m30s', '1MB', '0.5/s']);
+    const counts = [format(12.5, 'usd'), format(1234, 'count'), format(0.0374, 'count', true)];
+    expect(counts).to.deep.equal(['$12.50', '1,234', '3.7%']);
     expect([formatShare(0), formatShare(0.001), formatShare(0.934)]).to.deep.equal(['0%', '0.1%', '93%']);
   });
 
-  it('say of how many attempts CPU and memory are, unless they are of all or of none', () => {
+  it('say for how many attempts CPU and memory were measured, unless for all or none', () => {
     const step = (measured: number, count: number | null) =>
       ({ measured, duration: count === null ? null : { count } }) as Parameters<typeof measuredText>[0][number];
     expect(measuredText([step(160, 2_026), step(1, 1), step(0, null)])).to.equal('of 161 of 2,027 attempts');
@@ -38,34 +40,26 @@ describe("a report's figures for people", () => {
     expect(measuredText([step(0, 7)])).to.equal(null);
   });
 
-  it('show a change in percent, from nothing, of nothing, and one too small to matter', () => {
-    expect(formatChange(figure({ before: 2, now: 3, change: 0.5 }))).to.equal('+50%');
-    expect(formatChange(figure({ before: 0.001, now: 12, change: 11_999 }))).to.equal('+1,199,900%');
-    expect(formatChange(figure({ before: 0, now: 3, change: null }))).to.equal('new');
-    expect(formatChange(figure({ before: null, change: null }))).to.equal('');
-    expect([formatChange(figure({})), formatChange(figure({ change: 0.001 }))]).to.deep.equal(['=', '~']);
+  it('show a change in percent, from zero, from an unknown value, none, and a negligible one', () => {
+    expect(formatChange(figureOf({ before: 2, now: 3, change: 0.5 }))).to.equal('+50%');
+    expect(formatChange(figureOf({ before: 0.001, now: 12, change: 11_999 }))).to.equal('+1,199,900%');
+    expect(formatChange(figureOf({ before: 0, now: 3, change: null }))).to.equal('new');
+    expect(formatChange(figureOf({ before: null, change: null }))).to.equal('');
+    expect([formatChange(figureOf({})), formatChange(figureOf({ change: 0.001 }))]).to.deep.equal(['=', '~']);
   });
 
   it('draw a series within the width, with its highest value highest', () => {
     expect(sparkline([0, 1, 4, 8], 10)).to.equal(' ▂▅█');
-    expect(
-      sparkline(
-        Array.from({ length: 240 }, (_, n) => n),
-        40,
-      ),
-    ).to.have.length(40);
+    const long = Array.from({ length: 240 }, (_, n) => n);
+    expect(sparkline(long, 40)).to.have.length(40);
     expect(sparkline([0, 0], 10)).to.equal('  ');
   });
 });
 
 describe('an attempt as a line of CSV', () => {
-  it('quotes what needs it, leaves unknown values empty, and lets no text be a formula', () => {
-    const failed = event('failedAttempt', 7, {
-      exitCode: 3,
-      reason: 'exit',
-      error: '=1+1, "no" rate',
-      waitSeconds: 1.5,
-    });
+  it('quotes where necessary, leaves unknown values empty, and writes no formula', () => {
+    const facts = { exitCode: 3, reason: 'exit', error: '=1+1, "no" rate', waitSeconds: 1.5 };
+    const failed = event('failedAttempt', 7, facts);
     const [line, ...rest] = csvLine(failed, ['claims']).split('\r\n');
     expect(rest).to.deep.equal(['']);
     const at = new Date(T0).toISOString();

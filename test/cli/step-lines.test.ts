@@ -19,19 +19,12 @@ const status = (
   steps: readonly StepCount[],
   rate: number | null = null,
   etaSeconds: number | null = null,
-): LiveStatus => ({
-  steps,
-  rate,
-  etaSeconds,
-});
+): LiveStatus => ({ steps, rate, etaSeconds });
 
 describe('the live view of a job', () => {
   it('has one line per step, then rate and time left', () => {
-    const lines = stepLines(
-      status([step('price', { done: 625, running: 8, failed: 2 }), step('totals', { total: 1 })], 41.2, 90),
-      80,
-    );
-    expect(lines).to.deep.equal([
+    const steps = [step('price', { done: 625, running: 8, failed: 2 }), step('totals', { total: 1 })];
+    expect(stepLines(status(steps, 41.2, 90), 80)).to.deep.equal([
       `price  ${'█'.repeat(18)}▓${'░'.repeat(18)}  50% 627/1,250  8 running, 2 failed`,
       `totals ${'░'.repeat(37)}   0%       0/1`,
       '41/s · 1m30s left',
@@ -58,7 +51,7 @@ describe('the live view of a job', () => {
     expect(line).to.include('3/?').and.not.include('%');
   });
 
-  it('counts failed for good and skipped as decided', () => {
+  it('counts tasks that failed for good, or were skipped, as decided', () => {
     expect(plainLine(status([step('price', { done: 800, failed: 10, skipped: 2 })], 41, 11))).to.equal(
       'price 812/1,250 (10 failed, 2 skipped) · 41/s · 11s left',
     );

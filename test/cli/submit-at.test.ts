@@ -15,37 +15,35 @@ describe('submit --at', () => {
   });
 
   it('needs a keeper seen within 15 minutes, and prints a crontab line for one', async () => {
-    const at = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
-    const alone = await workspace.run(at);
-    expect(alone.code).to.equal(7);
-    expect(alone.stderr).to.include('--at requires a running manager or tick');
-    expect(alone.stderr).to.match(
+    const submit = ['submit', 'job.json', '--at', 'in 2h', '--run-key', 'k'];
+    const refused = await workspace.run(submit);
+    expect(refused.code).to.equal(7);
+    expect(refused.stderr).to.include('--at requires a running manager or tick');
+    expect(refused.stderr).to.match(
       /hint: add to a crontab: \* \* \* \* \* {2}cd \S+ && batchctl tick --quiet --profile local/,
     );
     expect((await workspace.run(['jobs'])).stdout).to.equal('');
-    expect((await workspace.run(['tick'])).code).to.equal(0);
-    const later = await workspace.run(at);
-    expect(later.code, later.stderr).to.equal(0);
+    await workspace.well('tick');
+    const later = await workspace.well(...submit);
     expect(later.stderr).to.match(/starts 20\S+ \S+ UTC \(in (2h|1h\d+m)/);
-    const gone = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
-    expect((await workspace.run(['submit', 'job.json', '--at', 'in 2h'], gone)).code, 'it left').to.equal(7);
-    expect((await workspace.run(at, gone)).code, 'the job that is there is answered all the same').to.equal(0);
-    const doctor = await workspace.run(['doctor', '--json'], gone);
+    const later20m = movedClock(new Date(Date.now() + 20 * 60_000).toISOString());
+    const tooLate = await workspace.run(['submit', 'job.json', '--at', 'in 2h'], later20m);
+    expect(tooLate.code, 'the keeper is gone').to.equal(7);
+    expect((await workspace.run(submit, later20m)).code, 'the job of the run key exists').to.equal(0);
+    const doctor = await workspace.run(['doctor', '--json'], later20m);
     expect(doctor.stdout).to.include('"check":"keeper","status":"pass"');
   });
 
   it('starts no task before its time, even with run, which waits', async () => {
-    const asked = Date.now();
-    const ran = await workspace.run(['run', 'job.json', '--at', 'in 3s']);
-    expect(ran.code, ran.stderr).to.equal(0);
-    expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(asked / 1_000) + 3);
+    const before = Date.now();
+    await workspace.well('run', 'job.json', '--at', 'in 3s');
+    expect(Number(workspace.lines('ran')[0])).to.be.at.least(Math.floor(before / 1_000) + 3);
   });
 
   it('can be moved, even to now', async () => {
-    await workspace.run(['tick']);
-    const id = (await workspace.run(['submit', 'job.json', '--at', 'in 2h', '--quiet'])).stdout.trim();
-    const moved = await workspace.run(['adjust', id, '--at', '2099-11-30T18:00Z', '--json']);
-    expect(moved.code, moved.stderr).to.equal(0);
+    await workspace.well('tick');
+    const id = await workspace.submit('--at', 'in 2h');
+    const moved = await workspace.well('adjust', id, '--at', '2099-11-30T18:00Z', '--json');
     expect(JSON.parse(moved.stdout).changes[0]).to.include({ field: 'notBefore', to: '2099-11-30T18:00:00.000Z' });
     expect((await workspace.run(['status', id])).stdout).to.include('starts 2099-11-30 18:00 UTC');
     expect((await workspace.run(['why', id])).stdout).to.include(`batchctl adjust ${id} --at now`);
@@ -54,9 +52,8 @@ describe('submit --at', () => {
     expect(now.stdout, now.stderr).to.match(/^notBefore +2099-11-30 18:00 UTC .* +20/m);
     await workspace.work();
     expect(workspace.lines('ran')).to.have.length(1);
-    expect((await workspace.run(['history', id, '--json'])).stdout).to.include(
-      '"notBefore":"2099-11-30T18:00:00.000Z"',
-    );
+    const history = await workspace.run(['history', id, '--json']);
+    expect(history.stdout).to.include('"notBefore":"2099-11-30T18:00:00.000Z"');
     expect((await workspace.run(['adjust', id, '--at', 'in 2h'])).code).to.equal(7);
   });
 
@@ -72,7 +69,7 @@ describe('submit --at', () => {
     expect(stdout).to.match(
       /^warn {2}keeper +no manager or tick has run here, so nothing fires daily\n +fix: +run batchctl tick every minute/m,
     );
-    expect((await workspace.run(['tick'])).code).to.equal(0);
+    await workspace.well('tick');
     expect((await workspace.run(['doctor'])).stdout).to.match(/^pass {2}keeper +tick-\S+ was active \S+ ago/m);
     expect(tickId()).to.match(/^tick-[a-z0-9-]+$/);
     expect(tickId(`${hostname()}.`)).to.equal(tickId());

@@ -1,11 +1,11 @@
-// Protects: rivals' words, other names, short flags, and jobs that are not named.
+// Protects: help, the words of other programs, other names of commands, short flags, and commands without a job.
 
 import { existsSync } from 'node:fs';
 import { expect } from 'chai';
 import { COMMANDS, findCommand } from '../../src/cli/commands.ts';
 import { TOPICS } from '../../src/cli/topics.ts';
 import { VERSION } from '../../src/lib/version.ts';
-import { forSuite } from '../support/fixture.ts';
+import { forEachTest, forSuite } from '../support/fixture.ts';
 import { withEnvironment } from '../support/run/environment.ts';
 import { whyJobFile } from '../support/why-job.ts';
 import { Workspace } from '../support/workspace.ts';
@@ -23,24 +23,22 @@ describe('help', () => {
 
   it('of a topic is not wider than 80 columns', async () => {
     for (const { name, example } of TOPICS) {
-      expect(
-        example.filter((line) => line.length > 78),
-        name,
-      ).to.deep.equal([]);
+      const wide = example.filter((line) => line.length > 78);
+      expect(wide, name).to.deep.equal([]);
     }
   });
 
-  it('explains each topic by its name, also in two words or as one thing', async () => {
+  it('explains each topic by its name, also in two words or in the singular', async () => {
     for (const { name, text } of TOPICS) {
-      for (const said of [[name], name.split('-'), [name.replace(/s$/, '')]]) {
-        const { code, stdout } = await runCli(['help', ...said]);
-        expect(code, said.join(' ')).to.equal(0);
+      for (const words of [[name], name.split('-'), [name.replace(/s$/, '')]]) {
+        const { code, stdout } = await runCli(['help', ...words]);
+        expect(code, words.join(' ')).to.equal(0);
         expect(stdout.replaceAll('\n', ' ')).to.include(text.slice(0, 40));
       }
     }
   });
 
-  it('lists every command with --all, however that is typed, but names that another has taken', async () => {
+  it('lists every command with --all, also as a flag, except former names', async () => {
     const { stdout } = await runCli(['help', '--all']);
     for (const { name, summary, unlisted } of COMMANDS) {
       if (unlisted === true) expect(stdout).not.to.include(`  ${name} `);
@@ -57,7 +55,7 @@ describe('help', () => {
     expect((await runCli(['help', '--all', 'run'])).code).to.equal(2);
   });
 
-  it('shows the commands below a word, under the names that begin with it', async () => {
+  it('of a group lists its commands', async () => {
     for (const words of [
       ['help', 'data'],
       ['data', '--help'],
@@ -68,15 +66,8 @@ describe('help', () => {
 });
 
 describe('a word of another program', () => {
-  const rivals = {
-    ps: 'jobs',
-    qstat: 'jobs',
-    top: 'watch',
-    stop: 'cancel',
-    rerun: 'retry',
-    download: 'fetch',
-  } as const;
-  for (const [word, command] of Object.entries(rivals)) {
+  const commands = { ps: 'jobs', qstat: 'jobs', top: 'watch', stop: 'cancel', rerun: 'retry', download: 'fetch' };
+  for (const [word, command] of Object.entries(commands)) {
     it(`${word} suggests ${command}`, async () => {
       const { code, stderr } = await runCli([word]);
       expect(code).to.equal(2);
@@ -106,49 +97,42 @@ describe('another name', () => {
     'config schema': 'schema config',
     'job schema': 'schema job',
   };
-  for (const [said, meant] of Object.entries(names)) {
-    it(`${said} is ${meant}`, () => {
-      const found = findCommand(said.split(' '));
-      const as = findCommand(meant.split(' '));
-      expect(found?.entry.name).to.equal(as?.entry.name);
-      expect(found?.words).to.deep.equal(as?.words);
+  for (const [alias, command] of Object.entries(names)) {
+    it(`${alias} is ${command}`, () => {
+      const found = findCommand(alias.split(' '));
+      const expected = findCommand(command.split(' '));
+      expect(found?.entry.name).to.equal(expected?.entry.name);
+      expect(found?.words).to.deep.equal(expected?.words);
     });
   }
 
-  it('a value that looks like such a flag is no other name for a command without one', () => {
+  it('a flag makes another name only of the commands that have one', () => {
     expect(findCommand(['jobs', '--watch'])?.entry.name).to.equal('jobs');
   });
 });
 
 describe('version', () => {
-  it('-V prints it alone, wherever it stands', async () => {
-    for (const argv of [['-V'], ['status', '-V']]) {
-      expect(await runCli(argv)).to.deep.equal({ code: 0, stdout: `${VERSION}\n`, stderr: '' });
-    }
-  });
+  const workspace = forEachTest(() => new Workspace());
 
-  it('the command adds what a bug report needs, also where the configuration is invalid', async () => {
-    const workspace = new Workspace();
-    try {
-      const found = await workspace.run(['version', '--json']);
-      expect(JSON.parse(found.stdout)).to.deep.equal({
-        version: VERSION,
-        node: process.versions.node,
-        platform: `${process.platform}-${process.arch}`,
-        ...{ profile: 'local', backend: 'local', storeFormat: 1 },
-      });
-      workspace.write('batchctl.config.json', '{');
-      const { code, stdout, stderr } = await workspace.run(['version']);
-      expect(code).to.equal(0);
-      expect(stdout).to.match(/^batchctl +\S+\nnode +\d+[.]\S+\n[\s\S]*backend +unknown\n/);
-      expect(stderr).to.match(/^warning: /);
-    } finally {
-      await workspace.remove();
-    }
+  it('the command adds the facts for a bug report, also with an invalid configuration', async () => {
+    const found = await workspace.run(['version', '--json']);
+    expect(JSON.parse(found.stdout)).to.deep.equal({
+      version: VERSION,
+      node: process.versions.node,
+      platform: `${process.platform}-${process.arch}`,
+      profile: 'local',
+      backend: 'local',
+      storeFormat: 1,
+    });
+    workspace.write('batchctl.config.json', '{');
+    const { code, stdout, stderr } = await workspace.run(['version']);
+    expect(code).to.equal(0);
+    expect(stdout).to.match(/^batchctl +\S+\nnode +\d+[.]\S+\n[\s\S]*backend +unknown\n/);
+    expect(stderr).to.match(/^warning: /);
   });
 });
 
-describe('a job that is not named', () => {
+describe('a command without a job', () => {
   const run = 'read n; [ "$n" != 2 ] || { echo "bad $n" >&2; exit 65; }; echo "$n"';
   const workspace = forSuite(() => Workspace.withLongLeases());
   let job = '';
@@ -158,22 +142,22 @@ describe('a job that is not named', () => {
     await workspace.run(['run', job]);
   });
 
-  const typed = async (argv: readonly string[], world: FakeWorld = {}) => {
+  const type = async (argv: readonly string[], world: FakeWorld = {}) => {
     const env = { HOME: workspace.dir, BATCHCTL_PROFILE: 'local', PATH: process.env.PATH ?? '' };
     const ended = await withEnvironment(env, () => runCli(argv, { cwd: workspace.dir, env, ...world }));
     if (ended === null) throw new Error('the environment differs');
     return ended;
   };
-  const rounds = async (): Promise<number> => JSON.parse((await typed(['status', '--json'])).stdout).round;
+  const rounds = async (): Promise<number> => JSON.parse((await type(['status', '--json'])).stdout).round;
 
-  it('is the latest for every command that only looks', async () => {
+  it('uses the latest job if it changes nothing', async () => {
     for (const words of [['logs'], ['logs', 'price/1'], ['wait'], ['why'], ['failures'], ['report'], ['verify']]) {
-      const { stderr, code } = await typed(words);
+      const { stderr, code } = await type(words);
       expect(stderr, words.join(' ')).to.not.include('missing required argument').and.not.include('unknown');
       expect([0, 5, 9, 11], words.join(' ')).to.include(code);
     }
-    expect((await typed(['logs', 'price/1', '--json'])).stdout).to.include('"text":"bad 2');
-    expect((await typed(['wait'])).stderr).to.include(`waiting for ${job}\n`);
+    expect((await type(['logs', 'price/1', '--json'])).stdout).to.include('"text":"bad 2');
+    expect((await type(['wait'])).stderr).to.include(`waiting for ${job}\n`);
   });
 
   for (const words of [
@@ -185,10 +169,10 @@ describe('a job that is not named', () => {
     ['adjust', '--tolerate', '1'],
     ['kill', 'price/1'],
   ]) {
-    it(`is refused without a terminal by ${words.join(' ')}, with the command that names it`, async () => {
+    it(`is refused without a terminal, with the command that names the job: ${words.join(' ')}`, async () => {
       const task = words[0] === 'kill' ? ' price/1' : '';
       for (const more of [[], ['--yes']]) {
-        const { code, stdout, stderr } = await typed([...words, ...more]);
+        const { code, stdout, stderr } = await type([...words, ...more]);
         expect({ code, stdout }).to.deep.equal({ code: 7, stdout: '' });
         expect(stderr).to.include(`error: ${words[0]}: expected a job; without a terminal`);
         expect(stderr).to.include(`hint: the latest is ${job} (failed): batchctl ${words[0]} ${job}${task}\n`);
@@ -197,36 +181,36 @@ describe('a job that is not named', () => {
     });
   }
 
-  it('is asked about on a terminal, and nothing happens for a no', async () => {
-    const { code, stderr } = await typed(['retry'], { tty: true, stdin: 'n\n' });
+  it('asks on a terminal, and does nothing for a no', async () => {
+    const { code, stderr } = await type(['retry'], { tty: true, stdin: 'n\n' });
     expect(code).to.equal(7);
     expect(stderr).to.include(`retry ${job}, the latest job (failed)? [y/N] `);
     expect(await rounds()).to.equal(0);
   });
 
-  it('is asked about once what was typed is free of mistakes', async () => {
-    const { code, stderr } = await typed(['retry', '--canary', 'no'], { tty: true, stdin: 'y\n' });
+  it('asks only if its flags are valid', async () => {
+    const { code, stderr } = await type(['retry', '--canary', 'no'], { tty: true, stdin: 'y\n' });
     expect(code).to.equal(2);
     expect(stderr).to.include('--canary').and.not.include('[y/N]');
   });
 
-  it('is told by a dry run, which asks nothing', async () => {
-    const { code, stdout, stderr } = await typed(['retry', '-n']);
+  it('asks nothing in a dry run, and names the job', async () => {
+    const { code, stdout, stderr } = await type(['retry', '-n']);
     expect(code).to.equal(0);
     expect(stdout).to.include(`${job}: would retry 1 task`);
     expect(stderr).to.include(`job ${job}\n`);
   });
 
-  it('is changed after a yes, and the next command works on it', async () => {
-    const { code, stdout, stderr } = await typed(['retry'], { tty: true, stdin: 'y\n' });
+  it('changes the job after a yes, and the next command works on it', async () => {
+    const { code, stdout, stderr } = await type(['retry'], { tty: true, stdin: 'y\n' });
     expect(code, stderr).to.equal(0);
     expect(stdout).to.include(`${job}, round 1: retrying 1 task`);
     expect(stderr).to.include(`work on it: batchctl run ${job}, or batchctl scale 1\n`);
-    const paused = await typed(['pause', '-y'], { tty: true });
+    const paused = await type(['pause', '-y'], { tty: true });
     expect(paused.code, paused.stderr).to.equal(0);
     expect(paused.stdout).to.equal(`${job} is paused\n`);
-    await typed(['resume', '-y'], { tty: true });
-    const cancelled = await typed(['cancel'], { tty: true, stdin: 'y\n' });
+    await type(['resume', '-y'], { tty: true });
+    const cancelled = await type(['cancel'], { tty: true, stdin: 'y\n' });
     expect(cancelled.code, cancelled.stderr).to.equal(0);
     expect(cancelled.stderr.match(/\[y\/N\]/g)).to.have.length(1);
     expect(cancelled.stderr).to.include(`cancel ${job} permanently? [y/N] `);

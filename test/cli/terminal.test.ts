@@ -2,7 +2,6 @@
 
 import { expect } from 'chai';
 import { confirm } from '../../src/cli/confirm.ts';
-import type { Context } from '../../src/cli/context.ts';
 import { listenForInterrupts } from '../../src/cli/io.ts';
 import { type LiveStatus, liveView } from '../../src/cli/live-view.ts';
 import { progressText, startProgress } from '../../src/cli/progress.ts';
@@ -10,20 +9,15 @@ import { displayWidth } from '../../src/cli/terminal-text.ts';
 import { BatchctlError } from '../../src/errors.ts';
 import { confirmName } from '../../src/lib/confirm-name.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { type FakeIo, type FakeWorld, fakeContext, fakeIo } from './fake-io.ts';
+import { failsWith } from '../support/rejection.ts';
+import { type FakeWorld, fakeContext, fakeIo } from './fake-io.ts';
 
-interface Stage {
-  readonly ctx: Context;
-  readonly io: FakeIo;
-  readonly clock: FakeClock;
-}
-
-function stage(world: FakeWorld = {}, argv: readonly string[] = []): Stage {
+function open(world: FakeWorld = {}, argv: readonly string[] = []) {
   const clock = new FakeClock();
   return { ...fakeContext(argv, world, clock), clock };
 }
 
-const at = (done: number): LiveStatus => ({
+const statusAt = (done: number): LiveStatus => ({
   steps: [{ name: 'price', total: 100, running: 1, done, failed: 0, skipped: 0 }],
   rate: 5,
   etaSeconds: (100 - done) / 5,
@@ -31,10 +25,10 @@ const at = (done: number): LiveStatus => ({
 
 describe('a live view', () => {
   it('is redrawn in place on a terminal, and restores the cursor', () => {
-    const { ctx, io } = stage({ tty: true });
+    const { ctx, io } = open({ tty: true });
     const view = liveView(ctx);
-    view.show(at(1));
-    view.show(at(2));
+    view.show(statusAt(1));
+    view.show(statusAt(2));
     view.close();
     view.close();
     const shown = io.stderr.text;
@@ -45,7 +39,7 @@ describe('a live view', () => {
   });
 
   it("adds no exit handler to the manager's process when shown for a remote caller", () => {
-    const { ctx } = stage({ tty: true });
+    const { ctx } = open({ tty: true });
     const before = process.listenerCount('exit');
     const here = liveView(ctx);
     expect(process.listenerCount('exit')).to.equal(before + 1);
@@ -55,10 +49,10 @@ describe('a live view', () => {
     expect(process.listenerCount('exit')).to.equal(before);
   });
 
-  it('fits again when the terminal becomes narrower, and clears the rows that the old lines then take', () => {
-    const { ctx, io } = stage({ tty: true, columns: 120 });
+  it('fits again when the terminal becomes narrower, and clears the rows of the old lines', () => {
+    const { ctx, io } = open({ tty: true, columns: 120 });
     const view = liveView(ctx);
-    view.show(at(1));
+    view.show(statusAt(1));
     const before = io.stderr.text.length;
     io.stderr.columns = 50;
     io.stderr.emit('resize');
@@ -70,36 +64,32 @@ describe('a live view', () => {
   });
 
   it('keeps lines above it on the screen', () => {
-    const { ctx, io } = stage({ tty: true });
+    const { ctx, io } = open({ tty: true });
     const view = liveView(ctx);
-    view.show(at(1));
+    view.show(statusAt(1));
     view.printAbove('a worker started');
     view.close();
     expect(io.stderr.text).to.include('\x1b[2F\x1b[0Ja worker started\nprice');
   });
 
   it('is a plain line at most every ten seconds when piped, with the last state at the end', () => {
-    const { ctx, io, clock } = stage();
+    const { ctx, io, clock } = open();
     const view = liveView(ctx);
     for (let done = 0; done <= 25; done += 1) {
-      view.show(at(done));
+      view.show(statusAt(done));
       clock.pass(1);
     }
     view.close();
     view.close();
-    expect(
-      io.stderr.text
-        .trimEnd()
-        .split('\n')
-        .map((line) => /price (\d+)/.exec(line)?.[1]),
-    ).to.deep.equal(['0', '10', '20', '25']);
+    const counts = [...io.stderr.text.matchAll(/^price (\d+).*\n/gm)].map(([, count]) => count);
+    expect(counts).to.deep.equal(['0', '10', '20', '25']);
     expect(io.stderr.text).to.not.include('\x1b');
   });
 
   it('prints nothing with --quiet', () => {
-    const { ctx, io } = stage({ tty: true }, ['--quiet']);
+    const { ctx, io } = open({ tty: true }, ['--quiet']);
     const view = liveView(ctx);
-    view.show(at(1));
+    view.show(statusAt(1));
     view.printAbove('a worker started');
     view.close();
     expect(io.stderr.text).to.equal('');
@@ -115,7 +105,7 @@ describe('progress', () => {
   });
 
   it('is a line every ten seconds when piped', async () => {
-    const { ctx, io, clock } = stage();
+    const { ctx, io, clock } = open();
     const progress = await startProgress(ctx, 'uploading', 'bytes');
     for (let second = 1; second <= 12; second += 1) {
       clock.pass(1);
@@ -129,7 +119,7 @@ describe('progress', () => {
   });
 
   it('prints nothing with --quiet', async () => {
-    const { ctx, io } = stage({ tty: true }, ['--quiet']);
+    const { ctx, io } = open({ tty: true }, ['--quiet']);
     const progress = await startProgress(ctx, 'uploading');
     progress.update(1, 2);
     progress.done();
@@ -138,33 +128,26 @@ describe('progress', () => {
 });
 
 describe('a question before something is destroyed', () => {
-  const refusal = async (asking: Promise<void>): Promise<BatchctlError | null> =>
-    asking.then(
-      () => null,
-      (error: unknown) => (error instanceof BatchctlError ? error : Promise.reject(error)),
-    );
-
   it('is asked on a terminal, and accepts yes', async () => {
-    const { ctx, io } = stage({ tty: true, stdin: 'y\n' });
-    expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.equal(null);
+    const { ctx, io } = open({ tty: true, stdin: 'y\n' });
+    await confirm(ctx, 'delete 3 jobs?');
     expect(io.stderr.text).to.equal('delete 3 jobs? [y/N] ');
   });
 
-  for (const said of ['n\n', '\n', '']) {
-    it(`is denied by ${JSON.stringify(said)}`, async () => {
-      const { ctx } = stage({ tty: true, stdin: said });
-      expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
+  for (const stdin of ['n\n', '\n', '']) {
+    it(`is denied by ${JSON.stringify(stdin)}`, async () => {
+      await failsWith('refused', confirm(open({ tty: true, stdin }).ctx, 'delete 3 jobs?'));
     });
   }
 
   it('is denied without a terminal, and not asked', async () => {
-    const { ctx, io } = stage({ stdin: 'y\n' });
-    expect(await refusal(confirm(ctx, 'delete 3 jobs?'))).to.include({ kind: 'refused' });
+    const { ctx, io } = open({ stdin: 'y\n' });
+    await failsWith('refused', confirm(ctx, 'delete 3 jobs?'));
     expect(io.stderr.text).to.equal('');
   });
 
   it('is answered by --yes', async () => {
-    expect(await refusal(confirm(stage({}, ['--yes']).ctx, 'delete 3 jobs?'))).to.equal(null);
+    await confirm(open({}, ['--yes']).ctx, 'delete 3 jobs?');
   });
 
   it('requires the exact name where much would be lost', () => {

@@ -1,14 +1,14 @@
 // Protects: verify --check finds a changed, dropped or invented file in the evidence of a job that explodes.
 
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { openPlace } from '../jobs/published-job.ts';
+import { runHere } from '../jobs/run-here.ts';
 import { submitJob, work } from '../jobs/submitted-job.ts';
 import { forSuite } from '../support/fixture.ts';
-import { runCli } from './fake-io.ts';
+import { sealedEvidence } from './sealed-evidence.ts';
 
 const YAML = `
 name: boxes
@@ -24,21 +24,16 @@ describe('verify --check of a job that explodes', () => {
   it('compares each file with a published output, and finds one that was dropped, moved or invented', async () => {
     const { record } = await submitJob(place, YAML, {});
     await work(place.platform);
-    const world = { cwd: place.directory, env: { HOME: place.directory } };
-    const { code, stderr } = await runCli(['--profile', 'local', 'verify', record.job, '-o', 'e.ndjson'], world);
+    const { code, stderr } = await runHere(place.directory, ['verify', record.job, '-o', 'e.ndjson']);
     expect(code, stderr).to.equal(0);
     const path = join(place.directory, 'e.ndjson');
     expect((await checkFile(path)).mismatches).to.deep.equal([]);
     const lines = readFileSync(path, 'utf8').split('\n').slice(0, -2);
     const files = lines.filter((line) => line.includes('"line":"file"'));
-    expect(files.map((line) => (JSON.parse(line) as { from: string }).from)).to.deep.equal([
-      ...['open/0', 'open/0', 'open/0', 'open/1', 'open/1', 'open/1'],
-    ]);
+    const from = files.map((line) => (JSON.parse(line) as { from: string }).from);
+    expect(from).to.deep.equal([0, 0, 0, 1, 1, 1].map((task) => `open/${task}`));
     const codesWith = async (change: (line: string) => readonly string[]): Promise<readonly string[]> => {
-      const body = lines.flatMap((line) => (line === files[2] ? change(line) : [line]));
-      const text = body.map((line) => `${line}\n`).join('');
-      const sha256 = createHash('sha256').update(text).digest('hex');
-      writeFileSync(path, `${text}${JSON.stringify({ line: 'seal', lines: body.length, sha256 })}\n`);
+      writeFileSync(path, sealedEvidence(lines.flatMap((line) => (line === files[2] ? change(line) : [line]))));
       return (await checkFile(path)).mismatches.map((finding) => finding.code);
     };
     expect(await codesWith((line) => [line])).to.deep.equal([]);

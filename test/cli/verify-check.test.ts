@@ -1,8 +1,7 @@
 // Protects: verify --check finds damage, edits and contradictions in an evidence file, on a machine without the store.
 
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import fc from 'fast-check';
@@ -10,16 +9,13 @@ import { checkFile } from '../../src/jobs/verify/check/check-file.ts';
 import { proofChecksum, type StoredProof } from '../../src/jobs/verify/proof.ts';
 import { provenJob } from '../jobs/proven-job.ts';
 import { openPlace } from '../jobs/published-job.ts';
+import { runHere } from '../jobs/run-here.ts';
 import { forSuite } from '../support/fixture.ts';
+import { Scratch } from '../support/scratch.ts';
 import { runCli } from './fake-io.ts';
+import { sealedEvidence } from './sealed-evidence.ts';
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** The lines with a new seal, as a forger would write them. */
-function sealed(lines: readonly string[]): string {
-  const body = lines.map((line) => `${line}\n`).join('');
-  return `${body}${JSON.stringify({ line: 'seal', lines: lines.length, sha256: sha256(body) })}\n`;
-}
 
 describe('verify --check', () => {
   const place = forSuite(openPlace);
@@ -27,52 +23,38 @@ describe('verify --check', () => {
   let whole: string;
   /** Lines without the seal. */
   let lines: readonly string[];
-  /** A machine without a store or a configuration. */
-  let elsewhere: string;
+  /** A directory of a machine without a store or a configuration. */
+  const auditor = forSuite(() => new Scratch());
 
   before(async () => {
     job = (await provenJob(place)).record.job;
-    const { code, stderr } = await there('verify', job, '-o', 'evidence.ndjson');
+    const { code, stderr } = await runOnHost('verify', job, '-o', 'evidence.ndjson');
     expect(code, stderr).to.equal(0);
     whole = readFileSync(join(place.directory, 'evidence.ndjson'), 'utf8');
     lines = whole.split('\n').slice(0, -2);
-    elsewhere = mkdtempSync(join(tmpdir(), 'batchctl-auditor-'));
-  });
-  after(() => {
-    rmSync(elsewhere, { recursive: true, force: true });
   });
 
-  const there = (...argv: readonly string[]) =>
-    runCli(['--profile', 'local', ...argv], { cwd: place.directory, env: { HOME: place.directory } });
-  const here = (...argv: readonly string[]) =>
-    runCli(argv, { cwd: elsewhere, env: { HOME: elsewhere, BATCHCTL_CONFIG: join(elsewhere, 'none.json') } });
+  const runOnHost = (...argv: readonly string[]) => runHere(place.directory, argv);
+  const runElsewhere = (...argv: readonly string[]) => {
+    const env = { HOME: auditor.directory, BATCHCTL_CONFIG: auditor.path('none.json') };
+    return runCli(argv, { cwd: auditor.directory, env });
+  };
 
   const codesOf = async (text: string | Uint8Array): Promise<readonly string[]> => {
-    const path = join(elsewhere, 'given.ndjson');
+    const path = auditor.path('given.ndjson');
     writeFileSync(path, text);
     return (await checkFile(path)).mismatches.map(({ code }) => code);
   };
-  /** The codes found when matching lines are changed and the file is sealed again. */
+  /** The codes found after the first matching line was changed and the file was sealed again. */
   const forged = (matches: RegExp, change: (line: string) => readonly string[]): Promise<readonly string[]> => {
-    expect(
-      lines.some((line) => matches.test(line)),
-      `${matches}`,
-    ).to.equal(true);
-    let changed = false;
-    return codesOf(
-      sealed(
-        lines.flatMap((line) => {
-          if (changed || !matches.test(line)) return [line];
-          changed = true;
-          return change(line);
-        }),
-      ),
-    );
+    const index = lines.findIndex((line) => matches.test(line));
+    expect(index, `${matches}`).to.be.at.least(0);
+    return codesOf(sealedEvidence(lines.flatMap((line, n) => (n === index ? change(line) : [line]))));
   };
 
   it('exits 0 for an intact file, on a machine that has neither the store nor a configuration', async () => {
-    writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
-    const { code, stdout, stderr } = await here('verify', '--check', 'evidence.ndjson', '--tz', 'UTC');
+    writeFileSync(auditor.path('evidence.ndjson'), whole);
+    const { code, stdout, stderr } = await runElsewhere('verify', '--check', 'evidence.ndjson', '--tz', 'UTC');
     expect(stderr).to.equal('');
     expect(code).to.equal(0);
     expect(stdout).to.match(/^evidence\.ndjson: is consistent, \d+ lines\nclaims-\S+: proven \(succeeded\)\n/);
@@ -84,8 +66,8 @@ describe('verify --check', () => {
   });
 
   it('returns the proof of the file as JSON, with the findings', async () => {
-    writeFileSync(join(elsewhere, 'evidence.ndjson'), whole);
-    const good = await here('verify', '--check', 'evidence.ndjson', '--json');
+    writeFileSync(auditor.path('evidence.ndjson'), whole);
+    const good = await runElsewhere('verify', '--check', 'evidence.ndjson', '--json');
     const answer = JSON.parse(good.stdout) as { check: object };
     expect(answer).to.include({ job, verdict: 'proven', proof: `jobs/${job}/proofs/0000.json` });
     expect(answer.check).to.deep.include({
@@ -93,15 +75,15 @@ describe('verify --check', () => {
       mismatches: [],
       sha256: sha256(`${lines.join('\n')}\n`),
     });
-    writeFileSync(join(elsewhere, 'half.ndjson'), whole.slice(0, whole.length / 2));
-    const half = await here('verify', '--check', 'half.ndjson', '--json');
+    writeFileSync(auditor.path('half.ndjson'), whole.slice(0, whole.length / 2));
+    const half = await runElsewhere('verify', '--check', 'half.ndjson', '--json');
     expect(half.code).to.equal(9);
     expect(JSON.parse(half.stdout)).to.deep.include({ job: null, verdict: 'failed', proof: null, steps: [] });
   });
 
   it('names the line at which a file was changed, and exits 9', async () => {
-    writeFileSync(join(elsewhere, 'edited.ndjson'), whole.replace('"amount":"1.1"', '"amount":"1.2"'));
-    const { code, stdout, stderr } = await here('verify', '--check', 'edited.ndjson');
+    writeFileSync(auditor.path('edited.ndjson'), whole.replace('"amount":"1.1"', '"amount":"1.2"'));
+    const { code, stdout, stderr } = await runElsewhere('verify', '--check', 'edited.ndjson');
     expect(code).to.equal(9);
     expect(stdout).to.match(/^edited\.ndjson: is not consistent/);
     expect(stdout).to.match(/mismatch: lines \d+ to \d+, shard 0 of ends of price, do not match its digest/);
@@ -109,22 +91,22 @@ describe('verify --check', () => {
   });
 
   it('exits 4 for a missing file, and 2 for a directory or other options', async () => {
-    expect((await here('verify', '--check', 'nothing')).code).to.equal(4);
-    expect((await here('verify', '--check', '.')).code).to.equal(2);
-    expect((await here('verify', '--check', 'x', '--deep')).code).to.equal(2);
+    expect((await runElsewhere('verify', '--check', 'nothing')).code).to.equal(4);
+    expect((await runElsewhere('verify', '--check', '.')).code).to.equal(2);
+    expect((await runElsewhere('verify', '--check', 'x', '--deep')).code).to.equal(2);
     expect(await codesOf('')).to.deep.equal(['seal', 'proof', 'line']);
   });
 
-  it("can't recognise a completely forged file; with the job, its store can", async () => {
-    expect((await there('verify', job, '--check', 'evidence.ndjson')).code).to.equal(0);
+  it('recognises a completely forged file only by the store of the job', async () => {
+    expect((await runOnHost('verify', job, '--check', 'evidence.ndjson')).code).to.equal(0);
     const line = JSON.parse(lines.at(-1) ?? '') as { readonly proof: StoredProof };
     const eve = { ...line.proof, who: 'eve@there' };
     const proof = { ...eve, checksum: proofChecksum(eve) };
     const checksum = `sha256:${sha256(JSON.stringify(proof))}`;
-    const text = sealed([...lines.slice(0, -1), JSON.stringify({ ...line, checksum, proof })]);
+    const text = sealedEvidence([...lines.slice(0, -1), JSON.stringify({ ...line, checksum, proof })]);
     expect(await codesOf(text)).to.deep.equal([]);
     writeFileSync(join(place.directory, 'forged.ndjson'), text);
-    const { code, stdout } = await there('verify', job, '--check', 'forged.ndjson');
+    const { code, stdout } = await runOnHost('verify', job, '--check', 'forged.ndjson');
     expect(code).to.equal(9);
     expect(stdout).to.include(`mismatch: the proof in the store at jobs/${job}/proofs/0000.json`);
   });
@@ -155,11 +137,10 @@ describe('verify --check', () => {
   it('finds a line that was dropped, duplicated or moved, even if the file was sealed again', async () => {
     for (const [n, line] of lines.entries()) {
       const rest = lines.filter((_, index) => index !== n);
-      expect(await codesOf(sealed(rest)), `without ${line}`).not.to.deep.equal([]);
-      expect(await codesOf(sealed([...lines.slice(0, n), line, ...lines.slice(n)])), `twice ${line}`).not.to.deep.equal(
-        [],
-      );
-      expect(await codesOf(sealed([...rest, line])), `last ${line}`).satisfies(
+      expect(await codesOf(sealedEvidence(rest)), `without ${line}`).not.to.deep.equal([]);
+      const twice = sealedEvidence([...lines.slice(0, n), line, ...lines.slice(n)]);
+      expect(await codesOf(twice), `twice ${line}`).not.to.deep.equal([]);
+      expect(await codesOf(sealedEvidence([...rest, line])), `last ${line}`).satisfies(
         (codes: readonly string[]) => codes.length > 0 || n === lines.length - 1,
       );
     }
@@ -172,37 +153,23 @@ describe('verify --check', () => {
 
   it('finds what was changed and sealed again: inputs, decisions, parts, ends, the record, the proof', async () => {
     const swap = (from: string | RegExp, to: string) => (line: string) => [line.replace(from, to)];
-    expect(
-      await forged(
-        /"line":"evidence"/,
-        swap('"tolerate":{"kind":"count","count":1}', '"tolerate":{"kind":"count","count":9}'),
-      ),
-    ).to.include('stated');
-    expect(await forged(/"line":"input"/, swap('"size":12', '"size":14'))).to.include.members(['shard', 'byteGap']);
-    expect(await forged(/"what\\":\\"skip/, swap('a test claim', 'no such claim'))).to.include.members([
-      'decisions',
-      'shard',
-      'stated',
-    ]);
-    expect(await forged(/"line":"part"/, swap('"length":2', '"length":3'))).to.include.members(['shard', 'byteTwice']);
-    expect(await forged(/"end":"failed"/, swap('"round":0', '"round":1'))).to.include('end');
-    expect(await forged(/"end":"published"/, swap('"amount":"1.1"', '"amount":"2.1"'))).to.include.members([
-      'shard',
-      'expect',
-      'stated',
-    ]);
-    expect(
-      await forged(/"end":"published"/, swap(/"checksum":"sha256:[0-9a-f]{4}/, '"checksum":"sha256:0000')),
-    ).to.include('shard');
-    expect(await forged(/"end":"skipped"/, () => [])).to.include.members(['ends', 'stated']);
-    expect(await forged(/"line":"opened"/, swap('"leftOut":"2,4"', '"leftOut":"4"'))).to.include('opened');
-    expect(await forged(/"line":"proof"/, swap('"verdict":"proven"', '"verdict":"failed"'))).to.include('notProven');
-    expect(await forged(/"line":"proof"/, swap('"published":4', '"published":5'))).to.include.members([
-      'proof',
-      'stated',
-    ]);
-    expect(
-      await forged(/"line":"proof"/, swap(/"who":"[^"]*@[^"]*","version"/, '"who":"eve@there","version"')),
-    ).to.deep.equal(['proof', 'proof']);
+    const tolerance = (count: number): string => `"tolerate":{"kind":"count","count":${count}}`;
+    const checksum = swap(/"checksum":"sha256:[0-9a-f]{4}/, '"checksum":"sha256:0000');
+    for (const [matches, change, ...codes] of [
+      [/"line":"evidence"/, swap(tolerance(1), tolerance(9)), 'stated'],
+      [/"line":"input"/, swap('"size":12', '"size":14'), 'shard', 'byteGap'],
+      [/"what\\":\\"skip/, swap('a test claim', 'no such claim'), 'decisions', 'shard', 'stated'],
+      [/"line":"part"/, swap('"length":2', '"length":3'), 'shard', 'byteTwice'],
+      [/"end":"failed"/, swap('"round":0', '"round":1'), 'end'],
+      [/"end":"published"/, swap('"amount":"1.1"', '"amount":"2.1"'), 'shard', 'expect', 'stated'],
+      [/"end":"published"/, checksum, 'shard'],
+      [/"end":"skipped"/, () => [], 'ends', 'stated'],
+      [/"line":"opened"/, swap('"leftOut":"2,4"', '"leftOut":"4"'), 'opened'],
+      [/"line":"proof"/, swap('"verdict":"proven"', '"verdict":"failed"'), 'notProven'],
+      [/"line":"proof"/, swap('"published":4', '"published":5'), 'proof', 'stated'],
+    ] as const)
+      expect(await forged(matches, change), `${matches}`).to.include.members(codes);
+    const otherAuthor = swap(/"who":"[^"]*@[^"]*","version"/, '"who":"eve@there","version"');
+    expect(await forged(/"line":"proof"/, otherAuthor)).to.deep.equal(['proof', 'proof']);
   });
 });

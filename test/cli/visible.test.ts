@@ -2,6 +2,7 @@
 import { expect } from 'chai';
 import { ControlEscaper, escapeControls, escapeKeepingColours, oneLine } from '../../src/cli/terminal-text.ts';
 import { forSuite } from '../support/fixture.ts';
+import { rangeJob } from '../support/range-job.ts';
 import { Workspace } from '../support/workspace.ts';
 import { runCli } from './fake-io.ts';
 
@@ -19,7 +20,7 @@ describe('control characters in foreign text', () => {
     expect(escapeControls('\x9b31m\x7f\x00')).to.equal('<9b>31m^?^@');
   });
 
-  it('are made visible in our own lines, whose colours stay', () => {
+  it('are made visible in lines of batchctl, which keep their colours', () => {
     expect(escapeKeepingColours(`\x1b[31mfailed\x1b[39m: ${CLEAR}`)).to.equal('\x1b[31mfailed\x1b[39m: ^[[2J^[[H');
   });
 
@@ -27,7 +28,7 @@ describe('control characters in foreign text', () => {
     expect(oneLine('a\n\x1bb\u202ec')).to.equal('a b c');
   });
 
-  it('are made visible in pieces as in the whole', () => {
+  it('are made visible in the same way if the text comes in pieces', () => {
     const bytes = Buffer.from(`é\r\n${HOSTILE}\r`);
     for (let size = 1; size < 8; size += 1) {
       const shown = new ControlEscaper();
@@ -39,32 +40,28 @@ describe('control characters in foreign text', () => {
 
   describe('written by a task', () => {
     const workspace = forSuite(() => new Workspace());
-    let said: string;
+    let stderr: string;
     before(async () => {
       workspace.write('hostile', HOSTILE);
-      workspace.write('job.json', {
-        ...{ name: 'hostile', input: { split: { by: 'range', from: 1, to: 1 } } },
-        steps: [{ name: 'one', attempts: 1, run: `cat ${workspace.path('hostile')} >&2; exit 3` }],
-      });
-      said = (await workspace.run(['run', 'job.json'])).stderr;
+      const run = `cat ${workspace.path('hostile')} >&2; exit 3`;
+      workspace.write('job.json', rangeJob('hostile', 1, { name: 'one', attempts: 1, run }));
+      stderr = (await workspace.run(['run', 'job.json'])).stderr;
     });
 
     const inTerminal = (...argv: readonly string[]) =>
       runCli(argv, { cwd: workspace.dir, env: { HOME: workspace.dir, BATCHCTL_PROFILE: 'local' }, tty: true });
     /** Only colours, lines and tabs may control a terminal. */
-    const isHarmless = (text: string): boolean => escapeKeepingColours(text) === text;
+    const expectHarmless = (text: string): void => void expect(text).to.equal(escapeKeepingColours(text));
 
     it('are removed from the line that reports a failure', () => {
-      expect(said).to.include('one/0 failed for good: exit 3');
-      expect(said).to.include('all is well');
-      expect(isHarmless(said), said).to.equal(true);
+      expect(stderr).to.include('one/0 failed for good: exit 3').and.include('all is well');
+      expectHarmless(stderr);
     });
 
-    for (const argv of [['failures'], ['status'], ['tasks'], ['why'], ['report'], ['history']])
-      it(`never reach a terminal through ${argv.join(' ')}`, async () => {
-        const [verb = '', ...flags] = argv;
-        const { stdout, stderr } = await inTerminal(verb, 'last', ...flags);
-        expect(isHarmless(stdout + stderr), stdout + stderr).to.equal(true);
+    for (const verb of ['failures', 'status', 'tasks', 'why', 'report', 'history'])
+      it(`never reach a terminal through ${verb}`, async () => {
+        const ended = await inTerminal(verb, 'last');
+        expectHarmless(ended.stdout + ended.stderr);
       });
 
     it('are removed from the log that failures prints with a cause', async () => {
@@ -72,7 +69,7 @@ describe('control characters in foreign text', () => {
       const { cause } = JSON.parse(stdout) as { readonly cause: string };
       const { stdout: text } = await inTerminal('failures', 'last', '--cause', cause);
       expect(text).to.match(/^ {4}.*https:\/\/evil[.]example.*all is well *$/m);
-      expect(isHarmless(text), text).to.equal(true);
+      expectHarmless(text);
     });
 
     it('are made visible by logs on a terminal, and passed on with --raw or to a program', async () => {

@@ -5,7 +5,7 @@ import { BatchctlError } from '../../../src/errors.ts';
 
 const ACCOUNT = '123456789012';
 
-async function reportOf(seen: readonly string[]): Promise<CheckReport> {
+async function reportOf(observations: readonly string[]): Promise<CheckReport> {
   let now = 0;
   const steps = new CheckSteps(
     () => now,
@@ -13,29 +13,42 @@ async function reportOf(seen: readonly string[]): Promise<CheckReport> {
   );
   await steps.run('plan', async (see) => {
     now = 1_250;
-    for (const text of seen) see(text);
+    for (const text of observations) see(text);
   });
-  await steps.run('interruption', async (_see, skip) => skip('nobody ran it'));
+  await steps.run('interruption', async (_see, skip) => skip('not requested'));
   const failing = steps.run('job', () => Promise.reject(new BatchctlError('refused', 'paused', { hint: 'resume' })));
   await failing.catch(() => undefined);
   steps.skip('job', 'noted already');
   steps.skip('verify', 'not reached');
   return {
-    ...{ format: 1, verdict: 'failed', stack: 'batchctl-check-aaaaaaaa', region: 'eu-west-1', account: ACCOUNT },
-    ...{ instance: 't4g.small', ledger: 'store', batchctl: '0.1.0', system: 'Node', startedAt: 'now', seconds: 61 },
+    format: 1,
+    verdict: 'failed',
+    stack: 'batchctl-check-aaaaaaaa',
+    region: 'eu-west-1',
+    account: ACCOUNT,
+    instance: 't4g.small',
+    ledger: 'store',
+    batchctl: '0.1.0',
+    system: 'Node',
+    startedAt: 'now',
+    seconds: 61,
     cost: { instanceHour: null, most: null, interruption: 0.3 },
-    ...{ steps: steps.all, left: null, remove: null, logs: [{ of: 'w-1', lines: seen }] },
+    steps: steps.all,
+    left: null,
+    remove: null,
+    logs: [{ of: 'w-1', lines: observations }],
   };
 }
 
 describe('the report of infra check', () => {
   it('hides all but four digits of account ids everywhere, and ids of keys', async () => {
-    const told = [
-      `User: arn:aws:sts::${ACCOUNT}:assumed-role/x is not authorized`,
-      `bucket acme${ACCOUNT}raw of 999988887777, key AKIAIOSFODNN7EXAMPLE`,
-      'at 1764324000123, instance i-0999988887777abcd',
-    ];
-    const hidden = maskReport(await reportOf(told));
+    const hidden = maskReport(
+      await reportOf([
+        `User: arn:aws:sts::${ACCOUNT}:assumed-role/x is not authorized`,
+        `bucket acme${ACCOUNT}raw of 999988887777, key AKIAIOSFODNN7EXAMPLE`,
+        'at 1764324000123, instance i-0999988887777abcd',
+      ]),
+    );
     const text = `${JSON.stringify(hidden)}\n${checkText(hidden)}`;
     expect(text).not.to.match(/123456789012|999988887777(?!abcd)|IOSFODNN/);
     expect(hidden.account).to.equal('********9012');
@@ -52,7 +65,7 @@ describe('the report of infra check', () => {
     expect(lines)
       .to.include('ok       plan            1.3 s  one')
       .and.include(`${' '.repeat(32)}two`);
-    expect(lines).to.include('skipped  interruption    0.0 s  nobody ran it');
+    expect(lines).to.include('skipped  interruption    0.0 s  not requested');
     expect(lines)
       .to.include('failed   job             0.0 s  paused')
       .and.include(`${' '.repeat(32)}hint: resume`);

@@ -11,26 +11,29 @@ import { forSuite } from '../../support/fixture.ts';
 import { crowded, million, notBegun, tenTasks, twoThousand, underWay } from '../../support/sample-reports.ts';
 
 const ADDRESS = 'http://report.invalid/';
-/** As text, not compiled code: it runs in the page. */
+/** Source text, because it runs in the page. */
 const FAULTS = readFileSync(new URL('../../fixtures/page-faults.mjs', import.meta.url), 'utf8').replace('export ', '');
 
 describe('the HTML report in a browser', () => {
   const browser = forSuite(openBrowser);
   afterEach(() => Promise.all(browser.contexts().map((context) => context.close())));
 
-  /** Opens a page that may load only itself. `heard` records its other requests, and its complaints. */
-  async function open(page: string, options: BrowserContextOptions): Promise<{ page: Page; heard: readonly string[] }> {
-    const tab = await openPage(browser, options);
-    const heard: string[] = [];
-    tab.on('console', (message) => heard.push(`${message.type()}: ${message.text()}`));
-    tab.on('pageerror', (error) => heard.push(error.message));
-    await tab.route('**', (route) => {
-      if (route.request().url() === ADDRESS) return route.fulfill({ contentType: 'text/html', body: page });
-      heard.push(`request: ${route.request().url()}`);
+  /** Opens a page that may load only itself. `faults`: its other requests, errors and lines on the console. */
+  async function open(
+    body: string,
+    options: BrowserContextOptions,
+  ): Promise<{ page: Page; faults: readonly string[] }> {
+    const page = await openPage(browser, options);
+    const faults: string[] = [];
+    page.on('console', (message) => faults.push(`${message.type()}: ${message.text()}`));
+    page.on('pageerror', (error) => faults.push(error.message));
+    await page.route('**', (route) => {
+      if (route.request().url() === ADDRESS) return route.fulfill({ contentType: 'text/html', body });
+      faults.push(`request: ${route.request().url()}`);
       return route.abort();
     });
-    await tab.goto(ADDRESS);
-    return { page: tab, heard: heard.filter((line) => !line.endsWith('/favicon.ico')) };
+    await page.goto(ADDRESS);
+    return { page, faults: faults.filter((line) => !line.endsWith('/favicon.ico')) };
   }
 
   const render = (report: Report): string =>
@@ -54,59 +57,60 @@ describe('the HTML report in a browser', () => {
   for (const { name, make, few } of samples) {
     for (const { width, colorScheme } of few ? screens.slice(-2) : screens) {
       it(`is readable: ${name}, ${width} wide, ${colorScheme}`, async () => {
-        const { page, heard } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
+        const { page, faults } = await open(render(make()), { viewport: { width, height: 900 }, colorScheme });
         expect(await page.evaluate(`${FAULTS}; pageFaults()`)).to.deep.equal([]);
-        expect(heard).to.deep.equal([]);
+        expect(faults).to.deep.equal([]);
         await savePicture(page, `report-${name}-${width}-${colorScheme}.png`);
       });
     }
   }
 
-  const groundOf = (page: Page): Promise<string> =>
+  const backgroundOf = (page: Page): Promise<string> =>
     page.evaluate<string>('getComputedStyle(document.body).backgroundColor');
 
   it('is dark on a dark screen, and light on paper', async () => {
     const { page } = await open(render(twoThousand()), { colorScheme: 'dark' });
-    expect(await groundOf(page)).to.equal('rgb(17, 21, 27)');
+    expect(await backgroundOf(page)).to.equal('rgb(17, 21, 27)');
     await page.emulateMedia({ media: 'print' });
-    expect(await groundOf(page)).to.equal('rgb(255, 255, 255)');
+    expect(await backgroundOf(page)).to.equal('rgb(255, 255, 255)');
     await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
-    expect(await groundOf(page)).to.equal('rgb(255, 255, 255)');
+    expect(await backgroundOf(page)).to.equal('rgb(255, 255, 255)');
   });
 
-  it('prints on a few pages, with no chart cut in two and nothing beyond the edge', async () => {
+  it('prints on a few pages, without splitting a chart or cutting it at the edge', async () => {
     const { page } = await open(render(twoThousand()), { viewport: { width: 718, height: 1000 } });
     const pdf = await page.pdf({ format: 'A4', path: screenshotPath('report-2000-tasks.pdf') });
     const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)?.length;
     expect(pages).to.be.within(3, 9);
     await page.emulateMedia({ media: 'print' });
-    expect(
-      await page.evaluate(
-        `[...document.querySelectorAll('figure')].filter((figure) => figure.querySelector('.timeline') === null)
-          .map((figure) => getComputedStyle(figure).breakInside)`,
-      ),
-    )
-      .to.include('avoid')
-      .and.not.include('auto');
+    const breaks = await page.evaluate(
+      `[...document.querySelectorAll('figure')].filter((figure) => figure.querySelector('.timeline') === null)
+        .map((figure) => getComputedStyle(figure).breakInside)`,
+    );
+    expect(breaks).to.include('avoid').and.not.include('auto');
     expect(await page.evaluate('document.documentElement.scrollWidth')).to.be.at.most(718);
     await savePicture(page, 'report-2000-tasks-print.png');
   });
 
-  it('runs nothing that a job, a person or a program put into it', async () => {
+  it('runs no code from the texts of jobs, people and programs', async () => {
     const attack = '<script>document.title="run"</script><img src=x onerror=\'document.title="run"\'>" onload="x';
     const report = twoThousand();
-    const { page, heard } = await open(
+    const { page, faults } = await open(
       render({
         ...report,
-        ...{ name: attack, runKey: attack, createdBy: attack, params: { [attack]: attack }, late: [attack] },
-        causes: report.causes.map((one) => ({ ...one, error: attack, example: { ...one.example, log: attack } })),
-        decisions: report.decisions.map((one) => ({ ...one, who: attack, text: attack })),
+        name: attack,
+        runKey: attack,
+        createdBy: attack,
+        params: { [attack]: attack },
+        late: [attack],
+        causes: report.causes.map((cause) => ({ ...cause, error: attack, example: { ...cause.example, log: attack } })),
+        decisions: report.decisions.map((decision) => ({ ...decision, who: attack, text: attack })),
         timeline: { ...report.timeline, rows: report.timeline.rows.map((row) => ({ ...row, label: attack })) },
       }),
       {},
     );
     expect(await page.evaluate('document.querySelectorAll("script, img, [onload], [onerror]").length')).to.equal(0);
     expect(await page.title()).to.contain('<script>');
-    expect(heard).to.deep.equal([]);
+    expect(faults).to.deep.equal([]);
   });
 });
