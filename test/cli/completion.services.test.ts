@@ -123,7 +123,7 @@ describe('shell completion', () => {
     });
   });
 
-  it('offers the same words, with their meanings, in zsh', () => {
+  it('offers the same words in zsh, with descriptions', () => {
     // compadd and compset work only during completion, so their calls are recorded instead.
     const zsh = (line: string): string => {
       const words = line.split(' ').map((word) => `'${word}'`);
@@ -142,7 +142,7 @@ describe('shell completion', () => {
     expect(zsh('batchctl run ')).to.equal('files -g *.(yaml|yml|json)\n');
   });
 
-  it('offers the same words, with their meanings, in fish', () => {
+  it('offers the same words in fish, with descriptions', () => {
     const fish = (line: string): readonly string[] => {
       const script = `source ./complete.fish; complete -C '${line}'`;
       const { stdout, stderr } = shell(installed('fish'), ['--no-config', '-c', script]);

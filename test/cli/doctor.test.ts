@@ -133,7 +133,8 @@ describe('doctor', () => {
     expect(withoutWorker.lineOf('openJobs').message).to.include(job);
     const worker = workspace.start(['worker', '--slots', '1']);
     const platform = await workspace.platform();
-    await until('the worker is up', async () => (await (await platform.ledger()).workers({})).length === 1);
+    const ledger = await platform.ledger();
+    await until('the worker is busy', async () => (await ledger.workers({})).some(({ busy }) => busy.length > 0));
     worker.child.kill('SIGKILL');
     await worker.ended;
     const found = await until('the worker is lost', async () => {

@@ -27,19 +27,18 @@ describe('the guessed split of an input', () => {
     it(`recognises ${what}`, () => expect(guessSplit(name, Buffer.from(text), true)).to.deep.equal(expected));
   }
 
-  it('ignores a last record that the head cuts', () => {
+  it('ignores an incomplete last record', () => {
     expect(guessSplit('a', Buffer.from('id,n,m\n1,2,3\n4,5'), false)).to.deep.equal(csv);
     expect(guessSplit('a', Buffer.from('{"a":1}\n{"a":'), false)).to.deep.equal({ by: 'jsonl' });
   });
 
-  it('ignores a character that the head cuts', () => {
+  it('ignores an incomplete last character', () => {
     expect(guessSplit('a.csv', Buffer.from('name,city\nAnn,Oslo\nBob,Zü').subarray(0, -1), false)).to.deep.equal(csv);
   });
 
-  it('reads gzip, even if it has only the head', () => {
-    const whole = gzipSync(
-      Buffer.from(`id,n\n${Array.from({ length: 50_000 }, (_, i) => `${i},${i * 7919}\n`).join('')}`),
-    );
-    expect(guessSplit('a.csv.gz', whole.subarray(0, 20_000), false)).to.deep.equal(csv);
+  it('reads the beginning of a gzip file', () => {
+    const rows = Array.from({ length: 50_000 }, (_, i) => `${i},${i * 7919}\n`);
+    const file = gzipSync(`id,n\n${rows.join('')}`);
+    expect(guessSplit('a.csv.gz', file.subarray(0, 20_000), false)).to.deep.equal(csv);
   });
 });

@@ -74,7 +74,7 @@ describe("a manager's life cycle", () => {
     expect(stderr).to.include('manager');
   });
 
-  it('sends watchers its leaving, and accepts no more calls, when it is told to stop', async () => {
+  it('informs watchers that it is leaving, and accepts no more calls, after SIGTERM', async () => {
     const running = start();
     const { address } = await listeningLine(running);
     const authorization = `Bearer ${await workspace.token('ann', 'operate')}`;
@@ -100,7 +100,7 @@ describe("a manager's life cycle", () => {
     expect(refused).to.be.instanceOf(Error);
   });
 
-  it('ends at once when it is told twice, whatever is running', async () => {
+  it('ends at once after a second SIGTERM, whatever is running', async () => {
     const running = start();
     const { port } = new URL((await listeningLine(running)).address);
     // A call that is still being sent keeps it running for ten seconds; then it would exit with 0.

@@ -36,7 +36,7 @@ describe('the code of a sign-in link', () => {
     expect(await names()).to.have.length(1);
   });
 
-  it('is refused when it is wrong, late, replaced or in the URL, and a wrong one uses up nothing', async () => {
+  it('is refused when it is wrong, late, replaced or in the URL, and a wrong code does not use up the right one', async () => {
     expect((await signIn('x'.repeat(43))).status).to.equal(401);
     const first = server.signIn.createCode();
     const code = server.signIn.createCode();
@@ -67,7 +67,7 @@ describe('the code of a sign-in link', () => {
     expect((await signIn(code)).status).to.equal(200);
   });
 
-  it('is in no line of the audit, though each use is', async () => {
+  it('is never in the audit log, which records each use', async () => {
     const code = server.signIn.createCode();
     await signIn(code);
     await signIn(code);

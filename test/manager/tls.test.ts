@@ -43,11 +43,9 @@ describe("the manager's certificate", () => {
       expect(later.fingerprint).to.equal(fingerprintOf(new X509Certificate(later.cert).raw));
     });
 
-    it('is valid for ten years, for servers only, with P-256 and the names by which it is reached', async () => {
-      const { cert, fingerprint } = await ensureCertificate(place(new MemoryStore()), [
-        '198.51.100.7',
-        'jobs.example.com',
-      ]);
+    it('is valid for ten years, for servers only, with P-256 and the names of the manager', async () => {
+      const names = ['198.51.100.7', 'jobs.example.com'];
+      const { cert, fingerprint } = await ensureCertificate(place(new MemoryStore()), names);
       const certificate = new X509Certificate(cert);
       expect(Date.parse(certificate.validTo) - clock.now()).to.be.within(3_649 * 86_400_000, 3_651 * 86_400_000);
       expect(Date.parse(certificate.validFrom)).to.be.below(clock.now() - 3_600_000);
@@ -108,17 +106,9 @@ describe("the manager's certificate", () => {
         expect(isLoopback(host), host).to.equal(true);
         expect(await openTls({ platform, host, files: null }), host).to.equal(null);
       }
-      const hosts = [
-        '0.0.0.0',
-        '::',
-        '10.0.0.1',
-        '198.51.100.7',
-        'localhost.example.com',
-        '127.0.0.1.example.com',
-        '128.0.0.1',
-        '',
-      ];
-      for (const host of hosts) expect(await openTls({ platform, host, files: null }), host).to.not.equal(null);
+      const others = ['0.0.0.0', '::', '10.0.0.1', '198.51.100.7', '128.0.0.1', ''];
+      for (const host of [...others, 'localhost.example.com', '127.0.0.1.example.com'])
+        expect(await openTls({ platform, host, files: null }), host).to.not.equal(null);
     });
   });
 

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { main } from '../../../src/cli/main.ts';
 import { forSuite } from '../../support/fixture.ts';
 import { statusOf } from '../../support/manager/dashboard-facts.ts';
-import { broken, FakeManager, frames, openFrames, refused } from '../../support/manager/fake-manager.ts';
+import { brokenFrames, errorAnswer, FakeManager, frames, openFrames } from '../../support/manager/fake-manager.ts';
 import { rangeJob } from '../../support/range-job.ts';
 import { Scratch } from '../../support/scratch.ts';
 import { until } from '../../support/until.ts';
@@ -33,7 +33,7 @@ describe('a command that loses its manager', () => {
   const run = (...words: readonly string[]): ReturnType<typeof runCli> => runCli(words, world());
 
   it('is repeated if it only reads, and says so', async () => {
-    manager.answer(broken(), frames({ row: ROW }, DONE));
+    manager.answer(brokenFrames(), frames({ row: ROW }, DONE));
     const { code, stdout, stderr } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 0, stdout: `${JSON.stringify(ROW)}\n` });
     expect(stderr).to.match(/^warning: the manager at .*; retrying\n$/);
@@ -41,13 +41,13 @@ describe('a command that loses its manager', () => {
   });
 
   it('never prints output twice: a list interrupted halfway is an error', async () => {
-    manager.answer(broken({ row: ROW }), frames({ row: ROW }, { row: ROW }, DONE));
+    manager.answer(brokenFrames({ row: ROW }), frames({ row: ROW }, { row: ROW }, DONE));
     const { code, stdout } = await run('ls', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(ROW)}\n` });
     expect(manager.calls).to.have.length(1);
   });
 
-  for (const answer of [broken(), broken({ notice: 'on its way' })]) {
+  for (const answer of [brokenFrames(), brokenFrames({ notice: 'on its way' })]) {
     it('never sends a change twice, and names the command that shows whether it was done', async () => {
       manager.answer(answer, frames(DONE));
       const { code, stderr } = await run('pause', JOB);
@@ -59,12 +59,12 @@ describe('a command that loses its manager', () => {
 
   it('submits again with a run key, which returns the same job, and not without', async () => {
     const answer = { job: JOB, runKey: 'once', created: true, emptyInputs: [] };
-    manager.answer(broken(), frames({ answer }, DONE));
+    manager.answer(brokenFrames(), frames({ answer }, DONE));
     const keyed = await run('submit', 'job.json', '--run-key', 'once');
     expect({ code: keyed.code, stdout: keyed.stdout }).to.deep.equal({ code: 0, stdout: `${JOB}\n` });
     expect(manager.calls.map(({ input }) => input.runKey)).to.deep.equal(['once', 'once']);
     for (const flags of [[], ['--run-key', 'once', '--again']]) {
-      manager.answer(broken(), frames({ answer }, DONE));
+      manager.answer(brokenFrames(), frames({ answer }, DONE));
       expect((await run('submit', 'job.json', ...flags)).code).to.equal(8);
       expect(manager.calls).to.have.length(1);
     }
@@ -73,7 +73,7 @@ describe('a command that loses its manager', () => {
   it('resumes waiting for the remaining time, and exits like the job', async () => {
     const answer = { job: JOB, state: 'failed', closedAt: null, finishBy: null };
     const last = frames({ answer }, { exit: 5, error: null });
-    manager.answer(broken({ alive: true }), broken({ alive: true }), last);
+    manager.answer(brokenFrames({ alive: true }), brokenFrames({ alive: true }), last);
     const { code, stdout } = await run('wait', JOB, '--timeout', '1h', '--json');
     expect({ code, stdout }).to.deep.equal({ code: 5, stdout: `${JSON.stringify(answer)}\n` });
     const left = manager.calls.map(({ input }) =>
@@ -123,7 +123,7 @@ describe('a command that loses its manager', () => {
 
   it('waits as long as a busy manager asks, unless that is too long', async () => {
     const error = { kind: 'unavailable', message: 'too many requests', hint: 'try again' };
-    const busy = (status: number, seconds: string) => refused(status, error, { 'retry-after': seconds });
+    const busy = (status: number, seconds: string) => errorAnswer(status, error, { 'retry-after': seconds });
     manager.answer(busy(429, '1'), busy(503, '0'), frames(PAUSED, DONE));
     expect((await run('pause', JOB)).code).to.equal(0);
     manager.answer(busy(429, '3600'));
@@ -139,7 +139,7 @@ describe('a command that loses its manager', () => {
   ] as const) {
     it(`exits ${code} for the answer ${status}`, async () => {
       const error = { kind, message: 'so it is', hint: 'do that' };
-      manager.answer(refused(status, error));
+      manager.answer(errorAnswer(status, error));
       const { code: exit, stderr } = await run('workers', '--json');
       expect(exit).to.equal(code);
       expect(JSON.parse(stderr)).to.deep.equal({ error });
@@ -175,11 +175,11 @@ describe('a command that loses its manager', () => {
     });
 
     it('repeats a list only if none of it has arrived', async () => {
-      manager.answer(broken({ alive: true }), frames({ row: row('a') }, { row: row('b') }, DONE));
+      manager.answer(brokenFrames({ alive: true }), frames({ row: row('a') }, { row: row('b') }, DONE));
       const again = await run('jobs', '--json');
       expect({ code: again.code, jobs: again.stdout.trim().split('\n').length }).to.deep.equal({ code: 0, jobs: 2 });
       expect(manager.calls).to.have.length(2);
-      manager.answer(broken({ row: row('a') }), frames({ row: row('a') }, DONE));
+      manager.answer(brokenFrames({ row: row('a') }), frames({ row: row('a') }, DONE));
       const { code, stdout } = await run('jobs', '--json');
       expect({ code, stdout }).to.deep.equal({ code: 8, stdout: `${JSON.stringify(row('a'))}\n` });
       expect(manager.calls).to.have.length(1);
@@ -194,8 +194,8 @@ describe('a command that loses its manager', () => {
     it('resumes a followed log where it stopped, also past Unicode line separators', async () => {
       const piece = (text: string) => ({ row: { step: 'one', task: 0, attempt: 'aaaa', text } });
       manager.answer(
-        broken(piece('one\u2028'), piece('two é\n')),
-        broken(piece('one\u2028two é\nthree\n')),
+        brokenFrames(piece('one\u2028'), piece('two é\n')),
+        brokenFrames(piece('one\u2028two é\nthree\n')),
         frames(piece('one\u2028two é\nthree\n'), piece('four\n'), { notice: 'one/0 is done' }, DONE),
       );
       const { code, stdout, stderr } = await run('logs', JOB, 'one/0', '--follow');
@@ -214,7 +214,7 @@ describe('a command that loses its manager', () => {
     });
 
     it('never sends a change twice', async () => {
-      manager.answer(broken({ warning: 'it takes long' }), frames(DONE));
+      manager.answer(brokenFrames({ warning: 'it takes long' }), frames(DONE));
       const { code, stderr } = await run('retry', JOB);
       expect(code).to.equal(8);
       expect(stderr).to.include('warning: it takes long').and.include('it is unknown whether retry was done');
@@ -224,7 +224,7 @@ describe('a command that loses its manager', () => {
     it('continues watching the same job, and exits like it', async () => {
       const answer = statusOf({ job: JOB, state: 'failed', steps: [] });
       const named = frames({ answer }, DONE);
-      manager.answer(named, broken({ notice: 'watching' }), frames({ answer }, { exit: 5, error: null }));
+      manager.answer(named, brokenFrames({ notice: 'watching' }), frames({ answer }, { exit: 5, error: null }));
       const { code, stdout } = await run('watch', 'last', '--json');
       expect({ code, job: JSON.parse(stdout).job }).to.deep.equal({ code: 5, job: JOB });
       expect(manager.calls.map(({ name, input }) => [name, input.job])).to.deep.equal([

@@ -139,7 +139,7 @@ describe("the API's events", () => {
     events.leave();
   });
 
-  it('name what could not be read, and continue', async () => {
+  it('report what can not be read, and continue', async () => {
     const error = { kind: 'unavailable', message: 'SQS is away', hint: null } as const;
     let isBroken = true;
     runVerb = async (call, real) =>

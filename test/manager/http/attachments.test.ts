@@ -49,7 +49,7 @@ describe('files and code sent by a caller', () => {
   };
   const submit = { jobfile: 'job.json' };
 
-  it('are accepted if they are what they claim to be', async () => {
+  it('are accepted if their bytes have the declared size and checksum', async () => {
     const end = await call('submit', submit, { jobFile: job(), inputs: [input] });
     expect(end).to.deep.include({ exit: 0, error: null });
   });

@@ -64,7 +64,7 @@ export const openFrames =
     response.writeHead(200, { 'content-type': FRAMES_TYPE }).write(linesOf(all));
 
 /** Sends these frames, and closes the connection before the answer is complete. */
-export const broken =
+export const brokenFrames =
   (...all: readonly ValueFrame[]): Answer =>
   (response) => {
     const close = (): unknown => response.socket?.destroy();
@@ -73,7 +73,7 @@ export const broken =
   };
 
 /** Answers with an error. */
-export const refused =
+export const errorAnswer =
   (status: number, error: object, headers: Readonly<Record<string, string>> = {}): Answer =>
   (response) =>
     response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify({ error }));
